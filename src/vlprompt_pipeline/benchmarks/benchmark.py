@@ -1,0 +1,61 @@
+"""What a benchmark dataset is: where it lies, what is expected in it, how to get and cite it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+
+class PartCounts(NamedTuple):
+    """Number of images in each part of a split."""
+
+    train: int
+    val: int
+    test: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """One dataset of the published protocols, as data: a new one is a new value, not new code.
+
+    Attributes:
+        name: the name used in configuration and in file paths.
+        title: the name used in reports.
+        folder: the dataset's folder, relative to the dataset root.
+        image_prefix: folder of the images inside `folder`; the split file's paths start there.
+        split_file: file name of the official split inside `folder`.
+        template: text of the zero-shot prompt, with `{}` for the class name.
+        classes: number of classes.
+        counts: images per part of the official split; None where the dataset is made here.
+        split_sha256: content hash of the official split (see `split_file`); None: not compared.
+        licence: licence of the images.
+        citation: the publication to cite.
+        source: where to get the dataset, as the end of a sentence "get it from ...".
+        shift_of: name of the dataset whose shifted variant this one is, if it is one.
+        make: writes the dataset under a dataset root when it can be made on this machine.
+    """
+
+    name: str
+    title: str
+    folder: str
+    image_prefix: str
+    split_file: str
+    template: str
+    classes: int
+    counts: PartCounts | None
+    split_sha256: str | None
+    licence: str
+    citation: str
+    source: str
+    shift_of: str | None = None
+    make: Callable[[Path], Path] | None = None
+
+    def image_folder(self, dataset_root: Path) -> Path:
+        """Folder that the paths of the split file are relative to."""
+        return dataset_root / self.folder / self.image_prefix
+
+    def split_path(self, dataset_root: Path) -> Path:
+        """The split file under `dataset_root`."""
+        return dataset_root / self.folder / self.split_file

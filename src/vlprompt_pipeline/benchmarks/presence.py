@@ -1,0 +1,80 @@
+"""Which images of a split are on disk; all that are not, told at once, class by class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from vlprompt_pipeline.errors import DataError
+
+_FIRST_PATHS = 5
+
+
+def find_absent(paths: Iterable[str], folder: Path) -> np.ndarray:
+    """Tell which paths are no file under `folder`, `[paths]` of bool.
+
+    Each folder is listed once: a look at every file would take minutes on a network disk.
+
+    Raises:
+        DataError: a folder may not be listed.
+    """
+    listings: dict[str, set[str]] = {}
+    absent = []
+    for path in paths:
+        parent, _, name = path.rpartition("/")
+        if parent not in listings:
+            listings[parent] = _file_names(folder / parent)
+        absent.append(name not in listings[parent])
+    return np.array(absent, dtype=bool)
+
+
+def require_present(table: pd.DataFrame, folder: Path, origin: str, remedy: str) -> None:
+    """Check that every image of `table` is a file under `folder`.
+
+    Args:
+        table: the columns `path`, `label` and `class_name`.
+        folder: what the paths are relative to.
+        origin: what lists the images, for the message.
+        remedy: what the user can do, for the message.
+
+    Raises:
+        DataError: naming every class with absent images, and class folders that do not exist.
+    """
+    absent = find_absent(table["path"], folder)
+    if not absent.any():
+        return
+    first = ", ".join(table.loc[absent, "path"].head(_FIRST_PATHS))
+    raise DataError(
+        f"{absent.sum():,} of the {len(table):,} images in {origin} are not under {folder}: "
+        f"{'; '.join(_per_class(table, absent, folder))}; the first are {first}; {remedy}"
+    )
+
+
+def _file_names(folder: Path) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_file()}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError as error:
+        raise DataError(
+            f"cannot list {folder}: {error.strerror}; make the dataset's folders readable"
+        ) from error
+
+
+def _per_class(table: pd.DataFrame, absent: np.ndarray, folder: Path) -> list[str]:
+    """One phrase for each class with absent images, in label order."""
+    totals = table["label"].value_counts()
+    phrases = []
+    for label, rows in table[absent].groupby("label"):
+        parents = sorted({path.rpartition("/")[0] for path in rows["path"]})
+        gone = [parent for parent in parents if not (folder / parent).is_dir()]
+        phrases.append(
+            f"{rows['class_name'].iloc[0]} {len(rows)} of {totals[label]}"
+            + (f" (no folder {', '.join(gone)})" if gone else "")
+        )
+    return phrases

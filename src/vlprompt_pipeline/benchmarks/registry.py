@@ -1,0 +1,30 @@
+"""The datasets that have a name."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from vlprompt_pipeline.benchmarks.benchmark import Benchmark
+from vlprompt_pipeline.benchmarks.caltech101 import CALTECH101
+from vlprompt_pipeline.benchmarks.rendered_benchmarks import RENDERED_BENCHMARKS
+from vlprompt_pipeline.errors import ConfigError
+
+BENCHMARKS: dict[str, Benchmark] = {
+    benchmark.name: benchmark for benchmark in (CALTECH101, *RENDERED_BENCHMARKS)
+}
+
+
+def get_benchmark(name: str) -> Benchmark:
+    """Look up a dataset by its name.
+
+    Raises:
+        ConfigError: no dataset has this name; the message lists those that exist.
+    """
+    if name in BENCHMARKS:
+        return BENCHMARKS[name]
+    close = get_close_matches(name.lower(), BENCHMARKS, n=1)
+    raise ConfigError(
+        f"dataset {name!r} is unknown"
+        + (f"; did you mean {close[0]!r}?" if close else ";")
+        + f" known are {', '.join(sorted(BENCHMARKS))}"
+    )

@@ -1,0 +1,125 @@
+"""The index: one row an image, the same columns for every dataset.
+
+| column | type | meaning |
+| --- | --- | --- |
+| `path` | str | the image as the split file names it: posix, relative to the index's folder |
+| `label` | int64 | class number, contiguous from 0 |
+| `class_name` | str | name used in prompts, `_` replaced by a space |
+| `part` | str | `train`, `val` or `test` |
+| `fingerprint` | str | `sha256:<hex>` or `stat:<size>-<mtime_ns>:<path>` (see `fingerprints`) |
+| `source` | str | name of the dataset |
+
+Rows stand in the order of the split file, train then val then test: few-shot sampling depends on
+it. Class names are never a key, because two classes may share one (ImageNet has such pairs).
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from vlprompt_pipeline.errors import DataError
+
+PARTS = ("train", "val", "test")
+COLUMNS = ("path", "label", "class_name", "part", "fingerprint", "source")
+_SHOWN = 5
+
+
+def validate_rows(table: pd.DataFrame, origin: str) -> None:
+    """Check the rows of a split: `path`, `label`, `class_name` and `part`.
+
+    Args:
+        table: at least the four columns named above.
+        origin: where the rows come from, for the message.
+
+    Raises:
+        DataError: no rows, an unknown or disordered part, a path that stands twice, labels with
+            gaps, or a label with two names.
+    """
+    if table.empty:
+        raise DataError(f"{origin} lists no image; give it at least one row in train, val or test")
+    _check_parts(table["part"], origin)
+    _check_paths(table, origin)
+    _check_labels(table["label"], origin)
+    _check_names(table, origin)
+
+
+def validate_index(table: pd.DataFrame, origin: str) -> None:
+    """Check that `table` is an index as this module describes it.
+
+    Raises:
+        DataError: a column is absent or of the wrong type, or `validate_rows` refuses the rows.
+    """
+    absent = [column for column in COLUMNS if column not in table.columns]
+    if absent:
+        raise DataError(
+            f"{origin} has no column {', '.join(absent)}; an index has the columns "
+            f"{', '.join(COLUMNS)}: make it again"
+        )
+    if table["label"].dtype != "int64":
+        raise DataError(
+            f"{origin} has labels of type {table['label'].dtype}, not int64; make it again"
+        )
+    strange = ~table["fingerprint"].str.startswith(("sha256:", "stat:"))
+    if strange.any():
+        raise DataError(
+            f"{origin} has the fingerprint {table.loc[strange, 'fingerprint'].iloc[0]!r}, which "
+            "starts with neither sha256: nor stat:; make it again"
+        )
+    validate_rows(table, origin)
+
+
+def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
+    """Class names in label order, of a table that `validate_rows` accepts."""
+    named = table.drop_duplicates("label").sort_values("label")
+    return tuple(named["class_name"])
+
+
+def _check_parts(part: pd.Series, origin: str) -> None:
+    unknown = sorted(set(part) - set(PARTS))
+    if unknown:
+        raise DataError(f"{origin} has the part {unknown[0]!r}; parts are {', '.join(PARTS)}")
+    if not part.map(PARTS.index).is_monotonic_increasing:
+        raise DataError(
+            f"{origin} mixes its parts; order the rows train, val, test, because few-shot "
+            "sampling depends on the order"
+        )
+
+
+def _check_paths(table: pd.DataFrame, origin: str) -> None:
+    twice = table[table.duplicated("path", keep=False)]
+    if twice.empty:
+        return
+    path = twice["path"].iloc[0]
+    parts = " and ".join(twice.loc[twice["path"] == path, "part"])
+    others = twice["path"].nunique() - 1
+    raise DataError(
+        f"{origin} lists {path} more than once ({parts})"
+        + (f", and so {others} other paths" if others else "")
+        + "; keep one row an image, in one part"
+    )
+
+
+def _check_labels(label: pd.Series, origin: str) -> None:
+    found = set(label)
+    lowest, highest = min(found), max(found)
+    if lowest < 0:
+        raise DataError(f"{origin} has the label {lowest}; labels count from 0")
+    gaps = sorted(set(range(highest + 1)) - found)
+    if gaps:
+        shown = ", ".join(map(str, gaps[:_SHOWN])) + (", ..." if len(gaps) > _SHOWN else "")
+        raise DataError(
+            f"{origin} has {len(found)} labels up to {highest}, so {len(gaps)} are without an "
+            f"image ({shown}); number the classes 0, 1, 2, ... without gaps"
+        )
+
+
+def _check_names(table: pd.DataFrame, origin: str) -> None:
+    names = table.groupby("label")["class_name"].unique()
+    for label, found in names.items():
+        if len(found) > 1:
+            raise DataError(
+                f"{origin} calls label {label} both {found[0]!r} and {found[1]!r}; "
+                "give each label one class name"
+            )
+        if not found[0].strip():
+            raise DataError(f"{origin} gives label {label} an empty class name; name the class")

@@ -1,0 +1,20 @@
+"""The frozen CLIP: loading, text tower over prompts, image features."""
+
+from vlprompt_pipeline.clip.backbone import FrozenClip, Preprocessing
+from vlprompt_pipeline.clip.features import FeatureSet, FeatureStore, ImageSet
+from vlprompt_pipeline.clip.loading import load_clip
+from vlprompt_pipeline.clip.text import Prompts, TextTower
+from vlprompt_pipeline.clip.views import TestView, TrainingViews
+
+__all__ = [
+    "FeatureSet",
+    "FeatureStore",
+    "FrozenClip",
+    "ImageSet",
+    "Preprocessing",
+    "Prompts",
+    "TestView",
+    "TextTower",
+    "TrainingViews",
+    "load_clip",
+]

@@ -1,0 +1,136 @@
+"""The frozen CLIP as the rest of the project sees it: two towers, a tokenizer, an identity."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip.text import Prompts, TextTower
+from vlprompt_pipeline.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+START_TOKEN = 49406
+END_TOKEN = 49407  # the largest id, and found by value: padding id 0 is a real token
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens to an image before the image tower; sizes in pixels, mean and std per channel."""
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str = "bicubic"
+
+
+class FrozenClip:
+    """A CLIP that never changes, known by the SHA-256 of its weights file.
+
+    Attributes:
+        name: what paths and tables call it.
+        weights_sha256: identity that features, prompts and results carry.
+        embed_dim: width of the joint space; text_width: width of a prompt token.
+        logit_scale: factor on cosine similarities (about 100).
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer,
+        preprocessing: Preprocessing,
+        name: str,
+        weights_sha256: str,
+        seen_tokens: frozenset[int] | None = None,
+    ) -> None:
+        """Freeze `model` (an open_clip `CLIP`); `seen_tokens` are the ids its training met."""
+        self.model = model.eval().requires_grad_(False)
+        self.text = TextTower(self.model)
+        self.preprocessing = preprocessing
+        self.name = name
+        self.weights_sha256 = weights_sha256
+        self.embed_dim = self.model.text_projection.shape[1]
+        self.text_width = self.model.token_embedding.weight.shape[1]
+        self.context_length = self.model.positional_embedding.shape[0]
+        self.logit_scale = self.model.logit_scale.exp().item()
+        self._tokenizer = tokenizer
+        self._seen_tokens = seen_tokens
+
+    @property
+    def device(self) -> torch.device:
+        """Where both towers are."""
+        return self.model.logit_scale.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision both towers compute in."""
+        return self.model.token_embedding.weight.dtype
+
+    def to(self, device: torch.device | str) -> FrozenClip:
+        """Move both towers; returns self."""
+        self.model.to(device)
+        return self
+
+    def token_ids(self, text: str) -> list[int]:
+        """BPE ids of a text, without start and end token."""
+        return self._tokenizer.encode(text)
+
+    def embed(self, ids: Sequence[int]) -> Tensor:
+        """Token embeddings `[len(ids), text_width]`, without positions."""
+        return self.model.token_embedding(torch.as_tensor(list(ids), device=self.device))
+
+    def suffixes(self, texts: Iterable[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Embeddings `[classes, longest, text_width]` of id lists, zero-padded, and their lengths."""
+        rows = [self.embed(ids) for ids in texts]
+        lengths = torch.tensor([len(row) for row in rows], device=self.device)
+        return nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths
+
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Normalised features `[len(texts), embed_dim]` of whole sentences.
+
+        Raises:
+            DataError: a text does not fit into the context.
+        """
+        ids = [[*self.token_ids(text), END_TOKEN] for text in texts]
+        for text, tokens in zip(texts, ids, strict=True):
+            self.check_length(text, 1 + len(tokens))
+        suffix, lengths = self.suffixes(ids)
+        with torch.no_grad():
+            features = self.text(Prompts(self.embed([START_TOKEN])[None], suffix, lengths))[0]
+        return F.normalize(features, dim=-1)
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """Normalised features `[images, embed_dim]` of preprocessed images `[images, 3, size, size]`."""
+        with torch.no_grad():
+            features = self.model.encode_image(pixels.to(self.device, self.dtype))
+        return F.normalize(features.float(), dim=-1)
+
+    def check_length(self, text: str, tokens: int) -> None:
+        """Refuse a prompt that is longer than the context.
+
+        Raises:
+            DataError: naming the text, its tokens and the limit.
+        """
+        if tokens > self.context_length:
+            raise DataError(
+                f"the prompt for {text!r} has {tokens} tokens, but {self.name} reads at most "
+                f"{self.context_length}: shorten the class name or the context (prompt.length)"
+            )
+
+    def unseen_words(self, texts: Iterable[str]) -> list[str]:
+        """Words holding a token the CLIP never met in training; empty where that is not known."""
+        if self._seen_tokens is None:
+            return []
+        words = dict.fromkeys(word for text in texts for word in text.lower().split())
+        return [word for word in words if not self._seen_tokens.issuperset(self.token_ids(word))]
+
+    def warn_unseen(self, texts: Iterable[str]) -> None:
+        """Log a warning that names the words this CLIP never met."""
+        if words := self.unseen_words(texts):
+            shown = ", ".join(words[:12]) + (f" and {len(words) - 12} more" if words[12:] else "")
+            logger.warning("%s never saw these words and cannot tell them apart: %s", self.name, shown)

@@ -1,0 +1,154 @@
+"""Image features of the frozen tower, computed once and kept in shards.
+
+A set of features is known by (weights, images, view), never by a file name, so every method, seed
+and run that asks for the same gets the same file. Shards are written whole: a killed extraction
+repeats at most the shard it was in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.progress import Progress, no_progress
+
+
+class Views(Protocol):
+    """How one image file becomes `count` inputs of the image tower."""
+
+    count: int
+
+    @property
+    def identity(self) -> str:
+        """What the features depend on, besides image and weights."""
+
+    def pixels(self, path: Path, fingerprint: str) -> Tensor:
+        """`[count, 3, size, size]`."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Image files of one folder, in order: relative paths and their content fingerprints."""
+
+    folder: Path
+    paths: tuple[str, ...]
+    fingerprints: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Normalised features `[images, views, embed]` of an image set, and what they come from."""
+
+    values: Tensor
+    weights_sha256: str
+    key: str
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """A folder of feature sets, one sub-folder each."""
+
+    root: Path
+
+    def extract(
+        self,
+        clip: FrozenClip,
+        images: ImageSet,
+        views: Views,
+        *,
+        batch_size: int,
+        shard_size: int,
+        workers: int,
+        progress: Progress = no_progress,
+    ) -> FeatureSet:
+        """Features of `images`, computing only the shards that are not on disk.
+
+        Raises:
+            DataError: an image cannot be read.
+            UserError: the folder cannot be written to.
+        """
+        key = _key(clip, images, views, shard_size)
+        with progress(f"features of {len(images):,} images", len(images)) as advance:
+            for shard, start in enumerate(range(0, len(images), shard_size)):
+                path = self._shard(key, shard)
+                stop = min(start + shard_size, len(images))
+                if not path.is_file():
+                    batches = _pixels(images, views, range(start, stop), batch_size, workers)
+                    rows = []
+                    for batch in batches:
+                        rows.append(clip.encode_images(batch.flatten(0, 1)).cpu())
+                        advance(len(batch))
+                    values = torch.cat(rows).unflatten(0, (stop - start, views.count))
+                    with atomic_write(path) as temporary:
+                        save_file({"features": values}, temporary)
+                else:
+                    advance(stop - start)
+        self._describe(key, clip, images, views, shards=-(-len(images) // shard_size))
+        return self.load(key)
+
+    def load(self, key: str) -> FeatureSet:
+        """A finished feature set.
+
+        Raises:
+            FileNotFoundError: there is none of that key.
+        """
+        description = json.loads((self.root / key / "features.json").read_text())
+        shards = [load_file(self._shard(key, i))["features"] for i in range(description["shards"])]
+        return FeatureSet(torch.cat(shards), description["weights_sha256"], key)
+
+    def _shard(self, key: str, number: int) -> Path:
+        return self.root / key / f"shard-{number:05d}.safetensors"
+
+    def _describe(
+        self, key: str, clip: FrozenClip, images: ImageSet, views: Views, shards: int
+    ) -> None:
+        description = {
+            "clip": clip.name,
+            "weights_sha256": clip.weights_sha256,
+            "images": len(images),
+            "views": views.identity,
+            "shards": shards,
+        }
+        with atomic_write(self.root / key / "features.json") as temporary:
+            temporary.write_text(json.dumps(description, indent=1))
+
+
+def _key(clip: FrozenClip, images: ImageSet, views: Views, shard_size: int) -> str:
+    digest = hashlib.sha256(f"{clip.weights_sha256}\n{views.identity}\n{shard_size}\n".encode())
+    for fingerprint in images.fingerprints:
+        digest.update(f"{fingerprint}\n".encode())
+    return digest.hexdigest()[:24]
+
+
+def _pixels(
+    images: ImageSet, views: Views, rows: Sequence[int], batch_size: int, workers: int
+) -> Iterator[Tensor]:
+    """Batches `[batch, views, 3, size, size]`, decoded by threads one batch ahead of the tower."""
+
+    def decode(row: int) -> Tensor:
+        return views.pixels(images.folder / images.paths[row], images.fingerprints[row])
+
+    starts = range(0, len(rows), batch_size)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = None
+        for start in starts:
+            futures = [pool.submit(decode, row) for row in rows[start : start + batch_size]]
+            if waiting is not None:
+                yield torch.stack([future.result() for future in waiting])
+            waiting = futures
+        if waiting is not None:
+            yield torch.stack([future.result() for future in waiting])

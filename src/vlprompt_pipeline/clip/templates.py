@@ -1,0 +1,46 @@
+"""Hand-written prompts by name: the texts that zero-shot CLIP and teachers classify with.
+
+Papers differ in these texts, and numbers differ with them, so the name of the set stands in every
+result. `benchmark` is each dataset's own template (`CUSTOM_TEMPLATES` of KaiyangZhou/CoOp).
+"""
+
+from __future__ import annotations
+
+from vlprompt_pipeline.errors import ConfigError
+
+BENCHMARK = "benchmark"
+
+TEMPLATE_SETS: dict[str, tuple[str, ...]] = {
+    "photo": ("a photo of a {}.",),
+    # the seven ImageNet templates selected by CLIP's authors, as in CoOp's ZeroshotCLIP2
+    "imagenet_select": (
+        "itap of a {}.",
+        "a bad photo of the {}.",
+        "a origami {}.",
+        "a photo of the large {}.",
+        "a {} in a video game.",
+        "art of the {}.",
+        "a photo of the small {}.",
+    ),
+}
+
+
+def templates(name: str, benchmark_template: str) -> tuple[str, ...]:
+    """The templates of a set; each holds one `{}` for the class name.
+
+    Raises:
+        ConfigError: no set of that name.
+    """
+    if name == BENCHMARK:
+        return (benchmark_template,)
+    if name == "imagenet_select+benchmark":  # what CoOp's ZeroshotCLIP2 uses off ImageNet
+        return (*TEMPLATE_SETS["imagenet_select"], benchmark_template)
+    if name not in TEMPLATE_SETS:
+        known = ", ".join([BENCHMARK, "imagenet_select+benchmark", *TEMPLATE_SETS])
+        raise ConfigError(f"templates: unknown set {name!r}; allowed: {known}")
+    return TEMPLATE_SETS[name]
+
+
+def readable(class_name: str) -> str:
+    """A class name as it stands in a prompt: underscores are spaces."""
+    return class_name.replace("_", " ")

@@ -1,0 +1,152 @@
+"""The parameters of a run: frozen, complete, and checked before anything is computed."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vlprompt_pipeline.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+
+
+class Parameters(BaseModel):
+    """Base of all parameter models: immutable, and a key it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClipParameters(Parameters):
+    """Which frozen CLIP is adapted.
+
+    `source` is `embedded`, `local-dir:<folder>` (open_clip_config.json beside
+    open_clip_model.safetensors) or `open_clip:<model>:<pretrained tag>`. `name` stands in the
+    paths of everything computed with it.
+    """
+
+    name: Slug
+    source: str
+
+
+class FeatureParameters(Parameters):
+    """How images become features of the frozen image tower.
+
+    `train: cached` encodes `views` random crops of each training image once and draws from them
+    every epoch; `train: online` encodes a fresh crop in every step, as published.
+    """
+
+    train: Literal["cached", "online"]
+    views: int = Field(ge=1)
+    crop_scale: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]]
+    batch_size: int = Field(ge=1)
+    shard_size: int = Field(ge=1)
+    workers: int = Field(ge=1)
+
+
+class TrainingParameters(Parameters):
+    """SGD with the schedule of methods trained on CLIP (KaiyangZhou/Dassl.pytorch defaults).
+
+    The rate is set once an epoch: `warmup_lr` for `warmup_epochs`, then a cosine from `lr` that
+    starts anew after the warm-up and so never reaches zero.
+    """
+
+    epochs: int = Field(ge=0)
+    batch_size: int = Field(ge=1)
+    lr: float = Field(ge=0)
+    momentum: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    warmup_epochs: int = Field(ge=0)
+    warmup_lr: float = Field(ge=0)
+
+
+class TrackingParameters(Parameters):
+    """Where MLflow records runs; `MLFLOW_TRACKING_URI` in the environment goes first."""
+
+    enabled: bool
+    experiment: str
+    uri: str
+
+
+class RunParameters(Parameters):
+    """Everything under conf/<env>/parameters*.yml together with `--params`."""
+
+    dataset: Slug
+    dataset_root: str
+    protocol: Literal["base_to_new", "few_shot"]
+    shots: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    methods: tuple[str, ...] | str
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    clip: ClipParameters
+    features: FeatureParameters
+    tracking: TrackingParameters
+    recipes: dict[Slug, dict[str, Any]]
+    demo_pretraining: dict[str, Any] = {}
+
+    def selected_methods(self) -> tuple[str, ...]:
+        """Names of the recipes to run, in the order asked: a list, `all`, or names joined by `+`.
+
+        Raises:
+            ConfigError: a name has no recipe, or none is asked for.
+        """
+        asked = self.methods
+        if isinstance(asked, str):
+            asked = tuple(self.recipes) if asked == "all" else tuple(asked.split("+"))
+        if not asked:
+            raise ConfigError("methods: none given; name recipes of parameters_recipes.yml or all")
+        for name in asked:
+            if name not in self.recipes:
+                raise ConfigError(unknown("methods", "method", name, [*self.recipes, "all"]))
+        return tuple(dict.fromkeys(asked))
+
+
+def parse(model: type[Model], values: Any, where: str = "parameters") -> Model:
+    """Build `model` from plain values, or say in one sentence which key is wrong.
+
+    Raises:
+        ConfigError: naming every offending key, its value and what is allowed there.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        reasons = "; ".join(_reason(model, item, where) for item in error.errors())
+        raise ConfigError(reasons) from None
+
+
+def unknown(where: str, what: str, name: str, allowed: list[str]) -> str:
+    """The sentence for a name that is not among those allowed, with the nearest one that is."""
+    near = get_close_matches(name, allowed, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"{where}: unknown {what} {name!r}{hint}; allowed: {', '.join(allowed)}"
+
+
+def _reason(model: type[BaseModel], item: Any, where: str) -> str:
+    location = [str(part) for part in item["loc"]]
+    path = ".".join([where, *location])
+    if item["type"] == "extra_forbidden":
+        owner = _model_at(model, location[:-1])
+        allowed = sorted(owner.model_fields) if owner else []
+        return unknown(".".join([where, *location[:-1]]), "key", location[-1], allowed)
+    if item["type"] == "missing":
+        return f"{path} is missing; set it in conf or with --params"
+    return f"{path} is {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _model_at(model: type[BaseModel], path: list[str]) -> type[BaseModel] | None:
+    current: type[BaseModel] | None = model
+    for part in path:
+        field = current.model_fields.get(part) if current else None
+        current = _inner_model(field.annotation) if field else None
+    return current
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Union, UnionType):
+        return next(filter(None, map(_inner_model, get_args(annotation))), None)
+    return None

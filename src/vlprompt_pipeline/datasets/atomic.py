@@ -1,0 +1,52 @@
+"""kedro-datasets that are either whole or absent: written beside, flushed, renamed."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from kedro_datasets.json import JSONDataset as _JSON
+from kedro_datasets.matplotlib import MatplotlibDataset as _Matplotlib
+from kedro_datasets.pandas import CSVDataset as _CSV
+from kedro_datasets.pandas import ParquetDataset as _Parquet
+from kedro_datasets.text import TextDataset as _Text
+
+from vlprompt_pipeline.files import atomic_write
+
+
+class _AtomicSave:
+    """Lets the dataset below it write to a temporary path that is renamed on success."""
+
+    _writing: PurePosixPath | None = None
+
+    def save(self, data: Any) -> None:
+        """Save through `atomic_write`."""
+        with atomic_write(str(self._filepath)) as temporary:
+            self._writing = PurePosixPath(temporary)
+            try:
+                super().save(data)
+            finally:
+                self._writing = None
+
+    def _get_save_path(self) -> PurePosixPath:
+        return self._writing or super()._get_save_path()
+
+
+class JSONDataset(_AtomicSave, _JSON):
+    """`kedro_datasets.json.JSONDataset`, written atomically."""
+
+
+class CSVDataset(_AtomicSave, _CSV):
+    """`kedro_datasets.pandas.CSVDataset`, written atomically."""
+
+
+class ParquetDataset(_AtomicSave, _Parquet):
+    """`kedro_datasets.pandas.ParquetDataset`, written atomically."""
+
+
+class TextDataset(_AtomicSave, _Text):
+    """`kedro_datasets.text.TextDataset`, written atomically."""
+
+
+class FigureDataset(_AtomicSave, _Matplotlib):
+    """`kedro_datasets.matplotlib.MatplotlibDataset`, written atomically."""

@@ -1,0 +1,29 @@
+"""A folder that nodes fill piece by piece: feature shards, checkpoints, caches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset, DatasetError
+
+
+class FolderDataset(AbstractDataset[None, Path]):
+    """Loads as the path itself. Nodes write whole files into it, so a killed run can go on."""
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self.filepath, self.metadata = Path(filepath), metadata
+
+    def load(self) -> Path:
+        """The folder's path; it need not exist yet."""
+        return self.filepath
+
+    def save(self, data: None) -> NoReturn:
+        """Nothing is saved as a whole."""
+        raise DatasetError(f"{self.filepath} is filled by nodes, piece by piece")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self.filepath)}

@@ -1,0 +1,86 @@
+"""Auxiliary heads: plain classifiers of what is in the picture, dropped after pre-training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.benchmarks.rendered.aerial import FEATURES, LANDS
+from vlprompt_pipeline.benchmarks.rendered.flags import LAYOUTS
+from vlprompt_pipeline.benchmarks.rendered.glyphs import GLYPHS
+from vlprompt_pipeline.benchmarks.rendered.palette import COLOURS
+from vlprompt_pipeline.benchmarks.rendered.patterns import PATTERNS, SCALES
+from vlprompt_pipeline.benchmarks.rendered.scenes import (
+    COLOURLESS,
+    COUNTS,
+    KINDS,
+    STYLES,
+    FlagScene,
+    Scene,
+)
+from vlprompt_pipeline.benchmarks.rendered.shapes import SHAPES
+
+_ABSENT = -100  # ignored by the cross entropy
+_TYPICAL_HEADS = 3.0  # attributes a scene has, about; keeps the loss per picture near one head's
+
+_HEADS: dict[str, tuple[str, ...]] = {
+    "kind": tuple(kind.__name__ for kind in KINDS),
+    "style": STYLES,
+    "colour": COLOURS,
+    "second": COLOURS,
+    "noun": SHAPES + GLYPHS + FEATURES,
+    "pattern": PATTERNS,
+    "scale": tuple(SCALES),
+    "count": COUNTS,
+    "layout": LAYOUTS,
+    "land": LANDS,
+}
+
+
+def _values(scene: Scene) -> dict[str, str]:
+    known = {name: getattr(scene, name, "") for name in _HEADS}
+    noun = next((getattr(scene, n) for n in ("shape", "glyph", "feature") if hasattr(scene, n)), "")
+    known |= {"kind": type(scene).__name__, "noun": noun}
+    if isinstance(scene, FlagScene):
+        known |= {"colour": scene.colours[0], "second": scene.colours[1]}
+    if scene.style in COLOURLESS:
+        known |= {"colour": "", "second": ""}
+    return known
+
+
+def attribute_labels(scenes: Sequence[Scene]) -> Tensor:
+    """Index of each attribute's value, int64 `[scenes, heads]`; -100 where a scene has none."""
+    rows = []
+    for scene in scenes:
+        values = _values(scene)
+        rows.append(
+            [
+                options.index(values[name]) if values[name] else _ABSENT
+                for name, options in _HEADS.items()
+            ]
+        )
+    return torch.tensor(rows)
+
+
+class AttributeHeads(nn.Module):
+    """One linear classifier per attribute on the image feature."""
+
+    def __init__(self, width: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.sizes = [len(options) for options in _HEADS.values()]
+        self.weight = nn.Parameter(
+            torch.randn(sum(self.sizes), width, generator=generator) * width**-0.5
+        )
+        self.bias = nn.Parameter(torch.zeros(sum(self.sizes)))
+
+    def loss(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Cross entropy of features `[n, width]` summed over present attributes, per picture."""
+        scores = F.linear(features, self.weight, self.bias).split(self.sizes, dim=1)
+        losses = [
+            F.cross_entropy(score, labels[:, i], ignore_index=_ABSENT, reduction="sum")
+            for i, score in enumerate(scores)
+        ]
+        return torch.stack(losses).sum() / (_TYPICAL_HEADS * len(labels))

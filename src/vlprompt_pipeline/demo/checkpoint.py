@@ -1,0 +1,47 @@
+"""The trained model as a small open_clip folder: fp16, token rows in use only.
+
+`open_clip_model.safetensors` is the state dict of an open_clip `CLIP`, except that
+`token_embedding.weight` is replaced by `token_embedding.rows` `[R, width]`, their ids in CLIP's
+vocabulary `token_embedding.row_ids` `[R]` and `token_embedding.unseen` `[width]`, the row of every
+other id.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vlprompt_pipeline.demo.config import Architecture
+from vlprompt_pipeline.demo.model import model_config
+from vlprompt_pipeline.demo.tokens import UNSEEN
+from vlprompt_pipeline.demo.trainer import Trained
+from vlprompt_pipeline.files import atomic_write, sha256_file
+
+WEIGHTS_FILE = "open_clip_model.safetensors"
+CONFIG_FILE = "open_clip_config.json"
+
+_EMBEDDING = "token_embedding.weight"
+
+
+def compact_state(trained: Trained) -> dict[str, Tensor]:
+    """The tensors of the file: fp16, but `row_ids` int64."""
+    state = {name: tensor.half() for name, tensor in trained.model.state_dict().items()}
+    table = state.pop(_EMBEDDING)
+    state["token_embedding.unseen"] = table[UNSEEN].clone()
+    state["token_embedding.rows"] = table[UNSEEN + 1 :].clone()
+    state["token_embedding.row_ids"] = torch.tensor(trained.tokens.ids)
+    return {name: tensor.contiguous() for name, tensor in sorted(state.items())}
+
+
+def save_checkpoint(trained: Trained, architecture: Architecture, folder: Path) -> str:
+    """Write weights and config into `folder`; returns the weights file's SHA-256."""
+    weights = folder / WEIGHTS_FILE
+    with atomic_write(weights) as path:
+        save_file(compact_state(trained), path)
+    with atomic_write(folder / CONFIG_FILE) as path:
+        path.write_text(json.dumps(model_config(architecture), indent=2) + "\n", encoding="utf-8")
+    return sha256_file(weights)

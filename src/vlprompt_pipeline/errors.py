@@ -1,0 +1,21 @@
+"""Errors a user can cause. Each message is one sentence: what is wrong, where, and what to do."""
+
+
+class UserError(Exception):
+    """Base of every error that is answered by changing an input, not the code."""
+
+
+class ConfigError(UserError):
+    """A parameter is unknown, of the wrong type, out of range or contradicts another."""
+
+
+class DataError(UserError):
+    """A dataset, split file or image is missing, broken or unsuitable."""
+
+
+class WeightsError(UserError):
+    """The weights of the frozen CLIP are missing, broken or not the ones expected."""
+
+
+class PromptFileError(UserError):
+    """A stored prompt is broken, foreign or belongs to another CLIP."""

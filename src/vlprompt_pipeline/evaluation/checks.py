@@ -1,0 +1,92 @@
+"""What a reader must know before trusting a table: missing seeds, mixed versions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from vlprompt_pipeline.evaluation.records import Group, GroupKey
+from vlprompt_pipeline.evaluation.wording import join, seeds_text, shots_text
+
+_FINGERPRINTS = {
+    "template_set": "template sets",
+    "weights_sha256": "CLIP weights",
+    "split_sha256": "splits",
+    "classes": "class lists",
+}
+
+
+def group_remarks(group: Group) -> list[str]:
+    """The records' notes and what makes the rows less comparable, one sentence each."""
+    remarks = list(group.notes)
+    if len(group.records) == 1:
+        remarks.append(f"Only {seeds_text(group.seeds)}: the spread over seeds is unknown.")
+    remarks += _missing_seeds(group)
+    remarks += _changed_between_seeds(group)
+    versions = sorted({record.cell.code_version for record in group.records})
+    if len(versions) > 1:
+        remarks.append(f"The seeds were run by different versions of the code: {join(versions)}.")
+    return remarks
+
+
+def mixed_remarks(groups: Sequence[Group]) -> list[str]:
+    """Name the groups that look alike but differ in a fingerprint and so are kept apart."""
+    alike: dict[tuple[str, str, str, int], list[GroupKey]] = defaultdict(list)
+    for group in groups:
+        key = group.key
+        alike[key.dataset, key.protocol, key.clip, key.shots].append(key)
+    remarks = []
+    for (dataset, *_, shots), keys in alike.items():
+        if len(keys) > 1:
+            differing = [
+                words
+                for field, words in _FINGERPRINTS.items()
+                if len({getattr(key, field) for key in keys}) > 1
+            ]
+            remarks.append(
+                f"{dataset}, {shots_text(shots)} was run with different {' and '.join(differing)}: "
+                f"the results stand in {len(keys)} separate tables and are not averaged."
+            )
+    return remarks
+
+
+def _missing_seeds(group: Group) -> list[str]:
+    present: dict[str, list[int]] = defaultdict(list)
+    titles: dict[str, str] = {}
+    for record in group.records:
+        for result in record.methods:
+            present[result.method].append(record.cell.seed)
+            titles[result.method] = result.title
+    return [
+        f"{titles[method]} lacks {seeds_text(missing)} of {seeds_text(group.seeds)}: "
+        "its mean is over fewer runs than the others'."
+        for method, seeds in present.items()
+        if (missing := [seed for seed in group.seeds if seed not in seeds])
+    ]
+
+
+def _changed_between_seeds(group: Group) -> list[str]:
+    """A method whose size differs between seeds was not the same method in each of them."""
+    remarks = []
+    for words, field in (
+        ("parameters", "trainable_parameters"),
+        ("payload bytes", "payload_bytes"),
+    ):
+        seen: dict[str, set[int]] = defaultdict(set)
+        for record in group.records:
+            for result in record.methods:
+                seen[result.title].add(getattr(result, field))
+        remarks += [
+            f"{title} has different {words} in different seeds ({join(sorted(values))}): "
+            "its configuration changed between runs."
+            for title, values in seen.items()
+            if len(values) > 1
+        ]
+    totals = {
+        (result.base.total, result.new.total if result.new else 0)
+        for record in group.records
+        for result in record.methods
+    }
+    if len(totals) > 1:
+        remarks.append("The number of test images differs between runs or methods.")
+    return remarks

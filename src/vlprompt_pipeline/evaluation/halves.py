@@ -1,0 +1,21 @@
+"""Which classes are trained on and which are held out, by protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vlprompt_pipeline.benchmarks import ClassHalf, split_classes
+
+
+def protocol_halves(protocol: str, class_names: Sequence[str]) -> dict[str, ClassHalf]:
+    """Halves by name: `base` and `new`, or for the few-shot protocol all classes as `base`.
+
+    Prompts are trained on the base half. Each half is scored among its own classes only.
+
+    Raises:
+        DataError: too few classes for two halves.
+    """
+    if protocol == "few_shot":
+        return {"base": ClassHalf(tuple(range(len(class_names))), tuple(class_names))}
+    split = split_classes(class_names)
+    return {"base": split.base, "new": split.new}

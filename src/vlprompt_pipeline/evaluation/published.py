@@ -1,0 +1,74 @@
+"""Figures printed in the papers, each with its source, to set beside our own.
+
+`published_results.csv` holds other people's figures for the official recipes, mostly copied from
+paper to paper: a column to look at, not a test to pass.
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib.resources import files
+
+_PROTOCOLS = {
+    ("base_to_new", 16): "base_to_new_16shot_vitb16",
+    ("cross_dataset", 16): "cross_dataset_16shot_imagenet_vitb16",
+    ("domain_generalization", 16): "domain_generalization_16shot_imagenet_vitb16",
+}
+_METHODS = {
+    "zero_shot": "CLIP",
+    "coop": "CoOp",
+    "cocoop": "CoCoOp",
+    "kgcoop": "KgCoOp",
+    "prograd": "ProGrad",
+    "maple": "MaPLe",
+    "promptsrc": "PromptSRC",
+    "tcp": "TCP",
+    "qcoop": "QCoOp",
+    "qmaple": "QMaPLe",
+}
+DATASETS = frozenset(
+    {
+        "caltech101",
+        "dtd",
+        "eurosat",
+        "fgvc_aircraft",
+        "food101",
+        "imagenet",
+        "oxford_flowers",
+        "oxford_pets",
+        "stanford_cars",
+        "sun397",
+        "ucf101",
+    }
+)
+"""The 11 datasets over which the published base-to-new averages are taken (row "average")."""
+
+
+def published_protocol(protocol: str, clip: str, shots: int) -> str | None:
+    """Name of our protocol in the CSV; None where nothing comparable was published."""
+    return _PROTOCOLS.get((protocol, shots)) if clip == "vit_b16" else None
+
+
+def published(protocol: str, method: str, dataset: str) -> dict[str, tuple[float, str]]:
+    """Published figures as {metric: (percent, source)}; empty where there are none.
+
+    Args:
+        protocol: name in the CSV, see `published_protocol`.
+        method: our name of the method (`zero_shot`, `coop` …).
+        dataset: our name of the dataset, or `average` for the mean over the 11.
+
+    The metrics are `base`, `new` and `H`, or `acc` in a protocol on all classes.
+    """
+    return _table().get((protocol, _METHODS.get(method, ""), dataset), {})
+
+
+@cache
+def _table() -> dict[tuple[str, str, str], dict[str, tuple[float, str]]]:
+    table: dict[tuple[str, str, str], dict[str, tuple[float, str]]] = {}
+    text = files("vlprompt_pipeline.evaluation").joinpath("published_results.csv")
+    with text.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            key = (row["protocol"], row["method"], row["dataset"])
+            table.setdefault(key, {})[row["metric"]] = (float(row["value"]), row["source"])
+    return table

@@ -1,0 +1,244 @@
+"""The cell record: what one `kedro run` leaves for the report; reading and grouping of records.
+
+A cell is one (protocol, CLIP, dataset, shots, seed) with several methods. Records that differ only
+in the seed form a group, and only the records of one group are ever averaged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, NamedTuple, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from vlprompt_pipeline.evaluation import metrics
+
+SCHEMA_VERSION = 1
+ZERO_SHOT = "zero_shot"
+"""Name of the method every other is compared with."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Score(_Frozen):
+    """Right answers among the test images of one set of classes."""
+
+    correct: NonNegativeInt
+    total: PositiveInt
+
+    @model_validator(mode="after")
+    def _within_total(self) -> Self:
+        if self.correct > self.total:
+            raise ValueError(f"{self.correct} right answers of only {self.total} images")
+        return self
+
+    @property
+    def accuracy(self) -> float:
+        """Percent."""
+        return metrics.accuracy(self.correct, self.total)
+
+
+class MethodResult(_Frozen):
+    """One method in one cell.
+
+    `base` are the classes trained on; in a protocol on all classes all of them, without `new`.
+    `payload_bytes` are the stored prompt values alone, `file_bytes` the file that ships with all
+    its metadata, `fp16_bytes` what the same parameters take unpacked in half precision.
+    """
+
+    method: str = Field(min_length=1)
+    title: str = Field(min_length=1)
+    base: Score
+    new: Score | None = None
+    trainable_parameters: NonNegativeInt
+    payload_bytes: NonNegativeInt
+    file_bytes: PositiveInt
+    fp16_bytes: NonNegativeInt
+
+
+class Cell(_Frozen):
+    """What was run, and the fingerprints of everything the figures depend on."""
+
+    protocol: str = Field(min_length=1)
+    dataset: str = Field(min_length=1)
+    shots: PositiveInt
+    seed: int
+    clip: str = Field(min_length=1)
+    weights_sha256: str = Field(min_length=1)
+    split_sha256: str = Field(min_length=1)
+    few_shot_sha256: str = Field(min_length=1)
+    template_set: str = Field(min_length=1)
+    code_version: str = Field(min_length=1)
+
+
+class Classes(_Frozen):
+    """Class names in label order; `new` is empty in a protocol on all classes."""
+
+    base: tuple[str, ...] = Field(min_length=1)
+    new: tuple[str, ...] = ()
+
+
+class CellRecord(_Frozen):
+    """The results of all methods of one cell."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    cell: Cell
+    classes: Classes
+    notes: tuple[str, ...] = ()
+    methods: tuple[MethodResult, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [result.method for result in self.methods]
+        if len(set(names)) < len(names):
+            raise ValueError(f"a method is listed twice among {', '.join(names)}")
+        for result in self.methods:
+            if (result.new is not None) != bool(self.classes.new):
+                raise ValueError(
+                    f"{result.method} and the list of new classes contradict each other"
+                )
+        return self
+
+
+class GroupKey(NamedTuple):
+    """Everything that must be equal before two results may be averaged."""
+
+    protocol: str
+    clip: str
+    dataset: str
+    shots: int
+    template_set: str
+    weights_sha256: str
+    split_sha256: str
+    classes: tuple[tuple[str, ...], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The records of one key, one a seed, by ascending seed."""
+
+    key: GroupKey
+    records: tuple[CellRecord, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds that any record of the group has."""
+        return tuple(record.cell.seed for record in self.records)
+
+    @property
+    def has_new(self) -> bool:
+        """Whether the protocol holds classes out."""
+        return bool(self.key.classes[1])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes of all records, each once, in order."""
+        return tuple(dict.fromkeys(note for record in self.records for note in record.notes))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A record that could not be used, by name, and why."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+def group_key(record: CellRecord) -> GroupKey:
+    """The group a record belongs to."""
+    cell = record.cell
+    return GroupKey(
+        protocol=cell.protocol,
+        clip=cell.clip,
+        dataset=cell.dataset,
+        shots=cell.shots,
+        template_set=cell.template_set,
+        weights_sha256=cell.weights_sha256,
+        split_sha256=cell.split_sha256,
+        classes=(record.classes.base, record.classes.new),
+    )
+
+
+def read_records(
+    source: str | Path | Mapping[str, object],
+) -> tuple[list[CellRecord], list[Problem]]:
+    """Read every record of a folder (`**/*.json`) or of a mapping from name to record.
+
+    A value of the mapping is the parsed JSON or a function without arguments that gives it, as a
+    partitioned dataset hands it out. A record that cannot be read, is not a cell record or repeats
+    a cell already read is named among the problems; the others stand.
+    """
+    if isinstance(source, (str, Path)):
+        folder = Path(source)
+        source = {
+            str(path.relative_to(folder)): partial(_load_json, path)
+            for path in folder.rglob("*.json")
+        }
+    records: list[CellRecord] = []
+    problems: list[Problem] = []
+    first_name: dict[tuple[GroupKey, int], str] = {}
+    for name in sorted(source):
+        record = _read_one(source[name])
+        if isinstance(record, str):
+            problems.append(Problem(name, record))
+            continue
+        cell = (group_key(record), record.cell.seed)
+        if cell in first_name:
+            problems.append(Problem(name, f"repeats the cell of {first_name[cell]}, left out"))
+            continue
+        first_name[cell] = name
+        records.append(record)
+    return records, problems
+
+
+def group_records(records: Iterable[CellRecord]) -> tuple[Group, ...]:
+    """Group the records that `read_records` gave, in the order of their keys."""
+    groups: dict[GroupKey, list[CellRecord]] = {}
+    for record in records:
+        groups.setdefault(group_key(record), []).append(record)
+    return tuple(
+        Group(key, tuple(sorted(members, key=lambda record: record.cell.seed)))
+        for key, members in sorted(groups.items(), key=lambda item: item[0])
+    )
+
+
+def _load_json(path: Path) -> object:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _read_one(value: object | Callable[[], object]) -> CellRecord | str:
+    """The record, or the reason why there is none."""
+    try:
+        payload = value() if callable(value) else value
+    except Exception as error:  # a loader may raise anything; the record is named, the rest stands
+        return f"cannot be read ({type(error).__name__}: {str(error).splitlines()[0]})"
+    if not isinstance(payload, Mapping) or "schema_version" not in payload:
+        return "is not a cell record (no schema_version); move it out of the folder of the records"
+    version = payload["schema_version"]
+    if version != SCHEMA_VERSION:
+        return (
+            f"has schema_version {version}, this version reads {SCHEMA_VERSION}; run the cell again"
+        )
+    try:
+        return CellRecord.model_validate(payload)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "record"
+        return f"is not a valid cell record ({where}: {first['msg']}); run the cell again"

@@ -1,0 +1,48 @@
+"""The summary as a table for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Group as Renderables
+from rich.table import Table
+from rich.text import Text
+
+from vlprompt_pipeline.evaluation.records import ZERO_SHOT
+from vlprompt_pipeline.evaluation.summary import Summary
+from vlprompt_pipeline.evaluation.wording import human_bytes, plus_minus, readable, signed
+
+
+def render_table(summary: Summary) -> Table:
+    """One row a method; fits 80 columns with titles of up to 14 characters."""
+    table = Table(
+        title=Text(f"{readable(summary.group.key.protocol)}: {summary.conditions}"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("method")
+    scores = [f"{score.heading} %" for score in summary.scores]
+    for heading in (*scores, f"Δ {summary.ranking.heading}", "params", "file", "seeds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in summary.table.to_dict("records"):
+        table.add_row(*(Text(cell) for cell in _cells(summary, row)))
+    return table
+
+
+def render(summaries: Sequence[Summary], remarks: Sequence[str]) -> Renderables:
+    """All tables, then what a reader must know before trusting them."""
+    warnings = [Text(f"! {remark}", style="yellow") for remark in remarks]
+    return Renderables(*(render_table(summary) for summary in summaries), *warnings)
+
+
+def _cells(summary: Summary, row: dict[str, object]) -> list[str]:
+    return [
+        row["title"],
+        *(plus_minus(row[score.mean], row[score.std], row["n_seeds"]) for score in summary.scores),
+        "–" if row["method"] == ZERO_SHOT else signed(row[summary.ranking.delta]),
+        f"{row['trainable_parameters']:,}",
+        human_bytes(row["file_bytes"]),
+        str(row["n_seeds"]),
+    ]

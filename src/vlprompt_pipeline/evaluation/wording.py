@@ -1,0 +1,52 @@
+"""How figures are written for people: one place, so that terminal, page and figures agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+
+def readable(name: str) -> str:
+    """`base_to_new` as "base to new"."""
+    return name.replace("_", " ")
+
+
+def shots_text(shots: int) -> str:
+    """For instance "16 shots"."""
+    return f"{shots} shot" if shots == 1 else f"{shots} shots"
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """For instance "seeds 1–3", "seeds 1, 4" or "seed 2"; `seeds` ascend."""
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"seeds {seeds[0]}–{seeds[-1]}"
+    return f"seeds {join(seeds)}"
+
+
+def human_bytes(count: float) -> str:
+    """Bytes as people write them, 1 kB = 1000 B as in the papers: "68 B", "4.1 kB", "1.8 MB"."""
+    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= factor:
+            value = count / factor
+            return f"{value:.1f} {unit}" if value < 99.95 else f"{value:.0f} {unit}"
+    return f"{count:.0f} B"
+
+
+def plus_minus(mean: float, std: float, seeds: int) -> str:
+    """For instance "65.7 ± 1.2"; the mean alone for one seed, whose spread nobody knows."""
+    return f"{mean:.1f} ± {std:.1f}" if seeds > 1 else f"{mean:.1f}"
+
+
+def signed(difference: float) -> str:
+    """For instance "+2.1" or "−3.0"; "–" where there is nothing to compare with."""
+    if pd.isna(difference):
+        return "–"
+    return f"{difference:+.1f}".replace("-", "−")
+
+
+def join(values: Sequence[object]) -> str:
+    """For instance "1, 2, 3"."""
+    return ", ".join(str(value) for value in values)

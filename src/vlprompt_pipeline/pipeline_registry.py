@@ -1,0 +1,36 @@
+"""The pipelines by name, for the methods of the current run."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from kedro.pipeline import Pipeline
+
+from vlprompt_pipeline.selection import selected_methods
+
+STAGES = (
+    "data_preparation",
+    "few_shot_sampling",
+    "feature_extraction",
+    "prompt_training",
+    "quantization_export",
+    "evaluation",
+    "reporting",
+)
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """One pipeline a stage; `cell` is all of them but the report, `__default__` all."""
+    methods = selected_methods()
+    stages = {stage: _create(stage, methods) for stage in STAGES}
+    cell = Pipeline([stages[stage] for stage in STAGES[:-1]])
+    return {
+        "__default__": Pipeline([cell, stages["reporting"]]),
+        "demo_pretraining": _create("demo_pretraining", methods),
+        **stages,
+    }
+
+
+def _create(stage: str, methods: tuple[str, ...]) -> Pipeline:
+    module = import_module(f"vlprompt_pipeline.pipelines.{stage}")
+    return module.create_pipeline(methods=methods)

@@ -1,0 +1,5 @@
+"""Stage feature extraction."""
+
+from vlprompt_pipeline.pipelines.feature_extraction.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,68 @@
+"""Features of the frozen image tower, looked up or computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vlprompt_pipeline.benchmarks import FewShotSet
+from vlprompt_pipeline.clip import FeatureStore, FrozenClip, ImageSet, TestView, TrainingViews
+from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.progress import bar
+
+
+def extract_test_features(
+    clip: FrozenClip,
+    table: pd.DataFrame,
+    card: dict[str, Any],
+    store: Path,
+    features: FeatureParameters,
+) -> dict[str, Any]:
+    """Features of all test images, in index order; shared by methods, shots and seeds."""
+    test = table[table["part"] == "test"]
+    images = _images(card, test)
+    found = _extract(clip, images, TestView(clip.preprocessing), store, features)
+    return {"key": found, "weights_sha256": clip.weights_sha256, "images": len(images)}
+
+
+def extract_training_features(
+    clip: FrozenClip,
+    table: pd.DataFrame,
+    card: dict[str, Any],
+    few_shot_set: dict[str, Any],
+    store: Path,
+    features: FeatureParameters,
+    seed: int,
+) -> dict[str, Any]:
+    """Features of K random crops of each training image, in few-shot order.
+
+    With `features.train: online` there is nothing to extract ahead: the crops are drawn while
+    training, and only what they are drawn from is noted.
+    """
+    paths = [path for path, _ in FewShotSet.from_dict(few_shot_set).train]
+    images = _images(card, table.set_index("path", drop=False).loc[paths])
+    described = {"mode": features.train, "weights_sha256": clip.weights_sha256}
+    if features.train == "online":
+        return {**described, "key": None, "fingerprints": images.fingerprints}
+    views = TrainingViews(clip.preprocessing, seed, features.views, features.crop_scale)
+    key = _extract(clip, images, views, store, features)
+    return {**described, "key": key, "fingerprints": images.fingerprints}
+
+
+def _images(card: dict[str, Any], rows: pd.DataFrame) -> ImageSet:
+    return ImageSet(Path(card["folder"]), tuple(rows["path"]), tuple(rows["fingerprint"]))
+
+
+def _extract(clip: FrozenClip, images: ImageSet, views, store: Path, features: FeatureParameters) -> str:
+    extracted = FeatureStore(store).extract(
+        clip,
+        images,
+        views,
+        batch_size=features.batch_size,
+        shard_size=features.shard_size,
+        workers=features.workers,
+        progress=bar,
+    )
+    return extracted.key

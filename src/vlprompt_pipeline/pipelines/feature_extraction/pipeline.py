@@ -1,0 +1,36 @@
+"""Feature extraction: every image passes through the frozen tower once."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vlprompt_pipeline.pipelines.feature_extraction.nodes import (
+    extract_test_features,
+    extract_training_features,
+)
+
+
+def create_pipeline(**kwargs) -> Pipeline:
+    """Nodes of the stage."""
+    return Pipeline(
+        [
+            Node(
+                extract_test_features,
+                inputs=["clip", "image_index", "dataset_card", "feature_store", "params:features"],
+                outputs="test_features",
+                name="extract_test_features",
+            ),
+            Node(
+                extract_training_features,
+                inputs=[
+                    "clip",
+                    "image_index",
+                    "dataset_card",
+                    "few_shot_set",
+                    "feature_store",
+                    "params:features",
+                    "params:seed",
+                ],
+                outputs="training_features",
+                name="extract_training_features",
+            ),
+        ]
+    )

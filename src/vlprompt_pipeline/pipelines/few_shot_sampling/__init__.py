@@ -1,0 +1,5 @@
+"""Stage few shot sampling."""
+
+from vlprompt_pipeline.pipelines.few_shot_sampling.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

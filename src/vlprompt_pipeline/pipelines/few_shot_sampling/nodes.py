@@ -1,0 +1,26 @@
+"""Which images a method may learn from, and which classes it meets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from vlprompt_pipeline.benchmarks import BenchmarkIndex, sample_few_shot
+from vlprompt_pipeline.evaluation.halves import protocol_halves
+
+
+def draw_few_shot_set(
+    table: pd.DataFrame, card: dict[str, Any], shots: int, seed: int
+) -> dict[str, Any]:
+    """The published few-shot set of (dataset, shots, seed), over all classes."""
+    return sample_few_shot(BenchmarkIndex.from_card(table, card), shots, seed).to_dict()
+
+
+def split_into_halves(card: dict[str, Any], protocol: str) -> dict[str, Any]:
+    """Labels and names of the base and the new classes."""
+    halves = protocol_halves(protocol, card["class_names"])
+    return {
+        half: {"labels": classes.labels, "class_names": classes.class_names}
+        for half, classes in halves.items()
+    }

@@ -1,0 +1,25 @@
+"""Few-shot sampling: the training images of one seed, and the class halves of the protocol."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import draw_few_shot_set, split_into_halves
+
+
+def create_pipeline(**kwargs) -> Pipeline:
+    """Nodes of the stage."""
+    return Pipeline(
+        [
+            Node(
+                draw_few_shot_set,
+                inputs=["image_index", "dataset_card", "params:shots", "params:seed"],
+                outputs="few_shot_set",
+                name="draw_few_shot_set",
+            ),
+            Node(
+                split_into_halves,
+                inputs=["dataset_card", "params:protocol"],
+                outputs="class_halves",
+                name="split_classes",
+            ),
+        ]
+    )

@@ -1,0 +1,109 @@
+"""Train one method on the base classes of a few-shot set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from vlprompt_pipeline import __version__
+from vlprompt_pipeline.benchmarks import ClassHalf, FewShotSet
+from vlprompt_pipeline.clip import FeatureStore, FrozenClip, ImageSet, TrainingViews
+from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.progress import bar
+from vlprompt_pipeline.prompts import (
+    ClassTexts,
+    Recipe,
+    build_learner,
+    check_recipe,
+    resolve_recipe,
+)
+from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.training import Batches, CachedViews, Checkpoint, OnlineViews, train
+
+
+def train_prompt(
+    clip: FrozenClip,
+    card: dict[str, Any],
+    few_shot_set: dict[str, Any],
+    class_halves: dict[str, Any],
+    training_features: dict[str, Any],
+    store: Path,
+    checkpoints: Path,
+    recipes: dict[str, Any],
+    features: FeatureParameters,
+    seed: int,
+    *,
+    method: str,
+) -> tuple[TrainedPrompt, pd.DataFrame]:
+    """Train the recipe `method`; returns the prompt and its history, one row an epoch."""
+    recipe = resolve_recipe(method, recipes)
+    check_recipe(method, recipe, has_new_classes="new" in class_halves)
+    base = ClassHalf(**{key: tuple(value) for key, value in class_halves["base"].items()})
+    classes = ClassTexts(base.class_names, card["template"])
+    few_shot = FewShotSet.from_dict(few_shot_set)
+    provenance = {
+        "recipe": method,
+        "dataset": few_shot.dataset,
+        "shots": few_shot.shots,
+        "seed": seed,
+        "split_sha256": few_shot.split_sha256,
+        "few_shot_sha256": few_shot.digest["train"],
+        "training_features": training_features["key"] or "online",
+        "crop_scale": features.crop_scale,
+        "code_version": __version__,
+    }
+    learner = build_learner(recipe, clip, classes, seed)
+    rows: list[dict] = []
+    if recipe.training:
+        batches = _batches(recipe, clip, card, few_shot, base, training_features, store, features, seed)
+        fingerprint = _fingerprint(recipe, classes, clip, provenance)
+        checkpoint = Checkpoint(checkpoints / f"{method}.safetensors", fingerprint)
+        rows = train(learner, batches, recipe.training, checkpoint, bar)
+    prompt = TrainedPrompt(
+        recipe=recipe.model_dump(mode="json"),
+        state=learner.state_dict(),
+        classes=classes,
+        weights_sha256=clip.weights_sha256,
+        provenance=provenance,
+    )
+    return prompt, pd.DataFrame(rows, columns=None if rows else ["epoch", "learning_rate", "loss"])
+
+
+def _batches(
+    recipe: Recipe,
+    clip: FrozenClip,
+    card: dict[str, Any],
+    few_shot: FewShotSet,
+    base: ClassHalf,
+    described: dict[str, Any],
+    store: Path,
+    features: FeatureParameters,
+    seed: int,
+) -> Batches:
+    """Training data of the base classes: sampled over all classes, restricted afterwards."""
+    kept = [row for row, (_, label) in enumerate(few_shot.train) if label in base.relabelling]
+    labels = torch.tensor([base.relabelling[few_shot.train[row][1]] for row in kept])
+    size = recipe.training.batch_size
+    if described["mode"] == "cached":
+        values = FeatureStore(store).load(described["key"]).values[kept]
+        return CachedViews(values.to(clip.device), labels.to(clip.device), size, seed)
+    images = ImageSet(
+        Path(card["folder"]),
+        tuple(few_shot.train[row][0] for row in kept),
+        tuple(described["fingerprints"][row] for row in kept),
+    )
+    views = TrainingViews(clip.preprocessing, seed, 1, features.crop_scale)
+    return OnlineViews(clip, images, views, labels.to(clip.device), size, seed)
+
+
+def _fingerprint(
+    recipe: Recipe, classes: ClassTexts, clip: FrozenClip, provenance: dict[str, Any]
+) -> str:
+    """Hash of everything the trained prompt depends on."""
+    parts = [recipe.model_dump(mode="json"), classes.names, clip.weights_sha256, provenance]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

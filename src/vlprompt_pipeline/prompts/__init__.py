@@ -1,0 +1,21 @@
+"""Methods that adapt a frozen CLIP; importing the package registers them."""
+
+from vlprompt_pipeline.prompts import coop, zero_shot  # noqa: F401  (imported to register)
+from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.prompts.build import build_learner, build_plain
+from vlprompt_pipeline.prompts.recipe import Recipe, check_recipe, resolve_recipe
+from vlprompt_pipeline.prompts.registry import Method, get_method, method_names, register
+
+__all__ = [
+    "ClassTexts",
+    "Method",
+    "PromptLearner",
+    "Recipe",
+    "build_learner",
+    "build_plain",
+    "check_recipe",
+    "get_method",
+    "method_names",
+    "register",
+    "resolve_recipe",
+]

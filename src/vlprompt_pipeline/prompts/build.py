@@ -1,0 +1,38 @@
+"""From a recipe and class names to a learner, fresh or with a stored prompt."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn.utils import parametrize
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.parametrizations.kmeans import KMeansQuantizer
+from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.prompts.recipe import Recipe
+from vlprompt_pipeline.prompts.registry import get_method
+
+
+def build_plain(recipe: Recipe, clip: FrozenClip, classes: ClassTexts, seed: int = 0) -> PromptLearner:
+    """A learner without parametrizations: what a stored prompt is loaded into.
+
+    Raises:
+        ConfigError, DataError: initial words or class names do not fit the CLIP.
+    """
+    method = get_method(recipe.method)
+    generator = torch.Generator().manual_seed(seed)
+    return method.learner(clip, classes, recipe.prompt, generator)
+
+
+def build_learner(recipe: Recipe, clip: FrozenClip, classes: ClassTexts, seed: int) -> PromptLearner:
+    """A learner to train, its tensors parametrized as the recipe says.
+
+    Raises:
+        ConfigError, DataError: initial words or class names do not fit the CLIP.
+    """
+    learner = build_plain(recipe, clip, classes, seed)
+    if recipe.quantize:
+        for name in learner.prompt_names():
+            owner, _, tensor = name.rpartition(".")
+            module = learner.get_submodule(owner)
+            parametrize.register_parametrization(module, tensor, KMeansQuantizer(recipe.quantize))
+    return learner

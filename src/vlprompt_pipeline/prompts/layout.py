@@ -1,0 +1,76 @@
+"""Where context vectors stand between the words of a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vlprompt_pipeline.clip.backbone import END_TOKEN, START_TOKEN, FrozenClip
+from vlprompt_pipeline.clip.templates import readable
+from vlprompt_pipeline.clip.text import Prompts
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Class-specific prompt suffixes, some positions of which are filled by context vectors.
+
+    Attributes:
+        start: `[1, width]` embedding of the start token.
+        shared: how many context vectors stand in front of every class name, before the suffix.
+        words: `[classes, longest suffix, width]` embeddings of the fixed tokens.
+        slots: `[classes, longest suffix]` index of the context vector at a position, -1 for words.
+        lengths: `[classes]` tokens of each suffix, end token included.
+    """
+
+    start: Tensor
+    shared: int
+    words: Tensor
+    slots: Tensor
+    lengths: Tensor
+
+    def fill(self, context: Tensor) -> Prompts:
+        """Prompts with a context `[length, width]`, or `[classes, length, width]` of their own."""
+        prefix, suffix = self.start, self.words
+        if self.shared:
+            prefix = torch.cat([self.start, context[: self.shared]])
+        if (self.slots >= 0).any():
+            rows = context if context.ndim == 3 else context.expand(len(self.words), -1, -1)
+            index = self.slots.clamp(min=0)[..., None].expand(-1, -1, context.shape[-1])
+            suffix = torch.where(self.slots[..., None] >= 0, rows.gather(1, index), self.words)
+        return Prompts(prefix[None], suffix, self.lengths)
+
+
+def class_layout(
+    clip: FrozenClip, names: Sequence[str], length: int, position: str, class_specific: bool
+) -> Layout:
+    """Lay out `[start] v_1 … v_length <name> . [end]` with the name at `position`.
+
+    As KaiyangZhou/CoOp: the name's tokens are counted on the name alone (a name that ends in
+    punctuation may merge with the full stop), and `middle` puts length // 2 vectors in front.
+
+    Raises:
+        DataError: a prompt is longer than the CLIP's context.
+    """
+    before = {"end": length, "middle": length // 2, "front": 0}[position]
+    shared = 0 if class_specific else before
+    context = [-1 - slot for slot in range(length)]  # negative entries are context vectors
+    rows = []
+    for name in map(readable, names):
+        tokens = [*clip.token_ids(f"{name}."), END_TOKEN]
+        split = 0 if position == "end" else len(clip.token_ids(name))
+        middle = context[before:] if split else []
+        rows.append([*context[shared:before], *tokens[:split], *middle, *tokens[split:]])
+        clip.check_length(name, 1 + shared + len(rows[-1]))
+    clip.warn_unseen(map(readable, names))
+    longest = max(map(len, rows))
+    entries = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=clip.device)
+    return Layout(
+        start=clip.embed([START_TOKEN]),
+        shared=shared,
+        words=clip.embed(entries.clamp(min=0).flatten().tolist()).unflatten(0, entries.shape),
+        slots=(-1 - entries).clamp(min=-1),
+        lengths=torch.tensor(list(map(len, rows)), device=clip.device),
+    )

@@ -1,0 +1,53 @@
+"""The methods by name. A method is one module that ends in `register(Method(…))`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from vlprompt_pipeline.config import Parameters, unknown
+from vlprompt_pipeline.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to adapt a frozen CLIP.
+
+    Attributes:
+        name: what a recipe's `method` says.
+        parameters: model of the recipe's `prompt` section.
+        learner: called with (clip, classes, parameters, generator), gives a `PromptLearner`.
+        bound_to_classes: whether prompts with these parameters fit only the classes of training.
+    """
+
+    name: str
+    parameters: type[Parameters]
+    learner: Callable[..., Any]
+    bound_to_classes: Callable[[Any], bool] = lambda parameters: False
+
+
+_METHODS: dict[str, Method] = {}
+
+
+def register(method: Method) -> None:
+    """Make a method known by its name, which must be new."""
+    if method.name in _METHODS:
+        raise ValueError(f"two methods are named {method.name}")
+    _METHODS[method.name] = method
+
+
+def get_method(name: str) -> Method:
+    """The method of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in _METHODS:
+        raise ConfigError(unknown("recipes", "method", name, sorted(_METHODS)))
+    return _METHODS[name]
+
+
+def method_names() -> list[str]:
+    """All registered names."""
+    return sorted(_METHODS)

@@ -1,0 +1,47 @@
+"""Zero-shot CLIP: hand-written templates, nothing to train (Radford et al., 2021)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.templates import readable, templates
+from vlprompt_pipeline.config import Parameters
+from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.prompts.registry import Method, register
+
+
+class ZeroShotParameters(Parameters):
+    """`templates` is the name of a set in `clip/templates.py`."""
+
+    templates: str
+
+
+class ZeroShot(PromptLearner):
+    """Class features are the renormalised mean of each template's normalised text feature."""
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: ZeroShotParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError for an unknown template set, DataError for a name too long."""
+        super().__init__(clip, classes)
+        names = [readable(name) for name in classes.names]
+        chosen = templates(parameters.templates, classes.template)
+        clip.warn_unseen([template.format(name) for template in chosen for name in names])
+        features = [clip.encode_texts([t.format(name) for name in names]) for t in chosen]
+        self.register_buffer(
+            "features", F.normalize(torch.stack(features).mean(0), dim=-1), persistent=False
+        )
+
+    def class_features(self) -> Tensor:
+        """Normalised text feature of each class, `[classes, embed]`."""
+        return self.features
+
+
+register(Method(name="zero_shot", parameters=ZeroShotParameters, learner=ZeroShot))

@@ -1,0 +1,19 @@
+"""The learning rate of each epoch."""
+
+from __future__ import annotations
+
+import math
+
+from vlprompt_pipeline.config import TrainingParameters
+
+
+def learning_rate(epoch: int, training: TrainingParameters) -> float:
+    """Rate of epoch `epoch`, counted from 0.
+
+    Constant warm-up, then `lr / 2 (1 + cos(π (e - warmup) / epochs))`: the cosine starts anew
+    after the warm-up, so the last epoch is not at zero (Dassl.pytorch, WARMUP_RECOUNT).
+    """
+    if epoch < training.warmup_epochs:
+        return training.warmup_lr
+    progress = (epoch - training.warmup_epochs) / training.epochs
+    return training.lr * 0.5 * (1 + math.cos(math.pi * progress))

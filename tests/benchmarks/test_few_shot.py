@@ -1,0 +1,128 @@
+"""The oracle are digests of few-shot sets published with the protocol, not our own sampling."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.miniatures import DATA, index_without_images
+from vlprompt_pipeline.benchmarks import FewShotSet, build_index, read_split, sample_few_shot
+from vlprompt_pipeline.errors import ConfigError, DataError
+
+CALTECH101 = json.loads((DATA / "golden_fewshot_caltech101.json").read_text())
+SPLITS = {
+    "caltech101": "Caltech101",
+    "dtd": "DescribableTextures",
+    "eurosat": "EuroSAT",
+    "oxford_flowers": "OxfordFlowers",
+    "oxford_pets": "OxfordPets",
+}
+
+
+def assert_golden(few_shot: FewShotSet, golden: dict) -> None:
+    assert few_shot.digest == {"train": golden["sha_train"], "val": golden["sha_val"]}
+    assert (len(few_shot.train), len(few_shot.val)) == (golden["n_train"], golden["n_val"])
+
+
+@pytest.mark.parametrize("golden", CALTECH101, ids=lambda row: f"{row['shots']}-{row['seed']}")
+def test_caltech101_is_the_published_set(caltech101_split, golden):
+    index = index_without_images(caltech101_split, "caltech101")
+    assert_golden(sample_few_shot(index, golden["shots"], golden["seed"]), golden)
+
+
+@pytest.mark.parametrize("dataset", SPLITS)
+def test_published_sets(shared, dataset):
+    split = read_split(shared / "reference" / "splits" / f"split_zhou_{SPLITS[dataset]}.json")
+    index = index_without_images(split, dataset)
+    rows = json.loads((shared / "reference" / "golden_fewshot.json").read_text())
+    goldens = [row for row in rows if row["dataset"] == dataset]
+    assert len(goldens) == 10
+    for golden in goldens:
+        assert_golden(sample_few_shot(index, golden["shots"], golden["seed"]), golden)
+
+
+@pytest.mark.parametrize(("name", "classes"), [("StanfordCars", 196), ("UCF101", 101)])
+def test_sizes_where_no_digest_is_published(shared, name, classes):
+    split = read_split(shared / "reference" / "splits" / f"split_zhou_{name}.json")
+    few_shot = sample_few_shot(index_without_images(split, name), 16, 1)
+    assert Counter(label for _, label in few_shot.train) == dict.fromkeys(range(classes), 16)
+    assert Counter(label for _, label in few_shot.val) == dict.fromkeys(range(classes), 4)
+
+
+@pytest.fixture
+def index(miniature):
+    """4 classes of 6 train, 5 val and 3 test images."""
+    return build_index(miniature.benchmark, miniature.root)
+
+
+@pytest.mark.parametrize(("shots", "val_shots"), [(1, 1), (4, 4), (6, 4)])
+def test_images_come_from_their_part(index, shots, val_shots):
+    few_shot = sample_few_shot(index, shots, seed=3)
+    label_of = index.table.set_index("path")["label"]
+    part_of = index.table.set_index("path")["part"]
+    for part, drawn, number in (
+        ("train", few_shot.train, shots),
+        ("val", few_shot.val, val_shots),
+    ):
+        assert len(set(drawn)) == 4 * number
+        assert {part_of[path] for path, _ in drawn} == {part}
+        assert all(label_of[path] == label for path, label in drawn)
+        assert set(Counter(label for _, label in drawn).values()) == {number}
+
+
+def test_same_seed_same_set(index):
+    assert sample_few_shot(index, 2, 1) == sample_few_shot(index, 2, 1)
+    assert sample_few_shot(index, 2, 1).digest != sample_few_shot(index, 2, 2).digest
+
+
+def test_small_val_part_is_taken_whole_and_in_order(index):
+    kept = index.table.drop(index.table.query("part == 'val' and label == 2").index[2:])
+    few_shot = sample_few_shot(replace(index, table=kept.reset_index(drop=True)), 4, 1)
+    val = [path for path, label in few_shot.val if label == 2]
+    assert val == list(kept.query("part == 'val' and label == 2")["path"])
+
+
+def test_dictionary_and_back(index):
+    few_shot = sample_few_shot(index, 2, 1)
+    stored = json.loads(json.dumps(few_shot.to_dict()))
+    assert FewShotSet.from_dict(stored) == few_shot
+    paths = "\n".join(path for path, _ in stored["train"])
+    assert stored["digest"]["train"] == hashlib.sha256(paths.encode()).hexdigest()[:16]
+    assert not any(path.startswith("/") for path, _ in stored["train"] + stored["val"])
+
+
+def test_altered_or_incomplete_dictionary(index):
+    stored = sample_few_shot(index, 2, 1).to_dict()
+    swapped = {**stored, "train": stored["train"][::-1]}
+    with pytest.raises(DataError, match="few-shot set of caltech101 was altered: its images have"):
+        FewShotSet.from_dict(swapped)
+    with pytest.raises(
+        DataError, match=r"incomplete \(KeyError\('seed'\)\); run few_shot_sampling"
+    ):
+        FewShotSet.from_dict({key: value for key, value in stored.items() if key != "seed"})
+
+
+def test_more_shots_than_images(index):
+    few = index.table.drop(index.table.query("part == 'train' and label == 1").index[:2])
+    with pytest.raises(
+        DataError,
+        match=r"1 of the 4 classes of caltech101 .* the 5 shots asked for \(leopard 4\); "
+        "the largest number of shots that works is 4",
+    ):
+        sample_few_shot(replace(index, table=few), 5, 1)
+
+
+def test_class_without_a_training_image(index):
+    none = index.table.drop(index.table.query("part == 'train' and label == 3").index)
+    with pytest.raises(DataError, match=r"\(car side 0\); give every class at least one training"):
+        sample_few_shot(replace(index, table=none), 1, 1)
+
+
+@pytest.mark.parametrize("shots", [0, -1])
+def test_no_shots(index, shots):
+    with pytest.raises(ConfigError, match=f"shots is {shots}; give a number of training images"):
+        sample_few_shot(index, shots, 1)
