@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+TINY_CLIP = {
+    "embed_dim": 16,
+    "quick_gelu": True,
+    "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+}
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +24,32 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"reference material is not at {folder.name}/ beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_clip_folder(tmp_path_factory) -> Path:
+    """A `local-dir:` folder with a tiny CLIP of random weights; its tokenizer is CLIP's own."""
+    import torch
+    from safetensors.torch import save_file
+
+    from vlprompt_pipeline.clip._open_clip import open_clip
+
+    folder = tmp_path_factory.mktemp("tiny_clip")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = open_clip.CLIP(**TINY_CLIP)
+        for name, parameter in model.named_parameters():  # zero biases would hide mistakes
+            if name.endswith("bias"):
+                torch.nn.init.normal_(parameter, std=0.1)
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    config = {"model_cfg": TINY_CLIP, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.25] * 3}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tiny_clip_folder):
+    """The tiny CLIP, loaded."""
+    from vlprompt_pipeline.clip import load_clip
+
+    return load_clip(f"local-dir:{tiny_clip_folder}", "tiny", "cpu")

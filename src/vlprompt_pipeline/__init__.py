@@ -1,3 +1,10 @@
-"""Prompt learning for CLIP-like models: quantized, low-rank and variational prompts as Kedro pipelines."""
+"""Prompt learning for CLIP-like models: quantized, low-rank and variational prompts."""
+
+import os
 
 __version__ = "0.1.0"
+
+# Prompts are small: torch's threads wait far more than they work, and by default they wait by
+# spinning. On a machine with other work to do a training step then takes tens of times longer.
+# Read when torch is first imported; a value set by the user stands.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

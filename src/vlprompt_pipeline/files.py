@@ -16,7 +16,7 @@ _HASH_CHUNK = 1 << 20
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; flush and rename it to `path` on success, remove it on failure.
+    """Give a temporary path beside `path` that becomes `path` on success and is removed on failure.
 
     Raises:
         UserError: the folder cannot be created or written to.

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with rate and time left where a person watches, nothing elsewhere."""
+"""Progress of long work: a bar with rate and time left where a person watches, else nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,13 @@ def no_progress(title: str, total: int) -> Iterator[Advance]:
 def bar(title: str, total: int) -> Iterator[Advance]:
     """A bar on the terminal; silent when the output is not a terminal."""
     console = Console(stderr=True)
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    columns = (
+        "{task.description}",
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
     with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as shown:
         task = shown.add_task(title, total=total)
         yield lambda steps: shown.update(task, advance=steps)

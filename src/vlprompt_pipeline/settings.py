@@ -1,13 +1,19 @@
 """Settings of the Kedro project."""
 
 import os
+import warnings
+
+from vlprompt_pipeline.hooks import ErrorHook, ParameterHook, SummaryHook, TrackingHook
 
 # Nothing is reported to anybody unless the user asks for it; set before any of them is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-from vlprompt_pipeline.hooks import ErrorHook, ParameterHook, SummaryHook, TrackingHook  # noqa: E402
+# Kedro calls OmegaConf by a name OmegaConf is about to drop; not ours to mend, no news to the user.
+warnings.filterwarnings("ignore", message="register_new_resolver")
+# The report names each method's record by its namespace, `coop.record`, as namespaces are meant.
+warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
 
 HOOKS = (ParameterHook(), TrackingHook(), SummaryHook(), ErrorHook())
 

@@ -79,6 +79,14 @@ def test_same_seed_same_set(index):
     assert sample_few_shot(index, 2, 1).digest != sample_few_shot(index, 2, 2).digest
 
 
+def test_classes_are_drawn_in_order_of_first_appearance(index):
+    """As in the Flowers split, whose rows are not in label order."""
+    backwards = index.table.sort_values("label", ascending=False, kind="stable")
+    few_shot = sample_few_shot(replace(index, table=backwards), 2, 1)
+    assert [label for _, label in few_shot.train] == [3, 3, 2, 2, 1, 1, 0, 0]
+    assert [label for _, label in few_shot.val] == [3, 3, 2, 2, 1, 1, 0, 0]
+
+
 def test_small_val_part_is_taken_whole_and_in_order(index):
     kept = index.table.drop(index.table.query("part == 'val' and label == 2").index[2:])
     few_shot = sample_few_shot(replace(index, table=kept.reset_index(drop=True)), 4, 1)
@@ -120,6 +128,12 @@ def test_class_without_a_training_image(index):
     none = index.table.drop(index.table.query("part == 'train' and label == 3").index)
     with pytest.raises(DataError, match=r"\(car side 0\); give every class at least one training"):
         sample_few_shot(replace(index, table=none), 1, 1)
+
+
+def test_dataset_for_testing_only(index):
+    test = index.table.query("part == 'test'")
+    with pytest.raises(DataError, match="caltech101 has no training images, it is for testing on"):
+        sample_few_shot(replace(index, table=test), 1, 1)
 
 
 @pytest.mark.parametrize("shots", [0, -1])

@@ -108,7 +108,8 @@ def test_the_same_image_in_two_parts_is_a_warning(miniature, caplog):
     with caplog.at_level(logging.WARNING):
         check = check_images(build_index(miniature.benchmark, miniature.root))
     assert check.duplicates == ((("train", paths["train"]), ("test", paths["test"])),)
-    assert "caltech101 has 1 images in more than one part" in caplog.text
+    assert "caltech101 has the same picture in more than one part, 1 times" in caplog.text
+    assert f"{paths['train']} in train and {paths['test']} in test." in caplog.text
 
 
 def test_no_workers(miniature):

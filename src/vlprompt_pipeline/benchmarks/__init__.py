@@ -1,1 +1,36 @@
-"""The datasets."""
+"""The datasets: their official splits, their index, few-shot sets and base/new classes.
+
+Nothing here knows a model, a method or Kedro.
+"""
+
+from vlprompt_pipeline.benchmarks.benchmark import Benchmark, PartCounts
+from vlprompt_pipeline.benchmarks.checks import ImageCheck, check_images, inspect_images
+from vlprompt_pipeline.benchmarks.class_split import ClassHalf, ClassSplit, split_classes
+from vlprompt_pipeline.benchmarks.few_shot import FewShotSet, sample_few_shot
+from vlprompt_pipeline.benchmarks.index import BenchmarkIndex, build_index
+from vlprompt_pipeline.benchmarks.registry import BENCHMARKS, get_benchmark
+from vlprompt_pipeline.benchmarks.schema import COLUMNS, PARTS, validate_index
+from vlprompt_pipeline.benchmarks.split_file import Split, read_split, verify_split
+
+__all__ = [
+    "BENCHMARKS",
+    "COLUMNS",
+    "PARTS",
+    "Benchmark",
+    "BenchmarkIndex",
+    "ClassHalf",
+    "ClassSplit",
+    "FewShotSet",
+    "ImageCheck",
+    "PartCounts",
+    "Split",
+    "build_index",
+    "check_images",
+    "get_benchmark",
+    "inspect_images",
+    "read_split",
+    "sample_few_shot",
+    "split_classes",
+    "validate_index",
+    "verify_split",
+]

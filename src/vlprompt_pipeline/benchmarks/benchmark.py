@@ -28,7 +28,7 @@ class Benchmark:
         split_file: file name of the official split inside `folder`.
         template: text of the zero-shot prompt, with `{}` for the class name.
         classes: number of classes.
-        counts: images per part of the official split; None where the dataset is made here.
+        counts: images per part of the official split.
         split_sha256: content hash of the official split (see `split_file`); None: not compared.
         licence: licence of the images.
         citation: the publication to cite.
@@ -44,7 +44,7 @@ class Benchmark:
     split_file: str
     template: str
     classes: int
-    counts: PartCounts | None
+    counts: PartCounts
     split_sha256: str | None
     licence: str
     citation: str

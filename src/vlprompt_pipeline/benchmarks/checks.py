@@ -122,10 +122,12 @@ def check_images(
             "original archive and run again"
         )
     if check.duplicates:
-        (part, path), (other_part, other_path) = check.duplicates[0][:2]
+        twins = " and ".join(f"{path} in {part}" for part, path in check.duplicates[0])
         _logger.warning(
-            "%s has %d images in more than one part, the first is %s in %s and %s in %s.",
-            *(index.name, len(check.duplicates), path, part, other_path, other_part),
+            "%s has the same picture in more than one part, %d times; the first is %s.",
+            index.name,
+            len(check.duplicates),
+            twins,
         )
     return check
 

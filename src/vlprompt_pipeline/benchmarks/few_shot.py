@@ -134,6 +134,11 @@ def _require_enough(
     ]
     if not short:
         return
+    if not train:
+        raise DataError(
+            f"{index.name} has no training images, it is for testing only; draw few-shot sets "
+            "from another dataset"
+        )
     listed = ", ".join(short[:_SHOWN]) + (", ..." if len(short) > _SHOWN else "")
     remedy = (
         f"the largest number of shots that works is {min(sizes)}"

@@ -26,7 +26,7 @@ def fingerprint_images(paths: Sequence[str], folder: Path) -> list[str]:
     """
     fingerprint = _by_content if len(paths) <= MAX_HASHED else _by_stat
     try:
-        # One thread: threads were three times slower on a local disk, the files being so small.
+        # One thread: a pool took longer on a local disk, the files being so small.
         return [fingerprint(folder, path) for path in paths]
     except OSError as error:
         raise DataError(

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from vlprompt_pipeline.benchmarks.benchmark import Benchmark
+from vlprompt_pipeline.benchmarks.benchmark import Benchmark, PartCounts
 from vlprompt_pipeline.benchmarks.rendered import RENDERED, render_dataset
 
 RENDERED_BENCHMARKS = tuple(
@@ -14,7 +14,7 @@ RENDERED_BENCHMARKS = tuple(
         split_file="split.json",
         template=world.template,
         classes=len(world.classes),
-        counts=None,
+        counts=PartCounts(**{part: len(world.classes) * n for part, n in world.images.items()}),
         split_sha256=None,
         licence="MIT",
         citation="rendered by vlprompt_pipeline",

@@ -69,7 +69,7 @@ def verify_split(split: Split, benchmark: Benchmark) -> None:
     classes = split.table["label"].nunique()
     if classes != benchmark.classes:
         raise _not_official(split, benchmark, f"{classes} classes", f"{benchmark.classes} classes")
-    if benchmark.counts is not None and split.counts != benchmark.counts:
+    if split.counts != benchmark.counts:
         raise _not_official(split, benchmark, _spell(split.counts), _spell(benchmark.counts))
     if benchmark.split_sha256 is not None and split.sha256 != benchmark.split_sha256:
         raise _not_official(

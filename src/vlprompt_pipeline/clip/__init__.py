@@ -4,7 +4,7 @@ from vlprompt_pipeline.clip.backbone import FrozenClip, Preprocessing
 from vlprompt_pipeline.clip.features import FeatureSet, FeatureStore, ImageSet
 from vlprompt_pipeline.clip.loading import load_clip
 from vlprompt_pipeline.clip.text import Prompts, TextTower
-from vlprompt_pipeline.clip.views import TestView, TrainingViews
+from vlprompt_pipeline.clip.views import EvaluationView, TrainingViews
 
 __all__ = [
     "FeatureSet",
@@ -13,7 +13,7 @@ __all__ = [
     "ImageSet",
     "Preprocessing",
     "Prompts",
-    "TestView",
+    "EvaluationView",
     "TextTower",
     "TrainingViews",
     "load_clip",

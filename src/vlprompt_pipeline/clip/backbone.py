@@ -16,7 +16,7 @@ from vlprompt_pipeline.errors import DataError
 logger = logging.getLogger(__name__)
 
 START_TOKEN = 49406
-END_TOKEN = 49407  # the largest id, and found by value: padding id 0 is a real token
+END_TOKEN = 49407  # found by value: the padding id 0 is a word too
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class FrozenClip:
         return self.model.token_embedding(torch.as_tensor(list(ids), device=self.device))
 
     def suffixes(self, texts: Iterable[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Embeddings `[classes, longest, text_width]` of id lists, zero-padded, and their lengths."""
+        """Embeddings `[classes, longest, text_width]` of id lists, padded, and their lengths."""
         rows = [self.embed(ids) for ids in texts]
         lengths = torch.tensor([len(row) for row in rows], device=self.device)
         return nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths
@@ -105,10 +105,10 @@ class FrozenClip:
         return F.normalize(features, dim=-1)
 
     def encode_images(self, pixels: Tensor) -> Tensor:
-        """Normalised features `[images, embed_dim]` of preprocessed images `[images, 3, size, size]`."""
+        """Normalised features `[images, embed_dim]` of pixels `[images, 3, size, size]`."""
         with torch.no_grad():
             features = self.model.encode_image(pixels.to(self.device, self.dtype))
-        return F.normalize(features.float(), dim=-1)
+        return F.normalize(features.to(torch.promote_types(features.dtype, torch.float32)), dim=-1)
 
     def check_length(self, text: str, tokens: int) -> None:
         """Refuse a prompt that is longer than the context.
@@ -133,4 +133,6 @@ class FrozenClip:
         """Log a warning that names the words this CLIP never met."""
         if words := self.unseen_words(texts):
             shown = ", ".join(words[:12]) + (f" and {len(words) - 12} more" if words[12:] else "")
-            logger.warning("%s never saw these words and cannot tell them apart: %s", self.name, shown)
+            logger.warning(
+                "%s never saw these words and cannot tell them apart: %s", self.name, shown
+            )

@@ -90,21 +90,29 @@ def _locate(source: str) -> tuple[dict[str, Any], Path]:
             "open_clip:<model>:<tag>"
         )
     if not folder.is_dir():
-        raise WeightsError(f"clip.source: no folder {folder}; it should hold {_CONFIG} and {_WEIGHTS}")
+        raise WeightsError(
+            f"clip.source: no folder {folder}; it should hold {_CONFIG} and {_WEIGHTS}"
+        )
     return read_config(folder / _CONFIG), folder / _WEIGHTS
 
 
 def _from_hub(model: str, tag: str) -> tuple[dict[str, Any], Path]:
     model_cfg = open_clip.get_model_config(model)
     if model_cfg is None:
-        raise ConfigError(f"clip.source: open_clip has no model {model!r}; see open_clip.list_models()")
+        raise ConfigError(
+            f"clip.source: open_clip has no model {model!r}; see open_clip.list_models()"
+        )
     entry = open_clip.get_pretrained_cfg(model, tag)
     if not entry:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
         raise ConfigError(f"clip.source: {model} has no pretrained tag {tag!r}; it has: {tags}")
     # the table of tags says which weights were trained with QuickGELU
     if bool(entry.get("quick_gelu")) != bool(model_cfg.get("quick_gelu")):
-        other = model.removesuffix("-quickgelu") if model_cfg.get("quick_gelu") else f"{model}-quickgelu"
+        other = (
+            model.removesuffix("-quickgelu")
+            if model_cfg.get("quick_gelu")
+            else f"{model}-quickgelu"
+        )
         raise WeightsError(
             f"clip.source: the weights {tag!r} were trained with another activation than {model} "
             f"computes; use open_clip:{other}:{tag}"
@@ -128,7 +136,9 @@ def _build(config: dict[str, Any], weights: Path) -> nn.Module:
     try:
         model = open_clip.CLIP(**config)
     except (TypeError, ValueError, KeyError) as error:
-        raise WeightsError(f"{weights}: open_clip cannot build this configuration ({error})") from error
+        raise WeightsError(
+            f"{weights}: open_clip cannot build this configuration ({error})"
+        ) from error
     if model.text_pool_type != "argmax" or not isinstance(model.text_projection, nn.Parameter):
         raise WeightsError(f"{weights}: the text tower must be read at its end token and projected")
     return model

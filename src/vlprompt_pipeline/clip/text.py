@@ -112,7 +112,7 @@ def _visible(shared: int, length: int, device: torch.device) -> Tensor:
 
 
 def _project(block: nn.Module, x: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values `[…, heads, tokens, width / heads]` of tokens `[…, tokens, width]`."""
+    """Queries, keys, values `[…, heads, tokens, width / heads]` of tokens `[…, tokens, width]`."""
     qkv = F.linear(block.ln_1(x), block.attn.in_proj_weight, block.attn.in_proj_bias)
     return tuple(part.unflatten(-1, (heads, -1)).transpose(-3, -2) for part in qkv.chunk(3, -1))
 

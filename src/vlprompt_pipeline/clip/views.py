@@ -1,4 +1,4 @@
-"""From an image file to the pixels the image tower reads: the test view and random training crops."""
+"""From an image file to what the image tower reads: the test view and random training crops."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RANDOM = threading.Lock()  # torchvision draws crops from torch's global genera
 
 
 @dataclass(frozen=True)
-class TestView:
+class EvaluationView:
     """Short side resized, centre cropped, normalised: one view of an image."""
 
     preprocessing: Preprocessing
@@ -90,4 +90,6 @@ def _read(path: Path) -> Image.Image:
         with Image.open(path) as image:
             return image.convert("RGB")
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"cannot read {path} ({error}): replace the file or remove it from the set") from error
+        raise DataError(
+            f"cannot read {path} ({error}): replace the file or remove it from the set"
+        ) from error

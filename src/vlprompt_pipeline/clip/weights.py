@@ -1,4 +1,4 @@
-"""Weights files of a CLIP: read safely, fitted to their architecture, checked for its activation."""
+"""Weights files of a CLIP: read safely, fitted to their architecture, its activation checked."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"no weights at {path}: {_ADVICE}")
     if path.suffix != ".safetensors":
         raise WeightsError(
-            f"{path} is not a safetensors file; pickles and TorchScript archives (.pt, .bin) can run "
-            "code when opened and are refused: use the open_clip_model.safetensors of the same model"
+            f"{path} is not a safetensors file; pickles and TorchScript archives (.pt, .bin) can "
+            "run code when opened and are refused: use the open_clip_model.safetensors of the model"
         )
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is truncated or not safetensors ({error}): {_ADVICE}") from error
+        raise WeightsError(
+            f"{path} is truncated or not safetensors ({error}): {_ADVICE}"
+        ) from error
 
 
 def read_config(path: Path) -> dict:
@@ -48,7 +50,9 @@ def read_config(path: Path) -> dict:
     except FileNotFoundError:
         raise WeightsError(f"no open_clip_config.json at {path.parent}: {_ADVICE}") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} is not an open_clip configuration ({error}): {_ADVICE}") from None
+        raise WeightsError(
+            f"{path} is not an open_clip configuration ({error}): {_ADVICE}"
+        ) from None
 
 
 def expand_token_rows(state: dict[str, Tensor], vocabulary: int) -> frozenset[int] | None:
@@ -101,8 +105,8 @@ def check_activation(config: dict, state: dict[str, Tensor], path: Path) -> None
     """
     if "quick_gelu" not in config and _has_openai_marks(state):
         raise WeightsError(
-            f"{path} has the marks of OpenAI's weights (all matrices exact in half precision, logit "
-            'scale 100), which need QuickGELU: write "quick_gelu": true into model_cfg of '
+            f"{path} has the marks of OpenAI's weights (all matrices exact in half precision, "
+            'logit scale 100), which need QuickGELU: write "quick_gelu": true into model_cfg of '
             'open_clip_config.json beside it, or "quick_gelu": false if they were trained with GELU'
         )
 

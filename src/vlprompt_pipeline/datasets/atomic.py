@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro_datasets.json import JSONDataset as _JSON
@@ -19,9 +19,14 @@ class _AtomicSave:
 
     _writing: PurePosixPath | None = None
 
+    @property
+    def filepath(self) -> Path:
+        """Where the file is; kedro-datasets keep it private."""
+        return Path(self._filepath)
+
     def save(self, data: Any) -> None:
         """Save through `atomic_write`."""
-        with atomic_write(str(self._filepath)) as temporary:
+        with atomic_write(self.filepath) as temporary:
             self._writing = PurePosixPath(temporary)
             try:
                 super().save(data)

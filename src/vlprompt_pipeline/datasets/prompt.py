@@ -42,7 +42,9 @@ class PackedPromptDataset(AbstractDataset[bytes, bytes]):
     def load(self) -> bytes:
         """Raises PromptFileError if the file is absent."""
         if not self.filepath.is_file():
-            raise PromptFileError(f"no packed prompt at {self.filepath}: run quantization_export first")
+            raise PromptFileError(
+                f"no packed prompt at {self.filepath}: run quantization_export first"
+            )
         return self.filepath.read_bytes()
 
     def save(self, data: bytes) -> None:

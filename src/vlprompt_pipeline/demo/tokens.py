@@ -28,6 +28,7 @@ class CompactTokens:
 
     Attributes:
         ids: the used ids of the full vocabulary in rising order; row i + 1 holds `ids[i]`.
+        words: how many words (and punctuation marks) they spell.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -35,6 +36,7 @@ class CompactTokens:
         spelled = {word: tokenizer.encode(word) for word in words}
         self.ids = sorted({START, END}.union(*spelled.values()))
         row = {token: i + 1 for i, token in enumerate(self.ids)}
+        self.words = len(spelled)
         self._rows = {word: [row[token] for token in tokens] for word, tokens in spelled.items()}
         self._start, self._end = row[START], row[END]
 
@@ -51,8 +53,8 @@ class CompactTokens:
     ) -> Tensor:
         """Rows of each caption, int64 `[captions, longest]`.
 
-        A word outside the vocabulary becomes one unseen row per token-length guess of one. With
-        an `rng`, each known word is replaced by one to three unseen rows at `unseen_share`.
+        A word outside the vocabulary becomes one unseen row. With an `rng`, each word is replaced
+        by one to three unseen rows at `unseen_share`, as a full vocabulary would spell it.
         """
         lines = [self._line(caption, unseen_share, rng) for caption in captions]
         table = np.full((len(lines), max(map(len, lines))), UNSEEN, np.int64)

@@ -76,7 +76,9 @@ def pretrain(
             smooth = loss if smooth is None else _SMOOTHING * smooth + (1 - _SMOOTHING) * loss
             if (step + 1) % _REPORT_EVERY == 0:
                 pace = (step + 1) / (time.monotonic() - begun)
-                _log.info("step %d of %d: loss %.3f, %.2f steps/s", step + 1, config.steps, smooth, pace)
+                _log.info(
+                    "step %d of %d: loss %.3f, %.2f steps/s", step + 1, config.steps, smooth, pace
+                )
                 progress(Trained(model, tokens, step + 1, smooth))
         model.eval()
     return Trained(model, tokens, config.steps, float(smooth or 0.0))

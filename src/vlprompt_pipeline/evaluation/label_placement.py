@@ -25,12 +25,17 @@ _DIRECTIONS = [
 """Right and left first: they win a tie."""
 _LEADER_FROM = 18.0
 """Distance in points from which a thin line joins label and point."""
-_MARK = 12.0
+_MARK = 11.0
 """Side in points of the square that a mark keeps free."""
-_GAP = 2.0
-"""Free pixels around a label."""
-_COVER_COST = 4.0
+_GAP = 3.0
+"""Pixels between a label and the next."""
+_KEEP_OFF = 7.0
+"""Pixels between a label and a line it would rather not touch."""
+_COVER_COST = 8.0
 """Points of distance that a label goes to spare one covered sample of the lines to avoid."""
+_NEIGHBOUR_COST = 25.0
+"""Points of distance that a label goes not to lie within `_NEIGHBOUR` points of another mark."""
+_NEIGHBOUR = 14.0
 
 
 def label_points(
@@ -59,15 +64,18 @@ def label_points(
         note = axes.annotate(
             texts[index],
             points[index],
+            xytext=(0, 0),
             textcoords="offset points",
             ha="center",
             va="center",
-            fontsize=8.5,
+            fontsize=9,
             color=ink,
             parse_math=False,
         )
         size = np.array([*note.get_window_extent(renderer).size])
-        place = _cheapest_place(centres[index], size, frame, boxes, thin, own=index, scale=scale)
+        place = _cheapest_place(
+            centres, index, size, frame=frame, boxes=boxes, thin=thin, scale=scale
+        )
         if place is None:
             note.remove()
             unplaced.append(index)
@@ -79,37 +87,43 @@ def label_points(
         if np.linalg.norm(path[-1] - path[0]) > _LEADER_FROM * scale:
             thin = np.vstack([thin, path])
             ends = axes.transData.inverted().transform(path[[0, -1]])
-            axes.plot(*ends.T, color=leader, linewidth=0.7, zorder=1.5)
+            axes.plot(*ends.T, color=leader, linewidth=0.6, zorder=1.5)
     return sorted(unplaced)
 
 
 def _cheapest_place(
-    centre: Pixels,
+    marks: Pixels,
+    own: int,
     size: Pixels,
+    *,
     frame: Pixels,
     boxes: Pixels,
     thin: Pixels,
-    *,
-    own: int,
     scale: float,
 ) -> Pixels | None:
-    """Centre of the best free place for a label of `size`, or None."""
+    """Centre of the best free place for a label of the mark `own`, or None."""
+    centre, strangers = marks[own], np.delete(marks, own, axis=0)
     others = np.delete(boxes, own, axis=0)
     best, lowest = None, np.inf
     for radius, direction in product(_RADII, _DIRECTIONS):
         place = centre + direction * (radius * scale + size / 2)
         box = _box(place, size + 2 * _GAP)
         inside = np.all(box[:2] >= frame[:2]) and np.all(box[2:] <= frame[2:])
-        if not inside or _overlaps(box, boxes) or _any_inside(_path(centre, box), others):
+        path = _path(centre, box)
+        outside = path[np.abs(path - centre).max(axis=1) > scale * _MARK / 2]
+        if not inside or _overlaps(box, boxes) or _inside(outside, others).any():
             continue
-        cost = radius + _COVER_COST * np.count_nonzero(_inside(thin, box[None]))
+        touched = np.count_nonzero(_inside(thin, _box(place, size + 2 * _KEEP_OFF)[None]))
+        cost = radius + _COVER_COST * touched
+        gaps = np.linalg.norm(strangers - np.clip(strangers, box[:2], box[2:]), axis=1)
+        cost += _NEIGHBOUR_COST * np.count_nonzero(gaps < _NEIGHBOUR * scale)
         if cost < lowest:
             best, lowest = place, cost
     return best
 
 
 def _most_crowded_first(centres: Pixels) -> list[int]:
-    """The order in which points choose a place: the one with the most and nearest neighbours first."""
+    """The order in which the points choose: first the one with the most and nearest others."""
     gaps = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
     crowd = np.exp(-gaps / 40.0).sum(axis=1)
     return [int(index) for index in np.argsort(-crowd, kind="stable")]
@@ -143,7 +157,3 @@ def _inside(points: Pixels, boxes: Pixels) -> NDArray[np.bool_]:
     """`[points, boxes]`: which point lies in which box."""
     within = (points[:, None] >= boxes[None, :, :2]) & (points[:, None] <= boxes[None, :, 2:])
     return within.all(axis=-1)
-
-
-def _any_inside(points: Pixels, boxes: Pixels) -> bool:
-    return bool(_inside(points, boxes).any())

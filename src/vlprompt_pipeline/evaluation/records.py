@@ -129,7 +129,7 @@ class GroupKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Group:
-    """The records of one key, one a seed, by ascending seed."""
+    """The records of one key, one a seed with all of its methods, by ascending seed."""
 
     key: GroupKey
     records: tuple[CellRecord, ...]
@@ -181,9 +181,11 @@ def read_records(
 ) -> tuple[list[CellRecord], list[Problem]]:
     """Read every record of a folder (`**/*.json`) or of a mapping from name to record.
 
+    Methods of a cell may stand in one record or in several, as they were run.
+
     A value of the mapping is the parsed JSON or a function without arguments that gives it, as a
     partitioned dataset hands it out. A record that cannot be read, is not a cell record or repeats
-    a cell already read is named among the problems; the others stand.
+    a method of a cell already read is named among the problems; the others stand.
     """
     if isinstance(source, (str, Path)):
         folder = Path(source)
@@ -193,29 +195,42 @@ def read_records(
         }
     records: list[CellRecord] = []
     problems: list[Problem] = []
-    first_name: dict[tuple[GroupKey, int], str] = {}
+    first_name: dict[tuple[GroupKey, int, str], str] = {}
     for name in sorted(source):
         record = _read_one(source[name])
         if isinstance(record, str):
             problems.append(Problem(name, record))
             continue
-        cell = (group_key(record), record.cell.seed)
-        if cell in first_name:
-            problems.append(Problem(name, f"repeats the cell of {first_name[cell]}, left out"))
+        key, seed = group_key(record), record.cell.seed
+        cells = [(key, seed, result.method) for result in record.methods]
+        if repeated := next((cell for cell in cells if cell in first_name), None):
+            reason = f"repeats {repeated[-1]} in the cell of {first_name[repeated]}, left out"
+            problems.append(Problem(name, reason))
             continue
-        first_name[cell] = name
+        first_name |= dict.fromkeys(cells, name)
         records.append(record)
     return records, problems
 
 
 def group_records(records: Iterable[CellRecord]) -> tuple[Group, ...]:
-    """Group the records that `read_records` gave, in the order of their keys."""
-    groups: dict[GroupKey, list[CellRecord]] = {}
+    """Group the records that `read_records` gave, in the order of their keys; one record a seed."""
+    groups: dict[GroupKey, dict[int, CellRecord]] = {}
     for record in records:
-        groups.setdefault(group_key(record), []).append(record)
+        seeds, seed = groups.setdefault(group_key(record), {}), record.cell.seed
+        seeds[seed] = _merged(seeds[seed], record) if seed in seeds else record
     return tuple(
-        Group(key, tuple(sorted(members, key=lambda record: record.cell.seed)))
-        for key, members in sorted(groups.items(), key=lambda item: item[0])
+        Group(key, tuple(seeds[seed] for seed in sorted(seeds)))
+        for key, seeds in sorted(groups.items(), key=lambda item: item[0])
+    )
+
+
+def _merged(first: CellRecord, second: CellRecord) -> CellRecord:
+    """Two records of one cell with different methods as one."""
+    return first.model_copy(
+        update={
+            "notes": tuple(dict.fromkeys(first.notes + second.notes)),
+            "methods": first.methods + second.methods,
+        }
     )
 
 

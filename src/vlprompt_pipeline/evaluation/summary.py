@@ -26,9 +26,10 @@ _SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes")
 
 
 class ScoreColumn(NamedTuple):
-    """One accuracy of the table: what readers call it and the columns that hold it."""
+    """One accuracy of the table: its heading, its name in a sentence and its columns."""
 
     heading: str
+    name: str
     mean: str
     std: str
     delta: str
@@ -36,11 +37,13 @@ class ScoreColumn(NamedTuple):
 
 
 _BASE_NEW_H = (
-    ScoreColumn("Base", "base_mean", "base_std", "delta_base", "published_base"),
-    ScoreColumn("New", "new_mean", "new_std", "delta_new", "published_new"),
-    ScoreColumn("H", "h", "h_std", "delta_h", "published_h"),
+    ScoreColumn("Base", "base accuracy", "base_mean", "base_std", "delta_base", "published_base"),
+    ScoreColumn("New", "new accuracy", "new_mean", "new_std", "delta_new", "published_new"),
+    ScoreColumn("H", "H", "h", "h_std", "delta_h", "published_h"),
 )
-_ALL_CLASSES = (ScoreColumn("Accuracy", "base_mean", "base_std", "delta_base", "published_base"),)
+_ALL_CLASSES = (
+    ScoreColumn("Accuracy", "accuracy", "base_mean", "base_std", "delta_base", "published_base"),
+)
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,8 @@ def _with_published(table: pd.DataFrame, group: Group) -> pd.DataFrame:
     """Add the published figures of the same protocol, CLIP and dataset, where the CSV knows any."""
     key = group.key
     protocol = published_protocol(key.protocol, key.clip, key.shots)
+    if protocol is None:
+        return table
     figures = [published(protocol, method, key.dataset) for method in table["method"]]
     if not any(figures):
         return table

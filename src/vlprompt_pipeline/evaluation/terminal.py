@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Group as Renderables
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from vlprompt_pipeline.evaluation.checks import group_remarks
+from vlprompt_pipeline.evaluation.headline import headline
 from vlprompt_pipeline.evaluation.records import ZERO_SHOT
 from vlprompt_pipeline.evaluation.summary import Summary
 from vlprompt_pipeline.evaluation.wording import human_bytes, plus_minus, readable, signed
@@ -24,17 +27,27 @@ def render_table(summary: Summary) -> Table:
     )
     table.add_column("method")
     scores = [f"{score.heading} %" for score in summary.scores]
-    for heading in (*scores, f"Δ {summary.ranking.heading}", "params", "file", "seeds"):
+    # The title names the seeds: a column of them only tells something when a method lacks one.
+    seeds = ["seeds"] if summary.table["n_seeds"].nunique() > 1 else []
+    for heading in (*scores, f"Δ {summary.ranking.heading}", "params", "file", *seeds):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in summary.table.to_dict("records"):
-        table.add_row(*(Text(cell) for cell in _cells(summary, row)))
+        table.add_row(*(Text(cell) for cell in _cells(summary, row)[: len(table.columns)]))
     return table
 
 
-def render(summaries: Sequence[Summary], remarks: Sequence[str]) -> Renderables:
-    """All tables, then what a reader must know before trusting them."""
-    warnings = [Text(f"! {remark}", style="yellow") for remark in remarks]
-    return Renderables(*(render_table(summary) for summary in summaries), *warnings)
+def render(summaries: Sequence[Summary], warnings: Sequence[str]) -> Renderables:
+    """All tables, each followed by what a reader must know before trusting it."""
+    parts: list[RenderableType] = [_warning(warning) for warning in warnings]
+    for summary in summaries:
+        parts.append(render_table(summary))
+        parts += [_warning(remark) for remark in group_remarks(summary.group)]
+        parts.append(Text(headline(summary)))
+    return Renderables(*parts)
+
+
+def _warning(text: str) -> Text:
+    return Text(f"! {text}", style="yellow")
 
 
 def _cells(summary: Summary, row: dict[str, object]) -> list[str]:

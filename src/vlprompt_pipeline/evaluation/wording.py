@@ -44,7 +44,8 @@ def signed(difference: float) -> str:
     """For instance "+2.1" or "−3.0"; "–" where there is nothing to compare with."""
     if pd.isna(difference):
         return "–"
-    return f"{difference:+.1f}".replace("-", "−")
+    text = f"{difference:+.1f}"
+    return "0.0" if text[1:] == "0.0" else text.replace("-", "−")
 
 
 def join(values: Sequence[object]) -> str:

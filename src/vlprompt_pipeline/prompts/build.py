@@ -12,7 +12,9 @@ from vlprompt_pipeline.prompts.recipe import Recipe
 from vlprompt_pipeline.prompts.registry import get_method
 
 
-def build_plain(recipe: Recipe, clip: FrozenClip, classes: ClassTexts, seed: int = 0) -> PromptLearner:
+def build_plain(
+    recipe: Recipe, clip: FrozenClip, classes: ClassTexts, seed: int = 0
+) -> PromptLearner:
     """A learner without parametrizations: what a stored prompt is loaded into.
 
     Raises:
@@ -23,7 +25,9 @@ def build_plain(recipe: Recipe, clip: FrozenClip, classes: ClassTexts, seed: int
     return method.learner(clip, classes, recipe.prompt, generator)
 
 
-def build_learner(recipe: Recipe, clip: FrozenClip, classes: ClassTexts, seed: int) -> PromptLearner:
+def build_learner(
+    recipe: Recipe, clip: FrozenClip, classes: ClassTexts, seed: int
+) -> PromptLearner:
     """A learner to train, its tensors parametrized as the recipe says.
 
     Raises:

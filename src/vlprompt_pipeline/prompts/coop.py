@@ -68,9 +68,7 @@ class CoOp(PromptLearner):
         return F.normalize(self.clip.text(self.layout.fill(self.context))[0], dim=-1)
 
 
-def initial_context(
-    clip: FrozenClip, parameters: CoOpParameters, generator: Generator
-) -> Tensor:
+def initial_context(clip: FrozenClip, parameters: CoOpParameters, generator: Generator) -> Tensor:
     """Context `[length, width]` from words or from a normal distribution.
 
     Raises:

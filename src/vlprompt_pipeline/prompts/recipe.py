@@ -48,7 +48,9 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
     prompt = parse(method.parameters, values.get("prompt", {}), f"{where}.prompt")
     recipe = parse(Recipe, {**values, "prompt": prompt}, where)
     if recipe.quantize and not recipe.training:
-        raise ConfigError(f"{where}.quantize: {method.name} trains no tensor that could be quantized")
+        raise ConfigError(
+            f"{where}.quantize: {method.name} trains no tensor that could be quantized"
+        )
     return recipe
 
 
@@ -67,7 +69,9 @@ def check_recipe(name: str, recipe: Recipe, has_new_classes: bool) -> None:
 
 def _merged(name: str, recipes: Mapping[str, Mapping[str, Any]], above: tuple[str, ...]) -> dict:
     if name in above:
-        raise ConfigError(f"recipes.{above[0]}: extends runs in a circle: {' → '.join([*above, name])}")
+        raise ConfigError(
+            f"recipes.{above[0]}: extends runs in a circle: {' → '.join([*above, name])}"
+        )
     if name not in recipes:
         where = f"recipes.{above[-1]}.extends" if above else "recipes"
         raise ConfigError(unknown(where, "recipe", name, sorted(recipes)))

@@ -81,7 +81,9 @@ class TrainedPrompt:
         except FileNotFoundError:
             raise PromptFileError(f"no prompt at {path}: run prompt_training first") from None
         except SafetensorError as error:
-            raise PromptFileError(f"{path} is truncated or no prompt ({error}): train again") from None
+            raise PromptFileError(
+                f"{path} is truncated or no prompt ({error}): train again"
+            ) from None
         if metadata.get("format") != _FORMAT:
             raise PromptFileError(f"{path} is not a prompt of this project: train again")
         header = json.loads(metadata["prompt"])

@@ -18,6 +18,10 @@ from vlprompt_pipeline.clip.views import TrainingViews
 class Batches(Protocol):
     """Training images with labels, in an order that depends on (seed, epoch) alone."""
 
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Pairs of image features `[batch, embed]` and labels `[batch]`."""
 
@@ -37,6 +41,11 @@ class CachedViews:
     batch_size: int
     seed: int
 
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return max(1, len(self.labels) // self.batch_size)
+
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Pairs of image features `[batch, embed]` and labels `[batch]`."""
         generator = seeded(self.seed, "epoch", number)
@@ -55,6 +64,11 @@ class OnlineViews:
     labels: Tensor
     batch_size: int
     seed: int
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return max(1, len(self.labels) // self.batch_size)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Pairs of image features `[batch, embed]` and labels `[batch]`."""

@@ -1,14 +1,14 @@
-"""The training loop: SGD on a learner's tensors, deterministic from the seed, continued if killed."""
+"""The training loop: SGD on a learner's tensors, deterministic, continued where it was killed."""
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.parametrizations.kmeans import quantized_tensors
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.prompts.base import PromptLearner
 from vlprompt_pipeline.training.batches import Batches
@@ -44,16 +44,19 @@ def train(
             rate = learning_rate(epoch, training)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            rows.append({"epoch": epoch, "learning_rate": rate, **_epoch(learner, batches, optimizer, epoch)})
+            means = _epoch(learner, batches, optimizer, epoch)
+            rows.append({"epoch": epoch, "learning_rate": rate, **means})
             if checkpoint:
                 checkpoint.save(learner, optimizer, rows, epoch + 1)
             advance(1)
     return rows
 
 
-def _epoch(learner, batches: Batches, optimizer, epoch: int) -> dict[str, float]:
+def _epoch(
+    learner: PromptLearner, batches: Batches, optimizer: Optimizer, epoch: int
+) -> dict[str, float]:
+    """One pass over the images; returns means of the loss and its terms, and of the codebooks."""
     totals: dict[str, float] = {}
-    steps = 0
     for step, (features, labels) in enumerate(batches.epoch(epoch)):
         terms = learner.losses(features, labels)
         loss = torch.stack(list(terms.values())).sum()
@@ -61,15 +64,28 @@ def _epoch(learner, batches: Batches, optimizer, epoch: int) -> dict[str, float]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        steps += 1
+        for _, quantizer, given in quantized_tensors(learner):
+            quantizer.observe(epoch * batches.steps + step + 1, given, batches.steps)
         for name, term in {"loss": loss, **terms}.items():
             totals[name] = totals.get(name, 0.0) + term.item()
-    means = {name: total / steps for name, total in totals.items()}
-    return means
+    means = {name: total / batches.steps for name, total in totals.items()}
+    return {**means, **_codebooks(learner)}
+
+
+def _codebooks(learner: PromptLearner) -> dict[str, float]:
+    """What the codebook of each quantized tensor did in the epoch."""
+    row: dict[str, float] = {}
+    for name, quantizer, _ in quantized_tensors(learner):
+        checks = quantizer.pop_history()
+        row[f"{name}.reclustered"] = sum(check.reclustered for check in checks)
+        row[f"{name}.drift"] = max((check.kl for check in checks), default=0.0)
+        if checks:
+            row[f"{name}.squared_error"] = checks[-1].mean_squared_error
+    return row
 
 
 def _check_finite(loss: Tensor, epoch: int, step: int, rate: float) -> None:
-    if not math.isfinite(loss.item()):
+    if not torch.isfinite(loss):
         raise UserError(
             f"the loss is {loss.item()} in epoch {epoch}, step {step}, at learning rate {rate:g}: "
             "lower training.lr, or train in single precision"

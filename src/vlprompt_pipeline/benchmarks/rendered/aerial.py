@@ -37,7 +37,9 @@ class _Site:
         self.draw.polygon([self.at(left + x, top + y) for x, y in corners], fill=fill)
 
     def band(self, width: float, fill: Rgb, upright: bool = False) -> None:
-        ends = [(0, -2 * _FRAME), (0, 2 * _FRAME)] if upright else [(-2 * _FRAME, 0), (2 * _FRAME, 0)]
+        ends = (
+            [(0, -2 * _FRAME), (0, 2 * _FRAME)] if upright else [(-2 * _FRAME, 0), (2 * _FRAME, 0)]
+        )
         self.draw.line([self.at(*end) for end in ends], fill=fill, width=round(width))
 
     def disc(self, along: float, across: float, radius: float, fill: Rgb) -> None:
@@ -59,7 +61,10 @@ def _river(site: _Site) -> None:
 def _lake(site: _Site) -> None:
     radius = site.rng.uniform(20, 32)
     shore = [
-        site.at(radius * site.rng.normal(1, 0.1) * math.cos(t), radius * site.rng.normal(1, 0.1) * math.sin(t))
+        site.at(
+            radius * site.rng.normal(1, 0.1) * math.cos(t),
+            radius * site.rng.normal(1, 0.1) * math.sin(t),
+        )
         for t in np.linspace(0, 2 * math.pi, 14, endpoint=False)
     ]
     site.draw.polygon(shore, fill=_WATER)
@@ -163,9 +168,7 @@ def _cover(draw: ImageDraw.ImageDraw, land: str, rng: np.random.Generator) -> No
     elif land == "desert":
         phase = rng.uniform(0, 6)
         for row in range(-6, 7):
-            dune = [
-                site.at(t, 13 * row + 4 * math.sin(t / 13 + phase)) for t in range(-96, 97, 8)
-            ]
+            dune = [site.at(t, 13 * row + 4 * math.sin(t / 13 + phase)) for t in range(-96, 97, 8)]
             draw.line(dune, fill=(172, 136, 86), width=2)
     elif land == "swamp":
         for x, y in rng.uniform(0, _FRAME, (22, 2)):
@@ -176,9 +179,7 @@ def _cover(draw: ImageDraw.ImageDraw, land: str, rng: np.random.Generator) -> No
 def draw_aerial(feature: str, land: str, rng: np.random.Generator, gap: float) -> np.ndarray:
     """The scene from above: float32 `[SIDE, SIDE, 3]` in 0..255, with ground noise."""
     shift = rng.normal(0, 8 + 14 * gap, 3)
-    ground: Rgb = tuple(
-        int(v) for v in np.clip(np.asarray(_GROUND[land]) + shift, 0, 255)
-    )
+    ground: Rgb = tuple(int(v) for v in np.clip(np.asarray(_GROUND[land]) + shift, 0, 255))
     image = Image.new("RGB", (_FRAME, _FRAME), ground)
     draw = ImageDraw.Draw(image)
     _cover(draw, land, rng)

@@ -75,7 +75,7 @@ def _shape(scene: ShapeScene, rng: np.random.Generator, gap: float) -> np.ndarra
     pattern = pattern_mask(scene.pattern, rng, rng.uniform(*_PERIOD_ON_OBJECTS), gap)
     second = shade(scene.second, rng, gap)
     both = paint * pattern[..., None] + second * (1 - pattern[..., None])
-    return place(mask, both, ground, scene.style, rng, pattern)
+    return place(mask, both, ground, scene.style, rng, pattern=pattern)
 
 
 def _count_mask(scene: CountScene, rng: np.random.Generator, gap: float) -> np.ndarray:

@@ -50,7 +50,7 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def glyph_mask(name: str, rng: np.random.Generator, pose: Pose, gap: float) -> np.ndarray:
-    """Coverage of the glyph: float32 `[SIDE, SIDE]` in 0..1; slanted fonts appear as `gap` grows."""
+    """Coverage of the glyph: float32 `[SIDE, SIDE]` in 0..1; slanted fonts come with `gap`."""
     kind, sign = name.split()
     text = sign.upper() if kind == "letter" else str(DIGITS.index(sign))
     fonts = _UNFAMILIAR_FONTS if rng.random() < gap else _TRAINING_FONTS
@@ -58,7 +58,5 @@ def glyph_mask(name: str, rng: np.random.Generator, pose: Pose, gap: float) -> n
     image = Image.new("L", (SIDE * SUPERSAMPLING, SIDE * SUPERSAMPLING), 0)
     centre = (pose.x * SUPERSAMPLING, pose.y * SUPERSAMPLING)
     ImageDraw.Draw(image).text(centre, text, font=font, fill=255, anchor="mm")
-    turned = image.rotate(
-        -math.degrees(pose.rotation), Image.Resampling.BILINEAR, center=centre
-    )
+    turned = image.rotate(-math.degrees(pose.rotation), Image.Resampling.BILINEAR, center=centre)
     return np.asarray(turned.reduce(SUPERSAMPLING), np.float32) / 255

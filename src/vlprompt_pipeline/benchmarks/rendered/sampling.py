@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -79,8 +80,7 @@ def _texture(rng: np.random.Generator, style: str) -> TextureScene | None:
 def _flag(rng: np.random.Generator, style: str) -> FlagScene | None:
     layout = pick(rng, LAYOUTS)
     colours = tuple(pick(rng, COLOURS) for _ in range(3 if layout in STRIPES else 2))
-    touching = zip(colours, colours[1:], strict=False)
-    if any(a == b for a, b in touching) or _unseen(layout, *colours, share=FLAGS):
+    if any(a == b for a, b in pairwise(colours)) or _unseen(layout, *colours, share=FLAGS):
         return None
     style = "photo" if style in ("sketch", "silhouette") else style
     return FlagScene(style, layout, colours, pick(rng, FLAG_GROUNDS))

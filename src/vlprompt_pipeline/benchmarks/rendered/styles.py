@@ -54,6 +54,7 @@ def place(
     ground: np.ndarray,
     style: str,
     rng: np.random.Generator,
+    *,
     pattern: np.ndarray | None = None,
 ) -> np.ndarray:
     """Put an object on its ground in a style: float32 `[SIDE, SIDE, 3]` in 0..255.
@@ -82,9 +83,7 @@ def place(
     return paint * cover + ground * (1 - cover)
 
 
-def finish(
-    picture: np.ndarray, style: str, rng: np.random.Generator, gap: float
-) -> np.ndarray:
+def finish(picture: np.ndarray, style: str, rng: np.random.Generator, gap: float) -> np.ndarray:
     """Light, noise and blur of a photo, brush work of a painting: uint8 `[SIDE, SIDE, 3]`."""
     if style == "painting":
         daubs = np.stack([smooth_noise(rng, 8, 16) for _ in range(3)], axis=-1)
@@ -98,5 +97,3 @@ def finish(
     if rng.random() < 0.3 + 0.3 * gap:
         noisy = noisy.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.7 + 0.6 * gap)))
     return np.asarray(noisy)
-
-

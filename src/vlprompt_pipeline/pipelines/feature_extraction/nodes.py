@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.benchmarks import FewShotSet
-from vlprompt_pipeline.clip import FeatureStore, FrozenClip, ImageSet, TestView, TrainingViews
+from vlprompt_pipeline.clip import FeatureStore, FrozenClip, ImageSet, EvaluationView, TrainingViews
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.progress import bar
 
@@ -23,7 +23,7 @@ def extract_test_features(
     """Features of all test images, in index order; shared by methods, shots and seeds."""
     test = table[table["part"] == "test"]
     images = _images(card, test)
-    found = _extract(clip, images, TestView(clip.preprocessing), store, features)
+    found = _extract(clip, images, EvaluationView(clip.preprocessing), store, features)
     return {"key": found, "weights_sha256": clip.weights_sha256, "images": len(images)}
 
 
@@ -55,7 +55,9 @@ def _images(card: dict[str, Any], rows: pd.DataFrame) -> ImageSet:
     return ImageSet(Path(card["folder"]), tuple(rows["path"]), tuple(rows["fingerprint"]))
 
 
-def _extract(clip: FrozenClip, images: ImageSet, views, store: Path, features: FeatureParameters) -> str:
+def _extract(
+    clip: FrozenClip, images: ImageSet, views, store: Path, features: FeatureParameters
+) -> str:
     extracted = FeatureStore(store).extract(
         clip,
         images,

@@ -60,7 +60,9 @@ def train_prompt(
     learner = build_learner(recipe, clip, classes, seed)
     rows: list[dict] = []
     if recipe.training:
-        batches = _batches(recipe, clip, card, few_shot, base, training_features, store, features, seed)
+        batches = _batches(
+            recipe, clip, card, few_shot, base, training_features, store, features, seed
+        )
         fingerprint = _fingerprint(recipe, classes, clip, provenance)
         checkpoint = Checkpoint(checkpoints / f"{method}.safetensors", fingerprint)
         rows = train(learner, batches, recipe.training, checkpoint, bar)

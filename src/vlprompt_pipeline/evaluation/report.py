@@ -1,0 +1,99 @@
+"""From cell records to everything that is shown: table, figures, terminal output, HTML page."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.figure import Figure
+from rich.console import RenderableType
+
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.evaluation.checks import mixed_remarks
+from vlprompt_pipeline.evaluation.figures import figures
+from vlprompt_pipeline.evaluation.page import Section, render_page
+from vlprompt_pipeline.evaluation.records import CellRecord, Group, Problem, group_key, group_records
+from vlprompt_pipeline.evaluation.summary import summarise, to_csv_frame
+from vlprompt_pipeline.evaluation.terminal import render
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a report shows.
+
+    Attributes:
+        html: the page, in one file.
+        table: all groups and methods at full precision, for a CSV file.
+        figures: by file name without suffix, such as `demo_counts_base_to_new_16shots_size`.
+        terminal: what to print with `rich`.
+        groups: the records behind each section.
+        names: of the sections, as their figures' names begin.
+    """
+
+    html: str
+    table: pd.DataFrame
+    figures: dict[str, Figure]
+    terminal: RenderableType
+    groups: tuple[Group, ...]
+    names: tuple[str, ...]
+
+    def first_figure(self, record: CellRecord) -> Figure:
+        """The figure that shows the group of `record`: base against new where there are halves.
+
+        Raises:
+            KeyError: the record is not in this report.
+        """
+        sections = {group.key: name for group, name in zip(self.groups, self.names, strict=True)}
+        name = sections[group_key(record)]
+        return self.figures.get(f"{name}_base_new") or self.figures[f"{name}_size"]
+
+
+def write_report(records: Sequence[CellRecord], problems: Sequence[Problem]) -> Report:
+    """Aggregate what `read_records` gave. The same records give the same page, byte for byte.
+
+    Raises:
+        UserError: there is no record to report.
+    """
+    if not records:
+        unread = "".join(f"; {problem}" for problem in problems)
+        raise UserError(f"there are no results to report{unread}; run at least one cell first")
+    groups = group_records(records)
+    warnings = [*(f"Left out: {problem}." for problem in problems), *mixed_remarks(groups)]
+    summaries = [summarise(group, by_score=True) for group in groups]
+    names = _names(groups)
+    sections = [
+        Section(name, summary, figures(summary))
+        for name, summary in zip(names, summaries, strict=True)
+    ]
+    return Report(
+        html=render_page(sections, warnings),
+        table=to_csv_frame(summaries),
+        figures={
+            f"{section.name}_{kind}": figure
+            for section in sections
+            for kind, figure in section.figures.items()
+        },
+        terminal=render(summaries, warnings),
+        groups=groups,
+        names=tuple(names),
+    )
+
+
+def _names(groups: Sequence[Group]) -> list[str]:
+    """File name and anchor of each group; those that look alike get a piece of their key's hash."""
+    plain = []
+    for group in groups:
+        key = group.key
+        name = f"{key.dataset}_{key.protocol}_{key.shots}shots"
+        plain.append(re.sub(r"[^A-Za-z0-9_-]+", "-", name))
+    return [
+        name if plain.count(name) == 1 else f"{name}_{_fingerprint(group)}"
+        for name, group in zip(plain, groups, strict=True)
+    ]
+
+
+def _fingerprint(group: Group) -> str:
+    return hashlib.sha256(repr(group.key).encode()).hexdigest()[:8]

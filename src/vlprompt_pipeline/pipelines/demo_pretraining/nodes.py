@@ -1,0 +1,48 @@
+"""From a seed to a checkpoint with its card."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vlprompt_pipeline.demo import (
+    WEIGHTS_FILE,
+    Pool,
+    PretrainingConfig,
+    Trained,
+    ZeroShot,
+    pretrain,
+    render_pool,
+    save_checkpoint,
+    write_card,
+    zero_shot,
+)
+from vlprompt_pipeline.files import atomic_write
+
+
+def render_pretraining_pool(recipe: PretrainingConfig) -> Pool:
+    """Draw the pictures of pre-training into memory."""
+    return render_pool(recipe.pool, recipe.seed, recipe.pool_gap)
+
+
+def pretrain_clip(pool: Pool, recipe: PretrainingConfig) -> Trained:
+    """Train the tiny CLIP for the recipe's number of steps."""
+    return pretrain(pool, recipe)
+
+
+def measure_zero_shot(trained: Trained) -> dict[str, Any]:
+    """Zero-shot accuracy on every rendered dataset."""
+    return {name: asdict(scores) for name, scores in zero_shot(trained).items()}
+
+
+def write_clip(
+    trained: Trained, accuracy: dict[str, Any], recipe: PretrainingConfig, folder: Path
+) -> dict[str, Any]:
+    """Write weights, configuration and card into `folder`; what was written is returned."""
+    sha256 = save_checkpoint(trained, recipe.architecture, folder)
+    size = (folder / WEIGHTS_FILE).stat().st_size
+    scores = {name: ZeroShot(**figures) for name, figures in accuracy.items()}
+    with atomic_write(folder / "CARD.md") as path:
+        path.write_text(write_card(trained, recipe, scores, sha256, size), encoding="utf-8")
+    return {"sha256": sha256, "bytes": size, "steps": trained.step, "loss": trained.loss}

@@ -1,0 +1,47 @@
+"""Pre-training: render, train, measure, write."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vlprompt_pipeline.pipelines.demo_pretraining.nodes import (
+    measure_zero_shot,
+    pretrain_clip,
+    render_pretraining_pool,
+    write_clip,
+)
+
+
+def create_pipeline(**kwargs) -> Pipeline:
+    """Nodes of the stage."""
+    return Pipeline(
+        [
+            Node(
+                render_pretraining_pool,
+                inputs="params:demo_pretraining",
+                outputs="demo_pool",
+                name="render_pretraining_pool",
+            ),
+            Node(
+                pretrain_clip,
+                inputs=["demo_pool", "params:demo_pretraining"],
+                outputs="demo_clip_trained",
+                name="pretrain_clip",
+            ),
+            Node(
+                measure_zero_shot,
+                inputs="demo_clip_trained",
+                outputs="demo_clip_accuracy",
+                name="measure_zero_shot",
+            ),
+            Node(
+                write_clip,
+                inputs=[
+                    "demo_clip_trained",
+                    "demo_clip_accuracy",
+                    "params:demo_pretraining",
+                    "demo_clip_folder",
+                ],
+                outputs="demo_clip_record",
+                name="write_clip",
+            ),
+        ]
+    )

@@ -1,0 +1,122 @@
+"""Score the file that ships, on both halves of the classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from vlprompt_pipeline import __version__
+from vlprompt_pipeline.benchmarks import ClassHalf
+from vlprompt_pipeline.clip import FeatureStore, FrozenClip
+from vlprompt_pipeline.evaluation.metrics import harmonic_mean
+from vlprompt_pipeline.evaluation.predict import predict
+from vlprompt_pipeline.evaluation.records import (
+    ZERO_SHOT,
+    Cell,
+    CellRecord,
+    Classes,
+    MethodResult,
+    Score,
+)
+from vlprompt_pipeline.export.learner import load_learner
+from vlprompt_pipeline.prompts import ClassTexts
+from vlprompt_pipeline.prompts.trained import TrainedPrompt
+
+NEAR_CHANCE = 3.0  # our choice: zero-shot accuracy below this multiple of chance is called near it
+
+
+def evaluate_prompt(
+    packed: bytes,
+    prompt: TrainedPrompt,
+    clip: FrozenClip,
+    table: pd.DataFrame,
+    card: dict[str, Any],
+    class_halves: dict[str, Any],
+    test_features: dict[str, Any],
+    store: Path,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Predictions of every test image among the classes of its half, and accuracy in percent."""
+    features = FeatureStore(store).load(test_features["key"]).values[:, 0]
+    test = table[table["part"] == "test"].reset_index(drop=True)
+    tables, metrics = [], {}
+    for name, half in class_halves.items():
+        classes = ClassTexts(tuple(half["class_names"]), card["template"])
+        learner = load_learner(packed, prompt.resolved_recipe(), clip, classes)
+        members = ClassHalf(tuple(half["labels"]), classes.names)
+        rows = torch.from_numpy(test["label"].isin(members.labels).to_numpy().copy())
+        own = members.restrict(test)
+        labels = torch.from_numpy(own["label"].to_numpy().copy())
+        predicted = predict(learner, features[rows], labels)
+        tables.append(predicted.assign(half=name, path=own["path"]))
+        correct = int((predicted["prediction"] == predicted["label"]).sum())
+        metrics[name] = {
+            "correct": correct,
+            "total": len(own),
+            "accuracy": 100 * correct / len(own),
+        }
+    if "new" in metrics:
+        scores = (metrics[half]["accuracy"] for half in ("base", "new"))
+        metrics["harmonic_mean"] = harmonic_mean(*scores)
+    return pd.concat(tables, ignore_index=True), metrics
+
+
+def write_record(
+    metrics: dict[str, Any],
+    sizes: dict[str, Any],
+    prompt: TrainedPrompt,
+    clip: FrozenClip,
+    class_halves: dict[str, Any],
+    protocol: str,
+    *,
+    method: str,
+) -> dict[str, Any]:
+    """The result of one method in one cell, with everything it depends on: what reports read."""
+    recipe = prompt.resolved_recipe()
+    known = {half: tuple(classes["class_names"]) for half, classes in class_halves.items()}
+    scores = {
+        half: Score(correct=metrics[half]["correct"], total=metrics[half]["total"])
+        for half in known
+    }
+    provenance = prompt.provenance
+    record = CellRecord(
+        cell=Cell(
+            protocol=protocol,
+            clip=clip.name,
+            weights_sha256=clip.weights_sha256,
+            template_set=getattr(recipe.prompt, "templates", "benchmark"),
+            code_version=__version__,
+            **{key: provenance[key] for key in ("dataset", "shots", "seed")},
+            **{key: provenance[key] for key in ("split_sha256", "few_shot_sha256")},
+        ),
+        classes=Classes(**known),
+        notes=_notes(method, scores, known),
+        methods=(
+            MethodResult(
+                method=method,
+                title=recipe.title,
+                **scores,
+                **{key: sizes[key] for key in _SIZES},
+            ),
+        ),
+    )
+    return record.model_dump(mode="json")
+
+
+_SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes")
+
+
+def _notes(
+    method: str, scores: dict[str, Score], known: dict[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    if method != ZERO_SHOT:
+        return ()
+    return tuple(
+        f"Zero-shot accuracy on {half} classes is {score.accuracy:.1f} %, near the chance of "
+        f"{100 / len(known[half]):.1f} %: this CLIP does not know these classes, and what prompts "
+        "reach on it says nothing about a CLIP that does."
+        for half, score in scores.items()
+        if score.accuracy < NEAR_CHANCE * 100 / len(known[half])
+    )

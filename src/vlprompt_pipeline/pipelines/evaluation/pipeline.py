@@ -1,0 +1,47 @@
+"""Evaluation: two nodes a method, scores and the record that reports read."""
+
+from functools import partial, update_wrapper
+
+from kedro.pipeline import Node, Pipeline
+
+from vlprompt_pipeline.pipelines.evaluation.nodes import evaluate_prompt, write_record
+
+
+def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
+    """Evaluation nodes for each method."""
+    return Pipeline([node for method in methods for node in _method_nodes(method)])
+
+
+def _method_nodes(method: str) -> list[Node]:
+    return [
+        Node(
+            evaluate_prompt,
+            inputs=[
+                f"{method}.packed_prompt",
+                f"{method}.prompt",
+                "clip",
+                "image_index",
+                "dataset_card",
+                "class_halves",
+                "test_features",
+                "feature_store",
+            ],
+            outputs=[f"{method}.predictions", f"{method}.metrics"],
+            name=f"evaluate_{method}",
+            namespace=method,
+        ),
+        Node(
+            update_wrapper(partial(write_record, method=method), write_record),
+            inputs=[
+                f"{method}.metrics",
+                f"{method}.sizes",
+                f"{method}.prompt",
+                "clip",
+                "class_halves",
+                "params:protocol",
+            ],
+            outputs=f"{method}.record",
+            name=f"record_{method}",
+            namespace=method,
+        ),
+    ]

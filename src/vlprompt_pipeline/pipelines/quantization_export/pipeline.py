@@ -1,0 +1,21 @@
+"""Quantization and export: one node a method."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vlprompt_pipeline.pipelines.quantization_export.nodes import export_prompt
+
+
+def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
+    """An export node for each method."""
+    return Pipeline(
+        [
+            Node(
+                export_prompt,
+                inputs=[f"{method}.prompt", "clip"],
+                outputs=[f"{method}.packed_prompt", f"{method}.sizes"],
+                name=f"export_{method}",
+                namespace=method,
+            )
+            for method in methods
+        ]
+    )

@@ -1,0 +1,37 @@
+"""Every record on disk as a table, figures and a page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from vlprompt_pipeline.evaluation.records import CellRecord, read_records
+from vlprompt_pipeline.evaluation.report import write_report
+
+TERMINAL_WIDTH = 100
+
+
+def build_report(
+    records: dict[str, Callable[[], Any]], *current: dict[str, Any]
+) -> tuple[pd.DataFrame, str, str, dict[str, Figure], Figure]:
+    """Aggregate over seeds whatever cells are on disk.
+
+    Args:
+        records: loaders of all records by name.
+        current: the records of this run, which are among them; their group gives the first figure.
+
+    Returns:
+        The table, its form for a terminal, the HTML page, all figures by name, and the figure
+        that shows the current group.
+    """
+    found, problems = read_records(records)
+    report = write_report(found, problems)
+    text = io.StringIO()
+    Console(file=text, width=TERMINAL_WIDTH).print(report.terminal)
+    first = report.first_figure(CellRecord.model_validate(current[0]) if current else found[0])
+    return report.table, text.getvalue(), report.html, report.figures, first

@@ -1,0 +1,139 @@
+"""Features are computed once, equal the towers', and survive being killed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vlprompt_pipeline.clip import FeatureStore, ImageSet, EvaluationView, TrainingViews
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.files import sha256_file
+
+OPTIONS = {"batch_size": 3, "shard_size": 4, "workers": 2}
+
+
+@pytest.fixture
+def images(tmp_path) -> ImageSet:
+    rng = np.random.default_rng(0)
+    names = tuple(f"{i}.png" for i in range(10))
+    for i, name in enumerate(names):
+        Image.fromarray(rng.integers(0, 256, (40 + i, 52, 3), np.uint8)).save(tmp_path / name)
+    return ImageSet(tmp_path, names, tuple(sha256_file(tmp_path / name) for name in names))
+
+
+def _crops(clip, count: int = 2, seed: int = 1) -> TrainingViews:
+    return TrainingViews(clip.preprocessing, seed, count, (0.3, 1.0))
+
+
+def test_equal_the_image_tower_one_by_one(tiny_clip, images, tmp_path):
+    view = EvaluationView(tiny_clip.preprocessing)
+    found = FeatureStore(tmp_path / "store").extract(tiny_clip, images, view, **OPTIONS)
+    assert found.values.shape == (10, 1, 16)
+    for row, name in enumerate(images.paths):
+        alone = tiny_clip.encode_images(view.pixels(images.folder / name, ""))
+        torch.testing.assert_close(found.values[row], alone, rtol=1e-5, atol=1e-6)
+
+
+def test_the_test_view_is_resize_crop_normalise(tiny_clip, tmp_path):
+    picture = Image.new("RGB", (64, 32), (255, 0, 0))
+    picture.paste((0, 0, 255), (16, 0, 48, 32))  # the centre square
+    picture.save(tmp_path / "p.png")
+    pixels = EvaluationView(tiny_clip.preprocessing).pixels(tmp_path / "p.png", "")
+    expected = torch.tensor([-2.0, -2.0, 2.0]).view(1, 3, 1, 1).expand(1, 3, 32, 32)
+    torch.testing.assert_close(pixels, expected)  # mean 0.5, std 0.25
+
+
+def test_second_time_nothing_is_computed(tiny_clip, images, tmp_path, monkeypatch):
+    store = FeatureStore(tmp_path / "store")
+    view = EvaluationView(tiny_clip.preprocessing)
+    first = store.extract(tiny_clip, images, view, **OPTIONS)
+    monkeypatch.setattr(type(tiny_clip), "encode_images", None)
+    second = store.extract(tiny_clip, images, view, **OPTIONS)
+    assert torch.equal(first.values, second.values)
+    assert torch.equal(first.values, store.load(first.key).values)
+    assert first.weights_sha256 == tiny_clip.weights_sha256
+
+
+def test_a_killed_extraction_repeats_at_most_one_shard(tiny_clip, images, tmp_path, monkeypatch):
+    store = FeatureStore(tmp_path / "store")
+    view = EvaluationView(tiny_clip.preprocessing)
+    whole = FeatureStore(tmp_path / "whole").extract(tiny_clip, images, view, **OPTIONS)
+    encode, seen = tiny_clip.encode_images, []
+
+    def count(pixels):
+        seen.append(len(pixels))
+        if sum(seen) > 7:
+            raise KeyboardInterrupt
+        return encode(pixels)
+
+    monkeypatch.setattr(tiny_clip, "encode_images", count)
+    with pytest.raises(KeyboardInterrupt):
+        store.extract(tiny_clip, images, view, **OPTIONS)
+    assert len(list((tmp_path / "store").rglob("shard-*"))) == 1
+    seen.clear()
+    monkeypatch.setattr(tiny_clip, "encode_images", lambda p: (seen.append(len(p)), encode(p))[1])
+    again = store.extract(tiny_clip, images, view, **OPTIONS)
+    assert sum(seen) == 6  # all but the four of the finished shard
+    torch.testing.assert_close(again.values, whole.values)
+
+
+@pytest.mark.parametrize("changed", ["seed", "count", "scale", "image", "weights"])
+def test_whatever_changes_the_features_changes_the_key(tiny_clip, images, tmp_path, changed):
+    store = FeatureStore(tmp_path / "store")
+    before = store.extract(tiny_clip, images, _crops(tiny_clip), **OPTIONS).key
+    views, clip = _crops(tiny_clip), tiny_clip
+    if changed == "seed":
+        views = _crops(tiny_clip, seed=2)
+    if changed == "count":
+        views = _crops(tiny_clip, count=3)
+    if changed == "scale":
+        views = TrainingViews(tiny_clip.preprocessing, 1, 2, (0.5, 1.0))
+    if changed == "image":
+        images = ImageSet(images.folder, images.paths, ("other", *images.fingerprints[1:]))
+    if changed == "weights":
+        clip = _with_other_weights(tiny_clip)
+    assert store.extract(clip, images, views, **OPTIONS).key != before
+
+
+def _with_other_weights(clip):
+    from copy import copy
+
+    other = copy(clip)
+    other.weights_sha256 = "0" * 64
+    return other
+
+
+def test_crops_depend_on_seed_image_and_number_alone(tiny_clip, images):
+    path = images.folder / images.paths[0]
+    three = _crops(tiny_clip, count=3).pixels(path, "a")
+    torch.manual_seed(123)  # the global generator has no say, and is left alone
+    state = torch.get_rng_state()
+    assert torch.equal(three[:2], _crops(tiny_clip).pixels(path, "a"))
+    assert torch.equal(state, torch.get_rng_state())
+    assert not torch.equal(three[0], three[1])
+    assert not torch.equal(three, _crops(tiny_clip, count=3).pixels(path, "b"))
+    assert not torch.equal(three, _crops(tiny_clip, count=3, seed=2).pixels(path, "a"))
+
+
+def test_crops_cover_the_published_range(tiny_clip, tmp_path):
+    """Area 30-100 %, half of them flipped: read off a picture whose colours are coordinates."""
+    ramp = np.zeros((64, 64, 3), np.uint8)
+    ramp[..., 0], ramp[..., 1] = np.arange(64) * 4, (np.arange(64) * 4)[:, None]
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    views = _crops(tiny_clip, count=200).pixels(tmp_path / "ramp.png", "x") * 0.25 + 0.5
+    width = (views[:, 0, 16, -1] - views[:, 0, 16, 0]) * 255 / 252
+    height = (views[:, 1, -1, 16] - views[:, 1, 0, 16]) * 255 / 252
+    area = (width.abs() * height).numpy()
+    assert 0.2 < area.min() < 0.4 and 0.85 < area.max() <= 1.05
+    assert 60 < (width < 0).sum().item() < 140
+
+
+def test_an_unreadable_image_is_named(tiny_clip, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much of a picture")
+    images = ImageSet(tmp_path, ("broken.jpg",), ("x",))
+    with pytest.raises(DataError, match=r"cannot read .*broken\.jpg .*replace the file"):
+        FeatureStore(tmp_path / "store").extract(
+            tiny_clip, images, EvaluationView(tiny_clip.preprocessing), **OPTIONS
+        )

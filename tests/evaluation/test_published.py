@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pytest
+
+from vlprompt_pipeline.evaluation.published import DATASETS, published, published_protocol
+
+BASE_TO_NEW = "base_to_new_16shot_vitb16"
+
+
+def test_a_known_figure_with_its_source():
+    figures = published(BASE_TO_NEW, "coop", "imagenet")
+    assert {metric: value for metric, (value, _) in figures.items()} == {
+        "base": 76.47,
+        "new": 67.88,
+        "H": 71.92,
+    }
+    assert all("OnPoKD" in source for _, source in figures.values())
+
+
+def test_only_the_average_of_qcoop_was_printed():
+    assert published(BASE_TO_NEW, "qcoop", "average")["H"][0] == 77.43
+    assert published(BASE_TO_NEW, "qcoop", "caltech101") == {}
+
+
+@pytest.mark.parametrize("dataset", sorted(DATASETS))
+def test_every_dataset_has_zero_shot_figures(dataset):
+    assert set(published(BASE_TO_NEW, "zero_shot", dataset)) == {"base", "new", "H"}
+    assert set(published("zero_shot_all_classes_vitb16", "zero_shot", dataset)) == {"acc"}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "clip", "shots", "expected"),
+    [
+        ("base_to_new", "vit_b16", 16, BASE_TO_NEW),
+        ("base_to_new", "vit_b16", 8, None),
+        ("base_to_new", "demo", 16, None),
+        ("few_shot", "vit_b16", 4, "zero_shot_all_classes_vitb16"),
+    ],
+)
+def test_only_the_published_setting_is_compared(protocol, clip, shots, expected):
+    assert published_protocol(protocol, clip, shots) == expected
+
+
+def test_the_packaged_file_is_the_reference(shared):
+    packaged = files("vlprompt_pipeline.evaluation").joinpath("published_results.csv").read_bytes()
+    assert packaged == (shared / "reference" / "published_results.csv").read_bytes()

@@ -1,0 +1,71 @@
+"""Prompts that the tests of the packed format share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from vlprompt_pipeline.export.packed import DenseTensor, PackedPrompt, PackedTensor, QuantizedTensor
+
+CLIP = hashlib.sha256(b"weights").hexdigest()
+CONTEXT = hashlib.sha256(b"context").hexdigest()
+VECTORS = json.loads(Path(__file__).with_name("vectors.json").read_text(encoding="utf-8"))
+
+
+def quantized(*shape: int, bits: int = 1, seed: int = 0) -> QuantizedTensor:
+    draw = np.random.default_rng(seed)
+    codebook = np.sort(draw.normal(0, 0.02, 2**bits)).astype(np.float16)
+    return QuantizedTensor(draw.integers(0, 2**bits, shape, dtype=np.uint8), codebook)
+
+
+def qcoop(bits: int = 1) -> PackedPrompt:
+    tensors = {"context": quantized(4, 512, bits=bits)}
+    return PackedPrompt("qcoop", tensors, CLIP, CONTEXT, {"pos": "end"})
+
+
+def rank_one() -> PackedPrompt:
+    tensors = {"a": quantized(4, 1), "b": quantized(1, 512)}
+    return PackedPrompt("qrlp", tensors, CLIP, CONTEXT, {"pos": "end"})
+
+
+def from_vector(vector: dict) -> PackedPrompt:
+    tensors: dict[str, PackedTensor] = {}
+    for name, tensor in vector["tensors"].items():
+        if "bits" in tensor:
+            indices = np.array(tensor["indices"], np.uint8).reshape(tensor["shape"])
+            tensors[name] = QuantizedTensor(indices, np.array(tensor["codebook"], np.float16))
+        else:
+            values = np.array(tensor["values"], tensor["dtype"]).reshape(tensor["shape"])
+            tensors[name] = DenseTensor(values)
+    return PackedPrompt(
+        vector["method"], tensors, vector["clip"], vector["context"], vector["metadata"]
+    )
+
+
+def described(prompt: PackedPrompt) -> dict:
+    """A prompt in the terms of vectors.json."""
+    tensors: dict[str, dict] = {}
+    for name, tensor in prompt.tensors.items():
+        if isinstance(tensor, QuantizedTensor):
+            tensors[name] = {
+                "shape": list(tensor.shape),
+                "bits": tensor.bits,
+                "codebook": tensor.codebook.tolist(),
+                "indices": tensor.indices.flatten().tolist(),
+            }
+        else:
+            tensors[name] = {
+                "shape": list(tensor.shape),
+                "dtype": str(tensor.values.dtype),
+                "values": tensor.values.flatten().tolist(),
+            }
+    return {
+        "method": prompt.method,
+        "clip": prompt.clip_sha256,
+        "context": prompt.context_sha256,
+        "metadata": dict(prompt.metadata),
+        "tensors": tensors,
+    }

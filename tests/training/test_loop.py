@@ -1,0 +1,179 @@
+"""Training: equal to a plain loop, deterministic, and continued where it was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional as F
+
+from vlprompt_pipeline.config import TrainingParameters
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.parametrizations.kmeans import KMeansConfig
+from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner
+from vlprompt_pipeline.prompts.coop import CoOpParameters
+from vlprompt_pipeline.training import CachedViews, Checkpoint, learning_rate, train
+
+CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
+
+
+def _recipe(epochs: int = 6, bits: int | None = None, lr: float = 0.02) -> Recipe:
+    return Recipe(
+        method="coop",
+        title="CoOp",
+        prompt=CoOpParameters(length=4, init=None, class_specific=False, class_position="end"),
+        training=TrainingParameters(
+            epochs=epochs,
+            batch_size=4,
+            lr=lr,
+            momentum=0.9,
+            weight_decay=5e-4,
+            warmup_epochs=1,
+            warmup_lr=1e-5,
+        ),
+        quantize=None if bits is None else KMeansConfig(bits=bits),
+    )
+
+
+def _batches(clip, seed: int = 3) -> CachedViews:
+    generator = torch.Generator().manual_seed(0)
+    features = F.normalize(torch.randn(11, 2, clip.embed_dim, generator=generator), dim=-1)
+    return CachedViews(features, torch.arange(11) % 3, batch_size=4, seed=seed)
+
+
+def _train(clip, recipe: Recipe, checkpoint: Checkpoint | None = None):
+    learner = build_learner(recipe, clip, CLASSES, seed=1)
+    rows = train(learner, _batches(clip), recipe.training, checkpoint)
+    return learner, rows
+
+
+def test_equals_a_plain_loop(tiny_clip):
+    recipe = _recipe()
+    learner, rows = _train(tiny_clip, recipe)
+
+    plain = build_learner(recipe, tiny_clip, CLASSES, seed=1)
+    velocity = torch.zeros_like(plain.context)
+    for epoch in range(6):
+        rate = learning_rate(epoch, recipe.training)
+        losses = []
+        for features, labels in _batches(tiny_clip).epoch(epoch):
+            loss = F.cross_entropy(plain.logits(features), labels)
+            (gradient,) = torch.autograd.grad(loss, plain.context)
+            with torch.no_grad():
+                velocity = 0.9 * velocity + gradient + 5e-4 * plain.context
+                plain.context -= rate * velocity
+            losses.append(loss.item())
+        assert len(losses) == 2  # 11 images, batches of 4: the short one is dropped
+        assert rows[epoch]["loss"] == pytest.approx(sum(losses) / 2, rel=1e-6)
+        assert rows[epoch]["learning_rate"] == rate
+    torch.testing.assert_close(learner.context, plain.context, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("bits", [None, 1])
+def test_same_seed_same_bits(tiny_clip, bits):
+    first, rows = _train(tiny_clip, _recipe(bits=bits))
+    second, again = _train(tiny_clip, _recipe(bits=bits))
+    assert rows == again
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, second.state_dict()[name]), name
+
+
+def test_every_epoch_has_its_own_order_and_views(tiny_clip):
+    batches = _batches(tiny_clip)
+    epochs = [torch.cat([features for features, _ in batches.epoch(e)]) for e in (0, 1, 0)]
+    assert torch.equal(epochs[0], epochs[2])
+    assert not torch.equal(epochs[0], epochs[1])
+
+
+def test_a_set_smaller_than_the_batch_is_one_batch(tiny_clip):
+    batches = CachedViews(torch.ones(3, 1, 16), torch.arange(3), batch_size=32, seed=0)
+    assert batches.steps == 1
+    assert [len(labels) for _, labels in batches.epoch(0)] == [3]
+
+
+def test_the_codebook_stands_in_the_history(tiny_clip):
+    _, rows = _train(tiny_clip, _recipe(bits=2))
+    assert rows[0]["context.reclustered"] >= 1
+    assert all(row["context.squared_error"] > 0 for row in rows if "context.squared_error" in row)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(tiny_clip):
+    with pytest.raises(UserError, match=r"the loss is nan in epoch \d, step \d, at learning rate"):
+        _train(tiny_clip, _recipe(lr=1e38))
+
+
+class TestCheckpoint:
+    @pytest.mark.parametrize("bits", [None, 1])
+    @pytest.mark.parametrize("after", [0, 1, 4])
+    def test_a_run_cut_after_any_epoch_ends_with_the_same_bits(
+        self, tiny_clip, tmp_path, monkeypatch, bits, after
+    ):
+        whole, rows = _train(tiny_clip, _recipe(bits=bits))
+        checkpoint = Checkpoint(tmp_path / "c.safetensors", "fingerprint")
+        save = Checkpoint.save
+
+        def save_then_die(self, learner, optimizer, history, epochs):
+            save(self, learner, optimizer, history, epochs)
+            if epochs == after + 1:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(Checkpoint, "save", save_then_die)
+        with pytest.raises(KeyboardInterrupt):
+            _train(tiny_clip, _recipe(bits=bits), checkpoint)
+        monkeypatch.setattr(Checkpoint, "save", save)
+        continued, again = _train(tiny_clip, _recipe(bits=bits), checkpoint)
+        assert again == rows
+        for name, tensor in whole.state_dict().items():
+            assert torch.equal(tensor, continued.state_dict()[name]), name
+
+    def test_of_another_run_is_not_used(self, tiny_clip, tmp_path):
+        path = tmp_path / "c.safetensors"
+        _train(tiny_clip, _recipe(epochs=2, lr=0.5), Checkpoint(path, "other"))
+        alone, _ = _train(tiny_clip, _recipe())
+        beside, _ = _train(tiny_clip, _recipe(), Checkpoint(path, "this"))
+        assert torch.equal(alone.context, beside.context)
+
+    def test_a_broken_file_starts_anew(self, tiny_clip, tmp_path):
+        path = tmp_path / "c.safetensors"
+        path.write_bytes(b"half a file")
+        learner, rows = _train(tiny_clip, _recipe(), Checkpoint(path, "this"))
+        assert len(rows) == 6
+
+    def test_a_killed_process_goes_on(self, tiny_clip, tiny_clip_folder, tmp_path):
+        """SIGKILL in the middle of training, then the same command again."""
+        script = textwrap.dedent(f"""
+            import sys
+            sys.path[:0] = {[str(p) for p in sys.path]!r}
+            import test_loop as t
+            from safetensors.torch import save_file
+            from vlprompt_pipeline.clip import load_clip
+            from vlprompt_pipeline.training import Checkpoint
+            clip = load_clip("local-dir:{tiny_clip_folder}", "tiny", "cpu")
+            saved = Checkpoint.save
+            def announce(self, learner, optimizer, rows, epochs):
+                saved(self, learner, optimizer, rows, epochs)
+                print(epochs, flush=True)
+            Checkpoint.save = announce
+            recipe = t._recipe(epochs=30, bits=1)
+            learner, _ = t._train(clip, recipe, Checkpoint({str(tmp_path / "c")!r}, "run"))
+            save_file(learner.state_dict(), {str(tmp_path / "end")!r})
+        """)
+        environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+        command = [sys.executable, "-c", script]
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        for line in process.stdout:
+            if int(line) >= 7:
+                process.send_signal(signal.SIGKILL)
+                break
+        process.wait()
+        assert not (tmp_path / "end").exists()
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+        whole, _ = _train(tiny_clip, _recipe(epochs=30, bits=1))
+        for name, tensor in load_file(tmp_path / "end").items():
+            assert torch.equal(tensor, whole.state_dict()[name]), name
