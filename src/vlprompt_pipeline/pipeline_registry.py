@@ -26,6 +26,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     cell = Pipeline([stages[stage] for stage in STAGES[:-1]])
     return {
         "__default__": Pipeline([cell, stages["reporting"]]),
+        "cell": cell,
         "demo_pretraining": _create("demo_pretraining", methods),
         **stages,
     }

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vlprompt_pipeline.clip import FeatureStore, ImageSet, EvaluationView, TrainingViews
+from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, TrainingViews
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.files import sha256_file
 

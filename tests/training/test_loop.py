@@ -142,7 +142,7 @@ class TestCheckpoint:
     def test_a_broken_file_starts_anew(self, tiny_clip, tmp_path):
         path = tmp_path / "c.safetensors"
         path.write_bytes(b"half a file")
-        learner, rows = _train(tiny_clip, _recipe(), Checkpoint(path, "this"))
+        _, rows = _train(tiny_clip, _recipe(), Checkpoint(path, "this"))
         assert len(rows) == 6
 
     def test_a_killed_process_goes_on(self, tiny_clip, tiny_clip_folder, tmp_path):

@@ -7,13 +7,13 @@ from vlprompt_pipeline.clip.text import Prompts, TextTower
 from vlprompt_pipeline.clip.views import EvaluationView, TrainingViews
 
 __all__ = [
+    "EvaluationView",
     "FeatureSet",
     "FeatureStore",
     "FrozenClip",
     "ImageSet",
     "Preprocessing",
     "Prompts",
-    "EvaluationView",
     "TextTower",
     "TrainingViews",
     "load_clip",

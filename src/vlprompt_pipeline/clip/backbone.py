@@ -16,7 +16,7 @@ from vlprompt_pipeline.errors import DataError
 logger = logging.getLogger(__name__)
 
 START_TOKEN = 49406
-END_TOKEN = 49407  # found by value: the padding id 0 is a word too
+END_TOKEN = 49407  # found by value, since the padding id 0 is a word too
 
 
 @dataclass(frozen=True)

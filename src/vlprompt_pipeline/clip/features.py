@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -48,6 +48,11 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.paths)
 
+    @classmethod
+    def of(cls, folder: Path, table: Any) -> ImageSet:
+        """The rows of an index, a table with the columns `path` and `fingerprint`."""
+        return cls(folder, tuple(table["path"]), tuple(table["fingerprint"]))
+
 
 @dataclass(frozen=True)
 class FeatureSet:
@@ -70,9 +75,9 @@ class FeatureStore:
         images: ImageSet,
         views: Views,
         *,
-        batch_size: int,
-        shard_size: int,
-        workers: int,
+        batch_size: int = 256,
+        shard_size: int = 2048,
+        workers: int = 2,
         progress: Progress = no_progress,
     ) -> FeatureSet:
         """Features of `images`, computing only the shards that are not on disk.

@@ -52,7 +52,7 @@ class PretrainingConfig(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
     pool: Positive = 120_000
     pool_gap: Share = 0.2
-    steps: Positive = 6_000
+    steps: Positive = 3_600
     batch: Annotated[int, Field(ge=2)] = 128
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     warmup: Positive = 200

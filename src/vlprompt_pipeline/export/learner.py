@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export.packed import PackedPrompt, unpack
 from vlprompt_pipeline.export.tensors import DenseTensor, PackedTensor, QuantizedTensor
 from vlprompt_pipeline.parametrizations.kmeans import quantized_tensors
@@ -47,6 +48,11 @@ def load_learner(
         PromptFileError: the file is broken, or belongs to another CLIP, method or recipe.
     """
     prompt = unpack(packed, expected_clip=clip.weights_sha256)
+    if not _context_sha256(recipe).startswith(prompt.context_sha256):
+        raise PromptFileError(
+            f"the packed prompt was made with other settings than those of {recipe.title} (class "
+            "position, words or templates differ): use the recipe it was trained with"
+        )
     learner = build_plain(recipe, clip, classes)
     learner.load_prompt({name: _tensor(t, clip) for name, t in prompt.tensors.items()})
     return learner.requires_grad_(False)

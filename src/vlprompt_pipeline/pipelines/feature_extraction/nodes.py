@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.benchmarks import FewShotSet
-from vlprompt_pipeline.clip import FeatureStore, FrozenClip, ImageSet, EvaluationView, TrainingViews
+from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageSet, TrainingViews
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.progress import bar
 
@@ -22,7 +22,7 @@ def extract_test_features(
 ) -> dict[str, Any]:
     """Features of all test images, in index order; shared by methods, shots and seeds."""
     test = table[table["part"] == "test"]
-    images = _images(card, test)
+    images = ImageSet.of(Path(card["folder"]), test)
     found = _extract(clip, images, EvaluationView(clip.preprocessing), store, features)
     return {"key": found, "weights_sha256": clip.weights_sha256, "images": len(images)}
 
@@ -42,17 +42,13 @@ def extract_training_features(
     training, and only what they are drawn from is noted.
     """
     paths = [path for path, _ in FewShotSet.from_dict(few_shot_set).train]
-    images = _images(card, table.set_index("path", drop=False).loc[paths])
+    images = ImageSet.of(Path(card["folder"]), table.set_index("path", drop=False).loc[paths])
     described = {"mode": features.train, "weights_sha256": clip.weights_sha256}
     if features.train == "online":
         return {**described, "key": None, "fingerprints": images.fingerprints}
     views = TrainingViews(clip.preprocessing, seed, features.views, features.crop_scale)
     key = _extract(clip, images, views, store, features)
     return {**described, "key": key, "fingerprints": images.fingerprints}
-
-
-def _images(card: dict[str, Any], rows: pd.DataFrame) -> ImageSet:
-    return ImageSet(Path(card["folder"]), tuple(rows["path"]), tuple(rows["fingerprint"]))
 
 
 def _extract(

@@ -1,0 +1,50 @@
+# make run and make test do all the set-up themselves; everything else is for later.
+PYTHON ?= python3
+SEEDS  ?= 1 2 3
+PARAMS ?=
+
+BIN   := .venv/bin
+KEDRO := $(BIN)/kedro
+comma := ,
+extra  = $(if $(PARAMS),$(comma)$(PARAMS))
+
+.PHONY: run test lint viz ui pictures clean
+
+run: .venv/installed ## train, quantize and compare on an embedded dataset, seeds 1 to 3
+	@for seed in $(filter-out $(lastword $(SEEDS)),$(SEEDS)); do \
+	    $(KEDRO) run --pipelines=cell --params=seed=$$seed$(extra) || exit 1; \
+	done
+	@$(KEDRO) run --params=seed=$(lastword $(SEEDS))$(extra)
+
+test: .venv/installed-test lint ## linters, contracts and tests
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 -q
+
+lint: .venv/installed-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+viz: .venv/installed-test ## the pipeline in the browser
+	$(KEDRO) viz run
+
+ui: .venv/installed ## every run in MLflow
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
+
+pictures: .venv/installed-test ## the pictures of the docs, from a finished make run
+	$(BIN)/python docs/pictures.py
+
+clean: ## results, features and rendered datasets; never your own files in data/01_raw
+	rm -rf data/0[2-8]_*/* data/01_raw/demo_* mlflow.db mlruns .viz
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or newer is needed; name one: make run PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	@touch $@
+
+.venv/installed-test: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[test,viz]"
+	@touch $@ .venv/installed

@@ -1,0 +1,104 @@
+"""A Kedro project in a temporary folder, with this project's conf and miniature datasets."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.runner import AbstractRunner, ParallelRunner
+
+from vlprompt_pipeline.benchmarks import BENCHMARKS, Benchmark, PartCounts
+from vlprompt_pipeline.benchmarks.rendered import render_dataset
+
+ROOT = Path(__file__).resolve().parents[2]
+DATASET = "demo_counts"
+CLASSES = 6
+PER_CLASS = PartCounts(train=5, val=1, test=4)
+CELL = f"demo/{DATASET}/base_to_new/shots4/seed1"
+
+QUICK = {
+    "dataset": DATASET,
+    "shots": 4,
+    "device": "cpu",
+    "features": {"views": 2},
+    "recipes": {"coop": {"training": {"epochs": 3, "batch_size": 4}}},
+    "tracking": {"enabled": False},
+}
+
+
+def miniature(name: str = DATASET) -> Benchmark:
+    """A rendered dataset of a few classes with a few pictures each, in place of the whole one."""
+    counts = PER_CLASS._asdict()
+    return replace(
+        BENCHMARKS[name],
+        classes=CLASSES,
+        counts=PartCounts(**{part: CLASSES * number for part, number in counts.items()}),
+        make=partial(render_dataset, name, images_per_class=counts, first_classes=CLASSES),
+    )
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project folder in which real Kedro sessions run."""
+
+    root: Path
+
+    @classmethod
+    def create(cls, root: Path) -> Project:
+        """Copy what Kedro needs: conf, the project's description, and nobody's telemetry."""
+        shutil.copytree(ROOT / "conf", root / "conf", ignore=shutil.ignore_patterns("local"))
+        for name in ("pyproject.toml", ".telemetry"):
+            shutil.copy(ROOT / name, root)
+        for name in ("src", "data", "conf/local"):
+            (root / name).mkdir()
+        return cls(root)
+
+    def run(
+        self,
+        params: Mapping[str, Any] | None = None,
+        *,
+        pipelines: tuple[str, ...] = (),
+        runner: AbstractRunner | None = None,
+        env: str | None = None,
+    ) -> None:
+        """One `kedro run` in this process, with `params` over those that make it quick."""
+        bootstrap_project(self.root)
+        given = merged({**QUICK, "dataset_root": str(self.root / "data/01_raw")}, params or {})
+        with KedroSession.create(self.root, env=env, runtime_params=given) as session:
+            session.run(pipeline_names=list(pipelines), runner=runner)
+
+    def path(self, kind: str, name: str = "", cell: str = CELL) -> Path:
+        """A path of a cell under data/`kind`."""
+        return self.root / "data" / kind / cell / name
+
+    def files(self) -> dict[str, bytes]:
+        """Everything under data by its path, without the pictures."""
+        data = self.root / "data"
+        return {
+            str(path.relative_to(data)): path.read_bytes()
+            for path in sorted(data.rglob("*"))
+            if path.is_file() and "01_raw" not in path.parts
+        }
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings as one, `over` winning."""
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+if __name__ == "__main__":  # a run in worker processes must be forked before torch has threads
+    folder, params = sys.argv[1:]
+    BENCHMARKS[DATASET] = miniature()
+    Project(Path(folder)).run(json.loads(params), runner=ParallelRunner())

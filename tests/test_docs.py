@@ -1,0 +1,21 @@
+"""What the documentation shows runs as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_python_api_page(tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs" / "python-api.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(compile(code, "python-api.md", "exec"), names)
+    printed = re.findall(r"(\d+) bytes, (\d+) classes: ([\d.]+) %", capsys.readouterr().out)
+    assert len(printed) == 2
+    assert all(int(size) <= 160 for size, _, _ in printed)
+    assert all(float(accuracy) > 3 * 100 / int(classes) for _, classes, accuracy in printed)
+    assert names["history"][-1]["loss"] < names["history"][0]["loss"]
