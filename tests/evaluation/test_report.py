@@ -87,7 +87,7 @@ def test_names_are_text_not_markup(two_seeds):
 def test_a_corrupt_record_is_named_on_the_page_and_in_the_terminal(two_seeds):
     report = report_of(two_seeds | {"broken.json": {"a": 1}})
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(report.terminal)
+    console.print(report.terminal())
     assert "broken.json: is not a cell record" in report.html
     assert "broken.json: is not a cell record" in console.export_text()
     assert len(report.table) == 2

@@ -21,7 +21,7 @@ END_TOKEN = 49407  # found by value, since the padding id 0 is a word too
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What happens to an image before the image tower; sizes in pixels, mean and std per channel."""
+    """What happens to an image before the tower; size in pixels, mean and std per channel."""
 
     size: int
     mean: tuple[float, float, float]
@@ -60,6 +60,7 @@ class FrozenClip:
         self.logit_scale = self.model.logit_scale.exp().item()
         self._tokenizer = tokenizer
         self._seen_tokens = seen_tokens
+        self._warned_of: set[str] = set()
 
     @property
     def device(self) -> torch.device:
@@ -126,12 +127,14 @@ class FrozenClip:
         """Words holding a token the CLIP never met in training; empty where that is not known."""
         if self._seen_tokens is None:
             return []
-        words = dict.fromkeys(word for text in texts for word in text.lower().split())
+        words = dict.fromkeys(w.strip(".,:;!?") for text in texts for w in text.lower().split())
         return [word for word in words if not self._seen_tokens.issuperset(self.token_ids(word))]
 
     def warn_unseen(self, texts: Iterable[str]) -> None:
-        """Log a warning that names the words this CLIP never met."""
-        if words := self.unseen_words(texts):
+        """Log a warning that names the words this CLIP never met, each once."""
+        words = [word for word in self.unseen_words(texts) if word not in self._warned_of]
+        if words:
+            self._warned_of.update(words)
             shown = ", ".join(words[:12]) + (f" and {len(words) - 12} more" if words[12:] else "")
             logger.warning(
                 "%s never saw these words and cannot tell them apart: %s", self.name, shown

@@ -33,28 +33,36 @@ class Report:
     Attributes:
         html: the page, in one file.
         table: all groups and methods at full precision, for a CSV file.
-        figures: by file name without suffix, such as `demo_counts_base_to_new_16shots_size`.
-        terminal: what to print with `rich`.
-        groups: the records behind each section.
-        names: of the sections, as their figures' names begin.
+        sections: a summary with its figures for each group of records.
+        warnings: what concerns the report as a whole.
     """
 
     html: str
     table: pd.DataFrame
-    figures: dict[str, Figure]
-    terminal: RenderableType
-    groups: tuple[Group, ...]
-    names: tuple[str, ...]
+    sections: tuple[Section, ...]
+    warnings: tuple[str, ...]
 
-    def first_figure(self, record: CellRecord) -> Figure:
-        """The figure that shows the group of `record`: base against new where there are halves.
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """By file name without suffix, such as `demo_counts_base_to_new_16shots_size`."""
+        return {
+            f"{section.name}_{kind}": figure
+            for section in self.sections
+            for kind, figure in section.figures.items()
+        }
+
+    def terminal(self, record: CellRecord | None = None) -> RenderableType:
+        """What to print with `rich`: all groups, or the one that `record` belongs to."""
+        shown = self.sections if record is None else [self.section(record)]
+        return render([section.summary for section in shown], self.warnings)
+
+    def section(self, record: CellRecord) -> Section:
+        """The section of the group that `record` belongs to.
 
         Raises:
             KeyError: the record is not in this report.
         """
-        sections = {group.key: name for group, name in zip(self.groups, self.names, strict=True)}
-        name = sections[group_key(record)]
-        return self.figures.get(f"{name}_base_new") or self.figures[f"{name}_size"]
+        return {section.summary.group.key: section for section in self.sections}[group_key(record)]
 
 
 def write_report(records: Sequence[CellRecord], problems: Sequence[Problem]) -> Report:
@@ -67,24 +75,17 @@ def write_report(records: Sequence[CellRecord], problems: Sequence[Problem]) -> 
         unread = "".join(f"; {problem}" for problem in problems)
         raise UserError(f"there are no results to report{unread}; run at least one cell first")
     groups = group_records(records)
-    warnings = [*(f"Left out: {problem}." for problem in problems), *mixed_remarks(groups)]
+    warnings = (*(f"Left out: {problem}." for problem in problems), *mixed_remarks(groups))
     summaries = [summarise(group, by_score=True) for group in groups]
-    names = _names(groups)
-    sections = [
+    sections = tuple(
         Section(name, summary, figures(summary))
-        for name, summary in zip(names, summaries, strict=True)
-    ]
+        for name, summary in zip(_names(groups), summaries, strict=True)
+    )
     return Report(
         html=render_page(sections, warnings),
         table=to_csv_frame(summaries),
-        figures={
-            f"{section.name}_{kind}": figure
-            for section in sections
-            for kind, figure in section.figures.items()
-        },
-        terminal=render(summaries, warnings),
-        groups=groups,
-        names=tuple(names),
+        sections=sections,
+        warnings=warnings,
     )
 
 

@@ -23,15 +23,18 @@ def build_report(
 
     Args:
         records: loaders of all records by name.
-        current: the records of this run, which are among them; their group gives the first figure.
+        current: the records of this run, which are among them; their group is shown.
 
     Returns:
-        The table, its form for a terminal, the HTML page, all figures by name, and the figure
-        that shows the current group.
+        The table, the current group for a terminal, the HTML page, all figures by name, and the
+        first figure of the current group.
     """
     found, problems = read_records(records)
     report = write_report(found, problems)
+    own = CellRecord.model_validate(current[0]) if current else found[0]
     text = io.StringIO()
-    Console(file=text, width=TERMINAL_WIDTH).print(report.terminal)
-    first = report.first_figure(CellRecord.model_validate(current[0]) if current else found[0])
-    return report.table, text.getvalue(), report.html, report.figures, first
+    Console(file=text, width=TERMINAL_WIDTH).print(report.terminal(own))
+    if others := len(report.sections) - 1:
+        text.write(f"{others} more in the report: other datasets, shots, protocols or weights.\n")
+    headline = next(iter(report.section(own).figures.values()))
+    return report.table, text.getvalue(), report.html, report.figures, headline
