@@ -18,27 +18,24 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageOps
 
 DOCS = Path(__file__).resolve().parent
 PROJECT = DOCS.parent
 RESULT = PROJECT / "data" / "08_reporting" / "headline.png"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-WINDOW = (1500, 1700)  # points; the graph fills its height
+WINDOW = (1000, 1500)  # points; the graph fills its height
 SCALE = 1.5  # pixels a point
 MARGIN = 40  # pixels left around the graph
 LIMIT = 120  # seconds
 
 # What a visitor would click away: panels, the map, the tour, the news bar.
-STATE = {
-    "theme": "light",
-    "showFeatureHints": False,
-    "visible": {"graph": True, "sidebar": False, "miniMap": False, "code": False},
-}
-HIDDEN = (
-    ".pipeline-sidebar, .pipeline-global-toolbar, .pipeline-primary-toolbar, .pipeline-minimap,"
-    " .pipeline-minimap-toolbar, .feature-hints, .update-reminder, .flowchart__tooltip"
+STATE = {"theme": "light", "showFeatureHints": False, "visible": {"graph": True, "sidebar": False}}
+STYLE = (
+    "body { visibility: hidden } .pipeline-flowchart { visibility: visible }"
+    " html { background: #f2f3f5 }"
 )
+
 
 
 def main() -> None:
@@ -60,13 +57,12 @@ def main() -> None:
 def build_page(target: Path) -> None:
     """Kedro-Viz's static page of the project, with everything but the graph put away."""
     kedro = Path(sys.executable).with_name("kedro")
-    with tempfile.TemporaryDirectory() as started_in:
-        subprocess.run([kedro, "viz", "build"], cwd=PROJECT, check=True, timeout=LIMIT)
+    subprocess.run([kedro, "viz", "build"], cwd=PROJECT, check=True, timeout=LIMIT)
     shutil.move(PROJECT / "build", target)
     index = target / "index.html"
     state = f"<script>localStorage.setItem('KedroViz', {json.dumps(json.dumps(STATE))})</script>"
-    style = f"<style>{HIDDEN} {{ display: none !important }}</style>"
-    index.write_text(index.read_text().replace("<head>", f"<head>{state}{style}", 1))
+    head = f"<head>{state}<style>{STYLE}</style>"
+    index.write_text(index.read_text().replace("<head>", head, 1))
 
 
 @contextmanager
@@ -110,7 +106,7 @@ def crop(shot: Path) -> Image.Image:
     picture = Image.open(shot).convert("RGB")
     paper = Image.new("RGB", picture.size, picture.getpixel((picture.width - 1, 0)))
     left, upper, right, lower = ImageChops.difference(picture, paper).getbbox()
-    return picture.crop((left - MARGIN, upper - MARGIN, right + MARGIN, lower + MARGIN))
+    return ImageOps.expand(picture.crop((left, upper, right, lower)), MARGIN, paper.getpixel((0, 0)))
 
 
 if __name__ == "__main__":

@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from kedro.framework.cli.utils import KedroCliError
+import click
 from kedro.framework.hooks import hook_impl
+from omegaconf import OmegaConf
+from yaml import YAMLError
 
-from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.selection import select_methods
 
 
 class ParameterHook:
     """Refuses unknown keys and wrong values in one sentence, and notes the methods to run."""
 
-    @hook_impl
+    @hook_impl(tryfirst=True)
     def after_context_created(self, context: Any) -> None:
         """Check everything under conf and `--params`."""
         # imported here: `kedro --version` and its like need neither pydantic nor torch
         from vlprompt_pipeline.config import RunParameters, parse
-        from vlprompt_pipeline.prompts.recipe import resolve_recipe
+        from vlprompt_pipeline.prompts import check_recipe, resolve_recipe
 
         try:
-            parameters = parse(RunParameters, context.config_loader["parameters"])
+            values = context.config_loader["parameters"]
+            parameters = parse(RunParameters, values)
+            _require_one_place(values, context.config_loader)
             methods = parameters.selected_methods()
             for method in methods:
-                resolve_recipe(method, parameters.recipes)
-        except UserError as error:
-            raise KedroCliError(str(error)) from None
+                recipe = resolve_recipe(method, parameters.recipes)
+                check_recipe(method, recipe, has_new_classes=parameters.protocol != "few_shot")
+        except (UserError, YAMLError) as error:
+            raise click.ClickException(str(error)) from None
         select_methods(methods)
+
+
+def _require_one_place(values: Mapping[str, Any], loader: Any) -> None:
+    """The catalog's paths follow globals.yml and `--params`; so must what is computed.
+
+    Raises:
+        ConfigError: a parameter file overrides what globals.yml says.
+    """
+    in_paths = OmegaConf.to_object(OmegaConf.merge(loader["globals"], loader.runtime_params or {}))
+    for key in loader["globals"]:
+        if values[key] != in_paths[key]:
+            raise ConfigError(
+                f"parameters.{key} is {values[key]!r}, but the paths of the catalog are made with "
+                f"{in_paths[key]!r}: set {key} in globals.yml or with --params, not in a "
+                "parameters file"
+            )

@@ -1,4 +1,4 @@
-"""Train one method on the base classes of a few-shot set."""
+"""Check what methods are given, then train each on the base classes of a few-shot set."""
 
 from __future__ import annotations
 
@@ -14,16 +14,40 @@ from vlprompt_pipeline import __version__
 from vlprompt_pipeline.benchmarks import ClassHalf, FewShotSet
 from vlprompt_pipeline.clip import FeatureStore, FrozenClip, ImageSet, TrainingViews
 from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.evaluation.halves import protocol_halves
 from vlprompt_pipeline.progress import bar
 from vlprompt_pipeline.prompts import (
     ClassTexts,
     Recipe,
     build_learner,
-    check_recipe,
+    build_plain,
     resolve_recipe,
 )
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
 from vlprompt_pipeline.training import Batches, CachedViews, Checkpoint, OnlineViews, train
+
+
+def check_prompts(
+    clip: FrozenClip,
+    card: dict[str, Any],
+    recipes: dict[str, Any],
+    protocol: str,
+    *,
+    methods: tuple[str, ...],
+) -> None:
+    """Build every method for all classes it will meet: what does not fit is told before long work.
+
+    Raises:
+        ConfigError, DataError: initial words, templates or class names do not fit the CLIP.
+    """
+    for method in methods:
+        recipe = resolve_recipe(method, recipes)
+        for half in protocol_halves(protocol, card["class_names"]).values():
+            try:
+                build_plain(recipe, clip, ClassTexts(half.class_names, card["template"]))
+            except ConfigError as error:
+                raise ConfigError(f"recipes.{method}.{error}") from None
 
 
 def train_prompt(
@@ -42,7 +66,6 @@ def train_prompt(
 ) -> tuple[TrainedPrompt, pd.DataFrame]:
     """Train the recipe `method`; returns the prompt and its history, one row an epoch."""
     recipe = resolve_recipe(method, recipes)
-    check_recipe(method, recipe, has_new_classes="new" in class_halves)
     base = ClassHalf(**{key: tuple(value) for key, value in class_halves["base"].items()})
     classes = ClassTexts(base.class_names, card["template"])
     few_shot = FewShotSet.from_dict(few_shot_set)
@@ -63,7 +86,7 @@ def train_prompt(
         batches = _batches(
             recipe, clip, card, few_shot, base, training_features, store, features, seed
         )
-        fingerprint = _fingerprint(recipe, classes, clip, provenance)
+        fingerprint = _fingerprint(recipe, classes, clip, training_features, provenance)
         checkpoint = Checkpoint(checkpoints / f"{method}.safetensors", fingerprint)
         rows = train(learner, batches, recipe.training, checkpoint, bar)
     prompt = TrainedPrompt(
@@ -92,7 +115,7 @@ def _batches(
     labels = torch.tensor([base.relabelling[few_shot.train[row][1]] for row in kept])
     size = recipe.training.batch_size
     if described["mode"] == "cached":
-        values = FeatureStore(store).load(described["key"]).values[kept]
+        values = FeatureStore(store).load(described["key"]).of(clip)[kept]
         return CachedViews(values.to(clip.device), labels.to(clip.device), size, seed)
     images = ImageSet(
         Path(card["folder"]),
@@ -104,8 +127,13 @@ def _batches(
 
 
 def _fingerprint(
-    recipe: Recipe, classes: ClassTexts, clip: FrozenClip, provenance: dict[str, Any]
+    recipe: Recipe,
+    classes: ClassTexts,
+    clip: FrozenClip,
+    described: dict[str, Any],
+    provenance: dict[str, Any],
 ) -> str:
     """Hash of everything the trained prompt depends on."""
-    parts = [recipe.model_dump(mode="json"), classes.names, clip.weights_sha256, provenance]
+    texts = [classes.names, classes.template]
+    parts = [recipe.model_dump(mode="json"), texts, clip.weights_sha256, described, provenance]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

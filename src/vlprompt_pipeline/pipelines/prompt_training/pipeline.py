@@ -1,10 +1,10 @@
-"""Prompt training: one node a method, in the method's own namespace."""
+"""Prompt training: a check of all methods, then a node for each in its own namespace."""
 
 from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines.prompt_training.nodes import train_prompt
+from vlprompt_pipeline.pipelines.prompt_training.nodes import check_prompts, train_prompt
 
 SHARED = [
     "clip",
@@ -21,8 +21,14 @@ SHARED = [
 
 
 def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
-    """A training node for each method."""
-    return Pipeline([_method_node(method) for method in methods])
+    """The check, which needs no features and so comes before them, and a node for each method."""
+    check = Node(
+        update_wrapper(partial(check_prompts, methods=methods), check_prompts),
+        inputs=["clip", "dataset_card", "params:recipes", "params:protocol"],
+        outputs=None,
+        name="check_prompts",
+    )
+    return Pipeline([check, *map(_method_node, methods)])
 
 
 def _method_node(method: str) -> Node:
