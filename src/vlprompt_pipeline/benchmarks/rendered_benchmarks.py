@@ -2,8 +2,10 @@
 
 from functools import partial
 
-from vlprompt_pipeline.benchmarks.benchmark import Benchmark, PartCounts
+from vlprompt_pipeline.benchmarks.benchmark import Benchmark
 from vlprompt_pipeline.benchmarks.rendered import RENDERED, render_dataset
+from vlprompt_pipeline.benchmarks.split import PartCounts
+from vlprompt_pipeline.benchmarks.split_file import SplitFile
 
 RENDERED_BENCHMARKS = tuple(
     Benchmark(
@@ -11,11 +13,10 @@ RENDERED_BENCHMARKS = tuple(
         title=world.title,
         folder=world.name,
         image_prefix="",
-        split_file="split.json",
+        split=SplitFile("split.json"),
         template=world.template,
         classes=len(world.classes),
         counts=PartCounts(**{part: len(world.classes) * n for part, n in world.images.items()}),
-        split_sha256=None,
         licence="MIT",
         citation="rendered by vlprompt_pipeline",
         source="the package itself: delete the folder and run again to render it anew",

@@ -130,7 +130,7 @@ def _flags() -> Iterable[tuple[str, Draw]]:
 
 TASKS: dict[str, Task] = {
     "demo_objects": Task(
-        "a photo of a {}.", _shuffled((shape, _object(shape)) for shape in SHAPES), gap=0.3
+        "a photo of a {}.", _shuffled((shape, _object(shape)) for shape in SHAPES), gap=0.2
     ),
     "demo_counts": Task(
         "a photo of {}.",
@@ -139,7 +139,7 @@ TASKS: dict[str, Task] = {
             for count, shape in product(COUNTS, SHAPES)
             if _unseen(count, shape)
         ),
-        gap=0.2,
+        gap=0.4,
         held_out=True,
     ),
     "demo_patterns": Task(
@@ -168,7 +168,7 @@ TASKS: dict[str, Task] = {
         _shuffled((glyph, _glyph(glyph)) for glyph in GLYPHS if glyph not in _LOOKALIKES),
         gap=0.2,
     ),
-    "demo_flags": Task("a photo of a {}.", _shuffled(_flags(), most=40), gap=0.7, held_out=True),
+    "demo_flags": Task("a photo of a {}.", _shuffled(_flags(), most=40), gap=0.5, held_out=True),
     "demo_aerial": Task(
         "a satellite photo of a {}.",
         _shuffled(
@@ -176,7 +176,7 @@ TASKS: dict[str, Task] = {
             for feature, land in product(FEATURES, LANDS)
             if held_out(feature, land, share=AERIAL)
         ),
-        gap=0.6,
+        gap=0.8,
         held_out=True,
     ),
 }

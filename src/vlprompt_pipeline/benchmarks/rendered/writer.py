@@ -16,6 +16,7 @@ from vlprompt_pipeline.benchmarks.rendered.datasets import (
     RenderedDataset,
     draw_class,
 )
+from vlprompt_pipeline.benchmarks.rendered.tasks import TASKS
 from vlprompt_pipeline.errors import DataError
 
 VERSION = 1  # of the pictures: raise it with every change that moves a pixel
@@ -62,6 +63,7 @@ def render_dataset(
         "name": name,
         "version": VERSION,
         "seed": seed,
+        "gap": TASKS[dataset.shift_of or name].gap,
         "images_per_class": counts,
         "classes": [dataset.classes[label] for label in labels],
     }
