@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from benchmarks.miniatures import DATA, write_miniature
-from vlprompt_pipeline.benchmarks import Benchmark, Split, get_benchmark, read_split
+from benchmarks.miniatures import DATA, annotation_file, write_miniature
+from vlprompt_pipeline.benchmarks import Benchmark, Split, read_split
 
 
 class Miniature(NamedTuple):
@@ -22,7 +22,7 @@ class Miniature(NamedTuple):
 
     @property
     def split(self) -> Path:
-        return self.benchmark.split_path(self.root)
+        return annotation_file(self.benchmark, self.root)
 
 
 @pytest.fixture
@@ -34,6 +34,6 @@ def miniature(tmp_path: Path) -> Miniature:
 def caltech101_split(tmp_path_factory: pytest.TempPathFactory) -> Split:
     """The official split, kept in the repository compressed."""
     packed = DATA / "splits" / "split_zhou_Caltech101.json.gz"
-    file = tmp_path_factory.mktemp("splits") / get_benchmark("caltech101").split_file
+    file = tmp_path_factory.mktemp("splits") / "split_zhou_Caltech101.json"
     file.write_bytes(gzip.decompress(packed.read_bytes()))
     return read_split(file)

@@ -14,10 +14,12 @@ from benchmarks.miniatures import read_split_rows, write_miniature, write_split
 from vlprompt_pipeline.benchmarks import (
     COLUMNS,
     BenchmarkIndex,
+    Split,
     build_index,
     fingerprints,
     get_benchmark,
 )
+from vlprompt_pipeline.benchmarks.presence import require_present
 from vlprompt_pipeline.benchmarks.rendered import RENDERED
 from vlprompt_pipeline.errors import DataError
 
@@ -82,7 +84,9 @@ def test_image_folder_missing(miniature):
 
 def test_split_file_missing_is_not_replaced(miniature):
     miniature.split.unlink()
-    with pytest.raises(DataError, match=r"has no split_zhou_Caltech101\.json; .*none is made up"):
+    with pytest.raises(
+        DataError, match=r"has no split_zhou_Caltech101\.json; .*nothing is made up"
+    ):
         build_index(miniature.benchmark, miniature.root)
     assert not miniature.split.exists()
 
@@ -90,6 +94,13 @@ def test_split_file_missing_is_not_replaced(miniature):
 def test_dataset_root_is_the_dataset_itself(miniature):
     with pytest.raises(DataError, match="looks like the folder of caltech101 itself; set it to"):
         build_index(miniature.benchmark, miniature.root / "caltech-101")
+
+
+def test_dataset_root_is_another_dataset_with_a_file_of_that_name(tmp_path):
+    """Five datasets have a classnames.txt."""
+    write_miniature(tmp_path, "imagenet")
+    with pytest.raises(DataError, match="dataset imagenet_a is not at .*/imagenet/imagenet-advers"):
+        build_index("imagenet_a", tmp_path / "imagenet")
 
 
 def test_absent_images_are_told_all_at_once_by_class(miniature):
@@ -103,6 +114,18 @@ def test_absent_images_are_told_all_at_once_by_class(miniature):
     assert "airplane 14 of 14 (no folder airplanes); car side 2 of 14; the first are" in message
     assert message.count("airplanes/image_") == 5
     assert "restore them from https://data.caltech.edu" in message
+
+
+def test_absent_images_of_very_many_classes(tmp_path):
+    """An archive that was not unpacked: the message stays readable."""
+    rows = [(f"{label}/1.jpg", label, f"class {label}") for label in range(40)]
+    table = Split.from_rows("split", {"test": rows}).table
+    with pytest.raises(DataError) as caught:
+        require_present(table, tmp_path, "the split of zoo", "unpack it")
+    message = str(caught.value)
+    assert message.startswith("40 of the 40 images in the split of zoo are not under")
+    assert "class 29 1 of 1 (no folder 29); and 10 other classes; the first are 0/1.jpg" in message
+    assert "class 30" not in message
 
 
 def test_a_folder_is_no_image(miniature):

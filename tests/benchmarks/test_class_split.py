@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vlprompt_pipeline.benchmarks import Split, read_split, split_classes
+from benchmarks.miniatures import DATA
+from vlprompt_pipeline.benchmarks import Split, get_benchmark, read_split, split_classes
 from vlprompt_pipeline.benchmarks.schema import class_names_of
 from vlprompt_pipeline.errors import DataError
 
@@ -40,6 +41,24 @@ def test_caltech101(caltech101_split):
 def test_other_datasets(shared, name):
     split = read_split(shared / "reference" / "splits" / f"split_zhou_{name}.json")
     assert facts(split) == PUBLISHED[name]
+
+
+# Datasets without a split file at hand, by their class names in label order.
+NAMED = {
+    "food101": (51, 50, "grilled_salmon", "guacamole"),
+    "fgvc_aircraft": (50, 50, "Cessna 525", "Cessna 560"),
+    "sun397": (199, 198, "indoor ice_skating_rink", "outdoor ice_skating_rink"),
+    "imagenet": (500, 500, "n03041632 cleaver", "n03042490 cliff dwelling"),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_datasets_by_their_class_names(name):
+    names = (DATA / "class_names" / f"{name}.txt").read_text().splitlines()
+    assert len(names) == get_benchmark(name).classes
+    halves = split_classes(names)
+    base, new = halves.base.class_names, halves.new.class_names
+    assert (len(base), len(new), base[-1], new[0]) == NAMED[name]
 
 
 def test_halves_are_numbered_from_zero(caltech101_split):

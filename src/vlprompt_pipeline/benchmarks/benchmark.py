@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-
-class PartCounts(NamedTuple):
-    """Number of images in each part of a split."""
-
-    train: int
-    val: int
-    test: int
+from vlprompt_pipeline.benchmarks.split import PartCounts, SplitSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,15 +14,15 @@ class Benchmark:
     """One dataset of the published protocols, as data: a new one is a new value, not new code.
 
     Attributes:
-        name: the name used in configuration and in file paths.
+        name: the name used in configuration, in file paths and in the table of published figures.
         title: the name used in reports.
         folder: the dataset's folder, relative to the dataset root.
-        image_prefix: folder of the images inside `folder`; the split file's paths start there.
-        split_file: file name of the official split inside `folder`.
+        image_prefix: folder of the images inside `folder`; the split's paths start there.
+        split: how the official split is written down.
         template: text of the zero-shot prompt, with `{}` for the class name.
         classes: number of classes.
         counts: images per part of the official split.
-        split_sha256: content hash of the official split (see `split_file`); None: not compared.
+        split_sha256: content hash of the official split (see `split`); None: not compared.
         licence: licence of the images.
         citation: the publication to cite.
         source: where to get the dataset, as the end of a sentence "get it from ...".
@@ -41,21 +34,21 @@ class Benchmark:
     title: str
     folder: str
     image_prefix: str
-    split_file: str
+    split: SplitSource
     template: str
     classes: int
     counts: PartCounts
-    split_sha256: str | None
+    split_sha256: str | None = None
     licence: str
     citation: str
     source: str
     shift_of: str | None = None
     make: Callable[[Path], Path] | None = None
 
-    def image_folder(self, dataset_root: Path) -> Path:
-        """Folder that the paths of the split file are relative to."""
-        return dataset_root / self.folder / self.image_prefix
+    def dataset_folder(self, dataset_root: Path) -> Path:
+        """Folder of the images and annotations."""
+        return dataset_root / self.folder
 
-    def split_path(self, dataset_root: Path) -> Path:
-        """The split file under `dataset_root`."""
-        return dataset_root / self.folder / self.split_file
+    def image_folder(self, dataset_root: Path) -> Path:
+        """Folder that the paths of the split are relative to."""
+        return dataset_root / self.folder / self.image_prefix

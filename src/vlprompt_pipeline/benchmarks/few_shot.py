@@ -108,7 +108,7 @@ def _by_label(table: pd.DataFrame, part: str) -> dict[int, list[LabelledPath]]:
     """Images of a part by label; labels in order of first appearance."""
     rows = table[table["part"] == part]
     groups: dict[int, list[LabelledPath]] = {}
-    for path, label in zip(rows["path"], rows["label"].tolist(), strict=True):
+    for path, label in zip(rows["path"].tolist(), rows["label"].tolist(), strict=True):
         groups.setdefault(label, []).append((path, label))
     return groups
 

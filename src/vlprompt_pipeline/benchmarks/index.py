@@ -14,7 +14,7 @@ from vlprompt_pipeline.benchmarks.fingerprints import fingerprint_images
 from vlprompt_pipeline.benchmarks.presence import require_present
 from vlprompt_pipeline.benchmarks.registry import get_benchmark
 from vlprompt_pipeline.benchmarks.schema import COLUMNS, class_names_of, validate_index
-from vlprompt_pipeline.benchmarks.split_file import read_split, verify_split
+from vlprompt_pipeline.benchmarks.verification import require_dataset, verify_split
 from vlprompt_pipeline.errors import DataError
 
 
@@ -60,7 +60,7 @@ class BenchmarkIndex:
         """
         validate_index(table, f"stored index of {card['name']}")
         names = tuple(card["class_names"])
-        if set(table["source"]) != {card["name"]} or class_names_of(table) != names:
+        if set(table["source"].unique()) != {card["name"]} or class_names_of(table) != names:
             raise DataError(
                 f"the stored index and card of {card['name']} do not belong together; "
                 "run data_preparation again"
@@ -69,7 +69,7 @@ class BenchmarkIndex:
 
 
 def build_index(benchmark: str | Benchmark, dataset_root: Path | str) -> BenchmarkIndex:
-    """Index a dataset, after checking its split file and that every image is there.
+    """Index a dataset, after checking its split and that every image is there.
 
     Args:
         benchmark: a name of the registry, or a variant of one of its values.
@@ -78,24 +78,24 @@ def build_index(benchmark: str | Benchmark, dataset_root: Path | str) -> Benchma
 
     Raises:
         ConfigError: the name is unknown.
-        DataError: the dataset, its split file or some of its images are absent or not as expected.
+        DataError: the dataset, its annotations or some of its images are absent or not as expected.
     """
     if isinstance(benchmark, str):
         benchmark = get_benchmark(benchmark)
     root = Path(dataset_root).expanduser().resolve()
     if benchmark.make is not None:
         benchmark.make(root)
-    _require_dataset(benchmark, root)
-    split = read_split(benchmark.split_path(root))
-    verify_split(split, benchmark)
+    require_dataset(benchmark, root)
     folder = benchmark.image_folder(root)
+    split = benchmark.split.read(benchmark.dataset_folder(root), folder)
+    verify_split(split, benchmark)
     require_present(
         split.table,
         folder,
         origin=f"the split of {benchmark.name}",
         remedy=f"restore them from {benchmark.source}",
     )
-    fingerprints = fingerprint_images(list(split.table["path"]), folder)
+    fingerprints = fingerprint_images(split.table["path"].tolist(), folder)
     table = split.table.assign(fingerprint=fingerprints, source=benchmark.name)[list(COLUMNS)]
     validate_index(table, f"index of {benchmark.name}")
     return BenchmarkIndex(
@@ -105,29 +105,4 @@ def build_index(benchmark: str | Benchmark, dataset_root: Path | str) -> Benchma
         class_names=class_names_of(table),
         template=benchmark.template,
         split_sha256=split.sha256,
-    )
-
-
-def _require_dataset(benchmark: Benchmark, root: Path) -> None:
-    images, split = benchmark.image_folder(root), benchmark.split_path(root)
-    if images.is_dir() and split.is_file():
-        return
-    place = root / benchmark.folder
-    if (root / benchmark.split_file).is_file():
-        raise DataError(
-            f"dataset_root is {root}, which looks like the folder of {benchmark.name} itself; "
-            f"set it to the folder that holds it, so that {benchmark.folder}/ is inside"
-        )
-    if not place.is_dir():
-        found = f"dataset {benchmark.name} is not at {place}"
-    elif not images.is_dir():
-        found = f"dataset {benchmark.name} at {place} has no folder {benchmark.image_prefix}"
-    else:
-        found = f"dataset {benchmark.name} at {place} has no {benchmark.split_file}"
-    content = f"{benchmark.image_prefix}/ with the images and " if benchmark.image_prefix else ""
-    raise DataError(
-        f"{found}; expected there are {content}the official split {benchmark.split_file} (none is "
-        "made up in its place, because its results would not be comparable): get them from "
-        f"{benchmark.source}, or set the parameter dataset_root to the folder that holds "
-        f"{benchmark.folder}/"
     )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from vlprompt_pipeline.benchmarks.annotations import list_folder
 from vlprompt_pipeline.errors import DataError
 
 _FIRST_PATHS = 5
+_FIRST_CLASSES = 30
 
 
-def find_absent(paths: Iterable[str], folder: Path) -> np.ndarray:
+def find_absent(paths: pd.Series, folder: Path) -> np.ndarray:
     """Tell which paths are no file under `folder`, `[paths]` of bool.
 
     Each folder is listed once: a look at every file would take minutes on a network disk.
@@ -22,9 +22,9 @@ def find_absent(paths: Iterable[str], folder: Path) -> np.ndarray:
     Raises:
         DataError: a folder may not be listed.
     """
-    listings: dict[str, set[str]] = {}
+    listings: dict[str, frozenset[str]] = {}
     absent = []
-    for path in paths:
+    for path in paths.tolist():  # iterating over the series is slow
         parent, _, name = path.rpartition("/")
         if parent not in listings:
             listings[parent] = _file_names(folder / parent)
@@ -42,7 +42,7 @@ def require_present(table: pd.DataFrame, folder: Path, origin: str, remedy: str)
         remedy: what the user can do, for the message.
 
     Raises:
-        DataError: naming every class with absent images, and class folders that do not exist.
+        DataError: naming the classes with absent images, and class folders that do not exist.
     """
     absent = find_absent(table["path"], folder)
     if not absent.any():
@@ -54,23 +54,18 @@ def require_present(table: pd.DataFrame, folder: Path, origin: str, remedy: str)
     )
 
 
-def _file_names(folder: Path) -> set[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name for entry in entries if entry.is_file()}
-    except (FileNotFoundError, NotADirectoryError):
-        return set()
-    except OSError as error:
-        raise DataError(
-            f"cannot list {folder}: {error.strerror}; make the dataset's folders readable"
-        ) from error
+def _file_names(folder: Path) -> frozenset[str]:
+    return frozenset(list_folder(folder).files if folder.is_dir() else ())
 
 
 def _per_class(table: pd.DataFrame, absent: np.ndarray, folder: Path) -> list[str]:
-    """One phrase for each class with absent images, in label order."""
+    """One phrase for each class with absent images, in label order, as far as one can read."""
     totals = table["label"].value_counts()
     phrases = []
     for label, rows in table[absent].groupby("label"):
+        if len(phrases) == _FIRST_CLASSES:
+            others = table.loc[absent, "label"].nunique() - _FIRST_CLASSES
+            return [*phrases, f"and {others} other classes"]
         parents = sorted({path.rpartition("/")[0] for path in rows["path"]})
         gone = [parent for parent in parents if not (folder / parent).is_dir()]
         phrases.append(

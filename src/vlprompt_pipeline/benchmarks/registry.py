@@ -5,12 +5,12 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from vlprompt_pipeline.benchmarks.benchmark import Benchmark
-from vlprompt_pipeline.benchmarks.caltech101 import CALTECH101
+from vlprompt_pipeline.benchmarks.published import PUBLISHED_BENCHMARKS
 from vlprompt_pipeline.benchmarks.rendered_benchmarks import RENDERED_BENCHMARKS
 from vlprompt_pipeline.errors import ConfigError
 
 BENCHMARKS: dict[str, Benchmark] = {
-    benchmark.name: benchmark for benchmark in (CALTECH101, *RENDERED_BENCHMARKS)
+    benchmark.name: benchmark for benchmark in (*PUBLISHED_BENCHMARKS, *RENDERED_BENCHMARKS)
 }
 
 

@@ -75,7 +75,7 @@ def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _check_parts(part: pd.Series, origin: str) -> None:
-    unknown = sorted(set(part) - set(PARTS))
+    unknown = sorted(set(part.unique()) - set(PARTS))
     if unknown:
         raise DataError(f"{origin} has the part {unknown[0]!r}; parts are {', '.join(PARTS)}")
     if not part.map(PARTS.index).is_monotonic_increasing:
@@ -100,7 +100,7 @@ def _check_paths(table: pd.DataFrame, origin: str) -> None:
 
 
 def _check_labels(label: pd.Series, origin: str) -> None:
-    found = set(label)
+    found = set(label.unique().tolist())
     lowest, highest = min(found), max(found)
     if lowest < 0:
         raise DataError(f"{origin} has the label {lowest}; labels count from 0")

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from vlprompt_pipeline.benchmarks.benchmark import Benchmark, PartCounts
-from vlprompt_pipeline.benchmarks.schema import PARTS, validate_rows
+from vlprompt_pipeline.benchmarks.schema import PARTS
+from vlprompt_pipeline.benchmarks.split import Row, Split, require_inside
 from vlprompt_pipeline.errors import DataError
 
+SPLIT_FILES = "the folder splits/ of https://github.com/linzhiqiu/cross_modal_adaptation"
+"""Where the split files of the protocols' nine datasets can be had, as the end of a sentence."""
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """The content of a split file.
+
+@dataclass(frozen=True)
+class SplitFile:
+    """A split that stands in one JSON file beside the images.
 
     Attributes:
-        file: the file it was read from.
-        table: columns `path`, `label`, `class_name` and `part`, in the file's order.
-        sha256: hash of the content (parts, paths, labels, names, order) in a canonical form, so
-            that indentation and line ends do not matter.
+        name: file name inside the dataset's folder.
     """
 
-    file: Path
-    table: pd.DataFrame
-    sha256: str
+    name: str
 
     @property
-    def counts(self) -> PartCounts:
-        """Images per part."""
-        sizes = self.table["part"].value_counts()
-        return PartCounts(*(int(sizes.get(part, 0)) for part in PARTS))
+    def files(self) -> tuple[str, ...]:
+        """The split file."""
+        return (self.name,)
+
+    def read(self, folder: Path, images: Path) -> Split:
+        """Read the file, as `read_split`; `images` is not looked at."""
+        return read_split(folder / self.name)
 
 
 def read_split(file: Path) -> Split:
@@ -44,40 +42,17 @@ def read_split(file: Path) -> Split:
         DataError: not readable as JSON, not of the form above, a path that leaves the dataset's
             folder, or rows that `schema.validate_rows` refuses.
     """
-    parts = _load(file)
-    rows = [
-        (*_checked_row(row, f"{part} row {number} of {file}"), part)
-        for part in PARTS
-        for number, row in enumerate(parts[part], start=1)
-    ]
-    table = pd.DataFrame(rows, columns=["path", "label", "class_name", "part"])
-    table = table.astype({"label": "int64"})
-    table["class_name"] = table["class_name"].str.replace("_", " ", regex=False)
-    validate_rows(table, f"split file {file}")
-    canonical = json.dumps(
-        [[part, parts[part]] for part in PARTS], ensure_ascii=False, separators=(",", ":")
+    content = _load(file)
+    return Split.from_rows(
+        f"split file {file}",
+        {
+            part: [
+                _checked_row(row, f"{part} row {number} of {file}")
+                for number, row in enumerate(content[part], start=1)
+            ]
+            for part in PARTS
+        },
     )
-    return Split(file, table, hashlib.sha256(canonical.encode()).hexdigest())
-
-
-def verify_split(split: Split, benchmark: Benchmark) -> None:
-    """Check that `split` is the official one of `benchmark`.
-
-    Raises:
-        DataError: its classes, its counts or its content differ.
-    """
-    classes = split.table["label"].nunique()
-    if classes != benchmark.classes:
-        raise _not_official(split, benchmark, f"{classes} classes", f"{benchmark.classes} classes")
-    if split.counts != benchmark.counts:
-        raise _not_official(split, benchmark, _spell(split.counts), _spell(benchmark.counts))
-    if benchmark.split_sha256 is not None and split.sha256 != benchmark.split_sha256:
-        raise _not_official(
-            split,
-            benchmark,
-            f"the content hash {split.sha256[:16]}",
-            benchmark.split_sha256[:16],
-        )
 
 
 def _load(file: Path) -> dict[str, list[Any]]:
@@ -103,30 +78,9 @@ def _load(file: Path) -> dict[str, list[Any]]:
     return content
 
 
-def _checked_row(row: Any, where: str) -> tuple[str, int, str]:
+def _checked_row(row: Any, where: str) -> Row:
     match row:
         case [str(path), int(label), str(name)] if not isinstance(label, bool):
-            pass
-        case _:
-            raise DataError(f"{where} is {row!r}; a row is [path, label number, class name]")
-    # A split file is foreign input: it must not make us read outside the dataset's folder.
-    posix = PurePosixPath(path)
-    leaves = posix.is_absolute() or PureWindowsPath(path).drive or ".." in posix.parts
-    if leaves or "\\" in path or str(posix) != path or path == ".":
-        raise DataError(
-            f"{where} has the path {path!r}; paths are relative to the image folder, "
-            "with '/' between names and without '..'"
-        )
-    return path, label, name
-
-
-def _spell(counts: PartCounts) -> str:
-    return ", ".join(f"{part} {number:,}" for part, number in counts._asdict().items())
-
-
-def _not_official(split: Split, benchmark: Benchmark, found: str, expected: str) -> DataError:
-    return DataError(
-        f"split file {split.file} is not the official one of {benchmark.name}: it has {found}, "
-        f"expected is {expected}; results would not be comparable, so get the official file "
-        f"from {benchmark.source}"
-    )
+            require_inside(path, where)
+            return path, label, name
+    raise DataError(f"{where} is {row!r}; a row is [path, label number, class name]")
