@@ -1,83 +1,115 @@
-"""The calls to MLflow behind the tracking hook. The only module of the hooks that imports it."""
+"""The calls to MLflow behind the tracking hook. The only module of the hooks that imports it.
+
+They go through MLflow's client and not through its active run: an active run that is cut short
+ends FINISHED, and starting one asks whether this is a Databricks notebook, at 0.8 s.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from getpass import getuser
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 
 _BATCH = 1000  # metrics a call, MLflow's limit
-_MESSAGE = 500
+_REASON = 5000  # characters; MLflow's limit is 8000
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # how MLflow's pages show it
+
+StoreError = MlflowException
+
+# A server that does not answer is reported after 14 seconds and not after MLflow's four minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 
 
-def use(uri: str, experiment: str, project: Path) -> None:
-    """Record into `experiment` at `uri`; a local database keeps its artifacts under the project."""
-    mlflow.set_tracking_uri(uri)
-    if mlflow.get_experiment_by_name(experiment) is None:
-        local = uri.startswith("sqlite:")
-        mlflow.create_experiment(experiment, (project / "mlruns").as_uri() if local else None)
-    mlflow.set_experiment(experiment)
+@dataclass(frozen=True)
+class OpenRun:
+    """A run that is being recorded: whoever opens one ends it."""
+
+    client: mlflow.MlflowClient
+    experiment: str
+    run_id: str
+
+    def open_child(
+        self, name: str, tags: Mapping[str, str], parameters: Mapping[str, Any]
+    ) -> OpenRun:
+        """Start a run that stands below this one."""
+        tags = {**tags, "mlflow.parentRunId": self.run_id}
+        return _open(self.client, self.experiment, name, tags, parameters)
+
+    def log_outputs(self, catalog: Any, outputs: Mapping[str, str]) -> None:
+        """Log outputs, each in the way the catalog names.
+
+        Raises:
+            ValueError: the catalog names another way.
+        """
+        for name, kind in outputs.items():
+            if kind == "metrics":
+                self._log_metrics(_numbers(catalog.load(name)))
+            elif kind == "history":
+                self._log_metrics(_curves(catalog.load(name)))
+            elif kind != "artifact":
+                raise ValueError(
+                    f"{name}: metadata.mlflow: {kind}; allowed: artifact, metrics, history"
+                )
+            if kind != "metrics":
+                self.client.log_artifact(self.run_id, str(catalog.get(name).filepath))
+
+    @contextmanager
+    def ended(self) -> Iterator[None]:
+        """End the run FINISHED, or FAILED if what is done within fails."""
+        try:
+            yield
+        except Exception as error:
+            with suppress(StoreError):  # a store that has just refused may refuse this too
+                self.end("FAILED", str(error))
+            raise
+        self.end("FINISHED")
+
+    def end(self, status: str, reason: str = "") -> None:
+        """End the run; the reason stands on its page and, as `error`, in lists of runs."""
+        if reason:
+            reason = reason[:_REASON]
+            tags = [RunTag("error", reason), RunTag("mlflow.note.content", reason)]
+            self.client.log_batch(self.run_id, tags=tags)
+        self.client.set_terminated(self.run_id, status)
+
+    def _log_metrics(self, points: Iterator[Metric]) -> None:
+        while chunk := list(islice(points, _BATCH)):  # itertools.batched came with Python 3.12
+            self.client.log_batch(self.run_id, metrics=chunk)
 
 
-def open_parent(name: str, parameters: Mapping[str, Any], pipelines: list[str]) -> None:
-    """Start the run that stands for a `kedro run`."""
-    mlflow.start_run(run_name=name)
-    mlflow.set_tag("kedro.pipelines", ", ".join(pipelines))
-    mlflow.log_params(flatten(parameters))
+def open_parent(
+    uri: str,
+    experiment: str,
+    project: Path,
+    name: str,
+    tags: Mapping[str, str],
+    parameters: Mapping[str, Any],
+) -> OpenRun:
+    """Start the run that stands for a `kedro run`, in `experiment` at `uri`.
 
-
-def log_child(
-    method: str, recipe: Mapping[str, Any], catalog: Any, outputs: Mapping[str, str]
-) -> None:
-    """A run of its own, under the parent, for what one method left."""
-    with mlflow.start_run(run_name=method, nested=True):
-        mlflow.set_tag("method", method)
-        mlflow.log_params(flatten(recipe))
-        log_outputs(catalog, outputs)
-
-
-def log_outputs(catalog: Any, outputs: Mapping[str, str]) -> None:
-    """Log outputs to the active run, each in the way the catalog names.
+    A local database keeps its artifacts in the project's folder.
 
     Raises:
-        ValueError: the catalog names another way.
+        StoreError: there is no store at `uri`, or it refuses.
     """
-    for name, kind in outputs.items():
-        if kind == "metrics":
-            numbers = flatten(catalog.load(name))
-            mlflow.log_metrics({k: v for k, v in numbers.items() if isinstance(v, int | float)})
-        elif kind == "history":
-            _log_curves(catalog.load(name))
-        elif kind != "artifact":
-            raise ValueError(
-                f"{name}: metadata.mlflow: {kind}; allowed: artifact, metrics, history"
-            )
-        if kind != "metrics":
-            mlflow.log_artifact(str(catalog.get(name).filepath))
-
-
-@contextmanager
-def closing() -> Iterator[None]:
-    """End the active run FINISHED, or FAILED if logging its outputs fails."""
-    try:
-        yield
-    except Exception as error:
-        fail(str(error))
-        raise
-    mlflow.end_run("FINISHED")
-
-
-def fail(message: str) -> None:
-    """End the active run FAILED, with the reason."""
-    mlflow.set_tag("error", message[:_MESSAGE])
-    mlflow.end_run("FAILED")
+    mlflow.set_tracking_uri(uri)  # for MLflow models that are made in the same process
+    client = mlflow.MlflowClient(uri)
+    artifacts = (project / "mlruns").as_uri() if uri.startswith("sqlite:") else None
+    found = _experiment(client, experiment, artifacts)
+    return _open(client, found, name, {**tags, **_origin(project)}, parameters)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -89,15 +121,54 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _log_curves(history: pd.DataFrame) -> None:
+def _open(
+    client: mlflow.MlflowClient,
+    experiment: str,
+    name: str,
+    tags: Mapping[str, str],
+    parameters: Mapping[str, Any],
+) -> OpenRun:
+    run = client.create_run(experiment, run_name=name, tags=dict(tags))
+    logged = [Param(key, str(value)) for key, value in flatten(parameters).items()]
+    client.log_batch(run.info.run_id, params=logged)
+    return OpenRun(client, experiment, run.info.run_id)
+
+
+def _experiment(client: mlflow.MlflowClient, name: str, artifacts: str | None) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return found.experiment_id
+    try:
+        return client.create_experiment(name, artifacts, _KIND)
+    except StoreError:
+        found = client.get_experiment_by_name(name)  # a run beside this one was quicker
+        if found is None:
+            raise
+        return found.experiment_id
+
+
+def _origin(project: Path) -> dict[str, str]:
+    """Who ran what, under the names that MLflow gives these tags."""
+    tags = {"mlflow.source.name": "kedro run"}
+    with suppress(KeyError, OSError):  # a container's user may have no name
+        tags["mlflow.user"] = getuser()
+    if git := shutil.which("git"):
+        command = [git, "rev-parse", "HEAD"]
+        said = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+        if said.returncode == 0:
+            tags["mlflow.source.git.commit"] = said.stdout.strip()
+    return tags
+
+
+def _numbers(values: Mapping[str, Any]) -> Iterator[Metric]:
+    now = int(time.time() * 1000)
+    for key, value in flatten(values).items():
+        if isinstance(value, int | float):
+            yield Metric(key, float(value), now, 0)
+
+
+def _curves(history: pd.DataFrame) -> Iterator[Metric]:
     """Every numeric column over epochs."""
-    run = mlflow.active_run().info.run_id
-    points = _points(history)
-    while chunk := list(islice(points, _BATCH)):  # itertools.batched came with Python 3.12
-        mlflow.MlflowClient().log_batch(run, metrics=chunk)
-
-
-def _points(history: pd.DataFrame) -> Iterator[Metric]:
     now = int(time.time() * 1000)
     for column in history.select_dtypes("number").columns.difference(["epoch"]):
         for epoch, value in zip(history["epoch"], history[column], strict=True):

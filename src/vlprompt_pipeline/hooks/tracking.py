@@ -7,13 +7,18 @@ nothing of MLflow. MLflow itself is imported when a run starts, not with the pro
 
 from __future__ import annotations
 
+import atexit
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.hooks import hook_impl
 
-_OWN_RUN = {"recipes", "demo_pretraining", "tracking"}  # logged with the method, or not at all
+if TYPE_CHECKING:
+    from vlprompt_pipeline.hooks.mlflow_store import OpenRun
+
+_NOT_LOGGED = {"recipes", "demo_pretraining", "tracking"}  # a recipe is logged with its method
 
 
 class TrackingHook:
@@ -22,56 +27,88 @@ class TrackingHook:
     def __init__(self) -> None:
         self._parameters: dict[str, Any] = {}
         self._project = Path()
-        self._open = False
+        self._run: OpenRun | None = None
+        atexit.register(self._cut_short)
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
         """Remember the parameters and the project's folder."""
         self._parameters = dict(context.config_loader["parameters"])
         self._project = Path(context.project_path)
-        self._open = False
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Open the parent run."""
+        """Open the parent run.
+
+        Raises:
+            KedroCliError: MLflow is not where the parameters or the environment say.
+        """
         tracking = self._parameters["tracking"]
         if not tracking["enabled"]:
             return
         from vlprompt_pipeline.hooks import mlflow_store as store
 
-        store.use(self._tracking_uri(tracking["uri"]), tracking["experiment"], self._project)
-        logged = {key: value for key, value in self._parameters.items() if key not in _OWN_RUN}
-        store.open_parent(
-            "{dataset} {shots} shots seed {seed}".format(**logged),
-            logged,
-            pipelines=run_params["pipeline_names"] or ["__default__"],
-        )
-        self._open = True
+        uri = self._tracking_uri(tracking["uri"])
+        logged = {k: v for k, v in self._parameters.items() if k not in _NOT_LOGGED}
+        try:
+            self._run = store.open_parent(
+                uri,
+                tracking["experiment"],
+                self._project,
+                name="{dataset} {shots} shots seed {seed}".format(**logged),
+                tags={
+                    "kedro.pipelines": ", ".join(run_params["pipeline_names"] or ["__default__"])
+                },
+                parameters=logged,
+            )
+        except store.StoreError as error:
+            raise KedroCliError(
+                f"MLflow at {uri} cannot record this run; start its server, name another place "
+                "with MLFLOW_TRACKING_URI, or go without by --params=tracking.enabled=false "
+                f"({error})"
+            ) from None
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Any, catalog: Any) -> None:
-        """Log shared outputs to the parent and a method's to its child run, then close."""
-        if not self._open:
+        """Log shared outputs to the parent and a method's to its child run, then close both.
+
+        Raises:
+            KedroCliError: MLflow takes no more; what the run made is in the catalog's files.
+        """
+        run, self._run = self._run, None
+        if run is None:
             return
         from vlprompt_pipeline.hooks import mlflow_store as store
+        from vlprompt_pipeline.prompts.recipe import resolve_recipe
 
-        self._open = False
         shared, by_method = _logged_outputs(pipeline, catalog)
-        with store.closing():
-            store.log_outputs(catalog, shared)
-            for method, outputs in by_method.items():
-                recipe = self._parameters["recipes"].get(method, {})
-                store.log_child(method, recipe, catalog, outputs)
+        try:
+            with run.ended():
+                run.log_outputs(catalog, shared)
+                for method, outputs in by_method.items():
+                    recipe = resolve_recipe(method, self._parameters["recipes"])
+                    settings = recipe.model_dump(mode="json", exclude_none=True)
+                    child = run.open_child(method, {"method": method}, settings)
+                    with child.ended():
+                        child.log_outputs(catalog, outputs)
+        except store.StoreError as error:
+            raise KedroCliError(
+                f"everything is computed and under data/, but MLflow did not record it ({error})"
+            ) from None
 
     @hook_impl(tryfirst=True)
     def on_pipeline_error(self, error: Exception) -> None:
         """A failed run ends FAILED and says why."""
-        if not self._open:
-            return
-        from vlprompt_pipeline.hooks import mlflow_store as store
+        self._end("FAILED", str(error))
 
-        store.fail(str(error))
-        self._open = False
+    def _cut_short(self) -> None:
+        """A run that the user stops ends KILLED."""
+        self._end("KILLED", "stopped before its end")
+
+    def _end(self, status: str, reason: str) -> None:
+        run, self._run = self._run, None
+        if run is not None:
+            run.end(status, reason)
 
     def _tracking_uri(self, configured: str) -> str:
         """The environment's URI, or the configured one with a sqlite path put under the project."""
