@@ -1,12 +1,13 @@
 """Make the pictures of the docs from a finished run: pipeline.png and result.png beside this file.
 
-The pipeline is drawn by Kedro-Viz and photographed by Chromium without a window: no server of
-Kedro-Viz runs, its static build is served to the browser from a folder that is removed again.
+The pipeline is Kedro-Viz's own page, built as files, served to a Chromium without a window and
+cropped to the graph; the result is the figure of the report as it is.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -23,90 +24,96 @@ from PIL import Image, ImageChops, ImageOps
 DOCS = Path(__file__).resolve().parent
 PROJECT = DOCS.parent
 RESULT = PROJECT / "data" / "08_reporting" / "headline.png"
+BUILT = PROJECT / "build"  # where Kedro-Viz insists on writing
+ENVIRONMENT = os.environ | {"PYTHONHASHSEED": "0"}  # one order of nodes, so one layout
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-WINDOW = (1000, 1500)  # points; the graph fills its height
-SCALE = 1.5  # pixels a point
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --disable-sync --no-first-run
+    --disable-background-networking --disable-component-update --hide-scrollbars
+    --window-size=1000,1500 --force-device-scale-factor=1.5"""
 MARGIN = 40  # pixels left around the graph
-LIMIT = 120  # seconds
+LIMIT = 120  # seconds for the build, and for the browser
 
 # What a visitor would click away: panels, the map, the tour, the news bar.
 STATE = {"theme": "light", "showFeatureHints": False, "visible": {"graph": True, "sidebar": False}}
-STYLE = (
-    "body { visibility: hidden } .pipeline-flowchart { visibility: visible }"
-    " html { background: #f2f3f5 }"
-)
-
+# Put into Kedro-Viz's page. The browser takes its picture once every image is loaded, and the
+# server keeps back the image `hold` until the graph has stopped moving for a second.
+HEAD = """<head>
+<style>
+    html { background: #f2f3f5 }
+    body { visibility: hidden }
+    .pipeline-flowchart { visibility: visible }
+</style>
+<script>
+    localStorage.setItem("KedroViz", JSON.stringify(%s));
+    new Image().src = "hold";
+    let before;
+    setInterval(() => {
+        const now = document.querySelector(".pipeline-flowchart__nodes:has(text)")?.closest("svg");
+        if (now && now.outerHTML === before) fetch("settled");
+        before = now?.outerHTML;
+    }, 1000);
+</script>"""
 
 
 def main() -> None:
     """Write both pictures, or say in one sentence what is missing."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
-        sys.exit(f"no browser to take pictures with: install chromium (or {BROWSERS[2]})")
+        sys.exit("there is no browser to draw the pipeline with: install chromium")
     if not RESULT.is_file():
-        sys.exit(f"no result at {RESULT.relative_to(PROJECT)}: run make run first")
+        sys.exit(f"there is no {RESULT.relative_to(PROJECT)}: finish a make run first")
+    if BUILT.exists():
+        sys.exit(f"{BUILT.name}/ is in the way of Kedro-Viz, which builds there: remove it")
     with tempfile.TemporaryDirectory() as folder:
-        page, shot = Path(folder, "page"), Path(folder, "shot.png")
-        build_page(page)
-        with served(page) as address:
-            photograph(browser, address, shot, profile=Path(folder, "profile"))
-        crop(shot).save(DOCS / "pipeline.png", optimize=True)
+        shot = Path(folder, "shot.png")
+        make(BUILT, Path(sys.executable).with_name("kedro"), "viz", "build")
+        index = Path(shutil.move(BUILT, f"{folder}/page")) / "index.html"
+        index.write_text(index.read_text().replace("<head>", HEAD % json.dumps(STATE), 1))
+        with served(index.parent) as address:
+            profile = f"--user-data-dir={folder}/profile"
+            make(shot, browser, *FLAGS.split(), profile, f"--screenshot={shot}", address)
+        cropped(shot).save(DOCS / "pipeline.png", optimize=True)
     shutil.copyfile(RESULT, DOCS / "result.png")
 
 
-def build_page(target: Path) -> None:
-    """Kedro-Viz's static page of the project, with everything but the graph put away."""
-    kedro = Path(sys.executable).with_name("kedro")
-    subprocess.run([kedro, "viz", "build"], cwd=PROJECT, check=True, timeout=LIMIT)
-    shutil.move(PROJECT / "build", target)
-    index = target / "index.html"
-    state = f"<script>localStorage.setItem('KedroViz', {json.dumps(json.dumps(STATE))})</script>"
-    head = f"<head>{state}<style>{STYLE}</style>"
-    index.write_text(index.read_text().replace("<head>", head, 1))
+def make(target: Path, *command: str | Path) -> None:
+    """Run a command in the project that makes `target`; what it says is shown if it does not."""
+    how = {"cwd": PROJECT, "env": ENVIRONMENT, "timeout": LIMIT, "capture_output": True}
+    done = subprocess.run(command, **how, text=True, check=False)
+    if not target.exists():  # `kedro viz build` ends with 0 even so
+        sys.exit(f"{done.stdout}{done.stderr}\n{command[0]} made no {target.name}, see above")
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve `folder` on a free port of this machine."""
+    """The address at which this machine alone sees `folder`; a page's scripts need one."""
+    settled = threading.Event()
 
-    class Quiet(SimpleHTTPRequestHandler):
+    class Page(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/settled":
+                settled.set()
+            elif self.path == "/hold":
+                settled.wait()
+            super().do_GET()
+
         def log_message(self, *args: object) -> None:
             """Requests are no news."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Page, directory=folder)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
 
 
-def photograph(browser: str, address: str, shot: Path, profile: Path) -> None:
-    """A picture of the page once it has come to rest."""
-    flags = (
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-        "--disable-background-networking --disable-component-update --hide-scrollbars "
-        f"--virtual-time-budget=15000 --force-device-scale-factor={SCALE}"
-    ).split()
-    subprocess.run(
-        [
-            browser,
-            *flags,
-            f"--window-size={WINDOW[0]},{WINDOW[1]}",
-            f"--user-data-dir={profile}",
-            f"--screenshot={shot}",
-            address,
-        ],
-        check=True,
-        capture_output=True,
-        timeout=LIMIT,
-    )
-
-
-def crop(shot: Path) -> Image.Image:
+def cropped(shot: Path) -> Image.Image:
     """The picture without the empty space around the graph."""
     picture = Image.open(shot).convert("RGB")
-    paper = Image.new("RGB", picture.size, picture.getpixel((picture.width - 1, 0)))
-    left, upper, right, lower = ImageChops.difference(picture, paper).getbbox()
-    return ImageOps.expand(picture.crop((left, upper, right, lower)), MARGIN, paper.getpixel((0, 0)))
+    paper = picture.getpixel((0, 0))
+    graph = ImageChops.difference(picture, Image.new("RGB", picture.size, paper)).getbbox()
+    return ImageOps.expand(picture.crop(graph), MARGIN, paper)
 
 
 if __name__ == "__main__":

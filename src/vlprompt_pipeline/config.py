@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vlprompt_pipeline.errors import ConfigError
 
@@ -45,6 +45,13 @@ class FeatureParameters(Parameters):
     batch_size: int = Field(ge=1)
     shard_size: int = Field(ge=1)
     workers: int = Field(ge=1)
+
+    @field_validator("crop_scale")
+    @classmethod
+    def _ascending(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if scale[0] > scale[1]:
+            raise ValueError("the smallest share of the image goes first, then the largest")
+        return scale
 
 
 class TrainingParameters(Parameters):
@@ -133,7 +140,8 @@ def _reason(model: type[BaseModel], item: Any, where: str) -> str:
         return unknown(".".join([where, *location[:-1]]), "key", location[-1], allowed)
     if item["type"] == "missing":
         return f"{path} is missing; set it in conf or with --params"
-    return f"{path} is {item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}"
+    reason = item["msg"].removeprefix("Value error, ")
+    return f"{path} is {item['input']!r}: {reason[0].lower()}{reason[1:]}"
 
 
 def _model_at(model: type[BaseModel], path: list[str]) -> type[BaseModel] | None:

@@ -15,6 +15,9 @@ warnings.filterwarnings("ignore", message="register_new_resolver")
 # The report names each method's record by its namespace, `coop.record`, as namespaces are meant.
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
 
+# The method's name is bound to a node function with `partial`; a worker process forgets its name.
+warnings.filterwarnings("ignore", message="The node producing outputs")
+
 HOOKS = (ParameterHook(), TrackingHook(), SummaryHook(), ErrorHook())
 
 CONFIG_LOADER_ARGS = {

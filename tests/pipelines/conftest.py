@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,23 @@ from pipelines.project import DATASET, Project, miniature
 from vlprompt_pipeline.benchmarks import BENCHMARKS
 
 
-@pytest.fixture(scope="session", autouse=True)
-def miniatures() -> Iterator[None]:
-    """Rendered datasets are a few pictures large."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(BENCHMARKS, DATASET, miniature())
-        yield
+@pytest.fixture(autouse=True)
+def miniatures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default dataset is a few pictures large."""
+    monkeypatch.setitem(BENCHMARKS, DATASET, miniature())
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """An empty project."""
+    """A project in which nothing has run."""
     return Project.create(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which the default pipeline has run; only to be looked at."""
+    project = Project.create(tmp_path_factory.mktemp("finished") / "project")
+    with pytest.MonkeyPatch.context() as patch:  # before the fixture for each test
+        patch.setitem(BENCHMARKS, DATASET, miniature())
+        project.run()
+    return project

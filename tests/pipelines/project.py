@@ -11,6 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import click
+import pandas as pd
+import pytest
+from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.runner import AbstractRunner, ParallelRunner
@@ -28,6 +32,7 @@ QUICK = {
     "dataset": DATASET,
     "shots": 4,
     "device": "cpu",
+    "methods": ["zero_shot", "coop", "qcoop"],
     "features": {"views": 2},
     "recipes": {"coop": {"training": {"epochs": 3, "batch_size": 4}}},
     "tracking": {"enabled": False},
@@ -61,30 +66,58 @@ class Project:
             (root / name).mkdir()
         return cls(root)
 
+    @property
+    def data(self) -> Path:
+        """The folder of all data."""
+        return self.root / "data"
+
     def run(
         self,
         params: Mapping[str, Any] | None = None,
         *,
-        pipelines: tuple[str, ...] = (),
+        stages: tuple[str, ...] = (),
         runner: AbstractRunner | None = None,
-        env: str | None = None,
     ) -> None:
         """One `kedro run` in this process, with `params` over those that make it quick."""
-        bootstrap_project(self.root)
-        given = merged({**QUICK, "dataset_root": str(self.root / "data/01_raw")}, params or {})
-        with KedroSession.create(self.root, env=env, runtime_params=given) as session:
-            session.run(pipeline_names=list(pipelines), runner=runner)
+        with self.session(params) as session:
+            session.run(pipeline_names=list(stages), runner=runner)
 
-    def path(self, kind: str, name: str = "", cell: str = CELL) -> Path:
-        """A path of a cell under data/`kind`."""
-        return self.root / "data" / kind / cell / name
+    def session(self, params: Mapping[str, Any] | None = None) -> KedroSession:
+        """A session that has not run yet."""
+        bootstrap_project(self.root)
+        return KedroSession.create(self.root, runtime_params=merged(QUICK, params or {}))
+
+    def refusal(self, params: Mapping[str, Any] | None = None, **how: Any) -> str:
+        """The sentence that a run with wrong input ends with; it must leave no half file."""
+        with pytest.raises(click.ClickException) as caught:
+            self.run(params, **how)
+        if self.data.is_dir():
+            assert [path for path in self.data.rglob(".*") if path.is_file()] == []
+        return caught.value.message
+
+    def nodes(self, params: Mapping[str, Any], stage: str = "__default__") -> set[str]:
+        """Names of the nodes that a run with these parameters would have."""
+        with self.session(params) as session:
+            session.load_context()
+            return {node.name for node in pipelines[stage].nodes}
+
+    def path(self, layer: str, name: str = "", cell: str = CELL) -> Path:
+        """A path of a cell under data/`layer`."""
+        return self.data / layer / cell / name
+
+    def json(self, layer: str, name: str, cell: str = CELL) -> Any:
+        """A JSON file of a cell."""
+        return json.loads(self.path(layer, name, cell).read_text())
+
+    def report(self) -> pd.DataFrame:
+        """The table of the report, by method."""
+        return pd.read_csv(self.data / "08_reporting/report.csv").set_index("method")
 
     def files(self) -> dict[str, bytes]:
         """Everything under data by its path, without the pictures."""
-        data = self.root / "data"
         return {
-            str(path.relative_to(data)): path.read_bytes()
-            for path in sorted(data.rglob("*"))
+            str(path.relative_to(self.data)): path.read_bytes()
+            for path in sorted(self.data.rglob("*"))
             if path.is_file() and "01_raw" not in path.parts
         }
 
@@ -98,7 +131,7 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-if __name__ == "__main__":  # a run in worker processes must be forked before torch has threads
-    folder, params = sys.argv[1:]
+if __name__ == "__main__":  # worker processes are forked, which must be before torch has threads
+    folder, given = sys.argv[1:]
     BENCHMARKS[DATASET] = miniature()
-    Project(Path(folder)).run(json.loads(params), runner=ParallelRunner())
+    Project(Path(folder)).run(json.loads(given), runner=ParallelRunner())

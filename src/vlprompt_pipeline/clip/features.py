@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.errors import UserError, WeightsError
 from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.progress import Progress, no_progress
 
@@ -61,6 +62,20 @@ class FeatureSet:
     values: Tensor
     weights_sha256: str
     key: str
+
+    def of(self, clip: FrozenClip) -> Tensor:
+        """The values, for use with this CLIP.
+
+        Raises:
+            WeightsError: they were computed with another one.
+        """
+        if self.weights_sha256 != clip.weights_sha256:
+            raise WeightsError(
+                f"the image features were computed with the CLIP weights "
+                f"{self.weights_sha256[:16]}…, but {clip.name} has {clip.weights_sha256[:16]}…: "
+                "run feature_extraction again, and give each CLIP a clip.name of its own"
+            )
+        return self.values
 
 
 @dataclass(frozen=True)
@@ -109,9 +124,12 @@ class FeatureStore:
         """A finished feature set.
 
         Raises:
-            FileNotFoundError: there is none of that key.
+            UserError: there is none of that key.
         """
-        description = json.loads((self.root / key / "features.json").read_text())
+        described = self.root / key / "features.json"
+        if not described.is_file():
+            raise UserError(f"no image features at {described.parent}: run feature_extraction")
+        description = json.loads(described.read_text())
         shards = [load_file(self._shard(key, i))["features"] for i in range(description["shards"])]
         return FeatureSet(torch.cat(shards), description["weights_sha256"], key)
 

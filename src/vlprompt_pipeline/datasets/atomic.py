@@ -11,6 +11,7 @@ from kedro_datasets.pandas import CSVDataset as _CSV
 from kedro_datasets.pandas import ParquetDataset as _Parquet
 from kedro_datasets.text import TextDataset as _Text
 
+from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.files import atomic_write
 
 
@@ -23,6 +24,14 @@ class _AtomicSave:
     def filepath(self) -> Path:
         """Where the file is; kedro-datasets keep it private."""
         return Path(self._filepath)
+
+    def load(self) -> Any:
+        """Raises UserError if no run has written the file yet."""
+        if not self.filepath.is_file():
+            raise UserError(
+                f"no {self.filepath}: run the pipeline that writes it, or kedro run as a whole"
+            )
+        return super().load()
 
     def save(self, data: Any) -> None:
         """Save through `atomic_write`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
@@ -19,12 +20,24 @@ class ClipDataset(AbstractDataset[None, FrozenClip]):
       source: local-dir:data/01_raw/clip/ViT-B-16-openai
       name: vit_b16
       device: auto
+      path: .
     ```
+
+    `path` is where a relative `local-dir:` starts; Kedro makes it the project's folder, wherever a
+    session was started.
     """
 
     def __init__(
-        self, source: str, name: str, device: str = "auto", metadata: dict[str, Any] | None = None
+        self,
+        source: str,
+        name: str,
+        device: str = "auto",
+        path: str = ".",
+        metadata: dict[str, Any] | None = None,
     ) -> None:
+        kind, _, folder = source.partition(":")
+        if kind == "local-dir" and folder:
+            source = f"local-dir:{Path(path) / Path(folder).expanduser()}"
         self.source, self.name, self.device, self.metadata = source, name, device, metadata
 
     def load(self) -> FrozenClip:

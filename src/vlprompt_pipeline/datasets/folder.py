@@ -12,7 +12,10 @@ class FolderDataset(AbstractDataset[None, Path]):
     """Loads as the path itself. Nodes write whole files into it, so a killed run can go on."""
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self.filepath, self.metadata = Path(filepath), metadata
+        parts = Path(filepath).parts
+        if "~" in parts:  # Kedro has put the project's folder in front of it
+            parts = Path(*parts[parts.index("~") :]).expanduser().parts
+        self.filepath, self.metadata = Path(*parts), metadata
 
     def load(self) -> Path:
         """The folder's path; it need not exist yet."""

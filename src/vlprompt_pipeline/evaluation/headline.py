@@ -60,10 +60,13 @@ def _spread(difference: float, one: _Row, other: _Row, std: str) -> str:
 def _new_classes(learned: list[_Row], zero_shot: _Row | None) -> str:
     lowest = min(learned, key=lambda row: row["new_mean"])
     highest = max(learned, key=lambda row: row["new_mean"])
-    sentence = (
-        f"On new classes the learned prompts reach from {lowest['new_mean']:.1f} % "
-        f"with {lowest['title']} to {highest['new_mean']:.1f} % with {highest['title']}"
-    )
+    if lowest["new_mean"] == highest["new_mean"]:
+        sentence = f"On new classes all learned prompts reach {lowest['new_mean']:.1f} %"
+    else:
+        sentence = (
+            f"On new classes the learned prompts reach from {lowest['new_mean']:.1f} % "
+            f"with {lowest['title']} to {highest['new_mean']:.1f} % with {highest['title']}"
+        )
     if zero_shot is None:
         return sentence
     return f"{sentence}; {zero_shot['title']} has {zero_shot['new_mean']:.1f} %"

@@ -44,7 +44,7 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
     where = f"recipes.{name}"
     if "method" not in values:
         raise ConfigError(f"{where}: give method, or extends with the name of another recipe")
-    method = get_method(str(values["method"]))
+    method = get_method(str(values["method"]), f"{where}.method")
     prompt = parse(method.parameters, values.get("prompt", {}), f"{where}.prompt")
     recipe = parse(Recipe, {**values, "prompt": prompt}, where)
     if recipe.quantize and not recipe.training:

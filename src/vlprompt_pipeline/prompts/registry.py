@@ -37,14 +37,14 @@ def register(method: Method) -> None:
     _METHODS[method.name] = method
 
 
-def get_method(name: str) -> Method:
-    """The method of that name.
+def get_method(name: str, where: str = "recipes") -> Method:
+    """The method of that name; `where` it is asked for stands in the message.
 
     Raises:
         ConfigError: there is none.
     """
     if name not in _METHODS:
-        raise ConfigError(unknown("recipes", "method", name, sorted(_METHODS)))
+        raise ConfigError(unknown(where, "method", name, sorted(_METHODS)))
     return _METHODS[name]
 
 

@@ -57,13 +57,14 @@ class TrainedPrompt:
     def save(self, path: Path) -> None:
         """Write as safetensors, everything but tensors as JSON in its header."""
         header = {
+            "format": _FORMAT,
             "recipe": self.recipe,
             "class_names": self.classes.names,
             "template": self.classes.template,
             "weights_sha256": self.weights_sha256,
             "provenance": self.provenance,
         }
-        metadata = {"format": _FORMAT, "prompt": json.dumps(header)}
+        metadata = {"prompt": json.dumps(header)}  # one key: several are written in any order
         with atomic_write(path) as temporary:
             save_file({n: t.contiguous() for n, t in self.state.items()}, temporary, metadata)
 
@@ -84,9 +85,9 @@ class TrainedPrompt:
             raise PromptFileError(
                 f"{path} is truncated or no prompt ({error}): train again"
             ) from None
-        if metadata.get("format") != _FORMAT:
+        header = json.loads(metadata.get("prompt", "{}"))
+        if header.get("format") != _FORMAT:
             raise PromptFileError(f"{path} is not a prompt of this project: train again")
-        header = json.loads(metadata["prompt"])
         classes = ClassTexts(tuple(header["class_names"]), header["template"])
         return cls(header["recipe"], state, classes, header["weights_sha256"], header["provenance"])
 

@@ -32,11 +32,8 @@ class Checkpoint:
         """Store the state after `epochs` finished epochs, with the history so far."""
         tensors = {f"learner.{name}": tensor for name, tensor in learner.state_dict().items()}
         tensors |= {f"momentum.{i}": value for i, value in enumerate(_momenta(optimizer))}
-        metadata = {
-            "fingerprint": self.fingerprint,
-            "epochs": str(epochs),
-            "rows": json.dumps(rows),
-        }
+        header = {"fingerprint": self.fingerprint, "epochs": epochs, "rows": rows}
+        metadata = {"training": json.dumps(header)}  # one key: several are written in any order
         with atomic_write(self.path) as temporary:
             save_file({n: t.contiguous() for n, t in tensors.items()}, temporary, metadata)
 
@@ -44,8 +41,8 @@ class Checkpoint:
         """Bring back the state; returns finished epochs and history, (0, []) if there is none."""
         try:
             with safe_open(self.path, "pt") as stored:
-                metadata = stored.metadata() or {}
-                if metadata.get("fingerprint") != self.fingerprint:
+                header = json.loads((stored.metadata() or {}).get("training", "{}"))
+                if header.get("fingerprint") != self.fingerprint:
                     return 0, []
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         except (FileNotFoundError, SafetensorError):
@@ -57,7 +54,7 @@ class Checkpoint:
             if str(number) in momenta:
                 buffer = momenta[str(number)].to(parameter.device)
                 optimizer.state[parameter]["momentum_buffer"] = buffer
-        return int(metadata["epochs"]), json.loads(metadata["rows"])
+        return header["epochs"], header["rows"]
 
 
 def _momenta(optimizer: Optimizer) -> list[Tensor]:

@@ -25,7 +25,8 @@ from vlprompt_pipeline.export.learner import load_learner
 from vlprompt_pipeline.prompts import ClassTexts
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
 
-NEAR_CHANCE = 3.0  # our choice: zero-shot accuracy below this multiple of chance is called near it
+# Our choice: zero-shot accuracy that covers less of the way from chance to 100 % is near chance.
+NEAR_CHANCE = 0.05
 
 
 def evaluate_prompt(
@@ -39,7 +40,7 @@ def evaluate_prompt(
     store: Path,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Predictions of every test image among the classes of its half, and accuracy in percent."""
-    features = FeatureStore(store).load(test_features["key"]).values[:, 0]
+    features = FeatureStore(store).load(test_features["key"]).of(clip)[:, 0]
     test = table[table["part"] == "test"].reset_index(drop=True)
     tables, metrics = [], {}
     for name, half in class_halves.items():
@@ -113,10 +114,13 @@ def _notes(
 ) -> tuple[str, ...]:
     if method != ZERO_SHOT:
         return ()
-    return tuple(
-        f"Zero-shot accuracy on {half} classes is {score.accuracy:.1f} %, near the chance of "
-        f"{100 / len(known[half]):.1f} %: this CLIP does not know these classes, and what prompts "
-        "reach on it says nothing about a CLIP that does."
-        for half, score in scores.items()
-        if score.accuracy < NEAR_CHANCE * 100 / len(known[half])
-    )
+    notes = []
+    for half, score in scores.items():
+        chance = 100 / len(known[half])
+        if score.accuracy < chance + NEAR_CHANCE * (100 - chance):
+            notes.append(
+                f"Zero-shot accuracy on {half} classes is {score.accuracy:.1f} %, near the chance "
+                f"of {chance:.1f} %: this CLIP does not know these classes, and what prompts reach "
+                "on it says nothing about a CLIP that does."
+            )
+    return tuple(notes)

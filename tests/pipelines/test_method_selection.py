@@ -1,0 +1,94 @@
+"""Which methods a run trains, and how separate runs come together in the report."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from pipelines.project import CELL, ROOT
+
+CONF = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())
+RECIPES = tuple(CONF["recipes"])
+
+
+def _trained(project, methods) -> list[str]:
+    nodes = project.nodes({"methods": methods}, "prompt_training")
+    return sorted(node.removeprefix("train_") for node in nodes if "train_" in node)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (["qcoop"], ["qcoop"]),
+        (["coop", "zero_shot"], ["coop", "zero_shot"]),
+        (["coop", "coop"], ["coop"]),
+        ("coop+qcoop", ["coop", "qcoop"]),
+        ("zero_shot", ["zero_shot"]),
+        ("all", sorted(RECIPES)),
+    ],
+)
+def test_methods_are_a_list_all_or_names_joined_by_plus(project, asked, expected):
+    found = [name.partition(".")[2] or name for name in _trained(project, asked)]
+    assert [name.removeprefix("train_") for name in found] == expected
+
+
+def test_sessions_of_one_process_each_have_their_own_graph(project):
+    one = project.nodes({"methods": ["coop"]})
+    other = project.nodes({"methods": ["zero_shot", "qcoop"]})
+    assert "coop.train_coop" in one
+    assert not any("qcoop" in name or "zero_shot" in name for name in one)
+    assert {"zero_shot.train_zero_shot", "qcoop.train_qcoop"} <= other
+    assert "coop.train_coop" not in other
+    assert project.nodes({"methods": ["coop"]}) == one
+
+
+def test_a_recipe_of_the_command_line_is_a_method(project):
+    params = {
+        "methods": ["coop_8"],
+        "recipes": {"coop_8": {"extends": "coop", "prompt": {"length": 8, "init": None}}},
+    }
+    project.run(params)
+    assert project.json("06_models", "coop_8/sizes.json")["trainable_parameters"] == 8 * 128
+    assert [path.name for path in project.path("07_model_output").iterdir()] == ["coop_8"]
+
+
+def test_methods_run_one_after_the_other_meet_in_the_report(project, finished):
+    project.run({"methods": ["coop"]})
+    alone = project.report()
+    assert list(alone.index) == ["coop"]
+    assert alone["delta_h"].isna().all()
+    project.run({"methods": ["zero_shot"]})
+    both = project.report()
+    together = finished.report()
+    assert set(both.index) == {"coop", "zero_shot"}
+    for column in ("base_mean", "new_mean", "h", "delta_h", "file_bytes"):
+        assert both[column].to_dict() == together.loc[both.index, column].to_dict()
+
+
+def test_seeds_are_averaged_in_the_report(project):
+    for seed in (1, 2):
+        project.run({"methods": ["zero_shot", "coop"], "seed": seed})
+    scores = [
+        project.json("07_model_output", "coop/metrics.json", CELL.replace("seed1", f"seed{seed}"))
+        for seed in (1, 2)
+    ]
+    row = project.report().loc["coop"]
+    assert row["n_seeds"] == 2
+    assert row["new_mean"] == pytest.approx(sum(s["new"]["accuracy"] for s in scores) / 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (["zero_shot", "qcop"], "methods: unknown method 'qcop' (did you mean 'qcoop'?); allowed:"),
+        ("coop+qcop", "methods: unknown method 'qcop' (did you mean 'qcoop'?); allowed:"),
+        ("coop,qcoop", "methods: unknown method 'coop,qcoop'"),
+        ([], "methods: none given; name recipes of parameters_recipes.yml or all"),
+    ],
+)
+def test_unknown_methods_are_refused_with_the_nearest(project, asked, sentence):
+    message = project.refusal({"methods": asked})
+    assert message.startswith(sentence)
+    assert project.files() == {}
+    if "allowed" in sentence:
+        assert message.endswith(f"allowed: {', '.join([*RECIPES, 'all'])}")

@@ -1,0 +1,247 @@
+"""What holds for every recipe of conf: same bits, round trips, other classes, a falling loss."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch import Tensor
+
+from pipelines.project import ROOT, merged
+from vlprompt_pipeline.benchmarks.rendered import RENDERED, draw_class
+from vlprompt_pipeline.clip import FrozenClip, load_clip
+from vlprompt_pipeline.demo.model import normalise
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.export.learner import load_learner, pack_learner
+from vlprompt_pipeline.export.packed import pack
+from vlprompt_pipeline.prompts import (
+    ClassTexts,
+    PromptLearner,
+    Recipe,
+    build_learner,
+    build_plain,
+    get_method,
+    resolve_recipe,
+)
+from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.training import CachedViews, train
+
+RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
+TEMPLATE = "a photo of {}."
+IMAGES, VIEWS = 6, 2
+EPOCHS = 4
+
+
+class Task(NamedTuple):
+    """A few pictures of the demo as features `[images, views, embed]`, and their classes."""
+
+    clip: FrozenClip
+    features: Tensor
+    labels: Tensor
+    classes: ClassTexts
+    others: ClassTexts
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    clip, dataset = load_clip("embedded", "demo", "cpu"), RENDERED["demo_counts"]
+    drawn = [list(draw_class(dataset, "train", c, IMAGES * VIEWS, seed=0)) for c in range(5)]
+    features = clip.encode_images(normalise(np.stack([p for group in drawn for p in group])))
+    labels = torch.arange(5).repeat_interleave(IMAGES)
+    return Task(
+        clip,
+        features.unflatten(0, (-1, VIEWS)),
+        labels,
+        ClassTexts(dataset.classes[:5], TEMPLATE),
+        ClassTexts(dataset.classes[5:9], TEMPLATE),
+    )
+
+
+def recipe_of(name: str, **training: float) -> Recipe:
+    """A recipe of conf with some of its training's settings replaced."""
+    recipe = resolve_recipe(name, RECIPES)
+    if recipe.training is None:
+        return recipe
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update=training)})
+
+
+def trained(name: str, task: Task, seed: int = 1, **training) -> tuple[PromptLearner, list[dict]]:
+    """A learner after a short training, and its history."""
+    recipe = recipe_of(name, **{"epochs": EPOCHS, "batch_size": 10, **training})
+    learner = build_learner(recipe, task.clip, task.classes, seed)
+    if recipe.training is None:
+        return learner, []
+    batches = CachedViews(task.features, task.labels, recipe.training.batch_size, seed)
+    return learner, train(learner, batches, recipe.training)
+
+
+def logits(learner: PromptLearner, task: Task) -> Tensor:
+    with torch.no_grad():
+        return learner.logits(task.features[:, 0])
+
+
+def loss(learner: PromptLearner, task: Task) -> float:
+    """What training minimises, over all pictures and views."""
+    with torch.no_grad():
+        terms = learner.losses(task.features.flatten(0, 1), task.labels.repeat_interleave(VIEWS))
+    return sum(terms.values()).item()
+
+
+def weights_of(clip: FrozenClip) -> str:
+    """Hash of every weight of the CLIP."""
+    digest = hashlib.sha256()
+    for name, tensor in clip.model.state_dict().items():
+        digest.update(name.encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+every_recipe = pytest.mark.parametrize("name", RECIPES)
+trained_recipe = pytest.mark.parametrize(
+    "name", [name for name in RECIPES if resolve_recipe(name, RECIPES).training]
+)
+
+
+@every_recipe
+def test_the_same_seed_gives_the_same_bits(name, task):
+    one, other = (trained(name, task)[0].state_dict() for _ in range(2))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+@trained_recipe
+def test_another_seed_gives_other_bits(name, task):
+    one, other = (trained(name, task, seed)[0].prompt_tensors() for seed in (1, 2))
+    assert any(not torch.equal(one[key], other[key]) for key in one)
+
+
+@every_recipe
+def test_a_trained_prompt_survives_its_file(name, task, tmp_path):
+    learner, _ = trained(name, task)
+    recipe = recipe_of(name, epochs=EPOCHS)
+    stored = TrainedPrompt(
+        recipe.model_dump(mode="json"),
+        learner.state_dict(),
+        task.classes,
+        task.clip.weights_sha256,
+        {"seed": 1},
+    )
+    for file in ("one", "two"):
+        stored.save(tmp_path / file)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    loaded = TrainedPrompt.load(tmp_path / "one")
+    assert loaded.resolved_recipe() == recipe
+    assert torch.equal(logits(loaded.learner(task.clip), task), logits(learner, task))
+
+
+@every_recipe
+def test_a_packed_prompt_predicts_as_at_the_end_of_training(name, task):
+    """Bit for bit where it is quantized; else within what half precision leaves of the logits."""
+    learner, _ = trained(name, task)
+    recipe = recipe_of(name, epochs=EPOCHS)
+    packed = pack(pack_learner(learner, recipe))
+    assert packed == pack(pack_learner(learner, recipe))
+    ours = logits(load_learner(packed, recipe, task.clip, task.classes), task)
+    ends = logits(learner, task)
+    if recipe.quantize:
+        assert torch.equal(ours, ends)
+    assert (ours - ends).abs().max() < 0.01 * task.clip.logit_scale
+    assert torch.equal(ours.argmax(-1), ends.argmax(-1))
+
+
+@every_recipe
+def test_a_packed_prompt_serves_classes_it_was_not_trained_on(name, task):
+    recipe = recipe_of(name, epochs=EPOCHS)
+    assert not get_method(recipe.method).bound_to_classes(recipe.prompt)
+    packed = pack(pack_learner(trained(name, task)[0], recipe))
+    found = logits(load_learner(packed, recipe, task.clip, task.others), task)
+    assert found.shape == (len(task.labels), 4)
+    assert torch.isfinite(found).all()
+
+
+@every_recipe
+def test_the_order_of_the_classes_is_the_order_of_the_logits(name, task):
+    recipe = recipe_of(name, epochs=EPOCHS)
+    packed = pack(pack_learner(trained(name, task)[0], recipe))
+    turned = ClassTexts(task.classes.names[::-1], task.classes.template)
+    one, other = (
+        logits(load_learner(packed, recipe, task.clip, classes), task)
+        for classes in (task.classes, turned)
+    )
+    assert torch.allclose(one.flip(-1), other, atol=1e-3)
+
+
+@every_recipe
+@pytest.mark.parametrize("section", ["prompt", "training", "quantize", None])
+def test_an_unknown_key_is_refused(name, section):
+    resolved = resolve_recipe(name, RECIPES).model_dump(mode="json")
+    if section is not None and resolved[section] is None:
+        pytest.skip(f"{name} has no {section}")
+    wrong = {"no_such_key": 1}
+    recipe = merged(RECIPES[name], wrong if section is None else {section: wrong})
+    where = f"recipes.{name}" + (f".{section}" if section else "")
+    with pytest.raises(ConfigError, match=rf"^{where}: unknown key 'no_such_key'.*; allowed: \w+"):
+        resolve_recipe(name, {**RECIPES, name: recipe})
+
+
+@trained_recipe
+def test_the_loss_falls(name, task):
+    """Over all pictures and views: within an epoch the batches differ more than it falls."""
+    recipe = recipe_of(name)
+    before = loss(build_learner(recipe, task.clip, task.classes, 1), task)
+    learner, rows = trained(name, task, epochs=8)
+    assert loss(learner, task) < 0.95 * before
+    assert [row["epoch"] for row in rows] == list(range(8))
+
+
+@trained_recipe
+def test_no_gradient_reaches_the_frozen_clip(name, task):
+    before = weights_of(task.clip)
+    learner, _ = trained(name, task)
+    own = {id(parameter) for parameter in learner.parameters()}
+    for parameter in task.clip.model.parameters():
+        assert parameter.grad is None
+        assert not parameter.requires_grad
+        assert id(parameter) not in own
+    assert weights_of(task.clip) == before
+    assert own, "nothing is trained"
+
+
+@trained_recipe
+def test_every_tensor_is_trained(name, task):
+    """A tensor that no gradient reaches would be shipped for nothing."""
+    recipe = recipe_of(name, epochs=EPOCHS)
+    start = dict(build_learner(recipe, task.clip, task.classes, 1).named_parameters())
+    end = dict(trained(name, task)[0].named_parameters())
+    assert [key for key in start if torch.equal(start[key], end[key])] == []
+
+
+@trained_recipe
+def test_a_learning_rate_of_zero_changes_nothing(name, task):
+    recipe = recipe_of(name, epochs=EPOCHS)
+    start = build_learner(recipe, task.clip, task.classes, 1)
+    end, _ = trained(name, task, lr=0, warmup_lr=0)
+    assert torch.equal(logits(start, task), logits(end, task))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, recipe in ((name, resolve_recipe(name, RECIPES)) for name in RECIPES)
+        if recipe.method == "coop"
+        and recipe.prompt.init == "a photo of a"
+        and recipe.prompt.class_position == "end"
+        and not recipe.quantize
+    ],
+)
+def test_untrained_initial_words_are_zero_shot_with_their_template(name, task):
+    words = {"words": {"method": "zero_shot", "title": "", "prompt": {"templates": "photo"}}}
+    zero_shot = build_plain(resolve_recipe("words", words), task.clip, task.classes)
+    untrained, _ = trained(name, task, lr=0, warmup_lr=0)
+    ours, theirs = logits(untrained, task), logits(zero_shot, task)
+    assert torch.allclose(ours, theirs, atol=2e-3)
+    assert torch.equal(ours.argmax(-1), theirs.argmax(-1))

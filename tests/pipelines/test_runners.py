@@ -1,0 +1,60 @@
+"""Kedro's three runners leave the same files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import torch
+from kedro.runner import ThreadRunner
+
+from pipelines.project import ROOT, Project
+
+
+def run_in_processes(project: Project, params: dict) -> subprocess.CompletedProcess[str]:
+    """`kedro run --runner=ParallelRunner`, with the miniature, in a process of its own."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "tests"),
+        "KEDRO_MP_CONTEXT": "fork",
+        "OMP_NUM_THREADS": str(torch.get_num_threads()),  # the last bits depend on it
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.project", str(project.root), json.dumps(params)],
+        env=environment,
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_threads_and_processes_give_the_files_of_a_sequential_run(finished, tmp_path):
+    threads, processes = (Project.create(tmp_path / kind) for kind in ("threads", "processes"))
+    pictures = {"dataset_root": str(finished.data / "01_raw")}
+    threads.run(pictures, runner=ThreadRunner())
+    done = run_in_processes(processes, pictures)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stdout + done.stderr
+    expected = finished.files()
+    for project in (threads, processes):
+        found = project.files()
+        assert set(found) == set(expected)
+        assert [name for name in expected if found[name] != expected[name]] == []
+
+
+def test_a_refusal_keeps_its_sentence_in_threads(project):
+    sentence = project.refusal({"shots": 6}, runner=ThreadRunner())
+    assert sentence.endswith("the largest number of shots that works is 5")
+
+
+def test_a_refusal_keeps_its_sentence_in_processes(project):
+    """A dataset's error loses its cause on the way out of a worker."""
+    done = run_in_processes(project, {"clip": {"source": "local-dir:gone"}})
+    assert done.returncode != 0
+    last = " ".join(done.stderr[done.stderr.rindex("ClickException:") :].split())
+    assert last.endswith("it should hold open_clip_config.json and open_clip_model.safetensors")
+    assert not (project.data / "06_models").exists()

@@ -1,0 +1,68 @@
+"""MLflow: a run for each `kedro run`, a child for each method, a failed one that says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import mlflow
+import pytest
+from mlflow.entities import Run
+
+from pipelines.project import Project
+
+METHODS = ["zero_shot", "coop"]
+ON = {"tracking": {"enabled": True}, "methods": METHODS}
+
+
+@pytest.fixture(autouse=True)
+def own_store(monkeypatch) -> Iterator[None]:
+    """No store of the environment, and none left for other tests."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    yield
+    mlflow.set_tracking_uri(None)
+
+
+def runs(project: Project) -> list[Run]:
+    """All runs of the project, the first first."""
+    client = mlflow.MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("vlprompt")
+    return client.search_runs([experiment.experiment_id], order_by=["start_time ASC"])
+
+
+def test_a_run_and_a_failure_are_recorded(project, monkeypatch):
+    monkeypatch.chdir(project.data)  # where the store is does not depend on it
+    project.run(ON)
+    parent, *children = runs(project)
+    assert parent.info.status == "FINISHED"
+    assert parent.info.run_name == "demo_counts 4 shots seed 1"
+    assert parent.data.params["clip.name"] == "demo"
+    assert parent.data.params["features.views"] == "2"
+    assert not [name for name in parent.data.params if name.startswith("recipes")]
+    client = mlflow.MlflowClient()
+    kept = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert {"report.html", "report.csv", "headline.png", "few_shot_set.json"} <= kept
+
+    by_method = {child.data.tags["method"]: child for child in children}
+    assert set(by_method) == set(METHODS)
+    for method, child in by_method.items():
+        assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        metrics = project.json("07_model_output", f"{method}/metrics.json")
+        sizes = project.json("06_models", f"{method}/sizes.json")
+        assert child.data.metrics["harmonic_mean"] == metrics["harmonic_mean"]
+        assert child.data.metrics["new.accuracy"] == metrics["new"]["accuracy"]
+        assert child.data.metrics["file_bytes"] == sizes["file_bytes"]
+        files = {file.path for file in client.list_artifacts(child.info.run_id)}
+        assert {"prompt.safetensors", "prompt.vlp", "history.csv"} <= files
+    curve = client.get_metric_history(by_method["coop"].info.run_id, "epoch.loss")
+    assert [point.step for point in curve] == [0, 1, 2]
+
+    message = project.refusal({**ON, "shots": 6})
+    failed = runs(project)[-1]
+    assert failed.info.status == "FAILED"
+    assert failed.data.tags["error"] == message[: len(failed.data.tags["error"])]
+    assert mlflow.active_run() is None
+
+
+def test_it_can_be_off(finished):
+    assert not (finished.root / "mlflow.db").exists()
+    assert not (finished.root / "mlruns").exists()

@@ -1,0 +1,149 @@
+"""Wrong parameters end a run with one sentence, before any node has run."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+from kedro.framework.cli.cli import KedroCLI
+
+KEYS = (
+    "allowed: clip, dataset, dataset_root, demo_pretraining, device, features, methods, protocol, "
+    "recipes, seed, shots, tracking"
+)
+BEFORE_ANY_NODE = [
+    pytest.param(
+        {"sedd": 3}, f"parameters: unknown key 'sedd' (did you mean 'seed'?); {KEYS}", id="key"
+    ),
+    pytest.param(
+        {"features": {"view": 3}},
+        "parameters.features: unknown key 'view' (did you mean 'views'?); allowed: batch_size, "
+        "crop_scale, shard_size, train, views, workers",
+        id="key of a section",
+    ),
+    pytest.param(
+        {"recipes": {"coop": {"training": {"epoch": 3}}}},
+        "recipes.coop.training: unknown key 'epoch' (did you mean 'epochs'?); allowed: "
+        "batch_size, epochs, lr, momentum, warmup_epochs, warmup_lr, weight_decay",
+        id="key of a recipe's training",
+    ),
+    pytest.param(
+        {"recipes": {"coop": {"prompt": {"lenght": 3}}}},
+        "recipes.coop.prompt: unknown key 'lenght' (did you mean 'length'?); allowed: "
+        "class_position, class_specific, init, length",
+        id="key of a recipe's prompt",
+    ),
+    pytest.param(
+        {"shots": "many"},
+        "parameters.shots is 'many': input should be a valid integer, unable to parse string as "
+        "an integer",
+        id="type",
+    ),
+    pytest.param(
+        {"shots": 0},
+        "parameters.shots is 0: input should be greater than or equal to 1",
+        id="range",
+    ),
+    pytest.param(
+        {"protocol": "base2new"},
+        "parameters.protocol is 'base2new': input should be 'base_to_new' or 'few_shot'",
+        id="choice",
+    ),
+    pytest.param(
+        {"features": {"crop_scale": [0.9, 0.5]}},
+        "parameters.features.crop_scale is [0.9, 0.5]: the smallest share of the image goes "
+        "first, then the largest",
+        id="reversed range",
+    ),
+    pytest.param(
+        {"clip": {"name": "../up"}},
+        "parameters.clip.name is '../up': string should match pattern '^[a-z0-9][a-z0-9_.-]*$'",
+        id="name unfit for a path",
+    ),
+    pytest.param(
+        {"recipes": {"zero_shot": {"quantize": {"bits": 1}}}},
+        "recipes.zero_shot.quantize: zero_shot trains no tensor that could be quantized",
+        id="quantization of nothing",
+    ),
+    pytest.param(
+        {"recipes": {"qcoop": {"quantize": {"bits": 9}}}},
+        "recipes.qcoop.quantize.bits is 9: input should be less than or equal to 8",
+        id="bits",
+    ),
+    pytest.param(
+        {"recipes": {"coop": {"prompt": {"class_specific": True}}}},
+        "recipes.coop: class-specific prompts know no class but those of training; set "
+        "prompt.class_specific to false, or protocol to few_shot",
+        id="class-specific prompts and new classes",
+    ),
+    pytest.param(
+        {"recipes": {"coop": {"extends": "qcoop"}}},
+        "recipes.coop: extends runs in a circle: coop → qcoop → coop",
+        id="circle",
+    ),
+    pytest.param(
+        {"methods": ["mine"], "recipes": {"mine": {"extends": "coopp"}}},
+        "recipes.mine.extends: unknown recipe 'coopp' (did you mean 'coop'?); allowed: ",
+        id="unknown parent",
+    ),
+    pytest.param(
+        {"methods": ["mine"], "recipes": {"mine": {"title": "Mine"}}},
+        "recipes.mine: give method, or extends with the name of another recipe",
+        id="no method",
+    ),
+    pytest.param(
+        {"recipes": {"coop": {"method": "cop"}}},
+        "recipes.coop.method: unknown method 'cop' (did you mean 'coop'?); allowed: ",
+        id="unknown method of a recipe",
+    ),
+]
+
+
+@pytest.mark.parametrize(("params", "sentence"), BEFORE_ANY_NODE)
+def test_it_is_told_before_any_node_has_run(project, params, sentence):
+    message = project.refusal(params)
+    assert message == sentence or (sentence.endswith("allowed: ") and message.startswith(sentence))
+    assert list(project.data.iterdir()) == []
+
+
+def test_a_parameter_file_is_checked_as_the_command_line_is(project):
+    (project.root / "conf/local/parameters.yml").write_text("features: {wokers: 3}\n")
+    sentence = "parameters.features: unknown key 'wokers' (did you mean 'workers'?)"
+    assert project.refusal().startswith(sentence)
+
+
+def test_a_broken_parameter_file_is_named(project):
+    (project.root / "conf/local/parameters.yml").write_text("methods: [coop\n")
+    message = project.refusal()
+    assert "conf/local/parameters.yml" in message
+    assert "unable to read line" in message
+
+
+def test_what_paths_are_made_of_is_set_in_globals_alone(project):
+    """A seed of parameters.yml would train another seed into the folder of the first."""
+    (project.root / "conf/local/parameters.yml").write_text("protocol: few_shot\n")
+    assert project.refusal() == (
+        "parameters.protocol is 'few_shot', but the paths of the catalog are made with "
+        "'base_to_new': set protocol in globals.yml or with --params, not in a parameters file"
+    )
+    (project.root / "conf/local/parameters.yml").unlink()
+    (project.root / "conf/local/globals.yml").write_text("protocol: few_shot\n")
+    project.run({"methods": ["zero_shot"]})
+    assert project.path("07_model_output", cell="demo/demo_counts/few_shot/shots4/seed1").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        ("shost=3", "parameters: unknown key 'shost' (did you mean 'shots'?); allowed: clip,"),
+        ("dataset=demo_count", "dataset 'demo_count' is unknown; did you mean 'demo_counts'? "),
+    ],
+    ids=["from the parameter check", "from a node"],
+)
+def test_the_command_line_shows_the_sentence_and_no_frames(project, monkeypatch, params, sentence):
+    monkeypatch.chdir(project.root)
+    arguments = ["run", f"--params={params},tracking.enabled=false"]
+    shown = CliRunner().invoke(KedroCLI(project.root), arguments)
+    assert shown.exit_code == 1
+    assert f"Error: {sentence}" in shown.stderr
+    assert "Traceback" not in shown.output
+    assert "NoneType" not in shown.output

@@ -1,0 +1,172 @@
+"""Parameters: complete, frozen, and refused in one sentence that says what is allowed."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from conftest import ROOT
+from vlprompt_pipeline.config import (
+    ClipParameters,
+    FeatureParameters,
+    RunParameters,
+    TrainingParameters,
+    parse,
+    unknown,
+)
+from vlprompt_pipeline.errors import ConfigError
+
+VALUES: dict[str, Any] = {
+    "dataset": "demo_counts",
+    "dataset_root": "data/01_raw",
+    "protocol": "base_to_new",
+    "shots": 16,
+    "seed": 1,
+    "methods": ["coop"],
+    "device": "auto",
+    "clip": {"name": "demo", "source": "embedded"},
+    "features": {
+        "train": "cached",
+        "views": 8,
+        "crop_scale": [0.7, 1.0],
+        "batch_size": 256,
+        "shard_size": 2048,
+        "workers": 2,
+    },
+    "tracking": {"enabled": True, "experiment": "vlprompt", "uri": "sqlite:///mlflow.db"},
+    "recipes": {"zero_shot": {"method": "zero_shot"}, "coop": {"method": "coop"}},
+}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The values with one of them replaced, or removed if it is `...`."""
+    values = copy.deepcopy(VALUES)
+    *sections, key = path.split(".")
+    place = values
+    for section in sections:
+        place = place[section]
+    place[key] = value
+    if value is ...:
+        del place[key]
+    return values
+
+
+def refusal(values: Any, model: type = RunParameters, **where: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse(model, values, **where)
+    return str(caught.value)
+
+
+def test_values_are_read_and_cannot_be_changed():
+    parameters = parse(RunParameters, VALUES)
+    assert parameters.features.crop_scale == (0.7, 1.0)
+    assert parameters.methods == ("coop",)
+    with pytest.raises(ValidationError):
+        parameters.seed = 2
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("shots", "four", "parameters.shots is 'four': input should be a valid integer, unable "),
+        ("seed", -1, "parameters.seed is -1: input should be greater than or equal to 0"),
+        ("seed", 1.5, "parameters.seed is 1.5: input should be a valid integer, got a number "),
+        ("device", "gpu", "parameters.device is 'gpu': input should be 'auto', 'cpu', 'cuda' or "),
+        ("dataset", "../etc", "parameters.dataset is '../etc': string should match pattern "),
+        ("clip.name", "", "parameters.clip.name is '': string should match pattern "),
+        ("clip", 3, "parameters.clip is 3: input should be a valid dictionary or instance of "),
+        ("clip.source", ..., "parameters.clip.source is missing; set it in conf or with --params"),
+        ("features", ..., "parameters.features is missing; set it in conf or with --params"),
+        ("features.views", 0, "parameters.features.views is 0: input should be greater than or "),
+        ("features.train", "live", "parameters.features.train is 'live': input should be 'cached'"),
+        ("features.crop_scale", [0, 1], "parameters.features.crop_scale.0 is 0: input should be "),
+        (
+            "features.crop_scale",
+            [1, 0.5],
+            "parameters.features.crop_scale is [1, 0.5]: the smallest share of the image goes "
+            "first, then the largest",
+        ),
+        (
+            "tracking.on",
+            True,
+            "parameters.tracking: unknown key 'on'; allowed: enabled, experiment, uri",
+        ),
+        ("recipes.My Own", {}, "parameters.recipes.My Own"),
+    ],
+)
+def test_wrong_values_are_told_with_their_place(path, value, sentence):
+    assert refusal(changed(path, value)).startswith(sentence)
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    values = changed("shots", 0)
+    values["deviice"] = "cpu"
+    message = refusal(values)
+    assert "parameters.shots is 0" in message
+    assert "parameters: unknown key 'deviice' (did you mean 'device'?); allowed: clip, " in message
+
+
+def test_the_place_is_as_the_caller_names_it():
+    message = refusal({"name": "x"}, ClipParameters, where="clip of the sweep")
+    assert message == "clip of the sweep.source is missing; set it in conf or with --params"
+
+
+def test_a_value_that_is_no_section_at_all():
+    assert refusal(["a", "list"]).startswith("parameters is ['a', 'list']: input should be ")
+
+
+def test_names_far_from_all_others_get_no_suggestion():
+    assert unknown("here", "key", "zzz", ["views", "train"]) == (
+        "here: unknown key 'zzz'; allowed: views, train"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (["coop"], ("coop",)),
+        (["coop", "zero_shot", "coop"], ("coop", "zero_shot")),
+        ("coop", ("coop",)),
+        ("coop+zero_shot", ("coop", "zero_shot")),
+        ("all", ("zero_shot", "coop")),
+    ],
+)
+def test_methods_are_a_list_all_or_names_joined_by_plus(asked, expected):
+    assert parse(RunParameters, changed("methods", asked)).selected_methods() == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ([], "methods: none given; name recipes of parameters_recipes.yml or all"),
+        (
+            ["cop"],
+            "methods: unknown method 'cop' (did you mean 'coop'?); allowed: zero_shot, coop, all",
+        ),
+        ("coop+", "methods: unknown method ''; allowed: zero_shot, coop, all"),
+        ("coop, zero_shot", "methods: unknown method 'coop, zero_shot'"),
+    ],
+)
+def test_methods_that_do_not_exist(asked, sentence):
+    with pytest.raises(ConfigError) as caught:
+        parse(RunParameters, changed("methods", asked)).selected_methods()
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("key", sorted(TrainingParameters.model_fields))
+def test_no_setting_of_training_has_a_hidden_default(key):
+    coop = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"][
+        "coop"
+    ]
+    training = dict(coop["training"])
+    parse(TrainingParameters, training)
+    del training[key]
+    assert refusal(training, TrainingParameters).startswith(f"parameters.{key} is missing")
+
+
+def test_features_are_stated_in_full():
+    assert all(field.is_required() for field in FeatureParameters.model_fields.values())

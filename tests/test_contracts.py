@@ -1,0 +1,219 @@
+"""What conf, catalog and pipelines promise each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import pytest
+import yaml
+from kedro.config import OmegaConfigLoader
+from kedro.pipeline import Pipeline
+
+from conftest import ROOT
+from vlprompt_pipeline.config import RunParameters, parse
+from vlprompt_pipeline.pipeline_registry import register_pipelines
+from vlprompt_pipeline.prompts import check_recipe, resolve_recipe
+from vlprompt_pipeline.selection import select_methods, selected_methods
+from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
+
+CONF = ROOT / "conf"
+ENVIRONMENTS = sorted({path.name for path in CONF.iterdir() if path.is_dir()} - {"local"})
+CELL = ("clip.name", "dataset", "protocol", "shots", "seed")
+
+
+def loader(env: str, **params: Any) -> OmegaConfigLoader:
+    """The configuration of an environment, without what this machine has in conf/local."""
+    arguments = {**CONFIG_LOADER_ARGS, "default_run_env": "base"}
+    return OmegaConfigLoader(str(CONF), env=env, runtime_params=params, **arguments)
+
+
+def catalog(env: str = "base", **params: Any) -> dict[str, dict[str, Any]]:
+    """The catalog's entries, as kedro resolves them."""
+    entries = loader(env, **params)["catalog"]
+    return {name: entry for name, entry in entries.items() if not name.startswith("_")}
+
+
+def parameters(env: str) -> RunParameters:
+    return parse(RunParameters, loader(env)["parameters"])
+
+
+@pytest.fixture
+def pipelines() -> Mapping[str, Pipeline]:
+    """Every pipeline, for two methods."""
+    before = selected_methods()
+    select_methods(("zero_shot", "coop"))
+    yield register_pipelines()
+    select_methods(before)
+
+
+def entry_of(dataset: str) -> str:
+    """The catalog's name of a dataset: a method's own is an entry of the pattern."""
+    method, dot, own = dataset.partition(".")
+    return f"{{method}}.{own}" if dot and method in ("zero_shot", "coop") else dataset
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_environment_is_complete_and_resolves_all_of_its_recipes(env):
+    run = parameters(env)
+    assert set(run.selected_methods()) <= set(run.recipes)
+    for name in run.recipes:
+        recipe = resolve_recipe(name, run.recipes)
+        if name in run.selected_methods():
+            check_recipe(name, recipe, has_new_classes=run.protocol != "few_shot")
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_what_paths_are_made_of_is_what_is_computed(env):
+    """Each key of globals.yml is a parameter of the same value."""
+    given = loader(env)
+    for key, value in given["globals"].items():
+        assert given["parameters"][key] == value
+
+
+def test_vit_b16_has_the_published_recipe_of_coop():
+    """The official base-to-new configuration, vit_b16_ctxv1 with Dassl's optimiser."""
+    run = parameters("vit_b16")
+    coop = resolve_recipe("coop", run.recipes)
+    assert coop.method == "coop"
+    assert (coop.prompt.length, coop.prompt.init) == (4, "a photo of a")
+    assert (coop.prompt.class_specific, coop.prompt.class_position) == (False, "end")
+    assert coop.training.model_dump() == {
+        "epochs": 200,
+        "batch_size": 32,
+        "lr": 0.002,
+        "momentum": 0.9,
+        "weight_decay": 5e-4,
+        "warmup_epochs": 1,
+        "warmup_lr": 1e-5,
+    }
+    assert coop.quantize is None
+    assert (run.shots, run.protocol) == (16, "base_to_new")
+    assert run.features.crop_scale == (0.08, 1.0)
+
+
+def test_vit_b16_has_the_published_size_of_qcoop():
+    """2,048 values of one bit are the published 0.26 KB."""
+    qcoop = resolve_recipe("qcoop", parameters("vit_b16").recipes)
+    assert (qcoop.prompt.length, qcoop.quantize.bits) == (4, 1)
+    assert qcoop.training.epochs == 200
+    assert 4 * 512 // 8 + 2 * 2 == 260
+
+
+def test_the_default_run_is_small_and_offline():
+    run = parameters("base")
+    assert run.clip.source == "embedded"
+    assert run.dataset.startswith("demo_")
+
+
+def test_every_mlflow_kind_of_the_catalog_is_known_and_fits_its_dataset():
+    fits = {
+        "artifact": lambda kind: True,
+        "metrics": lambda kind: kind.endswith("JSONDataset"),
+        "history": lambda kind: kind.endswith("CSVDataset"),
+    }
+    kinds = {
+        name: entry["metadata"]["mlflow"]
+        for name, entry in catalog().items()
+        if "mlflow" in entry.get("metadata", {})
+    }
+    assert set(kinds.values()) == set(fits)
+    for name, kind in kinds.items():
+        entry = catalog()[name]
+        assert fits[kind](entry["type"]), name
+        assert "filepath" in entry, f"{name} has no file to log"
+
+
+def test_every_dataset_class_of_the_catalog_can_be_imported():
+    for name, entry in catalog().items():
+        nested = [entry, entry.get("dataset", entry)]
+        for kind in (part["type"] if isinstance(part, dict) else part for part in nested):
+            module, _, attribute = kind.rpartition(".")
+            package = module if module.startswith("vlprompt") else f"kedro_datasets.{module}"
+            assert hasattr(import_module(package), attribute), name
+
+
+def test_what_is_written_is_whole_or_absent():
+    """Files are written by our datasets alone; kedro-datasets write in place."""
+    for name, entry in catalog().items():
+        inner = entry.get("dataset", entry)
+        if name != "records":  # read only
+            assert inner["type"].startswith("vlprompt_pipeline.datasets."), name
+
+
+def test_pipelines_and_catalog_know_each_other(pipelines):
+    entries = catalog()
+    used: set[str] = set()
+    for pipeline in pipelines.values():
+        used |= {entry_of(name) for name in pipeline.datasets() if not name.startswith("params:")}
+    in_memory = {"demo_pool", "demo_clip_trained"}
+    assert used - set(entries) == in_memory
+    assert set(entries) - used == set()
+
+
+def test_every_parameter_a_node_asks_for_is_in_conf(pipelines):
+    given = loader("base")["parameters"]
+    for pipeline in pipelines.values():
+        for name in pipeline.inputs():
+            if name.startswith("params:"):
+                place = given
+                for key in name.removeprefix("params:").split("."):
+                    place = place[key]
+
+
+def test_the_whole_is_its_stages(pipelines):
+    stages = [p for name, p in pipelines.items() if name not in ("__default__", "demo_pretraining")]
+    nodes = {node.name for stage in stages for node in stage.nodes}
+    assert {node.name for node in pipelines["__default__"].nodes} == nodes
+    free = pipelines["__default__"].inputs()
+    sources = {"clip", "records", "dataset_root"}
+    folders = {"check_folder", "feature_store", "checkpoint_folder"}
+    assert {name for name in free if not name.startswith("params:")} == sources | folders
+
+
+def test_prompts_are_checked_before_features_are_computed(pipelines):
+    groups = [[node.name for node in group] for group in pipelines["__default__"].grouped_nodes]
+    depth = {name: number for number, group in enumerate(groups) for name in group}
+    assert depth["check_prompts"] < depth["extract_test_features"]
+    assert depth["check_prompts"] < depth["extract_training_features"]
+
+
+def test_every_result_of_a_cell_has_the_cell_in_its_path():
+    """Two cells must never write the same file."""
+    one = dict(zip(CELL, ("clip_a", "set_a", "few_shot", 3, 7), strict=True))
+    given = {key: value for key, value in one.items() if "." not in key}
+    entries = catalog(**given, clip={"name": one["clip.name"], "source": "embedded"})
+    for name, entry in entries.items():
+        if name.startswith("{method}") or name == "checkpoint_folder":
+            parts = entry["filepath"].split("/")
+            assert (
+                "/".join(parts[2:])
+                .removeprefix("records/")
+                .startswith("clip_a/set_a/few_shot/shots3/seed7/")
+            ), name
+            assert any("{method}" in part for part in parts) or name == "checkpoint_folder"
+
+
+def test_data_folders_are_kedros_layers():
+    layers = {path.name for path in (ROOT / "data").iterdir() if path.is_dir()}
+    for name, entry in catalog().items():
+        path = entry.get("filepath", entry.get("path", "."))
+        if path != ".":
+            assert re.match(r"data/(\w+)", path).group(1) in layers, name
+
+
+def test_conf_writes_numbers_as_numbers():
+    """YAML reads 1e-5 as text: exponents need a point."""
+    for path in CONF.rglob("*.yml"):
+        for value in _leaves(yaml.safe_load(path.read_text())):
+            assert not (isinstance(value, str) and re.fullmatch(r"[\d.]+e-?\d+", value)), path
+
+
+def _leaves(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [leaf for part in value.values() for leaf in _leaves(part)]
+    if isinstance(value, list):
+        return [leaf for part in value for leaf in _leaves(part)]
+    return [value]

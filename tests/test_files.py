@@ -1,0 +1,133 @@
+"""Files are whole or absent, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.files import atomic_write, sha256_file
+
+
+def test_a_file_appears_with_its_folders_and_its_content(tmp_path):
+    target = tmp_path / "a" / "b" / "result.txt"
+    with atomic_write(target) as temporary:
+        assert temporary.parent == target.parent  # a rename within one folder is atomic
+        temporary.write_text("whole")
+        assert not target.exists()
+    assert target.read_text() == "whole"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_crash_in_the_middle_leaves_the_old_file_and_nothing_else(tmp_path):
+    target = tmp_path / "result.txt"
+    target.write_text("old")
+
+    def crash() -> None:
+        with atomic_write(target) as temporary:
+            temporary.write_text("hal")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        crash()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_crash_before_anything_is_written_leaves_no_file(tmp_path):
+    def crash() -> None:
+        with atomic_write(tmp_path / "result.txt"):
+            raise ValueError("the writer's own")
+
+    with pytest.raises(ValueError, match="the writer's own"):
+        crash()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_that_replaces_the_temporary_file_is_served_too(tmp_path):
+    """As libraries do that write beside and rename for themselves."""
+    target = tmp_path / "result.txt"
+    with atomic_write(target) as temporary:
+        other = tmp_path / "other"
+        other.write_text("renamed")
+        other.replace(temporary)
+    assert target.read_text() == "renamed"
+
+
+def test_a_file_where_a_folder_must_be(tmp_path):
+    (tmp_path / "data").write_text("in the way")
+    target = tmp_path / "data" / "result.txt"
+    with pytest.raises(UserError) as caught, atomic_write(target):
+        raise AssertionError("nothing may be computed for a file that cannot be")
+    assert str(caught.value) == (
+        f"cannot write {target}: File exists; make its folder writable or run from a project "
+        "folder on a disk with room"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_without_the_right_to_write(tmp_path):
+    tmp_path.chmod(0o500)
+    refusal = pytest.raises(UserError, match=r"result\.txt: Permission denied; make its folder")
+    with refusal, atomic_write(tmp_path / "result.txt"):
+        raise AssertionError("nothing may be computed for a file that cannot be")
+
+
+def test_a_folder_where_the_file_must_be(tmp_path):
+    target = tmp_path / "result.txt"
+    target.mkdir()
+    refusal = pytest.raises(UserError, match=r"^cannot write .*result\.txt: Is a directory;")
+    with refusal, atomic_write(target) as temporary:
+        temporary.write_text("whole")
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_full_disk(tmp_path):
+    target = tmp_path / "result.txt"
+    target.write_text("old")
+    refusal = pytest.raises(UserError, match="No space left on device; make its folder writable or")
+    with refusal, atomic_write(target), Path("/dev/full").open("w") as full:
+        full.write("x")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_file_is_readable_for_others_as_the_user_allows(tmp_path):
+    """A temporary file is for its owner alone; a result is not."""
+    plain, ours = tmp_path / "plain", tmp_path / "ours"
+    plain.touch()
+    with atomic_write(ours) as temporary:
+        temporary.touch()
+    assert stat.S_IMODE(ours.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_threads_leave_the_process_its_mask(tmp_path):
+    """The mask can only be read by changing it, which no thread may do to another."""
+
+    def write(number: int) -> None:
+        for repetition in range(50):
+            with atomic_write(tmp_path / f"{number}-{repetition}") as temporary:
+                temporary.touch()
+
+    before = os.umask(0o027)
+    try:
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])
+def test_the_hash_is_that_of_all_bytes(tmp_path, size):
+    content = bytes(range(256)) * (size // 256 + 1)
+    (tmp_path / "file").write_bytes(content[:size])
+    assert sha256_file(tmp_path / "file") == hashlib.sha256(content[:size]).hexdigest()
