@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -217,3 +219,24 @@ def _leaves(value: Any) -> list[Any]:
     if isinstance(value, list):
         return [leaf for part in value for leaf in _leaves(part)]
     return [value]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import vlprompt_pipeline",
+        "import sys; sys.argv = ['kedro', '--version']; "
+        "from kedro.framework.cli.cli import main; main()",
+    ],
+    ids=["import", "kedro --version"],
+)
+def test_what_a_person_waits_for_imports_neither_torch_nor_mlflow(code):
+    check = "import sys; heavy = {'torch', 'mlflow', 'open_clip'} & set(sys.modules); print(heavy)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"try:\n {code}\nfinally:\n {check}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "set()"

@@ -3,12 +3,13 @@
 import os
 import warnings
 
-from vlprompt_pipeline.hooks import ErrorHook, ParameterHook, SummaryHook, TrackingHook
+from vlprompt_pipeline.hooks import ErrorHook, ParameterHook, StepHook, SummaryHook, TrackingHook
 
 # Nothing is reported to anybody unless the user asks for it; set before any of them is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # its own news of tables made
 
 # Kedro calls OmegaConf by a name OmegaConf is about to drop; not ours to mend, no news to the user.
 warnings.filterwarnings("ignore", message="register_new_resolver")
@@ -18,7 +19,7 @@ warnings.filterwarnings("ignore", message="One or more dataset names contain '.'
 # The method's name is bound to a node function with `partial`; a worker process forgets its name.
 warnings.filterwarnings("ignore", message="The node producing outputs")
 
-HOOKS = (ParameterHook(), TrackingHook(), SummaryHook(), ErrorHook())
+HOOKS = (ParameterHook(), TrackingHook(), StepHook(), SummaryHook(), ErrorHook())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

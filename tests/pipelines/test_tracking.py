@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.request import urlopen
 
 import mlflow
 import pytest
@@ -66,3 +73,54 @@ def test_a_run_and_a_failure_are_recorded(project, monkeypatch):
 def test_it_can_be_off(finished):
     assert not (finished.root / "mlflow.db").exists()
     assert not (finished.root / "mlruns").exists()
+
+
+def test_a_server_named_by_the_environment(project, monkeypatch):
+    with served(project.root / "server") as uri:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        project.run({**ON, "methods": ["zero_shot"]})
+        client = mlflow.MlflowClient(uri)
+        experiment = client.get_experiment_by_name("vlprompt")
+        child, parent = client.search_runs([experiment.experiment_id])
+        assert {child.info.status, parent.info.status} == {"FINISHED"}
+        files = {file.path for file in client.list_artifacts(child.info.run_id)}
+        assert "prompt.vlp" in files
+    assert not (project.root / "mlflow.db").exists()
+
+
+def test_a_server_that_is_not_there_is_told_before_any_work(project, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+    message = project.refusal(ON)
+    assert message.startswith("MLflow at http://127.0.0.1:")
+    assert "start its server, name another place with MLFLOW_TRACKING_URI" in message
+    assert not list(project.data.rglob("*.*"))
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of an MLflow server of this test alone."""
+    folder.mkdir()
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+    stores = ["--backend-store-uri", f"sqlite:///{folder}/server.db"]
+    stores += ["--artifacts-destination", str(folder / "artifacts")]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    uri = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(command + stores, cwd=folder, **quiet) as server:
+        try:
+            for _ in range(300):
+                with suppress(OSError), urlopen(f"{uri}/health"):
+                    break
+                assert server.poll() is None
+                time.sleep(0.2)
+            yield uri
+        finally:
+            server.terminate()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

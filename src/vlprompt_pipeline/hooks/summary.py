@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.hooks import hook_impl
-
-# One line a node is what a person reads; every load and save, and a tool's own news, are not.
-QUIET = ("kedro.io.data_catalog", "kedro.runner.sequential_runner", "mlflow", "alembic")
 
 SHOWN = {"report_page": "report", "report_table": "table"}
 
@@ -21,11 +17,8 @@ class SummaryHook:
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
-        """Remember where paths are relative to, and keep the log short."""
+        """Remember where paths are relative to."""
         self._project = Path(context.project_path)
-        for name in QUIET:  # here, because Kedro sets levels again when it configures the project
-            logging.getLogger(name).setLevel(logging.WARNING)
-        logging.getLogger("kedro_viz").setLevel(logging.ERROR)
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Any, catalog: Any) -> None:

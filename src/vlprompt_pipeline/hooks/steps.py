@@ -1,0 +1,28 @@
+"""One line for each finished node of a run: what it was and how long it took."""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+
+logger = logging.getLogger(__name__)
+
+
+class StepHook:
+    """Logs finished nodes; Kedro's own three lines a node are off in conf/logging.yml."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, float] = {}
+
+    @hook_impl
+    def before_node_run(self, node: Any) -> None:
+        """Start the clock of this node; threads run several."""
+        self._started[node.name] = perf_counter()
+
+    @hook_impl
+    def after_node_run(self, node: Any) -> None:
+        """Log its name and seconds."""
+        logger.info("%6.1f s  %s", perf_counter() - self._started.pop(node.name), node.name)
