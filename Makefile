@@ -1,20 +1,15 @@
 # make run and make test do all the set-up themselves; everything else is for later.
 PYTHON ?= python3
-SEEDS  ?= 1 2 3
+SEEDS  ?= 1,2,3
 PARAMS ?=
 
 BIN   := .venv/bin
 KEDRO := $(BIN)/kedro
-comma := ,
-extra  = $(if $(PARAMS),$(comma)$(PARAMS))
 
 .PHONY: run test lint viz ui pictures clean
 
 run: .venv/installed ## train, quantize and compare on an embedded dataset, seeds 1 to 3
-	@for seed in $(filter-out $(lastword $(SEEDS)),$(SEEDS)); do \
-	    $(KEDRO) run --pipelines=cell --params=seed=$$seed$(extra) || exit 1; \
-	done
-	@$(KEDRO) run --params=seed=$(lastword $(SEEDS))$(extra)
+	@$(KEDRO) sweep --seeds=$(SEEDS) --params=$(PARAMS)
 
 test: .venv/installed-test lint ## linters, contracts and tests
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 -q

@@ -82,9 +82,13 @@ class Project:
         with self.session(params) as session:
             session.run(pipeline_names=list(stages), runner=runner)
 
+    def bootstrap(self) -> None:
+        """Make this the project that Kedro works on."""
+        bootstrap_project(self.root)
+
     def session(self, params: Mapping[str, Any] | None = None) -> KedroSession:
         """A session that has not run yet."""
-        bootstrap_project(self.root)
+        self.bootstrap()
         return KedroSession.create(self.root, runtime_params=merged(QUICK, params or {}))
 
     def refusal(self, params: Mapping[str, Any] | None = None, **how: Any) -> str:

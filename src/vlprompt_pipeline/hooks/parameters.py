@@ -21,6 +21,7 @@ class ParameterHook:
     def after_context_created(self, context: Any) -> None:
         """Check everything under conf and `--params`."""
         # imported here: `kedro --version` and its like need neither pydantic nor torch
+        from vlprompt_pipeline.benchmarks import get_benchmark
         from vlprompt_pipeline.config import RunParameters, parse
         from vlprompt_pipeline.prompts import check_recipe, resolve_recipe
 
@@ -28,6 +29,7 @@ class ParameterHook:
             values = context.config_loader["parameters"]
             parameters = parse(RunParameters, values)
             _require_one_place(values, context.config_loader)
+            get_benchmark(parameters.dataset)
             methods = parameters.selected_methods()
             for method in methods:
                 recipe = resolve_recipe(method, parameters.recipes)

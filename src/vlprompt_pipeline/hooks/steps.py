@@ -25,4 +25,4 @@ class StepHook:
     @hook_impl
     def after_node_run(self, node: Any) -> None:
         """Log its name and seconds."""
-        logger.info("%6.1f s  %s", perf_counter() - self._started.pop(node.name), node.name)
+        logger.info("%7.2f s  %s", perf_counter() - self._started.pop(node.name), node.name)
