@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kedro_datasets._typing import TablePreview
 from kedro_datasets.json import JSONDataset as _JSON
 from kedro_datasets.matplotlib import MatplotlibDataset as _Matplotlib
 from kedro_datasets.pandas import CSVDataset as _CSV
 from kedro_datasets.pandas import ParquetDataset as _Parquet
 from kedro_datasets.text import TextDataset as _Text
+from numpy import ndarray
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.files import atomic_write
@@ -56,6 +58,15 @@ class CSVDataset(_AtomicSave, _CSV):
 
 class ParquetDataset(_AtomicSave, _Parquet):
     """`kedro_datasets.pandas.ParquetDataset`, written atomically."""
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """The first rows, what is an array as a list: Kedro-Viz shows JSON."""
+        table = super().preview(nrows)
+        table["data"] = [
+            [cell.tolist() if isinstance(cell, ndarray) else cell for cell in row]
+            for row in table["data"]
+        ]
+        return table
 
 
 class TextDataset(_AtomicSave, _Text):

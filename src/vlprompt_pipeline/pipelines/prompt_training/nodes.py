@@ -35,19 +35,24 @@ def check_prompts(
     protocol: str,
     *,
     methods: tuple[str, ...],
-) -> None:
+) -> dict[str, int]:
     """Build every method for all classes it will meet: what does not fit is told before long work.
+
+    Returns the number of trainable parameters of each method, for the classes it is trained on.
 
     Raises:
         ConfigError, DataError: initial words, templates or class names do not fit the CLIP.
     """
+    parameters: dict[str, int] = {}
     for method in methods:
         recipe = resolve_recipe(method, recipes)
         for half in protocol_halves(protocol, card["class_names"]).values():
             try:
-                build_plain(recipe, clip, ClassTexts(half.class_names, card["template"]))
+                learner = build_plain(recipe, clip, ClassTexts(half.class_names, card["template"]))
             except ConfigError as error:
                 raise ConfigError(f"recipes.{method}.{error}") from None
+            parameters.setdefault(method, sum(p.numel() for p in learner.parameters()))
+    return parameters
 
 
 def train_prompt(

@@ -25,7 +25,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
     check = Node(
         update_wrapper(partial(check_prompts, methods=methods), check_prompts),
         inputs=["clip", "dataset_card", "params:recipes", "params:protocol"],
-        outputs=None,
+        outputs="parameter_counts",
         name="check_prompts",
     )
     return Pipeline([check, *map(_method_node, methods)])
