@@ -136,8 +136,10 @@ def test_what_paths_are_made_of_is_set_in_globals_alone(project):
     [
         ("shost=3", "parameters: unknown key 'shost' (did you mean 'shots'?); allowed: clip,"),
         ("dataset=demo_count", "dataset 'demo_count' is unknown; did you mean 'demo_counts'? "),
+        ("demo_pretraining.step=3", "demo_pretraining: unknown key 'step' (did you mean 'steps'?)"),
+        ("shots=6,dataset=demo_counts", "6 of the 6 classes of demo_counts have fewer training"),
     ],
-    ids=["from the parameter check", "from a node"],
+    ids=["a key", "a dataset", "a key of another pipeline", "from a node"],
 )
 def test_the_command_line_shows_the_sentence_and_no_frames(project, monkeypatch, params, sentence):
     monkeypatch.chdir(project.root)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError
 from torch import nn
 
 from vlprompt_pipeline.clip._open_clip import open_clip
@@ -117,16 +119,22 @@ def _from_hub(model: str, tag: str) -> tuple[dict[str, Any], Path]:
             f"clip.source: the weights {tag!r} were trained with another activation than {model} "
             f"computes; use open_clip:{other}:{tag}"
         )
-    try:
-        weights = Path(open_clip.download_pretrained(entry))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise WeightsError(
-            f"clip.source: cannot fetch {model}:{tag} ({error}); with the files at hand use "
-            f"local-dir:<folder with {_CONFIG} and {_WEIGHTS}>"
-        ) from error
+    weights = _fetch(entry["hf_hub"].rpartition("/")[0], f"{model}:{tag}")
     keys = ("mean", "std", "interpolation")
     preprocess = {key: entry[key] for key in keys if key in entry}
     return {"model_cfg": {"quick_gelu": False, **model_cfg}, "preprocess_cfg": preprocess}, weights
+
+
+def _fetch(repository: str, asked: str) -> Path:
+    """The safetensors of a repository; open_clip would fetch a pickle where there are none."""
+    try:
+        return Path(hf_hub_download(repository, _WEIGHTS))
+    except (OSError, EntryNotFoundError) as error:
+        raise WeightsError(
+            f"clip.source: cannot fetch {_WEIGHTS} of {asked} from {repository} "
+            f"({str(error).splitlines()[0]}); with the files at hand use "
+            f"local-dir:<folder with {_CONFIG} and {_WEIGHTS}>"
+        ) from error
 
 
 def _build(config: dict[str, Any], weights: Path) -> nn.Module:

@@ -58,7 +58,7 @@ One model, one seed: no spread is known.
 
 ## The same again
 
-`kedro run --pipeline=demo_pretraining` repeats it. The same seed gives the same file, bit for
+`kedro run --pipelines=demo_pretraining` repeats it. The same seed gives the same file, bit for
 bit, on one machine with the same libraries and the same number of threads ({threads}); tests
 check this on a short run. On another processor, number of threads or version of a library the
 last bits of sums differ, and after thousands of steps so does the file; expect similar figures,

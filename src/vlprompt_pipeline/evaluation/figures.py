@@ -145,7 +145,7 @@ def _draw_equal_h(axes: Axes) -> None:
     both = top - bottom + right - left
     step = next(step for step in (1, 2, 5, 10, 20) if both / step <= 12)
     for h in range(step, 100, step):
-        base = np.linspace(max(left, h / 2 + 0.01), right, 120)
+        base = np.linspace(max(left, h / 2 + 0.01), max(right, h / 2 + 0.02), 120)
         new = h * base / (2 * base - h)
         inside = (new >= bottom) & (new <= top)
         if np.count_nonzero(inside) < 12:

@@ -23,11 +23,13 @@ class ParameterHook:
         # imported here: `kedro --version` and its like need neither pydantic nor torch
         from vlprompt_pipeline.benchmarks import get_benchmark
         from vlprompt_pipeline.config import RunParameters, parse
+        from vlprompt_pipeline.demo import PretrainingConfig
         from vlprompt_pipeline.prompts import check_recipe, resolve_recipe
 
         try:
             values = context.config_loader["parameters"]
             parameters = parse(RunParameters, values)
+            parse(PretrainingConfig, parameters.demo_pretraining, "demo_pretraining")
             _require_one_place(values, context.config_loader)
             get_benchmark(parameters.dataset)
             methods = parameters.selected_methods()

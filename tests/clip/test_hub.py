@@ -1,0 +1,96 @@
+"""`open_clip:<model>:<tag>` against a stand-in for the hub on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from conftest import TINY_CLIP
+from vlprompt_pipeline.files import sha256_file
+
+WEIGHTS = "open_clip_model.safetensors"
+LOAD = """
+import json, sys
+from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip import load_clip
+from vlprompt_pipeline.errors import WeightsError
+open_clip.add_model_config(sys.argv[1])
+entry = {"hf_hub": "someone/tiny/", "quick_gelu": True, "mean": (0.5,) * 3, "std": (0.25,) * 3}
+open_clip.pretrained._PRETRAINED["tiny"] = {"stub": entry}
+try:
+    clip = load_clip("open_clip:tiny:stub", "tiny", "cpu")
+    print(json.dumps([clip.weights_sha256, clip.preprocessing.mean]))
+except WeightsError as error:
+    print(json.dumps(str(error)))
+"""
+
+
+class Hub(SimpleHTTPRequestHandler):
+    """Serves a folder as the files of a repository."""
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(path.removeprefix("/someone/tiny/resolve/main"))
+
+    def end_headers(self) -> None:
+        file = Path(self.translate_path(self.path))
+        if file.is_file():
+            self.send_header("ETag", f'"{hashlib.sha256(file.read_bytes()).hexdigest()}"')
+            self.send_header("X-Repo-Commit", "0" * 40)
+        super().end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """Requests are no news."""
+
+
+@pytest.fixture
+def hub(tiny_clip_folder) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, directory=tiny_clip_folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def load(endpoint: str, folder: Path, *, offline: bool = False) -> object:
+    """What a fresh process prints that loads the tag; the endpoint is read at import."""
+    config = folder / "tiny.json"
+    config.write_text(json.dumps(TINY_CLIP))
+    environment = os.environ | {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hub")}
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, config],
+        env=environment | {"HF_HUB_OFFLINE": str(int(offline))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_tag_is_fetched_and_known_by_its_hash(hub, tiny_clip_folder, tmp_path):
+    weights_sha256, mean = load(hub, tmp_path)
+    assert weights_sha256 == sha256_file(tiny_clip_folder / WEIGHTS)
+    assert mean == [0.5] * 3
+
+
+def test_a_repository_without_safetensors_is_told_and_no_pickle_is_fetched(hub, tmp_path):
+    message = load(f"{hub}/elsewhere", tmp_path)
+    assert message.startswith(f"clip.source: cannot fetch {WEIGHTS} of tiny:stub from someone/tiny")
+    assert message.endswith(f"local-dir:<folder with open_clip_config.json and {WEIGHTS}>")
+    assert not [file for file in (tmp_path / "hub").rglob("*") if file.suffix in (".bin", ".pt")]
+
+
+def test_what_to_do_without_a_network_is_said(tmp_path):
+    message = load("http://127.0.0.1:9", tmp_path, offline=True)
+    assert message.startswith(
+        f"clip.source: cannot fetch {WEIGHTS} of tiny:stub from someone/tiny ("
+    )
+    assert message.endswith(f"local-dir:<folder with open_clip_config.json and {WEIGHTS}>")
