@@ -36,9 +36,12 @@ def runs(project: Project) -> list[Run]:
     return client.search_runs([experiment.experiment_id], order_by=["start_time ASC"])
 
 
-def test_a_run_and_a_failure_are_recorded(project, monkeypatch):
+def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):
     monkeypatch.chdir(project.data)  # where the store is does not depend on it
     project.run(ON)
+    shown = capsys.readouterr().out
+    assert "report: data/08_reporting/report.html\n" in shown
+    assert f"runs: sqlite:///{project.root / 'mlflow.db'}\n" in shown
     parent, *children = runs(project)
     assert parent.info.status == "FINISHED"
     assert parent.info.run_name == "demo_counts 4 shots seed 1"

@@ -9,6 +9,8 @@ from typing import Any
 import click
 from kedro.framework.hooks import hook_impl
 
+from vlprompt_pipeline.hooks.tracking import tracking_uri
+
 SHOWN = {"report_page": "report", "report_table": "table"}
 
 
@@ -17,8 +19,9 @@ class SummaryHook:
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
-        """Remember where paths are relative to."""
+        """Remember where paths are relative to, and where runs are recorded."""
         self._project = Path(context.project_path)
+        self._tracking = context.config_loader["parameters"]["tracking"]
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Any, catalog: Any) -> None:
@@ -27,8 +30,13 @@ class SummaryHook:
         if "report_text" not in made:
             return
         click.echo(f"\n{catalog.load('report_text')}")
-        for name, title in SHOWN.items():
-            if name in made:
-                path = os.path.relpath(catalog.get(name).filepath, self._project)
-                click.echo(f"{title:>8}: {path}")
-        click.echo("    look: make viz (the pipeline), make ui (every run in MLflow)\n")
+        lines = {
+            title: os.path.relpath(catalog.get(name).filepath, self._project)
+            for name, title in SHOWN.items()
+            if name in made
+        }
+        if self._tracking["enabled"]:
+            lines["runs"] = tracking_uri(self._tracking["uri"], self._project)
+        lines["look"] = "make viz (the pipeline), make ui (the runs in MLflow)"
+        lines["next"] = ".venv/bin/kedro run --params=dataset=demo_flags (more: README.md)"
+        click.echo("".join(f"{title:>8}: {text}\n" for title, text in lines.items()))

@@ -48,7 +48,7 @@ class TrackingHook:
             return
         from vlprompt_pipeline.hooks import mlflow_store as store
 
-        uri = self._tracking_uri(tracking["uri"])
+        uri = tracking_uri(tracking["uri"], self._project)
         logged = {k: v for k, v in self._parameters.items() if k not in _NOT_LOGGED}
         try:
             self._run = store.open_parent(
@@ -110,12 +110,13 @@ class TrackingHook:
         if run is not None:
             run.end(status, reason)
 
-    def _tracking_uri(self, configured: str) -> str:
-        """The environment's URI, or the configured one with a sqlite path put under the project."""
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or configured
-        scheme, _, path = uri.partition(":///")
-        relative = scheme == "sqlite" and not path.startswith("/")
-        return f"sqlite:///{self._project / path}" if relative else uri
+
+def tracking_uri(configured: str, project: Path) -> str:
+    """The environment's URI, or the configured one with a sqlite path put under the project."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or configured
+    scheme, _, path = uri.partition(":///")
+    relative = scheme == "sqlite" and not path.startswith("/")
+    return f"sqlite:///{project / path}" if relative else uri
 
 
 def _logged_outputs(
