@@ -23,6 +23,12 @@ from vlprompt_pipeline.errors import ConfigError
 VALUES: dict[str, Any] = {
     "dataset": "demo_counts",
     "dataset_root": "data/01_raw",
+    "split": "official",
+    "own_data": {
+        "template": "a photo of a {}.",
+        "class_names": None,
+        "split": {"train": 0.5, "val": 0.2, "test": 0.3, "seed": 1},
+    },
     "protocol": "base_to_new",
     "shots": 16,
     "seed": 1,
@@ -76,7 +82,22 @@ def test_values_are_read_and_cannot_be_changed():
         ("seed", -1, "parameters.seed is -1: input should be greater than or equal to 0"),
         ("seed", 1.5, "parameters.seed is 1.5: input should be a valid integer, got a number "),
         ("device", "gpu", "parameters.device is 'gpu': input should be 'auto', 'cpu', 'cuda' or "),
-        ("dataset", "../etc", "parameters.dataset is '../etc': string should match pattern "),
+        ("dataset", "../etc", "parameters.dataset is '../etc': a dataset's name stands in paths; "),
+        ("dataset", "", "parameters.dataset is '': a dataset's name stands in paths; rename the "),
+        ("dataset", "a\n", "parameters.dataset is 'a\\n': a dataset's name stands in paths; "),
+        ("split", "new", "parameters.split is 'new': input should be 'official' or 'random'"),
+        (
+            "own_data.template",
+            "a photo",
+            "parameters.own_data.template is 'a photo': a template has {} once, where the class ",
+        ),
+        (
+            "own_data.split.test",
+            0.5,
+            "parameters.own_data.split is {'train': 0.5, 'val': 0.2, 'test': 0.5, 'seed': 1}: the "
+            "shares train, val and test make 1.2, not 1",
+        ),
+        ("own_data.split.test", 0, "parameters.own_data.split.test is 0: input should be greater "),
         ("clip.name", "", "parameters.clip.name is '': string should match pattern "),
         ("clip", 3, "parameters.clip is 3: input should be a valid dictionary or instance of "),
         ("clip.source", ..., "parameters.clip.source is missing; set it in conf or with --params"),

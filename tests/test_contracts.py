@@ -171,7 +171,7 @@ def test_the_whole_is_its_stages(pipelines):
     assert {node.name for node in pipelines["__default__"].nodes} == nodes
     free = pipelines["__default__"].inputs()
     sources = {"clip", "records", "dataset_root"}
-    folders = {"check_folder", "feature_store", "checkpoint_folder"}
+    folders = {"check_folder", "split_folder", "feature_store", "checkpoint_folder"}
     assert {name for name in free if not name.startswith("params:")} == sources | folders
 
 

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from vlprompt_pipeline.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+
+
+def _safe_in_paths(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+        raise ValueError(
+            "a dataset's name stands in paths; rename the folder or table to up to 100 letters, "
+            "digits, '.', '_' and '-', with a letter or digit first"
+        )
+    return name
+
+
+DatasetName = Annotated[str, AfterValidator(_safe_in_paths)]
 
 
 class Parameters(BaseModel):
@@ -78,11 +99,50 @@ class TrackingParameters(Parameters):
     uri: str
 
 
+class RandomSplitParameters(Parameters):
+    """Shares of a random split and its seed, where data has no test part or `split` is `random`."""
+
+    train: float = Field(gt=0, lt=1)
+    val: float = Field(ge=0, lt=1)
+    test: float = Field(gt=0, lt=1)
+    seed: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        total = self.train + self.val + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares train, val and test make {total:g}, not 1")
+        return self
+
+
+class OwnDataParameters(Parameters):
+    """How own photos are read: a folder or table of `dataset_root` that is no known dataset.
+
+    `template` is the text of the zero-shot prompt, `{}` the class name. `class_names` is a file
+    that maps class folders to names, relative to `dataset_root`.
+    """
+
+    template: str
+    class_names: str | None
+    split: RandomSplitParameters
+
+    @field_validator("template")
+    @classmethod
+    def _one_place(cls, template: str) -> str:
+        if template.count("{}") != 1 or template.count("{") + template.count("}") != 2:
+            raise ValueError(
+                "a template has {} once, where the class name goes, as 'a photo of a {}.'"
+            )
+        return template
+
+
 class RunParameters(Parameters):
     """Everything under conf/<env>/parameters*.yml together with `--params`."""
 
-    dataset: Slug
+    dataset: DatasetName
     dataset_root: str
+    split: Literal["official", "random"]
+    own_data: OwnDataParameters
     protocol: Literal["base_to_new", "few_shot"]
     shots: int = Field(ge=1)
     seed: int = Field(ge=0)

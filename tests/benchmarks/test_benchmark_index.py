@@ -36,7 +36,7 @@ def test_rows_are_those_of_the_split_in_its_order(miniature):
     assert set(index.table["source"]) == {"caltech101"}
     assert index.class_names == ("face", "leopard", "airplane", "car side")
     assert index.template == "a photo of a {}."
-    assert not index.is_random_split
+    assert (index.random_split, index.findings) == ("", None)
 
 
 def test_folder_and_path_lead_to_the_image(miniature, monkeypatch):

@@ -8,6 +8,9 @@ from vlprompt_pipeline.benchmarks.checks import ImageCheck, check_images, inspec
 from vlprompt_pipeline.benchmarks.class_split import ClassHalf, ClassSplit, split_classes
 from vlprompt_pipeline.benchmarks.few_shot import FewShotSet, sample_few_shot
 from vlprompt_pipeline.benchmarks.index import BenchmarkIndex, build_index
+from vlprompt_pipeline.benchmarks.own_data import OwnData, build_own_index, require_known
+from vlprompt_pipeline.benchmarks.random_benchmarks import require_splittable
+from vlprompt_pipeline.benchmarks.random_split import RandomSplit
 from vlprompt_pipeline.benchmarks.registry import BENCHMARKS, get_benchmark
 from vlprompt_pipeline.benchmarks.schema import COLUMNS, PARTS, validate_index
 from vlprompt_pipeline.benchmarks.split import PartCounts, Split, SplitSource
@@ -24,15 +27,20 @@ __all__ = [
     "ClassSplit",
     "FewShotSet",
     "ImageCheck",
+    "OwnData",
     "PartCounts",
+    "RandomSplit",
     "Split",
     "SplitFile",
     "SplitSource",
     "build_index",
+    "build_own_index",
     "check_images",
     "get_benchmark",
     "inspect_images",
     "read_split",
+    "require_known",
+    "require_splittable",
     "sample_few_shot",
     "split_classes",
     "validate_index",

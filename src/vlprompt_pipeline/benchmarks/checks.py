@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
+from vlprompt_pipeline.benchmarks.findings import Findings, some
 from vlprompt_pipeline.benchmarks.index import BenchmarkIndex
 from vlprompt_pipeline.benchmarks.presence import find_absent
 from vlprompt_pipeline.benchmarks.schema import PARTS
@@ -43,6 +44,8 @@ class ImageCheck:
             (part, path): a leak from training to test, told but not refused, because official
             splits have some.
         bytes_on_disk: size of the images found.
+        random_split: how the split was drawn, if it is not the one the data came with.
+        findings: what lies beside the images of own data; None for a benchmark.
     """
 
     dataset: str
@@ -54,6 +57,8 @@ class ImageCheck:
     unreadable: tuple[tuple[str, str], ...]
     duplicates: tuple[tuple[tuple[str, str], ...], ...]
     bytes_on_disk: int
+    random_split: str = ""
+    findings: Findings | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -102,34 +107,60 @@ def inspect_images(
 def check_images(
     index: BenchmarkIndex, cache: Path | None = None, workers: int | None = None
 ) -> ImageCheck:
-    """Inspect every image of an index, refuse broken ones and warn of duplicates.
+    """Inspect every image of an index, refuse broken ones and warn of what else was found.
 
     Arguments as of `inspect_images`.
 
     Raises:
         ConfigError: `workers` is below 1.
-        DataError: images are gone or cannot be decoded; all of them are named at once.
+        DataError: images are gone or cannot be decoded, or own classes have no test image; all of
+            them are named at once.
     """
     check = inspect_images(index, cache, workers)
+    _warn(check)
+    refused = list(filter(None, [_broken(index, check), _untested(check)]))
+    if refused:
+        raise DataError("; ".join(refused))
+    return check
+
+
+def _broken(index: BenchmarkIndex, check: ImageCheck) -> str:
     broken = [(path, "gone since the index was made") for path in check.missing]
     broken += check.unreadable
-    if broken:
-        listed = "; ".join(f"{path} ({reason})" for path, reason in broken[:_SHOWN])
-        more = f"; and {len(broken) - _SHOWN:,} more" if len(broken) > _SHOWN else ""
-        raise DataError(
-            f"{len(broken):,} of the {len(index.table):,} images of {index.name} under "
-            f"{index.folder} cannot be read: {listed}{more}; replace them by the files of the "
-            "original archive and run again"
-        )
+    if not broken:
+        return ""
+    listed = "; ".join(f"{path} ({reason})" for path, reason in broken[:_SHOWN])
+    more = f"; and {len(broken) - _SHOWN:,} more" if len(broken) > _SHOWN else ""
+    remedy = "replace them by the files of the original archive"
+    return (
+        f"{len(broken):,} of the {len(index.table):,} images of {index.name} under "
+        f"{index.folder} cannot be read: {listed}{more}; "
+        f"{remedy if check.findings is None else 'replace or delete them'} and run again"
+    )
+
+
+def _untested(check: ImageCheck) -> str:
+    names = check.findings.untested_classes if check.findings else ()
+    if not names:
+        return ""
+    return (
+        f"{len(names):,} of the {check.classes:,} classes of {check.dataset} have no test image "
+        f"({some(names)}); add images, at least two a class, or move these classes elsewhere"
+    )
+
+
+def _warn(check: ImageCheck) -> None:
+    found = check.findings.sentences() if check.findings else []
+    if found:
+        _logger.warning("%s: %s.", check.dataset, "; ".join(found))
     if check.duplicates:
         twins = " and ".join(f"{path} in {part}" for part, path in check.duplicates[0])
         _logger.warning(
             "%s has the same picture in more than one part, %d times; the first is %s.",
-            index.name,
+            check.dataset,
             len(check.duplicates),
             twins,
         )
-    return check
 
 
 def _decode_all(rows: pd.DataFrame, folder: Path, workers: int | None) -> list[_Decoded]:
@@ -198,6 +229,8 @@ def _summarise(
         ),
         duplicates=_across_parts(facts),
         bytes_on_disk=int(facts["bytes"].sum()),
+        random_split=index.random_split,
+        findings=index.findings,
     )
 
 

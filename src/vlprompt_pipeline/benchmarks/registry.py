@@ -22,8 +22,13 @@ def get_benchmark(name: str) -> Benchmark:
     """
     if name in BENCHMARKS:
         return BENCHMARKS[name]
+    raise ConfigError(unknown_dataset(name))
+
+
+def unknown_dataset(name: str) -> str:
+    """The sentence for a name that no dataset has, with the nearest one and all there are."""
     close = get_close_matches(name.lower(), BENCHMARKS, n=1)
-    raise ConfigError(
+    return (
         f"dataset {name!r} is unknown"
         + (f"; did you mean {close[0]!r}?" if close else ";")
         + f" known are {', '.join(sorted(BENCHMARKS))}"

@@ -59,7 +59,7 @@ def _average(members: list[Summary]) -> Average:
     for summary in members:
         for row in summary.table.to_dict("records"):
             rows[row["method"]].append(row)
-    datasets = tuple(summary.group.key.dataset for summary in members)
+    datasets = tuple(summary.group.key.data for summary in members)
     official = published_protocol(key.protocol, key.clip, key.shots)
     comparable = official if set(datasets) == DATASETS else None
     complete = [_row(found, comparable) for found in rows.values() if len(found) == len(members)]

@@ -71,7 +71,11 @@ class MethodResult(_Frozen):
 
 
 class Cell(_Frozen):
-    """What was run, and the fingerprints of everything the figures depend on."""
+    """What was run, and the fingerprints of everything the figures depend on.
+
+    `random_split` tells of a split that is not the one the data came with, such as "own random
+    split, seed 1"; it stands wherever the result is shown.
+    """
 
     protocol: str = Field(min_length=1)
     dataset: str = Field(min_length=1)
@@ -80,6 +84,7 @@ class Cell(_Frozen):
     clip: str = Field(min_length=1)
     weights_sha256: str = Field(min_length=1)
     split_sha256: str = Field(min_length=1)
+    random_split: str = ""
     few_shot_sha256: str = Field(min_length=1)
     template_set: str = Field(min_length=1)
     code_version: str = Field(min_length=1)
@@ -124,7 +129,13 @@ class GroupKey(NamedTuple):
     template_set: str
     weights_sha256: str
     split_sha256: str
+    random_split: str
     classes: tuple[tuple[str, ...], tuple[str, ...]]
+
+    @property
+    def data(self) -> str:
+        """For instance "demo_counts", or "my_photos (own random split, seed 1)"."""
+        return f"{self.dataset} ({self.random_split})" if self.random_split else self.dataset
 
 
 @dataclass(frozen=True)
@@ -172,6 +183,7 @@ def group_key(record: CellRecord) -> GroupKey:
         template_set=cell.template_set,
         weights_sha256=cell.weights_sha256,
         split_sha256=cell.split_sha256,
+        random_split=cell.random_split,
         classes=(record.classes.base, record.classes.new),
     )
 

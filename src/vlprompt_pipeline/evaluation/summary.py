@@ -21,6 +21,7 @@ _KEY_COLUMNS = (
     "template_set",
     "weights_sha256",
     "split_sha256",
+    "random_split",
 )
 _SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes")
 
@@ -81,7 +82,7 @@ class Summary:
     def conditions(self) -> str:
         """For instance "demo_counts, 16 shots, seeds 1–3"."""
         key = self.group.key
-        return f"{key.dataset}, {shots_text(key.shots)}, {seeds_text(self.group.seeds)}"
+        return f"{key.data}, {shots_text(key.shots)}, {seeds_text(self.group.seeds)}"
 
     def row(self, method: str) -> dict[str, object] | None:
         """The row of a method, None if the group lacks it."""
@@ -170,8 +171,10 @@ def _with_deltas(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_published(table: pd.DataFrame, group: Group) -> pd.DataFrame:
-    """Add the published figures of the same protocol, CLIP and dataset, where the CSV knows any."""
+    """Add the published figures of the same protocol, CLIP and split, where the CSV knows any."""
     key = group.key
+    if key.random_split:
+        return table
     protocol = published_protocol(key.protocol, key.clip, key.shots)
     if protocol is None:
         return table

@@ -48,6 +48,10 @@ class OpenRun:
         tags = {**tags, "mlflow.parentRunId": self.run_id}
         return _open(self.client, self.experiment, name, tags, parameters)
 
+    def tag(self, name: str, value: str) -> None:
+        """Mark the run."""
+        self.client.set_tag(self.run_id, name, value)
+
     def log_outputs(self, catalog: Any, outputs: Mapping[str, str]) -> None:
         """Log outputs, each in the way the catalog names.
 

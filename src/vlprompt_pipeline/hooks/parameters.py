@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.hooks import hook_impl
@@ -13,6 +14,9 @@ from yaml import YAMLError
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.selection import select_methods
 
+if TYPE_CHECKING:
+    from vlprompt_pipeline.config import RunParameters
+
 
 class ParameterHook:
     """Refuses unknown keys and wrong values in one sentence, and notes the methods to run."""
@@ -21,7 +25,6 @@ class ParameterHook:
     def after_context_created(self, context: Any) -> None:
         """Check everything under conf and `--params`."""
         # imported here: `kedro --version` and its like need neither pydantic nor torch
-        from vlprompt_pipeline.benchmarks import get_benchmark
         from vlprompt_pipeline.config import RunParameters, parse
         from vlprompt_pipeline.demo import PretrainingConfig
         from vlprompt_pipeline.prompts import check_recipe, resolve_recipe
@@ -31,7 +34,7 @@ class ParameterHook:
             parameters = parse(RunParameters, values)
             parse(PretrainingConfig, parameters.demo_pretraining, "demo_pretraining")
             _require_one_place(values, context.config_loader)
-            get_benchmark(parameters.dataset)
+            _require_dataset(parameters, Path(context.project_path))
             methods = parameters.selected_methods()
             for method in methods:
                 recipe = resolve_recipe(method, parameters.recipes)
@@ -39,6 +42,15 @@ class ParameterHook:
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
         select_methods(methods)
+
+
+def _require_dataset(parameters: RunParameters, project: Path) -> None:
+    """A known dataset, or own photos below the dataset root; nothing is read yet."""
+    from vlprompt_pipeline.benchmarks import BENCHMARKS, require_known, require_splittable
+
+    require_known(parameters.dataset, project / Path(parameters.dataset_root).expanduser())
+    if parameters.split == "random" and parameters.dataset in BENCHMARKS:
+        require_splittable(parameters.dataset)
 
 
 def _require_one_place(values: Mapping[str, Any], loader: Any) -> None:

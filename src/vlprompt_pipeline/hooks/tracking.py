@@ -84,11 +84,14 @@ class TrackingHook:
         shared, by_method = _logged_outputs(pipeline, catalog)
         try:
             with run.ended():
+                tags = _data_tags(pipeline, catalog)
+                for name, value in tags.items():
+                    run.tag(name, value)
                 run.log_outputs(catalog, shared)
                 for method, outputs in by_method.items():
                     recipe = resolve_recipe(method, self._parameters["recipes"])
                     settings = recipe.model_dump(mode="json", exclude_none=True)
-                    child = run.open_child(method, {"method": method}, settings)
+                    child = run.open_child(method, {"method": method, **tags}, settings)
                     with child.ended():
                         child.log_outputs(catalog, outputs)
         except store.StoreError as error:
@@ -117,6 +120,14 @@ def tracking_uri(configured: str, project: Path) -> str:
     scheme, _, path = uri.partition(":///")
     relative = scheme == "sqlite" and not path.startswith("/")
     return f"sqlite:///{project / path}" if relative else uri
+
+
+def _data_tags(pipeline: Any, catalog: Any) -> dict[str, str]:
+    """A mark for runs on a split that is not the one the data came with."""
+    if "dataset_card" not in pipeline.datasets():
+        return {}
+    mark = catalog.load("dataset_card")["random_split"]
+    return {"split": mark} if mark else {}
 
 
 def _logged_outputs(

@@ -11,7 +11,13 @@ def create_pipeline(**kwargs) -> Pipeline:
         [
             Node(
                 index_images,
-                inputs=["params:dataset", "dataset_root"],
+                inputs=[
+                    "params:dataset",
+                    "dataset_root",
+                    "params:split",
+                    "params:own_data",
+                    "split_folder",
+                ],
                 outputs=["raw_index", "dataset_card"],
                 name="index_images",
             ),

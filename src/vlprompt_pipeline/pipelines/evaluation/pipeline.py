@@ -38,6 +38,7 @@ def _method_nodes(method: str) -> list[Node]:
                 f"{method}.prompt",
                 "clip",
                 "class_halves",
+                "dataset_card",
                 "params:protocol",
             ],
             outputs=f"{method}.record",

@@ -1,0 +1,64 @@
+"""What a person should know about a folder or table of own photos before trusting a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found beside the images themselves.
+
+    Attributes:
+        ignored_files: number of files that are no images by their ending, by ending.
+        loose_images: number of images that lie outside every class folder, and so have no class.
+        empty_classes: class folders without an image; they are no classes.
+        single_image_classes: names of classes with one image in all.
+        untested_classes: names of classes without a test image. They cannot be scored, so a check
+            refuses them.
+        alike_classes: groups of class folders whose names differ only in upper and lower case, or
+            not at all once underscores are spaces.
+    """
+
+    ignored_files: Mapping[str, int]
+    loose_images: int
+    empty_classes: tuple[str, ...]
+    single_image_classes: tuple[str, ...]
+    untested_classes: tuple[str, ...]
+    alike_classes: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what `dataclasses.asdict` and JSON made of it."""
+        values = {field.name: stored[field.name] for field in fields(cls)}
+        for name, value in values.items():
+            if isinstance(value, Sequence):
+                values[name] = tuple(tuple(v) if isinstance(v, list) else v for v in value)
+        return cls(**values)
+
+    def sentences(self) -> list[str]:
+        """Everything but `untested_classes`, one clause each; none if there is nothing to say."""
+        said = []
+        if self.ignored_files:
+            files = ", ".join(f"{suffix} {n:,}" for suffix, n in self.ignored_files.items())
+            said.append(f"files ignored because they are no images by their ending: {files}")
+        if self.loose_images:
+            said.append(f"images ignored because they lie in no class folder: {self.loose_images}")
+        if self.empty_classes:
+            said.append(f"class folders without an image: {some(self.empty_classes)}")
+        if self.single_image_classes:
+            said.append(f"classes with one image only: {some(self.single_image_classes)}")
+        if self.alike_classes:
+            alike = ["/".join(group) for group in self.alike_classes]
+            said.append(f"classes that are called alike: {some(alike)}")
+        return said
+
+
+def some(names: Sequence[str]) -> str:
+    """The first names, and how many others there are."""
+    more = f" and {len(names) - _SHOWN} others" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
