@@ -63,6 +63,6 @@ def require_plain_names(names: Sequence[str], origin: str) -> None:
     strange = [ascii(name) for name in names if _STRANGE.search(name)]
     if strange:
         raise DataError(
-            f"{origin} has {len(strange):,} names with control characters, backslashes or bytes "
-            f"that are no UTF-8: {some(strange)}; rename them"
+            f"{origin} has names with control characters, backslashes or bytes that are no UTF-8 "
+            f"({some(strange)}); rename them"
         )
