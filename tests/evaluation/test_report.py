@@ -119,6 +119,20 @@ def test_published_figures_and_sources_are_shown(make_record):
     assert "OnPoKD paper Table 1" in html
 
 
+def test_a_random_split_is_marked_everywhere_and_beside_no_published_figure(make_record):
+    mark = "own random split, seed 1"
+    record = make_record(
+        {"zero_shot": (190, 188)}, dataset="caltech101", clip="vit_b16", random_split=mark
+    )
+    report = report_of({"1": record, "2": make_record({"zero_shot": (100, 100)})})
+    assert f"<h2>caltech101 ({mark}), base to new" in report.html
+    assert f">caltech101 ({mark})</a>" in report.html
+    assert f"<dt>Split</dt><dd>{mark}, <code>" in report.html
+    assert headline(summary_of({"1": record})).startswith(f"On caltech101 ({mark}), 16 shots")
+    assert report.table["random_split"].tolist() == ["", mark]
+    assert "Published" not in report.html
+
+
 def test_all_classes_make_a_page_without_new_classes(make_record):
     html = report_of({"1": make_record({"zero_shot": (100, None), "coop": (110, None)})}).html
     Page(html)

@@ -142,3 +142,19 @@ def test_the_average_over_the_eleven_has_the_published_one_beside_it(make_record
     }
     (average,) = averages(summaries_of(records))
     assert average.table["published_h"].tolist() == [71.70]
+
+
+def test_the_average_over_the_eleven_with_a_random_split_stands_alone_and_says_so(make_record):
+    records = {
+        name: make_record(
+            {"zero_shot": (100, 100)},
+            dataset=name,
+            clip="vit_b16",
+            random_split="own random split, seed 1" if name == "dtd" else "",
+        )
+        for name in DATASETS
+    }
+    (average,) = averages(summaries_of(records))
+    assert "published_h" not in average.table
+    assert "dtd (own random split, seed 1)" in average.datasets
+    assert "caltech101" in average.datasets

@@ -98,6 +98,26 @@ def test_spellings_of_parts(root):
     assert index(root).table["part"].value_counts().to_dict() == {"val": 4, "train": 2, "test": 2}
 
 
+def test_labels_of_other_types_than_text(root):
+    table = pd.DataFrame(rows())
+    table["label"] = table["label"].astype("category")
+    table.to_parquet(root / "zoo.parquet")
+    assert index(root).class_names == ("a cat", "a dog")
+    table["label"] = [None, *[3] * 7]
+    table.to_parquet(root / "zoo.parquet")
+    assert refusal(root) == f"row 1 of {root}/zoo.parquet has no label; every image needs both"
+    pd.DataFrame({3: ["a.png"]}).rename(columns=str).to_parquet(root / "zoo.parquet")
+    assert refusal(root).startswith(f"{root}/zoo.parquet has no column path and label, but 3; its")
+
+
+def test_a_heading_with_blanks_and_quoted_commas(root):
+    (root / "pics/cat/000.png").rename(root / "pics/cat/a,b.png")
+    lines = [f'"pics/cat/{name}.png", "cat, tabby"' for name in ("a,b", "001", "002")]
+    lines += [f"pics/dog/{serial:03}.png, dog" for serial in range(4)]
+    (root / "zoo.csv").write_text("path, label\n" + "\n".join(lines) + "\n")
+    assert index(root).class_names == ("cat, tabby", "dog")
+
+
 def test_a_table_goes_before_the_folder_of_the_same_name(root):
     (root / "pics").rename(root / "zoo")
     table = rows()
@@ -175,14 +195,20 @@ def test_columns_that_are_absent(root):
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("zoo.csv", b"", "cannot read {file} (No columns to parse from file); write the table"),
+        ("zoo.csv", b"", "{file} has no column path and label, but none; its columns are path, "),
+        (
+            "zoo.csv",
+            b"path,label\na, b.png,cat\n",
+            "cannot read {file} (row 1 has more cells than the heading; put text with commas into ",
+        ),
+        ("zoo.csv", b"path,label\na.png\n", "row 1 of {file} has no label; every image needs both"),
         ("zoo.csv", b"path,label\n", "{file} has no rows; give it one for each image"),
         (
             "zoo.csv",
             b"path,label\n\xff\xfe,cat\n",
             "cannot read {file} ('utf-8' codec can't decode",
         ),
-        ("zoo.csv", b'path,label\n"a,cat\n', "cannot read {file} (Error tokenizing data"),
+        ("zoo.csv", b'path,label\n"a,cat\n', "cannot read {file} (unexpected end of data"),
         ("zoo.parquet", b"none", "cannot read {file} ("),
     ],
 )

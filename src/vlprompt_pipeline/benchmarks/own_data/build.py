@@ -60,8 +60,8 @@ def build_own_index(
     place = locate_own_data(name, root)
     gathered = gather_folder(place) if place.is_dir() else gather_table(place)
     _require_usable(gathered)
-    mapping = options.class_names and root / Path(options.class_names).expanduser()
-    names = name_classes(gathered.keys, mapping or None)
+    mapping = root / Path(options.class_names).expanduser() if options.class_names else None
+    names = name_classes(gathered.keys, mapping)
     parts, mark = _parts(gathered, options.split, resplit)
     labels = {key: label for label, key in enumerate(gathered.keys)}
     rows: dict[str, list[Row]] = {

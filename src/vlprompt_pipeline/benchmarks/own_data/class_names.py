@@ -53,7 +53,7 @@ def _read(file: Path) -> dict[str, str]:
         ) from error
     try:
         content = _parse(text, file.suffix.lower())
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{file} is not {_FORM} ({reason})") from error
     if not isinstance(content, Mapping) or not all(

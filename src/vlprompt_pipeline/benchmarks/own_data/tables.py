@@ -11,12 +11,15 @@ says the part if all of them begin with one.
 
 from __future__ import annotations
 
+import csv
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from vlprompt_pipeline.benchmarks.findings import some
 from vlprompt_pipeline.benchmarks.own_data.gathered import PART_NAMES, Gathered, Photo
 from vlprompt_pipeline.benchmarks.split import require_inside
 from vlprompt_pipeline.errors import DataError
@@ -93,8 +96,9 @@ def _read_rows(file: Path, path: str, part: str, *, relative: bool = False) -> l
     table = _read(file)
     absent = [column for column in (path, "label") if column not in table.columns]
     if absent:
+        present = some([str(column) for column in table.columns]) or "none"
         raise DataError(
-            f"{file} has no column {' and '.join(absent)}, but {', '.join(table.columns)}; its "
+            f"{file} has no column {' and '.join(absent)}, but {present}; its "
             f"columns are {path}, label and perhaps {part}, separated by commas in a CSV"
         )
     if table.empty:
@@ -129,17 +133,32 @@ def _read(file: Path) -> pd.DataFrame:
     try:
         match file.suffix:
             case ".csv":
-                return pd.read_csv(
-                    file, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
-                )
+                return _read_csv(file)
             case ".jsonl":
                 return pd.read_json(file, lines=True, dtype=False, convert_dates=False)
             case _:
                 return pd.read_parquet(file)
-    except (OSError, ValueError) as error:  # broken CSV, JSON, Parquet and text are ValueErrors
+    except (OSError, ValueError, csv.Error, NotImplementedError) as error:
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"cannot read {file} ({reason}); write the table again") from error
 
 
+def _read_csv(file: Path) -> pd.DataFrame:
+    """All cells as they stand; pandas would drop the rest of a row with an unquoted comma."""
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.DictReader(stream, strict=True, skipinitialspace=True)
+        rows = list(reader)
+    for number, row in enumerate(rows, start=1):
+        if None in row:
+            raise ValueError(
+                f"row {number} has more cells than the heading; put text with commas into quotes"
+            )
+    return pd.DataFrame(rows, columns=reader.fieldnames or [])
+
+
 def _texts(column: pd.Series) -> list[str]:
-    return ["" if pd.isna(value) else str(value).strip() for value in column.tolist()]
+    return ["" if _is_absent(value) else str(value).strip() for value in column.tolist()]
+
+
+def _is_absent(value: object) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))

@@ -1,0 +1,203 @@
+"""Own photos, from a folder or table to the report, without code; and splits drawn by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+from kedro.framework.cli.utils import _split_params
+
+from benchmarks.miniatures import annotation_file, write_miniature
+from benchmarks.own_data.photos import write_classes
+from pipelines.project import ROOT, Project, merged
+from vlprompt_pipeline.benchmarks import BENCHMARKS, read_split
+
+MARK = "own random split, seed 1"
+CLASSES = ("sea_gull", "dog", "Cat", "red_fox")
+OWN = {"dataset": "My.Photos", "shots": 3, "methods": ["zero_shot", "coop"]}
+CELL = "demo/My.Photos/base_to_new/shots3/seed1"
+
+
+@pytest.fixture
+def photos(project: Project):
+    """Class folders below the project's dataset root."""
+    folder = project.data / "01_raw/My.Photos"
+    write_classes(folder, **dict.fromkeys(CLASSES, 8))
+    return folder
+
+
+def intermediate(project: Project, name: str = "My.Photos"):
+    return project.data / "02_intermediate" / name
+
+
+def card(project: Project, name: str = "My.Photos") -> dict[str, Any]:
+    return json.loads((intermediate(project, name) / "dataset_card.json").read_text())
+
+
+def assert_marked(project: Project, name: str, cell: str, mark: str = MARK) -> None:
+    """The mark is in the card, the check, each record, the table, the text and the page."""
+    assert card(project, name)["random_split"] == mark
+    check = json.loads((project.data / "03_primary" / name / "image_check.json").read_text())
+    assert check["random_split"] == mark
+    records = list(project.path("08_reporting/records", cell=cell).glob("*.json"))
+    assert records
+    for record in records:
+        assert json.loads(record.read_text())["cell"]["random_split"] == mark
+    assert set(project.report()["random_split"]) == {mark}
+    reporting = project.data / "08_reporting"
+    assert f"{name} ({mark})" in (reporting / "report.txt").read_text()
+    assert f"<h2>{name} ({mark})," in (reporting / "report.html").read_text()
+
+
+def test_from_a_folder_to_a_marked_report(project, photos):
+    project.run(OWN)
+    assert card(project)["class_names"] == ["Cat", "dog", "red fox", "sea gull"]
+    halves = project.json("05_model_input", "class_halves.json", "My.Photos/base_to_new")
+    assert halves["base"]["class_names"] == ["Cat", "dog"]
+    assert_marked(project, "My.Photos", CELL)
+    (split,) = intermediate(project).glob("split_*.json")
+    published = read_split(split)
+    assert published.sha256 == card(project)["split_sha256"]
+    assert published.sha256.startswith(split.stem.removeprefix("split_"))
+    assert published.counts == (16, 8, 8)
+    report = project.report()
+    assert set(report.index) == {"zero_shot", "coop"}
+    assert report["h"].notna().all()
+
+
+def test_the_commands_of_the_documentation(project, tmp_path, monkeypatch):
+    root = tmp_path / "Pictures"
+    write_classes(root / "my_photos", **dict.fromkeys(("n02111889", "sea_gull", "owl"), 8))
+    monkeypatch.setitem(BENCHMARKS, "caltech101", write_miniature(root))
+    page = (ROOT / "docs/own-photos.md").read_text() + (ROOT / "README.md").read_text()
+    (names,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    (root / "names.json").write_text(names)
+    commands = sorted(set(re.findall(r"kedro run --params=(\S*/home/me/\S*)", page)))
+    assert len(commands) == 4
+    for command in commands:
+        given = _split_params(None, None, command.replace("/home/me/Pictures", str(root)))
+        project.run(merged({"shots": 3, "methods": ["zero_shot"]}, given))
+    data = project.report().reset_index()[["dataset", "random_split"]]
+    assert set(data.itertuples(index=False, name=None)) == {
+        ("caltech101", MARK),
+        ("my_photos", "own random split, seed 2"),
+    }
+
+
+def test_every_run_in_mlflow_is_marked(project, photos, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    store = f"sqlite:///{project.root / 'mlflow.db'}"
+    project.run(merged(OWN, {"tracking": {"enabled": True, "uri": store}}))
+    client = mlflow.MlflowClient(store)
+    runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
+    assert len(runs) == 3
+    assert {run.data.tags["split"] for run in runs} == {MARK}
+    mlflow.set_tracking_uri(None)
+
+
+def test_photos_with_a_test_part_are_not_marked(project):
+    for part in ("train", "test"):
+        write_classes(project.data / "01_raw/zoo" / part, **dict.fromkeys(CLASSES, 3))
+    project.run({**OWN, "dataset": "zoo", "protocol": "few_shot"})
+    assert card(project, "zoo")["random_split"] == ""
+    assert list(intermediate(project, "zoo").glob("split_*")) == []
+    assert project.report()["random_split"].isna().all()
+    assert "random" not in (project.data / "08_reporting/report.txt").read_text()
+
+
+def test_a_table_elsewhere_with_names_and_template_of_its_own(project, tmp_path):
+    root = tmp_path / "pictures"
+    write_classes(root / "pics", **dict.fromkeys(CLASSES, 8))
+    rows = [
+        {"path": str(path.relative_to(root)), "label": path.parent.name}
+        for path in sorted(root.rglob("*.png"))
+    ]
+    pd.DataFrame(rows).to_parquet(root / "table.parquet")
+    (root / "names.yml").write_text("red_fox: a fox\n")
+    own = {"template": "a drawing of {}.", "class_names": "names.yml", "split": {"seed": 5}}
+    project.run({**OWN, "dataset": "table", "dataset_root": str(root), "own_data": own})
+    stored = card(project, "table")
+    assert stored["class_names"] == ["Cat", "dog", "a fox", "sea gull"]
+    assert stored["template"] == "a drawing of {}."
+    assert_marked(project, "table", CELL.replace("My.Photos", "table"), "own random split, seed 5")
+
+
+def test_another_draw_of_the_split_stands_in_a_table_of_its_own(project, photos):
+    project.run(OWN)
+    records = project.data / "08_reporting/records"
+    before = project.root / "kept"
+    project.path("08_reporting/records", cell=CELL).rename(before)
+    project.run({**OWN, "own_data": {"split": {"seed": 2}}})
+    before.rename(records / "kept")
+    project.run({**OWN, "own_data": {"split": {"seed": 2}}}, stages=("reporting",))
+    text = (project.data / "08_reporting/report.html").read_text()
+    assert f"<h2>My.Photos ({MARK})," in text
+    assert "<h2>My.Photos (own random split, seed 2)," in text
+    assert "was run with different splits" in text
+
+
+def test_a_published_dataset_without_its_split_file(project, monkeypatch):
+    root = project.data / "01_raw"
+    benchmark = write_miniature(root, "dtd")
+    monkeypatch.setitem(BENCHMARKS, "dtd", benchmark)
+    annotation_file(benchmark, root).unlink()
+    assert "nothing is made up in place of it" in project.refusal({**OWN, "dataset": "dtd"})
+    project.run({**OWN, "dataset": "dtd", "split": "random"})
+    assert_marked(project, "dtd", CELL.replace("My.Photos", "dtd"))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"dataset": "my photos"},
+            "parameters.dataset is 'my photos': a dataset's name stands in paths; rename the "
+            "folder or table to up to 100 letters, digits, '.', '_' and '-', with a letter or "
+            "digit first",
+        ),
+        (
+            {"dataset": "Demo_aerial"},
+            "dataset 'Demo_aerial' is unknown; did you mean 'demo_aerial'",
+        ),
+        ({"dataset": "my_photos"}, "dataset 'my_photos' is unknown; known are caltech101, "),
+        (
+            {"dataset": "demo_counts", "split": "random"},
+            "split is 'random', but demo_counts has no ",
+        ),
+        (
+            {"own_data": {"split": {"train": 0.9}}},
+            "parameters.own_data.split is {'train': 0.9, 'val': 0.2, 'test': 0.3, 'seed': 1}: the "
+            "shares train, val and test make 1.4, not 1",
+        ),
+        ({"own_data": {"class_names": "none.json"}}, "cannot read own_data.class_names "),
+        (
+            {"shots": 5},
+            "4 of the 4 classes of My.Photos have fewer training images than the 5 shots",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_before_long_work(project, photos, change, sentence):
+    message = project.refusal(merged(OWN, change))
+    assert message.startswith(sentence)
+    assert not (project.data / "04_feature").exists()
+
+
+def test_a_name_that_is_not_there_says_where_it_was_looked_for(project):
+    message = project.refusal(OWN)
+    root = project.data / "01_raw"
+    assert message.endswith(f", and there is no folder or table of that name in {root}")
+
+
+def test_unreadable_photos_are_all_named(project, photos):
+    (photos / "dog/000.png").write_bytes(b"")
+    (photos / "Cat/003.png").write_text("none")
+    message = project.refusal(OWN)
+    assert message.startswith(f"2 of the 32 images of My.Photos under {photos} cannot be read: ")
+    for name in ("dog/000.png (an empty file)", "Cat/003.png (not an image of a known format)"):
+        assert name in message
+    assert message.endswith("replace or delete them and run again")
+    assert not (project.data / "04_feature").exists()
