@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import PurePosixPath
 
 import pytest
 
-from benchmarks.miniatures import FORMS, annotation_file, write_miniature
-from vlprompt_pipeline.benchmarks import BENCHMARKS, RandomSplit, build_index, get_benchmark
-from vlprompt_pipeline.benchmarks.random_benchmarks import FOLDER_NAMES
+from benchmarks.miniatures import DATA, FORMS, annotation_file, write_miniature
+from vlprompt_pipeline.benchmarks import (
+    BENCHMARKS,
+    RandomSplit,
+    build_index,
+    get_benchmark,
+    read_split,
+)
+from vlprompt_pipeline.benchmarks.random_benchmarks import LABELLINGS
+from vlprompt_pipeline.benchmarks.schema import class_names_of
 from vlprompt_pipeline.errors import ConfigError, DataError
 
 
-@pytest.mark.parametrize("name", FOLDER_NAMES)
+@pytest.mark.parametrize("name", LABELLINGS)
 def test_without_the_split_file_it_has_the_official_classes_in_their_order(name, tmp_path):
     benchmark = write_miniature(tmp_path, name)
     official = build_index(benchmark, tmp_path)
@@ -44,14 +52,14 @@ def test_caltech_has_its_own_names_and_leaves_two_folders_out(tmp_path):
     assert set(names) == {"face", "leopard", "airplane", "car side"}
 
 
-@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - set(FOLDER_NAMES)))
+@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - set(LABELLINGS)))
 def test_datasets_whose_labels_are_in_annotations_cannot_be(name, tmp_path):
-    with pytest.raises(ConfigError, match=f"^split is 'random', but {name} has no folder for each"):
+    with pytest.raises(ConfigError, match=f"^split is 'random', but the paths of {name} do not"):
         build_index(name, tmp_path, RandomSplit())
 
 
 def test_all_others_are_published():
-    assert set(FOLDER_NAMES) <= set(FORMS)
+    assert set(LABELLINGS) <= set(FORMS)
 
 
 def test_images_that_are_not_there(tmp_path):
@@ -64,7 +72,7 @@ def test_images_that_are_not_there(tmp_path):
 def test_classes_that_are_absent(tmp_path):
     write_miniature(tmp_path, "dtd")
     with pytest.raises(
-        DataError, match="has 2 class folders, dtd has 47 classes; unpack the archiv"
+        DataError, match="has images of 2 classes, dtd has 47; unpack the archive whole, fr"
     ):
         build_index("dtd", tmp_path, RandomSplit())
 
@@ -78,3 +86,27 @@ def test_real_photos(shared):
     assert found.class_names == official.class_names
     assert len(found.table) == len(official.table) == 8242
     assert set(found.table["path"]) == set(official.table["path"])
+
+
+@pytest.mark.parametrize("name", sorted(set(LABELLINGS) - {"food101", "sun397"}))
+def test_classes_have_the_names_and_the_order_of_the_official_split(shared, name):
+    """Of every image that the split file lists; the files of the other two are not at hand."""
+    benchmark, labelling = get_benchmark(name), LABELLINGS[name]
+    table = read_split(shared / "reference/splits" / benchmark.split.name).table
+    found = {
+        (key, labelling.renamed.get(key) or labelling.name(key), label)
+        for path, label in zip(table["path"], table["label"], strict=True)
+        for key in [labelling.key(PurePosixPath(path))]
+    }
+    assert len(found) == benchmark.classes
+    ordered = sorted(found, key=lambda each: labelling.order(each[0]))
+    assert [label for *_, label in ordered] == list(range(benchmark.classes))
+    assert [names for _, names, _ in ordered] == list(class_names_of(table))
+
+
+def test_scenes_have_the_names_and_the_order_of_the_official_list():
+    official = (DATA / "class_names/sun397.txt").read_text().splitlines()
+    labelling = LABELLINGS["sun397"]
+    paths = [f"{name[0]}/{'/'.join(reversed(name.split()))}/sun_a.jpg" for name in official]
+    keys = sorted((labelling.key(PurePosixPath(path)) for path in paths), key=labelling.order)
+    assert [labelling.name(key) for key in keys] == [name.replace("_", " ") for name in official]

@@ -166,7 +166,7 @@ def test_a_published_dataset_without_its_split_file(project, monkeypatch):
         ({"dataset": "my_photos"}, "dataset 'my_photos' is unknown; known are caltech101, "),
         (
             {"dataset": "demo_counts", "split": "random"},
-            "split is 'random', but demo_counts has no ",
+            "split is 'random', but the paths of demo_cou",
         ),
         (
             {"own_data": {"split": {"train": 0.9}}},

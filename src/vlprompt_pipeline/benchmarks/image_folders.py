@@ -38,9 +38,9 @@ class FoundImages:
 
 
 def find_images(root: Path, place: str) -> FoundImages:
-    """List the images below `root / place`, in folders of any depth; hidden files are left out.
+    """List the images below `root / place`, at any depth, by their paths from `root`.
 
-    Links to folders are followed, but not back to a folder that is being listed.
+    Hidden files are left out. Links to folders are followed, but not back to one being listed.
 
     Raises:
         DataError: a folder may not be listed.
@@ -55,7 +55,8 @@ def _descend(root: Path, place: str, found: FoundImages, above: frozenset[str]) 
     if real in above:
         return
     listing = list_folder(root / place)
+    prefix = f"{place}/" if place else ""
     for name in listing.files:
-        found.add(f"{place}/{name}")
+        found.add(f"{prefix}{name}")
     for name in listing.folders:
-        _descend(root, f"{place}/{name}", found, above | {real})
+        _descend(root, f"{prefix}{name}", found, above | {real})

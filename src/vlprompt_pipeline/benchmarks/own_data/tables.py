@@ -147,13 +147,13 @@ def _read_csv(file: Path) -> pd.DataFrame:
     """All cells as they stand; pandas would drop the rest of a row with an unquoted comma."""
     with file.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream, strict=True, skipinitialspace=True)
-        rows = list(reader)
+        columns, rows = reader.fieldnames or [], list(reader)
     for number, row in enumerate(rows, start=1):
         if None in row:
             raise ValueError(
                 f"row {number} has more cells than the heading; put text with commas into quotes"
             )
-    return pd.DataFrame(rows, columns=reader.fieldnames or [])
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _texts(column: pd.Series) -> list[str]:
