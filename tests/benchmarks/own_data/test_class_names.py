@@ -35,10 +35,10 @@ def test_names_are_those_of_the_folders_with_spaces(key, name):
         ("names.CSV", "\ufefffolder,name\nn01,old_owl\n"),
     ],
 )
-def test_a_mapping_names_some_of_them_as_it_is_written(tmp_path, file, content):
+def test_a_mapping_names_some_of_them(tmp_path, file, content):
     (tmp_path / file).write_text(content, encoding="utf-8")
     names = name_classes(KEYS, tmp_path / file)
-    assert names == {"n01": "old_owl", "sea_gull": "sea gull", "dog": "dog"}
+    assert names == {"n01": "old owl", "sea_gull": "sea gull", "dog": "dog"}
     assert list(names) == KEYS
 
 

@@ -42,6 +42,14 @@ def test_what_was_found_is_warned_of_and_in_card_and_check(tmp_path, caplog):
     assert BenchmarkIndex.from_card(found.table, card).findings == found.findings
 
 
+def test_classes_of_the_same_name_are_told_apart(tmp_path):
+    write_classes(tmp_path / "zoo", cat=4, tabby=1)
+    (tmp_path / "names.csv").write_text("folder,name\ntabby,a_cat\ncat,a cat\n")
+    findings = build_own_index("zoo", tmp_path, OwnData(class_names="names.csv")).findings
+    assert findings.untested_classes == ("a cat",)
+    assert findings.alike_classes == (("cat", "tabby"),)
+
+
 def test_a_clean_folder_warns_of_nothing(tmp_path, caplog):
     write_classes(tmp_path / "zoo", cat=4, dog=4)
     with caplog.at_level(logging.WARNING):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from vlprompt_pipeline.benchmarks.random_split import RandomSplit
 from vlprompt_pipeline.benchmarks.schema import PARTS
 from vlprompt_pipeline.benchmarks.split import Row, Split
 from vlprompt_pipeline.errors import DataError
+
+Parts = dict[str | None, dict[str, list[str]]]
+"""Part to class to paths in ASCII order."""
 
 
 @dataclass(frozen=True)
@@ -91,34 +94,34 @@ def _require_usable(gathered: Gathered) -> None:
         )
 
 
-def _parts(
-    gathered: Gathered, split: RandomSplit, resplit: bool
-) -> tuple[dict[str, dict[str, list[str]]], str]:
-    """Part to class to paths, and the mark of the split if it is drawn here."""
+def _parts(gathered: Gathered, split: RandomSplit, resplit: bool) -> tuple[Parts, str]:
+    """The paths of each class in each part, and the mark of the split if it is drawn here."""
     given = {photo.part for photo in gathered.photos}
-    keep = set() if resplit else {"val"}
-    is_drawn = resplit or "test" not in given
-    if is_drawn and not resplit and "val" in given:
-        split = replace(split, val=0.0)
-    parts: dict[str, dict[str, list[str]]] = {part: defaultdict(list) for part in PARTS}
+    if "test" in given and not resplit:
+        return _by_part((photo.part, photo.key, photo.path) for photo in gathered.photos), ""
+    kept = [photo for photo in gathered.photos if photo.part == "val" and not resplit]
+    drawn = replace(split, val=0.0) if kept else split
     pool: dict[str, list[str]] = defaultdict(list)
-    for path, key, part in gathered.photos:
-        if is_drawn and part not in keep:
-            pool[key].append(path)
-        else:
-            parts[str(part)][key].append(path)
+    for photo in gathered.photos:
+        if resplit or photo.part != "val":
+            pool[photo.key].append(photo.path)
+    divided = [("val", photo.key, photo.path) for photo in kept]
     for key, paths in pool.items():
-        for part, chosen in split.divide(paths, key).items():
-            parts[part][key] += chosen
-    for classes in parts.values():
-        for paths in classes.values():
-            paths.sort()
-    return parts, split.mark if is_drawn else ""
+        for part, chosen in drawn.divide(paths, key).items():
+            divided += [(part, key, path) for path in chosen]
+    return _by_part(divided), split.mark
+
+
+def _by_part(images: Iterable[tuple[str | None, str, str]]) -> Parts:
+    parts: Parts = {part: defaultdict(list) for part in PARTS}
+    for part, key, path in sorted(images, key=lambda image: image[-1]):
+        parts[part][key].append(path)
+    return parts
 
 
 def _findings(gathered: Gathered, names: Mapping[str, str], table: pd.DataFrame) -> Findings:
     sizes = Counter(photo.key for photo in gathered.photos)
-    tested = set(table.loc[table["part"] == "test", "class_name"])
+    tested = set(table.loc[table["part"] == "test", "label"])
     alike: dict[str, list[str]] = defaultdict(list)
     for key, name in names.items():
         alike[name.casefold()].append(key)
@@ -127,6 +130,8 @@ def _findings(gathered: Gathered, names: Mapping[str, str], table: pd.DataFrame)
         loose_images=gathered.loose,
         empty_classes=gathered.empty,
         single_image_classes=tuple(names[key] for key, number in sizes.items() if number == 1),
-        untested_classes=tuple(name for name in names.values() if name not in tested),
+        untested_classes=tuple(
+            name for label, name in enumerate(names.values()) if label not in tested
+        ),
         alike_classes=tuple(tuple(keys) for keys in alike.values() if len(keys) > 1),
     )

@@ -17,7 +17,7 @@ _FORM = "a mapping from class folder (or label) to class name"
 
 
 def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
-    """The name of each class; those that the mapping leaves out have spaces for underscores.
+    """The name of each class, its own or that of the mapping, with spaces for underscores.
 
     Args:
         keys: classes as folders or tables name them.
@@ -27,7 +27,7 @@ def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
     Raises:
         DataError: the file is broken, or names a class that is not there.
     """
-    names = {key: " ".join(key.replace("_", " ").split()) for key in keys}
+    names = {key: _spoken(key) for key in keys}
     if mapping is not None:
         given = _read(mapping)
         unknown = sorted(set(given) - set(names))
@@ -36,11 +36,15 @@ def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
                 f"{mapping} names classes that are not there ({some(unknown)}); the classes are "
                 f"{some(list(names))}"
             )
-        names |= given
+        names |= {key: _spoken(name) for key, name in given.items()}
     empty = [key for key, name in names.items() if not name]
     if empty:
         raise DataError(f"the class {empty[0]!r} has no name; rename it or use a mapping file")
     return names
+
+
+def _spoken(key: str) -> str:
+    return " ".join(key.replace("_", " ").split())
 
 
 def _read(file: Path) -> dict[str, str]:
@@ -57,10 +61,10 @@ def _read(file: Path) -> dict[str, str]:
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{file} is not {_FORM} ({reason})") from error
     if not isinstance(content, Mapping) or not all(
-        isinstance(name, str) and name.strip() for name in content.values()
+        isinstance(name, str) and _spoken(name) for name in content.values()
     ):
         raise DataError(f"{file} is not {_FORM}: every name is a text")
-    return {str(key): name.strip() for key, name in content.items()}
+    return {str(key): name for key, name in content.items()}
 
 
 def _parse(text: str, suffix: str) -> Any:

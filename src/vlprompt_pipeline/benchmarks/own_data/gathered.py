@@ -35,7 +35,7 @@ class Gathered:
     Attributes:
         origin: where they were read from, for messages.
         folder: absolute; what the paths are relative to.
-        photos: the images; all of them have a part, or all that are not for validation have none.
+        photos: the images; either all of them have a part or none.
         ignored: number of files that are no images, by ending.
         loose: number of images outside class folders.
         empty: class folders without an image.
