@@ -55,7 +55,7 @@ def load_learner(
         )
     learner = build_plain(recipe, clip, classes)
     learner.load_prompt({name: _tensor(t, clip) for name, t in prompt.tensors.items()})
-    return learner.requires_grad_(False).eval()
+    return learner.requires_grad_(False)
 
 
 def _tensor(packed: PackedTensor, clip: FrozenClip) -> Tensor:

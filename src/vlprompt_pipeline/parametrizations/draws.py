@@ -11,8 +11,8 @@ from torch import Generator, Tensor, nn
 class Draws(nn.Module):
     """Standard normal and Bernoulli draws that depend on (seed, how many were asked for) alone.
 
-    The count is a buffer, so a checkpoint holds it. In evaluation mode every call gives the same
-    numbers and counts nothing.
+    The count is a buffer, so a checkpoint holds it. In evaluation mode every call of every learner
+    gives the same numbers and counts nothing: a stored prompt predicts the same for ever.
     """
 
     count: Tensor
@@ -34,6 +34,6 @@ class Draws(nn.Module):
     def _next(self) -> Generator:
         if self.training:
             self.count += 1
-        part = int(self.count) if self.training else "evaluation"
-        digest = hashlib.sha256(f"{self.seed} {part}".encode()).digest()
+        which = f"{self.seed} {int(self.count)}" if self.training else "evaluation"
+        digest = hashlib.sha256(which.encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)

@@ -26,11 +26,15 @@ class LowRankConfig(Parameters):
     Attributes:
         rank: inner size of the product.
         dropout: probability that a value of the dropped factor is left out in a training step.
+        initial_std: standard deviation of A at the start; B is zero, as in LoRA, so that nothing
+            changes at first. The gradient that B sees is scaled by it: at 0.02, the usual spread
+            of prompts, CoOp's learning rates move almost nothing.
         dropped: the factor that is dropped: A (whole tokens where rank is 1), B or their product.
     """
 
     rank: int = Field(ge=1)
     dropout: float = Field(ge=0, lt=1)
+    initial_std: float = Field(default=0.2, gt=0)
     dropped: Literal["A", "B", "product"] = "A"
 
 
@@ -44,7 +48,7 @@ class LowRank(nn.Module):
         self.config = config
         self.register_buffer("initial", context.detach().clone())
         factor = torch.randn((*context.shape[:-1], config.rank), generator=generator)
-        self._factor = 0.02 * factor.to(context)
+        self._factor = config.initial_std * factor.to(context)
         self.draws = Draws(generator)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
@@ -56,7 +60,7 @@ class LowRank(nn.Module):
         return self.initial + (self._dropout(product) if dropped == "product" else product)
 
     def right_inverse(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Initial factors: A normal with standard deviation 0.02, B zero, so nothing changes."""
+        """Initial factors: A normal, B zero, so nothing changes."""
         shape = (*context.shape[:-2], self.config.rank, context.shape[-1])
         return self._factor, context.new_zeros(shape)
 

@@ -19,14 +19,14 @@ from vlprompt_pipeline.prompts.registry import get_method
 def build_plain(
     recipe: Recipe, clip: FrozenClip, classes: ClassTexts, seed: int = 0
 ) -> PromptLearner:
-    """A learner without parametrizations: what a stored prompt is loaded into.
+    """A learner without parametrizations, in evaluation mode: what a stored prompt is loaded into.
 
     Raises:
         ConfigError, DataError: initial words or class names do not fit the CLIP.
     """
     method = get_method(recipe.method)
     generator = torch.Generator().manual_seed(seed)
-    return method.learner(clip, classes, recipe.prompt, generator)
+    return method.learner(clip, classes, recipe.prompt, generator).eval()
 
 
 def build_learner(
@@ -50,4 +50,5 @@ def build_learner(
 
 def _put_on(learner: PromptLearner, name: str, parametrization: nn.Module) -> None:
     owner, _, tensor = name.rpartition(".")
-    parametrize.register_parametrization(learner.get_submodule(owner), tensor, parametrization)
+    module = learner.get_submodule(owner)
+    parametrize.register_parametrization(module, tensor, parametrization)

@@ -52,7 +52,7 @@ class TrainedPrompt:
         require_same_clip(self.weights_sha256, clip)
         learner = build_learner(self.resolved_recipe(), clip, self.classes, seed=0)
         learner.load_state_dict(self.state)
-        return learner.eval()
+        return learner
 
     def save(self, path: Path) -> None:
         """Write as safetensors, everything but tensors as JSON in its header."""
