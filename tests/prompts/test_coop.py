@@ -1,21 +1,14 @@
-"""CoOp equals the official implementation: logits, loss, gradient and five steps of SGD."""
+"""CoOp: initial values, layouts and refusals (test_official.py has its numbers)."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from parity import TOLERANCE, TOLERANCE_AFTER, assert_close, load_case, parity_clip
+from parity import load_case, parity_clip
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.prompts import ClassTexts
 from vlprompt_pipeline.prompts.coop import CoOp, CoOpParameters
-
-CASES = (
-    "coop-4-words-end",
-    "coop-4-random-front",
-    "coop-16-random-middle",
-    "coop-4-classwise-end",
-)
 
 
 def _learner(case, clip) -> CoOp:
@@ -28,38 +21,6 @@ def _learner(case, clip) -> CoOp:
     )
     classes = ClassTexts(tuple(case.about["class_names"]), "a photo of a {}.")
     return CoOp(clip, classes, parameters, torch.Generator().manual_seed(0)).to(clip.dtype)
-
-
-@pytest.mark.parametrize("precision", ["float64", "float32"])
-@pytest.mark.parametrize("name", CASES)
-def test_equals_the_official_implementation(name, precision):
-    case, clip = load_case(name), parity_clip(precision)
-    learner = _learner(case, clip)
-    learner.load_prompt({"context": case("initial/context")})
-    images = clip.encode_images(case("images"))
-    labels = case("labels")
-    assert_close(learner.logits(images), case(f"{precision}/logits"), TOLERANCE[precision])
-
-    optimizer = torch.optim.SGD(learner.parameters(), lr=0.002, momentum=0.9, weight_decay=5e-4)
-    losses = []
-    for step in range(5):
-        loss = learner.losses(images, labels)["cross_entropy"]
-        optimizer.zero_grad()
-        loss.backward()
-        if step == 0:
-            gradient = learner.context.grad.clone()
-        optimizer.step()
-        losses.append(loss.detach())
-    after = TOLERANCE_AFTER[precision]
-    golden_losses = case.about["values_float64"]["losses"]
-    assert_close(
-        torch.stack(losses), torch.tensor(golden_losses, dtype=torch.float64), TOLERANCE[precision]
-    )
-    # a few large gradients and end values are stored in float64 only
-    stored = precision if f"{precision}/gradient/context" in case.tensors else "float64"
-    assert_close(gradient, case(f"{stored}/gradient/context"), after)
-    assert_close(learner.context, case(f"{stored}/after_5_steps/context"), after)
-    assert_close(learner.logits(images), case(f"{precision}/logits_after_5_steps"), after)
 
 
 def test_initial_words_are_their_token_embeddings():

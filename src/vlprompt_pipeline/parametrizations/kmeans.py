@@ -220,13 +220,17 @@ def quantized_tensors(module: nn.Module) -> Iterator[tuple[str, KMeansQuantizer,
 
 @torch.no_grad()
 def _given_to(chain: parametrize.ParametrizationList, place: int) -> Tensor:
+    """What stands before a link, as in evaluation: without the noise of training."""
     if place == 0:
         return chain.original
     stored = [p for name, p in chain.named_parameters(recurse=False) if name != "original"]
+    training = chain.training
+    chain.eval()
     first, *others = islice(chain, place)
     value = first(*(stored or [chain.original]))
     for link in others:
         value = link(value)
+    chain.train(training)
     return value
 
 

@@ -1,6 +1,13 @@
 """Methods that adapt a frozen CLIP; importing the package registers them."""
 
-from vlprompt_pipeline.prompts import coop, zero_shot  # noqa: F401  (imported to register)
+from vlprompt_pipeline.prompts import (  # noqa: F401  (imported to register)
+    cocoop,
+    coop,
+    kgcoop,
+    prograd,
+    variational,
+    zero_shot,
+)
 from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.prompts.build import build_learner, build_plain
 from vlprompt_pipeline.prompts.recipe import Recipe, check_recipe, resolve_recipe

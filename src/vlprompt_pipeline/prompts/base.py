@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
@@ -12,6 +13,8 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import PromptFileError
+
+_PARAMETRIZED = re.compile(r"parametrizations\.(\w+)\.original\d*$")  # as torch names them
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,12 @@ class PromptLearner(nn.Module):
 
     The frozen CLIP is held but is no sub-module, so parameters, state and checkpoints are the
     method's own.
+
+    Attributes:
+        contexts: names of its tensors of token embeddings, `[…, tokens, width]`.
     """
+
+    contexts: tuple[str, ...] = ("context",)
 
     def __init__(self, clip: FrozenClip, classes: ClassTexts) -> None:
         super().__init__()
@@ -46,12 +54,16 @@ class PromptLearner(nn.Module):
         """Terms whose sum is minimised, by name; labels `[images]` index the classes."""
         return {"cross_entropy": F.cross_entropy(self.logits(image_features), labels)}
 
+    def backward(self, losses: dict[str, Tensor]) -> Tensor:
+        """Set the gradients of a step; returns what is minimised, here the sum of the losses."""
+        total = torch.stack(list(losses.values())).sum()
+        total.backward()
+        return total
+
     def prompt_names(self) -> tuple[str, ...]:
         """Names of the tensors that make up the prompt, parametrized or not."""
-        return tuple(
-            name.replace("parametrizations.", "").removesuffix(".original")
-            for name, _ in self.named_parameters()
-        )
+        stored = (name for name, _ in self.named_parameters())
+        return tuple(dict.fromkeys(_PARAMETRIZED.sub(r"\1", name) for name in stored))
 
     def prompt_tensors(self) -> dict[str, Tensor]:
         """The prompt as the model sees it: parametrizations applied."""

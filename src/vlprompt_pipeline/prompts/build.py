@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import torch
+from torch import nn
 from torch.nn.utils import parametrize
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.parametrizations.kmeans import KMeansQuantizer
+from vlprompt_pipeline.parametrizations.low_rank import LowRank
 from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.prompts.recipe import Recipe
 from vlprompt_pipeline.prompts.registry import get_method
@@ -15,14 +19,14 @@ from vlprompt_pipeline.prompts.registry import get_method
 def build_plain(
     recipe: Recipe, clip: FrozenClip, classes: ClassTexts, seed: int = 0
 ) -> PromptLearner:
-    """A learner without parametrizations: what a stored prompt is loaded into.
+    """A learner without parametrizations, in evaluation mode: what a stored prompt is loaded into.
 
     Raises:
         ConfigError, DataError: initial words or class names do not fit the CLIP.
     """
     method = get_method(recipe.method)
     generator = torch.Generator().manual_seed(seed)
-    return method.learner(clip, classes, recipe.prompt, generator)
+    return method.learner(clip, classes, recipe.prompt, generator).eval()
 
 
 def build_learner(
@@ -34,9 +38,17 @@ def build_learner(
         ConfigError, DataError: initial words or class names do not fit the CLIP.
     """
     learner = build_plain(recipe, clip, classes, seed)
+    generator = torch.Generator().manual_seed(seed)
+    if recipe.low_rank:
+        for name in learner.contexts:
+            _put_on(learner, name, LowRank(recipe.low_rank, attrgetter(name)(learner), generator))
     if recipe.quantize:
         for name in learner.prompt_names():
-            owner, _, tensor = name.rpartition(".")
-            module = learner.get_submodule(owner)
-            parametrize.register_parametrization(module, tensor, KMeansQuantizer(recipe.quantize))
+            _put_on(learner, name, KMeansQuantizer(recipe.quantize))
     return learner
+
+
+def _put_on(learner: PromptLearner, name: str, parametrization: nn.Module) -> None:
+    owner, _, tensor = name.rpartition(".")
+    module = learner.get_submodule(owner)
+    parametrize.register_parametrization(module, tensor, parametrization)

@@ -8,33 +8,24 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.config import Parameters
-from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.prompts.context import INITIAL_STD, ContextParameters, initial_context
 from vlprompt_pipeline.prompts.layout import class_layout
 from vlprompt_pipeline.prompts.registry import Method, register
 
-INITIAL_STD = 0.02
 
-
-class CoOpParameters(Parameters):
+class CoOpParameters(ContextParameters):
     """Context of a prompt.
 
     Attributes:
-        length: number M of context vectors.
-        init: words whose token embeddings they start from (as many tokens as vectors), or none
-            for a normal distribution with standard deviation 0.02.
         class_specific: a context for each class instead of one for all.
         class_position: where the class name stands among the vectors.
     """
 
-    length: int = Field(ge=1)
-    init: str | None
     class_specific: bool
     class_position: Literal["end", "middle", "front"]
 
@@ -68,25 +59,6 @@ class CoOp(PromptLearner):
         return F.normalize(self.clip.text(self.layout.fill(self.context))[0], dim=-1)
 
 
-def initial_context(clip: FrozenClip, parameters: CoOpParameters, generator: Generator) -> Tensor:
-    """Context `[length, width]` from words or from a normal distribution.
-
-    Raises:
-        ConfigError: the words have more or fewer tokens than the context has vectors.
-    """
-    if parameters.init is None:
-        return INITIAL_STD * torch.randn(parameters.length, clip.text_width, generator=generator)
-    words = parameters.init.replace("_", " ")
-    ids = clip.token_ids(words)
-    if len(ids) != parameters.length:
-        raise ConfigError(
-            f"prompt.init: {words!r} has {len(ids)} tokens, but prompt.length is "
-            f"{parameters.length}; make them equal, or set init to null for random vectors"
-        )
-    clip.warn_unseen([words])
-    return clip.embed(ids).float().clone()
-
-
 def _for_each_class(
     initial: Tensor, parameters: CoOpParameters, classes: int, generator: Generator
 ) -> Tensor:
@@ -96,11 +68,16 @@ def _for_each_class(
     return initial.expand(classes, -1, -1).clone()
 
 
+def bound_to_classes(parameters: CoOpParameters) -> bool:
+    """Class-specific contexts fit the classes of training only."""
+    return parameters.class_specific
+
+
 register(
     Method(
         name="coop",
         parameters=CoOpParameters,
         learner=CoOp,
-        bound_to_classes=lambda parameters: parameters.class_specific,
+        bound_to_classes=bound_to_classes,
     )
 )

@@ -42,6 +42,11 @@ class Layout:
             suffix = torch.where(self.slots[..., None] >= 0, rows.gather(1, index), self.words)
         return Prompts(prefix[None], suffix, self.lengths)
 
+    def fill_groups(self, contexts: Tensor) -> Prompts:
+        """Prompts with several contexts `[groups, length, width]`, all in front of the names."""
+        start = self.start.expand(len(contexts), 1, -1)
+        return Prompts(torch.cat([start, contexts], dim=1), self.words, self.lengths)
+
 
 def class_layout(
     clip: FrozenClip, names: Sequence[str], length: int, position: str, class_specific: bool

@@ -13,6 +13,7 @@ from pydantic import SerializeAsAny
 from vlprompt_pipeline.config import Parameters, TrainingParameters, parse, unknown
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parametrizations.kmeans import KMeansConfig
+from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
 from vlprompt_pipeline.prompts.registry import get_method
 
 
@@ -23,6 +24,7 @@ class Recipe(Parameters):
         method: registered method; title: what tables call the recipe.
         prompt: the method's own parameters.
         training: optimiser and schedule; none where there is nothing to train.
+        low_rank: factors in place of every context, merged at export.
         quantize: k-means quantization of all tensors of the prompt while training.
     """
 
@@ -30,6 +32,7 @@ class Recipe(Parameters):
     title: str
     prompt: SerializeAsAny[Parameters]
     training: TrainingParameters | None = None
+    low_rank: LowRankConfig | None = None
     quantize: KMeansConfig | None = None
 
 
@@ -37,8 +40,8 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
     """The recipe `name` with everything it extends filled in, checked.
 
     Raises:
-        ConfigError: an unknown recipe, method or key, a wrong value, a circle of `extends`, or
-            quantization of a method that trains nothing.
+        ConfigError: an unknown recipe, method or key, a wrong value, a circle of `extends`, or a
+            parametrization of a method that trains nothing.
     """
     values = _merged(name, recipes, ())
     where = f"recipes.{name}"
@@ -47,10 +50,9 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
     method = get_method(str(values["method"]), f"{where}.method")
     prompt = parse(method.parameters, values.get("prompt", {}), f"{where}.prompt")
     recipe = parse(Recipe, {**values, "prompt": prompt}, where)
-    if recipe.quantize and not recipe.training:
-        raise ConfigError(
-            f"{where}.quantize: {method.name} trains no tensor that could be quantized"
-        )
+    for key in ("low_rank", "quantize"):
+        if getattr(recipe, key) and not recipe.training:
+            raise ConfigError(f"{where}.{key}: {method.name} trains no tensor to put it on")
     return recipe
 
 

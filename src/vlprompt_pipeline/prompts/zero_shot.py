@@ -31,17 +31,26 @@ class ZeroShot(PromptLearner):
     ) -> None:
         """Raises ConfigError for an unknown template set, DataError for a name too long."""
         super().__init__(clip, classes)
-        names = [readable(name) for name in classes.names]
-        chosen = templates(parameters.templates, classes.template)
-        clip.warn_unseen([template.format(name) for template in chosen for name in names])
-        features = [clip.encode_texts([t.format(name) for name in names]) for t in chosen]
-        self.register_buffer(
-            "features", F.normalize(torch.stack(features).mean(0), dim=-1), persistent=False
-        )
+        features = template_features(clip, classes, parameters.templates)
+        self.register_buffer("features", features, persistent=False)
 
     def class_features(self) -> Tensor:
         """Normalised text feature of each class, `[classes, embed]`."""
         return self.features
+
+
+def template_features(clip: FrozenClip, classes: ClassTexts, template_set: str) -> Tensor:
+    """Renormalised mean of each template's normalised text feature, `[classes, embed]`.
+
+    Raises:
+        ConfigError: no set of that name.
+        DataError: a class name is too long.
+    """
+    names = [readable(name) for name in classes.names]
+    chosen = templates(template_set, classes.template)
+    clip.warn_unseen([template.format(name) for template in chosen for name in names])
+    features = [clip.encode_texts([t.format(name) for name in names]) for t in chosen]
+    return F.normalize(torch.stack(features).mean(0), dim=-1)
 
 
 register(Method(name="zero_shot", parameters=ZeroShotParameters, learner=ZeroShot))

@@ -37,6 +37,7 @@ def train(
         momentum=training.momentum,
         weight_decay=training.weight_decay,
     )
+    learner.train()
     done, rows = checkpoint.restore(learner, optimizer) if checkpoint else (0, [])
     with progress("training", training.epochs) as advance:
         advance(done)
@@ -49,6 +50,7 @@ def train(
             if checkpoint:
                 checkpoint.save(learner, optimizer, rows, epoch + 1)
             advance(1)
+    learner.eval()
     return rows
 
 
@@ -59,10 +61,9 @@ def _epoch(
     totals: dict[str, float] = {}
     for step, (features, labels) in enumerate(batches.epoch(epoch)):
         terms = learner.losses(features, labels)
-        loss = torch.stack(list(terms.values())).sum()
-        _check_finite(loss, epoch, step, optimizer.param_groups[0]["lr"])
         optimizer.zero_grad()
-        loss.backward()
+        loss = learner.backward(terms)
+        _check_finite(loss, epoch, step, optimizer.param_groups[0]["lr"])
         optimizer.step()
         for _, quantizer, given in quantized_tensors(learner):
             quantizer.observe(epoch * batches.steps + step + 1, given, batches.steps)

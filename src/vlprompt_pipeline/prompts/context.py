@@ -1,0 +1,47 @@
+"""Where a context starts from: the token embeddings of words, or a normal distribution."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.config import Parameters
+from vlprompt_pipeline.errors import ConfigError
+
+INITIAL_STD = 0.02
+
+
+class ContextParameters(Parameters):
+    """Context vectors of a prompt.
+
+    Attributes:
+        length: number M of context vectors.
+        init: words whose token embeddings they start from (as many tokens as vectors), or none
+            for a normal distribution with standard deviation 0.02.
+    """
+
+    length: int = Field(ge=1)
+    init: str | None
+
+
+def initial_context(
+    clip: FrozenClip, parameters: ContextParameters, generator: Generator
+) -> Tensor:
+    """Context `[length, width]` from words or from a normal distribution.
+
+    Raises:
+        ConfigError: the words have more or fewer tokens than the context has vectors.
+    """
+    if parameters.init is None:
+        return INITIAL_STD * torch.randn(parameters.length, clip.text_width, generator=generator)
+    words = parameters.init.replace("_", " ")
+    ids = clip.token_ids(words)
+    if len(ids) != parameters.length:
+        raise ConfigError(
+            f"prompt.init: {words!r} has {len(ids)} tokens, but prompt.length is "
+            f"{parameters.length}; make them equal, or set init to null for random vectors"
+        )
+    clip.warn_unseen([words])
+    return clip.embed(ids).float().clone()
