@@ -24,6 +24,8 @@ from vlprompt_pipeline.files import atomic_write
 _logger = logging.getLogger(__name__)
 _IMAGES_PER_TASK = 64
 _SHOWN = 100
+MAX_BYTES = 1 << 30
+"""Our choice: a larger file is not read to memory, it is no picture of these datasets."""
 _FACTS = ["sha256", "bytes"]
 
 
@@ -141,7 +143,11 @@ def _decode_all(rows: pd.DataFrame, folder: Path, workers: int | None) -> list[_
 
 
 def _decode(fingerprint: str, file: Path) -> _Decoded:
+    content = b""
     try:
+        size = file.stat().st_size
+        if size > MAX_BYTES:
+            return _Decoded(fingerprint, "", 0, f"{size:,} bytes, more than any picture here has")
         content = file.read_bytes()
         with Image.open(BytesIO(content)) as image:
             # A JPEG is decoded at an eighth of its size: faster, and all of its data is still read.

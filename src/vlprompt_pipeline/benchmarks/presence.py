@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ def require_present(table: pd.DataFrame, folder: Path, origin: str, remedy: str)
 
 
 def _file_names(folder: Path) -> frozenset[str]:
-    return frozenset(list_folder(folder).files if folder.is_dir() else ())
+    return frozenset(list_folder(folder).files if os.path.isdir(folder) else ())
 
 
 def _per_class(table: pd.DataFrame, absent: np.ndarray, folder: Path) -> list[str]:
