@@ -82,6 +82,7 @@ class RunParameters(Parameters):
     """Everything under conf/<env>/parameters*.yml together with `--params`."""
 
     dataset: Slug
+    dataset_prefix: Literal["", "miniature_"]
     dataset_root: str
     protocol: Literal["base_to_new", "few_shot"]
     shots: int = Field(ge=1)
@@ -93,6 +94,11 @@ class RunParameters(Parameters):
     tracking: TrackingParameters
     recipes: dict[Slug, dict[str, Any]]
     demo_pretraining: dict[str, Any] = {}
+
+    @property
+    def benchmark(self) -> str:
+        """Name of the dataset in the registry, in paths and in results."""
+        return f"{self.dataset_prefix}{self.dataset}"
 
     def selected_methods(self) -> tuple[str, ...]:
         """Names of the recipes to run, in the order asked: a list, `all`, or names joined by `+`.

@@ -8,7 +8,7 @@ from vlprompt_pipeline.benchmarks.checks import ImageCheck, check_images, inspec
 from vlprompt_pipeline.benchmarks.class_split import ClassHalf, ClassSplit, split_classes
 from vlprompt_pipeline.benchmarks.few_shot import FewShotSet, sample_few_shot, sample_from_split
 from vlprompt_pipeline.benchmarks.index import BenchmarkIndex, build_index
-from vlprompt_pipeline.benchmarks.registry import BENCHMARKS, get_benchmark
+from vlprompt_pipeline.benchmarks.registry import BENCHMARKS, MINIATURES, get_benchmark
 from vlprompt_pipeline.benchmarks.schema import COLUMNS, PARTS, validate_index
 from vlprompt_pipeline.benchmarks.split import PartCounts, Split, SplitSource
 from vlprompt_pipeline.benchmarks.split_file import SplitFile, read_split
@@ -18,6 +18,7 @@ from vlprompt_pipeline.benchmarks.verification import verify_split
 __all__ = [
     "BENCHMARKS",
     "COLUMNS",
+    "MINIATURES",
     "PARTS",
     "Benchmark",
     "BenchmarkIndex",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from vlprompt_pipeline.benchmarks.benchmark import Benchmark
+from vlprompt_pipeline.benchmarks.miniatures import MINIATURE_BENCHMARKS
 from vlprompt_pipeline.benchmarks.published import PUBLISHED_BENCHMARKS
 from vlprompt_pipeline.benchmarks.rendered_benchmarks import RENDERED_BENCHMARKS
 from vlprompt_pipeline.errors import ConfigError
@@ -12,6 +13,7 @@ from vlprompt_pipeline.errors import ConfigError
 BENCHMARKS: dict[str, Benchmark] = {
     benchmark.name: benchmark for benchmark in (*PUBLISHED_BENCHMARKS, *RENDERED_BENCHMARKS)
 }
+MINIATURES: dict[str, Benchmark] = {benchmark.name: benchmark for benchmark in MINIATURE_BENCHMARKS}
 
 
 def get_benchmark(name: str) -> Benchmark:
@@ -20,9 +22,10 @@ def get_benchmark(name: str) -> Benchmark:
     Raises:
         ConfigError: no dataset has this name; the message lists those that exist.
     """
-    if name in BENCHMARKS:
-        return BENCHMARKS[name]
-    close = get_close_matches(name.lower(), BENCHMARKS, n=1)
+    known = BENCHMARKS | MINIATURES
+    if name in known:
+        return known[name]
+    close = get_close_matches(name.lower(), known, n=1)
     raise ConfigError(
         f"dataset {name!r} is unknown"
         + (f"; did you mean {close[0]!r}?" if close else ";")

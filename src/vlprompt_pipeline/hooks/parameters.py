@@ -31,7 +31,7 @@ class ParameterHook:
             parameters = parse(RunParameters, values)
             parse(PretrainingConfig, parameters.demo_pretraining, "demo_pretraining")
             _require_one_place(values, context.config_loader)
-            get_benchmark(parameters.dataset)
+            get_benchmark(parameters.benchmark)
             methods = parameters.selected_methods()
             for method in methods:
                 recipe = resolve_recipe(method, parameters.recipes)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vlprompt_pipeline.benchmarks import BENCHMARKS, survey_dataset
+from vlprompt_pipeline.benchmarks import BENCHMARKS, MINIATURES, survey_dataset
 from vlprompt_pipeline.pipelines.data_check.terminal import render_surveys
 from vlprompt_pipeline.progress import bar
 
 
 def check_all_datasets(
-    dataset_root: Path, cache: Path, shots: int, seed: int, workers: int
+    prefix: str, dataset_root: Path, cache: Path, shots: int, seed: int, workers: int
 ) -> tuple[dict[str, Any], str]:
     """What of each dataset is under `dataset_root`, and what to do where it is not as it should be.
 
@@ -21,9 +21,9 @@ def check_all_datasets(
         The report, and its table for a terminal.
     """
     root = dataset_root.expanduser().resolve()
-    surveys = []
-    with bar("datasets", len(BENCHMARKS)) as advance:
-        for benchmark in BENCHMARKS.values():
+    surveys, expected = [], MINIATURES if prefix else BENCHMARKS
+    with bar("datasets", len(expected)) as advance:
+        for benchmark in expected.values():
             surveys.append(survey_dataset(benchmark, root, shots, seed, cache, workers))
             advance(1)
     report = {

@@ -12,6 +12,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 check_all_datasets,
                 inputs=[
+                    "params:dataset_prefix",
                     "dataset_root",
                     "check_folder",
                     "params:shots",

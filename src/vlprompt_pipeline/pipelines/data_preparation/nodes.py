@@ -10,9 +10,11 @@ import pandas as pd
 from vlprompt_pipeline.benchmarks import BenchmarkIndex, build_index, check_images
 
 
-def index_images(dataset: str, dataset_root: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Index a dataset, one row an image; embedded datasets are rendered at their first use."""
-    index = build_index(dataset, dataset_root)
+def index_images(
+    prefix: str, dataset: str, dataset_root: Path
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Index a dataset, one row an image; embedded datasets are made at their first use."""
+    index = build_index(f"{prefix}{dataset}", dataset_root)
     return index.table, index.to_card()
 
 

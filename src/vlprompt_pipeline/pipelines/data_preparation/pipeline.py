@@ -11,7 +11,7 @@ def create_pipeline(**kwargs) -> Pipeline:
         [
             Node(
                 index_images,
-                inputs=["params:dataset", "dataset_root"],
+                inputs=["params:dataset_prefix", "params:dataset", "dataset_root"],
                 outputs=["raw_index", "dataset_card"],
                 name="index_images",
             ),
