@@ -66,6 +66,7 @@ FORMS = {
             ("Abyssinian_{number}.jpg", "abyssinian"),
             ("american_bulldog_{number}.jpg", "american_bulldog"),
             ("basset_hound_{number}.jpg", "basset_hound"),
+            ("beagle_{number}.jpg", "beagle"),
         ],
     ),
     "stanford_cars": Form(
@@ -75,18 +76,19 @@ FORMS = {
             "2000 AM General Hummer SUV",
             "2012 Acura RL Sedan",
             "2012 Acura TL Sedan",
+            "2008 Acura TL Type-S",
         ),
     ),
     "oxford_flowers": Form(
         split_file("split_zhou_OxfordFlowers.json"),
-        _each("image_{serial:05}.jpg", "pink primrose", "canterbury bells", "sweet pea"),
+        _each("image_{serial:05}.jpg", "pink primrose", "canterbury bells", "sweet pea", "rose"),
     ),
     "food101": Form(
         split_file("split_zhou_Food101.json"),
-        _each("*/{serial}.jpg", "apple_pie", "baklava", "ceviche"),
+        _each("*/{serial}.jpg", "apple_pie", "baklava", "ceviche", "waffles"),
     ),
     "fgvc_aircraft": Form(
-        variant_lists, _each("{serial:07}.jpg", "707-320", "F-16A/B", "Model B200")
+        variant_lists, _each("{serial:07}.jpg", "707-320", "737-200", "F-16A/B", "Model B200")
     ),
     "sun397": Form(
         split_and_test_list("split_zhou_SUN397.json", "Testing_01.txt"),
@@ -94,17 +96,19 @@ FORMS = {
             ("a/abbey/sun_a{serial:05}.jpg", "abbey"),
             ("i/ice_skating_rink/indoor/sun_b{serial:05}.jpg", "indoor ice_skating_rink"),
             ("i/ice_skating_rink/outdoor/sun_b{serial:05}.jpg", "outdoor ice_skating_rink"),
+            ("z/zen_garden/sun_b{serial:05}.jpg", "zen_garden"),
         ],
     ),
     "dtd": Form(
         split_file("split_zhou_DescribableTextures.json"),
-        _each("*/*_{number:04}.jpg", "banded", "blotchy", "polka-dotted"),
+        _each("*/*_{number:04}.jpg", "banded", "blotchy", "polka-dotted", "zigzagged"),
     ),
     "eurosat": Form(
         split_file("split_zhou_EuroSAT.json"),
         [
             ("AnnualCrop/AnnualCrop_{number}.jpg", "Annual Crop Land"),
             ("Forest/Forest_{number}.jpg", "Forest"),
+            ("River/River_{number}.jpg", "River"),
             ("SeaLake/SeaLake_{number}.jpg", "Sea or Lake"),
         ],
     ),
@@ -113,6 +117,7 @@ FORMS = {
         [
             ("Apply_Eye_Makeup/v_ApplyEyeMakeup_g{number:02}_c01.jpg", "Apply_Eye_Makeup"),
             ("Archery/v_Archery_g{number:02}_c01.jpg", "Archery"),
+            ("Basketball/v_Basketball_g{number:02}_c01.jpg", "Basketball"),
             ("Yo_Yo/v_YoYo_g{number:02}_c01.jpg", "Yo_Yo"),
         ],
     ),
