@@ -16,7 +16,7 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from vlprompt_pipeline.benchmarks.index import BenchmarkIndex
-from vlprompt_pipeline.benchmarks.presence import find_absent
+from vlprompt_pipeline.benchmarks.presence import find_absent, printable
 from vlprompt_pipeline.benchmarks.schema import PARTS
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.files import atomic_write
@@ -116,7 +116,7 @@ def check_images(
     broken = [(path, "gone since the index was made") for path in check.missing]
     broken += check.unreadable
     if broken:
-        listed = "; ".join(f"{path} ({reason})" for path, reason in broken[:_SHOWN])
+        listed = "; ".join(f"{printable(path)} ({reason})" for path, reason in broken[:_SHOWN])
         more = f"; and {len(broken) - _SHOWN:,} more" if len(broken) > _SHOWN else ""
         raise DataError(
             f"{len(broken):,} of the {len(index.table):,} images of {index.name} under "

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vlprompt_pipeline.benchmarks import Survey
+from vlprompt_pipeline.benchmarks.presence import printable
 from vlprompt_pipeline.benchmarks.survey import ABSENT
 from vlprompt_pipeline.evaluation.wording import human_bytes, join, shots_text
 
@@ -95,7 +96,7 @@ def _wrong(surveys: Sequence[Survey]) -> Iterator[str]:
             yield (
                 f"    {fault.class_name}: {len(fault.missing):,} missing and "
                 f"{len(fault.unreadable):,} unreadable of {fault.images:,}, first "
-                f"{first[0]!a} ({first[1]})"
+                f"{printable(first[0])} ({first[1]})"
             )
         if len(survey.faults) > _CLASSES_SHOWN:
             yield f"    and {len(survey.faults) - _CLASSES_SHOWN:,} more classes"
