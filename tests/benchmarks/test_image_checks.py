@@ -40,6 +40,26 @@ def test_second_run_decodes_nothing(miniature, tmp_path, monkeypatch):
     assert cache.stat().st_mtime_ns == written
 
 
+def test_a_killed_check_goes_on(miniature, tmp_path, monkeypatch):
+    """What was decoded before the last whole block is not decoded again."""
+    index, cache = build_index(miniature.benchmark, miniature.root), tmp_path / "checked.parquet"
+    decode, calls = checks._decode, []
+
+    def killed_at_the_30th(*image):
+        calls.append(image)
+        if len(calls) == 30:
+            raise KeyboardInterrupt
+        return decode(*image)
+
+    monkeypatch.setattr(checks, "BLOCK", 10)
+    monkeypatch.setattr(checks, "_decode", killed_at_the_30th)
+    with pytest.raises(KeyboardInterrupt):
+        check_images(index, cache, workers=1)
+    done = len(calls)
+    assert check_images(index, cache, workers=1).found == {"train": 24, "val": 20, "test": 12}
+    assert len(calls) - done == 56 - 20
+
+
 def spoil(miniature) -> None:
     """Four ways a file is no picture."""
     faces = miniature.images / "Faces"

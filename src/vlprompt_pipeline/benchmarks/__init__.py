@@ -8,7 +8,12 @@ from vlprompt_pipeline.benchmarks.checks import ImageCheck, check_images, inspec
 from vlprompt_pipeline.benchmarks.class_split import ClassHalf, ClassSplit, split_classes
 from vlprompt_pipeline.benchmarks.few_shot import FewShotSet, sample_few_shot, sample_from_split
 from vlprompt_pipeline.benchmarks.index import BenchmarkIndex, build_index
-from vlprompt_pipeline.benchmarks.registry import BENCHMARKS, MINIATURES, get_benchmark
+from vlprompt_pipeline.benchmarks.registry import (
+    BENCHMARKS,
+    MINIATURES,
+    benchmarks_of,
+    get_benchmark,
+)
 from vlprompt_pipeline.benchmarks.schema import COLUMNS, PARTS, validate_index
 from vlprompt_pipeline.benchmarks.split import PartCounts, Split, SplitSource
 from vlprompt_pipeline.benchmarks.split_file import SplitFile, read_split
@@ -31,6 +36,7 @@ __all__ = [
     "SplitFile",
     "SplitSource",
     "Survey",
+    "benchmarks_of",
     "build_index",
     "check_images",
     "get_benchmark",

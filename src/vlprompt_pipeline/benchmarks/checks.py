@@ -23,6 +23,8 @@ from vlprompt_pipeline.files import atomic_write
 
 _logger = logging.getLogger(__name__)
 _IMAGES_PER_TASK = 64
+BLOCK = 20_000
+"""Images decoded between two writes of the cache: what a killed check repeats at most."""
 _SHOWN = 100
 MAX_BYTES = 1 << 30
 """Our choice: a larger file is not read to memory, it is no picture of these datasets."""
@@ -78,7 +80,8 @@ def inspect_images(
 
     Args:
         index: the dataset.
-        cache: Parquet file of what is known by fingerprint; images in it are not decoded again.
+        cache: Parquet file of what is known by fingerprint; images in it are not decoded again,
+            also after a kill.
             Only readable images are remembered, so a mended one is looked at again.
         workers: threads; None leaves the number to Python.
 
@@ -92,12 +95,16 @@ def inspect_images(
     known = _read_cache(cache)
     absent = find_absent(table["path"], index.folder)
     unseen = table[~absent & ~table["fingerprint"].isin(known.index)]
-    decoded = _decode_all(unseen.drop_duplicates("fingerprint"), index.folder, workers)
-    broken = {image.fingerprint: image.reason for image in decoded if image.reason}
-    fresh = pd.DataFrame([image for image in decoded if not image.reason], columns=_Decoded._fields)
-    if len(fresh):
-        known = pd.concat([known, fresh.set_index("fingerprint")[_FACTS]])
-        _write_cache(known, cache)
+    unseen = unseen.drop_duplicates("fingerprint")
+    broken: dict[str, str] = {}
+    for start in range(0, len(unseen), BLOCK):
+        decoded = _decode_all(unseen.iloc[start : start + BLOCK], index.folder, workers)
+        broken |= {image.fingerprint: image.reason for image in decoded if image.reason}
+        good = [image for image in decoded if not image.reason]
+        if good:
+            fresh = pd.DataFrame(good).set_index("fingerprint")[_FACTS]
+            known = pd.concat([known, fresh])
+            _write_cache(known, cache)
     return _summarise(index, known, absent, broken)
 
 

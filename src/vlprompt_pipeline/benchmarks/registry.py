@@ -16,6 +16,11 @@ BENCHMARKS: dict[str, Benchmark] = {
 MINIATURES: dict[str, Benchmark] = {benchmark.name: benchmark for benchmark in MINIATURE_BENCHMARKS}
 
 
+def benchmarks_of(prefix: str) -> tuple[Benchmark, ...]:
+    """Every dataset there is, or with a prefix all miniatures."""
+    return tuple((MINIATURES if prefix else BENCHMARKS).values())
+
+
 def get_benchmark(name: str) -> Benchmark:
     """Look up a dataset by its name.
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from vlprompt_pipeline.benchmarks import (
-    BENCHMARKS,
-    MINIATURES,
     Benchmark,
     Split,
+    benchmarks_of,
     sample_from_split,
     verify_split,
 )
@@ -36,7 +35,7 @@ def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, dict[st
     """
     root = dataset_root.expanduser().resolve()
     sets: dict[str, dict[str, Any]] = {}
-    for benchmark in (MINIATURES if prefix else BENCHMARKS).values():
+    for benchmark in benchmarks_of(prefix):
         if not benchmark.dataset_folder(root).is_dir():
             continue
         try:
