@@ -29,7 +29,7 @@ pictures: .venv/installed-test ## the pictures of the docs, from a finished make
 	$(BIN)/python docs/pictures.py
 
 clean: ## results, features and rendered datasets; never your own files in data/01_raw
-	rm -rf data/0[2-8]_*/* data/01_raw/demo_* mlflow.db mlruns .viz
+	rm -rf data/0[2-8]_*/* data/01_raw/demo_* data/01_raw/miniature mlflow.db mlruns .viz
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

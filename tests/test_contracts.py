@@ -16,7 +16,7 @@ from kedro.pipeline import Pipeline
 
 from conftest import ROOT
 from vlprompt_pipeline.config import RunParameters, parse
-from vlprompt_pipeline.pipeline_registry import register_pipelines
+from vlprompt_pipeline.pipeline_registry import APART, register_pipelines
 from vlprompt_pipeline.prompts import check_recipe, resolve_recipe
 from vlprompt_pipeline.selection import select_methods, selected_methods
 from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
@@ -166,7 +166,7 @@ def test_every_parameter_a_node_asks_for_is_in_conf(pipelines):
 
 
 def test_the_whole_is_its_stages(pipelines):
-    stages = [p for name, p in pipelines.items() if name not in ("__default__", "demo_pretraining")]
+    stages = [p for name, p in pipelines.items() if name not in ("__default__", *APART)]
     nodes = {node.name for stage in stages for node in stage.nodes}
     assert {node.name for node in pipelines["__default__"].nodes} == nodes
     free = pipelines["__default__"].inputs()

@@ -140,6 +140,7 @@ class RunParameters(Parameters):
     """Everything under conf/<env>/parameters*.yml together with `--params`."""
 
     dataset: DatasetName
+    dataset_prefix: Literal["", "miniature_"]
     dataset_root: str
     split: Literal["official", "random"]
     own_data: OwnDataParameters
@@ -153,6 +154,11 @@ class RunParameters(Parameters):
     tracking: TrackingParameters
     recipes: dict[Slug, dict[str, Any]]
     demo_pretraining: dict[str, Any] = {}
+
+    @property
+    def benchmark(self) -> str:
+        """Name of the dataset in the registry, in paths and in results."""
+        return f"{self.dataset_prefix}{self.dataset}"
 
     def selected_methods(self) -> tuple[str, ...]:
         """Names of the recipes to run, in the order asked: a list, `all`, or names joined by `+`.

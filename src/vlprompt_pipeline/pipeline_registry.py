@@ -17,6 +17,8 @@ STAGES = (
     "evaluation",
     "reporting",
 )
+APART = ("data_check", "few_shot_sets", "demo_pretraining")
+"""What is run for itself alone."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -27,7 +29,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     return {
         "__default__": Pipeline([cell, stages["reporting"]]),
         "cell": cell,
-        "demo_pretraining": _create("demo_pretraining", methods),
+        **{name: _create(name, methods) for name in APART},
         **stages,
     }
 

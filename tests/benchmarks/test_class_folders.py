@@ -5,9 +5,10 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.miniatures import DATA, GOLDFISH, IDS, MISSILE_TOO, WALLET, write_miniature
+from benchmarks.miniatures import DATA, write_miniature
 from vlprompt_pipeline.benchmarks import build_index
 from vlprompt_pipeline.benchmarks.class_folders import read_class_names
+from vlprompt_pipeline.benchmarks.miniatures.forms import GOLDFISH, IDS, MISSILE_TOO, WALLET
 from vlprompt_pipeline.errors import DataError
 
 OFFICIAL = DATA / "class_names" / "imagenet.txt"

@@ -6,21 +6,25 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
 from benchmarks.miniatures import DATA, index_without_images
-from vlprompt_pipeline.benchmarks import FewShotSet, build_index, read_split, sample_few_shot
+from vlprompt_pipeline.benchmarks import (
+    FewShotSet,
+    build_index,
+    get_benchmark,
+    read_split,
+    sample_few_shot,
+    sample_from_split,
+)
 from vlprompt_pipeline.errors import ConfigError, DataError
 
 CALTECH101 = json.loads((DATA / "golden_fewshot_caltech101.json").read_text())
-SPLITS = {
-    "caltech101": "Caltech101",
-    "dtd": "DescribableTextures",
-    "eurosat": "EuroSAT",
-    "oxford_flowers": "OxfordFlowers",
-    "oxford_pets": "OxfordPets",
-}
+SHOTS = (1, 2, 4, 8, 16)
+PUBLISHED = ("caltech101", "dtd", "eurosat", "oxford_flowers", "oxford_pets")
+"""Datasets whose sets are published and whose split file is at hand."""
 
 
 def assert_golden(few_shot: FewShotSet, golden: dict) -> None:
@@ -34,23 +38,46 @@ def test_caltech101_is_the_published_set(caltech101_split, golden):
     assert_golden(sample_few_shot(index, golden["shots"], golden["seed"]), golden)
 
 
-@pytest.mark.parametrize("dataset", SPLITS)
-def test_published_sets(shared, dataset):
-    split = read_split(shared / "reference" / "splits" / f"split_zhou_{SPLITS[dataset]}.json")
-    index = index_without_images(split, dataset)
+@pytest.fixture(scope="module")
+def reference(shared) -> dict[tuple[str, int, int], dict]:
     rows = json.loads((shared / "reference" / "golden_fewshot.json").read_text())
-    goldens = [row for row in rows if row["dataset"] == dataset]
-    assert len(goldens) == 10
-    for golden in goldens:
-        assert_golden(sample_few_shot(index, golden["shots"], golden["seed"]), golden)
+    return {(row["dataset"], row["shots"], row["seed"]): row for row in rows}
 
 
-@pytest.mark.parametrize(("name", "classes"), [("StanfordCars", 196), ("UCF101", 101)])
-def test_sizes_where_no_digest_is_published(shared, name, classes):
-    split = read_split(shared / "reference" / "splits" / f"split_zhou_{name}.json")
-    few_shot = sample_few_shot(index_without_images(split, name), 16, 1)
-    assert Counter(label for _, label in few_shot.train) == dict.fromkeys(range(classes), 16)
-    assert Counter(label for _, label in few_shot.val) == dict.fromkeys(range(classes), 4)
+@pytest.fixture(scope="module")
+def split_of(shared):
+    """Reads a split file, without any image on disk, once."""
+    folder = shared / "reference" / "splits"
+    return cache(lambda name: read_split(folder / get_benchmark(name).split.files[0]))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("shots", SHOTS)
+@pytest.mark.parametrize("dataset", PUBLISHED)
+def test_the_published_set(reference, split_of, dataset, shots, seed):
+    few_shot = sample_from_split(dataset, split_of(dataset), shots, seed)
+    assert_golden(few_shot, reference[dataset, shots, seed])
+
+
+def test_of_what_else_is_published_the_sizes_fit(reference):
+    """Their splits are not at hand: SUN397, Food101 and FGVCAircraft."""
+    others = {key: row for key, row in reference.items() if key[0] not in PUBLISHED}
+    assert {key[0] for key in others} == {"sun397", "food101", "fgvc_aircraft"}
+    assert len(others) == len(reference) - 10 * len(PUBLISHED) == 30
+    for (dataset, shots, _), row in others.items():
+        classes = get_benchmark(dataset).classes
+        assert (row["n_train"], row["n_val"]) == (classes * shots, classes * min(shots, 4))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("shots", SHOTS)
+@pytest.mark.parametrize("dataset", [*PUBLISHED, "stanford_cars", "ucf101"])
+def test_every_class_has_its_shots(split_of, dataset, shots, seed):
+    few_shot = sample_from_split(dataset, split_of(dataset), shots, seed)
+    labels = range(get_benchmark(dataset).classes)
+    assert Counter(label for _, label in few_shot.train) == dict.fromkeys(labels, shots)
+    assert Counter(label for _, label in few_shot.val) == dict.fromkeys(labels, min(shots, 4))
+    assert few_shot.split_sha256 == get_benchmark(dataset).split_sha256
 
 
 @pytest.fixture
@@ -72,6 +99,11 @@ def test_images_come_from_their_part(index, shots, val_shots):
         assert {part_of[path] for path, _ in drawn} == {part}
         assert all(label_of[path] == label for path, label in drawn)
         assert set(Counter(label for _, label in drawn).values()) == {number}
+
+
+def test_the_split_alone_gives_the_set_of_the_index(miniature, index):
+    split = read_split(miniature.split)
+    assert sample_from_split(index.name, split, 4, 3) == sample_few_shot(index, 4, 3)
 
 
 def test_same_seed_same_set(index):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from benchmarks.miniatures import read_split_rows, write_split
 from vlprompt_pipeline.benchmarks import build_index, check_images, checks, inspect_images
 from vlprompt_pipeline.errors import ConfigError, DataError
 
@@ -37,6 +38,26 @@ def test_second_run_decodes_nothing(miniature, tmp_path, monkeypatch):
     monkeypatch.setattr(checks, "_decode", refuse)
     assert check_images(index, cache, workers=2) == first
     assert cache.stat().st_mtime_ns == written
+
+
+def test_a_killed_check_goes_on(miniature, tmp_path, monkeypatch):
+    """What was decoded before the last whole block is not decoded again."""
+    index, cache = build_index(miniature.benchmark, miniature.root), tmp_path / "checked.parquet"
+    decode, calls = checks._decode, []
+
+    def killed_at_the_30th(*image):
+        calls.append(image)
+        if len(calls) == 30:
+            raise KeyboardInterrupt
+        return decode(*image)
+
+    monkeypatch.setattr(checks, "BLOCK", 10)
+    monkeypatch.setattr(checks, "_decode", killed_at_the_30th)
+    with pytest.raises(KeyboardInterrupt):
+        check_images(index, cache, workers=1)
+    done = len(calls)
+    assert check_images(index, cache, workers=1).found == {"train": 24, "val": 20, "test": 12}
+    assert len(calls) - done == 56 - 20
 
 
 def spoil(miniature) -> None:
@@ -132,3 +153,26 @@ def test_real_photos(shared: Path):
     index = build_index("caltech101", shared / "data")
     some = replace(index, table=index.table.iloc[::40].reset_index(drop=True))
     assert sum(check_images(some).found.values()) == 207
+
+
+def test_names_are_told_in_one_line(miniature):
+    rows = read_split_rows(miniature.benchmark, miniature.root)
+    path = rows["test"][0][0]
+    rows["test"][0][0] = "Faces/two\nlines.jpg"
+    write_split(miniature.split, rows)
+    message = r"'Faces/two\\nlines.jpg'"
+    with pytest.raises(DataError, match=message):
+        build_index(miniature.benchmark, miniature.root)
+    (miniature.images / path).rename(miniature.images / "Faces/two\nlines.jpg")
+    (miniature.images / "Faces/two\nlines.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=message + r" \(an empty file\)"):
+        check_images(build_index(miniature.benchmark, miniature.root))
+
+
+def test_an_image_that_cannot_be_read_at_all(miniature):
+    """Open, but every read fails, as on a failing disk."""
+    for path in list(miniature.images.rglob("*.jpg"))[:2]:
+        path.unlink()
+        path.symlink_to("/proc/self/mem")
+    with pytest.raises(DataError, match=r"Input/output error \(and so 1 others\); make the images"):
+        build_index(miniature.benchmark, miniature.root)

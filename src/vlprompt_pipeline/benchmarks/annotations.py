@@ -26,18 +26,24 @@ def list_folder(folder: Path) -> Listing:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    listing.folders.append(entry.name)
-                elif entry.is_file():
-                    listing.files.append(entry.name)
+                if not entry.name.startswith("."):
+                    _note(entry, listing)
     except OSError as error:
         raise DataError(
             f"cannot list {folder}: {error.strerror}; put the dataset's folder there and make it "
             "readable"
         ) from error
     return Listing(sorted(listing.folders), sorted(listing.files))
+
+
+def _note(entry: os.DirEntry[str], listing: Listing) -> None:
+    try:
+        if entry.is_dir():
+            listing.folders.append(entry.name)
+        elif entry.is_file():
+            listing.files.append(entry.name)
+    except OSError:
+        return  # a link that leads in a circle is neither
 
 
 def read_lines(file: Path) -> list[str]:

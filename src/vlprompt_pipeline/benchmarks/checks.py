@@ -17,14 +17,18 @@ from PIL import Image, UnidentifiedImageError
 
 from vlprompt_pipeline.benchmarks.findings import Findings, some
 from vlprompt_pipeline.benchmarks.index import BenchmarkIndex
-from vlprompt_pipeline.benchmarks.presence import find_absent
+from vlprompt_pipeline.benchmarks.presence import find_absent, printable
 from vlprompt_pipeline.benchmarks.schema import PARTS
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.files import atomic_write
 
 _logger = logging.getLogger(__name__)
 _IMAGES_PER_TASK = 64
+BLOCK = 20_000
+"""Images decoded between two writes of the cache: what a killed check repeats at most."""
 _SHOWN = 100
+MAX_BYTES = 1 << 30
+"""Our choice: a larger file is not read to memory, it is no picture of these datasets."""
 _FACTS = ["sha256", "bytes"]
 
 
@@ -81,7 +85,8 @@ def inspect_images(
 
     Args:
         index: the dataset.
-        cache: Parquet file of what is known by fingerprint; images in it are not decoded again.
+        cache: Parquet file of what is known by fingerprint; images in it are not decoded again,
+            also after a kill.
             Only readable images are remembered, so a mended one is looked at again.
         workers: threads; None leaves the number to Python.
 
@@ -95,12 +100,16 @@ def inspect_images(
     known = _read_cache(cache)
     absent = find_absent(table["path"], index.folder)
     unseen = table[~absent & ~table["fingerprint"].isin(known.index)]
-    decoded = _decode_all(unseen.drop_duplicates("fingerprint"), index.folder, workers)
-    broken = {image.fingerprint: image.reason for image in decoded if image.reason}
-    fresh = pd.DataFrame([image for image in decoded if not image.reason], columns=_Decoded._fields)
-    if len(fresh):
-        known = pd.concat([known, fresh.set_index("fingerprint")[_FACTS]])
-        _write_cache(known, cache)
+    unseen = unseen.drop_duplicates("fingerprint")
+    broken: dict[str, str] = {}
+    for start in range(0, len(unseen), BLOCK):
+        decoded = _decode_all(unseen.iloc[start : start + BLOCK], index.folder, workers)
+        broken |= {image.fingerprint: image.reason for image in decoded if image.reason}
+        good = [image for image in decoded if not image.reason]
+        if good:
+            fresh = pd.DataFrame(good).set_index("fingerprint")[_FACTS]
+            known = pd.concat([known, fresh])
+            _write_cache(known, cache)
     return _summarise(index, known, absent, broken)
 
 
@@ -129,7 +138,7 @@ def _broken(index: BenchmarkIndex, check: ImageCheck) -> str:
     broken += check.unreadable
     if not broken:
         return ""
-    listed = "; ".join(f"{path} ({reason})" for path, reason in broken[:_SHOWN])
+    listed = "; ".join(f"{printable(path)} ({reason})" for path, reason in broken[:_SHOWN])
     more = f"; and {len(broken) - _SHOWN:,} more" if len(broken) > _SHOWN else ""
     remedy = "replace them by the files of the original archive"
     return (
@@ -172,7 +181,11 @@ def _decode_all(rows: pd.DataFrame, folder: Path, workers: int | None) -> list[_
 
 
 def _decode(fingerprint: str, file: Path) -> _Decoded:
+    content = b""
     try:
+        size = file.stat().st_size
+        if size > MAX_BYTES:
+            return _Decoded(fingerprint, "", 0, f"{size:,} bytes, more than any picture here has")
         content = file.read_bytes()
         with Image.open(BytesIO(content)) as image:
             # A JPEG is decoded at an eighth of its size: faster, and all of its data is still read.

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
 
 from vlprompt_pipeline.benchmarks.index import BenchmarkIndex
+from vlprompt_pipeline.benchmarks.schema import class_names_of
+from vlprompt_pipeline.benchmarks.split import Split
 from vlprompt_pipeline.errors import ConfigError, DataError
 
 MAX_VAL_SHOTS = 4
@@ -89,16 +91,32 @@ def sample_few_shot(index: BenchmarkIndex, shots: int, seed: int) -> FewShotSet:
         ConfigError: `shots` is below 1.
         DataError: a class has no or too few training images.
     """
+    return _sample(index.name, index.table, index.split_sha256, shots, seed)
+
+
+def sample_from_split(dataset: str, split: Split, shots: int, seed: int) -> FewShotSet:
+    """Draw the same set as `sample_few_shot` without any image, from the split alone.
+
+    Raises:
+        ConfigError: `shots` is below 1.
+        DataError: a class has no or too few training images.
+    """
+    return _sample(dataset, split.table, split.sha256, shots, seed)
+
+
+def _sample(
+    dataset: str, table: pd.DataFrame, split_sha256: str, shots: int, seed: int
+) -> FewShotSet:
     if shots < 1:
         raise ConfigError(f"shots is {shots}; give a number of training images per class from 1")
-    train, val = (_by_label(index.table, part) for part in ("train", "val"))
-    _require_enough(index, train, shots)
+    train, val = (_by_label(table, part) for part in ("train", "val"))
+    _require_enough(dataset, class_names_of(table), train, shots)
     stream = random.Random(seed)
     return FewShotSet(
-        dataset=index.name,
+        dataset=dataset,
         shots=shots,
         seed=seed,
-        split_sha256=index.split_sha256,
+        split_sha256=split_sha256,
         train=_draw(stream, train, shots),
         val=_draw(stream, val, min(shots, MAX_VAL_SHOTS)),
     )
@@ -124,19 +142,17 @@ def _draw(
 
 
 def _require_enough(
-    index: BenchmarkIndex, train: dict[int, list[LabelledPath]], shots: int
+    dataset: str, class_names: Sequence[str], train: dict[int, list[LabelledPath]], shots: int
 ) -> None:
-    sizes = [len(train.get(label, ())) for label in range(len(index.class_names))]
+    sizes = [len(train.get(label, ())) for label in range(len(class_names))]
     short = [
-        f"{name} {size}"
-        for name, size in zip(index.class_names, sizes, strict=True)
-        if size < shots
+        f"{name} {size}" for name, size in zip(class_names, sizes, strict=True) if size < shots
     ]
     if not short:
         return
     if not train:
         raise DataError(
-            f"{index.name} has no training images, it is for testing only; draw few-shot sets "
+            f"{dataset} has no training images, it is for testing only; draw few-shot sets "
             "from another dataset"
         )
     listed = ", ".join(short[:_SHOWN]) + (", ..." if len(short) > _SHOWN else "")
@@ -146,7 +162,7 @@ def _require_enough(
         else "give every class at least one training image"
     )
     raise DataError(
-        f"{len(short)} of the {len(sizes)} classes of {index.name} have fewer training images "
+        f"{len(short)} of the {len(sizes)} classes of {dataset} have fewer training images "
         f"than the {shots} shots asked for ({listed}); {remedy}"
     )
 

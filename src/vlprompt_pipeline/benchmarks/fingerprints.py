@@ -25,14 +25,27 @@ def fingerprint_images(paths: Sequence[str], folder: Path) -> list[str]:
     Raises:
         DataError: an image cannot be read.
     """
+    fingerprints, refused = fingerprint_readable(paths, folder)
+    for path, reason in refused.items():
+        others = f" (and so {len(refused) - 1:,} others)" if len(refused) > 1 else ""
+        raise DataError(f"cannot read {folder / path}: {reason}{others}; make the images readable")
+    return fingerprints
+
+
+def fingerprint_readable(paths: Sequence[str], folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Fingerprints of those images that can be read, in order, and why the others cannot.
+
+    Returns:
+        The fingerprints of all paths that are not in the second value, and path to reason.
+    """
     fingerprint = _by_content if len(paths) <= MAX_HASHED else _by_stat
-    try:
-        # One thread: a pool took longer on a local disk, the files being so small.
-        return [fingerprint(folder, path) for path in paths]
-    except OSError as error:
-        raise DataError(
-            f"cannot read {error.filename}: {error.strerror}; make the images readable"
-        ) from error
+    found, refused = [], {}
+    for path in paths:  # one thread: a pool took longer on a local disk, the files being so small
+        try:
+            found.append(fingerprint(folder, path))
+        except OSError as error:
+            refused[path] = error.strerror or str(error)
+    return found, refused
 
 
 def _by_content(folder: Path, path: str) -> str:

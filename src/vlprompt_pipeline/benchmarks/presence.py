@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -47,15 +48,20 @@ def require_present(table: pd.DataFrame, folder: Path, origin: str, remedy: str)
     absent = find_absent(table["path"], folder)
     if not absent.any():
         return
-    first = ", ".join(table.loc[absent, "path"].head(_FIRST_PATHS))
+    first = ", ".join(map(printable, table.loc[absent, "path"].head(_FIRST_PATHS)))
     raise DataError(
         f"{absent.sum():,} of the {len(table):,} images in {origin} are not under {folder}: "
         f"{'; '.join(_per_class(table, absent, folder))}; the first are {first}; {remedy}"
     )
 
 
+def printable(path: str) -> str:
+    """A path as one can read it in a sentence: line breaks and their like are escaped."""
+    return path if path.isprintable() else ascii(path)
+
+
 def _file_names(folder: Path) -> frozenset[str]:
-    return frozenset(list_folder(folder).files if folder.is_dir() else ())
+    return frozenset(list_folder(folder).files if os.path.isdir(folder) else ())
 
 
 def _per_class(table: pd.DataFrame, absent: np.ndarray, folder: Path) -> list[str]:

@@ -15,6 +15,8 @@ it. Class names are never a key, because two classes may share one (ImageNet has
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
@@ -104,11 +106,12 @@ def _check_labels(label: pd.Series, origin: str) -> None:
     lowest, highest = min(found), max(found)
     if lowest < 0:
         raise DataError(f"{origin} has the label {lowest}; labels count from 0")
-    gaps = sorted(set(range(highest + 1)) - found)
-    if gaps:
-        shown = ", ".join(map(str, gaps[:_SHOWN])) + (", ..." if len(gaps) > _SHOWN else "")
+    gaps = highest + 1 - len(found)
+    if gaps:  # a broken label may be huge: the gaps are counted, not listed
+        first = islice((number for number in range(highest) if number not in found), _SHOWN)
+        shown = ", ".join(map(str, first)) + (", ..." if gaps > _SHOWN else "")
         raise DataError(
-            f"{origin} has {len(found)} labels up to {highest}, so {len(gaps)} are without an "
+            f"{origin} has {len(found)} labels up to {highest}, so {gaps} are without an "
             f"image ({shown}); number the classes 0, 1, 2, ... without gaps"
         )
 

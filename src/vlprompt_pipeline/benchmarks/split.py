@@ -18,6 +18,9 @@ Row = tuple[str, int, str]
 """Path of an image, its label and its class name."""
 
 
+_SHOWN = 20
+
+
 class PartCounts(NamedTuple):
     """Number of images in each part of a split."""
 
@@ -50,6 +53,7 @@ class Split:
             DataError: `schema.validate_rows` refuses the rows.
         """
         full = [(part, parts.get(part, ())) for part in PARTS]
+        _require_unicode(origin, [text for _, rows in full for row in rows for text in row[::2]])
         columns = {
             "path": [path for _, rows in full for path, _, _ in rows],
             "label": [label for _, rows in full for _, label, _ in rows],
@@ -85,6 +89,27 @@ class SplitSource(Protocol):
         Raises:
             DataError: the annotations cannot be read or contradict each other.
         """
+
+
+def _require_unicode(origin: str, texts: Sequence[str]) -> None:
+    """Tables, reports and digests hold text; a name of other bytes has no place in them."""
+    if _is_unicode("".join(texts)):
+        return
+    strange = [text for text in dict.fromkeys(texts) if not _is_unicode(text)]
+    shown = ", ".join(ascii(text) for text in strange[:_SHOWN])
+    more = f" and {len(strange) - _SHOWN:,} more" if len(strange) > _SHOWN else ""
+    raise DataError(
+        f"{origin} has names that are no UTF-8: {shown}{more}; rename these files, or remove what "
+        "is not part of the dataset"
+    )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def require_inside(path: str, where: str) -> None:

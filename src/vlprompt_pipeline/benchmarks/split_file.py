@@ -62,7 +62,7 @@ def _load(file: Path) -> dict[str, list[Any]]:
         raise DataError(
             f"cannot read split file {file}: {error.strerror}; put the official file there"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(
             f"split file {file} is not JSON ({error}); download the official file again"
         ) from error
@@ -80,7 +80,11 @@ def _load(file: Path) -> dict[str, list[Any]]:
 
 def _checked_row(row: Any, where: str) -> Row:
     match row:
-        case [str(path), int(label), str(name)] if not isinstance(label, bool):
+        case [str(path), int(label), str(name)] if _is_label(label):
             require_inside(path, where)
             return path, label, name
     raise DataError(f"{where} is {row!r}; a row is [path, label number, class name]")
+
+
+def _is_label(number: int) -> bool:
+    return not isinstance(number, bool) and abs(number) < 1 << 31

@@ -46,11 +46,11 @@ class ParameterHook:
 
 def _require_dataset(parameters: RunParameters, project: Path) -> None:
     """A known dataset, or own photos below the dataset root; nothing is read yet."""
-    from vlprompt_pipeline.benchmarks import BENCHMARKS, require_known, require_splittable
+    from vlprompt_pipeline.benchmarks import is_benchmark, require_known, require_splittable
 
-    require_known(parameters.dataset, project / Path(parameters.dataset_root).expanduser())
-    if parameters.split == "random" and parameters.dataset in BENCHMARKS:
-        require_splittable(parameters.dataset)
+    require_known(parameters.benchmark, project / Path(parameters.dataset_root).expanduser())
+    if parameters.split == "random" and is_benchmark(parameters.benchmark):
+        require_splittable(parameters.benchmark)
 
 
 def _require_one_place(values: Mapping[str, Any], loader: Any) -> None:

@@ -27,16 +27,20 @@ class SummaryHook:
     def after_pipeline_run(self, pipeline: Any, catalog: Any) -> None:
         """Print the table of `report_text`, the files beside it and what to do next."""
         made = pipeline.all_outputs()
+        if "data_check_text" in made:
+            click.echo(f"\n{catalog.load('data_check_text')}")
+            click.echo(f"   whole: {self._relative(catalog, 'data_check')}")
         if "report_text" not in made:
             return
         click.echo(f"\n{catalog.load('report_text')}")
         lines = {
-            title: os.path.relpath(catalog.get(name).filepath, self._project)
-            for name, title in SHOWN.items()
-            if name in made
+            title: self._relative(catalog, name) for name, title in SHOWN.items() if name in made
         }
         if self._tracking["enabled"]:
             lines["runs"] = tracking_uri(self._tracking["uri"], self._project)
         lines["look"] = "make viz (the pipeline), make ui (the runs in MLflow)"
         lines["next"] = ".venv/bin/kedro run --params=dataset=demo_flags (more: README.md)"
         click.echo("".join(f"{title:>8}: {text}\n" for title, text in lines.items()))
+
+    def _relative(self, catalog: Any, name: str) -> str:
+        return os.path.relpath(catalog.get(name).filepath, self._project)

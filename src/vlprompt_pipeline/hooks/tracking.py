@@ -55,7 +55,7 @@ class TrackingHook:
                 uri,
                 tracking["experiment"],
                 self._project,
-                name="{dataset} {shots} shots seed {seed}".format(**logged),
+                name="{dataset_prefix}{dataset} {shots} shots seed {seed}".format(**logged),
                 tags={
                     "kedro.pipelines": ", ".join(run_params["pipeline_names"] or ["__default__"])
                 },

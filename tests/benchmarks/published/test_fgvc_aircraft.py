@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.miniatures import miniature_rows, write_miniature
+from benchmarks.miniatures import write_miniature
 from vlprompt_pipeline.benchmarks import build_index
+from vlprompt_pipeline.benchmarks.miniatures import miniature_rows
 from vlprompt_pipeline.errors import DataError
 
 
@@ -22,7 +23,7 @@ def test_labels_follow_the_list_of_variants(aircraft, tmp_path):
     file = tmp_path / "fgvc_aircraft" / "variants.txt"
     file.write_text("".join(sorted(file.read_text().splitlines(keepends=True), reverse=True)))
     index = build_index(aircraft, tmp_path)
-    assert index.class_names == ("Model B200", "F-16A/B", "707-320")
+    assert index.class_names == ("Model B200", "F-16A/B", "737-200", "707-320")
 
 
 @pytest.mark.parametrize(
@@ -32,10 +33,10 @@ def test_labels_follow_the_list_of_variants(aircraft, tmp_path):
         (
             "images_variant_val.txt",
             "0000999 747",
-            "line 16 of .*_val.txt has the variant '747', wh",
+            "line 21 of .*_val.txt has the variant '747', wh",
         ),
-        ("images_variant_test.txt", "0000999", "line 10 of .*_test.txt is '0000999'; a line is an"),
-        ("images_variant_train.txt", "../1 707-320", r"line 19 of .* has the path '\.\./1\.jpg'"),
+        ("images_variant_test.txt", "0000999", "line 13 of .*_test.txt is '0000999'; a line is an"),
+        ("images_variant_train.txt", "../1 707-320", r"line 25 of .* has the path '\.\./1\.jpg'"),
     ],
 )
 def test_broken_lists(aircraft, tmp_path, file, line, message):

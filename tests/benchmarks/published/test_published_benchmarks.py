@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import pytest
 
-from benchmarks.miniatures import FORMS, annotation_file, miniature_rows, write_miniature
+from benchmarks.miniatures import annotation_file, write_miniature
 from vlprompt_pipeline.benchmarks import (
     PARTS,
     build_index,
@@ -17,6 +17,7 @@ from vlprompt_pipeline.benchmarks import (
     sample_few_shot,
     split_classes,
 )
+from vlprompt_pipeline.benchmarks.miniatures import FORMS, miniature_rows
 from vlprompt_pipeline.benchmarks.published import PUBLISHED_BENCHMARKS
 from vlprompt_pipeline.errors import DataError
 

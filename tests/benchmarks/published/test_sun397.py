@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.miniatures import miniature_rows, write_miniature
+from benchmarks.miniatures import write_miniature
 from vlprompt_pipeline.benchmarks import build_index
+from vlprompt_pipeline.benchmarks.miniatures import miniature_rows
 from vlprompt_pipeline.errors import DataError
 
 

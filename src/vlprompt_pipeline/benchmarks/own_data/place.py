@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vlprompt_pipeline.benchmarks.registry import BENCHMARKS, unknown_dataset
+from vlprompt_pipeline.benchmarks.registry import BENCHMARKS, is_benchmark, unknown_dataset
 from vlprompt_pipeline.errors import ConfigError
 
 TABLE_SUFFIXES = (".csv", ".parquet")
@@ -16,7 +16,7 @@ def require_known(name: str, root: Path) -> None:
     Raises:
         ConfigError: it is neither.
     """
-    if name not in BENCHMARKS:
+    if not is_benchmark(name):
         locate_own_data(name, root)
 
 

@@ -9,32 +9,38 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.benchmarks import (
-    BENCHMARKS,
     BenchmarkIndex,
     OwnData,
     RandomSplit,
     build_index,
     build_own_index,
     check_images,
+    is_benchmark,
 )
 from vlprompt_pipeline.config import OwnDataParameters
 from vlprompt_pipeline.files import atomic_write
 
 
 def index_images(
-    dataset: str, dataset_root: Path, split: str, own_data: OwnDataParameters, folder: Path
+    prefix: str,
+    dataset: str,
+    dataset_root: Path,
+    split: str,
+    own_data: OwnDataParameters,
+    folder: Path,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Index a dataset, one row an image; embedded datasets are rendered at their first use.
+    """Index a dataset, one row an image; embedded datasets are made at their first use.
 
     A split that is drawn here is written into `folder` in the form of the published split files,
     its content hash in the name, so that it can be published with the results.
     """
     drawn = RandomSplit(**own_data.split.model_dump())
-    if dataset in BENCHMARKS:
-        index = build_index(dataset, dataset_root, drawn if split == "random" else None)
+    name = f"{prefix}{dataset}"
+    if is_benchmark(name):
+        index = build_index(name, dataset_root, drawn if split == "random" else None)
     else:
         options = OwnData(own_data.template, own_data.class_names, drawn)
-        index = build_own_index(dataset, dataset_root, options, resplit=split == "random")
+        index = build_own_index(name, dataset_root, options, resplit=split == "random")
     if index.random_split:
         with atomic_write(folder / f"split_{index.split_sha256[:16]}.json") as temporary:
             content = json.dumps(index.to_split(), ensure_ascii=False, indent=1)

@@ -12,6 +12,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 index_images,
                 inputs=[
+                    "params:dataset_prefix",
                     "params:dataset",
                     "dataset_root",
                     "params:split",

@@ -1,0 +1,35 @@
+"""Every dataset of the registry against what is on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vlprompt_pipeline.benchmarks import benchmarks_of, survey_dataset
+from vlprompt_pipeline.pipelines.data_check.terminal import render_surveys
+from vlprompt_pipeline.progress import bar
+
+
+def check_all_datasets(
+    prefix: str, dataset_root: Path, cache: Path, shots: int, seed: int, workers: int
+) -> tuple[dict[str, Any], str]:
+    """What of each dataset is under `dataset_root`, and what to do where it is not as it should be.
+
+    Images are decoded once, ever: those of the cache, which runs fill too, are known already.
+
+    Returns:
+        The report, and its table for a terminal.
+    """
+    root = dataset_root.expanduser().resolve()
+    surveys, expected = [], benchmarks_of(prefix)
+    with bar("datasets", len(expected)) as advance:
+        for benchmark in expected:
+            surveys.append(survey_dataset(benchmark, root, shots, seed, cache, workers))
+            advance(1)
+    report = {
+        "dataset_root": str(root),
+        "shots": shots,
+        "seed": seed,
+        "datasets": [survey.to_dict() for survey in surveys],
+    }
+    return report, render_surveys(surveys, root, shots, seed)

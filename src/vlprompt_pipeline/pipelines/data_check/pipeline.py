@@ -1,0 +1,26 @@
+"""Data check: one table over every dataset there is a name for."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vlprompt_pipeline.pipelines.data_check.nodes import check_all_datasets
+
+
+def create_pipeline(**kwargs) -> Pipeline:
+    """One node, which stops at nothing that is wrong with a dataset."""
+    return Pipeline(
+        [
+            Node(
+                check_all_datasets,
+                inputs=[
+                    "params:dataset_prefix",
+                    "dataset_root",
+                    "check_folder",
+                    "params:shots",
+                    "params:seed",
+                    "params:features.workers",
+                ],
+                outputs=["data_check", "data_check_text"],
+                name="check_all_datasets",
+            )
+        ]
+    )

@@ -1,0 +1,71 @@
+"""All few-shot sets of the protocols, from the splits alone: images need not be there."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from vlprompt_pipeline.benchmarks import (
+    Benchmark,
+    Split,
+    benchmarks_of,
+    sample_from_split,
+    verify_split,
+)
+from vlprompt_pipeline.errors import DataError
+
+SHOTS, SEEDS = (1, 2, 4, 8, 16), (1, 2, 3)
+"""Of the published protocols."""
+
+_logger = logging.getLogger(__name__)
+
+
+def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, dict[str, Any]]:
+    """The sets of every dataset whose official split can be read under `dataset_root`.
+
+    A dataset that cannot, and a number of shots that a class has not, is logged and left out.
+
+    Returns:
+        Sets by `<dataset>/shots<K>/seed<S>/few_shot_set`, with paths relative to the folder of the
+        dataset's images and the split's hash.
+
+    Raises:
+        DataError: there is no split at all.
+    """
+    root = dataset_root.expanduser().resolve()
+    sets: dict[str, dict[str, Any]] = {}
+    for benchmark in benchmarks_of(prefix):
+        if not benchmark.dataset_folder(root).is_dir():
+            continue
+        try:
+            sets |= _sets_of(benchmark.name, _official_split(benchmark, root))
+        except DataError as error:
+            _logger.warning("%s is left out: %s", benchmark.name, error)
+    if not sets:
+        raise DataError(
+            f"no few-shot set can be drawn from what is under {root}; put the datasets' folders "
+            "with their split files there, or set the parameter dataset_root to where they are"
+        )
+    return sets
+
+
+def _official_split(benchmark: Benchmark, root: Path) -> Split:
+    split = benchmark.split.read(benchmark.dataset_folder(root), benchmark.image_folder(root))
+    verify_split(split, benchmark)
+    return split
+
+
+def _sets_of(dataset: str, split: Split) -> dict[str, dict[str, Any]]:
+    sets: dict[str, dict[str, Any]] = {}
+    if not split.counts.train:
+        return sets  # for testing only
+    for shots in SHOTS:
+        try:
+            for seed in SEEDS:
+                drawn = sample_from_split(dataset, split, shots, seed)
+                sets[f"{dataset}/shots{shots}/seed{seed}/few_shot_set"] = drawn.to_dict()
+        except DataError as error:
+            _logger.warning("%s with %d shots is left out: %s", dataset, shots, error)
+    _logger.info("%s: %d few-shot sets", dataset, len(sets))
+    return sets

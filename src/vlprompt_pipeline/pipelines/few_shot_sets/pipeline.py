@@ -1,0 +1,19 @@
+"""Few-shot sets: every dataset, every published number of shots, every seed."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vlprompt_pipeline.pipelines.few_shot_sets.nodes import draw_all_few_shot_sets
+
+
+def create_pipeline(**kwargs) -> Pipeline:
+    """One node; its files are those that `few_shot_sampling` writes one at a time."""
+    return Pipeline(
+        [
+            Node(
+                draw_all_few_shot_sets,
+                inputs=["params:dataset_prefix", "dataset_root"],
+                outputs="few_shot_sets",
+                name="draw_all_few_shot_sets",
+            )
+        ]
+    )

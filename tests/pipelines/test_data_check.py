@@ -1,0 +1,76 @@
+"""`kedro run --pipelines=data_check`: one report over all datasets, whatever is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.miniatures import write_miniature
+from vlprompt_pipeline.benchmarks import BENCHMARKS
+
+
+@pytest.fixture
+def checked(project, monkeypatch, capsys) -> tuple[dict, str]:
+    """Report and terminal: a good dataset, one with a broken and a strange image, one spoilt."""
+    root = project.data / "01_raw"
+    for name in ("imagenet", "eurosat", "dtd"):
+        monkeypatch.setitem(BENCHMARKS, name, write_miniature(root, name))
+    image = next((root / "imagenet/images/train").rglob("*.JPEG"))
+    image.with_name("[bold]\nline.JPEG").write_bytes(image.read_bytes()[:300])
+    image.unlink()
+    (root / "eurosat/split_zhou_EuroSAT.json").write_text("<html>404</html>")
+    project.run({"shots": 1}, stages=("data_check",))
+    report = json.loads((project.data / "08_reporting/data_check.json").read_text())
+    return report, capsys.readouterr().out
+
+
+def by_name(report: dict) -> dict[str, dict]:
+    return {found["dataset"]: found for found in report["datasets"]}
+
+
+def test_every_dataset_is_in_the_report(checked, project):
+    report, _ = checked
+    assert list(by_name(report)) == list(BENCHMARKS)
+    assert Path(report["dataset_root"]) == project.data / "01_raw"
+    states = {name: found["state"] for name, found in by_name(report).items()}
+    there = {name: state for name, state in states.items() if state != "absent"}
+    assert there == {"imagenet": "faulty", "eurosat": "faulty", "dtd": "faulty"}
+
+
+def test_what_is_wrong_is_named(checked):
+    report, _ = checked
+    found = by_name(report)
+    (fault,) = found["imagenet"]["faults"]
+    assert [Path(path).name for path, _ in fault["unreadable"]] == ["[bold]\nline.JPEG"]
+    assert found["imagenet"]["few_shot_digest"]["val"]
+    assert "is not JSON" in found["eurosat"]["to_do"]
+    assert found["dtd"]["classes"] == BENCHMARKS["dtd"].classes
+    assert found["dtd"]["split_check"] == "counts"
+    assert found["dtd"]["few_shot_published"] is False
+
+
+def test_the_terminal_has_a_row_a_dataset_and_what_to_do(checked):
+    _, text = checked
+    lines = text.splitlines()
+    first_words = [(line.split() or [""])[0] for line in lines]
+    assert [word for word in first_words if word in BENCHMARKS] == list(BENCHMARKS)
+    assert "3 of 26 found" in text
+    assert "! eurosat: split file " in text
+    assert r"[bold]\nline.JPEG" in text
+    assert "- sun397: get it from https://vision.princeton.edu" in text
+    assert "data/08_reporting/data_check.json" in text
+
+
+def test_it_draws_nothing(checked, project):
+    assert not list((project.data / "01_raw").glob("demo_*"))
+
+
+def test_a_second_time_and_a_root_that_is_not_there(checked, project):
+    project.run({"shots": 1}, stages=("data_check",))
+    again = json.loads((project.data / "08_reporting/data_check.json").read_text())
+    assert again == checked[0]
+    project.run({"dataset_root": "nowhere"}, stages=("data_check",))
+    report = json.loads((project.data / "08_reporting/data_check.json").read_text())
+    assert {found["state"] for found in report["datasets"]} == {"absent"}

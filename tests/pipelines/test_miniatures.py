@@ -1,0 +1,108 @@
+"""`kedro run --env=miniature`: each published dataset in its real layout, from folder to report."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import pandas as pd
+import pytest
+from kedro.framework.session import KedroSession
+
+from pipelines.project import Project
+from vlprompt_pipeline.benchmarks import BENCHMARKS, MINIATURES, build_index, get_benchmark
+from vlprompt_pipeline.benchmarks.miniatures import FORMS, make_miniature
+from vlprompt_pipeline.benchmarks.published import PUBLISHED_BENCHMARKS
+from vlprompt_pipeline.errors import DataError
+
+NAMES = [benchmark.name for benchmark in PUBLISHED_BENCHMARKS]
+TRAINABLE = [name for name in NAMES if get_benchmark(name).shift_of is None]
+QUIET = {"device": "cpu", "tracking": {"enabled": False}}
+
+
+def session(project: Project, **params: object) -> KedroSession:
+    project.bootstrap()
+    return KedroSession.create(project.root, env="miniature", runtime_params={**QUIET, **params})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_walk(name, project):
+    """From the folder to a score; what is for testing only, from the folder to its features."""
+    cell = f"demo/miniature_{name}/base_to_new/shots4/seed1"
+    with session(project, dataset=name) as running:
+        if name in TRAINABLE:
+            running.run()
+        else:
+            nodes = ["index_images", "check_images", "split_classes", "extract_test_features"]
+            running.run(pipeline_names=["cell"], node_names=nodes)
+    classes, per_class = len(FORMS[name].classes), FORMS[name].per_class
+    primary = project.data / f"03_primary/miniature_{name}"
+    check = json.loads((primary / "image_check.json").read_text())
+    assert check["found"] == {p: classes * n for p, n in per_class._asdict().items()}
+    features = project.json("04_feature", "test_features.json", f"demo/miniature_{name}")
+    assert features["images"] == classes * per_class.test
+    index = pd.read_parquet(primary / "image_index.parquet")
+    assert set(index["source"]) == {f"miniature_{name}"}
+    if name in TRAINABLE:
+        assert set(project.report()["dataset"]) == {f"miniature_{name}"}
+        for method in ("zero_shot", "coop", "qcoop"):
+            metrics = project.json("07_model_output", f"{method}/metrics.json", cell)
+            assert metrics["base"]["total"] + metrics["new"]["total"] == classes * per_class.test
+    assert not (project.data / f"03_primary/{name}").exists(), "a miniature under a real name"
+
+
+def test_what_is_for_testing_only_is_not_trained_on(project):
+    message = "^miniature_imagenet_a has no training images, it is for testing only"
+    with (
+        session(project, dataset="imagenet_a") as running,
+        pytest.raises(click.ClickException, match=message),
+    ):
+        running.run()
+
+
+def test_the_data_check_of_miniatures(project):
+    with session(project, dataset="dtd") as running:
+        running.run(pipeline_names=["data_preparation"])
+    with session(project) as running:
+        running.run(pipeline_names=["data_check"])
+    report = json.loads((project.data / "08_reporting/data_check.json").read_text())
+    states = {found["dataset"]: found["state"] for found in report["datasets"]}
+    assert list(states) == list(MINIATURES)
+    assert {name for name, state in states.items() if state == "ready"} == {"miniature_dtd"}
+
+
+def test_no_published_dataset_is_without_a_miniature():
+    assert set(FORMS) == set(NAMES)
+    assert len(NAMES) == 15
+    assert not set(MINIATURES) & set(BENCHMARKS)
+
+
+def test_a_real_folder_is_never_written_over(tmp_path):
+    (tmp_path / "caltech-101").mkdir()
+    (tmp_path / "caltech-101" / "mine.jpg").write_bytes(b"1")
+    with pytest.raises(DataError, match="caltech-101 is there and no miniature, and is left as"):
+        build_index("miniature_caltech101", tmp_path)
+    assert [file.name for file in tmp_path.rglob("*")] == ["caltech-101", "mine.jpg"]
+
+
+def test_a_miniature_is_made_once_and_of_the_same_bytes(tmp_path):
+    folders = [make_miniature("sun397", tmp_path / place) for place in ("one", "two")]
+    contents = [
+        {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+        for folder in folders
+    ]
+    assert contents[0] == contents[1]
+    assert {"split_zhou_SUN397.json", "Testing_01.txt", "miniature.json"} < set(contents[0])
+    before = (folders[0] / "Testing_01.txt").stat().st_mtime_ns
+    make_miniature("sun397", tmp_path / "one")
+    assert (folders[0] / "Testing_01.txt").stat().st_mtime_ns == before
+    (folders[0] / "miniature.json").write_text('{"name": "sun397", "version": 0}')
+    make_miniature("sun397", tmp_path / "one")
+    assert (folders[0] / "Testing_01.txt").stat().st_mtime_ns > before
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["sun397"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "root").write_text("in the way")
+    with pytest.raises(DataError, match="cannot write the miniature of dtd to .*dtd: "):
+        make_miniature("dtd", tmp_path / "root")
