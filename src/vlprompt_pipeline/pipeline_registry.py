@@ -27,6 +27,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     return {
         "__default__": Pipeline([cell, stages["reporting"]]),
         "cell": cell,
+        "data_download": _create("data_download", methods),
         "demo_pretraining": _create("demo_pretraining", methods),
         **stages,
     }
