@@ -17,6 +17,10 @@ class FetchError(DataError):
     """A dataset cannot be downloaded, or what was downloaded is broken or not what was expected."""
 
 
+class ArchiveError(FetchError):
+    """A downloaded archive is broken or holds what may not be unpacked."""
+
+
 class WeightsError(UserError):
     """The weights of the frozen CLIP are missing, broken or not the ones expected."""
 

@@ -47,7 +47,7 @@ def open_archive(path: Path, folder: Path, most_bytes: int) -> Iterator[Iterator
         most_bytes: how much it may unpack to; headers that promise more are not read.
 
     Raises:
-        FetchError: it is no archive, or an unreadable one; reading the members raises it, too.
+        ArchiveError: it is no archive, or an unreadable one; reading the members raises it, too.
     """
     with path.open("rb") as stream:
         head = stream.read(_BLOCK)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vlprompt_pipeline.benchmarks import Benchmark, build_index, get_benchmark
-from vlprompt_pipeline.errors import DataError, FetchError
+from vlprompt_pipeline.errors import ArchiveError, DataError, FetchError
 from vlprompt_pipeline.fetching.archive_store import ArchiveStore, LocalFile, StoredFile
 from vlprompt_pipeline.fetching.recipe import Part, Recipe, Source
 from vlprompt_pipeline.fetching.recipes import RECIPES
@@ -148,7 +148,7 @@ def _assemble(
         if part.inner is not None:
             unpack(_inside(scratch, part.inner, file.path), scratch.with_suffix(".inner"))
             scratch = scratch.with_suffix(".inner")
-    except FetchError:
+    except ArchiveError:
         file.path.unlink()  # not worth keeping: a new copy may be whole
         raise
     taken = _find(benchmark, scratch) if part.take is None else scratch / part.take

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from vlprompt_pipeline.errors import FetchError
+from vlprompt_pipeline.errors import ArchiveError
 
 _MOST_MEMBERS = 2_000_000
 _LONGEST_PART = 255
@@ -50,7 +50,7 @@ class Inspector:
         """The relative path of a member that is harmless.
 
         Raises:
-            FetchError: it is not; the message names it and says why.
+            ArchiveError: it is not; the message names it and says why.
         """
         path = self._path(member)
         self._count(member)
@@ -60,7 +60,7 @@ class Inspector:
             self._take(member, path.as_posix(), member.kind)
         return path
 
-    def refuse(self, member: Member, reason: str) -> FetchError:
+    def refuse(self, member: Member, reason: str) -> ArchiveError:
         """The error for a member that may not be unpacked."""
         name = member.name if len(member.name) <= _SHOWN else f"{member.name[:_SHOWN]}..."
         return refused(self._archive, f"its member {name!r} {reason}")
@@ -118,6 +118,6 @@ class Inspector:
         self._kinds[path] = kind
 
 
-def refused(archive: str, reason: str) -> FetchError:
+def refused(archive: str, reason: str) -> ArchiveError:
     """The error for an archive that may not be unpacked."""
-    return FetchError(f"archive {archive} is refused: {reason}; nothing of it was unpacked")
+    return ArchiveError(f"archive {archive} is refused: {reason}; nothing of it was unpacked")

@@ -22,7 +22,7 @@ from vlprompt_pipeline.fetching.disk import require_room
 from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.progress import Progress, no_progress
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16  # of a cut connection, requests loses what does not fill one
 _MEGABYTE = 1_000_000
 _PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses that another try may mend
 _LONGEST_PAUSE = 60.0

@@ -35,7 +35,8 @@ def unpack(archive: Path, folder: Path, most_bytes: int | None = None) -> int:
         The number of files written.
 
     Raises:
-        FetchError: naming the member and what is wrong with it, or that the disk has no room.
+        ArchiveError: naming the member and what is wrong with it.
+        FetchError: the disk has no room or cannot be written to.
     """
     size = archive.stat().st_size
     if most_bytes is None:
