@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from benchmarks.miniatures import annotation_file, write_miniature
+from conftest import ROOT
 from fetching.broken_archives import make_tgz, make_zip
 from fetching.stub import File, serving
 from vlprompt_pipeline.benchmarks import BENCHMARKS, Benchmark, build_index
@@ -298,3 +299,24 @@ def test_official_sources_bring_all_that_the_benchmark_reads():
             placed = {part.put for part in source.parts}
             needed = {BENCHMARKS[name].image_prefix, *BENCHMARKS[name].split.files}
             assert placed in ({""}, needed), name
+
+
+def test_the_page_on_datasets_says_what_the_recipes_and_benchmarks_say():
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ") and "`" in line
+    ]
+    assert len(rows) == len(PUBLISHED_BENCHMARKS)
+    for row, benchmark in zip(rows, PUBLISHED_BENCHMARKS, strict=True):
+        title, folder, classes, images, origin, licence = row
+        assert title == f"{benchmark.title} `{benchmark.name}`"
+        assert folder == f"`{benchmark.folder}`"
+        assert (classes, images) == (f"{benchmark.classes:,}", f"{sum(benchmark.counts):,}")
+        assert licence == benchmark.licence
+        sources = RECIPES[benchmark.name].sources
+        archives = [source.parts[0].file_name for source in sources]
+        assert all(f"`{name}`" in origin for name in archives)
+        assert origin.count("`") == 2 * len(archives)
+        official = [source.parts[0].checksum for source in sources[1:]]
+        assert all((known.kind.upper() if known else "no checksum") in origin for known in official)

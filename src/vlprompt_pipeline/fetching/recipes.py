@@ -2,8 +2,8 @@
 
 The bundle holds all datasets but ImageNet in the layout of the literature, with their split files;
 the hub publishes a SHA-256 of each archive. Official archives come second, where they can be had
-without a login: their MD5 are those that torchvision checks. Where there is no checksum, none is
-known to us.
+without a login (EuroSAT: torchgeo's copy, which has a known checksum): their MD5 are those that
+torchvision checks. Where there is no checksum, none is known to us.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _archive(url: str, md5: str | None, take: str, put: str, inner: str | None =
 def _recipe(name: str, bundled: str, official: tuple[Part, ...] = ()) -> Recipe:
     """The bundle first, then the official archives."""
     bundle = Source(title=f"{BUNDLE} on the hub", parts=(Part(url=bundled, hub=BUNDLE),))
-    others = (Source(title="the official archives", parts=official),) if official else ()
+    others = (Source(title="the archives of the authors or their mirrors", parts=official),) if official else ()
     return Recipe(sources=(bundle, *others), by_hand=_by_hand(name))
 
 

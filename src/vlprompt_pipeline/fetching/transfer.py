@@ -8,6 +8,7 @@ checks but does not resume. What travels is requests' business.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -21,6 +22,8 @@ from vlprompt_pipeline.fetching.checksum import Checksum, Digests, digest_file
 from vlprompt_pipeline.fetching.disk import require_room
 from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.progress import Progress, no_progress
+
+logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 16  # of a cut connection, requests loses what does not fill one
 _MEGABYTE = 1_000_000
@@ -145,7 +148,9 @@ def _transfer(
                 f"run again, {_size(partial):,} bytes are kept and not fetched twice"
             )
         wait = patience.pause * 2 ** (failed - 1) if pause is None else pause
-        time.sleep(min(wait, _LONGEST_PAUSE))
+        wait = min(wait, _LONGEST_PAUSE)
+        logger.warning("%s: %s; going on in %g s", remote.url, reason, wait)
+        time.sleep(wait)
 
 
 def _attempt(
