@@ -13,6 +13,14 @@ class DataError(UserError):
     """A dataset, split file or image is missing, broken or unsuitable."""
 
 
+class FetchError(DataError):
+    """A dataset cannot be downloaded, or what was downloaded is broken or not what was expected."""
+
+
+class ArchiveError(FetchError):
+    """A downloaded archive is broken or holds what may not be unpacked."""
+
+
 class WeightsError(UserError):
     """The weights of the frozen CLIP are missing, broken or not the ones expected."""
 

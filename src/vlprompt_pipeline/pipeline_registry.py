@@ -17,7 +17,7 @@ STAGES = (
     "evaluation",
     "reporting",
 )
-APART = ("data_check", "few_shot_sets", "demo_pretraining")
+APART = ("data_download", "data_check", "few_shot_sets", "demo_pretraining")
 """What is run for itself alone."""
 
 

@@ -1,0 +1,115 @@
+"""The archives under way to one dataset root, and what was once seen under each address."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from vlprompt_pipeline.errors import FetchError
+from vlprompt_pipeline.fetching.checksum import Digests, digest_file
+from vlprompt_pipeline.fetching.hub import hub_file
+from vlprompt_pipeline.fetching.recipe import Part
+from vlprompt_pipeline.fetching.transfer import Patience, Remote, download
+from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.progress import Progress
+
+_ROOM_PACKED = 2.1  # our choice: the archive and its pictures, which are no smaller unpacked
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A downloaded file, for the record: `compared_with` says what its digest was held against."""
+
+    url: str
+    bytes: int
+    sha256: str
+    compared_with: str
+
+
+class LocalFile(NamedTuple):
+    """A finished file and its record."""
+
+    path: Path
+    stored: StoredFile
+
+
+class ArchiveStore:
+    """Downloads of one dataset.
+
+    Args:
+        folder: holds the files, prefixed with the dataset's name.
+        dataset: name of the dataset.
+        progress: shows each file.
+        patience: timeouts and tries.
+    """
+
+    def __init__(self, folder: Path, dataset: str, progress: Progress, patience: Patience) -> None:
+        self._folder, self._dataset = folder, dataset
+        self._progress, self._patience = progress, patience
+
+    def get(self, part: Part) -> LocalFile:
+        """Give the file of a part, downloaded unless a whole one is at hand.
+
+        A file without a published checksum is remembered by its SHA-256 at the first time, and
+        another one under the same address is refused later (trust on first use).
+
+        Raises:
+            FetchError: it cannot be had, or is not the one published or seen before.
+        """
+        remote = (
+            Remote(part.url, part.checksum) if part.hub is None else hub_file(part.hub, part.url)
+        )
+        path = self._folder / f"{self._dataset}-{part.file_name}"
+        digests = self._whole(path, remote)
+        if digests is None:
+            digests = download(
+                remote,
+                path,
+                patience=self._patience,
+                progress=self._progress,
+                room_factor=_ROOM_PACKED if part.packed else 1.0,
+            )
+        return LocalFile(path, self._record(path, remote, digests))
+
+    def _whole(self, path: Path, remote: Remote) -> Digests | None:
+        """A finished file that an earlier run left, if it is still the right one."""
+        if not path.is_file():
+            return None
+        digests = digest_file(path)
+        known = digests.sha256 == self._seen(path, remote)
+        right = known if remote.checksum is None else remote.checksum.fits(digests)
+        return digests if right else None
+
+    def _record(self, path: Path, remote: Remote, digests: Digests) -> StoredFile:
+        """Note the SHA-256, or compare it with the one noted."""
+        seen = self._seen(path, remote)
+        if remote.checksum is not None:
+            compared = f"published {remote.checksum}"
+        elif seen is None:
+            compared = "nothing: no checksum is published, this one is remembered"
+        elif seen == digests.sha256:
+            compared = "the SHA-256 seen at the first time"
+        else:
+            path.unlink()
+            raise FetchError(
+                f"{remote.url} had sha256 {seen} when it was first fetched and now has "
+                f"{digests.sha256}; if you trust the new one, delete {_note(path)} and run again"
+            )
+        stored = StoredFile(remote.url, digests.size, digests.sha256, compared)
+        with atomic_write(_note(path)) as temporary:
+            note = {"url": remote.url, "bytes": digests.size, "sha256": digests.sha256}
+            temporary.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+        return stored
+
+    def _seen(self, path: Path, remote: Remote) -> str | None:
+        with suppress(OSError, ValueError, KeyError, TypeError):  # no note, or not one of ours
+            note = json.loads(_note(path).read_text(encoding="utf-8"))
+            return note["sha256"] if note["url"] == remote.url else None
+        return None
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(f"{path.name}.seen.json")

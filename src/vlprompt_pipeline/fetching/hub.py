@@ -1,0 +1,31 @@
+"""Files of the Hugging Face hub: their address, and the size and SHA-256 that it publishes."""
+
+from __future__ import annotations
+
+import re
+
+from huggingface_hub import get_hf_file_metadata, hf_hub_url
+from huggingface_hub.errors import EntryNotFoundError, HTTPError
+
+from vlprompt_pipeline.errors import FetchError
+from vlprompt_pipeline.fetching.checksum import Checksum
+from vlprompt_pipeline.fetching.transfer import Remote
+
+
+def hub_file(repository: str, name: str) -> Remote:
+    """Ask the hub (or what HF_ENDPOINT names) for a file of a repository.
+
+    Only its address and checksum come from huggingface_hub, which would begin a cut download anew
+    in the next process. The tag of a large file is the SHA-256 of its content.
+
+    Raises:
+        FetchError: the hub is out of reach or has no such file.
+    """
+    url = hf_hub_url(repository, name)
+    try:
+        found = get_hf_file_metadata(url)
+    except (OSError, EntryNotFoundError, HTTPError) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise FetchError(f"the hub did not give {name} of {repository} ({reason})") from error
+    is_sha256 = re.fullmatch(r"[0-9a-f]{64}", found.etag or "")
+    return Remote(url, Checksum("sha256", found.etag) if is_sha256 else None, found.size)

@@ -1,0 +1,123 @@
+"""What an archive may hold: plain files and folders, under names that stay where they are put."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from vlprompt_pipeline.errors import ArchiveError
+
+_MOST_MEMBERS = 2_000_000
+_LONGEST_PART = 255
+_SHOWN = 80
+
+
+@dataclass(frozen=True)
+class Member:
+    """One entry of an archive.
+
+    Attributes:
+        name: as the archive spells it.
+        size: bytes it unpacks to, as the archive says.
+        kind: `file`, `folder`, or what else it is, in words.
+        open: gives its bytes.
+    """
+
+    name: str
+    size: int
+    kind: str
+    open: Callable[[], BinaryIO]
+
+
+class Inspector:
+    """Admits the members of one archive, one after the other, or refuses the archive.
+
+    Args:
+        archive: its name, for messages.
+        most_bytes: how much all members may unpack to.
+    """
+
+    def __init__(self, archive: str, most_bytes: int) -> None:
+        self._archive, self._most_bytes = archive, most_bytes
+        self._bytes, self._members = 0, 0
+        self._kinds: dict[str, str] = {}  # of each path that is taken
+        self._spelled: dict[str, str] = {}  # as it stands on a disk that ignores case
+
+    def admit(self, member: Member) -> PurePosixPath:
+        """The relative path of a member that is harmless.
+
+        Raises:
+            ArchiveError: it is not; the message names it and says why.
+        """
+        path = self._path(member)
+        self._count(member)
+        for parent in path.parents[-2::-1]:
+            self._take(member, parent.as_posix(), "folder")
+        if path.parts:
+            self._take(member, path.as_posix(), member.kind)
+        return path
+
+    def refuse(self, member: Member, reason: str) -> ArchiveError:
+        """The error for a member that may not be unpacked."""
+        name = member.name if len(member.name) <= _SHOWN else f"{member.name[:_SHOWN]}..."
+        return refused(self._archive, f"its member {name!r} {reason}")
+
+    def _path(self, member: Member) -> PurePosixPath:
+        name = member.name
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            raise self.refuse(member, "has a name that is not UTF-8") from None
+        if not name.isprintable():
+            raise self.refuse(member, "has control characters in its name")
+        if "\\" in name:
+            raise self.refuse(member, "has a backslash in its name")
+        if name.startswith("/") or name[1:2] == ":":
+            raise self.refuse(member, "has an absolute path")
+        if member.kind not in ("file", "folder"):
+            raise self.refuse(member, f"is {member.kind}, and only files and folders are unpacked")
+        parts = name.removeprefix("./").rstrip("/").split("/")
+        if parts in ([""], ["."]) and member.kind == "folder":  # the root, as tar likes to name it
+            return PurePosixPath()
+        if ".." in parts:
+            raise self.refuse(member, "leaves the folder it is unpacked into")
+        if "" in parts or "." in parts:
+            raise self.refuse(member, "has an empty part in its path")
+        if any(len(part.encode()) > _LONGEST_PART for part in parts):
+            raise self.refuse(member, f"has more than {_LONGEST_PART} bytes in a part of its name")
+        return PurePosixPath(*parts)
+
+    def _count(self, member: Member) -> None:
+        self._members += 1
+        self._bytes += member.size
+        if member.size < 0:
+            raise self.refuse(member, "has a negative size")
+        if self._bytes > self._most_bytes:
+            raise self.refuse(
+                member,
+                f"makes it unpack to more than {self._most_bytes:,} bytes, which pictures do not",
+            )
+        if self._members > _MOST_MEMBERS:
+            raise self.refuse(member, f"is one of more than {_MOST_MEMBERS:,}")
+
+    def _take(self, member: Member, path: str, kind: str) -> None:
+        known = self._kinds.get(path)
+        if known == kind == "folder":
+            return
+        if known is not None:
+            raise self.refuse(
+                member, "is there twice" if known == kind else "is both a file and a folder"
+            )
+        folded = unicodedata.normalize("NFC", path).casefold()
+        other = self._spelled.setdefault(folded, path)
+        if other != path:
+            raise self.refuse(member, f"differs from {other!r} in upper and lower case alone")
+        self._kinds[path] = kind
+
+
+def refused(archive: str, reason: str) -> ArchiveError:
+    """The error for an archive that may not be unpacked."""
+    return ArchiveError(f"archive {archive} is refused: {reason}; nothing of it was unpacked")

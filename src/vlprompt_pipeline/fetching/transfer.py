@@ -1,0 +1,290 @@
+"""One file from an HTTP server: resumed where it was cut, checked before it has its name.
+
+Written here because no library at hand does all of it: huggingface_hub starts a file anew in every
+process, fsspec and torchvision neither resume nor notice a file that changed meanwhile, and pooch
+checks but does not resume. What travels is requests' business.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import requests
+
+from vlprompt_pipeline.errors import FetchError
+from vlprompt_pipeline.fetching.checksum import Checksum, Digests, digest_file
+from vlprompt_pipeline.fetching.disk import require_room
+from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.progress import Progress, no_progress
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 1 << 16  # of a cut connection, requests loses what does not fill one
+_MEGABYTE = 1_000_000
+_PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses that another try may mend
+_LONGEST_PAUSE = 60.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait and how often to try; our choice.
+
+    Attributes:
+        attempts: tries in a row that bring less than a megabyte, before giving up.
+        timeout: seconds without a byte, or for a connection, that end a try.
+        pause: seconds before the second try; doubled for each further one, a minute at most.
+    """
+
+    attempts: int = 6
+    timeout: float = 60.0
+    pause: float = 1.0
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file on a server.
+
+    Attributes:
+        url: its address.
+        checksum: as published; None: none is known.
+        size: bytes, if known from elsewhere than the answer itself.
+    """
+
+    url: str
+    checksum: Checksum | None = None
+    size: int | None = None
+
+
+class _CutError(Exception):
+    """This try failed; another may succeed."""
+
+    def __init__(self, reason: str, pause: float | None = None) -> None:
+        super().__init__(reason)
+        self.pause = pause
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """What must still hold when a partial file is continued; stands beside it."""
+
+    url: str
+    validator: str
+    total: int | None
+
+
+def download(
+    remote: Remote,
+    target: Path,
+    *,
+    patience: Patience | None = None,
+    progress: Progress = no_progress,
+    room_factor: float = 1.0,
+) -> Digests:
+    """Download `remote` to `target`, going on with `<target>.partial` where there is one.
+
+    Args:
+        remote: what to download.
+        target: the finished file; it appears only when its size and checksum are right.
+        patience: timeouts and tries.
+        progress: shows megabytes.
+        room_factor: free disk that must be there, in sizes of the file; more than 1 where the file
+            is going to be unpacked.
+
+    Raises:
+        FetchError: the server refuses, lies or stays away, the checksum differs, or the disk has
+            no room; what arrived of a cut download stays for the next try.
+    """
+    patience = patience or Patience()
+    partial = target.with_name(f"{target.name}.partial")
+    resumed = partial.is_file()
+    _transfer(remote, partial, patience, progress, room_factor)
+    digests = digest_file(partial)
+    if resumed and not _as_published(remote, digests):  # the two ends may be of different files
+        _discard(partial)
+        _transfer(remote, partial, patience, progress, room_factor)
+        digests = digest_file(partial)
+    if not _as_published(remote, digests):
+        _discard(partial)
+        raise FetchError(
+            f"{remote.url} has {remote.checksum.of(digests)}, published is {remote.checksum}: it "
+            "broke on its way or changed at its source; it was deleted, so try again, and look at "
+            "the source if it stays so"
+        )
+    partial.replace(target)
+    _begun_file(partial).unlink(missing_ok=True)
+    return digests
+
+
+def _as_published(remote: Remote, digests: Digests) -> bool:
+    return remote.checksum is None or remote.checksum.fits(digests)
+
+
+def _transfer(
+    remote: Remote, partial: Path, patience: Patience, progress: Progress, room_factor: float
+) -> None:
+    """Fill `partial` until nothing is missing."""
+    failed = 0
+    while True:
+        before = _size(partial)
+        try:
+            _attempt(remote, partial, patience, progress, room_factor)
+            return
+        except _CutError as cut:
+            reason, pause = str(cut), cut.pause
+        except requests.RequestException as error:
+            reason, pause = _innermost(error), None
+        except OSError as error:
+            raise FetchError(f"cannot write {partial}: {error.strerror or error}") from error
+        failed = 1 if _size(partial) - before >= _MEGABYTE else failed + 1
+        if failed >= patience.attempts:
+            raise FetchError(
+                f"{remote.url} did not arrive in {failed} tries ({reason}); check the network and "
+                f"run again, {_size(partial):,} bytes are kept and not fetched twice"
+            )
+        wait = patience.pause * 2 ** (failed - 1) if pause is None else pause
+        wait = min(wait, _LONGEST_PAUSE)
+        logger.warning("%s: %s; going on in %g s", remote.url, reason, wait)
+        time.sleep(wait)
+
+
+def _attempt(
+    remote: Remote, partial: Path, patience: Patience, progress: Progress, room_factor: float
+) -> None:
+    """One connection: ask for what is missing and append it."""
+    begun = _read_begun(partial, remote.url)
+    have = _size(partial) if begun else 0
+    if begun and have == begun.total:
+        return
+    headers = {"Accept-Encoding": "identity"}  # bytes as they are stored, so that they add up
+    if have:
+        # without If-Range, a file that changed would be glued to the old beginning
+        headers |= {"Range": f"bytes={have}-", "If-Range": begun.validator}
+    with requests.get(remote.url, headers=headers, stream=True, timeout=patience.timeout) as answer:
+        start, total = _placed(answer, remote, partial, have, begun)
+        require_room(partial.parent, int((total or 0) * room_factor) - start, partial.name)
+        _note_begun(partial, answer, remote.url, total)
+        with partial.open("r+b" if start else "wb") as stream:
+            stream.truncate(start)
+            stream.seek(start)
+            _copy(answer, stream, progress, _title(partial), start, total)
+    if total is not None and _size(partial) != total:
+        raise _CutError(f"it ended after {_size(partial):,} of {total:,} bytes")
+
+
+def _placed(
+    answer: requests.Response, remote: Remote, partial: Path, have: int, begun: _Begun | None
+) -> tuple[int, int | None]:
+    """Where the body begins and how long the whole file is; refuses what cannot be right."""
+    status = answer.status_code
+    if status == 416:  # we have more than there is now
+        _discard(partial)
+        raise _CutError("the server has no bytes after those at hand")
+    if status in _PASSING:
+        raise _CutError(f"HTTP {status}", _retry_after(answer))
+    if status not in (200, 206):
+        hint = "; it asks for a login or a licence" if status in (401, 403) else ""
+        raise FetchError(f"{remote.url} answers HTTP {status} {answer.reason}{hint}")
+    if answer.headers.get("Content-Type", "").startswith("text/html"):
+        raise FetchError(
+            f"{remote.url} answers with a web page in place of a file; open it in a browser to see "
+            "what it asks for"
+        )
+    length = _number(answer.headers.get("Content-Length"))
+    start, total = 0, length
+    if status == 206:
+        start, total = _content_range(answer)
+        changed = begun is None or (begun.total is not None and begun.total != total)
+        if start != have or changed or (length is not None and start + length != total):
+            _discard(partial)
+            raise _CutError("the server sent another range than asked for")
+    if remote.size is not None and total is not None and total != remote.size:
+        _discard(partial)
+        raise FetchError(
+            f"{remote.url} announces {total:,} bytes, but the file has {remote.size:,}; try again "
+            "later or look at the source"
+        )
+    return start, remote.size if total is None else total
+
+
+def _copy(
+    answer: requests.Response,
+    stream: BinaryIO,
+    progress: Progress,
+    title: str,
+    start: int,
+    total: int | None,
+) -> None:
+    with progress(title, (total or 0) // _MEGABYTE) as advance:
+        advance(start // _MEGABYTE)
+        done = start
+        for chunk in answer.iter_content(_CHUNK):
+            advance((done + len(chunk)) // _MEGABYTE - done // _MEGABYTE)
+            done += len(chunk)
+            if total is not None and done > total:
+                raise _CutError(f"more than the announced {total:,} bytes came")
+            stream.write(chunk)
+
+
+def _content_range(answer: requests.Response) -> tuple[int, int | None]:
+    """`bytes 10-99/100` as (10, 100)."""
+    span, _, total = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
+    start = _number(span.partition("-")[0])
+    return (-1 if start is None else start), _number(total)
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    return _number(answer.headers.get("Retry-After"))
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None
+
+
+def _read_begun(partial: Path, url: str) -> _Begun | None:
+    """What was noted when the partial file was begun; None: it cannot be continued."""
+    if not partial.is_file():
+        return None
+    with suppress(OSError, ValueError, TypeError):  # no note, a broken or a foreign one
+        begun = _Begun(**json.loads(_begun_file(partial).read_text(encoding="utf-8")))
+        if begun.url == url and begun.validator:
+            return begun
+    return None
+
+
+def _note_begun(partial: Path, answer: requests.Response, url: str, total: int | None) -> None:
+    etag = answer.headers.get("ETag", "")
+    # a weak tag says "much the same", which is not enough to glue two ends together
+    validator = etag if etag and not etag.startswith("W/") else answer.headers.get("Last-Modified")
+    with atomic_write(_begun_file(partial)) as path:
+        path.write_text(json.dumps(asdict(_Begun(url, validator or "", total))), encoding="utf-8")
+
+
+def _begun_file(partial: Path) -> Path:
+    return partial.with_name(f"{partial.name}.json")
+
+
+def _discard(partial: Path) -> None:
+    partial.unlink(missing_ok=True)
+    _begun_file(partial).unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _title(partial: Path) -> str:
+    return f"{partial.name.removesuffix('.partial')} (MB)"
+
+
+def _innermost(error: BaseException) -> str:
+    """The reason under the layers of libraries, without their objects' addresses."""
+    while error.args and isinstance(error.args[-1], BaseException):
+        error = error.args[-1]
+    reason = getattr(error, "reason", None)
+    return _innermost(reason) if isinstance(reason, BaseException) else str(error)

@@ -1,0 +1,86 @@
+"""An archive from elsewhere into a folder of our own: everything of it or nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path, PurePosixPath
+
+from vlprompt_pipeline.errors import FetchError
+from vlprompt_pipeline.fetching.containers import open_archive
+from vlprompt_pipeline.fetching.disk import require_room
+from vlprompt_pipeline.fetching.members import Inspector, Member
+
+_CHUNK = 1 << 20
+_LEAST_LIMIT = 64 << 20
+# Our choice: photos are packed already, and of the text beside them there is little.
+_MOST_RATIO = 20
+# Caches of other programs: pickles would run code, the rest is of no use.
+_LEFT_OUT_SUFFIXES = (".pkl", ".pickle", ".DS_Store")
+_LEFT_OUT_FOLDER = "__MACOSX"
+
+
+def unpack(archive: Path, folder: Path, most_bytes: int | None = None) -> int:
+    """Unpack a zip, tar or tar.gz into `folder`, which must not exist yet.
+
+    Links, devices, names that leave the folder or that not every disk can hold, members there
+    twice and more bytes than pictures unpack to refuse the archive as a whole. Pickles are left
+    out.
+
+    Args:
+        archive: known by its content, not by its name.
+        folder: made by this; gone again if the archive is refused.
+        most_bytes: how much it may unpack to; None: 20 times its size, at least 64 MiB.
+
+    Returns:
+        The number of files written.
+
+    Raises:
+        ArchiveError: naming the member and what is wrong with it.
+        FetchError: the disk has no room or cannot be written to.
+    """
+    size = archive.stat().st_size
+    if most_bytes is None:
+        most_bytes = max(_LEAST_LIMIT, _MOST_RATIO * size)
+    folder.mkdir(parents=True)
+    try:
+        require_room(folder, size, f"unpacking {archive.name}")
+        return _write_members(archive, folder, most_bytes)
+    except BaseException as error:
+        shutil.rmtree(folder)
+        if isinstance(error, OSError):
+            reason = error.strerror or error
+            raise FetchError(f"cannot unpack {archive.name} into {folder}: {reason}") from error
+        raise
+
+
+def _write_members(archive: Path, folder: Path, most_bytes: int) -> int:
+    files = 0
+    inspector = Inspector(archive.name, most_bytes)
+    with open_archive(archive, folder, most_bytes) as members:
+        for member in members:
+            path = inspector.admit(member)
+            if _is_left_out(path):
+                continue
+            if member.kind == "folder":
+                (folder / path).mkdir(parents=True, exist_ok=True)
+                continue
+            (folder / path.parent).mkdir(parents=True, exist_ok=True)
+            _write_file(member, folder / path, inspector)
+            files += 1
+    return files
+
+
+def _write_file(member: Member, path: Path, inspector: Inspector) -> None:
+    missing = member.size
+    with member.open() as source, path.open("xb") as target:
+        while chunk := source.read(_CHUNK):
+            missing -= len(chunk)
+            if missing < 0:
+                break
+            target.write(chunk)
+    if missing:
+        raise inspector.refuse(member, f"has not the {member.size:,} bytes it says")
+
+
+def _is_left_out(path: PurePosixPath) -> bool:
+    return path.name.endswith(_LEFT_OUT_SUFFIXES) or _LEFT_OUT_FOLDER in path.parts

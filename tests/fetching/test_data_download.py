@@ -1,0 +1,104 @@
+"""`kedro run --pipelines=data_download` against a stand-in for the hub on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.miniatures import write_miniature
+from conftest import ROOT
+from fetching.broken_archives import make_zip
+from fetching.stub import Answer, File, serving
+from vlprompt_pipeline.benchmarks import build_index
+from vlprompt_pipeline.fetching.recipes import BUNDLE
+from vlprompt_pipeline.files import sha256_file
+
+RUN = """
+import sys
+from pathlib import Path
+import click
+from benchmarks.miniatures import write_miniature
+from pipelines.project import Project
+from vlprompt_pipeline.benchmarks import BENCHMARKS
+
+root, scratch = map(Path, sys.argv[1:])
+BENCHMARKS["dtd"] = write_miniature(scratch, "dtd")
+project = Project.create(root)
+try:
+    for stage in ("data_download", "data_download", "data_preparation"):
+        project.run({"dataset": "dtd"}, stages=(stage,))
+except click.ClickException as error:
+    print("refused:", error.message)
+"""
+
+
+def run(tmp_path: Path, endpoint: str) -> str:
+    """What a fresh process prints; the endpoint is read at import."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", RUN, tmp_path / "project", tmp_path / "scratch"],
+        env={
+            **os.environ,
+            "HF_ENDPOINT": endpoint,
+            "HF_HOME": str(tmp_path / "hub"),
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "src")]),
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.fixture
+def bundled(tmp_path: Path) -> bytes:
+    folder = tmp_path / "original" / "dtd"
+    write_miniature(tmp_path / "original", "dtd")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return make_zip(*((f"dtd/{p.relative_to(folder)}", p.read_bytes()) for p in files))
+
+
+def test_a_bundle_of_the_hub_becomes_a_dataset_that_is_indexed(tmp_path, bundled):
+    file = File(bundled, answers=[Answer(cut=len(bundled) // 2), Answer()])
+    with serving({f"/{BUNDLE}/resolve/main/dtd.zip": file}) as endpoint:
+        printed = run(tmp_path, endpoint)
+    project = tmp_path / "project"
+    benchmark = write_miniature(tmp_path / "scratch", "dtd")
+    index = build_index(benchmark, project / "data" / "01_raw")
+    assert len(index.table) == 28
+    assert len(file.asked) == 2  # cut once, continued once; the second run asks nobody
+    assert "is whole and left as it is: 28 images" in printed
+    record = json.loads((project / "data/01_raw/download_records/dtd.json").read_text())
+    assert (record["dataset"], record["images"]) == ("dtd", 28)
+    assert (project / "data/02_intermediate/dtd/raw_index.parquet").is_file()
+    (note,) = (project / "data/01_raw/.downloads").glob("*.seen.json")
+    seen = json.loads(note.read_text())
+    (tmp_path / "bundle.zip").write_bytes(bundled)
+    assert seen["sha256"] == sha256_file(tmp_path / "bundle.zip")
+
+
+def test_a_hub_that_cannot_be_reached_is_one_sentence(tmp_path):
+    code = """
+from vlprompt_pipeline.errors import FetchError
+from vlprompt_pipeline.fetching.hub import hub_file
+try:
+    hub_file("someone/tiny", "dtd.zip")
+except FetchError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("the hub did not give dtd.zip of someone/tiny (")
+    assert done.stdout.count("\n") == 1
