@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from benchmarks.miniatures import DATA, FORMS, annotation_file, write_miniature
+from benchmarks.miniatures import DATA, annotation_file, write_miniature
 from vlprompt_pipeline.benchmarks import (
     BENCHMARKS,
     RandomSplit,
@@ -15,6 +15,7 @@ from vlprompt_pipeline.benchmarks import (
     get_benchmark,
     read_split,
 )
+from vlprompt_pipeline.benchmarks.miniatures import FORMS
 from vlprompt_pipeline.benchmarks.random_benchmarks import LABELLINGS
 from vlprompt_pipeline.benchmarks.schema import class_names_of
 from vlprompt_pipeline.errors import ConfigError, DataError
