@@ -82,7 +82,7 @@ class RunParameters(Parameters):
     """Everything under conf/<env>/parameters*.yml together with `--params`."""
 
     dataset: Slug
-    dataset_prefix: Literal["", "miniature_"]
+    dataset_prefix: Literal["", "miniature_"] = ""
     dataset_root: str
     protocol: Literal["base_to_new", "few_shot"]
     shots: int = Field(ge=1)

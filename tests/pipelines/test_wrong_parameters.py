@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from kedro.framework.cli.cli import KedroCLI
 
 KEYS = (
-    "allowed: clip, dataset, dataset_root, demo_pretraining, device, features, methods, protocol, "
-    "recipes, seed, shots, tracking"
+    "allowed: clip, dataset, dataset_prefix, dataset_root, demo_pretraining, device, features, "
+    "methods, protocol, recipes, seed, shots, tracking"
 )
 BEFORE_ANY_NODE = [
     pytest.param(
