@@ -140,7 +140,7 @@ class RunParameters(Parameters):
     """Everything under conf/<env>/parameters*.yml together with `--params`."""
 
     dataset: DatasetName
-    dataset_prefix: Literal["", "miniature_"]
+    dataset_prefix: Literal["", "miniature_"] = ""
     dataset_root: str
     split: Literal["official", "random"]
     own_data: OwnDataParameters

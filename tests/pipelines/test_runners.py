@@ -17,7 +17,7 @@ def run_in_processes(project: Project, params: dict) -> subprocess.CompletedProc
     """`kedro run --runner=ParallelRunner`, with the miniature, in a process of its own."""
     environment = {
         **os.environ,
-        "PYTHONPATH": str(ROOT / "tests"),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "src")]),
         "KEDRO_MP_CONTEXT": "fork",
         "OMP_NUM_THREADS": str(torch.get_num_threads()),  # the last bits depend on it
     }

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from kedro.framework.cli.cli import KedroCLI
 
 KEYS = (
-    "allowed: clip, dataset, dataset_root, demo_pretraining, device, features, methods, own_data, "
-    "protocol, recipes, seed, shots, split, tracking"
+    "allowed: clip, dataset, dataset_prefix, dataset_root, demo_pretraining, device, features, "
+    "methods, own_data, protocol, recipes, seed, shots, split, tracking"
 )
 BEFORE_ANY_NODE = [
     pytest.param(
@@ -61,7 +61,7 @@ BEFORE_ANY_NODE = [
     ),
     pytest.param(
         {"recipes": {"zero_shot": {"quantize": {"bits": 1}}}},
-        "recipes.zero_shot.quantize: zero_shot trains no tensor that could be quantized",
+        "recipes.zero_shot.quantize: zero_shot trains no tensor to put it on",
         id="quantization of nothing",
     ),
     pytest.param(
