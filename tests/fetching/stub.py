@@ -18,7 +18,8 @@ class Answer:
 
     `cut` ends the connection after so many bytes of the body, `length` is what Content-Length says
     in place of the truth (None: it is left out and the end of the connection is the end),
-    `content` and `etag` replace those of the file from then on.
+    `content` and `etag` replace those of the file from then on. `span` is what Content-Range says
+    in place of the truth, `start` where the range begins in place of what was asked for.
     """
 
     status: int = 0
@@ -30,6 +31,7 @@ class Answer:
     content: bytes | None = None
     etag: str | None = None
     span: str | None = None
+    start: int | None = None
 
 
 @dataclass
@@ -78,10 +80,10 @@ class Handler(BaseHTTPRequestHandler):
     def serve(self, file: File, answer: Answer) -> None:
         headers = {"ETag": file.etag, **answer.headers}
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        same = self.headers.get("If-Range") == headers["ETag"]
+        same = self.headers.get("If-Range", headers["ETag"]) == headers["ETag"]
         start, status, size = 0, 200, len(file.content)
         if asked and same and answer.ranges:
-            start, status = int(asked.group(1)), 206
+            start, status = answer.start or int(asked.group(1)), 206
             headers["Content-Range"] = answer.span or f"bytes {start}-{size - 1}/{size}"
             if start >= size:
                 self.reply(416, b"", 0, {"Content-Range": f"bytes */{size}"})

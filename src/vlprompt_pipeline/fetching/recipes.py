@@ -32,13 +32,10 @@ def _archive(url: str, md5: str | None, take: str, put: str, inner: str | None =
 
 def _recipe(name: str, bundled: str, official: tuple[Part, ...] = ()) -> Recipe:
     """The bundle first, then the official archives."""
-    bundle = Source(title=f"{BUNDLE} on the hub", parts=(Part(url=bundled, hub=BUNDLE),))
-    others = (
-        (Source(title="the archives of the authors or their mirrors", parts=official),)
-        if official
-        else ()
-    )
-    return Recipe(sources=(bundle, *others), by_hand=_by_hand(name))
+    sources = [Source(title=f"{BUNDLE} on the hub", parts=(Part(url=bundled, hub=BUNDLE),))]
+    if official:
+        sources.append(Source(title="the authors' archives or their mirrors", parts=official))
+    return Recipe(sources=tuple(sources), by_hand=_by_hand(name))
 
 
 def _by_hand(name: str) -> str:

@@ -7,11 +7,9 @@ checks but does not resume. What travels is requests' business.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +18,7 @@ import requests
 from vlprompt_pipeline.errors import FetchError
 from vlprompt_pipeline.fetching.checksum import Checksum, Digests, digest_file
 from vlprompt_pipeline.fetching.disk import require_room
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.fetching.partial_file import Begun, PartialFile
 from vlprompt_pipeline.progress import Progress, no_progress
 
 logger = logging.getLogger(__name__)
@@ -69,15 +67,6 @@ class _CutError(Exception):
         self.pause = pause
 
 
-@dataclass(frozen=True)
-class _Begun:
-    """What must still hold when a partial file is continued; stands beside it."""
-
-    url: str
-    validator: str
-    total: int | None
-
-
 def download(
     remote: Remote,
     target: Path,
@@ -101,23 +90,22 @@ def download(
             no room; what arrived of a cut download stays for the next try.
     """
     patience = patience or Patience()
-    partial = target.with_name(f"{target.name}.partial")
-    resumed = partial.is_file()
+    partial = PartialFile(target.with_name(f"{target.name}.partial"))
+    resumed = partial.path.is_file()
     _transfer(remote, partial, patience, progress, room_factor)
-    digests = digest_file(partial)
+    digests = digest_file(partial.path)
     if resumed and not _as_published(remote, digests):  # the two ends may be of different files
-        _discard(partial)
+        partial.discard()
         _transfer(remote, partial, patience, progress, room_factor)
-        digests = digest_file(partial)
+        digests = digest_file(partial.path)
     if not _as_published(remote, digests):
-        _discard(partial)
+        partial.discard()
         raise FetchError(
             f"{remote.url} has {remote.checksum.of(digests)}, published is {remote.checksum}: it "
             "broke on its way or changed at its source; it was deleted, so try again, and look at "
             "the source if it stays so"
         )
-    partial.replace(target)
-    _begun_file(partial).unlink(missing_ok=True)
+    partial.finish(target)
     return digests
 
 
@@ -126,12 +114,12 @@ def _as_published(remote: Remote, digests: Digests) -> bool:
 
 
 def _transfer(
-    remote: Remote, partial: Path, patience: Patience, progress: Progress, room_factor: float
+    remote: Remote, partial: PartialFile, patience: Patience, progress: Progress, room_factor: float
 ) -> None:
     """Fill `partial` until nothing is missing."""
     failed = 0
     while True:
-        before = _size(partial)
+        before = partial.size
         try:
             _attempt(remote, partial, patience, progress, room_factor)
             return
@@ -140,12 +128,12 @@ def _transfer(
         except requests.RequestException as error:
             reason, pause = _innermost(error), None
         except OSError as error:
-            raise FetchError(f"cannot write {partial}: {error.strerror or error}") from error
-        failed = 1 if _size(partial) - before >= _MEGABYTE else failed + 1
+            raise FetchError(f"cannot write {partial.path}: {error.strerror or error}") from error
+        failed = 1 if partial.size - before >= _MEGABYTE else failed + 1
         if failed >= patience.attempts:
             raise FetchError(
                 f"{remote.url} did not arrive in {failed} tries ({reason}); check the network and "
-                f"run again, {_size(partial):,} bytes are kept and not fetched twice"
+                f"run again, {partial.size:,} bytes are kept and not fetched twice"
             )
         wait = patience.pause * 2 ** (failed - 1) if pause is None else pause
         wait = min(wait, _LONGEST_PAUSE)
@@ -154,11 +142,11 @@ def _transfer(
 
 
 def _attempt(
-    remote: Remote, partial: Path, patience: Patience, progress: Progress, room_factor: float
+    remote: Remote, partial: PartialFile, patience: Patience, progress: Progress, room_factor: float
 ) -> None:
     """One connection: ask for what is missing and append it."""
-    begun = _read_begun(partial, remote.url)
-    have = _size(partial) if begun else 0
+    begun = partial.begun(remote.url)
+    have = partial.size if begun else 0
     if begun and have == begun.total:
         return
     headers = {"Accept-Encoding": "identity"}  # bytes as they are stored, so that they add up
@@ -167,23 +155,25 @@ def _attempt(
         headers |= {"Range": f"bytes={have}-", "If-Range": begun.validator}
     with requests.get(remote.url, headers=headers, stream=True, timeout=patience.timeout) as answer:
         start, total = _placed(answer, remote, partial, have, begun)
-        require_room(partial.parent, int((total or 0) * room_factor) - start, partial.name)
-        _note_begun(partial, answer, remote.url, total)
-        with partial.open("r+b" if start else "wb") as stream:
+        require_room(
+            partial.path.parent, int((total or 0) * room_factor) - start, partial.path.name
+        )
+        partial.note(Begun(remote.url, _validator(answer), total))
+        with partial.path.open("r+b" if start else "wb") as stream:
             stream.truncate(start)
             stream.seek(start)
             _copy(answer, stream, progress, _title(partial), start, total)
-    if total is not None and _size(partial) != total:
-        raise _CutError(f"it ended after {_size(partial):,} of {total:,} bytes")
+    if total is not None and partial.size != total:
+        raise _CutError(f"it ended after {partial.size:,} of {total:,} bytes")
 
 
 def _placed(
-    answer: requests.Response, remote: Remote, partial: Path, have: int, begun: _Begun | None
+    answer: requests.Response, remote: Remote, partial: PartialFile, have: int, begun: Begun | None
 ) -> tuple[int, int | None]:
     """Where the body begins and how long the whole file is; refuses what cannot be right."""
     status = answer.status_code
     if status == 416:  # we have more than there is now
-        _discard(partial)
+        partial.discard()
         raise _CutError("the server has no bytes after those at hand")
     if status in _PASSING:
         raise _CutError(f"HTTP {status}", _retry_after(answer))
@@ -201,10 +191,10 @@ def _placed(
         start, total = _content_range(answer)
         changed = begun is None or (begun.total is not None and begun.total != total)
         if start != have or changed or (length is not None and start + length != total):
-            _discard(partial)
+            partial.discard()
             raise _CutError("the server sent another range than asked for")
     if remote.size is not None and total is not None and total != remote.size:
-        _discard(partial)
+        partial.discard()
         raise FetchError(
             f"{remote.url} announces {total:,} bytes, but the file has {remote.size:,}; try again "
             "later or look at the source"
@@ -246,40 +236,15 @@ def _number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() else None
 
 
-def _read_begun(partial: Path, url: str) -> _Begun | None:
-    """What was noted when the partial file was begun; None: it cannot be continued."""
-    if not partial.is_file():
-        return None
-    with suppress(OSError, ValueError, TypeError):  # no note, a broken or a foreign one
-        begun = _Begun(**json.loads(_begun_file(partial).read_text(encoding="utf-8")))
-        if begun.url == url and begun.validator:
-            return begun
-    return None
-
-
-def _note_begun(partial: Path, answer: requests.Response, url: str, total: int | None) -> None:
+def _validator(answer: requests.Response) -> str:
+    """What tells this content from another; a weak tag only says that it is much the same."""
     etag = answer.headers.get("ETag", "")
-    # a weak tag says "much the same", which is not enough to glue two ends together
-    validator = etag if etag and not etag.startswith("W/") else answer.headers.get("Last-Modified")
-    with atomic_write(_begun_file(partial)) as path:
-        path.write_text(json.dumps(asdict(_Begun(url, validator or "", total))), encoding="utf-8")
+    strong = etag and not etag.startswith("W/")
+    return etag if strong else answer.headers.get("Last-Modified", "")
 
 
-def _begun_file(partial: Path) -> Path:
-    return partial.with_name(f"{partial.name}.json")
-
-
-def _discard(partial: Path) -> None:
-    partial.unlink(missing_ok=True)
-    _begun_file(partial).unlink(missing_ok=True)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
-
-
-def _title(partial: Path) -> str:
-    return f"{partial.name.removesuffix('.partial')} (MB)"
+def _title(partial: PartialFile) -> str:
+    return f"{partial.path.stem} (MB)"
 
 
 def _innermost(error: BaseException) -> str:

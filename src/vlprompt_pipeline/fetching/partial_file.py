@@ -1,0 +1,66 @@
+"""The beginning of a file that is still arriving, and what must hold for going on with it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vlprompt_pipeline.files import atomic_write
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What was known when the file was begun.
+
+    Attributes:
+        url: its address.
+        validator: the server's strong tag or date of the content; "": it gave none.
+        total: bytes of the whole file, if the server said so.
+    """
+
+    url: str
+    validator: str
+    total: int | None
+
+
+@dataclass(frozen=True)
+class PartialFile:
+    """A partial file at `path`, with a note beside it."""
+
+    path: Path
+
+    @property
+    def size(self) -> int:
+        """Bytes that have arrived."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    def begun(self, url: str) -> Begun | None:
+        """What was noted when it was begun; None: it is absent or cannot be continued safely."""
+        if not self.path.is_file():
+            return None
+        with suppress(OSError, ValueError, TypeError):  # no note, a broken or a foreign one
+            begun = Begun(**json.loads(self._note.read_text(encoding="utf-8")))
+            if begun.url == url and begun.validator:
+                return begun
+        return None
+
+    def note(self, begun: Begun) -> None:
+        """Write the note, before the first byte."""
+        with atomic_write(self._note) as path:
+            path.write_text(json.dumps(asdict(begun)), encoding="utf-8")
+
+    def finish(self, target: Path) -> None:
+        """Give the whole file its name."""
+        self.path.replace(target)
+        self._note.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Forget what has arrived."""
+        self.path.unlink(missing_ok=True)
+        self._note.unlink(missing_ok=True)
+
+    @property
+    def _note(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.json")
