@@ -37,14 +37,14 @@ resized by another factor of 3 or more differs from the reference by less than o
 """
 
 
-def read_rgb(path: Path, decoding: Decoding, short_side: int) -> Image.Image:
+def read_rgb(path: Path, decoding: Decoding, short_side: int | None = None) -> Image.Image:
     """Decode an image file.
 
     Args:
         path: the file.
         decoding: see the module's text.
         short_side: length in pixels that the picture's short side will be resized to; `as_seen`
-            decodes a larger JPEG as small as that allows.
+            decodes a larger JPEG as small as that allows, None at its full size.
 
     Raises:
         DataError: the file is no image, damaged, or too large to decode.
@@ -53,7 +53,8 @@ def read_rgb(path: Path, decoding: Decoding, short_side: int) -> Image.Image:
         with open_image(path) as image:
             if decoding == "published":
                 return image.convert("RGB")
-            _shrink(image, MARGIN * short_side)
+            if short_side is not None:
+                _shrink(image, MARGIN * short_side)
             return _as_seen(image)
     except MemoryError:
         raise

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from vlprompt_pipeline.benchmarks.index import BenchmarkIndex
 from vlprompt_pipeline.benchmarks.presence import find_absent
 from vlprompt_pipeline.benchmarks.schema import PARTS
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.images import open_image
 
 _logger = logging.getLogger(__name__)
 _IMAGES_PER_TASK = 64
@@ -143,7 +144,7 @@ def _decode_all(rows: pd.DataFrame, folder: Path, workers: int | None) -> list[_
 def _decode(fingerprint: str, file: Path) -> _Decoded:
     try:
         content = file.read_bytes()
-        with Image.open(BytesIO(content)) as image:
+        with open_image(BytesIO(content)) as image:
             # A JPEG is decoded at an eighth of its size: faster, and all of its data is still read.
             image.draft(None, (1, 1))
             image.load()

@@ -17,6 +17,7 @@ from itertools import compress, islice
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -172,7 +173,9 @@ def _decoded(
 ) -> Generator[Tensor, None, None]:
     """Batches `[batch, views, 3, size, size]`, decoded by threads one batch ahead of the tower.
 
-    One stream for all shards: while a shard is written the next is being decoded already.
+    One stream for all shards: while a shard is written the next is being decoded already. A batch
+    is good until the next is asked for, since all stand in the same memory: fresh memory for each
+    costs about as much as decoding what is put into it.
     """
 
     def decode(row: int) -> Tensor:
@@ -181,10 +184,15 @@ def _decoded(
     pool = ThreadPoolExecutor(workers)
     try:
         waiting: list[Future[Tensor]] = []
+        memory: np.ndarray | None = None
         for batch in [*batches, range(0)]:
             submitted = [pool.submit(decode, row) for row in batch]
             if waiting:
-                yield torch.stack([future.result() for future in waiting])
+                pixels = [future.result().numpy() for future in waiting]
+                if memory is None or len(memory) < len(pixels):
+                    memory = np.empty((len(pixels), *pixels[0].shape), pixels[0].dtype)
+                # numpy copies in this thread; torch would start others, against those that decode
+                yield torch.from_numpy(np.stack(pixels, out=memory[: len(pixels)]))
             waiting = submitted
     finally:
         pool.shutdown(cancel_futures=True)  # a run that ends early does not wait for the rest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -69,8 +68,9 @@ class TrainingViews:
 
     def pixels(self, path: Path, fingerprint: str) -> Tensor:
         """`[count, 3, size, size]` crops of the image at `path`."""
-        smallest = math.sqrt(self.crop_scale[0])  # of the sides, since the scale is of the area
-        image = read_rgb(path, self.decoding, math.ceil(self.preprocessing.size / smallest))
+        # where a crop lies is drawn in pixels of the file, so only whole images are decoded smaller
+        whole = self.crop_scale[0] == 1
+        image = read_rgb(path, self.decoding, self.preprocessing.size if whole else None)
         numbers = range(self.first, self.first + self.count)
         return torch.stack([self._view(image, fingerprint, number) for number in numbers])
 
