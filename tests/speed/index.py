@@ -3,8 +3,8 @@
 Run: python tests/speed/index.py [folder]
 
 Makes a tree of empty files with ImageNet's counts in a temporary folder (about 1.4 million inodes,
-removed afterwards) and indexes it as a run does. Prints the seconds and the memory that indexing
-added at its highest, beside those of one plain walk over the tree that looks at every file.
+removed afterwards) and indexes it as a run does. Prints the seconds and the highest memory of the
+process so far, after one plain walk over the tree that looks at every file, then after the index.
 """
 
 from __future__ import annotations
