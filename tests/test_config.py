@@ -42,6 +42,7 @@ VALUES: dict[str, Any] = {
         "batch_size": 256,
         "shard_size": 2048,
         "workers": 2,
+        "decoding": "auto",
     },
     "tracking": {"enabled": True, "experiment": "vlprompt", "uri": "sqlite:///mlflow.db"},
     "recipes": {"zero_shot": {"method": "zero_shot"}, "coop": {"method": "coop"}},

@@ -57,7 +57,8 @@ class FeatureParameters(Parameters):
     """How images become features of the frozen image tower.
 
     `train: cached` encodes `views` random crops of each training image once and draws from them
-    every epoch; `train: online` encodes a fresh crop in every step, as published.
+    every epoch; `train: online` encodes a fresh crop in every step, as published. `decoding` is
+    one of `images.Decoding`; `auto` is `published` for benchmarks and `as_seen` for own photos.
     """
 
     train: Literal["cached", "online"]
@@ -66,6 +67,7 @@ class FeatureParameters(Parameters):
     batch_size: int = Field(ge=1)
     shard_size: int = Field(ge=1)
     workers: int = Field(ge=1)
+    decoding: Literal["auto", "published", "as_seen"]
 
     @field_validator("crop_scale")
     @classmethod

@@ -17,7 +17,7 @@ BEFORE_ANY_NODE = [
     pytest.param(
         {"features": {"view": 3}},
         "parameters.features: unknown key 'view' (did you mean 'views'?); allowed: batch_size, "
-        "crop_scale, shard_size, train, views, workers",
+        "crop_scale, decoding, shard_size, train, views, workers",
         id="key of a section",
     ),
     pytest.param(

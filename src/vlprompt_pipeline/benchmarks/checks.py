@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from vlprompt_pipeline.benchmarks.findings import Findings, some
 from vlprompt_pipeline.benchmarks.index import BenchmarkIndex
@@ -21,6 +21,7 @@ from vlprompt_pipeline.benchmarks.presence import find_absent, printable
 from vlprompt_pipeline.benchmarks.schema import PARTS
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.images import open_image
 
 _logger = logging.getLogger(__name__)
 _IMAGES_PER_TASK = 64
@@ -187,7 +188,7 @@ def _decode(fingerprint: str, file: Path) -> _Decoded:
         if size > MAX_BYTES:
             return _Decoded(fingerprint, "", 0, f"{size:,} bytes, more than any picture here has")
         content = file.read_bytes()
-        with Image.open(BytesIO(content)) as image:
+        with open_image(BytesIO(content)) as image:
             # A JPEG is decoded at an eighth of its size: faster, and all of its data is still read.
             image.draft(None, (1, 1))
             image.load()

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import compress, islice
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -102,22 +105,25 @@ class FeatureStore:
             UserError: the folder cannot be written to.
         """
         key = _key(clip, images, views, shard_size)
-        with progress(f"features of {len(images):,} images", len(images)) as advance:
-            for shard, start in enumerate(range(0, len(images), shard_size)):
-                path = self._shard(key, shard)
-                stop = min(start + shard_size, len(images))
-                if not path.is_file():
-                    batches = _pixels(images, views, range(start, stop), batch_size, workers)
-                    rows = []
-                    for batch in batches:
-                        rows.append(clip.encode_images(batch.flatten(0, 1)).cpu())
+        shards = _cut(range(len(images)), shard_size)
+        missing = [not self._shard(key, number).is_file() for number in range(len(shards))]
+        todo = [batch for rows in compress(shards, missing) for batch in _cut(rows, batch_size)]
+        with (
+            progress(f"features of {len(images):,} images", len(images)) as advance,
+            closing(_decoded(images, views, todo, workers)) as batches,
+        ):
+            for number, rows in enumerate(shards):
+                if missing[number]:
+                    encoded = []
+                    for batch in islice(batches, len(_cut(rows, batch_size))):
+                        encoded.append(clip.encode_images(batch.flatten(0, 1)).cpu())
                         advance(len(batch))
-                    values = torch.cat(rows).unflatten(0, (stop - start, views.count))
-                    with atomic_write(path) as temporary:
+                    values = torch.cat(encoded).unflatten(0, (len(rows), views.count))
+                    with atomic_write(self._shard(key, number)) as temporary:
                         save_file({"features": values}, temporary)
                 else:
-                    advance(stop - start)
-        self._describe(key, clip, images, views, shards=-(-len(images) // shard_size))
+                    advance(len(rows))
+        self._describe(key, clip, images, views, shards=len(shards))
         return self.load(key)
 
     def load(self, key: str) -> FeatureSet:
@@ -157,21 +163,36 @@ def _key(clip: FrozenClip, images: ImageSet, views: Views, shard_size: int) -> s
     return digest.hexdigest()[:24]
 
 
-def _pixels(
-    images: ImageSet, views: Views, rows: Sequence[int], batch_size: int, workers: int
-) -> Iterator[Tensor]:
-    """Batches `[batch, views, 3, size, size]`, decoded by threads one batch ahead of the tower."""
+def _cut(rows: range, size: int) -> list[range]:
+    """Pieces of `size` rows; the last may be shorter."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _decoded(
+    images: ImageSet, views: Views, batches: Sequence[range], workers: int
+) -> Generator[Tensor, None, None]:
+    """Batches `[batch, views, 3, size, size]`, decoded by threads one batch ahead of the tower.
+
+    One stream for all shards: while a shard is written the next is being decoded already. A batch
+    is good until the next is asked for, since all stand in the same memory: fresh memory for each
+    costs about as much as decoding what is put into it.
+    """
 
     def decode(row: int) -> Tensor:
         return views.pixels(images.folder / images.paths[row], images.fingerprints[row])
 
-    starts = range(0, len(rows), batch_size)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting = None
-        for start in starts:
-            futures = [pool.submit(decode, row) for row in rows[start : start + batch_size]]
-            if waiting is not None:
-                yield torch.stack([future.result() for future in waiting])
-            waiting = futures
-        if waiting is not None:
-            yield torch.stack([future.result() for future in waiting])
+    pool = ThreadPoolExecutor(workers)
+    try:
+        waiting: list[Future[Tensor]] = []
+        memory: np.ndarray | None = None
+        for batch in [*batches, range(0)]:
+            submitted = [pool.submit(decode, row) for row in batch]
+            if waiting:
+                pixels = [future.result().numpy() for future in waiting]
+                if memory is None or len(memory) < len(pixels):
+                    memory = np.empty((len(pixels), *pixels[0].shape), pixels[0].dtype)
+                # numpy copies in this thread; torch would start others, against those that decode
+                yield torch.from_numpy(np.stack(pixels, out=memory[: len(pixels)]))
+            waiting = submitted
+    finally:
+        pool.shutdown(cancel_futures=True)  # a run that ends early does not wait for the rest

@@ -5,43 +5,44 @@ from __future__ import annotations
 import hashlib
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from vlprompt_pipeline.clip._open_clip import open_clip, torchvision
+from vlprompt_pipeline.clip._open_clip import torchvision
 from vlprompt_pipeline.clip.backbone import Preprocessing
-from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.images import MARGIN, Decoding, read_rgb
 
 _RANDOM = threading.Lock()  # torchvision draws crops from torch's global generator
 
 
 @dataclass(frozen=True)
 class EvaluationView:
-    """Short side resized, centre cropped, normalised: one view of an image."""
+    """Short side resized, centre cropped, normalised: one view of an image.
+
+    The pixels are those of `open_clip.image_transform(..., resize_mode="shortest")`, bit for bit.
+    """
 
     preprocessing: Preprocessing
+    decoding: Decoding = "published"
     count: int = 1
 
     @property
     def identity(self) -> str:
         """What the features depend on, besides image and weights."""
-        return f"test {self.preprocessing}"
+        return f"test {self.preprocessing}{_named(self.decoding)}"
 
     def pixels(self, path: Path, fingerprint: str) -> Tensor:
         """`[1, 3, size, size]` of the image at `path`."""
+        functional = torchvision.transforms.functional
         p = self.preprocessing
-        transform = open_clip.image_transform(
-            p.size,
-            is_train=False,
-            mean=p.mean,
-            std=p.std,
-            interpolation=p.interpolation,
-            resize_mode="shortest",
-        )
-        return transform(_read(path))[None]
+        image = read_rgb(path, self.decoding, p.size)
+        image = functional.resize(image, p.size, _filter(p))
+        return _normalised(functional.center_crop(image, [p.size, p.size]), p)[None]
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,20 @@ class TrainingViews:
     seed: int
     count: int
     crop_scale: tuple[float, float]
+    decoding: Decoding = "published"
     first: int = 0
 
     @property
     def identity(self) -> str:
         """What the features depend on, besides image and weights."""
-        return f"crops {self.preprocessing} {self.seed} {self.first}+{self.count} {self.crop_scale}"
+        crops = f"{self.seed} {self.first}+{self.count} {self.crop_scale}"
+        return f"crops {self.preprocessing} {crops}{_named(self.decoding)}"
 
     def pixels(self, path: Path, fingerprint: str) -> Tensor:
         """`[count, 3, size, size]` crops of the image at `path`."""
-        image = _read(path)
+        # where a crop lies is drawn in pixels of the file, so only whole images are decoded smaller
+        whole = self.crop_scale[0] == 1
+        image = read_rgb(path, self.decoding, self.preprocessing.size if whole else None)
         numbers = range(self.first, self.first + self.count)
         return torch.stack([self._view(image, fingerprint, number) for number in numbers])
 
@@ -79,17 +84,34 @@ class TrainingViews:
                 image, list(self.crop_scale), [3 / 4, 4 / 3]
             )
             flip = torch.rand(()) < 0.5
-        mode = torchvision.transforms.InterpolationMode(p.interpolation)
-        crop = functional.resized_crop(image, *box, [p.size, p.size], mode)
-        crop = functional.hflip(crop) if flip else crop
-        return functional.normalize(functional.to_tensor(crop), p.mean, p.std)
+        crop = functional.resized_crop(image, *box, [p.size, p.size], _filter(p))
+        return _normalised(functional.hflip(crop) if flip else crop, p)
 
 
-def _read(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(
-            f"cannot read {path} ({error}): replace the file or remove it from the set"
-        ) from error
+def _named(decoding: Decoding) -> str:
+    """The decoding as part of an identity; the margin is in it since it decides on pixels."""
+    return "" if decoding == "published" else f" {decoding} margin {MARGIN}"
+
+
+def _filter(preprocessing: Preprocessing) -> torchvision.transforms.InterpolationMode:
+    return torchvision.transforms.InterpolationMode(preprocessing.interpolation)
+
+
+def _normalised(image: Image.Image, preprocessing: Preprocessing) -> Tensor:
+    """`[3, height, width]`, looked up level by level.
+
+    Arithmetic on tensors would start threads of its own in every thread that decodes, and these
+    would take the processor from the image tower.
+    """
+    levels, pixels = _levels(preprocessing), np.asarray(image)
+    channels = [levels[channel].take(pixels[..., channel]) for channel in range(3)]
+    return torch.from_numpy(np.stack(channels))
+
+
+@lru_cache
+def _levels(preprocessing: Preprocessing) -> np.ndarray:
+    """`[3, 256]`: what each level of each channel is normalised to."""
+    functional = torchvision.transforms.functional
+    ramp = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, axis=2)
+    levels = functional.normalize(functional.to_tensor(ramp), preprocessing.mean, preprocessing.std)
+    return levels[:, 0].numpy()

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from vlprompt_pipeline.benchmarks import FewShotSet
+from vlprompt_pipeline.benchmarks import BENCHMARKS, FewShotSet
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageSet, TrainingViews
 from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.images import Decoding
 from vlprompt_pipeline.progress import bar
 
 
@@ -23,7 +24,8 @@ def extract_test_features(
     """Features of all test images, in index order; shared by methods, shots and seeds."""
     test = table[table["part"] == "test"]
     images = ImageSet.of(Path(card["folder"]), test)
-    found = _extract(clip, images, EvaluationView(clip.preprocessing), store, features)
+    view = EvaluationView(clip.preprocessing, decoding_of(features, card))
+    found = _extract(clip, images, view, store, features)
     return {"key": found, "weights_sha256": clip.weights_sha256, "images": len(images)}
 
 
@@ -43,12 +45,24 @@ def extract_training_features(
     """
     paths = [path for path, _ in FewShotSet.from_dict(few_shot_set).train]
     images = ImageSet.of(Path(card["folder"]), table.set_index("path", drop=False).loc[paths])
-    described = {"mode": features.train, "weights_sha256": clip.weights_sha256}
+    decoding = decoding_of(features, card)
+    described = {
+        "mode": features.train,
+        "weights_sha256": clip.weights_sha256,
+        "decoding": decoding,
+    }
     if features.train == "online":
         return {**described, "key": None, "fingerprints": images.fingerprints}
-    views = TrainingViews(clip.preprocessing, seed, features.views, features.crop_scale)
+    views = TrainingViews(clip.preprocessing, seed, features.views, features.crop_scale, decoding)
     key = _extract(clip, images, views, store, features)
     return {**described, "key": key, "fingerprints": images.fingerprints}
+
+
+def decoding_of(features: FeatureParameters, card: dict[str, Any]) -> Decoding:
+    """How the images of a dataset are decoded, `auto` resolved."""
+    if features.decoding == "auto":
+        return "published" if card["name"] in BENCHMARKS else "as_seen"
+    return features.decoding
 
 
 def _extract(

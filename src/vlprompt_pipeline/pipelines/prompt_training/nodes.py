@@ -127,7 +127,7 @@ def _batches(
         tuple(few_shot.train[row][0] for row in kept),
         tuple(described["fingerprints"][row] for row in kept),
     )
-    views = TrainingViews(clip.preprocessing, seed, 1, features.crop_scale)
+    views = TrainingViews(clip.preprocessing, seed, 1, features.crop_scale, described["decoding"])
     return OnlineViews(clip, images, views, labels.to(clip.device), size, seed)
 
 

@@ -1,0 +1,104 @@
+"""The views equal the reference transform, and smaller decoding changes them by next to nothing."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vlprompt_pipeline.clip import EvaluationView, Preprocessing, TrainingViews
+from vlprompt_pipeline.clip._open_clip import open_clip
+
+CLIP = Preprocessing(224, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+PLAIN = Preprocessing(224, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # pixels from 0 to 1
+SHOTS = 12
+
+
+def reference(p: Preprocessing, file: Path) -> torch.Tensor:
+    transform = open_clip.image_transform(
+        p.size, is_train=False, mean=p.mean, std=p.std, resize_mode="shortest"
+    )
+    with Image.open(file) as image:
+        return transform(image.convert("RGB"))[None]
+
+
+def save(file: Path, pixels: np.ndarray, quality: int = 90) -> Path:
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    return file
+
+
+@pytest.mark.parametrize("size", [(300, 200), (201, 333), (224, 224), (80, 500)])
+def test_the_published_test_view_is_the_reference_bit_for_bit(tmp_path, size):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    file = save(tmp_path / "p.jpg", pixels)
+    assert torch.equal(EvaluationView(CLIP).pixels(file, ""), reference(CLIP, file))
+
+
+@pytest.fixture(scope="module")
+def photos(shared) -> list[bytes]:
+    """Photos of Caltech101 as if taken with a camera of 8 million pixels."""
+    files = sorted((shared / "data/caltech-101/101_ObjectCategories").rglob("*.jpg"))
+    if not files:
+        pytest.skip("Caltech101 is not in the reference material")
+    enlarged = []
+    for file in files[:: len(files) // SHOTS]:
+        stream = BytesIO()
+        with Image.open(file) as image:
+            image.convert("RGB").resize((3264, 2448), Image.Resampling.LANCZOS).save(
+                stream, "JPEG", quality=95
+            )
+        enlarged.append(stream.getvalue())
+    return enlarged
+
+
+def test_photos_decoded_smaller_look_the_same(photos, tmp_path):
+    for content in photos:
+        file = tmp_path / "p.jpg"
+        file.write_bytes(content)
+        view = EvaluationView(PLAIN, "as_seen").pixels(file, "")
+        assert 0 < (view - reference(PLAIN, file)).abs().mean() < 0.5 / 255
+
+
+def synthetic(kind: str, width: int, height: int) -> np.ndarray:
+    """Grey or colour pixels that are hard to filter: noise, ever finer rings, sharp edges."""
+    generator = np.random.default_rng(0)
+    y, x = np.mgrid[:height, :width]
+    if kind == "noise":
+        return generator.integers(0, 256, (height, width, 3), np.uint8)
+    if kind == "rings":
+        phase = ((x - width / 2) ** 2 + (y - height / 2) ** 2) / (1.2 * width)
+        return (127.5 + 127.5 * np.cos(phase)).astype(np.uint8)
+    pixels = np.zeros((height, width, 3), np.uint8)
+    for _ in range(200):
+        left, top = generator.integers(0, width), generator.integers(0, height)
+        right, bottom = left + generator.integers(5, 500), top + generator.integers(5, 500)
+        pixels[top:bottom, left:right] = generator.integers(0, 256, 3)
+    return pixels
+
+
+@pytest.mark.parametrize("size", [(2016, 1512), (4032, 3024)])
+@pytest.mark.parametrize("kind", ["noise", "rings", "edges"])
+def test_hard_pictures_decoded_smaller_look_the_same(tmp_path, kind, size):
+    file = save(tmp_path / "p.jpg", synthetic(kind, *size))
+    view = EvaluationView(PLAIN, "as_seen").pixels(file, "")
+    assert 0 < (view - reference(PLAIN, file)).abs().mean() < 1 / 255
+
+
+@pytest.mark.parametrize("scale", [(1.0, 1.0), (0.3, 1.0)])
+def test_training_crops_of_both_decodings_are_the_same(tmp_path, scale):
+    file = save(tmp_path / "p.jpg", synthetic("edges", 4032, 3024))
+    published, smaller = (
+        TrainingViews(PLAIN, 1, 6, scale, decoding).pixels(file, "x")
+        for decoding in ("published", "as_seen")
+    )
+    assert (published - smaller).abs().mean() < 1 / 255
+
+
+def test_caches_of_both_decodings_do_not_mix():
+    for views in (EvaluationView(CLIP), TrainingViews(CLIP, 1, 2, (1.0, 1.0))):
+        other = type(views)(**{**vars(views), "decoding": "as_seen"})
+        assert views.identity != other.identity

@@ -1,0 +1,179 @@
+"""Image files of every kind as a person sees them, and as the published code reads them."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.images import open_image, read_rgb
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    return tmp_path / "picture"
+
+
+def seen(file: Path, short_side: int = 224) -> np.ndarray:
+    return np.asarray(read_rgb(file, "as_seen", short_side)).astype(int)
+
+
+def test_grey_is_three_times_the_same(file):
+    Image.new("L", (4, 3), 77).save(file, "PNG")
+    assert seen(file).tolist() == [[[77, 77, 77]] * 4] * 3
+
+
+def test_one_bit_is_black_and_white(file):
+    Image.fromarray(np.array([[True, False]])).save(file, "PNG")
+    assert seen(file).tolist() == [[[255] * 3, [0] * 3]]
+
+
+@pytest.mark.parametrize("decoding", ["published", "as_seen"])
+@pytest.mark.parametrize(
+    ("ink", "colour"),
+    [
+        ((255, 0, 0, 0), (0, 255, 255)),
+        ((0, 0, 0, 255), (0, 0, 0)),
+        ((0, 0, 0, 0), (255, 255, 255)),
+        ((0, 102, 0, 51), (204, 122, 204)),  # 255 * (1 - 51/255), and * (1 - 102/255) of it
+    ],
+)
+def test_cmyk_jpegs_stand_inverted_in_the_file(file, ink, colour, decoding):
+    Image.new("CMYK", (16, 16), ink).save(file, "JPEG", quality=100)
+    assert b"Adobe" in file.read_bytes()
+    found = np.asarray(read_rgb(file, decoding, 224)).astype(int)
+    assert np.abs(found - colour).max() <= 2
+
+
+def test_what_is_transparent_is_white(file):
+    pixels = np.array([[[*RED, 255], [*RED, 0], [*BLUE, 51]]], np.uint8)  # 51 of 255: a fifth
+    Image.fromarray(pixels).save(file, "PNG")
+    assert seen(file).tolist() == [[[255, 0, 0], [255, 255, 255], [204, 204, 255]]]
+    assert np.asarray(read_rgb(file, "published", 224))[0, 1].tolist() == [255, 0, 0]
+
+
+def test_a_transparent_colour_of_a_palette_is_white(file):
+    image = Image.new("P", (2, 1))
+    image.putpalette([*RED, *GREEN])
+    image.putpixel((1, 0), 1)
+    image.save(file, "GIF", transparency=1)
+    assert seen(file).tolist() == [[[255, 0, 0], [255, 255, 255]]]
+
+
+def test_grey_with_alpha(file):
+    Image.fromarray(np.array([[[100, 255], [100, 0]]], np.uint8), "LA").save(file, "PNG")
+    assert seen(file).tolist() == [[[100] * 3, [255] * 3]]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_are_scaled(file, kind):
+    values = np.array([[0, 255, 256, 0x80FF, 0xFFFF]], np.uint16)
+    Image.fromarray(values).save(file, kind)
+    assert seen(file)[0, :, 0].tolist() == [0, 0, 1, 128, 255]
+
+
+def test_more_than_sixteen_bits_are_refused(file):
+    Image.fromarray(np.array([[1 << 20]], np.int32)).save(file, "TIFF")
+    with pytest.raises(DataError, match="more than 16 bits; save it with 8 or 16"):
+        seen(file)
+    Image.fromarray(np.array([[0.5]], np.float32)).save(file, "TIFF")
+    with pytest.raises(DataError, match="fractions of unknown range"):
+        seen(file)
+
+
+# How the camera was held, by EXIF's own table (tag 274): which corner of the scene the first stored
+# pixel is, and which its last of the first row. The scene is red at the top left, green at the top
+# right and blue at the bottom left.
+SCENE = [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]]
+HELD = {
+    1: [[0, 0], [0, 1], [1, 0], [1, 1]],
+    2: [[0, 1], [0, 0], [1, 1], [1, 0]],
+    3: [[1, 1], [1, 0], [0, 1], [0, 0]],
+    4: [[1, 0], [1, 1], [0, 0], [0, 1]],
+    5: [[0, 0], [1, 0], [0, 1], [1, 1]],
+    6: [[0, 1], [1, 1], [0, 0], [1, 0]],
+    7: [[1, 1], [0, 1], [1, 0], [0, 0]],
+    8: [[1, 0], [0, 0], [1, 1], [0, 1]],
+}
+
+
+@pytest.mark.parametrize("orientation", HELD)
+def test_photos_stand_upright(file, orientation):
+    stored = np.array([SCENE[y][x] for y, x in HELD[orientation]], np.uint8).reshape(2, 2, 3)
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(stored).save(file, "PNG", exif=exif)
+    assert seen(file).tolist() == SCENE
+    assert np.array_equal(np.asarray(read_rgb(file, "published", 224)), stored)
+
+
+@pytest.mark.parametrize(
+    "exif", [b"", b"Exif\0\0", b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12nonsense"]
+)
+def test_a_broken_note_of_the_camera_does_not_lose_the_photo(file, exif):
+    Image.new("RGB", (16, 8), RED).save(file, "JPEG", exif=exif)
+    assert seen(file).shape == (8, 16, 3)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_the_first_picture_of_an_animation(file, kind):
+    first, second = Image.new("RGB", (8, 8), RED), Image.new("RGB", (8, 8), BLUE)
+    lossless = {"lossless": True} if kind == "WEBP" else {}
+    first.save(file, kind, save_all=True, append_images=[second], **lossless)
+    assert (seen(file) == RED).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_ordinary_jpegs_are_those_of_the_published_code(file, mode):
+    pixels = np.random.default_rng(0).integers(0, 256, (150, 200, 3), np.uint8)
+    Image.fromarray(pixels).convert(mode).save(file, "JPEG")
+    with Image.open(file) as image:
+        reference = np.asarray(image.convert("RGB"))
+    assert np.array_equal(seen(file), reference)
+    assert np.array_equal(np.asarray(read_rgb(file, "published", 224)), reference)
+
+
+@pytest.mark.parametrize(
+    ("size", "decoded"),
+    [
+        ((2688, 2688), (672, 672)),  # exactly three times 224 at a quarter
+        ((2688, 2684), (1344, 1342)),
+        ((4000, 1344), (2000, 672)),
+        ((4000, 1343), (4000, 1343)),  # too short for a half
+        ((4001, 3001), (4001, 3001)),  # no scale divides it
+    ],
+)
+def test_large_jpegs_are_decoded_smaller(file, size, decoded):
+    Image.new("L", size).save(file, "JPEG")
+    assert read_rgb(file, "as_seen", 224).size == decoded
+    assert read_rgb(file, "published", 224).size == size
+
+
+def test_huge_jpegs_are_decoded_at_an_eighth_and_others_refused(file, monkeypatch):
+    Image.new("L", (800, 480), 9).save(file, "JPEG")
+    content = file.read_bytes()
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    for decoding in ("published", "as_seen"):
+        assert read_rgb(file, decoding, 224).size == (100, 60)
+    assert open_image(BytesIO(content)).size == (100, 60)
+    monkeypatch.undo()
+    Image.new("L", (800, 480), 9).save(file, "PNG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(DataError, match=r"picture \(more pixels than the limit of 2,000; make it"):
+        seen(file)
+
+
+@pytest.mark.parametrize("decoding", ["published", "as_seen"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP"])
+def test_truncated_files_are_named(file, kind, decoding):
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(file, kind)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(DataError, match=r"cannot read .*picture \(.+\): replace the file or remo"):
+        read_rgb(file, decoding, 224)
