@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from vlprompt_pipeline.benchmarks import BENCHMARKS, FewShotSet
+from vlprompt_pipeline.benchmarks import FewShotSet, is_benchmark
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageSet, TrainingViews
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.images import Decoding
@@ -61,7 +61,7 @@ def extract_training_features(
 def decoding_of(features: FeatureParameters, card: dict[str, Any]) -> Decoding:
     """How the images of a dataset are decoded, `auto` resolved."""
     if features.decoding == "auto":
-        return "published" if card["name"] in BENCHMARKS else "as_seen"
+        return "published" if is_benchmark(card["name"]) else "as_seen"
     return features.decoding
 
 
