@@ -138,6 +138,17 @@ class OwnDataParameters(Parameters):
         return template
 
 
+class TargetParameters(Parameters):
+    """What prompts trained on all classes of the dataset are scored on beside its own test images.
+
+    Lists of datasets, or on the command line names joined by `+`. `shifts` are the variants of the
+    dataset that show the same classes in another look.
+    """
+
+    cross_dataset: tuple[str, ...] | str
+    domain_generalisation: tuple[str, ...] | str
+
+
 class RunParameters(Parameters):
     """Everything under conf/<env>/parameters*.yml together with `--params`."""
 
@@ -146,7 +157,8 @@ class RunParameters(Parameters):
     dataset_root: str
     split: Literal["official", "random"]
     own_data: OwnDataParameters
-    protocol: Literal["base_to_new", "few_shot"]
+    protocol: Literal["base_to_new", "few_shot", "cross_dataset", "domain_generalisation"]
+    targets: TargetParameters
     shots: int = Field(ge=1)
     seed: int = Field(ge=0)
     methods: tuple[str, ...] | str

@@ -1,4 +1,4 @@
-"""The pipelines by name, for the methods of the current run."""
+"""The pipelines by name, for the methods and targets of the current run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib import import_module
 
 from kedro.pipeline import Pipeline
 
-from vlprompt_pipeline.selection import selected_methods
+from vlprompt_pipeline.selection import Selection, selected
 
 STAGES = (
     "data_preparation",
@@ -14,6 +14,7 @@ STAGES = (
     "feature_extraction",
     "prompt_training",
     "quantization_export",
+    "transfer",
     "evaluation",
     "reporting",
 )
@@ -23,17 +24,17 @@ APART = ("data_download", "data_check", "few_shot_sets", "demo_pretraining")
 
 def register_pipelines() -> dict[str, Pipeline]:
     """One pipeline a stage; `cell` is all of them but the report, `__default__` all."""
-    methods = selected_methods()
-    stages = {stage: _create(stage, methods) for stage in STAGES}
+    selection = selected()
+    stages = {stage: _create(stage, selection) for stage in STAGES}
     cell = Pipeline([stages[stage] for stage in STAGES[:-1]])
     return {
         "__default__": Pipeline([cell, stages["reporting"]]),
         "cell": cell,
-        **{name: _create(name, methods) for name in APART},
+        **{name: _create(name, selection) for name in APART},
         **stages,
     }
 
 
-def _create(stage: str, methods: tuple[str, ...]) -> Pipeline:
+def _create(stage: str, selection: Selection) -> Pipeline:
     module = import_module(f"vlprompt_pipeline.pipelines.{stage}")
-    return module.create_pipeline(methods=methods)
+    return module.create_pipeline(**selection._asdict())

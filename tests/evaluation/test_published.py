@@ -4,9 +4,17 @@ from importlib.resources import files
 
 import pytest
 
-from vlprompt_pipeline.evaluation.published import DATASETS, published, published_protocol
+from vlprompt_pipeline.evaluation.published import (
+    DATASETS,
+    SHIFTED,
+    TARGETS,
+    published,
+    published_protocol,
+)
 
 BASE_TO_NEW = "base_to_new_16shot_vitb16"
+CROSS_DATASET = "cross_dataset_16shot_imagenet_vitb16"
+SHIFTS = "domain_generalization_16shot_imagenet_vitb16"
 
 
 def test_a_known_figure_with_its_source():
@@ -31,16 +39,31 @@ def test_every_dataset_has_zero_shot_figures(dataset):
 
 
 @pytest.mark.parametrize(
-    ("protocol", "clip", "shots", "expected"),
+    ("protocol", "clip", "dataset", "shots", "expected"),
     [
-        ("base_to_new", "vit_b16", 16, BASE_TO_NEW),
-        ("base_to_new", "vit_b16", 8, None),
-        ("base_to_new", "demo", 16, None),
-        ("few_shot", "vit_b16", 4, "zero_shot_all_classes_vitb16"),
+        ("base_to_new", "vit_b16", "dtd", 16, BASE_TO_NEW),
+        ("base_to_new", "vit_b16", "dtd", 8, None),
+        ("base_to_new", "demo", "dtd", 16, None),
+        ("few_shot", "vit_b16", "dtd", 4, "zero_shot_all_classes_vitb16"),
+        ("cross_dataset", "vit_b16", "imagenet", 16, CROSS_DATASET),
+        ("cross_dataset", "vit_b16", "dtd", 16, None),
+        ("domain_generalisation", "vit_b16", "imagenet", 4, None),
     ],
 )
-def test_only_the_published_setting_is_compared(protocol, clip, shots, expected):
-    assert published_protocol(protocol, clip, shots) == expected
+def test_only_the_published_setting_is_compared(protocol, clip, dataset, shots, expected):
+    assert published_protocol(protocol, clip, dataset, shots) == expected
+
+
+@pytest.mark.parametrize(
+    ("protocol", "targets"),
+    [(CROSS_DATASET, TARGETS), (SHIFTS, SHIFTED)],
+)
+def test_the_published_averages_are_over_these_targets(protocol, targets):
+    """Of the rows that print all targets, to the rounding of a printed figure."""
+    for method in ("zero_shot", "coop", "cocoop", "maple"):
+        values = [published(protocol, method, target)["acc"][0] for target in targets]
+        average = published(protocol, method, "average")["acc"][0]
+        assert sum(values) / len(values) == pytest.approx(average, abs=0.011)
 
 
 def test_the_packaged_file_is_the_reference(shared):

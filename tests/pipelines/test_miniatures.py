@@ -27,14 +27,18 @@ def session(project: Project, **params: object) -> KedroSession:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_walk(name, project):
-    """From the folder to a score; what is for testing only, from the folder to its features."""
+    """From the folder to a score; what is for testing only with prompts of ImageNet."""
     cell = f"demo/miniature_{name}/base_to_new/shots4/seed1"
-    with session(project, dataset=name) as running:
-        if name in TRAINABLE:
-            running.run()
-        else:
-            nodes = ["index_images", "check_images", "split_classes", "extract_test_features"]
-            running.run(pipeline_names=["cell"], node_names=nodes)
+    params = {"dataset": name}
+    if name not in TRAINABLE:
+        cell = "demo/miniature_imagenet/domain_generalisation/shots4/seed1"
+        params = {
+            "dataset": "imagenet",
+            "protocol": "domain_generalisation",
+            "targets": {"domain_generalisation": name},
+        }
+    with session(project, **params) as running:
+        running.run()
     classes, per_class = len(FORMS[name].classes), FORMS[name].per_class
     primary = project.data / f"03_primary/miniature_{name}"
     check = json.loads((primary / "image_check.json").read_text())
@@ -43,11 +47,16 @@ def test_the_walk(name, project):
     assert features["images"] == classes * per_class.test
     index = pd.read_parquet(primary / "image_index.parquet")
     assert set(index["source"]) == {f"miniature_{name}"}
+    for method in ("zero_shot", "coop", "qcoop"):
+        if name in TRAINABLE:
+            metrics = project.json("07_model_output", f"{method}/metrics.json", cell)
+            total = metrics["base"]["total"] + metrics["new"]["total"]
+        else:
+            metrics = project.json("07_model_output", f"{method}/targets/{name}/metrics.json", cell)
+            total = metrics["target"]["total"]
+        assert total == classes * per_class.test
     if name in TRAINABLE:
         assert set(project.report()["dataset"]) == {f"miniature_{name}"}
-        for method in ("zero_shot", "coop", "qcoop"):
-            metrics = project.json("07_model_output", f"{method}/metrics.json", cell)
-            assert metrics["base"]["total"] + metrics["new"]["total"] == classes * per_class.test
     assert not (project.data / f"03_primary/{name}").exists(), "a miniature under a real name"
 
 

@@ -38,10 +38,12 @@ def averages(summaries: Sequence[Summary]) -> list[Average]:
     """One average for each family of at least two datasets.
 
     A family in which a dataset stands twice, with different splits say, has no average: nobody
-    could say which of the two is meant.
+    could say which of the two is meant. Nor has a family with targets, which has averages already.
     """
     families: dict[tuple[object, ...], list[Summary]] = defaultdict(list)
     for summary in summaries:
+        if summary.group.targets:
+            continue
         key = summary.group.key
         family = (key.protocol, key.clip, key.weights_sha256, key.shots, key.template_set)
         families[*family, summary.group.has_new].append(summary)
@@ -60,7 +62,7 @@ def _average(members: list[Summary]) -> Average:
         for row in summary.table.to_dict("records"):
             rows[row["method"]].append(row)
     datasets = tuple(summary.group.key.data for summary in members)
-    official = published_protocol(key.protocol, key.clip, key.shots)
+    official = published_protocol(key.protocol, key.clip, key.dataset, key.shots)
     comparable = official if set(datasets) == DATASETS else None
     complete = [_row(found, comparable) for found in rows.values() if len(found) == len(members)]
     return Average(

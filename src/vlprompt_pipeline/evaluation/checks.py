@@ -13,6 +13,7 @@ _FINGERPRINTS = {
     "weights_sha256": "CLIP weights",
     "split_sha256": "splits",
     "classes": "class lists",
+    "targets": "targets",
 }
 
 

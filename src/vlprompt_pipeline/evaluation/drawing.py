@@ -91,10 +91,10 @@ class Canvas:
             self.axes, points, titles, avoid=self._drawn, ink=INK, leader=MUTED
         )
         if left_over:
-            self._legend([(methods[index], titles[index]) for index in left_over])
+            self.legend([(methods[index], titles[index]) for index in left_over])
 
-    def _legend(self, entries: list[tuple[str, str]]) -> None:
-        """Make the figure longer by a legend; the axes, and so the labels, keep their place."""
+    def legend(self, entries: list[tuple[str, str]]) -> None:
+        """Name (method, title) below: the figure grows, axes and labels keep their place."""
         rows = -(-len(entries) // _LEGEND_COLUMNS)
         height = _HEIGHT + 0.1 + 0.2 * rows
         figure = self.axes.figure

@@ -1,4 +1,4 @@
-"""The two figures of a report: base against new accuracy, and size against H.
+"""The figures of a report: base against new accuracy, accuracy on targets, and size against H.
 
 They are `Figure` objects of their own, outside pyplot's global state.
 """
@@ -23,6 +23,7 @@ from vlprompt_pipeline.evaluation.drawing import (
 )
 from vlprompt_pipeline.evaluation.records import ZERO_SHOT
 from vlprompt_pipeline.evaluation.summary import Summary
+from vlprompt_pipeline.evaluation.target_figure import targets_figure
 from vlprompt_pipeline.evaluation.wording import human_bytes
 
 _MOST_STRETCH = 2.0
@@ -30,8 +31,12 @@ _MOST_STRETCH = 2.0
 
 
 def figures(summary: Summary) -> dict[str, Figure]:
-    """`size`, and before it `base_new` where classes are held out."""
-    drawn = {"base_new": base_new_figure(summary)} if summary.group.has_new else {}
+    """`size`; before it `base_new` if classes are held out, `targets` if there are any."""
+    drawn = {}
+    if summary.group.has_new:
+        drawn["base_new"] = base_new_figure(summary)
+    if summary.group.targets:
+        drawn["targets"] = targets_figure(summary)
     return drawn | {"size": size_figure(summary)}
 
 
@@ -73,7 +78,7 @@ def size_figure(summary: Summary) -> Figure:
         + _spread_note(summary, "bars: ± 1 std")
         + f" · line: no smaller file has a higher {score.name}",
         x="bytes on disk (logarithmic)",
-        y="H of base and new accuracy (%)" if summary.group.has_new else "accuracy (%)",
+        y="H of base and new accuracy (%)" if summary.group.has_new else f"{score.name} (%)",
     )
     table = summary.table
     _byte_limits(canvas.axes, pd.concat([table["file_bytes"], table["payload_bytes"]]))

@@ -8,14 +8,14 @@ from vlprompt_pipeline.benchmarks import ClassHalf, split_classes
 
 
 def protocol_halves(protocol: str, class_names: Sequence[str]) -> dict[str, ClassHalf]:
-    """Halves by name: `base` and `new`, or for the few-shot protocol all classes as `base`.
+    """Halves by name: `base` and `new`, or in every other protocol all classes as `base`.
 
     Prompts are trained on the base half. Each half is scored among its own classes only.
 
     Raises:
         DataError: too few classes for two halves.
     """
-    if protocol == "few_shot":
+    if protocol != "base_to_new":
         return {"base": ClassHalf(tuple(range(len(class_names))), tuple(class_names))}
     split = split_classes(class_names)
     return {"base": split.base, "new": split.new}

@@ -40,16 +40,28 @@ DATASETS = frozenset(
 """The 11 datasets over which the published base-to-new averages are taken (row "average")."""
 
 
-def published_protocol(protocol: str, clip: str, shots: int) -> str | None:
+TARGETS = DATASETS - {"imagenet"}
+"""The 10 targets over which the published cross-dataset averages are taken."""
+SHIFTED = frozenset({"imagenet_v2", "imagenet_sketch", "imagenet_a", "imagenet_r"})
+"""The 4 targets over which the published averages of domain generalisation are taken."""
+_TRANSFER = {
+    "cross_dataset": "cross_dataset_16shot_imagenet_vitb16",
+    "domain_generalisation": "domain_generalization_16shot_imagenet_vitb16",
+}
+
+
+def published_protocol(protocol: str, clip: str, dataset: str, shots: int) -> str | None:
     """Name in the CSV of a protocol of ours; None where nothing comparable was printed.
 
-    Base-to-new figures are of 16 shots. On all classes only zero-shot was printed for ViT-B/16, and
-    that does not depend on the shots.
+    Base-to-new figures are of 16 shots; those of transfer, too, trained on ImageNet. On all
+    classes only zero-shot was printed for ViT-B/16, and that does not depend on the shots.
     """
     if clip != "vit_b16":
         return None
     if protocol == "few_shot":
         return "zero_shot_all_classes_vitb16"
+    if protocol in _TRANSFER:
+        return _TRANSFER[protocol] if (dataset, shots) == ("imagenet", 16) else None
     return "base_to_new_16shot_vitb16" if protocol == "base_to_new" and shots == 16 else None
 
 

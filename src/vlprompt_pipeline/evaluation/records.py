@@ -56,6 +56,7 @@ class MethodResult(_Frozen):
     """One method in one cell.
 
     `base` are the classes trained on; in a protocol on all classes all of them, without `new`.
+    `targets` are the scores on the cell's target datasets, in their order.
     `payload_bytes` are the stored prompt values alone, `file_bytes` the file that ships with all
     its metadata, `fp16_bytes` what the same parameters take unpacked in half precision.
     """
@@ -64,10 +65,20 @@ class MethodResult(_Frozen):
     title: str = Field(min_length=1)
     base: Score
     new: Score | None = None
+    targets: tuple[Score, ...] = ()
     trainable_parameters: NonNegativeInt
     payload_bytes: NonNegativeInt
     file_bytes: PositiveInt
     fp16_bytes: NonNegativeInt
+
+
+class Target(_Frozen):
+    """Another dataset that prompts are scored on, among its own classes."""
+
+    dataset: str = Field(min_length=1)
+    classes: PositiveInt
+    split_sha256: str = Field(min_length=1)
+    random_split: str = ""
 
 
 class Cell(_Frozen):
@@ -86,6 +97,7 @@ class Cell(_Frozen):
     split_sha256: str = Field(min_length=1)
     random_split: str = ""
     few_shot_sha256: str = Field(min_length=1)
+    targets: tuple[Target, ...] = ()
     template_set: str = Field(min_length=1)
     code_version: str = Field(min_length=1)
 
@@ -116,6 +128,8 @@ class CellRecord(_Frozen):
                 raise ValueError(
                     f"{result.method} and the list of new classes contradict each other"
                 )
+            if len(result.targets) != len(self.cell.targets):
+                raise ValueError(f"{result.method} and the list of targets contradict each other")
         return self
 
 
@@ -131,6 +145,7 @@ class GroupKey(NamedTuple):
     split_sha256: str
     random_split: str
     classes: tuple[tuple[str, ...], tuple[str, ...]]
+    targets: tuple[tuple[str, int, str, str], ...] = ()
 
     @property
     def data(self) -> str:
@@ -154,6 +169,11 @@ class Group:
     def has_new(self) -> bool:
         """Whether the protocol holds classes out."""
         return bool(self.key.classes[1])
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The datasets that prompts are scored on beside their own."""
+        return self.records[0].cell.targets
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -185,6 +205,10 @@ def group_key(record: CellRecord) -> GroupKey:
         split_sha256=cell.split_sha256,
         random_split=cell.random_split,
         classes=(record.classes.base, record.classes.new),
+        targets=tuple(
+            (target.dataset, target.classes, target.split_sha256, target.random_split)
+            for target in cell.targets
+        ),
     )
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import pandas as pd
 
 from vlprompt_pipeline.evaluation import metrics
 from vlprompt_pipeline.evaluation.published import published, published_protocol
 from vlprompt_pipeline.evaluation.records import ZERO_SHOT, Group, MethodResult
+from vlprompt_pipeline.evaluation.score_columns import (
+    AVERAGE,
+    ScoreColumn,
+    score_columns,
+    target_columns,
+)
 from vlprompt_pipeline.evaluation.wording import join, seeds_text, shots_text
 
 _KEY_COLUMNS = (
@@ -26,27 +31,6 @@ _KEY_COLUMNS = (
 _SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes")
 
 
-class ScoreColumn(NamedTuple):
-    """One accuracy of the table: its heading, its name in a sentence and its columns."""
-
-    heading: str
-    name: str
-    mean: str
-    std: str
-    delta: str
-    published: str
-
-
-_BASE_NEW_H = (
-    ScoreColumn("Base", "base accuracy", "base_mean", "base_std", "delta_base", "published_base"),
-    ScoreColumn("New", "new accuracy", "new_mean", "new_std", "delta_new", "published_new"),
-    ScoreColumn("H", "H", "h", "h_std", "delta_h", "published_h"),
-)
-_ALL_CLASSES = (
-    ScoreColumn("Accuracy", "accuracy", "base_mean", "base_std", "delta_base", "published_base"),
-)
-
-
 @dataclass(frozen=True)
 class Summary:
     """The table of one group.
@@ -58,10 +42,11 @@ class Summary:
             payload_bytes, file_bytes, fp16_bytes, delta_base, delta_new, delta_h, published_base,
             published_new, published_h, published_source`. Accuracies in percent; `h` is the H of
             the averages, `delta_*` the difference to zero-shot; NaN where there is nothing to say.
-            A protocol on all classes has no column of new classes and of H, and only published
-            protocols have `published_*`.
+            A protocol on all classes has no column of new classes and of H, but with targets
+            `on_<dataset>_mean`, `on_<dataset>_std` of each and `on_average_*` over them. Only
+            published protocols have `published_*`.
         per_seed: one row a (method, seed), methods in the order of the records, with the columns
-            `method, seed, base` and, with new classes, `new, h`.
+            `method, seed, base` and, with new classes, `new, h`, with targets their `on_*`.
     """
 
     group: Group
@@ -71,11 +56,11 @@ class Summary:
     @property
     def scores(self) -> tuple[ScoreColumn, ...]:
         """The accuracies of the table; the last one ranks the methods."""
-        return _BASE_NEW_H if self.group.has_new else _ALL_CLASSES
+        return score_columns(self.group)
 
     @property
     def ranking(self) -> ScoreColumn:
-        """H, or the accuracy where no class is held out."""
+        """H, or the average over targets, or the accuracy on all classes."""
         return self.scores[-1]
 
     @property
@@ -100,11 +85,16 @@ def summarise(group: Group, *, by_score: bool = False) -> Summary:
     for record in group.records:
         for result in record.methods:
             results.setdefault(result.method, {})[record.cell.seed] = result
-    table = pd.DataFrame([_method_row(seeds) for seeds in results.values()])
-    table = _with_published(_with_deltas(table), group)
+    targets = [column.mean.removesuffix("_mean") for column in target_columns(group)]
     per_seed = pd.DataFrame(
-        [_seed_row(seed, result) for seeds in results.values() for seed, result in seeds.items()]
+        [
+            _seed_row(seed, result, targets)
+            for seeds in results.values()
+            for seed, result in seeds.items()
+        ]
     )
+    table = pd.DataFrame([_method_row(seeds, targets) for seeds in results.values()])
+    table = _with_published(_with_deltas(table, score_columns(group)), group)
     summary = Summary(group, table, per_seed)
     if by_score:
         ranked = table.sort_values(
@@ -125,7 +115,7 @@ def to_csv_frame(summaries: Sequence[Summary]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _seed_row(seed: int, result: MethodResult) -> dict[str, object]:
+def _seed_row(seed: int, result: MethodResult, targets: Sequence[str]) -> dict[str, object]:
     row: dict[str, object] = {
         "method": result.method,
         "seed": seed,
@@ -134,10 +124,19 @@ def _seed_row(seed: int, result: MethodResult) -> dict[str, object]:
     if result.new is not None:
         row["new"] = result.new.accuracy
         row["h"] = metrics.harmonic_mean(result.base.accuracy, result.new.accuracy)
-    return row
+    return row | _on_targets(result, targets)
 
 
-def _method_row(seeds: dict[int, MethodResult]) -> dict[str, object]:
+def _on_targets(result: MethodResult, targets: Sequence[str]) -> dict[str, float]:
+    """Accuracy on each target and, last, their average."""
+    if not targets:
+        return {}
+    values = [score.accuracy for score in result.targets]
+    average = sum(values) / len(values)
+    return dict(zip((*targets, f"on_{AVERAGE}"), (*values, average), strict=True))
+
+
+def _method_row(seeds: dict[int, MethodResult], targets: Sequence[str]) -> dict[str, object]:
     results = list(seeds.values())
     base = [result.base.accuracy for result in results]
     row: dict[str, object] = {
@@ -154,19 +153,20 @@ def _method_row(seeds: dict[int, MethodResult]) -> dict[str, object]:
         row["h_mean_of_seeds"], row["h_std"] = metrics.mean_and_std(
             [metrics.harmonic_mean(b, n) for b, n in zip(base, new, strict=True)]
         )
+    found = [_on_targets(result, targets) for result in results]
+    for name in found[0]:
+        row[f"{name}_mean"], row[f"{name}_std"] = metrics.mean_and_std([one[name] for one in found])
     # A file's metadata may differ by a few bytes from seed to seed: the largest is what may ship.
     return row | {size: max(getattr(result, size) for result in results) for size in _SIZES}
 
 
-def _with_deltas(table: pd.DataFrame) -> pd.DataFrame:
+def _with_deltas(table: pd.DataFrame, scores: Sequence[ScoreColumn]) -> pd.DataFrame:
     """Add the differences to zero-shot; NaN if the group has no zero-shot."""
-    columns = {"delta_base": "base_mean", "delta_new": "new_mean", "delta_h": "h"}
     zero_shot = table[table["method"] == ZERO_SHOT]
-    for delta, mean in columns.items():
-        if mean in table:
-            table[delta] = table[mean] - (
-                zero_shot[mean].iloc[0] if len(zero_shot) else float("nan")
-            )
+    for score in scores:
+        table[score.delta] = table[score.mean] - (
+            zero_shot[score.mean].iloc[0] if len(zero_shot) else float("nan")
+        )
     return table
 
 
@@ -175,18 +175,21 @@ def _with_published(table: pd.DataFrame, group: Group) -> pd.DataFrame:
     key = group.key
     if key.random_split:
         return table
-    protocol = published_protocol(key.protocol, key.clip, key.shots)
+    protocol = published_protocol(key.protocol, key.clip, key.dataset, key.shots)
     if protocol is None:
         return table
-    figures = [published(protocol, method, key.dataset) for method in table["method"]]
-    if not any(figures):
-        return table
-    names = {"base": "base", "new": "new", "h": "H"} if group.has_new else {"base": "acc"}
-    for ours, theirs in names.items():
-        table[f"published_{ours}"] = [
-            found[theirs][0] if theirs in found else float("nan") for found in figures
-        ]
-    table["published_source"] = [
-        "; ".join(dict.fromkeys(source for _, source in found.values())) for found in figures
-    ]
+    sources: dict[str, dict[str, None]] = {method: {} for method in table["method"]}
+    for score in score_columns(group):
+        dataset, metric = score.printed
+        values = []
+        for method in table["method"]:
+            value, source = published(protocol, method, dataset or key.dataset).get(
+                metric, (float("nan"), "")
+            )
+            values.append(value)
+            sources[method] |= {source: None} if source else {}
+        table[score.published] = values
+    if not any(sources.values()):
+        return table.drop(columns=[score.published for score in score_columns(group)])
+    table["published_source"] = ["; ".join(found) for found in sources.values()]
     return table

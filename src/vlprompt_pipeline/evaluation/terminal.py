@@ -13,12 +13,18 @@ from rich.text import Text
 from vlprompt_pipeline.evaluation.checks import group_remarks
 from vlprompt_pipeline.evaluation.headline import headline
 from vlprompt_pipeline.evaluation.records import ZERO_SHOT
+from vlprompt_pipeline.evaluation.score_columns import ScoreColumn
 from vlprompt_pipeline.evaluation.summary import Summary
 from vlprompt_pipeline.evaluation.wording import human_bytes, plus_minus, readable, signed
 
+_MOST_SCORES = 4
+
 
 def render_table(summary: Summary) -> Table:
-    """One row a method; fits 80 columns with titles of up to 14 characters."""
+    """One row a method; fits 80 columns with titles of up to 14 characters.
+
+    Of many targets only the average is shown.
+    """
     table = Table(
         title=Text(f"{readable(summary.group.key.protocol)}: {summary.conditions}"),
         title_justify="left",
@@ -26,7 +32,7 @@ def render_table(summary: Summary) -> Table:
         padding=(0, 1, 0, 0),
     )
     table.add_column("method")
-    scores = [f"{score.heading} %" for score in summary.scores]
+    scores = [f"{score.heading} %" for score in _shown(summary)]
     # The title names the seeds: a column of them only tells something when a method lacks one.
     seeds = ["seeds"] if summary.table["n_seeds"].nunique() > 1 else []
     for heading in (*scores, f"Δ {summary.ranking.heading}", "params", "file", *seeds):
@@ -46,6 +52,11 @@ def render(summaries: Sequence[Summary], warnings: Sequence[str]) -> Renderables
     return Renderables(*parts)
 
 
+def _shown(summary: Summary) -> Sequence[ScoreColumn]:
+    scores = summary.scores
+    return scores if len(scores) <= _MOST_SCORES else (scores[0], scores[-1])
+
+
 def _warning(text: str) -> Text:
     return Text(f"! {text}", style="yellow")
 
@@ -53,7 +64,7 @@ def _warning(text: str) -> Text:
 def _cells(summary: Summary, row: dict[str, object]) -> list[str]:
     return [
         row["title"],
-        *(plus_minus(row[score.mean], row[score.std], row["n_seeds"]) for score in summary.scores),
+        *(plus_minus(row[score.mean], row[score.std], row["n_seeds"]) for score in _shown(summary)),
         "–" if row["method"] == ZERO_SHOT else signed(row[summary.ranking.delta]),
         f"{row['trainable_parameters']:,}",
         human_bytes(row["file_bytes"]),

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from vlprompt_pipeline.errors import ConfigError, UserError
-from vlprompt_pipeline.selection import select_methods
+from vlprompt_pipeline.selection import select
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.config import RunParameters
@@ -27,6 +27,7 @@ class ParameterHook:
         # imported here: `kedro --version` and its like need neither pydantic nor torch
         from vlprompt_pipeline.config import RunParameters, parse
         from vlprompt_pipeline.demo import PretrainingConfig
+        from vlprompt_pipeline.evaluation.targets import resolve_targets
         from vlprompt_pipeline.prompts import check_recipe, resolve_recipe
 
         try:
@@ -34,23 +35,26 @@ class ParameterHook:
             parameters = parse(RunParameters, values)
             parse(PretrainingConfig, parameters.demo_pretraining, "demo_pretraining")
             _require_one_place(values, context.config_loader)
-            _require_dataset(parameters, Path(context.project_path))
+            targets = resolve_targets(parameters)
+            for dataset in (parameters.dataset, *targets):
+                _require_dataset(parameters, dataset, Path(context.project_path))
             methods = parameters.selected_methods()
             for method in methods:
                 recipe = resolve_recipe(method, parameters.recipes)
                 check_recipe(method, recipe, has_new_classes=parameters.protocol != "few_shot")
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
-        select_methods(methods)
+        select(methods, targets)
 
 
-def _require_dataset(parameters: RunParameters, project: Path) -> None:
+def _require_dataset(parameters: RunParameters, dataset: str, project: Path) -> None:
     """A known dataset, or own photos below the dataset root; nothing is read yet."""
     from vlprompt_pipeline.benchmarks import is_benchmark, require_known, require_splittable
 
-    require_known(parameters.benchmark, project / Path(parameters.dataset_root).expanduser())
-    if parameters.split == "random" and is_benchmark(parameters.benchmark):
-        require_splittable(parameters.benchmark)
+    name = f"{parameters.dataset_prefix}{dataset}"
+    require_known(name, project / Path(parameters.dataset_root).expanduser())
+    if parameters.split == "random" and is_benchmark(name):
+        require_splittable(name)
 
 
 def _require_one_place(values: Mapping[str, Any], loader: Any) -> None:

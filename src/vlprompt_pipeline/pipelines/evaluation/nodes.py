@@ -20,6 +20,7 @@ from vlprompt_pipeline.evaluation.records import (
     Classes,
     MethodResult,
     Score,
+    Target,
 )
 from vlprompt_pipeline.export.learner import load_learner
 from vlprompt_pipeline.prompts import ClassTexts
@@ -72,16 +73,17 @@ def write_record(
     class_halves: dict[str, Any],
     card: dict[str, Any],
     protocol: str,
-    *,
+    *on_targets: dict[str, Any],
     method: str,
 ) -> dict[str, Any]:
-    """The result of one method in one cell, with everything it depends on: what reports read."""
+    """The result of one method in one cell, with everything it depends on: what reports read.
+
+    `on_targets` are the metrics on each target dataset, then the cards of these datasets.
+    """
+    target_metrics, target_cards = _halves(on_targets)
     recipe = prompt.resolved_recipe()
     known = {half: tuple(classes["class_names"]) for half, classes in class_halves.items()}
-    scores = {
-        half: Score(correct=metrics[half]["correct"], total=metrics[half]["total"])
-        for half in known
-    }
+    scores = {half: _score(metrics[half]) for half in known}
     provenance = prompt.provenance
     record = CellRecord(
         cell=Cell(
@@ -91,6 +93,15 @@ def write_record(
             template_set=getattr(recipe.prompt, "templates", "benchmark"),
             code_version=__version__,
             random_split=card["random_split"],
+            targets=tuple(
+                Target(
+                    dataset=target["name"],
+                    classes=len(target["class_names"]),
+                    split_sha256=target["split_sha256"],
+                    random_split=target["random_split"],
+                )
+                for target in target_cards
+            ),
             **{key: provenance[key] for key in ("dataset", "shots", "seed")},
             **{key: provenance[key] for key in ("split_sha256", "few_shot_sha256")},
         ),
@@ -101,11 +112,21 @@ def write_record(
                 method=method,
                 title=recipe.title,
                 **scores,
+                targets=tuple(_score(found["target"]) for found in target_metrics),
                 **{key: sizes[key] for key in _SIZES},
             ),
         ),
     )
     return record.model_dump(mode="json")
+
+
+def _score(found: dict[str, Any]) -> Score:
+    return Score(correct=found["correct"], total=found["total"])
+
+
+def _halves(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    middle = len(values) // 2
+    return values[:middle], values[middle:]
 
 
 _SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes")

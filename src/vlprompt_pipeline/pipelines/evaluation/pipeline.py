@@ -7,12 +7,16 @@ from kedro.pipeline import Node, Pipeline
 from vlprompt_pipeline.pipelines.evaluation.nodes import evaluate_prompt, write_record
 
 
-def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
-    """Evaluation nodes for each method."""
-    return Pipeline([node for method in methods for node in _method_nodes(method)])
+def create_pipeline(
+    methods: tuple[str, ...] = (), targets: tuple[str, ...] = (), **kwargs
+) -> Pipeline:
+    """Evaluation nodes for each method; its record holds its scores on the targets, too."""
+    return Pipeline([node for method in methods for node in _method_nodes(method, targets)])
 
 
-def _method_nodes(method: str) -> list[Node]:
+def _method_nodes(method: str, targets: tuple[str, ...]) -> list[Node]:
+    scores = [f"{method}.{target}.target_metrics" for target in targets]
+    cards = [f"{target}.target_card" for target in targets]
     return [
         Node(
             evaluate_prompt,
@@ -40,6 +44,8 @@ def _method_nodes(method: str) -> list[Node]:
                 "class_halves",
                 "dataset_card",
                 "params:protocol",
+                *scores,
+                *cards,
             ],
             outputs=f"{method}.record",
             name=f"record_{method}",

@@ -33,22 +33,28 @@ def check_prompts(
     card: dict[str, Any],
     recipes: dict[str, Any],
     protocol: str,
-    *,
+    *targets: dict[str, Any],
     methods: tuple[str, ...],
 ) -> dict[str, int]:
     """Build every method for all classes it will meet: what does not fit is told before long work.
 
-    Returns the number of trainable parameters of each method, for the classes it is trained on.
+    `targets` are the cards of the target datasets. Returns the number of trainable parameters of
+    each method, for the classes it is trained on.
 
     Raises:
         ConfigError, DataError: initial words, templates or class names do not fit the CLIP.
     """
     parameters: dict[str, int] = {}
+    met = [
+        ClassTexts(half.class_names, card["template"])
+        for half in protocol_halves(protocol, card["class_names"]).values()
+    ]
+    met += [ClassTexts(tuple(other["class_names"]), other["template"]) for other in targets]
     for method in methods:
         recipe = resolve_recipe(method, recipes)
-        for half in protocol_halves(protocol, card["class_names"]).values():
+        for classes in met:
             try:
-                learner = build_plain(recipe, clip, ClassTexts(half.class_names, card["template"]))
+                learner = build_plain(recipe, clip, classes)
             except ConfigError as error:
                 raise ConfigError(f"recipes.{method}.{error}") from None
             parameters.setdefault(method, sum(p.numel() for p in learner.parameters()))

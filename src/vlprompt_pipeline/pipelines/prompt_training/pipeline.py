@@ -20,11 +20,19 @@ SHARED = [
 ]
 
 
-def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
+def create_pipeline(
+    methods: tuple[str, ...] = (), targets: tuple[str, ...] = (), **kwargs
+) -> Pipeline:
     """The check, which needs no features and so comes before them, and a node for each method."""
     check = Node(
         update_wrapper(partial(check_prompts, methods=methods), check_prompts),
-        inputs=["clip", "dataset_card", "params:recipes", "params:protocol"],
+        inputs=[
+            "clip",
+            "dataset_card",
+            "params:recipes",
+            "params:protocol",
+            *(f"{target}.target_card" for target in targets),
+        ],
         outputs="parameter_counts",
         name="check_prompts",
     )

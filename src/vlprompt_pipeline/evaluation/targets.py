@@ -1,0 +1,62 @@
+"""Which other datasets the prompts of a run are scored on, by protocol.
+
+Cross-dataset and domain generalisation (CoCoOp, CVPR 2022, sections 4.2 and 4.3): prompts are
+trained on all classes of one dataset, and each target is scored among the target's own class
+names with the same prompts.
+"""
+
+from __future__ import annotations
+
+from vlprompt_pipeline.benchmarks import benchmarks_of
+from vlprompt_pipeline.config import RunParameters
+from vlprompt_pipeline.errors import ConfigError
+
+SHIFTS = "shifts"
+
+
+def resolve_targets(parameters: RunParameters) -> tuple[str, ...]:
+    """Names of the targets, without prefix, each once; none in protocols on a single dataset.
+
+    The dataset itself is no target: its test images are scored in any case.
+
+    Raises:
+        ConfigError: no target is left, or one of domain generalisation shows other classes.
+    """
+    if parameters.protocol == "cross_dataset":
+        where, asked = "targets.cross_dataset", _names(parameters.targets.cross_dataset)
+    elif parameters.protocol == "domain_generalisation":
+        where, asked = "targets.domain_generalisation", _shifted(parameters)
+    else:
+        return ()
+    targets = tuple(name for name in dict.fromkeys(asked) if name != parameters.dataset)
+    if not targets:
+        raise ConfigError(f"{where}: no dataset besides {parameters.dataset}; name others")
+    return targets
+
+
+def _names(given: tuple[str, ...] | str) -> tuple[str, ...]:
+    return tuple(given.split("+")) if isinstance(given, str) else given
+
+
+def _shifted(parameters: RunParameters) -> tuple[str, ...]:
+    prefix, dataset = parameters.dataset_prefix, parameters.dataset
+    variants: dict[str, list[str]] = {}
+    for benchmark in benchmarks_of(prefix):
+        if benchmark.shift_of:
+            original = benchmark.shift_of.removeprefix(prefix)
+            variants.setdefault(original, []).append(benchmark.name.removeprefix(prefix))
+    known = variants.get(dataset, [])
+    if not known:
+        raise ConfigError(
+            f"protocol domain_generalisation: {dataset} has no shifted variants; train on "
+            f"{' or '.join(sorted(variants))}, or name targets in protocol cross_dataset"
+        )
+    if parameters.targets.domain_generalisation == SHIFTS:
+        return tuple(known)
+    asked = _names(parameters.targets.domain_generalisation)
+    if others := [name for name in asked if name not in known]:
+        raise ConfigError(
+            f"targets.domain_generalisation: {others[0]} is no shifted variant of {dataset}; "
+            f"those are {', '.join(known)}; other datasets are for protocol cross_dataset"
+        )
+    return asked
