@@ -30,6 +30,7 @@ VALUES: dict[str, Any] = {
         "split": {"train": 0.5, "val": 0.2, "test": 0.3, "seed": 1},
     },
     "protocol": "base_to_new",
+    "targets": {"cross_dataset": ["dtd"], "domain_generalisation": "shifts"},
     "shots": 16,
     "seed": 1,
     "methods": ["coop"],

@@ -18,7 +18,7 @@ from conftest import ROOT
 from vlprompt_pipeline.config import RunParameters, parse
 from vlprompt_pipeline.pipeline_registry import APART, register_pipelines
 from vlprompt_pipeline.prompts import check_recipe, resolve_recipe
-from vlprompt_pipeline.selection import select_methods, selected_methods
+from vlprompt_pipeline.selection import select, selected
 from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
 
 CONF = ROOT / "conf"
@@ -45,16 +45,16 @@ def parameters(env: str) -> RunParameters:
 @pytest.fixture
 def pipelines() -> Mapping[str, Pipeline]:
     """Every pipeline, for two methods."""
-    before = selected_methods()
-    select_methods(("zero_shot", "coop"))
+    before = selected()
+    select(("zero_shot", "coop"), ("dtd",))
     yield register_pipelines()
-    select_methods(before)
+    select(*before)
 
 
 def entry_of(dataset: str) -> str:
-    """The catalog's name of a dataset: a method's own is an entry of the pattern."""
-    method, dot, own = dataset.partition(".")
-    return f"{{method}}.{own}" if dot and method in ("zero_shot", "coop") else dataset
+    """The catalog's name of a dataset: a method's or target's own is an entry of the pattern."""
+    owners = {"zero_shot": "{method}", "coop": "{method}", "dtd": "{target}"}
+    return ".".join(owners.get(part, part) for part in dataset.split("."))
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
@@ -172,6 +172,7 @@ def test_the_whole_is_its_stages(pipelines):
     free = pipelines["__default__"].inputs()
     sources = {"clip", "records", "dataset_root"}
     folders = {"check_folder", "split_folder", "feature_store", "checkpoint_folder"}
+    folders |= {"dtd.target_splits"}
     assert {name for name in free if not name.startswith("params:")} == sources | folders
 
 

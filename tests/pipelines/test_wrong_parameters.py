@@ -8,7 +8,7 @@ from kedro.framework.cli.cli import KedroCLI
 
 KEYS = (
     "allowed: clip, dataset, dataset_prefix, dataset_root, demo_pretraining, device, features, "
-    "methods, own_data, protocol, recipes, seed, shots, split, tracking"
+    "methods, own_data, protocol, recipes, seed, shots, split, targets, tracking"
 )
 BEFORE_ANY_NODE = [
     pytest.param(
@@ -45,7 +45,8 @@ BEFORE_ANY_NODE = [
     ),
     pytest.param(
         {"protocol": "base2new"},
-        "parameters.protocol is 'base2new': input should be 'base_to_new' or 'few_shot'",
+        "parameters.protocol is 'base2new': input should be 'base_to_new', 'few_shot', "
+        "'cross_dataset' or 'domain_generalisation'",
         id="choice",
     ),
     pytest.param(
