@@ -5,6 +5,7 @@ from vlprompt_pipeline.prompts import (  # noqa: F401  (imported to register)
     coop,
     kgcoop,
     prograd,
+    tcp,
     variational,
     zero_shot,
 )
