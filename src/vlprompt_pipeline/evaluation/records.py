@@ -55,7 +55,8 @@ class Score(_Frozen):
 class MethodResult(_Frozen):
     """One method in one cell.
 
-    `base` are the classes trained on; in a protocol on all classes all of them, without `new`.
+    `base` are the classes trained on; in a protocol on all classes all of them, without `new`. A
+    method that is bound to the classes of training has no `new` in any protocol.
     `payload_bytes` are the stored prompt values alone, `file_bytes` the file that ships with all
     its metadata, `fp16_bytes` what the same parameters take unpacked in half precision.
     """
@@ -112,10 +113,8 @@ class CellRecord(_Frozen):
         if len(set(names)) < len(names):
             raise ValueError(f"a method is listed twice among {', '.join(names)}")
         for result in self.methods:
-            if (result.new is not None) != bool(self.classes.new):
-                raise ValueError(
-                    f"{result.method} and the list of new classes contradict each other"
-                )
+            if result.new is not None and not self.classes.new:
+                raise ValueError(f"{result.method} has a score on new classes, but there are none")
         return self
 
 

@@ -36,7 +36,9 @@ def human_bytes(count: float) -> str:
 
 
 def plus_minus(mean: float, std: float, seeds: int) -> str:
-    """For instance "65.7 ± 1.2"; the mean alone for one seed, whose spread nobody knows."""
+    """For instance "65.7 ± 1.2"; the mean alone for one seed, "–" where there is no score."""
+    if pd.isna(mean):
+        return "–"
     return f"{mean:.1f} ± {std:.1f}" if seeds > 1 else f"{mean:.1f}"
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,17 +26,37 @@ class ClassTexts:
     template: str
 
 
+@dataclass(frozen=True)
+class FewShotFeatures:
+    """All images of a few-shot set, seen by the frozen image tower and normalised.
+
+    Attributes:
+        images: `[images, embed]`, each the renormalised mean of its views.
+        labels: `[images]`, indices into the classes.
+        validation: `[images, embed]`; none where the dataset has no validation part.
+        validation_labels: `[images]`.
+    """
+
+    images: Tensor
+    labels: Tensor
+    validation: Tensor
+    validation_labels: Tensor
+
+
 class PromptLearner(nn.Module):
     """Base of all methods; a subclass has its trainable tensors and `class_features`.
 
     The frozen CLIP is held but is no sub-module, so parameters, state and checkpoints are the
-    method's own.
+    method's own. A parameter that needs no gradient is stored with the others, but not trained.
 
     Attributes:
-        contexts: names of its tensors of token embeddings, `[…, tokens, width]`.
+        contexts: names of its tensors of token embeddings, `[…, tokens, width]`; none where a
+            method has no prompt to parametrize.
+        fitted: whether it is given all few-shot images at once, before and after training.
     """
 
-    contexts: tuple[str, ...] = ("context",)
+    contexts: ClassVar[tuple[str, ...]] = ("context",)
+    fitted: ClassVar[bool] = False
 
     def __init__(self, clip: FrozenClip, classes: ClassTexts) -> None:
         super().__init__()
@@ -60,6 +81,16 @@ class PromptLearner(nn.Module):
         total.backward()
         return total
 
+    def fit(self, few_shot: FewShotFeatures) -> list[dict]:
+        """Take from all images at once what training starts from; returns rows of the history."""
+        raise NotImplementedError
+
+    def settle(self, few_shot: FewShotFeatures) -> None:
+        """After training: choose on validation images what is chosen there."""
+
+    def make_room(self, stored: Mapping[str, Tensor]) -> None:
+        """Give tensors that grow with the few-shot set the size of those that will be loaded."""
+
     def prompt_names(self) -> tuple[str, ...]:
         """Names of the tensors that make up the prompt, parametrized or not."""
         stored = (name for name, _ in self.named_parameters())
@@ -76,6 +107,7 @@ class PromptLearner(nn.Module):
         Raises:
             PromptFileError: the tensors are those of another method, width or length.
         """
+        self.make_room(tensors)
         expected = {name: tuple(p.shape) for name, p in self.named_parameters()}
         found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         if expected != found:

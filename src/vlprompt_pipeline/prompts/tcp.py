@@ -1,11 +1,12 @@
 """TCP: a context that knows its class, put in between two blocks of the text tower (CVPR 2024).
 
 A network turns each class's hand-written text feature k_c into `length` tokens,
-W2 · quickgelu(W1 · k_c + b1) + b2, which replace the context at the input of block `layer`. The loss
-is KgCoOp's: cross-entropy + weight · (1 - mean over classes of cos(learned, k)). Details follow
-htyao89/Textual-based_Class-aware_prompt_tuning, trainers/tcp.py. There, a second table of templates
-says what follows the class name; here it is what follows it in the dataset's own template, which is
-the same but for Stanford Cars (", a type of car") and UCF101 ("person doing" before the name).
+W2 · quickgelu(W1 · k_c + b1) + b2, which replace the context at the input of block `layer`. The
+loss is KgCoOp's: cross-entropy + weight · (1 - mean over classes of cos(learned, k)). Details
+follow htyao89/Textual-based_Class-aware_prompt_tuning, trainers/tcp.py. There, a second table of
+templates says what follows the class name; here it is what follows it in the dataset's own
+template, which is the same but for Stanford Cars (", a type of car") and UCF101 ("person doing"
+before the name).
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def train(
         UserError: the loss is no longer finite.
     """
     optimizer = torch.optim.SGD(
-        learner.parameters(),
+        [parameter for parameter in learner.parameters() if parameter.requires_grad],
         lr=training.lr,
         momentum=training.momentum,
         weight_decay=training.weight_decay,

@@ -39,13 +39,19 @@ def evaluate_prompt(
     test_features: dict[str, Any],
     store: Path,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Predictions of every test image among the classes of its half, and accuracy in percent."""
+    """Predictions of every test image among the classes of its half, and accuracy in percent.
+
+    What is bound to the classes of training is scored on the base half alone.
+    """
+    recipe = prompt.resolved_recipe()
     features = FeatureStore(store).load(test_features["key"]).of(clip)[:, 0]
     test = table[table["part"] == "test"].reset_index(drop=True)
     tables, metrics = [], {}
     for name, half in class_halves.items():
+        if recipe.bound_to_classes and name != "base":
+            continue
         classes = ClassTexts(tuple(half["class_names"]), card["template"])
-        learner = load_learner(packed, prompt.resolved_recipe(), clip, classes)
+        learner = load_learner(packed, recipe, clip, classes)
         members = ClassHalf(tuple(half["labels"]), classes.names)
         rows = torch.from_numpy(test["label"].isin(members.labels).to_numpy().copy())
         own = members.restrict(test)
@@ -81,6 +87,7 @@ def write_record(
     scores = {
         half: Score(correct=metrics[half]["correct"], total=metrics[half]["total"])
         for half in known
+        if half in metrics
     }
     provenance = prompt.provenance
     record = CellRecord(

@@ -12,6 +12,7 @@ SHARED = [
     "few_shot_set",
     "class_halves",
     "training_features",
+    "validation_features",
     "feature_store",
     "checkpoint_folder",
     "params:recipes",

@@ -15,5 +15,5 @@ def export_prompt(prompt: TrainedPrompt, clip: FrozenClip) -> tuple[bytes, dict[
     """Pack a prompt: quantized tensors as indices and codebook, others in half precision."""
     learner = prompt.learner(clip)
     packed = pack_learner(learner, prompt.resolved_recipe())
-    trainable = sum(parameter.numel() for parameter in learner.parameters())
+    trainable = sum(p.numel() for p in learner.parameters() if p.requires_grad)
     return pack(packed), {"trainable_parameters": trainable, **asdict(prompt_sizes(packed))}
