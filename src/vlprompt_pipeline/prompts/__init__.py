@@ -3,8 +3,13 @@
 from vlprompt_pipeline.prompts import (  # noqa: F401  (imported to register)
     cocoop,
     coop,
+    deep_language,
+    deep_vision,
+    ivlp,
     kgcoop,
+    maple,
     prograd,
+    promptsrc,
     variational,
     zero_shot,
 )
