@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import ClassVar
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.features import ImageEncoder
 from vlprompt_pipeline.errors import PromptFileError
 
 _PARAMETRIZED = re.compile(r"parametrizations\.(\w+)\.original\d*$")  # as torch names them
@@ -52,11 +53,14 @@ class PromptLearner(nn.Module):
     Attributes:
         contexts: names of its tensors of token embeddings, `[…, tokens, width]`; none where a
             method has no prompt to parametrize.
+        reads: what it is trained on: features of the frozen image tower, which are computed once,
+            or pixels, where it has prompts in that tower.
         fitted: whether it is given all few-shot images at once, before and after training.
     """
 
-    contexts: ClassVar[tuple[str, ...]] = ("context",)
-    fitted: ClassVar[bool] = False
+    contexts: tuple[str, ...] = ("context",)
+    reads: Literal["features", "pixels"] = "features"
+    fitted: bool = False
 
     def __init__(self, clip: FrozenClip, classes: ClassTexts) -> None:
         super().__init__()
@@ -67,13 +71,23 @@ class PromptLearner(nn.Module):
         """Normalised text feature of each class, `[classes, embed]`."""
         raise NotImplementedError
 
+    def image_side(self) -> ImageEncoder:
+        """What makes the image features that `logits` takes; the same for all classes."""
+        return self.clip
+
     def logits(self, image_features: Tensor) -> Tensor:
         """`[images, classes]` from normalised image features `[images, embed]`."""
         return self.clip.logit_scale * image_features @ self.class_features().T
 
-    def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Terms whose sum is minimised, by name; labels `[images]` index the classes."""
-        return {"cross_entropy": F.cross_entropy(self.logits(image_features), labels)}
+    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Terms whose sum is minimised, by name.
+
+        Args:
+            images: what the learner reads: normalised features `[images, embed]`, or pixels
+                `[images, 3, size, size]`.
+            labels: `[images]` indices of classes.
+        """
+        return {"cross_entropy": F.cross_entropy(self.logits(images), labels)}
 
     def backward(self, losses: dict[str, Tensor]) -> Tensor:
         """Set the gradients of a step; returns what is minimised, here the sum of the losses."""
@@ -84,6 +98,9 @@ class PromptLearner(nn.Module):
     def fit(self, few_shot: FewShotFeatures) -> list[dict]:
         """Take from all images at once what training starts from; returns rows of the history."""
         raise NotImplementedError
+
+    def epoch_done(self, epoch: int, epochs: int) -> None:
+        """Told after each epoch of training, counted from 0; may change the prompt."""
 
     def settle(self, few_shot: FewShotFeatures) -> None:
         """After training: choose on validation images what is chosen there."""
