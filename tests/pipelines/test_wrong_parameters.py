@@ -65,8 +65,11 @@ BEFORE_ANY_NODE = [
         id="quantization of nothing",
     ),
     pytest.param(
-        {"recipes": {"clip_adapter": {"low_rank": {"rank": 1, "dropout": 0.0}}}},
-        "recipes.clip_adapter.low_rank: clip_adapter trains no prompt to put it on",
+        {
+            "methods": ["clip_adapter"],
+            "recipes": {"clip_adapter": {"low_rank": {"rank": 1, "dropout": 0.0}}},
+        },
+        "recipes.clip_adapter.low_rank: clip_adapter trains no context to put it on",
         id="low rank without a prompt",
     ),
     pytest.param(
