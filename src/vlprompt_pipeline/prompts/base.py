@@ -42,6 +42,19 @@ class FewShotFeatures:
     validation_labels: Tensor
 
 
+@dataclass(frozen=True)
+class SampledPredictions:
+    """What a distribution over prompts predicts.
+
+    Attributes:
+        mean: probabilities `[images, classes]` with the mean prompt alone.
+        samples: probabilities `[samples, images, classes]`, each sample by itself.
+    """
+
+    mean: Tensor
+    samples: Tensor
+
+
 class PromptLearner(nn.Module):
     """Base of all methods; a subclass has its trainable tensors and `class_features`.
 
@@ -76,6 +89,10 @@ class PromptLearner(nn.Module):
     def logits(self, image_features: Tensor) -> Tensor:
         """`[images, classes]` from normalised image features `[images, embed]`."""
         return self.clip.logit_scale * image_features @ self.class_features().T
+
+    def sampled(self, image_features: Tensor) -> SampledPredictions | None:
+        """Predictions of the samples, where the prompt is a distribution."""
+        return None
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Terms whose sum is minimised, by name.

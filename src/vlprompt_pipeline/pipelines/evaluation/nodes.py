@@ -11,7 +11,7 @@ import torch
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.benchmarks import ClassHalf
 from vlprompt_pipeline.clip import FeatureStore, FrozenClip
-from vlprompt_pipeline.evaluation.metrics import harmonic_mean
+from vlprompt_pipeline.evaluation.metrics import harmonic_mean, score_of
 from vlprompt_pipeline.evaluation.predict import predict
 from vlprompt_pipeline.evaluation.records import (
     ZERO_SHOT,
@@ -58,12 +58,7 @@ def evaluate_prompt(
         labels = torch.from_numpy(own["label"].to_numpy().copy())
         predicted = predict(learner, features[rows], labels)
         tables.append(predicted.assign(half=name, path=own["path"]))
-        correct = int((predicted["prediction"] == predicted["label"]).sum())
-        metrics[name] = {
-            "correct": correct,
-            "total": len(own),
-            "accuracy": 100 * correct / len(own),
-        }
+        metrics[name] = score_of(predicted)
     if "new" in metrics:
         scores = (metrics[half]["accuracy"] for half in ("base", "new"))
         metrics["harmonic_mean"] = harmonic_mean(*scores)
