@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.parametrizations import clustering_row, quantized_tensors
+from vlprompt_pipeline.parametrizations.spectrum import spectra
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.prompts.base import PromptLearner
 from vlprompt_pipeline.training.batches import Batches
@@ -27,8 +28,9 @@ def train(
 ) -> list[dict]:
     """Train `learner` in place and return one row an epoch.
 
-    A row holds epoch, learning rate, mean loss and each of its terms, and, where tensors are
-    quantized, what their codebooks did, every re-clustering in a row of `clusterings`.
+    A row holds epoch, learning rate, mean loss and each of its terms, the spectrum of low-rank
+    contexts, and, where tensors are quantized, what their codebooks did, every re-clustering in a
+    row of `clusterings`.
 
     Raises:
         UserError: the loss is no longer finite.
@@ -73,7 +75,7 @@ def _epoch(
         for name, term in {"loss": loss, **terms}.items():
             totals[name] = totals.get(name, 0.0) + term.item()
     means = {name: total / batches.steps for name, total in totals.items()}
-    return {**means, **_codebooks(learner)}
+    return {**means, **spectra(learner), **_codebooks(learner)}
 
 
 def _codebooks(learner: PromptLearner) -> dict[str, Any]:
