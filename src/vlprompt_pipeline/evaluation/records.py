@@ -35,10 +35,14 @@ class _Frozen(BaseModel):
 
 
 class Score(_Frozen):
-    """Right answers among the test images of one set of classes."""
+    """Right answers among the test images of one set of classes, and how well it knew of them.
+
+    `calibration_error` is the expected calibration error in percent (`metrics.calibration_error`).
+    """
 
     correct: NonNegativeInt
     total: PositiveInt
+    calibration_error: float | None = Field(default=None, ge=0, le=100)
 
     @model_validator(mode="after")
     def _within_total(self) -> Self:
@@ -59,6 +63,7 @@ class MethodResult(_Frozen):
     method that is bound to the classes of training has no `new` in any protocol.
     `payload_bytes` are the stored prompt values alone, `file_bytes` the file that ships with all
     its metadata, `fp16_bytes` what the same parameters take unpacked in half precision.
+    `inference_cost` is that of one image as a multiple of zero-shot CLIP's.
     """
 
     method: str = Field(min_length=1)
@@ -69,6 +74,7 @@ class MethodResult(_Frozen):
     payload_bytes: NonNegativeInt
     file_bytes: PositiveInt
     fp16_bytes: NonNegativeInt
+    inference_cost: float | None = Field(default=None, gt=0)
 
 
 class Cell(_Frozen):

@@ -57,7 +57,8 @@ class Summary:
         group: where the figures come from.
         table: one row a method with the columns `method, title, seeds, n_seeds, base_mean,
             base_std, new_mean, new_std, h, h_mean_of_seeds, h_std, trainable_parameters,
-            payload_bytes, file_bytes, fp16_bytes, delta_base, delta_new, delta_h, published_base,
+            payload_bytes, file_bytes, fp16_bytes, inference_cost, base_calibration_error,
+            new_calibration_error, delta_base, delta_new, delta_h, published_base,
             published_new, published_h, published_source`. Accuracies in percent; `h` is the H of
             the averages, `delta_*` the difference to zero-shot; NaN where there is nothing to say,
             as of new classes with a method that is bound to those of training.
@@ -173,7 +174,18 @@ def _method_row(seeds: dict[int, MethodResult], has_new: bool) -> dict[str, obje
             [metrics.harmonic_mean(b, n) for b, n in zip(base, new, strict=True)]
         )
     # A file's metadata may differ by a few bytes from seed to seed: the largest is what may ship.
-    return row | {size: max(getattr(result, size) for result in results) for size in _SIZES}
+    row |= {size: max(getattr(result, size) for result in results) for size in _SIZES}
+    row["inference_cost"] = _mean([result.inference_cost for result in results])
+    row["base_calibration_error"] = _mean([result.base.calibration_error for result in results])
+    if has_new:
+        of_new = [result.new.calibration_error if result.new else None for result in results]
+        row["new_calibration_error"] = _mean(of_new)
+    return row
+
+
+def _mean(values: list[float | None]) -> float:
+    """NaN where a value is missing, as in records of earlier versions."""
+    return float("nan") if None in values else sum(values) / len(values)
 
 
 def _with_deltas(table: pd.DataFrame) -> pd.DataFrame:

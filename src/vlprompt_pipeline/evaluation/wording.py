@@ -42,6 +42,18 @@ def plus_minus(mean: float, std: float, seeds: int) -> str:
     return f"{mean:.1f} ± {std:.1f}" if seeds > 1 else f"{mean:.1f}"
 
 
+def one_decimal(value: float) -> str:
+    """For instance "3.1"; "–" where there is no value."""
+    return "–" if pd.isna(value) else f"{value:.1f}"
+
+
+def times(factor: float) -> str:
+    """For instance "1.00×" or "11.7×"; "–" where it is not known."""
+    if pd.isna(factor):
+        return "–"
+    return f"{factor:.2f}×" if factor < 9.995 else f"{factor:.1f}×"
+
+
 def signed(difference: float) -> str:
     """For instance "+2.1" or "−3.0"; "–" where there is nothing to compare with."""
     if pd.isna(difference):

@@ -80,7 +80,7 @@ def write_record(
     recipe = prompt.resolved_recipe()
     known = {half: tuple(classes["class_names"]) for half, classes in class_halves.items()}
     scores = {
-        half: Score(correct=metrics[half]["correct"], total=metrics[half]["total"])
+        half: Score(**{key: metrics[half][key] for key in Score.model_fields})
         for half in known
         if half in metrics
     }
@@ -110,7 +110,13 @@ def write_record(
     return record.model_dump(mode="json")
 
 
-_SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes")
+_SIZES = (
+    "trainable_parameters",
+    "payload_bytes",
+    "file_bytes",
+    "fp16_bytes",
+    "inference_cost",
+)
 
 
 def _notes(
