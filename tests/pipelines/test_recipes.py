@@ -37,9 +37,10 @@ EPOCHS = 4
 
 
 class Task(NamedTuple):
-    """A few pictures of the demo as features `[images, views, embed]`, and their classes."""
+    """A few pictures `[images, views, …]` of the demo as pixels and features, and their classes."""
 
     clip: FrozenClip
+    pixels: Tensor
     features: Tensor
     labels: Tensor
     classes: ClassTexts
@@ -50,11 +51,12 @@ class Task(NamedTuple):
 def task() -> Task:
     clip, dataset = load_clip("embedded", "demo", "cpu"), RENDERED["demo_counts"]
     drawn = [list(draw_class(dataset, "train", c, IMAGES * VIEWS, seed=0)) for c in range(5)]
-    features = clip.encode_images(normalise(np.stack([p for group in drawn for p in group])))
+    pixels = normalise(np.stack([p for group in drawn for p in group]))
     labels = torch.arange(5).repeat_interleave(IMAGES)
     return Task(
         clip,
-        features.unflatten(0, (-1, VIEWS)),
+        pixels.unflatten(0, (-1, VIEWS)),
+        clip.encode_images(pixels).unflatten(0, (-1, VIEWS)),
         labels,
         ClassTexts(dataset.classes[:5], TEMPLATE),
         ClassTexts(dataset.classes[5:9], TEMPLATE),
@@ -69,25 +71,31 @@ def recipe_of(name: str, **training: float) -> Recipe:
     return recipe.model_copy(update={"training": recipe.training.model_copy(update=training)})
 
 
+def read_by(learner: PromptLearner, task: Task) -> Tensor:
+    """What the learner is trained on."""
+    return getattr(task, learner.reads)
+
+
 def trained(name: str, task: Task, seed: int = 1, **training) -> tuple[PromptLearner, list[dict]]:
     """A learner after a short training, and its history."""
     recipe = recipe_of(name, **{"epochs": EPOCHS, "batch_size": 10, **training})
     learner = build_learner(recipe, task.clip, task.classes, seed)
     if recipe.training is None:
         return learner, []
-    batches = CachedViews(task.features, task.labels, recipe.training.batch_size, seed)
+    batches = CachedViews(read_by(learner, task), task.labels, recipe.training.batch_size, seed)
     return learner, train(learner, batches, recipe.training)
 
 
 def logits(learner: PromptLearner, task: Task) -> Tensor:
     with torch.no_grad():
-        return learner.logits(task.features[:, 0])
+        return learner.logits(learner.image_side().encode_images(task.pixels[:, 0]))
 
 
 def loss(learner: PromptLearner, task: Task) -> float:
     """What training minimises, over all pictures and views."""
+    images = read_by(learner, task).flatten(0, 1)
     with torch.no_grad():
-        terms = learner.losses(task.features.flatten(0, 1), task.labels.repeat_interleave(VIEWS))
+        terms = learner.losses(images, task.labels.repeat_interleave(VIEWS))
     return sum(terms.values()).item()
 
 

@@ -19,13 +19,21 @@ from vlprompt_pipeline.evaluation.halves import protocol_halves
 from vlprompt_pipeline.progress import bar
 from vlprompt_pipeline.prompts import (
     ClassTexts,
+    PromptLearner,
     Recipe,
     build_learner,
     build_plain,
     resolve_recipe,
 )
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
-from vlprompt_pipeline.training import Batches, CachedViews, Checkpoint, OnlineViews, train
+from vlprompt_pipeline.training import (
+    Batches,
+    CachedViews,
+    Checkpoint,
+    OnlineViews,
+    PixelViews,
+    train,
+)
 
 
 def check_prompts(
@@ -89,7 +97,7 @@ def train_prompt(
     rows: list[dict] = []
     if recipe.training:
         batches = _batches(
-            recipe, clip, card, few_shot, base, training_features, store, features, seed
+            learner, recipe, clip, card, few_shot, base, training_features, store, features, seed
         )
         fingerprint = _fingerprint(recipe, classes, clip, training_features, provenance)
         checkpoint = Checkpoint(checkpoints / f"{method}.safetensors", fingerprint)
@@ -105,6 +113,7 @@ def train_prompt(
 
 
 def _batches(
+    learner: PromptLearner,
     recipe: Recipe,
     clip: FrozenClip,
     card: dict[str, Any],
@@ -118,17 +127,21 @@ def _batches(
     """Training data of the base classes: sampled over all classes, restricted afterwards."""
     kept = [row for row, (_, label) in enumerate(few_shot.train) if label in base.relabelling]
     labels = torch.tensor([base.relabelling[few_shot.train[row][1]] for row in kept])
-    size = recipe.training.batch_size
-    if described["mode"] == "cached":
+    labels, size = labels.to(clip.device), recipe.training.batch_size
+    cached = described["mode"] == "cached"
+    if cached and learner.reads == "features":
         values = FeatureStore(store).load(described["key"]).of(clip)[kept]
-        return CachedViews(values.to(clip.device), labels.to(clip.device), size, seed)
+        return CachedViews(values.to(clip.device), labels, size, seed)
     images = ImageSet(
         Path(card["folder"]),
         tuple(few_shot.train[row][0] for row in kept),
         tuple(described["fingerprints"][row] for row in kept),
     )
-    views = TrainingViews(clip.preprocessing, seed, 1, features.crop_scale, described["decoding"])
-    return OnlineViews(clip, images, views, labels.to(clip.device), size, seed)
+    views = TrainingViews(
+        clip.preprocessing, seed, features.views, features.crop_scale, described["decoding"]
+    )
+    pixels = PixelViews(images, views, labels, size, seed, not cached, features.workers)
+    return pixels if learner.reads == "pixels" else OnlineViews(clip, pixels)
 
 
 def _fingerprint(
