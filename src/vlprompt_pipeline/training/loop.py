@@ -51,6 +51,7 @@ def train(
                 group["lr"] = rate
             means = _epoch(learner, batches, optimizer, epoch)
             rows.append({"epoch": epoch, "learning_rate": rate, **means})
+            learner.epoch_done(epoch, training.epochs)
             if checkpoint:
                 checkpoint.save(learner, optimizer, rows, epoch + 1)
             advance(1)
@@ -64,8 +65,8 @@ def _epoch(
 ) -> dict[str, Any]:
     """One pass over the images; returns means of the loss and its terms, and of the codebooks."""
     totals: dict[str, float] = {}
-    for step, (features, labels) in enumerate(batches.epoch(epoch)):
-        terms = learner.losses(features, labels)
+    for step, (images, labels) in enumerate(batches.epoch(epoch)):
+        terms = learner.losses(images, labels)
         optimizer.zero_grad()
         loss = learner.backward(terms)
         _check_finite(loss, epoch, step, optimizer.param_groups[0]["lr"])
