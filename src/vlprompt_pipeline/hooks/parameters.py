@@ -38,7 +38,8 @@ class ParameterHook:
             methods = parameters.selected_methods()
             for method in methods:
                 recipe = resolve_recipe(method, parameters.recipes)
-                check_recipe(method, recipe, has_new_classes=parameters.protocol != "few_shot")
+                others = parameters.protocol != "few_shot" or bool(parameters.export.class_names)
+                check_recipe(method, recipe, has_new_classes=others)
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
         select_methods(methods)

@@ -65,7 +65,7 @@ def check_recipe(name: str, recipe: Recipe, has_new_classes: bool) -> None:
     if has_new_classes and get_method(recipe.method).bound_to_classes(recipe.prompt):
         raise ConfigError(
             f"recipes.{name}: class-specific prompts know no class but those of training; set "
-            "prompt.class_specific to false, or protocol to few_shot"
+            "prompt.class_specific to false, or protocol to few_shot and export.class_names to null"
         )
 
 

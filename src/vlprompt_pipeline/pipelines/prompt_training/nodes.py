@@ -13,7 +13,7 @@ import torch
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.benchmarks import ClassHalf, FewShotSet
 from vlprompt_pipeline.clip import FeatureStore, FrozenClip, ImageSet, TrainingViews
-from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.config import ExportParameters, FeatureParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.evaluation.halves import protocol_halves
 from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS
@@ -33,6 +33,7 @@ def check_prompts(
     card: dict[str, Any],
     recipes: dict[str, Any],
     protocol: str,
+    export: ExportParameters,
     *,
     methods: tuple[str, ...],
 ) -> dict[str, int]:
@@ -46,10 +47,12 @@ def check_prompts(
     parameters: dict[str, int] = {}
     for method in methods:
         recipe = resolve_recipe(method, recipes)
-        for half in protocol_halves(protocol, card["class_names"]).values():
+        halves = protocol_halves(protocol, card["class_names"]).values()
+        for names in [*(half.class_names for half in halves), export.class_names]:
+            if names is None:
+                continue
             try:
-                classes = ClassTexts(half.class_names, card["template"])
-                learner = build_learner(recipe, clip, classes, seed=0)
+                learner = build_learner(recipe, clip, ClassTexts(names, card["template"]), seed=0)
             except ConfigError as error:
                 raise ConfigError(f"recipes.{method}.{error}") from None
             parameters.setdefault(method, sum(p.numel() for p in learner.parameters()))
