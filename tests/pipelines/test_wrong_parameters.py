@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from kedro.framework.cli.cli import KedroCLI
 
 KEYS = (
-    "allowed: clip, dataset, dataset_prefix, dataset_root, demo_pretraining, device, features, "
-    "methods, own_data, protocol, recipes, seed, shots, split, tracking"
+    "allowed: clip, dataset, dataset_prefix, dataset_root, demo_pretraining, device, export, "
+    "features, methods, own_data, protocol, recipes, seed, shots, split, tracking"
 )
 BEFORE_ANY_NODE = [
     pytest.param(
@@ -72,7 +72,7 @@ BEFORE_ANY_NODE = [
     pytest.param(
         {"recipes": {"coop": {"prompt": {"class_specific": True}}}},
         "recipes.coop: class-specific prompts know no class but those of training; set "
-        "prompt.class_specific to false, or protocol to few_shot",
+        "prompt.class_specific to false, or protocol to few_shot and export.class_names to null",
         id="class-specific prompts and new classes",
     ),
     pytest.param(
