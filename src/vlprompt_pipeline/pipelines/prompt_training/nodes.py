@@ -12,7 +12,7 @@ import pandas as pd
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.benchmarks import ClassHalf, FewShotSet
 from vlprompt_pipeline.clip import FeatureStore, FrozenClip
-from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.config import ExportParameters, FeatureParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.evaluation.halves import protocol_halves
 from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS
@@ -28,6 +28,7 @@ def check_prompts(
     card: dict[str, Any],
     recipes: dict[str, Any],
     protocol: str,
+    export: ExportParameters,
     *,
     methods: tuple[str, ...],
 ) -> dict[str, int]:
@@ -42,11 +43,11 @@ def check_prompts(
     parameters: dict[str, int] = {}
     for method in methods:
         recipe = resolve_recipe(method, recipes)
-        halves = list(protocol_halves(protocol, card["class_names"]).values())
-        for half in halves[:1] if recipe.bound_to_classes else halves:
+        halves = protocol_halves(protocol, card["class_names"]).values()
+        met = [*(half.class_names for half in halves), export.class_names]
+        for names in filter(None, met[:1] if recipe.bound_to_classes else met):
             try:
-                classes = ClassTexts(half.class_names, card["template"])
-                learner = build_learner(recipe, clip, classes, seed=0)
+                learner = build_learner(recipe, clip, ClassTexts(names, card["template"]), seed=0)
             except ConfigError as error:
                 raise ConfigError(f"recipes.{method}.{error}") from None
             trained = sum(p.numel() for p in learner.parameters() if p.requires_grad)
