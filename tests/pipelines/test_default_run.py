@@ -40,6 +40,7 @@ def test_every_file_of_the_cell_is_there(finished):
         f"03_primary/{DATASET}/image_check.json",
         f"04_feature/demo/{DATASET}/test_features.json",
         f"04_feature/demo/{DATASET}/shots4/seed1/training_features.json",
+        f"04_feature/demo/{DATASET}/shots4/seed1/validation_features.json",
         f"05_model_input/{DATASET}/base_to_new/class_halves.json",
         f"05_model_input/demo/{DATASET}/base_to_new/parameter_counts.json",
         f"05_model_input/{DATASET}/shots4/seed1/few_shot_set.json",
@@ -125,7 +126,9 @@ def test_records_say_what_they_come_from(finished):
         (result,) = record["methods"]
         assert result["method"] == method
         for half in ("base", "new"):
-            assert result[half] == {key: metrics[half][key] for key in ("correct", "total")}
+            kept = ("correct", "total", "calibration_error")
+            assert result[half] == {key: metrics[half][key] for key in kept}
+        assert result["inference_cost"] == 1
         prompt = TrainedPrompt.load(finished.path("06_models", f"{method}/prompt.safetensors"))
         assert prompt.weights_sha256 == sha256
         assert len(prompt.classes.names) == HALF

@@ -6,11 +6,13 @@ import copy
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.text import Prompts, TextTower
 from vlprompt_pipeline.errors import DataError
 
@@ -63,6 +65,15 @@ class FrozenClip:
         self._seen_tokens = seen_tokens
         self._warned_of: set[str] = set()
 
+    @cached_property
+    def image(self) -> ImageTower:
+        """The image tower with room for prompts.
+
+        Raises:
+            ConfigError: it is no vision transformer, as that of RN50.
+        """
+        return ImageTower(self.model.visual, self.name)
+
     @property
     def device(self) -> torch.device:
         """Where both towers are."""
@@ -104,13 +115,16 @@ class FrozenClip:
         Raises:
             DataError: a text does not fit into the context.
         """
+        return F.normalize(self.encode_texts_raw(texts), dim=-1)
+
+    def encode_texts_raw(self, texts: Sequence[str]) -> Tensor:
+        """As `encode_texts`, not normalised."""
         ids = [[*self.token_ids(text), END_TOKEN] for text in texts]
         for text, tokens in zip(texts, ids, strict=True):
             self.check_length(text, 1 + len(tokens))
         suffix, lengths = self.suffixes(ids)
         with torch.no_grad():
-            features = self.text(Prompts(self.embed([START_TOKEN])[None], suffix, lengths))[0]
-        return F.normalize(features, dim=-1)
+            return self.text(Prompts(self.embed([START_TOKEN])[None], suffix, lengths))[0]
 
     def encode_images(self, pixels: Tensor) -> Tensor:
         """Normalised features `[images, embed_dim]` of pixels `[images, 3, size, size]`."""

@@ -165,6 +165,21 @@ class TextTower(nn.Module):
         width = self.positions.shape[1]
         return tokens * len(self.blocks) * _KEPT * width * self.dtype.itemsize
 
+    def with_class_tokens(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
+        """Features `[classes, embed]` of one group whose context is replaced, once and by class.
+
+        At the input of block `layer`, counted from 0, `tokens` `[classes, n, width]` stand in the
+        place of positions 1 to n. Before that block the context is the same for all classes.
+        """
+        classes = len(prompts.suffix)
+        x = torch.cat([prompts.prefix.expand(classes, -1, -1), prompts.suffix], dim=1)
+        x = x + self.positions[: x.shape[1]].to(x.dtype)
+        mask = self.mask[: x.shape[1], : x.shape[1]].to(x.dtype)
+        for depth, block in enumerate(self.blocks):
+            x = block(_replace(x, tokens) if depth == layer else x, attn_mask=mask)
+        end = prompts.prefix.shape[1] + prompts.lengths - 1
+        return self.ln_final(x[torch.arange(classes, device=x.device), end]) @ self.projection
+
     def encode_reference(self, prompts: Prompts) -> Tensor:
         """The same features `[groups, classes, embed]` from full 77-token sequences, slowly."""
         total = self.positions.shape[0]

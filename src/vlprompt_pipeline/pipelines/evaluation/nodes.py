@@ -11,7 +11,7 @@ import torch
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.benchmarks import ClassHalf
 from vlprompt_pipeline.clip import FeatureStore, FrozenClip
-from vlprompt_pipeline.evaluation.metrics import harmonic_mean
+from vlprompt_pipeline.evaluation.metrics import harmonic_mean, score_of
 from vlprompt_pipeline.evaluation.predict import predict
 from vlprompt_pipeline.evaluation.records import (
     ZERO_SHOT,
@@ -39,25 +39,26 @@ def evaluate_prompt(
     test_features: dict[str, Any],
     store: Path,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Predictions of every test image among the classes of its half, and accuracy in percent."""
+    """Predictions of every test image among the classes of its half, and accuracy in percent.
+
+    What is bound to the classes of training is scored on the base half alone.
+    """
+    recipe = prompt.resolved_recipe()
     features = FeatureStore(store).load(test_features["key"]).of(clip)[:, 0]
     test = table[table["part"] == "test"].reset_index(drop=True)
     tables, metrics = [], {}
     for name, half in class_halves.items():
+        if recipe.bound_to_classes and name != "base":
+            continue
         classes = ClassTexts(tuple(half["class_names"]), card["template"])
-        learner = load_learner(packed, prompt.resolved_recipe(), clip, classes)
+        learner = load_learner(packed, recipe, clip, classes)
         members = ClassHalf(tuple(half["labels"]), classes.names)
         rows = torch.from_numpy(test["label"].isin(members.labels).to_numpy().copy())
         own = members.restrict(test)
         labels = torch.from_numpy(own["label"].to_numpy().copy())
         predicted = predict(learner, features[rows], labels)
         tables.append(predicted.assign(half=name, path=own["path"]))
-        correct = int((predicted["prediction"] == predicted["label"]).sum())
-        metrics[name] = {
-            "correct": correct,
-            "total": len(own),
-            "accuracy": 100 * correct / len(own),
-        }
+        metrics[name] = score_of(predicted)
     if "new" in metrics:
         scores = (metrics[half]["accuracy"] for half in ("base", "new"))
         metrics["harmonic_mean"] = harmonic_mean(*scores)
@@ -79,8 +80,9 @@ def write_record(
     recipe = prompt.resolved_recipe()
     known = {half: tuple(classes["class_names"]) for half, classes in class_halves.items()}
     scores = {
-        half: Score(correct=metrics[half]["correct"], total=metrics[half]["total"])
+        half: Score(**{key: metrics[half][key] for key in Score.model_fields})
         for half in known
+        if half in metrics
     }
     provenance = prompt.provenance
     record = CellRecord(
@@ -108,7 +110,13 @@ def write_record(
     return record.model_dump(mode="json")
 
 
-_SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes")
+_SIZES = (
+    "trainable_parameters",
+    "payload_bytes",
+    "file_bytes",
+    "fp16_bytes",
+    "inference_cost",
+)
 
 
 def _notes(

@@ -12,6 +12,7 @@ SHARED = [
     "few_shot_set",
     "class_halves",
     "training_features",
+    "validation_features",
     "feature_store",
     "checkpoint_folder",
     "params:recipes",
@@ -36,7 +37,7 @@ def _method_node(method: str) -> Node:
     return Node(
         function,
         inputs=SHARED,
-        outputs=[f"{method}.prompt", f"{method}.history"],
+        outputs=[f"{method}.prompt", f"{method}.history", f"{method}.clusterings"],
         name=f"train_{method}",
         namespace=method,
     )
