@@ -22,7 +22,7 @@ class Layout:
         shared: how many context vectors stand in front of every class name, before the suffix.
         words: `[classes, longest suffix, width]` embeddings of the fixed tokens.
         slots: `[classes, longest suffix]` index of the context vector at a position, -1 for words.
-        lengths: `[classes]` tokens of each suffix, end token included.
+        lengths: `[classes]` tokens of each suffix, end token included; on the CPU.
     """
 
     start: Tensor
@@ -82,5 +82,5 @@ def class_layout(
         shared=shared,
         words=clip.embed(entries.clamp(min=0).flatten().tolist()).unflatten(0, entries.shape),
         slots=(-1 - entries).clamp(min=-1),
-        lengths=torch.tensor(list(map(len, rows)), device=clip.device),
+        lengths=torch.tensor(list(map(len, rows))),
     )
