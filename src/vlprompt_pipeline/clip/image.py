@@ -40,14 +40,14 @@ class ImageTower(nn.Module):
         self.width = visual.class_embedding.shape[0]
 
     def forward(self, pixels: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
-        """Image features `[images, embed]`, not normalised.
+        """Image features `[images, embed]`, not normalised, in float32 or better.
 
         Args:
             pixels: `[images, 3, size, size]`.
             prompts: of blocks 0, 1, …, each `[n, width]`, the same for all images.
         """
         visual = self.visual
-        x = visual.conv1(pixels).flatten(2).transpose(1, 2)
+        x = visual.conv1(pixels.to(visual.proj.dtype)).flatten(2).transpose(1, 2)
         start = visual.class_embedding.to(x.dtype).expand(len(x), 1, -1)
         x = torch.cat([start, x], dim=1) + visual.positional_embedding.to(x.dtype)
         if prompts:
@@ -58,7 +58,8 @@ class ImageTower(nn.Module):
                 deep = prompts[depth]
                 x = torch.cat([x[:, : -len(deep)], _for_images(deep, x)], dim=1)
             x = block(x) if depth < len(self.blocks) - 1 else _class_token(block, x)
-        return visual.ln_post(x[:, 0]) @ visual.proj
+        features = visual.ln_post(x[:, 0]) @ visual.proj
+        return features.to(torch.promote_types(features.dtype, torch.float32))
 
 
 def _is_plain_vit(visual: nn.Module) -> bool:
