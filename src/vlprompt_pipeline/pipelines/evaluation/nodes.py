@@ -97,7 +97,7 @@ def write_record(
             protocol=protocol,
             clip=clip.name,
             weights_sha256=clip.weights_sha256,
-            template_set=getattr(recipe.prompt, "templates", "benchmark"),
+            template_set=recipe.prompt.templates if method == ZERO_SHOT else "benchmark",
             code_version=__version__,
             random_split=card["random_split"],
             **{key: provenance[key] for key in ("dataset", "shots", "seed")},
