@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,12 @@ class FrozenClip:
         self.model.to(device)
         return self
 
+    def computing(self, dtype: torch.dtype, memory: int | None = None) -> FrozenClip:
+        """The same CLIP with a text tower that computes in `dtype` and keeps `memory` bytes."""
+        view = copy.copy(self)
+        view.text = self.text.computing(dtype, memory)
+        return view
+
     def token_ids(self, text: str) -> list[int]:
         """BPE ids of a text, without start and end token."""
         return self._tokenizer.encode(text)
@@ -100,7 +107,7 @@ class FrozenClip:
     def suffixes(self, texts: Iterable[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Embeddings `[classes, longest, text_width]` of id lists, padded, and their lengths."""
         rows = [self.embed(ids) for ids in texts]
-        lengths = torch.tensor([len(row) for row in rows], device=self.device)
+        lengths = torch.tensor([len(row) for row in rows])
         return nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:

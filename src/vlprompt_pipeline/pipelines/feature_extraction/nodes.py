@@ -70,6 +70,22 @@ def extract_training_features(
     return {**described, "key": found.key, "fingerprints": images.fingerprints}
 
 
+def extract_validation_features(
+    clip: FrozenClip,
+    table: pd.DataFrame,
+    card: dict[str, Any],
+    few_shot_set: dict[str, Any],
+    store: Path,
+    features: FeatureParameters,
+) -> dict[str, Any]:
+    """Features of the few-shot set's validation images, in its order; no key where it has none."""
+    paths = [path for path, _ in FewShotSet.from_dict(few_shot_set).val]
+    images = ImageSet.of(Path(card["folder"]), table.set_index("path", drop=False).loc[paths])
+    view = EvaluationView(clip.preprocessing, decoding_of(features, card))
+    key = _extract(clip, images, view, store, features) if paths else None
+    return {"key": key, "weights_sha256": clip.weights_sha256, "images": len(images)}
+
+
 def decoding_of(features: FeatureParameters, card: dict[str, Any]) -> Decoding:
     """How the images of a dataset are decoded, `auto` resolved."""
     if features.decoding == "auto":
