@@ -44,7 +44,7 @@ class PromptedImages:
 
         Differentiable with respect to the prompts.
         """
-        features = self.clip.image(pixels.to(self.clip.device, self.clip.dtype), self.prompts)
+        features = self.clip.image(pixels, self.prompts)
         return F.normalize(features.to(self.prompts[0].dtype), dim=-1)
 
 
