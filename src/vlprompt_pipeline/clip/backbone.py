@@ -90,9 +90,14 @@ class FrozenClip:
         return self
 
     def computing(self, dtype: torch.dtype, memory: int | None = None) -> FrozenClip:
-        """The same CLIP with a text tower that computes in `dtype` and keeps `memory` bytes."""
+        """The same CLIP with towers over prompts that compute in `dtype`; it shares the weights.
+
+        `memory` in bytes is what a pass through the text tower may keep for the gradient.
+        """
         view = copy.copy(self)
         view.text = self.text.computing(dtype, memory)
+        if dtype != self.dtype and "image" in vars(self):
+            view.image = copy.deepcopy(self.image).to(dtype)
         return view
 
     def token_ids(self, text: str) -> list[int]:

@@ -42,7 +42,7 @@ class ImageTower(nn.Module):
         self.width = visual.class_embedding.shape[0]
 
     def forward(self, pixels: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
-        """Image features `[images, embed]`, not normalised.
+        """Image features `[images, embed]`, not normalised, in float32 or better.
 
         Args:
             pixels: `[images, 3, size, size]`, in any precision and on any device.
@@ -65,7 +65,8 @@ class ImageTower(nn.Module):
                 first = torch.zeros(len(x), 1, dtype=torch.int64, device=x.device)
                 q, k, v, x = project_some(block, x, first)
                 x = finish(block, x, F.scaled_dot_product_attention(q, k, v))
-        return visual.ln_post(x[:, 0]) @ visual.proj
+        features = visual.ln_post(x[:, 0]) @ visual.proj
+        return features.to(torch.promote_types(features.dtype, torch.float32))
 
 
 def _is_plain_vit(visual: nn.Module) -> bool:

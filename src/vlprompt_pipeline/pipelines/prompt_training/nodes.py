@@ -141,5 +141,6 @@ def _fingerprint(
 ) -> str:
     """Hash of everything the trained prompt depends on."""
     texts = [classes.names, classes.template]
-    parts = [recipe.model_dump(mode="json"), texts, clip.weights_sha256, described, provenance]
+    settings = recipe.model_dump(mode="json", exclude={"training": {"memory_gb"}})
+    parts = [settings, texts, clip.weights_sha256, described, provenance]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
