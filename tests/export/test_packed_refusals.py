@@ -158,6 +158,8 @@ MALFORMED = {
     section(1, b"\x01t\x11\x07\x00\xbc\x00\x3c\xaa"): "after the last index",
     section(2, b"\x01a\x01") + b"\x02\x03\x01b\x01": "kind 2 that version 1.0",
     section(2, b"\x01a\x01\x01a\x01"): "'a' is out of order",
+    section(2, b""): "metadata has no entry",
+    METHOD + ONE_BIT + b"\x02\x03\x01a\x01": "kind 2 that version 1.0",
     section(2, b"\x01a\x00"): "has 0 bytes",
     section(2, b"\x01a\x08x"): "takes 4 bytes where 1 are left",
     section(2, b"\x01a\x81\x80\x80\x80\x40"): "beyond 32 bits",

@@ -191,7 +191,7 @@ def _read_sections(reader: Reader) -> tuple[dict[str, PackedTensor], dict[str, s
                 raise malformed(f"tensor {name!r} is out of order")
             tensors[name] = read_tensor(name, section, room)
             last, room = name, room - math.prod(tensors[name].shape)
-        elif kind == _METADATA and metadata is None:
+        elif kind == _METADATA and metadata is None and not tensors:
             metadata = read_metadata(section)
         elif kind < _OPTIONAL:
             raise PromptFileError(
