@@ -17,18 +17,26 @@ VECTORS = json.loads(Path(__file__).with_name("vectors.json").read_text(encoding
 
 def quantized(*shape: int, bits: int = 1, seed: int = 0) -> QuantizedTensor:
     draw = np.random.default_rng(seed)
-    codebook = np.sort(draw.normal(0, 0.02, 2**bits)).astype(np.float16)
-    return QuantizedTensor(draw.integers(0, 2**bits, shape, dtype=np.uint8), codebook)
+    codebooks = np.sort(draw.normal(0, 0.02, (1, 2**bits))).astype(np.float16)
+    return QuantizedTensor(draw.integers(0, 2**bits, shape, dtype=np.uint8), codebooks)
 
 
 def qcoop(bits: int = 1) -> PackedPrompt:
-    tensors = {"context": quantized(4, 512, bits=bits)}
-    return PackedPrompt("qcoop", tensors, CLIP, CONTEXT, {"pos": "end"})
+    return PackedPrompt("coop", {"context": quantized(4, 512, bits=bits)}, CLIP, CONTEXT)
+
+
+def qmaple() -> PackedPrompt:
+    """Prompts and projections of MaPLe on ViT-B/16 as the published size counts them."""
+    shapes = {"context": (2, 512)}
+    shapes |= {f"deep_context.{n}": (2, 512) for n in range(8)}
+    shapes |= {f"projections.{n}.weight": (768, 512) for n in range(9)}
+    tensors = {name: quantized(*shape, bits=4) for name, shape in shapes.items()}
+    return PackedPrompt("maple", tensors, CLIP, CONTEXT)
 
 
 def rank_one() -> PackedPrompt:
-    tensors = {"a": quantized(4, 1), "b": quantized(1, 512)}
-    return PackedPrompt("qrlp", tensors, CLIP, CONTEXT, {"pos": "end"})
+    tensors = {"context.a": quantized(4, 1), "context.b": quantized(1, 512)}
+    return PackedPrompt("coop", tensors, CLIP, CONTEXT)
 
 
 def from_vector(vector: dict) -> PackedPrompt:
@@ -36,7 +44,7 @@ def from_vector(vector: dict) -> PackedPrompt:
     for name, tensor in vector["tensors"].items():
         if "bits" in tensor:
             indices = np.array(tensor["indices"], np.uint8).reshape(tensor["shape"])
-            tensors[name] = QuantizedTensor(indices, np.array(tensor["codebook"], np.float16))
+            tensors[name] = QuantizedTensor(indices, np.array(tensor["codebooks"], np.float16))
         else:
             values = np.array(tensor["values"], tensor["dtype"]).reshape(tensor["shape"])
             tensors[name] = DenseTensor(values)
@@ -53,7 +61,7 @@ def described(prompt: PackedPrompt) -> dict:
             tensors[name] = {
                 "shape": list(tensor.shape),
                 "bits": tensor.bits,
-                "codebook": tensor.codebook.tolist(),
+                "codebooks": tensor.codebooks.tolist(),
                 "indices": tensor.indices.flatten().tolist(),
             }
         else:

@@ -31,13 +31,18 @@ _MOST_STRETCH = 2.0
 
 
 def figures(summary: Summary) -> dict[str, Figure]:
-    """`size`; before it `base_new` if classes are held out, `targets` if there are any."""
+    """`size`, and before it `base_new` or `targets` if there are any: of methods with a score."""
+    scored = Summary(
+        summary.group,
+        summary.table.dropna(subset=[summary.ranking.mean], ignore_index=True),
+        summary.per_seed,
+    )
     drawn = {}
-    if summary.group.has_new:
-        drawn["base_new"] = base_new_figure(summary)
+    if summary.has_new:
+        drawn["base_new"] = base_new_figure(scored)
     if summary.group.targets:
-        drawn["targets"] = targets_figure(summary)
-    return drawn | {"size": size_figure(summary)}
+        drawn["targets"] = targets_figure(scored)
+    return drawn | {"size": size_figure(scored)}
 
 
 def base_new_figure(summary: Summary) -> Figure:
@@ -78,7 +83,7 @@ def size_figure(summary: Summary) -> Figure:
         + _spread_note(summary, "bars: ± 1 std")
         + f" · line: no smaller file has a higher {score.name}",
         x="bytes on disk (logarithmic)",
-        y="H of base and new accuracy (%)" if summary.group.has_new else f"{score.name} (%)",
+        y="H of base and new accuracy (%)" if summary.has_new else f"{score.name} (%)",
     )
     table = summary.table
     _byte_limits(canvas.axes, pd.concat([table["file_bytes"], table["payload_bytes"]]))

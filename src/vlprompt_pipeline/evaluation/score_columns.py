@@ -42,13 +42,13 @@ _BASE_NEW_H = (
 )
 
 
-def score_columns(group: Group) -> tuple[ScoreColumn, ...]:
+def score_columns(group: Group, *, scored_new: bool = True) -> tuple[ScoreColumn, ...]:
     """Base, new and H; or source, targets and their average; or the accuracy on all classes.
 
-    The last one ranks the methods.
+    The last one ranks the methods. New and H are left out unless `scored_new`.
     """
     if group.has_new:
-        return _BASE_NEW_H
+        return _BASE_NEW_H if scored_new else _BASE_NEW_H[:1]
     if not group.targets:
         return (_own("Accuracy", "accuracy"),)
     names = [target.dataset for target in group.targets]
@@ -60,9 +60,11 @@ def score_columns(group: Group) -> tuple[ScoreColumn, ...]:
     )
 
 
-def target_columns(group: Group) -> tuple[ScoreColumn, ...]:
-    """Those of the single targets."""
-    return score_columns(group)[1:-1] if group.targets else ()
+def target_names(group: Group) -> tuple[str, ...]:
+    """Names of the targets' columns and, last, of their average, without `_mean`; or none."""
+    if not group.targets:
+        return ()
+    return tuple(f"on_{name}" for name in (*(one.dataset for one in group.targets), AVERAGE))
 
 
 def _own(heading: str, name: str) -> ScoreColumn:

@@ -10,12 +10,7 @@ import pandas as pd
 from vlprompt_pipeline.evaluation import metrics
 from vlprompt_pipeline.evaluation.published import published, published_protocol
 from vlprompt_pipeline.evaluation.records import ZERO_SHOT, Group, MethodResult
-from vlprompt_pipeline.evaluation.score_columns import (
-    AVERAGE,
-    ScoreColumn,
-    score_columns,
-    target_columns,
-)
+from vlprompt_pipeline.evaluation.score_columns import ScoreColumn, score_columns, target_names
 from vlprompt_pipeline.evaluation.wording import join, seeds_text, shots_text
 
 _KEY_COLUMNS = (
@@ -28,6 +23,7 @@ _KEY_COLUMNS = (
     "split_sha256",
     "random_split",
 )
+_OF_NEW_CLASSES = ("new_mean", "new_std", "h", "h_mean_of_seeds", "h_std")
 _SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes")
 
 
@@ -39,14 +35,17 @@ class Summary:
         group: where the figures come from.
         table: one row a method with the columns `method, title, seeds, n_seeds, base_mean,
             base_std, new_mean, new_std, h, h_mean_of_seeds, h_std, trainable_parameters,
-            payload_bytes, file_bytes, fp16_bytes, delta_base, delta_new, delta_h, published_base,
+            payload_bytes, file_bytes, fp16_bytes, inference_cost, base_calibration_error,
+            new_calibration_error, delta_base, delta_new, delta_h, published_base,
             published_new, published_h, published_source`. Accuracies in percent; `h` is the H of
-            the averages, `delta_*` the difference to zero-shot; NaN where there is nothing to say.
+            the averages, `delta_*` the difference to zero-shot; NaN where there is nothing to say,
+            as of new classes and targets with a method that is bound to those of training.
             A protocol on all classes has no column of new classes and of H, but with targets
             `on_<dataset>_mean`, `on_<dataset>_std` of each and `on_average_*` over them. Only
             published protocols have `published_*`.
         per_seed: one row a (method, seed), methods in the order of the records, with the columns
-            `method, seed, base` and, with new classes, `new, h`, with targets their `on_*`.
+            `method, seed, base` and, with new classes, `new, h`, with targets their `on_*`, which
+            may be NaN too.
     """
 
     group: Group
@@ -54,13 +53,18 @@ class Summary:
     per_seed: pd.DataFrame
 
     @property
+    def has_new(self) -> bool:
+        """Whether a method has a score on new classes."""
+        return self.group.has_new and bool(self.table["h"].notna().any())
+
+    @property
     def scores(self) -> tuple[ScoreColumn, ...]:
         """The accuracies of the table; the last one ranks the methods."""
-        return score_columns(self.group)
+        return score_columns(self.group, scored_new=self.has_new)
 
     @property
     def ranking(self) -> ScoreColumn:
-        """H, or the average over targets, or the accuracy on all classes."""
+        """H, or the average over targets, or the accuracy on the classes of training."""
         return self.scores[-1]
 
     @property
@@ -85,16 +89,16 @@ def summarise(group: Group, *, by_score: bool = False) -> Summary:
     for record in group.records:
         for result in record.methods:
             results.setdefault(result.method, {})[record.cell.seed] = result
-    targets = [column.mean.removesuffix("_mean") for column in target_columns(group)]
+    targets = target_names(group)
+    table = pd.DataFrame([_method_row(seeds, group, targets) for seeds in results.values()])
+    table = _with_published(_with_deltas(table, group), group)
     per_seed = pd.DataFrame(
         [
-            _seed_row(seed, result, targets)
+            _seed_row(seed, result, group, targets)
             for seeds in results.values()
             for seed, result in seeds.items()
         ]
     )
-    table = pd.DataFrame([_method_row(seeds, targets) for seeds in results.values()])
-    table = _with_published(_with_deltas(table, score_columns(group)), group)
     summary = Summary(group, table, per_seed)
     if by_score:
         ranked = table.sort_values(
@@ -115,12 +119,16 @@ def to_csv_frame(summaries: Sequence[Summary]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _seed_row(seed: int, result: MethodResult, targets: Sequence[str]) -> dict[str, object]:
+def _seed_row(
+    seed: int, result: MethodResult, group: Group, targets: Sequence[str]
+) -> dict[str, object]:
     row: dict[str, object] = {
         "method": result.method,
         "seed": seed,
         "base": result.base.accuracy,
     }
+    if group.has_new:
+        row["new"] = row["h"] = float("nan")
     if result.new is not None:
         row["new"] = result.new.accuracy
         row["h"] = metrics.harmonic_mean(result.base.accuracy, result.new.accuracy)
@@ -128,15 +136,16 @@ def _seed_row(seed: int, result: MethodResult, targets: Sequence[str]) -> dict[s
 
 
 def _on_targets(result: MethodResult, targets: Sequence[str]) -> dict[str, float]:
-    """Accuracy on each target and, last, their average."""
-    if not targets:
-        return {}
+    """Accuracy on each target and, last, their average; NaN for what is bound to its classes."""
+    if not result.targets:
+        return dict.fromkeys(targets, float("nan"))
     values = [score.accuracy for score in result.targets]
-    average = sum(values) / len(values)
-    return dict(zip((*targets, f"on_{AVERAGE}"), (*values, average), strict=True))
+    return dict(zip(targets, (*values, sum(values) / len(values)), strict=True))
 
 
-def _method_row(seeds: dict[int, MethodResult], targets: Sequence[str]) -> dict[str, object]:
+def _method_row(
+    seeds: dict[int, MethodResult], group: Group, targets: Sequence[str]
+) -> dict[str, object]:
     results = list(seeds.values())
     base = [result.base.accuracy for result in results]
     row: dict[str, object] = {
@@ -146,24 +155,37 @@ def _method_row(seeds: dict[int, MethodResult], targets: Sequence[str]) -> dict[
         "n_seeds": len(seeds),
     }
     row["base_mean"], row["base_std"] = metrics.mean_and_std(base)
+    if group.has_new:
+        row |= dict.fromkeys(_OF_NEW_CLASSES, float("nan"))
     new = [result.new.accuracy for result in results if result.new is not None]
-    if new:
+    if len(new) == len(results):
         row["new_mean"], row["new_std"] = metrics.mean_and_std(new)
         row["h"] = metrics.h_of_averages(base, new)
         row["h_mean_of_seeds"], row["h_std"] = metrics.mean_and_std(
             [metrics.harmonic_mean(b, n) for b, n in zip(base, new, strict=True)]
         )
     found = [_on_targets(result, targets) for result in results]
-    for name in found[0]:
+    for name in targets:
         row[f"{name}_mean"], row[f"{name}_std"] = metrics.mean_and_std([one[name] for one in found])
     # A file's metadata may differ by a few bytes from seed to seed: the largest is what may ship.
-    return row | {size: max(getattr(result, size) for result in results) for size in _SIZES}
+    row |= {size: max(getattr(result, size) for result in results) for size in _SIZES}
+    row["inference_cost"] = _mean([result.inference_cost for result in results])
+    row["base_calibration_error"] = _mean([result.base.calibration_error for result in results])
+    if group.has_new:
+        of_new = [result.new.calibration_error if result.new else None for result in results]
+        row["new_calibration_error"] = _mean(of_new)
+    return row
 
 
-def _with_deltas(table: pd.DataFrame, scores: Sequence[ScoreColumn]) -> pd.DataFrame:
+def _mean(values: list[float | None]) -> float:
+    """NaN where a value is missing, as in records of earlier versions."""
+    return float("nan") if None in values else sum(values) / len(values)
+
+
+def _with_deltas(table: pd.DataFrame, group: Group) -> pd.DataFrame:
     """Add the differences to zero-shot; NaN if the group has no zero-shot."""
     zero_shot = table[table["method"] == ZERO_SHOT]
-    for score in scores:
+    for score in score_columns(group):
         table[score.delta] = table[score.mean] - (
             zero_shot[score.mean].iloc[0] if len(zero_shot) else float("nan")
         )

@@ -12,7 +12,7 @@ from pydantic import SerializeAsAny
 
 from vlprompt_pipeline.config import Parameters, TrainingParameters, parse, unknown
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.parametrizations.kmeans import KMeansConfig
+from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
 from vlprompt_pipeline.prompts.registry import get_method
 
@@ -25,7 +25,7 @@ class Recipe(Parameters):
         prompt: the method's own parameters.
         training: optimiser and schedule; none where there is nothing to train.
         low_rank: factors in place of every context, merged at export.
-        quantize: k-means quantization of all tensors of the prompt while training.
+        quantize: quantization of all trained tensors, factors included, in or after training.
     """
 
     method: str
@@ -33,7 +33,12 @@ class Recipe(Parameters):
     prompt: SerializeAsAny[Parameters]
     training: TrainingParameters | None = None
     low_rank: LowRankConfig | None = None
-    quantize: KMeansConfig | None = None
+    quantize: QuantizeConfig | None = None
+
+    @property
+    def bound_to_classes(self) -> bool:
+        """Whether what is trained fits no classes but those of training."""
+        return get_method(self.method).bound_to_classes(self.prompt)
 
 
 def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recipe:
@@ -41,7 +46,7 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
 
     Raises:
         ConfigError: an unknown recipe, method or key, a wrong value, a circle of `extends`, or a
-            parametrization of a method that trains nothing.
+            parametrization of a method that trains nothing to put it on.
     """
     values = _merged(name, recipes, ())
     where = f"recipes.{name}"
@@ -50,23 +55,11 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
     method = get_method(str(values["method"]), f"{where}.method")
     prompt = parse(method.parameters, values.get("prompt", {}), f"{where}.prompt")
     recipe = parse(Recipe, {**values, "prompt": prompt}, where)
-    for key in ("low_rank", "quantize"):
-        if getattr(recipe, key) and not recipe.training:
-            raise ConfigError(f"{where}.{key}: {method.name} trains no tensor to put it on")
+    if recipe.low_rank and not method.learner.contexts:
+        raise ConfigError(f"{where}.low_rank: {method.name} trains no context to put it on")
+    if recipe.quantize and (not recipe.training or method.learner.fitted):
+        raise ConfigError(f"{where}.quantize: {method.name} trains no prompt to put it on")
     return recipe
-
-
-def check_recipe(name: str, recipe: Recipe, has_new_classes: bool) -> None:
-    """Refuse a recipe that cannot serve the protocol.
-
-    Raises:
-        ConfigError: prompts bound to the training classes would meet others.
-    """
-    if has_new_classes and get_method(recipe.method).bound_to_classes(recipe.prompt):
-        raise ConfigError(
-            f"recipes.{name}: class-specific prompts know no class but those of training; set "
-            "prompt.class_specific to false, or protocol to few_shot"
-        )
 
 
 def _merged(name: str, recipes: Mapping[str, Mapping[str, Any]], above: tuple[str, ...]) -> dict:

@@ -12,6 +12,7 @@ SHARED = [
     "few_shot_set",
     "class_halves",
     "training_features",
+    "validation_features",
     "feature_store",
     "checkpoint_folder",
     "params:recipes",
@@ -31,6 +32,7 @@ def create_pipeline(
             "dataset_card",
             "params:recipes",
             "params:protocol",
+            "params:export",
             *(f"{target}.target_card" for target in targets),
         ],
         outputs="parameter_counts",
@@ -44,7 +46,7 @@ def _method_node(method: str) -> Node:
     return Node(
         function,
         inputs=SHARED,
-        outputs=[f"{method}.prompt", f"{method}.history"],
+        outputs=[f"{method}.prompt", f"{method}.history", f"{method}.clusterings"],
         name=f"train_{method}",
         namespace=method,
     )

@@ -59,6 +59,7 @@ def _evaluation(method: str, target: str) -> Node:
             f"{target}.target_classes",
             f"{target}.target_features",
             "feature_store",
+            "params:features",
         ],
         outputs=[f"{method}.{target}.target_predictions", f"{method}.{target}.target_metrics"],
         name=f"evaluate_{method}_on_{target}",
