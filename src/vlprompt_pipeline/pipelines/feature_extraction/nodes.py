@@ -82,7 +82,7 @@ def extract_validation_features(
     paths = [path for path, _ in FewShotSet.from_dict(few_shot_set).val]
     images = ImageSet.of(Path(card["folder"]), table.set_index("path", drop=False).loc[paths])
     view = EvaluationView(clip.preprocessing, decoding_of(features, card))
-    key = _extract(clip, images, view, store, features) if paths else None
+    key = _extract(clip, images, view, store, features).key if paths else None
     return {"key": key, "weights_sha256": clip.weights_sha256, "images": len(images)}
 
 
