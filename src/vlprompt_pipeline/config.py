@@ -150,6 +150,17 @@ class OwnDataParameters(Parameters):
         return template
 
 
+class ExportParameters(Parameters):
+    """What is exported beside the packed prompt.
+
+    `class_names` are those of the class-feature head, the dataset's own if none are given;
+    `master` asks for the unquantized tensors too.
+    """
+
+    class_names: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    master: bool = False
+
+
 class RunParameters(Parameters):
     """Everything under conf/<env>/parameters*.yml together with `--params`."""
 
@@ -165,6 +176,7 @@ class RunParameters(Parameters):
     device: Literal["auto", "cpu", "cuda", "mps"]
     clip: ClipParameters
     features: FeatureParameters
+    export: ExportParameters = ExportParameters()
     tracking: TrackingParameters
     recipes: dict[Slug, dict[str, Any]]
     demo_pretraining: dict[str, Any] = {}

@@ -57,6 +57,7 @@ def test_a_distribution_tells_both_predictions_and_their_spread(tiny_clip, metho
     assert sampled.samples.shape == (3, 7, 3)
     chosen = {"sampled": sampled.samples.mean(0), "mean": sampled.mean}
     torch.testing.assert_close(made.logits(features).softmax(-1), chosen[prediction])
+    torch.testing.assert_close(sampled.probabilities, chosen[prediction])
     assert table["prediction"].tolist() == table[f"{prediction}_prediction"].tolist()
     for way, probabilities in chosen.items():
         assert table[f"{way}_prediction"].tolist() == probabilities.argmax(-1).tolist()

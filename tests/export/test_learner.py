@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import replace
 from typing import get_args
 
@@ -115,6 +117,15 @@ def test_every_clustering_is_a_row(tiny_clip):
         assert [row["step"] for row in own] == sorted({row["step"] for row in own})
         assert sum(epoch[f"{name}.reclustered"] for epoch in rows) == len(own)
         assert all(len(row["codebooks"]) == 1 and len(row["codebooks"][0]) == 2 for row in own)
+
+
+def test_the_context_hash_is_that_of_the_document(tiny_clip):
+    page = (ROOT / "docs" / "packed-format.md").read_text(encoding="utf-8")
+    (described,) = re.findall(r"^open_clip.SimpleTokenizer \{.*\}$", page, re.MULTILINE)
+    learner, _ = trained(recipe_of("coop"), tiny_clip)
+    digest = pack_learner(learner, recipe_of("coop")).context_sha256
+    assert digest == hashlib.sha256(described.encode()).hexdigest()
+    assert f"`{digest[:8]}`" in page
 
 
 class TestLowRank:

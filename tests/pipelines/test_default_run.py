@@ -17,7 +17,14 @@ from vlprompt_pipeline.training import loop
 METHODS = ("zero_shot", "coop", "qcoop")
 HALF = CLASSES // 2
 PER_METHOD = {
-    "06_models": ("prompt.safetensors", "prompt.vlp", "history.csv", "sizes.json"),
+    "06_models": (
+        "prompt.safetensors",
+        "history.csv",
+        "clusterings.parquet",
+        "prompt.vlp",
+        "class_head.safetensors",
+        "sizes.json",
+    ),
     "07_model_output": ("predictions.parquet", "metrics.json"),
 }
 
@@ -237,3 +244,14 @@ def test_the_notebook_runs_on_what_a_run_left(finished, monkeypatch):
     assert set(names["histories"]) == set(METHODS)
     assert set(names["change"].columns) == {"coop", "qcoop"}
     assert len(names["by_class"]) == CLASSES // 2
+
+
+def test_every_clustering_has_a_row(finished):
+    made = pd.read_parquet(finished.path("06_models", "qcoop/clusterings.parquet"))
+    assert list(made) == ["epoch", "step", "tensor", "kl", "mean_squared_error", "codebooks"]
+    history = pd.read_csv(finished.path("06_models", "qcoop/history.csv"))
+    assert len(made) == history["context.reclustered"].sum() >= 1
+    assert "clusterings" not in history
+    assert (made.loc[0, "step"], made.loc[0, "tensor"]) == (0, "context")
+    assert [len(codebook) for codebook in made.loc[0, "codebooks"]] == [2]
+    assert len(pd.read_parquet(finished.path("06_models", "coop/clusterings.parquet"))) == 0

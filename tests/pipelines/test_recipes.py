@@ -39,9 +39,10 @@ EPOCHS = 4
 
 
 class Task(NamedTuple):
-    """A few pictures of the demo as features `[images, views, embed]`, and their classes."""
+    """A few pictures `[images, views, …]` of the demo as pixels and features, and their classes."""
 
     clip: FrozenClip
+    pixels: Tensor
     features: Tensor
     labels: Tensor
     validation: Tensor
@@ -58,13 +59,14 @@ class Task(NamedTuple):
 def task() -> Task:
     clip, dataset = load_clip("embedded", "demo", "cpu"), RENDERED["demo_counts"]
     drawn = [list(draw_class(dataset, "train", c, IMAGES * VIEWS, seed=0)) for c in range(5)]
-    features = clip.encode_images(normalise(np.stack([p for group in drawn for p in group])))
+    pixels = normalise(np.stack([p for group in drawn for p in group]))
     labels = torch.arange(5).repeat_interleave(IMAGES)
     held_out = [list(draw_class(dataset, "val", c, 2, seed=0)) for c in range(5)]
     validation = np.stack([pair[i] for i in range(2) for pair in held_out])
     return Task(
         clip,
-        features.unflatten(0, (-1, VIEWS)),
+        pixels.unflatten(0, (-1, VIEWS)),
+        clip.encode_images(pixels).unflatten(0, (-1, VIEWS)),
         labels,
         clip.encode_images(normalise(validation)),
         ClassTexts(dataset.classes[:5], TEMPLATE),
@@ -80,13 +82,19 @@ def recipe_of(name: str, **training: float) -> Recipe:
     return recipe.model_copy(update={"training": recipe.training.model_copy(update=training)})
 
 
+def read_by(learner: PromptLearner, task: Task) -> Tensor:
+    """What the learner is trained on."""
+    return getattr(task, learner.reads)
+
+
 def trained(name: str, task: Task, seed: int = 1, **training) -> tuple[PromptLearner, list[dict]]:
     """A learner after a short training, and its history."""
     recipe = recipe_of(name, **{"epochs": EPOCHS, "batch_size": 10, **training})
     learner = build_learner(recipe, task.clip, task.classes, seed)
     rows = learner.fit(task.few_shot()) if learner.fitted else []
     if recipe.training:
-        batches = CachedViews(task.features, task.labels, recipe.training.batch_size, seed)
+        read = read_by(learner, task)
+        batches = CachedViews(read, task.labels, recipe.training.batch_size, seed)
         rows = train(learner, batches, recipe.training)
     if learner.fitted:
         learner.settle(task.few_shot())
@@ -95,13 +103,14 @@ def trained(name: str, task: Task, seed: int = 1, **training) -> tuple[PromptLea
 
 def logits(learner: PromptLearner, task: Task) -> Tensor:
     with torch.no_grad():
-        return learner.logits(task.features[:, 0])
+        return learner.logits(learner.image_side().encode_images(task.pixels[:, 0]))
 
 
 def loss(learner: PromptLearner, task: Task) -> float:
     """What training minimises, over all pictures and views."""
+    images = read_by(learner, task).flatten(0, 1)
     with torch.no_grad():
-        terms = learner.losses(task.features.flatten(0, 1), task.labels.repeat_interleave(VIEWS))
+        terms = learner.losses(images, task.labels.repeat_interleave(VIEWS))
     return sum(terms.values()).item()
 
 

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from kedro.framework.cli.cli import KedroCLI
 
 KEYS = (
-    "allowed: clip, dataset, dataset_prefix, dataset_root, demo_pretraining, device, features, "
-    "methods, own_data, protocol, recipes, seed, shots, split, tracking"
+    "allowed: clip, dataset, dataset_prefix, dataset_root, demo_pretraining, device, export, "
+    "features, methods, own_data, protocol, recipes, seed, shots, split, tracking"
 )
 BEFORE_ANY_NODE = [
     pytest.param(

@@ -106,7 +106,8 @@ class FrozenClip:
 
     def embed(self, ids: Sequence[int]) -> Tensor:
         """Token embeddings `[len(ids), text_width]`, without positions."""
-        return self.model.token_embedding(torch.as_tensor(list(ids), device=self.device))
+        indices = torch.tensor(list(ids), dtype=torch.long, device=self.device)
+        return self.model.token_embedding(indices)
 
     def suffixes(self, texts: Iterable[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Embeddings `[classes, longest, text_width]` of id lists, padded, and their lengths."""

@@ -13,8 +13,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.blocks import finish, project, project_some
 from vlprompt_pipeline.errors import ConfigError
 
 
@@ -43,11 +45,11 @@ class ImageTower(nn.Module):
         """Image features `[images, embed]`, not normalised, in float32 or better.
 
         Args:
-            pixels: `[images, 3, size, size]`.
+            pixels: `[images, 3, size, size]`, in any precision and on any device.
             prompts: of blocks 0, 1, …, each `[n, width]`, the same for all images.
         """
         visual = self.visual
-        x = visual.conv1(pixels.to(visual.proj.dtype)).flatten(2).transpose(1, 2)
+        x = visual.conv1(pixels.to(visual.conv1.weight)).flatten(2).transpose(1, 2)
         start = visual.class_embedding.to(x.dtype).expand(len(x), 1, -1)
         x = torch.cat([start, x], dim=1) + visual.positional_embedding.to(x.dtype)
         if prompts:
@@ -57,7 +59,12 @@ class ImageTower(nn.Module):
             if 0 < depth < len(prompts):
                 deep = prompts[depth]
                 x = torch.cat([x[:, : -len(deep)], _for_images(deep, x)], dim=1)
-            x = block(x) if depth < len(self.blocks) - 1 else _class_token(block, x)
+            if depth < len(self.blocks) - 1:
+                x = finish(block, x, F.scaled_dot_product_attention(*project(block, x)))
+            else:
+                first = torch.zeros(len(x), 1, dtype=torch.int64, device=x.device)
+                q, k, v, x = project_some(block, x, first)
+                x = finish(block, x, F.scaled_dot_product_attention(q, k, v))
         features = visual.ln_post(x[:, 0]) @ visual.proj
         return features.to(torch.promote_types(features.dtype, torch.float32))
 
@@ -76,10 +83,3 @@ def _is_plain_vit(visual: nn.Module) -> bool:
 def _for_images(prompt: Tensor, x: Tensor) -> Tensor:
     """A prompt `[n, width]` as `[images, n, width]` in the precision of the tokens `x`."""
     return prompt.to(x.dtype).expand(len(x), -1, -1)
-
-
-def _class_token(block: nn.Module, x: Tensor) -> Tensor:
-    """What a block makes of the first token `[images, 1, width]`."""
-    normed = block.ln_1(x)
-    x = x[:, :1] + block.ls_1(block.attention(normed[:, :1], normed, normed))
-    return x + block.ls_2(block.mlp(block.ln_2(x)))

@@ -28,7 +28,8 @@ def predict(learner: PromptLearner, image_features: Tensor, labels: Tensor) -> p
     chunks = []
     for chunk in image_features.split(CHUNK):
         features = chunk.to(learner.clip.device)
-        probabilities = learner.logits(features).softmax(-1)
+        sampled = learner.sampled(features)
+        probabilities = sampled.probabilities if sampled else learner.logits(features).softmax(-1)
         ranked = probabilities.topk(min(TOP, probabilities.shape[1]), dim=-1)
         columns = {
             "prediction": ranked.indices[:, 0],
@@ -37,7 +38,7 @@ def predict(learner: PromptLearner, image_features: Tensor, labels: Tensor) -> p
             "top_probability": ranked.values,
             "entropy": torch.special.entr(probabilities).sum(-1),
         }
-        if sampled := learner.sampled(features):
+        if sampled:
             columns |= _of_samples(sampled, columns["prediction"])
         chunks.append({name: values.cpu() for name, values in columns.items()})
     joined = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}

@@ -47,10 +47,12 @@ class SampledPredictions:
     """What a distribution over prompts predicts.
 
     Attributes:
+        probabilities: `[images, classes]`, those of `logits`.
         mean: probabilities `[images, classes]` with the mean prompt alone.
         samples: probabilities `[samples, images, classes]`, each sample by itself.
     """
 
+    probabilities: Tensor
     mean: Tensor
     samples: Tensor
 

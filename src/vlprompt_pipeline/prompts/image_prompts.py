@@ -44,8 +44,7 @@ class PromptedImages:
 
         Differentiable with respect to the prompts.
         """
-        features = self.clip.image(pixels.to(self.clip.device, self.clip.dtype), self.prompts)
-        return F.normalize(features.to(self.prompts[0].dtype), dim=-1)
+        return F.normalize(self.clip.image(pixels, self.prompts), dim=-1)
 
 
 class ImagePromptLearner(PromptLearner):

@@ -98,11 +98,11 @@ class PromptSRC(IVLP):
 
     @torch.no_grad()
     def epoch_done(self, epoch: int, epochs: int) -> None:
-        """Add the weighted prompt; after the last epoch the sum takes its place."""
-        share = epoch_weights(epochs, self.parameters_.aggregation)[epoch].item()
+        """Move the mean towards the prompt; after the last epoch the mean takes its place."""
+        share = epoch_weights(epoch + 1, self.parameters_.aggregation)[-1].item()
         now = parameters_to_vector(self.parameters())
-        before = self._aggregated.to(now) if epoch else torch.zeros_like(now)
-        self._aggregated = before + share * now
+        before = self._aggregated.to(now) if epoch else now
+        self._aggregated = before.lerp(now, share)
         if epoch == epochs - 1:
             parameters = list(self.parameters())
             parts = self._aggregated.split([parameter.numel() for parameter in parameters])
@@ -111,16 +111,16 @@ class PromptSRC(IVLP):
             self._aggregated = torch.zeros(0)
 
     def get_extra_state(self) -> Tensor:
-        """The sum so far, which a checkpoint holds."""
+        """The mean so far, which a checkpoint holds."""
         return self._aggregated
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Go on with a sum."""
+        """Go on with a mean."""
         self._aggregated = state
 
 
 def epoch_weights(epochs: int, aggregation: Aggregation) -> Tensor:
-    """`[epochs]` in double precision, with the sum 1."""
+    """Weight of the prompt after each of so many epochs, `[epochs]`, with the sum 1."""
     number = torch.arange(1, epochs + 1, dtype=torch.float64)
     return torch.softmax(-0.5 * ((number - aggregation.mean) / aggregation.std) ** 2, dim=0)
 

@@ -84,11 +84,11 @@ class _Variational(PromptLearner):
     def sampled(self, image_features: Tensor) -> SampledPredictions:
         """With the mean context, and with each sample."""
         mean, log_variance = self.distribution(image_features)
+        alone = self._log_probabilities(image_features, mean[None])[0].exp()
         residuals = self._residuals(mean, log_variance)
-        return SampledPredictions(
-            mean=self._log_probabilities(image_features, mean[None])[0].exp(),
-            samples=self._log_probabilities(image_features, residuals).exp(),
-        )
+        samples = self._log_probabilities(image_features, residuals).exp()
+        chosen = alone if self.parameters_.prediction == "mean" else samples.mean(0)
+        return SampledPredictions(probabilities=chosen, mean=alone, samples=samples)
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Negative log of the mean probability of the label, and the weighted KL."""

@@ -10,7 +10,8 @@ import torch
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.benchmarks import ClassHalf
-from vlprompt_pipeline.clip import FeatureStore, FrozenClip
+from vlprompt_pipeline.clip import EvaluationView, FrozenClip
+from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean, score_of
 from vlprompt_pipeline.evaluation.predict import predict
 from vlprompt_pipeline.evaluation.records import (
@@ -22,6 +23,7 @@ from vlprompt_pipeline.evaluation.records import (
     Score,
 )
 from vlprompt_pipeline.export.learner import load_learner
+from vlprompt_pipeline.pipelines.feature_extraction.nodes import test_features_of
 from vlprompt_pipeline.prompts import ClassTexts
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
 
@@ -38,13 +40,16 @@ def evaluate_prompt(
     class_halves: dict[str, Any],
     test_features: dict[str, Any],
     store: Path,
+    features: FeatureParameters,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Predictions of every test image among the classes of its half, and accuracy in percent.
 
-    What is bound to the classes of training is scored on the base half alone.
+    What is bound to the classes of training is scored on the base half alone. Image features come
+    from the store: those of the frozen CLIP are there already, those of one with prompts in its
+    image tower are computed.
     """
     recipe = prompt.resolved_recipe()
-    features = FeatureStore(store).load(test_features["key"]).of(clip)[:, 0]
+    view = EvaluationView(clip.preprocessing, test_features["decoding"])
     test = table[table["part"] == "test"].reset_index(drop=True)
     tables, metrics = [], {}
     for name, half in class_halves.items():
@@ -56,7 +61,9 @@ def evaluate_prompt(
         rows = torch.from_numpy(test["label"].isin(members.labels).to_numpy().copy())
         own = members.restrict(test)
         labels = torch.from_numpy(own["label"].to_numpy().copy())
-        predicted = predict(learner, features[rows], labels)
+        encoder = learner.image_side()
+        images = test_features_of(encoder, view, table, card, store, features)
+        predicted = predict(learner, images.values[rows, 0], labels)
         tables.append(predicted.assign(half=name, path=own["path"]))
         metrics[name] = score_of(predicted)
     if "new" in metrics:
@@ -90,7 +97,7 @@ def write_record(
             protocol=protocol,
             clip=clip.name,
             weights_sha256=clip.weights_sha256,
-            template_set=getattr(recipe.prompt, "templates", "benchmark"),
+            template_set=recipe.prompt.templates if method == ZERO_SHOT else "benchmark",
             code_version=__version__,
             random_split=card["random_split"],
             **{key: provenance[key] for key in ("dataset", "shots", "seed")},

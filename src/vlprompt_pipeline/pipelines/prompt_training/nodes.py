@@ -8,27 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.benchmarks import ClassHalf, FewShotSet
-from vlprompt_pipeline.clip import FeatureStore, FrozenClip, ImageSet, TrainingViews
-from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.clip import FeatureStore, FrozenClip
+from vlprompt_pipeline.config import ExportParameters, FeatureParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.evaluation.halves import protocol_halves
 from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS
+from vlprompt_pipeline.pipelines.prompt_training.images import FewShotImages
 from vlprompt_pipeline.progress import bar
-from vlprompt_pipeline.prompts import (
-    ClassTexts,
-    FewShotFeatures,
-    Recipe,
-    build_learner,
-    resolve_recipe,
-)
+from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
-from vlprompt_pipeline.training import Batches, CachedViews, Checkpoint, OnlineViews, train
+from vlprompt_pipeline.training import Checkpoint, train
 
 
 def check_prompts(
@@ -36,6 +28,7 @@ def check_prompts(
     card: dict[str, Any],
     recipes: dict[str, Any],
     protocol: str,
+    export: ExportParameters,
     *,
     methods: tuple[str, ...],
 ) -> dict[str, int]:
@@ -50,11 +43,11 @@ def check_prompts(
     parameters: dict[str, int] = {}
     for method in methods:
         recipe = resolve_recipe(method, recipes)
-        halves = list(protocol_halves(protocol, card["class_names"]).values())
-        for half in halves[:1] if recipe.bound_to_classes else halves:
+        halves = protocol_halves(protocol, card["class_names"]).values()
+        met = [*(half.class_names for half in halves), export.class_names]
+        for names in filter(None, met[:1] if recipe.bound_to_classes else met):
             try:
-                classes = ClassTexts(half.class_names, card["template"])
-                learner = build_learner(recipe, clip, classes, seed=0)
+                learner = build_learner(recipe, clip, ClassTexts(names, card["template"]), seed=0)
             except ConfigError as error:
                 raise ConfigError(f"recipes.{method}.{error}") from None
             trained = sum(p.numel() for p in learner.parameters() if p.requires_grad)
@@ -97,30 +90,27 @@ def train_prompt(
         "crop_scale": features.crop_scale,
         "code_version": __version__,
     }
+    described = {"training": training_features, "validation": validation_features}
+    images = FewShotImages(
+        clip,
+        Path(card["folder"]),
+        few_shot,
+        base,
+        described,
+        FeatureStore(store),
+        features,
+        seed,
+    )
     learner = build_learner(recipe, clip, classes, seed)
-    rows: list[dict] = []
-    if learner.fitted:
-        fitted_to = _few_shot_features(
-            clip,
-            card,
-            few_shot,
-            base,
-            training_features,
-            validation_features,
-            store,
-            features,
-            seed,
-        )
-        rows = learner.fit(fitted_to)
+    few_shot_features = images.at_once() if learner.fitted else None
+    rows = learner.fit(few_shot_features) if learner.fitted else []
     if recipe.training:
-        batches = _batches(
-            recipe, clip, card, few_shot, base, training_features, store, features, seed
-        )
+        batches = images.batches(learner, recipe.training.batch_size)
         fingerprint = _fingerprint(recipe, classes, clip, training_features, provenance)
         checkpoint = Checkpoint(checkpoints / f"{method}.safetensors", fingerprint)
         rows = train(learner, batches, recipe.training, checkpoint, bar)
     if learner.fitted:
-        learner.settle(fitted_to)
+        learner.settle(few_shot_features)
     prompt = TrainedPrompt(
         recipe=recipe.model_dump(mode="json"),
         state=learner.state_dict(),
@@ -139,78 +129,6 @@ def _tables(rows: list[dict]) -> tuple[pd.DataFrame, pd.DataFrame]:
     history = pd.DataFrame(rows, columns=None if rows else ["epoch", "learning_rate", "loss"])
     return history.drop(columns="clusterings", errors="ignore"), pd.DataFrame(
         clusterings, columns=["epoch", *CLUSTERING_COLUMNS]
-    )
-
-
-def _batches(
-    recipe: Recipe,
-    clip: FrozenClip,
-    card: dict[str, Any],
-    few_shot: FewShotSet,
-    base: ClassHalf,
-    described: dict[str, Any],
-    store: Path,
-    features: FeatureParameters,
-    seed: int,
-) -> Batches:
-    """Training data of the base classes: sampled over all classes, restricted afterwards."""
-    kept, labels = _restricted(few_shot.train, base)
-    size = recipe.training.batch_size
-    if described["mode"] == "cached":
-        values = FeatureStore(store).load(described["key"]).of(clip)[kept]
-        return CachedViews(values.to(clip.device), labels.to(clip.device), size, seed)
-    images = _image_set(card, few_shot, described, kept)
-    views = TrainingViews(clip.preprocessing, seed, 1, features.crop_scale, described["decoding"])
-    return OnlineViews(clip, images, views, labels.to(clip.device), size, seed)
-
-
-def _few_shot_features(
-    clip: FrozenClip,
-    card: dict[str, Any],
-    few_shot: FewShotSet,
-    base: ClassHalf,
-    described: dict[str, Any],
-    validation: dict[str, Any],
-    store: Path,
-    features: FeatureParameters,
-    seed: int,
-) -> FewShotFeatures:
-    """All few-shot images of the base classes; with online crops, `views` are encoded once here."""
-    kept, labels = _restricted(few_shot.train, base)
-    if described["mode"] == "cached":
-        views = FeatureStore(store).load(described["key"]).of(clip)[kept]
-    else:
-        crops = TrainingViews(
-            clip.preprocessing, seed, features.views, features.crop_scale, described["decoding"]
-        )
-        images = _image_set(card, few_shot, described, kept)
-        views = FeatureStore(store).extract(clip, images, crops, progress=bar).of(clip)
-    own, own_labels = _restricted(few_shot.val, base)
-    held_out = views.new_zeros(0, clip.embed_dim)
-    if validation["key"]:
-        held_out = FeatureStore(store).load(validation["key"]).of(clip)[own, 0]
-    return FewShotFeatures(
-        F.normalize(views.mean(1), dim=-1).to(clip.device),
-        labels.to(clip.device),
-        held_out.to(clip.device),
-        own_labels.to(clip.device),
-    )
-
-
-def _restricted(images: tuple[tuple[str, int], ...], half: ClassHalf) -> tuple[list[int], Tensor]:
-    """Row numbers of the images of a half, and their labels within it."""
-    kept = [row for row, (_, label) in enumerate(images) if label in half.relabelling]
-    labels = [half.relabelling[images[row][1]] for row in kept]
-    return kept, torch.tensor(labels, dtype=torch.int64)
-
-
-def _image_set(
-    card: dict[str, Any], few_shot: FewShotSet, described: dict[str, Any], rows: list[int]
-) -> ImageSet:
-    return ImageSet(
-        Path(card["folder"]),
-        tuple(few_shot.train[row][0] for row in rows),
-        tuple(described["fingerprints"][row] for row in rows),
     )
 
 

@@ -25,7 +25,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
     """The check, which needs no features and so comes before them, and a node for each method."""
     check = Node(
         update_wrapper(partial(check_prompts, methods=methods), check_prompts),
-        inputs=["clip", "dataset_card", "params:recipes", "params:protocol"],
+        inputs=["clip", "dataset_card", "params:recipes", "params:protocol", "params:export"],
         outputs="parameter_counts",
         name="check_prompts",
     )
