@@ -131,9 +131,12 @@ def _transfer(
             raise FetchError(f"cannot write {partial.path}: {error.strerror or error}") from error
         failed = 1 if partial.size - before >= _MEGABYTE else failed + 1
         if failed >= patience.attempts:
+            kept = (
+                f", {partial.size:,} bytes are kept and not fetched twice" if partial.size else ""
+            )
             raise FetchError(
                 f"{remote.url} did not arrive in {failed} tries ({reason}); check the network and "
-                f"run again, {partial.size:,} bytes are kept and not fetched twice"
+                f"run again{kept}"
             )
         wait = patience.pause * 2 ** (failed - 1) if pause is None else pause
         wait = min(wait, _LONGEST_PAUSE)

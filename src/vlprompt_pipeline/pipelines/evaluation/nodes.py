@@ -11,7 +11,6 @@ import torch
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.benchmarks import ClassHalf
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip
-from vlprompt_pipeline.clip.templates import BENCHMARK
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean, score_of
 from vlprompt_pipeline.evaluation.predict import predict
@@ -26,7 +25,7 @@ from vlprompt_pipeline.evaluation.records import (
 )
 from vlprompt_pipeline.export.learner import load_learner
 from vlprompt_pipeline.pipelines.feature_extraction.nodes import test_features_of
-from vlprompt_pipeline.prompts import ClassTexts, Recipe
+from vlprompt_pipeline.prompts import ClassTexts
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
 
 # Our choice: zero-shot accuracy that covers less of the way from chance to 100 % is near chance.
