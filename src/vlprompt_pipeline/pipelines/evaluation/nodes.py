@@ -98,7 +98,7 @@ def write_record(
             protocol=protocol,
             clip=clip.name,
             weights_sha256=clip.weights_sha256,
-            template_set=_template_set(recipe),
+            template_set=recipe.prompt.templates if method == ZERO_SHOT else "benchmark",
             code_version=__version__,
             random_split=card["random_split"],
             targets=tuple(
@@ -135,14 +135,6 @@ def _score(found: dict[str, Any]) -> Score:
 def _halves(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     middle = len(values) // 2
     return values[:middle], values[middle:]
-
-
-def _template_set(recipe: Recipe) -> str:
-    """The set that zero-shot CLIP classifies with, by which results are told apart.
-
-    What a trained recipe does with templates is a setting of that recipe, as its rate is.
-    """
-    return BENCHMARK if recipe.training else getattr(recipe.prompt, "templates", BENCHMARK)
 
 
 _SIZES = (
