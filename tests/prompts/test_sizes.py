@@ -47,6 +47,7 @@ NUMBERS = {
     "promptsrc": 9 * 4 * (TEXT + IMAGE),
     "deep_language": 12 * 4 * TEXT,
     "deep_vision": 12 * 8 * IMAGE,
+    "clip_lora": 12 * 3 * 2 * 2 * (TEXT + IMAGE),
     "clip_adapter": 2 * JOINT * JOINT // 4,
     "tip_adapter": 0,
     "tip_adapter_f": len(CLASSES.names) * SHOTS * JOINT,
@@ -63,6 +64,7 @@ PRINTED = {  # in the papers and repositories, as exact as there
     "rlp": 516,
     "maple": 3_555_072,
     "promptsrc": 46_080,
+    "clip_lora": 184_320,
 }
 
 
