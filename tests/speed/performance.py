@@ -65,10 +65,11 @@ def compare(case: Case, clock: Clock, repeats: int) -> dict[str, Any]:
     for _ in range(repeats):
         theirs, (loss, gradient) = clock(case.reference)
         rate = multiply_rate(clock, torch.float32)
-        mine, (our_loss, our_gradient) = clock(case.ours)
+        mine, result = clock(case.ours)
         rows.append((theirs / case.part, mine, work / mine / rate))
     theirs, mine, share = (median(column) for column in zip(*rows, strict=True))
-    largest = gradient.abs().max()
+    our_loss, our_gradient = case.same() if case.same else result
+    difference, largest = (our_gradient - gradient).abs().max(), gradient.abs().max()
     return {
         "title": case.title,
         "target": case.target,
@@ -76,9 +77,7 @@ def compare(case: Case, clock: Clock, repeats: int) -> dict[str, Any]:
         "ours": mine,
         "ratio": theirs / mine,
         "loss_difference": (our_loss - loss).abs().item(),
-        "gradient_difference": ((our_gradient - gradient).abs().max() / largest).item()
-        if largest > 0
-        else None,
+        "gradient_difference": (difference / largest).item() if largest > 0 else None,
         "share": share,
     }
 
