@@ -1,23 +1,11 @@
-"""Methods that adapt a frozen CLIP; importing the package registers them."""
+"""Methods that adapt a frozen CLIP.
 
-from vlprompt_pipeline.prompts import (  # noqa: F401  (imported to register)
-    clip_adapter,
-    cocoop,
-    coop,
-    deep_language,
-    deep_vision,
-    ivlp,
-    kgcoop,
-    linear_probe,
-    lp_plus_plus,
-    maple,
-    prograd,
-    promptsrc,
-    tcp,
-    tip_adapter,
-    variational,
-    zero_shot,
-)
+Importing the package imports all modules in it, and a method's module registers the method.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
 from vlprompt_pipeline.prompts.base import ClassTexts, FewShotFeatures, PromptLearner
 from vlprompt_pipeline.prompts.build import build_learner, build_plain, quantize_after
 from vlprompt_pipeline.prompts.recipe import Recipe, resolve_recipe
@@ -37,3 +25,6 @@ __all__ = [
     "register",
     "resolve_recipe",
 ]
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
