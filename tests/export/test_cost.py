@@ -80,6 +80,14 @@ def test_samples_multiply_what_depends_on_the_image(tiny_clip):
     assert 8 < (ten - 1) / (one - 1) < 10
 
 
+def test_prompts_in_the_image_tower_cost_their_tokens(tiny_clip):
+    """Two more tokens in every block, but for the last, which computes the class token alone."""
+    made = learner(tiny_clip, "deep_vision", length=2, depth=1, templates="photo")
+    whole = transformer(WIDTH, 1, TOKENS + 2) - transformer(WIDTH, 1, TOKENS)
+    last = 2 * (2 * 2 * WIDTH**2 + 2 * 2 * WIDTH)  # their keys and values, and products with these
+    assert inference_cost(made) == pytest.approx((ZERO_SHOT + whole + last) / ZERO_SHOT, rel=1e-12)
+
+
 def test_counting_leaves_no_trace(tiny_clip):
     before = torch.backends.mha.get_fastpath_enabled()
     image_operations(tiny_clip, tiny_clip.model.encode_image)

@@ -20,7 +20,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import accuracy
 import peaks
+import shares
 import torch
 from cases import COOP, Case, cases, features, learner, step
 from page import write_page
@@ -144,10 +146,11 @@ def main() -> None:
     rows["linear"] = lambda: linear(clip, clock, asked.repeats)
     rows["memory"] = lambda: peaks.compare(device)
     rows["memory-1000"] = lambda: peaks.thousand(device)
+    rows["accuracy"] = accuracy.compare
+    rows["shares"] = lambda: shares.measure(clip, clock)
     for name, dtype in LOWER.items() if device == "cuda" else [("bf16", torch.bfloat16)]:
         rows[name] = lambda dtype=dtype: lower(clip, clock, asked.repeats, dtype)
     name = torch.cuda.get_device_name() if device == "cuda" else _processor()
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for row, measure in rows.items():
         if wanted and row not in wanted:
             continue
@@ -158,9 +161,10 @@ def main() -> None:
             "repeats": asked.repeats,
         }
         print(row, found, flush=True)
+        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         results.setdefault(name, {})[row] = found | about
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    write_page(results, RESULTS.with_suffix(".md"))
+        write_page(results, RESULTS.with_suffix(".md"))
 
 
 def _processor() -> str:

@@ -24,8 +24,9 @@ def inference_cost(learner: PromptLearner) -> float:
     """Operations of one image among the learner's classes, as a multiple of zero-shot CLIP's."""
     clip, classes = learner.clip, len(learner.classes.names)
     tower = own_tower = image_operations(clip, clip.model.encode_image)
-    if learner.reads == "pixels":
-        own_tower = image_operations(clip, learner.image_side().encode_images)
+    if learner.reads == "pixels":  # what the prompts add: with them the last block is cut short
+        own_tower += image_operations(clip, learner.image_side().encode_images)
+        own_tower -= image_operations(clip, clip.image)
     images = F.normalize(torch.ones(2, clip.embed_dim, device=clip.device), dim=-1)
     two, one = (operations(lambda n=n: learner.logits(images[:n])) for n in (2, 1))
     return (own_tower + two - one) / (tower + 2 * clip.embed_dim * classes)

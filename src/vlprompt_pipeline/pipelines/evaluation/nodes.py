@@ -11,6 +11,7 @@ import torch
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.benchmarks import ClassHalf
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip
+from vlprompt_pipeline.clip.templates import BENCHMARK
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean, score_of
 from vlprompt_pipeline.evaluation.predict import predict
@@ -25,7 +26,7 @@ from vlprompt_pipeline.evaluation.records import (
 )
 from vlprompt_pipeline.export.learner import load_learner
 from vlprompt_pipeline.pipelines.feature_extraction.nodes import test_features_of
-from vlprompt_pipeline.prompts import ClassTexts
+from vlprompt_pipeline.prompts import ClassTexts, Recipe
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
 
 # Our choice: zero-shot accuracy that covers less of the way from chance to 100 % is near chance.
@@ -98,7 +99,7 @@ def write_record(
             protocol=protocol,
             clip=clip.name,
             weights_sha256=clip.weights_sha256,
-            template_set=recipe.prompt.templates if method == ZERO_SHOT else "benchmark",
+            template_set=_template_set(recipe),
             code_version=__version__,
             random_split=card["random_split"],
             targets=tuple(
@@ -135,6 +136,14 @@ def _score(found: dict[str, Any]) -> Score:
 def _halves(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     middle = len(values) // 2
     return values[:middle], values[middle:]
+
+
+def _template_set(recipe: Recipe) -> str:
+    """The set that zero-shot CLIP classifies with, by which results are told apart.
+
+    What a trained recipe does with templates is a setting of that recipe, as its rate is.
+    """
+    return BENCHMARK if recipe.training else getattr(recipe.prompt, "templates", BENCHMARK)
 
 
 _SIZES = (
