@@ -14,6 +14,7 @@ from vlprompt_pipeline.config import Parameters, TrainingParameters, parse, unkn
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parametrizations.kmeans import KMeansConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
+from vlprompt_pipeline.parametrizations.noise import NoiseConfig
 from vlprompt_pipeline.prompts.registry import get_method
 
 
@@ -25,6 +26,7 @@ class Recipe(Parameters):
         prompt: the method's own parameters.
         training: optimiser and schedule; none where there is nothing to train.
         low_rank: factors in place of every context, merged at export.
+        noise: on all tensors of the prompt while training.
         quantize: k-means quantization of all tensors of the prompt while training.
     """
 
@@ -33,6 +35,7 @@ class Recipe(Parameters):
     prompt: SerializeAsAny[Parameters]
     training: TrainingParameters | None = None
     low_rank: LowRankConfig | None = None
+    noise: NoiseConfig | None = None
     quantize: KMeansConfig | None = None
 
 
@@ -50,7 +53,7 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
     method = get_method(str(values["method"]), f"{where}.method")
     prompt = parse(method.parameters, values.get("prompt", {}), f"{where}.prompt")
     recipe = parse(Recipe, {**values, "prompt": prompt}, where)
-    for key in ("low_rank", "quantize"):
+    for key in ("low_rank", "noise", "quantize"):
         if getattr(recipe, key) and not recipe.training:
             raise ConfigError(f"{where}.{key}: {method.name} trains no tensor to put it on")
     return recipe

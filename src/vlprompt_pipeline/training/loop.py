@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
@@ -22,11 +24,12 @@ def train(
     training: TrainingParameters,
     checkpoint: Checkpoint | None = None,
     progress: Progress = no_progress,
+    after_epoch: Callable[[PromptLearner], None] | None = None,
 ) -> list[dict]:
     """Train `learner` in place and return one row an epoch.
 
     A row holds epoch, learning rate, mean loss and each of its terms, and, where tensors are
-    quantized, what their codebooks did.
+    quantized, what their codebooks did. `after_epoch` is called with the learner, in training mode.
 
     Raises:
         UserError: the loss is no longer finite.
@@ -49,6 +52,8 @@ def train(
             rows.append({"epoch": epoch, "learning_rate": rate, **means})
             if checkpoint:
                 checkpoint.save(learner, optimizer, rows, epoch + 1)
+            if after_epoch:
+                after_epoch(learner)
             advance(1)
     learner.eval()
     return rows
