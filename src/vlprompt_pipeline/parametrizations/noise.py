@@ -2,8 +2,8 @@
 
 QPrompt (arXiv 2407.10704) explains quantization as noise that regularises, and shows CoOp under
 noise of several strengths. How the noise is added was not published. Our choices: additive and
-independent for each value, in training steps only, on top of every other parametrization but the
-quantizer. The prompt that is scored and stored is the one without it.
+independent for each value, in training steps only, on top of all other parametrizations. The
+prompt that is scored and stored is the one without it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class NoiseConfig(Parameters):
     std: float = Field(gt=0)
 
 
-class GaussianNoise(nn.Module):
+class TrainingNoise(nn.Module):
     """Parametrization of a tensor of any shape."""
 
     def __init__(self, config: NoiseConfig, generator: Generator) -> None:

@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.parametrizations.kmeans import KMeansQuantizer
 from vlprompt_pipeline.parametrizations.low_rank import LowRank
-from vlprompt_pipeline.parametrizations.noise import GaussianNoise
+from vlprompt_pipeline.parametrizations.noise import TrainingNoise
 from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.prompts.recipe import Recipe
 from vlprompt_pipeline.prompts.registry import get_method
@@ -45,7 +45,7 @@ def build_learner(
             _put_on(learner, name, LowRank(recipe.low_rank, attrgetter(name)(learner), generator))
     if recipe.noise:
         for name in learner.prompt_names():
-            _put_on(learner, name, GaussianNoise(recipe.noise, generator))
+            _put_on(learner, name, TrainingNoise(recipe.noise, generator))
     if recipe.quantize:
         for name in learner.prompt_names():
             _put_on(learner, name, KMeansQuantizer(recipe.quantize))
