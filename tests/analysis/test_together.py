@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from parity import parity_clip
 from vlprompt_pipeline.analysis.together import SideBySide, Streams, can_share
 from vlprompt_pipeline.config import TrainingParameters
-from vlprompt_pipeline.parametrizations.kmeans import KMeansConfig
+from vlprompt_pipeline.parametrizations import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig
 from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner
@@ -30,11 +30,11 @@ VARIANTS = {
     "plain": {},
     "noise": {"noise": NoiseConfig(std=0.01)},
     "low rank": {"low_rank": LowRankConfig(rank=1, dropout=0.3)},
-    "two bits": {"quantize": KMeansConfig(bits=2, min_interval_steps=2, kl_threshold=0.0)},
+    "two bits": {"quantize": QuantizeConfig(bits=2, min_interval_steps=2, kl_threshold=0.0)},
     "all": {
         "noise": NoiseConfig(std=0.01),
         "low_rank": LowRankConfig(rank=2, dropout=0.0),
-        "quantize": KMeansConfig(bits=3),
+        "quantize": QuantizeConfig(bits=3),
     },
 }
 SEEDS = (1, 2)

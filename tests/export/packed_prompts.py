@@ -17,8 +17,8 @@ VECTORS = json.loads(Path(__file__).with_name("vectors.json").read_text(encoding
 
 def quantized(*shape: int, bits: int = 1, seed: int = 0) -> QuantizedTensor:
     draw = np.random.default_rng(seed)
-    codebook = np.sort(draw.normal(0, 0.02, 2**bits)).astype(np.float16)
-    return QuantizedTensor(draw.integers(0, 2**bits, shape, dtype=np.uint8), codebook)
+    codebooks = np.sort(draw.normal(0, 0.02, (1, 2**bits))).astype(np.float16)
+    return QuantizedTensor(draw.integers(0, 2**bits, shape, dtype=np.uint8), codebooks)
 
 
 def qcoop(bits: int = 1) -> PackedPrompt:
@@ -27,7 +27,7 @@ def qcoop(bits: int = 1) -> PackedPrompt:
 
 
 def rank_one() -> PackedPrompt:
-    tensors = {"a": quantized(4, 1), "b": quantized(1, 512)}
+    tensors = {"context.a": quantized(4, 1), "context.b": quantized(1, 512)}
     return PackedPrompt("qrlp", tensors, CLIP, CONTEXT, {"pos": "end"})
 
 
@@ -36,7 +36,7 @@ def from_vector(vector: dict) -> PackedPrompt:
     for name, tensor in vector["tensors"].items():
         if "bits" in tensor:
             indices = np.array(tensor["indices"], np.uint8).reshape(tensor["shape"])
-            tensors[name] = QuantizedTensor(indices, np.array(tensor["codebook"], np.float16))
+            tensors[name] = QuantizedTensor(indices, np.array(tensor["codebooks"], np.float16))
         else:
             values = np.array(tensor["values"], tensor["dtype"]).reshape(tensor["shape"])
             tensors[name] = DenseTensor(values)
@@ -53,7 +53,7 @@ def described(prompt: PackedPrompt) -> dict:
             tensors[name] = {
                 "shape": list(tensor.shape),
                 "bits": tensor.bits,
-                "codebook": tensor.codebook.tolist(),
+                "codebooks": tensor.codebooks.tolist(),
                 "indices": tensor.indices.flatten().tolist(),
             }
         else:

@@ -49,11 +49,16 @@ def _tensor(body: bytes, at: int) -> dict:
             "dtype": dtype,
             "values": list(struct.unpack(f"<{count}{letter}", body[at:])),
         }
-    entries = 2**code
-    codebook = struct.unpack(f"<{entries}e", body[at : at + 2 * entries])
-    stream = int.from_bytes(body[at + 2 * entries :], "little")
-    indices = [stream >> (code * place) & (entries - 1) for place in range(count)]
-    return {"shape": shape, "bits": code, "codebook": list(codebook), "indices": indices}
+    bits, books = code, 1
+    if code == 10:
+        bits = body[at]
+        books, at = _varint(body, at + 1)
+    size, end = 2**bits, at + 2 * books * 2**bits
+    entries = struct.unpack(f"<{books * size}e", body[at:end])
+    codebooks = [list(entries[place : place + size]) for place in range(0, len(entries), size)]
+    stream = int.from_bytes(body[end:], "little")
+    indices = [stream >> (bits * place) & (size - 1) for place in range(count)]
+    return {"shape": shape, "bits": bits, "codebooks": codebooks, "indices": indices}
 
 
 def _metadata(body: bytes) -> dict[str, str | int]:

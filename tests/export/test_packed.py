@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -39,9 +40,11 @@ def tensors(draw: st.DrawFn) -> DenseTensor | QuantizedTensor:
             draw(hnp.arrays(dtype, shape, elements={"allow_nan": False, "allow_infinity": False}))
         )
     finite = {"allow_nan": False, "allow_infinity": False}
-    codebook = draw(hnp.arrays(np.float16, 2**bits, elements=finite, fill=st.just(0.5)))
+    count = math.prod(shape)
+    codebooks = draw(st.sampled_from([k for k in range(1, count + 1) if not count % k]))
+    entries = hnp.arrays(np.float16, (codebooks, 2**bits), elements=finite, fill=st.just(0.5))
     indices = draw(hnp.arrays(np.uint8, shape, elements=st.integers(0, 2**bits - 1)))
-    return QuantizedTensor(indices, codebook)
+    return QuantizedTensor(indices, draw(entries))
 
 
 @settings(deadline=None)

@@ -125,7 +125,7 @@ MALFORMED = {
     section(1, b"\x01t"): "takes 1 bytes where 0 are left",
     METHOD + ONE_BIT + ONE_BIT: "'t' is out of order",
     METHOD + ONE_BIT + ONE_BIT.replace(b"t", b"s"): "'s' is out of order",
-    section(1, b"\x01t\x1a\x01\x00"): "encoding 10",
+    section(1, b"\x01t\x1b\x01\x00"): "encoding 11",
     section(1, b"\x01t\x90" + b"\x01" * 9 + b"\x00\x3c"): "9 dimensions",
     section(1, b"\x01t\x10\x00"): "shape (0,) has no value",
     section(1, b"\x01t\x10\x02\x00\x3c"): "takes 4 bytes, but there are 2",
@@ -134,6 +134,11 @@ MALFORMED = {
     section(1, b"\x01t\x11" + b"\x80\x80\x80\x08"): "takes 2097156 bytes, but there are 0",
     section(1, b"\x01t\x10\x01\x00\x7c"): "not finite",
     section(1, b"\x01t\x11\x08\x00\xbc\x00\x7e\x2a"): "not finite",
+    section(1, b"\x01t\x1a\x08\x01\x01" + b"\x00" * 5): "1 codebooks of 1 bits",
+    section(1, b"\x01t\x1a\x08\x01\x03" + b"\x00" * 13): "3 codebooks of 1 bits",
+    section(1, b"\x01t\x1a\x08\x00\x02" + b"\x00" * 9): "2 codebooks of 0 bits",
+    section(1, b"\x01t\x1a\x08\x09\x02" + b"\x00" * 9): "2 codebooks of 9 bits",
+    section(1, b"\x01t\x1a\x08\x01\x02" + b"\x00" * 8): "takes 9 bytes, but there are 8",
     section(1, b"\x01t\x11\x07\x00\xbc\x00\x3c\xaa"): "after the last index",
     section(2, b"\x01a\x01") + b"\x02\x03\x01b\x01": "kind 2 that version 1",
     section(2, b"\x01a\x01\x01a\x01"): "'a' is out of order",
@@ -204,7 +209,9 @@ def _prompt(**changes: object) -> PackedPrompt:
 UNPACKABLE = {
     "infinite": {"tensors": {"t": DenseTensor(np.array([np.inf], np.float32))}},
     "codebook NaN": {
-        "tensors": {"t": QuantizedTensor(np.zeros(1, np.uint8), np.array([0, np.nan], np.float16))}
+        "tensors": {
+            "t": QuantizedTensor(np.zeros(1, np.uint8), np.array([[0, np.nan]], np.float16))
+        }
     },
     "dimensions": {"tensors": {"t": DenseTensor(np.ones((1,) * 9, np.float16))}},
     "method empty": {"method": ""},
@@ -230,10 +237,10 @@ def test_arrays_that_are_no_tensor() -> None:
         DenseTensor(np.ones(2))
     with pytest.raises(ValueError, match="float16 or float32"):
         DenseTensor(np.ones(0, np.float16))
-    indices, codebook = np.zeros(2, np.uint8), np.zeros(2, np.float16)
+    indices, codebook = np.zeros(2, np.uint8), np.zeros((1, 2), np.float16)
     with pytest.raises(ValueError, match="uint8 indices"):
         QuantizedTensor(indices.astype(np.int64), codebook)
     with pytest.raises(ValueError, match="2, 4, 8"):
-        QuantizedTensor(indices, np.zeros(3, np.float16))
+        QuantizedTensor(indices, np.zeros((1, 3), np.float16))
     with pytest.raises(ValueError, match="beyond the codebook"):
         QuantizedTensor(indices + np.uint8(2), codebook)

@@ -14,21 +14,21 @@ from torch.nn.utils import parametrize
 
 from vlprompt_pipeline.parametrizations import (
     ClusteringCheck,
-    KMeansConfig,
-    KMeansQuantizer,
+    QuantizeConfig,
+    Quantizer,
     quantized_tensors,
 )
 
 
-def quantizer(bits: int = 1, **settings: object) -> KMeansQuantizer:
-    return KMeansQuantizer(KMeansConfig(bits=bits, **settings))
+def quantizer(bits: int = 1, **settings: object) -> Quantizer:
+    return Quantizer(QuantizeConfig(bits=bits, **settings))
 
 
 def halves(zeros: int) -> Tensor:
     return torch.tensor([0.0] * zeros + [1.0] * (8 - zeros))
 
 
-def started(**settings: object) -> KMeansQuantizer:
+def started(**settings: object) -> Quantizer:
     """With codebook [0, 1] and four values at each entry."""
     link = quantizer(normalise=False, **settings)
     link(halves(zeros=4))
@@ -40,7 +40,7 @@ def test_first_tensor_is_recorded() -> None:
     link = quantizer(normalise=False)
     weight = torch.tensor([0.0, 0.5, 2.0, 2.0])
     link(weight)
-    expected = ClusteringCheck(0, 0.0, True, 2 * 0.25**2 / 4, (0.25, 2.0))
+    expected = ClusteringCheck(0, 0.0, True, 2 * 0.25**2 / 4, ((0.25, 2.0),))
     assert link.pop_history() == [expected]
     assert link.pop_history() == []
 
@@ -82,7 +82,7 @@ def test_small_drift_keeps_the_codebook_and_is_looked_at_again() -> None:
         (2, 0, False),
         (3, 0, False),
     ]
-    assert rows[0].codebook == (0.0, 1.0)
+    assert rows[0].codebooks == ((0.0, 1.0),)
     assert rows[0].mean_squared_error == pytest.approx(0.25 / 2)
 
 
@@ -93,9 +93,9 @@ def test_large_drift_makes_a_new_codebook_and_starts_the_interval_anew() -> None
         link.observe(step, weight, epoch_steps=1)
     first, second = link.pop_history()
     assert (first.step, first.reclustered) == (3, True)
-    assert (first.codebook, first.mean_squared_error) == ((0.0, 1.5), 0.0)
+    assert (first.codebooks, first.mean_squared_error) == (((0.0, 1.5),), 0.0)
     assert (second.step, second.kl, second.reclustered) == (6, 0.0, False)
-    assert link.histogram.tolist() == [6, 2]
+    assert link.histogram.tolist() == [[6, 2]]
 
 
 def test_infinite_threshold_never_clusters_again() -> None:

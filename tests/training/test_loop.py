@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.parametrizations.kmeans import KMeansConfig
+from vlprompt_pipeline.parametrizations import QuantizeConfig
 from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner
 from vlprompt_pipeline.prompts.coop import CoOpParameters
 from vlprompt_pipeline.training import CachedViews, Checkpoint, learning_rate, train
@@ -37,7 +37,7 @@ def _recipe(epochs: int = 6, bits: int | None = None, lr: float = 0.02) -> Recip
             warmup_epochs=1,
             warmup_lr=1e-5,
         ),
-        quantize=None if bits is None else KMeansConfig(bits=bits),
+        quantize=None if bits is None else QuantizeConfig(bits=bits),
     )
 
 

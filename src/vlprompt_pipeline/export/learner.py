@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from operator import attrgetter
 
 import torch
 from torch import Tensor
@@ -12,8 +13,12 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export.packed import PackedPrompt, unpack
 from vlprompt_pipeline.export.tensors import DenseTensor, PackedTensor, QuantizedTensor
-from vlprompt_pipeline.parametrizations.kmeans import quantized_tensors
+from vlprompt_pipeline.parametrizations import Quantizer, quantized_tensors
+from vlprompt_pipeline.parametrizations.low_rank import low_rank_tensors, merged
+from vlprompt_pipeline.parametrizations.naming import tensor_name
 from vlprompt_pipeline.prompts import ClassTexts, PromptLearner, Recipe, build_plain
+
+_NOBODYS_SEED = (1 << 62) - 1  # two seeds tell what is drawn from what is not
 
 
 def pack_learner(learner: PromptLearner, recipe: Recipe) -> PackedPrompt:
@@ -22,17 +27,16 @@ def pack_learner(learner: PromptLearner, recipe: Recipe) -> PackedPrompt:
     Raises:
         UserError: a quantized tensor is not finite.
     """
-    encoded = {name: link.encode(given) for name, link, given in quantized_tensors(learner)}
-    tensors: dict[str, PackedTensor] = {}
-    for name, values in learner.prompt_tensors().items():
-        if name in encoded:
-            indices, codebook = (part.cpu().numpy() for part in encoded[name])
-            tensors[name] = QuantizedTensor(indices, codebook)
-        else:
-            tensors[name] = DenseTensor(values.half().cpu().numpy())
+    links = {name: link for name, link, _ in quantized_tensors(learner)}
+    tensors = {
+        name: _packed(values, links.get(name))
+        for name, values in zip(
+            map(tensor_name, dict(learner.named_parameters())), learner.parameters(), strict=True
+        )
+    }
     return PackedPrompt(
         method=recipe.method,
-        tensors=tensors,
+        tensors=tensors | _drawn_contexts(learner, recipe),
         clip_sha256=learner.clip.weights_sha256,
         context_sha256=_context_sha256(recipe),
         metadata=_texts(recipe),
@@ -54,8 +58,44 @@ def load_learner(
             "position, words or templates differ): use the recipe it was trained with"
         )
     learner = build_plain(recipe, clip, classes)
-    learner.load_prompt({name: _tensor(t, clip) for name, t in prompt.tensors.items()})
+    tensors = {name: _tensor(packed, clip) for name, packed in prompt.tensors.items()}
+    if recipe.low_rank:
+        for name in learner.contexts:
+            _merge(tensors, name, attrgetter(name)(learner).detach())
+    learner.load_prompt(tensors)
     return learner.requires_grad_(False)
+
+
+def _packed(values: Tensor, link: Quantizer | None) -> PackedTensor:
+    values = values.detach()
+    if link is None or not link.stores_indices:
+        return DenseTensor(values.half().cpu().numpy())
+    return QuantizedTensor(*(part.cpu().numpy() for part in link.encode(values)))
+
+
+def _drawn_contexts(learner: PromptLearner, recipe: Recipe) -> dict[str, PackedTensor]:
+    """What low-rank contexts start from, where it is drawn and not made of the recipe's words."""
+    known = {name: link.initial for name, link in low_rank_tensors(learner)}
+    if not known:
+        return {}
+    other = build_plain(recipe, learner.clip, learner.classes, seed=_NOBODYS_SEED)
+    return {
+        f"{name}.initial": DenseTensor(initial.float().cpu().numpy())
+        for name, initial in known.items()
+        if not torch.equal(initial, attrgetter(name)(other))
+    }
+
+
+def _merge(tensors: dict[str, Tensor], name: str, words: Tensor) -> None:
+    """Put a context in the place of its factors; what cannot be one is left to be refused."""
+    a, b = tensors.get(f"{name}.a"), tensors.get(f"{name}.b")
+    if a is None or b is None or a.ndim < 2 or a.ndim != b.ndim or a.shape[-1] != b.shape[-2]:
+        return
+    initial = tensors.get(f"{name}.initial", words)
+    if initial.shape == (*a.shape[:-1], b.shape[-1]) and a.shape[:-2] == b.shape[:-2]:
+        tensors[name] = merged(initial, a, b)
+        for part in ("a", "b", "initial"):
+            tensors.pop(f"{name}.{part}", None)
 
 
 def _tensor(packed: PackedTensor, clip: FrozenClip) -> Tensor:

@@ -14,6 +14,7 @@ from vlprompt_pipeline.export.wire import Reader, malformed, varint
 
 MAX_DIMENSIONS = 8
 _DENSE = {0: np.dtype(np.float16), 9: np.dtype(np.float32)}  # by code; codes 1 to 8 are bits
+_SEVERAL = 10  # code of a tensor with more than one codebook
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,18 +49,24 @@ class DenseTensor:
 
 @dataclass(frozen=True, eq=False)
 class QuantizedTensor:
-    """A tensor as uint8 indices of its own shape into a float16 codebook [2**bits]."""
+    """A tensor as uint8 indices of its own shape into float16 codebooks [codebooks, 2**bits].
+
+    Each codebook serves as many consecutive values, in C order, as any other.
+    """
 
     indices: NDArray[np.uint8]
-    codebook: NDArray[np.float16]
+    codebooks: NDArray[np.float16]
 
     def __post_init__(self) -> None:
-        if self.indices.dtype != np.uint8 or self.codebook.dtype != np.float16:
-            raise ValueError("not uint8 indices with a float16 codebook")
-        if self.codebook.shape not in {(2**bits,) for bits in range(1, 9)}:
-            raise ValueError(f"a codebook has 2, 4, 8 … 256 entries, not {self.codebook.shape}")
-        if not self.indices.size or int(self.indices.max()) >= self.codebook.size:
+        shape = self.codebooks.shape
+        if self.indices.dtype != np.uint8 or self.codebooks.dtype != np.float16:
+            raise ValueError("not uint8 indices with float16 codebooks")
+        if len(shape) != 2 or shape[1] not in {2**bits for bits in range(1, 9)}:
+            raise ValueError(f"a codebook has 2, 4, 8 … 256 entries, not {shape}")
+        if not self.indices.size or int(self.indices.max()) >= shape[1]:
             raise ValueError("there is no index, or one beyond the codebook")
+        if not shape[0] or self.indices.size % shape[0]:
+            raise ValueError(f"{shape[0]} codebooks do not divide {self.indices.size} indices")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -69,7 +76,7 @@ class QuantizedTensor:
     @property
     def bits(self) -> int:
         """Bits of an index."""
-        return self.codebook.size.bit_length() - 1
+        return self.codebooks.shape[1].bit_length() - 1
 
     @property
     def payload_bits(self) -> int:
@@ -78,12 +85,13 @@ class QuantizedTensor:
 
     @property
     def payload_bytes(self) -> int:
-        """Bytes of the codebook and the packed indices."""
-        return self.codebook.nbytes + packed_size(self.indices.size, self.bits)
+        """Bytes of the codebooks and the packed indices."""
+        return self.codebooks.nbytes + packed_size(self.indices.size, self.bits)
 
     def decode(self) -> NDArray[np.float16]:
         """The values, in the shape of the indices."""
-        return self.codebook[self.indices]
+        rows = self.indices.reshape(len(self.codebooks), -1)
+        return np.take_along_axis(self.codebooks, rows.astype(np.intp), 1).reshape(self.shape)
 
 
 PackedTensor = DenseTensor | QuantizedTensor
@@ -95,12 +103,15 @@ def tensor_bytes(name: str, tensor: PackedTensor) -> bytes:
     Raises:
         PromptFileError: a value is not finite, or there are more than `MAX_DIMENSIONS` dimensions.
     """
+    several, indices = b"", b""
     if isinstance(tensor, DenseTensor):
         code = next(code for code, dtype in _DENSE.items() if dtype == tensor.values.dtype)
-        stored, indices = tensor.values, b""
+        stored = tensor.values
     else:
-        code, stored = tensor.bits, tensor.codebook
+        code, stored = tensor.bits, tensor.codebooks
         indices = pack_bits(tensor.indices, tensor.bits)
+        if len(tensor.codebooks) > 1:
+            code, several = _SEVERAL, bytes([tensor.bits]) + varint(len(tensor.codebooks))
     if not np.isfinite(stored).all():
         raise PromptFileError(
             f"tensor {name!r} has values that are not finite: train again with a lower training.lr"
@@ -111,7 +122,7 @@ def tensor_bytes(name: str, tensor: PackedTensor) -> bytes:
         )
     form = bytes([len(tensor.shape) << 4 | code])
     little = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
-    return form + b"".join(map(varint, tensor.shape)) + little.tobytes() + indices
+    return form + b"".join(map(varint, tensor.shape)) + several + little.tobytes() + indices
 
 
 def read_tensor(name: str, reader: Reader, max_values: int) -> PackedTensor:
@@ -123,26 +134,32 @@ def read_tensor(name: str, reader: Reader, max_values: int) -> PackedTensor:
     """
     what = f"tensor {name!r}"
     dimensions, code = divmod(reader.byte(what), 16)
-    if dimensions > MAX_DIMENSIONS or code > max(_DENSE):
-        raise malformed(f"{what} has {dimensions} dimensions in encoding {code}, 8 and 9 are most")
+    if dimensions > MAX_DIMENSIONS or code > _SEVERAL:
+        raise malformed(f"{what} has {dimensions} dimensions in encoding {code}, 8 and 10 are most")
     shape = tuple(reader.varint(what) for _ in range(dimensions))
     count = math.prod(shape)
     if not 1 <= count <= max_values:
         raise malformed(f"{what} of shape {shape} has no value or too many")
     if code in _DENSE:
-        size = count * _DENSE[code].itemsize
-    else:
-        size = packed_size(count, code) + (2 << code)
-    if size != len(reader):
-        raise malformed(f"{what} of shape {shape} takes {size} bytes, but there are {len(reader)}")
-    if code in _DENSE:
+        _require_size(reader, count * _DENSE[code].itemsize, what)
         return DenseTensor(_read_values(reader, _DENSE[code], count, what).reshape(shape))
-    codebook = _read_values(reader, np.dtype(np.float16), 1 << code, what)
+    bits, codebooks = code, 1
+    if code == _SEVERAL:
+        bits, codebooks = reader.byte(what), reader.varint(what)
+        if not 1 <= bits <= 8 or codebooks < 2 or count % codebooks:
+            raise malformed(f"{what} of shape {shape} has {codebooks} codebooks of {bits} bits")
+    _require_size(reader, codebooks * (2 << bits) + packed_size(count, bits), what)
+    entries = _read_values(reader, np.dtype(np.float16), codebooks << bits, what)
     try:
-        indices = unpack_bits(reader.take(len(reader), what), count, code)
+        indices = unpack_bits(reader.take(len(reader), what), count, bits)
     except ValueError as error:
         raise malformed(f"{what}: {error}") from None
-    return QuantizedTensor(indices.reshape(shape), codebook)
+    return QuantizedTensor(indices.reshape(shape), entries.reshape(codebooks, -1))
+
+
+def _require_size(reader: Reader, size: int, what: str) -> None:
+    if size != len(reader):
+        raise malformed(f"{what} takes {size} bytes, but there are {len(reader)}")
 
 
 def _read_values(reader: Reader, dtype: np.dtype, count: int, what: str) -> NDArray[np.floating]:

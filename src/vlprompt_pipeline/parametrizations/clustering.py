@@ -20,7 +20,7 @@ Positions = NDArray[np.intp]
 # Our choices. 8,192 distinct values are the largest CoOp prompt (16 x 512). With more, the splits
 # are sought on a grid and then polished, see `kmeans_1d`.
 EXACT_LIMIT = 8_192
-_POLISH_ROUNDS = 1_000
+_LLOYD_ROUNDS = 1_000
 
 
 class _Sums(NamedTuple):
@@ -63,9 +63,10 @@ def kmeans_1d(values: NDArray[np.floating], k: int) -> Floats:
     splits = np.append(_candidates(ordered[starts], starts), ordered.size)
     best = _best_splits(_Sums(splits.astype(np.float64), totals[splits], squares[splits]), k)
     edges = splits[best]
+    centroids = np.diff(totals[edges]) / np.diff(edges)
     if starts.size > EXACT_LIMIT:
-        edges = _polish(ordered, totals, edges)
-    return center + np.diff(totals[edges]) / np.diff(edges)
+        centroids = _lloyd(ordered, totals, centroids)
+    return center + centroids
 
 
 def _candidates(distinct: Floats, starts: Positions) -> Positions:
@@ -161,13 +162,27 @@ def _search(
     return least, splits[hits[np.searchsorted(hits, begins)]]  # the leftmost of equals
 
 
-def _polish(ordered: Floats, totals: Floats, edges: Positions) -> Positions:
-    """Lloyd's iteration from the clusters between `edges` until it rests: [k + 1]."""
-    for _ in range(_POLISH_ROUNDS):
-        centroids = np.diff(totals[edges]) / np.diff(edges)
+def lloyd_1d(values: NDArray[np.floating], centroids: NDArray[np.floating]) -> Floats:
+    """Centroids `[k]`, ascending, at which Lloyd's iteration from the given ones rests.
+
+    A centroid without values stays where it is. A thousand rounds are the most: our choice.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64), axis=None)
+    center = ordered.mean()
+    ordered -= center
+    totals = np.concatenate(([0.0], np.cumsum(ordered)))
+    return center + _lloyd(ordered, totals, np.asarray(centroids, dtype=np.float64) - center)
+
+
+def _lloyd(ordered: Floats, totals: Floats, centroids: Floats) -> Floats:
+    """Lloyd's iteration on sorted values and their running sums."""
+    edges = None
+    for _ in range(_LLOYD_ROUNDS):
         inner = np.searchsorted(ordered, (centroids[1:] + centroids[:-1]) / 2)
-        moved = np.concatenate((edges[:1], inner, edges[-1:]))
-        if (moved == edges).all() or not np.diff(moved).all():  # at rest, or a cluster would empty
+        moved = np.concatenate(([0], inner, [ordered.size]))
+        if edges is not None and (moved == edges).all():
             break
-        edges = moved
-    return edges
+        edges, counts = moved, np.diff(moved)
+        means = np.diff(totals[edges]) / np.maximum(counts, 1)
+        centroids = np.where(counts > 0, means, centroids)
+    return centroids

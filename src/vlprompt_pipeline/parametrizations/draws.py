@@ -26,6 +26,10 @@ class Draws(nn.Module):
         """Standard normal values `shape` in type and on the device of `like`."""
         return torch.randn(shape, generator=self._next(), dtype=like.dtype).to(like.device)
 
+    def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Values in [0, 1) `shape` in type and on the device of `like`."""
+        return torch.rand(shape, generator=self._next(), dtype=like.dtype).to(like.device)
+
     def keep(self, shape: tuple[int, ...], probability: float, like: Tensor) -> Tensor:
         """1 / probability where a value is kept, else 0: what dropout multiplies by."""
         kept = torch.rand(shape, generator=self._next()) < probability

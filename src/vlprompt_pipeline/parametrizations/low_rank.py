@@ -10,6 +10,7 @@ are our choices.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -18,6 +19,7 @@ from torch import Generator, Tensor, nn
 
 from vlprompt_pipeline.config import Parameters
 from vlprompt_pipeline.parametrizations.draws import Draws
+from vlprompt_pipeline.parametrizations.naming import shown_name
 
 
 class LowRankConfig(Parameters):
@@ -38,6 +40,18 @@ class LowRankConfig(Parameters):
     dropped: Literal["A", "B", "product"] = "A"
 
 
+def low_rank_tensors(module: nn.Module) -> Iterator[tuple[str, LowRank]]:
+    """Every factorised tensor under `module`: its name and its parametrization."""
+    for path, link in module.named_modules():
+        if isinstance(link, LowRank):
+            yield shown_name(path), link
+
+
+def merged(initial: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """The context that inference sees."""
+    return initial + a @ b
+
+
 class LowRank(nn.Module):
     """Parametrization of a context `[…, tokens, width]` by two factors, A first."""
 
@@ -56,8 +70,9 @@ class LowRank(nn.Module):
         dropped = self.config.dropped
         a = self._dropout(a) if dropped == "A" else a
         b = self._dropout(b) if dropped == "B" else b
-        product = a @ b
-        return self.initial + (self._dropout(product) if dropped == "product" else product)
+        if self.training and dropped == "product":
+            return self.initial + self._dropout(a @ b)
+        return merged(self.initial, a, b)
 
     def right_inverse(self, context: Tensor) -> tuple[Tensor, Tensor]:
         """Initial factors: A normal, B zero, so nothing changes."""

@@ -9,7 +9,7 @@ from vlprompt_pipeline.prompts import (  # noqa: F401  (imported to register)
     zero_shot,
 )
 from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
-from vlprompt_pipeline.prompts.build import build_learner, build_plain
+from vlprompt_pipeline.prompts.build import build_learner, build_plain, quantize_after
 from vlprompt_pipeline.prompts.recipe import Recipe, check_recipe, resolve_recipe
 from vlprompt_pipeline.prompts.registry import Method, get_method, method_names, register
 
@@ -23,6 +23,7 @@ __all__ = [
     "check_recipe",
     "get_method",
     "method_names",
+    "quantize_after",
     "register",
     "resolve_recipe",
 ]

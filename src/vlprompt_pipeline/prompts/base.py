@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
@@ -13,8 +12,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import PromptFileError
-
-_PARAMETRIZED = re.compile(r"parametrizations\.(\w+)\.original\d*$")  # as torch names them
+from vlprompt_pipeline.parametrizations.naming import shown_name
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,7 @@ class PromptLearner(nn.Module):
 
     def prompt_names(self) -> tuple[str, ...]:
         """Names of the tensors that make up the prompt, parametrized or not."""
-        stored = (name for name, _ in self.named_parameters())
-        return tuple(dict.fromkeys(_PARAMETRIZED.sub(r"\1", name) for name in stored))
+        return tuple(dict.fromkeys(shown_name(name) for name, _ in self.named_parameters()))
 
     def prompt_tensors(self) -> dict[str, Tensor]:
         """The prompt as the model sees it: parametrizations applied."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from operator import attrgetter
 
 import torch
-from torch import nn
+from torch import Generator, nn
 from torch.nn.utils import parametrize
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.parametrizations.kmeans import KMeansQuantizer
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRank
+from vlprompt_pipeline.parametrizations.naming import tensor_name
 from vlprompt_pipeline.parametrizations.noise import TrainingNoise
+from vlprompt_pipeline.parametrizations.quantized import make_quantizer, quantized_tensors
 from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.prompts.recipe import Recipe
 from vlprompt_pipeline.prompts.registry import get_method
@@ -36,7 +39,8 @@ def build_learner(
     """A learner to train, its tensors parametrized as the recipe says.
 
     Raises:
-        ConfigError, DataError: initial words or class names do not fit the CLIP.
+        ConfigError, DataError: initial words or class names do not fit the CLIP, or groups that
+            share a codebook do not fill a tensor.
     """
     learner = build_plain(recipe, clip, classes, seed)
     generator = torch.Generator().manual_seed(seed)
@@ -47,12 +51,33 @@ def build_learner(
         for name in learner.prompt_names():
             _put_on(learner, name, TrainingNoise(recipe.noise, generator))
     if recipe.quantize:
-        for name in learner.prompt_names():
-            _put_on(learner, name, KMeansQuantizer(recipe.quantize))
+        _quantize(learner, recipe.quantize, generator)
     return learner
+
+
+def quantize_after(learner: PromptLearner, config: QuantizeConfig, seed: int = 0) -> PromptLearner:
+    """Quantize the tensors of a trained learner, in place; it is given back in evaluation mode.
+
+    Factors of a low-rank context are quantized each. The masters stay as they are.
+
+    Raises:
+        ConfigError: groups that share a codebook do not fill a tensor.
+        UserError: the learner is quantized already, or a tensor is not finite.
+    """
+    if any(quantized_tensors(learner)):
+        raise UserError("the learner is quantized already: build it from a recipe without quantize")
+    _quantize(learner, config, torch.Generator().manual_seed(seed))
+    return learner.eval()
+
+
+def _quantize(learner: PromptLearner, config: QuantizeConfig, generator: Generator) -> None:
+    for name, tensor in list(learner.named_parameters()):
+        link = make_quantizer(config, tensor.shape, generator, tensor_name(name))
+        _put_on(learner, name, link.to(tensor.device))
 
 
 def _put_on(learner: PromptLearner, name: str, parametrization: nn.Module) -> None:
     owner, _, tensor = name.rpartition(".")
     module = learner.get_submodule(owner)
     parametrize.register_parametrization(module, tensor, parametrization)
+    parametrization.train(module.training)

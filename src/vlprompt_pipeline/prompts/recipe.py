@@ -12,7 +12,7 @@ from pydantic import SerializeAsAny
 
 from vlprompt_pipeline.config import Parameters, TrainingParameters, parse, unknown
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.parametrizations.kmeans import KMeansConfig
+from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig
 from vlprompt_pipeline.prompts.registry import get_method
@@ -27,7 +27,7 @@ class Recipe(Parameters):
         training: optimiser and schedule; none where there is nothing to train.
         low_rank: factors in place of every context, merged at export.
         noise: on all tensors of the prompt while training.
-        quantize: k-means quantization of all tensors of the prompt while training.
+        quantize: quantization of all trained tensors, factors included, in or after training.
     """
 
     method: str
@@ -36,7 +36,7 @@ class Recipe(Parameters):
     training: TrainingParameters | None = None
     low_rank: LowRankConfig | None = None
     noise: NoiseConfig | None = None
-    quantize: KMeansConfig | None = None
+    quantize: QuantizeConfig | None = None
 
 
 def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recipe:

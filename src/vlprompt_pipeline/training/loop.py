@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch.optim import Optimizer
 
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.parametrizations.kmeans import quantized_tensors
+from vlprompt_pipeline.parametrizations import clustering_row, quantized_tensors
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.prompts.base import PromptLearner
 from vlprompt_pipeline.training.batches import Batches
@@ -29,7 +30,8 @@ def train(
     """Train `learner` in place and return one row an epoch.
 
     A row holds epoch, learning rate, mean loss and each of its terms, and, where tensors are
-    quantized, what their codebooks did. `after_epoch` is called with the learner, in training mode.
+    quantized, what their codebooks did, every re-clustering in a row of `clusterings`.
+    `after_epoch` is called with the learner, in training mode.
 
     Raises:
         UserError: the loss is no longer finite.
@@ -56,12 +58,13 @@ def train(
                 after_epoch(learner)
             advance(1)
     learner.eval()
+    _quantize_after(learner, rows, training.epochs * batches.steps)
     return rows
 
 
 def _epoch(
     learner: PromptLearner, batches: Batches, optimizer: Optimizer, epoch: int
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """One pass over the images; returns means of the loss and its terms, and of the codebooks."""
     totals: dict[str, float] = {}
     for step, (features, labels) in enumerate(batches.epoch(epoch)):
@@ -78,16 +81,28 @@ def _epoch(
     return {**means, **_codebooks(learner)}
 
 
-def _codebooks(learner: PromptLearner) -> dict[str, float]:
-    """What the codebook of each quantized tensor did in the epoch."""
-    row: dict[str, float] = {}
+def _codebooks(learner: PromptLearner) -> dict[str, Any]:
+    """What the codebooks of each quantized tensor did in the epoch."""
+    row: dict[str, Any] = {}
+    clusterings: list[dict[str, Any]] = []
     for name, quantizer, _ in quantized_tensors(learner):
         checks = quantizer.pop_history()
-        row[f"{name}.reclustered"] = sum(check.reclustered for check in checks)
+        made = [clustering_row(name, check) for check in checks if check.reclustered]
+        clusterings += made
+        row[f"{name}.reclustered"] = len(made)
         row[f"{name}.drift"] = max((check.kl for check in checks), default=0.0)
         if checks:
             row[f"{name}.squared_error"] = checks[-1].mean_squared_error
-    return row
+    return {**row, "clusterings": clusterings} if row else {}
+
+
+def _quantize_after(learner: PromptLearner, rows: list[dict], step: int) -> None:
+    """Make the codebooks of tensors that were trained without them."""
+    for name, quantizer, given in quantized_tensors(learner):
+        if quantizer.config.post_training and rows:
+            quantizer.initialise(given, step)
+            made = [clustering_row(name, check) for check in quantizer.pop_history()]
+            rows[-1] = {**rows[-1], "clusterings": [*rows[-1]["clusterings"], *made]}
 
 
 def _check_finite(loss: Tensor, epoch: int, step: int, rate: float) -> None:

@@ -16,12 +16,12 @@ from vlprompt_pipeline.clip import FeatureStore, FrozenClip, ImageSet, TrainingV
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.evaluation.halves import protocol_halves
+from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS
 from vlprompt_pipeline.progress import bar
 from vlprompt_pipeline.prompts import (
     ClassTexts,
     Recipe,
     build_learner,
-    build_plain,
     resolve_recipe,
 )
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
@@ -48,7 +48,8 @@ def check_prompts(
         recipe = resolve_recipe(method, recipes)
         for half in protocol_halves(protocol, card["class_names"]).values():
             try:
-                learner = build_plain(recipe, clip, ClassTexts(half.class_names, card["template"]))
+                classes = ClassTexts(half.class_names, card["template"])
+                learner = build_learner(recipe, clip, classes, seed=0)
             except ConfigError as error:
                 raise ConfigError(f"recipes.{method}.{error}") from None
             parameters.setdefault(method, sum(p.numel() for p in learner.parameters()))
@@ -68,8 +69,12 @@ def train_prompt(
     seed: int,
     *,
     method: str,
-) -> tuple[TrainedPrompt, pd.DataFrame]:
-    """Train the recipe `method`; returns the prompt and its history, one row an epoch."""
+) -> tuple[TrainedPrompt, pd.DataFrame, pd.DataFrame]:
+    """Train the recipe `method`.
+
+    Returns the prompt, its history with one row an epoch, and its clusterings: one row for every
+    time that the codebooks of a tensor were made.
+    """
     recipe = resolve_recipe(method, recipes)
     base = ClassHalf(**{key: tuple(value) for key, value in class_halves["base"].items()})
     classes = ClassTexts(base.class_names, card["template"])
@@ -101,7 +106,18 @@ def train_prompt(
         weights_sha256=clip.weights_sha256,
         provenance=provenance,
     )
-    return prompt, pd.DataFrame(rows, columns=None if rows else ["epoch", "learning_rate", "loss"])
+    return prompt, *_tables(rows)
+
+
+def _tables(rows: list[dict]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """History and clusterings, with their columns even where there is nothing to tell."""
+    clusterings = [
+        {"epoch": row["epoch"], **made} for row in rows for made in row.get("clusterings", [])
+    ]
+    history = pd.DataFrame(rows, columns=None if rows else ["epoch", "learning_rate", "loss"])
+    return history.drop(columns="clusterings", errors="ignore"), pd.DataFrame(
+        clusterings, columns=["epoch", *CLUSTERING_COLUMNS]
+    )
 
 
 def _batches(

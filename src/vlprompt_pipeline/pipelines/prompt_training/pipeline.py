@@ -36,7 +36,7 @@ def _method_node(method: str) -> Node:
     return Node(
         function,
         inputs=SHARED,
-        outputs=[f"{method}.prompt", f"{method}.history"],
+        outputs=[f"{method}.prompt", f"{method}.history", f"{method}.clusterings"],
         name=f"train_{method}",
         namespace=method,
     )

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.export.packed import PackedPrompt, QuantizedTensor, pack, unpack
-from vlprompt_pipeline.parametrizations import KMeansConfig, KMeansQuantizer, decode
+from vlprompt_pipeline.parametrizations import QuantizeConfig, Quantizer, decode
 
 SIGNIFICANT = 2**-11  # of float16, relative
 
 
-def quantizer(bits: int = 1, **settings: object) -> KMeansQuantizer:
-    return KMeansQuantizer(KMeansConfig(bits=bits, **settings))
+def quantizer(bits: int = 1, **settings: object) -> Quantizer:
+    return Quantizer(QuantizeConfig(bits=bits, **settings))
 
 
 def context(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -54,9 +54,9 @@ def test_shows_the_nearest_entry_of_what_is_stored(
     indices, codebook = link.encode(weight)
     assert (shown.shape, shown.dtype) == (weight.shape, dtype)
     assert (indices.shape, indices.dtype) == (weight.shape, torch.uint8)
-    assert (codebook.shape, codebook.dtype) == ((2**bits,), torch.float16)
+    assert (codebook.shape, codebook.dtype) == ((1, 2**bits), torch.float16)
     assert torch.equal(decode(indices, codebook, dtype), shown)
-    values, entries = weight.double().flatten(), codebook.double()
+    values, entries = weight.double().flatten(), codebook[0].double()
     distance = (values - entries[indices.flatten().long()]).abs()
     least = (values[:, None] - entries).abs().min(dim=1).values
     torch.testing.assert_close(distance, least, rtol=0, atol=1e-6 * (1 + abs(offset)))
@@ -163,4 +163,4 @@ def test_transposed_tensor() -> None:
 )
 def test_wrong_configuration(wrong: dict) -> None:
     with pytest.raises(ValidationError):
-        KMeansConfig(**wrong)
+        QuantizeConfig(**wrong)

@@ -1,0 +1,72 @@
+"""How tensors are quantized, as the `quantize` section of a recipe says it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from vlprompt_pipeline.config import Parameters
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parametrizations.codebooks import QuantizerName, Start
+
+
+class QuantizeConfig(Parameters):
+    """How a tensor is quantized.
+
+    Attributes:
+        quantizer: `kmeans` (QPrompt); `lloyd_max`, `uniform` (min-max), `symmetric` and
+            `power_of_two`, codebooks of codebooks.py; `stochastic`: as uniform, but in training a
+            value goes to the entry below or above by chance, the nearer the likelier; `gaussian`:
+            no quantization, but in training noise of the variance of k-means' error at `bits`.
+        bits: per value; a codebook has 2**bits entries.
+        normalise: fit the codebook to (W - mean) / std of the values that share it, and scale back
+            by the mean and std of the moment, so that it follows them between clusterings.
+        codebook: one for the whole tensor, for each row (along the last dimension), or for each
+            group of `group_size` consecutive values.
+        group_size: of `codebook: group`; a smaller tensor is one group.
+        start: where the iteration of `lloyd_max` begins.
+        post_training: train without, and quantize the trained tensor.
+        min_interval_steps: training steps that a clustering stays in force at least. Not published;
+            our choice where none is given: one epoch.
+        kl_threshold: drift of the index histogram, in nats, above which the tensor is clustered
+            anew. Not published; 0.05 is our tentative choice, untested on the published datasets:
+            with 1 bit it is reached when a sixth of the values have changed sides.
+    """
+
+    quantizer: QuantizerName = "kmeans"
+    bits: int = Field(ge=1, le=8)
+    normalise: bool = True
+    codebook: Literal["tensor", "row", "group"] = "tensor"
+    group_size: int | None = Field(default=None, ge=1)
+    start: Start = "quantiles"
+    post_training: bool = False
+    min_interval_steps: int | None = Field(default=None, ge=1)
+    kl_threshold: float = Field(default=0.05, ge=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.codebook == "group") != (self.group_size is not None):
+            raise ValueError("group_size goes with codebook: group, give both or neither")
+        if self.quantizer == "gaussian" and self.post_training:
+            raise ValueError("gaussian is noise in training, there is nothing to do afterwards")
+        return self
+
+    def codebooks(self, shape: Sequence[int], name: str = "the tensor") -> int:
+        """How many codebooks a tensor of that shape has.
+
+        Raises:
+            ConfigError: groups do not fill it.
+        """
+        values = math.prod(shape)
+        if self.codebook == "tensor" or not shape:
+            return 1
+        size = shape[-1] if self.codebook == "row" else min(self.group_size, values)
+        if values % size:
+            raise ConfigError(
+                f"quantize.group_size: groups of {size} do not fill the {values} values of {name}; "
+                "give a divisor of that number"
+            )
+        return values // size

@@ -1,0 +1,63 @@
+"""Quantizers by name, and those that a module has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.utils import parametrize
+
+from vlprompt_pipeline.parametrizations.chance import GaussianNoise, StochasticRounding
+from vlprompt_pipeline.parametrizations.config import QuantizeConfig
+from vlprompt_pipeline.parametrizations.naming import tensor_name
+from vlprompt_pipeline.parametrizations.quantizer import Quantizer
+
+
+def make_quantizer(
+    config: QuantizeConfig, shape: Sequence[int], generator: Generator, name: str = "the tensor"
+) -> Quantizer:
+    """The quantizer that a configuration asks for, for a tensor of that shape.
+
+    Raises:
+        ConfigError: groups do not fill the tensor.
+    """
+    codebooks = config.codebooks(shape, name)
+    if config.quantizer == "stochastic":
+        return StochasticRounding(config, generator, codebooks)
+    if config.quantizer == "gaussian":
+        return GaussianNoise(config, generator, codebooks)
+    return Quantizer(config, codebooks)
+
+
+def quantized_tensors(module: nn.Module) -> Iterator[tuple[str, Quantizer, Tensor]]:
+    """Every quantized tensor under `module`: its name, its quantizer, and what that is given.
+
+    The name is that of the tensor in the module without parametrizations, such as `context`, or
+    `context.a` for a factor. What the quantizer is given has passed the parametrizations put on
+    before it.
+    """
+    for path, owner in module.named_modules():
+        if not parametrize.is_parametrized(owner):
+            continue
+        for name, chain in owner.parametrizations.items():
+            for place, link in enumerate(chain):
+                if isinstance(link, Quantizer):
+                    yield tensor_name(f"{path}.{name}".lstrip(".")), link, _given_to(chain, place)
+
+
+@torch.no_grad()
+def _given_to(chain: parametrize.ParametrizationList, place: int) -> Tensor:
+    """What stands before a link, as in evaluation: without the noise of training."""
+    if place == 0:
+        return chain.original
+    names = ["original"] if chain.is_tensor else [f"original{i}" for i in range(chain.ntensors)]
+    training = chain.training
+    chain.eval()
+    first, *others = islice(chain, place)
+    value = first(*(getattr(chain, name) for name in names))
+    for link in others:
+        value = link(value)
+    chain.train(training)
+    return value

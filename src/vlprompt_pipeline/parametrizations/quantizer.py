@@ -1,0 +1,256 @@
+"""Quantization of a prompt tensor while it is trained, or afterwards.
+
+Source: QPrompt, arXiv 2407.10704 (ECCV 2024): normalisation of the tensor, k-means codebook,
+straight-through gradient, and constrained adaptive clustering, which keeps the codebook until the
+histogram of the indices has drifted. No code of it was published; what is ours is marked. The other
+quantizers are there to be compared with k-means and share everything but the entries' places.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.parametrizations.codebooks import fit_codebook
+from vlprompt_pipeline.parametrizations.config import QuantizeConfig
+
+
+@dataclass(frozen=True)
+class ClusteringCheck:
+    """One look at the codebooks of a tensor: whether it had drifted, and what it was afterwards.
+
+    Attributes:
+        step: training steps done.
+        kl: drift of the index histogram since the last clustering, in nats.
+        reclustered: whether that made new codebooks.
+        mean_squared_error: of the quantized tensor against the master, per value.
+        codebooks: the values in force, [codebooks, 2**bits], each row ascending.
+    """
+
+    step: int
+    kl: float
+    reclustered: bool
+    mean_squared_error: float
+    codebooks: tuple[tuple[float, ...], ...]
+
+
+CLUSTERING_COLUMNS = ("step", "tensor", "kl", "mean_squared_error", "codebooks")
+
+
+def clustering_row(tensor: str, check: ClusteringCheck) -> dict[str, Any]:
+    """A re-clustering as plain values under `CLUSTERING_COLUMNS`, for tables and checkpoints."""
+    codebooks = [list(entries) for entries in check.codebooks]
+    values = (check.step, tensor, check.kl, check.mean_squared_error, codebooks)
+    return dict(zip(CLUSTERING_COLUMNS, values, strict=True))
+
+
+class Quantizer(nn.Module):
+    """Parametrization that shows a tensor of any shape as the nearest entries of its codebooks.
+
+    Put on with `torch.nn.utils.parametrize.register_parametrization`, alone or after others. The
+    first tensor it sees makes the codebooks; after that only `observe`, called by the training
+    loop, changes them, so evaluating changes nothing. With `post_training` it shows a tensor in
+    training as it is, and makes the codebooks where it is evaluated next. The values it shows are
+    rounded to float16 (our choice): they are exactly those that `encode` gives away to be stored.
+
+    The buffers are the whole state: the codebooks in normalised units [codebooks, 2**bits], the
+    step of the last clustering (-1: none yet) and the index histogram it left, of the same shape.
+    """
+
+    stores_indices = True
+    """Whether a file holds what `encode` gives, and not the tensor itself."""
+
+    codebook: Tensor
+    last_step: Tensor
+    histogram: Tensor
+
+    def __init__(self, config: QuantizeConfig, codebooks: int = 1) -> None:
+        super().__init__()
+        self.config = config
+        shape = (codebooks, 2**config.bits)
+        self.register_buffer("codebook", torch.zeros(shape))
+        self.register_buffer("last_step", torch.tensor(-1))
+        self.register_buffer("histogram", torch.zeros(shape, dtype=torch.int64))
+        self._history: list[ClusteringCheck] = []
+        self._mirror()
+        self.register_load_state_dict_post_hook(_adopt_state)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The quantized tensor, in shape and dtype of `weight`; its gradient is that of `weight`.
+
+        NaN in `weight` stays NaN, for the loop's check of the loss to find.
+
+        Raises:
+            UserError: the first tensor seen has values that are not finite.
+        """
+        if self.config.post_training and self.training:
+            self._forget()
+            return weight
+        if not self._ready:
+            self.initialise(weight)
+        shown = self._show(weight.detach(), self.training)
+        return shown + (weight - weight.detach())  # adds zeros, so the shown values stay exact
+
+    def initialise(self, weight: Tensor, step: int = 0) -> None:
+        """Make the codebooks from `weight`, whatever was before.
+
+        Raises:
+            UserError: `weight` has values that are not finite or beyond float16.
+        """
+        self._cluster(weight, step)
+        self._record(weight, step, kl=0.0, reclustered=True)
+
+    def observe(self, step: int, weight: Tensor, epoch_steps: int) -> None:
+        """Constrained adaptive clustering; to be called after each step of the optimiser.
+
+        Does nothing until the interval is over. From then on every call compares the histogram of
+        indices that `weight` has now with the one that the last clustering left, and clusters anew
+        above the threshold. With several codebooks it is one histogram over (codebook, entry), the
+        drift of which is the mean of theirs. Our choice: a codebook of equal entries, as of a
+        tensor that starts as all zeros, is compared at once.
+
+        Args:
+            step: optimiser steps done in this run of training, so 1 at the first call.
+            weight: what `forward` is given, as `quantized_tensors` finds it.
+            epoch_steps: steps in an epoch, the interval if the configuration gives none.
+
+        Raises:
+            UserError: `weight` has values that are not finite or beyond float16.
+        """
+        interval = self.config.min_interval_steps or epoch_steps
+        if self.config.post_training or (step - self._last < interval and not self._flat):
+            return
+        _require_finite(weight)
+        kl = _divergence(self._count(weight), self.histogram)
+        drifted = kl > self.config.kl_threshold
+        if drifted:
+            self._cluster(weight, step)
+        self._record(weight, step, kl, drifted)
+
+    def encode(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """What has to be stored: indices (uint8, shape of `weight`) and codebooks (float16).
+
+        `decode` of these is what `forward` shows in evaluation, bit for bit.
+
+        Raises:
+            UserError: `weight` has values that are not finite or beyond float16.
+        """
+        _require_finite(weight)
+        if not self._ready:
+            self.initialise(weight)
+        indices, codebooks = self._assign(weight, training=False)
+        _require_finite(codebooks)
+        return indices.to(torch.uint8).reshape(weight.shape), codebooks
+
+    def pop_history(self) -> list[ClusteringCheck]:
+        """The checks since the last call, or since a state was loaded; forgets them."""
+        rows, self._history = self._history, []
+        return rows
+
+    def _show(self, weight: Tensor, training: bool) -> Tensor:
+        """What stands in the place of `weight`."""
+        indices, codebooks = self._assign(weight, training)
+        return decode(indices, codebooks, weight.dtype).view(weight.shape)
+
+    def _assign(self, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        """Indices that stand for the values, [codebooks, values], and the codebooks."""
+        return self._nearest(weight)
+
+    @torch.no_grad()
+    def _nearest(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Index of the nearest entry for each value, [codebooks, values], and the codebooks.
+
+        These are in units of `weight`. Distances are compared after scaling back, which orders them
+        as before, and against the rounded entries, which are the ones shown. Halfway, the lower
+        entry is taken.
+        """
+        values = self._rows(weight)
+        codebooks = self._scaled(values)
+        entries = codebooks.float()
+        return torch.searchsorted((entries[:, 1:] + entries[:, :-1]) / 2, values), codebooks
+
+    def _rows(self, weight: Tensor) -> Tensor:
+        """The values that share a codebook in a row each, [codebooks, values], float32."""
+        return weight.float().reshape(len(self.codebook), -1).contiguous()
+
+    def _scaled(self, values: Tensor) -> Tensor:
+        """Codebooks in units of the values, float16."""
+        scaled = self.codebook
+        if self.config.normalise:
+            std, mean = torch.std_mean(values, dim=1, correction=0, keepdim=True)
+            scaled = scaled * std + mean
+        return scaled.half() + 0.0  # no minus zero: forward would show it as plus zero
+
+    @torch.no_grad()
+    def _cluster(self, weight: Tensor, step: int) -> None:
+        _require_finite(weight)
+        values = self._rows(weight)
+        if self.config.normalise:
+            std, mean = torch.std_mean(values, dim=1, correction=0, keepdim=True)
+            values = (values - mean) / torch.where(std > 0, std, 1.0)  # a constant becomes zeros
+        entries, start = self.codebook.shape[1], self.config.start
+        rows = values.cpu().numpy().astype(np.float64)
+        fitted = [fit_codebook(row, self.config.quantizer, entries, start) for row in rows]
+        self.codebook.copy_(torch.from_numpy(np.stack(fitted)))
+        _require_finite(self._nearest(weight)[1])
+        self.last_step.fill_(step)
+        self.histogram.copy_(self._count(weight))
+        self._mirror()
+
+    def _count(self, weight: Tensor) -> Tensor:
+        indices, codebooks = self._nearest(weight)
+        first = codebooks.shape[1] * torch.arange(len(codebooks), device=indices.device)
+        counts = torch.bincount((indices + first[:, None]).flatten(), minlength=codebooks.numel())
+        return counts.view_as(codebooks)
+
+    @torch.no_grad()
+    def _record(self, weight: Tensor, step: int, kl: float, reclustered: bool) -> None:
+        indices, codebooks = self._nearest(weight)
+        error = (decode(indices, codebooks) - self._rows(weight)).square().mean().item()
+        entries = tuple(map(tuple, codebooks.tolist()))
+        self._history.append(ClusteringCheck(step, kl, reclustered, error, entries))
+
+    def _forget(self) -> None:
+        """The tensor changes as if it had never been quantized."""
+        if self._ready:
+            self.last_step.fill_(-1)
+            self._history.clear()
+            self._mirror()
+
+    def _mirror(self) -> None:
+        """Keep what every step asks for, which would cost a round trip to the device to ask."""
+        self._last = int(self.last_step)
+        self._ready = self._last >= 0
+        self._flat = bool((self.codebook[:, 0] == self.codebook[:, -1]).any())
+
+
+def decode(indices: Tensor, codebooks: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The tensor that `Quantizer.encode` described, in the shape of `indices`."""
+    rows = indices.long().reshape(len(codebooks), -1)
+    return codebooks.to(dtype).gather(1, rows).view(indices.shape)
+
+
+def _adopt_state(quantizer: Quantizer, _incompatible: object) -> None:
+    """A loaded state is the end of its own past, which whoever stored it has kept."""
+    quantizer._mirror()
+    quantizer._history.clear()
+
+
+def _divergence(now: Tensor, then: Tensor) -> float:
+    """KL(now || then) of two histograms in nats; one is added to each count (our choice)."""
+    p, q = (counts.cpu().numpy() + 1.0 for counts in (now, then))
+    p, q = p / p.sum(), q / q.sum()
+    return float(np.sum(p * np.log(p / q)))
+
+
+def _require_finite(values: Tensor) -> None:
+    if not torch.isfinite(values).all():
+        raise UserError(
+            "a tensor to be quantized holds values that are not finite or beyond float16 (65504): "
+            "training diverged, lower training.lr"
+        )
