@@ -31,7 +31,7 @@ def post_training(
             for seed in plan.seeds:
                 base = material.classes["base"]
                 learner = build_learner(plan.plain, material.clip, base, seed)
-                learner.load_state_dict(results[Run(plan.plain, seed)].state)
+                learner.load_state_dict(results[Run.of(plan.plain, seed)].state)
                 quantize_after(learner, config, seed)
                 scores = score_row(score_packed(learner, recipe, material))
                 rows.append({"quantizer": quantizer, "bits": bits, "seed": seed, **scores})

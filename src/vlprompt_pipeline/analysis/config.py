@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from vlprompt_pipeline.config import Parameters
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parametrizations.codebooks import QuantizerName
 from vlprompt_pipeline.prompts import check_recipe, resolve_recipe
 
+
+def _several(value: Any) -> Any:
+    """A list, or on the command line its items joined by `+`."""
+    return tuple(str(value).split("+")) if isinstance(value, str | int | float) else value
+
+
+Several = BeforeValidator(_several)
 Bits = Annotated[int, Field(ge=1, le=8)]
 Strength = Annotated[float, Field(gt=0)]
 
@@ -32,11 +40,11 @@ class AnalysisParameters(Parameters):
 
     method: str
     seeds: int = Field(ge=1)
-    storage: tuple[str, ...]
-    spectrum: tuple[str, ...]
-    noise: tuple[Strength, ...]
-    bits: tuple[Bits, ...] = Field(min_length=1)
-    quantizers: tuple[str, ...] = Field(min_length=1)
+    storage: Annotated[tuple[str, ...], Several]
+    spectrum: Annotated[tuple[str, ...], Several]
+    noise: Annotated[tuple[Strength, ...], Several]
+    bits: Annotated[tuple[Bits, ...], Several, Field(min_length=1)]
+    quantizers: Annotated[tuple[QuantizerName, ...], Several, Field(min_length=1)]
     ablation_bits: Bits
     histogram_every: int = Field(ge=1)
     bins: int = Field(ge=2)
@@ -47,9 +55,7 @@ class AnalysisParameters(Parameters):
         return tuple(dict.fromkeys((self.method, *self.spectrum, *self.storage)))
 
 
-def check_analysis(
-    analysis: AnalysisParameters, recipes: Mapping[str, Any], protocol: str
-) -> None:
+def check_analysis(analysis: AnalysisParameters, recipes: Mapping[str, Any], protocol: str) -> None:
     """Refuse what cannot be analysed.
 
     Raises:

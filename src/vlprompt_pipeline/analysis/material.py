@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from vlprompt_pipeline.clip import FrozenClip
-from vlprompt_pipeline.prompts import ClassTexts, PromptLearner
+from vlprompt_pipeline.prompts import ClassTexts, PromptLearner, Recipe
 from vlprompt_pipeline.training import Batches
 
 HALVES = ("base", "new")
@@ -41,13 +41,17 @@ class Material:
         clip: the frozen CLIP.
         classes: of each half, `base` and `new`.
         test: test images of each half.
-        batches: training images of the base classes, called with seed and batch size.
-        identities: what the training images of each seed and the test images are, by seed: part of
-            the fingerprint of a result.
+        batches: training images of the base classes, called with recipe and seed.
+        described: what the images of each seed and of the test are, as text.
     """
 
     clip: FrozenClip
     classes: Mapping[str, ClassTexts]
     test: Mapping[str, TestImages]
-    batches: Callable[[int, int], Batches]
-    identities: Mapping[int, str]
+    batches: Callable[[Recipe, int], Batches]
+    described: Mapping[int, str]
+
+    def identity(self, seed: int) -> list[object]:
+        """Everything that a result with this seed depends on, besides the recipe."""
+        classes = [[texts.names, texts.template] for texts in self.classes.values()]
+        return [self.clip.weights_sha256, classes, self.described[seed]]

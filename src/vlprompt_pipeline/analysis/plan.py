@@ -59,7 +59,7 @@ class Plan:
         others = (*self.quantizers, *self.ablation, *self.storage)
         for variant in (*followed, *others):
             for seed in self.seeds:
-                runs.setdefault(Run(variant.recipe, seed), variant in followed)
+                runs.setdefault(Run.of(variant.recipe, seed), variant in followed)
         return runs
 
 
@@ -71,10 +71,10 @@ def make_plan(
     Raises:
         ConfigError: a recipe is not what it should be.
     """
-    host = resolve_recipe(analysis.method, recipes)
+    named = {name: resolve_recipe(name, recipes) for name in analysis.recipes()}
+    host = named[analysis.method]
     plain = host.model_copy(update={"quantize": None, "noise": None})
     by_bits = {bits: _quantized(plain, bits) for bits in analysis.bits}
-    named = {name: resolve_recipe(name, recipes) for name in (*analysis.storage, *analysis.spectrum)}
     return Plan(
         host=host,
         plain=plain,
@@ -92,7 +92,9 @@ def make_plan(
             for name in analysis.quantizers
             for bits in analysis.bits
         ),
-        spectrum=tuple(Variant({"title": named[name].title}, named[name]) for name in analysis.spectrum),
+        spectrum=tuple(
+            Variant({"title": named[name].title}, named[name]) for name in analysis.spectrum
+        ),
         ablation=tuple(
             Variant({"stage": stage}, _quantized(plain, analysis.ablation_bits, **settings))
             for stage, settings in ABLATION.items()

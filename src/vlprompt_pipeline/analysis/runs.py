@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,29 +24,26 @@ from vlprompt_pipeline.prompts import Recipe
 
 @dataclass(frozen=True)
 class Run:
-    """A recipe and a seed; `followed` if it is scored and its context is kept in every epoch."""
+    """A recipe, its title aside, and a seed. Made by `of`; equal runs are trained once."""
 
     recipe: Recipe
     seed: int
-    followed: bool
 
-    @cached_property
-    def settings(self) -> str:
-        """Recipe, seed and `followed` as text; equal for equal runs."""
-        values = self.recipe.model_dump(mode="json", exclude={"title"})
-        return json.dumps([values, self.seed, self.followed], sort_keys=True)
+    @classmethod
+    def of(cls, recipe: Recipe, seed: int) -> Run:
+        """The run of a recipe, which may have any title."""
+        return cls(recipe.model_copy(update={"title": ""}), seed)
 
-    def fingerprint(self, material: Material) -> str:
-        """Hash of everything the result depends on."""
-        classes = [[texts.names, texts.template] for texts in material.classes.values()]
+    def fingerprint(self, material: Material, followed: bool) -> str:
+        """Hash of everything the result depends on, and of whether it has curves."""
         parts = [
-            self.settings,
-            material.identities[self.seed],
-            material.clip.weights_sha256,
-            classes,
+            self.recipe.model_dump(mode="json"),
+            self.seed,
+            followed,
+            material.identity(self.seed),
             __version__,
         ]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)

@@ -180,20 +180,6 @@ class Sheet:
         for x, y, text in zip(xs, ys, texts, strict=True):
             self._values.append((axes, x, y, index, text))
 
-    def level(self, axes: Axes, value: float, text: str) -> None:
-        """A thin horizontal line with a name."""
-        axes.axhline(value, color=MUTED, linewidth=0.8, dashes=(2, 2), zorder=0.8)
-        axes.annotate(
-            text,
-            (1, value),
-            xycoords=axes.get_yaxis_transform(),
-            xytext=(-2, 3),
-            textcoords="offset points",
-            ha="right",
-            fontsize=7.5,
-            color=MUTED,
-        )
-
     def categories(self, names: Sequence[str]) -> None:
         """Name the places 0, 1, … of the x axes."""
         for axes in [axes for row in self.axes for axes in row]:

@@ -36,7 +36,8 @@ def tables(
         plan: what was trained.
         results: of every run of the plan.
         afterwards: scores of prompts quantized after training, as `post_training` makes them.
-        bins, every: of the histograms, and epochs between them.
+        bins: of the histograms.
+        every: epochs between two of them.
     """
     in_training = _scores(plan.quantizers, plan.seeds, results).assign(training="QAT")
     sweep = pd.concat([in_training, afterwards], ignore_index=True)
@@ -73,9 +74,7 @@ def over_seeds(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 def score_row(scores: Mapping[str, int]) -> dict[str, Any]:
     """Accuracies and sizes of a packed prompt."""
-    accuracy = {
-        half: 100 * scores[f"{half}_correct"] / scores[f"{half}_total"] for half in HALVES
-    }
+    accuracy = {half: 100 * scores[f"{half}_correct"] / scores[f"{half}_total"] for half in HALVES}
     return accuracy | {
         name: scores[name] for name in ("payload_bytes", "file_bytes", "trainable_parameters")
     }
@@ -84,7 +83,7 @@ def score_row(scores: Mapping[str, int]) -> dict[str, Any]:
 def _scores(variants: Sequence[Variant], seeds: Sequence[int], results: Results) -> pd.DataFrame:
     """One row a run: labels, seed, and what its packed prompt scores."""
     return pd.DataFrame(
-        {**variant.labels, "seed": seed, **score_row(results[Run(variant.recipe, seed)].scores)}
+        {**variant.labels, "seed": seed, **score_row(results[Run.of(variant.recipe, seed)].scores)}
         for variant in variants
         for seed in seeds
     )
@@ -96,7 +95,7 @@ def _curves(variants: Sequence[Variant], seeds: Sequence[int], results: Results)
         {**variant.labels, "seed": seed, "epoch": epoch, "base": base, "new": new}
         for variant in variants
         for seed in seeds
-        for epoch, (base, new) in enumerate(_accuracies(results[Run(variant.recipe, seed)]))
+        for epoch, (base, new) in enumerate(_accuracies(results[Run.of(variant.recipe, seed)]))
     )
 
 
@@ -110,25 +109,21 @@ def _accuracies(result: Result) -> list[list[float]]:
 
 def _histograms(plan: Plan, results: Results, bins: int, every: int) -> pd.DataFrame:
     """Share of the values in each bin, for the first seed, before training and every few epochs."""
-    contexts = results[Run(plan.plain, plan.seeds[0])].contexts
-    counts, edges = histograms(contexts, bins)
-    return pd.DataFrame(
-        {
-            "seed": plan.seeds[0],
-            "epoch": epoch,
-            "low": edges[:-1],
-            "high": edges[1:],
-            "share": counts[epoch] / counts[epoch].sum(),
-        }
+    contexts = results[Run.of(plan.plain, plan.seeds[0])].contexts
+    counts, edges = (part.numpy() for part in histograms(contexts, bins))
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    moments = [
+        pd.DataFrame({"epoch": epoch, "low": edges[:-1], "high": edges[1:], "share": shares[epoch]})
         for epoch in range(0, len(contexts), every)
-    ).explode(["low", "high", "share"], ignore_index=True)
+    ]
+    return pd.concat(moments, ignore_index=True).assign(seed=plan.seeds[0])
 
 
 def _divergence(plan: Plan, results: Results, bins: int) -> pd.DataFrame:
     """KL between the histograms of neighbouring epochs, in nats: mean and std over seeds."""
     rows = []
     for seed in plan.seeds:
-        counts, _ = histograms(results[Run(plan.plain, seed)].contexts, bins)
+        counts, _ = histograms(results[Run.of(plan.plain, seed)].contexts, bins)
         drift = enumerate(neighbour_divergence(counts).tolist(), start=1)
         rows += [{"seed": seed, "epoch": epoch, "kl": kl} for epoch, kl in drift]
     groups = pd.DataFrame(rows).groupby("epoch")
@@ -143,27 +138,38 @@ def _divergence(plan: Plan, results: Results, bins: int) -> pd.DataFrame:
 
 def _spectrum(plan: Plan, results: Results) -> pd.DataFrame:
     """Effective rank and ID_1 of the prompt in each epoch, beside new-class accuracy."""
-    rows = []
+    parts = []
     for variant in plan.spectrum:
         for seed in plan.seeds:
-            result = results[Run(variant.recipe, seed)]
+            result = results[Run.of(variant.recipe, seed)]
             values = singular_values(result.contexts)
-            rows += [
-                {**variant.labels, "seed": seed, "epoch": epoch, "density": d, "rank": r, "new": new}
-                for epoch, (d, r, (_, new)) in enumerate(
-                    zip(
-                        information_density(values, 1).tolist(),
-                        effective_rank(values).tolist(),
-                        _accuracies(result),
-                        strict=True,
-                    )
-                )
-            ]
-    groups = pd.DataFrame(rows).groupby(["title", "epoch"], sort=False)
+            measured = pd.DataFrame(
+                {
+                    "epoch": range(len(values)),
+                    "density": information_density(values, 1).tolist(),
+                    "rank": effective_rank(values).tolist(),
+                    "new": [new for _, new in _accuracies(result)],
+                }
+            )
+            parts.append(measured.assign(**variant.labels, seed=seed))
+    groups = pd.concat(parts).groupby(["title", "epoch"], sort=False)
     table = groups[["seed"]].count().rename(columns={"seed": "n_seeds"})
     for name in ("density", "rank", "new"):
         table[f"{name}_mean"], table[f"{name}_std"] = groups[name].mean(), groups[name].std(ddof=0)
     return table.reset_index()
+
+
+def _ablation(plan: Plan, results: Results, sweep: pd.DataFrame) -> pd.DataFrame:
+    """The stages of the quantizer, then what they are to be compared with."""
+    bits = plan.ablation[0].recipe.quantize.bits
+    after = sweep["training"].eq("PTQ") & sweep["quantizer"].eq("kmeans") & sweep["bits"].eq(bits)
+    columns = ["stage", "seed", *HALVES, "payload_bytes", "file_bytes", "trainable_parameters"]
+    parts = [
+        _scores(plan.ablation, plan.seeds, results),
+        sweep[after].assign(stage="after training"),
+        _scores([Variant({"stage": "not quantized"}, plan.plain)], plan.seeds, results),
+    ]
+    return pd.concat([part[columns] for part in parts], ignore_index=True)
 
 
 def _h(base: pd.Series, new: pd.Series) -> list[float]:

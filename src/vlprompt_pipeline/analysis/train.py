@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import torch
@@ -22,7 +22,7 @@ Results = dict[Run, Result]
 
 
 def train_runs(
-    runs: Sequence[Run],
+    runs: Mapping[Run, bool],
     material: Material,
     store: ResultStore,
     prompts_at_once: int,
@@ -31,18 +31,19 @@ def train_runs(
     """The result of each run, from the store or trained now and stored.
 
     Args:
-        runs: what is asked for.
+        runs: what is asked for, and whether it is followed through the epochs.
         material: data of every seed of the runs.
         store: where results are kept.
         prompts_at_once: learners times classes in one batch of the text tower, at most.
         progress: shown over the runs that are not in the store.
     """
-    found = {run: store.load(run.fingerprint(material)) for run in runs}
-    missing = [run for run, result in found.items() if result is None]
+    names = {run: run.fingerprint(material, followed) for run, followed in runs.items()}
+    found = {run: store.load(name) for run, name in names.items()}
+    missing = [run for run in runs if found[run] is None]
     with progress("analysis runs", len(missing)) as advance:
-        for group in _groups(missing, material, prompts_at_once):
-            for run, result in zip(group, _train(group, material), strict=True):
-                store.save(run.fingerprint(material), result)
+        for group in _groups(missing, runs, material, prompts_at_once):
+            for run, result in zip(group, _train(group, runs[group[0]], material), strict=True):
+                store.save(names[run], result)
                 found[run] = result
             advance(len(group))
     return found
@@ -62,29 +63,30 @@ def score_packed(learner: PromptLearner, recipe: Recipe, material: Material) -> 
     return scores
 
 
-def _groups(runs: Sequence[Run], material: Material, at_once: int) -> Iterator[list[Run]]:
+def _groups(
+    runs: Sequence[Run], followed: Mapping[Run, bool], material: Material, at_once: int
+) -> Iterator[list[Run]]:
     """Runs that share a batch, as many as fit; each other run alone."""
-    alike: dict[str, list[Run]] = defaultdict(list)
+    alike: dict[object, list[Run]] = defaultdict(list)
     for run in runs:
-        learner = build_plain(run.recipe, material.clip, material.classes["base"], run.seed)
-        if can_share(learner) and run.recipe.training:
-            recipe = run.recipe
-            alike[f"{recipe.prompt!r} {recipe.training!r} {run.followed}"].append(run)
-        else:
-            yield [run]
+        recipe = run.recipe
+        learner = build_plain(recipe, material.clip, material.classes["base"], run.seed)
+        shared = recipe.training and can_share(learner)
+        key = (recipe.method, recipe.prompt, recipe.training, followed[run])
+        alike[key if shared else run].append(run)
     size = max(1, at_once // len(material.classes["base"].names))
     for group in alike.values():
         yield from (group[start : start + size] for start in range(0, len(group), size))
 
 
-def _train(group: Sequence[Run], material: Material) -> list[Result]:
+def _train(group: Sequence[Run], followed: bool, material: Material) -> list[Result]:
     """Results of runs of one group, trained together if they can be."""
     recipe, base = group[0].recipe, material.classes["base"]
     learners = [build_learner(run.recipe, material.clip, base, run.seed) for run in group]
-    following = Following(recipe, material) if group[0].followed else None
+    following = Following(recipe, material) if followed else None
     if recipe.training:
         seeds = list(dict.fromkeys(run.seed for run in group))
-        sources = [material.batches(seed, recipe.training.batch_size) for seed in seeds]
+        sources = [material.batches(recipe, seed) for seed in seeds]
         learner, batches = learners[0], sources[0]
         if can_share(learner):
             learner = SideBySide(learners, [seeds.index(run.seed) for run in group])

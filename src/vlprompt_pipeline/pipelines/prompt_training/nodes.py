@@ -93,7 +93,7 @@ def train_prompt(
     learner = build_learner(recipe, clip, classes, seed)
     rows: list[dict] = []
     if recipe.training:
-        batches = _batches(
+        batches = training_batches(
             recipe, clip, card, few_shot, base, training_features, store, features, seed
         )
         fingerprint = _fingerprint(recipe, classes, clip, training_features, provenance)
@@ -120,7 +120,7 @@ def _tables(rows: list[dict]) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
 
 
-def _batches(
+def training_batches(
     recipe: Recipe,
     clip: FrozenClip,
     card: dict[str, Any],

@@ -1,0 +1,143 @@
+"""From a dataset's features to the figures of its analysis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from vlprompt_pipeline.analysis import (
+    AnalysisParameters,
+    Conditions,
+    Material,
+    Plan,
+    Results,
+    ResultStore,
+    TestImages,
+    check_analysis,
+    draw,
+    make_plan,
+    post_training,
+    render_page,
+    tables,
+    train_runs,
+)
+from vlprompt_pipeline.benchmarks import ClassHalf, FewShotSet
+from vlprompt_pipeline.clip import FeatureStore, FrozenClip
+from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.evaluation.wording import seeds_text, shots_text
+from vlprompt_pipeline.pipelines.feature_extraction.nodes import extract_training_features
+from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import draw_few_shot_set
+from vlprompt_pipeline.pipelines.prompt_training.nodes import training_batches
+from vlprompt_pipeline.progress import bar
+from vlprompt_pipeline.prompts import ClassTexts, Recipe
+from vlprompt_pipeline.training import Batches
+
+
+def plan_analysis(
+    analysis: AnalysisParameters, recipes: dict[str, Any], protocol: str, seed: int
+) -> Plan:
+    """What is to be trained; what cannot be is refused before anything is read.
+
+    Raises:
+        ConfigError: an unknown recipe, one that cannot be followed, or another protocol.
+    """
+    check_analysis(analysis, recipes, protocol)
+    return make_plan(analysis, recipes, seed)
+
+
+def gather_material(
+    plan: Plan,
+    clip: FrozenClip,
+    table: pd.DataFrame,
+    card: dict[str, Any],
+    class_halves: dict[str, Any],
+    test_features: dict[str, Any],
+    store: Path,
+    features: FeatureParameters,
+    shots: int,
+) -> Material:
+    """Few-shot sets and training features of every seed, and the test features of both halves."""
+    halves = {
+        name: ClassHalf(**{key: tuple(value) for key, value in half.items()})
+        for name, half in class_halves.items()
+    }
+    values = FeatureStore(store).load(test_features["key"]).of(clip)[:, 0].to(clip.device)
+    test = table[table["part"] == "test"].reset_index(drop=True)
+    images = {}
+    for name, half in halves.items():
+        rows = torch.from_numpy(test["label"].isin(half.labels).to_numpy().copy())
+        labels = torch.from_numpy(half.restrict(test)["label"].to_numpy().copy())
+        images[name] = TestImages(values[rows.to(clip.device)], labels.to(clip.device))
+    sampled = {seed: draw_few_shot_set(table, card, shots, seed) for seed in plan.seeds}
+    described = {
+        seed: extract_training_features(clip, table, card, few_shot, store, features, seed)
+        for seed, few_shot in sampled.items()
+    }
+
+    def batches(recipe: Recipe, seed: int) -> Batches:
+        few_shot = FewShotSet.from_dict(sampled[seed])
+        seeded = described[seed]
+        base = halves["base"]
+        return training_batches(recipe, clip, card, few_shot, base, seeded, store, features, seed)
+
+    return Material(
+        clip=clip,
+        classes={
+            name: ClassTexts(half.class_names, card["template"]) for name, half in halves.items()
+        },
+        test=images,
+        batches=batches,
+        described={
+            seed: f"{described[seed]} {sampled[seed]['digest']} {test_features['key']}"
+            for seed in plan.seeds
+        },
+    )
+
+
+def train_prompts(
+    plan: Plan, material: Material, folder: Path, analysis: AnalysisParameters
+) -> Results:
+    """The result of every run of the plan, from disk or trained."""
+    return train_runs(plan.runs(), material, ResultStore(folder), analysis.prompts_at_once, bar)
+
+
+def tabulate(
+    plan: Plan,
+    material: Material,
+    results: Results,
+    analysis: AnalysisParameters,
+    card: dict[str, Any],
+    dataset: str,
+    shots: int,
+    seed: int,
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """The numbers behind every figure, and the conditions that they hold under."""
+    afterwards = post_training(plan, results, material, analysis)
+    data = f"{card['name']} ({card['random_split']})" if card["random_split"] else card["name"]
+    conditions = {
+        "text": f"{data}, {shots_text(shots)}, {seeds_text(plan.seeds)}, CLIP {material.clip.name}",
+        "method": plan.plain.title,
+        "seeds": len(plan.seeds),
+        "command": (
+            "kedro run --pipelines=analysis "
+            f"--params=dataset={dataset},shots={shots},seed={seed},"
+            f"analysis.method={analysis.method},analysis.seeds={analysis.seeds}"
+        ),
+    }
+    made = tables(plan, results, afterwards, analysis.bins, analysis.histogram_every)
+    return made, conditions
+
+
+def draw_figures(
+    loaders: dict[str, Any], conditions: dict[str, Any]
+) -> tuple[dict[str, Figure], str]:
+    """Every figure, and the page that holds them all; from the tables on disk alone."""
+    made = {name: load() for name, load in loaders.items()}
+    sheets = draw(made, Conditions(**conditions))
+    return {name: sheet.figure for name, sheet in sheets.items()}, render_page(
+        sheets, made, Conditions(**conditions)
+    )
