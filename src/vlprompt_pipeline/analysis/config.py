@@ -15,7 +15,7 @@ from vlprompt_pipeline.prompts import check_recipe, resolve_recipe
 
 def _several(value: Any) -> Any:
     """A list, or on the command line its items joined by `+`."""
-    return tuple(str(value).split("+")) if isinstance(value, str | int | float) else value
+    return tuple(str(value).split("+")) if isinstance(value, (str, int, float)) else value
 
 
 Several = BeforeValidator(_several)

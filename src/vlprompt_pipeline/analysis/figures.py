@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from vlprompt_pipeline.analysis.sheet import Caption, Sheet
+from vlprompt_pipeline.evaluation.drawing import MUTED
 from vlprompt_pipeline.evaluation.wording import human_bytes, plus_minus
 
 _NAMES = {
@@ -23,7 +24,7 @@ _NAMES = {
     "stochastic": "stochastic rounding",
     "gaussian": "Gaussian noise",
 }
-_SCORES = {"base_mean": "base (%)", "new_mean": "new (%)", "h": "H (%)"}
+_SCORES = {"base_mean": "base accuracy (%)", "new_mean": "new accuracy (%)", "h": "H (%)"}
 _STDS = {"base_mean": "base_std", "new_mean": "new_std", "h": "h_std"}
 _RIDGE = 1.6
 """Height of the tallest ridge, in distances between two epochs."""
@@ -57,12 +58,13 @@ def storage_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
         _caption(
             about,
             "Accuracy against storage",
-            "of the packed file, all that ships; line: the host quantized while training, "
-            "1 bit on the left",
+            "of the packed file, all that ships; numbers: bits a value, quantized while training",
         ),
         x="bytes on disk (logarithmic)",
         ys=list(_SCORES.values()),
         series=titles,
+        reference=not table["trainable_parameters"].iloc[0],
+        marks=True,
     )
     for [axes], score in zip(sheet.axes, _SCORES, strict=True):
         for title, rows in table.groupby("title", sort=False):
@@ -79,6 +81,16 @@ def storage_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
                 texts,
                 joined=len(rows) > 1,
             )
+            for row in rows[rows["bits"] > 0].to_dict("records"):
+                axes.annotate(
+                    row["bits"],
+                    (row["file_bytes"], row[score]),
+                    xytext=(0, 6),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=7.5,
+                    color=MUTED,
+                )
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{human_bytes(size)}"))
@@ -192,6 +204,7 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
         ys=list(_SCORES.values()),
         series=[_NAMES[name] for name in quantizers],
         columns=list(modes.values()),
+        marks=True,
     )
     for row, score in zip(sheet.axes, _SCORES, strict=True):
         for axes, mode in zip(row, modes, strict=True):
@@ -220,7 +233,7 @@ def spectrum_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
             "effective rank the exponential of the shares' entropy",
         ),
         x="epoch",
-        ys=["ID_1", "effective rank", "new (%)"],
+        ys=["ID_1", "effective rank", "new accuracy (%)"],
         series=list(dict.fromkeys(table["title"])),
     )
     for [axes], name in zip(sheet.axes, ("density", "rank", "new"), strict=True):
@@ -253,7 +266,7 @@ def ablation_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
         texts = [f"{row.stage}: {_scored(row)}" for row in table.itertuples()]
         places = range(len(table))
         sheet.marks(axes, "score", places, table[score], table[_STDS[score]], texts)
-    sheet.categories([str(stage) for stage in table["stage"]])
+    sheet.categories([_broken(stage) for stage in table["stage"]])
     return sheet
 
 
@@ -262,7 +275,7 @@ def _over_epochs(table: pd.DataFrame, caption: Caption) -> Sheet:
     sheet = Sheet(
         caption,
         x="epoch",
-        ys=["base (%)", "new (%)"],
+        ys=["base accuracy (%)", "new accuracy (%)"],
         series=list(dict.fromkeys(table["series"])),
         reference=True,
     )
@@ -286,6 +299,11 @@ def _scored(row) -> str:
         for name, (mean, std) in zip(("base", "new", "H"), _STDS.items(), strict=True)
     ]
     return f"{', '.join(parts)} %"
+
+
+def _broken(stage: str) -> str:
+    """In two lines where there are two long words."""
+    return stage.replace(" ", "\n") if len(stage) > 12 else stage
 
 
 def _bits(bits: int) -> str:

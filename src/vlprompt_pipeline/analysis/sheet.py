@@ -23,8 +23,8 @@ SERIES = "series-"
 # Inches; width and letters are those of the report's figures.
 _WIDTH, _LEFT, _RIGHT = 4.8, 0.58, 0.37
 _TITLE, _PANEL_GAP, _COLUMN_GAP, _X_LABEL = 0.62, 0.16, 0.14, 0.56
-_LINE, _LEGEND_LINE = 0.155, 0.19
-_LETTERS_IN_LINE = 84
+_Y_LABEL, _LINE, _LEGEND_LINE = 0.43, 0.155, 0.168
+_LETTERS_IN_LINE, _LETTERS_IN_COMMAND = 84, 74
 
 
 class Place(NamedTuple):
@@ -62,16 +62,29 @@ class Sheet:
         series: Sequence[str],
         columns: Sequence[str] = ("",),
         reference: bool = False,
+        marks: bool = False,
         height: float = 1.75,
     ) -> None:
-        """Lay out panels of `height` inches; the first series is a `reference`, dashed in ink."""
-        self._names, self._reference = list(series), reference
+        """Lay out panels of `height` inches.
+
+        Args:
+            caption: the text around them.
+            x: label of the x axes.
+            ys: labels of the y axes, one for each row.
+            series: what is compared, in the order of the legend; a single one has no legend.
+            columns: headings of the columns.
+            reference: whether the first series is one, in ink and dashed.
+            marks: whether series are told apart by their marks, too.
+            height: inches.
+        """
+        self._names, self._reference, self._marks = list(series), reference, marks
         self._values: list[tuple[Axes, float, float, int, str]] = []
         notes = textwrap.wrap(caption.note, _LETTERS_IN_LINE)
-        commands = textwrap.wrap(caption.command, _LETTERS_IN_LINE - 6, break_on_hyphens=False)
+        commands = textwrap.wrap(caption.command, _LETTERS_IN_COMMAND, break_on_hyphens=False)
         self._legend_columns = _legend_columns(self._names)
         legend = -(-len(self._names) // self._legend_columns) * _LEGEND_LINE
-        top = _TITLE + legend + (0.16 if any(columns) else 0.06)
+        legend = legend + 0.1 if len(self._names) > 1 else 0
+        top = _TITLE - 0.05 + legend + (0.16 if any(columns) else 0)
         below = _X_LABEL + _LINE * (len(notes) + len(commands)) + 0.1
         self._total = top + len(ys) * height + (len(ys) - 1) * _PANEL_GAP + below
         self.figure = Figure(figsize=(_WIDTH, self._total), dpi=160, facecolor=PAPER)
@@ -90,6 +103,7 @@ class Sheet:
         ]
         for row, y in zip(self.axes, ys, strict=True):
             row[0].set_ylabel(y, color=INK, fontsize=9)
+            row[0].yaxis.set_label_coords(-_Y_LABEL / width, 0.5)
             for other in row[1:]:
                 other.sharey(row[0])
                 other.tick_params(labelleft=False)
@@ -113,9 +127,10 @@ class Sheet:
         """Colour, marker and dashes of a series."""
         index = self._names.index(series)
         if self._reference and index == 0:
-            return {"color": INK, "marker": "X", "dashes": (4, 2)}
+            return {"color": INK, "marker": "X", "dashes": (4, 2), "zorder": 2.5}
         round_, place = divmod(index - self._reference, len(COLOURS))
-        return {"color": COLOURS[place], "marker": MARKERS[round_ % len(MARKERS)]}
+        marker = MARKERS[round_ % len(MARKERS)]
+        return {"color": COLOURS[place], "marker": marker, "dashes": (), "zorder": 2}
 
     def curve(
         self,
@@ -131,9 +146,8 @@ class Sheet:
         low = [mean - std for mean, std in zip(means, stds, strict=True)]
         high = [mean + std for mean, std in zip(means, stds, strict=True)]
         band = axes.fill_between(xs, low, high, color=style["color"], alpha=0.13, linewidth=0)
-        (line,) = axes.plot(
-            xs, means, color=style["color"], dashes=style.get("dashes", ()), linewidth=1.4
-        )
+        del style["marker"]
+        (line,) = axes.plot(xs, means, **style, linewidth=1.4)
         self._own(series, band, line)
         self.remember(axes, series, xs, means, texts)
 
@@ -161,7 +175,7 @@ class Sheet:
             markeredgewidth=0.6,
             linewidth=1.2 if joined else 0,
             elinewidth=1,
-            zorder=3,
+            zorder=style["zorder"],
         )
         line, _, bars = drawn.lines
         self._own(series, line, *bars)
@@ -219,33 +233,26 @@ class Sheet:
         )
 
     def _legend(self, from_top: float) -> None:
-        handles = []
-        for index, name in enumerate(self._names):
-            style = self.style(name)
-            handle = Line2D(
-                [],
-                [],
-                color=style["color"],
-                marker=style["marker"],
-                markersize=5,
-                markeredgecolor=PAPER,
-                markeredgewidth=0.5,
-                dashes=style.get("dashes", ()),
-                linewidth=1.4,
-                label=name,
-            )
-            handles.append((index, handle))
-        if len(handles) == 1:
+        if len(self._names) == 1:
             return
+        looks = map(self.style, self._names)
+        if self._marks:
+            looks = ({**look, "dashes": (), "linestyle": "none"} for look in looks)
+        else:
+            looks = ({**look, "marker": ""} for look in looks)
+        handles = [
+            Line2D([], [], **look, markersize=5.5, markeredgecolor=PAPER, linewidth=1.4, label=name)
+            for look, name in zip(looks, self._names, strict=True)
+        ]
         legend = self.figure.legend(
-            handles=[handle for _, handle in handles],
+            handles=handles,
             loc="upper left",
-            bbox_to_anchor=(0.0, 1 - from_top / self._total),
+            bbox_to_anchor=(0.04 / _WIDTH, 1 - from_top / self._total),
             borderaxespad=0,
             borderpad=0.2,
             labelspacing=0.35,
             columnspacing=1.1,
-            handlelength=1.7,
+            handlelength=0.8 if self._marks else 1.7,
             ncols=self._legend_columns,
             frameon=False,
             fontsize=8.5,

@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from vlprompt_pipeline.analysis import (
     AnalysisParameters,
     Conditions,
     Material,
     Plan,
-    Results,
     ResultStore,
     TestImages,
     check_analysis,
@@ -49,7 +49,53 @@ def plan_analysis(
     return make_plan(analysis, recipes, seed)
 
 
-def gather_material(
+def measure(
+    plan: Plan,
+    clip: FrozenClip,
+    table: pd.DataFrame,
+    card: dict[str, Any],
+    class_halves: dict[str, Any],
+    test_features: dict[str, Any],
+    store: Path,
+    folder: Path,
+    features: FeatureParameters,
+    analysis: AnalysisParameters,
+    dataset: str,
+    shots: int,
+    seed: int,
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """Train what is not yet in `folder`; the numbers behind every figure, and their conditions."""
+    material = _material(
+        plan, clip, table, card, class_halves, test_features, store, features, shots
+    )
+    runs = train_runs(plan.runs(), material, ResultStore(folder), analysis.prompts_at_once, bar)
+    afterwards = post_training(plan, runs, material, analysis)
+    data = f"{card['name']} ({card['random_split']})" if card["random_split"] else card["name"]
+    conditions = {
+        "text": f"{data}, {shots_text(shots)}, {seeds_text(plan.seeds)}, CLIP {clip.name}",
+        "method": plan.plain.title,
+        "seeds": len(plan.seeds),
+        "command": (
+            "kedro run --pipelines=analysis "
+            f"--params=dataset={dataset},shots={shots},seed={seed},"
+            f"analysis.method={analysis.method},analysis.seeds={analysis.seeds}"
+        ),
+    }
+    return tables(plan, runs, afterwards, analysis.bins, analysis.histogram_every), conditions
+
+
+def draw_figures(
+    loaders: dict[str, Any], conditions: dict[str, Any]
+) -> tuple[dict[str, Figure], str]:
+    """Every figure, and the page that holds them all; from the tables on disk alone."""
+    made = {name: load() for name, load in loaders.items()}
+    sheets = draw(made, Conditions(**conditions))
+    return {name: sheet.figure for name, sheet in sheets.items()}, render_page(
+        sheets, made, Conditions(**conditions)
+    )
+
+
+def _material(
     plan: Plan,
     clip: FrozenClip,
     table: pd.DataFrame,
@@ -65,13 +111,6 @@ def gather_material(
         name: ClassHalf(**{key: tuple(value) for key, value in half.items()})
         for name, half in class_halves.items()
     }
-    values = FeatureStore(store).load(test_features["key"]).of(clip)[:, 0].to(clip.device)
-    test = table[table["part"] == "test"].reset_index(drop=True)
-    images = {}
-    for name, half in halves.items():
-        rows = torch.from_numpy(test["label"].isin(half.labels).to_numpy().copy())
-        labels = torch.from_numpy(half.restrict(test)["label"].to_numpy().copy())
-        images[name] = TestImages(values[rows.to(clip.device)], labels.to(clip.device))
     sampled = {seed: draw_few_shot_set(table, card, shots, seed) for seed in plan.seeds}
     described = {
         seed: extract_training_features(clip, table, card, few_shot, store, features, seed)
@@ -79,17 +118,18 @@ def gather_material(
     }
 
     def batches(recipe: Recipe, seed: int) -> Batches:
-        few_shot = FewShotSet.from_dict(sampled[seed])
-        seeded = described[seed]
+        few_shot, seeded = FewShotSet.from_dict(sampled[seed]), described[seed]
         base = halves["base"]
         return training_batches(recipe, clip, card, few_shot, base, seeded, store, features, seed)
 
+    values = FeatureStore(store).load(test_features["key"]).of(clip)[:, 0].to(clip.device)
+    test = table[table["part"] == "test"].reset_index(drop=True)
     return Material(
         clip=clip,
         classes={
             name: ClassTexts(half.class_names, card["template"]) for name, half in halves.items()
         },
-        test=images,
+        test={name: _test_images(test, values, half) for name, half in halves.items()},
         batches=batches,
         described={
             seed: f"{described[seed]} {sampled[seed]['digest']} {test_features['key']}"
@@ -98,46 +138,7 @@ def gather_material(
     )
 
 
-def train_prompts(
-    plan: Plan, material: Material, folder: Path, analysis: AnalysisParameters
-) -> Results:
-    """The result of every run of the plan, from disk or trained."""
-    return train_runs(plan.runs(), material, ResultStore(folder), analysis.prompts_at_once, bar)
-
-
-def tabulate(
-    plan: Plan,
-    material: Material,
-    results: Results,
-    analysis: AnalysisParameters,
-    card: dict[str, Any],
-    dataset: str,
-    shots: int,
-    seed: int,
-) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """The numbers behind every figure, and the conditions that they hold under."""
-    afterwards = post_training(plan, results, material, analysis)
-    data = f"{card['name']} ({card['random_split']})" if card["random_split"] else card["name"]
-    conditions = {
-        "text": f"{data}, {shots_text(shots)}, {seeds_text(plan.seeds)}, CLIP {material.clip.name}",
-        "method": plan.plain.title,
-        "seeds": len(plan.seeds),
-        "command": (
-            "kedro run --pipelines=analysis "
-            f"--params=dataset={dataset},shots={shots},seed={seed},"
-            f"analysis.method={analysis.method},analysis.seeds={analysis.seeds}"
-        ),
-    }
-    made = tables(plan, results, afterwards, analysis.bins, analysis.histogram_every)
-    return made, conditions
-
-
-def draw_figures(
-    loaders: dict[str, Any], conditions: dict[str, Any]
-) -> tuple[dict[str, Figure], str]:
-    """Every figure, and the page that holds them all; from the tables on disk alone."""
-    made = {name: load() for name, load in loaders.items()}
-    sheets = draw(made, Conditions(**conditions))
-    return {name: sheet.figure for name, sheet in sheets.items()}, render_page(
-        sheets, made, Conditions(**conditions)
-    )
+def _test_images(test: pd.DataFrame, features: Tensor, half: ClassHalf) -> TestImages:
+    rows = torch.from_numpy(test["label"].isin(half.labels).to_numpy().copy())
+    labels = torch.from_numpy(half.restrict(test)["label"].to_numpy().copy())
+    return TestImages(features[rows.to(features.device)], labels.to(features.device))

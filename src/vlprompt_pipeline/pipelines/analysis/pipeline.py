@@ -1,13 +1,11 @@
-"""Analysis: what to train, on what, the training, the numbers, the figures."""
+"""Analysis: what to train, the training and its numbers, the figures."""
 
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.pipelines.analysis.nodes import (
     draw_figures,
-    gather_material,
+    measure,
     plan_analysis,
-    tabulate,
-    train_prompts,
 )
 
 
@@ -22,7 +20,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                 name="plan_analysis",
             ),
             Node(
-                gather_material,
+                measure,
                 inputs=[
                     "analysis_plan",
                     "clip",
@@ -31,32 +29,15 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "class_halves",
                     "test_features",
                     "feature_store",
+                    "analysis_runs",
                     "params:features",
-                    "params:shots",
-                ],
-                outputs="analysis_material",
-                name="gather_analysis_material",
-            ),
-            Node(
-                train_prompts,
-                inputs=["analysis_plan", "analysis_material", "analysis_runs", "params:analysis"],
-                outputs="analysis_results",
-                name="train_analysis_prompts",
-            ),
-            Node(
-                tabulate,
-                inputs=[
-                    "analysis_plan",
-                    "analysis_material",
-                    "analysis_results",
                     "params:analysis",
-                    "dataset_card",
                     "params:dataset",
                     "params:shots",
                     "params:seed",
                 ],
                 outputs=["analysis_tables", "analysis_conditions"],
-                name="tabulate_analysis",
+                name="measure_analysis",
             ),
             Node(
                 draw_figures,
