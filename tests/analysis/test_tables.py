@@ -77,7 +77,9 @@ def test_every_table_from_results_known_by_hand():
     assert made["ablation"]["base_mean"].tolist() == [90.0, 90.0, 90.0, 55.0, 90.0]
     assert set(made["quantizers"]["training"]) == {"QAT", "PTQ"}
     assert made["storage"]["bits"].tolist() == [0, 0, 0, 0, 1, 2]
-    assert all((table["n_seeds"] == 2).all() for name, table in made.items() if name != "histograms")
+    assert all(
+        (table["n_seeds"] == 2).all() for name, table in made.items() if name != "histograms"
+    )
 
 
 _SCORED = {

@@ -90,9 +90,7 @@ def test_a_stopped_analysis_goes_on(tiny_clip, store, monkeypatch):
     assert len(calls) == 4  # the first run was not trained again
     together = train_runs(runs, data, ResultStore(store.root / "other"), ALL)
     for run in runs:
-        torch.testing.assert_close(
-            results[run].contexts, together[run].contexts, rtol=0, atol=1e-5
-        )
+        torch.testing.assert_close(results[run].contexts, together[run].contexts, rtol=0, atol=1e-5)
 
 
 def test_a_broken_file_is_made_again(tiny_clip, store):

@@ -15,7 +15,7 @@ from vlprompt_pipeline.analysis.sheet import Caption, Sheet
 from vlprompt_pipeline.evaluation.drawing import MUTED
 from vlprompt_pipeline.evaluation.wording import human_bytes, plus_minus
 
-_NAMES = {
+QUANTIZERS = {
     "kmeans": "k-means",
     "lloyd_max": "Lloyd-Max",
     "uniform": "uniform, min-max",
@@ -67,7 +67,7 @@ def storage_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
         marks=True,
     )
     for [axes], score in zip(sheet.axes, _SCORES, strict=True):
-        for title, rows in table.groupby("title", sort=False):
+        for title, rows in reversed(list(table.groupby("title", sort=False))):
             texts = [
                 f"{title}{_bits(row.bits)}, {human_bytes(row.file_bytes)}: {_scored(row)}"
                 for row in rows.itertuples()
@@ -85,9 +85,8 @@ def storage_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
                 axes.annotate(
                     row["bits"],
                     (row["file_bytes"], row[score]),
-                    xytext=(0, 6),
+                    xytext=(5, 3),
                     textcoords="offset points",
-                    ha="center",
                     fontsize=7.5,
                     color=MUTED,
                 )
@@ -202,7 +201,7 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
         ),
         x="bits a value",
         ys=list(_SCORES.values()),
-        series=[_NAMES[name] for name in quantizers],
+        series=[QUANTIZERS[name] for name in quantizers],
         columns=list(modes.values()),
         marks=True,
     )
@@ -213,11 +212,11 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
                 aside = 0.09 * (place - (len(quantizers) - 1) / 2)
                 xs = [bits.index(value) + aside for value in own["bits"]]
                 texts = [
-                    f"{_NAMES[name]}, {mode}{_bits(one.bits)}: {_scored(one)}"
+                    f"{QUANTIZERS[name]}, {mode}{_bits(one.bits)}: {_scored(one)}"
                     for one in own.itertuples()
                 ]
                 sheet.marks(
-                    axes, _NAMES[name], xs, own[score], own[_STDS[score]], texts, joined=True
+                    axes, QUANTIZERS[name], xs, own[score], own[_STDS[score]], texts, joined=True
                 )
     sheet.categories([str(value) for value in bits])
     return sheet
@@ -312,11 +311,12 @@ def _bits(bits: int) -> str:
 
 _FIGURES = {
     "storage": storage_figure,
-    "noise": noise_figure,
-    "histograms": histograms_figure,
-    "divergence": divergence_figure,
-    "quantization": quantization_figure,
     "quantizers": quantizers_figure,
+    "noise": noise_figure,
+    "quantization": quantization_figure,
+    "histograms": histograms_figure,
     "spectrum": spectrum_figure,
+    "divergence": divergence_figure,
     "ablation": ablation_figure,
 }
+"""In the order of the page, where two of about the same height stand side by side."""

@@ -10,7 +10,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vlprompt_pipeline import __version__
-from vlprompt_pipeline.analysis.figures import Conditions
+from vlprompt_pipeline.analysis.figures import QUANTIZERS, Conditions
 from vlprompt_pipeline.analysis.published import ABLATION, SOURCE
 from vlprompt_pipeline.analysis.sheet import Sheet
 from vlprompt_pipeline.evaluation.inline_svg import inline_svg
@@ -56,6 +56,7 @@ def render_page(
         published=ABLATION,
         source=SOURCE,
         plus_minus=plus_minus,
+        quantizers=QUANTIZERS,
         version=__version__,
     )
 

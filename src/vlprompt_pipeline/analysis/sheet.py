@@ -23,7 +23,7 @@ SERIES = "series-"
 # Inches; width and letters are those of the report's figures.
 _WIDTH, _LEFT, _RIGHT = 4.8, 0.58, 0.37
 _TITLE, _PANEL_GAP, _COLUMN_GAP, _X_LABEL = 0.62, 0.16, 0.14, 0.56
-_Y_LABEL, _LINE, _LEGEND_LINE = 0.43, 0.155, 0.168
+_Y_LABEL, _LINE, _LEGEND_LINE = 0.4, 0.155, 0.168
 _LETTERS_IN_LINE, _LETTERS_IN_COMMAND = 84, 74
 
 
@@ -80,7 +80,7 @@ class Sheet:
         self._names, self._reference, self._marks = list(series), reference, marks
         self._values: list[tuple[Axes, float, float, int, str]] = []
         notes = textwrap.wrap(caption.note, _LETTERS_IN_LINE)
-        commands = textwrap.wrap(caption.command, _LETTERS_IN_COMMAND, break_on_hyphens=False)
+        commands = _command_lines(caption.command)
         self._legend_columns = _legend_columns(self._names)
         legend = -(-len(self._names) // self._legend_columns) * _LEGEND_LINE
         legend = legend + 0.1 if len(self._names) > 1 else 0
@@ -174,10 +174,12 @@ class Sheet:
             markeredgecolor=PAPER,
             markeredgewidth=0.6,
             linewidth=1.2 if joined else 0,
-            elinewidth=1,
+            elinewidth=0.9,
             zorder=style["zorder"],
         )
         line, _, bars = drawn.lines
+        for bar in bars:
+            bar.set_alpha(0.5)
         self._own(series, line, *bars)
         self.remember(axes, series, xs, means, texts)
 
@@ -237,7 +239,10 @@ class Sheet:
             return
         looks = map(self.style, self._names)
         if self._marks:
-            looks = ({**look, "dashes": (), "linestyle": "none"} for look in looks)
+            looks = (
+                {"color": look["color"], "marker": look["marker"], "linestyle": "none"}
+                for look in looks
+            )
         else:
             looks = ({**look, "marker": ""} for look in looks)
         handles = [
@@ -264,6 +269,12 @@ class Sheet:
             text.set_parse_math(False)
             text.set_gid(f"legend-{index}")
             handle.set_gid(f"legend-{index}")
+
+
+def _command_lines(command: str) -> list[str]:
+    """Lines that are broken between parameters, behind a comma."""
+    lines = textwrap.wrap(command.replace(",", ", "), _LETTERS_IN_COMMAND, break_on_hyphens=False)
+    return [line.replace(", ", ",") for line in lines]
 
 
 def _legend_columns(names: Sequence[str]) -> int:
