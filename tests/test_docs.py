@@ -5,6 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import torch
+import yaml
+from torch.nn import functional as F
+
+from vlprompt_pipeline.export import load_learner, pack, pack_learner
+from vlprompt_pipeline.prompts import ClassTexts, build_learner, registry, resolve_recipe
+from vlprompt_pipeline.training import CachedViews, train
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -19,3 +27,28 @@ def test_the_python_api_page(tmp_path, monkeypatch, capsys):
     assert all(int(size) <= 160 for size, _, _ in printed)
     assert all(float(accuracy) > 3 * 100 / int(classes) for _, classes, accuracy in printed)
     assert names["history"][-1]["loss"] < names["history"][0]["loss"]
+
+
+def test_the_page_on_adding_a_method(tiny_clip, monkeypatch):
+    """Its file registers, its entry trains and ships, its test passes, and it is short."""
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    method, test = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (entry,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(method.splitlines()) <= 40
+    monkeypatch.setattr(registry, "_METHODS", dict(registry._METHODS))
+    exec(compile(method, "extending.md", "exec"), {"__name__": "taskres"})
+    names: dict = {"__name__": "test_taskres"}
+    exec(compile(test, "extending.md", "exec"), names)
+    for name in [name for name in names if name.startswith("test_")]:
+        names[name](tiny_clip)
+
+    recipe, classes = resolve_recipe("taskres", yaml.safe_load(entry)), names["CLASSES"]
+    generator = torch.Generator().manual_seed(0)
+    features = F.normalize(torch.randn(8, 1, tiny_clip.embed_dim, generator=generator), dim=-1)
+    learner = build_learner(recipe, tiny_clip, ClassTexts(classes.names, classes.template), seed=1)
+    rows = train(learner, CachedViews(features, torch.arange(8) % 2, 8, seed=1), recipe.training)
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    shipped = load_learner(pack(pack_learner(learner, recipe)), recipe, tiny_clip, classes)
+    torch.testing.assert_close(
+        shipped.logits(features[:, 0]), learner.logits(features[:, 0]), atol=0.2, rtol=0
+    )

@@ -78,10 +78,18 @@ class FeatureParameters(Parameters):
 
 
 class TrainingParameters(Parameters):
-    """SGD with the schedule of methods trained on CLIP (KaiyangZhou/Dassl.pytorch defaults).
+    """Optimizer with the schedule of methods trained on CLIP (KaiyangZhou/Dassl.pytorch defaults).
 
     The rate is set once an epoch: `warmup_lr` for `warmup_epochs`, then a cosine from `lr` that
     starts anew after the warm-up and so never reaches zero.
+
+    Attributes:
+        momentum: of `sgd`.
+        epsilon: of `adam` and `adamw`; TCP needs 1e-3 in half precision.
+        precision: what the frozen towers compute in; what is trained stays in single precision.
+            `fp16-amp` scales the loss, since half precision has no small gradients.
+        memory_gb: gigabytes that a step may keep for its gradient, or none for half of what is
+            free; what does not fit is computed twice, with the same result.
     """
 
     epochs: int = Field(ge=0)
@@ -91,6 +99,10 @@ class TrainingParameters(Parameters):
     weight_decay: float = Field(ge=0)
     warmup_epochs: int = Field(ge=0)
     warmup_lr: float = Field(ge=0)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    epsilon: float = Field(default=1e-8, gt=0)
+    precision: Literal["fp32", "bf16", "fp16-amp"] = "fp32"
+    memory_gb: float | None = Field(default=None, ge=0)
 
 
 class TrackingParameters(Parameters):
@@ -138,6 +150,17 @@ class OwnDataParameters(Parameters):
         return template
 
 
+class ExportParameters(Parameters):
+    """What is exported beside the packed prompt.
+
+    `class_names` are those of the class-feature head, the dataset's own if none are given;
+    `master` asks for the unquantized tensors too.
+    """
+
+    class_names: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    master: bool = False
+
+
 class RunParameters(Parameters):
     """Everything under conf/<env>/parameters*.yml together with `--params`."""
 
@@ -153,6 +176,7 @@ class RunParameters(Parameters):
     device: Literal["auto", "cpu", "cuda", "mps"]
     clip: ClipParameters
     features: FeatureParameters
+    export: ExportParameters = ExportParameters()
     tracking: TrackingParameters
     recipes: dict[Slug, dict[str, Any]]
     demo_pretraining: dict[str, Any] = {}

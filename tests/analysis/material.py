@@ -11,6 +11,15 @@ from vlprompt_pipeline.analysis import AnalysisParameters, Material, TestImages
 from vlprompt_pipeline.prompts import ClassTexts
 from vlprompt_pipeline.training import CachedViews
 
+_TRAINING = {
+    "epochs": 3,
+    "batch_size": 4,
+    "lr": 0.05,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "warmup_epochs": 1,
+    "warmup_lr": 1e-5,
+}
 RECIPES: dict[str, Any] = {
     "zero_shot": {
         "method": "zero_shot",
@@ -21,18 +30,16 @@ RECIPES: dict[str, Any] = {
         "method": "coop",
         "title": "CoOp",
         "prompt": {"length": 4, "init": None, "class_specific": False, "class_position": "end"},
-        "training": {
-            "epochs": 3,
-            "batch_size": 4,
-            "lr": 0.05,
-            "momentum": 0.9,
-            "weight_decay": 5e-4,
-            "warmup_epochs": 1,
-            "warmup_lr": 1e-5,
-        },
+        "training": _TRAINING,
     },
     "qcoop": {"extends": "coop", "title": "QCoOp", "quantize": {"bits": 1}},
     "rlp": {"extends": "coop", "title": "RLP", "low_rank": {"rank": 1, "dropout": 0.3}},
+    "maple": {
+        "method": "maple",
+        "title": "MaPLe",
+        "prompt": {"length": 2, "init": None, "depth": 2},
+        "training": _TRAINING,
+    },
     "kgcoop": {
         "extends": "coop",
         "method": "kgcoop",
@@ -60,7 +67,7 @@ def analysis(**changes: Any) -> AnalysisParameters:
 
 
 def material(clip) -> Material:
-    def batches(recipe, seed: int) -> CachedViews:
+    def batches(learner, recipe, seed: int) -> CachedViews:
         features = _features(clip, 12, seed)[:, None]
         return CachedViews(features, torch.arange(12) % 3, recipe.training.batch_size, seed)
 

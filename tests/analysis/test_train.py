@@ -28,7 +28,7 @@ def _alone(data, name: str, seed: int = 1):
     """The learner that the training pipeline would make."""
     recipe = resolve_recipe(name, RECIPES)
     learner = build_learner(recipe, data.clip, data.classes["base"], seed)
-    train(learner, data.batches(recipe, seed), recipe.training)
+    train(learner, data.batches(learner, recipe, seed), recipe.training)
     return learner
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional as F
 
-from vlprompt_pipeline.clip import Prompts, TextTower
+from vlprompt_pipeline.clip import Prompts, TextTower, text
 from vlprompt_pipeline.clip._open_clip import open_clip
 
 WIDTH = 32
@@ -25,51 +31,139 @@ def model() -> torch.nn.Module:
     return built.requires_grad_(False)
 
 
-def _prompts(seed: int, groups: int, shared: int, lengths: list[int], deep: int, width: int):
+@pytest.fixture(scope="module")
+def towers(model) -> dict[torch.dtype, TextTower]:
+    tower = TextTower(model)
+    lower = (torch.float32, torch.bfloat16)
+    return {torch.float64: tower} | {dtype: tower.computing(dtype, None) for dtype in lower}
+
+
+def _prompts(
+    seed: int,
+    groups: int,
+    shared: int,
+    lengths: list[int],
+    deep: int = 0,
+    replaced: int = 0,
+    dtype: torch.dtype = torch.float64,
+) -> Prompts:
     generator = torch.Generator().manual_seed(seed)
 
     def draw(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64, requires_grad=True)
+        values = torch.randn(*shape, generator=generator, dtype=torch.float64)
+        return values.to(dtype).requires_grad_()
 
-    size = max(1, shared - 1)
     return Prompts(
-        prefix=draw(groups, shared, width),
-        suffix=draw(len(lengths), max(lengths), width),
+        prefix=draw(groups, shared, WIDTH),
+        suffix=draw(len(lengths), max(lengths), WIDTH),
         lengths=torch.tensor(lengths),
-        deep=[draw(groups, min(size, shared - 1), width) for _ in range(deep)],
+        deep=[draw(groups, replaced, WIDTH) for _ in range(deep)],
     )
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    seed=st.integers(0, 10_000),
-    groups=st.integers(1, 3),
-    shared=st.integers(1, 17),
-    lengths=st.lists(st.integers(1, 20), min_size=1, max_size=5),
-    deep=st.integers(0, 3),
-)
-def test_agrees_with_full_length_sequences_in_value_and_gradient(
-    model, seed, groups, shared, lengths, deep
-):
-    deep = deep if shared > 1 else 0
-    tower = TextTower(model)
-    prompts = _prompts(seed, groups, shared, lengths, deep, WIDTH)
+def _features_and_gradients(encode, prompts: Prompts) -> tuple[Tensor, list[Tensor]]:
+    """Normalised features, and the gradients of a weighted sum of them."""
+    features = F.normalize(encode(prompts), dim=-1)
+    generator = torch.Generator().manual_seed(1)
+    weights = torch.randn(features.shape, generator=generator, dtype=torch.float64)
     leaves = [prompts.prefix, prompts.suffix, *prompts.deep]
-    weights = torch.randn(
-        groups, len(lengths), 16, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    found = torch.autograd.grad((features * weights.to(features)).sum(), leaves, allow_unused=True)
+    gradients = [
+        torch.zeros_like(leaf) if gradient is None else gradient  # deeper than the tower
+        for leaf, gradient in zip(leaves, found, strict=True)
+    ]
+    return features.detach(), gradients
+
+
+@contextmanager
+def _at_once(tokens: int) -> Iterator[None]:
+    with patch.dict(text._AT_ONCE, cpu=tokens):
+        yield
+
+
+@st.composite
+def _any_prompts(draw) -> Prompts:
+    """Prompts of any shape that fits 77 tokens: shared and own contexts, short and long names."""
+    shared = draw(st.integers(1, 17))
+    longest = draw(st.sampled_from([7, 20, 60]))
+    lengths = draw(st.lists(st.integers(1, longest), min_size=1, max_size=8))
+    return _prompts(
+        seed=draw(st.integers(0, 10_000)),
+        groups=draw(st.integers(1, 4)),
+        shared=shared,
+        lengths=lengths,
+        deep=draw(st.integers(0, 3)) if shared > 1 else 0,
+        replaced=draw(st.integers(1, shared - 1)) if shared > 1 else 0,
     )
-    results = []
-    for encode in (tower, tower.encode_reference):
-        features = encode(prompts)
-        loss = (torch.nn.functional.normalize(features, dim=-1) * weights).sum()
-        gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
-        results.append((features.detach(), gradients))
-    (ours, our_gradients), (theirs, their_gradients) = results
+
+
+@settings(max_examples=30, deadline=None)
+@given(prompts=_any_prompts(), at_once=st.sampled_from([1, 128, 512]))
+def test_agrees_with_full_length_sequences_in_value_and_gradient(towers, prompts, at_once):
+    tower = towers[torch.float64]
+    theirs, their_gradients = _features_and_gradients(tower.encode_reference, prompts)
+    with _at_once(at_once):
+        ours, our_gradients = _features_and_gradients(tower, prompts)
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
     for mine, reference in zip(our_gradients, their_gradients, strict=True):
-        mine = torch.zeros_like(reference) if mine is None and reference is not None else mine
-        if reference is not None:
-            torch.testing.assert_close(mine, reference, rtol=1e-8, atol=1e-11)
+        torch.testing.assert_close(mine, reference, rtol=1e-8, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "gradient"),
+    [(torch.float32, 1e-5, 1e-4), (torch.bfloat16, 0.05, 0.2)],
+    ids=str,
+)
+def test_other_precisions_are_as_near_as_they_can_be(towers, dtype, value, gradient):
+    """Greatest difference from double precision, against the greatest element."""
+    prompts = _prompts(0, 3, 5, [3, 7, 4, 12, 3, 5], deep=2, replaced=4)
+    exact = _features_and_gradients(towers[torch.float64], prompts)
+    lower = _prompts(0, 3, 5, [3, 7, 4, 12, 3, 5], deep=2, replaced=4, dtype=torch.float32)
+    ours = _features_and_gradients(towers[dtype], lower)
+    assert ours[0].dtype == torch.float32
+    assert _difference(ours[0], exact[0]) <= value
+    for mine, reference in zip(ours[1], exact[1], strict=True):
+        assert mine.dtype == torch.float32
+        assert _difference(mine, reference) <= gradient
+
+
+def _difference(ours: Tensor, exact: Tensor) -> float:
+    return ((ours.double() - exact).abs().max() / exact.abs().max()).item()
+
+
+@pytest.mark.parametrize("memory", [0, 2_000_000, None])
+@pytest.mark.parametrize("groups", [1, 3])
+def test_memory_never_changes_a_bit(model, memory, groups):
+    """Nothing kept, some parts kept, everything kept."""
+    prompts = _prompts(0, groups, 5, [3, 7, 4, 12, 3, 5] * 4, deep=2, replaced=4)
+    ample = TextTower(model).computing(torch.float64, memory=1 << 40)
+    short = TextTower(model).computing(torch.float64, memory=memory)
+    with _at_once(64):
+        features, gradients = _features_and_gradients(ample, prompts)
+        again, others = _features_and_gradients(short, prompts)
+    assert torch.equal(features, again)
+    assert all(map(torch.equal, gradients, others))
+
+
+def test_little_memory_keeps_little(model):
+    """Bytes that wait for the backward pass, with and without room for them."""
+    prompts = _prompts(0, 1, 5, [3, 7, 4, 12, 3, 5] * 40)
+
+    def kept(memory: int) -> int:
+        tensors: dict[int, int] = {}
+
+        def note(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            tensors[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        tower = TextTower(model).computing(torch.float64, memory)
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            features = tower(prompts)
+        assert features.requires_grad
+        return sum(tensors.values())
+
+    assert kept(0) < kept(1 << 40) / 8
 
 
 def test_equals_encode_text_of_open_clip(model):
@@ -89,7 +183,7 @@ def test_equals_encode_text_of_open_clip(model):
 
 
 def test_what_stands_behind_the_end_token_has_no_influence(model):
-    prompts = _prompts(0, 1, 3, [2, 5], 0, WIDTH)
+    prompts = _prompts(0, 1, 3, [2, 5])
     changed = prompts.suffix.detach().clone()
     changed[0, 2:] = 100.0
     tower = TextTower(model)

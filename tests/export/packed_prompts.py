@@ -22,13 +22,21 @@ def quantized(*shape: int, bits: int = 1, seed: int = 0) -> QuantizedTensor:
 
 
 def qcoop(bits: int = 1) -> PackedPrompt:
-    tensors = {"context": quantized(4, 512, bits=bits)}
-    return PackedPrompt("qcoop", tensors, CLIP, CONTEXT, {"pos": "end"})
+    return PackedPrompt("coop", {"context": quantized(4, 512, bits=bits)}, CLIP, CONTEXT)
+
+
+def qmaple() -> PackedPrompt:
+    """Prompts and projections of MaPLe on ViT-B/16 as the published size counts them."""
+    shapes = {"context": (2, 512)}
+    shapes |= {f"deep_context.{n}": (2, 512) for n in range(8)}
+    shapes |= {f"projections.{n}.weight": (768, 512) for n in range(9)}
+    tensors = {name: quantized(*shape, bits=4) for name, shape in shapes.items()}
+    return PackedPrompt("maple", tensors, CLIP, CONTEXT)
 
 
 def rank_one() -> PackedPrompt:
     tensors = {"context.a": quantized(4, 1), "context.b": quantized(1, 512)}
-    return PackedPrompt("qrlp", tensors, CLIP, CONTEXT, {"pos": "end"})
+    return PackedPrompt("coop", tensors, CLIP, CONTEXT)
 
 
 def from_vector(vector: dict) -> PackedPrompt:

@@ -13,8 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from export import reference_reader
-from export.packed_prompts import CLIP, CONTEXT, VECTORS, described, from_vector, qcoop, rank_one
+from export.packed_prompts import (
+    CLIP,
+    CONTEXT,
+    VECTORS,
+    described,
+    from_vector,
+    qcoop,
+    qmaple,
+    rank_one,
+)
 from vlprompt_pipeline.export.packed import (
     DenseTensor,
     PackedPrompt,
@@ -24,7 +32,7 @@ from vlprompt_pipeline.export.packed import (
     unpack,
 )
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "packed-format.md"
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "packed-format.md").read_text(encoding="utf-8")
 EACH_VECTOR = pytest.mark.parametrize("vector", VECTORS, ids=[v["name"] for v in VECTORS])
 TEXTS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=60)
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, max_side=6)
@@ -79,12 +87,34 @@ def test_vector_is_read(vector: dict) -> None:
     data = bytes.fromhex(vector["hex"])
     expected = {key: vector[key] for key in ("method", "clip", "context", "metadata", "tensors")}
     assert described(unpack(data)) == expected
-    assert reference_reader.read(data) == expected
+
+
+def block(language: str) -> str:
+    """The only block of that language in the document."""
+    (found,) = re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)
+    return found
+
+
+@EACH_VECTOR
+def test_vector_is_read_by_the_reader_of_the_document(vector: dict) -> None:
+    document: dict = {}
+    exec(compile(block("python"), "packed-format.md", "exec"), document)
+    *head, tensors = document["read"](bytes.fromhex(vector["hex"]))
+    assert head == [vector[key] for key in ("method", "clip", "context", "metadata")]
+    expected = from_vector(vector).tensors
+    assert tensors == {
+        name: (list(tensor.shape), tensor.decode().flatten().tolist())
+        for name, tensor in expected.items()
+    }
+
+
+def test_reader_of_the_document_is_short() -> None:
+    lines = block("python").splitlines()
+    assert len([line for line in lines if line]) <= 42
 
 
 def test_example_in_the_document() -> None:
-    dump = re.search(r"```hexdump\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
-    lines = [line.partition("#")[0] for line in dump[1].splitlines()]
+    lines = [line.partition("#")[0] for line in block("hexdump").splitlines()]
     assert bytes.fromhex("".join(lines)).hex() == VECTORS[0]["hex"]
 
 
@@ -109,8 +139,9 @@ def test_arrays_that_are_not_contiguous() -> None:
         (qcoop(bits=2), 4096, 520, 4096, 580),
         (qcoop(bits=4), 8192, 1056, 4096, 1116),
         (rank_one(), 516, 73, 1032, 160),
+        (qmaple(), 4 * 3_548_160, 1_774_080 + 18 * 32, 7_096_320, 1_776_000),
     ],
-    ids=["1 bit", "2 bits", "4 bits", "rank one"],
+    ids=["1 bit", "2 bits", "4 bits", "rank one", "MaPLe"],
 )
 def test_sizes(
     prompt: PackedPrompt, payload_bits: int, payload: int, fp16: int, largest_file: int
@@ -123,7 +154,7 @@ def test_sizes(
     )
     assert sizes.file_bytes == len(pack(prompt)) <= largest_file
     row = f"| {payload:,} | {sizes.file_bytes:,} | {fp16:,} |"
-    assert row in DOCUMENT.read_text(encoding="utf-8")
+    assert row in DOCUMENT
 
 
 def test_sizes_of_dense_tensors() -> None:

@@ -6,12 +6,14 @@ import hashlib
 import struct
 import time
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from export.fuzzing import fuzz
 from export.packed_prompts import CLIP, CONTEXT, qcoop, quantized
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export.packed import (
@@ -22,14 +24,14 @@ from vlprompt_pipeline.export.packed import (
     unpack,
 )
 
-WHOLE = pack(qcoop())
+WHOLE = pack(replace(qcoop(), metadata={"pos": "end", "seed": 3}))
 METHOD = b"\x05qcoop"
 ONE_BIT = b"\x01\x09\x01t\x11\x08" + struct.pack("<2e", -1, 1) + b"\x2a"
 
 
 def sealed(body: bytes) -> bytes:
     """A file with any body and a right size and checksum, as a hostile writer could make it."""
-    head = b"VLP\x01" + struct.pack("<I", 28 + len(body))
+    head = b"VLP\x10" + struct.pack("<I", 28 + len(body))
     rest = bytes(12) + body
     return head + hashlib.sha256(head + rest).digest()[:8] + rest
 
@@ -76,10 +78,24 @@ def test_foreign(data: bytes) -> None:
     assert "no packed prompt" in refusal(data)
 
 
-def test_newer_version_is_named() -> None:
-    message = refusal(b"VLP\x02 laid out in a way this program cannot know")
-    assert "version 2" in message
-    assert "version 1" in message
+def test_newer_major_version_is_named() -> None:
+    message = refusal(b"VLP\x23 laid out in a way this program cannot know")
+    assert "version 2.3" in message
+    assert "reads version 1" in message
+
+
+def resealed(version: int, body: bytes) -> bytes:
+    """A file of another version, whole in itself."""
+    head = b"VLP" + bytes([version]) + struct.pack("<I", 28 + len(body))
+    rest = bytes(12) + body
+    return head + hashlib.sha256(head + rest).digest()[:8] + rest
+
+
+@pytest.mark.parametrize("minor", range(1, 16))
+def test_newer_minor_version_is_read_past_what_is_unknown(minor: int) -> None:
+    unknown = b"\x9f\x04new!"
+    newer = resealed(0x10 | minor, METHOD + unknown + ONE_BIT + unknown)
+    assert pack(unpack(newer)) == pack(unpack(sealed(METHOD + ONE_BIT)))
 
 
 def test_other_clip_names_both() -> None:
@@ -101,7 +117,7 @@ def test_sections_of_the_future() -> None:
     assert list(prompt.tensors) == ["t"]
     for kind in (0, 3, 127):
         message = refusal(sealed(section(kind, b"new")))
-        assert f"kind {kind} that version 1" in message
+        assert f"kind {kind} that version 1.0" in message
 
 
 def section(kind: int, body: bytes) -> bytes:
@@ -140,8 +156,10 @@ MALFORMED = {
     section(1, b"\x01t\x1a\x08\x09\x02" + b"\x00" * 9): "2 codebooks of 9 bits",
     section(1, b"\x01t\x1a\x08\x01\x02" + b"\x00" * 8): "takes 9 bytes, but there are 8",
     section(1, b"\x01t\x11\x07\x00\xbc\x00\x3c\xaa"): "after the last index",
-    section(2, b"\x01a\x01") + b"\x02\x03\x01b\x01": "kind 2 that version 1",
+    section(2, b"\x01a\x01") + b"\x02\x03\x01b\x01": "kind 2 that version 1.0",
     section(2, b"\x01a\x01\x01a\x01"): "'a' is out of order",
+    section(2, b""): "metadata has no entry",
+    METHOD + ONE_BIT + b"\x02\x03\x01a\x01": "kind 2 that version 1.0",
     section(2, b"\x01a\x00"): "has 0 bytes",
     section(2, b"\x01a\x08x"): "takes 4 bytes where 1 are left",
     section(2, b"\x01a\x81\x80\x80\x80\x40"): "beyond 32 bits",
@@ -160,7 +178,7 @@ def test_malformed(body: bytes, reason: str) -> None:
 @settings(deadline=None, max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes(data: bytes) -> None:
-    for candidate in (data, b"VLP\x01" + data, sealed(data), sealed(METHOD + data)):
+    for candidate in (data, b"VLP\x10" + data, sealed(data), sealed(METHOD + data)):
         try:
             unpack(candidate)
         except PromptFileError as error:
@@ -179,7 +197,7 @@ def test_any_bytes_within_a_prompt(place: int, data: bytes) -> None:
 
 def test_file_that_is_too_large() -> None:
     size = (64 << 20) + 1
-    data = b"VLP\x01" + struct.pack("<I", size) + bytes(size - 8)
+    data = b"VLP\x10" + struct.pack("<I", size) + bytes(size - 8)
     assert f"{size} bytes, more than" in refusal(data)
 
 
@@ -244,3 +262,11 @@ def test_arrays_that_are_no_tensor() -> None:
         QuantizedTensor(indices, np.zeros((1, 3), np.float16))
     with pytest.raises(ValueError, match="beyond the codebook"):
         QuantizedTensor(indices + np.uint8(2), codebook)
+
+
+def test_twenty_thousand_mutations() -> None:
+    """tests/speed/fuzz_packed.py tries ten million."""
+    tally = fuzz(20_000, seed=0)
+    assert tally.refused > 10_000
+    assert tally.read > 100
+    assert len(tally.sentences) > 15

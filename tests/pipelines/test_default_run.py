@@ -17,7 +17,14 @@ from vlprompt_pipeline.training import loop
 METHODS = ("zero_shot", "coop", "qcoop")
 HALF = CLASSES // 2
 PER_METHOD = {
-    "06_models": ("prompt.safetensors", "prompt.vlp", "history.csv", "sizes.json"),
+    "06_models": (
+        "prompt.safetensors",
+        "history.csv",
+        "clusterings.parquet",
+        "prompt.vlp",
+        "class_head.safetensors",
+        "sizes.json",
+    ),
     "07_model_output": ("predictions.parquet", "metrics.json"),
 }
 
@@ -40,6 +47,7 @@ def test_every_file_of_the_cell_is_there(finished):
         f"03_primary/{DATASET}/image_check.json",
         f"04_feature/demo/{DATASET}/test_features.json",
         f"04_feature/demo/{DATASET}/shots4/seed1/training_features.json",
+        f"04_feature/demo/{DATASET}/shots4/seed1/validation_features.json",
         f"05_model_input/{DATASET}/base_to_new/class_halves.json",
         f"05_model_input/demo/{DATASET}/base_to_new/parameter_counts.json",
         f"05_model_input/{DATASET}/shots4/seed1/few_shot_set.json",
@@ -125,7 +133,9 @@ def test_records_say_what_they_come_from(finished):
         (result,) = record["methods"]
         assert result["method"] == method
         for half in ("base", "new"):
-            assert result[half] == {key: metrics[half][key] for key in ("correct", "total")}
+            kept = ("correct", "total", "calibration_error")
+            assert result[half] == {key: metrics[half][key] for key in kept}
+        assert result["inference_cost"] == 1
         prompt = TrainedPrompt.load(finished.path("06_models", f"{method}/prompt.safetensors"))
         assert prompt.weights_sha256 == sha256
         assert len(prompt.classes.names) == HALF
@@ -234,3 +244,14 @@ def test_the_notebook_runs_on_what_a_run_left(finished, monkeypatch):
     assert set(names["histories"]) == set(METHODS)
     assert set(names["change"].columns) == {"coop", "qcoop"}
     assert len(names["by_class"]) == CLASSES // 2
+
+
+def test_every_clustering_has_a_row(finished):
+    made = pd.read_parquet(finished.path("06_models", "qcoop/clusterings.parquet"))
+    assert list(made) == ["epoch", "step", "tensor", "kl", "mean_squared_error", "codebooks"]
+    history = pd.read_csv(finished.path("06_models", "qcoop/history.csv"))
+    assert len(made) == history["context.reclustered"].sum() >= 1
+    assert "clusterings" not in history
+    assert (made.loc[0, "step"], made.loc[0, "tensor"]) == (0, "context")
+    assert [len(codebook) for codebook in made.loc[0, "codebooks"]] == [2]
+    assert len(pd.read_parquet(finished.path("06_models", "coop/clusterings.parquet"))) == 0

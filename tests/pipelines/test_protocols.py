@@ -69,7 +69,9 @@ def test_online_crops_give_the_same_bits_again_and_cache_no_view(project, tmp_pa
             "04_feature", "training_features.json", f"demo/{DATASET}/shots4/seed1"
         )
         assert (described["mode"], described["key"]) == ("online", None)
-        assert len(list((each.data / "04_feature/store").iterdir())) == 1  # that of the test images
+        assert (
+            len(list((each.data / "04_feature/store").iterdir())) == 2
+        )  # test and validation images
     assert results(project) == results(again)
     assert not torch.equal(prompt(project).state["context"], prompt(finished).state["context"])
 

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from kedro.framework.cli.cli import KedroCLI
 
 KEYS = (
-    "allowed: clip, dataset, dataset_prefix, dataset_root, demo_pretraining, device, features, "
-    "methods, own_data, protocol, recipes, seed, shots, split, tracking"
+    "allowed: clip, dataset, dataset_prefix, dataset_root, demo_pretraining, device, export, "
+    "features, methods, own_data, protocol, recipes, seed, shots, split, tracking"
 )
 BEFORE_ANY_NODE = [
     pytest.param(
@@ -61,19 +61,21 @@ BEFORE_ANY_NODE = [
     ),
     pytest.param(
         {"recipes": {"zero_shot": {"quantize": {"bits": 1}}}},
-        "recipes.zero_shot.quantize: zero_shot trains no tensor to put it on",
+        "recipes.zero_shot.quantize: zero_shot trains no prompt to put it on",
         id="quantization of nothing",
+    ),
+    pytest.param(
+        {
+            "methods": ["clip_adapter"],
+            "recipes": {"clip_adapter": {"low_rank": {"rank": 1, "dropout": 0.0}}},
+        },
+        "recipes.clip_adapter.low_rank: clip_adapter trains no context to put it on",
+        id="low rank without a prompt",
     ),
     pytest.param(
         {"recipes": {"qcoop": {"quantize": {"bits": 9}}}},
         "recipes.qcoop.quantize.bits is 9: input should be less than or equal to 8",
         id="bits",
-    ),
-    pytest.param(
-        {"recipes": {"coop": {"prompt": {"class_specific": True}}}},
-        "recipes.coop: class-specific prompts know no class but those of training; set "
-        "prompt.class_specific to false, or protocol to few_shot",
-        id="class-specific prompts and new classes",
     ),
     pytest.param(
         {"recipes": {"coop": {"extends": "qcoop"}}},

@@ -118,8 +118,8 @@ class TestCheckpoint:
         checkpoint = Checkpoint(tmp_path / "c.safetensors", "fingerprint")
         save = Checkpoint.save
 
-        def save_then_die(self, learner, optimizer, history, epochs):
-            save(self, learner, optimizer, history, epochs)
+        def save_then_die(self, running, history, epochs):
+            save(self, running, history, epochs)
             if epochs == after + 1:
                 raise KeyboardInterrupt
 
@@ -156,8 +156,8 @@ class TestCheckpoint:
             from vlprompt_pipeline.training import Checkpoint
             clip = load_clip("local-dir:{tiny_clip_folder}", "tiny", "cpu")
             saved = Checkpoint.save
-            def announce(self, learner, optimizer, rows, epochs):
-                saved(self, learner, optimizer, rows, epochs)
+            def announce(self, running, rows, epochs):
+                saved(self, running, rows, epochs)
                 print(epochs, flush=True)
             Checkpoint.save = announce
             recipe = t._recipe(epochs=30, bits=1)

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from vlprompt_pipeline.config import Parameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parametrizations.codebooks import QuantizerName
-from vlprompt_pipeline.prompts import check_recipe, resolve_recipe
+from vlprompt_pipeline.prompts import get_method, resolve_recipe
 
 
 def _several(value: Any) -> Any:
@@ -59,8 +59,8 @@ def check_analysis(analysis: AnalysisParameters, recipes: Mapping[str, Any], pro
     """Refuse what cannot be analysed.
 
     Raises:
-        ConfigError: an unknown recipe, one without training where there must be some, or a protocol
-            that holds no class out.
+        ConfigError: an unknown recipe, one without training where there must be some, one that does
+            not learn from image features, or a protocol that holds no class out.
     """
     if protocol != "base_to_new":
         raise ConfigError(
@@ -69,6 +69,11 @@ def check_analysis(analysis: AnalysisParameters, recipes: Mapping[str, Any], pro
         )
     for name in analysis.recipes():
         recipe = resolve_recipe(name, recipes)
-        check_recipe(name, recipe, has_new_classes=True)
         if not recipe.training and name in (analysis.method, *analysis.spectrum):
             raise ConfigError(f"analysis: {name} trains nothing that could be followed")
+        learner = get_method(recipe.method).learner
+        if learner.reads != "features" or learner.fitted or recipe.bound_to_classes:
+            raise ConfigError(
+                f"analysis: {name} has prompts in the image tower, takes all images at once or "
+                "knows no new classes; name recipes that learn text prompts from image features"
+            )

@@ -41,14 +41,14 @@ class Material:
         clip: the frozen CLIP.
         classes: of each half, `base` and `new`.
         test: test images of each half.
-        batches: training images of the base classes, called with recipe and seed.
+        batches: training images of the base classes, called with learner, recipe and seed.
         described: what the images of each seed and of the test are, as text.
     """
 
     clip: FrozenClip
     classes: Mapping[str, ClassTexts]
     test: Mapping[str, TestImages]
-    batches: Callable[[Recipe, int], Batches]
+    batches: Callable[[PromptLearner, Recipe, int], Batches]
     described: Mapping[int, str]
 
     def identity(self, seed: int) -> list[object]:

@@ -14,14 +14,13 @@ import pandas as pd
 from vlprompt_pipeline.analysis.material import HALVES
 from vlprompt_pipeline.analysis.plan import Plan, Variant
 from vlprompt_pipeline.analysis.runs import Result, Run
-from vlprompt_pipeline.analysis.weights import (
+from vlprompt_pipeline.analysis.weights import histograms, neighbour_divergence
+from vlprompt_pipeline.evaluation.metrics import harmonic_mean
+from vlprompt_pipeline.parametrizations.spectrum import (
     effective_rank,
-    histograms,
     information_density,
-    neighbour_divergence,
     singular_values,
 )
-from vlprompt_pipeline.evaluation.metrics import harmonic_mean
 
 Results = Mapping[Run, Result]
 Rows = Iterator[dict[str, Any]]

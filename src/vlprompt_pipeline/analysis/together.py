@@ -77,5 +77,5 @@ def can_share(learner: PromptLearner) -> bool:
     )
 
 
-_SHARED = ("class_features", "logits", "losses", "backward")
+_SHARED = ("class_features", "image_side", "logits", "losses", "backward", "epoch_done")
 """What `SideBySide` does for all at once; a method with its own goes alone."""

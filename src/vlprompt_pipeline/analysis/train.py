@@ -86,7 +86,7 @@ def _train(group: Sequence[Run], followed: bool, material: Material) -> list[Res
     following = Following(recipe, material) if followed else None
     if recipe.training:
         seeds = list(dict.fromkeys(run.seed for run in group))
-        sources = [material.batches(recipe, seed) for seed in seeds]
+        sources = [material.batches(learners[0], recipe, seed) for seed in seeds]
         learner, batches = learners[0], sources[0]
         if can_share(learner):
             learner = SideBySide(learners, [seeds.index(run.seed) for run in group])

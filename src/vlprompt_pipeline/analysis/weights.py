@@ -1,4 +1,4 @@
-"""What is measured on the values of a prompt: histograms, their divergence, its spectrum."""
+"""What is measured on the values of a prompt: histograms and their divergence."""
 
 from __future__ import annotations
 
@@ -37,25 +37,3 @@ def neighbour_divergence(counts: Tensor) -> Tensor:
     shares = (counts + 1) / (counts + 1).sum(dim=1, keepdim=True)
     now, before = shares[1:], shares[:-1]
     return (now * (now / before).log()).sum(dim=1)
-
-
-def singular_values(contexts: Tensor) -> Tensor:
-    """Singular values `[moments, min(tokens, width)]` of contexts, descending, in float64."""
-    return torch.linalg.svdvals(contexts.double())
-
-
-def information_density(values: Tensor, k: int) -> Tensor:
-    """ID_k: the share of the k largest singular values in the sum of all (arXiv 2312.10813, v3).
-
-    1 for a prompt of rank k or less, k / n for n equal singular values; 0 for a prompt of zeros.
-    """
-    return values[..., :k].sum(-1) / values.sum(-1).clamp(min=torch.finfo(values.dtype).tiny)
-
-
-def effective_rank(values: Tensor) -> Tensor:
-    """Exponential of the entropy of the singular values' shares (Roy & Vetterli, EUSIPCO 2007).
-
-    Between 1 and the number of singular values; a rank that does not jump.
-    """
-    shares = values / values.sum(-1, keepdim=True).clamp(min=torch.finfo(values.dtype).tiny)
-    return torch.special.entr(shares).sum(-1).exp()

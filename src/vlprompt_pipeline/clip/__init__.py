@@ -1,7 +1,8 @@
-"""The frozen CLIP: loading, text tower over prompts, image features."""
+"""The frozen CLIP: loading, text and image tower over prompts, image features."""
 
 from vlprompt_pipeline.clip.backbone import FrozenClip, Preprocessing
-from vlprompt_pipeline.clip.features import FeatureSet, FeatureStore, ImageSet
+from vlprompt_pipeline.clip.features import FeatureSet, FeatureStore, ImageEncoder, ImageSet
+from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.loading import load_clip
 from vlprompt_pipeline.clip.text import Prompts, TextTower
 from vlprompt_pipeline.clip.views import EvaluationView, TrainingViews
@@ -11,7 +12,9 @@ __all__ = [
     "FeatureSet",
     "FeatureStore",
     "FrozenClip",
+    "ImageEncoder",
     "ImageSet",
+    "ImageTower",
     "Preprocessing",
     "Prompts",
     "TextTower",

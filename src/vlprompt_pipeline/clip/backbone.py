@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.text import Prompts, TextTower
 from vlprompt_pipeline.errors import DataError
 
@@ -62,6 +65,15 @@ class FrozenClip:
         self._seen_tokens = seen_tokens
         self._warned_of: set[str] = set()
 
+    @cached_property
+    def image(self) -> ImageTower:
+        """The image tower with room for prompts.
+
+        Raises:
+            ConfigError: it is no vision transformer, as that of RN50.
+        """
+        return ImageTower(self.model.visual, self.name)
+
     @property
     def device(self) -> torch.device:
         """Where both towers are."""
@@ -77,18 +89,30 @@ class FrozenClip:
         self.model.to(device)
         return self
 
+    def computing(self, dtype: torch.dtype, memory: int | None = None) -> FrozenClip:
+        """The same CLIP with towers over prompts that compute in `dtype`; it shares the weights.
+
+        `memory` in bytes is what a pass through the text tower may keep for the gradient.
+        """
+        view = copy.copy(self)
+        view.text = self.text.computing(dtype, memory)
+        if dtype != self.dtype and "image" in vars(self):
+            view.image = copy.deepcopy(self.image).to(dtype)
+        return view
+
     def token_ids(self, text: str) -> list[int]:
         """BPE ids of a text, without start and end token."""
         return self._tokenizer.encode(text)
 
     def embed(self, ids: Sequence[int]) -> Tensor:
         """Token embeddings `[len(ids), text_width]`, without positions."""
-        return self.model.token_embedding(torch.as_tensor(list(ids), device=self.device))
+        indices = torch.tensor(list(ids), dtype=torch.long, device=self.device)
+        return self.model.token_embedding(indices)
 
     def suffixes(self, texts: Iterable[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Embeddings `[classes, longest, text_width]` of id lists, padded, and their lengths."""
         rows = [self.embed(ids) for ids in texts]
-        lengths = torch.tensor([len(row) for row in rows], device=self.device)
+        lengths = torch.tensor([len(row) for row in rows])
         return nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
@@ -97,13 +121,16 @@ class FrozenClip:
         Raises:
             DataError: a text does not fit into the context.
         """
+        return F.normalize(self.encode_texts_raw(texts), dim=-1)
+
+    def encode_texts_raw(self, texts: Sequence[str]) -> Tensor:
+        """As `encode_texts`, not normalised."""
         ids = [[*self.token_ids(text), END_TOKEN] for text in texts]
         for text, tokens in zip(texts, ids, strict=True):
             self.check_length(text, 1 + len(tokens))
         suffix, lengths = self.suffixes(ids)
         with torch.no_grad():
-            features = self.text(Prompts(self.embed([START_TOKEN])[None], suffix, lengths))[0]
-        return F.normalize(features, dim=-1)
+            return self.text(Prompts(self.embed([START_TOKEN])[None], suffix, lengths))[0]
 
     def encode_images(self, pixels: Tensor) -> Tensor:
         """Normalised features `[images, embed_dim]` of pixels `[images, 3, size, size]`."""

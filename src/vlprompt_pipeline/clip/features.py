@@ -22,10 +22,24 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import UserError, WeightsError
 from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.progress import Progress, no_progress
+
+
+class ImageEncoder(Protocol):
+    """What turns pixels into features: a frozen CLIP, or one with prompts in its image tower."""
+
+    @property
+    def name(self) -> str:
+        """What the CLIP is called."""
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of all that the features depend on, besides images and view."""
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """Normalised features `[images, embed]` of pixels `[images, 3, size, size]`."""
 
 
 class Views(Protocol):
@@ -66,7 +80,7 @@ class FeatureSet:
     weights_sha256: str
     key: str
 
-    def of(self, clip: FrozenClip) -> Tensor:
+    def of(self, clip: ImageEncoder) -> Tensor:
         """The values, for use with this CLIP.
 
         Raises:
@@ -87,9 +101,10 @@ class FeatureStore:
 
     root: Path
 
+    @torch.no_grad()
     def extract(
         self,
-        clip: FrozenClip,
+        clip: ImageEncoder,
         images: ImageSet,
         views: Views,
         *,
@@ -143,7 +158,7 @@ class FeatureStore:
         return self.root / key / f"shard-{number:05d}.safetensors"
 
     def _describe(
-        self, key: str, clip: FrozenClip, images: ImageSet, views: Views, shards: int
+        self, key: str, clip: ImageEncoder, images: ImageSet, views: Views, shards: int
     ) -> None:
         description = {
             "clip": clip.name,
@@ -156,7 +171,7 @@ class FeatureStore:
             temporary.write_text(json.dumps(description, indent=1))
 
 
-def _key(clip: FrozenClip, images: ImageSet, views: Views, shard_size: int) -> str:
+def _key(clip: ImageEncoder, images: ImageSet, views: Views, shard_size: int) -> str:
     digest = hashlib.sha256(f"{clip.weights_sha256}\n{views.identity}\n{shard_size}\n".encode())
     for fingerprint in images.fingerprints:
         digest.update(f"{fingerprint}\n".encode())

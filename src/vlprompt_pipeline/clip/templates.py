@@ -6,9 +6,13 @@ result. `benchmark` is each dataset's own template (`CUSTOM_TEMPLATES` of Kaiyan
 
 from __future__ import annotations
 
+from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.errors import ConfigError
 
 BENCHMARK = "benchmark"
+
+# the 80 templates that CLIP's authors wrote for ImageNet, in their order, as open_clip has them
+_IMAGENET = tuple(template("{}") for template in open_clip.OPENAI_IMAGENET_TEMPLATES)
 
 TEMPLATE_SETS: dict[str, tuple[str, ...]] = {
     "photo": ("a photo of a {}.",),
@@ -22,6 +26,8 @@ TEMPLATE_SETS: dict[str, tuple[str, ...]] = {
         "art of the {}.",
         "a photo of the small {}.",
     ),
+    "imagenet": _IMAGENET,
+    "imagenet_60": _IMAGENET[:60],  # those of the teacher in PromptSRC
 }
 
 

@@ -9,8 +9,10 @@ _HOME = {
     "JSONDataset": "atomic",
     "ParquetDataset": "atomic",
     "TextDataset": "atomic",
+    "ClassHeadDataset": "prompt",
     "ClipDataset": "clip",
     "FolderDataset": "folder",
+    "MasterDataset": "prompt",
     "PackedPromptDataset": "prompt",
     "PromptDataset": "prompt",
 }

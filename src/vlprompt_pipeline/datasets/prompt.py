@@ -33,8 +33,10 @@ class PromptDataset(AbstractDataset[TrainedPrompt, TrainedPrompt]):
         return {"filepath": str(self.filepath)}
 
 
-class PackedPromptDataset(AbstractDataset[bytes, bytes]):
-    """A packed prompt, the bytes that ship; `export.unpack` reads them."""
+class _BytesDataset(AbstractDataset[bytes, bytes]):
+    """Bytes that ship, as they are. No bytes are no file: what was there before goes."""
+
+    what: str
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self.filepath, self.metadata = Path(filepath), metadata
@@ -43,12 +45,15 @@ class PackedPromptDataset(AbstractDataset[bytes, bytes]):
         """Raises PromptFileError if the file is absent."""
         if not self.filepath.is_file():
             raise PromptFileError(
-                f"no packed prompt at {self.filepath}: run quantization_export first"
+                f"no {self.what} at {self.filepath}: run quantization_export first"
             )
         return self.filepath.read_bytes()
 
     def save(self, data: bytes) -> None:
         """Written atomically."""
+        if not data:
+            self.filepath.unlink(missing_ok=True)
+            return
         with atomic_write(self.filepath) as temporary:
             temporary.write_bytes(data)
 
@@ -57,3 +62,21 @@ class PackedPromptDataset(AbstractDataset[bytes, bytes]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.filepath)}
+
+
+class PackedPromptDataset(_BytesDataset):
+    """A packed prompt; `export.unpack` reads it."""
+
+    what = "packed prompt"
+
+
+class ClassHeadDataset(_BytesDataset):
+    """A class-feature head; `export.ClassHead.load` reads it."""
+
+    what = "class head"
+
+
+class MasterDataset(_BytesDataset):
+    """The unquantized tensors of a prompt in safetensors."""
+
+    what = "master (export.master is false, or the prompt has no tensors)"

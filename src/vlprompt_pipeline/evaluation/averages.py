@@ -44,7 +44,7 @@ def averages(summaries: Sequence[Summary]) -> list[Average]:
     for summary in summaries:
         key = summary.group.key
         family = (key.protocol, key.clip, key.weights_sha256, key.shots, key.template_set)
-        families[*family, summary.group.has_new].append(summary)
+        families[*family, summary.has_new].append(summary)
     found = [
         _average(members)
         for members in families.values()
@@ -66,9 +66,15 @@ def _average(members: list[Summary]) -> Average:
     return Average(
         conditions=join([readable(key.protocol), shots_text(key.shots), _seeds(members)]),
         datasets=datasets,
-        table=pd.DataFrame(sorted(complete, key=lambda row: -row[members[0].ranking.mean])),
+        table=_ranked(pd.DataFrame(complete), members[0].ranking.mean),
         left_out=tuple(found[0]["title"] for found in rows.values() if len(found) < len(members)),
     )
+
+
+def _ranked(table: pd.DataFrame, score: str) -> pd.DataFrame:
+    if table.empty:
+        return table
+    return table.sort_values(score, ascending=False, kind="stable", ignore_index=True)
 
 
 def _seeds(members: list[Summary]) -> str:

@@ -21,6 +21,7 @@ def group_remarks(group: Group) -> list[str]:
     remarks = list(group.notes)
     if len(group.records) == 1:
         remarks.append(f"Only {seeds_text(group.seeds)}: the spread over seeds is unknown.")
+    remarks += _bound_to_training(group)
     remarks += _missing_seeds(group)
     remarks += _changed_between_seeds(group)
     versions = sorted({record.cell.code_version for record in group.records})
@@ -48,6 +49,17 @@ def mixed_remarks(groups: Sequence[Group]) -> list[str]:
                 f"the results stand in {len(keys)} separate tables and are not averaged."
             )
     return remarks
+
+
+def _bound_to_training(group: Group) -> list[str]:
+    """Name the methods that have no score on the classes that were held out."""
+    results = [result for record in group.records for result in record.methods]
+    titles = dict.fromkeys(result.title for result in results if result.new is None)
+    if not (group.has_new and titles):
+        return []
+    return [
+        f"Bound to the classes of training, so without accuracy on new ones: {join(list(titles))}."
+    ]
 
 
 def _missing_seeds(group: Group) -> list[str]:
@@ -82,11 +94,9 @@ def _changed_between_seeds(group: Group) -> list[str]:
             for title, values in seen.items()
             if len(values) > 1
         ]
-    totals = {
-        (result.base.total, result.new.total if result.new else 0)
-        for record in group.records
-        for result in record.methods
-    }
-    if len(totals) > 1:
+    results = [result for record in group.records for result in record.methods]
+    base_totals = {result.base.total for result in results}
+    new_totals = {result.new.total for result in results if result.new is not None}
+    if max(len(base_totals), len(new_totals)) > 1:
         remarks.append("The number of test images differs between runs or methods.")
     return remarks

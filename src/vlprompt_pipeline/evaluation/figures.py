@@ -30,9 +30,14 @@ _MOST_STRETCH = 2.0
 
 
 def figures(summary: Summary) -> dict[str, Figure]:
-    """`size`, and before it `base_new` where classes are held out."""
-    drawn = {"base_new": base_new_figure(summary)} if summary.group.has_new else {}
-    return drawn | {"size": size_figure(summary)}
+    """`size`, and before it `base_new` where classes are held out, of the methods with a score."""
+    scored = Summary(
+        summary.group,
+        summary.table.dropna(subset=[summary.ranking.mean], ignore_index=True),
+        summary.per_seed,
+    )
+    drawn = {"base_new": base_new_figure(scored)} if summary.has_new else {}
+    return drawn | {"size": size_figure(scored)}
 
 
 def base_new_figure(summary: Summary) -> Figure:
@@ -73,7 +78,7 @@ def size_figure(summary: Summary) -> Figure:
         + _spread_note(summary, "bars: ± 1 std")
         + f" · line: no smaller file has a higher {score.name}",
         x="bytes on disk (logarithmic)",
-        y="H of base and new accuracy (%)" if summary.group.has_new else "accuracy (%)",
+        y="H of base and new accuracy (%)" if summary.has_new else f"{score.name} (%)",
     )
     table = summary.table
     _byte_limits(canvas.axes, pd.concat([table["file_bytes"], table["payload_bytes"]]))

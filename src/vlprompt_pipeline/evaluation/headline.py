@@ -20,9 +20,10 @@ def headline(summary: Summary) -> str:
     """
     zero_shot = summary.row(ZERO_SHOT)
     rows = summary.table.sort_values(summary.ranking.mean, ascending=False, kind="stable")
-    learned = [row for row in rows.to_dict("records") if row["method"] != ZERO_SHOT]
+    ranked = rows[rows[summary.ranking.mean].notna()].to_dict("records")
+    learned = [row for row in ranked if row["method"] != ZERO_SHOT]
     sentences = [f"On {summary.conditions}, {_highest(summary, learned, zero_shot)}."]
-    if summary.group.has_new and len(learned) > 1:
+    if summary.has_new and len(learned) > 1:
         sentences.append(f"{_new_classes(learned, zero_shot)}.")
     return " ".join(sentences)
 

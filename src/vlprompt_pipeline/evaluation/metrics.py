@@ -8,11 +8,51 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
+
+CALIBRATION_BINS = 15  # as Guo et al., ICML 2017
 
 
 def accuracy(correct: int, total: int) -> float:
     """Share of right answers in percent: `100 * correct / total`."""
     return 100.0 * correct / total
+
+
+def score_of(predicted: pd.DataFrame) -> dict[str, float]:
+    """Accuracy and calibration in percent, mean entropy in nats, of what `predict` gave.
+
+    Where prompts are a distribution, also the accuracy of the averaged samples and of the mean
+    prompt, and the mean spread over samples, in percent.
+    """
+    right = predicted["prediction"] == predicted["label"]
+    correct, total = int(right.sum()), len(predicted)
+    scores = {
+        "correct": correct,
+        "total": total,
+        "accuracy": accuracy(correct, total),
+        "calibration_error": calibration_error(predicted["probability"], right),
+        "entropy": float(predicted["entropy"].mean()),
+    }
+    if "spread" in predicted:
+        scores["spread"] = 100.0 * float(predicted["spread"].mean())
+        for way in ("sampled", "mean"):
+            also_right = int((predicted[f"{way}_prediction"] == predicted["label"]).sum())
+            scores[f"{way}_accuracy"] = accuracy(also_right, total)
+    return scores
+
+
+def calibration_error(
+    confidence: Sequence[float], correct: Sequence[bool], bins: int = CALIBRATION_BINS
+) -> float:
+    """Expected calibration error in percent: mean |accuracy - confidence| over bins of confidence.
+
+    The bins are equal parts of (0, 1]; each counts by its share of the images (Naeini et al., AAAI
+    2015).
+    """
+    confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
+    own = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(own, weights=correct - confidence, minlength=bins)
+    return 100.0 * float(np.abs(gaps).sum()) / len(confidence)
 
 
 def harmonic_mean(base: float, new: float) -> float:

@@ -41,11 +41,13 @@ def render_page(sections: Sequence[Section], warnings: Sequence[str]) -> str:
         "bytes": wording.human_bytes,
         "headline": headline,
         "inline_svg": inline_svg,
+        "one_decimal": wording.one_decimal,
         "readable": wording.readable,
         "remarks": group_remarks,
         "seeds": wording.seeds_text,
         "shots": wording.shots_text,
         "signed": wording.signed,
+        "times": wording.times,
     }
     return environment.get_template("page.html.j2").render(
         sections=sections,

@@ -35,10 +35,14 @@ class _Frozen(BaseModel):
 
 
 class Score(_Frozen):
-    """Right answers among the test images of one set of classes."""
+    """Right answers among the test images of one set of classes, and how well it knew of them.
+
+    `calibration_error` is the expected calibration error in percent (`metrics.calibration_error`).
+    """
 
     correct: NonNegativeInt
     total: PositiveInt
+    calibration_error: float | None = Field(default=None, ge=0, le=100)
 
     @model_validator(mode="after")
     def _within_total(self) -> Self:
@@ -55,9 +59,11 @@ class Score(_Frozen):
 class MethodResult(_Frozen):
     """One method in one cell.
 
-    `base` are the classes trained on; in a protocol on all classes all of them, without `new`.
+    `base` are the classes trained on; in a protocol on all classes all of them, without `new`. A
+    method that is bound to the classes of training has no `new` in any protocol.
     `payload_bytes` are the stored prompt values alone, `file_bytes` the file that ships with all
     its metadata, `fp16_bytes` what the same parameters take unpacked in half precision.
+    `inference_cost` is that of one image as a multiple of zero-shot CLIP's.
     """
 
     method: str = Field(min_length=1)
@@ -68,6 +74,7 @@ class MethodResult(_Frozen):
     payload_bytes: NonNegativeInt
     file_bytes: PositiveInt
     fp16_bytes: NonNegativeInt
+    inference_cost: float | None = Field(default=None, gt=0)
 
 
 class Cell(_Frozen):
@@ -112,10 +119,8 @@ class CellRecord(_Frozen):
         if len(set(names)) < len(names):
             raise ValueError(f"a method is listed twice among {', '.join(names)}")
         for result in self.methods:
-            if (result.new is not None) != bool(self.classes.new):
-                raise ValueError(
-                    f"{result.method} and the list of new classes contradict each other"
-                )
+            if result.new is not None and not self.classes.new:
+                raise ValueError(f"{result.method} has a score on new classes, but there are none")
         return self
 
 

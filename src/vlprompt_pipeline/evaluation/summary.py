@@ -23,6 +23,7 @@ _KEY_COLUMNS = (
     "split_sha256",
     "random_split",
 )
+_OF_NEW_CLASSES = ("new_mean", "new_std", "h", "h_mean_of_seeds", "h_std")
 _SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes")
 
 
@@ -42,6 +43,7 @@ _BASE_NEW_H = (
     ScoreColumn("New", "new accuracy", "new_mean", "new_std", "delta_new", "published_new"),
     ScoreColumn("H", "H", "h", "h_std", "delta_h", "published_h"),
 )
+_BASE_ALONE = _BASE_NEW_H[:1]
 _ALL_CLASSES = (
     ScoreColumn("Accuracy", "accuracy", "base_mean", "base_std", "delta_base", "published_base"),
 )
@@ -55,13 +57,15 @@ class Summary:
         group: where the figures come from.
         table: one row a method with the columns `method, title, seeds, n_seeds, base_mean,
             base_std, new_mean, new_std, h, h_mean_of_seeds, h_std, trainable_parameters,
-            payload_bytes, file_bytes, fp16_bytes, delta_base, delta_new, delta_h, published_base,
+            payload_bytes, file_bytes, fp16_bytes, inference_cost, base_calibration_error,
+            new_calibration_error, delta_base, delta_new, delta_h, published_base,
             published_new, published_h, published_source`. Accuracies in percent; `h` is the H of
-            the averages, `delta_*` the difference to zero-shot; NaN where there is nothing to say.
+            the averages, `delta_*` the difference to zero-shot; NaN where there is nothing to say,
+            as of new classes with a method that is bound to those of training.
             A protocol on all classes has no column of new classes and of H, and only published
             protocols have `published_*`.
         per_seed: one row a (method, seed), methods in the order of the records, with the columns
-            `method, seed, base` and, with new classes, `new, h`.
+            `method, seed, base` and, with new classes, `new, h`, which may be NaN too.
     """
 
     group: Group
@@ -69,13 +73,20 @@ class Summary:
     per_seed: pd.DataFrame
 
     @property
+    def has_new(self) -> bool:
+        """Whether a method has a score on new classes."""
+        return self.group.has_new and bool(self.table["h"].notna().any())
+
+    @property
     def scores(self) -> tuple[ScoreColumn, ...]:
         """The accuracies of the table; the last one ranks the methods."""
-        return _BASE_NEW_H if self.group.has_new else _ALL_CLASSES
+        if self.has_new:
+            return _BASE_NEW_H
+        return _BASE_ALONE if self.group.has_new else _ALL_CLASSES
 
     @property
     def ranking(self) -> ScoreColumn:
-        """H, or the accuracy where no class is held out."""
+        """H, or the accuracy where no class is held out or none can be scored."""
         return self.scores[-1]
 
     @property
@@ -100,10 +111,14 @@ def summarise(group: Group, *, by_score: bool = False) -> Summary:
     for record in group.records:
         for result in record.methods:
             results.setdefault(result.method, {})[record.cell.seed] = result
-    table = pd.DataFrame([_method_row(seeds) for seeds in results.values()])
+    table = pd.DataFrame([_method_row(seeds, group.has_new) for seeds in results.values()])
     table = _with_published(_with_deltas(table), group)
     per_seed = pd.DataFrame(
-        [_seed_row(seed, result) for seeds in results.values() for seed, result in seeds.items()]
+        [
+            _seed_row(seed, result, group.has_new)
+            for seeds in results.values()
+            for seed, result in seeds.items()
+        ]
     )
     summary = Summary(group, table, per_seed)
     if by_score:
@@ -125,19 +140,21 @@ def to_csv_frame(summaries: Sequence[Summary]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _seed_row(seed: int, result: MethodResult) -> dict[str, object]:
+def _seed_row(seed: int, result: MethodResult, has_new: bool) -> dict[str, object]:
     row: dict[str, object] = {
         "method": result.method,
         "seed": seed,
         "base": result.base.accuracy,
     }
+    if has_new:
+        row["new"] = row["h"] = float("nan")
     if result.new is not None:
         row["new"] = result.new.accuracy
         row["h"] = metrics.harmonic_mean(result.base.accuracy, result.new.accuracy)
     return row
 
 
-def _method_row(seeds: dict[int, MethodResult]) -> dict[str, object]:
+def _method_row(seeds: dict[int, MethodResult], has_new: bool) -> dict[str, object]:
     results = list(seeds.values())
     base = [result.base.accuracy for result in results]
     row: dict[str, object] = {
@@ -147,15 +164,28 @@ def _method_row(seeds: dict[int, MethodResult]) -> dict[str, object]:
         "n_seeds": len(seeds),
     }
     row["base_mean"], row["base_std"] = metrics.mean_and_std(base)
+    if has_new:
+        row |= dict.fromkeys(_OF_NEW_CLASSES, float("nan"))
     new = [result.new.accuracy for result in results if result.new is not None]
-    if new:
+    if len(new) == len(results):
         row["new_mean"], row["new_std"] = metrics.mean_and_std(new)
         row["h"] = metrics.h_of_averages(base, new)
         row["h_mean_of_seeds"], row["h_std"] = metrics.mean_and_std(
             [metrics.harmonic_mean(b, n) for b, n in zip(base, new, strict=True)]
         )
     # A file's metadata may differ by a few bytes from seed to seed: the largest is what may ship.
-    return row | {size: max(getattr(result, size) for result in results) for size in _SIZES}
+    row |= {size: max(getattr(result, size) for result in results) for size in _SIZES}
+    row["inference_cost"] = _mean([result.inference_cost for result in results])
+    row["base_calibration_error"] = _mean([result.base.calibration_error for result in results])
+    if has_new:
+        of_new = [result.new.calibration_error if result.new else None for result in results]
+        row["new_calibration_error"] = _mean(of_new)
+    return row
+
+
+def _mean(values: list[float | None]) -> float:
+    """NaN where a value is missing, as in records of earlier versions."""
+    return float("nan") if None in values else sum(values) / len(values)
 
 
 def _with_deltas(table: pd.DataFrame) -> pd.DataFrame:

@@ -36,8 +36,22 @@ def human_bytes(count: float) -> str:
 
 
 def plus_minus(mean: float, std: float, seeds: int) -> str:
-    """For instance "65.7 ± 1.2"; the mean alone for one seed, whose spread nobody knows."""
+    """For instance "65.7 ± 1.2"; the mean alone for one seed, "–" where there is no score."""
+    if pd.isna(mean):
+        return "–"
     return f"{mean:.1f} ± {std:.1f}" if seeds > 1 else f"{mean:.1f}"
+
+
+def one_decimal(value: float) -> str:
+    """For instance "3.1"; "–" where there is no value."""
+    return "–" if pd.isna(value) else f"{value:.1f}"
+
+
+def times(factor: float) -> str:
+    """For instance "1.00×" or "11.7×"; "–" where it is not known."""
+    if pd.isna(factor):
+        return "–"
+    return f"{factor:.2f}×" if factor < 9.995 else f"{factor:.1f}×"
 
 
 def signed(difference: float) -> str:

@@ -38,7 +38,7 @@ def pack_learner(learner: PromptLearner, recipe: Recipe) -> PackedPrompt:
         method=recipe.method,
         tensors=tensors | _drawn_contexts(learner, recipe),
         clip_sha256=learner.clip.weights_sha256,
-        context_sha256=_context_sha256(recipe),
+        context_sha256=_context_sha256(recipe, learner.classes),
         metadata=_texts(recipe),
     )
 
@@ -46,16 +46,18 @@ def pack_learner(learner: PromptLearner, recipe: Recipe) -> PackedPrompt:
 def load_learner(
     packed: bytes, recipe: Recipe, clip: FrozenClip, classes: ClassTexts
 ) -> PromptLearner:
-    """A learner with a packed prompt, for any class names.
+    """A learner with a packed prompt, for any class names unless it is bound to those of training.
 
     Raises:
-        PromptFileError: the file is broken, or belongs to another CLIP, method or recipe.
+        PromptFileError: the file is broken, or belongs to another CLIP, method or recipe, or to
+            other classes where it is bound to them.
     """
     prompt = unpack(packed, expected_clip=clip.weights_sha256)
-    if not _context_sha256(recipe).startswith(prompt.context_sha256):
+    if not _context_sha256(recipe, classes).startswith(prompt.context_sha256):
+        bound = ", and it serves the classes of training only" if recipe.bound_to_classes else ""
         raise PromptFileError(
             f"the packed prompt was made with other settings than those of {recipe.title} (class "
-            "position, words or templates differ): use the recipe it was trained with"
+            f"position, words or templates differ{bound}): use the recipe it was trained with"
         )
     learner = build_plain(recipe, clip, classes)
     tensors = {name: _tensor(packed, clip) for name, packed in prompt.tensors.items()}
@@ -102,9 +104,11 @@ def _tensor(packed: PackedTensor, clip: FrozenClip) -> Tensor:
     return torch.from_numpy(packed.decode().copy()).to(clip.device, torch.float32)
 
 
-def _context_sha256(recipe: Recipe) -> str:
+def _context_sha256(recipe: Recipe, classes: ClassTexts) -> str:
     """Hash of what must be known to put the tensors into a prompt again."""
     described = json.dumps(recipe.prompt.model_dump(mode="json"), sort_keys=True)
+    if recipe.bound_to_classes:
+        described += json.dumps(classes.names)
     return hashlib.sha256(f"open_clip.SimpleTokenizer {described}".encode()).hexdigest()
 
 

@@ -39,6 +39,8 @@ def read_metadata(reader: Reader) -> dict[str, str | int]:
     """What `metadata_bytes` wrote. Raises PromptFileError if it cannot have written it."""
     metadata: dict[str, str | int] = {}
     last = ""
+    if not len(reader):
+        raise malformed("its metadata has no entry")
     while len(reader):
         key = reader.text("a metadata key")
         head = reader.varint(f"metadata {key!r}")

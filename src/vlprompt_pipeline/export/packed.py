@@ -34,7 +34,7 @@ __all__ = [
     "unpack",
 ]
 
-MAGIC, VERSION = b"VLP", 1
+MAGIC, MAJOR, MINOR = b"VLP", 1, 0  # files of any minor version are read, see `_checked_header`
 _HEADER = struct.Struct("<3sBI8s8s4s")  # magic, version, file size, checksum, CLIP, context
 _CHECKSUM = slice(8, 16)
 _TENSOR, _METADATA, _OPTIONAL = 1, 2, 0x80  # kinds of sections; from 128 a reader may skip
@@ -119,7 +119,7 @@ def pack(prompt: PackedPrompt) -> bytes:
             "allowed; shorten the prompt or quantize it"
         )
     clip, context = _prefix(prompt.clip_sha256, 8), _prefix(prompt.context_sha256, 4)
-    data = bytearray(_HEADER.pack(MAGIC, VERSION, size, bytes(8), clip, context) + body)
+    data = bytearray(_HEADER.pack(MAGIC, MAJOR << 4 | MINOR, size, bytes(8), clip, context) + body)
     data[_CHECKSUM] = _checksum(data)
     return bytes(data)
 
@@ -152,10 +152,10 @@ def _checked_header(data: bytes) -> tuple[bytes, bytes]:
     """Prefixes of the CLIP's and the context's hash, once the file is known to be whole."""
     if data[:3] != MAGIC[: len(data)] or not data:
         raise PromptFileError("the file is no packed prompt: give one that this project exported")
-    if len(data) > 3 and data[3] != VERSION:
+    if len(data) > 3 and data[3] >> 4 != MAJOR:
         raise PromptFileError(
-            f"the prompt file is of format version {data[3]}, but this program reads version "
-            f"{VERSION}: use the vlprompt_pipeline that wrote it, or export the prompt again"
+            f"the prompt file is of format version {data[3] >> 4}.{data[3] & 15}, but this program "
+            f"reads version {MAJOR}: use the vlprompt_pipeline that wrote it, or export it again"
         )
     whole = len(data) >= _HEADER.size
     size = _HEADER.unpack_from(data)[2] if whole else f"at least {_HEADER.size}"
@@ -191,11 +191,11 @@ def _read_sections(reader: Reader) -> tuple[dict[str, PackedTensor], dict[str, s
                 raise malformed(f"tensor {name!r} is out of order")
             tensors[name] = read_tensor(name, section, room)
             last, room = name, room - math.prod(tensors[name].shape)
-        elif kind == _METADATA and metadata is None:
+        elif kind == _METADATA and metadata is None and not tensors:
             metadata = read_metadata(section)
         elif kind < _OPTIONAL:
             raise PromptFileError(
-                f"the prompt file has a section of kind {kind} that version {VERSION} of the "
+                f"the prompt file has a section of kind {kind} that version {MAJOR}.{MINOR} of the "
                 "format does not allow there: use the vlprompt_pipeline that wrote it"
             )
     return tensors, metadata or {}

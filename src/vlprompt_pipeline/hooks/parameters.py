@@ -28,7 +28,7 @@ class ParameterHook:
         from vlprompt_pipeline.analysis.config import AnalysisParameters
         from vlprompt_pipeline.config import RunParameters, parse
         from vlprompt_pipeline.demo import PretrainingConfig
-        from vlprompt_pipeline.prompts import check_recipe, resolve_recipe
+        from vlprompt_pipeline.prompts import resolve_recipe
 
         try:
             values = context.config_loader["parameters"]
@@ -39,8 +39,7 @@ class ParameterHook:
             _require_dataset(parameters, Path(context.project_path))
             methods = parameters.selected_methods()
             for method in methods:
-                recipe = resolve_recipe(method, parameters.recipes)
-                check_recipe(method, recipe, has_new_classes=parameters.protocol != "few_shot")
+                resolve_recipe(method, parameters.recipes)
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
         select_methods(methods)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.parametrizations.codebooks import fit_codebook
@@ -103,8 +104,10 @@ class Quantizer(nn.Module):
             UserError: `weight` has values that are not finite or beyond float16.
         """
         self._cluster(weight, step)
-        self._record(weight, step, kl=0.0, reclustered=True)
+        indices, codebooks = self._nearest(weight)
+        self._record(step, 0.0, True, self._error(weight, indices, codebooks), codebooks)
 
+    @torch.no_grad()
     def observe(self, step: int, weight: Tensor, epoch_steps: int) -> None:
         """Constrained adaptive clustering; to be called after each step of the optimiser.
 
@@ -125,12 +128,13 @@ class Quantizer(nn.Module):
         interval = self.config.min_interval_steps or epoch_steps
         if self.config.post_training or (step - self._last < interval and not self._flat):
             return
-        _require_finite(weight)
-        kl = _divergence(self._count(weight), self.histogram)
+        indices, codebooks = self._nearest(weight)  # looked up once: this is done in every step
+        kl = _divergence(self._count(indices), self._counts)
         drifted = kl > self.config.kl_threshold
         if drifted:
             self._cluster(weight, step)
-        self._record(weight, step, kl, drifted)
+            indices, codebooks = self._nearest(weight)
+        self._record(step, kl, drifted, self._error(weight, indices, codebooks), codebooks)
 
     def encode(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """What has to be stored: indices (uint8, shape of `weight`) and codebooks (float16).
@@ -197,21 +201,29 @@ class Quantizer(nn.Module):
         rows = values.cpu().numpy().astype(np.float64)
         fitted = [fit_codebook(row, self.config.quantizer, entries, start) for row in rows]
         self.codebook.copy_(torch.from_numpy(np.stack(fitted)))
-        _require_finite(self._nearest(weight)[1])
+        indices, codebooks = self._nearest(weight)
+        _require_finite(codebooks)
         self.last_step.fill_(step)
-        self.histogram.copy_(self._count(weight))
+        self.histogram.copy_(self._count(indices))
         self._mirror()
 
-    def _count(self, weight: Tensor) -> Tensor:
-        indices, codebooks = self._nearest(weight)
-        first = codebooks.shape[1] * torch.arange(len(codebooks), device=indices.device)
-        counts = torch.bincount((indices + first[:, None]).flatten(), minlength=codebooks.numel())
-        return counts.view_as(codebooks)
+    def _count(self, indices: Tensor) -> Tensor:
+        """How many values each entry serves, [codebooks, 2**bits]."""
+        codebooks, entries = self.codebook.shape
+        if codebooks > 1:
+            indices = indices + entries * torch.arange(codebooks, device=indices.device)[:, None]
+        counts = torch.bincount(indices.flatten(), minlength=codebooks * entries)
+        return counts.view(codebooks, entries)
 
-    @torch.no_grad()
-    def _record(self, weight: Tensor, step: int, kl: float, reclustered: bool) -> None:
-        indices, codebooks = self._nearest(weight)
-        error = (decode(indices, codebooks) - self._rows(weight)).square().mean().item()
+    def _error(self, weight: Tensor, indices: Tensor, codebooks: Tensor) -> float:
+        """Mean squared error of the entries against the values."""
+        error = F.mse_loss(decode(indices, codebooks), self._rows(weight))
+        _require_finite(error)
+        return error.item()
+
+    def _record(
+        self, step: int, kl: float, reclustered: bool, error: float, codebooks: Tensor
+    ) -> None:
         entries = tuple(map(tuple, codebooks.tolist()))
         self._history.append(ClusteringCheck(step, kl, reclustered, error, entries))
 
@@ -227,6 +239,7 @@ class Quantizer(nn.Module):
         self._last = int(self.last_step)
         self._ready = self._last >= 0
         self._flat = bool((self.codebook[:, 0] == self.codebook[:, -1]).any())
+        self._counts = self.histogram.cpu()
 
 
 def decode(indices: Tensor, codebooks: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -244,8 +257,7 @@ def _adopt_state(quantizer: Quantizer, _incompatible: object) -> None:
 def _divergence(now: Tensor, then: Tensor) -> float:
     """KL(now || then) of two histograms in nats; one is added to each count (our choice)."""
     p, q = (counts.cpu().numpy() + 1.0 for counts in (now, then))
-    p, q = p / p.sum(), q / q.sum()
-    return float(np.sum(p * np.log(p / q)))
+    return float((p * np.log(p / q)).sum() / p.sum())  # both have as many values
 
 
 def _require_finite(values: Tensor) -> None:

@@ -1,29 +1,30 @@
-"""Methods that adapt a frozen CLIP; importing the package registers them."""
+"""Methods that adapt a frozen CLIP.
 
-from vlprompt_pipeline.prompts import (  # noqa: F401  (imported to register)
-    cocoop,
-    coop,
-    kgcoop,
-    prograd,
-    variational,
-    zero_shot,
-)
-from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
+Importing the package imports all modules in it, and a method's module registers the method.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from vlprompt_pipeline.prompts.base import ClassTexts, FewShotFeatures, PromptLearner
 from vlprompt_pipeline.prompts.build import build_learner, build_plain, quantize_after
-from vlprompt_pipeline.prompts.recipe import Recipe, check_recipe, resolve_recipe
+from vlprompt_pipeline.prompts.recipe import Recipe, resolve_recipe
 from vlprompt_pipeline.prompts.registry import Method, get_method, method_names, register
 
 __all__ = [
     "ClassTexts",
+    "FewShotFeatures",
     "Method",
     "PromptLearner",
     "Recipe",
     "build_learner",
     "build_plain",
-    "check_recipe",
     "get_method",
     "method_names",
     "quantize_after",
     "register",
     "resolve_recipe",
 ]
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

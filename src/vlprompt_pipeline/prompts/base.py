@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.features import ImageEncoder
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.parametrizations.naming import shown_name
 
@@ -23,17 +25,55 @@ class ClassTexts:
     template: str
 
 
+@dataclass(frozen=True)
+class FewShotFeatures:
+    """All images of a few-shot set, seen by the frozen image tower and normalised.
+
+    Attributes:
+        images: `[images, embed]`, each the renormalised mean of its views.
+        labels: `[images]`, indices into the classes.
+        validation: `[images, embed]`; none where the dataset has no validation part.
+        validation_labels: `[images]`.
+    """
+
+    images: Tensor
+    labels: Tensor
+    validation: Tensor
+    validation_labels: Tensor
+
+
+@dataclass(frozen=True)
+class SampledPredictions:
+    """What a distribution over prompts predicts.
+
+    Attributes:
+        probabilities: `[images, classes]`, those of `logits`.
+        mean: probabilities `[images, classes]` with the mean prompt alone.
+        samples: probabilities `[samples, images, classes]`, each sample by itself.
+    """
+
+    probabilities: Tensor
+    mean: Tensor
+    samples: Tensor
+
+
 class PromptLearner(nn.Module):
     """Base of all methods; a subclass has its trainable tensors and `class_features`.
 
     The frozen CLIP is held but is no sub-module, so parameters, state and checkpoints are the
-    method's own.
+    method's own. A parameter that needs no gradient is stored with the others, but not trained.
 
     Attributes:
-        contexts: names of its tensors of token embeddings, `[…, tokens, width]`.
+        contexts: names of its tensors of token embeddings, `[…, tokens, width]`; none where a
+            method has no prompt to parametrize.
+        reads: what it is trained on: features of the frozen image tower, which are computed once,
+            or pixels, where it has prompts in that tower.
+        fitted: whether it is given all few-shot images at once, before and after training.
     """
 
     contexts: tuple[str, ...] = ("context",)
+    reads: Literal["features", "pixels"] = "features"
+    fitted: bool = False
 
     def __init__(self, clip: FrozenClip, classes: ClassTexts) -> None:
         super().__init__()
@@ -44,19 +84,46 @@ class PromptLearner(nn.Module):
         """Normalised text feature of each class, `[classes, embed]`."""
         raise NotImplementedError
 
+    def image_side(self) -> ImageEncoder:
+        """What makes the image features that `logits` takes; the same for all classes."""
+        return self.clip
+
     def logits(self, image_features: Tensor) -> Tensor:
         """`[images, classes]` from normalised image features `[images, embed]`."""
         return self.clip.logit_scale * image_features @ self.class_features().T
 
-    def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Terms whose sum is minimised, by name; labels `[images]` index the classes."""
-        return {"cross_entropy": F.cross_entropy(self.logits(image_features), labels)}
+    def sampled(self, image_features: Tensor) -> SampledPredictions | None:
+        """Predictions of the samples, where the prompt is a distribution."""
+        return None
+
+    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Terms whose sum is minimised, by name.
+
+        Args:
+            images: what the learner reads: normalised features `[images, embed]`, or pixels
+                `[images, 3, size, size]`.
+            labels: `[images]` indices of classes.
+        """
+        return {"cross_entropy": F.cross_entropy(self.logits(images), labels)}
 
     def backward(self, losses: dict[str, Tensor]) -> Tensor:
         """Set the gradients of a step; returns what is minimised, here the sum of the losses."""
         total = torch.stack(list(losses.values())).sum()
         total.backward()
         return total
+
+    def fit(self, few_shot: FewShotFeatures) -> list[dict]:
+        """Take from all images at once what training starts from; returns rows of the history."""
+        raise NotImplementedError
+
+    def epoch_done(self, epoch: int, epochs: int) -> None:
+        """Told after each epoch of training, counted from 0; may change the prompt."""
+
+    def settle(self, few_shot: FewShotFeatures) -> None:
+        """After training: choose on validation images what is chosen there."""
+
+    def make_room(self, stored: Mapping[str, Tensor]) -> None:
+        """Give tensors that grow with the few-shot set the size of those that will be loaded."""
 
     def prompt_names(self) -> tuple[str, ...]:
         """Names of the tensors that make up the prompt, parametrized or not."""
@@ -73,6 +140,7 @@ class PromptLearner(nn.Module):
         Raises:
             PromptFileError: the tensors are those of another method, width or length.
         """
+        self.make_room(tensors)
         expected = {name: tuple(p.shape) for name, p in self.named_parameters()}
         found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         if expected != found:

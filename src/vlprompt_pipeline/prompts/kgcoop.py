@@ -45,11 +45,15 @@ class KgCoOp(CoOp):
         """Cross-entropy, and the weighted distance to the hand-written prompts."""
         learned = self.class_features()
         logits = self.clip.logit_scale * image_features @ learned.T
-        distance = 1 - (learned * self.known).sum(-1).mean()
         return {
             "cross_entropy": F.cross_entropy(logits, labels),
-            "knowledge": self.weight * distance,
+            "knowledge": self.weight * distance(learned, self.known),
         }
+
+
+def distance(learned: Tensor, known: Tensor) -> Tensor:
+    """1 - mean cosine of normalised class features, both `[classes, embed]`."""
+    return 1 - (learned * known).sum(-1).mean()
 
 
 register(

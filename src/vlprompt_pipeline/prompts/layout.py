@@ -22,7 +22,7 @@ class Layout:
         shared: how many context vectors stand in front of every class name, before the suffix.
         words: `[classes, longest suffix, width]` embeddings of the fixed tokens.
         slots: `[classes, longest suffix]` index of the context vector at a position, -1 for words.
-        lengths: `[classes]` tokens of each suffix, end token included.
+        lengths: `[classes]` tokens of each suffix, end token included; on the CPU.
     """
 
     start: Tensor
@@ -49,9 +49,14 @@ class Layout:
 
 
 def class_layout(
-    clip: FrozenClip, names: Sequence[str], length: int, position: str, class_specific: bool
+    clip: FrozenClip,
+    names: Sequence[str],
+    length: int,
+    position: str,
+    class_specific: bool,
+    ending: str = ".",
 ) -> Layout:
-    """Lay out `[start] v_1 … v_length <name> . [end]` with the name at `position`.
+    """Lay out `[start] v_1 … v_length <name> <ending> [end]` with the name at `position`.
 
     As KaiyangZhou/CoOp: the name's tokens are counted on the name alone (a name that ends in
     punctuation may merge with the full stop), and `middle` puts length // 2 vectors in front.
@@ -64,7 +69,7 @@ def class_layout(
     context = [-1 - slot for slot in range(length)]  # negative entries are context vectors
     rows = []
     for name in map(readable, names):
-        tokens = [*clip.token_ids(f"{name}."), END_TOKEN]
+        tokens = [*clip.token_ids(f"{name}{ending}"), END_TOKEN]
         split = 0 if position == "end" else len(clip.token_ids(name))
         middle = context[before:] if split else []
         rows.append([*context[shared:before], *tokens[:split], *middle, *tokens[split:]])
@@ -77,5 +82,5 @@ def class_layout(
         shared=shared,
         words=clip.embed(entries.clamp(min=0).flatten().tolist()).unflatten(0, entries.shape),
         slots=(-1 - entries).clamp(min=-1),
-        lengths=torch.tensor(list(map(len, rows)), device=clip.device),
+        lengths=torch.tensor(list(map(len, rows))),
     )

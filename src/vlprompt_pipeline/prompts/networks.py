@@ -5,14 +5,22 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 
-def linear(inputs: int, outputs: int, generator: Generator) -> nn.Linear:
+def linear(inputs: int, outputs: int, generator: Generator, bias: bool = True) -> nn.Linear:
     """A linear layer with PyTorch's own initial distribution: uniform in ±1/sqrt(inputs)."""
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    layer = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)
     bound = 1 / math.sqrt(inputs)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.uniform_(-bound, bound, generator=generator)
     return layer
+
+
+class QuickGELU(nn.Module):
+    """x · sigmoid(1.702 x), the activation of OpenAI's CLIP."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Elementwise."""
+        return x * torch.sigmoid(1.702 * x)

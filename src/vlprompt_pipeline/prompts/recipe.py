@@ -38,13 +38,18 @@ class Recipe(Parameters):
     noise: NoiseConfig | None = None
     quantize: QuantizeConfig | None = None
 
+    @property
+    def bound_to_classes(self) -> bool:
+        """Whether what is trained fits no classes but those of training."""
+        return get_method(self.method).bound_to_classes(self.prompt)
+
 
 def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recipe:
     """The recipe `name` with everything it extends filled in, checked.
 
     Raises:
         ConfigError: an unknown recipe, method or key, a wrong value, a circle of `extends`, or a
-            parametrization of a method that trains nothing.
+            parametrization of a method that trains nothing to put it on.
     """
     values = _merged(name, recipes, ())
     where = f"recipes.{name}"
@@ -53,23 +58,12 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
     method = get_method(str(values["method"]), f"{where}.method")
     prompt = parse(method.parameters, values.get("prompt", {}), f"{where}.prompt")
     recipe = parse(Recipe, {**values, "prompt": prompt}, where)
-    for key in ("low_rank", "noise", "quantize"):
-        if getattr(recipe, key) and not recipe.training:
-            raise ConfigError(f"{where}.{key}: {method.name} trains no tensor to put it on")
+    if recipe.low_rank and not method.learner.contexts:
+        raise ConfigError(f"{where}.low_rank: {method.name} trains no context to put it on")
+    for key in ("noise", "quantize"):
+        if getattr(recipe, key) and (not recipe.training or method.learner.fitted):
+            raise ConfigError(f"{where}.{key}: {method.name} trains no prompt to put it on")
     return recipe
-
-
-def check_recipe(name: str, recipe: Recipe, has_new_classes: bool) -> None:
-    """Refuse a recipe that cannot serve the protocol.
-
-    Raises:
-        ConfigError: prompts bound to the training classes would meet others.
-    """
-    if has_new_classes and get_method(recipe.method).bound_to_classes(recipe.prompt):
-        raise ConfigError(
-            f"recipes.{name}: class-specific prompts know no class but those of training; set "
-            "prompt.class_specific to false, or protocol to few_shot"
-        )
 
 
 def _merged(name: str, recipes: Mapping[str, Mapping[str, Any]], above: tuple[str, ...]) -> dict:

@@ -17,13 +17,13 @@ class Method:
     Attributes:
         name: what a recipe's `method` says.
         parameters: model of the recipe's `prompt` section.
-        learner: called with (clip, classes, parameters, generator), gives a `PromptLearner`.
+        learner: a `PromptLearner`; made from (clip, classes, parameters, generator).
         bound_to_classes: whether prompts with these parameters fit only the classes of training.
     """
 
     name: str
     parameters: type[Parameters]
-    learner: Callable[..., Any]
+    learner: type[Any]
     bound_to_classes: Callable[[Any], bool] = lambda parameters: False
 
 

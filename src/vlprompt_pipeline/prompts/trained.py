@@ -51,6 +51,7 @@ class TrainedPrompt:
         """
         require_same_clip(self.weights_sha256, clip)
         learner = build_learner(self.resolved_recipe(), clip, self.classes, seed=0)
+        learner.make_room(self.state)
         learner.load_state_dict(self.state)
         return learner
 

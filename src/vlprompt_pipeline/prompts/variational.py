@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.parametrizations.draws import Draws
-from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner, SampledPredictions
 from vlprompt_pipeline.prompts.conditional import group_features
 from vlprompt_pipeline.prompts.context import ContextParameters, initial_context
 from vlprompt_pipeline.prompts.layout import class_layout
@@ -80,6 +80,15 @@ class _Variational(PromptLearner):
             return self._log_probabilities(image_features, mean[None])[0]
         sampled = self._log_probabilities(image_features, self._residuals(mean, log_variance))
         return sampled.logsumexp(0) - math.log(len(sampled))
+
+    def sampled(self, image_features: Tensor) -> SampledPredictions:
+        """With the mean context, and with each sample."""
+        mean, log_variance = self.distribution(image_features)
+        alone = self._log_probabilities(image_features, mean[None])[0].exp()
+        residuals = self._residuals(mean, log_variance)
+        samples = self._log_probabilities(image_features, residuals).exp()
+        chosen = alone if self.parameters_.prediction == "mean" else samples.mean(0)
+        return SampledPredictions(probabilities=chosen, mean=alone, samples=samples)
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Negative log of the mean probability of the label, and the weighted KL."""

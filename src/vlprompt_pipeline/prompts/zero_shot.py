@@ -22,6 +22,8 @@ class ZeroShotParameters(Parameters):
 class ZeroShot(PromptLearner):
     """Class features are the renormalised mean of each template's normalised text feature."""
 
+    contexts = ()
+
     def __init__(
         self,
         clip: FrozenClip,

@@ -1,9 +1,10 @@
-"""Where training batches come from: cached views of the images, or a fresh crop in every step."""
+"""Where training batches come from: cached features of the images, or crops of the files."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -23,7 +24,7 @@ class Batches(Protocol):
         """Batches an epoch."""
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pairs of image features `[batch, embed]` and labels `[batch]`."""
+        """Pairs of what the learner reads (features or pixels) and labels `[batch]`."""
 
 
 def seeded(*parts: object) -> Generator:
@@ -55,15 +56,23 @@ class CachedViews:
 
 
 @dataclass(frozen=True)
-class OnlineViews:
-    """Encodes one new random crop of each image in every epoch: the published protocol."""
+class PixelViews:
+    """Crops of the image files, for learners with prompts in the image tower.
 
-    clip: FrozenClip
+    Crops are decoded by threads one batch ahead, which costs less than the step that they are
+    decoded beside; they are not kept, since 16 crops of 16 images of 100 classes would take 15 GB.
+
+    Attributes:
+        fresh: a new crop of each image in every epoch, as published; else one of `views.count`.
+    """
+
     images: ImageSet
     views: TrainingViews
     labels: Tensor
     batch_size: int
     seed: int
+    fresh: bool
+    workers: int = 2
 
     @property
     def steps(self) -> int:
@@ -71,14 +80,50 @@ class OnlineViews:
         return max(1, len(self.labels) // self.batch_size)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pairs of image features `[batch, embed]` and labels `[batch]`."""
+        """Pairs of pixels `[batch, 3, size, size]` and labels `[batch]`."""
+        generator = seeded(self.seed, "epoch", number)
+        images = len(self.labels)
+        if self.fresh:
+            view = torch.full((images,), number)
+        else:
+            view = torch.randint(self.views.count, (images,), generator=generator)
+        with ThreadPoolExecutor(self.workers) as pool:
+            ahead: list[tuple[list[Future[Tensor]], Tensor]] = []
+            for rows in shuffled(images, self.batch_size, generator):
+                crops = [pool.submit(self._crop, i, int(view[i])) for i in rows.tolist()]
+                ahead.append((crops, self.labels[rows]))
+                if len(ahead) == 2:
+                    yield _stacked(*ahead.pop(0))
+            for batch in ahead:
+                yield _stacked(*batch)
+
+    def _crop(self, row: int, number: int) -> Tensor:
+        """`[3, size, size]`."""
+        path = self.images.folder / self.images.paths[row]
         views = replace(self.views, first=number, count=1)
-        for rows in shuffled(len(self.labels), self.batch_size, seeded(self.seed, "epoch", number)):
-            crops = [
-                views.pixels(self.images.folder / self.images.paths[i], self.images.fingerprints[i])
-                for i in rows.tolist()
-            ]
-            yield self.clip.encode_images(torch.cat(crops)), self.labels[rows]
+        return views.pixels(path, self.images.fingerprints[row])[0]
+
+
+@dataclass(frozen=True)
+class OnlineViews:
+    """Crops as features of the frozen tower, encoded in every step: the published protocol."""
+
+    clip: FrozenClip
+    pixels: PixelViews
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return self.pixels.steps
+
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pairs of image features `[batch, embed]` and labels `[batch]`."""
+        for pixels, labels in self.pixels.epoch(number):
+            yield self.clip.encode_images(pixels), labels
+
+
+def _stacked(crops: list[Future[Tensor]], labels: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.stack([crop.result() for crop in crops]), labels
 
 
 def shuffled(images: int, batch_size: int, generator: Generator) -> Iterator[Tensor]:

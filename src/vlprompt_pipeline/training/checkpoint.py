@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -20,24 +21,60 @@ from vlprompt_pipeline.prompts.base import PromptLearner
 
 
 @dataclass(frozen=True)
+class Running:
+    """What changes while training: tensors being learned, optimizer and scaler of the loss."""
+
+    learner: PromptLearner
+    optimizer: Optimizer
+    scaler: torch.amp.GradScaler
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it that is tensors, and the states of torch's generators."""
+        found = {f"learner.{name}": t for name, t in self.learner.state_dict().items()}
+        for number, values in self.optimizer.state_dict()["state"].items():
+            for name, value in values.items():
+                if value is not None:  # SGD without momentum
+                    found[f"optimizer.{number}.{name}"] = value
+        found["generator.cpu"] = torch.get_rng_state()
+        if self.learner.clip.device.type == "cuda":
+            found["generator.cuda"] = torch.cuda.get_rng_state(self.learner.clip.device)
+        return found
+
+    def load(self, tensors: dict[str, Tensor], scaler: dict[str, float]) -> None:
+        """Bring back what `tensors` gave and the scaler said."""
+        self.learner.load_state_dict(_under("learner.", tensors))
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in _under("optimizer.", tensors).items():
+            number, name = key.split(".", 1)
+            state.setdefault(int(number), {})[name] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        self.scaler.load_state_dict(scaler)
+        torch.set_rng_state(tensors["generator.cpu"])
+        if "generator.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["generator.cuda"], self.learner.clip.device)
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """The checkpoint file of one training run."""
 
     path: Path
     fingerprint: str
 
-    def save(
-        self, learner: PromptLearner, optimizer: Optimizer, rows: list[dict], epochs: int
-    ) -> None:
+    def save(self, running: Running, rows: list[dict], epochs: int) -> None:
         """Store the state after `epochs` finished epochs, with the history so far."""
-        tensors = {f"learner.{name}": tensor for name, tensor in learner.state_dict().items()}
-        tensors |= {f"momentum.{i}": value for i, value in enumerate(_momenta(optimizer))}
-        header = {"fingerprint": self.fingerprint, "epochs": epochs, "rows": rows}
+        header = {
+            "fingerprint": self.fingerprint,
+            "epochs": epochs,
+            "rows": rows,
+            "scaler": running.scaler.state_dict(),
+        }
         metadata = {"training": json.dumps(header)}  # one key: several are written in any order
+        tensors = {name: tensor.contiguous() for name, tensor in running.tensors().items()}
         with atomic_write(self.path) as temporary:
-            save_file({n: t.contiguous() for n, t in tensors.items()}, temporary, metadata)
+            save_file(tensors, temporary, metadata)
 
-    def restore(self, learner: PromptLearner, optimizer: Optimizer) -> tuple[int, list[dict]]:
+    def restore(self, running: Running) -> tuple[int, list[dict]]:
         """Bring back the state; returns finished epochs and history, (0, []) if there is none."""
         try:
             with safe_open(self.path, "pt") as stored:
@@ -47,20 +84,8 @@ class Checkpoint:
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         except (FileNotFoundError, SafetensorError):
             return 0, []
-        learner.load_state_dict(_under("learner.", tensors))
-        momenta = _under("momentum.", tensors)
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        for number, parameter in enumerate(parameters):
-            if str(number) in momenta:
-                buffer = momenta[str(number)].to(parameter.device)
-                optimizer.state[parameter]["momentum_buffer"] = buffer
+        running.load(tensors, header["scaler"])
         return header["epochs"], header["rows"]
-
-
-def _momenta(optimizer: Optimizer) -> list[Tensor]:
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    buffers = [optimizer.state.get(p, {}).get("momentum_buffer") for p in parameters]
-    return [buffer for buffer in buffers if buffer is not None]
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""The training loop: SGD on a learner's tensors, deterministic, continued where it was killed."""
+"""The training loop: deterministic, checked in every step, continued where it was killed."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.parametrizations import clustering_row, quantized_tensors
+from vlprompt_pipeline.parametrizations.naming import shown_name
+from vlprompt_pipeline.parametrizations.spectrum import spectra
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.prompts.base import PromptLearner
 from vlprompt_pipeline.training.batches import Batches
-from vlprompt_pipeline.training.checkpoint import Checkpoint
+from vlprompt_pipeline.training.checkpoint import Checkpoint, Running
+from vlprompt_pipeline.training.optimizers import make_optimizer
+from vlprompt_pipeline.training.precision import computing
 from vlprompt_pipeline.training.schedule import learning_rate
 
 
@@ -29,31 +32,30 @@ def train(
 ) -> list[dict]:
     """Train `learner` in place and return one row an epoch.
 
-    A row holds epoch, learning rate, mean loss and each of its terms, and, where tensors are
-    quantized, what their codebooks did, every re-clustering in a row of `clusterings`.
-    `after_epoch` is called with the learner, in training mode.
+    A row holds epoch, learning rate, mean loss and each of its terms, the spectrum of low-rank
+    contexts, and, where tensors are quantized, what their codebooks did, every re-clustering in a
+    row of `clusterings`. `after_epoch` is called with the learner, in training mode.
 
     Raises:
-        UserError: the loss is no longer finite.
+        UserError: the loss or a gradient is no longer finite.
     """
-    optimizer = torch.optim.SGD(
-        learner.parameters(),
-        lr=training.lr,
-        momentum=training.momentum,
-        weight_decay=training.weight_decay,
-    )
     learner.train()
-    done, rows = checkpoint.restore(learner, optimizer) if checkpoint else (0, [])
-    with progress("training", training.epochs) as advance:
+    with (
+        computing(learner, training) as scaler,
+        progress("training", training.epochs) as advance,
+    ):
+        running = Running(learner, make_optimizer(learner, training), scaler)
+        done, rows = checkpoint.restore(running) if checkpoint else (0, [])
         advance(done)
         for epoch in range(done, training.epochs):
             rate = learning_rate(epoch, training)
-            for group in optimizer.param_groups:
+            for group in running.optimizer.param_groups:
                 group["lr"] = rate
-            means = _epoch(learner, batches, optimizer, epoch)
+            means = _epoch(running, batches, epoch)
             rows.append({"epoch": epoch, "learning_rate": rate, **means})
+            learner.epoch_done(epoch, training.epochs)
             if checkpoint:
-                checkpoint.save(learner, optimizer, rows, epoch + 1)
+                checkpoint.save(running, rows, epoch + 1)
             if after_epoch:
                 after_epoch(learner)
             advance(1)
@@ -62,23 +64,31 @@ def train(
     return rows
 
 
-def _epoch(
-    learner: PromptLearner, batches: Batches, optimizer: Optimizer, epoch: int
-) -> dict[str, Any]:
+def _epoch(running: Running, batches: Batches, epoch: int) -> dict[str, Any]:
     """One pass over the images; returns means of the loss and its terms, and of the codebooks."""
+    learner = running.learner
     totals: dict[str, float] = {}
-    for step, (features, labels) in enumerate(batches.epoch(epoch)):
-        terms = learner.losses(features, labels)
-        optimizer.zero_grad()
-        loss = learner.backward(terms)
-        _check_finite(loss, epoch, step, optimizer.param_groups[0]["lr"])
-        optimizer.step()
+    for step, (images, labels) in enumerate(batches.epoch(epoch)):
+        terms = _step(running, images, labels, f"in epoch {epoch}, step {step}")
         for _, quantizer, given in quantized_tensors(learner):
             quantizer.observe(epoch * batches.steps + step + 1, given, batches.steps)
-        for name, term in {"loss": loss, **terms}.items():
+        for name, term in terms.items():
             totals[name] = totals.get(name, 0.0) + term.item()
     means = {name: total / batches.steps for name, total in totals.items()}
-    return {**means, **_codebooks(learner)}
+    return {**means, **spectra(learner), **_codebooks(learner)}
+
+
+def _step(running: Running, images: Tensor, labels: Tensor, where: str) -> dict[str, Tensor]:
+    """Change the tensors once; returns the loss and its terms."""
+    learner, optimizer, scaler = running.learner, running.optimizer, running.scaler
+    terms = learner.losses(images, labels)
+    optimizer.zero_grad()
+    scale = scaler.get_scale()
+    loss = learner.backward({name: scaler.scale(term) for name, term in terms.items()}) / scale
+    _check_finite(loss, running, where)
+    scaler.step(optimizer)
+    scaler.update()
+    return {"loss": loss, **terms}
 
 
 def _codebooks(learner: PromptLearner) -> dict[str, Any]:
@@ -105,9 +115,22 @@ def _quantize_after(learner: PromptLearner, rows: list[dict], step: int) -> None
             rows[-1] = {**rows[-1], "clusterings": [*rows[-1]["clusterings"], *made]}
 
 
-def _check_finite(loss: Tensor, epoch: int, step: int, rate: float) -> None:
+def _check_finite(loss: Tensor, running: Running, where: str) -> None:
+    """Refuse to go on with a loss or gradient that is no number.
+
+    Infinite gradients of a scaled loss are its scaler's affair, which skips the step and halves the
+    scale; a scale below 1 says that it was not the scale.
+    """
+    parameters = [(n, p.grad) for n, p in running.learner.named_parameters() if p.grad is not None]
+    broken = [name for name, gradient in parameters if not gradient.isfinite().all()]
     if not torch.isfinite(loss):
-        raise UserError(
-            f"the loss is {loss.item()} in epoch {epoch}, step {step}, at learning rate {rate:g}: "
-            "lower training.lr, or train in single precision"
-        )
+        what = f"the loss is {loss.item()}"
+    elif broken and running.scaler.get_scale() <= 1:
+        what = f"the gradient of {', '.join(map(shown_name, broken))} is not finite"
+    else:
+        return
+    rate = running.optimizer.param_groups[0]["lr"]
+    raise UserError(
+        f"{what} {where}, at learning rate {rate:g}: lower training.lr, or set "
+        "training.precision to fp32"
+    )

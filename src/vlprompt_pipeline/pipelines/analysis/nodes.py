@@ -31,9 +31,9 @@ from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.evaluation.wording import seeds_text, shots_text
 from vlprompt_pipeline.pipelines.feature_extraction.nodes import extract_training_features
 from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import draw_few_shot_set
-from vlprompt_pipeline.pipelines.prompt_training.nodes import training_batches
+from vlprompt_pipeline.pipelines.prompt_training.images import FewShotImages
 from vlprompt_pipeline.progress import bar
-from vlprompt_pipeline.prompts import ClassTexts, Recipe
+from vlprompt_pipeline.prompts import ClassTexts, PromptLearner, Recipe
 from vlprompt_pipeline.training import Batches
 
 
@@ -117,10 +117,18 @@ def _material(
         for seed, few_shot in sampled.items()
     }
 
-    def batches(recipe: Recipe, seed: int) -> Batches:
-        few_shot, seeded = FewShotSet.from_dict(sampled[seed]), described[seed]
-        base = halves["base"]
-        return training_batches(recipe, clip, card, few_shot, base, seeded, store, features, seed)
+    def batches(learner: PromptLearner, recipe: Recipe, seed: int) -> Batches:
+        images = FewShotImages(
+            clip,
+            Path(card["folder"]),
+            FewShotSet.from_dict(sampled[seed]),
+            halves["base"],
+            {"training": described[seed]},
+            FeatureStore(store),
+            features,
+            seed,
+        )
+        return images.batches(learner, recipe.training.batch_size)
 
     values = FeatureStore(store).load(test_features["key"]).of(clip)[:, 0].to(clip.device)
     test = table[table["part"] == "test"].reset_index(drop=True)

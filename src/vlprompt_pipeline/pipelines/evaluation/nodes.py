@@ -10,8 +10,10 @@ import torch
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.benchmarks import ClassHalf
-from vlprompt_pipeline.clip import FeatureStore, FrozenClip
-from vlprompt_pipeline.evaluation.metrics import harmonic_mean
+from vlprompt_pipeline.clip import EvaluationView, FrozenClip
+from vlprompt_pipeline.clip.templates import BENCHMARK
+from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.evaluation.metrics import harmonic_mean, score_of
 from vlprompt_pipeline.evaluation.predict import predict
 from vlprompt_pipeline.evaluation.records import (
     ZERO_SHOT,
@@ -22,7 +24,8 @@ from vlprompt_pipeline.evaluation.records import (
     Score,
 )
 from vlprompt_pipeline.export.learner import load_learner
-from vlprompt_pipeline.prompts import ClassTexts
+from vlprompt_pipeline.pipelines.feature_extraction.nodes import test_features_of
+from vlprompt_pipeline.prompts import ClassTexts, Recipe
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
 
 # Our choice: zero-shot accuracy that covers less of the way from chance to 100 % is near chance.
@@ -38,26 +41,32 @@ def evaluate_prompt(
     class_halves: dict[str, Any],
     test_features: dict[str, Any],
     store: Path,
+    features: FeatureParameters,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Predictions of every test image among the classes of its half, and accuracy in percent."""
-    features = FeatureStore(store).load(test_features["key"]).of(clip)[:, 0]
+    """Predictions of every test image among the classes of its half, and accuracy in percent.
+
+    What is bound to the classes of training is scored on the base half alone. Image features come
+    from the store: those of the frozen CLIP are there already, those of one with prompts in its
+    image tower are computed.
+    """
+    recipe = prompt.resolved_recipe()
+    view = EvaluationView(clip.preprocessing, test_features["decoding"])
     test = table[table["part"] == "test"].reset_index(drop=True)
     tables, metrics = [], {}
     for name, half in class_halves.items():
+        if recipe.bound_to_classes and name != "base":
+            continue
         classes = ClassTexts(tuple(half["class_names"]), card["template"])
-        learner = load_learner(packed, prompt.resolved_recipe(), clip, classes)
+        learner = load_learner(packed, recipe, clip, classes)
         members = ClassHalf(tuple(half["labels"]), classes.names)
         rows = torch.from_numpy(test["label"].isin(members.labels).to_numpy().copy())
         own = members.restrict(test)
         labels = torch.from_numpy(own["label"].to_numpy().copy())
-        predicted = predict(learner, features[rows], labels)
+        encoder = learner.image_side()
+        images = test_features_of(encoder, view, table, card, store, features)
+        predicted = predict(learner, images.values[rows, 0], labels)
         tables.append(predicted.assign(half=name, path=own["path"]))
-        correct = int((predicted["prediction"] == predicted["label"]).sum())
-        metrics[name] = {
-            "correct": correct,
-            "total": len(own),
-            "accuracy": 100 * correct / len(own),
-        }
+        metrics[name] = score_of(predicted)
     if "new" in metrics:
         scores = (metrics[half]["accuracy"] for half in ("base", "new"))
         metrics["harmonic_mean"] = harmonic_mean(*scores)
@@ -79,8 +88,9 @@ def write_record(
     recipe = prompt.resolved_recipe()
     known = {half: tuple(classes["class_names"]) for half, classes in class_halves.items()}
     scores = {
-        half: Score(correct=metrics[half]["correct"], total=metrics[half]["total"])
+        half: Score(**{key: metrics[half][key] for key in Score.model_fields})
         for half in known
+        if half in metrics
     }
     provenance = prompt.provenance
     record = CellRecord(
@@ -88,7 +98,7 @@ def write_record(
             protocol=protocol,
             clip=clip.name,
             weights_sha256=clip.weights_sha256,
-            template_set=getattr(recipe.prompt, "templates", "benchmark"),
+            template_set=_template_set(recipe),
             code_version=__version__,
             random_split=card["random_split"],
             **{key: provenance[key] for key in ("dataset", "shots", "seed")},
@@ -108,7 +118,21 @@ def write_record(
     return record.model_dump(mode="json")
 
 
-_SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes")
+def _template_set(recipe: Recipe) -> str:
+    """The set that zero-shot CLIP classifies with, by which results are told apart.
+
+    What a trained recipe does with templates is a setting of that recipe, as its rate is.
+    """
+    return BENCHMARK if recipe.training else getattr(recipe.prompt, "templates", BENCHMARK)
+
+
+_SIZES = (
+    "trainable_parameters",
+    "payload_bytes",
+    "file_bytes",
+    "fp16_bytes",
+    "inference_cost",
+)
 
 
 def _notes(

@@ -25,6 +25,7 @@ def _method_nodes(method: str) -> list[Node]:
                 "class_halves",
                 "test_features",
                 "feature_store",
+                "params:features",
             ],
             outputs=[f"{method}.predictions", f"{method}.metrics"],
             name=f"evaluate_{method}",

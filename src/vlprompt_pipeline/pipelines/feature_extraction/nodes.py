@@ -8,7 +8,15 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.benchmarks import FewShotSet, is_benchmark
-from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageSet, TrainingViews
+from vlprompt_pipeline.clip import (
+    EvaluationView,
+    FeatureSet,
+    FeatureStore,
+    FrozenClip,
+    ImageEncoder,
+    ImageSet,
+    TrainingViews,
+)
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.images import Decoding
 from vlprompt_pipeline.progress import bar
@@ -22,11 +30,15 @@ def extract_test_features(
     features: FeatureParameters,
 ) -> dict[str, Any]:
     """Features of all test images, in index order; shared by methods, shots and seeds."""
-    test = table[table["part"] == "test"]
-    images = ImageSet.of(Path(card["folder"]), test)
-    view = EvaluationView(clip.preprocessing, decoding_of(features, card))
-    found = _extract(clip, images, view, store, features)
-    return {"key": found, "weights_sha256": clip.weights_sha256, "images": len(images)}
+    decoding = decoding_of(features, card)
+    view = EvaluationView(clip.preprocessing, decoding)
+    found = test_features_of(clip, view, table, card, store, features)
+    return {
+        "key": found.key,
+        "weights_sha256": clip.weights_sha256,
+        "decoding": decoding,
+        "images": len(found.values),
+    }
 
 
 def extract_training_features(
@@ -54,8 +66,24 @@ def extract_training_features(
     if features.train == "online":
         return {**described, "key": None, "fingerprints": images.fingerprints}
     views = TrainingViews(clip.preprocessing, seed, features.views, features.crop_scale, decoding)
-    key = _extract(clip, images, views, store, features)
-    return {**described, "key": key, "fingerprints": images.fingerprints}
+    found = _extract(clip, images, views, store, features)
+    return {**described, "key": found.key, "fingerprints": images.fingerprints}
+
+
+def extract_validation_features(
+    clip: FrozenClip,
+    table: pd.DataFrame,
+    card: dict[str, Any],
+    few_shot_set: dict[str, Any],
+    store: Path,
+    features: FeatureParameters,
+) -> dict[str, Any]:
+    """Features of the few-shot set's validation images, in its order; no key where it has none."""
+    paths = [path for path, _ in FewShotSet.from_dict(few_shot_set).val]
+    images = ImageSet.of(Path(card["folder"]), table.set_index("path", drop=False).loc[paths])
+    view = EvaluationView(clip.preprocessing, decoding_of(features, card))
+    key = _extract(clip, images, view, store, features).key if paths else None
+    return {"key": key, "weights_sha256": clip.weights_sha256, "images": len(images)}
 
 
 def decoding_of(features: FeatureParameters, card: dict[str, Any]) -> Decoding:
@@ -65,11 +93,28 @@ def decoding_of(features: FeatureParameters, card: dict[str, Any]) -> Decoding:
     return features.decoding
 
 
+def test_features_of(
+    encoder: ImageEncoder,
+    view: EvaluationView,
+    table: pd.DataFrame,
+    card: dict[str, Any],
+    store: Path,
+    features: FeatureParameters,
+) -> FeatureSet:
+    """Features of all test images, of the frozen CLIP or of one with prompts."""
+    images = ImageSet.of(Path(card["folder"]), table[table["part"] == "test"])
+    return _extract(encoder, images, view, store, features)
+
+
 def _extract(
-    clip: FrozenClip, images: ImageSet, views, store: Path, features: FeatureParameters
-) -> str:
-    extracted = FeatureStore(store).extract(
-        clip,
+    encoder: ImageEncoder,
+    images: ImageSet,
+    views: EvaluationView | TrainingViews,
+    store: Path,
+    features: FeatureParameters,
+) -> FeatureSet:
+    return FeatureStore(store).extract(
+        encoder,
         images,
         views,
         batch_size=features.batch_size,
@@ -77,4 +122,3 @@ def _extract(
         workers=features.workers,
         progress=bar,
     )
-    return extracted.key

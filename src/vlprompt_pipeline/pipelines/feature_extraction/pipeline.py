@@ -5,6 +5,7 @@ from kedro.pipeline import Node, Pipeline
 from vlprompt_pipeline.pipelines.feature_extraction.nodes import (
     extract_test_features,
     extract_training_features,
+    extract_validation_features,
 )
 
 
@@ -31,6 +32,19 @@ def create_pipeline(**kwargs) -> Pipeline:
                 ],
                 outputs="training_features",
                 name="extract_training_features",
+            ),
+            Node(
+                extract_validation_features,
+                inputs=[
+                    "clip",
+                    "image_index",
+                    "dataset_card",
+                    "few_shot_set",
+                    "feature_store",
+                    "params:features",
+                ],
+                outputs="validation_features",
+                name="extract_validation_features",
             ),
         ]
     )

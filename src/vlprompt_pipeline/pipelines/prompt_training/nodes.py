@@ -8,24 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.benchmarks import ClassHalf, FewShotSet
-from vlprompt_pipeline.clip import FeatureStore, FrozenClip, ImageSet, TrainingViews
-from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.clip import FeatureStore, FrozenClip
+from vlprompt_pipeline.config import ExportParameters, FeatureParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.evaluation.halves import protocol_halves
 from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS
+from vlprompt_pipeline.pipelines.prompt_training.images import FewShotImages
 from vlprompt_pipeline.progress import bar
-from vlprompt_pipeline.prompts import (
-    ClassTexts,
-    Recipe,
-    build_learner,
-    resolve_recipe,
-)
+from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
-from vlprompt_pipeline.training import Batches, CachedViews, Checkpoint, OnlineViews, train
+from vlprompt_pipeline.training import Checkpoint, train
 
 
 def check_prompts(
@@ -33,12 +28,14 @@ def check_prompts(
     card: dict[str, Any],
     recipes: dict[str, Any],
     protocol: str,
+    export: ExportParameters,
     *,
     methods: tuple[str, ...],
 ) -> dict[str, int]:
     """Build every method for all classes it will meet: what does not fit is told before long work.
 
-    Returns the number of trainable parameters of each method, for the classes it is trained on.
+    Returns the number of trainable parameters of each method, for the classes it is trained on and
+    before it has seen images.
 
     Raises:
         ConfigError, DataError: initial words, templates or class names do not fit the CLIP.
@@ -46,13 +43,15 @@ def check_prompts(
     parameters: dict[str, int] = {}
     for method in methods:
         recipe = resolve_recipe(method, recipes)
-        for half in protocol_halves(protocol, card["class_names"]).values():
+        halves = protocol_halves(protocol, card["class_names"]).values()
+        met = [*(half.class_names for half in halves), export.class_names]
+        for names in filter(None, met[:1] if recipe.bound_to_classes else met):
             try:
-                classes = ClassTexts(half.class_names, card["template"])
-                learner = build_learner(recipe, clip, classes, seed=0)
+                learner = build_learner(recipe, clip, ClassTexts(names, card["template"]), seed=0)
             except ConfigError as error:
                 raise ConfigError(f"recipes.{method}.{error}") from None
-            parameters.setdefault(method, sum(p.numel() for p in learner.parameters()))
+            trained = sum(p.numel() for p in learner.parameters() if p.requires_grad)
+            parameters.setdefault(method, trained)
     return parameters
 
 
@@ -62,6 +61,7 @@ def train_prompt(
     few_shot_set: dict[str, Any],
     class_halves: dict[str, Any],
     training_features: dict[str, Any],
+    validation_features: dict[str, Any],
     store: Path,
     checkpoints: Path,
     recipes: dict[str, Any],
@@ -90,15 +90,27 @@ def train_prompt(
         "crop_scale": features.crop_scale,
         "code_version": __version__,
     }
+    described = {"training": training_features, "validation": validation_features}
+    images = FewShotImages(
+        clip,
+        Path(card["folder"]),
+        few_shot,
+        base,
+        described,
+        FeatureStore(store),
+        features,
+        seed,
+    )
     learner = build_learner(recipe, clip, classes, seed)
-    rows: list[dict] = []
+    few_shot_features = images.at_once() if learner.fitted else None
+    rows = learner.fit(few_shot_features) if learner.fitted else []
     if recipe.training:
-        batches = training_batches(
-            recipe, clip, card, few_shot, base, training_features, store, features, seed
-        )
+        batches = images.batches(learner, recipe.training.batch_size)
         fingerprint = _fingerprint(recipe, classes, clip, training_features, provenance)
         checkpoint = Checkpoint(checkpoints / f"{method}.safetensors", fingerprint)
         rows = train(learner, batches, recipe.training, checkpoint, bar)
+    if learner.fitted:
+        learner.settle(few_shot_features)
     prompt = TrainedPrompt(
         recipe=recipe.model_dump(mode="json"),
         state=learner.state_dict(),
@@ -120,33 +132,6 @@ def _tables(rows: list[dict]) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
 
 
-def training_batches(
-    recipe: Recipe,
-    clip: FrozenClip,
-    card: dict[str, Any],
-    few_shot: FewShotSet,
-    base: ClassHalf,
-    described: dict[str, Any],
-    store: Path,
-    features: FeatureParameters,
-    seed: int,
-) -> Batches:
-    """Training data of the base classes: sampled over all classes, restricted afterwards."""
-    kept = [row for row, (_, label) in enumerate(few_shot.train) if label in base.relabelling]
-    labels = torch.tensor([base.relabelling[few_shot.train[row][1]] for row in kept])
-    size = recipe.training.batch_size
-    if described["mode"] == "cached":
-        values = FeatureStore(store).load(described["key"]).of(clip)[kept]
-        return CachedViews(values.to(clip.device), labels.to(clip.device), size, seed)
-    images = ImageSet(
-        Path(card["folder"]),
-        tuple(few_shot.train[row][0] for row in kept),
-        tuple(described["fingerprints"][row] for row in kept),
-    )
-    views = TrainingViews(clip.preprocessing, seed, 1, features.crop_scale, described["decoding"])
-    return OnlineViews(clip, images, views, labels.to(clip.device), size, seed)
-
-
 def _fingerprint(
     recipe: Recipe,
     classes: ClassTexts,
@@ -156,5 +141,6 @@ def _fingerprint(
 ) -> str:
     """Hash of everything the trained prompt depends on."""
     texts = [classes.names, classes.template]
-    parts = [recipe.model_dump(mode="json"), texts, clip.weights_sha256, described, provenance]
+    settings = recipe.model_dump(mode="json", exclude={"training": {"memory_gb"}})
+    parts = [settings, texts, clip.weights_sha256, described, provenance]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

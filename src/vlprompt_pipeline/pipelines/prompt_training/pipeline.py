@@ -12,6 +12,7 @@ SHARED = [
     "few_shot_set",
     "class_halves",
     "training_features",
+    "validation_features",
     "feature_store",
     "checkpoint_folder",
     "params:recipes",
@@ -24,7 +25,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
     """The check, which needs no features and so comes before them, and a node for each method."""
     check = Node(
         update_wrapper(partial(check_prompts, methods=methods), check_prompts),
-        inputs=["clip", "dataset_card", "params:recipes", "params:protocol"],
+        inputs=["clip", "dataset_card", "params:recipes", "params:protocol", "params:export"],
         outputs="parameter_counts",
         name="check_prompts",
     )

@@ -1,4 +1,4 @@
-"""From a trained prompt to the file that ships."""
+"""From a trained prompt to the files that ship."""
 
 from __future__ import annotations
 
@@ -6,14 +6,53 @@ from dataclasses import asdict
 from typing import Any
 
 from vlprompt_pipeline.clip import FrozenClip
-from vlprompt_pipeline.export.learner import pack_learner
-from vlprompt_pipeline.export.packed import pack, prompt_sizes
+from vlprompt_pipeline.config import ExportParameters
+from vlprompt_pipeline.export import (
+    class_head,
+    load_learner,
+    master_bytes,
+    pack,
+    pack_learner,
+    prompt_sizes,
+)
+from vlprompt_pipeline.export.cost import inference_cost
+from vlprompt_pipeline.prompts import ClassTexts
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
 
 
-def export_prompt(prompt: TrainedPrompt, clip: FrozenClip) -> tuple[bytes, dict[str, Any]]:
-    """Pack a prompt: quantized tensors as indices and codebook, others in half precision."""
-    learner = prompt.learner(clip)
-    packed = pack_learner(learner, prompt.resolved_recipe())
-    trainable = sum(parameter.numel() for parameter in learner.parameters())
-    return pack(packed), {"trainable_parameters": trainable, **asdict(prompt_sizes(packed))}
+def export_prompt(
+    prompt: TrainedPrompt, clip: FrozenClip, card: dict[str, Any], export: ExportParameters
+) -> tuple[bytes, bytes, bytes, dict[str, Any]]:
+    """The packed prompt, its class-feature head, its master where asked for, and their sizes.
+
+    The head is made of the packed prompt, for the names of `export` or those of the dataset, or of
+    training where the method is bound to them. A method whose text features depend on the image, or
+    which reads images in its own way, has none: no bytes. The sizes of the towers are
+    those of what has to be there for a file to be of use: both for a prompt, the image tower for a
+    head.
+    """
+    learner, recipe = prompt.learner(clip), prompt.resolved_recipe()
+    packed = pack_learner(learner, recipe)
+    data = pack(packed)
+    names = export.class_names or tuple(card["class_names"])
+    classes = prompt.classes if recipe.bound_to_classes else ClassTexts(names, card["template"])
+    head = class_head(load_learner(data, recipe, clip, classes), recipe.title)
+    head_file = head.to_bytes() if head else b""
+    master = master_bytes(prompt, clip) if export.master and packed.tensors else b""
+    sizes = {
+        "trainable_parameters": sum(p.numel() for p in learner.parameters() if p.requires_grad),
+        **asdict(prompt_sizes(packed)),
+        "inference_cost": inference_cost(learner),
+        "head_classes": len(classes.names) if head else 0,
+        "head_file_bytes": len(head_file),
+        "master_file_bytes": len(master),
+        **_tower_bytes(clip),
+    }
+    return data, head_file, master, sizes
+
+
+def _tower_bytes(clip: FrozenClip) -> dict[str, int]:
+    """Bytes of the weights of each tower, in the precision in use."""
+    image = sum(p.numel() * p.element_size() for p in clip.model.visual.parameters())
+    both = sum(p.numel() * p.element_size() for p in clip.model.parameters())
+    return {"image_tower_bytes": image, "text_tower_bytes": both - image}

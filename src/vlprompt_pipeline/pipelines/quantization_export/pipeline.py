@@ -4,6 +4,8 @@ from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.pipelines.quantization_export.nodes import export_prompt
 
+EXPORTED = ("packed_prompt", "class_head", "master", "sizes")
+
 
 def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
     """An export node for each method."""
@@ -11,8 +13,8 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
         [
             Node(
                 export_prompt,
-                inputs=[f"{method}.prompt", "clip"],
-                outputs=[f"{method}.packed_prompt", f"{method}.sizes"],
+                inputs=[f"{method}.prompt", "clip", "dataset_card", "params:export"],
+                outputs=[f"{method}.{name}" for name in EXPORTED],
                 name=f"export_{method}",
                 namespace=method,
             )

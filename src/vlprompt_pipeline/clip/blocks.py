@@ -1,0 +1,53 @@
+"""Residual blocks of open_clip's transformers in parts, for towers that walk them themselves."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip._open_clip import open_clip
+
+_QUICK = 1.702  # of QuickGELU, x · sigmoid(1.702 x)
+
+
+def project(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys, values `[…, heads, tokens, width / heads]` of tokens `[…, tokens, width]`."""
+    attn = block.attn
+    qkv = F.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
+    return tuple(_by_head(part, attn.num_heads) for part in qkv.chunk(3, -1))
+
+
+def project_some(
+    block: nn.Module, x: Tensor, queried: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """As `project`, with queries of the tokens at places `queried` `[…, some]` only.
+
+    The fourth result is these tokens, `[…, some, width]`.
+    """
+    attn = block.attn
+    normed = block.ln_1(x)
+    width = x.shape[-1]
+    places = queried[..., None].expand(*queried.shape, width)
+    weight_q, weight_kv = attn.in_proj_weight.split([width, 2 * width])
+    bias_q, bias_kv = attn.in_proj_bias.split([width, 2 * width])
+    q = F.linear(normed.gather(-2, places), weight_q, bias_q)
+    kv = F.linear(normed, weight_kv, bias_kv)
+    heads = (_by_head(part, attn.num_heads) for part in (q, *kv.chunk(2, -1)))
+    return *heads, x.gather(-2, places)
+
+
+def finish(block: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
+    """Rest of a block after attention `[…, heads, tokens, width / heads]`: projection and MLP."""
+    x = x + block.ls_1(block.attn.out_proj(attended.transpose(-3, -2).flatten(-2)))
+    return x + block.ls_2(_mlp(block.mlp, block.ln_2(x)))
+
+
+def _by_head(x: Tensor, heads: int) -> Tensor:
+    return x.unflatten(-1, (heads, -1)).transpose(-3, -2)
+
+
+def _mlp(mlp: nn.Sequential, x: Tensor) -> Tensor:
+    """QuickGELU as silu(1.702 x) / 1.702: one kernel, and one tensor kept for backward, not two."""
+    if not isinstance(mlp.gelu, open_clip.transformer.QuickGELU):
+        return mlp(x)
+    return mlp.c_proj(F.silu(_QUICK * mlp.c_fc(x)) / _QUICK)

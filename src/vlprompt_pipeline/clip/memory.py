@@ -1,0 +1,75 @@
+"""Memory for what the backward pass needs: kept where there is room, computed again where not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+Result = TypeVar("Result")
+
+SHARE = 0.5  # of the free memory that one pass through a tower may keep: our choice
+_UNKNOWN = 4 << 30  # bytes, where nothing says how much is free: our choice
+
+
+class Room:
+    """Room for the intermediate results of one forward pass.
+
+    What does not fit is computed again in the backward pass (activation checkpointing). The same
+    operations run on the same values either way, so the room never changes a bit of a result.
+    """
+
+    def __init__(self, memory: int | None, device: torch.device) -> None:
+        """`memory` in bytes, or none for half of what is free on the device."""
+        self.left = int(SHARE * free_memory(device)) if memory is None else memory
+
+    def reserve(self, need: int) -> None:
+        """Hold back `need` bytes for a part that is computed again."""
+        self.left -= need
+
+    def run(self, part: Callable[..., Result], need: int, *tensors: object) -> Result:
+        """`part(*tensors)`, its intermediate results of `need` bytes kept if they fit."""
+        if not torch.is_grad_enabled():
+            return part(*tensors)
+        if need <= self.left:
+            self.left -= need
+            return part(*tensors)
+        return checkpoint(part, *tensors, use_reentrant=False, preserve_rng_state=False)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a computation on `device` may still take."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    known = filter(None, (_available(), _left_to_container()))
+    return min(known, default=_half_of_all() or _UNKNOWN)
+
+
+def _available(source: Path = Path("/proc/meminfo")) -> int | None:
+    """What Linux says is available, none on other systems."""
+    try:
+        words = source.read_text().split()
+        return int(words[words.index("MemAvailable:") + 1]) << 10
+    except (OSError, ValueError):
+        return None
+
+
+def _left_to_container(group: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """What the limit of a container leaves, none where there is no limit."""
+    try:
+        limit = int((group / "memory.max").read_text())
+        return max(1, limit - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):
+        return None
+
+
+def _half_of_all() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,64 @@
+"""What classifying one image costs, against zero-shot CLIP.
+
+Multiplications and additions of matrix products, convolutions and attention, counted while they
+are done; sums and activations are left out, as usual. What does not depend on the image, such as
+the class features of most methods, is computed once for all images and costs nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+from vlprompt_pipeline.clip import FrozenClip
+from vlprompt_pipeline.prompts import PromptLearner
+
+
+@torch.no_grad()
+def inference_cost(learner: PromptLearner) -> float:
+    """Operations of one image among the learner's classes, as a multiple of zero-shot CLIP's."""
+    clip, classes = learner.clip, len(learner.classes.names)
+    tower = own_tower = image_operations(clip, clip.model.encode_image)
+    if learner.reads == "pixels":  # what the prompts add: with them the last block is cut short
+        own_tower += image_operations(clip, learner.image_side().encode_images)
+        own_tower -= image_operations(clip, clip.image)
+    images = F.normalize(torch.ones(2, clip.embed_dim, device=clip.device), dim=-1)
+    two, one = (operations(lambda n=n: learner.logits(images[:n])) for n in (2, 1))
+    return (own_tower + two - one) / (tower + 2 * clip.embed_dim * classes)
+
+
+def image_operations(clip: FrozenClip, encode: Callable[[Tensor], Tensor]) -> int:
+    """Operations of an image tower on one image."""
+    size = clip.preprocessing.size
+    pixels = torch.zeros(1, 3, size, size, device=clip.device, dtype=clip.dtype)
+    return operations(lambda: encode(pixels))
+
+
+def operations(work: Callable[[], object]) -> int:
+    """Multiplications and additions that `work` does."""
+    with _attention_in_the_open(), FlopCounterMode(display=False, custom_mapping=_ON_CPU) as count:
+        work()
+    return count.get_total_flops()
+
+
+def _attention(query, key, value, *args: object, out_shape=None, **kwargs: object) -> int:
+    return sdpa_flop_count(query, key, value)
+
+
+_ON_CPU = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+
+
+@contextmanager
+def _attention_in_the_open() -> Iterator[None]:
+    """PyTorch's fused attention layer does its products where no counter sees them."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)

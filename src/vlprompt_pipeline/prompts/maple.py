@@ -1,0 +1,47 @@
+"""MaPLe: prompts in both towers, coupled (Khattak et al., CVPR 2023).
+
+The image prompts of each block are a linear map of the text prompts of that block, with weights of
+its own. Details follow muzairkhattak/multimodal-prompt-learning, trainers/maple.py.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from torch import Generator, Tensor, nn
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.prompts.base import ClassTexts
+from vlprompt_pipeline.prompts.deep import check_depth
+from vlprompt_pipeline.prompts.deep_language import DeepLanguage, DeepLanguageParameters
+from vlprompt_pipeline.prompts.image_prompts import ImagePromptLearner
+from vlprompt_pipeline.prompts.networks import linear
+from vlprompt_pipeline.prompts.registry import Method, register
+
+
+class MaPLe(ImagePromptLearner, DeepLanguage):
+    """Deep language prompts and a projection `[image width, text width]` for each block."""
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: DeepLanguageParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError or DataError if the tower, depth, words or names do not fit."""
+        super().__init__(clip, classes, parameters, generator)
+        check_depth("depth", parameters.depth, clip.image, clip)
+        first, deep = (linear(clip.text_width, clip.image.width, generator) for _ in range(2))
+        # the official code makes all but the first as copies of one
+        self.projections = nn.ModuleList([first, *(deepcopy(deep) for _ in self.deep_context)]).to(
+            clip.device
+        )
+
+    def image_prompts(self) -> list[Tensor]:
+        """One for each prompted block."""
+        texts = (self.context, *self.deep_context)
+        return [project(text) for project, text in zip(self.projections, texts, strict=True)]
+
+
+register(Method(name="maple", parameters=DeepLanguageParameters, learner=MaPLe))

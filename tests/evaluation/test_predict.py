@@ -1,0 +1,76 @@
+"""Predictions of one prompt and of a distribution over prompts, as a table."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vlprompt_pipeline.evaluation import predict as module
+from vlprompt_pipeline.evaluation.predict import predict
+from vlprompt_pipeline.prompts import ClassTexts, PromptLearner, get_method
+
+CLASSES = ClassTexts(("cat", "dog", "fire truck"), "a photo of a {}.")
+CONTEXT = {"length": 4, "init": "a photo of a"}
+VARIATIONAL = {"samples": 3, "kl_weight": 0.001, "prediction": "sampled"}
+
+
+def learner(clip, method: str, **parameters) -> PromptLearner:
+    registered = get_method(method)
+    chosen = registered.parameters(**{**CONTEXT, **parameters})
+    made = registered.learner(clip, CLASSES, chosen, torch.Generator().manual_seed(0))
+    return made.eval().requires_grad_(False)
+
+
+def images(clip) -> Tensor:
+    return F.normalize(
+        torch.randn(7, clip.embed_dim, generator=torch.Generator().manual_seed(1)), dim=-1
+    )
+
+
+def test_a_row_an_image_with_its_entropy(tiny_clip, monkeypatch):
+    coop = learner(tiny_clip, "coop", class_specific=False, class_position="end")
+    features, labels = images(tiny_clip), torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    monkeypatch.setattr(module, "CHUNK", 3)
+    table = predict(coop, features, labels)
+    probabilities = coop.logits(features).softmax(-1)
+    for row, p in zip(table.itertuples(), probabilities.tolist(), strict=True):
+        assert row.prediction == p.index(max(p))
+        assert row.probability == pytest.approx(max(p), rel=1e-5)
+        assert row.entropy == pytest.approx(-sum(x * math.log(x) for x in p), rel=1e-4)
+        assert row.top_probability == pytest.approx(sorted(p, reverse=True), rel=1e-5)
+    assert "spread" not in table
+
+
+@pytest.mark.parametrize("method", ["variational", "variational_conditional"])
+@pytest.mark.parametrize("prediction", ["sampled", "mean"])
+def test_a_distribution_tells_both_predictions_and_their_spread(tiny_clip, method, prediction):
+    more = {"initial_log_variance": -1.0} if method == "variational" else {}
+    settings = {**VARIATIONAL, "prediction": prediction, **more}
+    made = learner(tiny_clip, method, **settings)
+    features, labels = images(tiny_clip), torch.zeros(7, dtype=torch.int64)
+    table = predict(made, features, labels)
+    sampled = made.sampled(features)
+    assert sampled.samples.shape == (3, 7, 3)
+    chosen = {"sampled": sampled.samples.mean(0), "mean": sampled.mean}
+    torch.testing.assert_close(made.logits(features).softmax(-1), chosen[prediction])
+    torch.testing.assert_close(sampled.probabilities, chosen[prediction])
+    assert table["prediction"].tolist() == table[f"{prediction}_prediction"].tolist()
+    for way, probabilities in chosen.items():
+        assert table[f"{way}_prediction"].tolist() == probabilities.argmax(-1).tolist()
+    for image, row in enumerate(table.itertuples()):
+        each = [sample[image][row.prediction].item() for sample in sampled.samples]
+        mean = sum(each) / 3
+        deviation = math.sqrt(sum((x - mean) ** 2 for x in each) / 3)
+        assert row.spread == pytest.approx(deviation, rel=1e-3, abs=1e-7)
+    assert (table["spread"] > 0).all()
+
+
+def test_without_variance_the_samples_agree(tiny_clip):
+    made = learner(tiny_clip, "variational", initial_log_variance=-60.0, **VARIATIONAL)
+    table = predict(made, images(tiny_clip), torch.zeros(7, dtype=torch.int64))
+    assert table["spread"].max() < 1e-5
+    assert table["sampled_prediction"].tolist() == table["mean_prediction"].tolist()

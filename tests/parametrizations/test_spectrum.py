@@ -1,0 +1,85 @@
+"""The spectrum of a context: by hand, against NumPy, and in the history of training."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from vlprompt_pipeline.parametrizations.spectrum import (
+    effective_rank,
+    information_density,
+    singular_values,
+    spectra,
+)
+from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner, resolve_recipe
+from vlprompt_pipeline.training import CachedViews, train
+
+CLASSES = ClassTexts(("cat", "dog house"), "a photo of a {}.")
+
+
+def recipe(method: str = "coop", rank: int | None = 1, **prompt) -> Recipe:
+    words = {"length": 4, "init": "a photo of a", **prompt}
+    training = dict.fromkeys(("epochs", "batch_size"), 3)
+    training |= {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.0}
+    training |= {"warmup_lr": 0.1, "warmup_epochs": 0}
+    values = {"method": method, "title": "RLP", "prompt": words, "training": training}
+    if rank is not None:
+        values["low_rank"] = {"rank": rank, "dropout": 0.5}
+    return resolve_recipe("rlp", {"rlp": values})
+
+
+END = {"class_specific": False, "class_position": "end"}
+
+
+def trained(clip, made: Recipe):
+    learner = build_learner(made, clip, CLASSES, seed=1)
+    features = F.normalize(
+        torch.randn(6, 1, clip.embed_dim, generator=torch.Generator().manual_seed(0)), dim=-1
+    )
+    return learner, train(learner, CachedViews(features, torch.arange(6) % 2, 3, 1), made.training)
+
+
+def test_by_hand():
+    values = torch.tensor([3.0, 1.0], dtype=torch.float64)
+    assert information_density(values, 1) == 0.75
+    assert information_density(values, 2) == 1
+    entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
+    assert effective_rank(values).item() == pytest.approx(math.exp(entropy))
+    assert effective_rank(torch.ones(5)).item() == pytest.approx(5)
+    assert effective_rank(torch.tensor([2.0, 0.0])).item() == pytest.approx(1)
+    assert information_density(torch.zeros(3), 1) == 0
+
+
+def test_every_epoch_tells_the_spectrum_that_evaluation_sees(tiny_clip):
+    learner, rows = trained(tiny_clip, recipe(**END))
+    expected = np.linalg.svd(learner.context.detach().double().numpy(), compute_uv=False)
+    for k, value in enumerate(expected, start=1):
+        assert rows[-1][f"context.singular_value_{k}"] == pytest.approx(value, rel=1e-6)
+    share = expected[0] / expected.sum()
+    assert rows[-1]["context.information_density_1"] == pytest.approx(share, rel=1e-6)
+    assert 1 < rows[-1]["context.effective_rank"] < 4
+    assert rows[0]["context.singular_value_1"] != rows[-1]["context.singular_value_1"]
+
+
+def test_class_specific_contexts_have_the_mean_over_classes(tiny_clip):
+    learner, rows = trained(tiny_clip, recipe(class_specific=True, class_position="end"))
+    expected = singular_values(learner.context.detach()).mean(0)
+    assert rows[-1]["context.singular_value_2"] == pytest.approx(expected[1].item(), rel=1e-6)
+
+
+def test_looking_changes_no_bit_of_the_training(tiny_clip, monkeypatch):
+    """With dropout, a look in training mode would use up a draw."""
+    looked, _ = trained(tiny_clip, recipe(**END))
+    monkeypatch.setattr("vlprompt_pipeline.training.loop.spectra", lambda learner: {})
+    other, rows = trained(tiny_clip, recipe(**END))
+    assert torch.equal(looked.context, other.context)
+    assert not any("singular" in name for name in rows[0])
+
+
+def test_methods_without_low_rank_have_none(tiny_clip):
+    learner, _ = trained(tiny_clip, recipe(rank=None, **END))
+    assert spectra(learner) == {}

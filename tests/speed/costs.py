@@ -1,0 +1,59 @@
+"""Trained numbers, bytes and cost of every method at ViT-B/16's sizes, for docs/methods.md.
+
+Run: python tests/speed/costs.py [recipe …]
+
+Random weights, the recipes of conf/vit_b16, 16 shots of 50 classes with two-word names. Nothing is
+timed: the cost is counted in multiplications and additions, so it is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from kedro.config import OmegaConfigLoader
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip import FrozenClip, Preprocessing
+from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.evaluation.wording import human_bytes, times
+from vlprompt_pipeline.export import pack_learner, prompt_sizes
+from vlprompt_pipeline.export.cost import inference_cost
+from vlprompt_pipeline.prompts import ClassTexts, FewShotFeatures, build_learner, resolve_recipe
+from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+CLASSES, SHOTS = 50, 16
+
+
+def vit_b16() -> FrozenClip:
+    """ViT-B/16 with random weights."""
+    model = open_clip.CLIP(**open_clip.get_model_config("ViT-B-16-quickgelu"))
+    preprocessing = Preprocessing(224, (0.5,) * 3, (0.25,) * 3)
+    return FrozenClip(model, open_clip.SimpleTokenizer(), preprocessing, "vit_b16", "0" * 64)
+
+
+def row(name: str, recipes: dict, clip: FrozenClip, classes: ClassTexts) -> str:
+    """One line of the table."""
+    recipe = resolve_recipe(name, recipes)
+    learner = build_learner(recipe, clip, classes, seed=1)
+    if learner.fitted:
+        labels = torch.arange(CLASSES).repeat(SHOTS)
+        images = F.normalize(torch.randn(len(labels), clip.embed_dim), dim=-1)
+        learner.fit(FewShotFeatures(images, labels, images, labels))
+    trained = sum(p.numel() for p in learner.parameters() if p.requires_grad)
+    sizes = prompt_sizes(pack_learner(learner, recipe))
+    cost = times(inference_cost(learner))
+    file = human_bytes(sizes.file_bytes)
+    return f"{name:24} {trained:>10,} {human_bytes(sizes.fp16_bytes):>8} {file:>8} {cost:>7}"
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    conf = OmegaConfigLoader(str(CONF), env="vit_b16", **CONFIG_LOADER_ARGS)
+    recipes = conf["parameters"]["recipes"]
+    clip = vit_b16()
+    classes = ClassTexts(("fire truck",) * CLASSES, "a photo of a {}.")
+    for name in sys.argv[1:] or recipes:
+        print(row(name, recipes, clip, classes), flush=True)

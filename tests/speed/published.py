@@ -1,0 +1,63 @@
+"""CLIP at the sizes of ViT-B/16 with random weights, and its towers computed the published way.
+
+The published way is that of the official repositories: 77 tokens for every class, a pass of its own
+for every image or sample that has a context, whole blocks of open_clip in both towers.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from vlprompt_pipeline.clip import FrozenClip, ImageTower, Preprocessing, Prompts, TextTower
+from vlprompt_pipeline.clip._open_clip import open_clip
+
+MODEL = "ViT-B-16-quickgelu"
+
+
+class PublishedTexts(TextTower):
+    """A text tower that is always its own reference."""
+
+    def forward(self, prompts: Prompts) -> Tensor:
+        """Text features `[groups, classes, embed]`, not normalised."""
+        return self.encode_reference(prompts.to(self.dtype)).float()
+
+
+class PublishedImages(ImageTower):
+    """An image tower that computes every token in every block."""
+
+    def forward(self, pixels: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
+        """Image features `[images, embed]`, not normalised."""
+        visual = self.visual
+        x = visual.conv1(pixels.to(visual.proj.dtype)).flatten(2).transpose(1, 2)
+        x = torch.cat([visual.class_embedding.expand(len(x), 1, -1), x], dim=1)
+        x = x + visual.positional_embedding
+        if prompts:
+            x = torch.cat([x, prompts[0].to(x).expand(len(x), -1, -1)], dim=1)
+        x = visual.ln_pre(x)
+        for depth, block in enumerate(visual.transformer.resblocks):
+            if 0 < depth < len(prompts):
+                deep = prompts[depth].to(x).expand(len(x), -1, -1)
+                x = torch.cat([x[:, : -deep.shape[1]], deep], dim=1)
+            x = block(x)
+        return (visual.ln_post(x)[:, 0] @ visual.proj).float()
+
+
+def random_clip(device: str) -> FrozenClip:
+    """ViT-B/16 with random weights."""
+    torch.manual_seed(0)
+    model = open_clip.create_model(MODEL)
+    preprocessing = Preprocessing(224, (0.5,) * 3, (0.25,) * 3)
+    tokenizer = open_clip.SimpleTokenizer()
+    return FrozenClip(model, tokenizer, preprocessing, "random", "0" * 64).to(device)
+
+
+def published(clip: FrozenClip) -> FrozenClip:
+    """The same CLIP, computed the published way."""
+    view = copy.copy(clip)
+    view.text = PublishedTexts(clip.model)
+    view.image = PublishedImages(clip.model.visual, clip.name)
+    return view

@@ -1,0 +1,114 @@
+"""Optimizers, precisions and memory: equal to a plain loop, near single precision, same bits."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from training.kills import CLASSES, RECIPES
+from vlprompt_pipeline.config import TrainingParameters
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.prompts import PromptLearner, build_learner, resolve_recipe
+from vlprompt_pipeline.training import CachedViews, learning_rate, precision, train
+
+DECAY = 0.1
+
+
+def _training(**changes) -> TrainingParameters:
+    settings = {**RECIPES["coop"]["training"], "epochs": 3, "weight_decay": DECAY}
+    return TrainingParameters(**{**settings, **changes})
+
+
+def _learner(clip) -> PromptLearner:
+    return build_learner(resolve_recipe("coop", RECIPES), clip, CLASSES, seed=1)
+
+
+def _batches(clip) -> CachedViews:
+    generator = torch.Generator().manual_seed(0)
+    features = F.normalize(torch.randn(8, 2, clip.embed_dim, generator=generator), dim=-1)
+    return CachedViews(features, torch.arange(8) % 3, batch_size=4, seed=3)
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_adam_equals_its_formula(tiny_clip, decoupled):
+    """Kingma & Ba, algorithm 1; decay added to the gradient, or taken off before (AdamW)."""
+    training = _training(optimizer="adamw" if decoupled else "adam", epsilon=1e-3)
+    learner, plain = _learner(tiny_clip), _learner(tiny_clip)
+    train(learner, _batches(tiny_clip), training)
+
+    mean, square, step = torch.zeros(1), torch.zeros(1), 0
+    for epoch in range(training.epochs):
+        rate = learning_rate(epoch, training)
+        for features, labels in _batches(tiny_clip).epoch(epoch):
+            loss = F.cross_entropy(plain.logits(features), labels)
+            (gradient,) = torch.autograd.grad(loss, plain.context)
+            step += 1
+            with torch.no_grad():
+                if decoupled:
+                    plain.context *= 1 - rate * DECAY
+                else:
+                    gradient = gradient + DECAY * plain.context
+                mean = 0.9 * mean + 0.1 * gradient
+                square = 0.999 * square + 0.001 * gradient.square()
+                root = (square / (1 - 0.999**step)).sqrt()
+                plain.context -= rate * mean / (1 - 0.9**step) / (root + 1e-3)
+    torch.testing.assert_close(learner.context, plain.context, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("lower_precision", "tolerance"), [("bf16", 0.1), ("fp16-amp", 0.02)])
+def test_lower_precision_learns_nearly_the_same(tiny_clip, lower_precision, tolerance):
+    single, lower = _learner(tiny_clip), _learner(tiny_clip)
+    start = single.context.detach().clone()
+    train(single, _batches(tiny_clip), _training())
+    clip = lower.clip
+    train(lower, _batches(tiny_clip), _training(precision=lower_precision))
+    learned = single.context - start
+    difference = (lower.context - single.context).norm() / learned.norm()
+    assert 0 < difference <= tolerance
+    assert lower.context.dtype == torch.float32
+    assert lower.clip is clip
+    assert clip.text.dtype == torch.float32
+
+
+def test_memory_never_changes_a_bit(tiny_clip):
+    ample, none = _learner(tiny_clip), _learner(tiny_clip)
+    rows = train(ample, _batches(tiny_clip), _training(memory_gb=1))
+    again = train(none, _batches(tiny_clip), _training(memory_gb=0))
+    assert rows == again
+    assert torch.equal(ample.context, none.context)
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run(tiny_clip):
+    """A finite loss with an infinite gradient, as a square root at zero has it."""
+    learner = _learner(tiny_clip)
+    plain = learner.losses
+
+    def losses(images, labels):
+        return {**plain(images, labels), "root": (0 * learner.context.sum()).abs().sqrt()}
+
+    learner.losses = losses
+    with pytest.raises(
+        UserError,
+        match=r"the gradient of context is not finite in epoch 0, step 0, at learning rate 1e-05: "
+        r"lower training.lr, or set training.precision to fp32",
+    ):
+        train(learner, _batches(tiny_clip), _training())
+
+
+def test_a_scale_too_large_for_half_precision_skips_the_step(tiny_clip, monkeypatch):
+    """The first scale overflows: the first step changes nothing, and the run goes on."""
+    monkeypatch.setattr(precision, "FIRST_SCALE", 2.0**24)
+    seen: list[torch.Tensor] = []
+    learner = _learner(tiny_clip)
+    plain = learner.losses
+
+    def losses(images, labels):
+        seen.append(learner.context.detach().clone())
+        return plain(images, labels)
+
+    learner.losses = losses
+    train(learner, _batches(tiny_clip), _training(precision="fp16-amp", epochs=12))
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], seen[-1])
+    assert learner.context.isfinite().all()

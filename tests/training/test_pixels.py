@@ -1,0 +1,131 @@
+"""Batches of pixels: the crops of the cached features, or new ones; training on them continues."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vlprompt_pipeline.clip import FeatureStore, ImageSet, TrainingViews
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner, resolve_recipe
+from vlprompt_pipeline.training import CachedViews, Checkpoint, OnlineViews, PixelViews, train
+
+CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
+LABELS = torch.arange(7) % 3
+TOWERS = {"length": 2, "init": "a photo of a", "depth": 2, "image_length": 2, "image_depth": 2}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> ImageSet:
+    folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    names = tuple(f"{i}.png" for i in range(len(LABELS)))
+    for name in names:
+        Image.fromarray(rng.integers(0, 256, (50, 44, 3), np.uint8)).save(folder / name)
+    return ImageSet(folder, names, tuple(sha256_file(folder / name) for name in names))
+
+
+def pixel_views(clip, images: ImageSet, fresh: bool = False, workers: int = 2) -> PixelViews:
+    views = TrainingViews(clip.preprocessing, 5, 3, (0.3, 1.0))
+    return PixelViews(images, views, LABELS, 3, seed=1, fresh=fresh, workers=workers)
+
+
+def test_the_crops_are_those_of_cached_features(tiny_clip, images, tmp_path):
+    pixels = pixel_views(tiny_clip, images)
+    features = FeatureStore(tmp_path).extract(tiny_clip, images, pixels.views).values
+    cached = CachedViews(features, LABELS, pixels.batch_size, pixels.seed)
+    assert pixels.steps == cached.steps == 2
+    for epoch in range(3):
+        pairs = zip(pixels.epoch(epoch), cached.epoch(epoch), strict=True)
+        for (crops, labels), (expected, same) in pairs:
+            assert torch.equal(labels, same)
+            torch.testing.assert_close(
+                tiny_clip.encode_images(crops), expected, rtol=1e-5, atol=1e-6
+            )
+
+
+def test_fresh_crops_are_numbered_by_the_epoch(tiny_clip, images):
+    pixels = pixel_views(tiny_clip, images, fresh=True)
+    crops = torch.stack(
+        [
+            TrainingViews(tiny_clip.preprocessing, 5, 1, (0.3, 1.0), first=4).pixels(
+                images.folder / path, fingerprint
+            )[0]
+            for path, fingerprint in zip(images.paths, images.fingerprints, strict=True)
+        ]
+    )
+    seen = torch.cat([batch for batch, _ in pixels.epoch(4)])
+    assert seen.shape == (6, 3, 32, 32)
+    assert all(any(torch.equal(crop, one) for one in crops) for crop in seen)
+    assert not torch.equal(seen, torch.cat([batch for batch, _ in pixels.epoch(5)]))
+
+
+def test_more_workers_change_nothing(tiny_clip, images):
+    one, many = (pixel_views(tiny_clip, images, workers=n) for n in (1, 4))
+    for (a, labels), (b, same) in zip(one.epoch(2), many.epoch(2), strict=True):
+        assert torch.equal(a, b)
+        assert torch.equal(labels, same)
+
+
+def test_online_features_are_those_of_fresh_crops(tiny_clip, images):
+    pixels = pixel_views(tiny_clip, images, fresh=True)
+    online = OnlineViews(tiny_clip, pixels)
+    assert online.steps == pixels.steps
+    for (features, labels), (crops, same) in zip(online.epoch(1), pixels.epoch(1), strict=True):
+        assert torch.equal(features, tiny_clip.encode_images(crops))
+        assert torch.equal(labels, same)
+
+
+def test_a_picture_that_is_gone_is_named(tiny_clip, images, tmp_path):
+    moved = ImageSet(tmp_path, images.paths, images.fingerprints)
+    with pytest.raises(DataError, match=r"\d\.png"):
+        list(pixel_views(tiny_clip, moved).epoch(0))
+
+
+def recipe(method: str, bits: int | None) -> Recipe:
+    held = {"text_weight": 25, "image_weight": 10, "logit_weight": 1, "templates": "photo"}
+    prompts = {
+        "maple": {key: TOWERS[key] for key in ("length", "init", "depth")},
+        "promptsrc": {**TOWERS, **held, "aggregation": {"mean": 2.5, "std": 1.0}},
+    }
+    training = {"epochs": 4, "batch_size": 3, "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4}
+    values = {
+        "method": method,
+        "title": "",
+        "prompt": prompts[method],
+        "training": {**training, "warmup_epochs": 1, "warmup_lr": 1e-5},
+    }
+    return resolve_recipe("it", {"it": values | ({"quantize": {"bits": bits}} if bits else {})})
+
+
+@pytest.mark.parametrize(
+    ("method", "bits"), [("maple", None), ("maple", 4), ("promptsrc", None), ("promptsrc", 2)]
+)
+@pytest.mark.parametrize("after", [0, 2, 3])
+def test_a_run_cut_after_any_epoch_ends_with_the_same_bits(
+    tiny_clip, images, tmp_path, monkeypatch, method, bits, after
+):
+    chosen, save = recipe(method, bits), Checkpoint.save
+
+    def trained(checkpoint: Checkpoint | None):
+        learner = build_learner(chosen, tiny_clip, CLASSES, seed=1)
+        rows = train(learner, pixel_views(tiny_clip, images), chosen.training, checkpoint)
+        return learner.state_dict(), rows
+
+    def save_then_die(self, learner, optimizer, history, epochs):
+        save(self, learner, optimizer, history, epochs)
+        if epochs == after + 1:
+            raise KeyboardInterrupt
+
+    whole, rows = trained(None)
+    checkpoint = Checkpoint(tmp_path / "c.safetensors", "fingerprint")
+    monkeypatch.setattr(Checkpoint, "save", save_then_die)
+    with pytest.raises(KeyboardInterrupt):
+        trained(checkpoint)
+    monkeypatch.setattr(Checkpoint, "save", save)
+    continued, again = trained(checkpoint)
+    assert again == rows
+    assert whole.keys() == continued.keys()
+    assert all(torch.equal(whole[name], continued[name]) for name in whole)
