@@ -27,6 +27,12 @@ def test_the_python_api_page(tmp_path, monkeypatch, capsys):
     assert all(int(size) <= 160 for size, _, _ in printed)
     assert all(float(accuracy) > 3 * 100 / int(classes) for _, classes, accuracy in printed)
     assert names["history"][-1]["loss"] < names["history"][0]["loss"]
+    seen = names["prompt"].prompt_tensors()["context"].numpy()
+    assert (names["context"] == seen).all()
+    features = names["images"].values[:, 0]
+    assert (names["head"].logits(features) == names["prompt"].logits(features)).all()
+    rows = names["trained"].prompt_tensors()["context"]
+    assert all(len(row.unique()) <= 16 for row in rows)
 
 
 def test_the_page_on_adding_a_method(tiny_clip, monkeypatch):

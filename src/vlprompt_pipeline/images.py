@@ -17,6 +17,7 @@ upright JPEGs of grey or colour that are not large both are the same.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -34,6 +35,14 @@ MARGIN = 3
 Decoding at a half averages 2 x 2 pixels where the reference filters all of them; what is then
 resized by another factor of 3 or more differs from the reference by less than one grey level of
 255 in the mean, even on noise and fine rings.
+"""
+
+
+PIXELS_PER_BYTE = 1000
+"""A JPEG above Pillow's limit that promises more is a bomb (our choice).
+
+The emptiest picture there can be, of one colour, takes a bit or two for each block of each colour:
+about 170 pixels a byte, and 350 where blocks are coded in runs.
 """
 
 
@@ -72,7 +81,7 @@ def open_image(source: Path | BinaryIO) -> Image.Image:
 
     Raises:
         OSError, SyntaxError, ...: as `PIL.Image.open`.
-        ValueError: there are more pixels than the limit, and it is no JPEG.
+        ValueError: there are more pixels than the limit, and it is no JPEG that can hold them.
     """
     try:
         return Image.open(source)
@@ -86,8 +95,20 @@ def open_image(source: Path | BinaryIO) -> Image.Image:
                 f"more pixels than the limit of {2 * (Image.MAX_IMAGE_PIXELS or 0):,}; "
                 "make it smaller or save it as JPEG"
             ) from error
+        pixels, size = image.width * image.height, _bytes_of(source)
+        if pixels > PIXELS_PER_BYTE * size:
+            raise ValueError(f"{size:,} bytes cannot hold {pixels:,} pixels") from error
         image.draft(None, (1, 1))
         return image
+
+
+def _bytes_of(source: Path | BinaryIO) -> int:
+    if isinstance(source, Path):
+        return source.stat().st_size
+    place = source.tell()
+    size = source.seek(0, os.SEEK_END)
+    source.seek(place)
+    return size
 
 
 def _shrink(image: Image.Image, short_side: int) -> None:

@@ -73,7 +73,7 @@ def test_images_that_are_not_there(tmp_path):
 def test_classes_that_are_absent(tmp_path):
     write_miniature(tmp_path, "dtd")
     with pytest.raises(
-        DataError, match="has images of 2 classes, dtd has 47; unpack the archive whole, fr"
+        DataError, match="has images of 4 classes, dtd has 47; unpack the archive whole, fr"
     ):
         build_index("dtd", tmp_path, RandomSplit())
 

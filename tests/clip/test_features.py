@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -77,6 +82,52 @@ def test_a_killed_extraction_repeats_at_most_one_shard(tiny_clip, images, tmp_pa
     again = store.extract(tiny_clip, images, view, **OPTIONS)
     assert sum(seen) == 6  # all but the four of the finished shard
     torch.testing.assert_close(again.values, whole.values)
+
+
+EXTRACT = """
+import sys
+from pathlib import Path
+from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, load_clip
+
+clip_folder, folder, store = sys.argv[1:]
+clip = load_clip("local-dir:" + clip_folder, "tiny", "cpu")
+paths = tuple(sorted(path.name for path in Path(folder).glob("*.png")))
+print("ready", flush=True)
+images = ImageSet(Path(folder), paths * 40, paths * 40)
+view = EvaluationView(clip.preprocessing)
+FeatureStore(Path(store)).extract(clip, images, view, batch_size=3, shard_size=4, workers=1)
+"""
+
+
+def test_sigkill_leaves_whole_shards_alone(
+    tiny_clip, tiny_clip_folder, images, tmp_path, monkeypatch
+):
+    store = tmp_path / "store"
+    arguments = [tiny_clip_folder, images.folder, store]
+    child = subprocess.Popen(
+        [sys.executable, "-c", EXTRACT, *arguments], stdout=subprocess.PIPE, text=True
+    )
+    with child:
+        assert child.stdout.readline() == "ready\n"
+        while len(list(store.rglob("shard-*.safetensors"))) < 3 and child.poll() is None:
+            time.sleep(0.001)
+        child.kill()
+    assert child.returncode == -signal.SIGKILL
+    finished = len(list(store.rglob("shard-*.safetensors")))
+    paths = tuple(sorted(images.paths)) * 40
+    encode, seen = tiny_clip.encode_images, []
+    monkeypatch.setattr(tiny_clip, "encode_images", lambda p: (seen.append(len(p)), encode(p))[1])
+    again = FeatureStore(store).extract(
+        tiny_clip,
+        ImageSet(images.folder, paths, paths),
+        EvaluationView(tiny_clip.preprocessing),
+        batch_size=3,
+        shard_size=4,
+    )
+    assert 3 <= finished < 100
+    assert sum(seen) == len(paths) - 4 * finished
+    ten = again.values.unflatten(0, (40, 10))
+    torch.testing.assert_close(ten, ten[:1].expand_as(ten), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("changed", ["seed", "count", "scale", "image", "weights"])

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.fuzzing import fuzz
+from export.fuzzing import SEEDS, fuzz
 from export.packed_prompts import CLIP, CONTEXT, qcoop, quantized
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export.packed import (
@@ -48,9 +48,10 @@ def test_sealed_is_right() -> None:
     ]  # fmt: skip
 
 
-def test_every_flipped_bit() -> None:
-    for place in range(8 * len(WHOLE)):
-        altered = bytearray(WHOLE)
+@pytest.mark.parametrize("whole", [WHOLE, *SEEDS], ids=len)
+def test_every_flipped_bit(whole: bytes) -> None:
+    for place in range(8 * len(whole)):
+        altered = bytearray(whole)
         altered[place // 8] ^= 1 << place % 8
         refusal(bytes(altered))
 
@@ -201,8 +202,11 @@ def test_file_that_is_too_large() -> None:
     assert f"{size} bytes, more than" in refusal(data)
 
 
-def test_huge_sizes_cost_nothing() -> None:
-    hostile = sealed(section(1, b"\x01t\x11" + HUGE))
+@pytest.mark.parametrize(
+    "tensor", [b"\x11" + HUGE, b"\x1a\x80\x80\x80\x08\x08\x80\x80\x80\x08", b"\x1a\x04\x08" + HUGE]
+)
+def test_huge_sizes_cost_nothing(tensor: bytes) -> None:
+    hostile = sealed(section(1, b"\x01t" + tensor))
     tracemalloc.start()
     started = time.perf_counter()
     refusal(hostile)

@@ -72,11 +72,11 @@ def test_a_bundle_of_the_hub_becomes_a_dataset_that_is_indexed(tmp_path, bundled
     project = tmp_path / "project"
     benchmark = write_miniature(tmp_path / "scratch", "dtd")
     index = build_index(benchmark, project / "data" / "01_raw")
-    assert len(index.table) == 28
+    assert len(index.table) == 56
     assert len(file.asked) == 2  # cut once, continued once; the second run asks nobody
-    assert "is whole and left as it is: 28 images" in printed
+    assert "is whole and left as it is: 56 images" in printed
     record = json.loads((project / "data/01_raw/download_records/dtd.json").read_text())
-    assert (record["dataset"], record["images"]) == ("dtd", 28)
+    assert (record["dataset"], record["images"]) == ("dtd", 56)
     assert (project / "data/02_intermediate/dtd/raw_index.parquet").is_file()
     (note,) = (project / "data/01_raw/.downloads").glob("*.seen.json")
     seen = json.loads(note.read_text())

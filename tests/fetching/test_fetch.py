@@ -140,14 +140,14 @@ def test_an_archive_in_an_archive(published):
     )
     split = published.official().parts[1]
     published.fetch(Source(title="nested", parts=(part, split)))
-    assert len(build_index(published.benchmark, published.root).table) == 28
+    assert len(build_index(published.benchmark, published.root).table) == 56
 
 
 def test_a_whole_dataset_is_left_alone_without_asking_anybody(published):
     shutil.copytree(published.original / "dtd", published.folder)
     (published.folder / "own.txt").write_text("mine")
     fetched = published.fetch(published.bundle())
-    assert fetched.sentence == f"dtd at {published.folder} is whole and left as it is: 28 images"
+    assert fetched.sentence == f"dtd at {published.folder} is whole and left as it is: 56 images"
     assert published.requests() == 0
     assert (published.folder / "own.txt").read_text() == "mine"
 
@@ -164,7 +164,7 @@ def test_a_folder_that_is_no_whole_dataset_is_not_touched(published):
 
 def test_an_empty_folder_is_in_nobodys_way(published):
     published.folder.mkdir(parents=True)
-    assert published.fetch(published.bundle()).images == 28
+    assert published.fetch(published.bundle()).images == 56
 
 
 def test_a_file_in_place_of_the_folder_is_not_replaced(published):
@@ -199,7 +199,7 @@ def test_a_dataset_that_lacks_an_image_is_not_put_in_place(published):
     members = published.members()
     source = published.bundle(make_zip(*members[1:]))
     message = published.refusal(source)
-    assert "is not the whole dataset, so it was not put in place (1 of the 28 images" in message
+    assert "is not the whole dataset, so it was not put in place (1 of the 56 images" in message
     assert not published.folder.exists()
     assert published.kept() == {"dtd-bundle.zip"}
     published.refusal(source)
@@ -225,7 +225,7 @@ def test_an_archive_without_checksum_is_remembered(published):
     (note,) = published.root.glob(".downloads/*.seen.json")
     assert str(note) in message
     note.unlink()
-    assert published.fetch(published.bundle(make_tgz(*published.members()))).images == 28
+    assert published.fetch(published.bundle(make_tgz(*published.members()))).images == 56
 
 
 def test_a_second_run_at_the_same_time_is_told(published):
@@ -279,7 +279,7 @@ def test_imagenet_is_explained_step_by_step(tmp_path):
 def test_an_embedded_dataset_needs_no_fetching(tmp_path, monkeypatch):
     made = replace(write_miniature(tmp_path, "dtd"), make=lambda root: root)
     monkeypatch.setitem(BENCHMARKS, "dtd", made)
-    assert "is made on this machine: 28 images" in fetch_dataset("dtd", tmp_path).sentence
+    assert "is made on this machine: 56 images" in fetch_dataset("dtd", tmp_path).sentence
 
 
 def test_every_published_dataset_has_a_recipe_that_says_what_to_do_by_hand():

@@ -59,7 +59,7 @@ def test_the_terminal_has_a_row_a_dataset_and_what_to_do(checked):
     assert "3 of 26 found" in text
     assert "! eurosat: split file " in text
     assert r"[bold]\nline.JPEG" in text
-    assert "- sun397: get it from https://vision.princeton.edu" in text
+    assert "dataset=sun397`, or get it from https://vision.princeton.edu" in text
     assert "data/08_reporting/data_check.json" in text
 
 

@@ -19,12 +19,12 @@ VALUES = 2048  # weights of a CoOp prompt with 4 vectors of width 512
 
 
 def median_seconds(call: Callable[[], object], times: int) -> float:
-    """Median of several runs: machines are noisy."""
+    """Median of several runs, in seconds of the processor: machines have other work."""
     seconds = []
     for _ in range(times):
-        started = time.perf_counter()
+        started = time.process_time()
         call()
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
     return statistics.median(seconds)
 
 

@@ -45,6 +45,11 @@ class Benchmark:
     shift_of: str | None = None
     make: Callable[[Path], Path] | None = None
 
+    @property
+    def fetching(self) -> str:
+        """The command that fetches the dataset or says how a person gets it, as an advice."""
+        return f"fetch it with `kedro run --pipelines=data_download --params=dataset={self.name}`"
+
     def dataset_folder(self, dataset_root: Path) -> Path:
         """Folder of the images and annotations."""
         return dataset_root / self.folder

@@ -141,7 +141,7 @@ def _noted(survey: Survey) -> Iterator[None]:
 def _how_to_get(benchmark: Benchmark) -> str:
     if benchmark.make is not None:
         return "nothing to do, the first run that uses it makes it"
-    return f"get it from {benchmark.source}"
+    return f"{benchmark.fetching}, or get it from {benchmark.source}"
 
 
 def _describe_split(survey: Survey, split: Split, benchmark: Benchmark) -> None:

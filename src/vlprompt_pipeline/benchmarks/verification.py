@@ -24,7 +24,9 @@ def require_dataset(benchmark: Benchmark, root: Path) -> None:
             f"dataset_root is {root}, which looks like the folder of {benchmark.name} itself; "
             f"set it to the folder that holds it, so that {benchmark.folder}/ is inside"
         )
+    fetching = ""
     if not place.is_dir():
+        fetching = f"{benchmark.fetching}, or "
         found = f"dataset {benchmark.name} is not at {place}"
     elif not images.is_dir():
         found = f"dataset {benchmark.name} at {place} has no folder {benchmark.image_prefix}"
@@ -33,9 +35,9 @@ def require_dataset(benchmark: Benchmark, root: Path) -> None:
     content = f"{benchmark.image_prefix}/ with the images and " if benchmark.image_prefix else ""
     raise DataError(
         f"{found}; expected there are {content}the official {_join(benchmark.split.files)} "
-        "(nothing is made up in place of it, because results would not be comparable): get them "
-        f"from {benchmark.source}, or set the parameter dataset_root to the folder that holds "
-        f"{benchmark.folder}/"
+        "(nothing is made up in place of it, because results would not be comparable): "
+        f"{fetching}get them from {benchmark.source}, or set the parameter dataset_root to the "
+        f"folder that holds {benchmark.folder}/"
     )
 
 

@@ -16,16 +16,15 @@ The interface of the quantizers, all of which are a `Quantizer`:
 - `quantized_tensors(learner)` finds all quantizers with their tensors' names and masters.
 """
 
+from vlprompt_pipeline.parametrizations.checks import (
+    CLUSTERING_COLUMNS,
+    ClusteringCheck,
+    clustering_row,
+)
 from vlprompt_pipeline.parametrizations.clustering import kmeans_1d, lloyd_1d
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.quantized import make_quantizer, quantized_tensors
-from vlprompt_pipeline.parametrizations.quantizer import (
-    CLUSTERING_COLUMNS,
-    ClusteringCheck,
-    Quantizer,
-    clustering_row,
-    decode,
-)
+from vlprompt_pipeline.parametrizations.quantizer import Quantizer, decode
 
 __all__ = [
     "CLUSTERING_COLUMNS",

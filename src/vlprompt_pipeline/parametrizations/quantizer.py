@@ -8,46 +8,15 @@ quantizers are there to be compared with k-means and share everything but the en
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.parametrizations.checks import ClusteringCheck
 from vlprompt_pipeline.parametrizations.codebooks import fit_codebook
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
-
-
-@dataclass(frozen=True)
-class ClusteringCheck:
-    """One look at the codebooks of a tensor: whether it had drifted, and what it was afterwards.
-
-    Attributes:
-        step: training steps done.
-        kl: drift of the index histogram since the last clustering, in nats.
-        reclustered: whether that made new codebooks.
-        mean_squared_error: of the quantized tensor against the master, per value.
-        codebooks: the values in force, [codebooks, 2**bits], each row ascending.
-    """
-
-    step: int
-    kl: float
-    reclustered: bool
-    mean_squared_error: float
-    codebooks: tuple[tuple[float, ...], ...]
-
-
-CLUSTERING_COLUMNS = ("step", "tensor", "kl", "mean_squared_error", "codebooks")
-
-
-def clustering_row(tensor: str, check: ClusteringCheck) -> dict[str, Any]:
-    """A re-clustering as plain values under `CLUSTERING_COLUMNS`, for tables and checkpoints."""
-    codebooks = [list(entries) for entries in check.codebooks]
-    values = (check.step, tensor, check.kl, check.mean_squared_error, codebooks)
-    return dict(zip(CLUSTERING_COLUMNS, values, strict=True))
 
 
 class Quantizer(nn.Module):
