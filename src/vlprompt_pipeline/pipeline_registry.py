@@ -17,23 +17,18 @@ STAGES = (
     "evaluation",
     "reporting",
 )
-APART = ("data_download", "data_check", "few_shot_sets", "demo_pretraining")
+APART = ("data_download", "data_check", "few_shot_sets", "demo_pretraining", "analysis")
 """What is run for itself alone."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """One pipeline a stage; `cell` is all of them but the report, `__default__` all.
-
-    `analysis` begins with the stages that it needs, so that it can be the first thing run.
-    """
+    """One pipeline a stage; `cell` is all of them but the report, `__default__` all."""
     methods = selected_methods()
     stages = {stage: _create(stage, methods) for stage in STAGES}
-    first = [stages[stage] for stage in STAGES[:3]]
     cell = Pipeline([stages[stage] for stage in STAGES[:-1]])
     return {
         "__default__": Pipeline([cell, stages["reporting"]]),
         "cell": cell,
-        "analysis": Pipeline([*first, _create("analysis", methods)]),
         **{name: _create(name, methods) for name in APART},
         **stages,
     }

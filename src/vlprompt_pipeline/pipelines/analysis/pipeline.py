@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from vlprompt_pipeline.pipelines import data_preparation, feature_extraction, few_shot_sampling
 from vlprompt_pipeline.pipelines.analysis.nodes import (
     draw_figures,
     measure,
@@ -10,9 +11,12 @@ from vlprompt_pipeline.pipelines.analysis.nodes import (
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Nodes of the analysis; data and test features come from the stages before."""
+    """The stages that it needs, so that it can be the first thing run, and three nodes."""
     return Pipeline(
         [
+            data_preparation.create_pipeline(),
+            few_shot_sampling.create_pipeline(),
+            feature_extraction.create_pipeline(),
             Node(
                 plan_analysis,
                 inputs=["params:analysis", "params:recipes", "params:protocol", "params:seed"],
