@@ -92,7 +92,9 @@ def storage_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
                 )
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{human_bytes(size)}"))
+        axes.xaxis.set_major_formatter(
+            FuncFormatter(lambda size, _: human_bytes(size).replace(".0 ", " "))
+        )
         axes.xaxis.set_minor_locator(NullLocator())
     return sheet
 
