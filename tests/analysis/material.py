@@ -78,10 +78,11 @@ def material(clip) -> Material:
             "new": ClassTexts(("tree", "house", "old car"), "a photo of a {}."),
         },
         test={
-            half: TestImages(_features(clip, 50, seed), torch.arange(50) % 3)
+            half: TestImages(torch.arange(50), torch.arange(50) % 3, _features(clip, 50, seed))
             for half, seed in (("base", 100), ("new", 101))
         },
         batches=batches,
+        encode=lambda encoder: _features(clip, 50, 7),
         described={seed: f"random {seed}" for seed in (1, 2, 3)},
     )
 

@@ -37,8 +37,8 @@ def test_a_quantized_host_is_looked_into_without_its_quantizer():
     [
         ({}, "few_shot", "protocol is few_shot: the analysis compares base with new classes"),
         ({"method": "cop"}, "base_to_new", "unknown recipe 'cop' .did you mean 'coop'"),
-        ({"spectrum": ("zero_shot",)}, "base_to_new", "zero_shot trains nothing"),
-        ({"storage": ("maple",)}, "base_to_new", "maple has prompts in the image tower"),
+        ({"spectrum": ("zero_shot",)}, "base_to_new", "zero_shot learns no text prompt"),
+        ({"method": "maple"}, "base_to_new", "maple learns no text prompt from image features"),
     ],
 )
 def test_what_cannot_be_analysed(changes, protocol, sentence):

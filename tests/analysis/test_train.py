@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -43,7 +45,7 @@ def test_a_followed_run_is_the_ordinary_training(tiny_clip, store, name):
     assert result.contexts.shape == (4, 4, 32)  # before training and after each of three epochs
     torch.testing.assert_close(result.contexts[-1], learner.context.detach(), rtol=0, atol=1e-5)
     assert result.correct.shape == (4, 2)
-    assert int(result.correct[-1, 0]) == data.test["base"].correct(learner)
+    assert int(result.correct[-1, 0]) == data.correct("base", learner)
     for half, (name_, total) in enumerate((("base", 50), ("new", 50))):
         assert result.scores[f"{name_}_total"] == total
         assert abs(result.scores[f"{name_}_correct"] - int(result.correct[-1, half])) <= 1  # fp16
@@ -120,6 +122,18 @@ def test_the_fingerprint_follows_what_the_result_depends_on(tiny_clip):
     assert same.fingerprint(data, True) == prints[0]
 
 
+def test_prompts_in_the_image_tower_see_the_images_their_own_way(tiny_clip):
+    data = material(tiny_clip)
+    learner = build_learner(resolve_recipe("maple", RECIPES), tiny_clip, data.classes["new"], 1)
+    seen: list = []
+    own = replace(data, encode=lambda encoder: seen.append(encoder) or data.encode(encoder))
+    with torch.no_grad():
+        right = own.correct("new", learner)
+        logits = learner.logits(data.encode(None))
+    assert len(seen) == 1 and seen[0] is not tiny_clip
+    assert right == data.test["new"].correct(logits)
+
+
 def test_post_training_quantizes_what_training_left(tiny_clip, store):
     data, asked = material(tiny_clip), analysis()
     plan = make_plan(asked, RECIPES, 1)
@@ -128,5 +142,5 @@ def test_post_training_quantizes_what_training_left(tiny_clip, store):
     assert set(table["quantizer"]) == {"kmeans", "stochastic"}  # noise has nothing to do afterwards
     row = table.query("quantizer == 'kmeans' and bits == 2 and seed == 2").iloc[0]
     learner = quantize_after(_alone(data, "coop", 2), plan.quantization[2].recipe.quantize)
-    assert abs(row["base"] - 100 * data.test["base"].correct(learner) / 50) < 1e-9
+    assert abs(row["base"] - 100 * data.correct("base", learner) / 50) < 1e-9
     assert row["payload_bytes"] == 4 * 32 * 2 / 8 + 2 * 4

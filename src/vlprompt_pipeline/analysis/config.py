@@ -59,21 +59,25 @@ def check_analysis(analysis: AnalysisParameters, recipes: Mapping[str, Any], pro
     """Refuse what cannot be analysed.
 
     Raises:
-        ConfigError: an unknown recipe, one without training where there must be some, one that does
-            not learn from image features, or a protocol that holds no class out.
+        ConfigError: an unknown recipe, one that learns no prompt, one that cannot be followed where
+            it must be, or a protocol that holds no class out.
     """
     if protocol != "base_to_new":
         raise ConfigError(
             f"protocol is {protocol}: the analysis compares base with new classes, so set it to "
             "base_to_new"
         )
+    followed = (analysis.method, *analysis.spectrum)
     for name in analysis.recipes():
         recipe = resolve_recipe(name, recipes)
-        if not recipe.training and name in (analysis.method, *analysis.spectrum):
-            raise ConfigError(f"analysis: {name} trains nothing that could be followed")
         learner = get_method(recipe.method).learner
-        if learner.reads != "features" or learner.fitted or recipe.bound_to_classes:
+        if learner.fitted or recipe.bound_to_classes:
             raise ConfigError(
-                f"analysis: {name} has prompts in the image tower, takes all images at once or "
-                "knows no new classes; name recipes that learn text prompts from image features"
+                f"analysis: {name} takes all images at once or knows no new classes; name recipes "
+                "that learn prompts"
+            )
+        if name in followed and (not recipe.training or learner.reads != "features"):
+            raise ConfigError(
+                f"analysis: {name} learns no text prompt from image features, so name it in "
+                "storage alone"
             )

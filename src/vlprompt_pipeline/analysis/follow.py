@@ -56,12 +56,13 @@ class Following:
 
     def _together(self, half: str, contexts: Tensor) -> list[int]:
         texts = group_features(self.material.clip, self.plain[half].layout, contexts)
-        return [self.material.test[half].correct_of_texts(features) for features in texts]
+        test = self.material.test[half]
+        return [test.correct(test.features @ features.T) for features in texts]
 
     def _alone(self, half: str, learner: PromptLearner) -> list[int]:
         plain = self.plain[half]
         plain.load_prompt(learner.prompt_tensors())
-        return [self.material.test[half].correct(plain)]
+        return [self.material.correct(half, plain)]
 
 
 def _context(learner: PromptLearner) -> Tensor:

@@ -58,7 +58,7 @@ def score_packed(learner: PromptLearner, recipe: Recipe, material: Material) -> 
     with torch.no_grad():
         for half in HALVES:
             loaded = load_learner(content, recipe, material.clip, material.classes[half])
-            scores[f"{half}_correct"] = material.test[half].correct(loaded)
+            scores[f"{half}_correct"] = material.correct(half, loaded)
             scores[f"{half}_total"] = len(material.test[half].labels)
     return scores
 

@@ -26,10 +26,13 @@ from vlprompt_pipeline.analysis import (
     train_runs,
 )
 from vlprompt_pipeline.benchmarks import ClassHalf, FewShotSet
-from vlprompt_pipeline.clip import FeatureStore, FrozenClip
+from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageEncoder
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.evaluation.wording import seeds_text, shots_text
-from vlprompt_pipeline.pipelines.feature_extraction.nodes import extract_training_features
+from vlprompt_pipeline.pipelines.feature_extraction.nodes import (
+    extract_training_features,
+    test_features_of,
+)
 from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import draw_few_shot_set
 from vlprompt_pipeline.pipelines.prompt_training.images import FewShotImages
 from vlprompt_pipeline.progress import bar
@@ -130,6 +133,12 @@ def _material(
         )
         return images.batches(learner, recipe.training.batch_size)
 
+    view = EvaluationView(clip.preprocessing, test_features["decoding"])
+
+    def encode(encoder: ImageEncoder) -> Tensor:
+        found = test_features_of(encoder, view, table, card, store, features)
+        return found.values[:, 0].to(clip.device)
+
     values = FeatureStore(store).load(test_features["key"]).of(clip)[:, 0].to(clip.device)
     test = table[table["part"] == "test"].reset_index(drop=True)
     return Material(
@@ -139,6 +148,7 @@ def _material(
         },
         test={name: _test_images(test, values, half) for name, half in halves.items()},
         batches=batches,
+        encode=encode,
         described={
             seed: f"{described[seed]} {sampled[seed]['digest']} {test_features['key']}"
             for seed in plan.seeds
@@ -147,6 +157,6 @@ def _material(
 
 
 def _test_images(test: pd.DataFrame, features: Tensor, half: ClassHalf) -> TestImages:
-    rows = torch.from_numpy(test["label"].isin(half.labels).to_numpy().copy())
-    labels = torch.from_numpy(half.restrict(test)["label"].to_numpy().copy())
-    return TestImages(features[rows.to(features.device)], labels.to(features.device))
+    rows = torch.from_numpy(test["label"].isin(half.labels).to_numpy().copy()).to(features.device)
+    labels = torch.from_numpy(half.restrict(test)["label"].to_numpy().copy()).to(features.device)
+    return TestImages(rows, labels, features[rows])
