@@ -23,7 +23,8 @@ BEFORE_ANY_NODE = [
     pytest.param(
         {"recipes": {"coop": {"training": {"epoch": 3}}}},
         "recipes.coop.training: unknown key 'epoch' (did you mean 'epochs'?); allowed: "
-        "batch_size, epochs, lr, momentum, warmup_epochs, warmup_lr, weight_decay",
+        "batch_size, epochs, epsilon, lr, memory_gb, momentum, optimizer, precision, "
+        "warmup_epochs, warmup_lr, weight_decay",
         id="key of a recipe's training",
     ),
     pytest.param(

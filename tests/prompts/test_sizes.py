@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 import torch
@@ -47,6 +48,7 @@ NUMBERS = {
     "promptsrc": 9 * 4 * (TEXT + IMAGE),
     "deep_language": 12 * 4 * TEXT,
     "deep_vision": 12 * 8 * IMAGE,
+    "clip_lora": 12 * 3 * 2 * 2 * (TEXT + IMAGE),
     "clip_adapter": 2 * JOINT * JOINT // 4,
     "tip_adapter": 0,
     "tip_adapter_f": len(CLASSES.names) * SHOTS * JOINT,
@@ -63,6 +65,7 @@ PRINTED = {  # in the papers and repositories, as exact as there
     "rlp": 516,
     "maple": 3_555_072,
     "promptsrc": 46_080,
+    "clip_lora": 184_320,
 }
 
 
@@ -131,3 +134,16 @@ def test_the_bytes_are_two_a_number_or_as_many_bits_as_it_has(name, payload, vit
 
 def test_every_published_recipe_has_its_numbers_here():
     assert set(RECIPES) == set(NUMBERS)
+
+
+def test_the_page_of_methods_has_them():
+    """Its table is for 50 classes; what grows with the classes is counted for two above."""
+    page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    printed = {
+        name: int(number.replace(",", ""))
+        for name, number in re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", page, re.MULTILINE)
+    }
+    grows = {"tip_adapter_f", "lp_plus_plus", "linear_probe"}
+    assert printed == {n: v * 25 if n in grows else v for n, v in NUMBERS.items()}
+    for name in RECIPES:
+        assert len(re.findall(rf"^\|.*`{name}`", page, re.MULTILINE)) >= 2, f"{name} is not told of"

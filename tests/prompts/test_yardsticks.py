@@ -163,7 +163,7 @@ class TestLinearProbe:
         theirs.fit(data.images.double().numpy(), data.labels.numpy())
         ours = F.linear(data.validation, weight, bias).softmax(-1).numpy()
         expected = theirs.predict_proba(data.validation.double().numpy())
-        assert ours == pytest.approx(expected, abs=2e-4)
+        assert ours == pytest.approx(expected, abs=5e-4)
 
     def test_the_best_c_on_validation_images_is_found(self, tiny_clip):
         probe, data, rows = fitted(tiny_clip, "linear_probe", bisections=3)

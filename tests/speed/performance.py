@@ -20,7 +20,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import accuracy
 import peaks
+import shares
 import torch
 from cases import COOP, Case, cases, features, learner, step
 from page import write_page
@@ -65,10 +67,11 @@ def compare(case: Case, clock: Clock, repeats: int) -> dict[str, Any]:
     for _ in range(repeats):
         theirs, (loss, gradient) = clock(case.reference)
         rate = multiply_rate(clock, torch.float32)
-        mine, (our_loss, our_gradient) = clock(case.ours)
+        mine, result = clock(case.ours)
         rows.append((theirs / case.part, mine, work / mine / rate))
     theirs, mine, share = (median(column) for column in zip(*rows, strict=True))
-    largest = gradient.abs().max()
+    our_loss, our_gradient = case.same() if case.same else result
+    difference, largest = (our_gradient - gradient).abs().max(), gradient.abs().max()
     return {
         "title": case.title,
         "target": case.target,
@@ -76,9 +79,7 @@ def compare(case: Case, clock: Clock, repeats: int) -> dict[str, Any]:
         "ours": mine,
         "ratio": theirs / mine,
         "loss_difference": (our_loss - loss).abs().item(),
-        "gradient_difference": ((our_gradient - gradient).abs().max() / largest).item()
-        if largest > 0
-        else None,
+        "gradient_difference": (difference / largest).item() if largest > 0 else None,
         "share": share,
     }
 
@@ -145,10 +146,11 @@ def main() -> None:
     rows["linear"] = lambda: linear(clip, clock, asked.repeats)
     rows["memory"] = lambda: peaks.compare(device)
     rows["memory-1000"] = lambda: peaks.thousand(device)
+    rows["accuracy"] = accuracy.compare
+    rows["shares"] = lambda: shares.measure(clip, clock)
     for name, dtype in LOWER.items() if device == "cuda" else [("bf16", torch.bfloat16)]:
         rows[name] = lambda dtype=dtype: lower(clip, clock, asked.repeats, dtype)
     name = torch.cuda.get_device_name() if device == "cuda" else _processor()
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for row, measure in rows.items():
         if wanted and row not in wanted:
             continue
@@ -159,9 +161,10 @@ def main() -> None:
             "repeats": asked.repeats,
         }
         print(row, found, flush=True)
+        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         results.setdefault(name, {})[row] = found | about
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    write_page(results, RESULTS.with_suffix(".md"))
+        write_page(results, RESULTS.with_suffix(".md"))
 
 
 def _processor() -> str:

@@ -114,8 +114,8 @@ def test_a_run_cut_after_any_epoch_ends_with_the_same_bits(
         rows = train(learner, pixel_views(tiny_clip, images), chosen.training, checkpoint)
         return learner.state_dict(), rows
 
-    def save_then_die(self, learner, optimizer, history, epochs):
-        save(self, learner, optimizer, history, epochs)
+    def save_then_die(self, running, history, epochs):
+        save(self, running, history, epochs)
         if epochs == after + 1:
             raise KeyboardInterrupt
 

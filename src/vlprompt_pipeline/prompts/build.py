@@ -15,6 +15,7 @@ from vlprompt_pipeline.parametrizations.low_rank import LowRank
 from vlprompt_pipeline.parametrizations.naming import tensor_name
 from vlprompt_pipeline.parametrizations.noise import TrainingNoise
 from vlprompt_pipeline.parametrizations.quantized import make_quantizer, quantized_tensors
+from vlprompt_pipeline.parametrizations.quantizer import Quantizer
 from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.prompts.recipe import Recipe
 from vlprompt_pipeline.prompts.registry import get_method
@@ -79,5 +80,7 @@ def _quantize(learner: PromptLearner, config: QuantizeConfig, generator: Generat
 def _put_on(learner: PromptLearner, name: str, parametrization: nn.Module) -> None:
     owner, _, tensor = name.rpartition(".")
     module = learner.get_submodule(owner)
-    parametrize.register_parametrization(module, tensor, parametrization)
+    # safe means that torch looks at once, and codebooks would be made that a stored state replaces
+    later = isinstance(parametrization, Quantizer)
+    parametrize.register_parametrization(module, tensor, parametrization, unsafe=later)
     parametrization.train(module.training)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import torch
 from torch import Generator, Tensor, nn
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
-from vlprompt_pipeline.prompts.conditional import group_features
+from vlprompt_pipeline.prompts.conditional import own_similarities
 from vlprompt_pipeline.prompts.context import ContextParameters, initial_context
 from vlprompt_pipeline.prompts.layout import class_layout
 from vlprompt_pipeline.prompts.networks import linear
@@ -48,8 +47,9 @@ class CoCoOp(PromptLearner):
     def logits(self, image_features: Tensor) -> Tensor:
         """`[images, classes]`; the text tower runs once for each image."""
         contexts = self.context + self.meta_net(image_features)[:, None]
-        texts = group_features(self.clip, self.layout, contexts)
-        return self.clip.logit_scale * torch.einsum("ie,ice->ic", image_features, texts)
+        return self.clip.logit_scale * own_similarities(
+            self.clip, self.layout, contexts, image_features
+        )
 
 
 register(Method(name="cocoop", parameters=ContextParameters, learner=CoCoOp))

@@ -102,8 +102,8 @@ def logistic_regression(
     solver = torch.optim.LBFGS(
         [weight, bias],
         max_iter=1000,
-        tolerance_grad=1e-8,
-        tolerance_change=1e-12,
+        tolerance_grad=1e-7,
+        tolerance_change=1e-10,
         line_search_fn="strong_wolfe",
     )
 

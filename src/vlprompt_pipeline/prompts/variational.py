@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.parametrizations.draws import Draws
 from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner, SampledPredictions
-from vlprompt_pipeline.prompts.conditional import group_features
+from vlprompt_pipeline.prompts.conditional import group_features, own_similarities
 from vlprompt_pipeline.prompts.context import ContextParameters, initial_context
 from vlprompt_pipeline.prompts.layout import class_layout
 from vlprompt_pipeline.prompts.networks import linear
@@ -110,12 +110,14 @@ class _Variational(PromptLearner):
         """`[samples, images, classes]` for residuals `[samples, 1 or images, width]`."""
         samples, each, _ = residuals.shape
         contexts = (self.context + residuals[:, :, None]).flatten(0, 1)
-        texts = group_features(self.clip, self.layout, contexts).unflatten(0, (samples, each))
         if each == 1:
-            logits = torch.einsum("ie,sce->sic", image_features, texts[:, 0])
+            texts = group_features(self.clip, self.layout, contexts)
+            cosines = torch.einsum("ie,sce->sic", image_features, texts)
         else:
-            logits = torch.einsum("ie,sice->sic", image_features, texts)
-        return F.log_softmax(self.clip.logit_scale * logits, dim=-1)
+            repeated = image_features.repeat(samples, 1)
+            own = own_similarities(self.clip, self.layout, contexts, repeated)
+            cosines = own.unflatten(0, (samples, each))
+        return F.log_softmax(self.clip.logit_scale * cosines, dim=-1)
 
 
 class Variational(_Variational):

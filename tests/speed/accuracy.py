@@ -1,0 +1,69 @@
+"""Accuracy of prompts of the embedded CLIP, trained in single precision and in bf16."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import mean, pstdev
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from cases import COOP
+from torch import Tensor
+
+from vlprompt_pipeline.benchmarks import build_index, sample_few_shot, split_classes
+from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, TrainingViews, load_clip
+from vlprompt_pipeline.prompts import ClassTexts, build_learner, resolve_recipe
+from vlprompt_pipeline.training import CachedViews, train
+
+DATASET, SHOTS, SEEDS = "demo_aerial", 16, (1, 2, 3)
+TRAINING = {
+    "epochs": 50,
+    "batch_size": 32,
+    "lr": 0.02,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "warmup_epochs": 1,
+    "warmup_lr": 1e-5,
+}
+
+
+def compare() -> dict[str, Any]:
+    """Base accuracy in per cent, mean and standard deviation over seeds, by precision."""
+    found: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    with TemporaryDirectory() as folder:
+        for seed in SEEDS:
+            for precision, accuracy in _of_seed(Path(folder), seed).items():
+                found[precision].append(accuracy)
+    return {name: {"mean": mean(a), "std": pstdev(a)} for name, a in found.items()}
+
+
+def _of_seed(folder: Path, seed: int) -> dict[str, float]:
+    clip = load_clip("embedded", device="cpu")
+    index = build_index(DATASET, folder / "raw")
+    base = split_classes(index.class_names).base
+    chosen = [path for path, _ in sample_few_shot(index, SHOTS, seed=seed).train]
+    shots = base.restrict(index.table.set_index("path", drop=False).loc[chosen])
+    tests = base.restrict(index.table[index.table["part"] == "test"])
+    store = FeatureStore(folder / "store")
+    views = TrainingViews(clip.preprocessing, seed=seed, count=4, crop_scale=(1.0, 1.0))
+    features = store.extract(clip, ImageSet.of(index.folder, shots), views).values
+    images = ImageSet.of(index.folder, tests)
+    seen = store.extract(clip, images, EvaluationView(clip.preprocessing)).values[:, 0]
+    batches = CachedViews(features, torch.tensor(shots["label"].to_numpy()), 32, seed=seed)
+    labels = torch.tensor(tests["label"].to_numpy())
+    texts = ClassTexts(base.class_names, index.template)
+    return {p: _accuracy(clip, texts, batches, seen, labels, seed, p) for p in ("fp32", "bf16")}
+
+
+def _accuracy(
+    clip, texts: ClassTexts, batches: CachedViews, seen: Tensor, labels: Tensor, seed: int, p: str
+) -> float:
+    prompt = {**COOP, "length": 4, "init": "a photo of a"}
+    training = {**TRAINING, "precision": p}
+    coop = {"method": "coop", "title": "CoOp", "prompt": prompt, "training": training}
+    recipe = resolve_recipe("coop", {"coop": coop})
+    learner = build_learner(recipe, clip, texts, seed)
+    train(learner, batches, recipe.training)
+    with torch.no_grad():
+        return 100 * (learner.logits(seen).argmax(-1) == labels).double().mean().item()
