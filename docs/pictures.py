@@ -79,7 +79,7 @@ def main() -> None:
     shutil.copyfile(RESULT, DOCS / "result.png")
     if ANALYSIS.is_dir():
         for name in ANALYSED:
-            picture = Image.open(ANALYSIS / f"{name}.png").convert("RGB").quantize(64)
+            picture = Image.open(ANALYSIS / f"{name}.png").convert("RGB").quantize(256)
             picture.save(DOCS / f"analysis-{name}.png", optimize=True)
 
 
