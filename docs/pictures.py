@@ -1,7 +1,8 @@
-"""Make the pictures of the docs from a finished run: pipeline.png and result.png beside this file.
+"""Make the pictures of the docs from a finished run, beside this file.
 
 The pipeline is Kedro-Viz's own page, built as files, served to a Chromium without a window and
-cropped to the graph; the result is the figure of the report as it is.
+cropped to the graph; the result is the figure of the report as it is. Those of an analysis, if one
+has been run, are its figures in fewer colours.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from PIL import Image, ImageChops, ImageOps
 DOCS = Path(__file__).resolve().parent
 PROJECT = DOCS.parent
 RESULT = PROJECT / "data" / "08_reporting" / "headline.png"
+ANALYSIS = RESULT.parent / "analysis/demo/demo_aerial/base_to_new/shots16/seed1/figures"
+ANALYSED = ("storage", "quantization", "spectrum")
 BUILT = PROJECT / "build"  # where Kedro-Viz insists on writing
 ENVIRONMENT = os.environ | {"PYTHONHASHSEED": "0"}  # one order of nodes, so one layout
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -56,7 +59,7 @@ HEAD = """<head>
 
 
 def main() -> None:
-    """Write both pictures, or say in one sentence what is missing."""
+    """Write the pictures, or say in one sentence what is missing."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         sys.exit("there is no browser to draw the pipeline with: install chromium")
@@ -74,6 +77,10 @@ def main() -> None:
             make(shot, browser, *FLAGS.split(), profile, f"--screenshot={shot}", address)
         cropped(shot).save(DOCS / "pipeline.png", optimize=True)
     shutil.copyfile(RESULT, DOCS / "result.png")
+    if ANALYSIS.is_dir():
+        for name in ANALYSED:
+            picture = Image.open(ANALYSIS / f"{name}.png").convert("RGB").quantize(256)
+            picture.save(DOCS / f"analysis-{name}.png", optimize=True)
 
 
 def make(target: Path, *command: str | Path) -> None:

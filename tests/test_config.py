@@ -130,7 +130,10 @@ def test_all_that_is_wrong_is_told_at_once():
     values["deviice"] = "cpu"
     message = refusal(values)
     assert "parameters.shots is 0" in message
-    assert "parameters: unknown key 'deviice' (did you mean 'device'?); allowed: clip, " in message
+    assert (
+        "parameters: unknown key 'deviice' (did you mean 'device'?); allowed: analysis, clip, "
+        in message
+    )
 
 
 def test_the_place_is_as_the_caller_names_it():

@@ -192,6 +192,7 @@ class RunParameters(Parameters):
     tracking: TrackingParameters
     recipes: dict[Slug, dict[str, Any]]
     demo_pretraining: dict[str, Any] = {}
+    analysis: dict[str, Any] = {}
 
     @property
     def benchmark(self) -> str:

@@ -18,7 +18,7 @@ STAGES = (
     "evaluation",
     "reporting",
 )
-APART = ("data_download", "data_check", "few_shot_sets", "demo_pretraining")
+APART = ("data_download", "data_check", "few_shot_sets", "demo_pretraining", "analysis")
 """What is run for itself alone."""
 
 

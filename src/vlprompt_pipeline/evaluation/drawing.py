@@ -16,8 +16,8 @@ from vlprompt_pipeline.evaluation.summary import Summary
 INK, MUTED, FAINT, PAPER = "#1f2328", "#59636e", "#d1d9e0", "#ffffff"
 # Okabe and Ito's colours, told apart with any colour vision, less black and the yellow that white
 # paper swallows; a further round of methods takes the next marker.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-_MARKERS = ("o", "D", "s", "^")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+MARKERS = ("o", "D", "s", "^")
 # Inches: on a page 390 pixels wide no letter is smaller than 8 pixels.
 _WIDTH, _HEIGHT = 4.8, 4.9
 _LEFT, _BOTTOM, AXES_WIDTH, AXES_HEIGHT = 0.58, 0.92, 3.85, 3.35
@@ -143,8 +143,8 @@ def _styles(summary: Summary) -> dict[str, Style]:
     methods = [name for name in summary.per_seed["method"].unique() if name != ZERO_SHOT]
     styles = {ZERO_SHOT: Style(INK, "X")}
     for index, method in enumerate(methods):
-        round_, place = divmod(index, len(_COLOURS))
-        styles[method] = Style(_COLOURS[place], _MARKERS[round_ % len(_MARKERS)])
+        round_, place = divmod(index, len(COLOURS))
+        styles[method] = Style(COLOURS[place], MARKERS[round_ % len(MARKERS)])
     return styles
 
 

@@ -19,11 +19,13 @@ _CSS_COLOURS = {
     drawing.PAPER: "var(--paper)",
 }
 _DROPPED = {"metadata", "style"}
+KEPT = ("series-", "legend-")
+"""Beginnings of the ids of groups that a script works on; they become the groups' classes."""
 _GEOMETRY = {"d", "x", "y", "width", "height", "transform"}
 
 
 def inline_svg(figure: Figure, prefix: str, alternative: str) -> Markup:
-    """The figure for the middle of an HTML page.
+    """The figure for the middle of an HTML page; artists with a group id of `KEPT` keep it.
 
     Args:
         figure: drawn in the colours of `drawing`.
@@ -44,9 +46,12 @@ def _plain(element: ElementTree.Element, prefix: str, used: set[str]) -> Element
     attributes = {}
     for name, value in element.attrib.items():
         local = name.rpartition("}")[2]  # SVG 2 has a plain href
-        if local == "id" and value not in used:
+        if local == "id" and value.startswith(KEPT):
+            attributes["class"] = value
+        elif local == "id" and value not in used:
             continue
-        attributes[local] = _value(local, value, prefix)
+        else:
+            attributes[local] = _value(local, value, prefix)
     copy = ElementTree.Element(_tag(element), attributes)
     copy.text = element.text if _tag(element) == "text" else None
     copy.extend(_plain(child, prefix, used) for child in _unwrapped(element))
@@ -56,10 +61,15 @@ def _plain(element: ElementTree.Element, prefix: str, used: set[str]) -> Element
 def _unwrapped(element: ElementTree.Element) -> Iterator[ElementTree.Element]:
     """The children; in place of a group that only has a name, its own children."""
     for child in element:
-        if _tag(child) == "g" and not set(child.attrib) - {"id"}:
+        if _tag(child) == "g" and _is_bare(child):
             yield from _unwrapped(child)
         elif _tag(child) not in _DROPPED:
             yield child
+
+
+def _is_bare(group: ElementTree.Element) -> bool:
+    kept = group.attrib.get("id", "").startswith(KEPT)
+    return not kept and not set(group.attrib) - {"id"}
 
 
 def _value(name: str, value: str, prefix: str) -> str:

@@ -25,6 +25,7 @@ class ParameterHook:
     def after_context_created(self, context: Any) -> None:
         """Check everything under conf and `--params`."""
         # imported here: `kedro --version` and its like need neither pydantic nor torch
+        from vlprompt_pipeline.analysis.config import AnalysisParameters
         from vlprompt_pipeline.config import RunParameters, parse
         from vlprompt_pipeline.demo import PretrainingConfig
         from vlprompt_pipeline.evaluation.targets import resolve_targets
@@ -34,6 +35,7 @@ class ParameterHook:
             values = context.config_loader["parameters"]
             parameters = parse(RunParameters, values)
             parse(PretrainingConfig, parameters.demo_pretraining, "demo_pretraining")
+            parse(AnalysisParameters, parameters.analysis, "analysis")
             _require_one_place(values, context.config_loader)
             targets = resolve_targets(parameters)
             for dataset in (parameters.dataset, *targets):

@@ -30,6 +30,8 @@ class SummaryHook:
         if "data_check_text" in made:
             click.echo(f"\n{catalog.load('data_check_text')}")
             click.echo(f"   whole: {self._relative(catalog, 'data_check')}")
+        if "analysis_page" in made:
+            click.echo(f"\nanalysis: {self._relative(catalog, 'analysis_page')}")
         if "report_text" not in made:
             return
         click.echo(f"\n{catalog.load('report_text')}")

@@ -18,7 +18,8 @@ from kedro.framework.hooks import hook_impl
 if TYPE_CHECKING:
     from vlprompt_pipeline.hooks.mlflow_store import OpenRun
 
-_NOT_LOGGED = {"recipes", "demo_pretraining", "tracking"}  # a recipe is logged with its method
+# A recipe is logged with its method.
+_NOT_LOGGED = {"recipes", "demo_pretraining", "analysis", "tracking"}
 
 
 class TrackingHook:

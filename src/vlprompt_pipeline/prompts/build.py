@@ -13,6 +13,7 @@ from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRank
 from vlprompt_pipeline.parametrizations.naming import tensor_name
+from vlprompt_pipeline.parametrizations.noise import TrainingNoise
 from vlprompt_pipeline.parametrizations.quantized import make_quantizer, quantized_tensors
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer
 from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
@@ -47,6 +48,9 @@ def build_learner(
     if recipe.low_rank:
         for name in learner.contexts:
             _put_on(learner, name, LowRank(recipe.low_rank, attrgetter(name)(learner), generator))
+    if recipe.noise:
+        for name in learner.prompt_names():
+            _put_on(learner, name, TrainingNoise(recipe.noise, generator))
     if recipe.quantize:
         _quantize(learner, recipe.quantize, generator)
     return learner

@@ -14,6 +14,7 @@ from vlprompt_pipeline.config import Parameters, TrainingParameters, parse, unkn
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
+from vlprompt_pipeline.parametrizations.noise import NoiseConfig
 from vlprompt_pipeline.prompts.registry import get_method
 
 
@@ -25,6 +26,7 @@ class Recipe(Parameters):
         prompt: the method's own parameters.
         training: optimiser and schedule; none where there is nothing to train.
         low_rank: factors in place of every context, merged at export.
+        noise: on all tensors of the prompt while training.
         quantize: quantization of all trained tensors, factors included, in or after training.
     """
 
@@ -33,6 +35,7 @@ class Recipe(Parameters):
     prompt: SerializeAsAny[Parameters]
     training: TrainingParameters | None = None
     low_rank: LowRankConfig | None = None
+    noise: NoiseConfig | None = None
     quantize: QuantizeConfig | None = None
 
     @property
@@ -57,8 +60,9 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
     recipe = parse(Recipe, {**values, "prompt": prompt}, where)
     if recipe.low_rank and not method.learner.contexts:
         raise ConfigError(f"{where}.low_rank: {method.name} trains no context to put it on")
-    if recipe.quantize and (not recipe.training or method.learner.fitted):
-        raise ConfigError(f"{where}.quantize: {method.name} trains no prompt to put it on")
+    for key in ("noise", "quantize"):
+        if getattr(recipe, key) and (not recipe.training or method.learner.fitted):
+            raise ConfigError(f"{where}.{key}: {method.name} trains no prompt to put it on")
     return recipe
 
 

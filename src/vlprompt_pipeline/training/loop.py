@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,12 +28,13 @@ def train(
     training: TrainingParameters,
     checkpoint: Checkpoint | None = None,
     progress: Progress = no_progress,
+    after_epoch: Callable[[PromptLearner], None] | None = None,
 ) -> list[dict]:
     """Train `learner` in place and return one row an epoch.
 
     A row holds epoch, learning rate, mean loss and each of its terms, the spectrum of low-rank
     contexts, and, where tensors are quantized, what their codebooks did, every re-clustering in a
-    row of `clusterings`.
+    row of `clusterings`. `after_epoch` is called with the learner, in training mode.
 
     Raises:
         UserError: the loss or a gradient is no longer finite.
@@ -54,6 +56,8 @@ def train(
             learner.epoch_done(epoch, training.epochs)
             if checkpoint:
                 checkpoint.save(running, rows, epoch + 1)
+            if after_epoch:
+                after_epoch(learner)
             advance(1)
     learner.eval()
     _quantize_after(learner, rows, training.epochs * batches.steps)

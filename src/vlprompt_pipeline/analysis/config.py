@@ -1,0 +1,83 @@
+"""The parameters of an analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from vlprompt_pipeline.config import Parameters
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parametrizations.codebooks import QuantizerName
+from vlprompt_pipeline.prompts import get_method, resolve_recipe
+
+
+def _several(value: Any) -> Any:
+    """A list, or on the command line its items joined by `+`."""
+    return tuple(str(value).split("+")) if isinstance(value, (str, int, float)) else value
+
+
+Several = BeforeValidator(_several)
+Bits = Annotated[int, Field(ge=1, le=8)]
+Strength = Annotated[float, Field(gt=0)]
+
+
+class AnalysisParameters(Parameters):
+    """What is compared, and on which method.
+
+    Attributes:
+        method: recipe of the host, whose prompt is disturbed, quantized and looked into.
+        seeds: how many, counted from the seed of the run.
+        storage: recipes to compare by size.
+        spectrum: recipes whose rank and information density are followed.
+        noise: standard deviations, in units of token embeddings.
+        bits: of the codebooks; quantizers: by their names, k-means among them.
+        ablation_bits: of the codebook whose making is taken apart.
+        histogram_every: epochs between two histograms; bins: of each.
+        prompts_at_once: prompts times classes in one batch of the text tower, at most.
+    """
+
+    method: str
+    seeds: int = Field(ge=1)
+    storage: Annotated[tuple[str, ...], Several]
+    spectrum: Annotated[tuple[str, ...], Several]
+    noise: Annotated[tuple[Strength, ...], Several]
+    bits: Annotated[tuple[Bits, ...], Several, Field(min_length=1)]
+    quantizers: Annotated[tuple[QuantizerName, ...], Several, Field(min_length=1)]
+    ablation_bits: Bits
+    histogram_every: int = Field(ge=1)
+    bins: int = Field(ge=2)
+    prompts_at_once: int = Field(ge=1)
+
+    def recipes(self) -> tuple[str, ...]:
+        """Every recipe that is named, the host first, each once."""
+        return tuple(dict.fromkeys((self.method, *self.spectrum, *self.storage)))
+
+
+def check_analysis(analysis: AnalysisParameters, recipes: Mapping[str, Any], protocol: str) -> None:
+    """Refuse what cannot be analysed.
+
+    Raises:
+        ConfigError: an unknown recipe, one that learns no prompt, one that cannot be followed where
+            it must be, or a protocol that holds no class out.
+    """
+    if protocol != "base_to_new":
+        raise ConfigError(
+            f"protocol is {protocol}: the analysis compares base with new classes, so set it to "
+            "base_to_new"
+        )
+    followed = (analysis.method, *analysis.spectrum)
+    for name in analysis.recipes():
+        recipe = resolve_recipe(name, recipes)
+        learner = get_method(recipe.method).learner
+        if learner.fitted or recipe.bound_to_classes:
+            raise ConfigError(
+                f"analysis: {name} takes all images at once or knows no new classes; name recipes "
+                "that learn prompts"
+            )
+        if name in followed and (not recipe.training or learner.reads != "features"):
+            raise ConfigError(
+                f"analysis: {name} learns no text prompt from image features, so name it in "
+                "storage alone"
+            )

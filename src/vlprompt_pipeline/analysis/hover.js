@@ -1,0 +1,61 @@
+// Point at a figure: the nearest value is marked and told. Press a name in a legend: its series goes.
+for (const figure of document.querySelectorAll("figure[data-places]")) {
+  const svg = figure.querySelector("svg"), tip = figure.querySelector(".tip");
+  const places = JSON.parse(document.getElementById(figure.dataset.places).textContent);
+  const hidden = new Set();
+  const dot = document.createElementNS("http://www.w3.org/2000/svg", "circle");
+  dot.setAttribute("r", 4);
+  dot.setAttribute("class", "dot");
+  svg.append(dot);
+
+  const leave = () => { tip.hidden = true; dot.style.visibility = "hidden"; };
+  const show = event => {
+    const box = svg.getBoundingClientRect(), view = svg.viewBox.baseVal;
+    const scale = view.width / box.width;
+    const x = (event.clientX - box.left) * scale, y = (event.clientY - box.top) * scale;
+    let best = null, least = 30 ** 2;
+    for (const place of places) {
+      const distance = (place[0] - x) ** 2 + (place[1] - y) ** 2;
+      if (distance < least && !hidden.has(place[2])) [best, least] = [place, distance];
+    }
+    if (!best) return leave();
+    dot.setAttribute("cx", best[0]);
+    dot.setAttribute("cy", best[1]);
+    dot.style.visibility = "visible";
+    tip.textContent = best[3];
+    tip.hidden = false;
+    const left = best[0] / scale - tip.offsetWidth / 2;
+    tip.style.left = `${Math.max(0, Math.min(box.width - tip.offsetWidth, left))}px`;
+    const above = best[1] / scale - tip.offsetHeight - 10;
+    tip.style.top = `${above > 0 ? above : best[1] / scale + 12}px`;
+  };
+  svg.addEventListener("pointermove", show);
+  svg.addEventListener("pointerdown", show);
+  svg.addEventListener("pointerleave", leave);
+  leave();
+
+  const numbers = new Set([...svg.querySelectorAll("[class^=legend-]")].map(e => +e.classList[0].slice(7)));
+  for (const number of numbers) {
+    const names = svg.querySelectorAll(`.legend-${number}`);
+    const toggle = () => {
+      hidden.has(number) ? hidden.delete(number) : hidden.add(number);
+      for (const part of svg.querySelectorAll(`.series-${number}`)) {
+        part.style.display = hidden.has(number) ? "none" : "";
+      }
+      for (const part of names) part.style.opacity = hidden.has(number) ? 0.35 : 1;
+      names[names.length - 1].setAttribute("aria-pressed", !hidden.has(number));
+      leave();
+    };
+    for (const part of names) {
+      part.style.cursor = "pointer";
+      part.addEventListener("click", toggle);
+    }
+    const button = names[names.length - 1];
+    button.setAttribute("role", "button");
+    button.setAttribute("tabindex", 0);
+    button.setAttribute("aria-pressed", true);
+    button.addEventListener("keydown", event => {
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); toggle(); }
+    });
+  }
+}

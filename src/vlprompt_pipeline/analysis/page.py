@@ -1,0 +1,67 @@
+"""One HTML page with every figure of an analysis, which needs nothing but itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pandas as pd
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from vlprompt_pipeline import __version__
+from vlprompt_pipeline.analysis.figures import QUANTIZERS, Conditions
+from vlprompt_pipeline.analysis.published import ABLATION, SOURCE
+from vlprompt_pipeline.analysis.sheet import Sheet
+from vlprompt_pipeline.evaluation.inline_svg import inline_svg
+from vlprompt_pipeline.evaluation.wording import human_bytes, plus_minus
+
+_ALTERNATIVES = {
+    "storage": "Accuracy against the size of the file, a mark for each method.",
+    "noise": "Base and new accuracy over epochs, a curve for each strength of noise.",
+    "histograms": "Histograms of the prompt's values, one above the other by epoch.",
+    "divergence": "KL divergence between the histograms of neighbouring epochs.",
+    "quantization": "Base and new accuracy over epochs, a curve for each number of bits.",
+    "quantizers": "Accuracy by bits for each quantizer, while and after training.",
+    "spectrum": "Information density, effective rank and new accuracy over epochs.",
+    "ablation": "Accuracy as the parts of the quantizer are added.",
+}
+
+
+def render_page(
+    sheets: Mapping[str, Sheet], tables: Mapping[str, pd.DataFrame], about: Conditions
+) -> str:
+    """The page; the same tables give the same page, byte for byte."""
+    environment = Environment(
+        loader=ChoiceLoader(
+            [PackageLoader("vlprompt_pipeline", name) for name in ("analysis", "evaluation")]
+        ),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["bytes"] = human_bytes
+    return environment.get_template("analysis.html.j2").render(
+        figures={
+            name: {
+                "svg": inline_svg(sheet.figure, name, _ALTERNATIVES[name]),
+                "places": _embedded([list(place) for place in sheet.places()]),
+            }
+            for name, sheet in sheets.items()
+        },
+        tables={name: table.to_dict("records") for name, table in tables.items()},
+        about=about,
+        published=ABLATION,
+        source=SOURCE,
+        plus_minus=plus_minus,
+        quantizers=QUANTIZERS,
+        version=__version__,
+    )
+
+
+def _embedded(value: object) -> Markup:
+    """JSON that can stand inside a script element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))

@@ -1,0 +1,100 @@
+"""One run of an analysis: a recipe trained with a seed, and what is kept of it on disk.
+
+A result belongs to a fingerprint of everything it depends on, so an analysis that was stopped, or
+asked for one more strength of noise, trains what is missing and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vlprompt_pipeline import __version__
+from vlprompt_pipeline.analysis.material import Material
+from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.prompts import Recipe
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recipe, its title aside, and a seed. Made by `of`; equal runs are trained once."""
+
+    recipe: Recipe
+    seed: int
+
+    @classmethod
+    def of(cls, recipe: Recipe, seed: int) -> Run:
+        """The run of a recipe, which may have any title."""
+        return cls(recipe.model_copy(update={"title": ""}), seed)
+
+    def fingerprint(self, material: Material, followed: bool) -> str:
+        """Hash of everything the result depends on, and of whether it has curves."""
+        parts = [
+            self.recipe.model_dump(mode="json"),
+            self.seed,
+            followed,
+            material.identity(self.seed),
+            __version__,
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left.
+
+    Attributes:
+        scores: of the packed prompt: `base_correct`, `base_total`, `new_correct`, `new_total`,
+            `trainable_parameters`, `payload_bytes`, `file_bytes`.
+        state: the learner's state at the end, masters in single precision.
+        correct: `[epochs + 1, 2]` right answers on base and new test images before training and
+            after each epoch, or None if the run was not followed.
+        contexts: `[epochs + 1, tokens, width]` of the prompt at these moments, or None.
+    """
+
+    scores: dict[str, int]
+    state: dict[str, Tensor]
+    correct: Tensor | None = None
+    contexts: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class ResultStore:
+    """A folder of results, one file a run."""
+
+    root: Path
+
+    def load(self, fingerprint: str) -> Result | None:
+        """The result, or None if there is none or its file is broken: then it is made again."""
+        try:
+            with safe_open(self._path(fingerprint), "pt") as stored:
+                scores: dict[str, Any] = json.loads((stored.metadata() or {})["scores"])
+                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        except (FileNotFoundError, SafetensorError, KeyError):
+            return None
+        state = {
+            name.removeprefix("state."): tensor
+            for name, tensor in tensors.items()
+            if name.startswith("state.")
+        }
+        return Result(scores, state, tensors.get("correct"), tensors.get("contexts"))
+
+    def save(self, fingerprint: str, result: Result) -> None:
+        """Written atomically."""
+        tensors = {f"state.{name}": tensor for name, tensor in result.state.items()}
+        for name in ("correct", "contexts"):
+            if getattr(result, name) is not None:
+                tensors[name] = getattr(result, name)
+        metadata = {"scores": json.dumps(result.scores)}
+        with atomic_write(self._path(fingerprint)) as temporary:
+            save_file({n: t.cpu().contiguous() for n, t in tensors.items()}, temporary, metadata)
+
+    def _path(self, fingerprint: str) -> Path:
+        return self.root / f"{fingerprint}.safetensors"

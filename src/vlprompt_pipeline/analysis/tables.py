@@ -1,0 +1,175 @@
+"""The numbers behind each figure: one tidy table a part, means and standard deviations over seeds.
+
+Accuracies are in percent. `h` is the harmonic mean of the averaged base and new accuracy, as the
+published tables take it; `h_std` is the population standard deviation of the seeds' own H.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from vlprompt_pipeline.analysis.material import HALVES
+from vlprompt_pipeline.analysis.plan import Plan, Variant
+from vlprompt_pipeline.analysis.runs import Result, Run
+from vlprompt_pipeline.analysis.weights import histograms, neighbour_divergence
+from vlprompt_pipeline.evaluation.metrics import harmonic_mean
+from vlprompt_pipeline.parametrizations.spectrum import (
+    effective_rank,
+    information_density,
+    singular_values,
+)
+
+Results = Mapping[Run, Result]
+Rows = Iterator[dict[str, Any]]
+
+
+def tables(
+    plan: Plan, results: Results, afterwards: pd.DataFrame, bins: int, every: int
+) -> dict[str, pd.DataFrame]:
+    """Every table by name.
+
+    Args:
+        plan: what was trained.
+        results: of every run of the plan.
+        afterwards: scores of prompts quantized after training, as `post_training` makes them.
+        bins: of the histograms.
+        every: epochs between two of them.
+    """
+    in_training = _scores(plan.quantizers, plan.seeds, results).assign(training="QAT")
+    sweep = pd.concat([in_training, afterwards], ignore_index=True)
+    return {
+        "storage": over_seeds(_scores(plan.storage, plan.seeds, results), ["title", "bits"]),
+        "noise": over_seeds(_curves(plan.noise, plan.seeds, results), ["noise", "epoch"]),
+        "histograms": _histograms(plan, results, bins, every),
+        "divergence": _divergence(plan, results, bins),
+        "quantization": over_seeds(
+            _curves(plan.quantization, plan.seeds, results), ["bits", "epoch"]
+        ),
+        "quantizers": over_seeds(sweep, ["training", "quantizer", "bits"]),
+        "spectrum": _spectrum(plan, results),
+        "ablation": over_seeds(_ablation(plan, results, sweep), ["stage"]),
+    }
+
+
+def over_seeds(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Means and population standard deviations of each group, in the order of the rows.
+
+    `base` and `new` become `base_mean`, `base_std`, …, H as above; of any other column the largest
+    value stands.
+    """
+    frame = frame.assign(h=_h(frame["base"], frame["new"]))
+    groups = frame.groupby(list(by), sort=False)
+    table = groups[["seed"]].count().rename(columns={"seed": "n_seeds"})
+    for name in HALVES:
+        table[f"{name}_mean"], table[f"{name}_std"] = groups[name].mean(), groups[name].std(ddof=0)
+    table["h"] = _h(table["base_mean"], table["new_mean"])
+    table["h_std"] = groups["h"].std(ddof=0)
+    rest = frame.columns.difference([*by, "seed", "h", *HALVES], sort=False)
+    return table.join(groups[list(rest)].max()).reset_index()
+
+
+def score_row(scores: Mapping[str, int]) -> dict[str, Any]:
+    """Accuracies and sizes of a packed prompt."""
+    accuracy = {half: 100 * scores[f"{half}_correct"] / scores[f"{half}_total"] for half in HALVES}
+    return accuracy | {
+        name: scores[name] for name in ("payload_bytes", "file_bytes", "trainable_parameters")
+    }
+
+
+def _scores(variants: Sequence[Variant], seeds: Sequence[int], results: Results) -> pd.DataFrame:
+    """One row a run: labels, seed, and what its packed prompt scores."""
+    return pd.DataFrame(
+        {**variant.labels, "seed": seed, **score_row(results[Run.of(variant.recipe, seed)].scores)}
+        for variant in variants
+        for seed in seeds
+    )
+
+
+def _curves(variants: Sequence[Variant], seeds: Sequence[int], results: Results) -> pd.DataFrame:
+    """One row a (run, epoch); epoch 0 is before training."""
+    return pd.DataFrame(
+        {**variant.labels, "seed": seed, "epoch": epoch, "base": base, "new": new}
+        for variant in variants
+        for seed in seeds
+        for epoch, (base, new) in enumerate(_accuracies(results[Run.of(variant.recipe, seed)]))
+    )
+
+
+def _accuracies(result: Result) -> list[list[float]]:
+    totals = [result.scores[f"{half}_total"] for half in HALVES]
+    return [
+        [100 * right / total for right, total in zip(moment, totals, strict=True)]
+        for moment in result.correct.tolist()
+    ]
+
+
+def _histograms(plan: Plan, results: Results, bins: int, every: int) -> pd.DataFrame:
+    """Share of the values in each bin, for the first seed, before training and every few epochs."""
+    contexts = results[Run.of(plan.plain, plan.seeds[0])].contexts
+    counts, edges = (part.numpy() for part in histograms(contexts, bins))
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    moments = [
+        pd.DataFrame({"epoch": epoch, "low": edges[:-1], "high": edges[1:], "share": shares[epoch]})
+        for epoch in range(0, len(contexts), every)
+    ]
+    return pd.concat(moments, ignore_index=True).assign(seed=plan.seeds[0])
+
+
+def _divergence(plan: Plan, results: Results, bins: int) -> pd.DataFrame:
+    """KL between the histograms of neighbouring epochs, in nats: mean and std over seeds."""
+    rows = []
+    for seed in plan.seeds:
+        counts, _ = histograms(results[Run.of(plan.plain, seed)].contexts, bins)
+        drift = enumerate(neighbour_divergence(counts).tolist(), start=1)
+        rows += [{"seed": seed, "epoch": epoch, "kl": kl} for epoch, kl in drift]
+    groups = pd.DataFrame(rows).groupby("epoch")
+    return pd.DataFrame(
+        {
+            "n_seeds": groups["seed"].count(),
+            "kl_mean": groups["kl"].mean(),
+            "kl_std": groups["kl"].std(ddof=0),
+        }
+    ).reset_index()
+
+
+def _spectrum(plan: Plan, results: Results) -> pd.DataFrame:
+    """Effective rank and ID_1 of the prompt in each epoch, beside new-class accuracy."""
+    parts = []
+    for variant in plan.spectrum:
+        for seed in plan.seeds:
+            result = results[Run.of(variant.recipe, seed)]
+            values = singular_values(result.contexts)
+            measured = pd.DataFrame(
+                {
+                    "epoch": range(len(values)),
+                    "density": information_density(values, 1).tolist(),
+                    "rank": effective_rank(values).tolist(),
+                    "new": [new for _, new in _accuracies(result)],
+                }
+            )
+            parts.append(measured.assign(**variant.labels, seed=seed))
+    groups = pd.concat(parts).groupby(["title", "epoch"], sort=False)
+    table = groups[["seed"]].count().rename(columns={"seed": "n_seeds"})
+    for name in ("density", "rank", "new"):
+        table[f"{name}_mean"], table[f"{name}_std"] = groups[name].mean(), groups[name].std(ddof=0)
+    return table.reset_index()
+
+
+def _ablation(plan: Plan, results: Results, sweep: pd.DataFrame) -> pd.DataFrame:
+    """The stages of the quantizer, then what they are to be compared with."""
+    bits = plan.ablation[0].recipe.quantize.bits
+    after = sweep["training"].eq("PTQ") & sweep["quantizer"].eq("kmeans") & sweep["bits"].eq(bits)
+    columns = ["stage", "seed", *HALVES, "payload_bytes", "file_bytes", "trainable_parameters"]
+    parts = [
+        _scores(plan.ablation, plan.seeds, results),
+        sweep[after].assign(stage="after training"),
+        _scores([Variant({"stage": "not quantized"}, plan.plain)], plan.seeds, results),
+    ]
+    return pd.concat([part[columns] for part in parts], ignore_index=True)
+
+
+def _h(base: pd.Series, new: pd.Series) -> list[float]:
+    return [harmonic_mean(b, n) for b, n in zip(base, new, strict=True)]

@@ -1,0 +1,81 @@
+"""Several prompts trained as one batch of the text tower: same numbers, less time.
+
+Prompts that differ in seed, noise, quantizer or factors, but not in layout and schedule, need the
+same layers of the same frozen tower. Their contexts pass it as groups of one batch, each is scored
+on its own images, and the losses are added: the gradient of a sum is, for each prompt, that of its
+own loss, and the optimiser works value by value. So every prompt takes the steps that it would take
+alone; only the last bits of matrix products may differ with their sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.prompts.base import PromptLearner
+from vlprompt_pipeline.prompts.conditional import group_features
+from vlprompt_pipeline.prompts.coop import CoOp
+from vlprompt_pipeline.training import Batches
+
+
+class SideBySide(PromptLearner):
+    """Learners of one layout, trained by one loop; `streams` says which images each is shown."""
+
+    def __init__(self, learners: Sequence[CoOp], streams: Sequence[int]) -> None:
+        super().__init__(learners[0].clip, learners[0].classes)
+        self.learners = nn.ModuleList(learners)
+        self.layout = learners[0].layout
+        self.streams = torch.tensor(streams, device=self.clip.device)
+
+    def stacked(self) -> Tensor:
+        """The contexts as the model sees them, `[learners, length, width]`."""
+        return torch.stack([learner.context for learner in self.learners])
+
+    def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Sum of the learners' cross-entropies, each on its own stream.
+
+        Args:
+            image_features: `[streams, images, embed]`.
+            labels: `[streams, images]`.
+        """
+        texts = group_features(self.clip, self.layout, self.stacked())
+        logits = torch.einsum("lie,lce->lic", image_features[self.streams], texts)
+        rows = (self.clip.logit_scale * logits).flatten(0, 1)
+        total = F.cross_entropy(rows, labels[self.streams].flatten(), reduction="sum")
+        return {"cross_entropy": total / labels.shape[1]}
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Several sources of training batches, read in step: what `SideBySide` is trained on."""
+
+    sources: Sequence[Batches]
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return self.sources[0].steps
+
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pairs of image features `[streams, batch, embed]` and labels `[streams, batch]`."""
+        for drawn in zip(*(source.epoch(number) for source in self.sources), strict=True):
+            features, labels = zip(*drawn, strict=True)
+            yield torch.stack(features), torch.stack(labels)
+
+
+def can_share(learner: PromptLearner) -> bool:
+    """Whether it learns as CoOp does, with one context, all of it in front of the class names."""
+    return (
+        isinstance(learner, CoOp)
+        and all(getattr(type(learner), name) is getattr(CoOp, name) for name in _SHARED)
+        and learner.context.ndim == 2
+        and learner.layout.shared == len(learner.context)
+    )
+
+
+_SHARED = ("class_features", "image_side", "logits", "losses", "backward", "epoch_done")
+"""What `SideBySide` does for all at once; a method with its own goes alone."""

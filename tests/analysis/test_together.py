@@ -1,0 +1,99 @@
+"""Prompts trained in one batch are those trained alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from parity import parity_clip
+from vlprompt_pipeline.analysis.together import SideBySide, Streams, can_share
+from vlprompt_pipeline.config import TrainingParameters
+from vlprompt_pipeline.parametrizations import QuantizeConfig
+from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
+from vlprompt_pipeline.parametrizations.noise import NoiseConfig
+from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner
+from vlprompt_pipeline.prompts.coop import CoOpParameters
+from vlprompt_pipeline.training import CachedViews, train
+
+CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
+TRAINING = TrainingParameters(
+    epochs=5,
+    batch_size=4,
+    lr=0.02,
+    momentum=0.9,
+    weight_decay=5e-4,
+    warmup_epochs=1,
+    warmup_lr=1e-5,
+)
+VARIANTS = {
+    "plain": {},
+    "noise": {"noise": NoiseConfig(std=0.01)},
+    "low rank": {"low_rank": LowRankConfig(rank=1, dropout=0.3)},
+    "two bits": {"quantize": QuantizeConfig(bits=2, min_interval_steps=2, kl_threshold=0.0)},
+    "all": {
+        "noise": NoiseConfig(std=0.01),
+        "low_rank": LowRankConfig(rank=2, dropout=0.0),
+        "quantize": QuantizeConfig(bits=3),
+    },
+}
+SEEDS = (1, 2)
+
+
+def recipe(position: str = "end", class_specific: bool = False, **parts) -> Recipe:
+    prompt = CoOpParameters(
+        length=4, init=None, class_specific=class_specific, class_position=position
+    )
+    return Recipe(method="coop", title="CoOp", prompt=prompt, training=TRAINING, **parts)
+
+
+def batches(clip, seed: int) -> CachedViews:
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(11, 2, clip.embed_dim, generator=generator).to(clip.dtype)
+    return CachedViews(F.normalize(features, dim=-1), torch.arange(11) % 3, 4, seed)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-12), ("float32", 5e-6)])
+def test_together_equals_one_by_one(precision, tolerance):
+    clip = parity_clip(precision)
+    wanted = [(parts, seed) for parts in VARIANTS.values() for seed in SEEDS]
+
+    def learners():
+        built = [build_learner(recipe(**parts), clip, CLASSES, seed) for parts, seed in wanted]
+        return [learner.to(clip.dtype) for learner in built]
+
+    alone = learners()
+    for learner, (_, seed) in zip(alone, wanted, strict=True):
+        train(learner, batches(clip, seed), TRAINING)
+    together = learners()
+    whole = SideBySide(together, [SEEDS.index(seed) for _, seed in wanted])
+    train(whole, Streams([batches(clip, seed) for seed in SEEDS]), TRAINING)
+
+    start = learners()
+    for one, other, before in zip(alone, together, start, strict=True):
+        for name, tensor in one.state_dict().items():
+            found = other.state_dict()[name]
+            torch.testing.assert_close(found, tensor, rtol=0, atol=tolerance)
+        moved = (other.context - before.eval().context).abs().max()
+        assert moved > 1e-3  # far more than the tolerance
+
+
+@pytest.mark.parametrize(
+    ("how", "shares"),
+    [
+        ({}, True),
+        ({"low_rank": LowRankConfig(rank=1, dropout=0.3)}, True),
+        ({"position": "middle"}, False),
+        ({"position": "front"}, False),
+        ({"class_specific": True}, False),
+    ],
+)
+def test_what_can_share_a_batch(tiny_clip, how, shares):
+    assert can_share(build_learner(recipe(**how), tiny_clip, CLASSES, 1)) is shares
+
+
+def test_streams_of_different_lengths_are_refused(tiny_clip):
+    short = CachedViews(torch.zeros(3, 1, 16), torch.arange(3), 2, 0)
+    long = CachedViews(torch.zeros(9, 1, 16), torch.arange(9), 2, 0)
+    with pytest.raises(ValueError, match="zip"):
+        list(Streams([short, long]).epoch(0))
