@@ -80,7 +80,8 @@ def test_vit_b16_has_the_published_recipe_of_coop():
     assert coop.method == "coop"
     assert (coop.prompt.length, coop.prompt.init) == (4, "a photo of a")
     assert (coop.prompt.class_specific, coop.prompt.class_position) == (False, "end")
-    assert coop.training.model_dump() == {
+    published = {
+        "optimizer": "sgd",
         "epochs": 200,
         "batch_size": 32,
         "lr": 0.002,
@@ -89,9 +90,35 @@ def test_vit_b16_has_the_published_recipe_of_coop():
         "warmup_epochs": 1,
         "warmup_lr": 1e-5,
     }
+    assert published.items() <= coop.training.model_dump().items()
     assert coop.quantize is None
     assert (run.shots, run.protocol) == (16, "base_to_new")
     assert run.features.crop_scale == (0.08, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt", "epochs", "lr"),
+    [
+        ("maple", {"length": 2, "depth": 9}, 5, 0.0035),
+        ("ivlp", {"length": 2, "depth": 12, "image_length": 2, "image_depth": 12}, 5, 0.0035),
+        ("deep_language", {"length": 4, "depth": 12}, 5, 0.0025),
+        ("deep_vision", {"length": 8, "depth": 12}, 5, 0.0025),
+        (
+            "promptsrc",
+            {"length": 4, "depth": 9, "image_length": 4, "image_depth": 9}
+            | {"text_weight": 25, "image_weight": 10, "logit_weight": 1}
+            | {"templates": "imagenet_60", "aggregation": {"mean": 15, "std": 1}},
+            20,
+            0.0025,
+        ),
+    ],
+)
+def test_vit_b16_has_the_published_recipes_of_deep_prompts(name, prompt, epochs, lr):
+    """The official base-to-new configurations."""
+    recipe = resolve_recipe(name, parameters("vit_b16").recipes)
+    assert prompt.items() <= recipe.prompt.model_dump().items()
+    training = recipe.training
+    assert (training.epochs, training.batch_size, training.lr) == (epochs, 4, lr)
 
 
 def test_vit_b16_has_the_published_size_of_qcoop():

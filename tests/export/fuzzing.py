@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from random import Random
 
@@ -78,7 +79,7 @@ def fuzz(count: int, seed: int) -> Tally:
             sentence = str(error)
             assert "\n" not in sentence and sentence.startswith("the "), data.hex()
             tally.refused += 1
-            tally.sentences.add("".join(c for c in sentence[:60] if not c.isdigit()))
+            tally.sentences.add(re.sub(r"'.*'|\d+", "…", sentence)[:70])
             continue
         assert hostile, f"an altered file was read: {data.hex()}"
         assert pack(prompt) == data or _has_optional(data), f"two files of one prompt: {data.hex()}"

@@ -97,6 +97,9 @@ def test_after_training_is_training_and_then_quantizing(name, tiny_clip):
     assert not torch.equal(logits(at_once), logits(plain))
     after = quantize_after(plain, QuantizeConfig(bits=2))
     assert torch.equal(logits(at_once), logits(after))
+    packed = pack(pack_learner(after, recipe_of(name)))
+    loaded = load_learner(packed, recipe_of(name), tiny_clip, CLASSES)
+    assert torch.equal(logits(loaded), logits(after))
     masters = {tensor_name(key): value for key, value in after.named_parameters()}
     assert masters.keys() == before.keys()
     assert all(torch.equal(before[name], masters[name]) for name in masters)

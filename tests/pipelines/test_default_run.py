@@ -188,10 +188,10 @@ def test_a_second_run_computes_nothing_again_and_changes_nothing(project, monkey
 def test_a_killed_training_goes_on_with_the_same_bits(finished, project, monkeypatch):
     epoch = loop._epoch
 
-    def kill_in_the_last(learner, batches, optimizer, number):
+    def kill_in_the_last(running, batches, number):
         if number == 2:
             raise KeyboardInterrupt
-        return epoch(learner, batches, optimizer, number)
+        return epoch(running, batches, number)
 
     monkeypatch.setattr(loop, "_epoch", kill_in_the_last)
     with pytest.raises(KeyboardInterrupt):

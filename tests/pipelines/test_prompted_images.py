@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from pipelines.project import CLASSES, DATASET, Project
-from vlprompt_pipeline.clip import EvaluationView, FrozenClip, ImageTower, load_clip
+from vlprompt_pipeline.clip import EvaluationView, TrainingViews, load_clip
 from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.export import load_learner
 from vlprompt_pipeline.prompts import ClassTexts
@@ -68,13 +68,13 @@ def test_all_stand_in_one_table(prompted):
     assert set(prompted.report().index) == {"zero_shot", *METHODS}
 
 
-def test_a_second_run_encodes_no_picture(prompted, tmp_path, monkeypatch):
+def test_a_second_run_reads_no_picture(prompted, monkeypatch):
     def refuse(*_: object) -> None:
-        raise AssertionError("an image was encoded again")
+        raise AssertionError("a picture was read again")
 
     before = prompted.files()
-    monkeypatch.setattr(FrozenClip, "encode_images", refuse)
-    monkeypatch.setattr(ImageTower, "forward", refuse)
+    monkeypatch.setattr(EvaluationView, "pixels", refuse)
+    monkeypatch.setattr(TrainingViews, "pixels", refuse)
     prompted.run(PARAMS)
     assert prompted.files() == before
 

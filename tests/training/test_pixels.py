@@ -129,3 +129,16 @@ def test_a_run_cut_after_any_epoch_ends_with_the_same_bits(
     assert again == rows
     assert whole.keys() == continued.keys()
     assert all(torch.equal(whole[name], continued[name]) for name in whole)
+
+
+@pytest.mark.parametrize("method", ["maple", "promptsrc"])
+def test_half_precision_trains_both_towers(tiny_clip, images, method):
+    exact, losses = recipe(method, None), []
+    for precision in ("fp32", "bf16"):
+        training = exact.training.model_copy(update={"precision": precision})
+        learner = build_learner(exact, tiny_clip, CLASSES, seed=1)
+        rows = train(learner, pixel_views(tiny_clip, images), training)
+        losses.append([row["loss"] for row in rows])
+        assert all(p.dtype == torch.float32 for p in learner.parameters())
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)

@@ -52,8 +52,8 @@ def test_a_cut_run_ends_with_the_same_bits_and_rows(
     checkpoint = Checkpoint(tmp_path / "c.safetensors", "fingerprint")
     save = Checkpoint.save
 
-    def save_then_die(self, learner, optimizer, history, epochs):
-        save(self, learner, optimizer, history, epochs)
+    def save_then_die(self, running, history, epochs):
+        save(self, running, history, epochs)
         if epochs == after + 1:
             raise KeyboardInterrupt
 

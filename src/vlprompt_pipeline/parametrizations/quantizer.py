@@ -66,6 +66,7 @@ class Quantizer(nn.Module):
         shown = self._show(weight.detach(), self.training)
         return shown + (weight - weight.detach())  # adds zeros, so the shown values stay exact
 
+    @torch.no_grad()
     def initialise(self, weight: Tensor, step: int = 0) -> None:
         """Make the codebooks from `weight`, whatever was before.
 
