@@ -87,7 +87,7 @@ def storage_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
                     (row["file_bytes"], row[score]),
                     xytext=(5, 3),
                     textcoords="offset points",
-                    fontsize=7.5,
+                    fontsize=7.8,
                     color=MUTED,
                 )
         axes.set_xscale("log")

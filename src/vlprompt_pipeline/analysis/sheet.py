@@ -20,11 +20,11 @@ from vlprompt_pipeline.evaluation.drawing import COLOURS, FAINT, INK, MARKERS, M
 SERIES = "series-"
 """Groups of the SVG whose name begins so belong to a series, and to its place in the legend."""
 
-# Inches; width and letters are those of the report's figures.
+# Inches, as in the report: on a page 390 pixels wide no letter is smaller than 8 pixels.
 _WIDTH, _LEFT, _RIGHT = 4.8, 0.58, 0.37
 _TITLE, _PANEL_GAP, _COLUMN_GAP, _X_LABEL = 0.62, 0.16, 0.14, 0.56
 _Y_LABEL, _LINE, _LEGEND_LINE = 0.4, 0.155, 0.168
-_LETTERS_IN_LINE, _LETTERS_IN_COMMAND = 84, 74
+_LETTERS_IN_LINE, _LETTERS_IN_COMMAND = 80, 70
 
 
 class Place(NamedTuple):
@@ -117,10 +117,10 @@ class Sheet:
         middle = _LEFT + (_WIDTH - _LEFT - _RIGHT) / 2
         self._write(x, from_top + 0.36, 9.5, INK, at=middle, ha="center")
         for number, line in enumerate(notes):
-            self._write(line, from_top + _X_LABEL + _LINE * (number + 0.5), 7.5, MUTED)
+            self._write(line, from_top + _X_LABEL + _LINE * (number + 0.5), 7.8, MUTED)
         for number, line in enumerate(commands, start=len(notes)):
             where = from_top + _X_LABEL + _LINE * (number + 0.7)
-            self._write(line, where, 7, MUTED, family="monospace")
+            self._write(line, where, 7.8, MUTED, family="monospace")
         self._legend(_TITLE - 0.08)
 
     def style(self, series: str) -> dict[str, object]:
