@@ -26,10 +26,16 @@ from vlprompt_pipeline.prompts import (
     quantize_after,
     resolve_recipe,
 )
+from vlprompt_pipeline.prompts.registry import get_method
 from vlprompt_pipeline.training import CachedViews, train
 
 RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
-TRAINED = [name for name in RECIPES if resolve_recipe(name, RECIPES).training]
+RESOLVED = {name: resolve_recipe(name, RECIPES) for name in RECIPES}
+TRAINED = [
+    name
+    for name, recipe in RESOLVED.items()
+    if recipe.training and not get_method(recipe.method).learner.fitted
+]
 CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
 NEW = ClassTexts(("old green house", "river"), "a photo of a {}.")
 RATE = 0.5  # far from what the prompt started with after few steps
@@ -38,14 +44,21 @@ RATE = 0.5  # far from what the prompt started with after few steps
 def recipe_of(name: str, **changes) -> Recipe:
     """A recipe of conf, changed, with a short training."""
     training = {"epochs": 2, "batch_size": 4, "lr": RATE, "warmup_lr": RATE}
-    return resolve_recipe("r", {**RECIPES, "r": {"extends": name, "training": training, **changes}})
+    depths = {"depth", "image_depth"} & RESOLVED[name].prompt.model_fields_set
+    prompt = dict.fromkeys(depths, 2)  # the tiny CLIP has two blocks
+    changes = {"extends": name, "training": training, "prompt": prompt, **changes}
+    return resolve_recipe("r", {**RECIPES, "r": changes})
 
 
 def trained(recipe: Recipe, clip, seed: int = 1) -> tuple[PromptLearner, list[dict]]:
     generator = torch.Generator().manual_seed(0)
-    features = F.normalize(torch.randn(9, 1, clip.embed_dim, generator=generator), dim=-1)
     learner = build_learner(recipe, clip, CLASSES, seed)
-    batches = CachedViews(features, torch.arange(9) % 3, recipe.training.batch_size, seed)
+    images = torch.randn(9, 1, clip.embed_dim, generator=generator)
+    if learner.reads == "pixels":
+        images = torch.randn(9, 1, 3, 32, 32, generator=generator)
+    else:
+        images = F.normalize(images, dim=-1)
+    batches = CachedViews(images, torch.arange(9) % 3, recipe.training.batch_size, seed)
     return learner, train(learner, batches, recipe.training)
 
 

@@ -97,6 +97,8 @@ def _codebooks(learner: PromptLearner) -> dict[str, Any]:
     clusterings: list[dict[str, Any]] = []
     for name, quantizer, _ in quantized_tensors(learner):
         checks = quantizer.pop_history()
+        if quantizer.config.post_training:
+            checks = []  # a look between epochs made codebooks, which training has forgotten again
         made = [clustering_row(name, check) for check in checks if check.reclustered]
         clusterings += made
         row[f"{name}.reclustered"] = len(made)
