@@ -109,12 +109,20 @@ class Handler(BaseHTTPRequestHandler):
         """Requests are no news."""
 
 
+class Server(ThreadingHTTPServer):
+    """A server of threads that end with it."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up is what some tests are about."""
+
+
 @contextmanager
 def serving(files: Mapping[str, File]) -> Iterator[str]:
     """Serve files by their path; gives the address of the server."""
     handler = type("Handler", (Handler,), {"files": files})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
+    with Server(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"
