@@ -88,6 +88,10 @@ def test_vit_b16_has_the_published_recipe_of_coop():
         "weight_decay": 5e-4,
         "warmup_epochs": 1,
         "warmup_lr": 1e-5,
+        "optimizer": "sgd",
+        "epsilon": 1e-8,
+        "precision": "fp32",
+        "memory_gb": None,
     }
     assert coop.quantize is None
     assert (run.shots, run.protocol) == (16, "base_to_new")
