@@ -57,8 +57,11 @@ def write_page(results: dict[str, dict[str, dict[str, Any]]], path: Path) -> Non
 def _section(device: str, rows: dict[str, dict[str, Any]]) -> list[str]:
     threads = sorted({row["threads"] for row in rows.values()})
     days = sorted({row["date"] for row in rows.values()})
+    repeats = sorted({row["repeats"] for row in rows.values()})
     text = [
-        f"## {device}\n\n{' and '.join(map(str, threads))} thread(s), {', '.join(days)}.\n",
+        f"## {device}\n\n{' and '.join(map(str, threads))} thread(s), "
+        f"{' to '.join(map(str, repeats[:: len(repeats) - 1 or 1]))} runs of each row, "
+        f"{', '.join(days)}.\n",
         "| case | published [s] | ours [s] | ratio | asked | loss differs | gradient | share |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
@@ -80,15 +83,13 @@ def _section(device: str, rows: dict[str, dict[str, Any]]) -> list[str]:
         text.append(
             f"**Cost of a class**, M=16: {1e3 * found['few']:.2f} ms of 50, "
             f"{1e3 * found['many']:.2f} ms of 1,000 classes: {found['ratio']:.2f} times (asked: "
-            "0.85 to 1.15; the prefix and half-filled products weigh more on few classes).\n"
+            "0.85 to 1.15). With few classes the 17 tokens in front of the names weigh more.\n"
         )
     text += [_lower(name, rows[name]) for name in ("bf16", "fp16") if name in rows]
     if found := rows.get("shares"):
         kinds = ", ".join(f"{kind} {100 * part:.0f} %" for kind, part in found["shares"].items())
         text.append(
-            f"**Profile** of our CoOp step, 100 classes, M=16: {kinds}. An activation takes "
-            f"{found['activation_512']:.2f} µs a token when 512 tokens pass at a time, "
-            f"{found['activation_4096']:.2f} µs when 4,096 do.\n"
+            f"**Profile** of our CoOp step, 100 classes, M=16, by time of the wall: {kinds}.\n"
         )
     if found := rows.get("accuracy"):
         single, lower = ("{mean:.1f} ± {std:.1f} %".format(**found[p]) for p in ("fp32", "bf16"))
@@ -103,9 +104,9 @@ def _compared(row: dict[str, Any]) -> str:
     gradient = row["gradient_difference"]
     cells = [
         row["title"],
-        f"{row['published']:.3g}",
-        f"{row['ours']:.3g}",
-        f"**{row['ratio']:.1f}**",
+        f"{row['published']:,.3f}",
+        f"{row['ours']:.3f}",
+        f"**{row['ratio']:,.1f}**",
         f"{row['target']:g}",
         f"{row['loss_difference']:.0e}",
         "–" if gradient is None else f"{gradient:.0e}",
@@ -119,6 +120,6 @@ def _lower(name: str, row: dict[str, Any]) -> str:
         f"**{name}** (`training.precision`), our CoOp step, 100 classes, M=16: "
         f"{row['single']:.3g} s in single precision, {row['lower']:.3g} s in {name}, "
         f"{row['ratio']:.1f} times faster (asked: 1.8); the loss differs by "
-        f"{row['loss_difference']:.0e}, the gradients point the same way with a cosine of "
+        f"{row['loss_difference']:.0e}, the gradients have a cosine of "
         f"{row['gradient_cosine']:.4f}.\n"
     )

@@ -147,7 +147,7 @@ def main() -> None:
     rows["memory"] = lambda: peaks.compare(device)
     rows["memory-1000"] = lambda: peaks.thousand(device)
     rows["accuracy"] = accuracy.compare
-    rows["shares"] = lambda: shares.measure(clip, clock)
+    rows["shares"] = lambda: shares.measure(clip)
     for name, dtype in LOWER.items() if device == "cuda" else [("bf16", torch.bfloat16)]:
         rows[name] = lambda dtype=dtype: lower(clip, clock, asked.repeats, dtype)
     name = torch.cuda.get_device_name() if device == "cuda" else _processor()
@@ -162,7 +162,8 @@ def main() -> None:
         }
         print(row, found, flush=True)
         results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        results.setdefault(name, {})[row] = found | about
+        measured = results.get(name, {}) | {row: found | about}
+        results[name] = {each: measured[each] for each in rows if each in measured}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         write_page(results, RESULTS.with_suffix(".md"))
 
