@@ -84,12 +84,15 @@ def vit_b16() -> FrozenClip:
         model = open_clip.CLIP(**open_clip.get_model_config("ViT-B-16"))
     model = model.to_empty(device="cpu")
     model.logit_scale.data.fill_(math.log(100))
-    with torch.no_grad():
-        model.token_embedding.weight.normal_()  # so that texts have a direction
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():  # texts have a direction, which LP++ asks for
+        model.token_embedding.weight.normal_(generator=generator)
         model.positional_embedding.zero_()
         for name, parameter in model.transformer.named_parameters():
             parameter.fill_(0.0 if "bias" in name else 1e-3)
-        model.text_projection.fill_(1e-3)
+        model.ln_final.weight.fill_(1.0)
+        model.ln_final.bias.zero_()
+        model.text_projection.normal_(generator=generator)
     preprocessing = Preprocessing(224, (0.5,) * 3, (0.25,) * 3)
     return FrozenClip(model, open_clip.SimpleTokenizer(), preprocessing, "vit_b16", "0" * 64)
 
