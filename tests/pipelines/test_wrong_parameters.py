@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from kedro.framework.cli.cli import KedroCLI
 
 KEYS = (
-    "allowed: clip, dataset, dataset_prefix, dataset_root, demo_pretraining, device, export, "
-    "features, methods, own_data, protocol, recipes, seed, shots, split, targets, tracking"
+    "allowed: analysis, clip, dataset, dataset_prefix, dataset_root, demo_pretraining, device, "
+    "export, features, methods, own_data, protocol, recipes, seed, shots, split, targets, tracking"
 )
 BEFORE_ANY_NODE = [
     pytest.param(
@@ -138,7 +138,10 @@ def test_what_paths_are_made_of_is_set_in_globals_alone(project):
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ("shost=3", "parameters: unknown key 'shost' (did you mean 'shots'?); allowed: clip,"),
+        (
+            "shost=3",
+            "parameters: unknown key 'shost' (did you mean 'shots'?); allowed: analysis, clip,",
+        ),
         ("dataset=demo_count", "dataset 'demo_count' is unknown; did you mean 'demo_counts'? "),
         ("demo_pretraining.step=3", "demo_pretraining: unknown key 'step' (did you mean 'steps'?)"),
         ("shots=6,dataset=demo_counts", "6 of the 6 classes of demo_counts have fewer training"),

@@ -29,15 +29,12 @@ class Running:
     scaler: torch.amp.GradScaler
 
     def tensors(self) -> dict[str, Tensor]:
-        """All of it that is tensors, and the states of torch's generators."""
+        """All of it that is tensors; learners draw from generators in their own state."""
         found = {f"learner.{name}": t for name, t in self.learner.state_dict().items()}
         for number, values in self.optimizer.state_dict()["state"].items():
             for name, value in values.items():
                 if value is not None:  # SGD without momentum
                     found[f"optimizer.{number}.{name}"] = value
-        found["generator.cpu"] = torch.get_rng_state()
-        if self.learner.clip.device.type == "cuda":
-            found["generator.cuda"] = torch.cuda.get_rng_state(self.learner.clip.device)
         return found
 
     def load(self, tensors: dict[str, Tensor], scaler: dict[str, float]) -> None:
@@ -49,9 +46,6 @@ class Running:
             state.setdefault(int(number), {})[name] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
         self.scaler.load_state_dict(scaler)
-        torch.set_rng_state(tensors["generator.cpu"])
-        if "generator.cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["generator.cuda"], self.learner.clip.device)
 
 
 @dataclass(frozen=True)

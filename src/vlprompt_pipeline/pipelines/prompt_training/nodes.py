@@ -50,6 +50,11 @@ def check_prompts(
         met.append(ClassTexts(export.class_names, card["template"]))
     for method in methods:
         recipe = resolve_recipe(method, recipes)
+        if recipe.bound_to_classes and export.class_names:
+            raise ConfigError(
+                f"export.class_names: {method} knows no class but those of training; leave the "
+                "names out, or the method"
+            )
         for classes in met[:1] if recipe.bound_to_classes else met:
             try:
                 learner = build_learner(recipe, clip, classes, seed=0)
