@@ -114,11 +114,17 @@ def test_agrees_with_full_length_sequences_in_value_and_gradient(towers, prompts
     [(torch.float32, 1e-5, 1e-4), (torch.bfloat16, 0.05, 0.2)],
     ids=str,
 )
-def test_other_precisions_are_as_near_as_they_can_be(towers, dtype, value, gradient):
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(prompts=_any_prompts())
+def test_other_precisions_are_as_near_as_they_can_be(towers, prompts, dtype, value, gradient):
     """Greatest difference from double precision, against the greatest element."""
-    prompts = _prompts(0, 3, 5, [3, 7, 4, 12, 3, 5], deep=2, replaced=4)
-    exact = _features_and_gradients(towers[torch.float64], prompts)
-    lower = _prompts(0, 3, 5, [3, 7, 4, 12, 3, 5], deep=2, replaced=4, dtype=torch.float32)
+    exact = _features_and_gradients(towers[torch.float64].encode_reference, prompts)
+    lower = Prompts(
+        prefix=_single(prompts.prefix),
+        suffix=_single(prompts.suffix),
+        lengths=prompts.lengths,
+        deep=[_single(each) for each in prompts.deep],
+    )
     ours = _features_and_gradients(towers[dtype], lower)
     assert ours[0].dtype == torch.float32
     assert _difference(ours[0], exact[0]) <= value
@@ -127,8 +133,13 @@ def test_other_precisions_are_as_near_as_they_can_be(towers, dtype, value, gradi
         assert _difference(mine, reference) <= gradient
 
 
+def _single(values: Tensor) -> Tensor:
+    return values.detach().float().requires_grad_()
+
+
 def _difference(ours: Tensor, exact: Tensor) -> float:
-    return ((ours.double() - exact).abs().max() / exact.abs().max()).item()
+    least = torch.finfo(exact.dtype).tiny  # a deep prompt behind the last block has no gradient
+    return ((ours.double() - exact).abs().max() / exact.abs().max().clamp(min=least)).item()
 
 
 @pytest.mark.parametrize("memory", [0, 2_000_000, None])

@@ -93,8 +93,8 @@ def multiply_rate(clock: Clock, dtype: torch.dtype) -> float:
 
 
 def linear(clip: FrozenClip, clock: Clock, repeats: int) -> dict[str, Any]:
-    """Seconds per class with 50 and with 1,000 classes."""
-    sides = {c: learner(clip, "coop", c, {"length": 16, **COOP}) for c in (50, 1000)}
+    """Seconds per class with 50 and 1,000 classes, and how far 500 are off the line of both."""
+    sides = {c: learner(clip, "coop", c, {"length": 16, **COOP}) for c in (50, 500, 1000)}
     images = features(clip, 32)
     seconds: dict[int, list[float]] = {classes: [] for classes in sides}
     for side in sides.values():
@@ -102,8 +102,9 @@ def linear(clip: FrozenClip, clock: Clock, repeats: int) -> dict[str, Any]:
     for _ in range(repeats):
         for classes, side in sides.items():
             seconds[classes].append(clock(lambda: step(side, images))[0] / classes)  # noqa: B023
-    few, many = (median(values) for values in seconds.values())
-    return {"few": few, "many": many, "ratio": many / few}
+    few, middle, many = (median(values) for values in seconds.values())
+    line = 50 * few + (1000 * many - 50 * few) * 450 / 950
+    return {"few": few, "many": many, "ratio": many / few, "bend": 500 * middle / line - 1}
 
 
 def lower(clip: FrozenClip, clock: Clock, repeats: int, dtype: torch.dtype) -> dict[str, Any]:
