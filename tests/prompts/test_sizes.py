@@ -42,7 +42,7 @@ NUMBERS = {
     + 2 * ((JOINT * 256 + 256) + (256 * 256 + 256) + (256 * TEXT + TEXT)),
     "tcp": 4 * TEXT + (JOINT * 128 + 128) + (128 * 4 * TEXT + 4 * TEXT),
     "maple": 2 * TEXT + 8 * 2 * TEXT + 9 * (TEXT * IMAGE + IMAGE),
-    "qmaple": 2 * TEXT + 8 * 2 * TEXT + 9 * (TEXT * IMAGE + IMAGE),
+    "qmaple": 2 * TEXT + 8 * 2 * TEXT + 9 * TEXT * IMAGE,
     "rlp_maple": 9 * (2 * 1 + 1 * TEXT) + 9 * (TEXT * IMAGE + IMAGE),
     "ivlp": 12 * 2 * (TEXT + IMAGE),
     "promptsrc": 9 * 4 * (TEXT + IMAGE),

@@ -19,6 +19,17 @@ from vlprompt_pipeline.prompts.networks import linear
 from vlprompt_pipeline.prompts.registry import Method, register
 
 
+class MaPLeParameters(DeepLanguageParameters):
+    """Prompts of the text tower, and their maps to those of the image tower.
+
+    Attributes:
+        projection_bias: whether the maps have a bias, as in the official code. The size that
+            QPrompt prints for QMaPLe counts none.
+    """
+
+    projection_bias: bool = True
+
+
 class MaPLe(ImagePromptLearner, DeepLanguage):
     """Deep language prompts and a projection `[image width, text width]` for each block."""
 
@@ -26,13 +37,14 @@ class MaPLe(ImagePromptLearner, DeepLanguage):
         self,
         clip: FrozenClip,
         classes: ClassTexts,
-        parameters: DeepLanguageParameters,
+        parameters: MaPLeParameters,
         generator: Generator,
     ) -> None:
         """Raises ConfigError or DataError if the tower, depth, words or names do not fit."""
         super().__init__(clip, classes, parameters, generator)
         check_depth("depth", parameters.depth, clip.image, clip)
-        first, deep = (linear(clip.text_width, clip.image.width, generator) for _ in range(2))
+        sides = (clip.text_width, clip.image.width)
+        first, deep = (linear(*sides, generator, bias=parameters.projection_bias) for _ in range(2))
         # the official code makes all but the first as copies of one
         self.projections = nn.ModuleList([first, *(deepcopy(deep) for _ in self.deep_context)]).to(
             clip.device
@@ -44,4 +56,4 @@ class MaPLe(ImagePromptLearner, DeepLanguage):
         return [project(text) for project, text in zip(self.projections, texts, strict=True)]
 
 
-register(Method(name="maple", parameters=DeepLanguageParameters, learner=MaPLe))
+register(Method(name="maple", parameters=MaPLeParameters, learner=MaPLe))
