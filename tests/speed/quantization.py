@@ -21,7 +21,9 @@ from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.backbone import Preprocessing
 from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.training import CachedViews
+from vlprompt_pipeline.training.checkpoint import Running
 from vlprompt_pipeline.training.loop import _epoch
+from vlprompt_pipeline.training.optimizers import make_optimizer
 
 WORDS = ("cat", "dog", "house", "river", "boat", "tree", "car", "road", "bird", "stone")
 COOP = {
@@ -43,6 +45,12 @@ COOP = {
         "warmup_lr": 1e-5,
     },
 }
+MAPLE = {
+    "method": "maple",
+    "title": "MaPLe",
+    "prompt": {"length": 2, "init": "a photo of a", "depth": 9, "projection_bias": False},
+    "training": {**COOP["training"], "batch_size": 4},
+}
 QUANTIZED = {
     "k-means, 1 bit": {"bits": 1},
     "k-means, 4 bits": {"bits": 4},
@@ -61,38 +69,52 @@ def vit_b16() -> FrozenClip:
     return FrozenClip(model, open_clip.SimpleTokenizer(), preprocessing, "vit_b16", "0" * 64)
 
 
-def recipe(**quantize: object) -> Recipe:
-    """CoOp with a quantizer, or without."""
-    return resolve_recipe(
-        "coop", {"coop": {**COOP, **({"quantize": quantize} if quantize else {})}}
-    )
+def images(clip: FrozenClip, count: int, reads: str) -> torch.Tensor:
+    """Views of as many images, `[count, 1, …]`, of what a method reads."""
+    if reads == "pixels":
+        return torch.randn(count, 1, 3, clip.preprocessing.size, clip.preprocessing.size)
+    return F.normalize(torch.randn(count, 1, clip.embed_dim), dim=-1)
 
 
-def compare(clip: FrozenClip, classes: int, epochs: int, shots: int) -> None:
-    """Print a row for each quantizer: milliseconds a step of host and quantized, and the ratio."""
+def prepare(
+    recipe: Recipe, clip: FrozenClip, classes: int, shots: int
+) -> tuple[Running, CachedViews]:
+    """A learner about to be trained, and its batches."""
     names = tuple(f"{WORDS[n % 10]} {WORDS[n // 10]}" for n in range(classes))
-    texts = ClassTexts(names, "a photo of a {}.")
-    features = F.normalize(torch.randn(classes * shots, 4, clip.embed_dim), dim=-1)
+    learner = build_learner(recipe, clip, ClassTexts(names, "a photo of a {}."), seed=1).train()
     labels = torch.arange(classes).repeat_interleave(shots)
-    batches = CachedViews(features, labels, 32, seed=1)
-    sides = []
-    for settings in ({}, *QUANTIZED.values()):
-        learner = build_learner(recipe(**settings), clip, texts, seed=1).train()
-        sides.append((learner, torch.optim.SGD(learner.parameters(), lr=0.02), []))
+    views = images(clip, len(labels), learner.reads)
+    batches = CachedViews(views, labels, recipe.training.batch_size, seed=1)
+    off = torch.amp.GradScaler(enabled=False)
+    return Running(learner, make_optimizer(learner, recipe.training), off), batches
+
+
+def compare(
+    clip: FrozenClip, host: dict, quantized: dict[str, dict], classes: int, epochs: int, shots: int
+) -> None:
+    """Print a row for each quantizer: milliseconds a step of host and quantized, and the ratio."""
+    recipes = {"host": host} | {
+        name: {"extends": "host", "quantize": settings} for name, settings in quantized.items()
+    }
+    sides = [prepare(resolve_recipe(name, recipes), clip, classes, shots) for name in recipes]
+    taken: list[list[float]] = [[] for _ in sides]
     for epoch in range(epochs):
-        for learner, optimizer, seconds in sides:
+        for (running, batches), seconds in zip(sides, taken, strict=True):
             started = time.process_time()
-            _epoch(learner, batches, optimizer, epoch)
+            _epoch(running, batches, epoch)
             seconds.append((time.process_time() - started) / batches.steps)
-    (_, _, host), *others = sides
-    print(f"{clip.name}, {classes} classes, {epochs} epochs of {batches.steps} steps")
-    for name, (_, _, seconds) in zip(QUANTIZED, others, strict=True):
-        ratio = statistics.median(b / a for a, b in zip(host, seconds, strict=True))
-        ours, theirs = (1e3 * statistics.median(side) for side in (seconds, host))
+    steps = sides[0][1].steps
+    print(f"{host['title']}, {clip.name}, {classes} classes, {epochs} epochs of {steps} steps")
+    for name, seconds in zip(quantized, taken[1:], strict=True):
+        ratio = statistics.median(b / a for a, b in zip(taken[0], seconds, strict=True))
+        ours, theirs = (1e3 * statistics.median(side) for side in (seconds, taken[0]))
         print(f"  {name:22s} {theirs:8.2f} ms {ours:8.2f} ms   ratio {ratio:.3f}")
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    compare(load_clip("embedded", "demo", "cpu"), classes=13, epochs=20, shots=16)
-    compare(vit_b16(), classes=50, epochs=3, shots=4)
+    demo, large = load_clip("embedded", "demo", "cpu"), vit_b16()
+    compare(demo, COOP, QUANTIZED, classes=13, epochs=20, shots=16)
+    compare(large, COOP, QUANTIZED, classes=50, epochs=3, shots=4)
+    one = {"k-means, 4 bits": QUANTIZED["k-means, 4 bits"]}
+    compare(large, MAPLE, one, classes=16, epochs=3, shots=1)
