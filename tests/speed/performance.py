@@ -10,6 +10,7 @@ there, once more in bf16 and fp16.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import logging
 import platform
@@ -128,6 +129,24 @@ def lower(clip: FrozenClip, clock: Clock, repeats: int, dtype: torch.dtype) -> d
     }
 
 
+def compiled(clip: FrozenClip, clock: Clock, repeats: int) -> dict[str, Any]:
+    """Our own step as it is and with the tower's parts compiled; seconds that compiling takes."""
+    torch._inductor.config.force_disable_caches = True  # as on a machine that never did it
+    prompt, images = {"length": 16, **COOP}, features(clip, 32)
+    other = copy.copy(clip)
+    other.text = copy.copy(clip.text)
+    for part in ("_prefix", "_suffix"):
+        setattr(other.text, part, torch.compile(getattr(clip.text, part)))
+    sides = [learner(one, "coop", 100, prompt) for one in (clip, other)]
+    begin = [clock(lambda side=side: step(side, images))[0] for side in sides]
+    seconds: list[list[float]] = [[], []]
+    for _ in range(repeats):
+        for side, taken in zip(sides, seconds, strict=True):
+            taken.append(clock(lambda: step(side, images))[0])  # noqa: B023
+    plain, less = map(median, seconds)
+    return {"plain": plain, "compiled": less, "ratio": plain / less, "begin": begin[1] - begin[0]}
+
+
 def main() -> None:
     """Measure the rows asked for, all if none are, and write the page."""
     parser = argparse.ArgumentParser()
@@ -145,6 +164,7 @@ def main() -> None:
         for row, make in cases(clip).items()
     }
     rows["linear"] = lambda: linear(clip, clock, asked.repeats)
+    rows["compiled"] = lambda: compiled(clip, clock, asked.repeats)
     rows["memory"] = lambda: peaks.compare(device)
     rows["memory-1000"] = lambda: peaks.thousand(device)
     rows["accuracy"] = accuracy.compare
