@@ -76,6 +76,17 @@ def test_other_targets_are_another_table(project):
     assert "was run with different targets" in page
 
 
+def test_what_is_bound_to_its_classes_has_no_score_on_targets(project):
+    targets = {"cross_dataset": "dtd"}
+    methods = ["zero_shot", "tip_adapter"]
+    run(project, dataset="caltech101", protocol="cross_dataset", targets=targets, methods=methods)
+    row = project.report().loc["tip_adapter"]
+    assert row[["on_miniature_dtd_mean", "on_average_mean"]].isna().all()
+    assert row["base_mean"] > 0
+    page = (project.data / "08_reporting/report.html").read_text()
+    assert "without accuracy on new ones: Tip-Adapter." in page
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

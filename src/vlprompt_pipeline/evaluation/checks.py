@@ -53,10 +53,13 @@ def mixed_remarks(groups: Sequence[Group]) -> list[str]:
 
 
 def _bound_to_training(group: Group) -> list[str]:
-    """Name the methods that have no score on the classes that were held out."""
+    """Name the methods that have no score on classes held out or of other datasets."""
+    if not (group.has_new or group.targets):
+        return []
     results = [result for record in group.records for result in record.methods]
-    titles = dict.fromkeys(result.title for result in results if result.new is None)
-    if not (group.has_new and titles):
+    bound = [result for result in results if result.new is None and not result.targets]
+    titles = dict.fromkeys(result.title for result in bound)
+    if not titles:
         return []
     return [
         f"Bound to the classes of training, so without accuracy on new ones: {join(list(titles))}."
