@@ -1,0 +1,1 @@
+"""Trained prompts as versions of registered MLflow models: packaged, compared, promoted."""
