@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from vlprompt_pipeline.errors import DataError
@@ -71,7 +71,8 @@ def read_rgb(
         raise
     except Exception as error:  # decoders raise nearly anything on garbage: struct, zlib, Syntax...
         if not isinstance(source, Path):
-            raise DataError(f"these bytes cannot be read as an image ({error})") from error
+            reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error
+            raise DataError(f"these bytes cannot be read as an image ({reason})") from error
         raise DataError(
             f"cannot read {source} ({error}): replace the file or remove it from the set"
         ) from error

@@ -18,7 +18,16 @@ STAGES = (
     "evaluation",
     "reporting",
 )
-APART = ("data_download", "data_check", "few_shot_sets", "demo_pretraining", "analysis")
+APART = (
+    "data_download",
+    "data_check",
+    "few_shot_sets",
+    "demo_pretraining",
+    "analysis",
+    "register",
+    "promote",
+    "prediction",
+)
 """What is run for itself alone."""
 
 

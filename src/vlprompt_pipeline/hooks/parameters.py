@@ -30,12 +30,15 @@ class ParameterHook:
         from vlprompt_pipeline.demo import PretrainingConfig
         from vlprompt_pipeline.evaluation.targets import resolve_targets
         from vlprompt_pipeline.prompts import resolve_recipe
+        from vlprompt_pipeline.registry.config import PredictionParameters, RegistryParameters
 
         try:
             values = context.config_loader["parameters"]
             parameters = parse(RunParameters, values)
             parse(PretrainingConfig, parameters.demo_pretraining, "demo_pretraining")
             parse(AnalysisParameters, parameters.analysis, "analysis")
+            parse(RegistryParameters, parameters.registry, "registry")
+            parse(PredictionParameters, parameters.prediction, "prediction")
             _require_one_place(values, context.config_loader)
             targets = resolve_targets(parameters)
             for dataset in (parameters.dataset, *targets):
