@@ -62,7 +62,7 @@ def label_files(
 
 def _columns(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Those of the longest row, and the problem last, also where there is none."""
-    names = dict.fromkeys(name for row in rows for name in row)
+    names = dict.fromkeys(["label", "score", *(name for row in rows for name in row)])
     return [*(name for name in names if name != "problem"), "problem"]
 
 

@@ -6,9 +6,11 @@ A copy of it lies in every version, beside the prompt; what it does is in this p
 from typing import Any
 
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
+from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.registry.classifier import TOP, Classifier
 
 
@@ -28,7 +30,10 @@ class PromptModel(PythonModel):
         """A row an image; `params` may hold `class_names` and `top_k`."""
         asked = params or {}
         names, top = asked.get("class_names", ()), asked.get("top_k", TOP)
-        return self.classifier.classify(list(model_input["image"]), names, top)
+        try:
+            return self.classifier.classify(list(model_input["image"]), names, top)
+        except UserError as error:  # a server passes on the text of MLflow's own errors only
+            raise MlflowException.invalid_parameter_value(str(error)) from error
 
 
 set_model(PromptModel())

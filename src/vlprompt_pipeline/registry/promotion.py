@@ -55,7 +55,7 @@ def promote(
     for candidate, (holder, found), p_value in zip(candidates, contests, adjusted, strict=True):
         said = verdict(found.paired, p_value, how.level)
         together = "" if len(contests) == 1 else f", {p_value:.2g} for {len(contests)} tests (Holm)"
-        why = f"{said} than {holder}" if said != "no difference shown" else f"{said} to {holder}"
+        why = f"{said} than {holder}" if said != "no difference shown" else f"{said} from {holder}"
         decision = Decision(candidate, said == "better", f"{why}: {found}{together}")
         if decision.promoted:
             registry.promote(candidate, {"promotion": decision.why})
