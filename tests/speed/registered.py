@@ -9,6 +9,7 @@ through MLflow, base images among the base classes, new ones among the new.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -17,8 +18,6 @@ from time import perf_counter
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-import json
 
 import mlflow
 import numpy as np
@@ -34,7 +33,9 @@ def main(count: int, methods: list[str]) -> None:
     halves = json.loads(
         Path(f"data/05_model_input/{DATASET}/base_to_new/class_halves.json").read_text()
     )
-    folder = Path(json.loads(Path(f"data/02_intermediate/{DATASET}/dataset_card.json").read_text())["folder"])
+    folder = Path(
+        json.loads(Path(f"data/02_intermediate/{DATASET}/dataset_card.json").read_text())["folder"]
+    )
     print(f"{'method':24}{'images':>8}{'same top-1':>12}{'accuracy':>10}{'images/s':>10}")
     for method in methods:
         model = mlflow.pyfunc.load_model(f"models:/{DATASET}.{method}@candidate")
@@ -44,7 +45,9 @@ def main(count: int, methods: list[str]) -> None:
         same, right, seconds = 0, 0, 0.0
         for half, part in rows.groupby("half"):
             names = halves[half]["class_names"]
-            images = pd.DataFrame({"image": [(folder / path).read_bytes() for path in part["path"]]})
+            images = pd.DataFrame(
+                {"image": [(folder / path).read_bytes() for path in part["path"]]}
+            )
             model.predict(images[:1], params={"class_names": names})  # text features are made once
             start = perf_counter()
             said = model.predict(images, params={"class_names": names})
@@ -53,7 +56,8 @@ def main(count: int, methods: list[str]) -> None:
             truth = [names[index] for index in part["label"]]
             same += int((said["label"] == evaluated).sum())
             right += int((said["label"] == truth).sum())
-        print(f"{method:24}{len(rows):8}{same:12}{100 * right / len(rows):10.1f}{len(rows) / seconds:10.0f}")
+        accuracy, rate = 100 * right / len(rows), len(rows) / seconds
+        print(f"{method:24}{len(rows):8}{same:12}{accuracy:10.1f}{rate:10.0f}")
 
 
 if __name__ == "__main__":

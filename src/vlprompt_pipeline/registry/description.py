@@ -15,7 +15,7 @@ from vlprompt_pipeline.evaluation.wording import (
     shots_text,
 )
 from vlprompt_pipeline.registry.contents import Contents
-from vlprompt_pipeline.registry.store import CANDIDATE
+from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION
 
 _CLASSES = 5  # class names shown
 _USE = """```python
@@ -26,10 +26,21 @@ images = pd.DataFrame({{"image": [open("photo.jpg", "rb").read()]}})
 model.predict(images)  # label, score, top_labels, top_scores
 {more}
 ```"""
+_SPACE = "\N{EM SPACE}"  # MLflow's page draws columns without any between them
 _ANY = (
     'model.predict(images, params={"class_names": ["harbour", "stadium"], "top_k": 2})  # any names'
 )
 _OWN = 'model.predict(images, params={"top_k": 2})'
+
+
+def introduce(contents: Contents) -> str:
+    """What stands above all versions of a name."""
+    cell, result = contents.record.cell, contents.result
+    return (
+        f"Prompts of `{result.method}` for `{cell.dataset}`. `{CANDIDATE}` is the newest that was "
+        f"registered; `{CHAMPION}` was better than the one before it by a paired test on the same "
+        "test images, or its tag `promotion` says why it is champion."
+    )
 
 
 def describe(contents: Contents, beside: Sequence[MethodResult]) -> str:
@@ -44,7 +55,7 @@ def describe(contents: Contents, beside: Sequence[MethodResult]) -> str:
     others = "and no others" if bound else "or any given with the call"
     return "\n\n".join(
         [
-            f"**{contents.result.title}** for {data}: {readable(cell.protocol)}, "
+            f"{contents.result.title} for {data}: {readable(cell.protocol)}, "
             f"{shots_text(cell.shots)}, seed {cell.seed}, CLIP {cell.clip}.",
             _results(contents, beside),
             f"Tells apart {len(names)} classes ({shown}), {others}:",
@@ -56,18 +67,17 @@ def describe(contents: Contents, beside: Sequence[MethodResult]) -> str:
 def version_tags(contents: Contents, commit: str | None, digest: str) -> dict[str, str]:
     """Scores, sizes and the hashes of everything they depend on."""
     cell, result = contents.record.cell, contents.result
+    not_shown = {"targets", "template_set", "code_version", "random_split"}
     tags = {
         **scores(contents.record, result),
+        "bytes": result.file_bytes,
         "method": result.method,
-        "title": result.title,
-        "file_bytes": result.file_bytes,
-        "trainable_parameters": result.trainable_parameters,
-        **cell.model_dump(exclude={"targets", "code_version", "random_split"}),
-        "random_split": cell.random_split or None,
+        **cell.model_dump(exclude=not_shown),
+        "split": cell.random_split or None,
         "prompt_sha256": hashlib.sha256(contents.packed).hexdigest(),
+        "contents_sha256": digest,
         "code_version": cell.code_version,
         "git_commit": commit,
-        "contents_sha256": digest,
     }
     return {
         key: f"{value:.2f}" if isinstance(value, float) else str(value)
@@ -80,19 +90,16 @@ def scores(record: CellRecord, result: MethodResult) -> dict[str, float]:
     """Percentages by name: H with those of both halves, or the accuracy."""
     if not record.classes.new:
         return {"accuracy": result.base.accuracy}
-    base = {"base_accuracy": result.base.accuracy}
+    base = result.base.accuracy
     if result.new is None:
-        return base
+        return {"base": base}
     new = result.new.accuracy
-    return {"H": harmonic_mean(result.base.accuracy, new), **base, "new_accuracy": new}
+    return {"H": harmonic_mean(base, new), "base": base, "new": new}
 
 
 def _results(contents: Contents, beside: Sequence[MethodResult]) -> str:
     """A Markdown table with the highest score on top, this version's row in bold."""
-    columns = (
-        ["H", "base_accuracy", "new_accuracy"] if contents.record.classes.new else ["accuracy"]
-    )
-    titles = {"H": "H %", "base_accuracy": "base %", "new_accuracy": "new %"}
+    columns = ["H", "base", "new"] if contents.record.classes.new else ["accuracy"]
     found = {result.method: result for result in (*beside, contents.result)}
     rows = []
     for result in found.values():
@@ -103,6 +110,9 @@ def _results(contents: Contents, beside: Sequence[MethodResult]) -> str:
             cells = [f"**{cell}**" for cell in cells]
         rows.append((own.get(columns[0], -1.0), cells))
     rows.sort(key=lambda row: -row[0])
-    head = ["method", *(titles.get(column, "accuracy %") for column in columns), "file"]
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *(cells for _, cells in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    lines = [
+        ["method", *(f"{column} %" for column in columns), "file"],
+        ["---"] + ["---:"] * (len(columns) + 1),
+        *(cells for _, cells in rows),
+    ]
+    return "\n".join(f"| {f'{_SPACE} | '.join(line)} |" for line in lines)

@@ -13,7 +13,7 @@ from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.evaluation.records import MethodResult
 from vlprompt_pipeline.registry.check import require_same_answers
 from vlprompt_pipeline.registry.contents import Contents
-from vlprompt_pipeline.registry.description import describe, version_tags
+from vlprompt_pipeline.registry.description import describe, introduce, version_tags
 from vlprompt_pipeline.registry.package import MODEL_FILE, requirements, save_package
 from vlprompt_pipeline.registry.store import Draft, Found, ModelRegistry
 
@@ -89,6 +89,7 @@ def register(
             described=described,
             tags=tags,
             params={key: tags[key] for key in _SHOWN},
+            introduction=introduce(contents),
             description=describe(contents, beside),
             source_run=models.run_of(method=tags["method"], prompt_sha256=tags["prompt_sha256"]),
         )

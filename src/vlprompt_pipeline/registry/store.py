@@ -58,13 +58,25 @@ class Found(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """A version to be: what is shown beside its files."""
+    """A version to be: its files, and what is shown beside them.
+
+    Attributes:
+        name: `<dataset>.<method>`.
+        folder: MLflow's, as saved.
+        described: what MLflow says about that folder in its file MLmodel.
+        tags: of the version.
+        params: of the logged model.
+        introduction: to all versions of the name.
+        description: of the version, in Markdown.
+        source_run: the run that the prompt comes from, where one is known.
+    """
 
     name: str
     folder: Path
     described: Model
     tags: Mapping[str, str]
     params: Mapping[str, str]
+    introduction: str
     description: str
     source_run: str | None
 
@@ -118,7 +130,7 @@ class ModelRegistry:
             draft.described.save(str(draft.folder / "MLmodel"))
             self.client.log_model_artifacts(logged.model_id, str(draft.folder))
             self.client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-            self._require_name(draft.name)
+            self._require_name(draft)
             made = self.client.create_model_version(
                 draft.name,
                 f"models:/{logged.model_id}",
@@ -181,9 +193,9 @@ class ModelRegistry:
             runs = self.client.search_runs([self.experiment], query, max_results=1)
         return runs[0].info.run_id if runs else None
 
-    def _require_name(self, name: str) -> None:
+    def _require_name(self, draft: Draft) -> None:
         try:
-            self.client.create_registered_model(name)
+            self.client.create_registered_model(draft.name, description=draft.introduction)
         except MlflowException as error:
             if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
                 raise
