@@ -135,7 +135,7 @@ def test_a_fresh_process_elsewhere_labels_every_test_image_as_evaluated(register
 def test_what_is_registered_already_is_found_again(registered, client):
     registered.run({**ON, "methods": ["coop"]}, stages=("register",))
     assert len(client.search_model_versions("name = 'demo_counts.coop'")) == 1
-    assert registered.json("08_reporting/registrations", "coop.json")["new"] is False
+    assert registered.json("06_models", "coop/registration.json")["new"] is False
 
 
 def test_a_package_that_says_something_else_is_not_registered(registered, client, tmp_path):

@@ -8,7 +8,8 @@ from kedro.framework.cli.cli import KedroCLI
 
 KEYS = (
     "allowed: analysis, clip, dataset, dataset_prefix, dataset_root, demo_pretraining, device, "
-    "export, features, methods, own_data, protocol, recipes, seed, shots, split, targets, tracking"
+    "export, features, methods, own_data, prediction, protocol, recipes, registry, seed, shots, "
+    "split, targets, tracking"
 )
 BEFORE_ANY_NODE = [
     pytest.param(
