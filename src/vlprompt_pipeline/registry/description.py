@@ -110,9 +110,7 @@ def _results(contents: Contents, beside: Sequence[MethodResult]) -> str:
             cells = [f"**{cell}**" for cell in cells]
         rows.append((own.get(columns[0], -1.0), cells))
     rows.sort(key=lambda row: -row[0])
-    lines = [
-        ["method", *(f"{column} %" for column in columns), "file"],
-        ["---"] + ["---:"] * (len(columns) + 1),
-        *(cells for _, cells in rows),
-    ]
-    return "\n".join(f"| {f'{_SPACE} | '.join(line)} |" for line in lines)
+    head = ["method", *(f"{column} %" for column in columns), "file"]
+    under = ["---"] + ["---:"] * (len(columns) + 1)
+    lines = [f"{_SPACE} | ".join(line) for line in (head, *(cells for _, cells in rows))]
+    return "\n".join(f"| {line} |" for line in (lines[0], " | ".join(under), *lines[1:]))
