@@ -122,6 +122,7 @@ def write_record(
                 title=recipe.title,
                 **scores,
                 targets=tuple(_score(found["target"]) for found in target_metrics if found),
+                tuned_per_dataset=recipe.tuned_per_dataset,
                 **{key: sizes[key] for key in _SIZES},
             ),
         ),
