@@ -13,7 +13,7 @@ from vlprompt_pipeline.benchmarks import ClassHalf
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip
 from vlprompt_pipeline.clip.templates import BENCHMARK
 from vlprompt_pipeline.config import FeatureParameters
-from vlprompt_pipeline.evaluation.halves import by_protocol, choices
+from vlprompt_pipeline.evaluation.halves import by_protocol, choices, protocol_name
 from vlprompt_pipeline.evaluation.metrics import score_of
 from vlprompt_pipeline.evaluation.outcomes import joined, outcomes
 from vlprompt_pipeline.evaluation.predict import predict
@@ -92,6 +92,7 @@ def write_record(
     class_halves: dict[str, Any],
     card: dict[str, Any],
     protocol: str,
+    base_share: float,
     *on_targets: dict[str, Any],
     method: str,
 ) -> dict[str, Any]:
@@ -107,7 +108,7 @@ def write_record(
     provenance = prompt.provenance
     record = CellRecord(
         cell=Cell(
-            protocol=protocol,
+            protocol=protocol_name(protocol, base_share),
             clip=clip.name,
             weights_sha256=clip.weights_sha256,
             template_set=_template_set(recipe),
