@@ -54,11 +54,11 @@ class Choice:
 
 
 def choices(halves: Mapping[str, ClassHalf], *, bound: bool) -> list[Choice]:
-    """Each half among its own classes; then, beyond the literature, both halves among all classes.
+    """Each half among its own classes; then, beyond the literature, both among the classes of both.
 
-    The last is what a user meets, who does not know beforehand which half an image belongs to
-    (generalised zero-shot learning, Xian et al., CVPR 2017). What is `bound` to the classes of
-    training is scored on these alone.
+    That is what a user meets, who does not know beforehand which half an image belongs to
+    (generalised zero-shot learning, Xian et al., CVPR 2017). The last choice has the classes of
+    all. What is `bound` to the classes of training is scored on these alone.
     """
     own = {name: half for name, half in halves.items() if name == "base" or not bound}
     found = [Choice(half, (name,) * len(half.labels)) for name, half in own.items()]
