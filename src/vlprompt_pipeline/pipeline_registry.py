@@ -18,7 +18,7 @@ STAGES = (
     "evaluation",
     "reporting",
 )
-APART = ("data_download", "data_check", "few_shot_sets", "demo_pretraining", "analysis")
+APART = ("data_download", "data_check", "few_shot_sets", "demo_pretraining", "analysis", "verify")
 """What is run for itself alone."""
 
 

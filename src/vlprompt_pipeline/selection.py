@@ -11,19 +11,25 @@ from typing import NamedTuple
 
 
 class Selection(NamedTuple):
-    """Names of recipes, and of the datasets that prompts are scored on beside their own."""
+    """Names of recipes, and of the datasets that prompts are scored on beside their own.
+
+    `verified` are those that a verification runs again.
+    """
 
     methods: tuple[str, ...]
     targets: tuple[str, ...]
+    verified: tuple[str, ...]
 
 
 _selected: Selection | None = None
 
 
-def select(methods: tuple[str, ...], targets: tuple[str, ...] = ()) -> None:
+def select(
+    methods: tuple[str, ...], targets: tuple[str, ...] = (), verified: tuple[str, ...] = ()
+) -> None:
     """Build pipelines for these from now on."""
     global _selected  # noqa: PLW0603  (one run at a time is Kedro's own rule)
-    selection = Selection(methods, targets)
+    selection = Selection(methods, targets, verified)
     if selection == _selected:
         return
     _selected = selection
@@ -47,4 +53,5 @@ def _from_conf() -> Selection:
     project = find_kedro_project(Path.cwd()) or Path.cwd()
     loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="base")
     parameters = parse(RunParameters, loader["parameters"])
-    return Selection(parameters.selected_methods(), resolve_targets(parameters))
+    methods = parameters.selected_methods()
+    return Selection(methods, resolve_targets(parameters), verified=methods)

@@ -45,7 +45,17 @@ class ParameterHook:
                 resolve_recipe(method, parameters.recipes)
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
-        select(methods, targets)
+        select(methods, targets, _verified(context, methods))
+
+
+def _verified(context: Any, methods: tuple[str, ...]) -> tuple[str, ...]:
+    """Methods of `--params`, or else all that have left a record in the cell."""
+    loader = context.config_loader
+    if "methods" in (loader.runtime_params or {}):
+        return methods
+    entry = loader["catalog_reproducibility"]["{method}.reproducibility"]
+    pattern = entry["filepath"].replace("{method}", "*")
+    return tuple(sorted(path.stem for path in Path(context.project_path).glob(pattern)))
 
 
 def _require_dataset(parameters: RunParameters, dataset: str, project: Path) -> None:

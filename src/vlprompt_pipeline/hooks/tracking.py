@@ -134,7 +134,10 @@ def _data_tags(pipeline: Any, catalog: Any) -> dict[str, str]:
 def _logged_outputs(
     pipeline: Any, catalog: Any
 ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """Names of outputs and what to do with them: shared ones, and those in a method's namespace."""
+    """Names of outputs and what to do with them: shared ones, and those in a method's namespace.
+
+    The reproducibility record, which a hook has written, goes with the method's.
+    """
     shared: dict[str, str] = {}
     by_method: dict[str, dict[str, str]] = {}
     for name in sorted(pipeline.all_outputs()):
@@ -142,4 +145,7 @@ def _logged_outputs(
         method, namespaced, _ = name.partition(".")
         if kind is not None:
             (by_method.setdefault(method, {}) if namespaced else shared)[name] = kind
+    for method, outputs in by_method.items():
+        if catalog.exists(record := f"{method}.reproducibility"):
+            outputs[record] = "artifact"
     return shared, by_method
