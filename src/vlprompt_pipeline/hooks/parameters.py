@@ -55,7 +55,7 @@ def _verified(context: Any, methods: tuple[str, ...]) -> tuple[str, ...]:
         return methods
     entry = loader["catalog_reproducibility"]["{method}.reproducibility"]
     pattern = entry["filepath"].replace("{method}", "*")
-    return tuple(sorted(path.stem for path in Path(context.project_path).glob(pattern)))
+    return tuple(sorted(path.parent.name for path in Path(context.project_path).glob(pattern)))
 
 
 def _require_dataset(parameters: RunParameters, dataset: str, project: Path) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
+from kedro.io import DatasetError
 
+from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.hooks.steps import StepHook
 
 if TYPE_CHECKING:
-    from vlprompt_pipeline.reproducibility import Clock, MadeFile
+    from vlprompt_pipeline.reproducibility import Clock, MadeFile, Record
+
+logger = logging.getLogger(__name__)
 
 RECORDED = ("prompt", "packed_prompt", "predictions", "target_predictions")
 """Outputs of a method whose files are in its record."""
@@ -64,7 +69,7 @@ class ReproducibilityHook:
                 ),
             )
             stored = catalog.get(f"{method}.reproducibility")
-            earlier = Record.model_validate(stored.load()) if stored.exists() else None
+            earlier = _earlier(stored)
             if (record := updated(earlier, latest)) != earlier:
                 stored.save(record.model_dump(mode="json"))
 
@@ -84,6 +89,19 @@ class ReproducibilityHook:
     def _found_trained(self, catalog: Any, method: str) -> bool:
         checkpoint = catalog.get("checkpoint_folder").filepath / f"{method}.safetensors"
         return checkpoint.is_file() and checkpoint.stat().st_mtime < self._clock.started.timestamp()
+
+
+def _earlier(stored: Any) -> Record | None:
+    """The record on disk; one that cannot be read is no reason to lose a run at its end."""
+    from vlprompt_pipeline.reproducibility import Record
+
+    if not stored.exists():
+        return None
+    try:
+        return Record.read(stored.load())
+    except (DatasetError, UserError) as error:
+        logger.warning("%s is broken and is written anew (%s)", stored.filepath, error)
+        return None
 
 
 def _recorded_outputs(pipeline: Any) -> dict[str, list[str]]:

@@ -92,7 +92,8 @@ class TrackingHook:
                 for method, outputs in by_method.items():
                     recipe = resolve_recipe(method, self._parameters["recipes"])
                     settings = recipe.model_dump(mode="json", exclude_none=True)
-                    child = run.open_child(method, {"method": method, **tags}, settings)
+                    marks = {"method": method, **tags, **_made_with(catalog, method)}
+                    child = run.open_child(method, marks, settings)
                     with child.ended():
                         child.log_outputs(catalog, outputs)
         except store.StoreError as error:
@@ -129,6 +130,20 @@ def _data_tags(pipeline: Any, catalog: Any) -> dict[str, str]:
         return {}
     mark = catalog.load("dataset_card")["random_split"]
     return {"split": mark} if mark else {}
+
+
+def _made_with(catalog: Any, method: str) -> dict[str, str]:
+    """What lists of runs can be searched by of the environment that made the method's files."""
+    record = f"{method}.reproducibility"
+    if not catalog.exists(record):
+        return {}
+    made = catalog.load(record)["runs"][-1]["environment"]
+    return {
+        "made.commit": str(made["code"]["commit"]),
+        "made.dirty": str(made["code"]["dirty"]),
+        "made.torch": made["versions"]["torch"],
+        "made.cpu": made["hardware"]["cpu"],
+    }
 
 
 def _logged_outputs(

@@ -163,11 +163,9 @@ def _tensors(then: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> Tensors:
     if {name: _form(t) for name, t in then.items()} != {name: _form(t) for name, t in now.items()}:
         return Tensors(identical=False)
     pairs = [(then[name].cpu(), now[name].cpu()) for name in then]
-    identical = all(torch.equal(_bits(one), _bits(other)) for one, other in pairs)
-    gaps = [
-        (one.double() - other.double()).abs().max().item() for one, other in pairs if one.numel()
-    ]
-    return Tensors(identical=identical, max_difference=max(gaps, default=0.0))
+    others = [(one, other) for one, other in pairs if not torch.equal(_bits(one), _bits(other))]
+    gaps = [(one.double() - other.double()).abs().max().item() for one, other in others]
+    return Tensors(identical=not others, max_difference=max(gaps, default=0.0))
 
 
 def _form(tensor: Tensor) -> tuple[torch.dtype, torch.Size]:

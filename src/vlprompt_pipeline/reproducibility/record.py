@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
 
+from vlprompt_pipeline.config import RunParameters, parse
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
 from vlprompt_pipeline.reproducibility.environment import Environment, environment
 
@@ -146,10 +147,20 @@ class Record(_Frozen):
         seed = prompt.provenance["seed"]
         return cls(method=method, seed=seed, hashes=Hashes.of(prompt), files=files, runs=(run,))
 
+    @classmethod
+    def read(cls, values: Any) -> Record:
+        """The record from plain values.
+
+        Raises:
+            ConfigError: they are none.
+        """
+        return parse(cls, values, "reproducibility record")
+
 
 def result_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Those that the results of a method may depend on."""
-    return {key: parameters[key] for key in _RESULT_PARAMETERS}
+    checked = parse(RunParameters, parameters)
+    return checked.model_dump(mode="json", include=set(_RESULT_PARAMETERS))
 
 
 def updated(earlier: Record | None, latest: Record) -> Record:

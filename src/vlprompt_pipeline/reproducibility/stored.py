@@ -41,16 +41,13 @@ def require_unchanged(
                 f"UTC that made it: there is nothing of {record.method} to compare with; put it "
                 "back, or run the cell again"
             )
+    then = prompt.resolved_recipe().model_dump(mode="json")
     now = resolve_recipe(record.method, recipes).model_dump(mode="json")
     changed = {
-        key: values
-        for key, values in differences(prompt.recipe, now).items()
-        if key not in _NO_RESULT
+        key: values for key, values in differences(then, now).items() if key not in _NO_RESULT
     }
     if changed:
-        listed = ", ".join(
-            f"{key} was {then} and is {here}" for key, (then, here) in changed.items()
-        )
+        listed = ", ".join(f"{key} was {was} and is {here}" for key, (was, here) in changed.items())
         raise UserError(
             f"recipes.{record.method} is not the recipe of the stored run: {listed}; verify with "
             "the parameters of that run, or run the cell again"

@@ -52,8 +52,7 @@ def check_stored(
         )
     records, prompts = _halves(stored)
     for record, prompt in zip(records, prompts, strict=True):
-        checked = Record.model_validate(record)
-        require_unchanged(checked, prompt, clip, parameters["recipes"], project)
+        require_unchanged(Record.read(record), prompt, clip, parameters["recipes"], project)
     made = [fresh / str(number) for number in range(folders)]
     for folder in made:
         folder.mkdir()
@@ -78,7 +77,7 @@ def compare_with_stored(
     datasets = (parameters["dataset"], *targets)
     then, now = _halves(scored)
     return compare_method(
-        Record.model_validate(record),
+        Record.read(record),
         _outputs(prompt, packed, then, datasets),
         _outputs(prompt_again, packed_again, now, datasets),
         result_parameters(parameters),
