@@ -69,24 +69,30 @@ class MethodComparison(_Frozen):
     @property
     def same(self) -> bool:
         """Whether everything but seconds was made again, bit for bit."""
-        answered = all(given.equal == given.images for given in self.answers.values())
         made = all(self.made_from.values()) and self.tensors.identical and self.packed_prompt
-        return made and answered and not self.metrics
+        return made and self.same_answers and not self.metrics
+
+    @property
+    def same_answers(self) -> bool:
+        """Whether every image is answered as before."""
+        return all(given.equal == given.images for given in self.answers.values())
 
     def told(self) -> str:
         """What is equal and what is not, in a line."""
         images = sum(given.images for given in self.answers.values())
-        equal = sum(given.equal for given in self.answers.values())
         if self.same:
             return f"same: tensors and packed prompt bit for bit, {images} answers, all metrics"
+        equal = sum(given.equal for given in self.answers.values())
         parts = [f"{name} is another" for name, same in self.made_from.items() if not same]
         if not self.tensors.identical:
             most = self.tensors.max_difference
             parts.append("other tensors" if most is None else f"tensors differ by up to {most:.1e}")
         parts.append("packed prompt " + ("equal" if self.packed_prompt else "differs"))
         parts.append(f"{equal} of {images} answers equal")
-        accuracies = {key: both for key, both in self.metrics.items() if key.endswith("accuracy")}
-        parts += [_then_and_now(key, *both) for key, both in accuracies.items()]
+        accuracies = [key for key in self.metrics if key.endswith("accuracy")]
+        parts += [_then_and_now(key, *self.metrics[key]) for key in accuracies]
+        if others := len(self.metrics) - len(accuracies):
+            parts.append(f"{others} more of the metrics differ")
         return "; ".join(parts)
 
 
@@ -111,7 +117,9 @@ class Verification(_Frozen):
         lines += [f"  {compared.method:<{width}}  {compared.told()}" for compared in self.methods]
         if self.same:
             return "\n".join([*lines, "The cell was made again, bit for bit."])
-        lines.append("The cell was not made again. Between the stored run and this one:")
+        answers = all(compared.same_answers for compared in self.methods)
+        how = "bit for bit, but every answer is the same" if answers else "with the same answers"
+        lines.append(f"The cell was not made again {how}. Between the stored run and this one:")
         reasons = {
             _then_and_now(key, *both): None
             for compared in self.methods
