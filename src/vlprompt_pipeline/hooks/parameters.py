@@ -51,7 +51,7 @@ class ParameterHook:
             raise click.ClickException(str(error)) from None
         context.config_loader["parameters"] = {**values, "recipes": recipes}
         self._protocol = parameters.protocol
-        select(selection)
+        select(selection._replace(verified=_verified(context, selection.methods)))
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
@@ -62,6 +62,16 @@ class ParameterHook:
             require_protocol(run_params["pipeline_names"] or [], self._protocol)
         except ConfigError as error:
             raise click.ClickException(str(error)) from None
+
+
+def _verified(context: Any, methods: tuple[str, ...]) -> tuple[str, ...]:
+    """Methods of `--params`, or else all that have left a record in the cell."""
+    loader = context.config_loader
+    if "methods" in (loader.runtime_params or {}):
+        return methods
+    entry = loader["catalog_reproducibility"]["{method}.reproducibility"]
+    pattern = entry["filepath"].replace("{method}", "*")
+    return tuple(sorted(path.parent.name for path in Path(context.project_path).glob(pattern)))
 
 
 def _require_dataset(parameters: RunParameters, dataset: str, project: Path) -> None:
