@@ -27,8 +27,8 @@ from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import mlflow
-from PIL import Image
 from pictures import BROWSERS, DOCS, LIMIT, PROJECT, make
+from PIL import Image
 
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --disable-sync --no-first-run
     --disable-background-networking --disable-component-update --hide-scrollbars"""

@@ -101,8 +101,13 @@ class TrackingHook:
                 for method, outputs in by_method.items():
                     recipe = resolve_recipe(method, self._parameters["recipes"])
                     settings = recipe.model_dump(mode="json", exclude_none=True)
-                    own = {"method": method, **tags, **_prompt_tag(method, outputs, catalog)}
-                    child = run.open_child(method, own, settings)
+                    marks = {
+                        "method": method,
+                        **tags,
+                        **_made_with(catalog, method),
+                        **_prompt_hash(catalog, method, outputs),
+                    }
+                    child = run.open_child(method, marks, settings)
                     with child.ended():
                         child.log_outputs(catalog, outputs)
         except store.StoreError as error:
@@ -133,7 +138,21 @@ def _data_tags(pipeline: Any, catalog: Any) -> dict[str, str]:
     return {"split": mark} if mark else {}
 
 
-def _prompt_tag(method: str, outputs: dict[str, str], catalog: Any) -> dict[str, str]:
+def _made_with(catalog: Any, method: str) -> dict[str, str]:
+    """What lists of runs can be searched by of the environment that made the method's files."""
+    record = f"{method}.reproducibility"
+    if not catalog.exists(record):
+        return {}
+    made = catalog.load(record)["runs"][-1]["environment"]
+    return {
+        "made.commit": str(made["code"]["commit"]),
+        "made.dirty": str(made["code"]["dirty"]),
+        "made.torch": made["versions"]["torch"],
+        "made.cpu": made["hardware"]["cpu"],
+    }
+
+
+def _prompt_hash(catalog: Any, method: str, outputs: dict[str, str]) -> dict[str, str]:
     """The hash by which a registered model finds the run that its prompt comes from."""
     name = f"{method}.packed_prompt"
     if name not in outputs:
@@ -144,7 +163,10 @@ def _prompt_tag(method: str, outputs: dict[str, str], catalog: Any) -> dict[str,
 def _logged_outputs(
     pipeline: Any, catalog: Any
 ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """Names of outputs and what to do with them: shared ones, and those in a method's namespace."""
+    """Names of outputs and what to do with them: shared ones, and those in a method's namespace.
+
+    The reproducibility record, which a hook has written, goes with the method's.
+    """
     shared: dict[str, str] = {}
     by_method: dict[str, dict[str, str]] = {}
     for name in sorted(pipeline.all_outputs()):
@@ -152,4 +174,7 @@ def _logged_outputs(
         method, namespaced, _ = name.partition(".")
         if kind is not None:
             (by_method.setdefault(method, {}) if namespaced else shared)[name] = kind
+    for method, outputs in by_method.items():
+        if catalog.exists(record := f"{method}.reproducibility"):
+            outputs[record] = "artifact"
     return shared, by_method
