@@ -85,8 +85,8 @@ def test_a_version_says_all_about_itself(registered, client):
 def files_of(client: MlflowClient, method: str, version: str) -> Path:
     """The folder of a version."""
     row = client.get_model_version(f"demo_counts.{method}", version)
-    location = client.get_logged_model(row.model_id).artifact_location
-    return Path(location.removeprefix("file://"))
+    model = client.get_logged_model(row.source.removeprefix("models:/"))
+    return Path(model.artifact_location.removeprefix("file://"))
 
 
 def test_nothing_in_it_is_a_pickle_and_requirements_are_exact(registered, client):

@@ -49,8 +49,10 @@ def test_a_registration_that_is_killed_leaves_a_whole_version_or_none(step, data
     assert second.number == str(1 + made)
     assert registry.holder(NAME, CANDIDATE) == second
     assert registry.holder(NAME, CHAMPION) is None
-    left = {model.model_id for model in open_models(registry)}
-    assert left <= {row.model_id for row in registry.client.search_model_versions("")}
+    logged = registry.client.search_logged_models([registry.experiment])
+    rows = registry.client.search_model_versions(f"name = '{NAME}'")
+    assert {f"models:/{model.model_id}" for model in logged} == {row.source for row in rows}
+    assert all(len(registry.evidence(version)) == 5 for version in registry.versions(NAME))
 
 
 def test_two_registrations_at_once_give_two_whole_versions(database, tmp_path):

@@ -133,7 +133,7 @@ class ModelRegistry:
             self._require_name(draft)
             made = self.client.create_model_version(
                 draft.name,
-                f"models:/{logged.model_id}",
+                _address(logged.model_id),
                 draft.source_run,
                 dict(draft.tags),
                 description=draft.description,
@@ -208,10 +208,10 @@ class ModelRegistry:
         if not open_ones:
             return
         rows = self.client.search_model_versions(f"name = '{name}'", _PAGE)
-        kept = {row.model_id for row in rows}
+        kept = {row.source for row in rows}  # a database keeps no model_id
         for model in open_ones:
             dead = _is_dead(model.tags[_MAKER], model.creation_timestamp)
-            if dead and model.model_id not in kept:
+            if dead and _address(model.model_id) not in kept:
                 self.client.delete_logged_model(model.model_id)
 
     @contextmanager
@@ -247,6 +247,10 @@ def load_classifier(address: str) -> Classifier:
 
 def _found(row: ModelVersion) -> Found:
     return Found(row.name, str(row.version), dict(row.tags))
+
+
+def _address(model_id: str) -> str:
+    return f"models:/{model_id}"
 
 
 def _this_process() -> str:
