@@ -53,7 +53,8 @@ HEAD = """<head>
         for (const part of document.querySelectorAll("[aria-expanded=true]"))
             if (closed.delete(part.textContent.trim())) part.click();
         const now = document.getElementById("root").outerHTML;
-        still = now === before && now.length > 5000 ? still + 1 : 0;
+        const there = document.body.innerText.length > 400; // more than the bar at the side
+        still = now === before && there ? still + 1 : 0;
         if (still === 3) fetch("/settled");
         before = now;
     }, 1000);

@@ -38,7 +38,7 @@ def main(count: int, methods: list[str]) -> None:
     )
     print(f"{'method':24}{'images':>8}{'same top-1':>12}{'accuracy':>10}{'images/s':>10}")
     for method in methods:
-        model = mlflow.pyfunc.load_model(f"models:/{DATASET}.{method}@candidate")
+        model = mlflow.pyfunc.load_model(f"models:/{DATASET}.{method}/{_version(method)}")
         predictions = pd.read_parquet(f"{CELL}/{method}/predictions.parquet")
         rows = predictions[predictions["half"].isin(halves)]
         rows = rows.iloc[np.linspace(0, len(rows) - 1, count).round().astype(int)]
@@ -58,6 +58,14 @@ def main(count: int, methods: list[str]) -> None:
             right += int((said["label"] == truth).sum())
         accuracy, rate = 100 * right / len(rows), len(rows) / seconds
         print(f"{method:24}{len(rows):8}{same:12}{accuracy:10.1f}{rate:10.0f}")
+
+
+def _version(method: str) -> str:
+    """The newest version of seed 1."""
+    rows = mlflow.MlflowClient().search_model_versions(
+        f"name = '{DATASET}.{method}' and tags.seed = '1'", order_by=["version_number DESC"]
+    )
+    return str(rows[0].version)
 
 
 if __name__ == "__main__":

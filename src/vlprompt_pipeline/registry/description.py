@@ -28,7 +28,7 @@ images = pd.DataFrame({{"image": [open("photo.jpg", "rb").read()]}})
 model.predict(images)  # label, score, top_labels, top_scores
 {more}
 ```"""
-_SPACE = "\N{EM SPACE}"  # MLflow's page draws columns without any between them
+_SPACE = "&emsp;"  # MLflow's page draws columns without any between them
 _ANY = (
     'model.predict(images, params={"class_names": ["harbour", "stadium"], "top_k": 2})  # any names'
 )
