@@ -26,7 +26,8 @@ class Comparison:
             `source` is the dataset trained on where targets are scored, else empty; `ranking` the
             metric that orders its methods (that of `average` where there is such a row).
         scores: one row a `KEY`: its columns, then `title, seeds, n_seeds, mean, std, sample_std,
-            low, high, images, published, published_std, delta, inside, published_source, flags`.
+            low, high, images, flags, published, published_std, delta, inside, published_source,
+            published_flags`.
             `metric`, in percent, is one of `base, new, h, mean_of_h` with new classes, else
             `accuracy`; where records have them `generalised_base, generalised_new, generalised_h`,
             and `top5, macro_f1, calibration_error`, with new classes `base_top5, new_top5` and so
@@ -39,13 +40,15 @@ class Comparison:
             (NaN for one seed); `low` and `high` bound the 95 % bootstrap interval over `images`
             test images, of accuracies and `h`. `delta` is `mean - published`; `inside` is `yes`,
             `no` or `not stated` (no variation was printed), empty without published figure.
-            `flags` are sentences joined by "; ", such as `published: transductive`. NaN where
+            `flags` are a tuple of what makes the method's own figure less comparable, by the short
+            names of `flags.MEANINGS`; `published_flags` those of the published figure. NaN where
             there is nothing to say, empty text in columns of text.
         pairs: one row a comparison of two methods on the same images: `family, dataset, shots,
             metric, method, against, difference, low, high, p_value, p_holm, test, verdict`; the
             verdict on `method` is `better`, `worse` or `no difference shown`.
         sizes: one row a (family, method): `family, method, title, trainable_parameters,
-            payload_bytes, file_bytes, fp16_bytes, inference_cost`.
+            payload_bytes, file_bytes, fp16_bytes, inference_cost`, the largest over datasets, shots
+            and seeds.
         missing: one row a cell that was asked for and is not there: `protocol, clip, dataset,
             shots, seed, method, reason, command`; the command makes the cell.
         remarks: what a reader must know, one sentence each: left-out files, mixed fingerprints.
