@@ -36,6 +36,14 @@ def in_sentence(metric: str) -> str:
     return title if title.startswith("H") else title[0].lower() + title[1:]
 
 
+def metric_place(metric: str) -> tuple[int, int, str]:
+    """Sorts metrics: accuracies first, then a kind after the other; what is unknown comes last."""
+    kinds = [kind for kind in _KINDS if metric.endswith(kind)]
+    part = metric.removesuffix(kinds[0]).rstrip("_") if kinds else metric
+    place = list(_PARTS).index(part) if part in _PARTS else -1 if kinds and not part else len(_PARTS)
+    return (list(_KINDS).index(kinds[0]) + 1 if kinds else 0, place, metric)
+
+
 def lower_is_better(metric: str) -> bool:
     """Whether the method with the smallest value is the one to look for."""
     return metric.endswith("calibration_error")

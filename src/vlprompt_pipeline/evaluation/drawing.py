@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -50,7 +51,7 @@ class Canvas:
         self._write(title, (0, 1), 32, size=11.5, color=INK, weight="bold")
         self._write(summary.conditions, (0, 1), 18, size=9, color=MUTED)
         self._write(note, (0, 0), -40, size=8, color=MUTED, va="top", linespacing=1.4)
-        self.styles = _styles(summary)
+        self.styles = styles(summary.per_seed["method"].unique())
         self._drawn: list[tuple[Point, Point]] = []
 
     def line(self, start: Point, end: Point, **style: object) -> None:
@@ -138,14 +139,13 @@ def svg(figure: Figure) -> str:
     return buffer.getvalue()
 
 
-def _styles(summary: Summary) -> dict[str, Style]:
-    """A colour and marker for each method, by the order of the records; zero-shot in ink."""
-    methods = [name for name in summary.per_seed["method"].unique() if name != ZERO_SHOT]
-    styles = {ZERO_SHOT: Style(INK, "X")}
-    for index, method in enumerate(methods):
+def styles(methods: Iterable[str]) -> dict[str, Style]:
+    """A colour and marker for each of some different methods, by their order; zero-shot in ink."""
+    found = {ZERO_SHOT: Style(INK, "X")}
+    for index, method in enumerate(name for name in methods if name != ZERO_SHOT):
         round_, place = divmod(index, len(COLOURS))
-        styles[method] = Style(COLOURS[place], MARKERS[round_ % len(MARKERS)])
-    return styles
+        found[method] = Style(COLOURS[place], MARKERS[round_ % len(MARKERS)])
+    return found
 
 
 def _frame(height: float) -> tuple[float, float, float, float]:
