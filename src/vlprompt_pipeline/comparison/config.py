@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 
 from vlprompt_pipeline.config import DatasetName, Parameters, Several
 
 Protocol = Literal["base_to_new", "few_shot", "cross_dataset", "domain_generalisation"]
+_Value = TypeVar("_Value")
+Axis = Annotated[Annotated[tuple[_Value, ...], Field(min_length=1)] | None, Several]
+"""Some values, or none for those found on disk."""
 
 
 class BenchmarkReportParameters(Parameters):
@@ -27,10 +30,15 @@ class BenchmarkReportParameters(Parameters):
         sweep: how a command that makes a missing cell begins, its environment with it.
     """
 
-    protocols: Annotated[tuple[Protocol, ...] | None, Several] = None
-    datasets: Annotated[tuple[DatasetName, ...] | None, Several] = None
-    shots: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, Several] = None
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...] | None, Several] = None
-    methods: Annotated[tuple[str, ...] | None, Several] = None
+    protocols: Axis[Protocol] = None
+    datasets: Axis[DatasetName] = None
+    shots: Axis[Annotated[int, Field(ge=1)]] = None
+    seeds: Axis[Annotated[int, Field(ge=0)]] = None
+    methods: Axis[str] = None
     against: Annotated[tuple[str, ...], Several]
     sweep: str
+
+    def with_prefix(self, prefix: str) -> BenchmarkReportParameters:
+        """The same with datasets named as in results, such as `miniature_dtd`."""
+        datasets = self.datasets and tuple(f"{prefix}{name}" for name in self.datasets)
+        return self.model_copy(update={"datasets": datasets})

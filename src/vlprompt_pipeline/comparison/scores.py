@@ -13,7 +13,7 @@ import numpy.typing as npt
 from vlprompt_pipeline.comparison.cells import Part, Result, Scored
 from vlprompt_pipeline.comparison.families import Family
 from vlprompt_pipeline.comparison.results import AVERAGE
-from vlprompt_pipeline.evaluation.metrics import h_of_averages, harmonic_mean
+from vlprompt_pipeline.evaluation.metrics import harmonic_mean
 from vlprompt_pipeline.evaluation.records import Score
 from vlprompt_pipeline.evaluation.statistics import Interval, accuracy_interval, h_interval
 
@@ -23,7 +23,11 @@ HARMONIC = {
     "generalised_h": ("generalised_base", "generalised_new"),
 }
 """The harmonic means and the accuracies they are of."""
-FURTHER = {"top5": "top5_accuracy", "macro_f1": "macro_f1", "calibration_error": "calibration_error"}
+FURTHER = {
+    "top5": "top5_accuracy",
+    "macro_f1": "macro_f1",
+    "calibration_error": "calibration_error",
+}
 """Metrics beside accuracy by their field of a record's score."""
 
 
@@ -71,8 +75,7 @@ def ranking(family: Family) -> str:
 def aggregates(family: Family) -> dict[Place, Aggregate]:
     """Every dataset's scores, then the averages over datasets."""
     found = {
-        place: _aggregate(place.dataset, by_seed)
-        for place, by_seed in by_place(family).items()
+        place: _aggregate(place.dataset, by_seed) for place, by_seed in by_place(family).items()
     }
     return found | dict(_averages(family, found))
 
@@ -139,7 +142,7 @@ def _further(half: str, scored: Sequence[Scored]) -> dict[str, Value]:
 
 
 def _field(score: Score, field: str) -> float | None:
-    return getattr(score, field)
+    return getattr(score, field, None)
 
 
 def _harmonic(name: str, base: Value, new: Value) -> dict[str, Value]:
@@ -171,27 +174,23 @@ def _average(members: Sequence[Aggregate]) -> Aggregate:
 
     Over seeds an average varies if all datasets have the same seeds, else nobody can say.
     """
-    seeds = {member.seeds for member in members}
-    values: dict[str, Value] = {}
-    for name in members[0].values:
-        each = [member.values.get(name) for member in members]
-        if None in each or name in HARMONIC or name == "mean_of_h":
-            continue
-        per_seed = np.mean([value.per_seed for value in each], axis=0) if len(seeds) == 1 else ()
-        values[name] = Value(
-            float(np.mean([value.mean for value in each])),
-            tuple(float(value) for value in per_seed),
-            images=math.fsum(value.images for value in each),
-        )
+    names = [name for name in members[0].values if name not in HARMONIC and name != "mean_of_h"]
+    values = {name: value for name in names if (value := _mean_over(members, name))}
     for name, halves in HARMONIC.items():
         if all(half in values for half in halves):
             values |= _harmonic(name, *(values[half] for half in halves))
     if "h" in values:
-        each = [member.values["h"] for member in members]
-        per_seed = np.mean([value.per_seed for value in each], axis=0) if len(seeds) == 1 else ()
-        values["mean_of_h"] = Value(
-            float(np.mean([value.mean for value in each])),
-            tuple(float(value) for value in per_seed),
-            images=values["h"].images,
-        )
-    return Aggregate(tuple(sorted(set().union(*seeds))), values)
+        values["mean_of_h"] = _mean_over(members, "h")
+    seeds = set().union(*(member.seeds for member in members))
+    return Aggregate(tuple(sorted(seeds)), values)
+
+
+def _mean_over(members: Sequence[Aggregate], name: str) -> Value | None:
+    """None if a dataset lacks the metric."""
+    each = [member.values.get(name) for member in members]
+    if None in each:
+        return None
+    same = len({member.seeds for member in members}) == 1
+    per_seed = np.mean([value.per_seed for value in each], axis=0).tolist() if same else ()
+    mean = float(np.mean([value.mean for value in each]))
+    return Value(mean, tuple(per_seed), images=math.fsum(value.images for value in each))
