@@ -18,7 +18,14 @@ STAGES = (
     "evaluation",
     "reporting",
 )
-APART = ("data_download", "data_check", "few_shot_sets", "demo_pretraining", "analysis")
+APART = (
+    "data_download",
+    "data_check",
+    "few_shot_sets",
+    "demo_pretraining",
+    "analysis",
+    "benchmark_report",
+)
 """What is run for itself alone."""
 
 

@@ -26,6 +26,7 @@ class ParameterHook:
         """Check everything under conf and `--params`."""
         # imported here: `kedro --version` and its like need neither pydantic nor torch
         from vlprompt_pipeline.analysis.config import AnalysisParameters
+        from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
         from vlprompt_pipeline.config import RunParameters, parse
         from vlprompt_pipeline.demo import PretrainingConfig
         from vlprompt_pipeline.evaluation.targets import resolve_targets
@@ -36,6 +37,7 @@ class ParameterHook:
             parameters = parse(RunParameters, values)
             parse(PretrainingConfig, parameters.demo_pretraining, "demo_pretraining")
             parse(AnalysisParameters, parameters.analysis, "analysis")
+            parse(BenchmarkReportParameters, parameters.benchmark_report, "benchmark_report")
             _require_one_place(values, context.config_loader)
             targets = resolve_targets(parameters)
             for dataset in (parameters.dataset, *targets):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vlprompt_pipeline.hooks.mlflow_store import OpenRun
 
 # A recipe is logged with its method.
-_NOT_LOGGED = {"recipes", "demo_pretraining", "analysis", "tracking"}
+_NOT_LOGGED = {"recipes", "demo_pretraining", "analysis", "benchmark_report", "tracking"}
 
 
 class TrackingHook:

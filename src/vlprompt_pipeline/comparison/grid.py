@@ -1,0 +1,156 @@
+"""The asked grid against what is on disk: which cells are missing, why, and what makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import product
+from typing import NamedTuple
+
+from vlprompt_pipeline.benchmarks import BENCHMARKS
+from vlprompt_pipeline.comparison.cells import cell_place
+from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
+from vlprompt_pipeline.comparison.families import FEW_SHOT
+from vlprompt_pipeline.evaluation.records import CellRecord, Problem
+
+Row = dict[str, object]
+SHIFTS = "domain_generalisation"
+_HAVE_SHIFTS = {benchmark.shift_of for benchmark in BENCHMARKS.values()}
+
+
+class Conditions(NamedTuple):
+    """The configuration that the report is run with, and so the commands that it names."""
+
+    clip: str
+    dataset_prefix: str = ""
+
+
+class Coordinates(NamedTuple):
+    """A method in a cell, whatever its fingerprints."""
+
+    protocol: str
+    clip: str
+    dataset: str
+    shots: int
+    seed: int
+    method: str
+
+    @property
+    def place(self) -> str:
+        """Where the catalog keeps it."""
+        return cell_place(
+            self.clip, self.dataset, self.protocol, self.shots, self.seed, self.method
+        )
+
+
+def asked_for(records: Sequence[CellRecord], asked: BenchmarkReportParameters) -> list[CellRecord]:
+    """The records within the asked grid, with the methods that were asked for."""
+    kept = []
+    for record in records:
+        cell = record.cell
+        axes = (
+            (asked.protocols, cell.protocol),
+            (asked.datasets, cell.dataset),
+            (asked.shots, cell.shots),
+            (asked.seeds, cell.seed),
+        )
+        methods = record.methods
+        if asked.methods is not None:
+            methods = tuple(result for result in methods if result.method in asked.methods)
+        if methods and all(values is None or value in values for values, value in axes):
+            kept.append(record.model_copy(update={"methods": methods}))
+    return kept
+
+
+def coordinates(records: Sequence[CellRecord]) -> set[Coordinates]:
+    """What is there."""
+    return {
+        Coordinates(
+            record.cell.protocol,
+            record.cell.clip,
+            record.cell.dataset,
+            record.cell.shots,
+            record.cell.seed,
+            result.method,
+        )
+        for record in records
+        for result in record.methods
+    }
+
+
+def missing(
+    records: Sequence[CellRecord],
+    problems: Sequence[Problem],
+    predicted: Mapping[str, object],
+    asked: BenchmarkReportParameters,
+    run: Conditions,
+) -> list[Row]:
+    """One row a cell that was asked for and has no record, with the reason and a command.
+
+    An axis that was not asked for has the values found with the same protocol and CLIP and, but
+    for few-shot curves, the same shots: a hole is what would be a hole in a table.
+
+    Args:
+        records: those within the asked grid.
+        problems: records that could not be read, by place.
+        predicted: predictions by place.
+        asked: the grid.
+        run: what holds for the commands without being named in them.
+    """
+    there = coordinates(records)
+    unread = {problem.name: problem.reason for problem in problems}
+    return [
+        {
+            **one._asdict(),
+            "reason": _reason(one, unread, predicted),
+            "command": _command(one, asked.sweep, run),
+        }
+        for one in sorted(set(_grid(there, asked, run)) - there)
+    ]
+
+
+def _grid(
+    there: set[Coordinates], asked: BenchmarkReportParameters, run: Conditions
+) -> Iterator[Coordinates]:
+    for protocol in asked.protocols or sorted({one.protocol for one in there}):
+        same = [one for one in there if one.protocol == protocol]
+        for clip in sorted({one.clip for one in same}) or [run.clip]:
+            alike = [one for one in same if one.clip == clip]
+            shots = asked.shots or sorted({one.shots for one in alike or there})
+            together = [tuple(shots)] if protocol == FEW_SHOT else [(count,) for count in shots]
+            for counts in together:
+                own = [one for one in alike if one.shots in counts]
+                yield from _product(protocol, clip, counts, own or alike or there, asked)
+
+
+def _product(
+    protocol: str,
+    clip: str,
+    shots: Sequence[int],
+    found: Collection[Coordinates],
+    asked: BenchmarkReportParameters,
+) -> Iterator[Coordinates]:
+    datasets = asked.datasets or sorted({one.dataset for one in found})
+    seeds = asked.seeds or sorted({one.seed for one in found})
+    methods = asked.methods or sorted({one.method for one in found})
+    for dataset, count, seed, method in product(datasets, shots, seeds, methods):
+        if protocol != SHIFTS or dataset in _HAVE_SHIFTS:
+            yield Coordinates(protocol, clip, dataset, count, seed, method)
+
+
+def _reason(one: Coordinates, unread: Mapping[str, str], predicted: Mapping[str, object]) -> str:
+    if one.place in unread:
+        return f"its record {unread[one.place]}"
+    if one.place in predicted:
+        return "there are predictions, but no record: the run was cut short"
+    return "not run yet"
+
+
+def _command(one: Coordinates, sweep: str, run: Conditions) -> str:
+    """What makes the cell alone; none for another CLIP, which has another configuration."""
+    if one.clip != run.clip:
+        return ""
+    dataset = one.dataset.removeprefix(run.dataset_prefix)
+    return (
+        f"{sweep} --datasets={dataset} --shots={one.shots} --seeds={one.seed} "
+        f"--params=protocol={one.protocol},methods={one.method}"
+    )

@@ -1,0 +1,102 @@
+"""Tables of a comparison as LaTeX for `\\input`, with booktabs.
+
+The standard deviation is the index of a score, arrow and difference to the published figure its
+exponent: nine methods fit the width of a page in \\small.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+import pandas as pd
+
+from vlprompt_pipeline.comparison.layout import Block, Cell, TextTable
+
+_HEAD = "% In the preamble: \\usepackage{booktabs}\n"
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"$|$",
+    "λ": r"$\lambda$",
+    "±": r"$\pm$",
+    "≤": r"$\leq$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "−": r"$-$",
+    "–": "--",
+    "·": r"$\cdot$",
+}
+_ARROWS = {"better": r"\uparrow", "worse": r"\downarrow"}
+
+
+def to_latex(tables: Sequence[TextTable]) -> str:
+    """One `table` environment a table; captions say what marks mean."""
+    return "\n".join([_HEAD, *(_table(table) for table in tables)])
+
+
+def escape(text: str) -> str:
+    """Text as pdfTeX sets it; a character that it has no glyph for becomes its plain form or `?`."""
+    return "".join(_SPECIAL.get(character) or _known(character) for character in text)
+
+
+def _known(character: str) -> str:
+    if character.isspace():
+        return " "
+    if character <= "\u017f":  # Latin, with accents
+        return character
+    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    return "".join(_SPECIAL.get(one, one) for one in plain) or "?"
+
+
+def _table(table: TextTable) -> str:
+    width = table.stubs + len(table.columns)
+    stubs = ["Dataset", ""] if table.stubs == 2 else ["Method"]
+    body = "\n\\midrule\n".join(_block(block, table.stubs) for block in table.blocks)
+    caption = f"{table.title[0].upper()}{table.title[1:]}. {' '.join(table.notes)}"
+    return "\n".join(
+        [
+            r"\begin{table*}",
+            r"\centering\small\setlength{\tabcolsep}{3pt}",
+            rf"\caption{{{escape(caption)}}}",
+            rf"\label{{tab:{table.name}}}",
+            rf"\begin{{tabular}}{{{'l' * table.stubs}{'c' * (width - table.stubs)}}}",
+            r"\toprule",
+            _row([escape(text) for text in (*stubs, *table.columns)]),
+            r"\midrule",
+            body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table*}",
+            "",
+        ]
+    )
+
+
+def _block(block: Block, stubs: int) -> str:
+    rows = []
+    for number, line in enumerate(block.lines):
+        title = [escape(block.title) if number == 0 else ""] if stubs == 2 else []
+        rows.append(_row([*title, escape(line.title), *map(_cell, line.cells)]))
+    return "\n".join(rows)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"{' & '.join(cells)} \\\\"
+
+
+def _cell(cell: Cell | None) -> str:
+    if cell is None:
+        return "--"
+    mean = f"{cell.mean:.2f}"
+    text = rf"\mathbf{{{mean}}}" if cell.best else mean
+    if cell.seeds > 1 and pd.notna(cell.std):
+        text += rf"_{{\pm {cell.std:.2f}}}"
+    above = _ARROWS.get(cell.verdict, "")
+    if pd.notna(cell.delta):
+        above += f"({cell.delta:+.2f})"
+    return f"${text}^{{{above}}}$" if above else f"${text}$"
