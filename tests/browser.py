@@ -9,14 +9,19 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 _FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --disable-sync --no-first-run
     --disable-background-networking --disable-component-update --hide-scrollbars
-    --remote-debugging-pipe""".split()
+    --remote-debugging-pipe"""
+_START = "import os, sys; [os.dup2(int(a), b) for a, b in zip(sys.argv[1:3], (3, 4))]; "
+_START += "os.execv(sys.argv[3], sys.argv[3:])"  # the browser reads 3 and writes 4
 _PATIENCE = 60.0
 """Seconds for an answer."""
 
@@ -29,14 +34,10 @@ class Browser:
         commands, self._commands = _pipe()
         self._answers, answers = _pipe()
 
-        def place() -> None:  # the browser reads 3 and writes 4
-            os.dup2(commands, 3)
-            os.dup2(answers, 4)
-
+        launcher = [sys.executable, "-c", _START, str(commands), str(answers)]
         self._process = subprocess.Popen(
-            [CHROMIUM, *_FLAGS, f"--user-data-dir={folder}", "about:blank"],
-            preexec_fn=place,
-            pass_fds=(3, 4),
+            [*launcher, CHROMIUM, *_FLAGS.split(), f"--user-data-dir={folder}", "about:blank"],
+            pass_fds=(commands, answers),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -121,7 +122,7 @@ class Browser:
             self._loaded = True
         elif event == "Runtime.exceptionThrown":
             self.errors.append(str(params["exceptionDetails"]))
-        elif event == "Runtime.consoleAPICalled" or event == "Log.entryAdded":
+        elif event in {"Runtime.consoleAPICalled", "Log.entryAdded"}:
             self.errors.append(str(params))
         return message
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
+from vlprompt_pipeline.comparison.compare import COLUMNS
 from vlprompt_pipeline.comparison.results import AVERAGE, Comparison
 
 PROTOCOLS = ("base_to_new", "few_shot", "cross_dataset", "domain_generalisation")
@@ -23,27 +24,11 @@ METHODS = {
     "promptsrc": "PromptSRC",
     "tip_adapter": "Tip-Adapter-F",
 }
-DATASETS = (
-    "imagenet caltech101 oxford_pets stanford_cars oxford_flowers food101 fgvc_aircraft sun397 dtd "
-    "eurosat ucf101"
-).split()
+DATASETS = ["imagenet", "caltech101", "oxford_pets", "stanford_cars", "oxford_flowers", "food101"]
+DATASETS += ["fgvc_aircraft", "sun397", "dtd", "eurosat", "ucf101"]
 SHIFTED = ["imagenet", "imagenet_v2", "imagenet_sketch", "imagenet_a", "imagenet_r"]
 SEEDS = (1, 2, 3)
 SHOTS = (1, 2, 4, 8, 16)
-FAMILY_COLUMNS = (
-    "family title protocol clip weights_sha256 template_set shots source ranking".split()
-)
-SCORE_COLUMNS = (
-    "family dataset shots method metric title seeds n_seeds mean std sample_std low high images "
-    "flags published published_std delta inside published_source published_flags"
-).split()
-PAIR_COLUMNS = (
-    "family dataset shots metric method against difference low high p_value p_holm test verdict"
-).split()
-SIZE_COLUMNS = (
-    "family method title trainable_parameters payload_bytes file_bytes fp16_bytes inference_cost"
-).split()
-MISSING_COLUMNS = "protocol clip dataset shots seed method reason command".split()
 NOTHING = float("nan")
 _BASE_NEW = ("base", "new", "generalised_base", "generalised_new")
 _FURTHER = ("top5", "macro_f1", "calibration_error")
@@ -60,11 +45,11 @@ def comparison(
     """Every cell of the grid, finished; one family a protocol."""
     parts = [_one(protocol, methods, datasets, seeds) for protocol in protocols]
     return Comparison(
-        families=_frame(FAMILY_COLUMNS, (part[0] for part in parts)),
-        scores=_frame(SCORE_COLUMNS, (row for part in parts for row in part[1])),
-        pairs=_frame(PAIR_COLUMNS, (row for part in parts for row in part[2])),
-        sizes=_frame(SIZE_COLUMNS, (row for part in parts for row in part[3])),
-        missing=_frame(MISSING_COLUMNS, ()),
+        families=_frame("families", (part[0] for part in parts)),
+        scores=_frame("scores", (row for part in parts for row in part[1])),
+        pairs=_frame("pairs", (row for part in parts for row in part[2])),
+        sizes=_frame("sizes", (row for part in parts for row in part[3])),
+        missing=_frame("missing", ()),
         remarks=tuple(remarks),
     )
 
@@ -83,15 +68,13 @@ def with_holes(whole: Comparison) -> Comparison:
             "seed": seed,
             "method": "cocoop",
             "reason": "no record on disk" if seed < 3 else "metrics.json: is not valid JSON",
-            "command": f"kedro run --env=vit_b16 --params=dataset=eurosat,methods=cocoop,seed={seed}",
+            "command": f"kedro sweep --datasets=eurosat --shots=16 --seeds={seed}",
         }
         for seed in SEEDS
     ]
     blurred = scores[~gone].copy()
     blurred.loc[blurred["method"] == "kgcoop", ["low", "high"]] = NOTHING
-    return replace(
-        whole, scores=blurred, pairs=pairs[~paired], missing=_frame(MISSING_COLUMNS, missing)
-    )
+    return replace(whole, scores=blurred, pairs=pairs[~paired], missing=_frame("missing", missing))
 
 
 def with_flags(whole: Comparison) -> Comparison:
@@ -201,7 +184,7 @@ def _score(
         "published": published,
         "published_std": stated,
         "delta": mean - published,
-        "inside": "" if not printed else inside if stated == stated else "not stated",
+        "inside": "" if not printed else inside if stated > 0 else "not stated",
         "published_source": "A paper, Table 1" if printed else "",
         "published_flags": (),
     }
@@ -258,5 +241,5 @@ def _sizes(family: dict[str, object], methods: dict[str, str]) -> Iterator[dict[
         }
 
 
-def _frame(columns: Sequence[str], rows) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=list(columns))
+def _frame(table: str, rows: Iterable[dict[str, object]]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=COLUMNS[table].split())

@@ -38,10 +38,14 @@ def in_sentence(metric: str) -> str:
 
 def metric_place(metric: str) -> tuple[int, int, str]:
     """Sorts metrics: accuracies first, then a kind after the other; what is unknown comes last."""
-    kinds = [kind for kind in _KINDS if metric.endswith(kind)]
-    part = metric.removesuffix(kinds[0]).rstrip("_") if kinds else metric
-    place = list(_PARTS).index(part) if part in _PARTS else -1 if kinds and not part else len(_PARTS)
-    return (list(_KINDS).index(kinds[0]) + 1 if kinds else 0, place, metric)
+    kind = next((kind for kind in _KINDS if metric.endswith(kind)), "")
+    part = metric.removesuffix(kind).rstrip("_")
+    parts = ["", *_PARTS]
+    return (
+        [*_KINDS].index(kind) + 1 if kind else 0,
+        parts.index(part) if part in parts else len(parts),
+        metric,
+    )
 
 
 def lower_is_better(metric: str) -> bool:

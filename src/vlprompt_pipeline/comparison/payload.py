@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from math import isnan
 from numbers import Real
 
 import pandas as pd
@@ -14,17 +14,13 @@ from vlprompt_pipeline.evaluation import drawing
 from vlprompt_pipeline.evaluation.records import ZERO_SHOT
 from vlprompt_pipeline.evaluation.wording import seeds_text
 
-_SCORES = (
-    "dataset shots method metric seeds n_seeds mean std sample_std low high images flags published "
-    "published_std delta inside published_source published_flags"
-).split()
-_PAIRS = (
-    "dataset shots metric method against difference low high p_value p_holm test verdict"
-).split()
-_SIZES = (
-    "method trainable_parameters payload_bytes file_bytes fp16_bytes inference_cost"
-).split()
-_MISSING = "protocol clip dataset shots method reason seeds command".split()
+_COLUMNS = {
+    "scores": "dataset shots method metric seeds n_seeds mean std sample_std low high images flags "
+    "published published_std delta inside published_source published_flags",
+    "pairs": "dataset shots metric method against difference low high p_value p_holm test verdict",
+    "sizes": "method trainable_parameters payload_bytes file_bytes fp16_bytes inference_cost",
+    "missing": "protocol clip dataset shots method reason seeds command",
+}
 _DIGITS = 3
 """Of percentages: a hundredth of what a table shows."""
 _HIDDEN = {"mean_of_h"}
@@ -57,7 +53,7 @@ def payload(comparison: Comparison) -> dict[str, object]:
         },
         "flags": {flag: MEANINGS[flag] for flag in _flags(scores)},
         "families": [family(comparison, name) for name in comparison.families["family"]],
-        "missing": _table(missing_cells(comparison.missing), _MISSING),
+        "missing": _table(missing_cells(comparison.missing), "missing"),
     }
 
 
@@ -80,23 +76,23 @@ def family(comparison: Comparison, name: str) -> dict[str, object]:
         ),
         "metrics": sorted(set(scores["metric"]) - _HIDDEN, key=metric_place),
         "shots": sorted(_different(scores["shots"])),
-        "scores": _table(scores.assign(seeds=scores["seeds"].map(seeds_text)), _SCORES),
-        "pairs": _table(comparison.of(name, "pairs"), _PAIRS),
-        "sizes": _table(comparison.of(name, "sizes"), _SIZES),
+        "scores": _table(scores.assign(seeds=scores["seeds"].map(seeds_text)), "scores"),
+        "pairs": _table(comparison.of(name, "pairs"), "pairs"),
+        "sizes": _table(comparison.of(name, "sizes"), "sizes"),
     }
 
 
 def missing_cells(missing: pd.DataFrame) -> pd.DataFrame:
     """One row for all seeds that are missing for the same reason, with the first one's command."""
     return (
-        missing.groupby("protocol clip dataset shots method reason".split(), sort=False)
+        missing.groupby(["protocol", "clip", "dataset", "shots", "method", "reason"], sort=False)
         .agg(seeds=("seed", lambda seeds: seeds_text(sorted(seeds))), command=("command", "first"))
         .reset_index()
     )
 
 
-def _table(rows: pd.DataFrame, columns: Iterable[str]) -> Mapping[str, object]:
-    names = list(columns)
+def _table(rows: pd.DataFrame, name: str) -> dict[str, object]:
+    names = _COLUMNS[name].split()
     return {
         "columns": names,
         "rows": [[_plain(value) for value in row] for row in rows[names].itertuples(index=False)],
@@ -107,7 +103,7 @@ def _plain(value: object) -> object:
     """As JSON has it: NaN as None, numbers rounded."""
     if isinstance(value, tuple | str):
         return value
-    if not isinstance(value, Real) or value != value:
+    if not isinstance(value, Real) or isnan(value):
         return None
     return round(float(value), _DIGITS) if value % 1 else int(value)
 

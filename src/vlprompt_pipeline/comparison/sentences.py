@@ -144,9 +144,11 @@ def _published(scores: pd.DataFrame) -> list[str]:
 
 
 def _missing(cells: int) -> str:
-    if not cells:
-        return "none that was asked for is missing"
-    return f"{cells:,} that {'was' if cells == 1 else 'were'} asked for {'is' if cells == 1 else 'are'} missing"
+    if cells < 2:
+        return (
+            "one that was asked for is missing" if cells else "none that was asked for is missing"
+        )
+    return f"{cells:,} that were asked for are missing"
 
 
 def _count(number: int, noun: str) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from vlprompt_pipeline.evaluation.label_placement import Point, label_points
 from vlprompt_pipeline.evaluation.records import ZERO_SHOT
-from vlprompt_pipeline.evaluation.summary import Summary
 
 INK, MUTED, FAINT, PAPER = "#1f2328", "#59636e", "#d1d9e0", "#ffffff"
 # Okabe and Ito's colours, told apart with any colour vision, less black and the yellow that white
@@ -40,7 +40,16 @@ class Canvas:
         styles: the style of each method by name.
     """
 
-    def __init__(self, summary: Summary, *, title: str, note: str, x: str, y: str) -> None:
+    def __init__(
+        self,
+        looks: Mapping[str, Style],
+        *,
+        title: str,
+        conditions: str,
+        note: str,
+        x: str,
+        y: str,
+    ) -> None:
         figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=160, facecolor=PAPER)
         self.axes = figure.add_axes(_frame(_HEIGHT), facecolor="none")
         self.axes.spines[["top", "right"]].set_visible(False)
@@ -49,9 +58,9 @@ class Canvas:
         self.axes.set_xlabel(x, color=INK, fontsize=9.5)
         self.axes.set_ylabel(y, color=INK, fontsize=9.5)
         self._write(title, (0, 1), 32, size=11.5, color=INK, weight="bold")
-        self._write(summary.conditions, (0, 1), 18, size=9, color=MUTED)
+        self._write(conditions, (0, 1), 18, size=9, color=MUTED)
         self._write(note, (0, 0), -40, size=8, color=MUTED, va="top", linespacing=1.4)
-        self.styles = styles(summary.per_seed["method"].unique())
+        self.styles = looks
         self._drawn: list[tuple[Point, Point]] = []
 
     def line(self, start: Point, end: Point, **style: object) -> None:
@@ -146,6 +155,13 @@ def styles(methods: Iterable[str]) -> dict[str, Style]:
         round_, place = divmod(index, len(COLOURS))
         found[method] = Style(COLOURS[place], MARKERS[round_ % len(MARKERS)])
     return found
+
+
+def limits_around(values: pd.Series, reach: pd.Series, *, least: float) -> tuple[float, float]:
+    """From the lowest to the highest `value ± reach`, `least` or more, and a tenth on each side."""
+    low, high = (values - reach).min(), (values + reach).max()
+    span = 1.2 * max(high - low, least)
+    return (low + high - span) / 2, (low + high + span) / 2
 
 
 def _frame(height: float) -> tuple[float, float, float, float]:
