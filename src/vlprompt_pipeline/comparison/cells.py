@@ -127,7 +127,7 @@ def _expected(key: GroupKey, method: MethodResult, place: str) -> Iterator[_Expe
     yield _Expected(Part(key.data, own), method.base, place, "base")
     if method.new is not None:
         yield _Expected(Part(key.data, "new"), method.new, place, "new")
-    if (both := getattr(method, "generalised", None)) is not None:
+    if (both := method.generalised) is not None:
         for half, score in (("generalised_base", both.base), ("generalised_new", both.new)):
             yield _Expected(Part(key.data, half), score, place, half)
     for (target, _, _, mark), score in zip(key.targets, method.targets, strict=False):

@@ -1,7 +1,7 @@
-"""Tables of a comparison as LaTeX for `\\input`, with booktabs.
+r"""Tables of a comparison as LaTeX for `\input`, with booktabs.
 
 The standard deviation is the index of a score, arrow and difference to the published figure its
-exponent: nine methods fit the width of a page in \\small.
+exponent: nine methods fit the width of a page in small print.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def to_latex(tables: Sequence[TextTable]) -> str:
 
 
 def escape(text: str) -> str:
-    """Text as pdfTeX sets it; a character that it has no glyph for becomes its plain form or `?`."""
+    """Text as pdfTeX sets it; a character it has no glyph for becomes its plain form, or `?`."""
     return "".join(_SPECIAL.get(character) or _known(character) for character in text)
 
 

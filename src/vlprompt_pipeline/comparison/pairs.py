@@ -6,9 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from vlprompt_pipeline.comparison.cells import Result
 from vlprompt_pipeline.comparison.families import Family
-from vlprompt_pipeline.comparison.scores import HARMONIC, Place, by_place, stacked
+from vlprompt_pipeline.comparison.results import AVERAGE
+from vlprompt_pipeline.comparison.seeds import (
+    HARMONIC,
+    Place,
+    Places,
+    Right,
+    averages,
+    places,
+    rights,
+)
+from vlprompt_pipeline.evaluation.average_statistics import compare_averages
 from vlprompt_pipeline.evaluation.statistics import (
     Paired,
     compare_accuracy,
@@ -19,6 +28,8 @@ from vlprompt_pipeline.evaluation.statistics import (
 from vlprompt_pipeline.evaluation.wording import join
 
 Row = dict[str, object]
+Couple = dict[str, tuple[Right, Right]]
+"""Right or wrong of two methods over the same seeds and images, by the name of the accuracy."""
 
 
 class _Test(NamedTuple):
@@ -31,19 +42,23 @@ class _Test(NamedTuple):
 def pairs(family: Family, against: Sequence[str]) -> tuple[list[Row], list[str]]:
     """One row a test, and what could not be compared and why, one sentence each.
 
-    Every method of a dataset is compared with each of `against`, over the seeds that both have.
-    Holm's adjustment is over all tests of one metric in the family, which is one table (our
-    choice): a verdict in it is wrong in at most one of twenty tables.
+    Every method of a dataset is compared with each of `against`, over the seeds that both have,
+    and so are averages over datasets. Holm's adjustment is over all tests of one metric in the
+    family, which is one table (our choice): the chance that any verdict of a metric in a table is
+    wrong is at most 5 %.
     """
-    places = by_place(family)
+    known = places(family)
+    members = averages(family, known)
     tests: dict[str, list[_Test]] = defaultdict(list)
-    other_images: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for place, other in _couples(list(places), against):
-        found = list(_tests(place, other, places[place], places[place._replace(method=other)]))
+    uncompared: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for place, other in _couples([*known, *members], against):
+        own = members.get(place, (place,))
+        couples = [_couple(known, one, one._replace(method=other)) for one in own]
+        found = list(_tests(place, other, couples))
         for test in found:
             tests[test.metric].append(test)
-        if not found:
-            other_images[place.method, other].append(place.dataset)
+        if not found and place.dataset != AVERAGE:
+            uncompared[place.method, other].append(place.dataset)
     rows = [
         _row(family.name, test, p_holm)
         for same in tests.values()
@@ -52,49 +67,57 @@ def pairs(family: Family, against: Sequence[str]) -> tuple[list[Row], list[str]]
     remarks = [
         f"{family.title}: {method} and {other} are not compared on {join(sorted(set(datasets)))}: "
         "they have no seed with predictions of the same images in common."
-        for (method, other), datasets in other_images.items()
+        for (method, other), datasets in uncompared.items()
     ]
     return rows, remarks
 
 
-def _couples(places: Sequence[Place], against: Sequence[str]) -> Iterator[tuple[Place, str]]:
+def _couples(known: Sequence[Place], against: Sequence[str]) -> Iterator[tuple[Place, str]]:
     """Each two methods once."""
-    done: set[frozenset[object]] = set()
-    known = set(places)
+    there = set(known)
+    done: set[frozenset[Place]] = set()
     for other in against:
-        for place in places:
+        for place in known:
             partner = place._replace(method=other)
             couple = frozenset((place, partner))
-            if place.method != other and partner in known and couple not in done:
+            if place.method != other and partner in there and couple not in done:
                 done.add(couple)
                 yield place, other
 
 
-def _tests(
-    place: Place, other: str, mine: dict[int, Result], theirs: dict[int, Result]
-) -> Iterator[_Test]:
+def _couple(known: Places, place: Place, other: Place) -> Couple:
+    """Over the seeds that both have."""
+    mine, theirs = known[place], known[other]
     seeds = [seed for seed in mine if seed in theirs]
-    one, two = [mine[seed] for seed in seeds], [theirs[seed] for seed in seeds]
     if not seeds:
-        return
-    common = [
-        part.half
-        for part in one[0].parts
-        if part.dataset == place.dataset
-        and all(part in result.parts for result in (*one, *two))
-        and stacked(place.dataset, part.half, [*one, *two]) is not None
-    ]
-    rights = {
-        half: (stacked(place.dataset, half, one), stacked(place.dataset, half, two))
-        for half in common
-    }
-    for half, couple in rights.items():
-        yield _Test(place, other, half or "accuracy", compare_accuracy(*couple))
+        return {}
+    results = [*(mine[seed] for seed in seeds), *(theirs[seed] for seed in seeds)]
+    found = rights(place.dataset, results)
+    return {name: (right[: len(seeds)], right[len(seeds) :]) for name, right in found.items()}
+
+
+def _tests(place: Place, other: str, couples: Sequence[Couple]) -> Iterator[_Test]:
+    """Of every accuracy that all the datasets have, then of the harmonic means of these."""
+    names = [name for name in couples[0] if all(name in couple for couple in couples)]
+    for name in names:
+        each = [couple[name] for couple in couples]
+        if place.dataset == AVERAGE:
+            paired = compare_averages(*zip(*each, strict=True))
+        else:
+            paired = compare_accuracy(*each[0])
+        yield _Test(place, other, name, paired)
     for name, (base, new) in HARMONIC.items():
-        if base in rights and new in rights:
-            (my_base, their_base), (my_new, their_new) = rights[base], rights[new]
+        if base not in names or new not in names:
+            continue
+        bases = list(zip(*(couple[base] for couple in couples), strict=True))
+        news = list(zip(*(couple[new] for couple in couples), strict=True))
+        if place.dataset == AVERAGE:
+            paired = compare_averages(*bases, *news)
+        else:
+            (my_base,), (their_base,) = bases
+            (my_new,), (their_new,) = news
             paired = compare_h(my_base, my_new, their_base, their_new)
-            yield _Test(place, other, name, paired)
+        yield _Test(place, other, name, paired)
 
 
 def _row(family: str, test: _Test, p_holm: float) -> Row:

@@ -30,22 +30,23 @@ class Comparison:
             published_flags`.
             `metric`, in percent, is one of `base, new, h, mean_of_h` with new classes, else
             `accuracy`; where records have them `generalised_base, generalised_new, generalised_h`,
-            and `top5, macro_f1, calibration_error`, with new classes `base_top5, new_top5` and so
-            on. `h` is the H of the averages over seeds and datasets, `mean_of_h` the mean of the
-            H of each seed or dataset: the other convention.
+            and `top5, macro_f1, calibration_error`, with halves `base_top5, new_top5` and so on.
+            `h` is the H of the averages over seeds and datasets, `mean_of_h` the mean of the H of
+            each seed or dataset: the other convention.
             `dataset` may be `AVERAGE`, for methods that have all datasets of the family; with a
             source it is over the targets alone, as in the papers. Own random splits are part of
             the dataset's name: `my_photos (own random split, seed 1)`.
             `seeds` is a tuple. `std` is that of the population over seeds, `sample_std` with n - 1
             (NaN for one seed); `low` and `high` bound the 95 % bootstrap interval over `images`
-            test images, of accuracies and `h`. `delta` is `mean - published`; `inside` is `yes`,
-            `no` or `not stated` (no variation was printed), empty without published figure.
+            test images, of accuracies and their `h` (of an average: images within each dataset).
+            `delta` is `mean - published`; `inside` is `yes`, `no` or `not stated` (no variation
+            was printed), empty without published figure.
             `flags` are a tuple of what makes the method's own figure less comparable, by the short
             names of `flags.MEANINGS`; `published_flags` those of the published figure. NaN where
             there is nothing to say, empty text in columns of text.
-        pairs: one row a comparison of two methods on the same images: `family, dataset, shots,
-            metric, method, against, difference, low, high, p_value, p_holm, test, verdict`; the
-            verdict on `method` is `better`, `worse` or `no difference shown`.
+        pairs: one row a comparison of two methods on the same images, averages too: `family,
+            dataset, shots, metric, method, against, difference, low, high, p_value, p_holm, test,
+            verdict`; the verdict on `method` is `better`, `worse` or `no difference shown`.
         sizes: one row a (family, method): `family, method, title, trainable_parameters,
             payload_bytes, file_bytes, fp16_bytes, inference_cost`, the largest over datasets, shots
             and seeds.

@@ -3,49 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from vlprompt_pipeline.comparison.cells import Part, Result, Scored
+from vlprompt_pipeline.comparison.cells import Result, Scored
 from vlprompt_pipeline.comparison.families import Family
-from vlprompt_pipeline.comparison.results import AVERAGE
+from vlprompt_pipeline.comparison.seeds import (
+    ACCURACY,
+    HARMONIC,
+    Place,
+    Right,
+    averages,
+    parts_of,
+    places,
+    rights,
+)
+from vlprompt_pipeline.evaluation.average_statistics import average_interval
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
-from vlprompt_pipeline.evaluation.records import Score
 from vlprompt_pipeline.evaluation.statistics import Interval, accuracy_interval, h_interval
 
 NAN = float("nan")
-HARMONIC = {
-    "h": ("base", "new"),
-    "generalised_h": ("generalised_base", "generalised_new"),
-}
-"""The harmonic means and the accuracies they are of."""
+NO_INTERVAL = Interval(NAN, NAN)
 FURTHER = {
     "top5": "top5_accuracy",
     "macro_f1": "macro_f1",
     "calibration_error": "calibration_error",
 }
-"""Metrics beside accuracy by their field of a record's score."""
-
-
-class Place(NamedTuple):
-    """What a score is of, within a family."""
-
-    dataset: str
-    shots: int
-    method: str
+"""Metrics beside accuracy, by their field of a record's score."""
+MEAN_OF_H = "mean_of_h"
 
 
 class Value(NamedTuple):
-    """A metric over seeds; `per_seed` ascend by seed, empty if they make no mean of their own."""
+    """A metric over seeds; `per_seed` ascend by seed, empty if nobody can say how it varies."""
 
     mean: float
     per_seed: tuple[float, ...]
-    interval: Interval = Interval(NAN, NAN)
-    images: float = NAN
+    images: float
+    interval: Interval = NO_INTERVAL
 
     @property
     def std(self) -> float:
@@ -68,129 +64,96 @@ class Aggregate(NamedTuple):
 def ranking(family: Family) -> str:
     """The metric that orders the methods of a family."""
     if not family.has_new:
-        return "accuracy"
+        return ACCURACY
     return "h" if any(result.method.new for result in family.results) else "base"
 
 
 def aggregates(family: Family) -> dict[Place, Aggregate]:
     """Every dataset's scores, then the averages over datasets."""
-    found = {
-        place: _aggregate(place.dataset, by_seed) for place, by_seed in by_place(family).items()
+    known = places(family)
+    right = {place: rights(place.dataset, list(own.values())) for place, own in known.items()}
+    found = {place: _aggregate(place, own, right[place]) for place, own in known.items()}
+    averaged = {
+        place: _average([found[one] for one in own], [right[one] for one in own])
+        for place, own in averages(family, known).items()
     }
-    return found | dict(_averages(family, found))
+    return found | averaged
 
 
-def by_place(family: Family) -> dict[Place, dict[int, Result]]:
-    """The results behind each dataset's score, by ascending seed."""
-    found: dict[Place, dict[int, Result]] = defaultdict(dict)
-    for result in family.results:
-        for dataset in dict.fromkeys(part.dataset for part in result.parts):
-            found[Place(dataset, result.key.shots, result.name)][result.seed] = result
-    return dict(found)
-
-
-def stacked(dataset: str, half: str, results: Sequence[Result]) -> npt.NDArray[np.bool_] | None:
-    """Right or wrong, `[seeds, images]`; None unless all seeds were scored on the same images."""
-    answers = [result.parts[Part(dataset, half)].answers for result in results]
-    if None in answers or len({one.images for one in answers}) > 1:
-        return None
-    return np.stack([one.right for one in answers])
-
-
-def _aggregate(dataset: str, by_seed: Mapping[int, Result]) -> Aggregate:
+def _aggregate(
+    place: Place, by_seed: Mapping[int, Result], right: Mapping[str, Right]
+) -> Aggregate:
     results = list(by_seed.values())
     values: dict[str, Value] = {}
-    for half in _common_halves(dataset, results):
-        scored = [result.parts[Part(dataset, half)] for result in results]
-        right = stacked(dataset, half, results)
-        values[half or "accuracy"] = _over_seeds(
-            [one.score.accuracy for one in scored],
-            accuracy_interval(right) if right is not None else Interval(NAN, NAN),
-            scored[0].score.total,
-        )
-        if not half.startswith("generalised"):
-            values |= _further(half, scored)
-    for name, halves in HARMONIC.items():
-        if all(half in values for half in halves):
-            values |= _harmonic(name, *(values[half] for half in halves))
-            rights = [stacked(dataset, half, results) for half in halves]
-            if all(right is not None for right in rights):
-                values[name] = values[name]._replace(interval=h_interval(*rights))
+    for name, part in parts_of(place.dataset, results).items():
+        scored = [result.parts[part] for result in results]
+        accuracy = _value([one.score.accuracy for one in scored], scored[0].score.total)
+        interval = accuracy_interval(right[name]) if name in right else NO_INTERVAL
+        values[name] = accuracy._replace(interval=interval)
+        values |= _further(part.half, scored)
+    for name, halves in _harmonic(values):
+        each = values[name].per_seed
+        if name == "h":
+            values[MEAN_OF_H] = _value(each, values[name].images)
+        if all(half in right for half in halves):
+            interval = h_interval(*(right[half] for half in halves))
+            values[name] = values[name]._replace(interval=interval)
     return Aggregate(tuple(by_seed), values)
 
 
-def _common_halves(dataset: str, results: Sequence[Result]) -> Iterator[str]:
-    """What every seed was scored on: a mean over some of the seeds would hide which."""
-    for part in results[0].parts:
-        if part.dataset == dataset and all(part in result.parts for result in results):
-            yield part.half
+def _average(found: Sequence[Aggregate], right: Sequence[Mapping[str, Right]]) -> Aggregate:
+    """Means over datasets; `h` is the H of them, `mean_of_h` the mean of the datasets' own `h`."""
+    values = {
+        name: _mean(found, name)
+        for name in found[0].values
+        if name not in (*HARMONIC, MEAN_OF_H) and all(name in one.values for one in found)
+    }
+    for name, value in values.items():
+        if all(name in one for one in right):
+            interval = average_interval([one[name] for one in right])
+            values[name] = value._replace(interval=interval)
+    for name, halves in _harmonic(values):
+        if name == "h":
+            values[MEAN_OF_H] = _mean(found, "h")
+        if all(half in one for half in halves for one in right):
+            interval = average_interval(*([one[half] for one in right] for half in halves))
+            values[name] = values[name]._replace(interval=interval)
+    seeds = set().union(*(one.seeds for one in found))
+    return Aggregate(tuple(sorted(seeds)), values)
 
 
-def _over_seeds(values: Sequence[float], interval: Interval, images: float) -> Value:
-    return Value(float(np.mean(values)), tuple(values), interval, images)
+def _value(per_seed: Sequence[float], images: float) -> Value:
+    return Value(float(np.mean(per_seed)), tuple(per_seed), images)
 
 
 def _further(half: str, scored: Sequence[Scored]) -> dict[str, Value]:
     """What records have beside accuracy; those of earlier versions have less."""
     found = {}
     for name, field in FURTHER.items():
-        values = [_field(one.score, field) for one in scored]
+        values = [getattr(one.score, field) for one in scored]
         if None not in values:
-            full = f"{half}_{name}" if half else name
-            found[full] = _over_seeds(values, Interval(NAN, NAN), scored[0].score.total)
+            found[f"{half}_{name}" if half else name] = _value(values, scored[0].score.total)
     return found
 
 
-def _field(score: Score, field: str) -> float | None:
-    return getattr(score, field, None)
-
-
-def _harmonic(name: str, base: Value, new: Value) -> dict[str, Value]:
-    """H of the means over seeds; of `h` the mean of the seeds' H, too: the other convention."""
-    each = [harmonic_mean(b, n) for b, n in zip(base.per_seed, new.per_seed, strict=True)]
-    images = base.images + new.images
-    found = {name: Value(harmonic_mean(base.mean, new.mean), tuple(each), images=images)}
-    if name == "h" and each:
-        found["mean_of_h"] = _over_seeds(each, Interval(NAN, NAN), images)
-    return found
-
-
-def _averages(
-    family: Family, found: Mapping[Place, Aggregate]
-) -> Iterator[tuple[Place, Aggregate]]:
-    """Over the averaged datasets, for methods that have them all; of one dataset there is none."""
-    datasets = family.averaged
-    if len(datasets) < 2 and not family.key.source:
-        return
-    rows = dict.fromkeys(Place(AVERAGE, place.shots, place.method) for place in found)
-    for place in rows:
-        members = [found.get(place._replace(dataset=dataset)) for dataset in datasets]
-        if members and None not in members:
-            yield place, _average(members)
-
-
-def _average(members: Sequence[Aggregate]) -> Aggregate:
-    """Means over datasets; `h` is the H of them, `mean_of_h` the mean of the datasets' own `h`.
-
-    Over seeds an average varies if all datasets have the same seeds, else nobody can say.
-    """
-    names = [name for name in members[0].values if name not in HARMONIC and name != "mean_of_h"]
-    values = {name: value for name in names if (value := _mean_over(members, name))}
+def _harmonic(values: dict[str, Value]) -> list[tuple[str, tuple[str, str]]]:
+    """Add the harmonic means that there are accuracies for, and say which; H of the means."""
+    added = []
     for name, halves in HARMONIC.items():
-        if all(half in values for half in halves):
-            values |= _harmonic(name, *(values[half] for half in halves))
-    if "h" in values:
-        values["mean_of_h"] = _mean_over(members, "h")
-    seeds = set().union(*(member.seeds for member in members))
-    return Aggregate(tuple(sorted(seeds)), values)
+        if not all(half in values for half in halves):
+            continue
+        base, new = (values[half] for half in halves)
+        each = [harmonic_mean(b, n) for b, n in zip(base.per_seed, new.per_seed, strict=True)]
+        mean = harmonic_mean(base.mean, new.mean)
+        values[name] = Value(mean, tuple(each), base.images + new.images)
+        added.append((name, halves))
+    return added
 
 
-def _mean_over(members: Sequence[Aggregate], name: str) -> Value | None:
-    """None if a dataset lacks the metric."""
-    each = [member.values.get(name) for member in members]
-    if None in each:
-        return None
-    same = len({member.seeds for member in members}) == 1
+def _mean(found: Sequence[Aggregate], name: str) -> Value:
+    """Over datasets; over seeds it varies if all datasets have the same, else nobody can say."""
+    each = [one.values[name] for one in found]
+    same = len({one.seeds for one in found}) == 1
     per_seed = np.mean([value.per_seed for value in each], axis=0).tolist() if same else ()
     mean = float(np.mean([value.mean for value in each]))
-    return Value(mean, tuple(per_seed), images=math.fsum(value.images for value in each))
+    return Value(mean, tuple(per_seed), math.fsum(value.images for value in each))
