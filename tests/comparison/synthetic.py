@@ -191,7 +191,7 @@ def _score(
 
 
 def _pairs(family: dict[str, object], scores: list[dict]) -> Iterator[dict[str, object]]:
-    """Every two methods on every dataset, by the headline metrics."""
+    """Every two methods on every dataset, and on average, by the headline metrics."""
     chance = np.random.default_rng(11)
     metrics = ("base", "new", "h") if family["protocol"] == "base_to_new" else ("accuracy",)
     means = {
@@ -199,7 +199,7 @@ def _pairs(family: dict[str, object], scores: list[dict]) -> Iterator[dict[str, 
     }
     methods = list(dict.fromkeys(row["method"] for row in scores))
     for dataset, shots, metric in dict.fromkeys(key[:3] for key in means):
-        if metric not in metrics or dataset == AVERAGE:
+        if metric not in metrics:
             continue
         for number, against in enumerate(methods):
             for method in methods[number + 1 :]:

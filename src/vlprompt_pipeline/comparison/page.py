@@ -66,6 +66,7 @@ def _section(
     scores, methods = comparison.of(name), data["methods"]
     looks = [(method, methods[method]) for method in family["methods"]]
     titles = [(method, look["title"]) for method, look in looks]
+    compared = set(comparison.of(name, "pairs")["against"])
     has_zero_shot = data["zero_shot"] in family["methods"]
     under = [
         ("published", "published", bool(scores["published"].notna().any())),
@@ -102,7 +103,7 @@ def _section(
             ],
             "chosen_dataset": f"dataset:{family['datasets'][0]}",
             "methods": [(f"method:{method}", title) for method, title in titles],
-            "against": titles,
+            "against": [(method, title) for method, title in titles if method in compared],
         },
     }
 

@@ -10,9 +10,14 @@ import pandas as pd
 from vlprompt_pipeline.comparison.metric_names import in_sentence
 from vlprompt_pipeline.comparison.results import AVERAGE, Comparison
 from vlprompt_pipeline.evaluation.records import ZERO_SHOT
-from vlprompt_pipeline.evaluation.wording import join, plus_minus, shots_text
+from vlprompt_pipeline.evaluation.wording import join, plus_minus, shots_text, signed
 
 _TURNED = {"better": "worse", "worse": "better"}
+_FOUND = {
+    "better": "finds it better",
+    "worse": "finds it worse",
+    "no difference shown": "shows no difference",
+}
 
 
 def opening(comparison: Comparison) -> str:
@@ -45,7 +50,7 @@ def of_family(comparison: Comparison, family: str) -> list[str]:
     tests = tests[(tests["metric"] == metric) & (tests["shots"] == shots)]
     return [
         _highest(ranked, f" with {shots_text(shots)}" if about["shots"] == 0 else ""),
-        _tested(tests, ranked),
+        *_tested(tests, ranked),
         *_published(scores),
     ]
 
@@ -105,31 +110,31 @@ def _highest(ranked: pd.DataFrame, where: str) -> str:
     return f"{tell}."
 
 
-def _tested(tests: pd.DataFrame, ranked: pd.DataFrame) -> str:
-    """How the paired tests against zero-shot went: the leader's, and all together."""
+def _tested(tests: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
+    """What the paired tests against zero-shot say of the highest mean, and on each dataset."""
     tests = against(tests, ZERO_SHOT)
     if tests.empty:
-        return "No paired test against zero-shot was made, so no method is called better than it."
+        return ["No paired test against zero-shot was made, so no method is called better than it."]
     reference = ranked.loc[ranked["method"] == ZERO_SHOT, "title"].iloc[0]
-    tell = (
-        f"Paired tests of {in_sentence(ranked['metric'].iloc[0])} against {reference}, "
-        f"Holm-corrected: {_verdicts(tests)}"
-    )
-    rows = _standing(ranked)
-    if len(rows) and tests["method"].nunique() > 1:
-        leader = _leader(rows)
-        own = tests[tests["method"] == leader["method"]]
-        if len(own):
-            tell += f"; of {leader['title']}: {_verdicts(own)}"
-    return f"{tell}."
-
-
-def _verdicts(tests: pd.DataFrame) -> str:
-    counts = tests["verdict"].value_counts()
-    return (
-        f"{counts.get('better', 0)} of {len(tests)} better, {counts.get('worse', 0)} worse, "
-        f"{counts.get('no difference shown', 0)} without a difference shown"
-    )
+    sentences = []
+    whole = _standing(ranked)
+    if len(whole):
+        leader = _leader(whole)
+        own = tests[(tests["method"] == leader["method"]) & (tests["dataset"] == leader["dataset"])]
+        sentences += [
+            f"The paired test of {leader['title']} against {reference} {_FOUND[row.verdict]}: "
+            f"{signed(row.difference)} points, 95 % interval {signed(row.low)} to "
+            f"{signed(row.high)}."
+            for row in own.itertuples()
+        ]
+    verdicts = tests.loc[tests["dataset"] != AVERAGE, "verdict"]
+    if len(verdicts) > 1:
+        better, worse, none = ((verdicts == verdict).sum() for verdict in _FOUND)
+        sentences.append(
+            f"Of {len(verdicts)} such tests on single datasets, {better} find a method better than "
+            f"{reference}, {worse} worse, and {none} show no difference."
+        )
+    return sentences
 
 
 def _published(scores: pd.DataFrame) -> list[str]:

@@ -19,6 +19,8 @@ INK, MUTED, FAINT, PAPER = "#1f2328", "#59636e", "#d1d9e0", "#ffffff"
 # paper swallows; a further round of methods takes the next marker.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 MARKERS = ("o", "D", "s", "^")
+SVG_STYLE = {"svg.hashsalt": "vlprompt_pipeline", "svg.fonttype": "none"}
+"""Settings of matplotlib with which text stays text and the same figure gives the same ids."""
 # Inches: on a page 390 pixels wide no letter is smaller than 8 pixels.
 _WIDTH, _HEIGHT = 4.8, 4.9
 _LEFT, _BOTTOM, AXES_WIDTH, AXES_HEIGHT = 0.58, 0.92, 3.85, 3.35
@@ -143,7 +145,7 @@ class Canvas:
 def svg(figure: Figure) -> str:
     """The figure as SVG with text kept as text; the same figure gives the same bytes."""
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "vlprompt_pipeline", "svg.fonttype": "none"}):
+    with mpl.rc_context(SVG_STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
 

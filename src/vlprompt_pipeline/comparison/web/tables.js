@@ -82,10 +82,10 @@ const drawTests = (table, family, chosen) => {
   table.closest(".paired").classList.toggle("empty", !tests.length);
   if (!tests.length) return table.replaceChildren();
   const rows = family.methods.filter(method => tests.some(row => row.method === method)).map(method => {
-    const own = tests.filter(row => row.method === method);
-    const count = verdict => own.filter(row => row.verdict === verdict).length;
+    const own = tests.filter(row => row.method === method), single = own.filter(row => !isAverage(row.dataset));
+    const count = verdict => single.filter(row => row.verdict === verdict).length;
     return rowOf(method, [nameCell(family, method),
-      cellOf(count("better") - count("worse"), `${count("better")} ▲ ${count("worse")} ▼`, `of ${own.length}`),
+      cellOf(count("better") - count("worse"), `${count("better")} ▲ ${count("worse")} ▼`, `of ${single.length}`),
       ...datasets.map(dataset => {
         const row = own.find(one => one.dataset === dataset);
         if (!row) return cellOf(null, NONE, "", () => [`${titleOf(method)}, ${dataset}: no paired test`]);
