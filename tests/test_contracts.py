@@ -120,7 +120,7 @@ def test_pipelines_and_catalog_know_each_other(pipelines):
     used: set[str] = set()
     for pipeline in pipelines.values():
         used |= {entry_of(name) for name in pipeline.datasets() if not name.startswith("params:")}
-    in_memory = {"demo_pool", "demo_clip_trained", "analysis_plan"}
+    in_memory = {"demo_pool", "demo_clip_trained", "analysis_plan", "comparison"}
     assert used - set(entries) == in_memory
     assert set(entries) - used == set()
 

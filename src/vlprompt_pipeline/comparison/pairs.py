@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from vlprompt_pipeline.comparison.families import Family
 from vlprompt_pipeline.comparison.results import AVERAGE
 from vlprompt_pipeline.comparison.seeds import (
@@ -17,7 +19,11 @@ from vlprompt_pipeline.comparison.seeds import (
     places,
     rights,
 )
-from vlprompt_pipeline.evaluation.average_statistics import compare_averages
+from vlprompt_pipeline.evaluation.average_statistics import (
+    draw_average,
+    draw_h,
+    paired_bootstrap,
+)
 from vlprompt_pipeline.evaluation.statistics import (
     Paired,
     compare_accuracy,
@@ -99,25 +105,31 @@ def _couple(known: Places, place: Place, other: Place) -> Couple:
 def _tests(place: Place, other: str, couples: Sequence[Couple]) -> Iterator[_Test]:
     """Of every accuracy that all the datasets have, then of the harmonic means of these."""
     names = [name for name in couples[0] if all(name in couple for couple in couples)]
-    for name in names:
-        each = [couple[name] for couple in couples]
-        if place.dataset == AVERAGE:
-            paired = compare_averages(*zip(*each, strict=True))
-        else:
-            paired = compare_accuracy(*each[0])
+    compared = _on_average(couples, names) if place.dataset == AVERAGE else _on_one(couples[0])
+    for name, paired in compared:
         yield _Test(place, other, name, paired)
-    for name, (base, new) in HARMONIC.items():
-        if base not in names or new not in names:
-            continue
-        bases = list(zip(*(couple[base] for couple in couples), strict=True))
-        news = list(zip(*(couple[new] for couple in couples), strict=True))
-        if place.dataset == AVERAGE:
-            paired = compare_averages(*bases, *news)
-        else:
-            (my_base,), (their_base,) = bases
-            (my_new,), (their_new,) = news
-            paired = compare_h(my_base, my_new, their_base, their_new)
-        yield _Test(place, other, name, paired)
+
+
+def _on_one(couple: Couple) -> Iterator[tuple[str, Paired]]:
+    for name, (mine, theirs) in couple.items():
+        yield name, compare_accuracy(mine, theirs)
+    for name, halves in HARMONIC.items():
+        if all(half in couple for half in halves):
+            (my_base, their_base), (my_new, their_new) = (couple[half] for half in halves)
+            yield name, compare_h(my_base, my_new, their_base, their_new)
+
+
+def _on_average(couples: Sequence[Couple], names: Sequence[str]) -> Iterator[tuple[str, Paired]]:
+    draw = np.random.default_rng(0)
+    drawn = {
+        name: draw_average(draw, *zip(*(couple[name] for couple in couples), strict=True))
+        for name in names
+    }
+    for name, halves in HARMONIC.items():
+        if all(half in drawn for half in halves):
+            drawn[name] = draw_h(*(drawn[half] for half in halves))
+    for name, scores in drawn.items():
+        yield name, paired_bootstrap(scores)
 
 
 def _row(family: str, test: _Test, p_holm: float) -> Row:

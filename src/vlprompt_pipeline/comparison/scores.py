@@ -20,7 +20,7 @@ from vlprompt_pipeline.comparison.seeds import (
     places,
     rights,
 )
-from vlprompt_pipeline.evaluation.average_statistics import average_interval
+from vlprompt_pipeline.evaluation.average_statistics import draw_average, draw_h, interval_of
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
 from vlprompt_pipeline.evaluation.statistics import Interval, accuracy_interval, h_interval
 
@@ -108,16 +108,19 @@ def _average(found: Sequence[Aggregate], right: Sequence[Mapping[str, Right]]) -
         for name in found[0].values
         if name not in (*HARMONIC, MEAN_OF_H) and all(name in one.values for one in found)
     }
-    for name, value in values.items():
-        if all(name in one for one in right):
-            interval = average_interval([one[name] for one in right])
-            values[name] = value._replace(interval=interval)
+    draw = np.random.default_rng(0)
+    drawn = {
+        name: draw_average(draw, [one[name] for one in right])
+        for name in values
+        if all(name in one for one in right)
+    }
     for name, halves in _harmonic(values):
         if name == "h":
             values[MEAN_OF_H] = _mean(found, "h")
-        if all(half in one for half in halves for one in right):
-            interval = average_interval(*([one[half] for one in right] for half in halves))
-            values[name] = values[name]._replace(interval=interval)
+        if all(half in drawn for half in halves):
+            drawn[name] = draw_h(*(drawn[half] for half in halves))
+    for name, scores in drawn.items():
+        values[name] = values[name]._replace(interval=interval_of(scores))
     seeds = set().union(*(one.seeds for one in found))
     return Aggregate(tuple(sorted(seeds)), values)
 

@@ -25,72 +25,51 @@ from vlprompt_pipeline.evaluation.statistics import (
 )
 
 
-class _Scores(NamedTuple):
-    """Of each method over drawn images `[methods, resamples]`, and as observed `[methods]`."""
+class Drawn(NamedTuple):
+    """Scores of methods in percent.
 
-    drawn: Floats
+    Attributes:
+        scores: over drawn images, the same ones for all methods, `[methods, resamples]`.
+        observed: over the images at hand, `[methods]`.
+    """
+
+    scores: Floats
     observed: Floats
 
 
-def average_interval(
-    datasets: Sequence[Right],
-    new: Sequence[Right] | None = None,
-    *,
-    level: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> Interval:
-    """Bootstrap interval of the mean accuracy over datasets, or of the H of two such means.
+def draw_average(
+    draw: np.random.Generator, *methods: Sequence[Right], resamples: int = 10_000
+) -> Drawn:
+    """Mean accuracies over datasets of one method, or of two on the same images.
 
     Args:
-        datasets: right or wrong on each dataset; with `new` on its base classes.
-        new: right or wrong on the new classes of each dataset.
-        level: share of the drawn scores within the bounds.
+        draw: where chance comes from; what is compared or combined must not share its draws.
+        methods: right or wrong on each dataset.
         resamples: how often images are drawn.
-        seed: of the draws.
 
     Raises:
-        DataError: no images, or something other than right and wrong.
+        DataError: no images, two methods with different shapes on a dataset, or something other
+            than right and wrong.
     """
-    draw = np.random.default_rng(seed)
-    halves = [[(right,) for right in half] for half in (datasets, new) if half is not None]
-    return percentile_interval(_scores(draw, resamples, halves).drawn[0], level)
+    datasets = [Answers.of(*rights) for rights in zip(*methods, strict=True)]
+    scores = [resampled(draw, resamples, dataset) for dataset in datasets]
+    observed = [dataset.accuracies() for dataset in datasets]
+    return Drawn(np.mean(scores, axis=0), np.mean(observed, axis=0))
 
 
-def compare_averages(
-    one: Sequence[Right],
-    other: Sequence[Right],
-    one_new: Sequence[Right] | None = None,
-    other_new: Sequence[Right] | None = None,
-    *,
-    level: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> Paired:
-    """Mean accuracy over datasets of one method less another's, or H of two such means less H.
-
-    Both methods are scored on the same drawn images, in each dataset as in `compare_accuracy`.
-
-    Raises:
-        DataError: different shapes on a dataset, and as in `average_interval`.
-    """
-    halves = [list(zip(one, other, strict=True))]
-    if one_new is not None and other_new is not None:
-        halves.append(list(zip(one_new, other_new, strict=True)))
-    scores = _scores(np.random.default_rng(seed), resamples, halves)
-    drawn, observed = scores.drawn[0] - scores.drawn[1], scores.observed[0] - scores.observed[1]
-    bounds = percentile_interval(drawn, level)
-    p_value = centred_p_value(drawn, float(observed))
-    return Paired(float(observed), *bounds, p_value, "paired bootstrap")
+def draw_h(base: Drawn, new: Drawn) -> Drawn:
+    """H of the average base and new accuracies, as published."""
+    return Drawn(*(harmonic_means(*halves) for halves in zip(base, new, strict=True)))
 
 
-def _scores(
-    draw: np.random.Generator, resamples: int, halves: Sequence[Sequence[Sequence[Right]]]
-) -> _Scores:
-    """Means over the datasets of each half, and their H if there are two: `halves[h][dataset]`."""
-    counted = [[Answers.of(*methods) for methods in half] for half in halves]
-    drawn = [np.mean([resampled(draw, resamples, one) for one in half], axis=0) for half in counted]
-    observed = [np.mean([one.accuracies() for one in half], axis=0) for half in counted]
-    if len(halves) == 1:
-        return _Scores(drawn[0], observed[0])
-    return _Scores(harmonic_means(*drawn), harmonic_means(*observed))
+def interval_of(drawn: Drawn, level: float = 0.95) -> Interval:
+    """Bootstrap interval of the first method's score."""
+    return percentile_interval(drawn.scores[0], level)
+
+
+def paired_bootstrap(drawn: Drawn, level: float = 0.95) -> Paired:
+    """The first method's score less the second's."""
+    difference = drawn.scores[0] - drawn.scores[1]
+    observed = float(drawn.observed[0] - drawn.observed[1])
+    bounds = percentile_interval(difference, level)
+    return Paired(observed, *bounds, centred_p_value(difference, observed), "paired bootstrap")
