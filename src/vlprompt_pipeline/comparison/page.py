@@ -22,6 +22,7 @@ _SCRIPTS = (
     "words.js",
     "elements.js",
     "axes.js",
+    "names.js",
     "bars.js",
     "sizes.js",
     "curves.js",
@@ -78,11 +79,9 @@ def _section(
     show.append(("score", "scores", True))
     return {
         "name": name,
-        "title": about["title"],
-        "conditions": wording.join(
-            [f"CLIP {about['clip']}", f"templates {about['template_set']}"]
-            + [wording.shots_text(shots) for shots in family["shots"] if not family["curves"]]
-        ),
+        "title": about["title"][:1].upper() + about["title"][1:],
+        "clip": about["clip"],
+        "templates": about["template_set"],
         "weights": about["weights_sha256"],
         "sentences": of_family(comparison, name),
         "ranking": about["ranking"],
