@@ -198,5 +198,13 @@ def test_no_setting_of_training_has_a_hidden_default(key):
         assert parse(TrainingParameters, training) == stated
 
 
+@pytest.mark.parametrize("lengths", [{"epochs": None}, {"epochs": 5, "steps": 8}])
+def test_training_is_as_long_as_its_epochs_or_its_steps(lengths):
+    given = {"batch_size": 4, "lr": 0.1, "momentum": 0, "weight_decay": 0}
+    given |= {"warmup_epochs": 0, "warmup_lr": 0, **lengths}
+    sentence = "give epochs or steps, and null for the other"
+    assert refusal(given, TrainingParameters).endswith(sentence)
+
+
 def test_features_are_stated_in_full():
     assert all(field.is_required() for field in FeatureParameters.model_fields.values())

@@ -17,7 +17,7 @@ from kedro.pipeline import Pipeline
 from conftest import ROOT
 from vlprompt_pipeline.config import RunParameters, parse
 from vlprompt_pipeline.pipeline_registry import APART, register_pipelines
-from vlprompt_pipeline.prompts import resolve_recipe
+from vlprompt_pipeline.prompts import Situation, recipes_in, resolve_recipe
 from vlprompt_pipeline.selection import select, selected
 from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
 
@@ -61,8 +61,9 @@ def entry_of(dataset: str) -> str:
 def test_every_environment_is_complete_and_resolves_all_of_its_recipes(env):
     run = parameters(env)
     assert set(run.selected_methods()) <= set(run.recipes)
-    for name in run.recipes:
-        resolve_recipe(name, run.recipes)
+    recipes = recipes_in(Situation(run.protocol, run.dataset, run.shots), run.recipes)
+    for name in recipes:
+        resolve_recipe(name, recipes)
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
@@ -71,63 +72,6 @@ def test_what_paths_are_made_of_is_what_is_computed(env):
     given = loader(env)
     for key, value in given["globals"].items():
         assert given["parameters"][key] == value
-
-
-def test_vit_b16_has_the_published_recipe_of_coop():
-    """The official base-to-new configuration, vit_b16_ctxv1 with Dassl's optimiser."""
-    run = parameters("vit_b16")
-    coop = resolve_recipe("coop", run.recipes)
-    assert coop.method == "coop"
-    assert (coop.prompt.length, coop.prompt.init) == (4, "a photo of a")
-    assert (coop.prompt.class_specific, coop.prompt.class_position) == (False, "end")
-    published = {
-        "optimizer": "sgd",
-        "epochs": 200,
-        "batch_size": 32,
-        "lr": 0.002,
-        "momentum": 0.9,
-        "weight_decay": 5e-4,
-        "warmup_epochs": 1,
-        "warmup_lr": 1e-5,
-        "precision": "fp32",
-    }
-    assert published.items() <= coop.training.model_dump().items()
-    assert coop.quantize is None
-    assert (run.shots, run.protocol) == (16, "base_to_new")
-    assert run.features.crop_scale == (0.08, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("name", "prompt", "epochs", "lr"),
-    [
-        ("maple", {"length": 2, "depth": 9}, 5, 0.0035),
-        ("ivlp", {"length": 2, "depth": 12, "image_length": 2, "image_depth": 12}, 5, 0.0035),
-        ("deep_language", {"length": 4, "depth": 12}, 5, 0.0025),
-        ("deep_vision", {"length": 8, "depth": 12}, 5, 0.0025),
-        (
-            "promptsrc",
-            {"length": 4, "depth": 9, "image_length": 4, "image_depth": 9}
-            | {"text_weight": 25, "image_weight": 10, "logit_weight": 1}
-            | {"templates": "imagenet_60", "aggregation": {"mean": 15, "std": 1}},
-            20,
-            0.0025,
-        ),
-    ],
-)
-def test_vit_b16_has_the_published_recipes_of_deep_prompts(name, prompt, epochs, lr):
-    """The official base-to-new configurations."""
-    recipe = resolve_recipe(name, parameters("vit_b16").recipes)
-    assert prompt.items() <= recipe.prompt.model_dump().items()
-    training = recipe.training
-    assert (training.epochs, training.batch_size, training.lr) == (epochs, 4, lr)
-
-
-def test_vit_b16_has_the_published_size_of_qcoop():
-    """2,048 values of one bit are the published 0.26 KB."""
-    qcoop = resolve_recipe("qcoop", parameters("vit_b16").recipes)
-    assert (qcoop.prompt.length, qcoop.quantize.bits) == (4, 1)
-    assert qcoop.training.epochs == 200
-    assert 4 * 512 // 8 + 2 * 2 == 260
 
 
 def test_the_default_run_is_small_and_offline():

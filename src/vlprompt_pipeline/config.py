@@ -33,6 +33,7 @@ def _safe_in_paths(name: str) -> str:
     return name
 
 
+Protocol = Literal["base_to_new", "few_shot", "cross_dataset", "domain_generalisation"]
 DatasetName = Annotated[str, AfterValidator(_safe_in_paths)]
 
 
@@ -93,6 +94,7 @@ class TrainingParameters(Parameters):
     starts anew after the warm-up and so never reaches zero.
 
     Attributes:
+        epochs: or none, with `steps`: as many as take at least that many steps.
         momentum: of `sgd`.
         epsilon: of `adam` and `adamw`; TCP needs 1e-3 in half precision.
         precision: what the frozen towers compute in; what is trained stays in single precision.
@@ -101,7 +103,8 @@ class TrainingParameters(Parameters):
             free; what does not fit is computed twice, with the same result.
     """
 
-    epochs: int = Field(ge=0)
+    epochs: int | None = Field(ge=0)
+    steps: int | None = Field(default=None, ge=1)
     batch_size: int = Field(ge=1)
     lr: float = Field(ge=0)
     momentum: float = Field(ge=0, lt=1)
@@ -112,6 +115,18 @@ class TrainingParameters(Parameters):
     epsilon: float = Field(default=1e-8, gt=0)
     precision: Literal["fp32", "bf16", "fp16-amp"] = "fp32"
     memory_gb: float | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give epochs or steps, and null for the other")
+        return self
+
+    def in_epochs(self, steps: int) -> TrainingParameters:
+        """The same, its length in epochs of `steps` batches each."""
+        if self.steps is None:
+            return self
+        return self.model_copy(update={"epochs": -(-self.steps // steps), "steps": None})
 
 
 class TrackingParameters(Parameters):
@@ -189,7 +204,7 @@ class RunParameters(Parameters):
     dataset_root: str
     split: Literal["official", "random"]
     own_data: OwnDataParameters
-    protocol: Literal["base_to_new", "few_shot", "cross_dataset", "domain_generalisation"]
+    protocol: Protocol
     targets: TargetParameters
     shots: int = Field(ge=1)
     seed: int = Field(ge=0)

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class ParameterHook:
-    """Refuses unknown keys and wrong values in one sentence, and notes the methods to run."""
+    """Refuses unknown keys and wrong values in one sentence, and notes the methods to run.
+
+    From here on the parameters have their recipes as they are for this protocol, dataset and shots.
+    """
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: Any) -> None:
@@ -30,11 +33,14 @@ class ParameterHook:
         from vlprompt_pipeline.config import RunParameters, parse
         from vlprompt_pipeline.demo import PretrainingConfig
         from vlprompt_pipeline.evaluation.targets import resolve_targets
-        from vlprompt_pipeline.prompts import resolve_recipe
+        from vlprompt_pipeline.prompts import Situation, recipes_in, resolve_recipe
 
         try:
             values = context.config_loader["parameters"]
             parameters = parse(RunParameters, values)
+            situation = Situation(parameters.protocol, parameters.dataset, parameters.shots)
+            asked = (context.config_loader.runtime_params or {}).get("recipes", {})
+            recipes = recipes_in(situation, parameters.recipes, last=asked)
             parse(PretrainingConfig, parameters.demo_pretraining, "demo_pretraining")
             parse(AnalysisParameters, parameters.analysis, "analysis")
             parse(BenchmarkReportParameters, parameters.benchmark_report, "benchmark_report")
@@ -44,9 +50,10 @@ class ParameterHook:
                 _require_dataset(parameters, dataset, Path(context.project_path))
             methods = parameters.selected_methods()
             for method in methods:
-                resolve_recipe(method, parameters.recipes)
+                resolve_recipe(method, recipes)
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
+        context.config_loader["parameters"] = {**values, "recipes": recipes}
         select(methods, targets)
 
 

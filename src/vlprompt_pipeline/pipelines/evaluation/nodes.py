@@ -134,6 +134,7 @@ def write_record(
                 **scores,
                 generalised=generalised and _generalised(generalised),
                 targets=tuple(_score(found["target"]) for found in target_metrics if found),
+                tuned_per_dataset=recipe.tuned_per_dataset,
                 **{key: sizes[key] for key in _SIZES},
             ),
         ),
