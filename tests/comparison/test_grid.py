@@ -82,6 +82,14 @@ def test_datasets_without_shifts_are_not_asked_of_domain_generalisation():
     assert cells(comparison) == [("domain_generalisation", "demo_objects", 16, 1, "coop")]
 
 
+def test_what_was_begun_but_has_no_record_is_missing():
+    disk = base_to_new(methods=("zero_shot", "coop", "qcoop"), seeds=(1,))
+    for method in ("coop", "qcoop"):
+        del disk.records[f"demo/demo_aerial/base_to_new/shots16/seed1/{method}"]
+    assert [row[-1] for row in cells(disk.compare())] == ["coop", "qcoop"]
+    assert [row[-1] for row in cells(disk.compare(methods=("zero_shot", "coop")))] == ["coop"]
+
+
 def test_names_carry_the_prefix_and_commands_do_not():
     disk = base_to_new(("miniature_dtd",), seeds=(1,))
     comparison = disk.compare(

@@ -9,7 +9,7 @@ from importlib.resources import files
 import pytest
 
 from comparison.made import Disk, base_to_new, right, score_row
-from vlprompt_pipeline.comparison.flags import MEANINGS, flags_of
+from vlprompt_pipeline.comparison.flags import MEANINGS, TUNED, flags_of
 from vlprompt_pipeline.comparison.printed import Variation, inside, stated_variation
 from vlprompt_pipeline.comparison.results import AVERAGE
 from vlprompt_pipeline.evaluation.published import DATASETS, published
@@ -111,7 +111,7 @@ def test_flags_are_known_and_of_what_they_say():
         files("vlprompt_pipeline.comparison").joinpath("flags.csv").read_text().splitlines()
     )
     rows = list(rows)
-    assert {row["flag"] for row in rows} == set(MEANINGS)
+    assert {row["flag"] for row in rows} == set(MEANINGS) - {TUNED}
     assert {row["whose"] for row in rows} == {"ours", "published"}
     assert all(row["source"] for row in rows)
     assert flags_of("published", "promptkd", "cross_dataset") == ("transductive", "larger teacher")
@@ -128,3 +128,13 @@ def test_flags_stand_beside_the_figure_they_are_of():
     scores = disk.compare().scores.drop_duplicates("method").set_index("method")
     assert scores["flags"].to_dict() == {"coop": (), "linear_probe": ("validation-selected",)}
     assert set(scores["published_flags"]) == {()}, "nothing is published of this CLIP"
+
+
+def test_a_recipe_with_settings_for_a_dataset_is_flagged_there_and_in_the_average():
+    disk = base_to_new(("demo_aerial", "demo_flags"), ("zero_shot", "coop"), seeds=(1,))
+    place = "demo/demo_flags/base_to_new/shots16/seed1/coop"
+    disk.records[place]["methods"][0]["tuned_per_dataset"] = True
+    comparison = disk.compare()
+    flagged = comparison.scores[comparison.scores["flags"].map(lambda flags: TUNED in flags)]
+    assert set(flagged["method"]) == {"coop"}
+    assert set(flagged["dataset"]) == {"demo_flags", AVERAGE}

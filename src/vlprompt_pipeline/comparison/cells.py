@@ -22,6 +22,7 @@ from vlprompt_pipeline.evaluation.records import (
     MethodResult,
     Problem,
     Score,
+    cause_of,
     group_key,
 )
 
@@ -145,8 +146,7 @@ def _read_answers(
         table = load()
         answers = {half: _answers(table[table["half"] == half]) for half in halves}
     except Exception as error:  # a loader may raise anything; the file is named, the rest stands
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-        return f"predictions cannot be read ({reason}); run the cell again"
+        return f"predictions cannot be read ({cause_of(error)}); run the cell again"
     for half, score in halves.items():
         right = answers[half].right
         found, recorded = (int(right.sum()), len(right)), (score.correct, score.total)

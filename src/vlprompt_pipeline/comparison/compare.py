@@ -10,7 +10,7 @@ import pandas as pd
 from vlprompt_pipeline.comparison.cells import Predictions, Result, read_results
 from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
 from vlprompt_pipeline.comparison.families import Family, families
-from vlprompt_pipeline.comparison.flags import flags_of
+from vlprompt_pipeline.comparison.flags import TUNED, flags_of
 from vlprompt_pipeline.comparison.grid import Conditions, asked_for, missing
 from vlprompt_pipeline.comparison.pairs import pairs
 from vlprompt_pipeline.comparison.printed import printed
@@ -108,11 +108,9 @@ def _family_row(family: Family) -> Row:
 def _score_rows(family: Family) -> list[Row]:
     titles = _titles(family)
     rows = []
-    for place, (seeds, values) in aggregates(family).items():
-        flags = {
-            column: flags_of(whose, place.method, family.key.protocol)
-            for column, whose in (("flags", "ours"), ("published_flags", "published"))
-        }
+    for place, (seeds, values, tuned) in aggregates(family).items():
+        own = flags_of("ours", place.method, family.key.protocol)
+        known = flags_of("published", place.method, family.key.protocol)
         for metric, value in values.items():
             beside = printed(family, *place, metric, value.mean)
             rows.append(
@@ -129,10 +127,10 @@ def _score_rows(family: Family) -> list[Row]:
                     "low": value.interval.low,
                     "high": value.interval.high,
                     "images": value.images,
+                    "flags": (*own, TUNED) if tuned else own,
                     **beside._asdict(),
-                    **flags,
+                    "published_flags": known if beside.published_source else (),
                 }
-                | ({} if beside.published_source else {"published_flags": ()})
             )
     return rows
 

@@ -1,7 +1,7 @@
 """What makes a figure less comparable with others than it looks, ours or the published one.
 
 `flags.csv` has one row a method (and protocol, where it is not all of them): the short name of the
-flag and where it is known from. What a flag says stands in `MEANINGS`.
+flag and where it is known from. What a flag says stands in `MEANINGS`. `TUNED` is told by records.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
+TUNED = "tuned per dataset"
 MEANINGS = {
     "transductive": "trained on unlabelled images of the new classes too",
     "larger teacher": "distilled from a larger CLIP",
@@ -20,6 +21,7 @@ MEANINGS = {
     "per-dataset epochs": "a number of epochs or samples for each dataset",
     "per-dataset aggregation": "weights of averaged epochs for each dataset",
     "per-dataset rate": "a learning rate for each dataset",
+    TUNED: "the recipe has settings for single datasets",
 }
 """Short names and what they say of a method's figure."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from vlprompt_pipeline.benchmarks import BENCHMARKS
 from vlprompt_pipeline.comparison.cells import cell_place
 from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
 from vlprompt_pipeline.comparison.families import FEW_SHOT
-from vlprompt_pipeline.evaluation.records import CellRecord, Problem
+from vlprompt_pipeline.evaluation.records import CellRecord, MethodResult, Problem
 
 Row = dict[str, object]
 SHIFTS = "domain_generalisation"
@@ -41,40 +42,40 @@ class Coordinates(NamedTuple):
             self.clip, self.dataset, self.protocol, self.shots, self.seed, self.method
         )
 
+    @classmethod
+    def of_place(cls, place: str) -> Coordinates | None:
+        """What the catalog keeps there; None if it is no place of a method in a cell."""
+        found = re.fullmatch(r"([^/]+)/([^/]+)/([^/]+)/shots(\d+)/seed(\d+)/([^/]+)", place)
+        if found is None:
+            return None
+        clip, dataset, protocol, shots, seed, method = found.groups()
+        return cls(protocol, clip, dataset, int(shots), int(seed), method)
+
+    def within(self, asked: BenchmarkReportParameters) -> bool:
+        """Whether it was asked for."""
+        axes = (
+            (asked.protocols, self.protocol),
+            (asked.datasets, self.dataset),
+            (asked.shots, self.shots),
+            (asked.seeds, self.seed),
+            (asked.methods, self.method),
+        )
+        return all(values is None or value in values for values, value in axes)
+
 
 def asked_for(records: Sequence[CellRecord], asked: BenchmarkReportParameters) -> list[CellRecord]:
     """The records within the asked grid, with the methods that were asked for."""
     kept = []
     for record in records:
-        cell = record.cell
-        axes = (
-            (asked.protocols, cell.protocol),
-            (asked.datasets, cell.dataset),
-            (asked.shots, cell.shots),
-            (asked.seeds, cell.seed),
-        )
-        methods = record.methods
-        if asked.methods is not None:
-            methods = tuple(result for result in methods if result.method in asked.methods)
-        if methods and all(values is None or value in values for values, value in axes):
+        methods = tuple(one for one in record.methods if _of(record, one).within(asked))
+        if methods:
             kept.append(record.model_copy(update={"methods": methods}))
     return kept
 
 
-def coordinates(records: Sequence[CellRecord]) -> set[Coordinates]:
-    """What is there."""
-    return {
-        Coordinates(
-            record.cell.protocol,
-            record.cell.clip,
-            record.cell.dataset,
-            record.cell.shots,
-            record.cell.seed,
-            result.method,
-        )
-        for record in records
-        for result in record.methods
-    }
+def _of(record: CellRecord, result: MethodResult) -> Coordinates:
+    cell = record.cell
+    return Coordinates(cell.protocol, cell.clip, cell.dataset, cell.shots, cell.seed, result.method)
 
 
 def missing(
@@ -87,7 +88,8 @@ def missing(
     """One row a cell that was asked for and has no record, with the reason and a command.
 
     An axis that was not asked for has the values found with the same protocol and CLIP and, but
-    for few-shot curves, the same shots: a hole is what would be a hole in a table.
+    for few-shot curves, the same shots: a hole is what would be a hole in a table. What was begun
+    but has no record that can be read counts as found.
 
     Args:
         records: those within the asked grid.
@@ -96,30 +98,32 @@ def missing(
         asked: the grid.
         run: what holds for the commands without being named in them.
     """
-    there = coordinates(records)
+    there = {_of(record, result) for record in records for result in record.methods}
     unread = {problem.name: problem.reason for problem in problems}
+    begun = {Coordinates.of_place(place) for place in (*unread, *predicted)} - {None}
+    known = there | {one for one in begun if one.within(asked)}
     return [
         {
             **one._asdict(),
             "reason": _reason(one, unread, predicted),
             "command": _command(one, asked.sweep, run),
         }
-        for one in sorted(set(_grid(there, asked, run)) - there)
+        for one in sorted(set(_grid(known, asked, run)) - there)
     ]
 
 
 def _grid(
-    there: set[Coordinates], asked: BenchmarkReportParameters, run: Conditions
+    known: set[Coordinates], asked: BenchmarkReportParameters, run: Conditions
 ) -> Iterator[Coordinates]:
-    for protocol in asked.protocols or sorted({one.protocol for one in there}):
-        same = [one for one in there if one.protocol == protocol]
+    for protocol in asked.protocols or sorted({one.protocol for one in known}):
+        same = [one for one in known if one.protocol == protocol]
         for clip in sorted({one.clip for one in same}) or [run.clip]:
             alike = [one for one in same if one.clip == clip]
-            shots = asked.shots or sorted({one.shots for one in alike or there})
+            shots = asked.shots or sorted({one.shots for one in alike or known})
             together = [tuple(shots)] if protocol == FEW_SHOT else [(count,) for count in shots]
             for counts in together:
                 own = [one for one in alike if one.shots in counts]
-                yield from _product(protocol, clip, counts, own or alike or there, asked)
+                yield from _product(protocol, clip, counts, own or alike or known, asked)
 
 
 def _product(

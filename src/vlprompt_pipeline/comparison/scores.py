@@ -55,10 +55,14 @@ class Value(NamedTuple):
 
 
 class Aggregate(NamedTuple):
-    """All metrics of a method on a dataset, and the seeds they are over."""
+    """All metrics of a method on a dataset, and the seeds they are over.
+
+    `tuned` if the recipe had settings for this dataset alone, or for one of an average's.
+    """
 
     seeds: tuple[int, ...]
     values: Mapping[str, Value]
+    tuned: bool
 
 
 def ranking(family: Family) -> str:
@@ -98,7 +102,8 @@ def _aggregate(
         if all(half in right for half in halves):
             interval = h_interval(*(right[half] for half in halves))
             values[name] = values[name]._replace(interval=interval)
-    return Aggregate(tuple(by_seed), values)
+    tuned = any(result.method.tuned_per_dataset for result in results)
+    return Aggregate(tuple(by_seed), values, tuned)
 
 
 def _average(found: Sequence[Aggregate], right: Sequence[Mapping[str, Right]]) -> Aggregate:
@@ -122,7 +127,7 @@ def _average(found: Sequence[Aggregate], right: Sequence[Mapping[str, Right]]) -
     for name, scores in drawn.items():
         values[name] = values[name]._replace(interval=interval_of(scores))
     seeds = set().union(*(one.seeds for one in found))
-    return Aggregate(tuple(sorted(seeds)), values)
+    return Aggregate(tuple(sorted(seeds)), values, any(one.tuned for one in found))
 
 
 def _value(per_seed: Sequence[float], images: float) -> Value:

@@ -29,7 +29,7 @@ def to_text(comparison: Comparison, tables: Sequence[TextTable]) -> str:
     if any(cell.verdict for table in tables for cell in _cells(table)):
         console.print("↑ better, ↓ worse than zero-shot on the same test images (paired, Holm)")
     for remark in comparison.remarks:
-        console.print(Text(f"! {remark}", style="yellow"))
+        console.print(Text(f"! {remark}", style="yellow"), soft_wrap=True)
     commands = [command for command in comparison.missing["command"] if command]
     for command in commands[:_COMMANDS]:
         console.print(Text(f"  {command}"), soft_wrap=True)
