@@ -29,7 +29,9 @@ for (const kind of ["pointerover", "focusin", "click"]) {
   document.addEventListener(kind, event => {
     let element = event.target;
     while (element && !told.has(element)) element = element.parentElement;
-    element ? showTip(element) : hideTip();
+    if (element) showTip(element);
+    // A pointer that lies elsewhere does not silence what the keyboard asked for.
+    else if (kind !== "pointerover" || !told.has(document.activeElement)) hideTip();
   });
 }
 document.addEventListener("keydown", event => { if (event.key === "Escape") hideTip(); });
