@@ -68,8 +68,7 @@ const drawPanels = (box, family, chosen) => {
     });
     const role = dataset === family.source ? "source" : isAverage(dataset) ? "average" : "target";
     const title = datasetTitle(family, dataset);
-    const target = family.source ? `→\u00a0${title}` : title;
-    const heading = { source: `${title} (source)`, average: title, target }[role];
+    const heading = family.source && role === "target" ? `→\u00a0${title}` : title;
     return make("div", { class: `panel ${role}` }, make("h4", {}, ...breakable(heading)), svg);
   }));
 };

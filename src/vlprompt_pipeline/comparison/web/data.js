@@ -10,6 +10,8 @@ const groupedBy = (rows, key) => {
 };
 
 for (const family of given.families) {
+  family.titles = Object.fromEntries(family.datasets);
+  family.datasets = family.datasets.map(([dataset]) => dataset);
   const scores = expand(family.scores);
   family.index = new Map(scores.map(row => [keyOf(row.dataset, row.shots, row.method, row.metric), row]));
   family.sizeOf = new Map(expand(family.sizes).map(row => [row.method, row]));
@@ -20,8 +22,7 @@ const missingCells = expand(given.missing);
 
 const titleOf = method => given.methods[method].title;
 const isAverage = dataset => dataset === given.average;
-const datasetTitle = (family, dataset) =>
-  isAverage(dataset) ? (family.source ? "Average of targets" : "Average") : dataset;
+const datasetTitle = (family, dataset) => family.titles[dataset];
 
 // The row of a score, if there is one; `what` may name other values than those chosen.
 const scoreOf = (family, chosen, what) => {

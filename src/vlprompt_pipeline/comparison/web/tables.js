@@ -70,7 +70,7 @@ const scoreColumns = (family, chosen) => {
   }
   const columns = family.datasets.map(dataset => ({
     dataset, metric: chosen.metric, key: dataset,
-    title: datasetTitle(family, dataset) + (dataset === family.source ? " (source)" : ""),
+    title: datasetTitle(family, dataset),
   }));
   const other = { dataset: given.average, metric: "mean_of_h", key: "mean_of_h" };
   const isThere = method => scoreOf(family, chosen, { ...other, method });
