@@ -12,6 +12,7 @@ from pipelines.project import CELL, Project
 
 STAGE = ("benchmark_report",)
 FILES = {
+    "benchmark.html",
     "missing.csv",
     "pairs.csv",
     "scores.csv",
@@ -56,6 +57,9 @@ def test_a_finished_cell_becomes_tables(copied, capsys):
         "kedro sweep --datasets=demo_counts --shots=4 --seeds=2 "
         "--params=protocol=base_to_new,methods=coop"
     )
+    for kind in ("png", "svg"):
+        assert list((folder / "figures" / kind).glob(f"*.{kind}"))
+    assert "demo_counts" in (folder / "benchmark.html").read_text()
     assert r"demo\_counts & Base" in (folder / "tables.tex").read_text()
     printed = capsys.readouterr().out
     assert "base to new, 4 shots, CLIP demo" in printed
