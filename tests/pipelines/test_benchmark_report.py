@@ -72,12 +72,13 @@ def test_broken_and_absent_files_do_not_stop_the_report(copied):
     copied.path("07_model_output", "zero_shot/predictions.parquet").unlink()
     copied.run(stages=STAGE)
     text = (copied.data / "08_reporting/benchmark/tables.txt").read_text()
-    for method, reason in (
-        ("coop", "cannot be read (JSONDecodeError: Expecting"),
-        ("qcoop", "predictions cannot be read (ArrowInvalid: "),
-        ("zero_shot", "has a record but no predictions"),
+    untested = "Without intervals and tests"
+    for what, method, reason in (
+        ("Left out", "coop", "cannot be read (JSONDecodeError: Expecting"),
+        (untested, "qcoop", "predictions cannot be read (ArrowInvalid: "),
+        (untested, "zero_shot", "has a record but no predictions"),
     ):
-        assert f"! Left out: {CELL}/{method}: {reason}" in text
+        assert f"! {what}: {CELL}/{method}: {reason}" in text
     assert set(table(copied, "scores.csv")["method"]) == {"zero_shot", "qcoop"}
     assert table(copied, "missing.csv")["method"].tolist() == ["coop"]
 
