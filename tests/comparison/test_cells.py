@@ -14,6 +14,7 @@ from comparison.made import base_to_new, right, score_row
 from vlprompt_pipeline.comparison.cells import COLUMNS
 from vlprompt_pipeline.errors import UserError
 
+UNTESTED = "Without intervals and tests: "
 COOP = "demo/demo_aerial/base_to_new/shots16/seed1/coop"
 
 
@@ -53,7 +54,7 @@ def test_broken_predictions_cost_intervals_and_tests_alone(tmp_path, content, re
     file.write_bytes(content)
     disk.predictions[COOP] = partial(pd.read_parquet, file, columns=list(COLUMNS))
     comparison = disk.compare()
-    said = remark(comparison, f"Left out: {COOP}: predictions cannot be read")
+    said = remark(comparison, f"{UNTESTED}{COOP}: predictions cannot be read")
     assert reason in said
     row = score_row(comparison, method="coop", metric="base")
     assert row["mean"] == pytest.approx(62)
@@ -66,14 +67,14 @@ def test_predictions_without_a_column_are_named(tmp_path):
     file = tmp_path / "predictions.parquet"
     disk.predictions[COOP].drop(columns="path").to_parquet(file)
     disk.predictions[COOP] = partial(pd.read_parquet, file, columns=list(COLUMNS))
-    assert "cannot be read" in remark(disk.compare(), f"Left out: {COOP}: ")
+    assert "cannot be read" in remark(disk.compare(), f"{UNTESTED}{COOP}: ")
 
 
 def test_predictions_of_another_length_than_the_record_are_named():
     disk = base_to_new()
     disk.predictions[COOP] = disk.predictions[COOP].iloc[:-10]
     comparison = disk.compare()
-    said = remark(comparison, f"Left out: {COOP}: ")
+    said = remark(comparison, f"{UNTESTED}{COOP}: ")
     assert "right of 190 images of new, its record says 138 of 200; run the cell again" in said
     assert np.isnan(score_row(comparison, method="coop", metric="base")["low"])
 
@@ -82,14 +83,14 @@ def test_predictions_of_another_run_than_the_record_are_named():
     disk = base_to_new()
     table = disk.predictions[COOP]
     disk.predictions[COOP] = table.assign(prediction=table["label"])
-    said = remark(disk.compare(), f"Left out: {COOP}: ")
+    said = remark(disk.compare(), f"{UNTESTED}{COOP}: ")
     assert "its predictions have 200 right of 200 images of base, its record says 122" in said
 
 
 def test_a_record_without_predictions_is_named():
     disk = base_to_new()
     del disk.predictions[COOP]
-    assert "has a record but no predictions" in remark(disk.compare(), f"Left out: {COOP}: ")
+    assert "has a record but no predictions" in remark(disk.compare(), f"{UNTESTED}{COOP}: ")
 
 
 def test_predictions_without_a_record_are_named_and_missing():
@@ -111,7 +112,7 @@ def test_broken_predictions_of_a_target_leave_the_source():
     )
     del disk.predictions[f"{place}/targets/demo_flags"]
     comparison = disk.compare()
-    remark(comparison, f"Left out: {place}/targets/demo_flags: ")
+    remark(comparison, f"{UNTESTED}{place}/targets/demo_flags: ")
     own = comparison.of("cross_dataset_demo_aerial_demo_16shots").set_index("dataset")
     own = own[own["metric"] == "accuracy"]
     assert own["low"].isna().to_dict() == {

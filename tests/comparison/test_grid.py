@@ -110,6 +110,11 @@ def test_a_cell_of_another_clip_has_no_command_of_this_configuration():
     assert disk.compare(clip="vit_b16").missing["command"].tolist() == [""]
 
 
+def test_a_misspelt_method_is_refused():
+    with pytest.raises(ConfigError, match="unknown method 'coopp' .did you mean 'coop'"):
+        base_to_new(seeds=(1,)).compare(methods=("coopp",))
+
+
 def parsed(**values):
     return parse(BenchmarkReportParameters, {"against": [], "sweep": "kedro sweep"} | values)
 

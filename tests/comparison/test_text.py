@@ -147,10 +147,29 @@ def test_latex_has_scores_with_spread_arrow_and_difference(tables):
     assert "--" in text
 
 
+def test_what_is_too_long_or_too_wide_for_a_page_is_split_or_narrowed(tables):
+    table = tables["base_to_new_demo_16shots"]
+    wide = table._replace(
+        columns=table.columns * 3,
+        blocks=tuple(
+            block._replace(lines=tuple(line._replace(cells=line.cells * 3) for line in block.lines))
+            for block in table.blocks * 6
+        ),
+    )
+    text = to_latex([wide])
+    assert check_latex(text) == 2
+    assert text.count("\\resizebox{\\textwidth}") == 2
+    assert "CLIP demo, part 1 of 2" in text
+    rows = [part.count(" \\\\\n") - 1 for part in text.split("\\toprule")[1:]]
+    assert sum(rows) == 6 * 10
+    assert max(rows) <= 45
+
+
 def test_names_are_escaped():
     assert escape("a_b & 5% #1 $ {x}") == r"a\_b \& 5\% \#1 \$ \{x\}"
     assert escape("~ ^ \\") == r"\textasciitilde{} \textasciicircum{} \textbackslash{}"
     assert escape("λ ± ≤ – é 漢 ﬁ½") == r"$\lambda$ $\pm$ $\leq$ -- é ? fi½"
+    assert escape("[new] *") == "{[}new{]} {*}", "no option of the row before"
     assert escape("two\nlines") == "two lines"
 
 

@@ -12,6 +12,7 @@ from pipelines.project import CELL, Project
 
 STAGE = ("benchmark_report",)
 FILES = {
+    "benchmark.html",
     "missing.csv",
     "pairs.csv",
     "scores.csv",
@@ -56,6 +57,9 @@ def test_a_finished_cell_becomes_tables(copied, capsys):
         "kedro sweep --datasets=demo_counts --shots=4 --seeds=2 "
         "--params=protocol=base_to_new,methods=coop"
     )
+    for kind in ("png", "svg"):
+        assert list((folder / "figures" / kind).glob(f"*.{kind}"))
+    assert "demo_counts" in (folder / "benchmark.html").read_text()
     assert r"demo\_counts & Base" in (folder / "tables.tex").read_text()
     printed = capsys.readouterr().out
     assert "base to new, 4 shots, CLIP demo" in printed
@@ -68,12 +72,13 @@ def test_broken_and_absent_files_do_not_stop_the_report(copied):
     copied.path("07_model_output", "zero_shot/predictions.parquet").unlink()
     copied.run(stages=STAGE)
     text = (copied.data / "08_reporting/benchmark/tables.txt").read_text()
-    for method, reason in (
-        ("coop", "cannot be read (JSONDecodeError: Expecting"),
-        ("qcoop", "predictions cannot be read (ArrowInvalid: "),
-        ("zero_shot", "has a record but no predictions"),
+    untested = "Without intervals and tests"
+    for what, method, reason in (
+        ("Left out", "coop", "cannot be read (JSONDecodeError: Expecting"),
+        (untested, "qcoop", "predictions cannot be read (ArrowInvalid: "),
+        (untested, "zero_shot", "has a record but no predictions"),
     ):
-        assert f"! Left out: {CELL}/{method}: {reason}" in text
+        assert f"! {what}: {CELL}/{method}: {reason}" in text
     assert set(table(copied, "scores.csv")["method"]) == {"zero_shot", "qcoop"}
     assert table(copied, "missing.csv")["method"].tolist() == ["coop"]
 

@@ -17,7 +17,8 @@ from vlprompt_pipeline.comparison.printed import printed
 from vlprompt_pipeline.comparison.remarks import remarks
 from vlprompt_pipeline.comparison.results import Comparison
 from vlprompt_pipeline.comparison.scores import aggregates, ranking
-from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.config import unknown
+from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.evaluation.records import CellRecord, Problem
 
 COLUMNS = {
@@ -50,12 +51,14 @@ def compare(
         predictions: loaders by place, see `cells.cell_place`.
         asked: the grid.
         run: the configuration that missing cells would be made with.
-        order: names of methods in the order of tables; others follow.
+        order: names of recipes in the order of tables; other methods follow.
 
     Raises:
+        ConfigError: a method is asked for that nobody knows.
         UserError: no record is within the asked grid.
     """
     asked = asked.with_prefix(run.dataset_prefix)
+    _require_known(asked.methods or (), records, order)
     wanted = asked_for(records, asked)
     if not wanted:
         unread = "".join(f"; {problem}" for problem in problems)
@@ -80,7 +83,8 @@ def compare(
         remarks=remarks(
             records,
             wanted,
-            [*problems, *unpredicted],
+            problems,
+            unpredicted,
             predictions,
             asked,
             found,
@@ -88,6 +92,16 @@ def compare(
             uncompared,
         ),
     )
+
+
+def _require_known(
+    methods: Sequence[str], there: Sequence[CellRecord], order: Sequence[str]
+) -> None:
+    """A method that has neither recipe nor result is a slip of the pen."""
+    allowed = dict.fromkeys([*order, *(one.method for record in there for one in record.methods)])
+    for name in methods:
+        if name not in allowed:
+            raise ConfigError(unknown("benchmark_report.methods", "method", name, list(allowed)))
 
 
 def _ordered(results: Sequence[Result], order: Sequence[str]) -> list[Result]:

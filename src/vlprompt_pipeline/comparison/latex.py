@@ -7,18 +7,22 @@ exponent: nine methods fit the width of a page in small print.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from vlprompt_pipeline.comparison.layout import Block, Cell, TextTable
 
-_HEAD = "% In the preamble: \\usepackage{booktabs}\n"
+_HEAD = "% In the preamble: \\usepackage{booktabs,graphicx}\n"
+_MOST_ROWS = 45
+_MOST_COLUMNS = 10
+"""More rows than a page has lines go into a further table; more columns are made narrower."""
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     **{character: f"\\{character}" for character in "&%$#_{}"},
+    **{character: f"{{{character}}}" for character in "[]*"},  # after the end of a row, its options
     "<": r"$<$",
     ">": r"$>$",
     "|": r"$|$",
@@ -36,7 +40,7 @@ _ARROWS = {"better": r"\uparrow", "worse": r"\downarrow"}
 
 def to_latex(tables: Sequence[TextTable]) -> str:
     """One `table` environment a table; captions say what marks mean."""
-    return "\n".join([_HEAD, *(_table(table) for table in tables)])
+    return "\n".join([_HEAD, *(_table(part) for table in tables for part in _pages(table))])
 
 
 def escape(text: str) -> str:
@@ -53,8 +57,26 @@ def _known(character: str) -> str:
     return "".join(_SPECIAL.get(one, one) for one in plain) or "?"
 
 
+def _pages(table: TextTable) -> Iterator[TextTable]:
+    """The table, or parts of it that fit a page each."""
+    parts: list[list[Block]] = [[]]
+    for block in table.blocks:
+        rows = sum(len(one.lines) for one in [*parts[-1], block])
+        if parts[-1] and rows > _MOST_ROWS:
+            parts.append([])
+        parts[-1].append(block)
+    for number, blocks in enumerate(parts, start=1):
+        part = table._replace(blocks=tuple(blocks))
+        if len(parts) > 1:
+            part = part._replace(
+                name=f"{table.name}_{number}",
+                title=f"{table.title}, part {number} of {len(parts)}",
+            )
+        yield part
+
+
 def _table(table: TextTable) -> str:
-    width = table.stubs + len(table.columns)
+    narrowed = r"\resizebox{\textwidth}{!}{" if len(table.columns) > _MOST_COLUMNS else ""
     stubs = ["Dataset", ""] if table.stubs == 2 else ["Method"]
     body = "\n\\midrule\n".join(_block(block, table.stubs) for block in table.blocks)
     caption = f"{table.title[0].upper()}{table.title[1:]}. {' '.join(table.notes)}"
@@ -64,13 +86,13 @@ def _table(table: TextTable) -> str:
             r"\centering\small\setlength{\tabcolsep}{3pt}",
             rf"\caption{{{escape(caption)}}}",
             rf"\label{{tab:{table.name}}}",
-            rf"\begin{{tabular}}{{{'l' * table.stubs}{'c' * (width - table.stubs)}}}",
+            rf"{narrowed}\begin{{tabular}}{{{'l' * table.stubs}{'c' * len(table.columns)}}}",
             r"\toprule",
             _row([escape(text) for text in (*stubs, *table.columns)]),
             r"\midrule",
             body,
             r"\bottomrule",
-            r"\end{tabular}",
+            rf"\end{{tabular}}{'}' if narrowed else ''}",
             r"\end{table*}",
             "",
         ]

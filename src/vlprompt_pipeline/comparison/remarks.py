@@ -19,16 +19,30 @@ def remarks(
     records: Sequence[CellRecord],
     wanted: Sequence[CellRecord],
     problems: Sequence[Problem],
+    unpredicted: Sequence[Problem],
     predictions: Iterable[str],
     asked: BenchmarkReportParameters,
     found: Sequence[Family],
     absent: Sequence[Mapping[str, object]],
     uncompared: Sequence[str],
 ) -> tuple[str, ...]:
-    """Files that were left out, what is not like the rest, and what is missing, in this order."""
+    """Files that were left out, what is not like the rest, and what is missing, in this order.
+
+    Args:
+        records: all that could be read.
+        wanted: those within the asked grid.
+        problems: records that could not be read.
+        unpredicted: predictions that cannot be used.
+        predictions: places of all predictions.
+        asked: the grid.
+        found: the families of `wanted`.
+        absent: rows of the missing cells.
+        uncompared: what `pairs` could not compare.
+    """
     groups = group_records(wanted)
     return (
         *(f"Left out: {problem}." for problem in problems),
+        *(f"Without intervals and tests: {problem}." for problem in unpredicted),
         *_without_record(records, problems, predictions),
         *mixed_remarks(groups),
         *_shared(groups),

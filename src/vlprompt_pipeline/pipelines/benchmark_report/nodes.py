@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from vlprompt_pipeline.comparison.compare import compare
 from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
+from vlprompt_pipeline.comparison.figures import figures
 from vlprompt_pipeline.comparison.grid import Conditions
 from vlprompt_pipeline.comparison.latex import to_latex
 from vlprompt_pipeline.comparison.layout import text_tables
 from vlprompt_pipeline.comparison.markdown import to_markdown
+from vlprompt_pipeline.comparison.page import render
 from vlprompt_pipeline.comparison.results import Comparison
 from vlprompt_pipeline.comparison.terminal import to_text
 from vlprompt_pipeline.evaluation.records import read_records
@@ -53,3 +56,9 @@ def write_tables(
         to_markdown(tables, comparison.remarks),
         to_text(comparison, tables),
     )
+
+
+def draw(comparison: Comparison) -> tuple[str, dict[str, Figure], dict[str, Figure]]:
+    """The page, and the figures twice, to be saved as PNG and as SVG."""
+    drawn = figures(comparison)
+    return render(comparison), drawn, drawn

@@ -2,7 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines.benchmark_report.nodes import compare_methods, write_tables
+from vlprompt_pipeline.pipelines.benchmark_report.nodes import (
+    compare_methods,
+    draw,
+    write_tables,
+)
 
 
 def create_pipeline(**kwargs) -> Pipeline:
@@ -35,6 +39,12 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "benchmark_text",
                 ],
                 name="write_benchmark_tables",
+            ),
+            Node(
+                draw,
+                inputs="comparison",
+                outputs=["benchmark_page", "benchmark_figures_png", "benchmark_figures_svg"],
+                name="draw_benchmark",
             ),
         ]
     )
