@@ -19,7 +19,17 @@ STAGES = (
     "evaluation",
     "reporting",
 )
-APART = ("data_download", "data_check", "few_shot_sets", "demo_pretraining", "analysis", "verify")
+APART = (
+    "data_download",
+    "data_check",
+    "few_shot_sets",
+    "demo_pretraining",
+    "analysis",
+    "verify",
+    "register",
+    "promote",
+    "prediction",
+)
 """What is run for itself alone."""
 
 
