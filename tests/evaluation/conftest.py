@@ -63,6 +63,25 @@ def cell_record(
     }
 
 
+def together(base: int, new: int) -> dict[str, object]:
+    """So many right answers of 200 in each half, among all classes."""
+    right = {"base": base, "new": new}
+    return {"generalised": {half: {"correct": n, "total": TOTAL} for half, n in right.items()}}
+
+
+@pytest.fixture
+def two_seeds_together() -> dict[str, dict[str, object]]:
+    """`two_seeds`, and among all classes 40 / 40 % with zero-shot, CoOp 60 / 40 and 50 / 10 %."""
+    zero_shot = {"zero_shot": together(80, 80)}
+    coop = [{"coop": together(120, 80)}, {"coop": together(100, 20)}]
+    right = [{"zero_shot": (100, 100), "coop": (160, 120)}]
+    right += [{"zero_shot": (100, 100), "coop": (120, 40)}]
+    return {
+        f"seed{seed}": cell_record(methods, seed=seed, changes=zero_shot | more)
+        for seed, methods, more in zip((1, 2), right, coop, strict=True)
+    }
+
+
 @pytest.fixture
 def make_record():
     """The function that makes a record."""

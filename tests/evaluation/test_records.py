@@ -36,6 +36,29 @@ def test_contradictions_are_refused(two_seeds, path, value, complaint):
         CellRecord.model_validate(record)
 
 
+def test_scores_that_came_later_may_be_missing(two_seeds):
+    """Records of earlier versions have none of them."""
+    older = two_seeds["seed1"]
+    score = CellRecord.model_validate(older).methods[1].base
+    assert (score.top5_accuracy, score.macro_f1, score.calibration_error) == (None, None, None)
+    coop = older["methods"][1]
+    coop["base"] |= {"top5_accuracy": 97.5, "macro_f1": 79.0}
+    together = {"base": {"correct": 140, "total": 200}, "new": {"correct": 100, "total": 200}}
+    newer = older | {"methods": [older["methods"][0], coop | {"generalised": together}]}
+    record = CellRecord.model_validate(newer)
+    assert record.methods[0].generalised is None
+    assert record.methods[1].generalised.new.accuracy == 50
+    assert CellRecord.model_validate_json(record.model_dump_json()) == record
+
+
+def test_generalised_scores_go_with_scores_on_new_classes(two_seeds):
+    record = two_seeds["seed1"]
+    score = {"correct": 1, "total": 2}
+    record["methods"][1] |= {"new": None, "generalised": {"base": score, "new": score}}
+    with pytest.raises(ValidationError, match="generalised scores, but none on new classes"):
+        CellRecord.model_validate(record)
+
+
 def test_a_bad_record_is_named_and_the_rest_stands(tmp_path, two_seeds):
     good, other = two_seeds["seed1"], two_seeds["seed2"]
     (tmp_path / "deep").mkdir()

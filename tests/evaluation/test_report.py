@@ -79,6 +79,18 @@ def test_the_page_depends_on_the_records_alone(twelve_methods):
     assert report_of(twelve_methods).html == report_of(turned).html
 
 
+def test_both_halves_together_are_marked_as_no_published_protocol(two_seeds, two_seeds_together):
+    heading = "Base and new together (not in the papers)"
+    assert heading not in report_of(two_seeds).html
+    report = report_of(two_seeds_together)
+    Page(report.html)
+    _, _, table = report.html.partition(heading)
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", table.partition("</table>")[0])
+    assert cells[:4] == ["Zero-shot CLIP", "40.0 ± 0.0", "40.0 ± 0.0", "40.0 ± 0.0"]
+    assert cells[4:] == ["CoOp", "55.0 ± 5.0", "25.0 ± 15.0", "34.4 ± 15.7"]
+    assert report.table.set_index("method").loc["coop", "generalised_h"] == 34.375
+
+
 def test_names_are_text_not_markup(two_seeds):
     page = Page(report_of(two_seeds).html)
     assert "one <b>bold</b> & 'quoted' disc" in "".join(page.items)

@@ -48,6 +48,31 @@ def test_two_seeds_by_hand(two_seeds):
     assert "published_h" not in summary.table
 
 
+def test_both_halves_together_by_hand(two_seeds_together):
+    (summary,) = summaries_of(two_seeds_together)
+    expected = {
+        "base_mean": 55,
+        "base_std": 5,
+        "new_mean": 25,
+        "new_std": 15,
+        "h": 2750 / 80,
+        "h_mean_of_seeds": (48 + 1000 / 60) / 2,
+        "h_std": (48 - 1000 / 60) / 2,
+    }
+    row = summary.row("coop")
+    found = {name: row[f"generalised_{name}"] for name in expected}
+    assert found == pytest.approx(expected)
+    assert row["base_mean"] == 70, "apart as before"
+    assert summary.has_generalised
+
+
+def test_older_records_have_nothing_together(two_seeds, two_seeds_together):
+    (summary,) = summaries_of(two_seeds)
+    assert not summary.has_generalised
+    (mixed,) = summaries_of({"1": two_seeds["seed1"], "2": two_seeds_together["seed2"]})
+    assert math.isnan(mixed.row("coop")["generalised_h"]), "a mean over one of two seeds is none"
+
+
 def test_order_of_the_records_or_of_the_score(make_record):
     record = make_record({"zero_shot": (100, 100), "coop": (60, 60), "qcoop": (140, 140)})
     (plain,), (ranked,) = summaries_of({"1": record}), summaries_of({"1": record}, by_score=True)

@@ -11,6 +11,8 @@ import torch
 
 from pipelines.project import CELL, CLASSES, DATASET, PER_CLASS, ROOT, Project
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
+from vlprompt_pipeline.export import load_learner
+from vlprompt_pipeline.prompts import ClassTexts
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
 from vlprompt_pipeline.training import loop
 
@@ -25,7 +27,12 @@ PER_METHOD = {
         "class_head.safetensors",
         "sizes.json",
     ),
-    "07_model_output": ("predictions.parquet", "metrics.json"),
+    "07_model_output": (
+        "predictions.parquet",
+        "metrics.json",
+        "per_class.parquet",
+        "confusion.parquet",
+    ),
 }
 
 
@@ -79,7 +86,7 @@ def test_metrics_follow_from_the_predictions(finished, method):
     table = pd.read_parquet(finished.path("07_model_output", f"{method}/predictions.parquet"))
     index = pd.read_parquet(finished.data / f"03_primary/{DATASET}/image_index.parquet")
     labels = index[index["part"] == "test"].set_index("path")["label"]
-    assert sorted(table["path"]) == sorted(labels.index)
+    assert sorted(table["path"]) == sorted([*labels.index, *labels.index])
     right = {}
     for half, first in (("base", 0), ("new", HALF)):
         rows = table[table["half"] == half]
@@ -93,6 +100,59 @@ def test_metrics_follow_from_the_predictions(finished, method):
         assert metrics[half]["accuracy"] == pytest.approx(100 * right[half] / len(rows))
     base, new = (Fraction(100 * right[half], HALF * PER_CLASS.test) for half in ("base", "new"))
     assert metrics["harmonic_mean"] == pytest.approx(float(2 / (1 / base + 1 / new)))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_both_halves_among_all_classes(finished, method):
+    """From the file that ships, for all class names at once."""
+    clip = load_clip("embedded", "demo", "cpu")
+    card = finished.json("02_intermediate", "dataset_card.json", DATASET)
+    table = pd.read_parquet(finished.path("07_model_output", f"{method}/predictions.parquet"))
+    packed = finished.path("06_models", f"{method}/prompt.vlp").read_bytes()
+    recipe = TrainedPrompt.load(
+        finished.path("06_models", f"{method}/prompt.safetensors")
+    ).resolved_recipe()
+    classes = ClassTexts(tuple(card["class_names"]), card["template"])
+    learner = load_learner(packed, recipe, clip, classes)
+    view = EvaluationView(clip.preprocessing)
+    metrics = finished.json("07_model_output", f"{method}/metrics.json")["generalised"]
+    index = pd.read_parquet(finished.data / f"03_primary/{DATASET}/image_index.parquet")
+    labels, scores = index.set_index("path")["label"], []
+    for half, own in (("base", range(HALF)), ("new", range(HALF, CLASSES))):
+        rows = table[table["half"] == f"generalised_{half}"]
+        assert set(rows["label"]) == set(own)
+        assert rows["label"].tolist() == labels[rows["path"]].tolist()
+        pixels = [view.pixels(finished.data / "01_raw" / DATASET / path, "") for path in rows.path]
+        answers = learner.logits(clip.encode_images(torch.cat(pixels))).argmax(-1)
+        assert answers.tolist() == rows["prediction"].tolist()
+        correct = sum(rows["prediction"] == rows["label"])
+        assert (metrics[half]["correct"], metrics[half]["total"]) == (correct, len(rows))
+        scores.append(100 * correct / len(rows))
+    assert metrics["harmonic_mean"] == pytest.approx(2 * scores[0] * scores[1] / sum(scores))
+
+
+def test_class_by_class_and_which_for_which(finished):
+    """Both small tables follow from the predictions."""
+    predictions, classes, confusion = (
+        pd.read_parquet(finished.path("07_model_output", f"coop/{name}.parquet"))
+        for name in ("predictions", "per_class", "confusion")
+    )
+    metrics = finished.json("07_model_output", "coop/metrics.json")
+    halves = ["base", "new", "generalised_base", "generalised_new"]
+    assert list(classes["half"].unique()) == list(confusion["half"].unique()) == halves
+    names = finished.json("02_intermediate", "dataset_card.json", DATASET)["class_names"]
+    assert classes["class_name"].tolist() == names + names
+    right = predictions[predictions["prediction"] == predictions["label"]]
+    for (half, label), rows in predictions.groupby(["half", "label"]):
+        own = classes[(classes["half"] == half) & (classes["label"] == label)].iloc[0]
+        hits = len(right[(right["half"] == half) & (right["label"] == label)])
+        assert (own["images"], own["correct"]) == (len(rows), hits)
+        assert own["accuracy"] == pytest.approx(100 * hits / len(rows))
+    counted = predictions.groupby(["half", "label", "prediction"]).size()
+    found = confusion.set_index(["half", "label", "prediction"])["count"]
+    assert found.sort_index().to_dict() == counted.to_dict()
+    base = classes[classes["half"] == "base"]
+    assert metrics["base"]["macro_f1"] == pytest.approx(base["f1"].mean())
 
 
 def test_zero_shot_is_clip_with_the_benchmarks_template(finished):
@@ -133,8 +193,10 @@ def test_records_say_what_they_come_from(finished):
         (result,) = record["methods"]
         assert result["method"] == method
         for half in ("base", "new"):
-            kept = ("correct", "total", "calibration_error")
+            kept = ("correct", "total", "calibration_error", "top5_accuracy", "macro_f1")
             assert result[half] == {key: metrics[half][key] for key in kept}
+            together = metrics["generalised"][half]
+            assert result["generalised"][half] == {key: together[key] for key in kept}
         assert result["inference_cost"] == 1
         prompt = TrainedPrompt.load(finished.path("06_models", f"{method}/prompt.safetensors"))
         assert prompt.weights_sha256 == sha256

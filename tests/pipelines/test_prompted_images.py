@@ -52,7 +52,9 @@ def test_predictions_are_those_of_the_file_that_ships_picture_by_picture(prompte
     ).resolved_recipe()
     view, names = EvaluationView(clip.preprocessing), card["class_names"]
     half = CLASSES // 2
-    for part, own in (("base", names[:half]), ("new", names[half:])):
+    among = {"base": names[:half], "new": names[half:]}
+    among |= {"generalised_base": names, "generalised_new": names}
+    for part, own in among.items():
         learner = load_learner(packed, recipe, clip, ClassTexts(tuple(own), card["template"]))
         rows = table[table["half"] == part]
         paths = [prompted.data / "01_raw" / DATASET / path for path in rows.path]

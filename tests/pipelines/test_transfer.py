@@ -49,6 +49,11 @@ def test_targets_are_scored_with_the_prompt_of_the_source_among_their_own_classe
         right = int((logits.argmax(1).numpy() == labels).sum())
         found = project.json("07_model_output", f"coop/targets/{target}/metrics.json", CELL)
         assert (found["target"]["correct"], found["target"]["total"]) == (right, len(labels))
+        folder = project.path("07_model_output", f"coop/targets/{target}", CELL)
+        classes = pd.read_parquet(folder / "per_class.parquet")
+        assert classes["class_name"].tolist() == card["class_names"]
+        assert classes["correct"].sum() == right
+        assert pd.read_parquet(folder / "confusion.parquet")["count"].sum() == len(labels)
     own = project.json("07_model_output", "coop/metrics.json", CELL)
     assert set(own) == {"base"}, "the source is scored on all of its classes"
 
@@ -85,6 +90,8 @@ def test_what_is_bound_to_its_classes_has_no_score_on_targets(project):
     only = {"cross_dataset": {"targets": "dtd"}, "methods": ["zero_shot", "tip_adapter"]}
     run(project, dataset="caltech101", protocol="cross_dataset", **only)
     row = project.report().loc["tip_adapter"]
+    classes = project.path("07_model_output", "tip_adapter/targets/dtd/per_class.parquet", CELL)
+    assert len(pd.read_parquet(classes)) == 0
     assert row[["on_miniature_dtd_mean", "on_average_mean"]].isna().all()
     assert row["base_mean"] > 0
     page = (project.data / "08_reporting/report.html").read_text()

@@ -1,4 +1,4 @@
-"""Accuracy, the harmonic mean H in both conventions, and the spread over seeds.
+"""Accuracy, F1, calibration, the harmonic mean H in both conventions, and the spread over seeds.
 
 Accuracies and H are in percent everywhere in this package.
 """
@@ -18,11 +18,18 @@ def accuracy(correct: int, total: int) -> float:
     return 100.0 * correct / total
 
 
-def score_of(predicted: pd.DataFrame) -> dict[str, float]:
-    """Accuracy and calibration in percent, mean entropy in nats, of what `predict` gave.
+def score_of(predicted: pd.DataFrame, classes: pd.DataFrame) -> dict[str, float]:
+    """What is said of a set of test images: percent, but for the mean entropy, which is in nats.
 
-    Where prompts are a distribution, also the accuracy of the averaged samples and of the mean
-    prompt, and the mean spread over samples, in percent.
+    An answer is among the top 5 whatever it is if there are no more than 5 classes: 100.
+    `macro_f1` is the mean F1 of the classes that have test images, as Dassl's evaluator takes it:
+    a class without any would count as 0, whatever the prompt. Where prompts are a distribution,
+    there is also the accuracy of the averaged samples and of the mean prompt, and the mean spread
+    over samples.
+
+    Args:
+        predicted: what `predict` gave for the images.
+        classes: the rows of `outcomes.class_scores` for the classes that the images show.
     """
     right = predicted["prediction"] == predicted["label"]
     correct, total = int(right.sum()), len(predicted)
@@ -30,6 +37,8 @@ def score_of(predicted: pd.DataFrame) -> dict[str, float]:
         "correct": correct,
         "total": total,
         "accuracy": accuracy(correct, total),
+        "top5_accuracy": accuracy(_among_top(predicted), total),
+        "macro_f1": float(classes["f1"].mean()),
         "calibration_error": calibration_error(predicted["probability"], right),
         "entropy": float(predicted["entropy"].mean()),
     }
@@ -39,6 +48,12 @@ def score_of(predicted: pd.DataFrame) -> dict[str, float]:
             also_right = int((predicted[f"{way}_prediction"] == predicted["label"]).sum())
             scores[f"{way}_accuracy"] = accuracy(also_right, total)
     return scores
+
+
+def _among_top(predicted: pd.DataFrame) -> int:
+    return sum(
+        label in top for label, top in zip(predicted["label"], predicted["top"], strict=True)
+    )
 
 
 def calibration_error(

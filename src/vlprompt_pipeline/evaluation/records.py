@@ -37,12 +37,15 @@ class _Frozen(BaseModel):
 class Score(_Frozen):
     """Right answers among the test images of one set of classes, and how well it knew of them.
 
-    `calibration_error` is the expected calibration error in percent (`metrics.calibration_error`).
+    `calibration_error` is the expected calibration error in percent (`metrics.calibration_error`),
+    the others are those of `metrics.score_of`; records of earlier versions lack some.
     """
 
     correct: NonNegativeInt
     total: PositiveInt
     calibration_error: float | None = Field(default=None, ge=0, le=100)
+    top5_accuracy: float | None = Field(default=None, ge=0, le=100)
+    macro_f1: float | None = Field(default=None, ge=0, le=100)
 
     @model_validator(mode="after")
     def _within_total(self) -> Self:
@@ -56,10 +59,21 @@ class Score(_Frozen):
         return metrics.accuracy(self.correct, self.total)
 
 
+class Generalised(_Frozen):
+    """Test images of base and of new classes, classified among all classes together.
+
+    This is beyond the literature, whose base-to-new scores are among the classes of each half.
+    """
+
+    base: Score
+    new: Score
+
+
 class MethodResult(_Frozen):
     """One method in one cell.
 
     `base` are the classes trained on; in a protocol on all classes all of them, without `new`.
+    `generalised` goes with `new`; records of earlier versions lack it.
     `targets` are the scores on the cell's target datasets, in their order. A method that is bound
     to the classes of training has no `new` and no `targets` in any protocol.
     `payload_bytes` are the stored prompt values alone, `file_bytes` the file that ships with all
@@ -72,6 +86,7 @@ class MethodResult(_Frozen):
     title: str = Field(min_length=1)
     base: Score
     new: Score | None = None
+    generalised: Generalised | None = None
     targets: tuple[Score, ...] = ()
     trainable_parameters: NonNegativeInt
     payload_bytes: NonNegativeInt
@@ -135,6 +150,8 @@ class CellRecord(_Frozen):
         for result in self.methods:
             if result.new is not None and not self.classes.new:
                 raise ValueError(f"{result.method} has a score on new classes, but there are none")
+            if result.generalised is not None and result.new is None:
+                raise ValueError(f"{result.method} has generalised scores, but none on new classes")
             if result.targets and len(result.targets) != len(self.cell.targets):
                 raise ValueError(f"{result.method} and the list of targets contradict each other")
         return self

@@ -9,7 +9,7 @@ import pandas as pd
 
 from vlprompt_pipeline.evaluation import metrics
 from vlprompt_pipeline.evaluation.published import published, published_protocol
-from vlprompt_pipeline.evaluation.records import ZERO_SHOT, Group, MethodResult
+from vlprompt_pipeline.evaluation.records import ZERO_SHOT, Group, MethodResult, Score
 from vlprompt_pipeline.evaluation.score_columns import ScoreColumn, score_columns, target_names
 from vlprompt_pipeline.evaluation.wording import join, seeds_text, shots_text
 
@@ -23,7 +23,7 @@ _KEY_COLUMNS = (
     "split_sha256",
     "random_split",
 )
-_OF_NEW_CLASSES = ("new_mean", "new_std", "h", "h_mean_of_seeds", "h_std")
+_OF_SCORE = ("calibration_error", "top5_accuracy", "macro_f1")
 _SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes")
 
 
@@ -35,9 +35,11 @@ class Summary:
         group: where the figures come from.
         table: one row a method with the columns `method, title, seeds, n_seeds, base_mean,
             base_std, new_mean, new_std, h, h_mean_of_seeds, h_std, trainable_parameters,
-            payload_bytes, file_bytes, fp16_bytes, inference_cost, base_calibration_error,
-            new_calibration_error, delta_base, delta_new, delta_h, published_base,
-            published_new, published_h, published_source`. Accuracies in percent; `h` is the H of
+            payload_bytes, file_bytes, fp16_bytes, inference_cost`, for `base` and `new` each
+            `base_calibration_error, base_top5_accuracy, base_macro_f1`, then `delta_base,
+            delta_new, delta_h, published_base, published_new, published_h, published_source`.
+            The scores of both halves among all classes, beyond the literature, are `generalised_*`
+            with the names from `base_mean` to `h_std`. Accuracies in percent; `h` is the H of
             the averages, `delta_*` the difference to zero-shot; NaN where there is nothing to say,
             as of new classes and targets with a method that is bound to those of training.
             A protocol on all classes has no column of new classes and of H, but with targets
@@ -56,6 +58,11 @@ class Summary:
     def has_new(self) -> bool:
         """Whether a method has a score on new classes."""
         return self.group.has_new and bool(self.table["h"].notna().any())
+
+    @property
+    def has_generalised(self) -> bool:
+        """Whether a method has scores of both halves among all classes."""
+        return self.group.has_new and bool(self.table["generalised_h"].notna().any())
 
     @property
     def scores(self) -> tuple[ScoreColumn, ...]:
@@ -147,34 +154,52 @@ def _method_row(
     seeds: dict[int, MethodResult], group: Group, targets: Sequence[str]
 ) -> dict[str, object]:
     results = list(seeds.values())
-    base = [result.base.accuracy for result in results]
     row: dict[str, object] = {
         "method": results[-1].method,
         "title": results[-1].title,
         "seeds": tuple(seeds),
         "n_seeds": len(seeds),
     }
-    row["base_mean"], row["base_std"] = metrics.mean_and_std(base)
     if group.has_new:
-        row |= dict.fromkeys(_OF_NEW_CLASSES, float("nan"))
-    new = [result.new.accuracy for result in results if result.new is not None]
-    if len(new) == len(results):
-        row["new_mean"], row["new_std"] = metrics.mean_and_std(new)
-        row["h"] = metrics.h_of_averages(base, new)
-        row["h_mean_of_seeds"], row["h_std"] = metrics.mean_and_std(
-            [metrics.harmonic_mean(b, n) for b, n in zip(base, new, strict=True)]
-        )
+        row |= _base_new_h([(result.base, result.new) for result in results])
+        together = [(g.base, g.new) if (g := r.generalised) else (None, None) for r in results]
+        row |= {f"generalised_{name}": value for name, value in _base_new_h(together).items()}
+    else:
+        accuracies = [result.base.accuracy for result in results]
+        row["base_mean"], row["base_std"] = metrics.mean_and_std(accuracies)
     found = [_on_targets(result, targets) for result in results]
     for name in targets:
         row[f"{name}_mean"], row[f"{name}_std"] = metrics.mean_and_std([one[name] for one in found])
     # A file's metadata may differ by a few bytes from seed to seed: the largest is what may ship.
     row |= {size: max(getattr(result, size) for result in results) for size in _SIZES}
     row["inference_cost"] = _mean([result.inference_cost for result in results])
-    row["base_calibration_error"] = _mean([result.base.calibration_error for result in results])
-    if group.has_new:
-        of_new = [result.new.calibration_error if result.new else None for result in results]
-        row["new_calibration_error"] = _mean(of_new)
+    for half in ("base", "new") if group.has_new else ("base",):
+        scores = [getattr(result, half) for result in results]
+        for name in _OF_SCORE:
+            values = [getattr(score, name) if score else None for score in scores]
+            row[f"{half}_{name}"] = _mean(values)
     return row
+
+
+def _base_new_h(scores: Sequence[tuple[Score | None, Score | None]]) -> dict[str, float]:
+    """Means over seeds of pairs of scores and both conventions of H; NaN where a seed lacks one."""
+    base, new = (
+        [score.accuracy if score else float("nan") for score in half]
+        for half in zip(*scores, strict=True)
+    )
+    each = [metrics.harmonic_mean(b, n) for b, n in zip(base, new, strict=True)]
+    base_mean, base_std = metrics.mean_and_std(base)
+    new_mean, new_std = metrics.mean_and_std(new)
+    h_mean_of_seeds, h_std = metrics.mean_and_std(each)
+    return {
+        "base_mean": base_mean,
+        "base_std": base_std,
+        "new_mean": new_mean,
+        "new_std": new_std,
+        "h": metrics.h_of_averages(base, new),
+        "h_mean_of_seeds": h_mean_of_seeds,
+        "h_std": h_std,
+    }
 
 
 def _mean(values: list[float | None]) -> float:

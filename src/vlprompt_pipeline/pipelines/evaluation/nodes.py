@@ -13,14 +13,16 @@ from vlprompt_pipeline.benchmarks import ClassHalf
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip
 from vlprompt_pipeline.clip.templates import BENCHMARK
 from vlprompt_pipeline.config import FeatureParameters
-from vlprompt_pipeline.evaluation.halves import protocol_name
-from vlprompt_pipeline.evaluation.metrics import harmonic_mean, score_of
-from vlprompt_pipeline.evaluation.predict import predict
+from vlprompt_pipeline.evaluation.halves import by_protocol, choices, protocol_name
+from vlprompt_pipeline.evaluation.metrics import score_of
+from vlprompt_pipeline.evaluation.outcomes import joined, outcomes
+from vlprompt_pipeline.evaluation.predict import predict_among
 from vlprompt_pipeline.evaluation.records import (
     ZERO_SHOT,
     Cell,
     CellRecord,
     Classes,
+    Generalised,
     MethodResult,
     Score,
     Target,
@@ -32,6 +34,8 @@ from vlprompt_pipeline.prompts.trained import TrainedPrompt
 
 # Our choice: zero-shot accuracy that covers less of the way from chance to 100 % is near chance.
 NEAR_CHANCE = 0.05
+EVALUATED = ("predictions", "metrics", "per_class", "confusion")
+"""What `evaluate_prompt` gives, in the catalog's words."""
 
 
 def evaluate_prompt(
@@ -44,35 +48,43 @@ def evaluate_prompt(
     test_features: dict[str, Any],
     store: Path,
     features: FeatureParameters,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Predictions of every test image among the classes of its half, and accuracy in percent.
+) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    """Predictions of every test image among the classes of its half, and what is said of them.
 
-    What is bound to the classes of training is scored on these alone. Image features come
-    from the store: those of the frozen CLIP are there already, those of one with prompts in its
-    image tower are computed.
+    Where there are two halves, also among the classes of both (`choices`). What is bound to the
+    classes of training is scored on these alone. Image features come from the store: those of the
+    frozen CLIP are there already, those of one with prompts in its image tower are computed.
+
+    Returns:
+        Predictions, one row an image and choice; scores by half; scores of each class; counts of
+        the confusion matrices.
     """
     recipe = prompt.resolved_recipe()
+    halves = {
+        name: ClassHalf(tuple(half["labels"]), tuple(half["class_names"]))
+        for name, half in class_halves.items()
+    }
+    asked = choices(halves, bound=recipe.bound_to_classes)
+    if not asked:
+        return pd.DataFrame(), {}, pd.DataFrame(), pd.DataFrame()
+    known = asked[-1].classes
+    classes = ClassTexts(known.class_names, card["template"])
+    learner = load_learner(packed, recipe, clip, classes)
     view = EvaluationView(clip.preprocessing, test_features["decoding"])
+    images = test_features_of(learner.image_side(), view, table, card, store, features).values
     test = table[table["part"] == "test"].reset_index(drop=True)
-    tables, metrics = [], {}
-    for name, half in class_halves.items():
-        if recipe.bound_to_classes and name != "base":
-            continue
-        classes = ClassTexts(tuple(half["class_names"]), card["template"])
-        learner = load_learner(packed, recipe, clip, classes)
-        members = ClassHalf(tuple(half["labels"]), classes.names)
-        rows = torch.from_numpy(test["label"].isin(members.labels).to_numpy().copy())
-        own = members.restrict(test)
-        labels = torch.from_numpy(own["label"].to_numpy().copy())
-        encoder = learner.image_side()
-        images = test_features_of(encoder, view, table, card, store, features)
-        predicted = predict(learner, images.values[rows, 0], labels)
-        tables.append(predicted.assign(half=name, path=own["path"]))
-        metrics[name] = score_of(predicted)
-    if "new" in metrics:
-        scores = (metrics[half]["accuracy"] for half in ("base", "new"))
-        metrics["harmonic_mean"] = harmonic_mean(*scores)
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(), metrics
+    rows = torch.from_numpy(test["label"].isin(known.labels).to_numpy().copy())
+    own = known.restrict(test)
+    labels = torch.from_numpy(own["label"].to_numpy().copy())
+    sets = [[known.relabelling[label] for label in choice.classes.labels] for choice in asked]
+    predicted = predict_among(learner, images[rows, 0], labels, sets)
+    scores, found = {}, []
+    for choice, one in zip(asked, predicted, strict=True):
+        for half, outcome in outcomes(one.assign(path=own["path"]), choice).items():
+            scores[half] = score_of(outcome.predictions, outcome.classes)
+            found.append(outcome)
+    predictions, by_class, confusion = joined(found)
+    return predictions, by_protocol(scores), by_class, confusion
 
 
 def write_record(
@@ -95,6 +107,7 @@ def write_record(
     recipe = prompt.resolved_recipe()
     known = {half: tuple(classes["class_names"]) for half, classes in class_halves.items()}
     scores = {half: _score(metrics[half]) for half in known if half in metrics}
+    generalised = metrics.get("generalised")
     provenance = prompt.provenance
     record = CellRecord(
         cell=Cell(
@@ -123,6 +136,7 @@ def write_record(
                 method=method,
                 title=recipe.title,
                 **scores,
+                generalised=generalised and _generalised(generalised),
                 targets=tuple(_score(found["target"]) for found in target_metrics if found),
                 tuned_per_dataset=recipe.tuned_per_dataset,
                 **{key: sizes[key] for key in _SIZES},
@@ -134,6 +148,10 @@ def write_record(
 
 def _score(found: dict[str, Any]) -> Score:
     return Score(**{key: found[key] for key in Score.model_fields})
+
+
+def _generalised(found: dict[str, Any]) -> Generalised:
+    return Generalised(base=_score(found["base"]), new=_score(found["new"]))
 
 
 def _halves(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -4,7 +4,7 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines.evaluation.nodes import evaluate_prompt, write_record
+from vlprompt_pipeline.pipelines.evaluation.nodes import EVALUATED, evaluate_prompt, write_record
 
 
 def create_pipeline(
@@ -31,7 +31,7 @@ def _method_nodes(method: str, targets: tuple[str, ...]) -> list[Node]:
                 "feature_store",
                 "params:features",
             ],
-            outputs=[f"{method}.predictions", f"{method}.metrics"],
+            outputs=[f"{method}.{what}" for what in EVALUATED],
             name=f"evaluate_{method}",
             namespace=method,
         ),

@@ -5,7 +5,7 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.pipelines.data_preparation.nodes import check_dataset
-from vlprompt_pipeline.pipelines.evaluation.nodes import evaluate_prompt
+from vlprompt_pipeline.pipelines.evaluation.nodes import EVALUATED, evaluate_prompt
 from vlprompt_pipeline.pipelines.feature_extraction.nodes import extract_test_features
 from vlprompt_pipeline.pipelines.transfer.nodes import index_target, list_target_classes
 
@@ -61,7 +61,7 @@ def _evaluation(method: str, target: str) -> Node:
             "feature_store",
             "params:features",
         ],
-        outputs=[f"{method}.{target}.target_predictions", f"{method}.{target}.target_metrics"],
+        outputs=[f"{method}.{target}.target_{what}" for what in EVALUATED],
         name=f"evaluate_{method}_on_{target}",
         namespace=f"{method}.{target}",
     )

@@ -1,0 +1,232 @@
+"""How sure a score is, and whether one method is better than another on the same test images.
+
+Everything here is about the test images. The prompts of the seeds at hand are taken as they are,
+and asked is what other images of the same kind would have given. How much training itself varies is
+the spread over seeds (`metrics.mean_and_std`).
+
+The bootstrap draws images with replacement. A score depends only on how many of the drawn images
+are of each kind, and there are few kinds: right in 0, 1, … of the seeds. So the number of images of
+each kind is drawn at once, from a multinomial with the shares of the kinds. That is the bootstrap
+over images itself, equal in law to drawing 20,000 indices 10,000 times, in milliseconds.
+
+Intervals are percentile intervals (Efron & Tibshirani, An Introduction to the Bootstrap, 1993,
+chapter 13). Where all images are of one kind, all right say, their width is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from vlprompt_pipeline.errors import DataError
+
+Right = npt.ArrayLike
+"""Right or wrong, `[seeds, images]` or, of one seed, `[images]`."""
+_Ints = npt.NDArray[np.int64]
+_Floats = npt.NDArray[np.float64]
+
+
+class Interval(NamedTuple):
+    """Bounds in percent."""
+
+    low: float
+    high: float
+
+
+class Paired(NamedTuple):
+    """One method less another on the same images, in percentage points.
+
+    Attributes:
+        difference: of the scores.
+        low: lower bound of the bootstrap interval of the difference.
+        high: upper bound.
+        p_value: two-sided, of no difference.
+        test: what gave it, "McNemar" or "paired bootstrap".
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    test: str
+
+
+def accuracy_interval(
+    right: Right, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> Interval:
+    """Bootstrap interval of the accuracy, the mean over seeds, over test images.
+
+    Raises:
+        DataError: no images, or something other than right and wrong.
+    """
+    (drawn,) = _resampled(np.random.default_rng(seed), resamples, _Answers.of(right))
+    return _interval(drawn, level)
+
+
+def h_interval(
+    base_right: Right,
+    new_right: Right,
+    *,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Interval:
+    """Bootstrap interval of H of the accuracies' means over seeds, as published (`h_of_averages`).
+
+    Images of base and of new classes are drawn apart, as many of each as there are.
+
+    Raises:
+        DataError: as in `accuracy_interval`.
+    """
+    draw = np.random.default_rng(seed)
+    halves = (_resampled(draw, resamples, _Answers.of(half))[0] for half in (base_right, new_right))
+    return _interval(_h(*halves), level)
+
+
+def compare_accuracy(
+    one: Right, other: Right, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> Paired:
+    """Accuracy of one method less that of another on the same images in the same order.
+
+    Of one seed the p-value is McNemar's, exact: images that only one of the two has right fall to
+    either side like a fair coin (McNemar, Psychometrika 1947). An image that is tested with several
+    prompts is still one image, so of several seeds it is the paired bootstrap's (`_p_value`). The
+    interval is of the bootstrap in either case.
+
+    Raises:
+        DataError: different shapes, no images, or something other than right and wrong.
+    """
+    answers = _Answers.of(one, other)
+    gained = answers.hits[0] - answers.hits[1]
+    gain = answers._replace(hits=gained[None])
+    (drawn,) = _resampled(np.random.default_rng(seed), resamples, gain)
+    observed = float(gain.accuracies()[0])
+    interval = _interval(drawn, level)
+    if answers.seeds == 1:
+        p_value = _mcnemar(int((gained > 0).sum()), int((gained < 0).sum()))
+        return Paired(observed, *interval, p_value, "McNemar")
+    return Paired(observed, *interval, _p_value(drawn, observed), "paired bootstrap")
+
+
+def compare_h(
+    one_base: Right,
+    one_new: Right,
+    other_base: Right,
+    other_new: Right,
+    *,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Paired:
+    """H of one method less H of another, each of the means over seeds, by the paired bootstrap.
+
+    Both methods are scored on the same drawn images; base and new ones are drawn apart.
+
+    Raises:
+        DataError: as in `compare_accuracy`.
+    """
+    base, new = _Answers.of(one_base, other_base), _Answers.of(one_new, other_new)
+    draw = np.random.default_rng(seed)
+    mine, yours = _h(_resampled(draw, resamples, base), _resampled(draw, resamples, new))
+    observed = float(np.subtract(*_h(base.accuracies(), new.accuracies())))
+    p_value = _p_value(mine - yours, observed)
+    return Paired(observed, *_interval(mine - yours, level), p_value, "paired bootstrap")
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values in the order given: all that are at most a level hold together at it.
+
+    The smallest of m is multiplied by m, the next by m - 1 and so on, and none is below one before
+    it (Holm, Scandinavian Journal of Statistics 1979).
+
+    Raises:
+        DataError: a value that is no probability.
+    """
+    given = np.asarray(p_values, float)
+    if not ((given >= 0) & (given <= 1)).all():
+        raise DataError(
+            "p-values: one is outside 0 to 1 or missing; adjust only tests that were made"
+        )
+    order = np.argsort(given, kind="stable")
+    factors = np.arange(len(given), 0, -1)
+    adjusted = np.empty_like(given)
+    adjusted[order] = np.maximum.accumulate(np.minimum(given[order] * factors, 1.0))
+    return adjusted.tolist()
+
+
+def verdict(paired: Paired, adjusted_p: float, level: float = 0.05) -> str:
+    """Either "better", "worse" or "no difference shown", by the p-value adjusted for all tests."""
+    if paired.difference == 0 or not adjusted_p <= level:
+        return "no difference shown"
+    return "better" if paired.difference > 0 else "worse"
+
+
+class _Answers(NamedTuple):
+    """In how many of the seeds each image is right: `hits` [methods, images]."""
+
+    hits: _Ints
+    seeds: int
+
+    @classmethod
+    def of(cls, *methods: Right) -> _Answers:
+        """Count the right answers of one method, or of two on the same images."""
+        arrays = [np.atleast_2d(np.asarray(method)) for method in methods]
+        shape, other = arrays[0].shape, arrays[-1].shape
+        if shape != other:
+            raise DataError(
+                f"two methods are compared on the same images and seeds, but one has {shape} "
+                f"[seeds, images] and the other {other}: take those that both have"
+            )
+        if len(shape) != 2 or 0 in shape:
+            raise DataError(f"right or wrong must be [seeds, images], some of each, not {shape}")
+        if not all(((array == 0) | (array == 1)).all() for array in arrays):
+            raise DataError("right or wrong must be true or false, but some value is neither")
+        return cls(np.stack([array.astype(np.int64).sum(0) for array in arrays]), shape[0])
+
+    def accuracies(self) -> _Floats:
+        """Percent, `[methods]`, means over seeds."""
+        return 100.0 * self.hits.mean(1) / self.seeds
+
+
+def _resampled(draw: np.random.Generator, resamples: int, answers: _Answers) -> _Floats:
+    """Accuracies over drawn images, the same images for all methods: `[methods, resamples]`."""
+    base = 2 * answers.seeds + 1  # so many values can hits of one method less another's have
+    code = base ** np.arange(len(answers.hits)) @ answers.hits
+    _, first, counts = np.unique(code, return_index=True, return_counts=True)
+    images = len(code)
+    drawn = draw.multinomial(images, counts / images, size=resamples)
+    return 100.0 / (answers.seeds * images) * (answers.hits[:, first] @ drawn.T)
+
+
+def _interval(drawn: _Floats, level: float) -> Interval:
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high))
+
+
+def _h(base: _Floats, new: _Floats) -> _Floats:
+    """`metrics.harmonic_mean` of each pair."""
+    total = base + new
+    return 2.0 * base * new / np.where(total == 0, 1.0, total)
+
+
+def _p_value(drawn: _Floats, observed: float) -> float:
+    """Two-sided p-value of no difference: `(1 + #{|d* - d| >= |d|}) / (resamples + 1)`.
+
+    Drawn differences d*, centred at the observed one d, stand for what chance gives where there is
+    none (Hall & Wilson, Biometrics 1991, first guideline); with d among them the test keeps its
+    level (Davison & Hinkley, Bootstrap Methods and their Application, 1997, chapter 4).
+    """
+    rounding = 1e-9
+    as_far = np.abs(drawn - observed) >= abs(observed) - rounding
+    return (1 + int(as_far.sum())) / (len(drawn) + 1)
+
+
+def _mcnemar(only_one: int, only_other: int) -> float:
+    """Twice the smaller tail of a fair coin over the images that one method alone has right."""
+    total, fewer = only_one + only_other, min(only_one, only_other)
+    k = np.arange(1, fewer + 1)
+    log_choose = np.concatenate([[0.0], np.cumsum(np.log(total - k + 1) - np.log(k))])
+    return min(1.0, 2.0 * float(np.exp(log_choose - total * np.log(2.0)).sum()))

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from vlprompt_pipeline.benchmarks import ClassHalf
+from vlprompt_pipeline.evaluation.halves import by_protocol, choices, protocol_halves
+
+BASE, NEW = ClassHalf((0, 1), ("cat", "dog")), ClassHalf((2,), ("hen",))
+BOTH = {"base": BASE, "new": NEW}
+
+
+def test_each_half_among_its_own_classes_and_both_among_all():
+    own_base, own_new, together = choices(BOTH, bound=False)
+    assert (own_base.classes, own_base.halves) == (BASE, ("base", "base"))
+    assert (own_new.classes, own_new.halves) == (NEW, ("new",))
+    assert together.classes == ClassHalf((0, 1, 2), ("cat", "dog", "hen"))
+    assert together.halves == ("generalised_base", "generalised_base", "generalised_new")
+
+
+def test_all_classes_are_in_label_order_whichever_are_base():
+    base, new = ClassHalf((1, 2), ("dog", "hen")), ClassHalf((0,), ("cat",))
+    together = choices({"base": base, "new": new}, bound=False)[-1]
+    assert together.classes == ClassHalf((0, 1, 2), ("cat", "dog", "hen"))
+    assert together.halves == ("generalised_new", "generalised_base", "generalised_base")
+
+
+def test_what_is_bound_to_its_classes_is_scored_on_them_alone():
+    (only,) = choices(BOTH, bound=True)
+    assert only.classes == BASE
+    assert choices({"target": BASE}, bound=True) == []
+
+
+@pytest.mark.parametrize("name", ["base", "target"])
+def test_one_set_of_classes_has_nothing_beside_it(name):
+    half = protocol_halves("few_shot", ["cat", "dog"], 0.5)["base"]
+    (only,) = choices({name: half}, bound=False)
+    assert only.halves == (name, name)
+
+
+def test_scores_are_stored_with_h_and_those_among_all_classes_apart():
+    scores = {
+        half: {"accuracy": accuracy}
+        for half, accuracy in {
+            "base": 80.0,
+            "new": 60.0,
+            "generalised_base": 60.0,
+            "generalised_new": 40.0,
+        }.items()
+    }
+    assert by_protocol(scores) == {
+        "base": {"accuracy": 80.0},
+        "new": {"accuracy": 60.0},
+        "harmonic_mean": pytest.approx(480 / 7),
+        "generalised": {
+            "base": {"accuracy": 60.0},
+            "new": {"accuracy": 40.0},
+            "harmonic_mean": pytest.approx(48.0),
+        },
+    }
+    assert by_protocol({"base": scores["base"]}) == {"base": scores["base"]}
