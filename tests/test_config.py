@@ -30,7 +30,10 @@ VALUES: dict[str, Any] = {
         "split": {"train": 0.5, "val": 0.2, "test": 0.3, "seed": 1},
     },
     "protocol": "base_to_new",
-    "targets": {"cross_dataset": ["dtd"], "domain_generalisation": "shifts"},
+    "base_to_new": {"dataset": "demo_counts", "shots": 16, "base_share": 0.5},
+    "few_shot": {"dataset": "demo_counts", "shots": 16, "curve": [1, 2, 4, 8, 16]},
+    "cross_dataset": {"dataset": "demo_counts", "shots": 16, "targets": ["dtd"]},
+    "domain_generalisation": {"dataset": "imagenet", "shots": 16, "targets": "shifts"},
     "shots": 16,
     "seed": 1,
     "methods": ["coop"],
@@ -131,8 +134,7 @@ def test_all_that_is_wrong_is_told_at_once():
     message = refusal(values)
     assert "parameters.shots is 0" in message
     assert (
-        "parameters: unknown key 'deviice' (did you mean 'device'?); allowed: analysis, clip, "
-        in message
+        "parameters: unknown key 'deviice' (did you mean 'device'?); allowed: analysis, " in message
     )
 
 
@@ -196,6 +198,14 @@ def test_no_setting_of_training_has_a_hidden_default(key):
         assert refusal(training, TrainingParameters).startswith(f"parameters.{key} is missing")
     else:
         assert parse(TrainingParameters, training) == stated
+
+
+@pytest.mark.parametrize("lengths", [{"epochs": None}, {"epochs": 5, "steps": 8}])
+def test_training_is_as_long_as_its_epochs_or_its_steps(lengths):
+    given = {"batch_size": 4, "lr": 0.1, "momentum": 0, "weight_decay": 0}
+    given |= {"warmup_epochs": 0, "warmup_lr": 0, **lengths}
+    sentence = "give epochs or steps, and null for the other"
+    assert refusal(given, TrainingParameters).endswith(sentence)
 
 
 def test_features_are_stated_in_full():

@@ -15,10 +15,13 @@ from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Pipeline
 
 from conftest import ROOT
-from vlprompt_pipeline.config import RunParameters, parse
+from vlprompt_pipeline.config import PROTOCOLS, RunParameters, parse
+from vlprompt_pipeline.evaluation.published import SHIFTED, TARGETS
+from vlprompt_pipeline.evaluation.targets import targets_by_protocol
 from vlprompt_pipeline.pipeline_registry import APART, register_pipelines
-from vlprompt_pipeline.prompts import resolve_recipe
-from vlprompt_pipeline.selection import select, selected
+from vlprompt_pipeline.prompts import Situation, recipes_in, resolve_recipe
+from vlprompt_pipeline.prompts.cases import overlay
+from vlprompt_pipeline.selection import Selection, select, selected
 from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
 
 CONF = ROOT / "conf"
@@ -46,9 +49,10 @@ def parameters(env: str) -> RunParameters:
 def pipelines() -> Mapping[str, Pipeline]:
     """Every pipeline, for two methods."""
     before = selected()
-    select(("zero_shot", "coop"), ("dtd",))
+    others = {**dict.fromkeys(PROTOCOLS, ()), "cross_dataset": ("dtd",)}
+    select(Selection(("zero_shot", "coop"), ("dtd",), others))
     yield register_pipelines()
-    select(*before)
+    select(before)
 
 
 def entry_of(dataset: str) -> str:
@@ -61,73 +65,16 @@ def entry_of(dataset: str) -> str:
 def test_every_environment_is_complete_and_resolves_all_of_its_recipes(env):
     run = parameters(env)
     assert set(run.selected_methods()) <= set(run.recipes)
-    for name in run.recipes:
-        resolve_recipe(name, run.recipes)
+    recipes = recipes_in(Situation(run.protocol, run.dataset, run.shots), run.recipes)
+    for name in recipes:
+        resolve_recipe(name, recipes)
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_what_paths_are_made_of_is_what_is_computed(env):
     """Each key of globals.yml is a parameter of the same value."""
     given = loader(env)
-    for key, value in given["globals"].items():
-        assert given["parameters"][key] == value
-
-
-def test_vit_b16_has_the_published_recipe_of_coop():
-    """The official base-to-new configuration, vit_b16_ctxv1 with Dassl's optimiser."""
-    run = parameters("vit_b16")
-    coop = resolve_recipe("coop", run.recipes)
-    assert coop.method == "coop"
-    assert (coop.prompt.length, coop.prompt.init) == (4, "a photo of a")
-    assert (coop.prompt.class_specific, coop.prompt.class_position) == (False, "end")
-    published = {
-        "optimizer": "sgd",
-        "epochs": 200,
-        "batch_size": 32,
-        "lr": 0.002,
-        "momentum": 0.9,
-        "weight_decay": 5e-4,
-        "warmup_epochs": 1,
-        "warmup_lr": 1e-5,
-        "precision": "fp32",
-    }
-    assert published.items() <= coop.training.model_dump().items()
-    assert coop.quantize is None
-    assert (run.shots, run.protocol) == (16, "base_to_new")
-    assert run.features.crop_scale == (0.08, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("name", "prompt", "epochs", "lr"),
-    [
-        ("maple", {"length": 2, "depth": 9}, 5, 0.0035),
-        ("ivlp", {"length": 2, "depth": 12, "image_length": 2, "image_depth": 12}, 5, 0.0035),
-        ("deep_language", {"length": 4, "depth": 12}, 5, 0.0025),
-        ("deep_vision", {"length": 8, "depth": 12}, 5, 0.0025),
-        (
-            "promptsrc",
-            {"length": 4, "depth": 9, "image_length": 4, "image_depth": 9}
-            | {"text_weight": 25, "image_weight": 10, "logit_weight": 1}
-            | {"templates": "imagenet_60", "aggregation": {"mean": 15, "std": 1}},
-            20,
-            0.0025,
-        ),
-    ],
-)
-def test_vit_b16_has_the_published_recipes_of_deep_prompts(name, prompt, epochs, lr):
-    """The official base-to-new configurations."""
-    recipe = resolve_recipe(name, parameters("vit_b16").recipes)
-    assert prompt.items() <= recipe.prompt.model_dump().items()
-    training = recipe.training
-    assert (training.epochs, training.batch_size, training.lr) == (epochs, 4, lr)
-
-
-def test_vit_b16_has_the_published_size_of_qcoop():
-    """2,048 values of one bit are the published 0.26 KB."""
-    qcoop = resolve_recipe("qcoop", parameters("vit_b16").recipes)
-    assert (qcoop.prompt.length, qcoop.quantize.bits) == (4, 1)
-    assert qcoop.training.epochs == 200
-    assert 4 * 512 // 8 + 2 * 2 == 260
+    assert overlay(given["parameters"], given["globals"]) == given["parameters"]
 
 
 def test_the_default_run_is_small_and_offline():
@@ -193,6 +140,7 @@ def test_every_parameter_a_node_asks_for_is_in_conf(pipelines):
 
 def test_the_whole_is_its_stages(pipelines):
     stages = [p for name, p in pipelines.items() if name not in ("__default__", *APART)]
+    assert set(PROTOCOLS) < set(pipelines)
     nodes = {node.name for stage in stages for node in stage.nodes}
     assert {node.name for node in pipelines["__default__"].nodes} == nodes
     free = pipelines["__default__"].inputs()
@@ -223,6 +171,48 @@ def test_every_result_of_a_cell_has_the_cell_in_its_path():
                 .startswith("clip_a/set_a/few_shot/shots3/seed7/")
             ), name
             assert any("{method}" in part for part in parts) or name == "checkpoint_folder"
+
+
+def test_other_halves_stand_in_paths_of_their_own():
+    """What is computed for 30 % of the classes must not meet what is for one half."""
+    published, other = catalog(), catalog(base_to_new={"base_share": 0.3})
+    moved = 0
+    for name, entry in published.items():
+        path, theirs = (
+            given.get("filepath", given.get("path", "")) for given in (entry, other[name])
+        )
+        assert theirs == path.replace("/base_to_new/", "/base_to_new_share_0.3/"), name
+        moved += theirs != path
+    assert moved > 10
+    few_shot = {"protocol": "few_shot", "base_to_new": {"base_share": 0.3}}
+    assert catalog(**few_shot) == catalog(protocol="few_shot"), "which has no halves"
+
+
+def test_a_protocols_pipeline_is_the_whole_with_its_targets(pipelines):
+    assert pipelines["cross_dataset"] == pipelines["__default__"]
+    alone = pipelines["base_to_new"]
+    assert pipelines["few_shot"] == alone == pipelines["domain_generalisation"]
+    names = {node.name for node in alone.nodes}
+    assert names < {node.name for node in pipelines["cross_dataset"].nodes}
+    assert not any("dtd" in name for name in names)
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_protocol_has_a_section_that_makes_sense_as_it_is(env):
+    run = parameters(env)
+    found = targets_by_protocol(run)
+    assert found["base_to_new"] == found["few_shot"] == ()
+    assert run.few_shot.curve == (1, 2, 4, 8, 16)
+    assert run.base_to_new.base_share == 0.5
+    if env == "base":
+        assert len(found["cross_dataset"]) == 6
+        assert run.domain_generalisation.dataset == "demo_objects"
+        return
+    assert run.cross_dataset.dataset == run.domain_generalisation.dataset == "imagenet"
+    assert set(found["cross_dataset"]) == TARGETS
+    assert set(found["domain_generalisation"]) == SHIFTED
+    if env == "vit_b16":
+        assert {run.section(name).shots for name in PROTOCOLS} == {16}
 
 
 def test_data_folders_are_kedros_layers():

@@ -32,6 +32,8 @@ def _safe_in_paths(name: str) -> str:
     return name
 
 
+Protocol = Literal["base_to_new", "few_shot", "cross_dataset", "domain_generalisation"]
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 DatasetName = Annotated[str, AfterValidator(_safe_in_paths)]
 
 
@@ -84,6 +86,7 @@ class TrainingParameters(Parameters):
     starts anew after the warm-up and so never reaches zero.
 
     Attributes:
+        epochs: or none, with `steps`: as many as take at least that many steps.
         momentum: of `sgd`.
         epsilon: of `adam` and `adamw`; TCP needs 1e-3 in half precision.
         precision: what the frozen towers compute in; what is trained stays in single precision.
@@ -92,7 +95,8 @@ class TrainingParameters(Parameters):
             free; what does not fit is computed twice, with the same result.
     """
 
-    epochs: int = Field(ge=0)
+    epochs: int | None = Field(ge=0)
+    steps: int | None = Field(default=None, ge=1)
     batch_size: int = Field(ge=1)
     lr: float = Field(ge=0)
     momentum: float = Field(ge=0, lt=1)
@@ -103,6 +107,18 @@ class TrainingParameters(Parameters):
     epsilon: float = Field(default=1e-8, gt=0)
     precision: Literal["fp32", "bf16", "fp16-amp"] = "fp32"
     memory_gb: float | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give epochs or steps, and null for the other")
+        return self
+
+    def in_epochs(self, steps: int) -> TrainingParameters:
+        """The same, its length in epochs of `steps` batches each."""
+        if self.steps is None:
+            return self
+        return self.model_copy(update={"epochs": -(-self.steps // steps), "steps": None})
 
 
 class TrackingParameters(Parameters):
@@ -150,15 +166,33 @@ class OwnDataParameters(Parameters):
         return template
 
 
-class TargetParameters(Parameters):
-    """What prompts trained on all classes of the dataset are scored on beside its own test images.
+class ProtocolParameters(Parameters):
+    """What a protocol is run on where nobody says otherwise: dataset, and shots of one run."""
 
-    Lists of datasets, or on the command line names joined by `+`. `shifts` are the variants of the
+    dataset: DatasetName
+    shots: int = Field(ge=1)
+
+
+class BaseToNewParameters(ProtocolParameters):
+    """`base_share` is the share of the classes that are trained on, rounded up; published: 0.5."""
+
+    base_share: float = Field(gt=0, lt=1)
+
+
+class FewShotParameters(ProtocolParameters):
+    """`curve` are the shots of a sweep."""
+
+    curve: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+
+
+class TransferParameters(ProtocolParameters):
+    """`targets` are scored beside the dataset's own test images, each among its own classes.
+
+    A list of datasets, or on the command line names joined by `+`. `shifts` are the variants of the
     dataset that show the same classes in another look.
     """
 
-    cross_dataset: tuple[str, ...] | str
-    domain_generalisation: tuple[str, ...] | str
+    targets: tuple[str, ...] | str
 
 
 class ExportParameters(Parameters):
@@ -180,8 +214,11 @@ class RunParameters(Parameters):
     dataset_root: str
     split: Literal["official", "random"]
     own_data: OwnDataParameters
-    protocol: Literal["base_to_new", "few_shot", "cross_dataset", "domain_generalisation"]
-    targets: TargetParameters
+    protocol: Protocol
+    base_to_new: BaseToNewParameters
+    few_shot: FewShotParameters
+    cross_dataset: TransferParameters
+    domain_generalisation: TransferParameters
     shots: int = Field(ge=1)
     seed: int = Field(ge=0)
     methods: tuple[str, ...] | str
@@ -198,6 +235,18 @@ class RunParameters(Parameters):
     def benchmark(self) -> str:
         """Name of the dataset in the registry, in paths and in results."""
         return f"{self.dataset_prefix}{self.dataset}"
+
+    def section(self, protocol: Protocol) -> ProtocolParameters:
+        """The section of a protocol."""
+        return getattr(self, protocol)
+
+    def in_protocol(self, protocol: Protocol) -> RunParameters:
+        """The same, or the parameters of another protocol, which is run on its own dataset."""
+        if protocol == self.protocol:
+            return self
+        own = self.section(protocol)
+        changed = {"protocol": protocol, "dataset": own.dataset, "shots": own.shots}
+        return self.model_copy(update=changed)
 
     def selected_methods(self) -> tuple[str, ...]:
         """Names of the recipes to run, in the order asked: a list, `all`, or names joined by `+`.

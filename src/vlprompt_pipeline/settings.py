@@ -21,8 +21,17 @@ warnings.filterwarnings("ignore", message="The node producing outputs")
 
 HOOKS = (ParameterHook(), TrackingHook(), StepHook(), SummaryHook(), ErrorHook())
 
+
+def _protocol_folder(protocol: str, base_share: float) -> str:
+    """Folder of a protocol in the catalog's paths; other class halves have their own."""
+    from vlprompt_pipeline.evaluation.halves import protocol_name
+
+    return protocol_name(protocol, base_share)
+
+
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
+    "custom_resolvers": {"protocol_folder": _protocol_folder},
     "merge_strategy": {"parameters": "soft"},
 }

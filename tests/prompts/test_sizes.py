@@ -19,7 +19,9 @@ from vlprompt_pipeline.prompts import (
     FewShotFeatures,
     PromptLearner,
     Recipe,
+    Situation,
     build_learner,
+    recipes_in,
     resolve_recipe,
 )
 from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
@@ -71,7 +73,7 @@ PRINTED = {  # in the papers and repositories, as exact as there
 
 def published_recipes() -> dict:
     conf = OmegaConfigLoader(str(ROOT / "conf"), env="vit_b16", **CONFIG_LOADER_ARGS)
-    return conf["parameters"]["recipes"]
+    return recipes_in(Situation("base_to_new", "caltech101", SHOTS), conf["parameters"]["recipes"])
 
 
 RECIPES = published_recipes()

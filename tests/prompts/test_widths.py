@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ from torch.nn import functional as F
 from conftest import ROOT
 from vlprompt_pipeline.clip import FrozenClip, Preprocessing
 from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.config import ExportParameters
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.pipelines.prompt_training.nodes import check_prompts
 from vlprompt_pipeline.prompts import (
     ClassTexts,
     FewShotFeatures,
@@ -53,6 +56,20 @@ def clip(request) -> FrozenClip:
 def test_widths_are_those_of_the_model(clip):
     text, joint, _ = WIDTHS[clip.name]
     assert (clip.text_width, clip.embed_dim) == (text, joint)
+
+
+def test_what_does_not_fit_is_told_by_the_check_that_stands_before_all_long_work(clip):
+    """It needs no image; with RN50 every method in the image tower is refused by its name."""
+    card = {"class_names": CLASSES.names, "template": CLASSES.template}
+    check = partial(check_prompts, clip, card, RECIPES, "few_shot", ExportParameters())
+    texts = tuple(name for name in RECIPES if name not in PIXELS)
+    assert set(check(methods=texts)) == set(texts)
+    for name in sorted(PIXELS):
+        if WIDTHS[clip.name][2] is None:
+            with pytest.raises(ConfigError, match=f"^recipes.{name}.method: .* but RN50 has"):
+                check(methods=(name,))
+        else:
+            assert check(methods=(name,))[name] > 0
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -20,7 +20,14 @@ from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.evaluation.wording import human_bytes, times
 from vlprompt_pipeline.export import pack_learner, prompt_sizes
 from vlprompt_pipeline.export.cost import inference_cost
-from vlprompt_pipeline.prompts import ClassTexts, FewShotFeatures, build_learner, resolve_recipe
+from vlprompt_pipeline.prompts import (
+    ClassTexts,
+    FewShotFeatures,
+    Situation,
+    build_learner,
+    recipes_in,
+    resolve_recipe,
+)
 from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -52,7 +59,8 @@ def row(name: str, recipes: dict, clip: FrozenClip, classes: ClassTexts) -> str:
 if __name__ == "__main__":
     torch.manual_seed(0)
     conf = OmegaConfigLoader(str(CONF), env="vit_b16", **CONFIG_LOADER_ARGS)
-    recipes = conf["parameters"]["recipes"]
+    situation = Situation("base_to_new", "caltech101", SHOTS)
+    recipes = recipes_in(situation, conf["parameters"]["recipes"])
     clip = vit_b16()
     classes = ClassTexts(("fire truck",) * CLASSES, "a photo of a {}.")
     for name in sys.argv[1:] or recipes:

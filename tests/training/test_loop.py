@@ -97,6 +97,17 @@ def test_a_set_smaller_than_the_batch_is_one_batch(tiny_clip):
     assert [len(labels) for _, labels in batches.epoch(0)] == [3]
 
 
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (4, 2), (5, 3), (6, 3)])
+def test_steps_are_taken_in_whole_epochs_with_their_schedule(tiny_clip, steps, epochs):
+    recipe = _recipe(epochs=epochs)
+    counted = recipe.training.model_copy(update={"epochs": None, "steps": steps})
+    assert _batches(tiny_clip).steps == 2
+    learner, rows = _train(tiny_clip, recipe.model_copy(update={"training": counted}))
+    expected, expected_rows = _train(tiny_clip, recipe)
+    assert rows == expected_rows
+    assert torch.equal(learner.state_dict()["context"], expected.state_dict()["context"])
+
+
 def test_the_codebook_stands_in_the_history(tiny_clip):
     _, rows = _train(tiny_clip, _recipe(bits=2))
     assert rows[0]["context.reclustered"] >= 1

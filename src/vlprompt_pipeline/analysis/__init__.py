@@ -1,8 +1,9 @@
 """What quantization, noise and low rank do to a prompt: many small trainings, tables, figures."""
 
 from vlprompt_pipeline.analysis.after import post_training
+from vlprompt_pipeline.analysis.captions import Conditions
 from vlprompt_pipeline.analysis.config import AnalysisParameters, check_analysis
-from vlprompt_pipeline.analysis.figures import Conditions, draw
+from vlprompt_pipeline.analysis.figures import draw
 from vlprompt_pipeline.analysis.material import Material, TestImages
 from vlprompt_pipeline.analysis.page import render_page
 from vlprompt_pipeline.analysis.plan import Plan, make_plan

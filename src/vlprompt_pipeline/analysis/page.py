@@ -10,9 +10,10 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vlprompt_pipeline import __version__
-from vlprompt_pipeline.analysis.figures import QUANTIZERS, Conditions
+from vlprompt_pipeline.analysis.captions import Conditions
 from vlprompt_pipeline.analysis.published import ABLATION, SOURCE
 from vlprompt_pipeline.analysis.sheet import Sheet
+from vlprompt_pipeline.analysis.size_figures import QUANTIZERS
 from vlprompt_pipeline.evaluation.inline_svg import inline_svg
 from vlprompt_pipeline.evaluation.wording import human_bytes, plus_minus
 

@@ -78,7 +78,8 @@ class MethodResult(_Frozen):
     to the classes of training has no `new` and no `targets` in any protocol.
     `payload_bytes` are the stored prompt values alone, `file_bytes` the file that ships with all
     its metadata, `fp16_bytes` what the same parameters take unpacked in half precision.
-    `inference_cost` is that of one image as a multiple of zero-shot CLIP's.
+    `inference_cost` is that of one image as a multiple of zero-shot CLIP's. `tuned_per_dataset`
+    tells that the recipe holds settings chosen for the dataset, as some official ones do.
     """
 
     method: str = Field(min_length=1)
@@ -92,6 +93,7 @@ class MethodResult(_Frozen):
     file_bytes: PositiveInt
     fp16_bytes: NonNegativeInt
     inference_cost: float | None = Field(default=None, gt=0)
+    tuned_per_dataset: bool = False
 
 
 class Target(_Frozen):

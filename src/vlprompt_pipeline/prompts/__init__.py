@@ -8,6 +8,7 @@ from pkgutil import iter_modules
 
 from vlprompt_pipeline.prompts.base import ClassTexts, FewShotFeatures, PromptLearner
 from vlprompt_pipeline.prompts.build import build_learner, build_plain, quantize_after
+from vlprompt_pipeline.prompts.cases import Situation, recipes_in
 from vlprompt_pipeline.prompts.recipe import Recipe, resolve_recipe
 from vlprompt_pipeline.prompts.registry import Method, get_method, method_names, register
 
@@ -17,11 +18,13 @@ __all__ = [
     "Method",
     "PromptLearner",
     "Recipe",
+    "Situation",
     "build_learner",
     "build_plain",
     "get_method",
     "method_names",
     "quantize_after",
+    "recipes_in",
     "register",
     "resolve_recipe",
 ]

@@ -1,6 +1,7 @@
 """A recipe: a method, its settings and how it is trained, as one entry of conf.
 
 A new combination is an entry that extends another: `qcoop: {extends: coop, quantize: {bits: 1}}`.
+What differs by protocol, dataset or shots stands in its `cases` (module `cases`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig
+from vlprompt_pipeline.prompts.cases import overlay
 from vlprompt_pipeline.prompts.registry import get_method
 
 
@@ -28,6 +30,7 @@ class Recipe(Parameters):
         low_rank: factors in place of every context, merged at export.
         noise: on all tensors of the prompt while training.
         quantize: quantization of all trained tensors, factors included, in or after training.
+        tuned_per_dataset: some of this was chosen for the dataset; tables of results say so.
     """
 
     method: str
@@ -37,6 +40,7 @@ class Recipe(Parameters):
     low_rank: LowRankConfig | None = None
     noise: NoiseConfig | None = None
     quantize: QuantizeConfig | None = None
+    tuned_per_dataset: bool = False
 
     @property
     def bound_to_classes(self) -> bool:
@@ -47,9 +51,12 @@ class Recipe(Parameters):
 def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recipe:
     """The recipe `name` with everything it extends filled in, checked.
 
+    `recipes` are those of a situation (`recipes_in`), where any has cases.
+
     Raises:
-        ConfigError: an unknown recipe, method or key, a wrong value, a circle of `extends`, or a
-            parametrization of a method that trains nothing to put it on.
+        ConfigError: an unknown recipe, method or key, a wrong value, a circle of `extends`, cases
+            that nobody has chosen among, or a parametrization of a method that trains nothing to
+            put it on.
     """
     values = _merged(name, recipes, ())
     where = f"recipes.{name}"
@@ -75,13 +82,10 @@ def _merged(name: str, recipes: Mapping[str, Mapping[str, Any]], above: tuple[st
         where = f"recipes.{above[-1]}.extends" if above else "recipes"
         raise ConfigError(unknown(where, "recipe", name, sorted(recipes)))
     own = dict(recipes[name])
+    if own.pop("cases", None):
+        raise ConfigError(
+            f"recipes.{name}.cases: settings differ by protocol, dataset or shots; choose with "
+            "recipes_in(Situation(protocol, dataset, shots), recipes)"
+        )
     parent = own.pop("extends", None)
-    return own if parent is None else _overlay(_merged(parent, recipes, (*above, name)), own)
-
-
-def _overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _overlay(merged[key], value) if both else value
-    return merged
+    return own if parent is None else overlay(_merged(parent, recipes, (*above, name)), own)

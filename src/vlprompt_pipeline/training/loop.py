@@ -40,6 +40,7 @@ def train(
         UserError: the loss or a gradient is no longer finite.
     """
     learner.train()
+    training = training.in_epochs(batches.steps)
     with (
         computing(learner, training) as scaler,
         progress("training", training.epochs) as advance,

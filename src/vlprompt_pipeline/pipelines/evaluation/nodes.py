@@ -13,7 +13,7 @@ from vlprompt_pipeline.benchmarks import ClassHalf
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip
 from vlprompt_pipeline.clip.templates import BENCHMARK
 from vlprompt_pipeline.config import FeatureParameters
-from vlprompt_pipeline.evaluation.halves import by_protocol, choices
+from vlprompt_pipeline.evaluation.halves import by_protocol, choices, protocol_name
 from vlprompt_pipeline.evaluation.metrics import score_of
 from vlprompt_pipeline.evaluation.outcomes import joined, outcomes
 from vlprompt_pipeline.evaluation.predict import predict_among
@@ -95,6 +95,7 @@ def write_record(
     class_halves: dict[str, Any],
     card: dict[str, Any],
     protocol: str,
+    base_share: float,
     *on_targets: dict[str, Any],
     method: str,
 ) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def write_record(
     provenance = prompt.provenance
     record = CellRecord(
         cell=Cell(
-            protocol=protocol,
+            protocol=protocol_name(protocol, base_share),
             clip=clip.name,
             weights_sha256=clip.weights_sha256,
             template_set=_template_set(recipe),
@@ -137,6 +138,7 @@ def write_record(
                 **scores,
                 generalised=generalised and _generalised(generalised),
                 targets=tuple(_score(found["target"]) for found in target_metrics if found),
+                tuned_per_dataset=recipe.tuned_per_dataset,
                 **{key: sizes[key] for key in _SIZES},
             ),
         ),

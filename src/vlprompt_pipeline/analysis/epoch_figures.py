@@ -1,0 +1,146 @@
+"""Figures of how a prompt develops over epochs: its accuracy, its values, its rank.
+
+Accuracies are in percent, bands are ± 1 population standard deviation over seeds.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from vlprompt_pipeline.analysis.captions import Conditions, bits_text, caption, scored
+from vlprompt_pipeline.analysis.sheet import Caption, Sheet
+
+_RIDGE = 1.6
+"""Height of the tallest ridge, in distances between two epochs."""
+
+
+def noise_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+    """Base and new accuracy over epochs under noise."""
+    names = {std: "no noise" if not std else f"std {std:g}" for std in table["noise"].unique()}
+    return _over_epochs(
+        table.assign(series=table["noise"].map(names)),
+        caption(
+            about,
+            f"{about.method} under noise while training",
+            "Gaussian noise added to every value of the prompt in each training step, std in units "
+            "of token embeddings; scored without noise, epoch 0 before training",
+        ),
+    )
+
+
+def quantization_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+    """Base and new accuracy over epochs with k-means quantization."""
+    names = {bits: bits_text(bits)[2:] or "not quantized" for bits in table["bits"].unique()}
+    return _over_epochs(
+        table.assign(series=table["bits"].map(names)),
+        caption(
+            about,
+            f"{about.method} quantized while training",
+            "k-means, constrained adaptive clustering, straight-through gradient; scored as "
+            "quantized, epoch 0 before training",
+        ),
+    )
+
+
+def histograms_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+    """Ridges of the prompt's values, one an epoch, the first above."""
+    epochs = list(table["epoch"].unique())
+    sheet = Sheet(
+        caption(
+            about,
+            f"Values of the {about.method} prompt",
+            f"share of the values in each of {len(table) // len(epochs)} bins, seed "
+            f"{table['seed'].iloc[0]} alone; heights in the same units",
+        ),
+        x="value (units of token embeddings)",
+        ys=["epoch"],
+        series=["share"],
+        height=3.6,
+    )
+    [[axes]] = sheet.axes
+    scale = _RIDGE / table["share"].max()
+    for place, (epoch, rows) in enumerate(table.groupby("epoch", sort=False)):
+        base = len(epochs) - 1 - place
+        middles = (rows["low"] + rows["high"]) / 2
+        heights = base + scale * rows["share"]
+        strength = 0.25 + 0.6 * place / max(1, len(epochs) - 1)
+        colour = sheet.style("share")["color"]
+        edges = [*rows["low"], rows["high"].iloc[-1]]
+        axes.stairs(
+            heights, edges, baseline=base, fill=True, color=colour, alpha=strength, zorder=place
+        )
+        axes.stairs(heights, edges, baseline=base, color=colour, linewidth=0.8, zorder=place)
+        texts = [
+            f"epoch {epoch}, {row.low:.3f} to {row.high:.3f}: {100 * row.share:.1f} % of the values"
+            for row in rows.itertuples()
+        ]
+        sheet.remember(axes, "share", middles, heights, texts)
+    axes.set_yticks(range(len(epochs)), epochs[::-1])
+    axes.set_ylim(-0.2, len(epochs) - 1 + _RIDGE + 0.1)
+    return sheet
+
+
+def divergence_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+    """KL divergence of the values' histogram from that of the epoch before."""
+    sheet = Sheet(
+        caption(
+            about,
+            "How far the values move in an epoch",
+            f"KL of the histogram of the {about.method} prompt's values from that of the epoch "
+            "before, one added to each count; not quantized",
+        ),
+        x="epoch",
+        ys=["KL divergence (nats)"],
+        series=["KL"],
+        height=2.2,
+    )
+    [[axes]] = sheet.axes
+    texts = [
+        f"epoch {row.epoch}: {row.kl_mean:.4f} ± {row.kl_std:.4f} nats"
+        for row in table.itertuples()
+    ]
+    sheet.curve(axes, "KL", table["epoch"], table["kl_mean"], table["kl_std"], texts)
+    axes.set_ylim(bottom=0)
+    return sheet
+
+
+def spectrum_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+    """Information density, effective rank and new accuracy over epochs."""
+    sheet = Sheet(
+        caption(
+            about,
+            "Rank and information density",
+            "of the merged prompt; ID_1 is the largest singular value's share in their sum, the "
+            "effective rank the exponential of the shares' entropy",
+        ),
+        x="epoch",
+        ys=["ID_1", "effective rank", "new accuracy (%)"],
+        series=list(dict.fromkeys(table["title"])),
+    )
+    for [axes], name in zip(sheet.axes, ("density", "rank", "new"), strict=True):
+        for title, rows in table.groupby("title", sort=False):
+            means, stds = rows[f"{name}_mean"], rows[f"{name}_std"]
+            texts = [
+                f"{title}, epoch {row.epoch}: ID_1 {row.density_mean:.3f}, effective rank "
+                f"{row.rank_mean:.2f}, new {row.new_mean:.1f} %"
+                for row in rows.itertuples()
+            ]
+            sheet.curve(axes, title, rows["epoch"], means, stds, texts)
+    return sheet
+
+
+def _over_epochs(table: pd.DataFrame, about: Caption) -> Sheet:
+    """Base above new accuracy, a curve for each series; the first is the reference."""
+    sheet = Sheet(
+        about,
+        x="epoch",
+        ys=["base accuracy (%)", "new accuracy (%)"],
+        series=list(dict.fromkeys(table["series"])),
+        reference=True,
+    )
+    for [axes], half in zip(sheet.axes, ("base", "new"), strict=True):
+        for name, rows in table.groupby("series", sort=False):
+            means, stds = rows[f"{half}_mean"], rows[f"{half}_std"]
+            texts = [f"{name}, epoch {row.epoch}: {scored(row)}" for row in rows.itertuples()]
+            sheet.curve(axes, name, rows["epoch"], means, stds, texts)
+    return sheet

@@ -1,0 +1,134 @@
+"""Figures of what a packed prompt costs and keeps: by bytes, bits, and part of the quantizer.
+
+Accuracies are in percent, bars are ± 1 population standard deviation over seeds.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from vlprompt_pipeline.analysis.captions import SCORES, STDS, Conditions, bits_text, caption, scored
+from vlprompt_pipeline.analysis.sheet import Sheet
+from vlprompt_pipeline.evaluation.drawing import MUTED
+from vlprompt_pipeline.evaluation.wording import human_bytes
+
+QUANTIZERS = {
+    "kmeans": "k-means",
+    "lloyd_max": "Lloyd-Max",
+    "uniform": "uniform, min-max",
+    "symmetric": "uniform, symmetric",
+    "power_of_two": "power of two",
+    "stochastic": "stochastic rounding",
+    "gaussian": "Gaussian noise",
+}
+
+
+def storage_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+    """Base, new and H against the bytes of the file that ships."""
+    titles = list(dict.fromkeys(table["title"]))
+    sheet = Sheet(
+        caption(
+            about,
+            "Accuracy against storage",
+            "of the packed file, all that ships; numbers: bits a value, quantized while training",
+        ),
+        x="bytes on disk (logarithmic)",
+        ys=list(SCORES.values()),
+        series=titles,
+        reference=not table["trainable_parameters"].iloc[0],
+        marks=True,
+    )
+    for [axes], score in zip(sheet.axes, SCORES, strict=True):
+        for title, rows in reversed(list(table.groupby("title", sort=False))):
+            texts = [
+                f"{title}{bits_text(row.bits)}, {human_bytes(row.file_bytes)}: {scored(row)}"
+                for row in rows.itertuples()
+            ]
+            sheet.marks(
+                axes,
+                title,
+                rows["file_bytes"],
+                rows[score],
+                rows[STDS[score]],
+                texts,
+                joined=len(rows) > 1,
+            )
+            for row in rows[rows["bits"] > 0].to_dict("records"):
+                axes.annotate(
+                    row["bits"],
+                    (row["file_bytes"], row[score]),
+                    xytext=(5, 3),
+                    textcoords="offset points",
+                    fontsize=7.8,
+                    color=MUTED,
+                )
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.xaxis.set_major_formatter(
+            FuncFormatter(lambda size, _: human_bytes(size).replace(".0 ", " "))
+        )
+        axes.xaxis.set_minor_locator(NullLocator())
+    return sheet
+
+
+def quantizers_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+    """Base, new and H by bits, for each quantizer, while and after training."""
+    bits = list(dict.fromkeys(table["bits"]))
+    quantizers = list(dict.fromkeys(table["quantizer"]))
+    modes = {"QAT": "quantized while training", "PTQ": "quantized after training"}
+    sheet = Sheet(
+        caption(
+            about,
+            f"Quantizers on {about.method}, by bits",
+            "of the packed file; Gaussian noise has the variance of k-means' error at as many bits "
+            "and stores values, not indices",
+        ),
+        x="bits a value",
+        ys=list(SCORES.values()),
+        series=[QUANTIZERS[name] for name in quantizers],
+        columns=list(modes.values()),
+        marks=True,
+    )
+    for row, score in zip(sheet.axes, SCORES, strict=True):
+        for axes, mode in zip(row, modes, strict=True):
+            for place, name in enumerate(quantizers):
+                own = table[(table["training"] == mode) & (table["quantizer"] == name)]
+                aside = 0.09 * (place - (len(quantizers) - 1) / 2)
+                xs = [bits.index(value) + aside for value in own["bits"]]
+                texts = [
+                    f"{QUANTIZERS[name]}, {mode}{bits_text(one.bits)}: {scored(one)}"
+                    for one in own.itertuples()
+                ]
+                sheet.marks(
+                    axes, QUANTIZERS[name], xs, own[score], own[STDS[score]], texts, joined=True
+                )
+    sheet.categories([str(value) for value in bits])
+    return sheet
+
+
+def ablation_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+    """What each ingredient of the quantizer does."""
+    sheet = Sheet(
+        caption(
+            about,
+            "What each part of the quantizer does",
+            f"{about.method}; without CAC the codebook is made anew after every step that moves an "
+            "index (our reading)",
+        ),
+        x="",
+        ys=list(SCORES.values()),
+        series=["score"],
+        height=1.4,
+    )
+    for [axes], score in zip(sheet.axes, SCORES, strict=True):
+        texts = [f"{row.stage}: {scored(row)}" for row in table.itertuples()]
+        places = range(len(table))
+        sheet.marks(axes, "score", places, table[score], table[STDS[score]], texts)
+    sheet.categories([_broken(stage) for stage in table["stage"]])
+    return sheet
+
+
+def _broken(stage: str) -> str:
+    """In two lines where there are two long words."""
+    return stage.replace(" ", "\n") if len(stage) > 12 else stage

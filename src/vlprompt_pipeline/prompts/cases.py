@@ -1,0 +1,128 @@
+"""Cases of a recipe: settings that hold in some protocols, on some datasets, with some shots.
+
+Published recipes are not one list of numbers: CoOp trains for 50, 100 or 200 epochs by shots.
+
+    coop:
+      training: {epochs: 200}
+      cases:
+        - when: {protocol: [few_shot], shots: [2, 4]}
+          training: {epochs: 100}
+
+The cases that hold are laid over their own recipe, a later one over an earlier one. Only then is
+the recipe extended: what extends it gets it as it is in this situation, and puts its own settings
+over that. So a child's settings win over its parent's cases, as what is said nearer always does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from vlprompt_pipeline.config import Parameters, Protocol, parse
+from vlprompt_pipeline.errors import ConfigError
+
+Shots = Annotated[int, Field(ge=1)]
+
+
+class Situation(NamedTuple):
+    """What decides which cases hold; the dataset's name is without prefix."""
+
+    protocol: str
+    dataset: str
+    shots: int
+
+
+class When(Parameters):
+    """Where a case holds: everything that is given must fit."""
+
+    protocol: Annotated[tuple[Protocol, ...], Field(min_length=1)] | None = None
+    dataset: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    shots: Annotated[tuple[Shots, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if self.protocol is self.dataset is self.shots is None:
+            raise ValueError("give protocol, dataset or shots, each a list")
+        return self
+
+    def holds(self, situation: Situation) -> bool:
+        """Whether the situation is among those named."""
+        named = (self.protocol, self.dataset, self.shots)
+        return all(
+            values is None or value in values
+            for values, value in zip(named, situation, strict=True)
+        )
+
+
+class Case(Parameters):
+    """Sections of a recipe that replace its own where `when` holds, key by key."""
+
+    when: When
+    title: str | None = None
+    prompt: dict[str, Any] | None = None
+    training: dict[str, Any] | None = None
+    low_rank: dict[str, Any] | None = None
+    noise: dict[str, Any] | None = None
+    quantize: dict[str, Any] | None = None
+
+
+def recipes_in(
+    situation: Situation,
+    recipes: Mapping[str, Mapping[str, Any]],
+    last: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """The recipes as they are in a situation, without cases; what each extends still stands there.
+
+    A recipe of which a case on the dataset holds is marked `tuned_per_dataset`.
+
+    Args:
+        situation: protocol, dataset and shots of a run.
+        recipes: entries of conf.
+        last: settings laid over the cases, too: those of a command line.
+
+    Raises:
+        ConfigError: a case is not one, says nowhere where it holds, or changes the method.
+    """
+    found = {name: _in_situation(name, recipe, situation) for name, recipe in recipes.items()}
+    for name, settings in (last or {}).items():
+        if "cases" not in settings:  # what brings cases of its own means them to hold
+            found[name] = overlay(found[name], settings)
+    return found
+
+
+def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings as one, `over` winning."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = overlay(merged[key], value) if both else value
+    return merged
+
+
+def _in_situation(name: str, recipe: Mapping[str, Any], situation: Situation) -> dict[str, Any]:
+    found = {key: value for key, value in recipe.items() if key != "cases"}
+    for case in _cases(name, recipe.get("cases") or []):
+        if case.when.holds(situation):
+            found = overlay(found, case.model_dump(exclude_unset=True, exclude={"when"}))
+            if case.when.dataset:
+                found["tuned_per_dataset"] = True
+    return found
+
+
+def _cases(name: str, given: Any) -> list[Case]:
+    if not isinstance(given, list | tuple):
+        raise ConfigError(f"recipes.{name}.cases is {given!r}: give a list of cases")
+    cases = []
+    for number, case in enumerate(given):
+        where = f"recipes.{name}.cases[{number}]"
+        if not isinstance(case, Mapping):
+            raise ConfigError(f"{where} is {case!r}: give when and the settings that hold then")
+        for key in {"method", "extends"} & set(case):
+            raise ConfigError(
+                f"{where}.{key}: a case changes settings alone; make another method a recipe of "
+                "its own"
+            )
+        cases.append(parse(Case, case, where))
+    return cases
