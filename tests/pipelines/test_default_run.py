@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from pipelines.project import CELL, CLASSES, DATASET, PER_CLASS, ROOT, Project
+from pipelines.project import CELL, CLASSES, DATASET, PER_CLASS, Project
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
 from vlprompt_pipeline.export import load_learner
 from vlprompt_pipeline.prompts import ClassTexts
@@ -293,20 +293,6 @@ def test_what_kedro_viz_previews_is_json(finished):
                 assert json.dumps(dataset.preview())
                 shown.add(name)
     assert {"report_table", "headline_figure", "image_index", "qcoop.predictions"} <= shown
-
-
-def test_the_notebook_runs_on_what_a_run_left(finished, monkeypatch):
-    monkeypatch.chdir(finished.root)
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    notebook = json.loads((ROOT / "notebooks" / "what_a_run_left.ipynb").read_text())
-    names: dict = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == [], "results are not committed"
-            exec(compile("".join(cell["source"]), "notebook", "exec"), names)
-    assert set(names["histories"]) == set(METHODS)
-    assert set(names["change"].columns) == {"coop", "qcoop"}
-    assert len(names["by_class"]) == CLASSES // 2
 
 
 def test_the_page_on_metrics_compares_what_a_run_left(finished, monkeypatch, capsys):
