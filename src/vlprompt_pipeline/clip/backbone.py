@@ -104,6 +104,20 @@ class FrozenClip:
         """BPE ids of a text, without start and end token."""
         return self._tokenizer.encode(text)
 
+    def vocabulary(self) -> dict[int, str]:
+        """Tokens that have an embedding of their own, by id; pieces of words end in a hyphen.
+
+        Start and end token, and what the training of this CLIP never met, are left out.
+        """
+        words = {
+            number: f"{piece}-".replace("</w>-", "")
+            for number, piece in self._tokenizer.decoder.items()
+            if number not in (START_TOKEN, END_TOKEN)
+        }
+        if self._seen_tokens is None:
+            return words
+        return {number: word for number, word in words.items() if number in self._seen_tokens}
+
     def embed(self, ids: Sequence[int]) -> Tensor:
         """Token embeddings `[len(ids), text_width]`, without positions."""
         indices = torch.tensor(list(ids), dtype=torch.long, device=self.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from vlprompt_pipeline.errors import ConfigError, UserError
-from vlprompt_pipeline.selection import select
+from vlprompt_pipeline.selection import select, selection_of
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.config import RunParameters
@@ -32,7 +32,6 @@ class ParameterHook:
         from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
         from vlprompt_pipeline.config import RunParameters, parse
         from vlprompt_pipeline.demo import PretrainingConfig
-        from vlprompt_pipeline.evaluation.targets import resolve_targets
         from vlprompt_pipeline.prompts import Situation, recipes_in, resolve_recipe
 
         try:
@@ -45,16 +44,36 @@ class ParameterHook:
             parse(AnalysisParameters, parameters.analysis, "analysis")
             parse(BenchmarkReportParameters, parameters.benchmark_report, "benchmark_report")
             _require_one_place(values, context.config_loader)
-            targets = resolve_targets(parameters)
-            for dataset in (parameters.dataset, *targets):
+            selection = selection_of(parameters)
+            for dataset in (parameters.dataset, *selection.targets):
                 _require_dataset(parameters, dataset, Path(context.project_path))
-            methods = parameters.selected_methods()
-            for method in methods:
+            for method in selection.methods:
                 resolve_recipe(method, recipes)
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
         context.config_loader["parameters"] = {**values, "recipes": recipes}
-        select(methods, targets)
+        self._protocol = parameters.protocol
+        select(selection._replace(verified=_verified(context, selection.methods)))
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Refuse the pipeline of another protocol than the one that stands in the paths."""
+        from vlprompt_pipeline.protocols import require_protocol
+
+        try:
+            require_protocol(run_params["pipeline_names"] or [], self._protocol)
+        except ConfigError as error:
+            raise click.ClickException(str(error)) from None
+
+
+def _verified(context: Any, methods: tuple[str, ...]) -> tuple[str, ...]:
+    """Methods of `--params`, or else all that have left a record in the cell."""
+    loader = context.config_loader
+    if "methods" in (loader.runtime_params or {}):
+        return methods
+    entry = loader["catalog_reproducibility"]["{method}.reproducibility"]
+    pattern = entry["filepath"].replace("{method}", "*")
+    return tuple(sorted(path.parent.name for path in Path(context.project_path).glob(pattern)))
 
 
 def _require_dataset(parameters: RunParameters, dataset: str, project: Path) -> None:
@@ -73,11 +92,20 @@ def _require_one_place(values: Mapping[str, Any], loader: Any) -> None:
     Raises:
         ConfigError: a parameter file overrides what globals.yml says.
     """
-    in_paths = OmegaConf.to_object(OmegaConf.merge(loader["globals"], loader.runtime_params or {}))
-    for key in loader["globals"]:
-        if values[key] != in_paths[key]:
+    computed = OmegaConf.create(values)
+    in_paths = OmegaConf.merge(loader["globals"], loader.runtime_params or {})
+    for key in _leaves(loader["globals"]):
+        one, other = OmegaConf.select(computed, key), OmegaConf.select(in_paths, key)
+        if one != other:
             raise ConfigError(
-                f"parameters.{key} is {values[key]!r}, but the paths of the catalog are made with "
-                f"{in_paths[key]!r}: set {key} in globals.yml or with --params, not in a "
-                "parameters file"
+                f"parameters.{key} is {one!r}, but the paths of the catalog are made with "
+                f"{other!r}: set {key} in globals.yml or with --params, not in a parameters file"
             )
+
+
+def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}"

@@ -44,6 +44,9 @@ class SummaryHook:
             click.echo(f"\n{catalog.load('benchmark_text')}")
             files = [self._relative(catalog, name) for name in BENCHMARK if name in made]
             click.echo("".join(f"   {file}\n" for file in files))
+        if "verification_text" in made:
+            click.echo(f"\n{catalog.load('verification_text')}")
+            click.echo(f"   whole: {self._relative(catalog, 'verification')}")
         if "report_text" not in made:
             return
         click.echo(f"\n{catalog.load('report_text')}")

@@ -92,7 +92,8 @@ class TrackingHook:
                 for method, outputs in by_method.items():
                     recipe = resolve_recipe(method, self._parameters["recipes"])
                     settings = recipe.model_dump(mode="json", exclude_none=True)
-                    child = run.open_child(method, {"method": method, **tags}, settings)
+                    marks = {"method": method, **tags, **_made_with(catalog, method)}
+                    child = run.open_child(method, marks, settings)
                     with child.ended():
                         child.log_outputs(catalog, outputs)
         except store.StoreError as error:
@@ -131,10 +132,27 @@ def _data_tags(pipeline: Any, catalog: Any) -> dict[str, str]:
     return {"split": mark} if mark else {}
 
 
+def _made_with(catalog: Any, method: str) -> dict[str, str]:
+    """What lists of runs can be searched by of the environment that made the method's files."""
+    record = f"{method}.reproducibility"
+    if not catalog.exists(record):
+        return {}
+    made = catalog.load(record)["runs"][-1]["environment"]
+    return {
+        "made.commit": str(made["code"]["commit"]),
+        "made.dirty": str(made["code"]["dirty"]),
+        "made.torch": made["versions"]["torch"],
+        "made.cpu": made["hardware"]["cpu"],
+    }
+
+
 def _logged_outputs(
     pipeline: Any, catalog: Any
 ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """Names of outputs and what to do with them: shared ones, and those in a method's namespace."""
+    """Names of outputs and what to do with them: shared ones, and those in a method's namespace.
+
+    The reproducibility record, which a hook has written, goes with the method's.
+    """
     shared: dict[str, str] = {}
     by_method: dict[str, dict[str, str]] = {}
     for name in sorted(pipeline.all_outputs()):
@@ -142,4 +160,7 @@ def _logged_outputs(
         method, namespaced, _ = name.partition(".")
         if kind is not None:
             (by_method.setdefault(method, {}) if namespaced else shared)[name] = kind
+    for method, outputs in by_method.items():
+        if catalog.exists(record := f"{method}.reproducibility"):
+            outputs[record] = "artifact"
     return shared, by_method
