@@ -240,6 +240,8 @@ class RunParameters(Parameters):
     demo_pretraining: dict[str, Any] = {}
     analysis: dict[str, Any] = {}
     benchmark_report: dict[str, Any] = {}
+    registry: dict[str, Any] = {}
+    prediction: dict[str, Any] = {}
 
     @property
     def benchmark(self) -> str:

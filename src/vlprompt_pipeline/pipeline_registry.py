@@ -27,6 +27,9 @@ APART = (
     "analysis",
     "benchmark_report",
     "verify",
+    "register",
+    "promote",
+    "prediction",
 )
 """What is run for itself alone."""
 

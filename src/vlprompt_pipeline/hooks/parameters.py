@@ -33,6 +33,7 @@ class ParameterHook:
         from vlprompt_pipeline.config import RunParameters, parse
         from vlprompt_pipeline.demo import PretrainingConfig
         from vlprompt_pipeline.prompts import Situation, recipes_in, resolve_recipe
+        from vlprompt_pipeline.registry.config import PredictionParameters, RegistryParameters
 
         try:
             values = context.config_loader["parameters"]
@@ -43,6 +44,8 @@ class ParameterHook:
             parse(PretrainingConfig, parameters.demo_pretraining, "demo_pretraining")
             parse(AnalysisParameters, parameters.analysis, "analysis")
             parse(BenchmarkReportParameters, parameters.benchmark_report, "benchmark_report")
+            parse(RegistryParameters, parameters.registry, "registry")
+            parse(PredictionParameters, parameters.prediction, "prediction")
             _require_one_place(values, context.config_loader)
             selection = selection_of(parameters)
             for dataset in (parameters.dataset, *selection.targets):
