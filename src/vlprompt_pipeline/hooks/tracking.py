@@ -25,6 +25,7 @@ _NOT_LOGGED = {
     "recipes",
     "demo_pretraining",
     "analysis",
+    "benchmark_report",
     "tracking",
     "registry",
     "prediction",
