@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from pipelines.project import CELL, CLASSES, DATASET, PER_CLASS, Project
+from pipelines.project import CELL, CLASSES, DATASET, PER_CLASS, ROOT, Project
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
 from vlprompt_pipeline.export import load_learner
 from vlprompt_pipeline.prompts import ClassTexts
