@@ -89,7 +89,7 @@ class Disk:
         cell["targets"] = [
             {"dataset": name, "classes": CLASSES, "split_sha256": "d" * 64} for name in targets
         ]
-        has_new = cell["protocol"] == "base_to_new"
+        has_new = cell["protocol"].startswith("base_to_new")
         place = "{clip}/{dataset}/{protocol}/shots{shots}/seed{seed}/".format(**cell) + method
         self.records[place] = {
             "schema_version": 1,

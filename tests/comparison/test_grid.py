@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
+from click.testing import CliRunner
 
 from comparison.made import Disk, base_to_new, right
+from vlprompt_pipeline import cli, sweep
 from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
 from vlprompt_pipeline.config import parse
 from vlprompt_pipeline.errors import ConfigError
@@ -108,6 +113,38 @@ def test_a_cell_of_another_clip_has_no_command_of_this_configuration():
     disk = base_to_new(seeds=(1, 2))
     del disk.records["demo/demo_aerial/base_to_new/shots16/seed2/coop"]
     assert disk.compare(clip="vit_b16").missing["command"].tolist() == [""]
+
+
+def test_another_share_of_base_classes_is_a_protocol_of_its_own():
+    disk = base_to_new(seeds=(1,))
+    name = "base_to_new_share_0.3"
+    for seed in (1, 2):
+        disk.add("coop", {"base": right(0.5), "new": right(0.5)}, protocol=name, seed=seed)
+    disk.add("zero_shot", {"base": right(0.5), "new": right(0.5)}, protocol=name, seed=1)
+    comparison = disk.compare()
+    assert len(comparison.families) == 2
+    (row,) = comparison.missing.to_dict("records")
+    assert row["command"].endswith(
+        "--seeds=2 --params=protocol=base_to_new,base_to_new.base_share=0.3,methods=zero_shot"
+    )
+    assert set(disk.compare(protocols=(name,)).families["protocol"]) == {name}
+
+
+def test_a_command_is_one_that_the_command_line_takes(monkeypatch):
+    """Word for word, up to what the cells of the sweep are given."""
+    disk = base_to_new(seeds=(1, 2))
+    del disk.records["demo/demo_aerial/base_to_new/shots16/seed2/coop"]
+    (command,) = disk.compare().missing["command"]
+    words = command.split()
+    assert words[:2] == ["kedro", "sweep"]
+    ran = []
+    monkeypatch.setattr(sweep, "run_cells", lambda cells, *given: ran.append((cells, *given)))
+    project = SimpleNamespace(project_path=Path("project"))
+    result = CliRunner().invoke(cli.sweep, words[2:], obj=project, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    params = {"protocol": "base_to_new", "methods": "coop"}
+    cells = [{"dataset": "demo_aerial", "shots": 16, "seed": 2}]
+    assert ran == [(cells, Path("project"), None, params)]
 
 
 def test_a_misspelt_method_is_refused():

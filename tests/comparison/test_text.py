@@ -7,9 +7,12 @@ import re
 import pytest
 
 from comparison.made import Disk, base_to_new, predictions, right, score
+from vlprompt_pipeline.comparison.figures import figures
 from vlprompt_pipeline.comparison.latex import escape, to_latex
 from vlprompt_pipeline.comparison.layout import TextTable, text_tables
 from vlprompt_pipeline.comparison.markdown import to_markdown
+from vlprompt_pipeline.comparison.page import render
+from vlprompt_pipeline.comparison.results import AVERAGE
 from vlprompt_pipeline.comparison.terminal import to_text
 
 AWKWARD = r"50% of_A&B #1 {x} ~ ^ \ $ <b> | λ ± ≤ Ünïcode 漢"
@@ -193,6 +196,18 @@ def test_the_terminal_has_averages_remarks_and_commands(tables, comparison):
     assert "! 6 cells of the asked grid are missing." in text
     assert "kedro sweep --datasets=demo_aerial --shots=16 --seeds=2" in text
     assert "and 1 more in missing.csv" in text
+
+
+def test_page_and_figures_take_a_grid_with_holes(comparison):
+    """An average over datasets with different seeds has no deviation, other rows no interval."""
+    averages = comparison.scores[comparison.scores["dataset"] == AVERAGE]
+    assert averages["std"].isna().any()
+    assert comparison.scores["low"].isna().any()
+    page = render(comparison)
+    assert all(remark.split(":")[0] in page for remark in comparison.remarks)
+    assert set(comparison.families["family"]) <= {
+        name.rsplit("_", 1)[0] for name in figures(comparison)
+    }
 
 
 def test_a_grid_without_any_remark_has_no_such_section():

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from vlprompt_pipeline.config import DatasetName, Parameters, Several
+from vlprompt_pipeline.config import PROTOCOLS, DatasetName, Parameters, Several
 
-Protocol = Literal["base_to_new", "few_shot", "cross_dataset", "domain_generalisation"]
+
+def _known(protocol: str) -> str:
+    if protocol.partition("_share_")[0] not in PROTOCOLS:
+        raise ValueError(
+            f"protocols are {', '.join(PROTOCOLS)}, and base_to_new_share_0.3 of another base_share"
+        )
+    return protocol
+
+
+ProtocolName = Annotated[str, AfterValidator(_known)]
 _Value = TypeVar("_Value")
 Axis = Annotated[Annotated[tuple[_Value, ...], Field(min_length=1)] | None, Several]
 """Some values, or none for those found on disk."""
@@ -21,7 +30,8 @@ class BenchmarkReportParameters(Parameters):
     found on disk.
 
     Attributes:
-        protocols: as in the parameter `protocol`.
+        protocols: as in the parameter `protocol`; base-to-new with another share of base classes
+            is named as its folders are.
         datasets: those that prompts are trained on.
         shots: labelled images a class.
         seeds: of the few-shot sets and of training.
@@ -30,7 +40,7 @@ class BenchmarkReportParameters(Parameters):
         sweep: how a command that makes a missing cell begins, its environment with it.
     """
 
-    protocols: Axis[Protocol] = None
+    protocols: Axis[ProtocolName] = None
     datasets: Axis[DatasetName] = None
     shots: Axis[Annotated[int, Field(ge=1)]] = None
     seeds: Axis[Annotated[int, Field(ge=0)]] = None

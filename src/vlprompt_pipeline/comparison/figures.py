@@ -166,7 +166,7 @@ def _sizes(
         x="bytes on disk (logarithmic)",
         y=f"{name}{whole}",
     )
-    draw_sizes(canvas, table)
+    draw_sizes(canvas, table.fillna({"std": 0.0}))  # nobody can say: no bar
     return canvas.axes.figure
 
 

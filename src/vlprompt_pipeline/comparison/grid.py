@@ -154,7 +154,9 @@ def _command(one: Coordinates, sweep: str, run: Conditions) -> str:
     if one.clip != run.clip:
         return ""
     dataset = one.dataset.removeprefix(run.dataset_prefix)
+    protocol, _, share = one.protocol.partition("_share_")
+    halves = f",{protocol}.base_share={share}" if share else ""
     return (
         f"{sweep} --datasets={dataset} --shots={one.shots} --seeds={one.seed} "
-        f"--params=protocol={one.protocol},methods={one.method}"
+        f"--params=protocol={protocol}{halves},methods={one.method}"
     )

@@ -23,12 +23,12 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "params:clip.name",
                     "params:dataset_prefix",
                 ],
-                outputs="comparison",
+                outputs="benchmark_comparison",
                 name="compare_methods",
             ),
             Node(
                 write_tables,
-                inputs="comparison",
+                inputs="benchmark_comparison",
                 outputs=[
                     "benchmark_scores_csv",
                     "benchmark_scores",
@@ -42,7 +42,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             ),
             Node(
                 draw,
-                inputs="comparison",
+                inputs="benchmark_comparison",
                 outputs=["benchmark_page", "benchmark_figures_png", "benchmark_figures_svg"],
                 name="draw_benchmark",
             ),
