@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from kedro.config import OmegaConfigLoader
+from kedro.io import CatalogConfigResolver
 from kedro.pipeline import Pipeline
 
 from conftest import ROOT
@@ -19,6 +20,7 @@ from vlprompt_pipeline.config import PROTOCOLS, RunParameters, parse
 from vlprompt_pipeline.evaluation.published import SHIFTED, TARGETS
 from vlprompt_pipeline.evaluation.targets import targets_by_protocol
 from vlprompt_pipeline.pipeline_registry import APART, register_pipelines
+from vlprompt_pipeline.pipelines.verify.pipeline import again
 from vlprompt_pipeline.prompts import Situation, recipes_in, resolve_recipe
 from vlprompt_pipeline.prompts.cases import overlay
 from vlprompt_pipeline.selection import Selection, select, selected
@@ -50,7 +52,8 @@ def pipelines() -> Mapping[str, Pipeline]:
     """Every pipeline, for two methods."""
     before = selected()
     others = {**dict.fromkeys(PROTOCOLS, ()), "cross_dataset": ("dtd",)}
-    select(Selection(("zero_shot", "coop"), ("dtd",), others))
+    methods = ("zero_shot", "coop")
+    select(Selection(methods, ("dtd",), others, verified=methods))
     yield register_pipelines()
     select(before)
 
@@ -122,10 +125,26 @@ def test_pipelines_and_catalog_know_each_other(pipelines):
     entries = catalog()
     used: set[str] = set()
     for pipeline in pipelines.values():
-        used |= {entry_of(name) for name in pipeline.datasets() if not name.startswith("params:")}
-    in_memory = {"demo_pool", "demo_clip_trained", "analysis_plan"}
-    assert used - set(entries) == in_memory
+        datasets = {name for name in pipeline.datasets() if not name.startswith("params:")}
+        used |= {entry_of(name) for name in datasets - {"parameters"}}
+    in_memory = {"demo_pool", "demo_clip_trained", "analysis_plan", "finished_records"}
+    in_memory |= {"{method}.comparison"}
+    made_again = {name for name in used if name.startswith("again_")}
+    assert used - set(entries) - made_again == in_memory
     assert set(entries) - used == set()
+
+
+def test_a_verification_is_the_cell_and_writes_nothing_of_it(pipelines):
+    """What it makes has no place in the catalog, whatever methods and targets are called."""
+    verify, cell = pipelines["verify"], pipelines["cell"]
+    assert {node.name for node in cell.nodes} < {node.name for node in verify.nodes}
+    known = CatalogConfigResolver(catalog())
+    placed = {name for name in verify.all_outputs() if known.match_dataset_pattern(name)}
+    placed |= verify.all_outputs() & set(catalog())
+    assert placed == {"verification", "verification_text"}
+    read = {name for name in cell.inputs() - verify.inputs() if not name.startswith("params:")}
+    assert {again(name) for name in read} <= verify.all_outputs(), "a folder of the cell is used"
+    assert not {"feature_store", "checkpoint_folder", "check_folder"} & verify.datasets()
 
 
 def test_every_parameter_a_node_asks_for_is_in_conf(pipelines):
@@ -168,6 +187,7 @@ def test_every_result_of_a_cell_has_the_cell_in_its_path():
             assert (
                 "/".join(parts[2:])
                 .removeprefix("records/")
+                .removeprefix("reproducibility/")
                 .startswith("clip_a/set_a/few_shot/shots3/seed7/")
             ), name
             assert any("{method}" in part for part in parts) or name == "checkpoint_folder"

@@ -230,6 +230,8 @@ class RunParameters(Parameters):
     recipes: dict[Slug, dict[str, Any]]
     demo_pretraining: dict[str, Any] = {}
     analysis: dict[str, Any] = {}
+    registry: dict[str, Any] = {}
+    prediction: dict[str, Any] = {}
 
     @property
     def benchmark(self) -> str:

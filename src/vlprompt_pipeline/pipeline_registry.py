@@ -19,7 +19,17 @@ STAGES = (
     "evaluation",
     "reporting",
 )
-APART = ("data_download", "data_check", "few_shot_sets", "demo_pretraining", "analysis")
+APART = (
+    "data_download",
+    "data_check",
+    "few_shot_sets",
+    "demo_pretraining",
+    "analysis",
+    "verify",
+    "register",
+    "promote",
+    "prediction",
+)
 """What is run for itself alone."""
 
 
@@ -28,7 +38,7 @@ def register_pipelines() -> dict[str, Pipeline]:
 
     A protocol's pipeline is the whole with the targets of that protocol.
     """
-    methods, own, by_protocol = selected()
+    methods, own, by_protocol, verified = selected()
 
     @cache
     def stages(targets: tuple[str, ...]) -> dict[str, Pipeline]:
@@ -42,11 +52,16 @@ def register_pipelines() -> dict[str, Pipeline]:
         "__default__": whole(own),
         **{protocol: whole(targets) for protocol, targets in by_protocol.items()},
         "cell": Pipeline([stages(own)[stage] for stage in STAGES[:-1]]),
-        **{name: _create(name, methods, own) for name in APART},
+        **{name: _create(name, methods, own, verified) for name in APART},
         **stages(own),
     }
 
 
-def _create(stage: str, methods: tuple[str, ...], targets: tuple[str, ...]) -> Pipeline:
+def _create(
+    stage: str,
+    methods: tuple[str, ...],
+    targets: tuple[str, ...],
+    verified: tuple[str, ...] = (),
+) -> Pipeline:
     module = import_module(f"vlprompt_pipeline.pipelines.{stage}")
-    return module.create_pipeline(methods=methods, targets=targets)
+    return module.create_pipeline(methods=methods, targets=targets, verified=verified)

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 class Selection(NamedTuple):
     """Names of recipes, and of the datasets that prompts are scored on beside their own.
 
-    `targets` are those of the run, `by_protocol` those of each protocol.
+    `targets` are those of the run, `by_protocol` those of each protocol; `verified` are the methods
+    that a verification runs again.
     """
 
     methods: tuple[str, ...]
     targets: tuple[str, ...] = ()
     by_protocol: Mapping[str, tuple[str, ...]] = {}
+    verified: tuple[str, ...] = ()
 
 
 _selected: Selection | None = None
@@ -66,4 +68,4 @@ def selection_of(parameters: RunParameters) -> Selection:
 
     by_protocol = targets_by_protocol(parameters)
     methods = parameters.selected_methods()
-    return Selection(methods, by_protocol[parameters.protocol], by_protocol)
+    return Selection(methods, by_protocol[parameters.protocol], by_protocol, verified=methods)

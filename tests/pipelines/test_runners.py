@@ -10,7 +10,7 @@ import sys
 import torch
 from kedro.runner import ThreadRunner
 
-from pipelines.project import ROOT, Project
+from pipelines.project import CELL, QUICK, ROOT, Project
 
 
 def run_in_processes(project: Project, params: dict) -> subprocess.CompletedProcess[str]:
@@ -44,6 +44,22 @@ def test_threads_and_processes_give_the_files_of_a_sequential_run(finished, tmp_
         found = project.files()
         assert set(found) == set(expected)
         assert [name for name in expected if found[name] != expected[name]] == []
+    for method in QUICK["methods"]:
+        measured = [how_it_was_made(project, method) for project in (finished, threads, processes)]
+        runners = [run["runner"] for run in measured]
+        assert runners == ["SequentialRunner", "ThreadRunner", "ParallelRunner"]
+        for run in measured[:2]:
+            assert run["nodes"].keys() >= {"index_images", f"{method}.train_{method}"}
+            assert 0 < max(run["nodes"].values()) <= run["seconds"]
+        assert measured[2]["nodes"] is None, "workers do not tell"
+        assert min(run["cpu_seconds"] for run in measured) > 0
+
+
+def how_it_was_made(project: Project, method: str) -> dict:
+    """The only run in the reproducibility record of a method."""
+    folder = f"08_reporting/reproducibility/{CELL}/{method}"
+    (run,) = project.json(folder, "reproducibility.json", "")["runs"]
+    return run
 
 
 def test_a_refusal_keeps_its_sentence_in_threads(project):

@@ -32,6 +32,11 @@ def test_every_cell_is_run_and_reported_once(project):
         for seed in (1, 2):
             cell = CELL.replace("shots4", f"shots{shots}").replace("seed1", f"seed{seed}")
             assert project.path("07_model_output", "zero_shot/metrics.json", cell).is_file()
+            folder = f"08_reporting/reproducibility/{cell}/zero_shot"
+            record = project.json(folder, "reproducibility.json", "")
+            (run,) = record["runs"]
+            assert (record["seed"], run["parameters"]["shots"]) == (seed, shots)
+            assert run["nodes"]["zero_shot.train_zero_shot"] < run["seconds"], "of this cell alone"
     report = project.report()
     assert sorted(report["shots"]) == [2, 4]
     assert set(report["n_seeds"]) == {2}

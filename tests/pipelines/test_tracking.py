@@ -13,6 +13,7 @@ from urllib.request import urlopen
 
 import mlflow
 import pytest
+import torch
 from kedro.io import DataCatalog, MemoryDataset
 from mlflow.entities import Run
 
@@ -68,7 +69,9 @@ def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):
         assert top5 == together["new"]["top5_accuracy"]
         assert child.data.metrics["file_bytes"] == sizes["file_bytes"]
         files = {file.path for file in client.list_artifacts(child.info.run_id)}
-        assert {"prompt.safetensors", "prompt.vlp", "history.csv", "per_class.parquet"} <= files
+        assert {"prompt.safetensors", "prompt.vlp", "history.csv"} <= files
+        assert {"per_class.parquet", "reproducibility.json"} <= files
+        assert child.data.tags["made.torch"] == torch.__version__
     curve = client.get_metric_history(by_method["coop"].info.run_id, "epoch.loss")
     assert [point.step for point in curve] == [0, 1, 2]
 

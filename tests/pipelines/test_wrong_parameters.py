@@ -9,7 +9,7 @@ from kedro.framework.cli.cli import KedroCLI
 KEYS = (
     "allowed: analysis, base_to_new, clip, cross_dataset, dataset, dataset_prefix, dataset_root, "
     "demo_pretraining, device, domain_generalisation, export, features, few_shot, methods, "
-    "own_data, protocol, recipes, seed, shots, split, tracking"
+    "own_data, prediction, protocol, recipes, registry, seed, shots, split, tracking"
 )
 BEFORE_ANY_NODE = [
     pytest.param(

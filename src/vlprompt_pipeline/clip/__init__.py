@@ -6,6 +6,7 @@ from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.loading import load_clip
 from vlprompt_pipeline.clip.text import Prompts, TextTower
 from vlprompt_pipeline.clip.views import EvaluationView, TrainingViews
+from vlprompt_pipeline.clip.words import Word, nearest_words
 
 __all__ = [
     "EvaluationView",
@@ -19,5 +20,7 @@ __all__ = [
     "Prompts",
     "TextTower",
     "TrainingViews",
+    "Word",
     "load_clip",
+    "nearest_words",
 ]

@@ -40,6 +40,7 @@ class FrozenClip:
         weights_sha256: identity that features, prompts and results carry.
         embed_dim: width of the joint space; text_width: width of a prompt token.
         logit_scale: factor on cosine similarities (about 100).
+        source: what `load_clip` was asked for; empty where it was built by hand.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class FrozenClip:
         name: str,
         weights_sha256: str,
         seen_tokens: frozenset[int] | None = None,
+        source: str = "",
     ) -> None:
         """Freeze `model` (an open_clip `CLIP`); `seen_tokens` are the ids its training met."""
         self.model = model.eval().requires_grad_(False)
@@ -57,6 +59,7 @@ class FrozenClip:
         self.preprocessing = preprocessing
         self.name = name
         self.weights_sha256 = weights_sha256
+        self.source = source
         self.embed_dim = self.model.text_projection.shape[1]
         self.text_width = self.model.token_embedding.weight.shape[1]
         self.context_length = self.model.positional_embedding.shape[0]
@@ -103,6 +106,20 @@ class FrozenClip:
     def token_ids(self, text: str) -> list[int]:
         """BPE ids of a text, without start and end token."""
         return self._tokenizer.encode(text)
+
+    def vocabulary(self) -> dict[int, str]:
+        """Tokens that have an embedding of their own, by id; pieces of words end in a hyphen.
+
+        Start and end token, and what the training of this CLIP never met, are left out.
+        """
+        words = {
+            number: f"{piece}-".replace("</w>-", "")
+            for number, piece in self._tokenizer.decoder.items()
+            if number not in (START_TOKEN, END_TOKEN)
+        }
+        if self._seen_tokens is None:
+            return words
+        return {number: word for number, word in words.items() if number in self._seen_tokens}
 
     def embed(self, ids: Sequence[int]) -> Tensor:
         """Token embeddings `[len(ids), text_width]`, without positions."""

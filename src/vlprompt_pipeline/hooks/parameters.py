@@ -32,6 +32,7 @@ class ParameterHook:
         from vlprompt_pipeline.config import RunParameters, parse
         from vlprompt_pipeline.demo import PretrainingConfig
         from vlprompt_pipeline.prompts import Situation, recipes_in, resolve_recipe
+        from vlprompt_pipeline.registry.config import PredictionParameters, RegistryParameters
 
         try:
             values = context.config_loader["parameters"]
@@ -41,6 +42,8 @@ class ParameterHook:
             recipes = recipes_in(situation, parameters.recipes, last=asked)
             parse(PretrainingConfig, parameters.demo_pretraining, "demo_pretraining")
             parse(AnalysisParameters, parameters.analysis, "analysis")
+            parse(RegistryParameters, parameters.registry, "registry")
+            parse(PredictionParameters, parameters.prediction, "prediction")
             _require_one_place(values, context.config_loader)
             selection = selection_of(parameters)
             for dataset in (parameters.dataset, *selection.targets):
@@ -51,7 +54,7 @@ class ParameterHook:
             raise click.ClickException(str(error)) from None
         context.config_loader["parameters"] = {**values, "recipes": recipes}
         self._protocol = parameters.protocol
-        select(selection)
+        select(selection._replace(verified=_verified(context, selection.methods)))
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
@@ -62,6 +65,16 @@ class ParameterHook:
             require_protocol(run_params["pipeline_names"] or [], self._protocol)
         except ConfigError as error:
             raise click.ClickException(str(error)) from None
+
+
+def _verified(context: Any, methods: tuple[str, ...]) -> tuple[str, ...]:
+    """Methods of `--params`, or else all that have left a record in the cell."""
+    loader = context.config_loader
+    if "methods" in (loader.runtime_params or {}):
+        return methods
+    entry = loader["catalog_reproducibility"]["{method}.reproducibility"]
+    pattern = entry["filepath"].replace("{method}", "*")
+    return tuple(sorted(path.parent.name for path in Path(context.project_path).glob(pattern)))
 
 
 def _require_dataset(parameters: RunParameters, dataset: str, project: Path) -> None:

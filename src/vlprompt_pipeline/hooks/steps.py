@@ -12,10 +12,20 @@ logger = logging.getLogger(__name__)
 
 
 class StepHook:
-    """Logs finished nodes; Kedro's own three lines a node are off in conf/logging.yml."""
+    """Logs finished nodes; Kedro's own three lines a node are off in conf/logging.yml.
+
+    Attributes:
+        seconds: of the finished nodes of this run; Kedro tells of none with worker processes.
+    """
 
     def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
         self._started: dict[str, float] = {}
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Forget the nodes of the run before, as in a sweep."""
+        self.seconds.clear()
 
     @hook_impl
     def before_node_run(self, node: Any) -> None:
@@ -25,4 +35,5 @@ class StepHook:
     @hook_impl
     def after_node_run(self, node: Any) -> None:
         """Log its name and seconds."""
-        logger.info("%7.2f s  %s", perf_counter() - self._started.pop(node.name), node.name)
+        self.seconds[node.name] = perf_counter() - self._started.pop(node.name)
+        logger.info("%7.2f s  %s", self.seconds[node.name], node.name)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from kedro.framework.hooks import hook_impl
 
-from vlprompt_pipeline.hooks.tracking import tracking_uri
+from vlprompt_pipeline.registry.place import tracking_uri
 
 SHOWN = {"report_page": "report", "report_table": "table"}
 
@@ -32,6 +32,9 @@ class SummaryHook:
             click.echo(f"   whole: {self._relative(catalog, 'data_check')}")
         if "analysis_page" in made:
             click.echo(f"\nanalysis: {self._relative(catalog, 'analysis_page')}")
+        if "verification_text" in made:
+            click.echo(f"\n{catalog.load('verification_text')}")
+            click.echo(f"   whole: {self._relative(catalog, 'verification')}")
         if "report_text" not in made:
             return
         click.echo(f"\n{catalog.load('report_text')}")

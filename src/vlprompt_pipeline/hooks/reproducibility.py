@@ -1,0 +1,124 @@
+"""The reproducibility record of each method, written when a run ends: only then are times known."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import DatasetError
+
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.hooks.steps import StepHook
+
+if TYPE_CHECKING:
+    from vlprompt_pipeline.reproducibility import Clock, MadeFile, Record
+
+logger = logging.getLogger(__name__)
+
+RECORDED = ("prompt", "packed_prompt", "predictions", "target_predictions")
+"""Outputs of a method whose files are in its record."""
+
+
+class ReproducibilityHook:
+    """Notes which run made which file; a run that finds all of them as they are changes nothing.
+
+    Seconds of nodes are those of `steps`.
+    """
+
+    def __init__(self, steps: StepHook) -> None:
+        self._steps = steps
+        self._clock: Clock
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Remember the parameters and the project's folder."""
+        self._parameters = dict(context.config_loader["parameters"])
+        self._project = Path(context.project_path)
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Start the clock."""
+        from vlprompt_pipeline.reproducibility import Clock
+
+        self._clock = Clock.start()
+
+    @hook_impl(tryfirst=True)  # MLflow logs the records, too
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
+        """Write the records of the methods that this run made something of."""
+        outputs = _recorded_outputs(pipeline)
+        if not outputs:
+            return
+        from vlprompt_pipeline.reproducibility import Record, Run, updated
+
+        cost = self._clock.stop()
+        for method, names in outputs.items():
+            latest = Record.of(
+                method,
+                catalog.load(f"{method}.prompt"),
+                {name: self._file(catalog, f"{method}.{name}") for name in names},
+                Run.of(
+                    cost,
+                    pipelines=run_params["pipeline_names"] or ["__default__"],
+                    runner=_runner(run_params),
+                    nodes=self._seconds(pipeline, outputs.keys() - {method}),
+                    found_trained=self._found_trained(catalog, method),
+                    parameters=self._parameters,
+                ),
+            )
+            stored = catalog.get(f"{method}.reproducibility")
+            earlier = _earlier(stored)
+            if (record := updated(earlier, latest)) != earlier:
+                stored.save(record.model_dump(mode="json"))
+
+    def _file(self, catalog: Any, name: str) -> MadeFile:
+        from vlprompt_pipeline.files import sha256_file
+        from vlprompt_pipeline.reproducibility import MadeFile
+
+        path = Path(catalog.get(name).filepath)
+        shown = Path(os.path.relpath(path, self._project)).as_posix()
+        return MadeFile(path=shown, sha256=sha256_file(path))
+
+    def _seconds(self, pipeline: Any, others: set[str]) -> dict[str, float]:
+        """Of each node but those of other methods; none where the runner does not tell of nodes."""
+        own = {node.name for node in pipeline.nodes if _owner(node) not in others}
+        return {name: round(s, 3) for name, s in self._steps.seconds.items() if name in own}
+
+    def _found_trained(self, catalog: Any, method: str) -> bool:
+        checkpoint = catalog.get("checkpoint_folder").filepath / f"{method}.safetensors"
+        return checkpoint.is_file() and checkpoint.stat().st_mtime < self._clock.started.timestamp()
+
+
+def _earlier(stored: Any) -> Record | None:
+    """The record on disk; one that cannot be read is no reason to lose a run at its end."""
+    from vlprompt_pipeline.reproducibility import Record
+
+    if not stored.exists():
+        return None
+    try:
+        return Record.read(stored.load())
+    except (DatasetError, UserError) as error:
+        logger.warning("%s is broken and is written anew (%s)", stored.filepath, error)
+        return None
+
+
+def _recorded_outputs(pipeline: Any) -> dict[str, list[str]]:
+    """What the pipeline makes of each method, by the names behind the method's own."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(pipeline.all_outputs()):
+        method, _, output = name.partition(".")
+        if output.rpartition(".")[2] in RECORDED:
+            found.setdefault(method, []).append(output)
+    return found
+
+
+def _owner(node: Any) -> str:
+    return (node.namespace or "").partition(".")[0]
+
+
+def _runner(run_params: dict[str, Any]) -> str:
+    """The class of the runner; Kedro tells its representation, `None` for the usual one."""
+    name = run_params["runner"].partition(" ")[0].rpartition(".")[2]
+    return "SequentialRunner" if name == "None" else name

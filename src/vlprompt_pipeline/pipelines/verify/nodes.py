@@ -1,0 +1,125 @@
+"""Before and after the cell that is run again: what is stored is checked, then compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vlprompt_pipeline.clip import FrozenClip
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.reproducibility import (
+    MethodComparison,
+    Outputs,
+    Record,
+    Verification,
+    compare_method,
+    environment,
+    require_unchanged,
+    result_parameters,
+)
+
+
+def check_stored(
+    fresh: Path,
+    project: Path,
+    clip: FrozenClip,
+    parameters: dict[str, Any],
+    *stored: Any,
+    folders: int,
+) -> list[Path]:
+    """Refuse what cannot be made again, then give as many empty folders as are asked for.
+
+    Args:
+        fresh: an empty folder.
+        project: the project's folder.
+        clip: the frozen CLIP.
+        parameters: of the run.
+        stored: the records of all methods, then their prompts.
+        folders: how many folders the cell fills.
+
+    Raises:
+        UserError: nothing is stored, or it is not what its run left, or the recipe or the CLIP is
+            another one now.
+    """
+    if not stored:
+        raise UserError(
+            "nothing is finished for dataset {dataset}, {protocol}, shots {shots}, seed {seed}: "
+            "run it first, or name a cell that is".format(**parameters)
+        )
+    records, prompts = _halves(stored)
+    for record, prompt in zip(records, prompts, strict=True):
+        require_unchanged(Record.read(record), prompt, clip, parameters["recipes"], project)
+    made = [fresh / str(number) for number in range(folders)]
+    for folder in made:
+        folder.mkdir()
+    return made
+
+
+def compare_with_stored(
+    record: dict[str, Any],
+    parameters: dict[str, Any],
+    prompt: TrainedPrompt,
+    packed: bytes,
+    prompt_again: TrainedPrompt,
+    packed_again: bytes,
+    *scored: Any,
+    targets: tuple[str, ...],
+) -> MethodComparison:
+    """What is equal of a method.
+
+    `scored` are the stored predictions on the dataset and each of `targets`, then their metrics,
+    then the same as they were made again.
+    """
+    datasets = (parameters["dataset"], *targets)
+    then, now = _halves(scored)
+    return compare_method(
+        Record.read(record),
+        _outputs(prompt, packed, then, datasets),
+        _outputs(prompt_again, packed_again, now, datasets),
+        result_parameters(parameters),
+        environment(),
+    )
+
+
+def tell(parameters: dict[str, Any], *compared: MethodComparison) -> tuple[dict[str, Any], str]:
+    """The verification of all methods, as data and as text."""
+    cell = {key: parameters[key] for key in ("dataset", "protocol", "shots", "seed")}
+    cell["dataset"] = f"{parameters['dataset_prefix']}{parameters['dataset']}"
+    verification = Verification(
+        cell={**cell, "clip": parameters["clip"]["name"]},
+        methods=compared,
+        environment=environment(),
+    )
+    return verification.model_dump(mode="json"), verification.text()
+
+
+def require_same(verification: dict[str, Any], text: str) -> None:
+    """End the run as failed where the cell was not made again.
+
+    Raises:
+        UserError: with the whole text.
+    """
+    if not verification["same"]:
+        raise UserError(text)
+
+
+def _outputs(
+    prompt: TrainedPrompt, packed: bytes, scored: Sequence[Any], datasets: Sequence[str]
+) -> Outputs:
+    predictions: Sequence[pd.DataFrame]
+    predictions, metrics = _halves(scored)
+    return Outputs(
+        prompt,
+        packed,
+        dict(zip(datasets, predictions, strict=True)),
+        dict(zip(datasets, metrics, strict=True)),
+    )
+
+
+def _halves(values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    middle = len(values) // 2
+    return values[:middle], values[middle:]

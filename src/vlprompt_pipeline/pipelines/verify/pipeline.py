@@ -1,0 +1,101 @@
+"""Verification: the pipeline of a cell once more, each of its datasets under another name.
+
+No dataset of that name is in the catalog, so what is made again stays in memory. The folders that
+nodes fill are new and empty. What is read as it is: the images, the frozen CLIP and parameters.
+"""
+
+from functools import partial, update_wrapper
+
+from kedro.pipeline import Node, Pipeline
+
+from vlprompt_pipeline.pipelines import (
+    data_preparation,
+    evaluation,
+    feature_extraction,
+    few_shot_sampling,
+    prompt_training,
+    quantization_export,
+    transfer,
+)
+from vlprompt_pipeline.pipelines.verify.nodes import (
+    check_stored,
+    compare_with_stored,
+    require_same,
+    tell,
+)
+
+STAGES = (
+    data_preparation,
+    few_shot_sampling,
+    feature_extraction,
+    prompt_training,
+    quantization_export,
+    transfer,
+    evaluation,
+)
+_AS_THEY_ARE = {"clip", "dataset_root"}
+
+
+def create_pipeline(
+    verified: tuple[str, ...] = (), targets: tuple[str, ...] = (), **kwargs
+) -> Pipeline:
+    """A check of what is stored, the cell, a comparison for each method, and the verdict."""
+    cell = Pipeline([stage.create_pipeline(methods=verified, targets=targets) for stage in STAGES])
+    folders = sorted(name for name in cell.inputs() - _AS_THEY_ARE if not _is_parameter(name))
+    stored = [f"{method}.{name}" for name in ("reproducibility", "prompt") for method in verified]
+    check = Node(
+        update_wrapper(partial(check_stored, folders=len(folders)), check_stored),
+        inputs=["fresh_folder", "project_folder", "clip", "parameters", *stored],
+        outputs=[again(name) for name in folders],
+        name="check_stored",
+    )
+    cell_again = Pipeline(
+        cell,
+        inputs={name: again(name) for name in folders},
+        outputs={name: again(name) for name in cell.all_outputs()},
+    )
+    verdict = [
+        Node(
+            tell,
+            inputs=["parameters", *(f"{method}.comparison" for method in verified)],
+            outputs=["verification", "verification_text"],
+            name="tell_differences",
+        ),
+        Node(
+            require_same,
+            inputs=["verification", "verification_text"],
+            outputs=None,
+            name="require_same",
+        ),
+    ]
+    compared = [_comparison(method, targets) for method in verified]
+    return Pipeline([check, cell_again, *compared, *verdict])
+
+
+def again(name: str) -> str:
+    """What a dataset is called when it is made again: no pattern of the catalog fits it."""
+    return f"again_{name.replace('.', '_')}"
+
+
+def _comparison(method: str, targets: tuple[str, ...]) -> Node:
+    scored = [f"{method}.predictions", *(f"{method}.{t}.target_predictions" for t in targets)]
+    scored += [f"{method}.metrics", *(f"{method}.{t}.target_metrics" for t in targets)]
+    own = [f"{method}.prompt", f"{method}.packed_prompt"]
+    return Node(
+        update_wrapper(partial(compare_with_stored, targets=targets), compare_with_stored),
+        inputs=[
+            f"{method}.reproducibility",
+            "parameters",
+            *own,
+            *map(again, own),
+            *scored,
+            *map(again, scored),
+        ],
+        outputs=f"{method}.comparison",
+        name=f"compare_{method}",
+        namespace=method,
+    )
+
+
+def _is_parameter(name: str) -> bool:
+    return name.startswith("params:")

@@ -1,0 +1,170 @@
+"""Where a result is made: versions, code, machine, and settings that the last bits depend on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from PIL import features
+from pydantic import BaseModel, ConfigDict
+
+from vlprompt_pipeline import __version__
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "open_clip_torch",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pillow",
+    "safetensors",
+    "kedro",
+    "kedro-datasets",
+    "mlflow",
+)
+_SHOWN = 20  # changed files that are named
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Code(_Frozen):
+    """The checkout that the package was imported from.
+
+    Attributes:
+        commit: hash of its commit, or none where `remark` says why it is not known.
+        dirty: whether anything differs from the commit, files that git does not know included.
+        changed: these files, the first 20.
+        remark: why there is no commit.
+    """
+
+    commit: str | None = None
+    dirty: bool | None = None
+    changed: tuple[str, ...] = ()
+    remark: str = ""
+
+
+class Hardware(_Frozen):
+    """The machine; `usable_cores` are those that this process may run on, memory is in bytes."""
+
+    cpu: str
+    cores: int
+    usable_cores: int
+    memory_bytes: int
+    gpus: tuple[str, ...] = ()
+
+
+class Computing(_Frozen):
+    """Settings of PyTorch that decide in which order numbers are added up."""
+
+    threads: int
+    interop_threads: int
+    cpu_capability: str
+    deterministic_algorithms: bool
+    float32_matmul_precision: str
+    cudnn_deterministic: bool
+    cudnn_benchmark: bool
+    cuda: str | None
+    cudnn: int | None
+
+
+class Environment(_Frozen):
+    """All of it."""
+
+    versions: dict[str, str]
+    code: Code
+    platform: str
+    hardware: Hardware
+    computing: Computing
+
+
+def environment() -> Environment:
+    """That of this process. What cannot change while it lives is asked for once."""
+    return Environment(
+        versions=_versions(),
+        code=code_state(Path(__file__).parents[1]),
+        platform=platform.platform(),
+        hardware=_hardware(),
+        computing=Computing(
+            threads=torch.get_num_threads(),
+            interop_threads=torch.get_num_interop_threads(),
+            cpu_capability=torch.backends.cpu.get_cpu_capability(),
+            deterministic_algorithms=torch.are_deterministic_algorithms_enabled(),
+            float32_matmul_precision=torch.get_float32_matmul_precision(),
+            cudnn_deterministic=torch.backends.cudnn.deterministic,
+            cudnn_benchmark=torch.backends.cudnn.benchmark,
+            cuda=torch.version.cuda,
+            cudnn=torch.backends.cudnn.version(),
+        ),
+    )
+
+
+@lru_cache
+def code_state(package: Path) -> Code:
+    """The commit of the checkout that holds the folder `package`, asked for once per process.
+
+    A folder that lies in a checkout without being part of it, as in a virtual environment, has no
+    commit of its own.
+    """
+    git = shutil.which("git")
+    if git is None:
+        return Code(remark="git is not installed")
+
+    def ask(*arguments: str) -> str:
+        command = [git, "--no-optional-locks", *arguments]
+        options = {"cwd": package, "capture_output": True, "text": True, "timeout": 10}
+        return subprocess.run(command, check=True, **options).stdout
+
+    try:
+        ask("ls-files", "--error-unmatch", "__init__.py")
+        commit = ask("rev-parse", "HEAD").strip()
+        status = ask("status", "--porcelain", "--no-renames", "-z")
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.strip().splitlines()
+        return Code(remark=f"not in a git checkout ({said[0] if said else 'git failed'})")
+    except subprocess.TimeoutExpired:
+        return Code(remark="git did not answer within 10 seconds")
+    changed = [entry[3:] for entry in status.split("\0") if entry]
+    return Code(commit=commit, dirty=bool(changed), changed=tuple(changed[:_SHOWN]))
+
+
+@lru_cache
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "vlprompt_pipeline": __version__}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return {**found, "libjpeg": features.version("jpg") or "not built in"}
+
+
+@lru_cache
+def _hardware() -> Hardware:
+    cores = os.cpu_count() or 1
+    may_use = getattr(os, "sched_getaffinity", None)  # Linux
+    return Hardware(
+        cpu=_cpu_model(),
+        cores=cores,
+        usable_cores=len(may_use(0)) if may_use else cores,
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        gpus=tuple(map(torch.cuda.get_device_name, range(torch.cuda.device_count()))),
+    )
+
+
+def _cpu_model() -> str:
+    listed = Path("/proc/cpuinfo")
+    if listed.is_file():
+        for line in listed.read_text(encoding="utf-8", errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,202 @@
+"""The reproducibility record of a method in a cell: which run made which file, where, at what cost.
+
+It stands beside the results and not in them: the same seed gives the same results byte for byte,
+never the same seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
+
+from vlprompt_pipeline.config import RunParameters, parse
+from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.reproducibility.environment import Environment, environment
+
+SCHEMA_VERSION = 1
+# Parameters of a run that its results may depend on; the recipe is in the prompt itself.
+_RESULT_PARAMETERS = (
+    "dataset",
+    "dataset_prefix",
+    "dataset_root",
+    "split",
+    "own_data",
+    "protocol",
+    "targets",
+    "shots",
+    "seed",
+    "device",
+    "clip",
+    "features",
+    "export",
+)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Hashes(_Frozen):
+    """SHA-256 of what a trained prompt was made from.
+
+    `few_shot` is that of the training part; `recipe` that of the resolved recipe as JSON with
+    sorted keys.
+    """
+
+    weights: str
+    split: str
+    few_shot: str
+    recipe: str
+
+    @classmethod
+    def of(cls, prompt: TrainedPrompt) -> Hashes:
+        """Those that the prompt carries."""
+        recipe = json.dumps(prompt.recipe, sort_keys=True).encode()
+        return cls(
+            weights=prompt.weights_sha256,
+            split=prompt.provenance["split_sha256"],
+            few_shot=prompt.provenance["few_shot_sha256"],
+            recipe=hashlib.sha256(recipe).hexdigest(),
+        )
+
+
+class Run(_Frozen):
+    """One `kedro run` that made a file of the cell.
+
+    Attributes:
+        started, ended: in UTC.
+        seconds: on the clock on the wall, from before the first node to after the last.
+        nodes: seconds of each node of the method or of all methods, none where nobody measured.
+        cpu_seconds, peak_memory_bytes: see `Clock.stop`.
+        not_measured: what is missing here and why, a sentence each.
+        parameters: those of the run, without recipes.
+    """
+
+    started: datetime
+    ended: datetime
+    pipelines: tuple[str, ...]
+    runner: str
+    seconds: NonNegativeFloat
+    nodes: dict[str, NonNegativeFloat] | None
+    cpu_seconds: NonNegativeFloat
+    peak_memory_bytes: NonNegativeInt
+    not_measured: tuple[str, ...] = ()
+    parameters: dict[str, Any]
+    environment: Environment
+
+    @classmethod
+    def of(
+        cls,
+        cost: Mapping[str, Any],
+        *,
+        pipelines: Sequence[str],
+        runner: str,
+        nodes: Mapping[str, float],
+        found_trained: bool,
+        parameters: Mapping[str, Any],
+    ) -> Run:
+        """A run in this process.
+
+        Args:
+            cost: what `Clock.stop` gave.
+            pipelines: their names.
+            runner: name of Kedro's runner.
+            nodes: seconds of nodes; none where nobody measured.
+            found_trained: the method's checkpoint was finished before the run.
+            parameters: all of the run's.
+        """
+        return cls(
+            **cost,
+            pipelines=tuple(pipelines),
+            runner=runner,
+            nodes=dict(nodes) or None,
+            not_measured=_not_measured(nodes, found_trained),
+            parameters=result_parameters(parameters),
+            environment=environment(),
+        )
+
+
+class MadeFile(_Frozen):
+    """A file by its path in the project, its hash, and which of the runs made it."""
+
+    path: str
+    sha256: str
+    run: NonNegativeInt = 0
+
+
+class Record(_Frozen):
+    """How the files of a method in a cell were made; `files` are named as in the catalog."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    method: str
+    seed: int
+    hashes: Hashes
+    files: dict[str, MadeFile] = Field(min_length=1)
+    runs: tuple[Run, ...] = Field(min_length=1)
+
+    @classmethod
+    def of(
+        cls, method: str, prompt: TrainedPrompt, files: Mapping[str, MadeFile], run: Run
+    ) -> Record:
+        """The record of files that one run left."""
+        seed = prompt.provenance["seed"]
+        return cls(method=method, seed=seed, hashes=Hashes.of(prompt), files=files, runs=(run,))
+
+    @classmethod
+    def read(cls, values: Any) -> Record:
+        """The record from plain values.
+
+        Raises:
+            ConfigError: they are none.
+        """
+        return parse(cls, values, "reproducibility record")
+
+
+def result_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that the results of a method may depend on."""
+    checked = parse(RunParameters, parameters)
+    return checked.model_dump(mode="json", include=set(_RESULT_PARAMETERS))
+
+
+def updated(earlier: Record | None, latest: Record) -> Record:
+    """The record after a run that left the files of `latest`.
+
+    A file that is as it was keeps the run that made it first, so that what was trained once is not
+    put down to a run that only found it. Runs none of whose files are left are forgotten.
+    """
+    if earlier is None:
+        return latest
+    known = {
+        name: file
+        for name, file in earlier.files.items()
+        if name not in latest.files or file.sha256 == latest.files[name].sha256
+    }
+    shifted = {
+        name: file.model_copy(update={"run": file.run + len(earlier.runs)})
+        for name, file in latest.files.items()
+        if name not in known
+    }
+    return _without_unused(latest, {**known, **shifted}, (*earlier.runs, *latest.runs))
+
+
+def _without_unused(latest: Record, files: dict[str, MadeFile], runs: tuple[Run, ...]) -> Record:
+    used = sorted({file.run for file in files.values()})
+    renumbered = {
+        name: file.model_copy(update={"run": used.index(file.run)}) for name, file in files.items()
+    }
+    kept = {"files": dict(sorted(renumbered.items())), "runs": tuple(runs[n] for n in used)}
+    return latest.model_copy(update=kept)
+
+
+def _not_measured(nodes: Mapping[str, float], found_trained: bool) -> tuple[str, ...]:
+    lacking = ["energy: torch tells the power of a GPU at a moment, and nothing of the processor"]
+    if not nodes:
+        lacking.append("seconds of nodes: worker processes report none")
+    if found_trained:
+        lacking.append("training: an earlier run did it and left no record, perhaps cut short")
+    return tuple(lacking)

@@ -1,0 +1,54 @@
+"""Whether what is stored of a method is still what its run left, and still asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vlprompt_pipeline.clip import FrozenClip
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.prompts import resolve_recipe
+from vlprompt_pipeline.prompts.trained import TrainedPrompt, require_same_clip
+from vlprompt_pipeline.reproducibility.differences import differences
+from vlprompt_pipeline.reproducibility.record import Record
+
+_NO_RESULT = ("title", "training.memory_gb")  # settings that change no result
+
+
+def require_unchanged(
+    record: Record,
+    prompt: TrainedPrompt,
+    clip: FrozenClip,
+    recipes: Mapping[str, Any],
+    project: Path,
+) -> None:
+    """Refuse to make again what would be something else, before anything is computed.
+
+    Raises:
+        UserError: a file is gone or not the one that the record's run left, or the recipe is
+            another one now.
+        PromptFileError: the CLIP is another one now.
+    """
+    require_same_clip(prompt.weights_sha256, clip)
+    for file in record.files.values():
+        path = project / file.path
+        if not path.is_file() or sha256_file(path) != file.sha256:
+            what = "has been changed" if path.is_file() else "is gone"
+            raise UserError(
+                f"{file.path} {what} since the run of {record.runs[file.run].ended:%Y-%m-%d %H:%M} "
+                f"UTC that made it: there is nothing of {record.method} to compare with; put it "
+                "back, or run the cell again"
+            )
+    then = prompt.resolved_recipe().model_dump(mode="json")
+    now = resolve_recipe(record.method, recipes).model_dump(mode="json")
+    changed = {
+        key: values for key, values in differences(then, now).items() if key not in _NO_RESULT
+    }
+    if changed:
+        listed = ", ".join(f"{key} was {was} and is {here}" for key, (was, here) in changed.items())
+        raise UserError(
+            f"recipes.{record.method} is not the recipe of the stored run: {listed}; verify with "
+            "the parameters of that run, or run the cell again"
+        )

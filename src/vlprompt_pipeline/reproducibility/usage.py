@@ -1,0 +1,50 @@
+"""What a run costs, as far as the operating system counts it for nothing."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+# ru_maxrss is in bytes on macOS and in kilobytes elsewhere
+_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+_WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The moment a run began, by the clock on the wall and by that of the processor."""
+
+    started: datetime
+    _wall: float
+    _cpu: float
+
+    @classmethod
+    def start(cls) -> Clock:
+        """Now."""
+        return cls(datetime.now(UTC), time.perf_counter(), _cpu_seconds())
+
+    def stop(self) -> dict[str, datetime | float | int]:
+        """What has passed since, by the names of `Run`'s fields.
+
+        `cpu_seconds` are those of this process and of the workers that it waited for;
+        `peak_memory_bytes` is the most that this process or one worker has held since it was
+        started, which in a sweep may have been an earlier cell.
+        """
+        return {
+            "started": self.started,
+            "ended": datetime.now(UTC),
+            "seconds": round(time.perf_counter() - self._wall, 3),
+            "cpu_seconds": round(_cpu_seconds() - self._cpu, 3),
+            "peak_memory_bytes": max(_usage(who).ru_maxrss for who in _WHO) * _MAXRSS_UNIT,
+        }
+
+
+def _cpu_seconds() -> float:
+    return sum(_usage(who).ru_utime + _usage(who).ru_stime for who in _WHO)
+
+
+def _usage(who: int) -> resource.struct_rusage:
+    return resource.getrusage(who)

@@ -1,0 +1,45 @@
+"""Nearest words against a slow search."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from vlprompt_pipeline.clip import load_clip, nearest_words
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return load_clip("embedded", "demo", "cpu")
+
+
+def test_an_embedding_is_nearest_to_its_own_word(clip):
+    ids = clip.token_ids("a photo of")
+    found = nearest_words(clip, clip.embed(ids) * 3, count=2)
+    assert [words[0].text for words in found] == ["a", "photo", "of"]
+    for words, own in zip(found, clip.embed(ids), strict=True):
+        assert words[0].cosine == pytest.approx(1)
+        assert words[0].distance == pytest.approx(2 * own.norm().item(), rel=1e-5)
+        assert words[1].cosine < words[0].cosine
+
+
+def test_it_is_the_search_word_by_word_among_what_training_met(clip):
+    vector = torch.randn(clip.text_width, generator=torch.Generator().manual_seed(0))
+    scored = []
+    for number, text in clip.vocabulary().items():
+        embedding = clip.embed([number])[0]
+        cosine = torch.nn.functional.cosine_similarity(vector, embedding, dim=0).item()
+        scored.append((cosine, text, (vector - embedding).norm().item()))
+    (found,) = nearest_words(clip, vector[None], count=4)
+    for word, (cosine, text, distance) in zip(found, sorted(scored)[::-1], strict=False):
+        assert (word.text, word.cosine) == (text, pytest.approx(cosine, abs=1e-5))
+        assert word.distance == pytest.approx(distance, rel=1e-5)
+
+
+def test_words_that_training_never_met_are_left_out(clip, tiny_clip):
+    met, all_words = clip.vocabulary(), tiny_clip.vocabulary()
+    assert len(met) < 1000 < len(all_words) == 49408 - 2
+    assert not clip.unseen_words([word for word in met.values() if not word.endswith("-")])
+    assert "photo" in met.values()
+    (piece,) = (number for number, text in all_words.items() if text == "pho-")
+    assert tiny_clip.token_ids("pho") != [piece], "as a word of its own it is another token"
