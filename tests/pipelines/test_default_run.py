@@ -295,20 +295,6 @@ def test_what_kedro_viz_previews_is_json(finished):
     assert {"report_table", "headline_figure", "image_index", "qcoop.predictions"} <= shown
 
 
-def test_the_notebook_runs_on_what_a_run_left(finished, monkeypatch):
-    monkeypatch.chdir(finished.root)
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    notebook = json.loads((ROOT / "notebooks" / "what_a_run_left.ipynb").read_text())
-    names: dict = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == [], "results are not committed"
-            exec(compile("".join(cell["source"]), "notebook", "exec"), names)
-    assert set(names["histories"]) == set(METHODS)
-    assert set(names["change"].columns) == {"coop", "qcoop"}
-    assert len(names["by_class"]) == CLASSES // 2
-
-
 def test_the_page_on_metrics_compares_what_a_run_left(finished, monkeypatch, capsys):
     monkeypatch.chdir(finished.root)
     page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")

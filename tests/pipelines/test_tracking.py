@@ -50,7 +50,9 @@ def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):
     assert parent.info.run_name == "demo_counts 4 shots seed 1"
     assert parent.data.params["clip.name"] == "demo"
     assert parent.data.params["features.views"] == "2"
-    assert not [name for name in parent.data.params if name.startswith("recipes")]
+    assert parent.data.params["base_to_new.base_share"] == "0.5"
+    others = ("recipes", "few_shot.", "cross_dataset.", "domain_generalisation.")
+    assert not [name for name in parent.data.params if name.startswith(others)]
     client = mlflow.MlflowClient()
     kept = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert {"report.html", "report.csv", "headline.png", "few_shot_set.json"} <= kept
@@ -70,7 +72,7 @@ def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):
         assert child.data.metrics["file_bytes"] == sizes["file_bytes"]
         files = {file.path for file in client.list_artifacts(child.info.run_id)}
         assert {"prompt.safetensors", "prompt.vlp", "history.csv"} <= files
-        assert {"per_class.parquet", "reproducibility.json"} <= files
+        assert {"reproducibility.json", "per_class.parquet"} <= files
         assert child.data.tags["made.torch"] == torch.__version__
     curve = client.get_metric_history(by_method["coop"].info.run_id, "epoch.loss")
     assert [point.step for point in curve] == [0, 1, 2]

@@ -6,6 +6,8 @@ ends FINISHED, and starting one asks whether this is a Databricks notebook, at 0
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,7 +23,6 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from vlprompt_pipeline.registry.experiment import experiment_id
-from vlprompt_pipeline.registry.place import git_commit
 
 _BATCH = 1000  # metrics a call, MLflow's limit
 _REASON = 5000  # characters; MLflow's limit is 8000
@@ -141,8 +142,11 @@ def _origin(project: Path) -> dict[str, str]:
     tags = {"mlflow.source.name": "kedro run"}
     with suppress(KeyError, OSError):  # a container's user may have no name
         tags["mlflow.user"] = getuser()
-    if commit := git_commit(project):
-        tags["mlflow.source.git.commit"] = commit
+    if git := shutil.which("git"):
+        command = [git, "rev-parse", "HEAD"]
+        said = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+        if said.returncode == 0:
+            tags["mlflow.source.git.commit"] = said.stdout.strip()
     return tags
 
 
