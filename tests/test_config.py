@@ -30,7 +30,10 @@ VALUES: dict[str, Any] = {
         "split": {"train": 0.5, "val": 0.2, "test": 0.3, "seed": 1},
     },
     "protocol": "base_to_new",
-    "targets": {"cross_dataset": ["dtd"], "domain_generalisation": "shifts"},
+    "base_to_new": {"dataset": "demo_counts", "shots": 16, "base_share": 0.5},
+    "few_shot": {"dataset": "demo_counts", "shots": 16, "curve": [1, 2, 4, 8, 16]},
+    "cross_dataset": {"dataset": "demo_counts", "shots": 16, "targets": ["dtd"]},
+    "domain_generalisation": {"dataset": "imagenet", "shots": 16, "targets": "shifts"},
     "shots": 16,
     "seed": 1,
     "methods": ["coop"],
@@ -131,8 +134,7 @@ def test_all_that_is_wrong_is_told_at_once():
     message = refusal(values)
     assert "parameters.shots is 0" in message
     assert (
-        "parameters: unknown key 'deviice' (did you mean 'device'?); allowed: analysis, clip, "
-        in message
+        "parameters: unknown key 'deviice' (did you mean 'device'?); allowed: analysis, " in message
     )
 
 

@@ -16,11 +16,14 @@ from kedro.io import CatalogConfigResolver
 from kedro.pipeline import Pipeline
 
 from conftest import ROOT
-from vlprompt_pipeline.config import RunParameters, parse
+from vlprompt_pipeline.config import PROTOCOLS, RunParameters, parse
+from vlprompt_pipeline.evaluation.published import SHIFTED, TARGETS
+from vlprompt_pipeline.evaluation.targets import targets_by_protocol
 from vlprompt_pipeline.pipeline_registry import APART, register_pipelines
 from vlprompt_pipeline.pipelines.verify.pipeline import again
 from vlprompt_pipeline.prompts import Situation, recipes_in, resolve_recipe
-from vlprompt_pipeline.selection import select, selected
+from vlprompt_pipeline.prompts.cases import overlay
+from vlprompt_pipeline.selection import Selection, select, selected
 from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
 
 CONF = ROOT / "conf"
@@ -48,9 +51,11 @@ def parameters(env: str) -> RunParameters:
 def pipelines() -> Mapping[str, Pipeline]:
     """Every pipeline, for two methods."""
     before = selected()
-    select(("zero_shot", "coop"), ("dtd",), verified=("zero_shot", "coop"))
+    others = {**dict.fromkeys(PROTOCOLS, ()), "cross_dataset": ("dtd",)}
+    methods = ("zero_shot", "coop")
+    select(Selection(methods, ("dtd",), others, verified=methods))
     yield register_pipelines()
-    select(*before)
+    select(before)
 
 
 def entry_of(dataset: str) -> str:
@@ -72,8 +77,7 @@ def test_every_environment_is_complete_and_resolves_all_of_its_recipes(env):
 def test_what_paths_are_made_of_is_what_is_computed(env):
     """Each key of globals.yml is a parameter of the same value."""
     given = loader(env)
-    for key, value in given["globals"].items():
-        assert given["parameters"][key] == value
+    assert overlay(given["parameters"], given["globals"]) == given["parameters"]
 
 
 def test_the_default_run_is_small_and_offline():
@@ -123,7 +127,8 @@ def test_pipelines_and_catalog_know_each_other(pipelines):
     for pipeline in pipelines.values():
         datasets = {name for name in pipeline.datasets() if not name.startswith("params:")}
         used |= {entry_of(name) for name in datasets - {"parameters"}}
-    in_memory = {"demo_pool", "demo_clip_trained", "analysis_plan", "{method}.comparison"}
+    in_memory = {"demo_pool", "demo_clip_trained", "analysis_plan", "finished_records"}
+    in_memory |= {"{method}.comparison"}
     made_again = {name for name in used if name.startswith("again_")}
     assert used - set(entries) - made_again == in_memory
     assert set(entries) - used == set()
@@ -154,6 +159,7 @@ def test_every_parameter_a_node_asks_for_is_in_conf(pipelines):
 
 def test_the_whole_is_its_stages(pipelines):
     stages = [p for name, p in pipelines.items() if name not in ("__default__", *APART)]
+    assert set(PROTOCOLS) < set(pipelines)
     nodes = {node.name for stage in stages for node in stage.nodes}
     assert {node.name for node in pipelines["__default__"].nodes} == nodes
     free = pipelines["__default__"].inputs()
@@ -185,6 +191,48 @@ def test_every_result_of_a_cell_has_the_cell_in_its_path():
                 .startswith("clip_a/set_a/few_shot/shots3/seed7/")
             ), name
             assert any("{method}" in part for part in parts) or name == "checkpoint_folder"
+
+
+def test_other_halves_stand_in_paths_of_their_own():
+    """What is computed for 30 % of the classes must not meet what is for one half."""
+    published, other = catalog(), catalog(base_to_new={"base_share": 0.3})
+    moved = 0
+    for name, entry in published.items():
+        path, theirs = (
+            given.get("filepath", given.get("path", "")) for given in (entry, other[name])
+        )
+        assert theirs == path.replace("/base_to_new/", "/base_to_new_share_0.3/"), name
+        moved += theirs != path
+    assert moved > 10
+    few_shot = {"protocol": "few_shot", "base_to_new": {"base_share": 0.3}}
+    assert catalog(**few_shot) == catalog(protocol="few_shot"), "which has no halves"
+
+
+def test_a_protocols_pipeline_is_the_whole_with_its_targets(pipelines):
+    assert pipelines["cross_dataset"] == pipelines["__default__"]
+    alone = pipelines["base_to_new"]
+    assert pipelines["few_shot"] == alone == pipelines["domain_generalisation"]
+    names = {node.name for node in alone.nodes}
+    assert names < {node.name for node in pipelines["cross_dataset"].nodes}
+    assert not any("dtd" in name for name in names)
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_protocol_has_a_section_that_makes_sense_as_it_is(env):
+    run = parameters(env)
+    found = targets_by_protocol(run)
+    assert found["base_to_new"] == found["few_shot"] == ()
+    assert run.few_shot.curve == (1, 2, 4, 8, 16)
+    assert run.base_to_new.base_share == 0.5
+    if env == "base":
+        assert len(found["cross_dataset"]) == 6
+        assert run.domain_generalisation.dataset == "demo_objects"
+        return
+    assert run.cross_dataset.dataset == run.domain_generalisation.dataset == "imagenet"
+    assert set(found["cross_dataset"]) == TARGETS
+    assert set(found["domain_generalisation"]) == SHIFTED
+    if env == "vit_b16":
+        assert {run.section(name).shots for name in PROTOCOLS} == {16}
 
 
 def test_data_folders_are_kedros_layers():

@@ -1,20 +1,21 @@
-"""Commands of this project beside Kedro's own."""
+"""Commands of this project beside Kedro's own, and the one it changes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import click
-from kedro.framework.cli.utils import _split_params, env_option, split_string
+from kedro.framework.cli.utils import LazyGroup, _split_params, env_option, split_string
 from kedro.framework.startup import ProjectMetadata
 
 
-@click.group()
+@click.group(cls=LazyGroup, lazy_subcommands={"run": "vlprompt_pipeline.run_command.run"})
 def cli() -> None:
     """Commands of vlprompt_pipeline."""
 
 
 @cli.command()
+@click.option("--protocols", default="", callback=split_string, help="Such as few_shot, or all.")
 @click.option("--datasets", default="", callback=split_string, help="Such as demo_aerial,dtd.")
 @click.option("--shots", default="", callback=split_string, help="Such as 1,2,4,8,16.")
 @click.option("--seeds", default="", callback=split_string, help="Such as 1,2,3.")
@@ -23,6 +24,7 @@ def cli() -> None:
 @click.pass_obj
 def sweep(
     metadata: ProjectMetadata,
+    protocols: list[str],
     datasets: list[str],
     shots: list[str],
     seeds: list[str],
@@ -31,16 +33,20 @@ def sweep(
 ) -> None:
     """Run every (dataset, shots, seed) of a grid, each a whole kedro run, then the report.
 
-    What is not given is as configured; what is finished is not computed again.
+    With protocols, the grid of each of them. What is not given is as configured, for each protocol
+    in its own parameter file; what is finished is not computed again.
     """
-    from vlprompt_pipeline.sweep import grid, run_cells  # Kedro's sessions are slow to import
+    # Kedro's sessions are slow to import
+    from vlprompt_pipeline.sweep import grid, protocol_grid, run_cells
 
-    cells = grid(
-        dataset=datasets,
-        shots=[_number("shots", text) for text in shots],
-        seed=[_number("seeds", text) for text in seeds],
-    )
-    run_cells(cells, metadata.project_path, env, params)
+    axes = {
+        "dataset": datasets,
+        "shots": [_number("shots", text) for text in shots],
+        "seed": [_number("seeds", text) for text in seeds],
+    }
+    project = metadata.project_path
+    cells = protocol_grid(protocols, axes, project, env, params) if protocols else grid(**axes)
+    run_cells(cells, project, env, params)
 
 
 def _number(option: str, text: str) -> int:

@@ -33,6 +33,7 @@ def _safe_in_paths(name: str) -> str:
 
 
 Protocol = Literal["base_to_new", "few_shot", "cross_dataset", "domain_generalisation"]
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 DatasetName = Annotated[str, AfterValidator(_safe_in_paths)]
 
 
@@ -165,15 +166,33 @@ class OwnDataParameters(Parameters):
         return template
 
 
-class TargetParameters(Parameters):
-    """What prompts trained on all classes of the dataset are scored on beside its own test images.
+class ProtocolParameters(Parameters):
+    """What a protocol is run on where nobody says otherwise: dataset, and shots of one run."""
 
-    Lists of datasets, or on the command line names joined by `+`. `shifts` are the variants of the
+    dataset: DatasetName
+    shots: int = Field(ge=1)
+
+
+class BaseToNewParameters(ProtocolParameters):
+    """`base_share` is the share of the classes that are trained on, rounded up; published: 0.5."""
+
+    base_share: float = Field(gt=0, lt=1)
+
+
+class FewShotParameters(ProtocolParameters):
+    """`curve` are the shots of a sweep."""
+
+    curve: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+
+
+class TransferParameters(ProtocolParameters):
+    """`targets` are scored beside the dataset's own test images, each among its own classes.
+
+    A list of datasets, or on the command line names joined by `+`. `shifts` are the variants of the
     dataset that show the same classes in another look.
     """
 
-    cross_dataset: tuple[str, ...] | str
-    domain_generalisation: tuple[str, ...] | str
+    targets: tuple[str, ...] | str
 
 
 class ExportParameters(Parameters):
@@ -196,7 +215,10 @@ class RunParameters(Parameters):
     split: Literal["official", "random"]
     own_data: OwnDataParameters
     protocol: Protocol
-    targets: TargetParameters
+    base_to_new: BaseToNewParameters
+    few_shot: FewShotParameters
+    cross_dataset: TransferParameters
+    domain_generalisation: TransferParameters
     shots: int = Field(ge=1)
     seed: int = Field(ge=0)
     methods: tuple[str, ...] | str
@@ -208,11 +230,25 @@ class RunParameters(Parameters):
     recipes: dict[Slug, dict[str, Any]]
     demo_pretraining: dict[str, Any] = {}
     analysis: dict[str, Any] = {}
+    registry: dict[str, Any] = {}
+    prediction: dict[str, Any] = {}
 
     @property
     def benchmark(self) -> str:
         """Name of the dataset in the registry, in paths and in results."""
         return f"{self.dataset_prefix}{self.dataset}"
+
+    def section(self, protocol: Protocol) -> ProtocolParameters:
+        """The section of a protocol."""
+        return getattr(self, protocol)
+
+    def in_protocol(self, protocol: Protocol) -> RunParameters:
+        """The same, or the parameters of another protocol, which is run on its own dataset."""
+        if protocol == self.protocol:
+            return self
+        own = self.section(protocol)
+        changed = {"protocol": protocol, "dataset": own.dataset, "shots": own.shots}
+        return self.model_copy(update=changed)
 
     def selected_methods(self) -> tuple[str, ...]:
         """Names of the recipes to run, in the order asked: a list, `all`, or names joined by `+`.

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from vlprompt_pipeline.errors import DataError
@@ -46,11 +46,13 @@ about 170 pixels a byte, and 350 where blocks are coded in runs.
 """
 
 
-def read_rgb(path: Path, decoding: Decoding, short_side: int | None = None) -> Image.Image:
+def read_rgb(
+    source: Path | BinaryIO, decoding: Decoding, short_side: int | None = None
+) -> Image.Image:
     """Decode an image file.
 
     Args:
-        path: the file.
+        source: the file, or its bytes.
         decoding: see the module's text.
         short_side: length in pixels that the picture's short side will be resized to; `as_seen`
             decodes a larger JPEG as small as that allows, None at its full size.
@@ -59,7 +61,7 @@ def read_rgb(path: Path, decoding: Decoding, short_side: int | None = None) -> I
         DataError: the file is no image, damaged, or too large to decode.
     """
     try:
-        with open_image(path) as image:
+        with open_image(source) as image:
             if decoding == "published":
                 return image.convert("RGB")
             if short_side is not None:
@@ -68,8 +70,11 @@ def read_rgb(path: Path, decoding: Decoding, short_side: int | None = None) -> I
     except MemoryError:
         raise
     except Exception as error:  # decoders raise nearly anything on garbage: struct, zlib, Syntax...
+        if not isinstance(source, Path):
+            reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error
+            raise DataError(f"these bytes cannot be read as an image ({reason})") from error
         raise DataError(
-            f"cannot read {path} ({error}): replace the file or remove it from the set"
+            f"cannot read {source} ({error}): replace the file or remove it from the set"
         ) from error
 
 

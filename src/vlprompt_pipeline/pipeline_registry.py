@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 
 from kedro.pipeline import Pipeline
 
-from vlprompt_pipeline.selection import Selection, selected
+from vlprompt_pipeline.selection import selected
 
 STAGES = (
     "data_preparation",
@@ -18,23 +19,49 @@ STAGES = (
     "evaluation",
     "reporting",
 )
-APART = ("data_download", "data_check", "few_shot_sets", "demo_pretraining", "analysis", "verify")
+APART = (
+    "data_download",
+    "data_check",
+    "few_shot_sets",
+    "demo_pretraining",
+    "analysis",
+    "verify",
+    "register",
+    "promote",
+    "prediction",
+)
 """What is run for itself alone."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """One pipeline a stage; `cell` is all of them but the report, `__default__` all."""
-    selection = selected()
-    stages = {stage: _create(stage, selection) for stage in STAGES}
-    cell = Pipeline([stages[stage] for stage in STAGES[:-1]])
+    """One pipeline a stage; `cell` is all of them but the report, `__default__` all.
+
+    A protocol's pipeline is the whole with the targets of that protocol.
+    """
+    methods, own, by_protocol, verified = selected()
+
+    @cache
+    def stages(targets: tuple[str, ...]) -> dict[str, Pipeline]:
+        return {stage: _create(stage, methods, targets) for stage in STAGES}
+
+    @cache
+    def whole(targets: tuple[str, ...]) -> Pipeline:
+        return Pipeline(list(stages(targets).values()))
+
     return {
-        "__default__": Pipeline([cell, stages["reporting"]]),
-        "cell": cell,
-        **{name: _create(name, selection) for name in APART},
-        **stages,
+        "__default__": whole(own),
+        **{protocol: whole(targets) for protocol, targets in by_protocol.items()},
+        "cell": Pipeline([stages(own)[stage] for stage in STAGES[:-1]]),
+        **{name: _create(name, methods, own, verified) for name in APART},
+        **stages(own),
     }
 
 
-def _create(stage: str, selection: Selection) -> Pipeline:
+def _create(
+    stage: str,
+    methods: tuple[str, ...],
+    targets: tuple[str, ...],
+    verified: tuple[str, ...] = (),
+) -> Pipeline:
     module = import_module(f"vlprompt_pipeline.pipelines.{stage}")
-    return module.create_pipeline(**selection._asdict())
+    return module.create_pipeline(methods=methods, targets=targets, verified=verified)

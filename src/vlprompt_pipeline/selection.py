@@ -1,4 +1,4 @@
-"""Which methods and target datasets the graph is built for.
+"""Which methods and target datasets the graphs are built for.
 
 A run says so in its parameters, which Kedro's pipeline registry does not see. The parameter hook
 notes them here before the registry is asked; without a run, conf's own choice holds.
@@ -6,30 +6,33 @@ notes them here before the registry is asked; without a run, conf's own choice h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from vlprompt_pipeline.config import RunParameters
 
 
 class Selection(NamedTuple):
     """Names of recipes, and of the datasets that prompts are scored on beside their own.
 
-    `verified` are those that a verification runs again.
+    `targets` are those of the run, `by_protocol` those of each protocol; `verified` are the methods
+    that a verification runs again.
     """
 
     methods: tuple[str, ...]
-    targets: tuple[str, ...]
-    verified: tuple[str, ...]
+    targets: tuple[str, ...] = ()
+    by_protocol: Mapping[str, tuple[str, ...]] = {}
+    verified: tuple[str, ...] = ()
 
 
 _selected: Selection | None = None
 
 
-def select(
-    methods: tuple[str, ...], targets: tuple[str, ...] = (), verified: tuple[str, ...] = ()
-) -> None:
+def select(selection: Selection) -> None:
     """Build pipelines for these from now on."""
     global _selected  # noqa: PLW0603  (one run at a time is Kedro's own rule)
-    selection = Selection(methods, targets, verified)
     if selection == _selected:
         return
     _selected = selection
@@ -48,10 +51,21 @@ def _from_conf() -> Selection:
     from kedro.utils import find_kedro_project
 
     from vlprompt_pipeline.config import RunParameters, parse
-    from vlprompt_pipeline.evaluation.targets import resolve_targets
 
     project = find_kedro_project(Path.cwd()) or Path.cwd()
     loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="base")
     parameters = parse(RunParameters, loader["parameters"])
+    return selection_of(parameters)
+
+
+def selection_of(parameters: RunParameters) -> Selection:
+    """What a run with these parameters is built for.
+
+    Raises:
+        ConfigError: unknown methods, or targets that make no sense.
+    """
+    from vlprompt_pipeline.evaluation.targets import targets_by_protocol
+
+    by_protocol = targets_by_protocol(parameters)
     methods = parameters.selected_methods()
-    return Selection(methods, resolve_targets(parameters), verified=methods)
+    return Selection(methods, by_protocol[parameters.protocol], by_protocol, verified=methods)

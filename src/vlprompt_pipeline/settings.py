@@ -38,10 +38,19 @@ HOOKS = (
     ErrorHook(),
 )
 
+
+def _protocol_folder(protocol: str, base_share: float) -> str:
+    """Folder of a protocol in the catalog's paths; other class halves have their own."""
+    from vlprompt_pipeline.evaluation.halves import protocol_name
+
+    return protocol_name(protocol, base_share)
+
+
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
+    "custom_resolvers": {"protocol_folder": _protocol_folder},
     "merge_strategy": {"parameters": "soft"},
     # a piece of the catalog that the parameter hook reads alone, in a tenth of the time
-    "config_patterns": {"catalog_reproducibility": ["catalog_reproducibility*"]},
+    "config_patterns": {"catalog_reproducibility": ["catalog_places*", "catalog_reproducibility*"]},
 }

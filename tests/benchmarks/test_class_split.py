@@ -101,3 +101,19 @@ def test_classes_that_share_a_name_stay_apart():
 def test_one_class():
     with pytest.raises(DataError, match="need at least 2 classes, found 1; choose another dataset"):
         split_classes(["emu"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "share", "base"),
+    [(37, 0.5, 19), (10, 0.5, 5), (100, 0.07, 7), (100, 0.29, 29), (10, 0.31, 4), (3, 0.01, 1)],
+)
+def test_another_share_is_rounded_up_as_the_decimal_number_it_is(classes, share, base):
+    """100 x 0.07 is a little above 7 in binary numbers, and 7 here."""
+    halves = split_classes([str(number) for number in range(classes)], share)
+    assert halves.base.labels == tuple(range(base))
+    assert halves.new.labels == tuple(range(base, classes))
+
+
+def test_a_share_that_leaves_nothing_new_is_refused():
+    with pytest.raises(DataError, match="base_share 0.95 of 4 classes leaves none as new ones"):
+        split_classes(["a", "b", "c", "d"], 0.95)

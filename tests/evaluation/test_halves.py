@@ -32,7 +32,7 @@ def test_what_is_bound_to_its_classes_is_scored_on_them_alone():
 
 @pytest.mark.parametrize("name", ["base", "target"])
 def test_one_set_of_classes_has_nothing_beside_it(name):
-    half = protocol_halves("few_shot", ["cat", "dog"])["base"]
+    half = protocol_halves("few_shot", ["cat", "dog"], 0.5)["base"]
     (only,) = choices({name: half}, bound=False)
     assert only.halves == (name, name)
 

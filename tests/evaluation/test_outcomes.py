@@ -75,7 +75,3 @@ def test_a_half_keeps_its_rows_and_answers_of_the_other_count_against_it(predict
     whole = joined([base, new])
     assert [len(table) for table in whole] == [90, CLASSES, len(confusion_counts(predicted))]
     assert set(whole.confusion["half"]) == set(halves)
-
-
-def test_nothing_scored_is_empty_tables():
-    assert [len(table) for table in joined([])] == [0, 0, 0]

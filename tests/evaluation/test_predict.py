@@ -6,13 +6,23 @@ import math
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 from torch.nn import functional as F
 
+from conftest import ROOT
+from vlprompt_pipeline.clip import FrozenClip, load_clip
 from vlprompt_pipeline.evaluation import predict as module
-from vlprompt_pipeline.evaluation.predict import predict
-from vlprompt_pipeline.prompts import ClassTexts, PromptLearner, get_method
+from vlprompt_pipeline.evaluation.predict import predict, predict_among
+from vlprompt_pipeline.prompts import (
+    ClassTexts,
+    PromptLearner,
+    build_plain,
+    get_method,
+    resolve_recipe,
+)
 
+RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
 CLASSES = ClassTexts(("cat", "dog", "fire truck"), "a photo of a {}.")
 CONTEXT = {"length": 4, "init": "a photo of a"}
 VARIATIONAL = {"samples": 3, "kl_weight": 0.001, "prediction": "sampled"}
@@ -74,3 +84,40 @@ def test_without_variance_the_samples_agree(tiny_clip):
     table = predict(made, images(tiny_clip), torch.zeros(7, dtype=torch.int64))
     assert table["spread"].max() < 1e-5
     assert table["sampled_prediction"].tolist() == table["mean_prediction"].tolist()
+
+
+SETS = ([2, 0], [1], [0, 1, 2])
+ANY_CLASSES = [n for n in RECIPES if not resolve_recipe(n, RECIPES).bound_to_classes]
+
+
+@pytest.fixture(scope="module")
+def embedded() -> FrozenClip:
+    """The CLIP that the recipes are for."""
+    return load_clip("embedded", device="cpu")
+
+
+@pytest.mark.parametrize("name", ANY_CLASSES)
+def test_some_of_the_classes_are_as_if_there_were_no_others(name, embedded):
+    """A learner of these classes alone says the same, whatever the method."""
+    recipe = resolve_recipe(name, RECIPES)
+    features, labels = images(embedded), torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    made = build_plain(recipe, embedded, CLASSES).eval().requires_grad_(False)
+    for among, table in zip(SETS, predict_among(made, features, labels, SETS), strict=True):
+        shown = [image for image, label in enumerate(labels.tolist()) if label in among]
+        assert table.index.tolist() == shown
+        names = ClassTexts(tuple(CLASSES.names[label] for label in among), CLASSES.template)
+        alone = build_plain(recipe, embedded, names).eval().requires_grad_(False)
+        alone.load_state_dict(made.state_dict())
+        places = torch.tensor([among.index(labels[image]) for image in shown])
+        if name == "variational_conditional":  # draws noise for each image it is given
+            expected = predict(alone, features, torch.zeros(7, dtype=torch.int64)).loc[shown]
+            expected["label"] = places.numpy()
+        else:
+            expected = predict(alone, features[shown], places)
+        exact = ["label", "prediction"]
+        assert table[exact].to_numpy().tolist() == expected[exact].to_numpy().tolist()
+        for column in ("probability", "entropy", *({"spread"} & set(table))):
+            assert table[column].to_numpy() == pytest.approx(expected[column], rel=1e-3, abs=1e-5)
+        for column in ("top", "top_probability"):
+            found, asked = (torch.tensor(t[column].tolist()) for t in (table, expected))
+            torch.testing.assert_close(found, asked, rtol=1e-3, atol=1e-5)

@@ -44,6 +44,7 @@ def test_every_dataset_has_zero_shot_figures(dataset):
         ("base_to_new", "vit_b16", "dtd", 16, BASE_TO_NEW),
         ("base_to_new", "vit_b16", "dtd", 8, None),
         ("base_to_new", "demo", "dtd", 16, None),
+        ("base_to_new_share_0.3", "vit_b16", "dtd", 16, None),
         ("few_shot", "vit_b16", "dtd", 4, "zero_shot_all_classes_vitb16"),
         ("cross_dataset", "vit_b16", "imagenet", 16, CROSS_DATASET),
         ("cross_dataset", "vit_b16", "dtd", 16, None),

@@ -35,7 +35,7 @@ def test_the_walk(name, project):
         params = {
             "dataset": "imagenet",
             "protocol": "domain_generalisation",
-            "targets": {"domain_generalisation": name},
+            "domain_generalisation": {"targets": name},
         }
     with session(project, **params) as running:
         running.run()

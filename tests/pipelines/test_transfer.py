@@ -14,7 +14,12 @@ from vlprompt_pipeline.prompts import ClassTexts
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
 
 CELL = "demo/miniature_caltech101/cross_dataset/shots4/seed1"
-QUIET = {"device": "cpu", "tracking": {"enabled": False}, "methods": ["zero_shot", "coop"]}
+QUIET = {
+    "device": "cpu",
+    "tracking": {"enabled": False},
+    "methods": ["zero_shot", "coop"],
+    "cross_dataset": {"targets": ["oxford_pets", "dtd"]},
+}
 
 
 def run(project, **params: object) -> None:
@@ -75,16 +80,15 @@ def test_the_report_has_source_targets_and_their_average(project):
 
 def test_other_targets_are_another_table(project):
     run(project, dataset="caltech101", protocol="cross_dataset")
-    only = {"targets": {"cross_dataset": "dtd"}, "methods": ["qcoop"]}
+    only = {"cross_dataset": {"targets": "dtd"}, "methods": ["qcoop"]}
     run(project, dataset="caltech101", protocol="cross_dataset", **only)
     page = (project.data / "08_reporting/report.html").read_text()
     assert "was run with different targets" in page
 
 
 def test_what_is_bound_to_its_classes_has_no_score_on_targets(project):
-    targets = {"cross_dataset": "dtd"}
-    methods = ["zero_shot", "tip_adapter"]
-    run(project, dataset="caltech101", protocol="cross_dataset", targets=targets, methods=methods)
+    only = {"cross_dataset": {"targets": "dtd"}, "methods": ["zero_shot", "tip_adapter"]}
+    run(project, dataset="caltech101", protocol="cross_dataset", **only)
     row = project.report().loc["tip_adapter"]
     classes = project.path("07_model_output", "tip_adapter/targets/dtd/per_class.parquet", CELL)
     assert len(pd.read_parquet(classes)) == 0
@@ -105,16 +109,24 @@ def test_what_is_bound_to_its_classes_has_no_score_on_targets(project):
             {
                 "dataset": "imagenet",
                 "protocol": "domain_generalisation",
-                "targets": {"domain_generalisation": "imagenet_a+dtd"},
+                "domain_generalisation": {"targets": "imagenet_a+dtd"},
             },
             "dtd is no shifted variant of imagenet; those are imagenet_v2, imagenet_sketch",
         ),
         (
-            {"protocol": "cross_dataset", "dataset": "dtd", "targets": {"cross_dataset": "dtd"}},
-            "targets.cross_dataset: no dataset besides dtd; name others",
+            {
+                "protocol": "cross_dataset",
+                "dataset": "dtd",
+                "cross_dataset": {"targets": "dtd"},
+            },
+            "cross_dataset.targets: no dataset besides dtd; name others",
         ),
         (
-            {"protocol": "cross_dataset", "dataset": "dtd", "targets": {"cross_dataset": "nets"}},
+            {
+                "protocol": "cross_dataset",
+                "dataset": "dtd",
+                "cross_dataset": {"targets": "nets"},
+            },
             "nets",
         ),
     ],

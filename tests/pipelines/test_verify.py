@@ -190,7 +190,7 @@ def test_prompts_in_the_image_tower_and_targets_are_made_again(project):
         "tracking": {"enabled": False},
         "dataset": "caltech101",
         "protocol": "cross_dataset",
-        "targets": {"cross_dataset": "dtd"},
+        "cross_dataset": {"targets": "dtd"},
         "methods": ["maple", "tip_adapter"],
         "recipes": {"maple": {"training": {"epochs": 1}}},
     }

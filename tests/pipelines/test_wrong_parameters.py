@@ -7,8 +7,9 @@ from click.testing import CliRunner
 from kedro.framework.cli.cli import KedroCLI
 
 KEYS = (
-    "allowed: analysis, clip, dataset, dataset_prefix, dataset_root, demo_pretraining, device, "
-    "export, features, methods, own_data, protocol, recipes, seed, shots, split, targets, tracking"
+    "allowed: analysis, base_to_new, clip, cross_dataset, dataset, dataset_prefix, dataset_root, "
+    "demo_pretraining, device, domain_generalisation, export, features, few_shot, methods, "
+    "own_data, prediction, protocol, recipes, registry, seed, shots, split, tracking"
 )
 BEFORE_ANY_NODE = [
     pytest.param(
@@ -23,7 +24,7 @@ BEFORE_ANY_NODE = [
     pytest.param(
         {"recipes": {"coop": {"training": {"epoch": 3}}}},
         "recipes.coop.training: unknown key 'epoch' (did you mean 'epochs'?); allowed: "
-        "batch_size, epochs, epsilon, lr, memory_gb, momentum, optimizer, precision, "
+        "batch_size, epochs, epsilon, lr, memory_gb, momentum, optimizer, precision, steps, "
         "warmup_epochs, warmup_lr, weight_decay",
         id="key of a recipe's training",
     ),
@@ -140,7 +141,7 @@ def test_what_paths_are_made_of_is_set_in_globals_alone(project):
     [
         (
             "shost=3",
-            "parameters: unknown key 'shost' (did you mean 'shots'?); allowed: analysis, clip,",
+            "parameters: unknown key 'shost' (did you mean 'shots'?); allowed: analysis, ",
         ),
         ("dataset=demo_count", "dataset 'demo_count' is unknown; did you mean 'demo_counts'? "),
         ("demo_pretraining.step=3", "demo_pretraining: unknown key 'step' (did you mean 'steps'?)"),

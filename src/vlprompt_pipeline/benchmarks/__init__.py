@@ -5,7 +5,12 @@ Nothing here knows a model, a method or Kedro.
 
 from vlprompt_pipeline.benchmarks.benchmark import Benchmark
 from vlprompt_pipeline.benchmarks.checks import ImageCheck, check_images, inspect_images
-from vlprompt_pipeline.benchmarks.class_split import ClassHalf, ClassSplit, split_classes
+from vlprompt_pipeline.benchmarks.class_split import (
+    PUBLISHED_BASE_SHARE,
+    ClassHalf,
+    ClassSplit,
+    split_classes,
+)
 from vlprompt_pipeline.benchmarks.few_shot import FewShotSet, sample_few_shot, sample_from_split
 from vlprompt_pipeline.benchmarks.index import BenchmarkIndex, build_index
 from vlprompt_pipeline.benchmarks.own_data import OwnData, build_own_index, require_known
@@ -29,6 +34,7 @@ __all__ = [
     "COLUMNS",
     "MINIATURES",
     "PARTS",
+    "PUBLISHED_BASE_SHARE",
     "Benchmark",
     "BenchmarkIndex",
     "ClassHalf",

@@ -2,17 +2,21 @@
 
 Labels in order, the first ceil(n / 2) are the base classes and the rest the new ones; each half is
 numbered from 0 again and scored among its own classes only. Few-shot sets are drawn over all
-classes first and restricted to the base half afterwards.
+classes first and restricted to the base half afterwards. Another share than one half is our choice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
 
 import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
+
+PUBLISHED_BASE_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,15 @@ class ClassSplit:
     new: ClassHalf
 
 
-def split_classes(class_names: Sequence[str]) -> ClassSplit:
+def split_classes(
+    class_names: Sequence[str], base_share: float = PUBLISHED_BASE_SHARE
+) -> ClassSplit:
     """Split classes, given by their names in label order, into base and new.
 
+    The first ceil(n · base_share) are base, the share taken as the decimal number it is written as.
+
     Raises:
-        DataError: there are fewer than two classes, so one half would be empty.
+        DataError: one half would be empty.
     """
     names = tuple(class_names)
     if len(names) < 2:
@@ -61,7 +69,12 @@ def split_classes(class_names: Sequence[str]) -> ClassSplit:
             f"base and new classes need at least 2 classes, found {len(names)}; "
             "choose another dataset or the few-shot protocol"
         )
-    middle = (len(names) + 1) // 2
+    middle = ceil(len(names) * Fraction(str(base_share)))
+    if middle == len(names):
+        raise DataError(
+            f"base_to_new.base_share {base_share} of {len(names)} classes leaves none as new ones; "
+            "lower it"
+        )
     labels = tuple(range(len(names)))
     return ClassSplit(
         base=ClassHalf(labels[:middle], names[:middle]),

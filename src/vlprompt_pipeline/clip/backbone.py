@@ -40,6 +40,7 @@ class FrozenClip:
         weights_sha256: identity that features, prompts and results carry.
         embed_dim: width of the joint space; text_width: width of a prompt token.
         logit_scale: factor on cosine similarities (about 100).
+        source: what `load_clip` was asked for; empty where it was built by hand.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class FrozenClip:
         name: str,
         weights_sha256: str,
         seen_tokens: frozenset[int] | None = None,
+        source: str = "",
     ) -> None:
         """Freeze `model` (an open_clip `CLIP`); `seen_tokens` are the ids its training met."""
         self.model = model.eval().requires_grad_(False)
@@ -57,6 +59,7 @@ class FrozenClip:
         self.preprocessing = preprocessing
         self.name = name
         self.weights_sha256 = weights_sha256
+        self.source = source
         self.embed_dim = self.model.text_projection.shape[1]
         self.text_width = self.model.token_embedding.weight.shape[1]
         self.context_length = self.model.positional_embedding.shape[0]

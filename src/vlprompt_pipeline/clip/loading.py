@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,18 @@ def load_clip(source: str, name: str = "clip", device: str = "auto") -> FrozenCl
     return _load(source, name, resolve_device(device))
 
 
+def copy_clip(source: str, folder: Path) -> None:
+    """Write what `source` names into `folder`, which is then its own `local-dir:` source.
+
+    Raises:
+        ConfigError, WeightsError: as `load_clip`.
+    """
+    config, weights = _locate(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
+    shutil.copyfile(weights, folder / _WEIGHTS)
+
+
 def resolve_device(device: str) -> str:
     """The device that `auto` means here, or the one asked for.
 
@@ -74,6 +88,7 @@ def _load(source: str, name: str, device: str) -> FrozenClip:
         name,
         sha256_file(weights),
         seen,
+        source,
     )
     return clip.to(device)
 

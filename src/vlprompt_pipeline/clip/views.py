@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -38,11 +39,19 @@ class EvaluationView:
 
     def pixels(self, path: Path, fingerprint: str) -> Tensor:
         """`[1, 3, size, size]` of the image at `path`."""
+        return self.of(path)[None]
+
+    def of(self, source: Path | BinaryIO) -> Tensor:
+        """`[3, size, size]` of an image file, or of its bytes.
+
+        Raises:
+            DataError: it is no image, damaged, or too large to decode.
+        """
         functional = torchvision.transforms.functional
         p = self.preprocessing
-        image = read_rgb(path, self.decoding, p.size)
+        image = read_rgb(source, self.decoding, p.size)
         image = functional.resize(image, p.size, _filter(p))
-        return _normalised(functional.center_crop(image, [p.size, p.size]), p)[None]
+        return _normalised(functional.center_crop(image, [p.size, p.size]), p)
 
 
 @dataclass(frozen=True)

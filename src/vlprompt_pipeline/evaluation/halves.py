@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vlprompt_pipeline.benchmarks import ClassHalf, split_classes
+from vlprompt_pipeline.benchmarks import PUBLISHED_BASE_SHARE, ClassHalf, split_classes
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
 
 GENERALISED = "generalised_"
 """Before the name of a half whose images are classified among the classes of both."""
 
 
-def protocol_halves(protocol: str, class_names: Sequence[str]) -> dict[str, ClassHalf]:
+def protocol_halves(
+    protocol: str, class_names: Sequence[str], base_share: float
+) -> dict[str, ClassHalf]:
     """Halves by name: `base` and `new`, or in every other protocol all classes as `base`.
 
     Prompts are trained on the base half. Papers score each half among its own classes only.
@@ -23,8 +25,18 @@ def protocol_halves(protocol: str, class_names: Sequence[str]) -> dict[str, Clas
     """
     if protocol != "base_to_new":
         return {"base": ClassHalf(tuple(range(len(class_names))), tuple(class_names))}
-    split = split_classes(class_names)
+    split = split_classes(class_names, base_share)
     return {"base": split.base, "new": split.new}
+
+
+def protocol_name(protocol: str, base_share: float) -> str:
+    """The protocol's name in paths and results: other halves than the published are another one.
+
+    So nothing is overwritten, reused, averaged or set beside published figures by mistake.
+    """
+    if protocol != "base_to_new" or base_share == PUBLISHED_BASE_SHARE:
+        return protocol
+    return f"{protocol}_share_{base_share}"
 
 
 @dataclass(frozen=True)
@@ -42,11 +54,11 @@ class Choice:
 
 
 def choices(halves: Mapping[str, ClassHalf], *, bound: bool) -> list[Choice]:
-    """Each half among its own classes; then, beyond the literature, both halves among all classes.
+    """Each half among its own classes; then, beyond the literature, both among the classes of both.
 
-    The last is what a user meets, who does not know beforehand which half an image belongs to
-    (generalised zero-shot learning, Xian et al., CVPR 2017). What is `bound` to the classes of
-    training is scored on these alone.
+    That is what a user meets, who does not know beforehand which half an image belongs to
+    (generalised zero-shot learning, Xian et al., CVPR 2017). The last choice has the classes of
+    all. What is `bound` to the classes of training is scored on these alone.
     """
     own = {name: half for name, half in halves.items() if name == "base" or not bound}
     found = [Choice(half, (name,) * len(half.labels)) for name, half in own.items()]

@@ -41,9 +41,7 @@ def outcomes(predicted: pd.DataFrame, choice: Choice) -> dict[str, Outcome]:
 
 
 def joined(found: Sequence[Outcome]) -> Outcome:
-    """All in one; empty tables of nothing."""
-    if not found:
-        return Outcome(pd.DataFrame(), pd.DataFrame(), pd.DataFrame())
+    """All in one."""
     return Outcome(*(pd.concat(tables, ignore_index=True) for tables in zip(*found, strict=True)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import torch
 from torch import Tensor
@@ -12,7 +14,6 @@ TOP = 5
 CHUNK = 8192
 
 
-@torch.no_grad()
 def predict(learner: PromptLearner, image_features: Tensor, labels: Tensor) -> pd.DataFrame:
     """One row an image: true `label`, `prediction`, its probability, the top five, the entropy.
 
@@ -25,25 +26,55 @@ def predict(learner: PromptLearner, image_features: Tensor, labels: Tensor) -> p
         image_features: `[images, embed]`, normalised.
         labels: `[images]` indices into the learner's classes.
     """
-    chunks = []
-    for chunk in image_features.split(CHUNK):
-        features = chunk.to(learner.clip.device)
+    (table,) = predict_among(learner, image_features, labels, [range(len(learner.classes.names))])
+    return table
+
+
+@torch.no_grad()
+def predict_among(
+    learner: PromptLearner, image_features: Tensor, labels: Tensor, sets: Sequence[Sequence[int]]
+) -> list[pd.DataFrame]:
+    """What `predict` gives for the images of each set of classes, if these are all there are.
+
+    Every image meets every class once, whatever the sets: with a prompt of its own for each image
+    that is what takes time. Tables are indexed by image; labels and predictions are places in the
+    set.
+    """
+    chunks: list[list[dict[str, Tensor]]] = [[] for _ in sets]
+    for rows in torch.arange(len(labels)).split(CHUNK):
+        features = image_features[rows].to(learner.clip.device)
         sampled = learner.sampled(features)
-        probabilities = sampled.probabilities if sampled else learner.logits(features).softmax(-1)
-        ranked = probabilities.topk(min(TOP, probabilities.shape[1]), dim=-1)
-        columns = {
-            "prediction": ranked.indices[:, 0],
-            "probability": ranked.values[:, 0],
-            "top": ranked.indices,
-            "top_probability": ranked.values,
-            "entropy": torch.special.entr(probabilities).sum(-1),
-        }
-        if sampled:
-            columns |= _of_samples(sampled, columns["prediction"])
-        chunks.append({name: values.cpu() for name, values in columns.items()})
-    joined = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
+        logits = None if sampled else learner.logits(features)
+        for found, columns in zip(chunks, [torch.tensor([*among]) for among in sets], strict=True):
+            place = torch.full((len(learner.classes.names),), -1)
+            place[columns] = torch.arange(len(columns))
+            own = place[labels[rows]]
+            kept = (own >= 0).nonzero()[:, 0]
+            if sampled:
+                part = sampled.among(kept, columns)
+                values = _of_probabilities(part.probabilities)
+                values |= _of_samples(part, values["prediction"])
+            else:
+                values = _of_probabilities(logits[kept][:, columns].softmax(-1))
+            found.append({"image": rows[kept], "label": own[kept], **values})
+    return [_table(found) for found in chunks]
+
+
+def _table(chunks: list[dict[str, Tensor]]) -> pd.DataFrame:
+    joined = {name: torch.cat([chunk[name].cpu() for chunk in chunks]) for name in chunks[0]}
     values = {n: v.tolist() if v.ndim > 1 else v.numpy() for n, v in joined.items()}
-    return pd.DataFrame({"label": labels.numpy(), **values})
+    return pd.DataFrame(values).set_index("image")
+
+
+def _of_probabilities(probabilities: Tensor) -> dict[str, Tensor]:
+    ranked = probabilities.topk(min(TOP, probabilities.shape[1]), dim=-1)
+    return {
+        "prediction": ranked.indices[:, 0],
+        "probability": ranked.values[:, 0],
+        "top": ranked.indices,
+        "top_probability": ranked.values,
+        "entropy": torch.special.entr(probabilities).sum(-1),
+    }
 
 
 def _of_samples(sampled: SampledPredictions, prediction: Tensor) -> dict[str, Tensor]:

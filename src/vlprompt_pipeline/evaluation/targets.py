@@ -8,7 +8,7 @@ names with the same prompts.
 from __future__ import annotations
 
 from vlprompt_pipeline.benchmarks import benchmarks_of
-from vlprompt_pipeline.config import RunParameters
+from vlprompt_pipeline.config import PROTOCOLS, RunParameters, TransferParameters
 from vlprompt_pipeline.errors import ConfigError
 
 SHIFTS = "shifts"
@@ -22,16 +22,26 @@ def resolve_targets(parameters: RunParameters) -> tuple[str, ...]:
     Raises:
         ConfigError: no target is left, or one of domain generalisation shows other classes.
     """
-    if parameters.protocol == "cross_dataset":
-        where, asked = "targets.cross_dataset", _names(parameters.targets.cross_dataset)
-    elif parameters.protocol == "domain_generalisation":
-        where, asked = "targets.domain_generalisation", _shifted(parameters)
-    else:
+    section = parameters.section(parameters.protocol)
+    if not isinstance(section, TransferParameters):
         return ()
+    shifted = parameters.protocol == "domain_generalisation"
+    asked = _shifted(parameters) if shifted else _names(section.targets)
     targets = tuple(name for name in dict.fromkeys(asked) if name != parameters.dataset)
     if not targets:
-        raise ConfigError(f"{where}: no dataset besides {parameters.dataset}; name others")
+        raise ConfigError(
+            f"{parameters.protocol}.targets: no dataset besides {parameters.dataset}; name others"
+        )
     return targets
+
+
+def targets_by_protocol(parameters: RunParameters) -> dict[str, tuple[str, ...]]:
+    """Targets of every protocol: of the run's with the run's dataset, of others with their own.
+
+    Raises:
+        ConfigError: as `resolve_targets`.
+    """
+    return {name: resolve_targets(parameters.in_protocol(name)) for name in PROTOCOLS}
 
 
 def _names(given: tuple[str, ...] | str) -> tuple[str, ...]:
@@ -51,12 +61,13 @@ def _shifted(parameters: RunParameters) -> tuple[str, ...]:
             f"protocol domain_generalisation: {dataset} has no shifted variants; train on "
             f"{' or '.join(sorted(variants))}, or name targets in protocol cross_dataset"
         )
-    if parameters.targets.domain_generalisation == SHIFTS:
+    given = parameters.domain_generalisation.targets
+    if given == SHIFTS:
         return tuple(known)
-    asked = _names(parameters.targets.domain_generalisation)
+    asked = _names(given)
     if others := [name for name in asked if name not in known]:
         raise ConfigError(
-            f"targets.domain_generalisation: {others[0]} is no shifted variant of {dataset}; "
+            f"domain_generalisation.targets: {others[0]} is no shifted variant of {dataset}; "
             f"those are {', '.join(known)}; other datasets are for protocol cross_dataset"
         )
     return asked

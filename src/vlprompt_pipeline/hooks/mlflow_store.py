@@ -6,9 +6,6 @@ ends FINISHED, and starting one asks whether this is a Databricks notebook, at 0
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,14 +20,13 @@ import pandas as pd
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
+from vlprompt_pipeline.registry.experiment import experiment_id
+from vlprompt_pipeline.registry.place import git_commit
+
 _BATCH = 1000  # metrics a call, MLflow's limit
 _REASON = 5000  # characters; MLflow's limit is 8000
-_KIND = {"mlflow.experimentKind": "custom_model_development"}  # how MLflow's pages show it
 
 StoreError = MlflowException
-
-# A server that does not answer is reported after 14 seconds and not after MLflow's four minutes.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 
 
 @dataclass(frozen=True)
@@ -111,8 +107,7 @@ def open_parent(
     """
     mlflow.set_tracking_uri(uri)  # for MLflow models that are made in the same process
     client = mlflow.MlflowClient(uri)
-    artifacts = (project / "mlruns").as_uri() if uri.startswith("sqlite:") else None
-    found = _experiment(client, experiment, artifacts)
+    found = experiment_id(client, experiment, uri, project / "mlruns")
     return _open(client, found, name, {**tags, **_origin(project)}, parameters)
 
 
@@ -138,29 +133,13 @@ def _open(
     return OpenRun(client, experiment, run.info.run_id)
 
 
-def _experiment(client: mlflow.MlflowClient, name: str, artifacts: str | None) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return found.experiment_id
-    try:
-        return client.create_experiment(name, artifacts, _KIND)
-    except StoreError:
-        found = client.get_experiment_by_name(name)  # a run beside this one was quicker
-        if found is None:
-            raise
-        return found.experiment_id
-
-
 def _origin(project: Path) -> dict[str, str]:
     """Who ran what, under the names that MLflow gives these tags."""
     tags = {"mlflow.source.name": "kedro run"}
     with suppress(KeyError, OSError):  # a container's user may have no name
         tags["mlflow.user"] = getuser()
-    if git := shutil.which("git"):
-        command = [git, "rev-parse", "HEAD"]
-        said = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-        if said.returncode == 0:
-            tags["mlflow.source.git.commit"] = said.stdout.strip()
+    if commit := git_commit(project):
+        tags["mlflow.source.git.commit"] = commit
     return tags
 
 

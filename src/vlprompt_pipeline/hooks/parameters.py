@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from vlprompt_pipeline.errors import ConfigError, UserError
-from vlprompt_pipeline.selection import select
+from vlprompt_pipeline.selection import select, selection_of
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.config import RunParameters
@@ -31,8 +31,8 @@ class ParameterHook:
         from vlprompt_pipeline.analysis.config import AnalysisParameters
         from vlprompt_pipeline.config import RunParameters, parse
         from vlprompt_pipeline.demo import PretrainingConfig
-        from vlprompt_pipeline.evaluation.targets import resolve_targets
         from vlprompt_pipeline.prompts import Situation, recipes_in, resolve_recipe
+        from vlprompt_pipeline.registry.config import PredictionParameters, RegistryParameters
 
         try:
             values = context.config_loader["parameters"]
@@ -42,17 +42,29 @@ class ParameterHook:
             recipes = recipes_in(situation, parameters.recipes, last=asked)
             parse(PretrainingConfig, parameters.demo_pretraining, "demo_pretraining")
             parse(AnalysisParameters, parameters.analysis, "analysis")
+            parse(RegistryParameters, parameters.registry, "registry")
+            parse(PredictionParameters, parameters.prediction, "prediction")
             _require_one_place(values, context.config_loader)
-            targets = resolve_targets(parameters)
-            for dataset in (parameters.dataset, *targets):
+            selection = selection_of(parameters)
+            for dataset in (parameters.dataset, *selection.targets):
                 _require_dataset(parameters, dataset, Path(context.project_path))
-            methods = parameters.selected_methods()
-            for method in methods:
+            for method in selection.methods:
                 resolve_recipe(method, recipes)
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
         context.config_loader["parameters"] = {**values, "recipes": recipes}
-        select(methods, targets, _verified(context, methods))
+        self._protocol = parameters.protocol
+        select(selection._replace(verified=_verified(context, selection.methods)))
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Refuse the pipeline of another protocol than the one that stands in the paths."""
+        from vlprompt_pipeline.protocols import require_protocol
+
+        try:
+            require_protocol(run_params["pipeline_names"] or [], self._protocol)
+        except ConfigError as error:
+            raise click.ClickException(str(error)) from None
 
 
 def _verified(context: Any, methods: tuple[str, ...]) -> tuple[str, ...]:
@@ -81,11 +93,20 @@ def _require_one_place(values: Mapping[str, Any], loader: Any) -> None:
     Raises:
         ConfigError: a parameter file overrides what globals.yml says.
     """
-    in_paths = OmegaConf.to_object(OmegaConf.merge(loader["globals"], loader.runtime_params or {}))
-    for key in loader["globals"]:
-        if values[key] != in_paths[key]:
+    computed = OmegaConf.create(values)
+    in_paths = OmegaConf.merge(loader["globals"], loader.runtime_params or {})
+    for key in _leaves(loader["globals"]):
+        one, other = OmegaConf.select(computed, key), OmegaConf.select(in_paths, key)
+        if one != other:
             raise ConfigError(
-                f"parameters.{key} is {values[key]!r}, but the paths of the catalog are made with "
-                f"{in_paths[key]!r}: set {key} in globals.yml or with --params, not in a "
-                "parameters file"
+                f"parameters.{key} is {one!r}, but the paths of the catalog are made with "
+                f"{other!r}: set {key} in globals.yml or with --params, not in a parameters file"
             )
+
+
+def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}"

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from kedro.framework.hooks import hook_impl
 
-from vlprompt_pipeline.hooks.tracking import tracking_uri
+from vlprompt_pipeline.registry.place import tracking_uri
 
 SHOWN = {"report_page": "report", "report_table": "table"}
 

@@ -8,18 +8,27 @@ nothing of MLflow. MLflow itself is imported when a run starts, not with the pro
 from __future__ import annotations
 
 import atexit
-import os
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.hooks import hook_impl
 
+from vlprompt_pipeline.registry.place import tracking_uri
+
 if TYPE_CHECKING:
     from vlprompt_pipeline.hooks.mlflow_store import OpenRun
 
 # A recipe is logged with its method.
-_NOT_LOGGED = {"recipes", "demo_pretraining", "analysis", "tracking"}
+_NOT_LOGGED = {
+    "recipes",
+    "demo_pretraining",
+    "analysis",
+    "tracking",
+    "registry",
+    "prediction",
+}
 
 
 class TrackingHook:
@@ -92,7 +101,12 @@ class TrackingHook:
                 for method, outputs in by_method.items():
                     recipe = resolve_recipe(method, self._parameters["recipes"])
                     settings = recipe.model_dump(mode="json", exclude_none=True)
-                    marks = {"method": method, **tags, **_made_with(catalog, method)}
+                    marks = {
+                        "method": method,
+                        **tags,
+                        **_prompt_tag(method, outputs, catalog),
+                        **_made_with(catalog, method),
+                    }
                     child = run.open_child(method, marks, settings)
                     with child.ended():
                         child.log_outputs(catalog, outputs)
@@ -116,14 +130,6 @@ class TrackingHook:
             run.end(status, reason)
 
 
-def tracking_uri(configured: str, project: Path) -> str:
-    """The environment's URI, or the configured one with a sqlite path put under the project."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or configured
-    scheme, _, path = uri.partition(":///")
-    relative = scheme == "sqlite" and not path.startswith("/")
-    return f"sqlite:///{project / path}" if relative else uri
-
-
 def _data_tags(pipeline: Any, catalog: Any) -> dict[str, str]:
     """A mark for runs on a split that is not the one the data came with."""
     if "dataset_card" not in pipeline.datasets():
@@ -144,6 +150,14 @@ def _made_with(catalog: Any, method: str) -> dict[str, str]:
         "made.torch": made["versions"]["torch"],
         "made.cpu": made["hardware"]["cpu"],
     }
+
+
+def _prompt_tag(method: str, outputs: dict[str, str], catalog: Any) -> dict[str, str]:
+    """The hash by which a registered model finds the run that its prompt comes from."""
+    name = f"{method}.packed_prompt"
+    if name not in outputs:
+        return {}
+    return {"prompt_sha256": hashlib.sha256(catalog.load(name)).hexdigest()}
 
 
 def _logged_outputs(

@@ -47,14 +47,25 @@ class SampledPredictions:
     """What a distribution over prompts predicts.
 
     Attributes:
-        probabilities: `[images, classes]`, those of `logits`.
+        prediction: whether the samples' average is what it predicts, or the mean prompt alone.
         mean: probabilities `[images, classes]` with the mean prompt alone.
         samples: probabilities `[samples, images, classes]`, each sample by itself.
     """
 
-    probabilities: Tensor
+    prediction: Literal["sampled", "mean"]
     mean: Tensor
     samples: Tensor
+
+    @property
+    def probabilities(self) -> Tensor:
+        """`[images, classes]`, those of `logits`."""
+        return self.mean if self.prediction == "mean" else self.samples.mean(0)
+
+    def among(self, rows: Tensor, columns: Tensor) -> SampledPredictions:
+        """Of some images, where some of the classes are all there are."""
+        mean, samples = (part[..., rows, :][..., columns] for part in (self.mean, self.samples))
+        mean, samples = (part / part.sum(-1, keepdim=True) for part in (mean, samples))
+        return SampledPredictions(self.prediction, mean, samples)
 
 
 class PromptLearner(nn.Module):
@@ -81,7 +92,7 @@ class PromptLearner(nn.Module):
         self.classes = classes
 
     def class_features(self) -> Tensor:
-        """Normalised text feature of each class, `[classes, embed]`."""
+        """Normalised text feature of each class, `[classes, embed]`, whatever the others are."""
         raise NotImplementedError
 
     def image_side(self) -> ImageEncoder:
@@ -89,7 +100,10 @@ class PromptLearner(nn.Module):
         return self.clip
 
     def logits(self, image_features: Tensor) -> Tensor:
-        """`[images, classes]` from normalised image features `[images, embed]`."""
+        """`[images, classes]` from normalised image features `[images, embed]`.
+
+        The scores of some classes only are these columns: each depends on its own class name.
+        """
         return self.clip.logit_scale * image_features @ self.class_features().T
 
     def sampled(self, image_features: Tensor) -> SampledPredictions | None:

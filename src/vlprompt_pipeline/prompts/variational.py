@@ -87,8 +87,7 @@ class _Variational(PromptLearner):
         alone = self._log_probabilities(image_features, mean[None])[0].exp()
         residuals = self._residuals(mean, log_variance)
         samples = self._log_probabilities(image_features, residuals).exp()
-        chosen = alone if self.parameters_.prediction == "mean" else samples.mean(0)
-        return SampledPredictions(probabilities=chosen, mean=alone, samples=samples)
+        return SampledPredictions(self.parameters_.prediction, mean=alone, samples=samples)
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Negative log of the mean probability of the label, and the weighted KL."""

@@ -1,1 +1,25 @@
-"""Trained prompts as versions of registered MLflow models: packaged, compared, promoted."""
+"""Trained prompts as versions of registered MLflow models: packaged, compared, promoted.
+
+Loaded by name, so that MLflow, which takes seconds, is imported by those who use it alone.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "Evaluated": "registration",
+    "ModelRegistry": "store",
+    "gather": "contents",
+    "image_files": "labelling",
+    "label_files": "labelling",
+    "load_classifier": "store",
+    "promote": "promotion",
+    "refusal": "promotion",
+    "register": "registration",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

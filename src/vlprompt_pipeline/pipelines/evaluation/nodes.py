@@ -13,10 +13,10 @@ from vlprompt_pipeline.benchmarks import ClassHalf
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip
 from vlprompt_pipeline.clip.templates import BENCHMARK
 from vlprompt_pipeline.config import FeatureParameters
-from vlprompt_pipeline.evaluation.halves import by_protocol, choices
+from vlprompt_pipeline.evaluation.halves import by_protocol, choices, protocol_name
 from vlprompt_pipeline.evaluation.metrics import score_of
 from vlprompt_pipeline.evaluation.outcomes import joined, outcomes
-from vlprompt_pipeline.evaluation.predict import predict
+from vlprompt_pipeline.evaluation.predict import predict_among
 from vlprompt_pipeline.evaluation.records import (
     ZERO_SHOT,
     Cell,
@@ -64,23 +64,26 @@ def evaluate_prompt(
         name: ClassHalf(tuple(half["labels"]), tuple(half["class_names"]))
         for name, half in class_halves.items()
     }
+    asked = choices(halves, bound=recipe.bound_to_classes)
+    if not asked:
+        return pd.DataFrame(), {}, pd.DataFrame(), pd.DataFrame()
+    known = asked[-1].classes
+    classes = ClassTexts(known.class_names, card["template"])
+    learner = load_learner(packed, recipe, clip, classes)
     view = EvaluationView(clip.preprocessing, test_features["decoding"])
+    images = test_features_of(learner.image_side(), view, table, card, store, features).values
     test = table[table["part"] == "test"].reset_index(drop=True)
-    images, scores, tables = None, {}, []
-    for choice in choices(halves, bound=recipe.bound_to_classes):
-        classes = ClassTexts(choice.classes.class_names, card["template"])
-        learner = load_learner(packed, recipe, clip, classes)
-        if images is None:  # the same for all classes
-            encoder = learner.image_side()
-            images = test_features_of(encoder, view, table, card, store, features).values[:, 0]
-        rows = torch.from_numpy(test["label"].isin(choice.classes.labels).to_numpy().copy())
-        own = choice.classes.restrict(test)
-        labels = torch.from_numpy(own["label"].to_numpy().copy())
-        predicted = predict(learner, images[rows], labels).assign(path=own["path"])
-        for half, found in outcomes(predicted, choice).items():
-            scores[half] = score_of(found.predictions, found.classes)
-            tables.append(found)
-    predictions, by_class, confusion = joined(tables)
+    rows = torch.from_numpy(test["label"].isin(known.labels).to_numpy().copy())
+    own = known.restrict(test)
+    labels = torch.from_numpy(own["label"].to_numpy().copy())
+    sets = [[known.relabelling[label] for label in choice.classes.labels] for choice in asked]
+    predicted = predict_among(learner, images[rows, 0], labels, sets)
+    scores, found = {}, []
+    for choice, one in zip(asked, predicted, strict=True):
+        for half, outcome in outcomes(one.assign(path=own["path"]), choice).items():
+            scores[half] = score_of(outcome.predictions, outcome.classes)
+            found.append(outcome)
+    predictions, by_class, confusion = joined(found)
     return predictions, by_protocol(scores), by_class, confusion
 
 
@@ -92,6 +95,7 @@ def write_record(
     class_halves: dict[str, Any],
     card: dict[str, Any],
     protocol: str,
+    base_share: float,
     *on_targets: dict[str, Any],
     method: str,
 ) -> dict[str, Any]:
@@ -107,7 +111,7 @@ def write_record(
     provenance = prompt.provenance
     record = CellRecord(
         cell=Cell(
-            protocol=protocol,
+            protocol=protocol_name(protocol, base_share),
             clip=clip.name,
             weights_sha256=clip.weights_sha256,
             template_set=_template_set(recipe),

@@ -45,6 +45,7 @@ def _method_nodes(method: str, targets: tuple[str, ...]) -> list[Node]:
                 "class_halves",
                 "dataset_card",
                 "params:protocol",
+                "params:base_to_new.base_share",
                 *scores,
                 *cards,
             ],

@@ -17,9 +17,9 @@ def draw_few_shot_set(
     return sample_few_shot(BenchmarkIndex.from_card(table, card), shots, seed).to_dict()
 
 
-def split_into_halves(card: dict[str, Any], protocol: str) -> dict[str, Any]:
+def split_into_halves(card: dict[str, Any], protocol: str, base_share: float) -> dict[str, Any]:
     """Labels and names of the base and the new classes."""
-    halves = protocol_halves(protocol, card["class_names"])
+    halves = protocol_halves(protocol, card["class_names"], base_share)
     return {
         half: {"labels": classes.labels, "class_names": classes.class_names}
         for half, classes in halves.items()

@@ -17,7 +17,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             ),
             Node(
                 split_into_halves,
-                inputs=["dataset_card", "params:protocol"],
+                inputs=["dataset_card", "params:protocol", "params:base_to_new.base_share"],
                 outputs="class_halves",
                 name="split_classes",
             ),

@@ -28,6 +28,7 @@ def check_prompts(
     card: dict[str, Any],
     recipes: dict[str, Any],
     protocol: str,
+    base_share: float,
     export: ExportParameters,
     *targets: dict[str, Any],
     methods: tuple[str, ...],
@@ -43,7 +44,7 @@ def check_prompts(
     parameters: dict[str, int] = {}
     met = [
         ClassTexts(half.class_names, card["template"])
-        for half in protocol_halves(protocol, card["class_names"]).values()
+        for half in protocol_halves(protocol, card["class_names"], base_share).values()
     ]
     met += [ClassTexts(tuple(other["class_names"]), other["template"]) for other in targets]
     if export.class_names:

@@ -32,6 +32,7 @@ def create_pipeline(
             "dataset_card",
             "params:recipes",
             "params:protocol",
+            "params:base_to_new.base_share",
             "params:export",
             *(f"{target}.target_card" for target in targets),
         ],

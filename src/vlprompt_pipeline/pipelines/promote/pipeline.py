@@ -1,0 +1,27 @@
+"""Promotion: one node, since tests of several methods are corrected together."""
+
+from functools import partial, update_wrapper
+
+from kedro.pipeline import Node, Pipeline
+
+from vlprompt_pipeline.pipelines.promote.nodes import promote_candidates
+
+
+def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
+    """Reads and writes the registry alone: no dataset, prompt or CLIP is needed."""
+    return Pipeline(
+        [
+            Node(
+                update_wrapper(partial(promote_candidates, methods=methods), promote_candidates),
+                inputs=[
+                    "params:dataset_prefix",
+                    "params:dataset",
+                    "params:registry",
+                    "params:tracking",
+                    "project_folder",
+                ],
+                outputs="promotions",
+                name="promote_candidates",
+            )
+        ]
+    )

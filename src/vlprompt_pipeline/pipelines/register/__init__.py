@@ -1,0 +1,5 @@
+"""Trained prompts become versions of registered models."""
+
+from vlprompt_pipeline.pipelines.register.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

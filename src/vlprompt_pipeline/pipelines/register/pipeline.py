@@ -1,0 +1,48 @@
+"""Registration: one node that refuses what cannot be registered, then one a method."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vlprompt_pipeline.pipelines.register.nodes import register_method, require_finished
+
+
+def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
+    """Reads what a finished cell left; nothing of it is computed again."""
+    return Pipeline(
+        [
+            Node(
+                require_finished,
+                inputs=[
+                    "params:tracking",
+                    "project_folder",
+                    *(f"{method}.record" for method in methods),
+                ],
+                outputs="finished_records",
+                name="require_finished",
+            ),
+            *(_registration(method) for method in methods),
+        ]
+    )
+
+
+def _registration(method: str) -> Node:
+    return Node(
+        register_method,
+        inputs=[
+            f"{method}.record",
+            f"{method}.prompt",
+            f"{method}.packed_prompt",
+            f"{method}.predictions",
+            "finished_records",
+            "clip",
+            "dataset_card",
+            "class_halves",
+            "test_features",
+            "params:export",
+            "params:registry",
+            "params:tracking",
+            "project_folder",
+        ],
+        outputs=f"{method}.registration",
+        name=f"register_{method}",
+        namespace=method,
+    )

@@ -1,0 +1,98 @@
+"""A protocol is a pipeline of its name, and a section of the parameters that says what it runs on.
+
+Kedro makes the catalog's paths of the parameters before it looks at the names of pipelines. So the
+command line puts the section's values among the parameters, and a session that is given a pipeline
+without them is refused before it writes into the paths of another protocol.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.project import settings
+
+from vlprompt_pipeline.config import PROTOCOLS, FewShotParameters, RunParameters, parse, unknown
+from vlprompt_pipeline.errors import ConfigError
+
+Values = Mapping[str, Any]
+
+
+def protocol_among(pipelines: Sequence[str]) -> str | None:
+    """The protocol that a run of these pipelines is of, if one of them is a protocol's.
+
+    Raises:
+        ConfigError: two are.
+    """
+    named = [name for name in dict.fromkeys(pipelines) if name in PROTOCOLS]
+    if len(named) > 1:
+        raise ConfigError(
+            f"pipelines {' and '.join(sorted(named))}: one run is of one protocol; "
+            f"kedro sweep --protocols={','.join(sorted(named))} runs one after the other"
+        )
+    return named[0] if named else None
+
+
+def require_protocol(pipelines: Sequence[str], protocol: str) -> None:
+    """Refuse the pipeline of one protocol with the parameters of another.
+
+    Raises:
+        ConfigError: telling both.
+    """
+    named = protocol_among(pipelines)
+    if named not in (None, protocol):
+        raise ConfigError(
+            f"pipeline {named} is run with the parameter protocol={protocol}, which stands in the "
+            f"paths of its results: give protocol={named}, or on the command line none at all"
+        )
+
+
+def of_pipelines(pipelines: Sequence[str], given: Values, parameters: RunParameters) -> Values:
+    """What is `given`, and what the protocol's pipeline among these adds: dataset and shots.
+
+    Raises:
+        ConfigError: two protocols, or another one among what is given.
+    """
+    named = protocol_among(pipelines)
+    if named is None:
+        return given
+    require_protocol(pipelines, given.get("protocol", named))
+    section = parameters.section(named)
+    return {"protocol": named, "dataset": section.dataset, "shots": section.shots, **given}
+
+
+def axes_of(protocol: str, given: Values, parameters: RunParameters) -> dict[str, Sequence[Any]]:
+    """Values of `protocol`, `dataset` and `shots` that a sweep runs where none are given."""
+    section = parameters.section(protocol)
+    shots = section.curve if isinstance(section, FewShotParameters) else (section.shots,)
+    axes = {"dataset": (section.dataset,), "shots": shots}
+    return {"protocol": (protocol,)} | {k: v for k, v in axes.items() if k not in given}
+
+
+def named_protocols(names: Sequence[str]) -> tuple[str, ...]:
+    """Protocols by name, or `all`, each once.
+
+    Raises:
+        ConfigError: there is no such protocol.
+    """
+    for name in names:
+        if name not in (*PROTOCOLS, "all"):
+            raise ConfigError(unknown("protocols", "protocol", name, [*PROTOCOLS, "all"]))
+    return PROTOCOLS if "all" in names else tuple(dict.fromkeys(names))
+
+
+def configured(project: Path, conf: str | None, env: str | None, given: Values) -> RunParameters:
+    """The parameters as a session that is created with these arguments would have them.
+
+    Raises:
+        ConfigError: an unknown key or a wrong value.
+    """
+    loader = settings.CONFIG_LOADER_CLASS(
+        conf_source=conf or str(project / settings.CONF_SOURCE),
+        env=env or os.environ.get("KEDRO_ENV"),
+        runtime_params=dict(given),
+        **settings.CONFIG_LOADER_ARGS,
+    )
+    return parse(RunParameters, loader["parameters"])

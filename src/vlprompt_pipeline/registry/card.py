@@ -1,0 +1,58 @@
+"""What a packaged prompt must know about itself, as JSON beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.images import Decoding
+from vlprompt_pipeline.prompts import Recipe, resolve_recipe
+
+
+class ModelCard(BaseModel):
+    """How to use a packed prompt.
+
+    Attributes:
+        recipe: resolved, as plain values.
+        class_names: that it classifies among unless others are given.
+        template: of the dataset, `{}` the class name.
+        decoding: how image files are read, the same as when it was evaluated.
+        weights_sha256: the CLIP it belongs to.
+        clip_name: what that CLIP is called.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: dict[str, Any]
+    class_names: tuple[str, ...] = Field(min_length=1)
+    template: str
+    decoding: Decoding
+    weights_sha256: str
+    clip_name: str
+
+    def resolved_recipe(self) -> Recipe:
+        """The recipe, checked again."""
+        return resolve_recipe("stored", {"stored": self.recipe})
+
+    def to_json(self) -> str:
+        """The file."""
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False, indent=1)
+
+    @classmethod
+    def load(cls, path: Path) -> ModelCard:
+        """Read the file of `to_json`.
+
+        Raises:
+            PromptFileError: absent, or no such card.
+        """
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, ValidationError) as error:
+            raise PromptFileError(
+                f"{path} is no card of a packaged prompt ({str(error).splitlines()[0]}): "
+                "register it again"
+            ) from None

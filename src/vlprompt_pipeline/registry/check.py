@@ -1,0 +1,63 @@
+"""A packaged model must say what the evaluation said, image by image, before anybody sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.registry.evidence import HALVES
+
+
+def require_same_answers(
+    package: Path,
+    device: str,
+    predictions: pd.DataFrame,
+    class_names: Mapping[str, Sequence[str]],
+    images: Path,
+    count: int,
+) -> int:
+    """Classify test images with the packaged model, through MLflow, among the classes of each half.
+
+    Args:
+        package: folder of the model.
+        device: where to compute.
+        predictions: of the evaluation; the images are spread evenly over its rows.
+        class_names: of each half.
+        images: folder of the dataset.
+        count: how many images at most.
+
+    Returns:
+        How many images were classified.
+
+    Raises:
+        UserError: a label is another than the evaluation's, or an image is no longer there.
+    """
+    model = mlflow.pyfunc.load_model(str(package), model_config={"device": device})
+    own = predictions[predictions["half"].isin(HALVES)]
+    rows = np.linspace(0, len(own) - 1, min(count, len(own))).round().astype(int)
+    chosen = own.iloc[rows]
+    for half, part in chosen.groupby("half"):
+        names = list(class_names[half])
+        try:
+            given = pd.DataFrame({"image": [(images / path).read_bytes() for path in part["path"]]})
+        except OSError as error:
+            raise UserError(
+                f"a test image is gone ({error}): a model is registered where its dataset is, so "
+                "that it can be checked"
+            ) from None
+        said = model.predict(given, params={"class_names": names, "top_k": 1})
+        expected = [names[index] for index in part["prediction"]]
+        other = (said["label"] != expected).to_numpy()
+        if other.any():
+            first = part["path"].iloc[int(other.argmax())]
+            raise UserError(
+                f"the packaged model labels {other.sum()} of {len(part)} {half} test images "
+                f"otherwise than the evaluation did, {first} first: evaluate the prompt again "
+                "(kedro run --pipelines=evaluation), then register it"
+            )
+    return len(chosen)

@@ -1,0 +1,164 @@
+"""A packaged prompt at work: image files in, labels out. Knows nothing of MLflow."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
+from vlprompt_pipeline.errors import ConfigError, DataError, WeightsError
+from vlprompt_pipeline.export import ClassHead, load_learner
+from vlprompt_pipeline.prompts import ClassTexts, PromptLearner
+from vlprompt_pipeline.registry.card import ModelCard
+
+INCLUDED = "included"
+"""The source of a CLIP that lies beside the prompt."""
+
+TOP = 5
+BATCH = 64  # images in the tower at once: our choice
+_CLASS_SETS = 8  # lists of class names whose text features are kept: our choice
+
+
+class Classifier:
+    """Classifies images as the prompt was evaluated: same file, same CLIP, same view of an image.
+
+    Attributes:
+        card: how to use the prompt.
+        clip: the frozen CLIP.
+    """
+
+    def __init__(
+        self, card: ModelCard, clip: FrozenClip, packed: bytes, head: ClassHead | None = None
+    ) -> None:
+        """Raises WeightsError for another CLIP than that of the card, PromptFileError as export."""
+        if clip.weights_sha256 != card.weights_sha256:
+            raise WeightsError(
+                f"the prompt belongs to the CLIP weights {card.weights_sha256[:16]}… "
+                f"({card.clip_name}), but {clip.source or clip.name} has "
+                f"{clip.weights_sha256[:16]}…: give the right weights as clip_source, in the "
+                "form that clip.source has"
+            )
+        self.card, self.clip = card, clip
+        self._recipe, self._packed, self._head = card.resolved_recipe(), packed, head
+        self._view = EvaluationView(clip.preprocessing, card.decoding)
+        self._learner = lru_cache(_CLASS_SETS)(self._make_learner)
+        # text features of a head are there already, and only its image side is needed
+        self._images = clip if head else self._learner(card.class_names).image_side()
+
+    @classmethod
+    def load(cls, files: Mapping[str, str], clip_source: str, device: str) -> Classifier:
+        """From the files of a package by name: `card`, `prompt`, and where there are any, `head`.
+
+        Args:
+            files: paths.
+            clip_source: as `clip.source`, or `included` for the folder `clip` among the files.
+            device: as of `load_clip`.
+
+        Raises:
+            UserError: a file or the CLIP is absent, broken or not the one expected.
+        """
+        card = ModelCard.load(Path(files["card"]))
+        source = f"local-dir:{files['clip']}" if clip_source == INCLUDED else clip_source
+        clip = load_clip(source, card.clip_name, device)
+        head = ClassHead.load(Path(files["head"])) if "head" in files else None
+        return cls(card, clip, Path(files["prompt"]).read_bytes(), head)
+
+    def pixels(self, image: bytes | str) -> Tensor:
+        """`[3, size, size]` of an encoded image, given as bytes or as base64 text.
+
+        Raises:
+            DataError: it is neither, or no image.
+        """
+        if isinstance(image, str) or image.isascii():  # no image file is text, but MLflow hands
+            try:  # some base64 over as bytes
+                image = base64.b64decode(image, validate=True)
+            except ValueError as error:
+                raise DataError(f"this text is not base64 of an image file ({error})") from None
+        return self._view.of(BytesIO(image))
+
+    def classify(
+        self, images: Sequence[bytes | str], class_names: Sequence[str] = (), top: int = TOP
+    ) -> pd.DataFrame:
+        """A row an image: `label`, its `score`, `top_labels` and `top_scores`, the best first.
+
+        Args:
+            images: encoded, as `pixels` takes them.
+            class_names: to tell apart instead of those of the card; any, unless the prompt is bound
+                to the classes of training.
+            top: how many labels; all where there are fewer.
+
+        Raises:
+            ConfigError: class names that cannot be, or `top` below 1.
+            DataError: an image that is none, by its number.
+        """
+        names = self._checked(class_names, top)
+        rows: list[pd.DataFrame] = []
+        for start in range(0, len(images), BATCH):
+            batch = []
+            for number, image in enumerate(images[start : start + BATCH], start):
+                try:
+                    batch.append(self.pixels(image))
+                except DataError as error:
+                    raise DataError(f"image {number}: {error}") from error
+            rows.append(self.classify_pixels(torch.stack(batch), names, top))
+        return pd.concat(rows, ignore_index=True) if rows else _table((), (), ())
+
+    @torch.no_grad()
+    def classify_pixels(
+        self, pixels: Tensor, class_names: Sequence[str] = (), top: int = TOP
+    ) -> pd.DataFrame:
+        """As `classify`, of `[images, 3, size, size]` that `pixels` gave, in one batch."""
+        names = self._checked(class_names, top)
+        features = self._images.encode_images(pixels.to(self.clip.device))
+        ranked = self._probabilities(features, names).topk(min(top, len(names)), dim=-1)
+        return _table(names, ranked.indices.tolist(), ranked.values.tolist())
+
+    def _probabilities(self, features: Tensor, names: tuple[str, ...]) -> Tensor:
+        if self._head and names == self._head.class_names:
+            return self._head.logits(features.cpu()).softmax(-1)
+        learner = self._learner(names)
+        sampled = learner.sampled(features)
+        return sampled.probabilities if sampled else learner.logits(features).softmax(-1)
+
+    def _make_learner(self, names: tuple[str, ...]) -> PromptLearner:
+        texts = ClassTexts(names, self.card.template)
+        return load_learner(self._packed, self._recipe, self.clip, texts)
+
+    def _checked(self, given: Sequence[str], top: int) -> tuple[str, ...]:
+        if top < 1:
+            raise ConfigError(f"top_k is {top}: ask for 1 or more labels")
+        names = tuple(given) or self.card.class_names
+        for place, name in enumerate(names):
+            if not isinstance(name, str) or not name.strip():
+                raise ConfigError(f"class_names[{place}] is {name!r}: give a name in words")
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ConfigError(f"class_names holds {twice!r} twice: give each class once")
+        if self._recipe.bound_to_classes and names != self.card.class_names:
+            raise ConfigError(
+                f"class_names: {self._recipe.title} serves the {len(self.card.class_names)} "
+                "classes of its training only; leave class_names away, or use a method that "
+                "learns a prompt"
+            )
+        return names
+
+
+def _table(
+    names: Sequence[str], indices: Sequence[list[int]], scores: Sequence[list[float]]
+) -> pd.DataFrame:
+    labels = [[names[index] for index in row] for row in indices]
+    return pd.DataFrame(
+        {
+            "label": pd.Series([row[0] for row in labels], dtype="object"),
+            "score": pd.Series([row[0] for row in scores], dtype="float64"),
+            "top_labels": pd.Series(labels, dtype="object"),
+            "top_scores": pd.Series(scores, dtype="object"),
+        }
+    )

@@ -1,0 +1,131 @@
+"""What goes into a version: the files of a finished method, what they say, how they are found."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from vlprompt_pipeline.clip import FrozenClip
+from vlprompt_pipeline.clip.loading import copy_clip
+from vlprompt_pipeline.evaluation.records import CellRecord, MethodResult
+from vlprompt_pipeline.export import ClassHead, class_head, load_learner
+from vlprompt_pipeline.images import Decoding
+from vlprompt_pipeline.prompts import ClassTexts
+from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.registry.card import ModelCard
+from vlprompt_pipeline.registry.classifier import INCLUDED, Classifier
+from vlprompt_pipeline.registry.evidence import evidence_of
+
+_FILES = {
+    "card": "card.json",
+    "prompt": "prompt.vlp",
+    "head": "class_head.safetensors",
+    "evidence": "evidence.parquet",
+}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A packed prompt with all that is needed to classify with it, and to compare it.
+
+    Attributes:
+        card: how to use it.
+        packed: the packed prompt.
+        head: text features of the card's classes, where the method has any.
+        evidence: the Parquet file of `evidence_of`.
+        clip_source: where its CLIP comes from, or `included`.
+        record: the results of its cell, this method alone.
+    """
+
+    card: ModelCard
+    packed: bytes
+    head: ClassHead | None
+    evidence: bytes
+    clip_source: str
+    record: CellRecord
+
+    @property
+    def name(self) -> str:
+        """Of the registered model: `<dataset>.<method>`."""
+        return f"{self.record.cell.dataset}.{self.result.method}"
+
+    @property
+    def result(self) -> MethodResult:
+        """Scores and sizes."""
+        return self.record.methods[0]
+
+    def classifier(self, clip: FrozenClip) -> Classifier:
+        """What the version will do, without the files."""
+        return Classifier(self.card, clip, self.packed, self.head)
+
+    def write(self, folder: Path, original: str) -> dict[str, str]:
+        """Write the files; their paths by name. The CLIP of `original` comes with it if included.
+
+        Raises:
+            WeightsError: the CLIP is no longer there.
+        """
+        content = {
+            "card": self.card.to_json().encode(),
+            "prompt": self.packed,
+            "evidence": self.evidence,
+        }
+        if self.head:
+            content["head"] = self.head.to_bytes()
+        for name, data in content.items():
+            (folder / _FILES[name]).write_bytes(data)
+        files = {name: str(folder / _FILES[name]) for name in content}
+        if self.clip_source == INCLUDED:
+            copy_clip(original, folder / "clip")
+            files["clip"] = str(folder / "clip")
+        return files
+
+    def digest(self, *further: str) -> str:
+        """SHA-256 of all that makes a version what it is: equal contents need no second version."""
+        digest = hashlib.sha256(self.card.to_json().encode())
+        for part in (self.packed, self.evidence, self.clip_source.encode()):
+            digest.update(hashlib.sha256(part).digest())
+        for text in further:
+            digest.update(f"{text}\n".encode())
+        return digest.hexdigest()
+
+
+def gather(
+    record: CellRecord,
+    prompt: TrainedPrompt,
+    packed: bytes,
+    predictions: pd.DataFrame,
+    clip: FrozenClip,
+    class_names: tuple[str, ...],
+    template: str,
+    decoding: Decoding,
+    include_clip: bool,
+) -> Contents:
+    """Contents of a version from what a finished method left.
+
+    A method that is bound to the classes of training keeps those instead of `class_names`.
+
+    Raises:
+        PromptFileError: prompt, packed prompt and CLIP do not belong together.
+    """
+    recipe = prompt.resolved_recipe()
+    names = prompt.classes.names if recipe.bound_to_classes else class_names
+    learner = load_learner(packed, recipe, clip, ClassTexts(names, template))
+    card = ModelCard(
+        recipe=prompt.recipe,
+        class_names=names,
+        template=template,
+        decoding=decoding,
+        weights_sha256=clip.weights_sha256,
+        clip_name=clip.name,
+    )
+    return Contents(
+        card=card,
+        packed=packed,
+        head=class_head(learner, recipe.title),
+        evidence=evidence_of(predictions),
+        clip_source=INCLUDED if include_clip else clip.source,
+        record=record,
+    )

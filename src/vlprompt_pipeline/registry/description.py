@@ -1,0 +1,118 @@
+"""What a person reads on the page of a version, and the tags that versions are found by."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from vlprompt_pipeline.evaluation.metrics import harmonic_mean
+from vlprompt_pipeline.evaluation.records import CellRecord, MethodResult
+from vlprompt_pipeline.evaluation.wording import (
+    human_bytes,
+    join,
+    one_decimal,
+    readable,
+    shots_text,
+)
+from vlprompt_pipeline.registry.contents import Contents
+from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION
+
+_CLASSES = 5  # class names shown
+_USE = """```python
+import mlflow, pandas as pd
+
+model = mlflow.pyfunc.load_model("models:/{name}@{alias}")
+images = pd.DataFrame({{"image": [open("photo.jpg", "rb").read()]}})
+model.predict(images)  # label, score, top_labels, top_scores
+{more}
+```"""
+_SPACE = "\N{EM SPACE}"  # MLflow's page draws columns without any between them
+_ANY = (
+    'model.predict(images, params={"class_names": ["harbour", "stadium"], "top_k": 2})  # any names'
+)
+_OWN = 'model.predict(images, params={"top_k": 2})'
+
+
+def introduce(contents: Contents) -> str:
+    """What stands above all versions of a name."""
+    cell, result = contents.record.cell, contents.result
+    return (
+        f"Prompts of `{result.method}` for `{cell.dataset}`. `{CANDIDATE}` is the newest that was "
+        f"registered; `{CHAMPION}` was better than the one before it by a paired test on the same "
+        "test images, or its tag `promotion` says why it is champion."
+    )
+
+
+def describe(contents: Contents, beside: Sequence[MethodResult]) -> str:
+    """The page of a version in Markdown: its result beside those of its cell, how to use it.
+
+    It stays below the 5,000 characters that MLflow keeps.
+    """
+    cell, card, names = contents.record.cell, contents.card, contents.card.class_names
+    bound = card.resolved_recipe().bound_to_classes
+    data = f"{cell.dataset} ({cell.random_split})" if cell.random_split else cell.dataset
+    shown = join(names[:_CLASSES]) + (f" and {len(names) - _CLASSES} more" * bool(names[_CLASSES:]))
+    others = "and no others" if bound else "or any given with the call"
+    return "\n\n".join(
+        [
+            f"{contents.result.title} for {data}: {readable(cell.protocol)}, "
+            f"{shots_text(cell.shots)}, seed {cell.seed}, CLIP {cell.clip}.",
+            _results(contents, beside),
+            f"Tells apart {len(names)} classes ({shown}), {others}:",
+            _USE.format(name=contents.name, alias=CANDIDATE, more=_OWN if bound else _ANY),
+        ]
+    )
+
+
+def version_tags(contents: Contents, commit: str | None, digest: str) -> dict[str, str]:
+    """Scores, sizes and the hashes of everything they depend on."""
+    cell, result = contents.record.cell, contents.result
+    not_shown = {"targets", "template_set", "code_version", "random_split"}
+    tags = {
+        **scores(contents.record, result),
+        "bytes": result.file_bytes,
+        "method": result.method,
+        **cell.model_dump(exclude=not_shown),
+        "split": cell.random_split or None,
+        "prompt_sha256": hashlib.sha256(contents.packed).hexdigest(),
+        "contents_sha256": digest,
+        "code_version": cell.code_version,
+        "git_commit": commit,
+    }
+    return {
+        key: f"{value:.2f}" if isinstance(value, float) else str(value)
+        for key, value in tags.items()
+        if value is not None
+    }
+
+
+def scores(record: CellRecord, result: MethodResult) -> dict[str, float]:
+    """Percentages by name: H with those of both halves, or the accuracy."""
+    if not record.classes.new:
+        return {"accuracy": result.base.accuracy}
+    base = result.base.accuracy
+    if result.new is None:
+        return {"base": base}
+    new = result.new.accuracy
+    return {"H": harmonic_mean(base, new), "base": base, "new": new}
+
+
+def _results(contents: Contents, beside: Sequence[MethodResult]) -> str:
+    """A Markdown table with the highest score on top, this version's row in bold."""
+    columns = ["H", "base", "new"] if contents.record.classes.new else ["accuracy"]
+    found = {result.method: result for result in (*beside, contents.result)}
+    rows = []
+    for result in found.values():
+        own = scores(contents.record, result)
+        figures = [one_decimal(own.get(column, float("nan"))) for column in columns]
+        cells = [result.title, *figures, human_bytes(result.file_bytes)]
+        if result.method == contents.result.method:
+            cells = [f"**{cell}**" for cell in cells]
+        rows.append((own.get(columns[0], -1.0), cells))
+    rows.sort(key=lambda row: -row[0])
+    lines = [
+        ["method", *(f"{column} %" for column in columns), "file"],
+        ["---"] + ["---:"] * (len(columns) + 1),
+        *(cells for _, cells in rows),
+    ]
+    return "\n".join(f"| {f'{_SPACE} | '.join(line)} |" for line in lines)

@@ -1,0 +1,86 @@
+"""A version as MLflow's own folder: model file, artifacts, signature, example, requirements."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import mlflow.pyfunc
+import pandas as pd
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Array
+from PIL import Image
+
+from vlprompt_pipeline.registry.classifier import TOP
+from vlprompt_pipeline.registry.contents import Contents
+
+MODEL_FILE = Path(__file__).with_name("model.py")
+
+# Bytes in Python are base64 in JSON: MLflow decodes the latter for a column of binary type.
+SIGNATURE = ModelSignature(
+    inputs=Schema([ColSpec(DataType.binary, "image")]),
+    outputs=Schema(
+        [
+            ColSpec(DataType.string, "label"),
+            ColSpec(DataType.double, "score"),
+            ColSpec(Array(DataType.string), "top_labels"),
+            ColSpec(Array(DataType.double), "top_scores"),
+        ]
+    ),
+    params=ParamSchema(
+        [
+            ParamSpec("class_names", DataType.string, default=[], shape=(-1,)),
+            ParamSpec("top_k", DataType.long, default=TOP),
+        ]
+    ),
+)
+_PINNED = (
+    "vlprompt_pipeline",
+    "mlflow",
+    "numpy",
+    "open_clip_torch",
+    "pandas",
+    "pillow",
+    "pydantic",
+    "safetensors",
+    "torch",
+    "torchvision",
+)
+
+
+def requirements() -> list[str]:
+    """The exact versions in use; `+cpu` and its like are not told apart by a package index."""
+    return [f"{name}=={version(name).partition('+')[0]}" for name in _PINNED]
+
+
+def save_package(contents: Contents, original: str, folder: Path) -> Model:
+    """Write the folder of a version; returns its description, to be saved there again if changed.
+
+    Args:
+        contents: of the version.
+        original: source of the CLIP, to copy it from where it is included.
+        folder: must not exist yet.
+    """
+    described = Model()
+    with TemporaryDirectory() as temporary:
+        mlflow.pyfunc.save_model(
+            folder,
+            mlflow_model=described,
+            python_model=str(MODEL_FILE),
+            artifacts=contents.write(Path(temporary), original),
+            model_config={"clip_source": contents.clip_source, "device": "auto"},
+            signature=SIGNATURE,
+            input_example=pd.DataFrame({"image": [_example()]}),
+            pip_requirements=requirements(),
+        )
+    return described
+
+
+def _example() -> bytes:
+    """A grey ramp: an example that is nobody's photo."""
+    stream = BytesIO()
+    Image.linear_gradient("L").resize((32, 32)).save(stream, "PNG")
+    return stream.getvalue()

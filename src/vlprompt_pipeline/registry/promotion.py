@@ -1,0 +1,118 @@
+"""Whether a candidate becomes champion: only if a test says better, or for a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.evaluation.records import ZERO_SHOT
+from vlprompt_pipeline.evaluation.statistics import holm, verdict
+from vlprompt_pipeline.evaluation.wording import join
+from vlprompt_pipeline.registry.config import PromotionParameters
+from vlprompt_pipeline.registry.evidence import Contender, Contest, contest, difference_in_kind
+from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, Found, ModelRegistry
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of a candidate.
+
+    Attributes:
+        candidate: the version.
+        promoted: whether it is champion from now on.
+        why: a sentence with the figures.
+    """
+
+    candidate: Found
+    promoted: bool
+    why: str
+
+
+def promote(
+    registry: ModelRegistry, dataset: str, methods: Sequence[str], how: PromotionParameters
+) -> list[Decision]:
+    """Make the candidates of these methods champions, each where its test says better.
+
+    The present champion is to be beaten; where there is none, zero-shot CLIP on the same images.
+    Tests of several methods are corrected for their number (Holm).
+
+    Raises:
+        UserError: there is no candidate, it is champion already, or there is nothing comparable.
+    """
+    candidates = [_candidate(registry, f"{dataset}.{method}") for method in methods]
+    if how.force:
+        why = f"forced: {how.reason}"
+        for candidate in candidates:
+            registry.promote(candidate, {"promotion": why})
+        return [Decision(candidate, True, why) for candidate in candidates]
+    contests = [
+        _contest(registry, dataset, method, candidate)
+        for method, candidate in zip(methods, candidates, strict=True)
+    ]
+    adjusted = holm([found.paired.p_value for _, found in contests])
+    decisions = []
+    for candidate, (holder, found), p_value in zip(candidates, contests, adjusted, strict=True):
+        said = verdict(found.paired, p_value, how.level)
+        together = "" if len(contests) == 1 else f", {p_value:.2g} for {len(contests)} tests (Holm)"
+        why = f"{said} than {holder}" if said != "no difference shown" else f"{said} from {holder}"
+        decision = Decision(candidate, said == "better", f"{why}: {found}{together}")
+        if decision.promoted:
+            registry.promote(candidate, {"promotion": decision.why})
+        decisions.append(decision)
+    return decisions
+
+
+def refusal(decisions: Sequence[Decision]) -> str:
+    """The sentence on those that stay candidates; empty where there are none."""
+    stay = [f"{d.candidate} ({d.why})" for d in decisions if not d.promoted]
+    if not stay:
+        return ""
+    gone = [str(d.candidate) for d in decisions if d.promoted]
+    promoted = f" {join(gone)} became champion." if gone else ""
+    return (
+        f"not promoted: {'; '.join(stay)}.{promoted} Better is said only with the paired test; "
+        "registry.promote.force with a registry.promote.reason promotes without"
+    )
+
+
+def _candidate(registry: ModelRegistry, name: str) -> Found:
+    candidate = registry.holder(name, CANDIDATE)
+    if candidate is None:
+        raise UserError(
+            f"{name} has no candidate in MLflow at {registry.uri}: register it first with "
+            "kedro run --pipelines=register"
+        )
+    champion = registry.holder(name, CHAMPION)
+    if champion and champion.number == candidate.number:
+        raise UserError(f"{candidate} is champion already: there is nothing to promote")
+    return candidate
+
+
+def _contest(
+    registry: ModelRegistry, dataset: str, method: str, candidate: Found
+) -> tuple[str, Contest]:
+    challenger = _contender(registry, candidate)
+    champion = registry.holder(candidate.name, CHAMPION)
+    if champion is not None:
+        return str(champion), contest(challenger, _contender(registry, champion))
+    if method == ZERO_SHOT:
+        raise UserError(
+            f"{candidate.name} has no champion to beat, and is what first champions of other "
+            "methods have to beat: promote it by registry.promote.force"
+        )
+    baseline = f"{dataset}.{ZERO_SHOT}"
+    same = {key: candidate.tags[key] for key in ("protocol", "split_sha256", "weights_sha256")}
+    for version in registry.versions(baseline, **same):
+        holder = _contender(registry, version)
+        if difference_in_kind(challenger, holder) is None:
+            return str(holder.name), contest(challenger, holder)
+    raise UserError(
+        f"{candidate.name} has no champion yet, and a first one has to beat zero-shot CLIP, of "
+        f"which no version for the same task is registered: register {ZERO_SHOT} of the same "
+        "cell too (methods=zero_shot), or promote by registry.promote.force"
+    )
+
+
+def _contender(registry: ModelRegistry, version: Found) -> Contender:
+    return Contender(str(version), version.tags, registry.evidence(version))

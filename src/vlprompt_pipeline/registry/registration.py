@@ -1,0 +1,96 @@
+"""From the contents of a version to a candidate that has shown what it can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from vlprompt_pipeline.clip import FrozenClip
+from vlprompt_pipeline.evaluation.records import MethodResult
+from vlprompt_pipeline.registry.check import require_same_answers
+from vlprompt_pipeline.registry.contents import Contents
+from vlprompt_pipeline.registry.description import describe, introduce, version_tags
+from vlprompt_pipeline.registry.package import MODEL_FILE, requirements, save_package
+from vlprompt_pipeline.registry.store import Draft, Found, ModelRegistry
+
+_SHOWN = ("dataset", "method", "protocol", "shots", "seed", "clip")  # as parameters of a model
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What the evaluation of a method left, for a look at whether the package does the same.
+
+    Attributes:
+        predictions: a row an image.
+        class_names: of each half.
+        images: folder of the dataset.
+    """
+
+    predictions: pd.DataFrame
+    class_names: Mapping[str, Sequence[str]]
+    images: Path
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version, whether it was made now, and how many test images it was tried on."""
+
+    version: Found
+    new: bool
+    checked: int
+
+
+def register(
+    models: ModelRegistry,
+    contents: Contents,
+    evaluated: Evaluated,
+    clip: FrozenClip,
+    beside: Sequence[MethodResult],
+    check_images: int,
+    commit: str | None,
+) -> Registered:
+    """Make a version and the candidate of its name; a version that holds the same is found again.
+
+    Args:
+        models: where.
+        contents: of the version.
+        evaluated: what it must do again.
+        clip: that it was evaluated with.
+        beside: results of other methods, for its page.
+        check_images: test images to try it on.
+        commit: of the code.
+
+    Raises:
+        UserError: it does not do what was evaluated, or MLflow refuses.
+    """
+    digest = contents.digest(*requirements(), MODEL_FILE.read_text(encoding="utf-8"))
+    if known := models.versions(contents.name, contents_sha256=digest):
+        models.nominate(known[0])
+        return Registered(known[0], new=False, checked=0)
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary, "model")
+        described = save_package(contents, clip.source, folder)
+        checked = require_same_answers(
+            folder,
+            clip.device.type,
+            evaluated.predictions,
+            evaluated.class_names,
+            evaluated.images,
+            check_images,
+        )
+        tags = version_tags(contents, commit, digest)
+        draft = Draft(
+            name=contents.name,
+            folder=folder,
+            described=described,
+            tags=tags,
+            params={key: tags[key] for key in _SHOWN},
+            introduction=introduce(contents),
+            description=describe(contents, beside),
+            source_run=models.run_of(method=tags["method"], prompt_sha256=tags["prompt_sha256"]),
+        )
+        return Registered(models.publish(draft), new=True, checked=checked)

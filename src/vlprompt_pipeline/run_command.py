@@ -1,0 +1,29 @@
+"""`kedro run` as Kedro has it, but that a protocol's pipeline brings its dataset and shots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.startup import ProjectMetadata
+from yaml import YAMLError
+
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.protocols import configured, of_pipelines, protocol_among
+
+
+@click.pass_obj
+def _run(metadata: ProjectMetadata, /, **options: Any) -> Any:
+    pipelines = [*options["pipelines"], *filter(None, [options["pipeline"]])]
+    try:
+        if protocol_among(pipelines):
+            given = options["params"]
+            conf = configured(metadata.project_path, options["conf_source"], options["env"], given)
+            options["params"] = of_pipelines(pipelines, given, conf)
+    except (UserError, YAMLError) as error:
+        raise click.ClickException(str(error)) from None
+    return kedro_run.callback(**options)
+
+
+run = click.Command(kedro_run.name, params=kedro_run.params, callback=_run, help=kedro_run.help)

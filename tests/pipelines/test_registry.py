@@ -1,0 +1,244 @@
+"""From a finished cell to a registered model, in a fresh process, and to a table of labels."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from pipelines.project import CELL, ROOT, Project
+
+METHODS = ["zero_shot", "coop", "qcoop"]
+ON = {"tracking": {"enabled": True}, "methods": METHODS}
+FRESH = """
+import json, sys
+from pathlib import Path
+import mlflow, pandas as pd
+
+model = mlflow.pyfunc.load_model(sys.argv[1])
+asked = json.load(sys.stdin)
+said = {
+    half: model.predict(
+        pd.DataFrame({"image": [Path(path).read_bytes() for path in paths]}),
+        params={"class_names": names, "top_k": 1},
+    )["label"].tolist()
+    for half, (paths, names) in asked.items()
+}
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="module")
+def registered(finished, tmp_path_factory) -> Iterator[Project]:
+    """A project whose three methods are registered; only to be looked at and added to."""
+    root = tmp_path_factory.mktemp("registered") / "project"
+    shutil.copytree(finished.root, root)
+    project = Project(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        project.run({**ON, "registry": {"check_images": 1000}}, stages=("register",))
+        yield project
+    mlflow.set_tracking_uri(None)
+    mlflow.set_registry_uri(None)
+
+
+@pytest.fixture
+def client(registered) -> MlflowClient:
+    uri = f"sqlite:///{registered.root / 'mlflow.db'}"
+    return MlflowClient(uri, uri)
+
+
+def test_a_version_says_all_about_itself(registered, client):
+    assert {model.name for model in client.search_registered_models()} == {
+        f"demo_counts.{method}" for method in METHODS
+    }
+    version = client.get_model_version_by_alias("demo_counts.qcoop", "candidate")
+    metrics = registered.json("07_model_output", "qcoop/metrics.json")
+    sizes = registered.json("06_models", "qcoop/sizes.json")
+    cell = registered.json("08_reporting/records", "qcoop.json")["cell"]
+    assert version.tags["H"] == f"{metrics['harmonic_mean']:.2f}"
+    assert version.tags["base"] == f"{metrics['base']['accuracy']:.2f}"
+    assert version.tags["bytes"] == str(sizes["file_bytes"])
+    for key in ("weights_sha256", "split_sha256", "few_shot_sha256", "protocol"):
+        assert version.tags[key] == cell[key]
+    assert (version.tags["shots"], version.tags["seed"]) == ("4", "1")
+    assert "QCoOp, 1 bit for demo_counts: base to new, 4 shots" in version.description
+    for method in METHODS:
+        title = registered.json("08_reporting/records", f"{method}.json")["methods"][0]["title"]
+        assert title in version.description
+    assert "models:/demo_counts.qcoop@candidate" in version.description
+    assert len(version.description) < 5000
+    with pytest.raises(mlflow.exceptions.MlflowException):
+        client.get_model_version_by_alias("demo_counts.qcoop", "champion")
+
+
+def test_nothing_in_it_is_a_pickle_and_requirements_are_exact(registered):
+    files = {
+        path.name
+        for path in (registered.root / "mlruns/models").rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+    assert files == {
+        *("MLmodel", "model.py", "conda.yaml", "python_env.yaml", "requirements.txt"),
+        *("input_example.json", "serving_input_example.json"),
+        *("card.json", "prompt.vlp", "class_head.safetensors", "evidence.parquet"),
+    }
+    needed = next((registered.root / "mlruns/models").rglob("requirements.txt")).read_text()
+    assert {"torch", "open_clip_torch", "vlprompt_pipeline"} <= {
+        line.partition("==")[0] for line in needed.split() if "==" in line
+    }
+    assert "+" not in needed
+
+
+def test_a_fresh_process_elsewhere_labels_every_test_image_as_evaluated(registered, tmp_path):
+    """Base images among base classes, new ones among new ones, with pickles forbidden."""
+    halves = json.loads(
+        (registered.data / "05_model_input/demo_counts/base_to_new/class_halves.json").read_text()
+    )
+    predictions = pd.read_parquet(registered.path("07_model_output", "qcoop/predictions.parquet"))
+    folder = registered.data / "01_raw/demo_counts"
+    asked, expected = {}, {}
+    for half in halves:
+        names, rows = halves[half]["class_names"], predictions[predictions["half"] == half]
+        asked[half] = ([str(folder / path) for path in rows["path"]], names)
+        expected[half] = [names[index] for index in rows["prediction"]]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "src"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{registered.root / 'mlflow.db'}",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH, "models:/demo_counts.qcoop@candidate"],
+        input=json.dumps(asked),
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == expected
+    assert sum(map(len, expected.values())) == 24
+
+
+def test_what_is_registered_already_is_found_again(registered, client):
+    registered.run({**ON, "methods": ["coop"]}, stages=("register",))
+    assert len(client.search_model_versions("name = 'demo_counts.coop'")) == 1
+    assert registered.json("06_models", "coop/registration.json")["new"] is False
+
+
+def test_a_package_that_says_something_else_is_not_registered(registered, client, tmp_path):
+    project = Project(tmp_path / "project")
+    shutil.copytree(registered.root, project.root)
+    path = project.path("07_model_output", "coop/predictions.parquet")
+    table = pd.read_parquet(path)
+    table["prediction"] = (table["prediction"] + 1) % 3
+    table.to_parquet(path)
+    said = project.refusal({**ON, "methods": ["coop"]}, stages=("register",))
+    assert (
+        "the packaged model labels 12 of 12 base test images otherwise than the evaluation" in said
+    )
+    assert "evaluate the prompt again" in said
+    uri = f"sqlite:///{project.root / 'mlflow.db'}"
+    assert len(MlflowClient(uri, uri).search_model_versions("name = 'demo_counts.coop'")) == 1
+
+
+def test_promotion_is_refused_or_forced_with_a_reason(registered, client):
+    coop = {**ON, "methods": ["coop"]}
+    said = registered.refusal(coop, stages=("promote",))
+    assert said.startswith("not promoted: demo_counts.coop version 1 (")
+    assert "than demo_counts.zero_shot version 1" in said or "from demo_counts.zero_shot" in said
+    forced = {"registry": {"promote": {"force": True, "reason": "to be shown"}}}
+    registered.run({**coop, **forced}, stages=("promote",))
+    champion = client.get_model_version_by_alias("demo_counts.coop", "champion")
+    assert champion.tags["promotion"] == "forced: to be shown"
+    (kept,) = json.loads((registered.data / "08_reporting/promotions/demo_counts.json").read_text())
+    assert kept["model"] == "demo_counts.coop"
+
+
+def test_a_folder_is_labelled_and_what_is_no_image_is_named(registered, tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    found = sorted((registered.data / "01_raw/demo_counts").rglob("*.png"))[:3]
+    for number, path in enumerate(found):
+        shutil.copy(path, folder / f"{number}.png")
+    (folder / "more/cut.png").write_bytes(found[0].read_bytes()[:200])
+    (folder / "notes.txt").write_text("no image")
+    asked = {"images": str(folder), "model": "demo_counts.qcoop@candidate", "top_k": 2}
+    registered.run({**ON, "prediction": asked}, stages=("prediction",))
+    table = pd.read_csv(registered.data / "07_model_output/prediction/labels.csv")
+    assert list(table) == ["path", "label", "score", "label_2", "score_2", "problem"]
+    assert table["path"].tolist() == ["0.png", "1.png", "2.png", "more/cut.png"]
+    assert table["label"].isna().tolist() == [False, False, False, True]
+    assert "cannot be read as an image" in table["problem"][3]
+    own = {**asked, "class_names": "one red circle+two blue squares"}
+    registered.run({**ON, "prediction": own}, stages=("prediction",))
+    table = pd.read_csv(registered.data / "07_model_output/prediction/labels.csv")
+    assert set(table["label"].dropna()) <= {"one red circle", "two blue squares"}
+
+
+@pytest.mark.parametrize(
+    ("params", "stage", "said"),
+    [
+        ({"tracking": {"enabled": False}}, "register", "tracking.enabled is false"),
+        ({"seed": 2}, "register", f"{CELL.replace('seed1', 'seed2')}/coop.json"),
+        ({"methods": ["maple"]}, "promote", "demo_counts.maple has no candidate"),
+        ({"registry": {"promote": {"force": True}}}, "promote", "force needs a reason"),
+        ({"prediction": {"model": "a/1"}}, "prediction", "prediction.images is not set"),
+        ({"prediction": {"images": "."}}, "prediction", "prediction.model is not set"),
+        (
+            {"prediction": {"images": "data/01_raw", "model": "gone@champion"}},
+            "prediction",
+            "no model gone@champion in MLflow",
+        ),
+        (
+            {"prediction": {"images": "nowhere", "model": "gone@champion"}},
+            "prediction",
+            "name a folder that holds some",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(params, stage, said, registered):
+    message = registered.refusal({**ON, "methods": ["coop"], **params}, stages=(stage,))
+    assert said in message
+
+
+def test_a_server_answers_with_labels_or_a_sentence(registered):
+    """The requests of `mlflow models serve`, without the server."""
+    import base64
+
+    from mlflow.pyfunc.scoring_server import invocations
+
+    mlflow.set_tracking_uri(f"sqlite:///{registered.root / 'mlflow.db'}")
+    model = mlflow.pyfunc.load_model("models:/demo_counts.qcoop@candidate")
+    path = next((registered.data / "01_raw/demo_counts").rglob("*.png"))
+    image = base64.b64encode(Path(path).read_bytes()).decode()
+
+    def answer(request: dict):
+        said = invocations(
+            json.dumps(request), "application/json", model, model.metadata.get_input_schema()
+        )
+        return json.loads(said.response)["predictions"]
+
+    label = answer({"dataframe_records": [{"image": image}]})[0]["label"]
+    assert (
+        label == answer({"dataframe_split": {"columns": ["image"], "data": [[image]]}})[0]["label"]
+    )
+    assert label == answer({"inputs": {"image": [image]}})[0]["label"]
+    unseen = {"class_names": ["a red circle", "a house"], "top_k": 1}
+    (row,) = answer({"dataframe_records": [{"image": image}], "params": unseen})
+    assert row["label"] in unseen["class_names"]
+    assert len(row["top_labels"]) == 1
+    with pytest.raises(mlflow.exceptions.MlflowException, match="image 0: "):
+        answer({"dataframe_records": [{"image": base64.b64encode(b"no image").decode()}]})

@@ -1,0 +1,174 @@
+"""A packaged prompt labels images as its learner does, whatever the method."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from conftest import ROOT
+from vlprompt_pipeline.clip import EvaluationView, load_clip
+from vlprompt_pipeline.clip.loading import copy_clip
+from vlprompt_pipeline.errors import ConfigError, DataError, PromptFileError, WeightsError
+from vlprompt_pipeline.evaluation.predict import predict
+from vlprompt_pipeline.export import class_head, load_learner, pack, pack_learner
+from vlprompt_pipeline.prompts import ClassTexts, build_learner, resolve_recipe
+from vlprompt_pipeline.prompts.base import FewShotFeatures
+from vlprompt_pipeline.registry.card import ModelCard
+from vlprompt_pipeline.registry.classifier import BATCH, INCLUDED, Classifier
+
+RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
+CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
+NEW = ("old green house", "river")
+BOUND = ("tip_adapter", "linear_probe")
+METHODS = ("zero_shot", "coop", "cocoop", "maple", "variational", "clip_lora", *BOUND)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> dict:
+    """Encoded pictures by path, more than the tower takes at once."""
+    folder, draws = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    found = {}
+    for number in range(BATCH + 3):
+        pixels = draws.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+        path = folder / f"{number:03d}.png"
+        Image.fromarray(pixels).save(path)
+        found[path] = path.read_bytes()
+    return found
+
+
+def learned(name: str, clip):
+    """A recipe and its packed prompt."""
+    recipe = RECIPES[name]
+    depths = {key: 2 for key in ("depth", "image_depth") if key in recipe.get("prompt", {})}
+    recipe = resolve_recipe("r", {**RECIPES, "r": {"extends": name, "prompt": depths}})
+    learner = build_learner(recipe, clip, CLASSES, seed=1)
+    if learner.fitted:
+        generator = torch.Generator().manual_seed(0)
+        images = torch.nn.functional.normalize(
+            torch.randn(6, clip.embed_dim, generator=generator), dim=-1
+        )
+        labels = torch.arange(6) % 3
+        learner.fit(FewShotFeatures(images, labels, images, labels))
+    return recipe, pack(pack_learner(learner, recipe))
+
+
+def classifier_of(name: str, clip, decoding="published") -> Classifier:
+    recipe, packed = learned(name, clip)
+    card = ModelCard(
+        recipe=recipe.model_dump(mode="json"),
+        class_names=CLASSES.names,
+        template=CLASSES.template,
+        decoding=decoding,
+        weights_sha256=clip.weights_sha256,
+        clip_name=clip.name,
+    )
+    head = class_head(load_learner(packed, recipe, clip, CLASSES), recipe.title)
+    return Classifier(ModelCard.model_validate_json(card.to_json()), clip, packed, head)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_labels_and_scores_are_those_of_the_learner(name, tiny_clip, pictures):
+    recipe, packed = learned(name, tiny_clip)
+    classifier = classifier_of(name, tiny_clip)
+    view = EvaluationView(tiny_clip.preprocessing)
+    pixels = torch.cat([view.pixels(path, "") for path in pictures])
+    for names in [CLASSES.names] if name in BOUND else [CLASSES.names, NEW]:
+        learner = load_learner(packed, recipe, tiny_clip, ClassTexts(names, CLASSES.template))
+        features = learner.image_side().encode_images(pixels)
+        expected = predict(learner, features, torch.zeros(len(pixels), dtype=torch.long))
+        said = classifier.classify(list(pictures.values()), names, top=2)
+        assert said["label"].tolist() == [names[i] for i in expected["prediction"]]
+        np.testing.assert_allclose(said["score"], expected["probability"], rtol=1e-4)
+        for row, ranked in zip(said["top_labels"], expected["top"], strict=True):
+            assert row == [names[i] for i in ranked[:2]]
+    assert classifier.classify([]).empty
+
+
+def test_bytes_base64_and_what_is_neither(tiny_clip, pictures):
+    classifier, image = classifier_of("coop", tiny_clip), next(iter(pictures.values()))
+    text = base64.b64encode(image)
+    for given in (text, text.decode()):
+        assert torch.equal(classifier.pixels(given), classifier.pixels(image))
+    for wrong, said in [
+        (b"\xff\xd8 nothing", "image 1: these bytes cannot be read as an image"),
+        (image[: len(image) // 2], "image 1: these bytes cannot be read as an image"),
+        (b"", "of no known format"),
+        ("ü", "not base64"),
+        ("@", "not base64"),
+    ]:
+        with pytest.raises(DataError, match=said) as caught:
+            classifier.classify([image, wrong])
+        assert "object at" not in str(caught.value)
+
+
+def test_images_are_decoded_as_the_evaluation_did(tiny_clip):
+    """A picture that a camera held upside down."""
+    stream, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 3
+    ramp = Image.linear_gradient("L").resize((64, 64)).convert("RGB")
+    ramp.save(stream, "JPEG", exif=exif)
+    published, seen = (
+        classifier_of("zero_shot", tiny_clip, way).pixels(stream.getvalue())
+        for way in ("published", "as_seen")
+    )
+    assert not torch.equal(published, seen)
+    torch.testing.assert_close(published, seen.flip(1, 2), atol=0.2, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("names", "top", "said"),
+    [
+        (("cat", "cat"), 1, "holds 'cat' twice"),
+        (("cat", " "), 1, r"class_names\[1\] is ' '"),
+        (("cat", 3), 1, r"class_names\[1\] is 3"),
+        ((), 0, "top_k is 0"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(names, top, said, tiny_clip, pictures):
+    with pytest.raises(ConfigError, match=said):
+        classifier_of("coop", tiny_clip).classify(list(pictures.values())[:1], names, top)
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_a_bound_method_knows_no_other_classes(name, tiny_clip, pictures):
+    classifier, images = classifier_of(name, tiny_clip), list(pictures.values())[:2]
+    assert len(classifier.classify(images, CLASSES.names)) == 2
+    with pytest.raises(ConfigError, match="serves the 3 classes of its training only"):
+        classifier.classify(images, NEW)
+
+
+def test_another_clip_is_refused_and_one_that_is_included_is_found(
+    tiny_clip, tiny_clip_folder, tmp_path, pictures
+):
+    classifier = classifier_of("coop", tiny_clip)
+    (tmp_path / "card.json").write_text(classifier.card.to_json())
+    (tmp_path / "prompt.vlp").write_bytes(learned("coop", tiny_clip)[1])
+    copy_clip(f"local-dir:{tiny_clip_folder}", tmp_path / "clip")
+    files = {"card": "card.json", "prompt": "prompt.vlp", "clip": "clip"}
+    files = {name: str(tmp_path / file) for name, file in files.items()}
+    images = list(pictures.values())[:4]
+    included = Classifier.load(files, INCLUDED, "cpu").classify(images)
+    assert included["label"].tolist() == classifier.classify(images)["label"].tolist()
+    np.testing.assert_allclose(included["score"], classifier.classify(images)["score"], rtol=1e-5)
+    with pytest.raises(WeightsError, match="belongs to the CLIP weights .*but embedded has .*give"):
+        Classifier.load(files, "embedded", "cpu")
+
+
+def test_a_card_that_is_none(tmp_path):
+    for content in ("", "{}", '{"recipe": 1}'):
+        (tmp_path / "card.json").write_text(content)
+        with pytest.raises(PromptFileError, match="is no card of a packaged prompt"):
+            ModelCard.load(tmp_path / "card.json")
+    with pytest.raises(PromptFileError, match="register it again"):
+        ModelCard.load(tmp_path / "gone.json")
+
+
+def test_a_clip_knows_where_it_came_from(tiny_clip, tiny_clip_folder):
+    assert tiny_clip.source == f"local-dir:{tiny_clip_folder}"
+    assert load_clip("embedded", "demo", "cpu").source == "embedded"

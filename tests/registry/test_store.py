@@ -1,0 +1,99 @@
+"""Versions are whole or not there: killed at every step, made by two processes at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from registry.drafts import STEPS, dying_after, forked, open_registry, publish
+from vlprompt_pipeline.config import TrackingParameters
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, ModelRegistry
+
+RIGHT = {"base": [True, False, True], "new": [True, True]}
+NAME = "cats.coop"
+
+
+def open_models(registry: ModelRegistry) -> list:
+    """Logged models that are neither swept nor done."""
+    models = registry.client.search_logged_models([registry.experiment])
+    return [model for model in models if "vlprompt.made_by" in model.tags]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_registration_that_is_killed_leaves_a_whole_version_or_none(step, database, tmp_path):
+    def killed() -> None:
+        dying_after(step)
+        publish(open_registry(database), tmp_path / "killed", "coop", RIGHT, seed="1")
+
+    _, status = os.waitpid(forked(killed), 0)
+    assert os.WIFSIGNALED(status)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+    registry = open_registry(database)
+    made = STEPS.index(step) >= STEPS.index("create_model_version")
+    versions = registry.versions(NAME)
+    assert [version.number for version in versions] == ["1"] * made
+    for version in versions:
+        assert version.tags["seed"] == "1"
+        assert version.tags["split_sha256"] == "s"
+        assert len(registry.evidence(version)) == 5
+        assert registry.client.get_model_version(NAME, "1").description == "one"
+    named = STEPS.index(step) >= STEPS.index("set_registered_model_alias")
+    assert (registry.holder(NAME, CANDIDATE) is not None) == named
+
+    second = publish(registry, tmp_path / "second", "coop", RIGHT, seed="2")
+    assert second.number == str(1 + made)
+    assert registry.holder(NAME, CANDIDATE) == second
+    assert registry.holder(NAME, CHAMPION) is None
+    left = {model.model_id for model in open_models(registry)}
+    assert left <= {row.model_id for row in registry.client.search_model_versions("")}
+
+
+def test_two_registrations_at_once_give_two_whole_versions(database, tmp_path):
+    def one(seed: str) -> None:
+        publish(open_registry(database), tmp_path / seed, "coop", RIGHT, seed=seed)
+
+    started = [forked(lambda seed=seed: one(seed)) for seed in ("1", "2")]
+    assert [os.waitpid(process, 0)[1] for process in started] == [0, 0]
+    registry = open_registry(database)
+    versions = registry.versions(NAME)
+    assert {version.tags["seed"] for version in versions} == {"1", "2"}
+    assert {version.number for version in versions} == {"1", "2"}
+    assert all(len(registry.evidence(version)) == 5 for version in versions)
+    assert registry.holder(NAME, CANDIDATE) in versions
+    assert open_models(registry) == []
+
+
+def test_a_registration_under_way_is_not_swept(database, tmp_path):
+    """The process that made it lives: this one."""
+    registry = open_registry(database)
+    publish(registry, tmp_path / "other", "coop", RIGHT)
+    model = registry.client.create_logged_model(
+        registry.experiment,
+        tags={
+            "vlprompt.made_by": f"{os.uname().nodename} {os.getpid()}",
+            "vlprompt.registers": NAME,
+        },
+    )
+    publish(registry, tmp_path / "mine", "coop", RIGHT)
+    assert [found.model_id for found in open_models(registry)] == [model.model_id]
+
+
+def test_versions_are_found_by_their_tags_and_aliases_answer_none(database, tmp_path):
+    registry = open_registry(database)
+    assert registry.versions(NAME) == []
+    assert registry.holder(NAME, CHAMPION) is None
+    first = publish(registry, tmp_path / "1", "coop", RIGHT, contents_sha256="a")
+    publish(registry, tmp_path / "2", "coop", RIGHT, contents_sha256="b")
+    assert registry.versions(NAME, contents_sha256="a") == [first]
+    registry.nominate(first)
+    assert registry.holder(NAME, CANDIDATE) == first
+
+
+def test_without_tracking_there_is_no_registry(tmp_path):
+    off = TrackingParameters(enabled=False, experiment="tests", uri="sqlite:///mlflow.db")
+    with pytest.raises(ConfigError, match=r"tracking\.enabled is false.*set it to true"):
+        ModelRegistry.open(off, tmp_path)
