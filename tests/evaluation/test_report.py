@@ -3,11 +3,11 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from html.parser import HTMLParser
 
 import pytest
 from rich.console import Console
 
+from html_page import Page
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.evaluation.checks import group_remarks
 from vlprompt_pipeline.evaluation.headline import headline
@@ -15,37 +15,6 @@ from vlprompt_pipeline.evaluation.records import group_records, read_records
 from vlprompt_pipeline.evaluation.report import Report, write_report
 from vlprompt_pipeline.evaluation.summary import summarise
 from vlprompt_pipeline.evaluation.wording import human_bytes, plus_minus, seeds_text, signed
-
-VOID = {"meta", "link"}
-
-
-class Page(HTMLParser):
-    """Checks that elements nest and collects what a browser would see."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.attributes: list[tuple[str, str]] = []
-        self.items: list[str] = []
-        self.feed(html)
-        assert self.open == []
-
-    def handle_startendtag(self, tag, attrs):
-        self.attributes += attrs
-        self.ids += [value for name, value in attrs if name == "id"]
-
-    def handle_starttag(self, tag, attrs):
-        self.handle_startendtag(tag, attrs)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "li":
-            self.items.append(data)
 
 
 def report_of(records) -> Report:
@@ -155,6 +124,14 @@ def test_all_classes_make_a_page_without_new_classes(make_record):
 def test_no_record_is_an_error_that_names_the_problems():
     with pytest.raises(UserError, match=r"no results to report; x\.json: is not a cell record"):
         report_of({"x.json": {}})
+
+
+def test_better_is_not_said_without_a_test(twelve_methods):
+    report = report_of(twelve_methods)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(report.terminal())
+    for shown in (report.html, console.export_text()):
+        assert not re.search(r"\b(better|worse|significantly|outperform)", shown)
 
 
 def test_headline_of_a_difference_within_the_spread(two_seeds):

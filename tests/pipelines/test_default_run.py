@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 
 import pandas as pd
 import pytest
 import torch
 
-from pipelines.project import CELL, CLASSES, DATASET, PER_CLASS, Project
+from pipelines.project import CELL, CLASSES, DATASET, PER_CLASS, ROOT, Project
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
 from vlprompt_pipeline.export import load_learner
 from vlprompt_pipeline.prompts import ClassTexts
@@ -293,6 +294,21 @@ def test_what_kedro_viz_previews_is_json(finished):
                 assert json.dumps(dataset.preview())
                 shown.add(name)
     assert {"report_table", "headline_figure", "image_index", "qcoop.predictions"} <= shown
+
+
+def test_the_page_on_metrics_compares_what_a_run_left(finished, monkeypatch, capsys):
+    monkeypatch.chdir(finished.root)
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "metrics.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["base", "new"]
+    for half, line in zip(("base", "new"), lines, strict=True):
+        coop, qcoop = (
+            finished.json("07_model_output", f"{method}/metrics.json")[half]["accuracy"]
+            for method in ("coop", "qcoop")
+        )
+        assert f" {qcoop - coop:+.1f} against CoOp, " in line
 
 
 def test_every_clustering_has_a_row(finished):
