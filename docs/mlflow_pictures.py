@@ -33,12 +33,13 @@ from PIL import Image
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --disable-sync --no-first-run
     --disable-background-networking --disable-component-update --hide-scrollbars"""
 START = 60  # seconds that the server may take
-COLOURS = 64  # of a picture: pages have few
+COLOURS = 128  # of a picture: pages have few
 STATE = {
     "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
     "mlflow.workflowType_v1": "machine_learning",
     "mlflow.telemetry.enabled_v1": False,
 }
+CLOSED = ("Visualizations", "Parameters")  # parts of a comparison that are folded away
 # The browser takes its picture once every image is loaded; the proxy keeps back the image `hold`
 # until nothing has changed for three seconds.
 HEAD = """<head>
@@ -46,8 +47,11 @@ HEAD = """<head>
 <script>
     for (const [key, value] of Object.entries(%s)) localStorage.setItem(key, JSON.stringify(value));
     new Image().src = "/hold" + Math.random();
+    const closed = new Set(%s);
     let before, still = 0;
     setInterval(() => {
+        for (const part of document.querySelectorAll("[aria-expanded=true]"))
+            if (closed.delete(part.textContent.trim())) part.click();
         const now = document.getElementById("root").outerHTML;
         still = now === before && now.length > 5000 ? still + 1 : 0;
         if (still === 3) fetch("/settled");
@@ -65,8 +69,8 @@ def main(project: Path, name: str) -> None:
         sys.exit(f"there is no mlflow.db in {project}: finish a make run first")
     uri = f"sqlite:///{project / 'mlflow.db'}"
     pages = {
-        "mlflow-runs": (compared_runs(uri), "1500,760"),
-        "mlflow-model": (f"models/{name}", "1300,900"),
+        "mlflow-runs": (compared_runs(uri), "1720,1480"),
+        "mlflow-model": (f"models/{name}", "1300,1150"),
         "mlflow-version": (f"models/{name}/versions/{champion(uri, name)}", "1300,1000"),
     }
     with (
@@ -135,6 +139,7 @@ def served(uri: str, project: Path) -> Iterator[str]:
 def proxied(server: str) -> Iterator[tuple[str, threading.Event]]:
     """An address that shows the server's pages with `HEAD`, and the event of a page at rest."""
     settled = threading.Event()
+    head = (HEAD % (json.dumps(STATE), json.dumps(CLOSED))).encode()
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -156,7 +161,7 @@ def proxied(server: str) -> Iterator[tuple[str, threading.Event]]:
             with answer:
                 content = answer.read()
                 if self.path == "/":
-                    content = content.replace(b"<head>", (HEAD % json.dumps(STATE)).encode(), 1)
+                    content = content.replace(b"<head>", head, 1)
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.headers["Content-Type"] or "text/plain")
                 self.send_header("Content-Length", str(len(content)))

@@ -54,6 +54,7 @@ class Browser:
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self._call(f"{domain}.enable")
+        self._call("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def open(self, path: Path, *, width: int, height: int = 900, dark: bool = False) -> None:
         """Load a file in a window of that size."""

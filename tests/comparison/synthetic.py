@@ -99,7 +99,10 @@ def _one(
     several = protocol == "few_shot"
     family = {
         "family": f"{protocol}_vit_b16" + ("" if several else "_16shots"),
-        "title": protocol.replace("_", " ").capitalize() + (f", from {source}" if source else ""),
+        "title": protocol.replace("_", " ")
+        + (f", trained on {source}" if source else "")
+        + ("" if several else ", 16 shots")
+        + ", CLIP vit_b16",
         "protocol": protocol,
         "clip": "vit_b16",
         "weights_sha256": "a" * 64,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ SHAPES = {
     "one_method": lambda: comparison(methods={"coop": "CoOp"}, seeds=(1,)),
     "one_dataset": lambda: comparison(("base_to_new", "few_shot"), datasets=["dtd"]),
     "long_names": lambda: comparison(methods=LONG, datasets=PLACES),
+    "base_alone": lambda: only_base(comparison(("base_to_new",), datasets=["2024", "dtd"])),
     "no_tests": lambda: without_tests(comparison(("cross_dataset",))),
 }
 EVERY_CHOICE = """for (const form of document.forms) {
@@ -32,10 +34,15 @@ EVERY_CHOICE = """for (const form of document.forms) {
 }"""
 
 
+def only_base(made):
+    """Every method is bound to the classes of training."""
+    return replace(made, scores=made.scores[made.scores["metric"] == "base"])
+
+
 def without_tests(made):
     """No predictions were kept: neither intervals nor tests."""
     made.scores[["low", "high"]] = float("nan")
-    return type(made)(**{**vars(made), "pairs": made.pairs[:0]})
+    return replace(made, pairs=made.pairs[:0])
 
 
 @pytest.fixture(scope="module")

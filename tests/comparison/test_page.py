@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -70,8 +71,12 @@ def test_every_score_is_there_once_and_rounded(whole, html):
 
 def test_average_and_source_come_first_and_h_has_no_switch_of_its_mean(whole):
     base_to_new, _, cross_dataset, _ = payload(whole)["families"]
-    assert base_to_new["datasets"][:2] == ["average", "imagenet"]
-    assert cross_dataset["datasets"][:3] == ["average", "imagenet", "caltech101"]
+    assert [title for _, title in base_to_new["datasets"][:2]] == ["Average", "imagenet"]
+    assert cross_dataset["datasets"][:3] == [
+        ("average", "Average of targets"),
+        ("imagenet", "imagenet (source)"),
+        ("caltech101", "caltech101"),
+    ]
     assert base_to_new["metrics"][:3] == ["base", "new", "h"]
     assert "mean_of_h" not in base_to_new["metrics"]
     assert base_to_new["metrics"][-1] == "new_calibration_error"
@@ -98,6 +103,13 @@ def test_names_and_remarks_are_text_not_markup(html):
 
 def test_flags_are_told_with_whose_figures_have_them(html):
     assert "<dt>test-selected</dt><dd>published PromptSRC, Tip-Adapter-F: the best of" in html
+
+
+def test_methods_that_are_bound_to_their_classes_have_their_base_accuracy_shown():
+    made = comparison(("base_to_new",), datasets=["dtd"])
+    page = render(replace(made, scores=made.scores[made.scores["metric"] == "base"]))
+    assert 'name="metric" value="base" checked' in page
+    assert "No method has a figure for H." in page
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ def test_better_is_the_verdict_of_a_test_alone():
         "+25.0 points, 95 % interval +24.0 to +26.0."
     )
     assert single == (
-        "Of 4 such tests on single datasets, 0 find a method better than Zero-shot CLIP, 0 worse, "
-        "and 4 show no difference."
+        "4 paired tests against Zero-shot CLIP on single datasets: 0 better, 0 worse, "
+        "4 without a difference shown."
     )
 
 
@@ -57,7 +57,7 @@ def test_verdicts_are_counted_on_single_datasets():
     made = by_hand({"zero_shot": 70, "coop": 60, "maple": 80}, {"coop": "worse", "maple": "better"})
     _, tested, single = of_family(made, FAMILY)
     assert "finds it better: +10.0 points" in tested
-    assert "2 find a method better than Zero-shot CLIP, 2 worse, and 0 show no" in single
+    assert "2 better, 2 worse, 0 without" in single
 
 
 def test_when_zero_shot_is_the_highest_no_test_of_it_is_told():
@@ -82,6 +82,16 @@ def test_without_an_average_there_is_no_highest():
     holes = replace(made, scores=made.scores[made.scores["dataset"] != "average"])
     assert of_family(holes, FAMILY)[0] == (
         "No method has all of the 2 datasets, so none has an average."
+    )
+
+
+def test_a_flag_of_the_highest_is_told():
+    made = by_hand({"zero_shot": 70, "coop": 75, "maple": 80}, {})
+    flags = [("transductive",) if method == "maple" else () for method in made.scores["method"]]
+    flagged = replace(made, scores=made.scores.assign(flags=flags), pairs=made.pairs[:0])
+    assert of_family(flagged, FAMILY)[0] == (
+        "Highest H on average: MaPLe, 80.0 ± 0.5 % (flagged: transductive); "
+        "Zero-shot CLIP has 70.0 %."
     )
 
 

@@ -126,6 +126,14 @@ def test_no_record_is_an_error_that_names_the_problems():
         report_of({"x.json": {}})
 
 
+def test_better_is_not_said_without_a_test(twelve_methods):
+    report = report_of(twelve_methods)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(report.terminal())
+    for shown in (report.html, console.export_text()):
+        assert not re.search(r"\b(better|worse|significantly|outperform)", shown)
+
+
 def test_headline_of_a_difference_within_the_spread(two_seeds):
     assert headline(summary_of(two_seeds)) == (
         "On demo_counts, 16 shots, seeds 1, 2, CoOp has the highest H, 50.9 ± 19.3 %: "

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
+from vlprompt_pipeline.comparison.dataset_names import dataset_title, ordered_datasets
 from vlprompt_pipeline.comparison.metric_names import in_sentence, lower_is_better, metric_title
 from vlprompt_pipeline.comparison.panels import Panels
 from vlprompt_pipeline.comparison.results import AVERAGE, Comparison
@@ -52,9 +53,9 @@ def _curves(
     family: Mapping[str, object], scores: pd.DataFrame, looks: Mapping[str, Style]
 ) -> Figure:
     """A panel a dataset: the mean over seeds by shots, in a band of one standard deviation."""
-    datasets = ordered_datasets(scores, family["source"])
+    datasets = ordered_datasets(scores["dataset"], family["source"])
     panels = Panels(
-        [_dataset_title(dataset, family["source"]) for dataset in datasets],
+        [dataset_title(dataset, family["source"]) for dataset in datasets],
         title=f"{metric_title(family['ranking'])} by shots (%)",
         conditions=family["title"],
         note="lines: mean over seeds · bands: ± 1 standard deviation (population)",
@@ -99,11 +100,11 @@ def _gains(
     gains = _differences(scores, tests)
     if gains.empty:
         return None
-    datasets = ordered_datasets(gains, family["source"])
+    datasets = ordered_datasets(gains["dataset"], family["source"])
     methods = list(gains["method"].drop_duplicates())
     name = in_sentence(family["ranking"])
     panels = Panels(
-        [_dataset_title(dataset, family["source"]) for dataset in datasets],
+        [dataset_title(dataset, family["source"]) for dataset in datasets],
         title=f"From {family['source']} to the targets"
         if family["source"]
         else f"{metric_title(family['ranking'])} against zero-shot",
@@ -177,20 +178,6 @@ def _differences(scores: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
     bounds = against(tests, ZERO_SHOT)[[*keys, "method", "low", "high"]]
     others = others.drop(columns=["low", "high"]).merge(bounds, on=[*keys, "method"], how="left")
     return others.assign(difference=others["mean"] - others["mean_zero"])
-
-
-def ordered_datasets(scores: pd.DataFrame, source: str) -> list[str]:
-    """As in the scores, but first the average and then the source."""
-    return sorted(
-        scores["dataset"].drop_duplicates(),
-        key=lambda dataset: -2 * (dataset == AVERAGE) - (dataset == source),
-    )
-
-
-def _dataset_title(dataset: str, source: str) -> str:
-    if dataset == AVERAGE:
-        return "Average of targets" if source else "Average"
-    return f"{dataset} (source)" if dataset == source else dataset
 
 
 def _conditions(family: Mapping[str, object], scores: pd.DataFrame) -> str:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.comparison.metric_names import metric_title
 from vlprompt_pipeline.comparison.payload import missing_cells, payload
-from vlprompt_pipeline.comparison.results import AVERAGE, Comparison
+from vlprompt_pipeline.comparison.results import Comparison
 from vlprompt_pipeline.comparison.sentences import of_family, opening
 from vlprompt_pipeline.evaluation import wording
 from vlprompt_pipeline.evaluation.html import embedded_json, environment
@@ -22,6 +22,7 @@ _SCRIPTS = (
     "words.js",
     "elements.js",
     "axes.js",
+    "names.js",
     "bars.js",
     "sizes.js",
     "curves.js",
@@ -78,11 +79,9 @@ def _section(
     show.append(("score", "scores", True))
     return {
         "name": name,
-        "title": about["title"],
-        "conditions": wording.join(
-            [f"CLIP {about['clip']}", f"templates {about['template_set']}"]
-            + [wording.shots_text(shots) for shots in family["shots"] if not family["curves"]]
-        ),
+        "title": about["title"][:1].upper() + about["title"][1:],
+        "clip": about["clip"],
+        "templates": about["template_set"],
         "weights": about["weights_sha256"],
         "sentences": of_family(comparison, name),
         "ranking": about["ranking"],
@@ -93,25 +92,19 @@ def _section(
         "looks": looks,
         "sizes": comparison.of(name, "sizes").to_dict("records"),
         "choices": {
+            "chosen_metric": about["ranking"]
+            if about["ranking"] in family["metrics"]
+            else family["metrics"][0],
             "metrics": [(metric, metric_title(metric)) for metric in family["metrics"]],
             "shots": [(shots, shots) for shots in family["shots"]],
             "under": [(value, text) for value, text, there in under if there],
             "show": [(value, text) for value, text, there in show if there],
-            "datasets": [
-                (f"dataset:{dataset}", _dataset_title(dataset, about["source"]))
-                for dataset in family["datasets"]
-            ],
-            "chosen_dataset": f"dataset:{family['datasets'][0]}",
+            "datasets": [(f"dataset:{dataset}", title) for dataset, title in family["datasets"]],
+            "chosen_dataset": f"dataset:{family['datasets'][0][0]}",
             "methods": [(f"method:{method}", title) for method, title in titles],
             "against": [(method, title) for method, title in titles if method in compared],
         },
     }
-
-
-def _dataset_title(dataset: str, source: str) -> str:
-    if dataset != AVERAGE:
-        return dataset
-    return "Average of targets" if source else "Average"
 
 
 def _flags(scores: pd.DataFrame, meanings: dict[str, str]) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ from numbers import Real
 
 import pandas as pd
 
+from vlprompt_pipeline.comparison.dataset_names import dataset_title, ordered_datasets
 from vlprompt_pipeline.comparison.flags import MEANINGS
 from vlprompt_pipeline.comparison.metric_names import lower_is_better, metric_place, metric_title
 from vlprompt_pipeline.comparison.results import AVERAGE, Comparison
@@ -58,7 +59,7 @@ def payload(comparison: Comparison) -> dict[str, object]:
 
 
 def family(comparison: Comparison, name: str) -> dict[str, object]:
-    """One family: what it is, its choices in order, its tables."""
+    """One family: what it is, its choices in order (datasets with their titles), its tables."""
     about = comparison.families.set_index("family").loc[name]
     scores = comparison.of(name)
     return {
@@ -70,10 +71,10 @@ def family(comparison: Comparison, name: str) -> dict[str, object]:
         "ranking": about["ranking"],
         "curves": bool(about["shots"] == 0),
         "methods": _different(scores["method"]),
-        "datasets": sorted(
-            _different(scores["dataset"]),
-            key=lambda dataset: -2 * (dataset == AVERAGE) - (dataset == about["source"]),
-        ),
+        "datasets": [
+            (dataset, dataset_title(dataset, about["source"]))
+            for dataset in ordered_datasets(scores["dataset"], about["source"])
+        ],
         "metrics": sorted(set(scores["metric"]) - _HIDDEN, key=metric_place),
         "shots": sorted(_different(scores["shots"])),
         "scores": _table(scores.assign(seeds=scores["seeds"].map(seeds_text)), "scores"),

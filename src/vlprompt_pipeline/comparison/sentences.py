@@ -131,8 +131,8 @@ def _tested(tests: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
     if len(verdicts) > 1:
         better, worse, none = ((verdicts == verdict).sum() for verdict in _FOUND)
         sentences.append(
-            f"Of {len(verdicts)} such tests on single datasets, {better} find a method better than "
-            f"{reference}, {worse} worse, and {none} show no difference."
+            f"{len(verdicts)} paired tests against {reference} on single datasets: "
+            f"{better} better, {worse} worse, {none} without a difference shown."
         )
     return sentences
 

@@ -6,6 +6,8 @@ ends FINISHED, and starting one asks whether this is a Databricks notebook, at 0
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,7 +23,6 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from vlprompt_pipeline.registry.experiment import experiment_id
-from vlprompt_pipeline.registry.place import git_commit
 
 _BATCH = 1000  # metrics a call, MLflow's limit
 _REASON = 5000  # characters; MLflow's limit is 8000
@@ -51,12 +52,15 @@ class OpenRun:
     def log_outputs(self, catalog: Any, outputs: Mapping[str, str]) -> None:
         """Log outputs, each in the way the catalog names.
 
+        Metrics of a target dataset carry its name: those of `coop.dtd.target_metrics` are `dtd.…`.
+
         Raises:
             ValueError: the catalog names another way.
         """
         for name, kind in outputs.items():
             if kind == "metrics":
-                self._log_metrics(_numbers(catalog.load(name)))
+                target = "".join(f"{part}." for part in name.split(".")[1:-1])
+                self._log_metrics(_numbers(catalog.load(name), target))
             elif kind == "history":
                 self._log_metrics(_curves(catalog.load(name)))
             elif kind != "artifact":
@@ -138,14 +142,17 @@ def _origin(project: Path) -> dict[str, str]:
     tags = {"mlflow.source.name": "kedro run"}
     with suppress(KeyError, OSError):  # a container's user may have no name
         tags["mlflow.user"] = getuser()
-    if commit := git_commit(project):
-        tags["mlflow.source.git.commit"] = commit
+    if git := shutil.which("git"):
+        command = [git, "rev-parse", "HEAD"]
+        said = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+        if said.returncode == 0:
+            tags["mlflow.source.git.commit"] = said.stdout.strip()
     return tags
 
 
-def _numbers(values: Mapping[str, Any]) -> Iterator[Metric]:
+def _numbers(values: Mapping[str, Any], prefix: str) -> Iterator[Metric]:
     now = int(time.time() * 1000)
-    for key, value in flatten(values).items():
+    for key, value in flatten(values, prefix).items():
         if isinstance(value, int | float):
             yield Metric(key, float(value), now, 0)
 

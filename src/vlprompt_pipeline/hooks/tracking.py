@@ -57,10 +57,13 @@ class TrackingHook:
         tracking = self._parameters["tracking"]
         if not tracking["enabled"]:
             return
+        from vlprompt_pipeline.config import PROTOCOLS
         from vlprompt_pipeline.hooks import mlflow_store as store
 
         uri = tracking_uri(tracking["uri"], self._project)
-        logged = {k: v for k, v in self._parameters.items() if k not in _NOT_LOGGED}
+        other_protocols = {*PROTOCOLS} - {self._parameters["protocol"]}
+        silent = _NOT_LOGGED | other_protocols
+        logged = {k: v for k, v in self._parameters.items() if k not in silent}
         try:
             self._run = store.open_parent(
                 uri,
@@ -105,8 +108,8 @@ class TrackingHook:
                     marks = {
                         "method": method,
                         **tags,
-                        **_prompt_tag(method, outputs, catalog),
                         **_made_with(catalog, method),
+                        **_prompt_hash(catalog, method, outputs),
                     }
                     child = run.open_child(method, marks, settings)
                     with child.ended():
@@ -153,7 +156,7 @@ def _made_with(catalog: Any, method: str) -> dict[str, str]:
     }
 
 
-def _prompt_tag(method: str, outputs: dict[str, str], catalog: Any) -> dict[str, str]:
+def _prompt_hash(catalog: Any, method: str, outputs: dict[str, str]) -> dict[str, str]:
     """The hash by which a registered model finds the run that its prompt comes from."""
     name = f"{method}.packed_prompt"
     if name not in outputs:

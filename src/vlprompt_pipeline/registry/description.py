@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
 from vlprompt_pipeline.evaluation.records import CellRecord, MethodResult
@@ -16,6 +17,7 @@ from vlprompt_pipeline.evaluation.wording import (
 )
 from vlprompt_pipeline.registry.contents import Contents
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION
+from vlprompt_pipeline.reproducibility.environment import code_state
 
 _CLASSES = 5  # class names shown
 _USE = """```python
@@ -57,16 +59,17 @@ def describe(contents: Contents, beside: Sequence[MethodResult]) -> str:
         [
             f"{contents.result.title} for {data}: {readable(cell.protocol)}, "
             f"{shots_text(cell.shots)}, seed {cell.seed}, CLIP {cell.clip}.",
-            _results(contents, beside),
+            _results(contents, beside) + _among_all(contents),
             f"Tells apart {len(names)} classes ({shown}), {others}:",
             _USE.format(name=contents.name, alias=CANDIDATE, more=_OWN if bound else _ANY),
         ]
     )
 
 
-def version_tags(contents: Contents, commit: str | None, digest: str) -> dict[str, str]:
-    """Scores, sizes and the hashes of everything they depend on."""
+def version_tags(contents: Contents, digest: str) -> dict[str, str]:
+    """Scores, sizes and the hashes of everything they depend on; the commit is of today's code."""
     cell, result = contents.record.cell, contents.result
+    code = code_state(Path(__file__).parent)
     not_shown = {"targets", "template_set", "code_version", "random_split"}
     tags = {
         **scores(contents.record, result),
@@ -77,7 +80,7 @@ def version_tags(contents: Contents, commit: str | None, digest: str) -> dict[st
         "prompt_sha256": hashlib.sha256(contents.packed).hexdigest(),
         "contents_sha256": digest,
         "code_version": cell.code_version,
-        "git_commit": commit,
+        "git_commit": code.commit and code.commit + " and changes" * bool(code.dirty),
     }
     return {
         key: f"{value:.2f}" if isinstance(value, float) else str(value)
@@ -97,6 +100,15 @@ def scores(record: CellRecord, result: MethodResult) -> dict[str, float]:
     return {"H": harmonic_mean(base, new), "base": base, "new": new}
 
 
+def _among_all(contents: Contents) -> str:
+    """The table is among the classes of each half; a call without names is among all of them."""
+    found = contents.result.generalised
+    if found is None:
+        return ""
+    base, new = one_decimal(found.base.accuracy), one_decimal(found.new.accuracy)
+    return f"\n\nAmong all classes together: {base} % of base and {new} % of new images are right."
+
+
 def _results(contents: Contents, beside: Sequence[MethodResult]) -> str:
     """A Markdown table with the highest score on top, this version's row in bold."""
     columns = ["H", "base", "new"] if contents.record.classes.new else ["accuracy"]
@@ -110,9 +122,7 @@ def _results(contents: Contents, beside: Sequence[MethodResult]) -> str:
             cells = [f"**{cell}**" for cell in cells]
         rows.append((own.get(columns[0], -1.0), cells))
     rows.sort(key=lambda row: -row[0])
-    lines = [
-        ["method", *(f"{column} %" for column in columns), "file"],
-        ["---"] + ["---:"] * (len(columns) + 1),
-        *(cells for _, cells in rows),
-    ]
-    return "\n".join(f"| {f'{_SPACE} | '.join(line)} |" for line in lines)
+    head = ["method", *(f"{column} %" for column in columns), "file"]
+    under = ["---"] + ["---:"] * (len(columns) + 1)
+    lines = [f"{_SPACE} | ".join(line) for line in (head, *(cells for _, cells in rows))]
+    return "\n".join(f"| {line} |" for line in (lines[0], " | ".join(under), *lines[1:]))

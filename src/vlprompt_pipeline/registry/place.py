@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from pathlib import Path
 
 
@@ -14,13 +12,3 @@ def tracking_uri(configured: str, project: Path) -> str:
     scheme, _, path = uri.partition(":///")
     relative = scheme == "sqlite" and not path.startswith("/")
     return f"sqlite:///{project / path}" if relative else uri
-
-
-def git_commit(project: Path) -> str | None:
-    """The commit that is checked out in the project's folder, none without git."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-    command = [git, "rev-parse", "HEAD"]
-    said = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    return said.stdout.strip() if said.returncode == 0 else None

@@ -51,7 +51,6 @@ def register(
     clip: FrozenClip,
     beside: Sequence[MethodResult],
     check_images: int,
-    commit: str | None,
 ) -> Registered:
     """Make a version and the candidate of its name; a version that holds the same is found again.
 
@@ -62,7 +61,6 @@ def register(
         clip: that it was evaluated with.
         beside: results of other methods, for its page.
         check_images: test images to try it on.
-        commit: of the code.
 
     Raises:
         UserError: it does not do what was evaluated, or MLflow refuses.
@@ -82,7 +80,7 @@ def register(
             evaluated.images,
             check_images,
         )
-        tags = version_tags(contents, commit, digest)
+        tags = version_tags(contents, digest)
         draft = Draft(
             name=contents.name,
             folder=folder,

@@ -6,14 +6,14 @@ const barScale = (values, [start, end]) => {
 };
 
 const barOf = (svg, along, y, thick, { value, low, high, row }) => {
-  const { colour } = given.methods[row.method];
   const [from, to] = [along(Math.min(0, value)), along(Math.max(0, value))];
-  svg.append(draw("rect", { x: from, y: y - thick / 2, width: Math.max(to - from, 0.5), height: thick, style: `fill:${colour}`, class: "bar" }));
+  const place = { x: from, y: y - thick / 2, width: Math.max(to - from, 0.5), height: thick };
+  svg.append(draw("rect", { ...place, style: `fill:${colourOf(row.method)}`, class: "bar" }));
   if (low !== null) svg.append(lineOf(along(low), y, along(high), y, "whisker"));
   svg.append(markOf(row.method, along(value), y, row.flags.length > 0));
 };
 const figureOf = (chosen, value) => chosen.show === "difference" ? signed(value) : one(value);
-const better = metric => given.metrics[metric].lower ? (a, b) => a.value - b.value : (a, b) => b.value - a.value;
+const bestFirst = metric => given.metrics[metric].lower ? (a, b) => a.value - b.value : (a, b) => b.value - a.value;
 
 // One row a bar, its name to the left or, where it is narrow, above; the best first.
 const drawRanking = (box, family, chosen) => {
@@ -21,7 +21,7 @@ const drawRanking = (box, family, chosen) => {
   const places = byMethod === null
     ? family.datasets.map(dataset => ({ dataset, method: chosen.bars.slice("method:".length) }))
     : chosen.methods.map(method => ({ dataset: byMethod, method }));
-  const rows = places.map(what => valueOf(family, chosen, what)).filter(Boolean).sort(better(chosen.metric));
+  const rows = places.map(what => valueOf(family, chosen, what)).filter(Boolean).sort(bestFirst(chosen.metric));
   if (!rows.length) return nothingIn(box);
   const name = ({ row }) => byMethod === null ? datasetTitle(family, row.dataset) : titleOf(row.method);
   const width = box.clientWidth, narrow = width < 460, step = narrow ? 38 : 26;
@@ -46,7 +46,7 @@ const drawRanking = (box, family, chosen) => {
   });
 };
 
-// A panel a dataset with the same scale for all: the source first, then where its prompts go.
+// A panel a dataset with the same scale for all: the average, then the source, then where its prompts go.
 const drawPanels = (box, family, chosen) => {
   const panels = family.datasets.map(dataset => {
     const methods = chosen.methods.filter(method => chosen.show === "score" || method !== given.zero_shot);
@@ -66,8 +66,9 @@ const drawPanels = (box, family, chosen) => {
       group.append(textOf(width - 1, place * step + 13, figureOf(chosen, row.value), { class: "end" }));
       svg.append(group);
     });
-    const role = dataset === family.source ? "source" : isAverage(dataset) ? "average" : "";
-    return make("div", { class: `panel ${role}` }, make("h4", {}, (family.source && !role ? "→ " : "") +
-      datasetTitle(family, dataset) + (role === "source" ? ", trained on" : "")), svg);
+    const role = dataset === family.source ? "source" : isAverage(dataset) ? "average" : "target";
+    const title = datasetTitle(family, dataset);
+    const heading = family.source && role === "target" ? `→\u00a0${title}` : title;
+    return make("div", { class: `panel ${role}` }, make("h4", {}, ...breakable(heading)), svg);
   }));
 };

@@ -5,22 +5,24 @@ const expand = ({ columns, rows }) =>
 const keyOf = (...parts) => parts.join("\n");
 const groupedBy = (rows, key) => {
   const groups = new Map();
-  for (const row of rows) groups.set(key(row), [...(groups.get(key(row)) ?? []), row]);
+  for (const row of rows) groups.get(key(row))?.push(row) ?? groups.set(key(row), [row]);
   return groups;
 };
 
 for (const family of given.families) {
-  family.index = new Map(expand(family.scores).map(row => [keyOf(row.dataset, row.shots, row.method, row.metric), row]));
+  family.titles = Object.fromEntries(family.datasets);
+  family.datasets = family.datasets.map(([dataset]) => dataset);
+  const scores = expand(family.scores);
+  family.index = new Map(scores.map(row => [keyOf(row.dataset, row.shots, row.method, row.metric), row]));
   family.sizeOf = new Map(expand(family.sizes).map(row => [row.method, row]));
   family.tests = groupedBy(expand(family.pairs), row => keyOf(row.shots, row.metric));
-  family.flags = groupedBy([...family.index.values()].filter(row => row.flags.length), row => row.method);
+  family.flags = groupedBy(scores.filter(row => row.flags.length), row => row.method);
 }
 const missingCells = expand(given.missing);
 
 const titleOf = method => given.methods[method].title;
 const isAverage = dataset => dataset === given.average;
-const datasetTitle = (family, dataset) =>
-  isAverage(dataset) ? (family.source ? "Average of targets" : "Average") : dataset;
+const datasetTitle = (family, dataset) => family.titles[dataset];
 
 // The row of a score, if there is one; `what` may name other values than those chosen.
 const scoreOf = (family, chosen, what) => {
@@ -44,7 +46,8 @@ const testsAgainst = (family, chosen, method) => {
 // A score, or its difference to zero-shot with the bounds of the paired test where there was one.
 const valueOf = (family, chosen, what) => {
   const row = scoreOf(family, chosen, what);
-  if (!row || chosen.show !== "difference") return row && { row, value: row.mean, low: row.low, high: row.high };
+  if (!row) return null;
+  if (chosen.show !== "difference") return { row, value: row.mean, low: row.low, high: row.high };
   const zero = scoreOf(family, chosen, { ...what, method: given.zero_shot });
   const test = testsAgainst(family, chosen, given.zero_shot)
     .find(one => one.method === row.method && one.dataset === row.dataset);

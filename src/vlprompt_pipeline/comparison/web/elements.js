@@ -7,6 +7,8 @@ const filled = (element, attributes, children) => {
 const make = (tag, attributes = {}, ...children) => filled(document.createElement(tag), attributes, children);
 const draw = (tag, attributes = {}, ...children) =>
   filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+// Names of datasets may be broken behind their underscores.
+const breakable = text => text.split(/(?<=_)/).flatMap((part, place) => place ? [make("wbr"), part] : [part]);
 
 const told = new WeakMap();
 const telling = (element, lines) => { told.set(element, lines); return element; };
@@ -27,7 +29,9 @@ for (const kind of ["pointerover", "focusin", "click"]) {
   document.addEventListener(kind, event => {
     let element = event.target;
     while (element && !told.has(element)) element = element.parentElement;
-    element ? showTip(element) : hideTip();
+    if (element) showTip(element);
+    // A pointer that lies elsewhere does not silence what the keyboard asked for.
+    else if (kind !== "pointerover" || !told.has(document.activeElement)) hideTip();
   });
 }
 document.addEventListener("keydown", event => { if (event.key === "Escape") hideTip(); });
@@ -39,15 +43,20 @@ const MARKS = {
   "^": "M0-5 L4.6 3.6 H-4.6Z",
   o: "M-4.3 0 A4.3 4.3 0 1 1 4.3 0 A4.3 4.3 0 1 1 -4.3 0Z",
 };
+const colourOf = method => given.methods[method].colour;
 const markOf = (method, x, y, hollow = false) => {
-  const { colour, marker } = given.methods[method];
-  const paint = hollow ? `fill:var(--paper);stroke:${colour};stroke-width:1.6` : `fill:${colour};stroke:var(--paper)`;
-  return draw("path", { d: MARKS[marker], transform: `translate(${x} ${y})`, style: paint });
+  const paint = hollow
+    ? `fill:var(--paper);stroke:${colourOf(method)};stroke-width:1.6`
+    : `fill:${colourOf(method)};stroke:var(--paper)`;
+  const shape = MARKS[given.methods[method].marker];
+  return draw("path", { d: shape, transform: `translate(${x} ${y})`, style: paint });
 };
 const lineOf = (x1, y1, x2, y2, style) => draw("path", { d: `M${x1} ${y1} L${x2} ${y2}`, class: style });
 const textOf = (x, y, text, attributes = {}) => draw("text", { x, y, ...attributes }, text);
 const shorten = (text, room) => {
-  while (text.textContent.length > 2 && text.getComputedTextLength() > room) text.textContent = `${text.textContent.slice(0, -2)}…`;
+  while (text.textContent.length > 2 && text.getComputedTextLength() > room) {
+    text.textContent = `${text.textContent.slice(0, -2)}…`;
+  }
 };
 const canvasOf = (width, height, label) =>
   draw("svg", { role: "img", "aria-label": label, viewBox: `0 0 ${width} ${height}`, width, height });

@@ -21,14 +21,16 @@ const shotsText = shots => shots === 1 ? "1 shot" : `${shots} shots`;
 // What is told of a score on demand, a line each; the first is a heading.
 const scoreLines = (family, row) => {
   const lines = [`${titleOf(row.method)}, ${datasetTitle(family, row.dataset)}: ${given.metrics[row.metric].title}`];
-  const spread = row.n_seeds > 1 ? ` ± ${two(row.std)} (of the population; sample: ${two(row.sample_std)})` : "";
-  lines.push(`${two(row.mean)} %${spread}, ${row.seeds}${family.curves ? `, ${shotsText(row.shots)}` : ""}`);
+  const spread = ` ± ${two(row.std)} (of the population; sample: ${two(row.sample_std)})`;
+  const shots = family.curves ? `, ${shotsText(row.shots)}` : "";
+  lines.push(`${two(row.mean)} %${row.n_seeds > 1 ? spread : ""}, ${row.seeds}${shots}`);
   if (row.low !== null) lines.push(`95 % interval ${two(row.low)} to ${two(row.high)}`);
   if (row.images) lines.push(`${whole(row.images)} test images`);
   if (row.published !== null) {
     const sides = { yes: "inside the stated variation", no: "outside the stated variation" };
-    const spread = row.published_std === null ? "" : ` ± ${two(row.published_std)}`;
-    lines.push(`Published: ${two(row.published)}${spread}; ours ${signed(row.delta)}, ${sides[row.inside] ?? "no variation stated"}`);
+    const stated = row.published_std === null ? "" : ` ± ${two(row.published_std)}`;
+    const side = sides[row.inside] ?? "no variation stated";
+    lines.push(`Published: ${two(row.published)}${stated}; ours ${signed(row.delta)}, ${side}`);
     lines.push(`Source: ${row.published_source}`);
     for (const flag of row.published_flags) lines.push(`Published figure ${flag}: ${given.flags[flag]}`);
   }

@@ -14,7 +14,6 @@ from vlprompt_pipeline.config import ExportParameters, TrackingParameters
 from vlprompt_pipeline.evaluation.records import CellRecord
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
 from vlprompt_pipeline.registry.config import RegistryParameters
-from vlprompt_pipeline.registry.place import git_commit
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +70,6 @@ def register_method(
         clip,
         [result for other in finished for result in CellRecord.model_validate(other).methods],
         how.check_images,
-        git_commit(project),
     )
     what = f"{done.checked} test images labelled as evaluated" if done.new else "nothing new in it"
     logger.info("%s is the candidate (%s)", done.version, what)
