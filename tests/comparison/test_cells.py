@@ -102,6 +102,14 @@ def test_predictions_without_a_record_are_named_and_missing():
     assert row["reason"] == "there are predictions, but no record: the run was cut short"
 
 
+def test_other_predictions_are_no_cells():
+    disk = base_to_new()
+    disk.predictions["my_model/folder"] = disk.predictions[COOP]
+    comparison = disk.compare()
+    assert comparison.remarks == ()
+    assert comparison.missing.empty
+
+
 def test_broken_predictions_of_a_target_leave_the_source():
     disk = base_to_new(seeds=(1,))
     place = disk.add(

@@ -106,6 +106,8 @@ def test_marks_and_flags_are_explained(tables):
     own = " ".join(tables["base_to_new_demo_16shots"].notes)
     assert "linear_probe: validation-selected (settings or the last step chosen" in own
     assert "published figure" not in own
+    assert "↑ better" in own
+    assert "↑" not in notes, "nothing was compared"
 
 
 def check_latex(text: str) -> int:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
-from pipelines.project import CELL, Project
+from pipelines.project import CELL, ROOT, Project
+from vlprompt_pipeline.comparison.cells import COLUMNS
 
 STAGE = ("benchmark_report",)
 FILES = {
@@ -64,6 +66,11 @@ def test_a_finished_cell_becomes_tables(copied, capsys):
     printed = capsys.readouterr().out
     assert "base to new, 4 shots, CLIP demo" in printed
     assert "data/08_reporting/benchmark/tables.tex" in printed
+
+
+def test_only_the_columns_that_are_used_are_read():
+    entries = yaml.safe_load((ROOT / "conf/base/catalog_benchmark_report.yml").read_text())
+    assert tuple(entries["all_predictions"]["dataset"]["load_args"]["columns"]) == COLUMNS
 
 
 def test_broken_and_absent_files_do_not_stop_the_report(copied):

@@ -107,6 +107,11 @@ class _Rows:
         against = tests[tests["against"] == ZERO_SHOT].to_dict("records")
         self._verdicts = {tuple(row[k] for k in key): row["verdict"] for row in against}
 
+    @property
+    def tested(self) -> bool:
+        """Whether anything was compared with zero-shot."""
+        return bool(self._verdicts)
+
     def has(self, metrics: Sequence[str]) -> bool:
         return bool(self.table["metric"].isin(metrics).any())
 
@@ -117,10 +122,8 @@ class _Rows:
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """The average first, where there is one."""
-        found = dict.fromkeys(self.table["dataset"])
-        first = [AVERAGE] if AVERAGE in found else []
-        return (*first, *(name for name in found if name != AVERAGE))
+        """The average first, where there is one, then by name."""
+        return tuple(sorted(set(self.table["dataset"]), key=lambda name: (name != AVERAGE, name)))
 
     @property
     def shots(self) -> tuple[int, ...]:
@@ -168,7 +171,9 @@ def _halves(family: Mapping[str, object], rows: _Rows, metrics: Sequence[str]) -
 
 def _targets(family: Mapping[str, object], rows: _Rows) -> TextTable:
     source, shots = family["source"], family["shots"]
-    others = [name for name in rows.datasets if name not in (source, AVERAGE)]
+    others = [
+        name for name in dict.fromkeys(rows.table["dataset"]) if name not in (source, AVERAGE)
+    ]
     places = [(dataset, shots) for dataset in (source, *others, AVERAGE)]
     return TextTable(
         name=family["family"],
@@ -218,10 +223,11 @@ def _notes(rows: _Rows) -> tuple[str, ...]:
     notes = [f"Percent, mean ± population standard deviation over seeds ({over}); bold: highest."]
     if table["dataset"].eq(AVERAGE).any() and table["metric"].eq("h").any():
         notes.append("H of the average is that of average base and new accuracy, as published.")
-    notes.append(
-        "↑ better, ↓ worse than zero-shot on the same test images (paired test, p ≤ 0.05 after "
-        "Holm's adjustment)."
-    )
+    if rows.tested:
+        notes.append(
+            "↑ better, ↓ worse than zero-shot on the same test images (paired test, p ≤ 0.05 after "
+            "Holm's adjustment)."
+        )
     if table["delta"].notna().any():
         notes.append("In parentheses: difference to the published figure.")
     return (*notes, *_flags(rows))

@@ -24,6 +24,7 @@ from vlprompt_pipeline.evaluation.average_statistics import (
     draw_h,
     paired_bootstrap,
 )
+from vlprompt_pipeline.evaluation.records import ZERO_SHOT
 from vlprompt_pipeline.evaluation.statistics import (
     Paired,
     compare_accuracy,
@@ -79,10 +80,10 @@ def pairs(family: Family, against: Sequence[str]) -> tuple[list[Row], list[str]]
 
 
 def _couples(known: Sequence[Place], against: Sequence[str]) -> Iterator[tuple[Place, str]]:
-    """Each two methods once."""
+    """Each two methods once; what is compared with zero-shot is never turned around."""
     there = set(known)
     done: set[frozenset[Place]] = set()
-    for other in against:
+    for other in sorted(against, key=lambda name: name != ZERO_SHOT):
         for place in known:
             partner = place._replace(method=other)
             couple = frozenset((place, partner))

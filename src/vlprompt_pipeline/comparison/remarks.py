@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from vlprompt_pipeline.comparison.cells import place_of
 from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
 from vlprompt_pipeline.comparison.families import Family
+from vlprompt_pipeline.comparison.grid import Coordinates
 from vlprompt_pipeline.evaluation.checks import group_remarks, mixed_remarks
 from vlprompt_pipeline.evaluation.records import CellRecord, Group, Problem, group_records
 from vlprompt_pipeline.evaluation.wording import join, readable, shots_text
@@ -58,7 +59,8 @@ def _without_record(
 ) -> list[str]:
     known = {place_of(record.cell, one.method) for record in records for one in record.methods}
     known |= {problem.name for problem in problems}
-    alone = sorted(name for name in predictions if name.split("/targets/")[0] not in known)
+    cells = {name.split("/targets/")[0] for name in predictions} - known
+    alone = sorted(name for name in cells if Coordinates.of_place(name))
     if not alone:
         return []
     return [f"Left out: {_some(alone)}, predictions without a record; run their cells again."]
