@@ -128,7 +128,7 @@ def test_pipelines_and_catalog_know_each_other(pipelines):
         datasets = {name for name in pipeline.datasets() if not name.startswith("params:")}
         used |= {entry_of(name) for name in datasets - {"parameters"}}
     in_memory = {"demo_pool", "demo_clip_trained", "analysis_plan", "finished_records"}
-    in_memory |= {"{method}.comparison"}
+    in_memory |= {"{method}.comparison", "benchmark_comparison"}
     made_again = {name for name in used if name.startswith("again_")}
     assert used - set(entries) - made_again == in_memory
     assert set(entries) - used == set()
@@ -191,6 +191,14 @@ def test_every_result_of_a_cell_has_the_cell_in_its_path():
                 .startswith("clip_a/set_a/few_shot/shots3/seed7/")
             ), name
             assert any("{method}" in part for part in parts) or name == "checkpoint_folder"
+
+
+def test_what_paths_are_made_of_is_said_once():
+    """Kedro reads all catalog files as one: a second `_cell` would silently hold in all of them."""
+    said: list[str] = []
+    for path in CONF.rglob("catalog*.yml"):
+        said += [key for key in yaml.safe_load(path.read_text()) if key.startswith("_")]
+    assert sorted(said) == sorted(set(said))
 
 
 def test_other_halves_stand_in_paths_of_their_own():

@@ -10,7 +10,15 @@ import yaml
 from torch.nn import functional as F
 
 from vlprompt_pipeline.export import load_learner, pack, pack_learner
-from vlprompt_pipeline.prompts import ClassTexts, build_learner, registry, resolve_recipe
+from vlprompt_pipeline.prompts import (
+    ClassTexts,
+    Situation,
+    build_learner,
+    recipes_in,
+    registry,
+    resolve_recipe,
+)
+from vlprompt_pipeline.prompts.cases import overlay
 from vlprompt_pipeline.training import CachedViews, train
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +41,21 @@ def test_the_python_api_page(tmp_path, monkeypatch, capsys):
     assert (names["head"].logits(features) == names["prompt"].logits(features)).all()
     rows = names["trained"].prompt_tensors()["context"]
     assert all(len(row.unique()) <= 16 for row in rows)
+
+
+def test_the_cases_of_the_page_on_methods():
+    page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    entry = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])["coop"]
+    conf = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
+    coop = overlay(conf["coop"], entry)
+
+    def found(*situation: str | int) -> tuple[int, int]:
+        recipe = resolve_recipe("coop", recipes_in(Situation(*situation), {"coop": coop}))
+        return recipe.prompt.length, recipe.training.epochs
+
+    assert found("base_to_new", "dtd", 4) == (4, 200)
+    assert found("few_shot", "dtd", 4) == (16, 100)
+    assert found("few_shot", "imagenet", 4) == (16, 50)
 
 
 def test_the_page_on_adding_a_method(tiny_clip, monkeypatch):

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -35,6 +36,14 @@ def _safe_in_paths(name: str) -> str:
 Protocol = Literal["base_to_new", "few_shot", "cross_dataset", "domain_generalisation"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 DatasetName = Annotated[str, AfterValidator(_safe_in_paths)]
+
+
+def _several(value: Any) -> Any:
+    return tuple(str(value).split("+")) if isinstance(value, (str, int, float)) else value
+
+
+Several = BeforeValidator(_several)
+"""A list, or on the command line its items joined by `+`."""
 
 
 class Parameters(BaseModel):
@@ -230,6 +239,7 @@ class RunParameters(Parameters):
     recipes: dict[Slug, dict[str, Any]]
     demo_pretraining: dict[str, Any] = {}
     analysis: dict[str, Any] = {}
+    benchmark_report: dict[str, Any] = {}
     registry: dict[str, Any] = {}
     prediction: dict[str, Any] = {}
 

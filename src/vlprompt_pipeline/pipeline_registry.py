@@ -25,6 +25,7 @@ APART = (
     "few_shot_sets",
     "demo_pretraining",
     "analysis",
+    "benchmark_report",
     "verify",
     "register",
     "promote",

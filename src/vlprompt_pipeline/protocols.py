@@ -49,7 +49,7 @@ def require_protocol(pipelines: Sequence[str], protocol: str) -> None:
         )
 
 
-def of_pipelines(pipelines: Sequence[str], given: Values, parameters: RunParameters) -> Values:
+def with_protocol(pipelines: Sequence[str], given: Values, parameters: RunParameters) -> Values:
     """What is `given`, and what the protocol's pipeline among these adds: dataset and shots.
 
     Raises:

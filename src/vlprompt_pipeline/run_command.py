@@ -10,7 +10,7 @@ from kedro.framework.startup import ProjectMetadata
 from yaml import YAMLError
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.protocols import configured, of_pipelines, protocol_among
+from vlprompt_pipeline.protocols import configured, protocol_among, with_protocol
 
 
 @click.pass_obj
@@ -20,7 +20,7 @@ def _run(metadata: ProjectMetadata, /, **options: Any) -> Any:
         if protocol_among(pipelines):
             given = options["params"]
             conf = configured(metadata.project_path, options["conf_source"], options["env"], given)
-            options["params"] = of_pipelines(pipelines, given, conf)
+            options["params"] = with_protocol(pipelines, given, conf)
     except (UserError, YAMLError) as error:
         raise click.ClickException(str(error)) from None
     return kedro_run.callback(**options)

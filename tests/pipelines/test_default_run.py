@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 
 import pandas as pd
@@ -278,7 +279,8 @@ def _assert_same_results(one: Project, other: Project) -> None:
         for layer, names in PER_METHOD.items():
             for name in names:
                 path = f"{method}/{name}"
-                assert one.path(layer, path).read_bytes() == other.path(layer, path).read_bytes()
+                same = one.path(layer, path).read_bytes() == other.path(layer, path).read_bytes()
+                assert same, path
 
 
 def test_what_kedro_viz_previews_is_json(finished):
@@ -294,18 +296,19 @@ def test_what_kedro_viz_previews_is_json(finished):
     assert {"report_table", "headline_figure", "image_index", "qcoop.predictions"} <= shown
 
 
-def test_the_notebook_runs_on_what_a_run_left(finished, monkeypatch):
+def test_the_page_on_metrics_compares_what_a_run_left(finished, monkeypatch, capsys):
     monkeypatch.chdir(finished.root)
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    notebook = json.loads((ROOT / "notebooks" / "what_a_run_left.ipynb").read_text())
-    names: dict = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == [], "results are not committed"
-            exec(compile("".join(cell["source"]), "notebook", "exec"), names)
-    assert set(names["histories"]) == set(METHODS)
-    assert set(names["change"].columns) == {"coop", "qcoop"}
-    assert len(names["by_class"]) == CLASSES // 2
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "metrics.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["base", "new"]
+    for half, line in zip(("base", "new"), lines, strict=True):
+        coop, qcoop = (
+            finished.json("07_model_output", f"{method}/metrics.json")[half]["accuracy"]
+            for method in ("coop", "qcoop")
+        )
+        assert f" {qcoop - coop:+.1f} against CoOp, " in line
 
 
 def test_every_clustering_has_a_row(finished):

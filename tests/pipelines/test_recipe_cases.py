@@ -15,7 +15,7 @@ recipes:
       - when: {protocol: [base_to_new], shots: [4]}
         prompt: {length: 2, init: null}
       - when: {dataset: [demo_counts]}
-        training: {lr: 0.01}
+        training: {lr: 0.01, epochs: 9}
       - when: {protocol: [few_shot]}
         prompt: {length: 8}
 """
@@ -44,14 +44,6 @@ def test_the_cases_that_hold_are_trained_stored_recorded_and_logged(with_cases, 
     assert child.data.params["prompt.length"] == "2"
     assert child.data.params["training.lr"] == "0.01"
     assert child.data.params["tuned_per_dataset"] == "True"
-
-
-def test_the_command_line_wins_over_a_case(with_cases):
-    asked = {"coop": {"training": {"lr": 0.5}}}
-    with_cases.run({"methods": ["coop"], "recipes": asked}, stages=("cell",))
-    prompt = TrainedPrompt.load(with_cases.path("06_models", "coop/prompt.safetensors"))
-    recipe = prompt.resolved_recipe()
-    assert (recipe.prompt.length, recipe.training.lr) == (2, 0.5)
 
 
 def test_a_wrong_case_ends_the_run_before_it_starts(with_cases):

@@ -14,9 +14,11 @@ from urllib.request import urlopen
 import mlflow
 import pytest
 import torch
+from kedro.io import DataCatalog, MemoryDataset
 from mlflow.entities import Run
 
 from pipelines.project import Project
+from vlprompt_pipeline.hooks.mlflow_store import open_parent
 
 METHODS = ["zero_shot", "coop"]
 ON = {"tracking": {"enabled": True}, "methods": METHODS}
@@ -48,7 +50,9 @@ def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):
     assert parent.info.run_name == "demo_counts 4 shots seed 1"
     assert parent.data.params["clip.name"] == "demo"
     assert parent.data.params["features.views"] == "2"
-    assert not [name for name in parent.data.params if name.startswith("recipes")]
+    assert parent.data.params["base_to_new.base_share"] == "0.5"
+    others = ("recipes", "few_shot.", "cross_dataset.", "domain_generalisation.")
+    assert not [name for name in parent.data.params if name.startswith(others)]
     client = mlflow.MlflowClient()
     kept = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert {"report.html", "report.csv", "headline.png", "few_shot_set.json"} <= kept
@@ -61,9 +65,14 @@ def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):
         sizes = project.json("06_models", f"{method}/sizes.json")
         assert child.data.metrics["harmonic_mean"] == metrics["harmonic_mean"]
         assert child.data.metrics["new.accuracy"] == metrics["new"]["accuracy"]
+        together = metrics["generalised"]
+        assert child.data.metrics["generalised.harmonic_mean"] == together["harmonic_mean"]
+        top5 = child.data.metrics["generalised.new.top5_accuracy"]
+        assert top5 == together["new"]["top5_accuracy"]
         assert child.data.metrics["file_bytes"] == sizes["file_bytes"]
         files = {file.path for file in client.list_artifacts(child.info.run_id)}
-        assert {"prompt.safetensors", "prompt.vlp", "history.csv", "reproducibility.json"} <= files
+        assert {"prompt.safetensors", "prompt.vlp", "history.csv"} <= files
+        assert {"reproducibility.json", "per_class.parquet"} <= files
         assert child.data.tags["made.torch"] == torch.__version__
     curve = client.get_metric_history(by_method["coop"].info.run_id, "epoch.loss")
     assert [point.step for point in curve] == [0, 1, 2]
@@ -73,6 +82,20 @@ def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):
     assert failed.info.status == "FAILED"
     assert failed.data.tags["error"] == message[: len(failed.data.tags["error"])]
     assert mlflow.active_run() is None
+
+
+def test_metrics_of_targets_are_told_apart(tmp_path):
+    catalog = DataCatalog(
+        {
+            f"coop.{name}.target_metrics": MemoryDataset({"target": {"accuracy": accuracy}})
+            for name, accuracy in {"dtd": 40.0, "demo_flags": 70.0}.items()
+        }
+    )
+    run = open_parent(f"sqlite:///{tmp_path / 'mlflow.db'}", "vlprompt", tmp_path, "run", {}, {})
+    with run.ended():
+        run.log_outputs(catalog, dict.fromkeys(catalog.filter(), "metrics"))
+    metrics = run.client.get_run(run.run_id).data.metrics
+    assert metrics == {"dtd.target.accuracy": 40.0, "demo_flags.target.accuracy": 70.0}
 
 
 def test_it_can_be_off(finished):

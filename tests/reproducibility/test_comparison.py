@@ -89,8 +89,8 @@ def test_answers_and_metrics_that_differ_are_counted_and_named():
     told = compared.told()
     assert "3 of 4 answers equal" in told
     assert "demo.base.accuracy: 75 then, 50 now" in told
-    assert told.endswith("1 more of the metrics differ")
-    assert "not made again with the same answers. Between" in verify(compared).text()
+    assert told.endswith("other metrics: 1 differ")
+    assert "not made again with the same answers.\n" in verify(compared).text()
 
 
 def test_an_image_that_is_missing_is_a_different_answer():
@@ -122,7 +122,7 @@ def test_what_differs_between_the_runs_is_told_only_where_it_may_matter():
     other = verify(compare(changed, packed=b"other"))
     assert "  parameters.features.views: 2 then, 3 now" in other.text().splitlines()
     told = verify(compare(packed=b"other")).text()
-    assert "not made again bit for bit, but every answer is the same. Between" in told
+    assert "not made again bit for bit, but every answer is the same.\n" in told
     assert told.endswith("something is not deterministic")
 
 

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from vlprompt_pipeline.config import Parameters
+from vlprompt_pipeline.config import Parameters, Several
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parametrizations.codebooks import QuantizerName
 from vlprompt_pipeline.prompts import get_method, resolve_recipe
 
-
-def _several(value: Any) -> Any:
-    """A list, or on the command line its items joined by `+`."""
-    return tuple(str(value).split("+")) if isinstance(value, (str, int, float)) else value
-
-
-Several = BeforeValidator(_several)
 Bits = Annotated[int, Field(ge=1, le=8)]
 Strength = Annotated[float, Field(gt=0)]
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import pandas as pd
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.analysis.captions import Conditions
 from vlprompt_pipeline.analysis.published import ABLATION, SOURCE
 from vlprompt_pipeline.analysis.sheet import Sheet
 from vlprompt_pipeline.analysis.size_figures import QUANTIZERS
+from vlprompt_pipeline.evaluation.html import embedded_json, environment
 from vlprompt_pipeline.evaluation.inline_svg import inline_svg
 from vlprompt_pipeline.evaluation.wording import human_bytes, plus_minus
 
@@ -33,22 +31,13 @@ def render_page(
     sheets: Mapping[str, Sheet], tables: Mapping[str, pd.DataFrame], about: Conditions
 ) -> str:
     """The page; the same tables give the same page, byte for byte."""
-    environment = Environment(
-        loader=ChoiceLoader(
-            [PackageLoader("vlprompt_pipeline", name) for name in ("analysis", "evaluation")]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["bytes"] = human_bytes
-    return environment.get_template("analysis.html.j2").render(
+    templates = environment("analysis")
+    templates.filters["bytes"] = human_bytes
+    return templates.get_template("analysis.html.j2").render(
         figures={
             name: {
                 "svg": inline_svg(sheet.figure, name, _ALTERNATIVES[name]),
-                "places": _embedded([list(place) for place in sheet.places()]),
+                "places": embedded_json([list(place) for place in sheet.places()]),
             }
             for name, sheet in sheets.items()
         },
@@ -60,9 +49,3 @@ def render_page(
         quantizers=QUANTIZERS,
         version=__version__,
     )
-
-
-def _embedded(value: object) -> Markup:
-    """JSON that can stand inside a script element."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c"))

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-KEY = ("family", "dataset", "method", "metric")
+KEY = ("family", "dataset", "shots", "method", "metric")
+AVERAGE = "average"
+"""The dataset that stands for the mean over the datasets of a family, or over its targets."""
 
 
 @dataclass(frozen=True)
@@ -14,29 +16,42 @@ class Comparison:
     """Every score of every finished cell that was asked for, aggregated over seeds.
 
     A family is what may stand in one table: same protocol, CLIP weights, template set, and (but for
-    few-shot curves) shots. Its name is short and unique, such as `base_to_new_demo_16shots`.
+    few-shot curves) shots; where targets are scored, the same source and targets too. Its name is
+    short and unique, such as `base_to_new_demo_16shots`, and fits a file name. Every table has its
+    columns even where it has no row.
 
     Attributes:
         families: one row a family: `family, title, protocol, clip, weights_sha256, template_set,
-            shots, source, ranking`. `source` is the dataset trained on where targets are scored,
-            else empty; `ranking` the metric that orders its methods.
-        scores: one row a `KEY`: its columns, then `title, shots, seeds, n_seeds, mean, std,
-            sample_std, low, high, images, published, published_std, delta, inside,
-            published_source, flags`.
-            `metric` is one of `base, new, h, accuracy, base_top5, new_top5, …`, in percent;
-            `dataset` may be `average`, which has the mean over the family's datasets for methods
-            that have them all (`h`: H of the averages; `mean_of_h`: the other convention).
-            `std` is that of the population over seeds, `sample_std` with n - 1; `low` and `high`
-            bound the 95 % bootstrap interval over test images. `delta` is `mean - published`;
-            `inside` is `yes`, `no` or `not stated` (no variation was printed), empty without
-            published figure. NaN where there is nothing to say.
-        pairs: one row a comparison of two methods on the same images: `family, dataset, metric,
-            method, against, difference, low, high, p_value, p_holm, test, verdict`; the verdict is
-            `better`, `worse` or `no difference shown`.
+            shots, source, ranking`. `shots` is 0 where shots stand side by side (`few_shot`);
+            `source` is the dataset trained on where targets are scored, else empty; `ranking` the
+            metric that orders its methods (that of `average` where there is such a row).
+        scores: one row a `KEY`: its columns, then `title, seeds, n_seeds, mean, std, sample_std,
+            low, high, images, flags, published, published_std, delta, inside, published_source,
+            published_flags`.
+            `metric`, in percent, is one of `base, new, h, mean_of_h` with new classes, else
+            `accuracy`; where records have them `generalised_base, generalised_new, generalised_h`,
+            and `top5, macro_f1, calibration_error`, with halves `base_top5, new_top5` and so on.
+            `h` is the H of the averages over seeds and datasets, `mean_of_h` the mean of the H of
+            each seed or dataset: the other convention.
+            `dataset` may be `AVERAGE`, for methods that have all datasets of the family; with a
+            source it is over the targets alone, as in the papers. Own random splits are part of
+            the dataset's name: `my_photos (own random split, seed 1)`.
+            `seeds` is a tuple. `std` is that of the population over seeds, `sample_std` with n - 1
+            (NaN for one seed); `low` and `high` bound the 95 % bootstrap interval over `images`
+            test images, of accuracies and their `h` (of an average: images within each dataset).
+            `delta` is `mean - published`; `inside` is `yes`, `no` or `not stated` (no variation
+            was printed), empty without published figure.
+            `flags` are a tuple of what makes the method's own figure less comparable, by the short
+            names of `flags.MEANINGS`; `published_flags` those of the published figure. NaN where
+            there is nothing to say, empty text in columns of text.
+        pairs: one row a comparison of two methods on the same images, averages too: `family,
+            dataset, shots, metric, method, against, difference, low, high, p_value, p_holm, test,
+            verdict`; the verdict on `method` is `better`, `worse` or `no difference shown`.
         sizes: one row a (family, method): `family, method, title, trainable_parameters,
-            payload_bytes, file_bytes, fp16_bytes, inference_cost`.
-        missing: one row a cell that was asked for and is not there: `protocol, dataset, shots,
-            seed, method, reason`.
+            payload_bytes, file_bytes, fp16_bytes, inference_cost`, the largest over datasets, shots
+            and seeds.
+        missing: one row a cell that was asked for and is not there: `protocol, clip, dataset,
+            shots, seed, method, reason, command`; the command makes the cell.
         remarks: what a reader must know, one sentence each: left-out files, mixed fingerprints.
     """
 

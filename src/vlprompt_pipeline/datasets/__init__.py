@@ -14,6 +14,7 @@ _HOME = {
     "FolderDataset": "folder",
     "MasterDataset": "prompt",
     "PackedPromptDataset": "prompt",
+    "PartitionsDataset": "partitions",
     "PromptDataset": "prompt",
 }
 

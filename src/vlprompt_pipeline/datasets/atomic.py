@@ -11,9 +11,12 @@ from kedro_datasets.matplotlib import MatplotlibDataset as _Matplotlib
 from kedro_datasets.pandas import CSVDataset as _CSV
 from kedro_datasets.pandas import ParquetDataset as _Parquet
 from kedro_datasets.text import TextDataset as _Text
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 from numpy import ndarray
 
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.evaluation.drawing import SVG_STYLE
 from vlprompt_pipeline.files import atomic_write
 
 
@@ -74,4 +77,11 @@ class TextDataset(_AtomicSave, _Text):
 
 
 class FigureDataset(_AtomicSave, _Matplotlib):
-    """`kedro_datasets.matplotlib.MatplotlibDataset`, written atomically."""
+    """`kedro_datasets.matplotlib.MatplotlibDataset`, written atomically.
+
+    The same figure gives the same bytes: as SVG with `metadata: {Date: null}` in `save_args`.
+    """
+
+    def _save_to_fs(self, full_key_path: str, plot: Figure) -> None:
+        with rc_context(SVG_STYLE):
+            super()._save_to_fs(full_key_path, plot)

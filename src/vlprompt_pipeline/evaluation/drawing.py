@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from vlprompt_pipeline.evaluation.label_placement import Point, label_points
 from vlprompt_pipeline.evaluation.records import ZERO_SHOT
-from vlprompt_pipeline.evaluation.summary import Summary
 
 INK, MUTED, FAINT, PAPER = "#1f2328", "#59636e", "#d1d9e0", "#ffffff"
 # Okabe and Ito's colours, told apart with any colour vision, less black and the yellow that white
 # paper swallows; a further round of methods takes the next marker.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 MARKERS = ("o", "D", "s", "^")
+SVG_STYLE = {"svg.hashsalt": "vlprompt_pipeline", "svg.fonttype": "none"}
+"""Settings of matplotlib with which text stays text and the same figure gives the same ids."""
 # Inches: on a page 390 pixels wide no letter is smaller than 8 pixels.
 _WIDTH, _HEIGHT = 4.8, 4.9
 _LEFT, _BOTTOM, AXES_WIDTH, AXES_HEIGHT = 0.58, 0.92, 3.85, 3.35
@@ -39,7 +42,16 @@ class Canvas:
         styles: the style of each method by name.
     """
 
-    def __init__(self, summary: Summary, *, title: str, note: str, x: str, y: str) -> None:
+    def __init__(
+        self,
+        looks: Mapping[str, Style],
+        *,
+        title: str,
+        conditions: str,
+        note: str,
+        x: str,
+        y: str,
+    ) -> None:
         figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=160, facecolor=PAPER)
         self.axes = figure.add_axes(_frame(_HEIGHT), facecolor="none")
         self.axes.spines[["top", "right"]].set_visible(False)
@@ -48,9 +60,9 @@ class Canvas:
         self.axes.set_xlabel(x, color=INK, fontsize=9.5)
         self.axes.set_ylabel(y, color=INK, fontsize=9.5)
         self._write(title, (0, 1), 32, size=11.5, color=INK, weight="bold")
-        self._write(summary.conditions, (0, 1), 18, size=9, color=MUTED)
+        self._write(conditions, (0, 1), 18, size=9, color=MUTED)
         self._write(note, (0, 0), -40, size=8, color=MUTED, va="top", linespacing=1.4)
-        self.styles = _styles(summary)
+        self.styles = looks
         self._drawn: list[tuple[Point, Point]] = []
 
     def line(self, start: Point, end: Point, **style: object) -> None:
@@ -133,19 +145,25 @@ class Canvas:
 def svg(figure: Figure) -> str:
     """The figure as SVG with text kept as text; the same figure gives the same bytes."""
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "vlprompt_pipeline", "svg.fonttype": "none"}):
+    with mpl.rc_context(SVG_STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
 
 
-def _styles(summary: Summary) -> dict[str, Style]:
-    """A colour and marker for each method, by the order of the records; zero-shot in ink."""
-    methods = [name for name in summary.per_seed["method"].unique() if name != ZERO_SHOT]
-    styles = {ZERO_SHOT: Style(INK, "X")}
-    for index, method in enumerate(methods):
+def styles(methods: Iterable[str]) -> dict[str, Style]:
+    """A colour and marker for each of some different methods, by their order; zero-shot in ink."""
+    found = {ZERO_SHOT: Style(INK, "X")}
+    for index, method in enumerate(name for name in methods if name != ZERO_SHOT):
         round_, place = divmod(index, len(COLOURS))
-        styles[method] = Style(COLOURS[place], MARKERS[round_ % len(MARKERS)])
-    return styles
+        found[method] = Style(COLOURS[place], MARKERS[round_ % len(MARKERS)])
+    return found
+
+
+def limits_around(values: pd.Series, reach: pd.Series, *, least: float) -> tuple[float, float]:
+    """From the lowest to the highest `value ± reach`, `least` or more, and a tenth on each side."""
+    low, high = (values - reach).min(), (values + reach).max()
+    span = 1.2 * max(high - low, least)
+    return (low + high - span) / 2, (low + high + span) / 2
 
 
 def _frame(height: float) -> tuple[float, float, float, float]:

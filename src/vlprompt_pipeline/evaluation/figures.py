@@ -5,26 +5,24 @@ They are `Figure` objects of their own, outside pyplot's global state.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from vlprompt_pipeline.evaluation.drawing import (
     AXES_HEIGHT,
     AXES_WIDTH,
     FAINT,
     MUTED,
-    PAPER,
     Canvas,
+    limits_around,
+    styles,
 )
 from vlprompt_pipeline.evaluation.records import ZERO_SHOT
+from vlprompt_pipeline.evaluation.size_axes import draw_sizes
 from vlprompt_pipeline.evaluation.summary import Summary
 from vlprompt_pipeline.evaluation.target_figure import targets_figure
-from vlprompt_pipeline.evaluation.wording import human_bytes
 
 _MOST_STRETCH = 2.0
 """How much longer a point of accuracy may be on one axis than on the other (our choice)."""
@@ -48,8 +46,9 @@ def figures(summary: Summary) -> dict[str, Figure]:
 def base_new_figure(summary: Summary) -> Figure:
     """New against base accuracy with lines of equal H: each seed, the mean, and bars of ± 1 std."""
     canvas = Canvas(
-        summary,
+        styles(summary.per_seed["method"].unique()),
         title="New classes against base classes",
+        conditions=summary.conditions,
         note=_spread_note(summary, "large: mean over seeds · small: one seed · bars: ± 1 std")
         + "\ncurves: equal H · dashed: zero-shot",
         x="accuracy on base classes (%)",
@@ -77,57 +76,28 @@ def size_figure(summary: Summary) -> Figure:
     """H (or accuracy) against the bytes of the file that ships, with payload and Pareto front."""
     score = summary.ranking
     canvas = Canvas(
-        summary,
+        styles(summary.per_seed["method"].unique()),
         title=f"{score.heading} against size",
+        conditions=summary.conditions,
         note="filled: the whole file · hollow: its prompt values alone\n"
         + _spread_note(summary, "bars: ± 1 std")
         + f" · line: no smaller file has a higher {score.name}",
         x="bytes on disk (logarithmic)",
         y="H of base and new accuracy (%)" if summary.has_new else f"{score.name} (%)",
     )
-    table = summary.table
-    _byte_limits(canvas.axes, pd.concat([table["file_bytes"], table["payload_bytes"]]))
-    canvas.axes.set_ylim(*_limits(table[score.mean], table[score.std], least=2.0))
-    points = list(zip(table["file_bytes"], table[score.mean], strict=True))
-    _draw_front(canvas, [points[index] for index in pareto_front(points)])
-    for row, point in zip(table.to_dict("records"), points, strict=True):
-        colour, marker = canvas.styles[row["method"]]
-        canvas.bars(row["method"], point, y=row[score.std])
-        if row["payload_bytes"]:
-            payload = (row["payload_bytes"], point[1])
-            canvas.line(payload, point, color=colour, linewidth=0.8, alpha=0.5, zorder=1.4)
-            canvas.axes.plot(*payload, marker, markersize=5, color=PAPER, markeredgecolor=colour)
-        canvas.mark(row["method"], point)
-    canvas.label(list(table["method"]), list(table["title"]), points)
+    scores = {score.mean: "mean", score.std: "std"}
+    draw_sizes(canvas, summary.table.rename(columns=scores))
     return canvas.axes.figure
-
-
-def pareto_front(points: list[tuple[float, float]]) -> list[int]:
-    """Positions of the (size, score) that score above every other that is not larger, by size."""
-    front: list[int] = []
-    for index in sorted(
-        range(len(points)), key=lambda index: (points[index][0], -points[index][1])
-    ):
-        if not front or points[index][1] > points[front[-1]][1]:
-            front.append(index)
-    return front
 
 
 def _spread_note(summary: Summary, several: str) -> str:
     return several if len(summary.group.seeds) > 1 else "one seed: spread unknown"
 
 
-def _draw_front(canvas: Canvas, front: list[tuple[float, float]]) -> None:
-    style = {"color": MUTED, "linewidth": 0.9, "zorder": 1.2}
-    for (size, score), (next_size, next_score) in pairwise(front):
-        canvas.line((size, score), (next_size, score), **style)
-        canvas.line((next_size, score), (next_size, next_score), **style)
-
-
 def _accuracy_limits(axes: Axes, summary: Summary) -> None:
     """Limits around all seeds and bars; a point of accuracy is about as long on both axes."""
     limits = {
-        name: _limits(
+        name: limits_around(
             pd.concat([summary.per_seed[name], summary.table[f"{name}_mean"]]),
             pd.concat([summary.per_seed[name] * 0, summary.table[f"{name}_std"]]),
             least=4.0,
@@ -140,13 +110,6 @@ def _accuracy_limits(axes: Axes, summary: Summary) -> None:
         low, high = limits[name]
         span = max(high - low, coarsest * inches[name] / _MOST_STRETCH)
         set_limits((low + high - span) / 2, (low + high + span) / 2)
-
-
-def _limits(values: pd.Series, reach: pd.Series, *, least: float) -> tuple[float, float]:
-    """From the lowest to the highest `value ± reach`, `least` or more, and a tenth on each side."""
-    low, high = (values - reach).min(), (values + reach).max()
-    span = 1.2 * max(high - low, least)
-    return (low + high - span) / 2, (low + high + span) / 2
 
 
 def _draw_equal_h(axes: Axes) -> None:
@@ -172,17 +135,3 @@ def _draw_equal_h(axes: Axes) -> None:
             va="center",
             annotation_clip=False,
         )
-
-
-def _byte_limits(axes: Axes, sizes: pd.Series) -> None:
-    smallest, largest = sizes[sizes > 0].min(), sizes.max()
-    axes.set_xscale("log")
-    axes.set_xlim(smallest / 1.8, largest * 3.0)  # names go to the right
-    several_decades = largest / smallest > 30
-    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if several_decades else (1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: _round_bytes(size)))
-    axes.xaxis.set_minor_locator(NullLocator())
-
-
-def _round_bytes(size: float) -> str:
-    return human_bytes(size).replace(".0 ", " ")

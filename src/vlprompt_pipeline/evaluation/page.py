@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from vlprompt_pipeline import __version__
@@ -13,6 +12,7 @@ from vlprompt_pipeline.evaluation import wording
 from vlprompt_pipeline.evaluation.averages import averages
 from vlprompt_pipeline.evaluation.checks import group_remarks
 from vlprompt_pipeline.evaluation.headline import headline
+from vlprompt_pipeline.evaluation.html import environment
 from vlprompt_pipeline.evaluation.inline_svg import inline_svg
 from vlprompt_pipeline.evaluation.records import ZERO_SHOT
 from vlprompt_pipeline.evaluation.summary import Summary
@@ -29,15 +29,8 @@ class Section:
 
 def render_page(sections: Sequence[Section], warnings: Sequence[str]) -> str:
     """The page with one section a group; `warnings` are about the report as a whole."""
-    environment = Environment(
-        loader=PackageLoader("vlprompt_pipeline", "evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
+    templates = environment()
+    templates.filters |= {
         "bytes": wording.human_bytes,
         "headline": headline,
         "inline_svg": inline_svg,
@@ -49,7 +42,7 @@ def render_page(sections: Sequence[Section], warnings: Sequence[str]) -> str:
         "signed": wording.signed,
         "times": wording.times,
     }
-    return environment.get_template("page.html.j2").render(
+    return templates.get_template("page.html.j2").render(
         sections=sections,
         averages=averages([section.summary for section in sections]),
         warnings=warnings,

@@ -21,7 +21,16 @@ _METHODS = {
     "tcp": "TCP",
     "qcoop": "QCoOp",
     "qmaple": "QMaPLe",
+    "ivlp": "IVLP (2+2 ctx, 5 epochs)",
+    "deep_language": "Deep language prompting",
+    "deep_vision": "Deep vision prompting",
+    "coprompt": "CoPrompt",
+    "mmrl": "MMRL",
+    "promptkd": "PromptKD",
+    "rpo": "RPO",
+    "skip_tuning": "SkipTuning",
 }
+"""Names of recipes, ours and what others may call theirs, and of the methods in the CSV."""
 DATASETS = frozenset(
     {
         "caltech101",
@@ -75,7 +84,12 @@ def published(protocol: str, method: str, dataset: str) -> dict[str, tuple[float
 
     The metrics are `base`, `new` and `H`, or `acc` in a protocol on all classes.
     """
-    return _table().get((protocol, _METHODS.get(method, ""), dataset), {})
+    return _table().get((protocol, published_name(method), dataset), {})
+
+
+def published_name(method: str) -> str:
+    """The CSV's name of our method, empty if it knows none."""
+    return _METHODS.get(method, "")
 
 
 @cache

@@ -284,6 +284,12 @@ def group_records(records: Iterable[CellRecord]) -> tuple[Group, ...]:
     )
 
 
+def cause_of(error: Exception) -> str:
+    """The kind and first line of what a loader failed with, without what a catalog adds to it."""
+    cause = error.__cause__ or error
+    return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
+
+
 def _merged(first: CellRecord, second: CellRecord) -> CellRecord:
     """Two records of one cell with different methods as one."""
     return first.model_copy(
@@ -303,7 +309,7 @@ def _read_one(value: object | Callable[[], object]) -> CellRecord | str:
     try:
         payload = value() if callable(value) else value
     except Exception as error:  # a loader may raise anything; the record is named, the rest stands
-        return f"cannot be read ({type(error).__name__}: {str(error).splitlines()[0]})"
+        return f"cannot be read ({cause_of(error)})"
     if not isinstance(payload, Mapping) or "schema_version" not in payload:
         return "is not a cell record (no schema_version); move it out of the folder of the records"
     version = payload["schema_version"]

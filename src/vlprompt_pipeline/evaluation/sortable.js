@@ -1,16 +1,22 @@
-for (const button of document.querySelectorAll("table.sortable th button")) {
-  button.addEventListener("click", () => {
-    const header = button.closest("th"), table = button.closest("table"), body = table.tBodies[0];
-    const numeric = button.dataset.kind === "number", column = header.cellIndex;
-    const first = numeric ? "descending" : "ascending";
-    const order = header.ariaSort === first ? (numeric ? "ascending" : "descending") : first;
-    const sign = order === "ascending" ? 1 : -1;
-    const value = row => row.cells[column].dataset.value ?? row.cells[column].textContent;
-    const compare = numeric
-      ? (a, b) => (parseFloat(value(a)) || 0) - (parseFloat(value(b)) || 0)
-      : (a, b) => value(a).localeCompare(value(b));
-    for (const other of table.tHead.rows[0].cells) other.ariaSort = "none";
-    header.ariaSort = order;
-    body.append(...[...body.rows].sort((a, b) => sign * compare(a, b)));
-  });
-}
+// Press a heading: the rows go by its column; once more: the other way round. No value comes last.
+const sortRows = (header, order) => {
+  const table = header.closest("table"), body = table.tBodies[0];
+  const numeric = header.querySelector("button").dataset.kind === "number";
+  const sign = order === "ascending" ? 1 : -1;
+  const value = row => row.cells[header.cellIndex].dataset.value ?? row.cells[header.cellIndex].textContent;
+  const compare = (one, other) => {
+    if (!numeric) return sign * value(one).localeCompare(value(other));
+    const [x, y] = [parseFloat(value(one)), parseFloat(value(other))];
+    return isNaN(x) || isNaN(y) ? isNaN(x) - isNaN(y) : sign * (x - y);
+  };
+  for (const other of table.tHead.rows[0].cells) other.ariaSort = "none";
+  header.ariaSort = order;
+  body.append(...[...body.rows].sort(compare));
+};
+document.addEventListener("click", event => {
+  const button = event.target.closest("table.sortable th button");
+  if (!button) return;
+  const header = button.closest("th");
+  const [first, second] = button.dataset.kind === "number" ? ["descending", "ascending"] : ["ascending", "descending"];
+  sortRows(header, header.ariaSort === first ? second : first);
+});

@@ -26,7 +26,7 @@ from vlprompt_pipeline.errors import DataError
 Right = npt.ArrayLike
 """Right or wrong, `[seeds, images]` or, of one seed, `[images]`."""
 _Ints = npt.NDArray[np.int64]
-_Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float64]
 
 
 class Interval(NamedTuple):
@@ -62,8 +62,8 @@ def accuracy_interval(
     Raises:
         DataError: no images, or something other than right and wrong.
     """
-    (drawn,) = _resampled(np.random.default_rng(seed), resamples, _Answers.of(right))
-    return _interval(drawn, level)
+    (drawn,) = resampled(np.random.default_rng(seed), resamples, Answers.of(right))
+    return percentile_interval(drawn, level)
 
 
 def h_interval(
@@ -82,8 +82,8 @@ def h_interval(
         DataError: as in `accuracy_interval`.
     """
     draw = np.random.default_rng(seed)
-    halves = (_resampled(draw, resamples, _Answers.of(half))[0] for half in (base_right, new_right))
-    return _interval(_h(*halves), level)
+    halves = (resampled(draw, resamples, Answers.of(half))[0] for half in (base_right, new_right))
+    return percentile_interval(harmonic_means(*halves), level)
 
 
 def compare_accuracy(
@@ -93,22 +93,22 @@ def compare_accuracy(
 
     Of one seed the p-value is McNemar's, exact: images that only one of the two has right fall to
     either side like a fair coin (McNemar, Psychometrika 1947). An image that is tested with several
-    prompts is still one image, so of several seeds it is the paired bootstrap's (`_p_value`). The
-    interval is of the bootstrap in either case.
+    prompts is still one image, so of several seeds it is the paired bootstrap's
+    (`centred_p_value`). The interval is of the bootstrap in either case.
 
     Raises:
         DataError: different shapes, no images, or something other than right and wrong.
     """
-    answers = _Answers.of(one, other)
+    answers = Answers.of(one, other)
     gained = answers.hits[0] - answers.hits[1]
     gain = answers._replace(hits=gained[None])
-    (drawn,) = _resampled(np.random.default_rng(seed), resamples, gain)
+    (drawn,) = resampled(np.random.default_rng(seed), resamples, gain)
     observed = float(gain.accuracies()[0])
-    interval = _interval(drawn, level)
+    interval = percentile_interval(drawn, level)
     if answers.seeds == 1:
         p_value = _mcnemar(int((gained > 0).sum()), int((gained < 0).sum()))
         return Paired(observed, *interval, p_value, "McNemar")
-    return Paired(observed, *interval, _p_value(drawn, observed), "paired bootstrap")
+    return Paired(observed, *interval, centred_p_value(drawn, observed), "paired bootstrap")
 
 
 def compare_h(
@@ -128,12 +128,12 @@ def compare_h(
     Raises:
         DataError: as in `compare_accuracy`.
     """
-    base, new = _Answers.of(one_base, other_base), _Answers.of(one_new, other_new)
+    base, new = Answers.of(one_base, other_base), Answers.of(one_new, other_new)
     draw = np.random.default_rng(seed)
-    mine, yours = _h(_resampled(draw, resamples, base), _resampled(draw, resamples, new))
-    observed = float(np.subtract(*_h(base.accuracies(), new.accuracies())))
-    p_value = _p_value(mine - yours, observed)
-    return Paired(observed, *_interval(mine - yours, level), p_value, "paired bootstrap")
+    mine, yours = harmonic_means(resampled(draw, resamples, base), resampled(draw, resamples, new))
+    observed = float(np.subtract(*harmonic_means(base.accuracies(), new.accuracies())))
+    p_value = centred_p_value(mine - yours, observed)
+    return Paired(observed, *percentile_interval(mine - yours, level), p_value, "paired bootstrap")
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -164,14 +164,14 @@ def verdict(paired: Paired, adjusted_p: float, level: float = 0.05) -> str:
     return "better" if paired.difference > 0 else "worse"
 
 
-class _Answers(NamedTuple):
+class Answers(NamedTuple):
     """In how many of the seeds each image is right: `hits` [methods, images]."""
 
     hits: _Ints
     seeds: int
 
     @classmethod
-    def of(cls, *methods: Right) -> _Answers:
+    def of(cls, *methods: Right) -> Answers:
         """Count the right answers of one method, or of two on the same images."""
         arrays = [np.atleast_2d(np.asarray(method)) for method in methods]
         shape, other = arrays[0].shape, arrays[-1].shape
@@ -186,12 +186,12 @@ class _Answers(NamedTuple):
             raise DataError("right or wrong must be true or false, but some value is neither")
         return cls(np.stack([array.astype(np.int64).sum(0) for array in arrays]), shape[0])
 
-    def accuracies(self) -> _Floats:
+    def accuracies(self) -> Floats:
         """Percent, `[methods]`, means over seeds."""
         return 100.0 * self.hits.mean(1) / self.seeds
 
 
-def _resampled(draw: np.random.Generator, resamples: int, answers: _Answers) -> _Floats:
+def resampled(draw: np.random.Generator, resamples: int, answers: Answers) -> Floats:
     """Accuracies over drawn images, the same images for all methods: `[methods, resamples]`."""
     base = 2 * answers.seeds + 1  # so many values can hits of one method less another's have
     code = base ** np.arange(len(answers.hits)) @ answers.hits
@@ -201,18 +201,19 @@ def _resampled(draw: np.random.Generator, resamples: int, answers: _Answers) -> 
     return 100.0 / (answers.seeds * images) * (answers.hits[:, first] @ drawn.T)
 
 
-def _interval(drawn: _Floats, level: float) -> Interval:
+def percentile_interval(drawn: Floats, level: float) -> Interval:
+    """Bounds of the middle `level` of the drawn scores, `[resamples]`."""
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
 
 
-def _h(base: _Floats, new: _Floats) -> _Floats:
+def harmonic_means(base: Floats, new: Floats) -> Floats:
     """`metrics.harmonic_mean` of each pair."""
     total = base + new
     return 2.0 * base * new / np.where(total == 0, 1.0, total)
 
 
-def _p_value(drawn: _Floats, observed: float) -> float:
+def centred_p_value(drawn: Floats, observed: float) -> float:
     """Two-sided p-value of no difference: `(1 + #{|d* - d| >= |d|}) / (resamples + 1)`.
 
     Drawn differences d*, centred at the observed one d, stand for what chance gives where there is

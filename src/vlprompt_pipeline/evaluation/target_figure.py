@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from vlprompt_pipeline.evaluation.drawing import FAINT, INK, MUTED, Canvas
+from vlprompt_pipeline.evaluation.drawing import FAINT, INK, MUTED, Canvas, styles
 from vlprompt_pipeline.evaluation.records import ZERO_SHOT
 from vlprompt_pipeline.evaluation.summary import Summary
 
@@ -17,8 +17,9 @@ def targets_figure(summary: Summary) -> Figure:
     """Accuracy on the source, each target and their average: a row each, a mark for each method."""
     several = len(summary.group.seeds) > 1
     canvas = Canvas(
-        summary,
+        styles(summary.per_seed["method"].unique()),
         title="One prompt on other datasets",
+        conditions=summary.conditions,
         note=("mean over seeds · bars: ± 1 std" if several else "one seed: spread unknown")
         + " · upright lines: zero-shot",
         x="accuracy among the dataset's own classes (%)",

@@ -52,12 +52,15 @@ class OpenRun:
     def log_outputs(self, catalog: Any, outputs: Mapping[str, str]) -> None:
         """Log outputs, each in the way the catalog names.
 
+        Metrics of a target dataset carry its name: those of `coop.dtd.target_metrics` are `dtd.…`.
+
         Raises:
             ValueError: the catalog names another way.
         """
         for name, kind in outputs.items():
             if kind == "metrics":
-                self._log_metrics(_numbers(catalog.load(name)))
+                target = "".join(f"{part}." for part in name.split(".")[1:-1])
+                self._log_metrics(_numbers(catalog.load(name), target))
             elif kind == "history":
                 self._log_metrics(_curves(catalog.load(name)))
             elif kind != "artifact":
@@ -147,9 +150,9 @@ def _origin(project: Path) -> dict[str, str]:
     return tags
 
 
-def _numbers(values: Mapping[str, Any]) -> Iterator[Metric]:
+def _numbers(values: Mapping[str, Any], prefix: str) -> Iterator[Metric]:
     now = int(time.time() * 1000)
-    for key, value in flatten(values).items():
+    for key, value in flatten(values, prefix).items():
         if isinstance(value, int | float):
             yield Metric(key, float(value), now, 0)
 

@@ -29,6 +29,7 @@ class ParameterHook:
         """Check everything under conf and `--params`."""
         # imported here: `kedro --version` and its like need neither pydantic nor torch
         from vlprompt_pipeline.analysis.config import AnalysisParameters
+        from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
         from vlprompt_pipeline.config import RunParameters, parse
         from vlprompt_pipeline.demo import PretrainingConfig
         from vlprompt_pipeline.prompts import Situation, recipes_in, resolve_recipe
@@ -42,6 +43,7 @@ class ParameterHook:
             recipes = recipes_in(situation, parameters.recipes, last=asked)
             parse(PretrainingConfig, parameters.demo_pretraining, "demo_pretraining")
             parse(AnalysisParameters, parameters.analysis, "analysis")
+            parse(BenchmarkReportParameters, parameters.benchmark_report, "benchmark_report")
             parse(RegistryParameters, parameters.registry, "registry")
             parse(PredictionParameters, parameters.prediction, "prediction")
             _require_one_place(values, context.config_loader)

@@ -12,6 +12,14 @@ from kedro.framework.hooks import hook_impl
 from vlprompt_pipeline.registry.place import tracking_uri
 
 SHOWN = {"report_page": "report", "report_table": "table"}
+BENCHMARK = (
+    "benchmark_page",
+    "benchmark_scores_csv",
+    "benchmark_pairs",
+    "benchmark_missing",
+    "benchmark_latex",
+    "benchmark_markdown",
+)
 
 
 class SummaryHook:
@@ -32,6 +40,10 @@ class SummaryHook:
             click.echo(f"   whole: {self._relative(catalog, 'data_check')}")
         if "analysis_page" in made:
             click.echo(f"\nanalysis: {self._relative(catalog, 'analysis_page')}")
+        if "benchmark_text" in made:
+            click.echo(f"\n{catalog.load('benchmark_text')}")
+            files = [self._relative(catalog, name) for name in BENCHMARK if name in made]
+            click.echo("".join(f"   {file}\n" for file in files))
         if "verification_text" in made:
             click.echo(f"\n{catalog.load('verification_text')}")
             click.echo(f"   whole: {self._relative(catalog, 'verification')}")

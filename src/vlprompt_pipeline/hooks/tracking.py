@@ -25,6 +25,7 @@ _NOT_LOGGED = {
     "recipes",
     "demo_pretraining",
     "analysis",
+    "benchmark_report",
     "tracking",
     "registry",
     "prediction",
@@ -56,10 +57,13 @@ class TrackingHook:
         tracking = self._parameters["tracking"]
         if not tracking["enabled"]:
             return
+        from vlprompt_pipeline.config import PROTOCOLS
         from vlprompt_pipeline.hooks import mlflow_store as store
 
         uri = tracking_uri(tracking["uri"], self._project)
-        logged = {k: v for k, v in self._parameters.items() if k not in _NOT_LOGGED}
+        other_protocols = {*PROTOCOLS} - {self._parameters["protocol"]}
+        silent = _NOT_LOGGED | other_protocols
+        logged = {k: v for k, v in self._parameters.items() if k not in silent}
         try:
             self._run = store.open_parent(
                 uri,

@@ -92,7 +92,7 @@ class MethodComparison(_Frozen):
         accuracies = [key for key in self.metrics if key.endswith("accuracy")]
         parts += [_then_and_now(key, *self.metrics[key]) for key in accuracies]
         if others := len(self.metrics) - len(accuracies):
-            parts.append(f"{others} more of the metrics differ")
+            parts.append(f"other metrics: {others} differ")
         return "; ".join(parts)
 
 
@@ -119,7 +119,7 @@ class Verification(_Frozen):
             return "\n".join([*lines, "The cell was made again, bit for bit."])
         answers = all(compared.same_answers for compared in self.methods)
         how = "bit for bit, but every answer is the same" if answers else "with the same answers"
-        lines.append(f"The cell was not made again {how}. Between the stored run and this one:")
+        lines += [f"The cell was not made again {how}.", "Between the stored run and this one:"]
         reasons = {
             _then_and_now(key, *both): None
             for compared in self.methods

@@ -1,0 +1,54 @@
+"""Which cells a comparison is asked for."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field
+
+from vlprompt_pipeline.config import PROTOCOLS, DatasetName, Parameters, Several
+
+
+def _known(protocol: str) -> str:
+    if protocol.partition("_share_")[0] not in PROTOCOLS:
+        raise ValueError(
+            f"protocols are {', '.join(PROTOCOLS)}, and base_to_new_share_0.3 of another base_share"
+        )
+    return protocol
+
+
+ProtocolName = Annotated[str, AfterValidator(_known)]
+_Value = TypeVar("_Value")
+Axis = Annotated[Annotated[tuple[_Value, ...], Field(min_length=1)] | None, Several]
+"""Some values, or none for those found on disk."""
+
+
+class BenchmarkReportParameters(Parameters):
+    """The asked grid, and what every method is tested against.
+
+    Lists, or on the command line values joined by `+`; an axis without any has the values that are
+    found on disk.
+
+    Attributes:
+        protocols: as in the parameter `protocol`; base-to-new with another share of base classes
+            is named as its folders are.
+        datasets: those that prompts are trained on.
+        shots: labelled images a class.
+        seeds: of the few-shot sets and of training.
+        methods: names of recipes.
+        against: names of recipes; every method is compared with each of these on the same images.
+        sweep: how a command that makes a missing cell begins, its environment with it.
+    """
+
+    protocols: Axis[ProtocolName] = None
+    datasets: Axis[DatasetName] = None
+    shots: Axis[Annotated[int, Field(ge=1)]] = None
+    seeds: Axis[Annotated[int, Field(ge=0)]] = None
+    methods: Axis[str] = None
+    against: Annotated[tuple[str, ...], Several]
+    sweep: str
+
+    def with_prefix(self, prefix: str) -> BenchmarkReportParameters:
+        """The same with datasets named as in results, such as `miniature_dtd`."""
+        datasets = self.datasets and tuple(f"{prefix}{name}" for name in self.datasets)
+        return self.model_copy(update={"datasets": datasets})

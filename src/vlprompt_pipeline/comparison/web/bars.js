@@ -1,0 +1,74 @@
+// Bars: of all methods on one dataset, of one method on all datasets, or a small panel a dataset.
+const barScale = (values, [start, end]) => {
+  const reached = values.flatMap(({ value, low, high }) => [value, low ?? value, high ?? value]);
+  const low = Math.min(0, ...reached), high = Math.max(0, ...reached);
+  return scaleOf(high - low < 1 ? [Math.min(low, -0.5), Math.max(high, 0.5)] : [low, high], [start, end]);
+};
+
+const barOf = (svg, along, y, thick, { value, low, high, row }) => {
+  const [from, to] = [along(Math.min(0, value)), along(Math.max(0, value))];
+  const place = { x: from, y: y - thick / 2, width: Math.max(to - from, 0.5), height: thick };
+  svg.append(draw("rect", { ...place, style: `fill:${colourOf(row.method)}`, class: "bar" }));
+  if (low !== null) svg.append(lineOf(along(low), y, along(high), y, "whisker"));
+  svg.append(markOf(row.method, along(value), y, row.flags.length > 0));
+};
+const figureOf = (chosen, value) => chosen.show === "difference" ? signed(value) : one(value);
+const bestFirst = metric => given.metrics[metric].lower ? (a, b) => a.value - b.value : (a, b) => b.value - a.value;
+
+// One row a bar, its name to the left or, where it is narrow, above; the best first.
+const drawRanking = (box, family, chosen) => {
+  const byMethod = chosen.bars.startsWith("method:") ? null : chosen.bars.slice("dataset:".length);
+  const places = byMethod === null
+    ? family.datasets.map(dataset => ({ dataset, method: chosen.bars.slice("method:".length) }))
+    : chosen.methods.map(method => ({ dataset: byMethod, method }));
+  const rows = places.map(what => valueOf(family, chosen, what)).filter(Boolean).sort(bestFirst(chosen.metric));
+  if (!rows.length) return nothingIn(box);
+  const name = ({ row }) => byMethod === null ? datasetTitle(family, row.dataset) : titleOf(row.method);
+  const width = box.clientWidth, narrow = width < 460, step = narrow ? 38 : 26;
+  const label = narrow ? 8 : Math.min(0.42 * width, 16 + 7 * Math.max(...rows.map(row => name(row).length)));
+  const along = barScale(rows, [label + 8, width - 62]);
+  const svg = canvasOf(width, rows.length * step + 8, "Bars; the numbers are in the table above.");
+  box.replaceChildren(svg);
+  if (!narrow) svg.append(lineOf(along(0), 0, along(0), rows.length * step + 4, "axis"));
+  rows.forEach((row, place) => {
+    const y = place * step + (narrow ? 26 : 14);
+    const group = telling(draw("g", { class: "told" }), () => scoreLines(family, row.row));
+    group.append(draw("rect", { x: 0, y: place * step, width, height: step, class: "catch" }));
+    const title = narrow
+      ? textOf(0, y - 12, name(row), { class: "ink" })
+      : textOf(label, y + 4, name(row), { class: "end ink" });
+    group.append(title);
+    if (narrow) group.append(lineOf(along(0), y - 9, along(0), y + 9, "axis"));
+    barOf(group, along, y, 12, row);
+    group.append(textOf(width - 2, y + 4, figureOf(chosen, row.value), { class: "end ink" }));
+    svg.append(group);
+    shorten(title, narrow ? width : label);
+  });
+};
+
+// A panel a dataset with the same scale for all: the average, then the source, then where its prompts go.
+const drawPanels = (box, family, chosen) => {
+  const panels = family.datasets.map(dataset => {
+    const methods = chosen.methods.filter(method => chosen.show === "score" || method !== given.zero_shot);
+    return { dataset, rows: methods.map(method => valueOf(family, chosen, { dataset, method })).filter(Boolean) };
+  }).filter(panel => panel.rows.length);
+  const columns = Math.max(1, Math.floor((box.clientWidth + 24) / (150 + 24)));
+  const width = (box.clientWidth - 24 * (columns - 1)) / columns, step = 16;
+  const along = barScale(panels.flatMap(panel => panel.rows), [8, width - 44]);
+  box.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+  box.replaceChildren(...panels.map(({ dataset, rows }) => {
+    const svg = canvasOf(width, rows.length * step + 4, `Bars for ${dataset}; the numbers are in the table above.`);
+    svg.append(lineOf(along(0), 0, along(0), rows.length * step + 4, "axis"));
+    rows.forEach((row, place) => {
+      const group = telling(draw("g", { class: "told" }), () => scoreLines(family, row.row));
+      group.append(draw("rect", { x: 0, y: place * step, width, height: step, class: "catch" }));
+      barOf(group, along, place * step + 9, 8, row);
+      group.append(textOf(width - 1, place * step + 13, figureOf(chosen, row.value), { class: "end" }));
+      svg.append(group);
+    });
+    const role = dataset === family.source ? "source" : isAverage(dataset) ? "average" : "target";
+    const title = datasetTitle(family, dataset);
+    const heading = family.source && role === "target" ? `→\u00a0${title}` : title;
+    return make("div", { class: `panel ${role}` }, make("h4", {}, ...breakable(heading)), svg);
+  }));
+};

@@ -1,0 +1,60 @@
+// What the page was given: methods, metrics, families with their tables, and how to find a row.
+const given = JSON.parse(document.getElementById("comparison").textContent);
+const expand = ({ columns, rows }) =>
+  rows.map(row => Object.fromEntries(columns.map((column, place) => [column, row[place]])));
+const keyOf = (...parts) => parts.join("\n");
+const groupedBy = (rows, key) => {
+  const groups = new Map();
+  for (const row of rows) groups.get(key(row))?.push(row) ?? groups.set(key(row), [row]);
+  return groups;
+};
+
+for (const family of given.families) {
+  family.titles = Object.fromEntries(family.datasets);
+  family.datasets = family.datasets.map(([dataset]) => dataset);
+  const scores = expand(family.scores);
+  family.index = new Map(scores.map(row => [keyOf(row.dataset, row.shots, row.method, row.metric), row]));
+  family.sizeOf = new Map(expand(family.sizes).map(row => [row.method, row]));
+  family.tests = groupedBy(expand(family.pairs), row => keyOf(row.shots, row.metric));
+  family.flags = groupedBy(scores.filter(row => row.flags.length), row => row.method);
+}
+const missingCells = expand(given.missing);
+
+const titleOf = method => given.methods[method].title;
+const isAverage = dataset => dataset === given.average;
+const datasetTitle = (family, dataset) => family.titles[dataset];
+
+// The row of a score, if there is one; `what` may name other values than those chosen.
+const scoreOf = (family, chosen, what) => {
+  const { dataset, shots, method, metric } = { ...chosen, ...what };
+  const row = family.index.get(keyOf(dataset, shots, method, metric));
+  return row && row.mean !== null ? row : null;
+};
+
+// The paired tests with a method, turned so that the others are compared with it.
+const testsAgainst = (family, chosen, method) => {
+  const turned = { better: "worse", worse: "better" };
+  const rows = family.tests.get(keyOf(chosen.shots, chosen.metric)) ?? [];
+  return rows.filter(row => row.against === method || row.method === method).map(row =>
+    row.against === method ? row : {
+      ...row, method: row.against, against: row.method, difference: -row.difference,
+      low: row.high === null ? null : -row.high, high: row.low === null ? null : -row.low,
+      verdict: turned[row.verdict] ?? row.verdict,
+    });
+};
+
+// A score, or its difference to zero-shot with the bounds of the paired test where there was one.
+const valueOf = (family, chosen, what) => {
+  const row = scoreOf(family, chosen, what);
+  if (!row) return null;
+  if (chosen.show !== "difference") return { row, value: row.mean, low: row.low, high: row.high };
+  const zero = scoreOf(family, chosen, { ...what, method: given.zero_shot });
+  const test = testsAgainst(family, chosen, given.zero_shot)
+    .find(one => one.method === row.method && one.dataset === row.dataset);
+  return zero && { row, value: row.mean - zero.mean, low: test?.low ?? null, high: test?.high ?? null };
+};
+const missingOf = (family, chosen, what) => {
+  const { dataset, shots, method } = { ...chosen, ...what };
+  return missingCells.filter(cell => cell.protocol === family.protocol && cell.clip === family.clip &&
+    cell.method === method && cell.shots === shots && cell.dataset === (family.source || dataset));
+};

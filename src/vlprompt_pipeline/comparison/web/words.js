@@ -1,0 +1,52 @@
+// How figures are written, as in the other reports.
+const NONE = "–";
+const one = value => value === null ? NONE : value.toFixed(1);
+const two = value => value === null ? NONE : value.toFixed(2);
+const signed = value => {
+  if (value === null) return NONE;
+  const text = Math.abs(value).toFixed(1);
+  return text === "0.0" ? text : (value < 0 ? "−" : "+") + text;
+};
+const isSpread = row => row.n_seeds > 1 && row.std !== null;
+const plusMinus = row => isSpread(row) ? `${one(row.mean)} ± ${one(row.std)}` : one(row.mean);
+const pValue = value => value < 0.001 ? "< 0.001" : value.toFixed(3);
+const bytes = count => {
+  for (const [factor, unit] of [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]]) {
+    if (count >= factor) return `${(count / factor).toFixed(count < 99.95 * factor ? 1 : 0)} ${unit}`;
+  }
+  return `${Math.round(count)} B`;
+};
+const whole = count => count.toLocaleString("en");
+const shotsText = shots => shots === 1 ? "1 shot" : `${shots} shots`;
+
+// What is told of a score on demand, a line each; the first is a heading.
+const scoreLines = (family, row) => {
+  const lines = [`${titleOf(row.method)}, ${datasetTitle(family, row.dataset)}: ${given.metrics[row.metric].title}`];
+  const spread = ` ± ${two(row.std)} (of the population; sample: ${two(row.sample_std)})`;
+  const shots = family.curves ? `, ${shotsText(row.shots)}` : "";
+  lines.push(`${two(row.mean)} %${isSpread(row) ? spread : ""}, ${row.seeds}${shots}`);
+  if (row.low !== null) lines.push(`95 % interval ${two(row.low)} to ${two(row.high)}`);
+  if (row.images) lines.push(`${whole(row.images)} test images`);
+  if (row.published !== null) {
+    const sides = { yes: "inside the stated variation", no: "outside the stated variation" };
+    const stated = row.published_std === null ? "" : ` ± ${two(row.published_std)}`;
+    const side = sides[row.inside] ?? "no variation stated";
+    lines.push(`Published: ${two(row.published)}${stated}; ours ${signed(row.delta)}, ${side}`);
+    lines.push(`Source: ${row.published_source}`);
+    for (const flag of row.published_flags) lines.push(`Published figure ${flag}: ${given.flags[flag]}`);
+  }
+  for (const flag of row.flags) lines.push(`${flag}: ${given.flags[flag]}`);
+  return lines;
+};
+
+const testLines = (family, row) => [
+  `${titleOf(row.method)} against ${titleOf(row.against)}, ${datasetTitle(family, row.dataset)}: ${row.verdict}`,
+  `${given.metrics[row.metric].title} ${signed(row.difference)}` +
+    (row.low === null ? "" : `, 95 % interval ${signed(row.low)} to ${signed(row.high)}`),
+  `p ${pValue(row.p_value)}, Holm-corrected ${pValue(row.p_holm)} (${row.test})`,
+];
+const missingLines = (family, chosen, what) => [
+  `${titleOf(what.method)}, ${datasetTitle(family, what.dataset)}: no figure`,
+  ...(isAverage(what.dataset) ? ["It has not all of the datasets."] : []),
+  ...missingOf(family, chosen, what).map(cell => `Missing ${cell.seeds}: ${cell.reason}`),
+];
