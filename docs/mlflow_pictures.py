@@ -39,7 +39,7 @@ STATE = {
     "mlflow.workflowType_v1": "machine_learning",
     "mlflow.telemetry.enabled_v1": False,
 }
-CLOSED = ("Visualizations", "Parameters")  # parts of a comparison that are folded away
+CLOSED = ("Visualizations", "Parameters", "Artifacts")  # parts of a comparison that are folded away
 # The browser takes its picture once every image is loaded; the proxy keeps back the image `hold`
 # until nothing has changed for three seconds.
 HEAD = """<head>
@@ -52,6 +52,8 @@ HEAD = """<head>
     setInterval(() => {
         for (const part of document.querySelectorAll("[aria-expanded=true]"))
             if (closed.delete(part.textContent.trim())) part.click();
+        const rows = [...document.querySelectorAll("a")];
+        rows.find(row => row.textContent === "harmonic_mean")?.scrollIntoView();
         const now = document.getElementById("root").outerHTML;
         const there = document.body.innerText.length > 400; // more than the bar at the side
         still = now === before && there ? still + 1 : 0;
@@ -70,7 +72,7 @@ def main(project: Path, name: str) -> None:
         sys.exit(f"there is no mlflow.db in {project}: finish a make run first")
     uri = f"sqlite:///{project / 'mlflow.db'}"
     pages = {
-        "mlflow-runs": (compared_runs(uri), "1720,1480"),
+        "mlflow-runs": (compared_runs(uri), "1720,960"),
         "mlflow-model": (f"models/{name}", "1300,1150"),
         "mlflow-version": (f"models/{name}/versions/{champion(uri, name)}", "1300,1000"),
     }
