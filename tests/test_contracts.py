@@ -193,6 +193,14 @@ def test_every_result_of_a_cell_has_the_cell_in_its_path():
             assert any("{method}" in part for part in parts) or name == "checkpoint_folder"
 
 
+def test_what_paths_are_made_of_is_said_once():
+    """Kedro reads all catalog files as one: a second `_cell` would silently hold in all of them."""
+    said: list[str] = []
+    for path in CONF.rglob("catalog*.yml"):
+        said += [key for key in yaml.safe_load(path.read_text()) if key.startswith("_")]
+    assert sorted(said) == sorted(set(said))
+
+
 def test_other_halves_stand_in_paths_of_their_own():
     """What is computed for 30 % of the classes must not meet what is for one half."""
     published, other = catalog(), catalog(base_to_new={"base_share": 0.3})

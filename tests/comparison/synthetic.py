@@ -55,7 +55,7 @@ def comparison(
 
 
 def with_holes(whole: Comparison) -> Comparison:
-    """Without CoCoOp on eurosat and KgCoOp's intervals; a hole takes the method's average along."""
+    """Without CoCoOp on eurosat, and so on average, KgCoOp's intervals and its averages' spread."""
     scores, pairs = whole.scores, whole.pairs
     gone = (scores["method"] == "cocoop") & scores["dataset"].isin(["eurosat", AVERAGE])
     paired = (pairs["method"] == "cocoop") & (pairs["dataset"] == "eurosat")
@@ -73,7 +73,9 @@ def with_holes(whole: Comparison) -> Comparison:
         for seed in SEEDS
     ]
     blurred = scores[~gone].copy()
-    blurred.loc[blurred["method"] == "kgcoop", ["low", "high"]] = NOTHING
+    vague = blurred["method"] == "kgcoop"
+    blurred.loc[vague, ["low", "high"]] = NOTHING
+    blurred.loc[vague & (blurred["dataset"] == AVERAGE), ["std", "sample_std"]] = NOTHING
     return replace(whole, scores=blurred, pairs=pairs[~paired], missing=_frame("missing", missing))
 
 

@@ -155,6 +155,12 @@ def test_the_keyboard_walks_over_cells_and_tells_what_is_behind_them(whole):
     assert whole.evaluate("document.querySelector('.tip').hidden")
 
 
+def test_without_a_spread_the_mean_stands_alone(whole):
+    shown = dict(zip(names(whole), column(whole, "Average"), strict=True))
+    assert [name for name, text in shown.items() if "±" not in text] == ["KgCoOp", "CoCoOp"]
+    assert float(shown["KgCoOp"]) > 0
+
+
 def test_a_hole_tells_why_it_is_one(whole):
     told = whole.evaluate(f"""(() => {{
         const cells = [...document.querySelectorAll("#{FAMILY} table.scores td")];

@@ -213,7 +213,7 @@ def test_small_wording():
     assert seeds_text([1, 2, 3]) == "seeds 1–3"
     assert seeds_text([1, 3]) == "seeds 1, 3"
     assert plus_minus(65.71, 1.24, 3) == "65.7 ± 1.2"
-    assert plus_minus(65.71, 0.0, 1) == "65.7"
+    assert plus_minus(65.71, 0.0, 1) == plus_minus(65.71, float("nan"), 3) == "65.7"
     assert [signed(x) for x in (1.26, -1.26, 0.01, -0.01, float("nan"))] == [
         "+1.3",
         "−1.3",

@@ -279,7 +279,8 @@ def _assert_same_results(one: Project, other: Project) -> None:
         for layer, names in PER_METHOD.items():
             for name in names:
                 path = f"{method}/{name}"
-                assert one.path(layer, path).read_bytes() == other.path(layer, path).read_bytes()
+                same = one.path(layer, path).read_bytes() == other.path(layer, path).read_bytes()
+                assert same, path
 
 
 def test_what_kedro_viz_previews_is_json(finished):

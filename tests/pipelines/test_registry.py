@@ -16,6 +16,7 @@ import pytest
 from mlflow import MlflowClient
 
 from pipelines.project import CELL, ROOT, Project
+from vlprompt_pipeline.registry import load_classifier
 
 METHODS = ["zero_shot", "coop", "qcoop"]
 ON = {"tracking": {"enabled": True}, "methods": METHODS}
@@ -81,18 +82,22 @@ def test_a_version_says_all_about_itself(registered, client):
         client.get_model_version_by_alias("demo_counts.qcoop", "champion")
 
 
-def test_nothing_in_it_is_a_pickle_and_requirements_are_exact(registered):
-    files = {
-        path.name
-        for path in (registered.root / "mlruns/models").rglob("*")
-        if path.is_file() and not path.name.startswith(".")
-    }
+def files_of(client: MlflowClient, method: str, version: str) -> Path:
+    """The folder of a version."""
+    row = client.get_model_version(f"demo_counts.{method}", version)
+    location = client.get_logged_model(row.model_id).artifact_location
+    return Path(location.removeprefix("file://"))
+
+
+def test_nothing_in_it_is_a_pickle_and_requirements_are_exact(registered, client):
+    folder = files_of(client, "coop", "1")
+    files = {path.name for path in folder.rglob("*") if path.is_file()}
     assert files == {
         *("MLmodel", "model.py", "conda.yaml", "python_env.yaml", "requirements.txt"),
         *("input_example.json", "serving_input_example.json"),
         *("card.json", "prompt.vlp", "class_head.safetensors", "evidence.parquet"),
     }
-    needed = next((registered.root / "mlruns/models").rglob("requirements.txt")).read_text()
+    needed = (folder / "requirements.txt").read_text()
     assert {"torch", "open_clip_torch", "vlprompt_pipeline"} <= {
         line.partition("==")[0] for line in needed.split() if "==" in line
     }
@@ -152,6 +157,19 @@ def test_a_package_that_says_something_else_is_not_registered(registered, client
     assert "evaluate the prompt again" in said
     uri = f"sqlite:///{project.root / 'mlflow.db'}"
     assert len(MlflowClient(uri, uri).search_model_versions("name = 'demo_counts.coop'")) == 1
+
+
+def test_a_version_can_hold_its_clip(registered, client):
+    inside = {**ON, "methods": ["zero_shot"], "registry": {"include_clip": True}}
+    registered.run(inside, stages=("register",))
+    folder = files_of(client, "zero_shot", "2") / "artifacts/clip"
+    assert {path.name for path in folder.iterdir()} == {
+        "open_clip_config.json",
+        "open_clip_model.safetensors",
+    }
+    mlflow.set_tracking_uri(f"sqlite:///{registered.root / 'mlflow.db'}")
+    classifier = load_classifier("models:/demo_counts.zero_shot@candidate")
+    assert classifier.clip.source == f"local-dir:{folder}"
 
 
 def test_promotion_is_refused_or_forced_with_a_reason(registered, client):

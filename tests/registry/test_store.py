@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 
+import mlflow
 import pytest
 
 from registry.drafts import STEPS, dying_after, forked, open_registry, publish
 from vlprompt_pipeline.config import TrackingParameters
-from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, ModelRegistry
+from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, ModelRegistry, load_classifier
 
 RIGHT = {"base": [True, False, True], "new": [True, True]}
 NAME = "cats.coop"
@@ -91,6 +92,23 @@ def test_versions_are_found_by_their_tags_and_aliases_answer_none(database, tmp_
     assert registry.versions(NAME, contents_sha256="a") == [first]
     registry.nominate(first)
     assert registry.holder(NAME, CANDIDATE) == first
+
+
+def test_a_model_of_others_is_refused(tmp_path):
+    (tmp_path / "model.py").write_text(
+        "from mlflow.models import set_model\n"
+        "from mlflow.pyfunc import PythonModel\n\n\n"
+        "class Other(PythonModel):\n"
+        "    def predict(self, context, model_input, params=None):\n"
+        "        return model_input\n\n\n"
+        "set_model(Other())\n"
+    )
+    folder = tmp_path / "other"
+    mlflow.pyfunc.save_model(
+        folder, python_model=str(tmp_path / "model.py"), pip_requirements=["mlflow"]
+    )
+    with pytest.raises(UserError, match="classifies no images"):
+        load_classifier(str(folder))
 
 
 def test_without_tracking_there_is_no_registry(tmp_path):

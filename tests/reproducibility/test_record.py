@@ -10,6 +10,7 @@ from conftest import ROOT
 from reproducibility.runs import prompt, record, run
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.reproducibility import Hashes, Record, Run, updated
+from vlprompt_pipeline.reproducibility.record import _RESULT_PARAMETERS
 
 
 def makers(found: Record) -> dict[str, int]:
@@ -69,6 +70,9 @@ def test_what_is_not_measured_is_said():
     whole = Run.of(made, nodes={"train_coop": 1.0}, found_trained=False, **told)
     assert [text.partition(":")[0] for text in whole.not_measured] == ["energy"]
     assert whole.parameters["features"]["views"] == conf["parameters"]["features"]["views"]
+    assert "base_share" in whole.parameters["base_to_new"], "the section of the protocol"
+    assert not {"few_shot", "cross_dataset", "domain_generalisation"} & set(whole.parameters)
+    assert set(_RESULT_PARAMETERS) < set(whole.parameters)
     assert not {"recipes", "tracking", "methods"} & set(whole.parameters)
     lacking = Run.of(made, nodes={}, found_trained=True, **told)
     assert lacking.nodes is None

@@ -36,10 +36,10 @@ def human_bytes(count: float) -> str:
 
 
 def plus_minus(mean: float, std: float, seeds: int) -> str:
-    """For instance "65.7 ± 1.2"; the mean alone for one seed, "–" where there is no score."""
+    """For instance "65.7 ± 1.2"; the mean alone where no spread is known, "–" without a mean."""
     if pd.isna(mean):
         return "–"
-    return f"{mean:.1f} ± {std:.1f}" if seeds > 1 else f"{mean:.1f}"
+    return f"{mean:.1f}" if seeds == 1 or pd.isna(std) else f"{mean:.1f} ± {std:.1f}"
 
 
 def one_decimal(value: float) -> str:

@@ -49,8 +49,12 @@ class ReproducibilityHook:
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
         """Write the records of the methods that this run made something of."""
         outputs = _recorded_outputs(pipeline)
-        if not outputs:
-            return
+        if outputs:
+            self._write(outputs=outputs, run_params=run_params, pipeline=pipeline, catalog=catalog)
+
+    def _write(
+        self, outputs: dict[str, list[str]], run_params: Any, pipeline: Any, catalog: Any
+    ) -> None:
         from vlprompt_pipeline.reproducibility import Record, Run, updated
 
         cost = self._clock.stop()

@@ -233,14 +233,16 @@ def load_classifier(address: str) -> Classifier:
         UserError: there is no such model, or it is none of this project.
     """
     try:
-        loaded = mlflow.pyfunc.load_model(address)
+        model = mlflow.pyfunc.load_model(address).unwrap_python_model()
     except MlflowException as error:
         raise UserError(
             f"no model {address.removeprefix('models:/')} in MLflow at "
             f"{mlflow.get_tracking_uri()} ({str(error).splitlines()[0]}); "
             "kedro run --pipelines=register makes one"
         ) from error
-    return loaded.unwrap_python_model().classifier
+    if not isinstance(getattr(model, "classifier", None), Classifier):
+        raise UserError(f"{address} classifies no images: name a model that register made")
+    return model.classifier
 
 
 def _found(row: ModelVersion) -> Found:

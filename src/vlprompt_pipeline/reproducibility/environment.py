@@ -124,8 +124,9 @@ def code_state(package: Path) -> Code:
         return subprocess.run(command, check=True, **options).stdout
 
     try:
-        ask("ls-files", "--error-unmatch", "__init__.py")
-        commit = ask("rev-parse", "HEAD").strip()
+        commit, _ = ask(
+            "rev-parse", "HEAD", "HEAD:./__init__.py"
+        ).split()  # fails if not part of it
         status = ask("status", "--porcelain", "--no-renames", "-z")
     except subprocess.CalledProcessError as error:
         said = error.stderr.strip().splitlines()

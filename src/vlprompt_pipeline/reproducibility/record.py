@@ -27,7 +27,6 @@ _RESULT_PARAMETERS = (
     "split",
     "own_data",
     "protocol",
-    "targets",
     "shots",
     "seed",
     "device",
@@ -158,9 +157,9 @@ class Record(_Frozen):
 
 
 def result_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that the results of a method may depend on."""
+    """Those that the results of a method may depend on, the section of the protocol among them."""
     checked = parse(RunParameters, parameters)
-    return checked.model_dump(mode="json", include=set(_RESULT_PARAMETERS))
+    return checked.model_dump(mode="json", include={*_RESULT_PARAMETERS, checked.protocol})
 
 
 def updated(earlier: Record | None, latest: Record) -> Record:

@@ -125,7 +125,7 @@ const drawTests = (table, family, chosen) => {
   table.closest(".paired").classList.toggle("empty", !tests.length);
   if (!tests.length) return table.replaceChildren();
   const datasets = family.datasets.filter(dataset => tests.some(row => row.dataset === dataset));
-  const byMethod = groupedBy(tests, row => row.method);
+  const byMethod = groupedBy(tests, row => row.method), several = datasets.length > 1;
   const rows = family.methods.filter(method => byMethod.has(method)).map(method => {
     const own = byMethod.get(method);
     const cells = datasets.map(dataset => {
@@ -133,10 +133,10 @@ const drawTests = (table, family, chosen) => {
       const none = () => [`${titleOf(method)}, ${datasetTitle(family, dataset)}: no paired test`];
       return row ? testCell(family, row) : cellOf(null, NONE, "", none);
     });
-    const single = own.filter(row => !isAverage(row.dataset));
-    return rowOf(method, [nameCell(family, method), verdictCell(single), ...cells]);
+    if (several) cells.unshift(verdictCell(own.filter(row => !isAverage(row.dataset))));
+    return rowOf(method, [nameCell(family, method), ...cells]);
   });
   const headings = datasets.map(dataset => headingOf(datasetTitle(family, dataset), "number", dataset));
-  headings.unshift(headingOf("Method", "text", "method"), headingOf("Better, worse", "number", "verdicts"));
-  fillTable(table, headings, rows, "verdicts");
+  if (several) headings.unshift(headingOf("Better, worse", "number", "verdicts"));
+  fillTable(table, [headingOf("Method", "text", "method"), ...headings], rows, several ? "verdicts" : datasets[0]);
 };

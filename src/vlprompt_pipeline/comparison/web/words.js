@@ -7,7 +7,8 @@ const signed = value => {
   const text = Math.abs(value).toFixed(1);
   return text === "0.0" ? text : (value < 0 ? "−" : "+") + text;
 };
-const plusMinus = row => row.n_seeds > 1 ? `${one(row.mean)} ± ${one(row.std)}` : one(row.mean);
+const isSpread = row => row.n_seeds > 1 && row.std !== null;
+const plusMinus = row => isSpread(row) ? `${one(row.mean)} ± ${one(row.std)}` : one(row.mean);
 const pValue = value => value < 0.001 ? "< 0.001" : value.toFixed(3);
 const bytes = count => {
   for (const [factor, unit] of [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]]) {
@@ -23,7 +24,7 @@ const scoreLines = (family, row) => {
   const lines = [`${titleOf(row.method)}, ${datasetTitle(family, row.dataset)}: ${given.metrics[row.metric].title}`];
   const spread = ` ± ${two(row.std)} (of the population; sample: ${two(row.sample_std)})`;
   const shots = family.curves ? `, ${shotsText(row.shots)}` : "";
-  lines.push(`${two(row.mean)} %${row.n_seeds > 1 ? spread : ""}, ${row.seeds}${shots}`);
+  lines.push(`${two(row.mean)} %${isSpread(row) ? spread : ""}, ${row.seeds}${shots}`);
   if (row.low !== null) lines.push(`95 % interval ${two(row.low)} to ${two(row.high)}`);
   if (row.images) lines.push(`${whole(row.images)} test images`);
   if (row.published !== null) {
