@@ -1,6 +1,6 @@
 """Finished cells as scores and answers: what a method said of each test image, checked.
 
-Of a predictions file only four columns are read, and of it are kept one bit an image and a digest
+Of a predictions file only four columns are read, and of it are kept one byte an image and a digest
 of the images' paths and labels. Two methods were scored on the same images if their digests agree.
 """
 
