@@ -52,8 +52,6 @@ HEAD = """<head>
     setInterval(() => {
         for (const part of document.querySelectorAll("[aria-expanded=true]"))
             if (closed.delete(part.textContent.trim())) part.click();
-        const rows = [...document.querySelectorAll("a")];
-        rows.find(row => row.textContent === "harmonic_mean")?.scrollIntoView();
         const now = document.getElementById("root").outerHTML;
         const there = document.body.innerText.length > 400; // more than the bar at the side
         still = now === before && there ? still + 1 : 0;

@@ -7,9 +7,10 @@ from click.testing import CliRunner
 from kedro.framework.cli.cli import KedroCLI
 
 KEYS = (
-    "allowed: analysis, base_to_new, clip, cross_dataset, dataset, dataset_prefix, dataset_root, "
-    "demo_pretraining, device, domain_generalisation, export, features, few_shot, methods, "
-    "own_data, prediction, protocol, recipes, registry, seed, shots, split, tracking"
+    "allowed: analysis, base_to_new, benchmark_report, clip, cross_dataset, dataset, "
+    "dataset_prefix, dataset_root, demo_pretraining, device, domain_generalisation, export, "
+    "features, few_shot, methods, own_data, prediction, protocol, recipes, registry, seed, shots, "
+    "split, tracking"
 )
 BEFORE_ANY_NODE = [
     pytest.param(
