@@ -23,10 +23,11 @@ const sizeScale = (sizes, frame, text) => {
   const apart = logs.length < sizes.length, start = frame.left + (apart ? 44 : 16);
   const end = frame.right - Math.min(90, (frame.right - frame.left) / 5), log = scaleOf(some, [start, end]);
   const x = size => size > 0 ? log(Math.log10(size)) : frame.left + 14;
-  const powers = ticksOf(some[0] - 0.3, some[1] + 0.3, Math.min(6, (frame.right - frame.left) / 80))
-    .filter(Number.isInteger).map(power => 10 ** power)
+  const decades = ticksOf(some[0] - 1, some[1] + 1, Math.min(6, (frame.right - frame.left) / 80));
+  const within = some[1] - some[0] > 1.5 ? [1] : [1, 2, 5];  // a narrow range may hold no power of ten
+  const round = decades.filter(Number.isInteger).flatMap(power => within.map(step => step * 10 ** power))
     .filter(size => x(size) >= start - 12 && x(size) <= frame.right);
-  return { x, xTicks: [...(apart ? [[0, "none"]] : []), ...powers.map(size => [size, text(size)])] };
+  return { x, xTicks: [...(apart ? [[0, "none"]] : []), ...round.map(size => [size, text(size)])] };
 };
 
 const drawSizes = (box, family, chosen) => {
