@@ -15,8 +15,9 @@ from vlprompt_pipeline.comparison.layout import Block, Cell, TextTable
 
 _HEAD = "% In the preamble: \\usepackage{booktabs,graphicx}\n"
 _MOST_ROWS = 45
-_MOST_COLUMNS = 10
-"""More rows than a page has lines go into a further table; more columns are made narrower."""
+"""More rows than a page has lines go into a further table."""
+_FITTED = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{"
+"""What is wider than the page is scaled down to it, and nothing else is scaled."""
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -76,7 +77,6 @@ def _pages(table: TextTable) -> Iterator[TextTable]:
 
 
 def _table(table: TextTable) -> str:
-    narrowed = r"\resizebox{\textwidth}{!}{" if len(table.columns) > _MOST_COLUMNS else ""
     stubs = ["Dataset", ""] if table.stubs == 2 else ["Method"]
     body = "\n\\midrule\n".join(_block(block, table.stubs) for block in table.blocks)
     caption = f"{table.title[0].upper()}{table.title[1:]}. {' '.join(table.notes)}"
@@ -86,13 +86,13 @@ def _table(table: TextTable) -> str:
             r"\centering\small\setlength{\tabcolsep}{3pt}",
             rf"\caption{{{escape(caption)}}}",
             rf"\label{{tab:{table.name}}}",
-            rf"{narrowed}\begin{{tabular}}{{{'l' * table.stubs}{'c' * len(table.columns)}}}",
+            rf"{_FITTED}\begin{{tabular}}{{{'l' * table.stubs}{'c' * len(table.columns)}}}",
             r"\toprule",
             _row([escape(text) for text in (*stubs, *table.columns)]),
             r"\midrule",
             body,
             r"\bottomrule",
-            rf"\end{{tabular}}{'}' if narrowed else ''}",
+            r"\end{tabular}}",
             r"\end{table*}",
             "",
         ]
