@@ -1,8 +1,8 @@
 """Make the pictures of the docs from a finished run, beside this file.
 
 The pipeline is Kedro-Viz's own page, built as files, served to a Chromium without a window and
-cropped to the graph; the result is the figure of the report as it is. Those of an analysis, if one
-has been run, are its figures in fewer colours.
+cropped to the graph; the result is the figure of the report as it is. Those of an analysis and the
+top of the page of a benchmark report, where these have been run, are shown in fewer colours.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ PROJECT = DOCS.parent
 RESULT = PROJECT / "data" / "08_reporting" / "headline.png"
 ANALYSIS = RESULT.parent / "analysis/demo/demo_aerial/base_to_new/shots16/seed1/figures"
 ANALYSED = ("storage", "quantization", "spectrum")
+BENCHMARK = RESULT.parent / "benchmark" / "benchmark.html"
+COLOURS = 64  # of a picture of the page: it has few
 BUILT = PROJECT / "build"  # where Kedro-Viz insists on writing
 ENVIRONMENT = os.environ | {"PYTHONHASHSEED": "0"}  # one order of nodes, so one layout
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -76,6 +78,11 @@ def main() -> None:
             profile = f"--user-data-dir={folder}/profile"
             make(shot, browser, *FLAGS.split(), profile, f"--screenshot={shot}", address)
         cropped(shot).save(DOCS / "pipeline.png", optimize=True)
+        if BENCHMARK.is_file():
+            top = Path(folder, "top.png")
+            make(top, browser, *FLAGS.split(), profile, f"--screenshot={top}", BENCHMARK.as_uri())
+            picture = Image.open(top).convert("RGB").quantize(COLOURS)
+            picture.save(DOCS / "benchmark.png", optimize=True)
     shutil.copyfile(RESULT, DOCS / "result.png")
     if ANALYSIS.is_dir():
         for name in ANALYSED:
