@@ -185,7 +185,7 @@ def test_promotion_is_refused_or_forced_with_a_reason(registered, client):
     assert kept["model"] == "demo_counts.coop"
 
 
-def test_a_folder_is_labelled_and_what_is_no_image_is_named(registered, tmp_path):
+def test_a_folder_is_labelled_and_what_is_no_image_is_named(registered, tmp_path, capsys):
     folder = tmp_path / "photos"
     (folder / "more").mkdir(parents=True)
     found = sorted((registered.data / "01_raw/demo_counts").rglob("*.png"))[:3]
@@ -195,6 +195,7 @@ def test_a_folder_is_labelled_and_what_is_no_image_is_named(registered, tmp_path
     (folder / "notes.txt").write_text("no image")
     asked = {"images": str(folder), "model": "demo_counts.qcoop@candidate", "top_k": 2}
     registered.run({**ON, "prediction": asked}, stages=("prediction",))
+    assert "labels.csv (1 without a label, the column problem says why)" in capsys.readouterr().out
     table = pd.read_csv(registered.data / "07_model_output/prediction/labels.csv")
     assert list(table) == ["path", "label", "score", "label_2", "score_2", "problem"]
     assert table["path"].tolist() == ["0.png", "1.png", "2.png", "more/cut.png"]

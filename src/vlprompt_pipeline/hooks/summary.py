@@ -47,6 +47,10 @@ class SummaryHook:
         if "verification_text" in made:
             click.echo(f"\n{catalog.load('verification_text')}")
             click.echo(f"   whole: {self._relative(catalog, 'verification')}")
+        if "predicted_labels" in made:
+            problems = int(catalog.load("predicted_labels")["problem"].notna().sum())
+            note = f" ({problems} without a label, the column problem says why)" if problems else ""
+            click.echo(f"\nlabels: {self._relative(catalog, 'predicted_labels')}{note}")
         if "report_text" not in made:
             return
         click.echo(f"\n{catalog.load('report_text')}")
