@@ -15,10 +15,9 @@ from vlprompt_pipeline.config import (
     FeatureParameters,
     RunParameters,
     TrainingParameters,
-    parse,
-    unknown,
 )
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parsing import parse, unknown
 
 VALUES: dict[str, Any] = {
     "dataset": "demo_counts",

@@ -16,9 +16,10 @@ from kedro.io import CatalogConfigResolver
 from kedro.pipeline import Pipeline
 
 from conftest import ROOT
-from vlprompt_pipeline.config import PROTOCOLS, RunParameters, parse
+from vlprompt_pipeline.config import PROTOCOLS, RunParameters
 from vlprompt_pipeline.evaluation.published import SHIFTED, TARGETS
 from vlprompt_pipeline.evaluation.targets import targets_by_protocol
+from vlprompt_pipeline.parsing import parse
 from vlprompt_pipeline.pipeline_registry import APART, register_pipelines
 from vlprompt_pipeline.pipelines.verify.pipeline import again
 from vlprompt_pipeline.prompts import Situation, recipes_in, resolve_recipe

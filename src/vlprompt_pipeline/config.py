@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
-from types import UnionType
-from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parsing import Parameters, unknown
 
-Model = TypeVar("Model", bound=BaseModel)
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 
 
@@ -36,20 +30,6 @@ def _safe_in_paths(name: str) -> str:
 Protocol = Literal["base_to_new", "few_shot", "cross_dataset", "domain_generalisation"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 DatasetName = Annotated[str, AfterValidator(_safe_in_paths)]
-
-
-def _several(value: Any) -> Any:
-    return tuple(str(value).split("+")) if isinstance(value, (str, int, float)) else value
-
-
-Several = BeforeValidator(_several)
-"""A list, or on the command line its items joined by `+`."""
-
-
-class Parameters(BaseModel):
-    """Base of all parameter models: immutable, and a key it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ClipParameters(Parameters):
@@ -237,11 +217,11 @@ class RunParameters(Parameters):
     export: ExportParameters = ExportParameters()
     tracking: TrackingParameters
     recipes: dict[Slug, dict[str, Any]]
-    demo_pretraining: dict[str, Any] = {}
-    analysis: dict[str, Any] = {}
-    benchmark_report: dict[str, Any] = {}
-    registry: dict[str, Any] = {}
-    prediction: dict[str, Any] = {}
+    demo_pretraining: dict[str, Any] = Field(default_factory=dict)
+    analysis: dict[str, Any] = Field(default_factory=dict)
+    benchmark_report: dict[str, Any] = Field(default_factory=dict)
+    registry: dict[str, Any] = Field(default_factory=dict)
+    prediction: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def benchmark(self) -> str:
@@ -275,52 +255,3 @@ class RunParameters(Parameters):
             if name not in self.recipes:
                 raise ConfigError(unknown("methods", "method", name, [*self.recipes, "all"]))
         return tuple(dict.fromkeys(asked))
-
-
-def parse(model: type[Model], values: Any, where: str = "parameters") -> Model:
-    """Build `model` from plain values, or say in one sentence which key is wrong.
-
-    Raises:
-        ConfigError: naming every offending key, its value and what is allowed there.
-    """
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        reasons = "; ".join(_reason(model, item, where) for item in error.errors())
-        raise ConfigError(reasons) from None
-
-
-def unknown(where: str, what: str, name: str, allowed: list[str]) -> str:
-    """The sentence for a name that is not among those allowed, with the nearest one that is."""
-    near = get_close_matches(name, allowed, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"{where}: unknown {what} {name!r}{hint}; allowed: {', '.join(allowed)}"
-
-
-def _reason(model: type[BaseModel], item: Any, where: str) -> str:
-    location = [str(part) for part in item["loc"]]
-    path = ".".join([where, *location])
-    if item["type"] == "extra_forbidden":
-        owner = _model_at(model, location[:-1])
-        allowed = sorted(owner.model_fields) if owner else []
-        return unknown(".".join([where, *location[:-1]]), "key", location[-1], allowed)
-    if item["type"] == "missing":
-        return f"{path} is missing; set it in conf or with --params"
-    reason = item["msg"].removeprefix("Value error, ")
-    return f"{path} is {item['input']!r}: {reason[0].lower()}{reason[1:]}"
-
-
-def _model_at(model: type[BaseModel], path: list[str]) -> type[BaseModel] | None:
-    current: type[BaseModel] | None = model
-    for part in path:
-        field = current.model_fields.get(part) if current else None
-        current = _inner_model(field.annotation) if field else None
-    return current
-
-
-def _inner_model(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in (Union, UnionType):
-        return next(filter(None, map(_inner_model, get_args(annotation))), None)
-    return None

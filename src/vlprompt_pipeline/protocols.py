@@ -14,8 +14,9 @@ from typing import Any
 
 from kedro.framework.project import settings
 
-from vlprompt_pipeline.config import PROTOCOLS, FewShotParameters, RunParameters, parse, unknown
+from vlprompt_pipeline.config import PROTOCOLS, FewShotParameters, RunParameters
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parsing import parse, unknown
 
 Values = Mapping[str, Any]
 

@@ -50,7 +50,8 @@ def _from_conf() -> Selection:
     from kedro.config import OmegaConfigLoader
     from kedro.utils import find_kedro_project
 
-    from vlprompt_pipeline.config import RunParameters, parse
+    from vlprompt_pipeline.config import RunParameters
+    from vlprompt_pipeline.parsing import parse
 
     project = find_kedro_project(Path.cwd()) or Path.cwd()
     loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="base")

@@ -7,8 +7,8 @@ import pytest
 from analysis.material import RECIPES, VALUES, analysis
 from vlprompt_pipeline.analysis import AnalysisParameters, check_analysis, make_plan
 from vlprompt_pipeline.analysis.runs import Run
-from vlprompt_pipeline.config import parse
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parsing import parse
 
 
 def test_every_run_once():

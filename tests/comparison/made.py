@@ -13,7 +13,7 @@ from vlprompt_pipeline.comparison.compare import compare
 from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
 from vlprompt_pipeline.comparison.grid import Conditions
 from vlprompt_pipeline.comparison.results import Comparison
-from vlprompt_pipeline.evaluation.records import read_records
+from vlprompt_pipeline.evaluation.groups import read_records
 
 CLASSES = 10
 TITLES = {"zero_shot": "Zero-shot CLIP", "coop": "CoOp", "qcoop": "QCoOp, 1 bit"}

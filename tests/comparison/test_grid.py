@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from comparison.made import Disk, base_to_new, right
 from vlprompt_pipeline import cli, sweep
 from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
-from vlprompt_pipeline.config import parse
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parsing import parse
 
 
 def cells(comparison):

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from vlprompt_pipeline.evaluation.records import CellRecord, group_records
+from vlprompt_pipeline.evaluation.groups import group_records
+from vlprompt_pipeline.evaluation.records import CellRecord
 from vlprompt_pipeline.evaluation.report import Report, write_report
 from vlprompt_pipeline.evaluation.summary import summarise
 

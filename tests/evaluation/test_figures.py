@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from vlprompt_pipeline.evaluation.drawing import svg
 from vlprompt_pipeline.evaluation.figures import figures
+from vlprompt_pipeline.evaluation.groups import group_records, read_records
 from vlprompt_pipeline.evaluation.label_placement import label_points
-from vlprompt_pipeline.evaluation.records import group_records, read_records
 from vlprompt_pipeline.evaluation.size_axes import pareto_front
 from vlprompt_pipeline.evaluation.summary import summarise
 

@@ -5,7 +5,8 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from vlprompt_pipeline.evaluation.records import CellRecord, group_records, read_records
+from vlprompt_pipeline.evaluation.groups import group_records, read_records
+from vlprompt_pipeline.evaluation.records import CellRecord
 
 
 def test_a_record_survives_json(two_seeds):

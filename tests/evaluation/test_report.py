@@ -10,8 +10,8 @@ from rich.console import Console
 from html_page import Page
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.evaluation.checks import group_remarks
+from vlprompt_pipeline.evaluation.groups import group_records, read_records
 from vlprompt_pipeline.evaluation.headline import headline
-from vlprompt_pipeline.evaluation.records import group_records, read_records
 from vlprompt_pipeline.evaluation.report import Report, write_report
 from vlprompt_pipeline.evaluation.summary import summarise
 from vlprompt_pipeline.evaluation.wording import human_bytes, plus_minus, seeds_text, signed

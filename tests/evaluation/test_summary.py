@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from vlprompt_pipeline.evaluation.averages import averages
+from vlprompt_pipeline.evaluation.groups import group_records, read_records
 from vlprompt_pipeline.evaluation.published import DATASETS
-from vlprompt_pipeline.evaluation.records import group_records, read_records
 from vlprompt_pipeline.evaluation.summary import summarise, to_csv_frame
 from vlprompt_pipeline.evaluation.terminal import render_table
 

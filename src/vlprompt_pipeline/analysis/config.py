@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from vlprompt_pipeline.config import Parameters, Several
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parametrizations.codebooks import QuantizerName
+from vlprompt_pipeline.parsing import Parameters, Several
 from vlprompt_pipeline.prompts import get_method, resolve_recipe
 
 Bits = Annotated[int, Field(ge=1, le=8)]

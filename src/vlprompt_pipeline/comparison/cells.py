@@ -15,16 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vlprompt_pipeline.evaluation.records import (
-    Cell,
-    CellRecord,
-    GroupKey,
-    MethodResult,
-    Problem,
-    Score,
-    cause_of,
-    group_key,
-)
+from vlprompt_pipeline.evaluation.groups import GroupKey, Problem, cause_of, group_key
+from vlprompt_pipeline.evaluation.records import Cell, CellRecord, MethodResult, Score
 
 Predictions = Mapping[str, Callable[[], pd.DataFrame]]
 """Loaders by place, as a partitioned dataset hands them out; with `COLUMNS` at least."""

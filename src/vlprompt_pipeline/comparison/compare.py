@@ -17,9 +17,10 @@ from vlprompt_pipeline.comparison.printed import printed
 from vlprompt_pipeline.comparison.remarks import remarks
 from vlprompt_pipeline.comparison.results import Comparison
 from vlprompt_pipeline.comparison.scores import aggregates, ranking
-from vlprompt_pipeline.config import unknown
 from vlprompt_pipeline.errors import ConfigError, UserError
-from vlprompt_pipeline.evaluation.records import CellRecord, Problem
+from vlprompt_pipeline.evaluation.groups import Problem
+from vlprompt_pipeline.evaluation.records import CellRecord
+from vlprompt_pipeline.parsing import unknown
 
 COLUMNS = {
     "families": "family title protocol clip weights_sha256 template_set shots source ranking",

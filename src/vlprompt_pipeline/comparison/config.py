@@ -6,7 +6,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field
 
-from vlprompt_pipeline.config import PROTOCOLS, DatasetName, Parameters, Several
+from vlprompt_pipeline.config import PROTOCOLS, DatasetName
+from vlprompt_pipeline.parsing import Parameters, Several
 
 
 def _known(protocol: str) -> str:

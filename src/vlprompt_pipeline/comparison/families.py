@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vlprompt_pipeline.comparison.cells import Result
-from vlprompt_pipeline.evaluation.records import GroupKey
+from vlprompt_pipeline.evaluation.groups import GroupKey
 from vlprompt_pipeline.evaluation.wording import readable, shots_text
 
 FEW_SHOT = "few_shot"

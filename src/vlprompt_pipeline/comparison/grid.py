@@ -11,7 +11,8 @@ from vlprompt_pipeline.benchmarks import BENCHMARKS
 from vlprompt_pipeline.comparison.cells import cell_place
 from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
 from vlprompt_pipeline.comparison.families import FEW_SHOT
-from vlprompt_pipeline.evaluation.records import CellRecord, MethodResult, Problem
+from vlprompt_pipeline.evaluation.groups import Problem
+from vlprompt_pipeline.evaluation.records import CellRecord, MethodResult
 
 Row = dict[str, object]
 SHIFTS = "domain_generalisation"

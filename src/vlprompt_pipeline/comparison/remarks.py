@@ -10,7 +10,8 @@ from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
 from vlprompt_pipeline.comparison.families import Family
 from vlprompt_pipeline.comparison.grid import Coordinates
 from vlprompt_pipeline.evaluation.checks import group_remarks, mixed_remarks
-from vlprompt_pipeline.evaluation.records import CellRecord, Group, Problem, group_records
+from vlprompt_pipeline.evaluation.groups import Group, Problem, group_records
+from vlprompt_pipeline.evaluation.records import CellRecord
 from vlprompt_pipeline.evaluation.wording import join, readable, shots_text
 
 _NAMED = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from vlprompt_pipeline.evaluation.records import Group, GroupKey
+from vlprompt_pipeline.evaluation.groups import Group, GroupKey
 from vlprompt_pipeline.evaluation.wording import join, seeds_text, shots_text
 
 _FINGERPRINTS = {

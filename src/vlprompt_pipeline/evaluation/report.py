@@ -14,14 +14,9 @@ from rich.console import RenderableType
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.evaluation.checks import mixed_remarks
 from vlprompt_pipeline.evaluation.figures import figures
+from vlprompt_pipeline.evaluation.groups import Group, Problem, group_key, group_records
 from vlprompt_pipeline.evaluation.page import Section, render_page
-from vlprompt_pipeline.evaluation.records import (
-    CellRecord,
-    Group,
-    Problem,
-    group_key,
-    group_records,
-)
+from vlprompt_pipeline.evaluation.records import CellRecord
 from vlprompt_pipeline.evaluation.summary import summarise, to_csv_frame
 from vlprompt_pipeline.evaluation.terminal import render
 

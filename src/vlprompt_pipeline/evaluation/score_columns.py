@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vlprompt_pipeline.evaluation.groups import Group
 from vlprompt_pipeline.evaluation.published import SHIFTED, TARGETS
-from vlprompt_pipeline.evaluation.records import Group
 
 AVERAGE = "average"
 

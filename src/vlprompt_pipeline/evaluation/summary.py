@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from vlprompt_pipeline.evaluation import metrics
+from vlprompt_pipeline.evaluation.groups import Group
 from vlprompt_pipeline.evaluation.published import published, published_protocol
-from vlprompt_pipeline.evaluation.records import ZERO_SHOT, Group, MethodResult, Score
+from vlprompt_pipeline.evaluation.records import ZERO_SHOT, MethodResult, Score
 from vlprompt_pipeline.evaluation.score_columns import ScoreColumn, score_columns, target_names
 from vlprompt_pipeline.evaluation.wording import join, seeds_text, shots_text
 

@@ -30,8 +30,9 @@ class ParameterHook:
         # imported here: `kedro --version` and its like need neither pydantic nor torch
         from vlprompt_pipeline.analysis.config import AnalysisParameters
         from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
-        from vlprompt_pipeline.config import RunParameters, parse
+        from vlprompt_pipeline.config import RunParameters
         from vlprompt_pipeline.demo import PretrainingConfig
+        from vlprompt_pipeline.parsing import parse
         from vlprompt_pipeline.prompts import Situation, recipes_in, resolve_recipe
         from vlprompt_pipeline.registry.config import PredictionParameters, RegistryParameters
 

@@ -8,9 +8,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from vlprompt_pipeline.config import Parameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parametrizations.codebooks import QuantizerName, Start
+from vlprompt_pipeline.parsing import Parameters
 
 
 class QuantizeConfig(Parameters):

@@ -17,9 +17,9 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from vlprompt_pipeline.config import Parameters
 from vlprompt_pipeline.parametrizations.draws import Draws
 from vlprompt_pipeline.parametrizations.naming import shown_name
+from vlprompt_pipeline.parsing import Parameters
 
 
 class LowRankConfig(Parameters):

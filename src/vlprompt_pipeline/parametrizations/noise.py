@@ -11,8 +11,8 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from vlprompt_pipeline.config import Parameters
 from vlprompt_pipeline.parametrizations.draws import Draws
+from vlprompt_pipeline.parsing import Parameters
 
 
 class NoiseConfig(Parameters):

@@ -20,8 +20,9 @@ from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from vlprompt_pipeline.config import Parameters, Protocol, parse
+from vlprompt_pipeline.config import Protocol
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parsing import Parameters, parse
 
 Shots = Annotated[int, Field(ge=1)]
 

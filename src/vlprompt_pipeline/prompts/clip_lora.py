@@ -26,8 +26,8 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip.backbone import END_TOKEN, START_TOKEN, FrozenClip
 from vlprompt_pipeline.clip.templates import readable
 from vlprompt_pipeline.clip.text import Prompts
-from vlprompt_pipeline.config import Parameters
 from vlprompt_pipeline.parametrizations.draws import Draws
+from vlprompt_pipeline.parsing import Parameters
 from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.prompts.registry import Method, register
 

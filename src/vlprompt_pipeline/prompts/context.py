@@ -7,8 +7,8 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.config import Parameters
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parsing import Parameters
 
 INITIAL_STD = 0.02
 

@@ -16,8 +16,8 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.config import Parameters
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parsing import Parameters
 from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.prompts.context import INITIAL_STD
 from vlprompt_pipeline.prompts.deep import check_depth, normal_prompts

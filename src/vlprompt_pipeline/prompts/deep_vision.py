@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.config import Parameters
+from vlprompt_pipeline.parsing import Parameters
 from vlprompt_pipeline.prompts.base import ClassTexts
 from vlprompt_pipeline.prompts.deep import check_depth, normal_prompts
 from vlprompt_pipeline.prompts.image_prompts import ImagePromptLearner

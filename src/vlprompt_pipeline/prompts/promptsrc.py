@@ -20,7 +20,7 @@ from torch.nn.utils import parameters_to_vector
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import readable, templates
-from vlprompt_pipeline.config import Parameters
+from vlprompt_pipeline.parsing import Parameters
 from vlprompt_pipeline.prompts.base import ClassTexts
 from vlprompt_pipeline.prompts.ivlp import IVLP, IVLPParameters
 from vlprompt_pipeline.prompts.registry import Method, register

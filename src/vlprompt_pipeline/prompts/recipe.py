@@ -11,11 +11,12 @@ from typing import Any
 
 from pydantic import SerializeAsAny
 
-from vlprompt_pipeline.config import Parameters, TrainingParameters, parse, unknown
+from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig
+from vlprompt_pipeline.parsing import Parameters, parse, unknown
 from vlprompt_pipeline.prompts.cases import overlay
 from vlprompt_pipeline.prompts.registry import get_method
 

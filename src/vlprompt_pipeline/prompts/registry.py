@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from vlprompt_pipeline.config import Parameters, unknown
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parsing import Parameters, unknown
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.config import Parameters
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.parsing import Parameters
 from vlprompt_pipeline.prompts.base import ClassTexts, FewShotFeatures, PromptLearner
 from vlprompt_pipeline.prompts.registry import Method, register
 from vlprompt_pipeline.prompts.zero_shot import template_features

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import readable, templates
-from vlprompt_pipeline.config import Parameters
+from vlprompt_pipeline.parsing import Parameters
 from vlprompt_pipeline.prompts.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.prompts.registry import Method, register
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from vlprompt_pipeline.config import Parameters
+from vlprompt_pipeline.parsing import Parameters
 
 
 def _several(value: Any) -> Any:

@@ -18,7 +18,7 @@ from vlprompt_pipeline.comparison.markdown import to_markdown
 from vlprompt_pipeline.comparison.page import render
 from vlprompt_pipeline.comparison.results import Comparison
 from vlprompt_pipeline.comparison.terminal import to_text
-from vlprompt_pipeline.evaluation.records import read_records
+from vlprompt_pipeline.evaluation.groups import read_records
 from vlprompt_pipeline.evaluation.wording import join
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from vlprompt_pipeline.evaluation.records import CellRecord, read_records
+from vlprompt_pipeline.evaluation.groups import read_records
+from vlprompt_pipeline.evaluation.records import CellRecord
 from vlprompt_pipeline.evaluation.report import write_report
 
 TERMINAL_WIDTH = 100

@@ -1,0 +1,76 @@
+"""From plain values to checked parameters, or to one sentence that says which key is wrong."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from vlprompt_pipeline.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Parameters(BaseModel):
+    """Base of all parameter models: immutable, and a key it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _several(value: Any) -> Any:
+    return tuple(str(value).split("+")) if isinstance(value, (str, int, float)) else value
+
+
+Several = BeforeValidator(_several)
+"""A list, or on the command line its items joined by `+`."""
+
+
+def parse(model: type[Model], values: Any, where: str = "parameters") -> Model:
+    """Build `model` from plain values, or say in one sentence which key is wrong.
+
+    Raises:
+        ConfigError: naming every offending key, its value and what is allowed there.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        reasons = "; ".join(_reason(model, item, where) for item in error.errors())
+        raise ConfigError(reasons) from None
+
+
+def unknown(where: str, what: str, name: str, allowed: list[str]) -> str:
+    """The sentence for a name that is not among those allowed, with the nearest one that is."""
+    near = get_close_matches(name, allowed, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"{where}: unknown {what} {name!r}{hint}; allowed: {', '.join(allowed)}"
+
+
+def _reason(model: type[BaseModel], item: Any, where: str) -> str:
+    location = [str(part) for part in item["loc"]]
+    path = ".".join([where, *location])
+    if item["type"] == "extra_forbidden":
+        owner = _model_at(model, location[:-1])
+        allowed = sorted(owner.model_fields) if owner else []
+        return unknown(".".join([where, *location[:-1]]), "key", location[-1], allowed)
+    if item["type"] == "missing":
+        return f"{path} is missing; set it in conf or with --params"
+    reason = item["msg"].removeprefix("Value error, ")
+    return f"{path} is {item['input']!r}: {reason[0].lower()}{reason[1:]}"
+
+
+def _model_at(model: type[BaseModel], path: list[str]) -> type[BaseModel] | None:
+    current: type[BaseModel] | None = model
+    for part in path:
+        field = current.model_fields.get(part) if current else None
+        current = _inner_model(field.annotation) if field else None
+    return current
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Union, UnionType):
+        return next(filter(None, map(_inner_model, get_args(annotation))), None)
+    return None
