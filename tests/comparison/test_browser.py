@@ -195,6 +195,7 @@ def test_a_method_that_is_taken_away_leaves_the_figures_but_not_the_table(whole)
 def test_the_front_has_the_methods_that_no_smaller_one_reaches(whole):
     """By hand: sizes grow with the order of the methods, so a front is a running maximum."""
     choose(whole, "show", "score")
+    choose(whole, "size", "trainable_parameters")
     made = SHAPES["everything"]().of(FAMILY)
     means = made[(made["metric"] == "h") & (made["dataset"] == "average")]["mean"]
     steps = (means.cummax().diff() > 0).sum()

@@ -61,7 +61,7 @@ def test_widths_are_those_of_the_model(clip):
 def test_what_does_not_fit_is_told_by_the_check_that_stands_before_all_long_work(clip):
     """It needs no image; with RN50 every method in the image tower is refused by its name."""
     card = {"class_names": CLASSES.names, "template": CLASSES.template}
-    check = partial(check_prompts, clip, card, RECIPES, "few_shot", ExportParameters())
+    check = partial(check_prompts, clip, card, RECIPES, "few_shot", 0.5, ExportParameters())
     texts = tuple(name for name in RECIPES if name not in PIXELS)
     assert set(check(methods=texts)) == set(texts)
     for name in sorted(PIXELS):
