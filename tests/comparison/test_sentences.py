@@ -32,6 +32,7 @@ def by_hand(h: dict[str, float], verdicts: dict[str, str]):
         difference=difference,
         low=difference - 1,
         high=difference + 1,
+        p_holm=pairs["method"].map({"coop": 0.2, "maple": 0.0004}),
         verdict=pairs["method"].map(verdicts),
     )
     return replace(made, scores=scores, pairs=pairs)
@@ -44,8 +45,8 @@ def test_better_is_the_verdict_of_a_test_alone():
     )
     assert high == "Highest H on average: MaPLe, 95.0 ± 0.5 %; Zero-shot CLIP has 70.0 %."
     assert tested == (
-        "The paired test of MaPLe against Zero-shot CLIP shows no difference: "
-        "+25.0 points, 95 % interval +24.0 to +26.0."
+        "The paired test of MaPLe against Zero-shot CLIP does not show a difference: "
+        "+25.0 points, 95 % interval +24.0 to +26.0, p < 0.001 after Holm's correction."
     )
     assert single == (
         "4 paired tests against Zero-shot CLIP on single datasets: 0 better, 0 worse, "

@@ -16,7 +16,7 @@ _TURNED = {"better": "worse", "worse": "better"}
 _FOUND = {
     "better": "finds it better",
     "worse": "finds it worse",
-    "no difference shown": "shows no difference",
+    "no difference shown": "does not show a difference",
 }
 
 
@@ -124,7 +124,7 @@ def _tested(tests: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
         sentences += [
             f"The paired test of {leader['title']} against {reference} {_FOUND[row.verdict]}: "
             f"{signed(row.difference)} points, 95 % interval {signed(row.low)} to "
-            f"{signed(row.high)}."
+            f"{signed(row.high)}, {_probability(row.p_holm)} after Holm's correction."
             for row in own.itertuples()
         ]
     verdicts = tests.loc[tests["dataset"] != AVERAGE, "verdict"]
@@ -135,6 +135,10 @@ def _tested(tests: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
             f"{better} better, {worse} worse, {none} without a difference shown."
         )
     return sentences
+
+
+def _probability(p_value: float) -> str:
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
 def _published(scores: pd.DataFrame) -> list[str]:
