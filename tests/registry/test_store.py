@@ -70,6 +70,22 @@ def test_two_registrations_at_once_give_two_whole_versions(database, tmp_path):
     assert open_models(registry) == []
 
 
+def test_the_newer_of_two_at_once_is_the_candidate(database, tmp_path, monkeypatch):
+    """The other one overtakes between this one's version and its alias."""
+    slow, quick = open_registry(database), open_registry(database)
+    create, others = slow.client.create_model_version, []
+
+    def overtaken(*args, **kwargs):
+        made = create(*args, **kwargs)
+        others.append(publish(quick, tmp_path / "quick", "coop", RIGHT, seed="2"))
+        return made
+
+    monkeypatch.setattr(slow.client, "create_model_version", overtaken)
+    assert publish(slow, tmp_path / "slow", "coop", RIGHT, seed="1").number == "1"
+    assert [other.number for other in others] == ["2"]
+    assert slow.holder(NAME, CANDIDATE) == others[0]
+
+
 def test_a_registration_under_way_is_not_swept(database, tmp_path):
     """The process that made it lives: this one."""
     registry = open_registry(database)

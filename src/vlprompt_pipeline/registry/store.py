@@ -139,8 +139,11 @@ class ModelRegistry:
                 description=draft.description,
                 model_id=logged.model_id,
             )
-            found = _found(made)
-            self.nominate(found)
+            found, holder = _found(made), self.holder(draft.name, CANDIDATE)
+            if holder is None or int(holder.number) < int(
+                found.number
+            ):  # or one beside it is newer
+                self.nominate(found)
             self.client.delete_logged_model_tag(logged.model_id, _MAKER)
         return found
 
