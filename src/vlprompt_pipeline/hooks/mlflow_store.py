@@ -6,8 +6,6 @@ ends FINISHED, and starting one asks whether this is a Databricks notebook, at 0
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,6 +21,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from vlprompt_pipeline.registry.experiment import experiment_id
+from vlprompt_pipeline.reproducibility.environment import code_state
 
 _BATCH = 1000  # metrics a call, MLflow's limit
 _REASON = 5000  # characters; MLflow's limit is 8000
@@ -112,7 +111,7 @@ def open_parent(
     mlflow.set_tracking_uri(uri)  # for MLflow models that are made in the same process
     client = mlflow.MlflowClient(uri)
     found = experiment_id(client, experiment, uri, project / "mlruns")
-    return _open(client, found, name, {**tags, **_origin(project)}, parameters)
+    return _open(client, found, name, {**tags, **_origin()}, parameters)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -137,16 +136,13 @@ def _open(
     return OpenRun(client, experiment, run.info.run_id)
 
 
-def _origin(project: Path) -> dict[str, str]:
+def _origin() -> dict[str, str]:
     """Who ran what, under the names that MLflow gives these tags."""
     tags = {"mlflow.source.name": "kedro run"}
     with suppress(KeyError, OSError):  # a container's user may have no name
         tags["mlflow.user"] = getuser()
-    if git := shutil.which("git"):
-        command = [git, "rev-parse", "HEAD"]
-        said = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-        if said.returncode == 0:
-            tags["mlflow.source.git.commit"] = said.stdout.strip()
+    if commit := code_state(Path(__file__).parents[1]).commit:
+        tags["mlflow.source.git.commit"] = commit
     return tags
 
 

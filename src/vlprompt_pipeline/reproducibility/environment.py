@@ -124,9 +124,8 @@ def code_state(package: Path) -> Code:
         return subprocess.run(command, check=True, **options).stdout
 
     try:
-        commit, _ = ask(
-            "rev-parse", "HEAD", "HEAD:./__init__.py"
-        ).split()  # fails if not part of it
+        # the second one fails where the folder is not part of the checkout
+        commit, _ = ask("rev-parse", "HEAD", "HEAD:./__init__.py").split()
         status = ask("status", "--porcelain", "--no-renames", "-z")
     except subprocess.CalledProcessError as error:
         said = error.stderr.strip().splitlines()

@@ -29,6 +29,7 @@ from vlprompt_pipeline.evaluation.records import (
 )
 from vlprompt_pipeline.export.learner import load_learner
 from vlprompt_pipeline.pipelines.feature_extraction.nodes import test_features_of
+from vlprompt_pipeline.pipelines.inputs import in_two
 from vlprompt_pipeline.prompts import ClassTexts, Recipe
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
 
@@ -103,7 +104,7 @@ def write_record(
 
     `on_targets` are the metrics on each target dataset, then the cards of these datasets.
     """
-    target_metrics, target_cards = _halves(on_targets)
+    target_metrics, target_cards = in_two(on_targets)
     recipe = prompt.resolved_recipe()
     known = {half: tuple(classes["class_names"]) for half, classes in class_halves.items()}
     scores = {half: _score(metrics[half]) for half in known if half in metrics}
@@ -152,11 +153,6 @@ def _score(found: dict[str, Any]) -> Score:
 
 def _generalised(found: dict[str, Any]) -> Generalised:
     return Generalised(base=_score(found["base"]), new=_score(found["new"]))
-
-
-def _halves(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    middle = len(values) // 2
-    return values[:middle], values[middle:]
 
 
 def _template_set(recipe: Recipe) -> str:

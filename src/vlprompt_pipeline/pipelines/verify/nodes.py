@@ -10,6 +10,7 @@ import pandas as pd
 
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.pipelines.inputs import in_two
 from vlprompt_pipeline.prompts.trained import TrainedPrompt
 from vlprompt_pipeline.reproducibility import (
     MethodComparison,
@@ -50,7 +51,7 @@ def check_stored(
             "nothing is finished for dataset {dataset}, {protocol}, shots {shots}, seed {seed}: "
             "run it first, or name a cell that is".format(**parameters)
         )
-    records, prompts = _halves(stored)
+    records, prompts = in_two(stored)
     for record, prompt in zip(records, prompts, strict=True):
         require_unchanged(Record.read(record), prompt, clip, parameters["recipes"], project)
     made = [fresh / str(number) for number in range(folders)]
@@ -75,7 +76,7 @@ def compare_with_stored(
     then the same as they were made again.
     """
     datasets = (parameters["dataset"], *targets)
-    then, now = _halves(scored)
+    then, now = in_two(scored)
     return compare_method(
         Record.read(record),
         _outputs(prompt, packed, then, datasets),
@@ -111,15 +112,10 @@ def _outputs(
     prompt: TrainedPrompt, packed: bytes, scored: Sequence[Any], datasets: Sequence[str]
 ) -> Outputs:
     predictions: Sequence[pd.DataFrame]
-    predictions, metrics = _halves(scored)
+    predictions, metrics = in_two(scored)
     return Outputs(
         prompt,
         packed,
         dict(zip(datasets, predictions, strict=True)),
         dict(zip(datasets, metrics, strict=True)),
     )
-
-
-def _halves(values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-    middle = len(values) // 2
-    return values[:middle], values[middle:]
