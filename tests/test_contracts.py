@@ -17,13 +17,13 @@ from kedro.pipeline import Pipeline
 
 from conftest import ROOT
 from vlprompt_pipeline.config import PROTOCOLS, RunParameters
-from vlprompt_pipeline.evaluation.published import SHIFTED, TARGETS
 from vlprompt_pipeline.evaluation.targets import targets_by_protocol
+from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
+from vlprompt_pipeline.methods.cases import overlay
 from vlprompt_pipeline.parsing import parse
 from vlprompt_pipeline.pipeline_registry import APART, register_pipelines
 from vlprompt_pipeline.pipelines.verify.pipeline import again
-from vlprompt_pipeline.prompts import Situation, recipes_in, resolve_recipe
-from vlprompt_pipeline.prompts.cases import overlay
+from vlprompt_pipeline.results.published import SHIFTED, TARGETS
 from vlprompt_pipeline.selection import Selection, select, selected
 from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
 

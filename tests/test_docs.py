@@ -10,7 +10,7 @@ import yaml
 from torch.nn import functional as F
 
 from vlprompt_pipeline.export import load_learner, pack, pack_learner
-from vlprompt_pipeline.prompts import (
+from vlprompt_pipeline.methods import (
     ClassTexts,
     Situation,
     build_learner,
@@ -18,7 +18,7 @@ from vlprompt_pipeline.prompts import (
     registry,
     resolve_recipe,
 )
-from vlprompt_pipeline.prompts.cases import overlay
+from vlprompt_pipeline.methods.cases import overlay
 from vlprompt_pipeline.training import CachedViews, train
 
 ROOT = Path(__file__).resolve().parents[1]

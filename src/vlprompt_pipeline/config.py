@@ -187,12 +187,12 @@ class TransferParameters(ProtocolParameters):
 class ExportParameters(Parameters):
     """What is exported beside the packed prompt.
 
-    `class_names` are those of the class-feature head, the dataset's own if none are given;
-    `master` asks for the unquantized tensors too.
+    `class_names` are those of the classifier weights, the dataset's own if none are given;
+    `full_precision` asks for the unquantized tensors too.
     """
 
     class_names: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    master: bool = False
+    full_precision: bool = False
 
 
 class RunParameters(Parameters):

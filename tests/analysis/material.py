@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from vlprompt_pipeline.analysis import AnalysisParameters, Material, TestImages
-from vlprompt_pipeline.prompts import ClassTexts
+from vlprompt_pipeline.methods import ClassTexts
 from vlprompt_pipeline.training import CachedViews
 
 _TRAINING = {

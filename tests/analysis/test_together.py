@@ -9,11 +9,11 @@ from torch.nn import functional as F
 from parity import parity_clip
 from vlprompt_pipeline.analysis.together import SideBySide, Streams, can_share
 from vlprompt_pipeline.config import TrainingParameters
+from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner
+from vlprompt_pipeline.methods.coop import CoOpParameters
 from vlprompt_pipeline.parametrizations import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig
-from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner
-from vlprompt_pipeline.prompts.coop import CoOpParameters
 from vlprompt_pipeline.training import CachedViews, train
 
 CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")

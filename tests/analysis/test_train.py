@@ -11,7 +11,7 @@ from analysis.material import RECIPES, analysis, material
 from vlprompt_pipeline.analysis import ResultStore, make_plan, post_training, train_runs
 from vlprompt_pipeline.analysis import train as train_module
 from vlprompt_pipeline.analysis.runs import Run
-from vlprompt_pipeline.prompts import build_learner, quantize_after, resolve_recipe
+from vlprompt_pipeline.methods import build_learner, quantize_after, resolve_recipe
 from vlprompt_pipeline.training import train
 
 ALL = 10_000  # prompts at once

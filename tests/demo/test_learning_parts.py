@@ -10,18 +10,18 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from vlprompt_pipeline.benchmarks.rendered.scenes import (
-    CountScene,
-    FlagScene,
-    GlyphScene,
-    ShapeScene,
-)
 from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.demo.attributes import AttributeHeads, attribute_labels
 from vlprompt_pipeline.demo.config import Architecture, PretrainingConfig
 from vlprompt_pipeline.demo.loss import contrastive_loss, shared_targets
 from vlprompt_pipeline.demo.model import build, encode_text, model_config, normalise
 from vlprompt_pipeline.demo.trainer import learning_rate
+from vlprompt_pipeline.image_datasets.rendered.scenes import (
+    CountScene,
+    FlagScene,
+    GlyphScene,
+    ShapeScene,
+)
 
 TINY = Architecture(embed=16, patch=16, width=32, heads=2, vision_layers=1, text_layers=2)
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from vlprompt_pipeline.benchmarks.rendered.vocabulary import caption_words
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.demo import (
@@ -23,6 +22,7 @@ from vlprompt_pipeline.demo import (
 from vlprompt_pipeline.demo.batches import Batches
 from vlprompt_pipeline.demo.model import encode_text, normalise
 from vlprompt_pipeline.demo.tokens import CompactTokens
+from vlprompt_pipeline.image_datasets.rendered.vocabulary import caption_words
 from vlprompt_pipeline.pipelines.demo_pretraining import nodes
 
 RECIPE = PretrainingConfig(

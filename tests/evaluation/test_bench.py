@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip import FeatureSet
 from vlprompt_pipeline.errors import ConfigError, PromptFileError
 from vlprompt_pipeline.evaluation.bench import TestBench
-from vlprompt_pipeline.prompts import resolve_recipe
+from vlprompt_pipeline.methods import resolve_recipe
 
 NAMES = ["cat", "dog", "red fox", "owl", "bee"]
 HALVES = {

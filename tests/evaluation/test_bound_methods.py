@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from vlprompt_pipeline.evaluation.groups import group_records
-from vlprompt_pipeline.evaluation.records import CellRecord
-from vlprompt_pipeline.evaluation.report import Report, write_report
-from vlprompt_pipeline.evaluation.summary import summarise
+from vlprompt_pipeline.reports.summary_report.report import Report, write_report
+from vlprompt_pipeline.reports.summary_report.summary import summarise
+from vlprompt_pipeline.results.groups import group_records
+from vlprompt_pipeline.results.records import CellRecord
 
 BOUND = "Bound to the classes of training, so without accuracy on new ones: tip."
 

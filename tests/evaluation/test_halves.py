@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from vlprompt_pipeline.benchmarks import ClassHalf
-from vlprompt_pipeline.evaluation.halves import by_protocol, choices, protocol_halves
+from vlprompt_pipeline.evaluation.halves import by_protocol, choices, protocol_subsets
+from vlprompt_pipeline.image_datasets import ClassSubset
 
-BASE, NEW = ClassHalf((0, 1), ("cat", "dog")), ClassHalf((2,), ("hen",))
+BASE, NEW = ClassSubset((0, 1), ("cat", "dog")), ClassSubset((2,), ("hen",))
 BOTH = {"base": BASE, "new": NEW}
 
 
@@ -13,14 +13,14 @@ def test_each_half_among_its_own_classes_and_both_among_all():
     own_base, own_new, together = choices(BOTH, bound=False)
     assert (own_base.classes, own_base.halves) == (BASE, ("base", "base"))
     assert (own_new.classes, own_new.halves) == (NEW, ("new",))
-    assert together.classes == ClassHalf((0, 1, 2), ("cat", "dog", "hen"))
+    assert together.classes == ClassSubset((0, 1, 2), ("cat", "dog", "hen"))
     assert together.halves == ("generalised_base", "generalised_base", "generalised_new")
 
 
 def test_all_classes_are_in_label_order_whichever_are_base():
-    base, new = ClassHalf((1, 2), ("dog", "hen")), ClassHalf((0,), ("cat",))
+    base, new = ClassSubset((1, 2), ("dog", "hen")), ClassSubset((0,), ("cat",))
     together = choices({"base": base, "new": new}, bound=False)[-1]
-    assert together.classes == ClassHalf((0, 1, 2), ("cat", "dog", "hen"))
+    assert together.classes == ClassSubset((0, 1, 2), ("cat", "dog", "hen"))
     assert together.halves == ("generalised_new", "generalised_base", "generalised_base")
 
 
@@ -32,7 +32,7 @@ def test_what_is_bound_to_its_classes_is_scored_on_them_alone():
 
 @pytest.mark.parametrize("name", ["base", "target"])
 def test_one_set_of_classes_has_nothing_beside_it(name):
-    half = protocol_halves("few_shot", ["cat", "dog"], 0.5)["base"]
+    half = protocol_subsets("few_shot", ["cat", "dog"], 0.5)["base"]
     (only,) = choices({name: half}, bound=False)
     assert only.halves == (name, name)
 

@@ -6,7 +6,6 @@ import pytest
 from sklearn.metrics import confusion_matrix, f1_score, recall_score
 
 from evaluation.random_predictions import random_predictions
-from vlprompt_pipeline.benchmarks import ClassHalf
 from vlprompt_pipeline.evaluation.halves import Choice
 from vlprompt_pipeline.evaluation.outcomes import (
     class_scores,
@@ -14,6 +13,7 @@ from vlprompt_pipeline.evaluation.outcomes import (
     joined,
     outcomes,
 )
+from vlprompt_pipeline.image_datasets import ClassSubset
 
 CLASSES = 12
 NAMES = tuple(f"class {label}" for label in range(CLASSES))
@@ -63,7 +63,7 @@ def test_the_most_frequent_wrong_answer():
 def test_a_half_keeps_its_rows_and_answers_of_the_other_count_against_it(predicted):
     """F1 of the base half is scikit-learn's over all images, with the labels of the half."""
     halves = ("generalised_base",) * 6 + ("generalised_new",) * 6
-    found = outcomes(predicted, Choice(ClassHalf(tuple(range(CLASSES)), NAMES), halves))
+    found = outcomes(predicted, Choice(ClassSubset(tuple(range(CLASSES)), NAMES), halves))
     assert list(found) == ["generalised_base", "generalised_new"]
     base, new = found.values()
     assert base.predictions["label"].max() < 6 <= new.predictions["label"].min()

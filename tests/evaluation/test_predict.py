@@ -14,7 +14,7 @@ from conftest import ROOT
 from vlprompt_pipeline.clip import FrozenClip, load_clip
 from vlprompt_pipeline.evaluation import predict as module
 from vlprompt_pipeline.evaluation.predict import predict, predict_among
-from vlprompt_pipeline.prompts import (
+from vlprompt_pipeline.methods import (
     ClassTexts,
     PromptLearner,
     build_plain,

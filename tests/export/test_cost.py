@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from conftest import TINY_CLIP
 from vlprompt_pipeline.export.cost import image_operations, inference_cost
-from vlprompt_pipeline.prompts import ClassTexts, FewShotFeatures, PromptLearner, get_method
+from vlprompt_pipeline.methods import ClassTexts, FewShotFeatures, PromptLearner, get_method
 
 CLASSES = ClassTexts(("cat", "dog", "ship"), "a photo of a {}.")
 WIDTH, LAYERS, TOKENS, EMBED = 32, 2, 17, 16  # of TINY_CLIP's image tower, class token included

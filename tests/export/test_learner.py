@@ -15,10 +15,7 @@ from torch.nn import functional as F
 from conftest import ROOT
 from vlprompt_pipeline.errors import PromptFileError, UserError
 from vlprompt_pipeline.export import load_learner, pack, pack_learner, unpack
-from vlprompt_pipeline.parametrizations import QuantizeConfig
-from vlprompt_pipeline.parametrizations.codebooks import QuantizerName
-from vlprompt_pipeline.parametrizations.naming import tensor_name
-from vlprompt_pipeline.prompts import (
+from vlprompt_pipeline.methods import (
     ClassTexts,
     PromptLearner,
     Recipe,
@@ -26,7 +23,10 @@ from vlprompt_pipeline.prompts import (
     quantize_after,
     resolve_recipe,
 )
-from vlprompt_pipeline.prompts.registry import get_method
+from vlprompt_pipeline.methods.registry import get_method
+from vlprompt_pipeline.parametrizations import QuantizeConfig
+from vlprompt_pipeline.parametrizations.codebooks import QuantizerName
+from vlprompt_pipeline.parametrizations.naming import tensor_name
 from vlprompt_pipeline.training import CachedViews, train
 
 RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]

@@ -10,24 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.miniatures import write_miniature
 from conftest import ROOT
 from fetching.broken_archives import make_zip
 from fetching.stub import Answer, File, serving
-from vlprompt_pipeline.benchmarks import build_index
+from image_datasets.miniatures import write_miniature
 from vlprompt_pipeline.fetching.recipes import BUNDLE
 from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.image_datasets import build_index
 
 RUN = """
 import sys
 from pathlib import Path
 import click
-from benchmarks.miniatures import write_miniature
+from image_datasets.miniatures import write_miniature
 from pipelines.project import Project
-from vlprompt_pipeline.benchmarks import BENCHMARKS
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
 
 root, scratch = map(Path, sys.argv[1:])
-BENCHMARKS["dtd"] = write_miniature(scratch, "dtd")
+IMAGE_DATASETS["dtd"] = write_miniature(scratch, "dtd")
 project = Project.create(root)
 try:
     for stage in ("data_download", "data_download", "data_preparation"):

@@ -12,12 +12,10 @@ from typing import NamedTuple
 
 import pytest
 
-from benchmarks.miniatures import annotation_file, write_miniature
 from conftest import ROOT
 from fetching.broken_archives import make_tgz, make_zip
 from fetching.stub import File, serving
-from vlprompt_pipeline.benchmarks import BENCHMARKS, Benchmark, build_index
-from vlprompt_pipeline.benchmarks.published import PUBLISHED_BENCHMARKS
+from image_datasets.miniatures import annotation_file, write_miniature
 from vlprompt_pipeline.errors import FetchError
 from vlprompt_pipeline.fetching import (
     RECIPES,
@@ -29,6 +27,8 @@ from vlprompt_pipeline.fetching import (
     Source,
     fetch_dataset,
 )
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, ImageDataset, build_index
+from vlprompt_pipeline.image_datasets.published import PUBLISHED_DATASETS
 
 SPLIT = "split_zhou_DescribableTextures.json"
 
@@ -36,7 +36,7 @@ SPLIT = "split_zhou_DescribableTextures.json"
 class Published(NamedTuple):
     """A miniature of DTD, the server that has it and an empty dataset root."""
 
-    benchmark: Benchmark
+    benchmark: ImageDataset
     original: Path
     files: dict[str, File]
     server: str
@@ -278,14 +278,14 @@ def test_imagenet_is_explained_step_by_step(tmp_path):
 
 def test_an_embedded_dataset_needs_no_fetching(tmp_path, monkeypatch):
     made = replace(write_miniature(tmp_path, "dtd"), make=lambda root: root)
-    monkeypatch.setitem(BENCHMARKS, "dtd", made)
+    monkeypatch.setitem(IMAGE_DATASETS, "dtd", made)
     assert "is made on this machine: 56 images" in fetch_dataset("dtd", tmp_path).sentence
 
 
 def test_every_published_dataset_has_a_recipe_that_says_what_to_do_by_hand():
-    assert set(RECIPES) == {benchmark.name for benchmark in PUBLISHED_BENCHMARKS}
+    assert set(RECIPES) == {benchmark.name for benchmark in PUBLISHED_DATASETS}
     for name, recipe in RECIPES.items():
-        assert f"<dataset_root>/{BENCHMARKS[name].folder}" in recipe.by_hand
+        assert f"<dataset_root>/{IMAGE_DATASETS[name].folder}" in recipe.by_hand
         for part in (part for source in recipe.sources for part in source.parts):
             assert part.hub is not None or part.url.startswith("https://")
             lengths = {"md5": 32, "sha256": 64}
@@ -297,7 +297,7 @@ def test_official_sources_bring_all_that_the_benchmark_reads():
     for name, recipe in RECIPES.items():
         for source in recipe.sources[1:]:
             placed = {part.put for part in source.parts}
-            needed = {BENCHMARKS[name].image_prefix, *BENCHMARKS[name].split.files}
+            needed = {IMAGE_DATASETS[name].image_prefix, *IMAGE_DATASETS[name].split.files}
             assert placed in ({""}, needed), name
 
 
@@ -307,8 +307,8 @@ def test_the_page_on_datasets_says_what_the_recipes_and_benchmarks_say():
         for line in (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8").splitlines()
         if line.startswith("| ") and "`" in line
     ]
-    assert len(rows) == len(PUBLISHED_BENCHMARKS)
-    for row, benchmark in zip(rows, PUBLISHED_BENCHMARKS, strict=True):
+    assert len(rows) == len(PUBLISHED_DATASETS)
+    for row, benchmark in zip(rows, PUBLISHED_DATASETS, strict=True):
         title, folder, classes, images, origin, licence = row
         assert title == f"{benchmark.title} `{benchmark.name}`"
         assert folder == f"`{benchmark.folder}`"

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.utils import parametrize
 
+from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.parametrizations.low_rank import LowRank, LowRankConfig
-from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner, resolve_recipe
 
 CLASSES = ClassTexts(("cat", "dog house"), "a photo of a {}.")
 

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig, TrainingNoise
-from vlprompt_pipeline.prompts import resolve_recipe
 
 STD = 0.05
 

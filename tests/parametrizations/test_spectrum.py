@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.parametrizations.spectrum import (
     effective_rank,
     information_density,
     singular_values,
     spectra,
 )
-from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.training import CachedViews, train
 
 CLASSES = ClassTexts(("cat", "dog house"), "a photo of a {}.")

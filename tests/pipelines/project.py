@@ -19,8 +19,8 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.runner import AbstractRunner, ParallelRunner
 
-from vlprompt_pipeline.benchmarks import BENCHMARKS, Benchmark, PartCounts
-from vlprompt_pipeline.benchmarks.rendered import render_dataset
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, ImageDataset, PartCounts
+from vlprompt_pipeline.image_datasets.rendered import render_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 DATASET = "demo_counts"
@@ -39,11 +39,11 @@ QUICK = {
 }
 
 
-def miniature(name: str = DATASET) -> Benchmark:
+def miniature(name: str = DATASET) -> ImageDataset:
     """A rendered dataset of a few classes with a few pictures each, in place of the whole one."""
     counts = PER_CLASS._asdict()
     return replace(
-        BENCHMARKS[name],
+        IMAGE_DATASETS[name],
         classes=CLASSES,
         counts=PartCounts(**{part: CLASSES * number for part, number in counts.items()}),
         make=partial(render_dataset, name, images_per_class=counts, first_classes=CLASSES),
@@ -137,5 +137,5 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":  # worker processes are forked, which must be before torch has threads
     folder, given = sys.argv[1:]
-    BENCHMARKS[DATASET] = miniature()
+    IMAGE_DATASETS[DATASET] = miniature()
     Project(Path(folder)).run(json.loads(given), runner=ParallelRunner())

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from pipelines.project import CELL, ROOT, Project
-from vlprompt_pipeline.comparison.cells import COLUMNS
+from vlprompt_pipeline.results.cells import COLUMNS
 
 STAGE = ("benchmark_report",)
 FILES = {

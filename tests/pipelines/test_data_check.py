@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.miniatures import write_miniature
-from vlprompt_pipeline.benchmarks import BENCHMARKS
+from image_datasets.miniatures import write_miniature
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def checked(project, monkeypatch, capsys) -> tuple[dict, str]:
     """Report and terminal: a good dataset, one with a broken and a strange image, one spoilt."""
     root = project.data / "01_raw"
     for name in ("imagenet", "eurosat", "dtd"):
-        monkeypatch.setitem(BENCHMARKS, name, write_miniature(root, name))
+        monkeypatch.setitem(IMAGE_DATASETS, name, write_miniature(root, name))
     image = next((root / "imagenet/images/train").rglob("*.JPEG"))
     image.with_name("[bold]\nline.JPEG").write_bytes(image.read_bytes()[:300])
     image.unlink()
@@ -32,7 +32,7 @@ def by_name(report: dict) -> dict[str, dict]:
 
 def test_every_dataset_is_in_the_report(checked, project):
     report, _ = checked
-    assert list(by_name(report)) == list(BENCHMARKS)
+    assert list(by_name(report)) == list(IMAGE_DATASETS)
     assert Path(report["dataset_root"]) == project.data / "01_raw"
     states = {name: found["state"] for name, found in by_name(report).items()}
     there = {name: state for name, state in states.items() if state != "absent"}
@@ -46,7 +46,7 @@ def test_what_is_wrong_is_named(checked):
     assert [Path(path).name for path, _ in fault["unreadable"]] == ["[bold]\nline.JPEG"]
     assert found["imagenet"]["few_shot_digest"]["val"]
     assert "is not JSON" in found["eurosat"]["to_do"]
-    assert found["dtd"]["classes"] == BENCHMARKS["dtd"].classes
+    assert found["dtd"]["classes"] == IMAGE_DATASETS["dtd"].classes
     assert found["dtd"]["split_check"] == "counts"
     assert found["dtd"]["few_shot_published"] is False
 
@@ -55,7 +55,7 @@ def test_the_terminal_has_a_row_a_dataset_and_what_to_do(checked):
     _, text = checked
     lines = text.splitlines()
     first_words = [(line.split() or [""])[0] for line in lines]
-    assert [word for word in first_words if word in BENCHMARKS] == list(BENCHMARKS)
+    assert [word for word in first_words if word in IMAGE_DATASETS] == list(IMAGE_DATASETS)
     assert "3 of 26 found" in text
     assert "! eurosat: split file " in text
     assert r"[bold]\nline.JPEG" in text

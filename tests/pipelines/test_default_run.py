@@ -13,8 +13,8 @@ import torch
 from pipelines.project import CELL, CLASSES, DATASET, PER_CLASS, ROOT, Project
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
 from vlprompt_pipeline.export import load_learner
-from vlprompt_pipeline.prompts import ClassTexts
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.methods import ClassTexts
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.training import loop
 
 METHODS = ("zero_shot", "coop", "qcoop")
@@ -25,7 +25,7 @@ PER_METHOD = {
         "history.csv",
         "clusterings.parquet",
         "prompt.vlp",
-        "class_head.safetensors",
+        "classifier_weights.safetensors",
         "sizes.json",
     ),
     "07_model_output": (
@@ -56,7 +56,7 @@ def test_every_file_of_the_cell_is_there(finished):
         f"04_feature/demo/{DATASET}/test_features.json",
         f"04_feature/demo/{DATASET}/shots4/seed1/training_features.json",
         f"04_feature/demo/{DATASET}/shots4/seed1/validation_features.json",
-        f"05_model_input/{DATASET}/base_to_new/class_halves.json",
+        f"05_model_input/{DATASET}/base_to_new/class_subsets.json",
         f"05_model_input/demo/{DATASET}/base_to_new/parameter_counts.json",
         f"05_model_input/{DATASET}/shots4/seed1/few_shot_set.json",
         "08_reporting/report.csv",
@@ -74,7 +74,7 @@ def test_the_few_shot_set_and_the_halves_are_of_the_dataset(finished):
     few_shot = finished.json("05_model_input", "few_shot_set.json", f"{DATASET}/shots4/seed1")
     per_label = pd.Series([label for _, label in few_shot["train"]]).value_counts()
     assert per_label.to_dict() == dict.fromkeys(range(CLASSES), 4)
-    halves = finished.json("05_model_input", "class_halves.json", f"{DATASET}/base_to_new")
+    halves = finished.json("05_model_input", "class_subsets.json", f"{DATASET}/base_to_new")
     card = finished.json("02_intermediate", "dataset_card.json", DATASET)
     assert halves["base"]["class_names"] + halves["new"]["class_names"] == card["class_names"]
     assert halves["base"]["labels"] == [0, 1, 2]

@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 
 from pipelines.project import CLASSES, Project
 from vlprompt_pipeline.clip import load_clip
-from vlprompt_pipeline.export import ClassHead, load_learner
-from vlprompt_pipeline.prompts import ClassTexts
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.export import ClassifierWeights, load_learner
+from vlprompt_pipeline.methods import ClassTexts
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 
 FOLDER = "06_models"
 TRAINED = {
@@ -38,7 +38,9 @@ def test_the_head_is_the_packed_prompt_for_the_classes_of_the_dataset(finished, 
     card = finished.json("02_intermediate", "dataset_card.json", "demo_counts")
     images = torch.nn.functional.normalize(torch.randn(7, clip.embed_dim), dim=-1)
     for method in ("zero_shot", "coop", "qcoop"):
-        head = ClassHead.load(finished.path(FOLDER, f"{method}/class_head.safetensors"))
+        head = ClassifierWeights.load(
+            finished.path(FOLDER, f"{method}/classifier_weights.safetensors")
+        )
         assert head.class_names == tuple(card["class_names"])
         assert head.weights_sha256 == clip.weights_sha256
         packed = finished.path(FOLDER, f"{method}/prompt.vlp").read_bytes()
@@ -54,36 +56,41 @@ def test_sizes_are_those_of_the_files_and_of_what_they_need(finished, clip):
         sizes = finished.json(FOLDER, f"{method}/sizes.json")
         for key, name in (
             ("file_bytes", "prompt.vlp"),
-            ("head_file_bytes", "class_head.safetensors"),
+            ("classifier_file_bytes", "classifier_weights.safetensors"),
         ):
             assert sizes[key] == finished.path(FOLDER, f"{method}/{name}").stat().st_size
         assert sizes["head_classes"] == CLASSES
-        assert sizes["master_file_bytes"] == 0
+        assert sizes["full_precision_file_bytes"] == 0
         weights = sum(p.numel() * p.element_size() for p in clip.model.parameters())
         assert sizes["image_tower_bytes"] + sizes["text_tower_bytes"] == weights
         assert sizes["image_tower_bytes"] > weights / 10
 
 
-def test_other_names_and_the_master_where_they_are_asked_for(project: Project, clip):
+def test_other_names_and_the_full_precision_where_they_are_asked_for(project: Project, clip):
     names = ["two red squares", "a boat"]
-    export = {"class_names": names, "master": True}
+    export = {"class_names": names, "full_precision": True}
     project.run({**TRAINED, "export": export}, stages=UP_TO_EXPORT)
-    head = ClassHead.load(project.path(FOLDER, "qcoop/class_head.safetensors"))
+    head = ClassifierWeights.load(project.path(FOLDER, "qcoop/classifier_weights.safetensors"))
     assert head.class_names == tuple(names)
-    assert not project.path(FOLDER, "cocoop/class_head.safetensors").exists()
-    assert project.json(FOLDER, "cocoop/sizes.json")["head_file_bytes"] == 0
+    assert not project.path(FOLDER, "cocoop/classifier_weights.safetensors").exists()
+    assert project.json(FOLDER, "cocoop/sizes.json")["classifier_file_bytes"] == 0
 
-    master = project.path(FOLDER, "qcoop/master.safetensors")
+    full_precision = project.path(FOLDER, "qcoop/full_precision.safetensors")
     state = load_file(project.path(FOLDER, "qcoop/prompt.safetensors"))
-    (context,) = load_file(master).values()
+    (context,) = load_file(full_precision).values()
     assert torch.equal(context, state["parametrizations.context.original"])
     assert context.unique().numel() > 2
-    with safe_open(master, "pt") as stored:
-        assert json.loads(stored.metadata()["master"])["weights_sha256"] == clip.weights_sha256
-    assert project.json(FOLDER, "qcoop/sizes.json")["master_file_bytes"] == master.stat().st_size
+    with safe_open(full_precision, "pt") as stored:
+        assert (
+            json.loads(stored.metadata()["full_precision"])["weights_sha256"] == clip.weights_sha256
+        )
+    assert (
+        project.json(FOLDER, "qcoop/sizes.json")["full_precision_file_bytes"]
+        == full_precision.stat().st_size
+    )
 
-    project.run({**TRAINED, "export": {"master": False}}, stages=("quantization_export",))
-    assert not master.exists()
+    project.run({**TRAINED, "export": {"full_precision": False}}, stages=("quantization_export",))
+    assert not full_precision.exists()
 
 
 def test_names_that_no_prompt_has_room_for_are_told_before_features_are_computed(project):

@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
-from benchmarks.miniatures import write_miniature
+from image_datasets.miniatures import write_miniature
 from pipelines.project import Project
-from vlprompt_pipeline.benchmarks import BENCHMARKS
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
 
 SETS = ("few_shot_sets",)
 
@@ -19,7 +19,7 @@ def drawn(project, monkeypatch) -> Project:
     """ImageNet whole, a split file without images, another that is none, one for testing only."""
     root = project.data / "01_raw"
     for name in ("imagenet", "imagenet_a", "dtd", "eurosat"):
-        monkeypatch.setitem(BENCHMARKS, name, write_miniature(root, name))
+        monkeypatch.setitem(IMAGE_DATASETS, name, write_miniature(root, name))
     shutil.rmtree(root / "dtd/images")
     (root / "eurosat/split_zhou_EuroSAT.json").write_text("{}")
     project.run(stages=SETS)

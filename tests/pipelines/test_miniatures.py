@@ -10,13 +10,18 @@ import pytest
 from kedro.framework.session import KedroSession
 
 from pipelines.project import Project
-from vlprompt_pipeline.benchmarks import BENCHMARKS, MINIATURES, build_index, get_benchmark
-from vlprompt_pipeline.benchmarks.miniatures import FORMS, make_miniature
-from vlprompt_pipeline.benchmarks.published import PUBLISHED_BENCHMARKS
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets import (
+    IMAGE_DATASETS,
+    MINIATURES,
+    build_index,
+    get_image_dataset,
+)
+from vlprompt_pipeline.image_datasets.miniatures import FORMS, make_miniature
+from vlprompt_pipeline.image_datasets.published import PUBLISHED_DATASETS
 
-NAMES = [benchmark.name for benchmark in PUBLISHED_BENCHMARKS]
-TRAINABLE = [name for name in NAMES if get_benchmark(name).shift_of is None]
+NAMES = [benchmark.name for benchmark in PUBLISHED_DATASETS]
+TRAINABLE = [name for name in NAMES if get_image_dataset(name).shift_of is None]
 QUIET = {"device": "cpu", "tracking": {"enabled": False}}
 
 
@@ -83,7 +88,7 @@ def test_the_data_check_of_miniatures(project):
 def test_no_published_dataset_is_without_a_miniature():
     assert set(FORMS) == set(NAMES)
     assert len(NAMES) == 15
-    assert not set(MINIATURES) & set(BENCHMARKS)
+    assert not set(MINIATURES) & set(IMAGE_DATASETS)
 
 
 def test_a_real_folder_is_never_written_over(tmp_path):

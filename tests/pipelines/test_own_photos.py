@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from kedro.framework.cli.utils import _split_params
 
-from benchmarks.miniatures import annotation_file, write_miniature
-from benchmarks.own_data.photos import write_classes
+from image_datasets.miniatures import annotation_file, write_miniature
+from image_datasets.own_data.photos import write_classes
 from pipelines.project import ROOT, Project, merged
-from vlprompt_pipeline.benchmarks import BENCHMARKS, read_split
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, read_split
 
 MARK = "own random split, seed 1"
 CLASSES = ("sea_gull", "dog", "Cat", "red_fox")
@@ -56,7 +56,7 @@ def assert_marked(project: Project, name: str, cell: str, mark: str = MARK) -> N
 def test_from_a_folder_to_a_marked_report(project, photos):
     project.run(OWN)
     assert card(project)["class_names"] == ["Cat", "dog", "red fox", "sea gull"]
-    halves = project.json("05_model_input", "class_halves.json", "My.Photos/base_to_new")
+    halves = project.json("05_model_input", "class_subsets.json", "My.Photos/base_to_new")
     assert halves["base"]["class_names"] == ["Cat", "dog"]
     assert_marked(project, "My.Photos", CELL)
     (split,) = intermediate(project).glob("split_*.json")
@@ -72,7 +72,7 @@ def test_from_a_folder_to_a_marked_report(project, photos):
 def test_the_commands_of_the_documentation(project, tmp_path, monkeypatch):
     root = tmp_path / "Pictures"
     write_classes(root / "my_photos", **dict.fromkeys(("n02111889", "sea_gull", "owl"), 8))
-    monkeypatch.setitem(BENCHMARKS, "caltech101", write_miniature(root))
+    monkeypatch.setitem(IMAGE_DATASETS, "caltech101", write_miniature(root))
     page = (ROOT / "docs/own-photos.md").read_text() + (ROOT / "README.md").read_text()
     (names,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     (root / "names.json").write_text(names)
@@ -143,7 +143,7 @@ def test_another_draw_of_the_split_stands_in_a_table_of_its_own(project, photos)
 def test_a_published_dataset_without_its_split_file(project, monkeypatch):
     root = project.data / "01_raw"
     benchmark = write_miniature(root, "dtd")
-    monkeypatch.setitem(BENCHMARKS, "dtd", benchmark)
+    monkeypatch.setitem(IMAGE_DATASETS, "dtd", benchmark)
     annotation_file(benchmark, root).unlink()
     assert "nothing is made up in place of it" in project.refusal({**OWN, "dataset": "dtd"})
     project.run({**OWN, "dataset": "dtd", "split": "random"})

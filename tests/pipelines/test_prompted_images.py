@@ -13,8 +13,8 @@ from pipelines.project import CLASSES, DATASET, Project
 from vlprompt_pipeline.clip import EvaluationView, TrainingViews, load_clip
 from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.export import load_learner
-from vlprompt_pipeline.prompts import ClassTexts
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.methods import ClassTexts
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 
 METHODS = ("maple", "qmaple", "promptsrc", "deep_vision")
 SHORT = {"training": {"epochs": 2, "batch_size": 4}}
@@ -32,11 +32,11 @@ PARAMS = {
 def prompted(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project in which these methods have run; only to be looked at."""
     from pipelines.project import miniature
-    from vlprompt_pipeline.benchmarks import BENCHMARKS
+    from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
 
     project = Project.create(tmp_path_factory.mktemp("prompted") / "project")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(BENCHMARKS, DATASET, miniature())
+        patch.setitem(IMAGE_DATASETS, DATASET, miniature())
         project.run(PARAMS)
     return project
 

@@ -9,9 +9,9 @@ from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.cli.project import run as kedro_run
 
 from pipelines.project import CLASSES, QUICK, merged, miniature
-from vlprompt_pipeline.benchmarks import BENCHMARKS
 from vlprompt_pipeline.config import PROTOCOLS, RunParameters
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
 from vlprompt_pipeline.protocols import axes_of, configured, named_protocols, with_protocol
 from vlprompt_pipeline.run_command import run
 from vlprompt_pipeline.sweep import protocol_grid, run_cells
@@ -36,7 +36,7 @@ def parameters(project, env: str | None = None, **params) -> RunParameters:
 
 
 def test_the_pipeline_brings_its_protocol_dataset_shots_and_targets(project, kedro, monkeypatch):
-    monkeypatch.setitem(BENCHMARKS, "demo_flags", miniature("demo_flags"))
+    monkeypatch.setitem(IMAGE_DATASETS, "demo_flags", miniature("demo_flags"))
     section = "cross_dataset: {dataset: demo_counts, shots: 2, targets: [demo_flags]}\n"
     (project.root / "conf/local/parameters_cross_dataset.yml").write_text(section)
     done = kedro("run", "--pipelines=cross_dataset", f"--params={SMALL}")
@@ -196,7 +196,7 @@ def test_other_halves_are_other_results(project):
     assert {k: v for k, v in files.items() if "/base_to_new/" in k} == before
     cell = "demo/demo_counts/base_to_new_share_0.3/shots4/seed1"
     halves = project.json(
-        "05_model_input", "class_halves.json", "demo_counts/base_to_new_share_0.3"
+        "05_model_input", "class_subsets.json", "demo_counts/base_to_new_share_0.3"
     )
     assert [len(half["labels"]) for half in halves.values()] == [2, CLASSES - 2]
     record = project.json("08_reporting/records", "coop.json", cell)

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from pipelines.project import CELL, CLASSES, DATASET, PER_CLASS, QUICK, Project
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 
 FEW_SHOT = f"demo/{DATASET}/few_shot/shots4/seed1"
 ONLINE = {"features": {"train": "online"}, "methods": ["coop"]}

@@ -6,7 +6,7 @@ import mlflow
 import pytest
 
 from pipelines.project import CELL
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 
 CASES = """
 recipes:

@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipelines.project import ROOT, merged
-from vlprompt_pipeline.benchmarks.rendered import RENDERED, draw_class
 from vlprompt_pipeline.clip import FrozenClip, load_clip
 from vlprompt_pipeline.demo.model import normalise
 from vlprompt_pipeline.errors import ConfigError, PromptFileError
 from vlprompt_pipeline.export.learner import load_learner, pack_learner
 from vlprompt_pipeline.export.packed import pack
-from vlprompt_pipeline.prompts import (
+from vlprompt_pipeline.image_datasets.rendered import RENDERED, draw_class
+from vlprompt_pipeline.methods import (
     ClassTexts,
     FewShotFeatures,
     PromptLearner,
@@ -29,7 +29,7 @@ from vlprompt_pipeline.prompts import (
     get_method,
     resolve_recipe,
 )
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.training import CachedViews, train
 
 RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]

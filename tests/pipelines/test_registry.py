@@ -95,7 +95,7 @@ def test_nothing_in_it_is_a_pickle_and_requirements_are_exact(registered, client
     assert files == {
         *("MLmodel", "model.py", "conda.yaml", "python_env.yaml", "requirements.txt"),
         *("input_example.json", "serving_input_example.json"),
-        *("card.json", "prompt.vlp", "class_head.safetensors", "evidence.parquet"),
+        *("card.json", "prompt.vlp", "classifier_weights.safetensors", "evidence.parquet"),
     }
     needed = (folder / "requirements.txt").read_text()
     assert {"torch", "open_clip_torch", "vlprompt_pipeline"} <= {
@@ -107,7 +107,7 @@ def test_nothing_in_it_is_a_pickle_and_requirements_are_exact(registered, client
 def test_a_fresh_process_elsewhere_labels_every_test_image_as_evaluated(registered, tmp_path):
     """Base images among base classes, new ones among new ones, with pickles forbidden."""
     halves = json.loads(
-        (registered.data / "05_model_input/demo_counts/base_to_new/class_halves.json").read_text()
+        (registered.data / "05_model_input/demo_counts/base_to_new/class_subsets.json").read_text()
     )
     predictions = pd.read_parquet(registered.path("07_model_output", "qcoop/predictions.parquet"))
     folder = registered.data / "01_raw/demo_counts"

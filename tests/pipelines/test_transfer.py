@@ -10,8 +10,8 @@ from kedro.framework.session import KedroSession
 
 from vlprompt_pipeline.clip import FeatureStore, load_clip
 from vlprompt_pipeline.export.learner import load_learner
-from vlprompt_pipeline.prompts import ClassTexts
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.methods import ClassTexts
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 
 CELL = "demo/miniature_caltech101/cross_dataset/shots4/seed1"
 QUIET = {

@@ -15,7 +15,7 @@ from kedro.runner import ThreadRunner
 
 from pipelines.project import CELL, QUICK, Project, merged
 from vlprompt_pipeline.files import sha256_file
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.training import loop
 
 METHODS = ("coop", "qcoop", "zero_shot")

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from benchmarks.miniatures import annotation_file, write_miniature
+from image_datasets.miniatures import annotation_file, write_miniature
 from pipelines.project import CLASSES, DATASET, Project
-from vlprompt_pipeline.benchmarks import BENCHMARKS
 from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
 
 WEIGHTS = "open_clip_model.safetensors"
 CALTECH = {"dataset": "caltech101"}
@@ -24,7 +24,7 @@ def caltech(project, monkeypatch) -> Path:
     """A miniature Caltech-101 in the project; its folder of images."""
     root = project.data / "01_raw"
     miniature = write_miniature(root)
-    monkeypatch.setitem(BENCHMARKS, "caltech101", miniature)
+    monkeypatch.setitem(IMAGE_DATASETS, "caltech101", miniature)
     return miniature.image_folder(root)
 
 
@@ -140,7 +140,7 @@ def test_prompts_that_do_not_fit_are_told_before_features_are_computed(project, 
 def test_a_new_class_with_too_long_a_name_is_told_as_early(project, caltech):
     """It is met in evaluation only, after all training."""
     long = " ".join(["car"] * 80)
-    benchmark = BENCHMARKS["caltech101"]
+    benchmark = IMAGE_DATASETS["caltech101"]
     path = annotation_file(benchmark, project.data / "01_raw")
     path.write_text(path.read_text().replace('"car_side"', f'"{long}"'))
     message = project.refusal({**CALTECH, "methods": ["coop"]})

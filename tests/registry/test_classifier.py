@@ -16,9 +16,9 @@ from vlprompt_pipeline.clip import EvaluationView, load_clip
 from vlprompt_pipeline.clip.loading import copy_clip
 from vlprompt_pipeline.errors import ConfigError, DataError, PromptFileError, WeightsError
 from vlprompt_pipeline.evaluation.predict import predict
-from vlprompt_pipeline.export import class_head, load_learner, pack, pack_learner
-from vlprompt_pipeline.prompts import ClassTexts, build_learner, resolve_recipe
-from vlprompt_pipeline.prompts.base import FewShotFeatures
+from vlprompt_pipeline.export import classifier_weights, load_learner, pack, pack_learner
+from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
+from vlprompt_pipeline.methods.base import FewShotFeatures
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.classifier import BATCH, INCLUDED, Classifier
 
@@ -68,7 +68,7 @@ def classifier_of(name: str, clip, decoding="published") -> Classifier:
         weights_sha256=clip.weights_sha256,
         clip_name=clip.name,
     )
-    head = class_head(load_learner(packed, recipe, clip, CLASSES), recipe.title)
+    head = classifier_weights(load_learner(packed, recipe, clip, CLASSES), recipe.title)
     return Classifier(ModelCard.model_validate_json(card.to_json()), clip, packed, head)
 
 

@@ -9,12 +9,12 @@ import pytest
 from registry.drafts import open_registry, predictions, publish
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
-from vlprompt_pipeline.evaluation.statistics import compare_accuracy, compare_h
 from vlprompt_pipeline.parsing import parse
 from vlprompt_pipeline.registry.config import PromotionParameters
 from vlprompt_pipeline.registry.evidence import Contender, contest, evidence_of
 from vlprompt_pipeline.registry.promotion import promote, refusal
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION
+from vlprompt_pipeline.results.statistics import compare_accuracy, compare_h
 
 BY_TEST = PromotionParameters(level=0.05, force=False, reason=None)
 FORCED = PromotionParameters(level=0.05, force=True, reason="shown to the board")

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import torch
 
-from vlprompt_pipeline.prompts import ClassTexts
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.methods import ClassTexts
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.reproducibility import MadeFile, Record, Run, environment
 
 

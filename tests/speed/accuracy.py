@@ -11,9 +11,9 @@ import torch
 from cases import COOP
 from torch import Tensor
 
-from vlprompt_pipeline.benchmarks import build_index, sample_few_shot, split_classes
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, TrainingViews, load_clip
-from vlprompt_pipeline.prompts import ClassTexts, build_learner, resolve_recipe
+from vlprompt_pipeline.image_datasets import build_index, sample_few_shot, split_classes
+from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
 from vlprompt_pipeline.training import CachedViews, train
 
 DATASET, SHOTS, SEEDS = "demo_aerial", 16, (1, 2, 3)

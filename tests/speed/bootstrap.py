@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vlprompt_pipeline.evaluation.statistics import accuracy_interval, compare_accuracy, compare_h
+from vlprompt_pipeline.results.statistics import accuracy_interval, compare_accuracy, compare_h
 
 IMAGES, SEEDS, RESAMPLES, SHARE = 20_000, 3, 10_000, 50
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip._open_clip import open_clip
-from vlprompt_pipeline.prompts import ClassTexts, PromptLearner, get_method
+from vlprompt_pipeline.methods import ClassTexts, PromptLearner, get_method
 
 Result = tuple[Tensor, Tensor]
 Side = Callable[[], Result]

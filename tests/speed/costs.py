@@ -17,10 +17,9 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip import FrozenClip, Preprocessing
 from vlprompt_pipeline.clip._open_clip import open_clip
-from vlprompt_pipeline.evaluation.wording import human_bytes, times
 from vlprompt_pipeline.export import pack_learner, prompt_sizes
 from vlprompt_pipeline.export.cost import inference_cost
-from vlprompt_pipeline.prompts import (
+from vlprompt_pipeline.methods import (
     ClassTexts,
     FewShotFeatures,
     Situation,
@@ -29,6 +28,7 @@ from vlprompt_pipeline.prompts import (
     resolve_recipe,
 )
 from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
+from vlprompt_pipeline.wording import human_bytes, times
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 CLASSES, SHOTS = 50, 16

@@ -21,7 +21,6 @@ from typing import NamedTuple
 
 import torch
 
-from vlprompt_pipeline.benchmarks import read_split
 from vlprompt_pipeline.clip import (
     EvaluationView,
     FeatureStore,
@@ -30,6 +29,7 @@ from vlprompt_pipeline.clip import (
     Preprocessing,
 )
 from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.image_datasets import read_split
 
 ROUND = 125
 

@@ -17,13 +17,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from vlprompt_pipeline.benchmarks import BENCHMARKS, Benchmark, build_index
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, ImageDataset, build_index
 
 CLASSES = 1000
 PARTS = {"train": 1_281_167, "val": 50_000}
 
 
-def make_tree(root: Path, benchmark: Benchmark) -> None:
+def make_tree(root: Path, benchmark: ImageDataset) -> None:
     """Write `classnames.txt` and empty files named as ImageNet's, spread evenly over classes."""
     images = benchmark.image_folder(root)
     ids = [f"n{10_000_000 + number}" for number in range(CLASSES)]
@@ -57,7 +57,7 @@ def peak() -> float:
 
 def main() -> None:
     """Print a line for the walk and one for the index."""
-    benchmark = replace(BENCHMARKS["imagenet"], split_sha256=None)
+    benchmark = replace(IMAGE_DATASETS["imagenet"], split_sha256=None)
     with TemporaryDirectory(dir=sys.argv[1] if sys.argv[1:] else None) as folder:
         root = Path(folder).resolve()
         started = perf_counter()

@@ -21,7 +21,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 RUN = [Path(sys.executable).with_name("kedro"), "run"]
 CODE = """
 import pandas, matplotlib.figure, safetensors.torch
-from vlprompt_pipeline import benchmarks, clip, evaluation, export, prompts, training
+from vlprompt_pipeline import clip, evaluation, export, image_datasets, methods, training
 clip.load_clip("embedded")
 """
 LIBRARY = [sys.executable, "-c", CODE]

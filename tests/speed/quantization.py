@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip import FrozenClip, load_clip
 from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.backbone import Preprocessing
-from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner, resolve_recipe
+from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.training import CachedViews
 from vlprompt_pipeline.training.checkpoint import Running
 from vlprompt_pipeline.training.loop import _epoch

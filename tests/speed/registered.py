@@ -31,7 +31,7 @@ def main(count: int, methods: list[str]) -> None:
     """Print a row a method."""
     mlflow.set_tracking_uri(f"sqlite:///{Path.cwd() / 'mlflow.db'}")
     halves = json.loads(
-        Path(f"data/05_model_input/{DATASET}/base_to_new/class_halves.json").read_text()
+        Path(f"data/05_model_input/{DATASET}/base_to_new/class_subsets.json").read_text()
     )
     folder = Path(
         json.loads(Path(f"data/02_intermediate/{DATASET}/dataset_card.json").read_text())["folder"]

@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from vlprompt_pipeline.analysis.together import SideBySide, Streams
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.config import TrainingParameters
+from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner
+from vlprompt_pipeline.methods.coop import CoOpParameters
 from vlprompt_pipeline.parametrizations import QuantizeConfig
-from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner
-from vlprompt_pipeline.prompts.coop import CoOpParameters
 from vlprompt_pipeline.training import CachedViews, train
 
 REPEATS = 3

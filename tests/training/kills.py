@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip import FrozenClip, load_clip
-from vlprompt_pipeline.prompts import ClassTexts, build_learner, resolve_recipe
+from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
 from vlprompt_pipeline.training import CachedViews, Checkpoint, train
 
 SETTINGS = {

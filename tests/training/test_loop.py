@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner
+from vlprompt_pipeline.methods.coop import CoOpParameters
 from vlprompt_pipeline.parametrizations import QuantizeConfig
-from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner
-from vlprompt_pipeline.prompts.coop import CoOpParameters
 from vlprompt_pipeline.training import CachedViews, Checkpoint, learning_rate, train
 
 CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")

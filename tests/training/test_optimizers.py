@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from training.kills import CLASSES, RECIPES
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.prompts import PromptLearner, build_learner, resolve_recipe
+from vlprompt_pipeline.methods import PromptLearner, build_learner, resolve_recipe
 from vlprompt_pipeline.training import CachedViews, learning_rate, precision, train
 
 DECAY = 0.1

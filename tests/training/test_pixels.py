@@ -10,7 +10,7 @@ from PIL import Image
 from vlprompt_pipeline.clip import FeatureStore, ImageSet, TrainingViews
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.files import sha256_file
-from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner, resolve_recipe
+from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.training import CachedViews, Checkpoint, OnlineViews, PixelViews, train
 
 CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")

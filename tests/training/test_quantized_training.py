@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional as F
 
 from vlprompt_pipeline.config import TrainingParameters
+from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe, build_learner
+from vlprompt_pipeline.methods.coop import CoOpParameters
 from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS, QuantizeConfig
-from vlprompt_pipeline.prompts import ClassTexts, PromptLearner, Recipe, build_learner
-from vlprompt_pipeline.prompts.coop import CoOpParameters
 from vlprompt_pipeline.training import CachedViews, Checkpoint, train
 
 CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")

@@ -13,8 +13,8 @@ from vlprompt_pipeline.analysis.plan import Plan
 from vlprompt_pipeline.analysis.runs import Result, Run
 from vlprompt_pipeline.analysis.tables import score_row
 from vlprompt_pipeline.analysis.train import score_packed
+from vlprompt_pipeline.methods import build_learner, quantize_after
 from vlprompt_pipeline.parametrizations import QuantizeConfig
-from vlprompt_pipeline.prompts import build_learner, quantize_after
 
 
 def post_training(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vlprompt_pipeline.analysis.sheet import Caption
-from vlprompt_pipeline.evaluation.wording import plus_minus
+from vlprompt_pipeline.wording import plus_minus
 
 SCORES = {"base_mean": "base accuracy (%)", "new_mean": "new accuracy (%)", "h": "H (%)"}
 STDS = {"base_mean": "base_std", "new_mean": "new_std", "h": "h_std"}

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.methods import get_method, resolve_recipe
 from vlprompt_pipeline.parametrizations.codebooks import QuantizerName
 from vlprompt_pipeline.parsing import Parameters, Several
-from vlprompt_pipeline.prompts import get_method, resolve_recipe
 
 Bits = Annotated[int, Field(ge=1, le=8)]
 Strength = Annotated[float, Field(gt=0)]

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from vlprompt_pipeline.analysis.material import HALVES, Material
 from vlprompt_pipeline.analysis.together import SideBySide
-from vlprompt_pipeline.prompts import PromptLearner, Recipe, build_plain
-from vlprompt_pipeline.prompts.conditional import group_features
+from vlprompt_pipeline.methods import PromptLearner, Recipe, build_plain
+from vlprompt_pipeline.methods.conditional import group_features
 
 
 class Following:

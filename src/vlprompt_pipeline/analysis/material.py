@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from vlprompt_pipeline.clip import FrozenClip, ImageEncoder
-from vlprompt_pipeline.prompts import ClassTexts, PromptLearner, Recipe
+from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe
 from vlprompt_pipeline.training import Batches
 
 HALVES = ("base", "new")

@@ -11,9 +11,9 @@ from vlprompt_pipeline.analysis.captions import Conditions
 from vlprompt_pipeline.analysis.published import ABLATION, SOURCE
 from vlprompt_pipeline.analysis.sheet import Sheet
 from vlprompt_pipeline.analysis.size_figures import QUANTIZERS
-from vlprompt_pipeline.evaluation.html import embedded_json, environment
-from vlprompt_pipeline.evaluation.inline_svg import inline_svg
-from vlprompt_pipeline.evaluation.wording import human_bytes, plus_minus
+from vlprompt_pipeline.reports.summary_report.html import embedded_json, environment
+from vlprompt_pipeline.reports.summary_report.inline_svg import inline_svg
+from vlprompt_pipeline.wording import human_bytes, plus_minus
 
 _ALTERNATIVES = {
     "storage": "Accuracy against the size of the file, a mark for each method.",

@@ -11,9 +11,9 @@ from typing import Any
 
 from vlprompt_pipeline.analysis.config import AnalysisParameters
 from vlprompt_pipeline.analysis.runs import Run
+from vlprompt_pipeline.methods import Recipe, resolve_recipe
 from vlprompt_pipeline.parametrizations import QuantizeConfig
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig
-from vlprompt_pipeline.prompts import Recipe, resolve_recipe
 
 ABLATION = {
     "k-means": {"normalise": False, "min_interval_steps": 1, "kl_threshold": 0.0},

@@ -19,7 +19,7 @@ from torch import Tensor
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.analysis.material import Material
 from vlprompt_pipeline.files import atomic_write
-from vlprompt_pipeline.prompts import Recipe
+from vlprompt_pipeline.methods import Recipe
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Result:
     Attributes:
         scores: of the packed prompt: `base_correct`, `base_total`, `new_correct`, `new_total`,
             `trainable_parameters`, `payload_bytes`, `file_bytes`.
-        state: the learner's state at the end, masters in single precision.
+        state: the learner's state at the end, full-precision weights.
         correct: `[epochs + 1, 2]` right answers on base and new test images before training and
             after each epoch, or None if the run was not followed.
         contexts: `[epochs + 1, tokens, width]` of the prompt at these moments, or None.

@@ -15,7 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from vlprompt_pipeline.evaluation.drawing import COLOURS, FAINT, INK, MARKERS, MUTED, PAPER
+from vlprompt_pipeline.reports.summary_report.drawing import (
+    COLOURS,
+    FAINT,
+    INK,
+    MARKERS,
+    MUTED,
+    PAPER,
+)
 
 SERIES = "series-"
 """Groups of the SVG whose name begins so belong to a series, and to its place in the legend."""

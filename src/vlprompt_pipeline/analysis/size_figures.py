@@ -10,8 +10,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from vlprompt_pipeline.analysis.captions import SCORES, STDS, Conditions, bits_text, caption, scored
 from vlprompt_pipeline.analysis.sheet import Sheet
-from vlprompt_pipeline.evaluation.drawing import MUTED
-from vlprompt_pipeline.evaluation.wording import human_bytes
+from vlprompt_pipeline.reports.summary_report.drawing import MUTED
+from vlprompt_pipeline.wording import human_bytes
 
 QUANTIZERS = {
     "kmeans": "k-means",

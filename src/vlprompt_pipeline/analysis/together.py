@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.prompts.base import PromptLearner
-from vlprompt_pipeline.prompts.conditional import group_features
-from vlprompt_pipeline.prompts.coop import CoOp
+from vlprompt_pipeline.methods.base import PromptLearner
+from vlprompt_pipeline.methods.conditional import group_features
+from vlprompt_pipeline.methods.coop import CoOp
 from vlprompt_pipeline.training import Batches
 
 

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.evaluation.drawing import SVG_STYLE
 from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.reports.summary_report.drawing import SVG_STYLE
 
 
 class _AtomicSave:

@@ -9,11 +9,11 @@ from kedro.io import AbstractDataset
 
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.files import atomic_write
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 
 
 class PromptDataset(AbstractDataset[TrainedPrompt, TrainedPrompt]):
-    """A trained prompt in safetensors: masters, codebooks, recipe and provenance."""
+    """A trained prompt in safetensors: full-precision weights, codebooks, recipe and provenance."""
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self.filepath, self.metadata = Path(filepath), metadata
@@ -70,13 +70,13 @@ class PackedPromptDataset(_BytesDataset):
     what = "packed prompt"
 
 
-class ClassHeadDataset(_BytesDataset):
-    """A class-feature head; `export.ClassHead.load` reads it."""
+class ClassifierWeightsDataset(_BytesDataset):
+    """Zero-shot classifier weights; `export.ClassifierWeights.load` reads it."""
 
-    what = "class head"
+    what = "classifier weights"
 
 
-class MasterDataset(_BytesDataset):
+class FullPrecisionDataset(_BytesDataset):
     """The unquantized tensors of a prompt in safetensors."""
 
-    what = "master (export.master is false, or the prompt has no tensors)"
+    what = "full-precision weights (export.full_precision is false, or the prompt has no tensors)"

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.benchmarks.rendered.aerial import FEATURES, LANDS
-from vlprompt_pipeline.benchmarks.rendered.flags import LAYOUTS
-from vlprompt_pipeline.benchmarks.rendered.glyphs import GLYPHS
-from vlprompt_pipeline.benchmarks.rendered.palette import COLOURS
-from vlprompt_pipeline.benchmarks.rendered.patterns import PATTERNS, SCALES
-from vlprompt_pipeline.benchmarks.rendered.scenes import (
+from vlprompt_pipeline.image_datasets.rendered.aerial import FEATURES, LANDS
+from vlprompt_pipeline.image_datasets.rendered.flags import LAYOUTS
+from vlprompt_pipeline.image_datasets.rendered.glyphs import GLYPHS
+from vlprompt_pipeline.image_datasets.rendered.palette import COLOURS
+from vlprompt_pipeline.image_datasets.rendered.patterns import PATTERNS, SCALES
+from vlprompt_pipeline.image_datasets.rendered.scenes import (
     COLOURLESS,
     COUNTS,
     KINDS,
@@ -21,7 +21,7 @@ from vlprompt_pipeline.benchmarks.rendered.scenes import (
     FlagScene,
     Scene,
 )
-from vlprompt_pipeline.benchmarks.rendered.shapes import SHAPES
+from vlprompt_pipeline.image_datasets.rendered.shapes import SHAPES
 
 _ABSENT = -100  # ignored by the cross entropy
 _TYPICAL_HEADS = 3.0  # attributes a scene has, about; keeps the loss per picture near one head's

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vlprompt_pipeline.benchmarks.rendered.captions import caption
 from vlprompt_pipeline.demo.attributes import attribute_labels
 from vlprompt_pipeline.demo.config import PretrainingConfig
 from vlprompt_pipeline.demo.model import normalise
 from vlprompt_pipeline.demo.pool import Pool
 from vlprompt_pipeline.demo.streams import BATCHES, stream
 from vlprompt_pipeline.demo.tokens import CompactTokens
+from vlprompt_pipeline.image_datasets.rendered.captions import caption
 
 _CONTRAST, _BRIGHTNESS = 0.15, 0.12  # jitter, in normalised units
 

@@ -10,12 +10,12 @@ import PIL
 import torch
 from PIL import features
 
-from vlprompt_pipeline.benchmarks.rendered import RENDERED
-from vlprompt_pipeline.benchmarks.rendered.tasks import TASKS
 from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.demo.config import PretrainingConfig
 from vlprompt_pipeline.demo.evaluate import ZeroShot
 from vlprompt_pipeline.demo.trainer import Trained
+from vlprompt_pipeline.image_datasets.rendered import RENDERED
+from vlprompt_pipeline.image_datasets.rendered.tasks import TASKS
 
 _CARD = """\
 # Card of the demo CLIP

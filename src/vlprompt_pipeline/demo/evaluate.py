@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vlprompt_pipeline.benchmarks.rendered import RENDERED, RenderedDataset, draw_class
 from vlprompt_pipeline.demo.model import encode_text, normalise
 from vlprompt_pipeline.demo.tokens import CompactTokens
 from vlprompt_pipeline.demo.trainer import Trained
+from vlprompt_pipeline.image_datasets.rendered import RENDERED, RenderedDataset, draw_class
 
 _BATCH = 512
 _SEED = 0  # the test pictures that `render_dataset` writes by default

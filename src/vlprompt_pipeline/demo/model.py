@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.benchmarks.rendered.palette import SIDE
 from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.demo.config import Architecture
 from vlprompt_pipeline.demo.streams import WEIGHTS, stream
 from vlprompt_pipeline.demo.tokens import CONTEXT, FULL_VOCABULARY
+from vlprompt_pipeline.image_datasets.rendered.palette import SIDE
 
 MEAN = (0.5, 0.5, 0.5)  # of pictures in 0..1; the spread of the rendered world is about 0.27
 STD = (0.27, 0.27, 0.27)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlprompt_pipeline.benchmarks.rendered.composition import render
-from vlprompt_pipeline.benchmarks.rendered.palette import SIDE
-from vlprompt_pipeline.benchmarks.rendered.sampling import sample_scene
-from vlprompt_pipeline.benchmarks.rendered.scenes import KINDS, Scene
 from vlprompt_pipeline.demo.streams import POOL, stream
+from vlprompt_pipeline.image_datasets.rendered.composition import render
+from vlprompt_pipeline.image_datasets.rendered.palette import SIDE
+from vlprompt_pipeline.image_datasets.rendered.sampling import sample_scene
+from vlprompt_pipeline.image_datasets.rendered.scenes import KINDS, Scene
 
 _log = logging.getLogger(__name__)
 _REPORT_EVERY = 20_000

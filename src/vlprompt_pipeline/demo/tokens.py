@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vlprompt_pipeline.benchmarks.rendered.vocabulary import split_words
 from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.image_datasets.rendered.vocabulary import split_words
 
 CONTEXT = 77
 FULL_VOCABULARY = 49_408

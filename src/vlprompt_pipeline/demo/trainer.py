@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.benchmarks.rendered.vocabulary import caption_words
 from vlprompt_pipeline.demo.attributes import AttributeHeads
 from vlprompt_pipeline.demo.batches import Batch, Batches
 from vlprompt_pipeline.demo.config import PretrainingConfig
@@ -21,6 +20,7 @@ from vlprompt_pipeline.demo.loss import contrastive_loss, shared_targets
 from vlprompt_pipeline.demo.model import build, encode_text
 from vlprompt_pipeline.demo.pool import Pool
 from vlprompt_pipeline.demo.tokens import CompactTokens
+from vlprompt_pipeline.image_datasets.rendered.vocabulary import caption_words
 
 _log = logging.getLogger(__name__)
 

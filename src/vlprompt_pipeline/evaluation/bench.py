@@ -13,7 +13,7 @@ from torch import Tensor
 from vlprompt_pipeline.clip import FeatureSet, FrozenClip
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.evaluation.metrics import accuracy
-from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_plain
+from vlprompt_pipeline.methods import ClassTexts, Recipe, build_plain
 
 
 @dataclass(frozen=True)

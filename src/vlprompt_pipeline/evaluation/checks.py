@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from vlprompt_pipeline.evaluation.groups import Group, GroupKey
-from vlprompt_pipeline.evaluation.wording import join, seeds_text, shots_text
+from vlprompt_pipeline.results.groups import Group, GroupKey
+from vlprompt_pipeline.wording import join, seeds_text, shots_text
 
 _FINGERPRINTS = {
     "template_set": "template sets",

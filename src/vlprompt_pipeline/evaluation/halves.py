@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vlprompt_pipeline.benchmarks import PUBLISHED_BASE_SHARE, ClassHalf, split_classes
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
+from vlprompt_pipeline.image_datasets import PUBLISHED_BASE_SHARE, ClassSubset, split_classes
 
 GENERALISED = "generalised_"
 """Before the name of a half whose images are classified among the classes of both."""
 
 
-def protocol_halves(
+def protocol_subsets(
     protocol: str, class_names: Sequence[str], base_share: float
-) -> dict[str, ClassHalf]:
+) -> dict[str, ClassSubset]:
     """Halves by name: `base` and `new`, or in every other protocol all classes as `base`.
 
     Prompts are trained on the base half. Papers score each half among its own classes only.
@@ -24,7 +24,7 @@ def protocol_halves(
         DataError: too few classes for two halves.
     """
     if protocol != "base_to_new":
-        return {"base": ClassHalf(tuple(range(len(class_names))), tuple(class_names))}
+        return {"base": ClassSubset(tuple(range(len(class_names))), tuple(class_names))}
     split = split_classes(class_names, base_share)
     return {"base": split.base, "new": split.new}
 
@@ -49,11 +49,11 @@ class Choice:
             belongs to one of them.
     """
 
-    classes: ClassHalf
+    classes: ClassSubset
     halves: tuple[str, ...]
 
 
-def choices(halves: Mapping[str, ClassHalf], *, bound: bool) -> list[Choice]:
+def choices(halves: Mapping[str, ClassSubset], *, bound: bool) -> list[Choice]:
     """Each half among its own classes; then, beyond the literature, both among the classes of both.
 
     That is what a user meets, who does not know beforehand which half an image belongs to
@@ -67,7 +67,7 @@ def choices(halves: Mapping[str, ClassHalf], *, bound: bool) -> list[Choice]:
     return found
 
 
-def _generalised(base: ClassHalf, new: ClassHalf) -> Choice:
+def _generalised(base: ClassSubset, new: ClassSubset) -> Choice:
     """Both halves, in label order of the whole dataset."""
     known = {
         label: (name, f"{GENERALISED}{half}")
@@ -75,7 +75,7 @@ def _generalised(base: ClassHalf, new: ClassHalf) -> Choice:
         for label, name in zip(classes.labels, classes.class_names, strict=True)
     }
     names, halves = zip(*(known[label] for label in sorted(known)), strict=True)
-    return Choice(ClassHalf(tuple(sorted(known)), names), halves)
+    return Choice(ClassSubset(tuple(sorted(known)), names), halves)
 
 
 def by_protocol(scores: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from vlprompt_pipeline.prompts.base import PromptLearner, SampledPredictions
+from vlprompt_pipeline.methods.base import PromptLearner, SampledPredictions
 
 TOP = 5
 CHUNK = 8192

@@ -7,9 +7,9 @@ names with the same prompts.
 
 from __future__ import annotations
 
-from vlprompt_pipeline.benchmarks import benchmarks_of
 from vlprompt_pipeline.config import PROTOCOLS, RunParameters, TransferParameters
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.image_datasets import image_datasets_of
 
 SHIFTS = "shifts"
 
@@ -51,7 +51,7 @@ def _names(given: tuple[str, ...] | str) -> tuple[str, ...]:
 def _shifted(parameters: RunParameters) -> tuple[str, ...]:
     prefix, dataset = parameters.dataset_prefix, parameters.dataset
     variants: dict[str, list[str]] = {}
-    for benchmark in benchmarks_of(prefix):
+    for benchmark in image_datasets_of(prefix):
         if benchmark.shift_of:
             original = benchmark.shift_of.removeprefix(prefix)
             variants.setdefault(original, []).append(benchmark.name.removeprefix(prefix))

@@ -1,8 +1,8 @@
-"""What leaves the project: the packed prompt, the class-feature head, the unquantized master."""
+"""What leaves the project: packed prompt, classifier weights, full-precision weights."""
 
-from vlprompt_pipeline.export.head import ClassHead, class_head
+from vlprompt_pipeline.export.classifier_weights import ClassifierWeights, classifier_weights
+from vlprompt_pipeline.export.full_precision import full_precision_bytes, full_precision_tensors
 from vlprompt_pipeline.export.learner import load_learner, pack_learner
-from vlprompt_pipeline.export.master import master_bytes, master_tensors
 from vlprompt_pipeline.export.packed import (
     DenseTensor,
     PackedPrompt,
@@ -15,16 +15,16 @@ from vlprompt_pipeline.export.packed import (
 )
 
 __all__ = [
-    "ClassHead",
+    "ClassifierWeights",
     "DenseTensor",
     "PackedPrompt",
     "PackedTensor",
     "QuantizedTensor",
     "Sizes",
-    "class_head",
+    "classifier_weights",
+    "full_precision_bytes",
+    "full_precision_tensors",
     "load_learner",
-    "master_bytes",
-    "master_tensors",
     "pack",
     "pack_learner",
     "prompt_sizes",

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from vlprompt_pipeline.clip import FrozenClip
-from vlprompt_pipeline.prompts import PromptLearner
+from vlprompt_pipeline.methods import PromptLearner
 
 
 @torch.no_grad()

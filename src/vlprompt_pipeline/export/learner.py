@@ -13,10 +13,10 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export.packed import PackedPrompt, unpack
 from vlprompt_pipeline.export.tensors import DenseTensor, PackedTensor, QuantizedTensor
+from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe, build_plain
 from vlprompt_pipeline.parametrizations import Quantizer, quantized_tensors
 from vlprompt_pipeline.parametrizations.low_rank import low_rank_tensors, merged
 from vlprompt_pipeline.parametrizations.naming import tensor_name
-from vlprompt_pipeline.prompts import ClassTexts, PromptLearner, Recipe, build_plain
 
 _NOBODYS_SEED = (1 << 62) - 1  # two seeds tell what is drawn from what is not
 

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vlprompt_pipeline.benchmarks import Benchmark, build_index, get_benchmark
 from vlprompt_pipeline.errors import ArchiveError, DataError, FetchError
 from vlprompt_pipeline.fetching.archive_store import ArchiveStore, LocalFile, StoredFile
 from vlprompt_pipeline.fetching.recipe import Part, Recipe, Source
 from vlprompt_pipeline.fetching.recipes import RECIPES
 from vlprompt_pipeline.fetching.transfer import Patience
 from vlprompt_pipeline.fetching.unpacking import unpack
+from vlprompt_pipeline.image_datasets import ImageDataset, build_index, get_image_dataset
 from vlprompt_pipeline.progress import Progress, no_progress
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Fetched:
 
 
 def fetch_dataset(
-    benchmark: str | Benchmark,
+    benchmark: str | ImageDataset,
     dataset_root: Path | str,
     *,
     progress: Progress = no_progress,
@@ -71,7 +71,7 @@ def fetch_dataset(
             hand.
     """
     if isinstance(benchmark, str):
-        benchmark = get_benchmark(benchmark)
+        benchmark = get_image_dataset(benchmark)
     root = Path(dataset_root).expanduser().resolve()
     folder = benchmark.dataset_folder(root)
     if benchmark.make is not None or (folder.is_dir() and any(folder.iterdir())):
@@ -83,7 +83,7 @@ def fetch_dataset(
         return _from_any(benchmark, root, recipe, progress, patience)
 
 
-def _at_hand(benchmark: Benchmark, root: Path) -> Fetched:
+def _at_hand(benchmark: ImageDataset, root: Path) -> Fetched:
     """A dataset that is there, or is made here."""
     folder = benchmark.dataset_folder(root)
     try:
@@ -99,7 +99,7 @@ def _at_hand(benchmark: Benchmark, root: Path) -> Fetched:
 
 
 def _from_any(
-    benchmark: Benchmark,
+    benchmark: ImageDataset,
     root: Path,
     recipe: Recipe,
     progress: Progress,
@@ -118,7 +118,9 @@ def _from_any(
     raise FetchError(f"cannot fetch {benchmark.name} {'; '.join(reasons)}; {by_hand}")
 
 
-def _from_source(benchmark: Benchmark, root: Path, source: Source, store: ArchiveStore) -> Fetched:
+def _from_source(
+    benchmark: ImageDataset, root: Path, source: Source, store: ArchiveStore
+) -> Fetched:
     files = [store.get(part) for part in source.parts]
     with _staging(root / DOWNLOADS / f"{benchmark.name}.unpacking") as staging:
         for number, (part, file) in enumerate(zip(source.parts, files, strict=True)):
@@ -135,7 +137,7 @@ def _from_source(benchmark: Benchmark, root: Path, source: Source, store: Archiv
 
 
 def _assemble(
-    benchmark: Benchmark, staging: Path, part: Part, file: LocalFile, scratch: Path
+    benchmark: ImageDataset, staging: Path, part: Part, file: LocalFile, scratch: Path
 ) -> None:
     """Bring the content of one file to its place in the staged dataset."""
     place = benchmark.dataset_folder(staging) / part.put
@@ -171,7 +173,7 @@ def _inside(scratch: Path, name: str, archive: Path) -> Path:
     return scratch / name
 
 
-def _find(benchmark: Benchmark, unpacked: Path) -> Path | None:
+def _find(benchmark: ImageDataset, unpacked: Path) -> Path | None:
     """The dataset's own folder: the archive itself, or a folder in it, or one in that."""
     for folder in (unpacked, *sorted(unpacked.glob("*")), *sorted(unpacked.glob("*/*"))):
         annotated = any((folder / file).is_file() for file in benchmark.split.files)
@@ -180,12 +182,12 @@ def _find(benchmark: Benchmark, unpacked: Path) -> Path | None:
     return None
 
 
-def _verified(benchmark: Benchmark, root: Path, staging: Path, files: list[LocalFile]) -> int:
+def _verified(benchmark: ImageDataset, root: Path, staging: Path, files: list[LocalFile]) -> int:
     """Hold the staged dataset to its official split and counts; its number of images."""
     if benchmark.shift_of is not None:  # the list of class names is that of its own source
         for name in benchmark.split.files:
             target = benchmark.dataset_folder(staging) / name
-            known = get_benchmark(benchmark.shift_of).dataset_folder(root) / name
+            known = get_image_dataset(benchmark.shift_of).dataset_folder(root) / name
             if known.is_file() and not target.exists():
                 shutil.copyfile(known, target)
     try:

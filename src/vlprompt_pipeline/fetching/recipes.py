@@ -8,9 +8,9 @@ torchvision checks. Where there is no checksum, none is known to us.
 
 from __future__ import annotations
 
-from vlprompt_pipeline.benchmarks import get_benchmark
 from vlprompt_pipeline.fetching.checksum import Checksum
 from vlprompt_pipeline.fetching.recipe import Part, Recipe, Source
+from vlprompt_pipeline.image_datasets import get_image_dataset
 
 BUNDLE = "zhengli97/prompt_learning_dataset"
 _SPLITS = (
@@ -39,7 +39,7 @@ def _recipe(name: str, bundled: str, official: tuple[Part, ...] = ()) -> Recipe:
 
 
 def _by_hand(name: str) -> str:
-    benchmark = get_benchmark(name)
+    benchmark = get_image_dataset(name)
     return (
         f"by hand: get it from {benchmark.source}, and put it under <dataset_root>/"
         f"{benchmark.folder} as docs/datasets.md shows"

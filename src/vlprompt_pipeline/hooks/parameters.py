@@ -29,12 +29,12 @@ class ParameterHook:
         """Check everything under conf and `--params`."""
         # imported here: `kedro --version` and its like need neither pydantic nor torch
         from vlprompt_pipeline.analysis.config import AnalysisParameters
-        from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
         from vlprompt_pipeline.config import RunParameters
         from vlprompt_pipeline.demo import PretrainingConfig
+        from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
         from vlprompt_pipeline.parsing import parse
-        from vlprompt_pipeline.prompts import Situation, recipes_in, resolve_recipe
         from vlprompt_pipeline.registry.config import PredictionParameters, RegistryParameters
+        from vlprompt_pipeline.results.config import BenchmarkReportParameters
 
         try:
             values = context.config_loader["parameters"]
@@ -82,11 +82,11 @@ def _verified(context: Any, methods: tuple[str, ...]) -> tuple[str, ...]:
 
 def _require_dataset(parameters: RunParameters, dataset: str, project: Path) -> None:
     """A known dataset, or own photos below the dataset root; nothing is read yet."""
-    from vlprompt_pipeline.benchmarks import is_benchmark, require_known, require_splittable
+    from vlprompt_pipeline.image_datasets import is_named_dataset, require_known, require_splittable
 
     name = f"{parameters.dataset_prefix}{dataset}"
     require_known(name, project / Path(parameters.dataset_root).expanduser())
-    if parameters.split == "random" and is_benchmark(name):
+    if parameters.split == "random" and is_named_dataset(name):
         require_splittable(name)
 
 

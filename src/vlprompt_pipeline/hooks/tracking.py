@@ -93,7 +93,7 @@ class TrackingHook:
         if run is None:
             return
         from vlprompt_pipeline.hooks import mlflow_store as store
-        from vlprompt_pipeline.prompts.recipe import resolve_recipe
+        from vlprompt_pipeline.methods.recipe import resolve_recipe
 
         shared, by_method = _logged_outputs(pipeline, catalog)
         try:

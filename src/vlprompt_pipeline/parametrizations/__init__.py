@@ -13,7 +13,8 @@ The interface of the quantizers, all of which are a `Quantizer`:
 - `quantizer.observe(step, weight, epoch_steps)` after each step of training clusters anew where
   the tensor has drifted, and `pop_history()` tells of it. `train` does both: rows of its history
   hold the re-clusterings of their epoch under `clusterings`, as `clustering_row` makes them.
-- `quantized_tensors(learner)` finds all quantizers with their tensors' names and masters.
+- `quantized_tensors(learner)` finds all quantizers with their tensors' names and
+  full-precision weights.
 """
 
 from vlprompt_pipeline.parametrizations.checks import (

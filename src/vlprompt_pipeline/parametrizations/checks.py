@@ -14,7 +14,7 @@ class ClusteringCheck:
         step: training steps done.
         kl: drift of the index histogram since the last clustering, in nats.
         reclustered: whether that made new codebooks.
-        mean_squared_error: of the quantized tensor against the master, per value.
+        mean_squared_error: of the quantized tensor against the full-precision weights, per value.
         codebooks: the values in force, [codebooks, 2**bits], each row ascending.
     """
 

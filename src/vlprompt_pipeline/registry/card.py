@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.images import Decoding
-from vlprompt_pipeline.prompts import Recipe, resolve_recipe
+from vlprompt_pipeline.methods import Recipe, resolve_recipe
 
 
 class ModelCard(BaseModel):

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
 from vlprompt_pipeline.errors import ConfigError, DataError, WeightsError
-from vlprompt_pipeline.export import ClassHead, load_learner
-from vlprompt_pipeline.prompts import ClassTexts, PromptLearner
+from vlprompt_pipeline.export import ClassifierWeights, load_learner
+from vlprompt_pipeline.methods import ClassTexts, PromptLearner
 from vlprompt_pipeline.registry.card import ModelCard
 
 INCLUDED = "included"
@@ -35,7 +35,11 @@ class Classifier:
     """
 
     def __init__(
-        self, card: ModelCard, clip: FrozenClip, packed: bytes, head: ClassHead | None = None
+        self,
+        card: ModelCard,
+        clip: FrozenClip,
+        packed: bytes,
+        head: ClassifierWeights | None = None,
     ) -> None:
         """Raises WeightsError for another CLIP than that of the card, PromptFileError as export."""
         if clip.weights_sha256 != card.weights_sha256:
@@ -67,7 +71,7 @@ class Classifier:
         card = ModelCard.load(Path(files["card"]))
         source = f"local-dir:{files['clip']}" if clip_source == INCLUDED else clip_source
         clip = load_clip(source, card.clip_name, device)
-        head = ClassHead.load(Path(files["head"])) if "head" in files else None
+        head = ClassifierWeights.load(Path(files["head"])) if "head" in files else None
         return cls(card, clip, Path(files["prompt"]).read_bytes(), head)
 
     def pixels(self, image: bytes | str) -> Tensor:

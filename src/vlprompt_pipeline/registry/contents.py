@@ -10,19 +10,19 @@ import pandas as pd
 
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip.loading import copy_clip
-from vlprompt_pipeline.evaluation.records import CellRecord, MethodResult
-from vlprompt_pipeline.export import ClassHead, class_head, load_learner
+from vlprompt_pipeline.export import ClassifierWeights, classifier_weights, load_learner
 from vlprompt_pipeline.images import Decoding
-from vlprompt_pipeline.prompts import ClassTexts
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.methods import ClassTexts
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.classifier import INCLUDED, Classifier
 from vlprompt_pipeline.registry.evidence import evidence_of
+from vlprompt_pipeline.results.records import CellRecord, MethodResult
 
 _FILES = {
     "card": "card.json",
     "prompt": "prompt.vlp",
-    "head": "class_head.safetensors",
+    "head": "classifier_weights.safetensors",
     "evidence": "evidence.parquet",
 }
 
@@ -42,7 +42,7 @@ class Contents:
 
     card: ModelCard
     packed: bytes
-    head: ClassHead | None
+    head: ClassifierWeights | None
     evidence: bytes
     clip_source: str
     record: CellRecord
@@ -124,7 +124,7 @@ def gather(
     return Contents(
         card=card,
         packed=packed,
-        head=class_head(learner, recipe.title),
+        head=classifier_weights(learner, recipe.title),
         evidence=evidence_of(predictions),
         clip_source=INCLUDED if include_clip else clip.source,
         record=record,

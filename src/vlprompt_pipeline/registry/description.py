@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
-from vlprompt_pipeline.evaluation.records import CellRecord, MethodResult
-from vlprompt_pipeline.evaluation.wording import (
+from vlprompt_pipeline.registry.contents import Contents
+from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION
+from vlprompt_pipeline.reproducibility.environment import code_state
+from vlprompt_pipeline.results.records import CellRecord, MethodResult
+from vlprompt_pipeline.wording import (
     human_bytes,
     join,
     one_decimal,
     readable,
     shots_text,
 )
-from vlprompt_pipeline.registry.contents import Contents
-from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION
-from vlprompt_pipeline.reproducibility.environment import code_state
 
 _CLASSES = 5  # class names shown
 _USE = """```python

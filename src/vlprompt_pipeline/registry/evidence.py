@@ -16,7 +16,7 @@ import pandas as pd
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.evaluation.metrics import accuracy, harmonic_mean
-from vlprompt_pipeline.evaluation.statistics import Paired, compare_accuracy, compare_h
+from vlprompt_pipeline.results.statistics import Paired, compare_accuracy, compare_h
 
 HALVES = ("base", "new")
 _SAME = ("dataset", "protocol", "split_sha256")  # what two versions must share

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import torch
 
-from vlprompt_pipeline.benchmarks.image_folders import IMAGE_SUFFIXES
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.image_folders import IMAGE_SUFFIXES
 from vlprompt_pipeline.progress import Advance
 from vlprompt_pipeline.registry.classifier import BATCH, Classifier
 

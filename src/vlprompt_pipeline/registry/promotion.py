@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.evaluation.records import ZERO_SHOT
-from vlprompt_pipeline.evaluation.statistics import holm, verdict
-from vlprompt_pipeline.evaluation.wording import join
 from vlprompt_pipeline.registry.config import PromotionParameters
 from vlprompt_pipeline.registry.evidence import Contender, Contest, contest, difference_in_kind
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, Found, ModelRegistry
+from vlprompt_pipeline.results.records import ZERO_SHOT
+from vlprompt_pipeline.results.statistics import holm, verdict
+from vlprompt_pipeline.wording import join
 
 
 @dataclass(frozen=True)

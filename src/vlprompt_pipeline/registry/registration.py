@@ -10,12 +10,12 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from vlprompt_pipeline.clip import FrozenClip
-from vlprompt_pipeline.evaluation.records import MethodResult
 from vlprompt_pipeline.registry.check import require_same_answers
 from vlprompt_pipeline.registry.contents import Contents
 from vlprompt_pipeline.registry.description import describe, introduce, version_tags
 from vlprompt_pipeline.registry.package import MODEL_FILE, requirements, save_package
 from vlprompt_pipeline.registry.store import Draft, Found, ModelRegistry
+from vlprompt_pipeline.results.records import MethodResult
 
 _SHOWN = ("dataset", "method", "protocol", "shots", "seed", "clip")  # as parameters of a model
 

@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, computed_field
 from torch import Tensor
 
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.reproducibility.differences import differences
 from vlprompt_pipeline.reproducibility.environment import Environment
 from vlprompt_pipeline.reproducibility.record import Hashes, Record

@@ -15,8 +15,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
 
 from vlprompt_pipeline.config import RunParameters
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parsing import parse
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
 from vlprompt_pipeline.reproducibility.environment import Environment, environment
 
 SCHEMA_VERSION = 1

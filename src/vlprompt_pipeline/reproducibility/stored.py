@@ -9,8 +9,8 @@ from typing import Any
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.files import sha256_file
-from vlprompt_pipeline.prompts import resolve_recipe
-from vlprompt_pipeline.prompts.trained import TrainedPrompt, require_same_clip
+from vlprompt_pipeline.methods import resolve_recipe
+from vlprompt_pipeline.methods.trained import TrainedPrompt, require_same_clip
 from vlprompt_pipeline.reproducibility.differences import differences
 from vlprompt_pipeline.reproducibility.record import Record
 

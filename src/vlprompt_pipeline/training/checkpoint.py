@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from vlprompt_pipeline.files import atomic_write
-from vlprompt_pipeline.prompts.base import PromptLearner
+from vlprompt_pipeline.methods.base import PromptLearner
 
 
 @dataclass(frozen=True)

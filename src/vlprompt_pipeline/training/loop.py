@@ -10,11 +10,11 @@ from torch import Tensor
 
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.parametrizations import clustering_row, quantized_tensors
 from vlprompt_pipeline.parametrizations.naming import shown_name
 from vlprompt_pipeline.parametrizations.spectrum import spectra
 from vlprompt_pipeline.progress import Progress, no_progress
-from vlprompt_pipeline.prompts.base import PromptLearner
 from vlprompt_pipeline.training.batches import Batches
 from vlprompt_pipeline.training.checkpoint import Checkpoint, Running
 from vlprompt_pipeline.training.optimizers import make_optimizer

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from vlprompt_pipeline.config import TrainingParameters
-from vlprompt_pipeline.prompts.base import PromptLearner
+from vlprompt_pipeline.methods.base import PromptLearner
 
 # PyTorch's own 65,536 overflows in the first steps, which are then lost: CLIP's logits are scaled
 # by 100 already. Our choice.

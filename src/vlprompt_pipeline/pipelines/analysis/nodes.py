@@ -25,10 +25,10 @@ from vlprompt_pipeline.analysis import (
     tables,
     train_runs,
 )
-from vlprompt_pipeline.benchmarks import ClassHalf, FewShotSet
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageEncoder
 from vlprompt_pipeline.config import FeatureParameters
-from vlprompt_pipeline.evaluation.wording import seeds_text, shots_text
+from vlprompt_pipeline.image_datasets import ClassSubset, FewShotSet
+from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe
 from vlprompt_pipeline.pipelines.feature_extraction.nodes import (
     extract_training_features,
     test_features_of,
@@ -36,8 +36,8 @@ from vlprompt_pipeline.pipelines.feature_extraction.nodes import (
 from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import draw_few_shot_set
 from vlprompt_pipeline.pipelines.prompt_training.images import FewShotImages
 from vlprompt_pipeline.progress import bar
-from vlprompt_pipeline.prompts import ClassTexts, PromptLearner, Recipe
 from vlprompt_pipeline.training import Batches
+from vlprompt_pipeline.wording import seeds_text, shots_text
 
 
 def plan_analysis(
@@ -57,7 +57,7 @@ def measure(
     clip: FrozenClip,
     table: pd.DataFrame,
     card: dict[str, Any],
-    class_halves: dict[str, Any],
+    class_subsets: dict[str, Any],
     test_features: dict[str, Any],
     store: Path,
     folder: Path,
@@ -69,7 +69,7 @@ def measure(
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """Train what is not yet in `folder`; the numbers behind every figure, and their conditions."""
     material = _material(
-        plan, clip, table, card, class_halves, test_features, store, features, shots
+        plan, clip, table, card, class_subsets, test_features, store, features, shots
     )
     runs = train_runs(plan.runs(), material, ResultStore(folder), analysis.prompts_at_once, bar)
     afterwards = post_training(plan, runs, material, analysis)
@@ -103,7 +103,7 @@ def _material(
     clip: FrozenClip,
     table: pd.DataFrame,
     card: dict[str, Any],
-    class_halves: dict[str, Any],
+    class_subsets: dict[str, Any],
     test_features: dict[str, Any],
     store: Path,
     features: FeatureParameters,
@@ -111,8 +111,8 @@ def _material(
 ) -> Material:
     """Few-shot sets and training features of every seed, and the test features of both halves."""
     halves = {
-        name: ClassHalf(**{key: tuple(value) for key, value in half.items()})
-        for name, half in class_halves.items()
+        name: ClassSubset(**{key: tuple(value) for key, value in half.items()})
+        for name, half in class_subsets.items()
     }
     sampled = {seed: draw_few_shot_set(table, card, shots, seed) for seed in plan.seeds}
     described = {
@@ -156,7 +156,7 @@ def _material(
     )
 
 
-def _test_images(test: pd.DataFrame, features: Tensor, half: ClassHalf) -> TestImages:
+def _test_images(test: pd.DataFrame, features: Tensor, half: ClassSubset) -> TestImages:
     rows = torch.from_numpy(test["label"].isin(half.labels).to_numpy().copy()).to(features.device)
     labels = torch.from_numpy(half.restrict(test)["label"].to_numpy().copy()).to(features.device)
     return TestImages(rows, labels, features[rows])

@@ -30,7 +30,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "clip",
                     "image_index",
                     "dataset_card",
-                    "class_halves",
+                    "class_subsets",
                     "test_features",
                     "feature_store",
                     "analysis_runs",

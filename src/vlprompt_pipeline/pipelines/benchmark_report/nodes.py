@@ -8,18 +8,18 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vlprompt_pipeline.comparison.compare import compare
-from vlprompt_pipeline.comparison.config import BenchmarkReportParameters
-from vlprompt_pipeline.comparison.figures import figures
-from vlprompt_pipeline.comparison.grid import Conditions
-from vlprompt_pipeline.comparison.latex import to_latex
-from vlprompt_pipeline.comparison.layout import text_tables
-from vlprompt_pipeline.comparison.markdown import to_markdown
-from vlprompt_pipeline.comparison.page import render
-from vlprompt_pipeline.comparison.results import Comparison
-from vlprompt_pipeline.comparison.terminal import to_text
-from vlprompt_pipeline.evaluation.groups import read_records
-from vlprompt_pipeline.evaluation.wording import join
+from vlprompt_pipeline.reports.figures import figures
+from vlprompt_pipeline.reports.latex import to_latex
+from vlprompt_pipeline.reports.layout import text_tables
+from vlprompt_pipeline.reports.markdown import to_markdown
+from vlprompt_pipeline.reports.page import render
+from vlprompt_pipeline.reports.terminal import to_text
+from vlprompt_pipeline.results.compare import compare
+from vlprompt_pipeline.results.config import BenchmarkReportParameters
+from vlprompt_pipeline.results.grid import Conditions
+from vlprompt_pipeline.results.groups import read_records
+from vlprompt_pipeline.results.results import Comparison
+from vlprompt_pipeline.wording import join
 
 
 def compare_methods(

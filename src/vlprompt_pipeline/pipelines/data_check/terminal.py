@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vlprompt_pipeline.benchmarks import Survey
-from vlprompt_pipeline.benchmarks.presence import printable
-from vlprompt_pipeline.benchmarks.survey import ABSENT
-from vlprompt_pipeline.evaluation.wording import human_bytes, join, shots_text
+from vlprompt_pipeline.image_datasets import Survey
+from vlprompt_pipeline.image_datasets.presence import printable
+from vlprompt_pipeline.image_datasets.survey import ABSENT
+from vlprompt_pipeline.wording import human_bytes, join, shots_text
 
 WIDTH = 110
 _HASH_DIGITS = 8

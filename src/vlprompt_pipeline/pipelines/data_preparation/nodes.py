@@ -8,17 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-from vlprompt_pipeline.benchmarks import (
-    BenchmarkIndex,
+from vlprompt_pipeline.config import OwnDataParameters
+from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.image_datasets import (
+    ImageIndex,
     OwnData,
     RandomSplit,
     build_index,
     build_own_index,
     check_images,
-    is_benchmark,
+    is_named_dataset,
 )
-from vlprompt_pipeline.config import OwnDataParameters
-from vlprompt_pipeline.files import atomic_write
 
 
 def index_images(
@@ -36,7 +36,7 @@ def index_images(
     """
     drawn = RandomSplit(**own_data.split.model_dump())
     name = f"{prefix}{dataset}"
-    if is_benchmark(name):
+    if is_named_dataset(name):
         index = build_index(name, dataset_root, drawn if split == "random" else None)
     else:
         options = OwnData(own_data.template, own_data.class_names, drawn)
@@ -52,6 +52,6 @@ def check_dataset(
     table: pd.DataFrame, card: dict[str, Any], cache: Path, workers: int
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Decode every image once, ever; what comes after reads the table that passed."""
-    index = BenchmarkIndex.from_card(table, card)
+    index = ImageIndex.from_card(table, card)
     check = check_images(index, cache / f"{index.name}.parquet", workers)
     return table, check.to_dict()

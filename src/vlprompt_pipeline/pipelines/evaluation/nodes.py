@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 
 from vlprompt_pipeline import __version__
-from vlprompt_pipeline.benchmarks import ClassHalf
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip
 from vlprompt_pipeline.clip.templates import BENCHMARK
 from vlprompt_pipeline.config import FeatureParameters
@@ -17,7 +16,13 @@ from vlprompt_pipeline.evaluation.halves import by_protocol, choices, protocol_n
 from vlprompt_pipeline.evaluation.metrics import score_of
 from vlprompt_pipeline.evaluation.outcomes import joined, outcomes
 from vlprompt_pipeline.evaluation.predict import predict_among
-from vlprompt_pipeline.evaluation.records import (
+from vlprompt_pipeline.export.learner import load_learner
+from vlprompt_pipeline.image_datasets import ClassSubset
+from vlprompt_pipeline.methods import ClassTexts, Recipe
+from vlprompt_pipeline.methods.trained import TrainedPrompt
+from vlprompt_pipeline.pipelines.feature_extraction.nodes import test_features_of
+from vlprompt_pipeline.pipelines.inputs import in_two
+from vlprompt_pipeline.results.records import (
     ZERO_SHOT,
     Cell,
     CellRecord,
@@ -27,11 +32,6 @@ from vlprompt_pipeline.evaluation.records import (
     Score,
     Target,
 )
-from vlprompt_pipeline.export.learner import load_learner
-from vlprompt_pipeline.pipelines.feature_extraction.nodes import test_features_of
-from vlprompt_pipeline.pipelines.inputs import in_two
-from vlprompt_pipeline.prompts import ClassTexts, Recipe
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
 
 # Our choice: zero-shot accuracy that covers less of the way from chance to 100 % is near chance.
 NEAR_CHANCE = 0.05
@@ -45,7 +45,7 @@ def evaluate_prompt(
     clip: FrozenClip,
     table: pd.DataFrame,
     card: dict[str, Any],
-    class_halves: dict[str, Any],
+    class_subsets: dict[str, Any],
     test_features: dict[str, Any],
     store: Path,
     features: FeatureParameters,
@@ -62,8 +62,8 @@ def evaluate_prompt(
     """
     recipe = prompt.resolved_recipe()
     halves = {
-        name: ClassHalf(tuple(half["labels"]), tuple(half["class_names"]))
-        for name, half in class_halves.items()
+        name: ClassSubset(tuple(half["labels"]), tuple(half["class_names"]))
+        for name, half in class_subsets.items()
     }
     asked = choices(halves, bound=recipe.bound_to_classes)
     if not asked:
@@ -93,7 +93,7 @@ def write_record(
     sizes: dict[str, Any],
     prompt: TrainedPrompt,
     clip: FrozenClip,
-    class_halves: dict[str, Any],
+    class_subsets: dict[str, Any],
     card: dict[str, Any],
     protocol: str,
     base_share: float,
@@ -106,7 +106,7 @@ def write_record(
     """
     target_metrics, target_cards = in_two(on_targets)
     recipe = prompt.resolved_recipe()
-    known = {half: tuple(classes["class_names"]) for half, classes in class_halves.items()}
+    known = {half: tuple(classes["class_names"]) for half, classes in class_subsets.items()}
     scores = {half: _score(metrics[half]) for half in known if half in metrics}
     generalised = metrics.get("generalised")
     provenance = prompt.provenance

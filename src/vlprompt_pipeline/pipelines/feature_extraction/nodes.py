@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from vlprompt_pipeline.benchmarks import FewShotSet, is_benchmark
 from vlprompt_pipeline.clip import (
     EvaluationView,
     FeatureSet,
@@ -18,6 +17,7 @@ from vlprompt_pipeline.clip import (
     TrainingViews,
 )
 from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.image_datasets import FewShotSet, is_named_dataset
 from vlprompt_pipeline.images import Decoding
 from vlprompt_pipeline.progress import bar
 
@@ -89,7 +89,7 @@ def extract_validation_features(
 def decoding_of(features: FeatureParameters, card: dict[str, Any]) -> Decoding:
     """How the images of a dataset are decoded, `auto` resolved."""
     if features.decoding == "auto":
-        return "published" if is_benchmark(card["name"]) else "as_seen"
+        return "published" if is_named_dataset(card["name"]) else "as_seen"
     return features.decoding
 
 

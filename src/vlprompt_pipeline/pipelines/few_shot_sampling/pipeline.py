@@ -18,7 +18,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 split_into_halves,
                 inputs=["dataset_card", "params:protocol", "params:base_to_new.base_share"],
-                outputs="class_halves",
+                outputs="class_subsets",
                 name="split_classes",
             ),
         ]

@@ -6,14 +6,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from vlprompt_pipeline.benchmarks import (
-    Benchmark,
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets import (
+    ImageDataset,
     Split,
-    benchmarks_of,
+    image_datasets_of,
     sample_from_split,
     verify_split,
 )
-from vlprompt_pipeline.errors import DataError
 
 SHOTS, SEEDS = (1, 2, 4, 8, 16), (1, 2, 3)
 """Of the published protocols."""
@@ -35,7 +35,7 @@ def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, dict[st
     """
     root = dataset_root.expanduser().resolve()
     sets: dict[str, dict[str, Any]] = {}
-    for benchmark in benchmarks_of(prefix):
+    for benchmark in image_datasets_of(prefix):
         if not benchmark.dataset_folder(root).is_dir():
             continue
         try:
@@ -50,7 +50,7 @@ def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, dict[st
     return sets
 
 
-def _official_split(benchmark: Benchmark, root: Path) -> Split:
+def _official_split(benchmark: ImageDataset, root: Path) -> Split:
     split = benchmark.split.read(benchmark.dataset_folder(root), benchmark.image_folder(root))
     verify_split(split, benchmark)
     return split

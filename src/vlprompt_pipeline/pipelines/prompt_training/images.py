@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vlprompt_pipeline.benchmarks import ClassHalf, FewShotSet
 from vlprompt_pipeline.clip import FeatureStore, FrozenClip, ImageSet, TrainingViews
 from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.image_datasets import ClassSubset, FewShotSet
+from vlprompt_pipeline.methods import FewShotFeatures, PromptLearner
 from vlprompt_pipeline.progress import bar
-from vlprompt_pipeline.prompts import FewShotFeatures, PromptLearner
 from vlprompt_pipeline.training import Batches, CachedViews, OnlineViews, PixelViews
 
 
@@ -36,7 +36,7 @@ class FewShotImages:
     clip: FrozenClip
     folder: Path
     few_shot: FewShotSet
-    base: ClassHalf
+    base: ClassSubset
     described: dict[str, dict[str, Any]]
     store: FeatureStore
     parameters: FeatureParameters

@@ -10,16 +10,16 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline import __version__
-from vlprompt_pipeline.benchmarks import ClassHalf, FewShotSet
 from vlprompt_pipeline.clip import FeatureStore, FrozenClip
 from vlprompt_pipeline.config import ExportParameters, FeatureParameters
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.evaluation.halves import protocol_halves
+from vlprompt_pipeline.evaluation.halves import protocol_subsets
+from vlprompt_pipeline.image_datasets import ClassSubset, FewShotSet
+from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS
 from vlprompt_pipeline.pipelines.prompt_training.images import FewShotImages
 from vlprompt_pipeline.progress import bar
-from vlprompt_pipeline.prompts import ClassTexts, Recipe, build_learner, resolve_recipe
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
 from vlprompt_pipeline.training import Checkpoint, train
 
 
@@ -44,7 +44,7 @@ def check_prompts(
     parameters: dict[str, int] = {}
     met = [
         ClassTexts(half.class_names, card["template"])
-        for half in protocol_halves(protocol, card["class_names"], base_share).values()
+        for half in protocol_subsets(protocol, card["class_names"], base_share).values()
     ]
     met += [ClassTexts(tuple(other["class_names"]), other["template"]) for other in targets]
     if export.class_names:
@@ -70,7 +70,7 @@ def train_prompt(
     clip: FrozenClip,
     card: dict[str, Any],
     few_shot_set: dict[str, Any],
-    class_halves: dict[str, Any],
+    class_subsets: dict[str, Any],
     training_features: dict[str, Any],
     validation_features: dict[str, Any],
     store: Path,
@@ -87,7 +87,7 @@ def train_prompt(
     time that the codebooks of a tensor were made.
     """
     recipe = resolve_recipe(method, recipes)
-    base = ClassHalf(**{key: tuple(value) for key, value in class_halves["base"].items()})
+    base = ClassSubset(**{key: tuple(value) for key, value in class_subsets["base"].items()})
     classes = ClassTexts(base.class_names, card["template"])
     few_shot = FewShotSet.from_dict(few_shot_set)
     provenance = {

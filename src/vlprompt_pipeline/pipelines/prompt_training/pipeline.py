@@ -10,7 +10,7 @@ SHARED = [
     "clip",
     "dataset_card",
     "few_shot_set",
-    "class_halves",
+    "class_subsets",
     "training_features",
     "validation_features",
     "feature_store",

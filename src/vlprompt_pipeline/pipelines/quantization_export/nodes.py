@@ -8,22 +8,22 @@ from typing import Any
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.config import ExportParameters
 from vlprompt_pipeline.export import (
-    class_head,
+    classifier_weights,
+    full_precision_bytes,
     load_learner,
-    master_bytes,
     pack,
     pack_learner,
     prompt_sizes,
 )
 from vlprompt_pipeline.export.cost import inference_cost
-from vlprompt_pipeline.prompts import ClassTexts
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.methods import ClassTexts
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 
 
 def export_prompt(
     prompt: TrainedPrompt, clip: FrozenClip, card: dict[str, Any], export: ExportParameters
 ) -> tuple[bytes, bytes, bytes, dict[str, Any]]:
-    """The packed prompt, its class-feature head, its master where asked for, and their sizes.
+    """The packed prompt, classifier weights, full-precision weights where asked for, and sizes.
 
     The head is made of the packed prompt, for the names of `export` or those of the dataset, or of
     training where the method is bound to them. A method whose text features depend on the image, or
@@ -36,19 +36,21 @@ def export_prompt(
     data = pack(packed)
     names = export.class_names or tuple(card["class_names"])
     classes = prompt.classes if recipe.bound_to_classes else ClassTexts(names, card["template"])
-    head = class_head(load_learner(data, recipe, clip, classes), recipe.title)
+    head = classifier_weights(load_learner(data, recipe, clip, classes), recipe.title)
     head_file = head.to_bytes() if head else b""
-    master = master_bytes(prompt, clip) if export.master and packed.tensors else b""
+    full_precision = (
+        full_precision_bytes(prompt, clip) if export.full_precision and packed.tensors else b""
+    )
     sizes = {
         "trainable_parameters": sum(p.numel() for p in learner.parameters() if p.requires_grad),
         **asdict(prompt_sizes(packed)),
         "inference_cost": inference_cost(learner),
         "head_classes": len(classes.names) if head else 0,
-        "head_file_bytes": len(head_file),
-        "master_file_bytes": len(master),
+        "classifier_file_bytes": len(head_file),
+        "full_precision_file_bytes": len(full_precision),
         **_tower_bytes(clip),
     }
-    return data, head_file, master, sizes
+    return data, head_file, full_precision, sizes
 
 
 def _tower_bytes(clip: FrozenClip) -> dict[str, int]:

@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.pipelines.quantization_export.nodes import export_prompt
 
-EXPORTED = ("packed_prompt", "class_head", "master", "sizes")
+EXPORTED = ("packed_prompt", "classifier_weights", "full_precision", "sizes")
 
 
 def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:

@@ -11,9 +11,9 @@ import pandas as pd
 from vlprompt_pipeline import registry
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.config import ExportParameters, TrackingParameters
-from vlprompt_pipeline.evaluation.records import CellRecord
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.registry.config import RegistryParameters
+from vlprompt_pipeline.results.records import CellRecord
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def register_method(
     finished: list[dict[str, Any]],
     clip: FrozenClip,
     card: dict[str, Any],
-    class_halves: dict[str, Any],
+    class_subsets: dict[str, Any],
     test_features: dict[str, Any],
     export: ExportParameters,
     how: RegistryParameters,
@@ -62,7 +62,7 @@ def register_method(
         test_features["decoding"],
         how.include_clip,
     )
-    halves = {name: half["class_names"] for name, half in class_halves.items()}
+    halves = {name: half["class_names"] for name, half in class_subsets.items()}
     done = registry.register(
         registry.ModelRegistry.open(tracking, project),
         contents,

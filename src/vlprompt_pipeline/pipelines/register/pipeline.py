@@ -35,7 +35,7 @@ def _registration(method: str) -> Node:
             "finished_records",
             "clip",
             "dataset_card",
-            "class_halves",
+            "class_subsets",
             "test_features",
             "params:export",
             "params:registry",

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from vlprompt_pipeline.evaluation.groups import read_records
-from vlprompt_pipeline.evaluation.records import CellRecord
-from vlprompt_pipeline.evaluation.report import write_report
+from vlprompt_pipeline.reports.summary_report.report import write_report
+from vlprompt_pipeline.results.groups import read_records
+from vlprompt_pipeline.results.records import CellRecord
 
 TERMINAL_WIDTH = 100
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.pipelines.inputs import in_two
-from vlprompt_pipeline.prompts.trained import TrainedPrompt
 from vlprompt_pipeline.reproducibility import (
     MethodComparison,
     Outputs,

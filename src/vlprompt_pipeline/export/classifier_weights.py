@@ -1,0 +1,93 @@
+"""Zero-shot classifier weights: a prompt applied to given class names, for use without the text tower.
+
+One safetensors file with `features` [classes, embed], float32 and normalised; everything else is
+JSON under the key `head` of its header.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.methods import PromptLearner
+
+_FORMAT = "vlprompt_pipeline.classifier_weights.1"
+
+
+@dataclass(frozen=True)
+class ClassifierWeights:
+    """What tells classes apart, once the image tower has spoken.
+
+    Attributes:
+        features: normalised text features, [classes, embed].
+        class_names: in the order of the features.
+        logit_scale: factor on cosine similarities.
+        weights_sha256: the CLIP whose image features it fits.
+        title: the recipe its prompt was trained with.
+    """
+
+    features: Tensor
+    class_names: tuple[str, ...]
+    logit_scale: float
+    weights_sha256: str
+    title: str
+
+    def logits(self, image_features: Tensor) -> Tensor:
+        """`[images, classes]` from normalised image features `[images, embed]`."""
+        return self.logit_scale * image_features @ self.features.T
+
+    def to_bytes(self) -> bytes:
+        """The file."""
+        header = {
+            "format": _FORMAT,
+            "class_names": self.class_names,
+            "logit_scale": self.logit_scale,
+            "weights_sha256": self.weights_sha256,
+            "title": self.title,
+        }
+        return save({"features": self.features.cpu().contiguous()}, {"head": json.dumps(header)})
+
+    @classmethod
+    def load(cls, path: Path) -> ClassifierWeights:
+        """Read the file of `to_bytes`.
+
+        Raises:
+            PromptFileError: absent, truncated or something else.
+        """
+        try:
+            with safe_open(path, "pt") as stored:
+                header = json.loads((stored.metadata() or {}).get("head", "{}"))
+                if header.pop("format", None) != _FORMAT:
+                    raise PromptFileError(
+                        f"{path} holds no classifier weights: export the prompt again"
+                    )
+                features = stored.get_tensor("features")
+        except (FileNotFoundError, SafetensorError) as error:
+            raise PromptFileError(
+                f"no classifier weights can be read from {path} ({error}): export the prompt again"
+            ) from None
+        return cls(features, tuple(header.pop("class_names")), **header)
+
+
+def classifier_weights(learner: PromptLearner, title: str) -> ClassifierWeights | None:
+    """The head of a learner for its classes; none if its logits are no product with features.
+
+    That is so where a text feature depends on the image, predictions are averaged over samples, or
+    the frozen image tower is not all that reads an image.
+    """
+    kind = type(learner)
+    if kind.logits is not PromptLearner.logits or learner.reads == "pixels":
+        return None
+    with torch.no_grad():
+        features = learner.class_features()
+    clip = learner.clip
+    return ClassifierWeights(
+        features, learner.classes.names, clip.logit_scale, clip.weights_sha256, title
+    )

@@ -1,0 +1,31 @@
+"""The full-precision weights of a trained prompt: its tensors as if nothing were quantized."""
+
+from __future__ import annotations
+
+import json
+
+from safetensors.torch import save
+from torch import Tensor
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.methods import build_learner
+from vlprompt_pipeline.methods.trained import TrainedPrompt
+from vlprompt_pipeline.parametrizations.naming import tensor_name
+
+
+def full_precision_tensors(prompt: TrainedPrompt, clip: FrozenClip) -> dict[str, Tensor]:
+    """Tensors in single precision by name, low-rank contexts merged, nothing quantized."""
+    recipe = prompt.resolved_recipe().model_copy(update={"quantize": None})
+    learner = build_learner(recipe, clip, prompt.classes, seed=0)
+    trained = {tensor_name(name): values for name, values in prompt.state.items()}
+    learner.load_state_dict({name: trained[tensor_name(name)] for name in learner.state_dict()})
+    return learner.prompt_tensors()
+
+
+def full_precision_bytes(prompt: TrainedPrompt, clip: FrozenClip) -> bytes:
+    """The full-precision weights as a safetensors file, recipe and CLIP in the header."""
+    tensors = {
+        name: t.cpu().contiguous() for name, t in full_precision_tensors(prompt, clip).items()
+    }
+    header = {"recipe": prompt.recipe, "weights_sha256": prompt.weights_sha256}
+    return save(tensors, {"full_precision": json.dumps(header)})

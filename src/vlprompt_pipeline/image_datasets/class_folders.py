@@ -1,0 +1,112 @@
+"""Splits by class folders, the form of ImageNet and its shifted variants.
+
+Beside the images stands `classnames.txt`, a line a class: `n01440764 tench`. A class is known by
+its WordNet id, never by its name, because two pairs share one (missile, sunglasses). Labels follow
+the lines of that file, which are in ASCII order of the ids.
+
+Images stand in ASCII order of their file names. The published code took the order in which the
+file system listed them, so its few-shot sets of ImageNet cannot be drawn again image for image:
+ours differ from them, and are the same on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.annotations import list_folder, read_lines, split_line
+from vlprompt_pipeline.image_datasets.split import Row, Split
+
+CLASS_NAME_FILE = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
+"""Where `classnames.txt` can be had, as the end of a sentence."""
+
+_CLASS_NAMES = "classnames.txt"
+_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassFolders:
+    """A split whose parts are folders of class folders.
+
+    Files beside the class folders are ignored: ImageNet-A and -R have a README.txt there.
+
+    Attributes:
+        parts: part to folder inside the image folder; "" is the image folder itself.
+        numbered: class folders are called by the place of their class in `classnames.txt`,
+            counted from 0, not by its id.
+        subset: only some classes of `classnames.txt` have a folder, and labels count those.
+    """
+
+    parts: Mapping[str, str]
+    numbered: bool = False
+    subset: bool = False
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The file of the class names."""
+        return (_CLASS_NAMES,)
+
+    def read(self, folder: Path, images: Path) -> Split:
+        """List the class folders of each part.
+
+        Raises:
+            DataError: `classnames.txt` is not of the form above, or classes and folders differ.
+        """
+        names = read_class_names(folder / _CLASS_NAMES)
+        if self.numbered:
+            names = {str(place): name for place, name in enumerate(names.values())}
+        rows = {part: self._rows(images, place, names) for part, place in self.parts.items()}
+        return Split.from_rows(f"the split by class folders of {images}", rows)
+
+    def _rows(self, images: Path, place: str, names: Mapping[str, str]) -> list[Row]:
+        found = set(list_folder(images / place).folders)
+        _require_known(found, names, images / place)
+        if self.subset:
+            names = {key: name for key, name in names.items() if key in found}
+        _require_all(found, names, images / place)
+        prefix = f"{place}/" if place else ""
+        return [
+            (f"{prefix}{key}/{file}", label, name)
+            for label, (key, name) in enumerate(names.items())
+            for file in list_folder(images / place / key).files
+        ]
+
+
+def read_class_names(file: Path) -> dict[str, str]:
+    """Read `classnames.txt`: WordNet id to class name, in the order of the lines.
+
+    Raises:
+        DataError: a line has no name or an id stands twice.
+    """
+    names: dict[str, str] = {}
+    for number, line in enumerate(read_lines(file), start=1):
+        where = f"line {number} of {file}"
+        key, name = split_line(line, where, "a WordNet id and a class name")
+        if key in names:
+            raise DataError(f"{where} names the class {key} again; get the official file again")
+        names[key] = name
+    return names
+
+
+def _require_known(found: set[str], names: Mapping[str, str], place: Path) -> None:
+    unknown = sorted(found - set(names))
+    if unknown:
+        raise DataError(
+            f"{place} has folders that are no class of {_CLASS_NAMES} "
+            f"({_some(unknown)}); move them elsewhere or get the official {_CLASS_NAMES}"
+        )
+
+
+def _require_all(found: set[str], names: Mapping[str, str], place: Path) -> None:
+    absent = [key for key in names if key not in found]
+    if absent:
+        raise DataError(
+            f"{place} has no folder for {len(absent):,} of the {len(names):,} classes of "
+            f"{_CLASS_NAMES} ({_some(absent)}); unpack the archive whole, one folder a class"
+        )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

@@ -1,0 +1,171 @@
+"""Few-shot sets, image for image those of the published protocol.
+
+The reference (CoOp's `generate_fewshot_dataset`, run after `random.seed(seed)`) groups a part's
+rows by label in order of first appearance, draws K train images per group, then min(K, 4) val
+images per group, all from one stream. `random.Random(seed)` is that same stream.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.image_datasets.index import ImageIndex
+from vlprompt_pipeline.image_datasets.schema import class_names_of
+from vlprompt_pipeline.image_datasets.split import Split
+
+MAX_VAL_SHOTS = 4
+_SHOWN = 10
+
+LabelledPath = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class FewShotSet:
+    """The images of one (dataset, shots, seed), in sampled order.
+
+    Attributes:
+        dataset: name of the dataset.
+        shots: training images per class.
+        seed: seed of the draw.
+        split_sha256: content hash of the split it was drawn from.
+        train: (path, label) of each training image; paths as in the index.
+        val: the same for validation, `min(shots, 4)` per class where there are as many.
+    """
+
+    dataset: str
+    shots: int
+    seed: int
+    split_sha256: str
+    train: tuple[LabelledPath, ...]
+    val: tuple[LabelledPath, ...]
+
+    @property
+    def digest(self) -> dict[str, str]:
+        """First 16 hex digits of the SHA-256 over the paths joined by newlines, by part."""
+        return {"train": _digest(self.train), "val": _digest(self.val)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form, with the digests."""
+        return {**asdict(self), "digest": self.digest}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> FewShotSet:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            DataError: a part of it is absent, or the digests do not fit the paths.
+        """
+        try:
+            kept = {key: stored[key] for key in ("dataset", "shots", "seed", "split_sha256")}
+            parts = {
+                part: tuple((str(path), int(label)) for path, label in stored[part])
+                for part in ("train", "val")
+            }
+            few_shot, digest = cls(**kept, **parts), stored["digest"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"the stored few-shot set is incomplete ({error!r}); run few_shot_sampling again"
+            ) from error
+        if few_shot.digest != digest:
+            raise DataError(
+                f"the stored few-shot set of {few_shot.dataset} was altered: its images have the "
+                f"digests {few_shot.digest}, written is {digest}; run few_shot_sampling again"
+            )
+        return few_shot
+
+
+def sample_few_shot(index: ImageIndex, shots: int, seed: int) -> FewShotSet:
+    """Draw the few-shot set of an index.
+
+    Refusing a class with fewer training images than shots is our choice: the reference takes what
+    there is, and "16 shots" is then no longer 16. Validation images are taken as far as they go.
+
+    Raises:
+        ConfigError: `shots` is below 1.
+        DataError: a class has no or too few training images.
+    """
+    return _sample(index.name, index.table, index.split_sha256, shots, seed)
+
+
+def sample_from_split(dataset: str, split: Split, shots: int, seed: int) -> FewShotSet:
+    """Draw the same set as `sample_few_shot` without any image, from the split alone.
+
+    Raises:
+        ConfigError: `shots` is below 1.
+        DataError: a class has no or too few training images.
+    """
+    return _sample(dataset, split.table, split.sha256, shots, seed)
+
+
+def _sample(
+    dataset: str, table: pd.DataFrame, split_sha256: str, shots: int, seed: int
+) -> FewShotSet:
+    if shots < 1:
+        raise ConfigError(f"shots is {shots}; give a number of training images per class from 1")
+    train, val = (_by_label(table, part) for part in ("train", "val"))
+    _require_enough(dataset, class_names_of(table), train, shots)
+    stream = random.Random(seed)
+    return FewShotSet(
+        dataset=dataset,
+        shots=shots,
+        seed=seed,
+        split_sha256=split_sha256,
+        train=_draw(stream, train, shots),
+        val=_draw(stream, val, min(shots, MAX_VAL_SHOTS)),
+    )
+
+
+def _by_label(table: pd.DataFrame, part: str) -> dict[int, list[LabelledPath]]:
+    """Images of a part by label; labels in order of first appearance."""
+    rows = table[table["part"] == part]
+    groups: dict[int, list[LabelledPath]] = {}
+    for path, label in zip(rows["path"].tolist(), rows["label"].tolist(), strict=True):
+        groups.setdefault(label, []).append((path, label))
+    return groups
+
+
+def _draw(
+    stream: random.Random, groups: dict[int, list[LabelledPath]], number: int
+) -> tuple[LabelledPath, ...]:
+    drawn: list[LabelledPath] = []
+    for items in groups.values():
+        # As the reference: a group that is too small is taken whole and in order, without a draw.
+        drawn += stream.sample(items, number) if len(items) >= number else items
+    return tuple(drawn)
+
+
+def _require_enough(
+    dataset: str, class_names: Sequence[str], train: dict[int, list[LabelledPath]], shots: int
+) -> None:
+    sizes = [len(train.get(label, ())) for label in range(len(class_names))]
+    short = [
+        f"{name} {size}" for name, size in zip(class_names, sizes, strict=True) if size < shots
+    ]
+    if not short:
+        return
+    if not train:
+        raise DataError(
+            f"{dataset} has no training images, it is for testing only; draw few-shot sets "
+            "from another dataset"
+        )
+    listed = ", ".join(short[:_SHOWN]) + (", ..." if len(short) > _SHOWN else "")
+    remedy = (
+        f"the largest number of shots that works is {min(sizes)}"
+        if min(sizes)
+        else "give every class at least one training image"
+    )
+    raise DataError(
+        f"{len(short)} of the {len(sizes)} classes of {dataset} have fewer training images "
+        f"than the {shots} shots asked for ({listed}); {remedy}"
+    )
+
+
+def _digest(images: tuple[LabelledPath, ...]) -> str:
+    return hashlib.sha256("\n".join(path for path, _ in images).encode()).hexdigest()[:16]

@@ -1,0 +1,59 @@
+"""What a benchmark dataset is: where it lies, what is expected in it, how to get and cite it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlprompt_pipeline.image_datasets.split import PartCounts, SplitSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageDataset:
+    """One dataset of the published protocols, as data: a new one is a new value, not new code.
+
+    Attributes:
+        name: the name used in configuration, in file paths and in the table of published figures.
+        title: the name used in reports.
+        folder: the dataset's folder, relative to the dataset root.
+        image_prefix: folder of the images inside `folder`; the split's paths start there.
+        split: how the official split is written down.
+        template: text of the zero-shot prompt, with `{}` for the class name.
+        classes: number of classes.
+        counts: images per part of the official split.
+        split_sha256: content hash of the official split (see `split`); None: not compared.
+        licence: licence of the images.
+        citation: the publication to cite.
+        source: where to get the dataset, as the end of a sentence "get it from ...".
+        shift_of: name of the dataset whose shifted variant this one is, if it is one.
+        make: writes the dataset under a dataset root when it can be made on this machine.
+    """
+
+    name: str
+    title: str
+    folder: str
+    image_prefix: str
+    split: SplitSource
+    template: str
+    classes: int
+    counts: PartCounts
+    split_sha256: str | None = None
+    licence: str
+    citation: str
+    source: str
+    shift_of: str | None = None
+    make: Callable[[Path], Path] | None = None
+
+    @property
+    def fetching(self) -> str:
+        """The command that fetches the dataset or says how a person gets it, as an advice."""
+        return f"fetch it with `kedro run --pipelines=data_download --params=dataset={self.name}`"
+
+    def dataset_folder(self, dataset_root: Path) -> Path:
+        """Folder of the images and annotations."""
+        return dataset_root / self.folder
+
+    def image_folder(self, dataset_root: Path) -> Path:
+        """Folder that the paths of the split are relative to."""
+        return dataset_root / self.folder / self.image_prefix

@@ -1,0 +1,62 @@
+"""Folders of images, whatever else lies in them; only names are looked at, no file is opened."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from vlprompt_pipeline.image_datasets.annotations import list_folder
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+)
+"""Endings of files taken for images, in lower case. HEIC is not among them: Pillow cannot read it,
+and the ignored files are reported by ending."""
+
+
+@dataclass
+class FoundImages:
+    """What lies below a folder.
+
+    Attributes:
+        paths: images in ASCII order of their folders' files, relative to the root, posix.
+        ignored: number of other files by their ending.
+    """
+
+    paths: list[str] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
+
+    def add(self, path: str) -> None:
+        """Take a file for an image or count it, by its ending."""
+        suffix = PurePosixPath(path).suffix.lower()
+        if suffix in IMAGE_SUFFIXES:
+            self.paths.append(path)
+        else:
+            self.ignored[suffix or "no ending"] += 1
+
+
+def find_images(root: Path, place: str) -> FoundImages:
+    """List the images below `root / place`, at any depth, by their paths from `root`.
+
+    Hidden files are left out. Links to folders are followed, but not back to one being listed.
+
+    Raises:
+        DataError: a folder may not be listed.
+    """
+    found = FoundImages()
+    _descend(root, place, found, frozenset())
+    return found
+
+
+def _descend(root: Path, place: str, found: FoundImages, above: frozenset[str]) -> None:
+    real = os.path.realpath(root / place)
+    if real in above:
+        return
+    listing = list_folder(root / place)
+    prefix = f"{place}/" if place else ""
+    for name in listing.files:
+        found.add(f"{prefix}{name}")
+    for name in listing.folders:
+        _descend(root, f"{prefix}{name}", found, above | {real})

@@ -1,0 +1,154 @@
+"""From a dataset's name and the folder of all datasets to its index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.findings import Findings
+from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_images
+from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
+from vlprompt_pipeline.image_datasets.presence import require_present
+from vlprompt_pipeline.image_datasets.random_datasets import split_at_random
+from vlprompt_pipeline.image_datasets.random_split import RandomSplit
+from vlprompt_pipeline.image_datasets.registry import get_image_dataset
+from vlprompt_pipeline.image_datasets.schema import COLUMNS, PARTS, class_names_of, validate_index
+from vlprompt_pipeline.image_datasets.split import Split
+from vlprompt_pipeline.image_datasets.verification import require_dataset, verify_split
+
+
+@dataclass(frozen=True, eq=False)
+class ImageIndex:
+    """All images of a dataset, and what is needed to read and name them.
+
+    Attributes:
+        name: name of the dataset.
+        table: one row an image, columns and order as `schema` describes.
+        folder: absolute; `folder / path` is the image of a row.
+        class_names: names in label order.
+        template: text of the zero-shot prompt, with `{}` for the class name.
+        split_sha256: content hash of the split, kept with every result made from it.
+        random_split: how the split was drawn here, such as "own random split, seed 1"; stands in
+            every result made from it. Empty for the split that the data came with.
+        findings: what lies beside the images of own data; None for a benchmark.
+    """
+
+    name: str
+    table: pd.DataFrame
+    folder: Path
+    class_names: tuple[str, ...]
+    template: str
+    split_sha256: str
+    random_split: str = ""
+    findings: Findings | None = None
+
+    def to_card(self) -> dict[str, Any]:
+        """Everything but the table, JSON-able; `from_card` joins the two again."""
+        return {
+            "name": self.name,
+            "folder": str(self.folder),
+            "class_names": list(self.class_names),
+            "template": self.template,
+            "split_sha256": self.split_sha256,
+            "random_split": self.random_split,
+            "findings": self.findings and asdict(self.findings),
+        }
+
+    def to_split(self) -> dict[str, list[list[Any]]]:
+        """The split in the form of the published split files, JSON-able; `read_split` reads it."""
+        columns = ["path", "label", "class_name"]
+        rows = {part: self.table.loc[self.table["part"] == part, columns] for part in PARTS}
+        return {part: chosen.to_numpy(dtype=object).tolist() for part, chosen in rows.items()}
+
+    @classmethod
+    def from_card(cls, table: pd.DataFrame, card: Mapping[str, Any]) -> ImageIndex:
+        """Join a stored table and its card.
+
+        Raises:
+            DataError: the table is no index, or card and table are of different datasets.
+        """
+        validate_index(table, f"stored index of {card['name']}")
+        names = tuple(card["class_names"])
+        if set(table["source"].unique()) != {card["name"]} or class_names_of(table) != names:
+            raise DataError(
+                f"the stored index and card of {card['name']} do not belong together; "
+                "run data_preparation again"
+            )
+        findings = card["findings"] and Findings.from_dict(card["findings"])
+        own = {"folder": Path(card["folder"]), "class_names": names, "findings": findings}
+        return cls(**{**card, **own, "table": table})
+
+
+def build_index(
+    benchmark: str | ImageDataset,
+    dataset_root: Path | str,
+    random_split: RandomSplit | None = None,
+) -> ImageIndex:
+    """Index a dataset, after checking its split and that every image is there.
+
+    Args:
+        benchmark: a name of the registry, or a variant of one of its values.
+        dataset_root: the folder that holds the datasets' folders. Datasets that can be made on
+            this machine are made there at their first use.
+        random_split: draw a split like this in place of the official one, and mark it so.
+
+    Raises:
+        ConfigError: the name is unknown, or the dataset cannot be split at random.
+        DataError: the dataset, its annotations or some of its images are absent or not as expected.
+    """
+    if isinstance(benchmark, str):
+        benchmark = get_image_dataset(benchmark)
+    root = Path(dataset_root).expanduser().resolve()
+    if random_split is None:
+        if benchmark.make is not None:
+            benchmark.make(root)
+        require_dataset(benchmark, root)
+        folder = benchmark.image_folder(root)
+        split = benchmark.split.read(benchmark.dataset_folder(root), folder)
+        verify_split(split, benchmark)
+    else:
+        split = split_at_random(benchmark, root, random_split)
+    return index_split(
+        split,
+        benchmark.image_folder(root),
+        name=benchmark.name,
+        template=benchmark.template,
+        remedy=f"restore them from {benchmark.source}",
+        random_split=random_split.mark if random_split else "",
+    )
+
+
+def index_split(
+    split: Split,
+    folder: Path,
+    *,
+    name: str,
+    template: str,
+    remedy: str,
+    random_split: str = "",
+    findings: Findings | None = None,
+) -> ImageIndex:
+    """Index the images of a split; `remedy` is what to do where some are absent.
+
+    Raises:
+        DataError: images are absent or cannot be read.
+    """
+    require_present(split.table, folder, origin=f"the split of {name}", remedy=remedy)
+    fingerprints = fingerprint_images(split.table["path"].tolist(), folder)
+    table = split.table.assign(fingerprint=fingerprints, source=name)[list(COLUMNS)]
+    validate_index(table, f"index of {name}")
+    return ImageIndex(
+        name=name,
+        table=table,
+        folder=folder,
+        class_names=class_names_of(table),
+        template=template,
+        split_sha256=split.sha256,
+        random_split=random_split,
+        findings=findings,
+    )

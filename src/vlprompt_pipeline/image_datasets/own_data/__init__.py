@@ -1,0 +1,14 @@
+"""A user's own photos as a dataset: a folder or a table below the dataset root, and no code.
+
+| module | what it does |
+| --- | --- |
+| `place` | from a name to the folder or table |
+| `folders`, `tables` | the layouts that are read, all into `gathered.Gathered` |
+| `class_names` | what classes are called |
+| `build` | the index |
+"""
+
+from vlprompt_pipeline.image_datasets.own_data.build import OwnData, build_own_index
+from vlprompt_pipeline.image_datasets.own_data.place import require_known
+
+__all__ = ["OwnData", "build_own_index", "require_known"]

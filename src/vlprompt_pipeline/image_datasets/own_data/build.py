@@ -1,0 +1,137 @@
+"""From own photos to their index."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.findings import Findings
+from vlprompt_pipeline.image_datasets.index import ImageIndex, index_split
+from vlprompt_pipeline.image_datasets.own_data.class_names import name_classes
+from vlprompt_pipeline.image_datasets.own_data.folders import gather_folder
+from vlprompt_pipeline.image_datasets.own_data.gathered import Gathered, require_plain_names
+from vlprompt_pipeline.image_datasets.own_data.place import locate_own_data
+from vlprompt_pipeline.image_datasets.own_data.tables import gather_table
+from vlprompt_pipeline.image_datasets.random_split import RandomSplit
+from vlprompt_pipeline.image_datasets.schema import PARTS
+from vlprompt_pipeline.image_datasets.split import Row, Split
+
+Parts = dict[str | None, dict[str, list[str]]]
+"""Part to class to paths in ASCII order."""
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """How own photos are read.
+
+    Attributes:
+        template: text of the zero-shot prompt, with `{}` for the class name.
+        class_names: a file that maps folders to class names, relative to the dataset root.
+        split: the split where the data has no test part.
+    """
+
+    template: str = "a photo of a {}."
+    class_names: str | None = None
+    split: RandomSplit = field(default_factory=RandomSplit)
+
+
+def build_own_index(
+    name: str, dataset_root: Path | str, options: OwnData, *, resplit: bool = False
+) -> ImageIndex:
+    """Index own photos: `<root>/<name>/`, `<root>/<name>.csv` or `<root>/<name>.parquet`.
+
+    Labels follow the ASCII order of the class folders (or labels of the table). Data with a test
+    part keeps its parts; a val part is not taken from train, because few-shot sets can do without.
+    Data without one is split at random, a val part that it has excepted (our choices).
+
+    Args:
+        name: name of the folder or table.
+        dataset_root: the folder that holds it.
+        options: template, class names and split.
+        resplit: split at random even if the data has a test part.
+
+    Raises:
+        ConfigError: there is no own data of that name.
+        DataError: it is in none of the known layouts, or files of it are absent.
+    """
+    root = Path(dataset_root).expanduser().resolve()
+    place = locate_own_data(name, root)
+    gathered = gather_folder(place) if place.is_dir() else gather_table(place)
+    _require_usable(gathered)
+    mapping = root / Path(options.class_names).expanduser() if options.class_names else None
+    names = name_classes(gathered.keys, mapping)
+    parts, mark = _parts(gathered, options.split, resplit)
+    labels = {key: label for label, key in enumerate(gathered.keys)}
+    rows: dict[str, list[Row]] = {
+        part: [(path, labels[key], names[key]) for key in labels for path in parts[part][key]]
+        for part in PARTS
+    }
+    split = Split.from_rows(f"own data in {gathered.origin}", rows)
+    return index_split(
+        split,
+        gathered.folder,
+        name=name,
+        template=options.template,
+        remedy="mend the table or put the files there",
+        random_split=mark,
+        findings=_findings(gathered, names, split.table),
+    )
+
+
+def _require_usable(gathered: Gathered) -> None:
+    classes = gathered.keys
+    require_plain_names([*(photo.path for photo in gathered.photos), *classes], gathered.origin)
+    if len(classes) < 2:
+        raise DataError(
+            f"own data in {gathered.origin} has one class only, {classes[0]!r}; at least two are "
+            "needed, each in a folder of its own (if that one holds the class folders, move them "
+            "up)"
+        )
+
+
+def _parts(gathered: Gathered, split: RandomSplit, resplit: bool) -> tuple[Parts, str]:
+    """The paths of each class in each part, and the mark of the split if it is drawn here."""
+    given = {photo.part for photo in gathered.photos}
+    if "test" in given and not resplit:
+        return _by_part((photo.part, photo.key, photo.path) for photo in gathered.photos), ""
+    kept = [photo for photo in gathered.photos if photo.part == "val" and not resplit]
+    drawn = replace(split, val=0.0) if kept else split
+    pool: dict[str, list[str]] = defaultdict(list)
+    for photo in gathered.photos:
+        if resplit or photo.part != "val":
+            pool[photo.key].append(photo.path)
+    divided = [("val", photo.key, photo.path) for photo in kept]
+    for key, paths in pool.items():
+        for part, chosen in drawn.divide(paths, key).items():
+            divided += [(part, key, path) for path in chosen]
+    return _by_part(divided), split.mark
+
+
+def _by_part(images: Iterable[tuple[str | None, str, str]]) -> Parts:
+    parts: Parts = {part: defaultdict(list) for part in PARTS}
+    for part, key, path in sorted(images, key=lambda image: image[-1]):
+        parts[part][key].append(path)
+    return parts
+
+
+def _findings(gathered: Gathered, names: Mapping[str, str], table: pd.DataFrame) -> Findings:
+    sizes = Counter(photo.key for photo in gathered.photos)
+    tested = set(table.loc[table["part"] == "test", "label"])
+    alike: dict[str, list[str]] = defaultdict(list)
+    for key, name in names.items():
+        alike[name.casefold()].append(key)
+    return Findings(
+        ignored_files=dict(sorted(gathered.ignored.items())),
+        loose_images=gathered.loose,
+        empty_classes=gathered.empty,
+        single_image_classes=tuple(names[key] for key, number in sizes.items() if number == 1),
+        untested_classes=tuple(
+            name for label, name in enumerate(names.values()) if label not in tested
+        ),
+        alike_classes=tuple(tuple(keys) for keys in alike.values() if len(keys) > 1),
+    )

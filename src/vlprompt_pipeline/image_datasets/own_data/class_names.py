@@ -1,0 +1,83 @@
+"""What own classes are called in prompts: like their folder, or as a mapping file says."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.findings import some
+
+_FORM = "a mapping from class folder (or label) to class name"
+
+
+def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
+    """The name of each class, its own or that of the mapping, with spaces for underscores.
+
+    Args:
+        keys: classes as folders or tables name them.
+        mapping: JSON or YAML object, or a CSV of two columns with a heading; None: no class is
+            renamed.
+
+    Raises:
+        DataError: the file is broken, or names a class that is not there.
+    """
+    names = {key: _spoken(key) for key in keys}
+    if mapping is not None:
+        given = _read(mapping)
+        unknown = sorted(set(given) - set(names))
+        if unknown:
+            raise DataError(
+                f"{mapping} names classes that are not there ({some(unknown)}); the classes are "
+                f"{some(list(names))}"
+            )
+        names |= {key: _spoken(name) for key, name in given.items()}
+    empty = [key for key, name in names.items() if not name]
+    if empty:
+        raise DataError(f"the class {empty[0]!r} has no name; rename it or use a mapping file")
+    return names
+
+
+def _spoken(key: str) -> str:
+    return " ".join(key.replace("_", " ").split())
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(
+            f"cannot read own_data.class_names {file} ({reason}); name {_FORM} in JSON, YAML or CSV"
+        ) from error
+    try:
+        content = _parse(text, file.suffix.lower())
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"{file} is not {_FORM} ({reason})") from error
+    if not isinstance(content, Mapping) or not all(
+        isinstance(name, str) and _spoken(name) for name in content.values()
+    ):
+        raise DataError(f"{file} is not {_FORM}: every name is a text")
+    return {str(key): name for key, name in content.items()}
+
+
+def _parse(text: str, suffix: str) -> Any:
+    match suffix:
+        case ".json":
+            return json.loads(text)
+        case ".yml" | ".yaml":
+            return yaml.safe_load(text)
+        case ".csv":
+            rows = [row for row in csv.reader(text.splitlines()[1:]) if row]
+            wrong = next((row for row in rows if len(row) != 2), None)
+            if wrong is not None:
+                raise ValueError(f"a row is folder,name, found {','.join(wrong)}")
+            return dict(rows)
+        case _:
+            raise ValueError("its name ends neither in .json, .yml, .yaml nor .csv")

@@ -1,0 +1,87 @@
+"""Own photos in folders.
+
+    <name>/train/<class>/...   <name>/test/<class>/...   and perhaps <name>/val/<class>/...
+    <name>/<class>/...
+    <name>/metadata.csv, or one in each of train/ and test/: see `tables`
+
+`val` may be called `valid` or `validation`. Images lie at any depth below their class folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.annotations import list_folder
+from vlprompt_pipeline.image_datasets.findings import some
+from vlprompt_pipeline.image_datasets.image_folders import FoundImages, find_images
+from vlprompt_pipeline.image_datasets.own_data.gathered import PART_NAMES, Gathered, Photo
+from vlprompt_pipeline.image_datasets.own_data.tables import find_metadata, gather_metadata
+
+
+def gather_folder(root: Path) -> Gathered:
+    """List a folder of own photos, in whichever layout it is.
+
+    Raises:
+        DataError: the layout is none of those above, or could be two of them.
+    """
+    places = _part_folders(root)
+    metadata = find_metadata(root, places)
+    if metadata:
+        return gather_metadata(root, metadata)
+    gathered = Gathered(f"folder {root}", root)
+    classes: set[str] = set()
+    for part, place in places.items() or ((None, ""),):
+        classes.update(_add_classes(gathered, part, place))
+    gathered.empty = tuple(sorted(classes - set(gathered.keys)))
+    if not gathered.photos:
+        raise DataError(
+            f"{root} has no image in a class folder; expected are train/<class>/ and "
+            "test/<class>/, or <class>/ alone, each with the images of a class"
+        )
+    return gathered
+
+
+def _part_folders(root: Path) -> dict[str | None, str]:
+    """Part to folder name; empty where the folders are classes."""
+    folders = list_folder(root).folders
+    named = [folder for folder in folders if folder.lower() in PART_NAMES]
+    others = [folder for folder in folders if folder not in named]
+    if not named or (others and len(named) == 1):  # a class may well be called train
+        return {}
+    if others:
+        raise DataError(
+            f"{root} has {' and '.join(named)} beside other folders ({some(others)}), so it could "
+            "be parts or classes; move the others elsewhere, or rename them all to classes"
+        )
+    places: dict[str | None, str] = {}
+    for folder in named:
+        part = PART_NAMES[folder.lower()]
+        if part in places:
+            raise DataError(
+                f"{root} has both {places[part]}/ and {folder}/ for the part {part}; keep one"
+            )
+        places[part] = folder
+    if "train" not in places:
+        raise DataError(
+            f"{root} has {some(named)} but no train/; put the training images into train/<class>/, "
+            "or all class folders directly into it to have them split"
+        )
+    return places
+
+
+def _add_classes(gathered: Gathered, part: str | None, place: str) -> Sequence[str]:
+    """Add the images of each class folder below `place`; returns the class folders."""
+    listing = list_folder(gathered.folder / place)
+    prefix = f"{place}/" if place else ""
+    loose = FoundImages()
+    for name in listing.files:
+        loose.add(name)
+    gathered.loose += len(loose.paths)
+    gathered.ignored += loose.ignored
+    for key in listing.folders:
+        found = find_images(gathered.folder, f"{prefix}{key}")
+        gathered.photos += [Photo(path, key, part) for path in found.paths]
+        gathered.ignored += found.ignored
+    return listing.folders

@@ -1,0 +1,68 @@
+"""What every layout of own data is read into."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.findings import some
+
+PART_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""How parts are spelt in folders and tables, in lower case."""
+
+# Control characters break lines of lists and tables, undecodable bytes are no text, and a backslash
+# separates folders on another system.
+_STRANGE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
+
+
+class Photo(NamedTuple):
+    """An image: its path, its class as folder or table name it, and its part if that is given."""
+
+    path: str
+    key: str
+    part: str | None
+
+
+@dataclass
+class Gathered:
+    """The images of own data and what lies beside them.
+
+    Attributes:
+        origin: where they were read from, for messages.
+        folder: absolute; what the paths are relative to.
+        photos: the images; either all of them have a part or none.
+        ignored: number of files that are no images, by ending.
+        loose: number of images outside class folders.
+        empty: class folders without an image.
+    """
+
+    origin: str
+    folder: Path
+    photos: list[Photo] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
+    loose: int = 0
+    empty: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> list[str]:
+        """The classes in ASCII order, which is label order."""
+        return sorted({photo.key for photo in self.photos})
+
+
+def require_plain_names(names: Sequence[str], origin: str) -> None:
+    """Check that names can stand in tables, split files and reports.
+
+    Raises:
+        DataError: naming those with control characters, backslashes or bytes that are no text.
+    """
+    strange = [ascii(name) for name in names if _STRANGE.search(name)]
+    if strange:
+        raise DataError(
+            f"{origin} has names with control characters, backslashes or bytes that are no UTF-8 "
+            f"({some(strange)}); rename them"
+        )

@@ -1,0 +1,35 @@
+"""Stanford Cars: 196 makes, models and years of cars.
+
+    stanford_cars/cars_train/00001.jpg
+    stanford_cars/cars_test/00001.jpg
+    stanford_cars/split_zhou_StanfordCars.json
+
+The split file's paths start at the dataset's folder. It moves the year to the front of a name
+("2012 Acura RL Sedan"); labels follow the official class numbers, less 1. The rows of the test
+part stand in the order of the files, not of the labels.
+"""
+
+from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
+from vlprompt_pipeline.image_datasets.split import PartCounts
+from vlprompt_pipeline.image_datasets.split_file import SPLIT_FILES, SplitFile
+
+STANFORD_CARS = ImageDataset(
+    name="stanford_cars",
+    title="StanfordCars",
+    folder="stanford_cars",
+    image_prefix="",
+    split=SplitFile("split_zhou_StanfordCars.json"),
+    template="a photo of a {}.",
+    classes=196,
+    counts=PartCounts(train=6509, val=1635, test=8041),
+    split_sha256="d34dd378919bba7d7e6b75aeb77fe3775beb83237babb86a52479251c7144b07",
+    licence="not stated by the authors, who offer the images for research",
+    citation=(
+        "J. Krause, M. Stark, J. Deng, L. Fei-Fei: 3D object representations for fine-grained "
+        "categorization, ICCV Workshop 2013"
+    ),
+    source=(
+        "the mirrors of Stanford Cars on Kaggle, the folders cars_train/ and cars_test/ "
+        f"(images) and {SPLIT_FILES} (split_zhou_StanfordCars.json)"
+    ),
+)

@@ -1,0 +1,92 @@
+"""What there is to render: the demo datasets and the shifted variants of `demo_objects`."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlprompt_pipeline.image_datasets.rendered.composition import render
+from vlprompt_pipeline.image_datasets.rendered.shifts import SHIFTS
+from vlprompt_pipeline.image_datasets.rendered.tasks import TASKS
+
+PARTS = ("train", "val", "test")
+
+_SHIFTED = "demo_objects"
+_TRAIN, _VAL, _MIN_TEST = 32, 8, 1_000  # a class; a class; in all
+
+_TITLES = {
+    "demo_objects": "Rendered objects",
+    "demo_counts": "Rendered counts",
+    "demo_patterns": "Rendered patterned objects",
+    "demo_textures": "Rendered textures",
+    "demo_glyphs": "Rendered letters and digits",
+    "demo_flags": "Rendered flags",
+    "demo_aerial": "Rendered views from above",
+}
+
+
+@dataclass(frozen=True)
+class RenderedDataset:
+    """A dataset that is drawn, not downloaded.
+
+    Attributes:
+        name: its key, `demo_…`.
+        title: for people.
+        template: prompt with one `{}` for the class name.
+        classes: names in label order, a seeded random permutation.
+        shift_of: the dataset whose classes it shows in another look (test pictures only), or None.
+        images: pictures per class of each part (`train`, `val`, `test`).
+    """
+
+    name: str
+    title: str
+    template: str
+    classes: tuple[str, ...]
+    shift_of: str | None
+    images: Mapping[str, int]
+
+
+def _dataset(name: str) -> RenderedDataset:
+    task = TASKS[name]
+    classes = tuple(task.draw)
+    images = {"train": _TRAIN, "val": _VAL, "test": -(-_MIN_TEST // len(classes))}
+    return RenderedDataset(name, _TITLES[name], task.template, classes, None, images)
+
+
+def _variant(shift: str) -> RenderedDataset:
+    original = _dataset(_SHIFTED)
+    return RenderedDataset(
+        name=f"{_SHIFTED}_{shift}",
+        title=f"{original.title}, {shift}",
+        template=original.template,
+        classes=original.classes,
+        shift_of=_SHIFTED,
+        images={"train": 0, "val": 0, "test": original.images["test"]},
+    )
+
+
+RENDERED: dict[str, RenderedDataset] = {
+    dataset.name: dataset for dataset in [*map(_dataset, TASKS), *map(_variant, SHIFTS)]
+}
+"""Every rendered dataset by name."""
+
+
+def draw_class(
+    dataset: RenderedDataset, part: str, label: int, count: int, seed: int
+) -> Iterator[np.ndarray]:
+    """`count` pictures of one class, uint8 `[SIDE, SIDE, 3]`.
+
+    Each (seed, dataset, part, class) has a random stream of its own: fewer pictures or classes
+    are the first ones of more.
+    """
+    task = TASKS[dataset.shift_of or dataset.name]
+    draw = task.draw[dataset.classes[label]]
+    key = zlib.crc32(dataset.name.encode())
+    rng = np.random.default_rng([seed, key, PARTS.index(part), label])
+    shift = SHIFTS[dataset.name.removeprefix(f"{_SHIFTED}_")] if dataset.shift_of else None
+    for _ in range(count):
+        picture = render(draw(rng), rng, task.gap)
+        yield shift(picture, rng) if shift else picture

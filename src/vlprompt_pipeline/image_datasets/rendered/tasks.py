@@ -1,0 +1,182 @@
+"""The downstream datasets: their classes, and how a picture of a class comes about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import pairwise, permutations, product
+
+import numpy as np
+
+from vlprompt_pipeline.image_datasets.rendered.aerial import FEATURES, LANDS
+from vlprompt_pipeline.image_datasets.rendered.captions import flag_name, plural, with_article
+from vlprompt_pipeline.image_datasets.rendered.flags import LAYOUTS, STRIPES
+from vlprompt_pipeline.image_datasets.rendered.glyphs import GLYPHS
+from vlprompt_pipeline.image_datasets.rendered.heldout import (
+    AERIAL,
+    FLAGS,
+    SHAPES_AND_GLYPHS,
+    held_out,
+)
+from vlprompt_pipeline.image_datasets.rendered.palette import COLOURS, contrasting, contrasts, pick
+from vlprompt_pipeline.image_datasets.rendered.patterns import PATTERNS, SCALES
+from vlprompt_pipeline.image_datasets.rendered.sampling import FLAG_GROUNDS
+from vlprompt_pipeline.image_datasets.rendered.scenes import (
+    COUNTS,
+    AerialScene,
+    CountScene,
+    FlagScene,
+    GlyphScene,
+    Scene,
+    ShapeScene,
+    TextureScene,
+)
+from vlprompt_pipeline.image_datasets.rendered.shapes import SHAPES
+
+Draw = Callable[[np.random.Generator], Scene]
+
+_STYLE = "photo"
+_ORDER_SEED = 7  # of the class order and of the choice among held-out compositions
+_LOOKALIKES = ("letter o", "digit zero", "letter i", "digit one")  # the same sign in some fonts
+_FLAG_COLOURS = ("red", "orange", "pink", "purple", "brown", "navy")  # close to one another
+
+
+@dataclass(frozen=True)
+class Task:
+    """A classification task over rendered scenes.
+
+    Attributes:
+        template: the prompt a class name is put into.
+        draw: for each class name, in label order, a sampler of its scenes.
+        gap: domain gap of its pictures in 0..1.
+        held_out: whether its classes are compositions that pre-training never shows.
+    """
+
+    template: str
+    draw: dict[str, Draw]
+    gap: float
+    held_out: bool = False
+
+
+def _shuffled(classes: Iterable[tuple[str, Draw]], most: int | None = None) -> dict[str, Draw]:
+    """Classes in a seeded random order, so that the first and last half are exchangeable."""
+    listed = sorted(classes, key=lambda pair: pair[0])
+    order = np.random.default_rng(_ORDER_SEED).permutation(len(listed))
+    return dict([listed[i] for i in order][:most])
+
+
+def _object(shape: str) -> Draw:
+    def draw(rng: np.random.Generator) -> Scene:
+        colour = pick(rng, COLOURS)
+        return ShapeScene(_STYLE, shape, colour, contrasting(rng, (colour,)))
+
+    return draw
+
+
+def _patterned(pattern: str, shape: str) -> Draw:
+    def draw(rng: np.random.Generator) -> Scene:
+        colour = pick(rng, COLOURS)
+        second = contrasting(rng, (colour,))
+        ground = contrasting(rng, (colour, second))
+        return ShapeScene(_STYLE, shape, colour, ground, "large", pattern, second)
+
+    return draw
+
+
+def _count(count: str, shape: str) -> Draw:
+    def draw(rng: np.random.Generator) -> Scene:
+        colour = pick(rng, COLOURS)
+        return CountScene(_STYLE, count, shape, colour, contrasting(rng, (colour,)))
+
+    return draw
+
+
+def _texture(scale: str, pattern: str) -> Draw:
+    def draw(rng: np.random.Generator) -> Scene:
+        colour = pick(rng, COLOURS)
+        return TextureScene(_STYLE, pattern, scale, colour, contrasting(rng, (colour,)))
+
+    return draw
+
+
+def _glyph(glyph: str) -> Draw:
+    def draw(rng: np.random.Generator) -> Scene:
+        colour = pick(rng, COLOURS)
+        return GlyphScene(_STYLE, glyph, colour, contrasting(rng, (colour,)))
+
+    return draw
+
+
+def _flag(layout: str, colours: tuple[str, ...]) -> Draw:
+    return lambda rng: FlagScene(_STYLE, layout, colours, pick(rng, FLAG_GROUNDS))
+
+
+def _aerial(feature: str, land: str) -> Draw:
+    return lambda rng: AerialScene(_STYLE, feature, land)
+
+
+def _unseen(*words: str) -> bool:
+    return held_out(*words, share=SHAPES_AND_GLYPHS)
+
+
+def _flags() -> Iterable[tuple[str, Draw]]:
+    """Held-out flags of similar colours, touching ones told apart."""
+    for layout in LAYOUTS:
+        for colours in permutations(_FLAG_COLOURS, 3 if layout in STRIPES else 2):
+            distinct = all(contrasts(a, b) for a, b in pairwise(colours))
+            if distinct and held_out(layout, *colours, share=FLAGS):
+                yield flag_name(layout, colours), _flag(layout, colours)
+
+
+TASKS: dict[str, Task] = {
+    "demo_objects": Task(
+        "a photo of a {}.", _shuffled((shape, _object(shape)) for shape in SHAPES), gap=0.2
+    ),
+    "demo_counts": Task(
+        "a photo of {}.",
+        _shuffled(
+            (f"{count} {plural(shape)}", _count(count, shape))
+            for count, shape in product(COUNTS, SHAPES)
+            if _unseen(count, shape)
+        ),
+        gap=0.4,
+        held_out=True,
+    ),
+    "demo_patterns": Task(
+        "a photo of a {}.",
+        _shuffled(
+            (
+                (f"{pattern} {shape}", _patterned(pattern, shape))
+                for pattern, shape in product(PATTERNS, SHAPES)
+                if _unseen(pattern, shape)
+            ),
+            most=50,
+        ),
+        gap=0.2,
+        held_out=True,
+    ),
+    "demo_textures": Task(
+        "a photo of a {}.",
+        _shuffled(
+            (f"{scale} {pattern} texture", _texture(scale, pattern))
+            for scale, pattern in product(SCALES, PATTERNS)
+        ),
+        gap=0.5,
+    ),
+    "demo_glyphs": Task(
+        "a photo of a {}.",
+        _shuffled((glyph, _glyph(glyph)) for glyph in GLYPHS if glyph not in _LOOKALIKES),
+        gap=0.2,
+    ),
+    "demo_flags": Task("a photo of a {}.", _shuffled(_flags(), most=40), gap=0.5, held_out=True),
+    "demo_aerial": Task(
+        "a satellite photo of a {}.",
+        _shuffled(
+            (f"{feature} in {with_article(land)}", _aerial(feature, land))
+            for feature, land in product(FEATURES, LANDS)
+            if held_out(feature, land, share=AERIAL)
+        ),
+        gap=0.8,
+        held_out=True,
+    ),
+}

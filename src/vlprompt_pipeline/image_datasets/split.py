@@ -1,0 +1,127 @@
+"""A split: which images are for training, validation and testing, however it was written down."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NamedTuple, Protocol
+
+import pandas as pd
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.schema import PARTS, validate_rows
+
+Row = tuple[str, int, str]
+"""Path of an image, its label and its class name."""
+
+
+_SHOWN = 20
+
+
+class PartCounts(NamedTuple):
+    """Number of images in each part of a split."""
+
+    train: int
+    val: int
+    test: int
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The parts of a dataset.
+
+    Attributes:
+        origin: what it was read from, for messages.
+        table: columns `path`, `label`, `class_name` and `part`; parts in the order of
+            `schema.PARTS`, rows in the order of the annotations.
+        sha256: hash of the content (parts, paths, labels, names, order) in a canonical form, so
+            that the indentation and the line ends of a file do not matter.
+    """
+
+    origin: str
+    table: pd.DataFrame
+    sha256: str
+
+    @classmethod
+    def from_rows(cls, origin: str, parts: Mapping[str, Sequence[Row]]) -> Split:
+        """Make a split of the rows of its parts; a part that is not given is empty.
+
+        Raises:
+            DataError: `schema.validate_rows` refuses the rows.
+        """
+        full = [(part, parts.get(part, ())) for part in PARTS]
+        _require_unicode(origin, [text for _, rows in full for row in rows for text in row[::2]])
+        columns = {
+            "path": [path for _, rows in full for path, _, _ in rows],
+            "label": [label for _, rows in full for _, label, _ in rows],
+            "class_name": [name.replace("_", " ") for _, rows in full for _, _, name in rows],
+            "part": [part for part, rows in full for _ in rows],
+        }
+        table = pd.DataFrame(columns).astype({"label": "int64"})
+        validate_rows(table, origin)
+        canonical = json.dumps(full, ensure_ascii=False, separators=(",", ":"))
+        return cls(origin, table, hashlib.sha256(canonical.encode()).hexdigest())
+
+    @property
+    def counts(self) -> PartCounts:
+        """Images per part."""
+        sizes = self.table["part"].value_counts()
+        return PartCounts(*(int(sizes.get(part, 0)) for part in PARTS))
+
+
+class SplitSource(Protocol):
+    """How a dataset writes its split down."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Annotation files that `read` needs, relative to the dataset's folder."""
+
+    def read(self, folder: Path, images: Path) -> Split:
+        """Read the split.
+
+        Args:
+            folder: the dataset's folder.
+            images: the folder its paths are relative to.
+
+        Raises:
+            DataError: the annotations cannot be read or contradict each other.
+        """
+
+
+def _require_unicode(origin: str, texts: Sequence[str]) -> None:
+    """Tables, reports and digests hold text; a name of other bytes has no place in them."""
+    if _is_unicode("".join(texts)):
+        return
+    strange = [text for text in dict.fromkeys(texts) if not _is_unicode(text)]
+    shown = ", ".join(ascii(text) for text in strange[:_SHOWN])
+    more = f" and {len(strange) - _SHOWN:,} more" if len(strange) > _SHOWN else ""
+    raise DataError(
+        f"{origin} has names that are no UTF-8: {shown}{more}; rename these files, or remove what "
+        "is not part of the dataset"
+    )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def require_inside(path: str, where: str) -> None:
+    """Check a path of an annotation file, which is foreign input: it must stay in the folder.
+
+    Raises:
+        DataError: the path is absolute, climbs up or is not in its plain posix form.
+    """
+    posix = PurePosixPath(path)
+    leaves = posix.is_absolute() or PureWindowsPath(path).drive or ".." in posix.parts
+    if leaves or "\\" in path or str(posix) != path or path == ".":
+        raise DataError(
+            f"{where} has the path {path!r}; paths are relative to the image folder, "
+            "with '/' between names and without '..'"
+        )

@@ -1,0 +1,232 @@
+"""What of a dataset is on disk, told whole: nothing that is wrong here raises an error."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.checks import inspect_images
+from vlprompt_pipeline.image_datasets.few_shot import sample_from_split
+from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_readable
+from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
+from vlprompt_pipeline.image_datasets.index import ImageIndex
+from vlprompt_pipeline.image_datasets.presence import find_absent
+from vlprompt_pipeline.image_datasets.published.few_shot_digests import published_digest
+from vlprompt_pipeline.image_datasets.schema import class_names_of
+from vlprompt_pipeline.image_datasets.split import Split
+from vlprompt_pipeline.image_datasets.verification import require_dataset, verify_split
+
+ABSENT, FAULTY, READY = "absent", "faulty", "ready"
+
+
+@dataclass(frozen=True)
+class ClassFaults:
+    """Images of one class that cannot be used, each as (path, reason)."""
+
+    label: int
+    class_name: str
+    images: int
+    missing: tuple[tuple[str, str], ...]
+    unreadable: tuple[tuple[str, str], ...]
+
+
+@dataclass(kw_only=True)
+class Survey:
+    """The state of one dataset.
+
+    Attributes:
+        dataset: its name.
+        folder: its folder, relative to the dataset root.
+        state: `absent` (no such folder), `faulty` (something below is wrong) or `ready`.
+        classes: number of classes of the split; None: the split cannot be read.
+        classes_expected: number of classes of the official split.
+        images: images per part of the split; None: the split cannot be read.
+        images_expected: images per part of the official split.
+        split_sha256: content hash of the split; None: the split cannot be read.
+        split_check: what the split was held against: `hash` (the official content), `counts` (no
+            hash is known, the numbers fit), `differs` (not the official one) or None.
+        few_shot_digest: by part, of the set of (shots, seed); None: it cannot be drawn.
+        few_shot_published: whether it is the published set; None: none is known.
+        faults: classes with images that are missing or unreadable, in label order.
+        bytes_on_disk: size of the images that can be decoded; None: there is no folder of images.
+        problems: all that is wrong, a sentence each, with the remedy.
+        to_do: the first step to mend it; empty: nothing.
+    """
+
+    dataset: str
+    folder: str
+    classes_expected: int
+    images_expected: dict[str, int]
+    state: str = ABSENT
+    classes: int | None = None
+    images: dict[str, int] | None = None
+    split_sha256: str | None = None
+    split_check: str | None = None
+    few_shot_digest: dict[str, str] | None = None
+    few_shot_published: bool | None = None
+    faults: list[ClassFaults] = field(default_factory=list)
+    bytes_on_disk: int | None = None
+    problems: list[str] = field(default_factory=list)
+    to_do: str = ""
+
+    @property
+    def missing(self) -> int:
+        """Images of the split that are not on disk."""
+        return sum(len(fault.missing) for fault in self.faults)
+
+    @property
+    def unreadable(self) -> int:
+        """Images on disk that cannot be decoded."""
+        return sum(len(fault.unreadable) for fault in self.faults)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form, with the numbers of missing and unreadable images."""
+        return {**asdict(self), "missing": self.missing, "unreadable": self.unreadable}
+
+
+def survey_dataset(
+    benchmark: ImageDataset, root: Path, shots: int, seed: int, cache: Path, workers: int
+) -> Survey:
+    """Look at everything a run would depend on, without stopping at what is wrong.
+
+    A dataset that is made on this machine is not made for this.
+
+    Args:
+        benchmark: what is expected.
+        root: the folder that holds the datasets' folders.
+        shots: of the few-shot set.
+        seed: of the few-shot set.
+        cache: folder of what is known of decoded images, a Parquet file a dataset.
+        workers: threads that decode.
+    """
+    survey = Survey(
+        dataset=benchmark.name,
+        folder=benchmark.folder,
+        classes_expected=benchmark.classes,
+        images_expected=benchmark.counts._asdict(),
+    )
+    if not os.path.isdir(benchmark.dataset_folder(root)):
+        survey.to_do = _how_to_get(benchmark)
+        return survey
+    with _noted(survey):
+        require_dataset(benchmark, root)
+    with _noted(survey):
+        folder = benchmark.image_folder(root)
+        split = benchmark.split.read(benchmark.dataset_folder(root), folder)
+        _describe_split(survey, split, benchmark)
+        _describe_few_shot(survey, split, shots, seed)
+        if os.path.isdir(folder):
+            _describe_images(survey, split, benchmark, folder, cache, workers)
+    survey.state = FAULTY if survey.problems else READY
+    survey.to_do = survey.problems[0] if survey.problems else ""
+    return survey
+
+
+@contextmanager
+def _noted(survey: Survey) -> Iterator[None]:
+    """Keep what is wrong with the dataset as a problem, and go on behind the block."""
+    try:
+        yield
+    except DataError as error:
+        survey.problems.append(str(error))
+
+
+def _how_to_get(benchmark: ImageDataset) -> str:
+    if benchmark.make is not None:
+        return "nothing to do, the first run that uses it makes it"
+    return f"{benchmark.fetching}, or get it from {benchmark.source}"
+
+
+def _describe_split(survey: Survey, split: Split, benchmark: ImageDataset) -> None:
+    survey.classes = len(class_names_of(split.table))
+    survey.images = split.counts._asdict()
+    survey.split_sha256, survey.split_check = split.sha256, "differs"
+    with _noted(survey):
+        verify_split(split, benchmark)
+        survey.split_check = "counts" if benchmark.split_sha256 is None else "hash"
+
+
+def _describe_few_shot(survey: Survey, split: Split, shots: int, seed: int) -> None:
+    if not survey.images["train"]:
+        return  # for testing only
+    with _noted(survey):
+        few_shot = sample_from_split(survey.dataset, split, shots, seed)
+        survey.few_shot_digest = few_shot.digest
+        published = published_digest(survey.dataset, shots, seed)
+        if published is None:
+            return
+        survey.few_shot_published = few_shot.digest == published
+        if not survey.few_shot_published:
+            raise DataError(
+                f"the few-shot set of {survey.dataset}, {shots} shots, seed {seed} has the digests "
+                f"{few_shot.digest}, published is {published}; results would not be comparable, so "
+                "get the official split file again"
+            )
+
+
+def _describe_images(
+    survey: Survey, split: Split, benchmark: ImageDataset, folder: Path, cache: Path, workers: int
+) -> None:
+    table = split.table
+    absent = find_absent(table["path"], folder)
+    there = table[~absent]
+    fingerprints, unreadable = fingerprint_readable(there["path"].tolist(), folder)
+    readable = there[~there["path"].isin(list(unreadable))]
+    index = ImageIndex(
+        name=benchmark.name,
+        table=readable.assign(
+            fingerprint=pd.Series(fingerprints, index=readable.index, dtype=str),
+            source=benchmark.name,
+        ),
+        folder=folder,
+        class_names=class_names_of(table),
+        template=benchmark.template,
+        split_sha256=split.sha256,
+    )
+    check = inspect_images(index, cache / f"{benchmark.name}.parquet", workers)
+    survey.bytes_on_disk = check.bytes_on_disk
+    missing = {path: _whereabouts(folder / path) for path in table.loc[absent, "path"]}
+    missing |= dict.fromkeys(check.missing, "gone while it was looked at")
+    survey.faults = _by_class(table, missing, unreadable | dict(check.unreadable))
+    if survey.faults:
+        survey.problems.append(
+            f"{survey.missing:,} images are missing and {survey.unreadable:,} unreadable, in "
+            f"{len(survey.faults):,} classes; restore them from {benchmark.source}"
+        )
+
+
+def _whereabouts(file: Path) -> str:
+    """Why a path that the split names is no file."""
+    if os.path.isdir(file):
+        return "a folder, not a file"
+    if os.path.islink(file):
+        return "a link that leads to no file"
+    return "no file, but something else" if os.path.lexists(file) else "not there"
+
+
+def _by_class(
+    table: pd.DataFrame, missing: dict[str, str], unreadable: dict[str, str]
+) -> list[ClassFaults]:
+    faulty = table[table["path"].isin([*missing, *unreadable])]
+    sizes = table["label"].value_counts()
+    return [
+        ClassFaults(
+            label=int(label),
+            class_name=rows["class_name"].iloc[0],
+            images=int(sizes[label]),
+            missing=_with_reasons(rows["path"], missing),
+            unreadable=_with_reasons(rows["path"], unreadable),
+        )
+        for label, rows in faulty.groupby("label")
+    ]
+
+
+def _with_reasons(paths: pd.Series, reasons: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((path, reasons[path]) for path in paths if path in reasons)

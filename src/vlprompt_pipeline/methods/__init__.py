@@ -1,0 +1,33 @@
+"""Methods that adapt a frozen CLIP.
+
+Importing the package imports all modules in it, and a method's module registers the method.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.build import build_learner, build_plain, quantize_after
+from vlprompt_pipeline.methods.cases import Situation, recipes_in
+from vlprompt_pipeline.methods.recipe import Recipe, resolve_recipe
+from vlprompt_pipeline.methods.registry import Method, get_method, method_names, register
+
+__all__ = [
+    "ClassTexts",
+    "FewShotFeatures",
+    "Method",
+    "PromptLearner",
+    "Recipe",
+    "Situation",
+    "build_learner",
+    "build_plain",
+    "get_method",
+    "method_names",
+    "quantize_after",
+    "recipes_in",
+    "register",
+    "resolve_recipe",
+]
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

@@ -1,0 +1,86 @@
+"""From a recipe and class names to a learner, fresh or with a stored prompt."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+import torch
+from torch import Generator, nn
+from torch.nn.utils import parametrize
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.recipe import Recipe
+from vlprompt_pipeline.methods.registry import get_method
+from vlprompt_pipeline.parametrizations.config import QuantizeConfig
+from vlprompt_pipeline.parametrizations.low_rank import LowRank
+from vlprompt_pipeline.parametrizations.naming import tensor_name
+from vlprompt_pipeline.parametrizations.noise import TrainingNoise
+from vlprompt_pipeline.parametrizations.quantized import make_quantizer, quantized_tensors
+from vlprompt_pipeline.parametrizations.quantizer import Quantizer
+
+
+def build_plain(
+    recipe: Recipe, clip: FrozenClip, classes: ClassTexts, seed: int = 0
+) -> PromptLearner:
+    """A learner without parametrizations, in evaluation mode: what a stored prompt is loaded into.
+
+    Raises:
+        ConfigError, DataError: initial words or class names do not fit the CLIP.
+    """
+    method = get_method(recipe.method)
+    generator = torch.Generator().manual_seed(seed)
+    return method.learner(clip, classes, recipe.prompt, generator).eval()
+
+
+def build_learner(
+    recipe: Recipe, clip: FrozenClip, classes: ClassTexts, seed: int
+) -> PromptLearner:
+    """A learner to train, its tensors parametrized as the recipe says.
+
+    Raises:
+        ConfigError, DataError: initial words or class names do not fit the CLIP, or groups that
+            share a codebook do not fill a tensor.
+    """
+    learner = build_plain(recipe, clip, classes, seed)
+    generator = torch.Generator().manual_seed(seed)
+    if recipe.low_rank:
+        for name in learner.contexts:
+            _put_on(learner, name, LowRank(recipe.low_rank, attrgetter(name)(learner), generator))
+    if recipe.noise:
+        for name in learner.prompt_names():
+            _put_on(learner, name, TrainingNoise(recipe.noise, generator))
+    if recipe.quantize:
+        _quantize(learner, recipe.quantize, generator)
+    return learner
+
+
+def quantize_after(learner: PromptLearner, config: QuantizeConfig, seed: int = 0) -> PromptLearner:
+    """Quantize the tensors of a trained learner, in place; it is given back in evaluation mode.
+
+    Factors of a low-rank context are quantized each. The full-precision weights stay as they are.
+
+    Raises:
+        ConfigError: groups that share a codebook do not fill a tensor.
+        UserError: the learner is quantized already, or a tensor is not finite.
+    """
+    if any(quantized_tensors(learner)):
+        raise UserError("the learner is quantized already: build it from a recipe without quantize")
+    _quantize(learner, config, torch.Generator().manual_seed(seed))
+    return learner.eval()
+
+
+def _quantize(learner: PromptLearner, config: QuantizeConfig, generator: Generator) -> None:
+    for name, tensor in list(learner.named_parameters()):
+        link = make_quantizer(config, tensor.shape, generator, tensor_name(name))
+        _put_on(learner, name, link.to(tensor.device))
+
+
+def _put_on(learner: PromptLearner, name: str, parametrization: nn.Module) -> None:
+    owner, _, tensor = name.rpartition(".")
+    module = learner.get_submodule(owner)
+    # safe means that torch looks at once, and codebooks would be made that a stored state replaces
+    later = isinstance(parametrization, Quantizer)
+    parametrize.register_parametrization(module, tensor, parametrization, unsafe=later)
+    parametrization.train(module.training)

@@ -1,0 +1,70 @@
+"""CLIP-Adapter: a small network behind the image tower (Gao et al., IJCV 2024).
+
+f' = ratio · relu(W2 · relu(W1 · f)) + (1 - ratio) · f, then normalised. Details follow
+gaopengcuhk/CLIP-Adapter, clip_adapter.py. There f is not normalised before; without biases the
+network scales with its input, so the result is the same.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from pydantic import Field
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.networks import linear
+from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.zero_shot import template_features
+from vlprompt_pipeline.parsing import Parameters
+
+REDUCTION = 4  # of the hidden layer against the joint space
+
+
+class ClipAdapterParameters(Parameters):
+    """`ratio` of the network's output in the feature (published: 0.2), and the templates."""
+
+    ratio: float = Field(ge=0, le=1)
+    templates: str
+
+
+class ClipAdapter(PromptLearner):
+    """Two bias-free linear maps `[embed / 4, embed]` and back; class features stay as they are."""
+
+    contexts = ()
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: ClipAdapterParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError for an unknown template set, DataError for a name too long."""
+        super().__init__(clip, classes)
+        self.ratio = parameters.ratio
+        width, hidden = clip.embed_dim, clip.embed_dim // REDUCTION
+        self.adapter = nn.Sequential(
+            OrderedDict(
+                linear1=linear(width, hidden, generator, bias=False),
+                relu1=nn.ReLU(),
+                linear2=linear(hidden, width, generator, bias=False),
+                relu2=nn.ReLU(),
+            )
+        ).to(clip.device)
+        texts = template_features(clip, classes, parameters.templates)
+        self.register_buffer("texts", texts, persistent=False)
+
+    def class_features(self) -> Tensor:
+        """Those of the templates, `[classes, embed]`."""
+        return self.texts
+
+    def logits(self, image_features: Tensor) -> Tensor:
+        """`[images, classes]` of the adapted image features."""
+        mixed = self.ratio * self.adapter(image_features) + (1 - self.ratio) * image_features
+        return super().logits(F.normalize(mixed, dim=-1))
+
+
+register(Method(name="clip_adapter", parameters=ClipAdapterParameters, learner=ClipAdapter))

@@ -1,0 +1,162 @@
+"""CLIP-LoRA: low-rank changes of the attention of both towers (Zanella & Ben Ayed, CVPRW 2024).
+
+Queries, keys and values of every block become (W + s B A) x with A `[rank, width]`, B `[width,
+rank]`, zero at first, and s = alpha / sqrt(rank). Details follow MaxZanella/CLIP-LoRA, loralib.
+There dropout falls on each token's input of A; here, on the inputs of A for all tokens of a step
+alike (our choice): the change can then be added to the weights, and the towers keep their
+shortcuts.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TypeVar
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip.backbone import END_TOKEN, START_TOKEN, FrozenClip
+from vlprompt_pipeline.clip.templates import readable
+from vlprompt_pipeline.clip.text import Prompts
+from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.parametrizations.draws import Draws
+from vlprompt_pipeline.parsing import Parameters
+
+PARTS = 3  # queries, keys, values
+
+Tower = TypeVar("Tower", bound=nn.Module)
+
+
+class ClipLoraParameters(Parameters):
+    """The change of the weights.
+
+    Attributes:
+        rank: inner size of the product (published: 2).
+        alpha: its factor, before the root of the rank (published: 1).
+        dropout: of the inputs of A (published: 0.25).
+    """
+
+    rank: int = Field(ge=1)
+    alpha: float = Field(gt=0)
+    dropout: float = Field(ge=0, lt=1)
+
+
+@dataclass(frozen=True)
+class AdaptedImages:
+    """An image tower with changed weights: encodes as `FrozenClip` does."""
+
+    clip: FrozenClip
+    weights: tuple[Tensor, ...]
+
+    @property
+    def name(self) -> str:
+        """What the CLIP is called."""
+        return self.clip.name
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of the CLIP's weights and of those that replace some of them."""
+        digest = hashlib.sha256(self.clip.weights_sha256.encode())
+        for weight in self.weights:
+            digest.update(weight.detach().float().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """Normalised features `[images, embed]` of pixels `[images, 3, size, size]`."""
+        return F.normalize(_with_attention(self.clip.image, self.weights)(pixels), dim=-1)
+
+
+class ClipLora(PromptLearner):
+    """`text_a`, `text_b`, `image_a`, `image_b`: for each block, A or B of its three parts."""
+
+    contexts = ()
+    reads = "pixels"
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: ClipLoraParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError if the image tower is no ViT, DataError for a name too long."""
+        super().__init__(clip, classes)
+        self.parameters_ = parameters
+        shapes = {"text": clip.text_width, "image": clip.image.width}
+        for tower, width in shapes.items():
+            count, shape = len(getattr(clip, tower).blocks), (PARTS, parameters.rank, width)
+            drawn = [torch.rand(shape, generator=generator) for _ in range(count)]
+            first = [(2 * each - 1) / math.sqrt(width) for each in drawn]  # Kaiming, a = sqrt(5)
+            zeros = [torch.zeros(PARTS, width, parameters.rank) for _ in range(count)]
+            setattr(self, f"{tower}_a", nn.ParameterList(each.to(clip.device) for each in first))
+            setattr(self, f"{tower}_b", nn.ParameterList(each.to(clip.device) for each in zeros))
+        self.draws = Draws(generator)
+        texts = [classes.template.format(readable(name)) for name in classes.names]
+        clip.warn_unseen(texts)
+        ids = [[*clip.token_ids(text), END_TOKEN] for text in texts]
+        for text, tokens in zip(texts, ids, strict=True):
+            clip.check_length(text, 1 + len(tokens))
+        self.prompts = Prompts(clip.embed([START_TOKEN])[None], *clip.suffixes(ids))
+
+    def class_features(self) -> Tensor:
+        """Normalised text feature of each class, `[classes, embed]`."""
+        tower = _with_attention(self.clip.text, self._weights("text"))
+        return F.normalize(tower(self.prompts)[0], dim=-1)
+
+    def image_side(self) -> AdaptedImages:
+        """The CLIP with the changed image tower."""
+        return AdaptedImages(self.clip, tuple(self._weights("image")))
+
+    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """As the base, from pixels `[images, 3, size, size]`."""
+        return super().losses(self.image_side().encode_images(images), labels)
+
+    def _weights(self, tower: str) -> Iterator[Tensor]:
+        """Weights `[3 width, width]` of the queries, keys and values of each block."""
+        scale = self.parameters_.alpha / math.sqrt(self.parameters_.rank)
+        factors = zip(getattr(self, f"{tower}_a"), getattr(self, f"{tower}_b"), strict=True)
+        for block, (a, b) in zip(getattr(self.clip, tower).blocks, factors, strict=True):
+            weight = block.attn.in_proj_weight
+            change = scale * b @ self._dropped(a)
+            yield weight + change.flatten(0, 1).to(weight.dtype)
+
+    def _dropped(self, a: Tensor) -> Tensor:
+        dropout = self.parameters_.dropout
+        if not (self.training and dropout):
+            return a
+        return a * self.draws.keep((PARTS, 1, a.shape[-1]), 1 - dropout, a)
+
+
+def _with_attention(tower: Tower, weights: Iterator[Tensor] | tuple[Tensor, ...]) -> Tower:
+    """A view of a tower whose blocks have other weights for queries, keys and values."""
+    view = copy.copy(tower)
+    view._modules = {n: each for n, each in tower._modules.items() if n != "blocks"}
+    view.blocks = [_block(*pair) for pair in zip(tower.blocks, weights, strict=True)]
+    # The weights are no inputs of a part of the tower, so no part may be computed again.
+    view.memory = sys.maxsize
+    return view
+
+
+def _block(block: nn.Module, weight: Tensor) -> SimpleNamespace:
+    """What towers ask of a block."""
+    attn = block.attn
+    adapted = SimpleNamespace(
+        in_proj_weight=weight,
+        in_proj_bias=attn.in_proj_bias,
+        num_heads=attn.num_heads,
+        out_proj=attn.out_proj,
+    )
+    names = ("ln_1", "ls_1", "ln_2", "mlp", "ls_2")
+    return SimpleNamespace(attn=adapted, **{name: getattr(block, name) for name in names})
+
+
+register(Method(name="clip_lora", parameters=ClipLoraParameters, learner=ClipLora))

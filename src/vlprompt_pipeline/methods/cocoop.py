@@ -1,0 +1,55 @@
+"""CoCoOp: a context that a small network shifts for each image (Zhou et al., CVPR 2022).
+
+v_m(x) = v_m + W2 · relu(W1 · x + b1) + b2 with x the normalised image feature. Details follow
+KaiyangZhou/CoOp, trainers/cocoop.py.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import Generator, Tensor, nn
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.conditional import own_similarities
+from vlprompt_pipeline.methods.context import ContextParameters, initial_context
+from vlprompt_pipeline.methods.layout import class_layout
+from vlprompt_pipeline.methods.networks import linear
+from vlprompt_pipeline.methods.registry import Method, register
+
+REDUCTION = 16  # of the network's hidden layer against the width of the text tower
+
+
+class CoCoOp(PromptLearner):
+    """A context `[length, width]` and a network from image feature to a shift `[width]`."""
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: ContextParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError or DataError if initial words or class names do not fit."""
+        super().__init__(clip, classes)
+        self.context = nn.Parameter(initial_context(clip, parameters, generator).to(clip.device))
+        width, hidden = clip.text_width, clip.text_width // REDUCTION
+        self.meta_net = nn.Sequential(
+            OrderedDict(
+                linear1=linear(clip.embed_dim, hidden, generator),
+                relu=nn.ReLU(),
+                linear2=linear(hidden, width, generator),
+            )
+        ).to(clip.device)
+        self.layout = class_layout(clip, classes.names, parameters.length, "end", False)
+
+    def logits(self, image_features: Tensor) -> Tensor:
+        """`[images, classes]`; the text tower runs once for each image."""
+        contexts = self.context + self.meta_net(image_features)[:, None]
+        return self.clip.logit_scale * own_similarities(
+            self.clip, self.layout, contexts, image_features
+        )
+
+
+register(Method(name="cocoop", parameters=ContextParameters, learner=CoCoOp))

@@ -1,0 +1,83 @@
+"""CoOp: context vectors in place of the words around the class name (Zhou et al., IJCV 2022).
+
+Details follow KaiyangZhou/CoOp, trainers/coop.py.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.context import INITIAL_STD, ContextParameters, initial_context
+from vlprompt_pipeline.methods.layout import class_layout
+from vlprompt_pipeline.methods.registry import Method, register
+
+
+class CoOpParameters(ContextParameters):
+    """Context of a prompt.
+
+    Attributes:
+        class_specific: a context for each class instead of one for all.
+        class_position: where the class name stands among the vectors.
+    """
+
+    class_specific: bool
+    class_position: Literal["end", "middle", "front"]
+
+
+class CoOp(PromptLearner):
+    """One trainable context `[length, width]`, or `[classes, length, width]` if class-specific."""
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: CoOpParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError or DataError if initial words or class names do not fit."""
+        super().__init__(clip, classes)
+        initial = initial_context(clip, parameters, generator)
+        if parameters.class_specific:
+            initial = _for_each_class(initial, parameters, len(classes.names), generator)
+        self.context = nn.Parameter(initial.to(clip.device))
+        self.layout = class_layout(
+            clip,
+            classes.names,
+            parameters.length,
+            parameters.class_position,
+            parameters.class_specific,
+        )
+
+    def class_features(self) -> Tensor:
+        """Normalised text feature of each class, `[classes, embed]`."""
+        return F.normalize(self.clip.text(self.layout.fill(self.context))[0], dim=-1)
+
+
+def _for_each_class(
+    initial: Tensor, parameters: CoOpParameters, classes: int, generator: Generator
+) -> Tensor:
+    if parameters.init is None:
+        shape = (classes, *initial.shape)
+        return INITIAL_STD * torch.randn(shape, generator=generator)
+    return initial.expand(classes, -1, -1).clone()
+
+
+def bound_to_classes(parameters: CoOpParameters) -> bool:
+    """Class-specific contexts fit the classes of training only."""
+    return parameters.class_specific
+
+
+register(
+    Method(
+        name="coop",
+        parameters=CoOpParameters,
+        learner=CoOp,
+        bound_to_classes=bound_to_classes,
+    )
+)

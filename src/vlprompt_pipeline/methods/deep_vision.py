@@ -1,0 +1,59 @@
+"""Deep vision prompts under hand-written texts: visual prompt tuning.
+
+What muzairkhattak/multimodal-prompt-learning calls VPT, after Jia et al. (ECCV 2022). The texts
+never change, so they are encoded once.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+from torch import Generator, Tensor
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.methods.base import ClassTexts
+from vlprompt_pipeline.methods.deep import check_depth, normal_prompts
+from vlprompt_pipeline.methods.image_prompts import ImagePromptLearner
+from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.zero_shot import template_features
+from vlprompt_pipeline.parsing import Parameters
+
+
+class DeepVisionParameters(Parameters):
+    """`length` prompts in each of the first `depth` blocks, and the set of templates."""
+
+    length: int = Field(ge=1)
+    depth: int = Field(ge=1)
+    templates: str
+
+
+class DeepVision(ImagePromptLearner):
+    """`visual` prompts `[length, width]`, one tensor for each prompted block."""
+
+    contexts = ()
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: DeepVisionParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError or DataError if the tower, depth, templates or names do not fit."""
+        super().__init__(clip, classes)
+        check_depth("depth", parameters.depth, clip.image, clip)
+        self.visual = normal_prompts(
+            clip, parameters.depth, parameters.length, clip.image.width, generator
+        )
+        features = template_features(clip, classes, parameters.templates)
+        self.register_buffer("features", features, persistent=False)
+
+    def class_features(self) -> Tensor:
+        """Normalised text feature of each class, `[classes, embed]`."""
+        return self.features
+
+    def image_prompts(self) -> list[Tensor]:
+        """One for each prompted block."""
+        return list(self.visual)
+
+
+register(Method(name="deep_vision", parameters=DeepVisionParameters, learner=DeepVision))

@@ -1,0 +1,48 @@
+"""IVLP: prompts in both towers, independent of each other (Khattak et al., CVPR 2023).
+
+The baseline of MaPLe; muzairkhattak/multimodal-prompt-learning, trainers/independentVL.py.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+from torch import Generator, Tensor
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.methods.base import ClassTexts
+from vlprompt_pipeline.methods.deep import check_depth, normal_prompts
+from vlprompt_pipeline.methods.deep_language import DeepLanguage, DeepLanguageParameters
+from vlprompt_pipeline.methods.image_prompts import ImagePromptLearner
+from vlprompt_pipeline.methods.registry import Method, register
+
+
+class IVLPParameters(DeepLanguageParameters):
+    """Those of the text side, and length and depth of the image side."""
+
+    image_length: int = Field(ge=1)
+    image_depth: int = Field(ge=1)
+
+
+class IVLP(ImagePromptLearner, DeepLanguage):
+    """Deep language prompts, and `visual` prompts `[image_length, width]` for each block."""
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: IVLPParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError or DataError if the tower, depths, words or names do not fit."""
+        super().__init__(clip, classes, parameters, generator)
+        check_depth("image_depth", parameters.image_depth, clip.image, clip)
+        self.visual = normal_prompts(
+            clip, parameters.image_depth, parameters.image_length, clip.image.width, generator
+        )
+
+    def image_prompts(self) -> list[Tensor]:
+        """One for each prompted block."""
+        return list(self.visual)
+
+
+register(Method(name="ivlp", parameters=IVLPParameters, learner=IVLP))

@@ -1,0 +1,128 @@
+"""Linear probe: logistic regression on image features (Radford et al., 2021).
+
+Minimises C · sum of cross-entropies + |W|² / 2, the bias free, by L-BFGS. C is searched on
+validation images as in KaiyangZhou/CoOp, lpclip/linear_probe.py: seven powers of ten, then
+bisection around the best. The features are normalised here (our choice); there they are not.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.parsing import Parameters
+
+EXPONENTS = (6, 4, 2, 0, -2, -4, -6)
+
+
+class LinearProbeParameters(Parameters):
+    """`bisections` of the range around the best power of ten (published: 8)."""
+
+    bisections: int = Field(ge=0)
+
+
+class LinearProbe(PromptLearner):
+    """`weight` `[classes, embed]` and `bias` `[classes]`; texts play no part."""
+
+    contexts = ()
+    fitted = True
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: LinearProbeParameters,
+        generator: Generator,
+    ) -> None:
+        """Zeros until it is fitted."""
+        super().__init__(clip, classes)
+        self.bisections = parameters.bisections
+        shape = (len(classes.names), clip.embed_dim)
+        self.weight = nn.Parameter(torch.zeros(shape, device=clip.device))
+        self.bias = nn.Parameter(torch.zeros(shape[:1], device=clip.device))
+
+    def logits(self, image_features: Tensor) -> Tensor:
+        """`[images, classes]`."""
+        return F.linear(image_features, self.weight, self.bias)
+
+    def fit(self, few_shot: FewShotFeatures) -> list[dict]:
+        """Search C; returns a row for each value tried.
+
+        Raises:
+            DataError: there are no validation images to choose C on.
+        """
+        if not len(few_shot.validation_labels):
+            raise DataError(
+                "the linear probe chooses its regularisation on validation images, and this "
+                "dataset has none: leave it out of methods"
+            )
+        rows: list[dict] = []
+
+        @cache
+        def right_answers(exponent: float) -> tuple[int, Tensor, Tensor]:
+            weight, bias = logistic_regression(
+                few_shot.images, few_shot.labels, len(self.classes.names), 10.0**exponent
+            )
+            predicted = F.linear(few_shot.validation, weight, bias).argmax(-1)
+            right = int((predicted == few_shot.validation_labels).sum())
+            loss = F.cross_entropy(F.linear(few_shot.images, weight, bias), few_shot.labels).item()
+            row = {"epoch": len(rows), "log10_c": exponent, "loss": loss, "validation_right": right}
+            rows.append(row)
+            return right, weight, bias
+
+        best = max(EXPONENTS, key=lambda exponent: right_answers(exponent)[0])
+        left, right = best - 1.0, best + 1.0
+        for _ in range(self.bisections):
+            middle = (left + right) / 2
+            if right_answers(left)[0] < right_answers(right)[0]:
+                best, left = right, middle
+            else:
+                best, right = left, middle
+        with torch.no_grad():
+            for parameter, value in zip(self.parameters(), right_answers(best)[1:], strict=True):
+                parameter.copy_(value)
+        return rows
+
+
+def logistic_regression(
+    images: Tensor, labels: Tensor, classes: int, c: float
+) -> tuple[Tensor, Tensor]:
+    """Weight `[classes, embed]` and bias `[classes]`, solved in double precision."""
+    features = images.double()
+    weight = features.new_zeros(classes, features.shape[1]).requires_grad_()
+    bias = features.new_zeros(classes).requires_grad_()
+    solver = torch.optim.LBFGS(
+        [weight, bias],
+        max_iter=1000,
+        tolerance_grad=1e-7,
+        tolerance_change=1e-10,
+        line_search_fn="strong_wolfe",
+    )
+
+    def closure() -> Tensor:
+        solver.zero_grad()
+        entropy = F.cross_entropy(F.linear(features, weight, bias), labels)
+        objective = entropy + weight.square().sum() / (2 * c * len(labels))
+        objective.backward()
+        return objective
+
+    solver.step(closure)
+    return weight.detach().to(images.dtype), bias.detach().to(images.dtype)
+
+
+register(
+    Method(
+        name="linear_probe",
+        parameters=LinearProbeParameters,
+        learner=LinearProbe,
+        bound_to_classes=lambda parameters: True,
+    )
+)

@@ -1,0 +1,59 @@
+"""MaPLe: prompts in both towers, coupled (Khattak et al., CVPR 2023).
+
+The image prompts of each block are a linear map of the text prompts of that block, with weights of
+its own. Details follow muzairkhattak/multimodal-prompt-learning, trainers/maple.py.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from torch import Generator, Tensor, nn
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.methods.base import ClassTexts
+from vlprompt_pipeline.methods.deep import check_depth
+from vlprompt_pipeline.methods.deep_language import DeepLanguage, DeepLanguageParameters
+from vlprompt_pipeline.methods.image_prompts import ImagePromptLearner
+from vlprompt_pipeline.methods.networks import linear
+from vlprompt_pipeline.methods.registry import Method, register
+
+
+class MaPLeParameters(DeepLanguageParameters):
+    """Prompts of the text tower, and their maps to those of the image tower.
+
+    Attributes:
+        projection_bias: whether the maps have a bias, as in the official code. The size that
+            QPrompt prints for QMaPLe counts none.
+    """
+
+    projection_bias: bool = True
+
+
+class MaPLe(ImagePromptLearner, DeepLanguage):
+    """Deep language prompts and a projection `[image width, text width]` for each block."""
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: MaPLeParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError or DataError if the tower, depth, words or names do not fit."""
+        super().__init__(clip, classes, parameters, generator)
+        check_depth("depth", parameters.depth, clip.image, clip)
+        sides = (clip.text_width, clip.image.width)
+        first, deep = (linear(*sides, generator, bias=parameters.projection_bias) for _ in range(2))
+        # the official code makes all but the first as copies of one
+        self.projections = nn.ModuleList([first, *(deepcopy(deep) for _ in self.deep_context)]).to(
+            clip.device
+        )
+
+    def image_prompts(self) -> list[Tensor]:
+        """One for each prompted block."""
+        texts = (self.context, *self.deep_context)
+        return [project(text) for project, text in zip(self.projections, texts, strict=True)]
+
+
+register(Method(name="maple", parameters=MaPLeParameters, learner=MaPLe))

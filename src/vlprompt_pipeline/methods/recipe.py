@@ -1,0 +1,92 @@
+"""A recipe: a method, its settings and how it is trained, as one entry of conf.
+
+A new combination is an entry that extends another: `qcoop: {extends: coop, quantize: {bits: 1}}`.
+What differs by protocol, dataset or shots stands in its `cases` (module `cases`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SerializeAsAny
+
+from vlprompt_pipeline.config import TrainingParameters
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.methods.cases import overlay
+from vlprompt_pipeline.methods.registry import get_method
+from vlprompt_pipeline.parametrizations.config import QuantizeConfig
+from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
+from vlprompt_pipeline.parametrizations.noise import NoiseConfig
+from vlprompt_pipeline.parsing import Parameters, parse, unknown
+
+
+class Recipe(Parameters):
+    """A resolved recipe.
+
+    Attributes:
+        method: registered method; title: what tables call the recipe.
+        prompt: the method's own parameters.
+        training: optimiser and schedule; none where there is nothing to train.
+        low_rank: factors in place of every context, merged at export.
+        noise: on all tensors of the prompt while training.
+        quantize: quantization of all trained tensors, factors included, in or after training.
+        tuned_per_dataset: some of this was chosen for the dataset; tables of results say so.
+    """
+
+    method: str
+    title: str
+    prompt: SerializeAsAny[Parameters]
+    training: TrainingParameters | None = None
+    low_rank: LowRankConfig | None = None
+    noise: NoiseConfig | None = None
+    quantize: QuantizeConfig | None = None
+    tuned_per_dataset: bool = False
+
+    @property
+    def bound_to_classes(self) -> bool:
+        """Whether what is trained fits no classes but those of training."""
+        return get_method(self.method).bound_to_classes(self.prompt)
+
+
+def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recipe:
+    """The recipe `name` with everything it extends filled in, checked.
+
+    `recipes` are those of a situation (`recipes_in`), where any has cases.
+
+    Raises:
+        ConfigError: an unknown recipe, method or key, a wrong value, a circle of `extends`, cases
+            that nobody has chosen among, or a parametrization of a method that trains nothing to
+            put it on.
+    """
+    values = _merged(name, recipes, ())
+    where = f"recipes.{name}"
+    if "method" not in values:
+        raise ConfigError(f"{where}: give method, or extends with the name of another recipe")
+    method = get_method(str(values["method"]), f"{where}.method")
+    prompt = parse(method.parameters, values.get("prompt", {}), f"{where}.prompt")
+    recipe = parse(Recipe, {**values, "prompt": prompt}, where)
+    if recipe.low_rank and not method.learner.contexts:
+        raise ConfigError(f"{where}.low_rank: {method.name} trains no context to put it on")
+    for key in ("noise", "quantize"):
+        if getattr(recipe, key) and (not recipe.training or method.learner.fitted):
+            raise ConfigError(f"{where}.{key}: {method.name} trains no prompt to put it on")
+    return recipe
+
+
+def _merged(name: str, recipes: Mapping[str, Mapping[str, Any]], above: tuple[str, ...]) -> dict:
+    if name in above:
+        raise ConfigError(
+            f"recipes.{above[0]}: extends runs in a circle: {' → '.join([*above, name])}"
+        )
+    if name not in recipes:
+        where = f"recipes.{above[-1]}.extends" if above else "recipes"
+        raise ConfigError(unknown(where, "recipe", name, sorted(recipes)))
+    own = dict(recipes[name])
+    if own.pop("cases", None):
+        raise ConfigError(
+            f"recipes.{name}.cases: settings differ by protocol, dataset or shots; choose with "
+            "recipes_in(Situation(protocol, dataset, shots), recipes)"
+        )
+    parent = own.pop("extends", None)
+    return own if parent is None else overlay(_merged(parent, recipes, (*above, name)), own)

@@ -1,0 +1,97 @@
+"""TCP: a context that knows its class, put in between two blocks of the text tower (CVPR 2024).
+
+A network turns each class's hand-written text feature k_c into `length` tokens,
+W2 · quickgelu(W1 · k_c + b1) + b2, which replace the context at the input of block `layer`. The
+loss is KgCoOp's: cross-entropy + weight · (1 - mean over classes of cos(learned, k)). Details
+follow htyao89/Textual-based_Class-aware_prompt_tuning, trainers/tcp.py. There, a second table of
+templates says what follows the class name; here it is what follows it in the dataset's own
+template, which is the same but for Stanford Cars (", a type of car") and UCF101 ("person doing"
+before the name).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from pydantic import Field
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.context import ContextParameters, initial_context
+from vlprompt_pipeline.methods.kgcoop import distance
+from vlprompt_pipeline.methods.layout import class_layout
+from vlprompt_pipeline.methods.networks import QuickGELU, linear
+from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.zero_shot import template_features
+
+REDUCTION = 4  # of the network's hidden layer against the joint space
+
+
+class TCPParameters(ContextParameters):
+    """Context, and what replaces it.
+
+    Attributes:
+        layer: block, counted from 0, before which class tokens replace the context (published: 8).
+        weight: of the distance to the hand-written prompts (published: 8).
+        templates: the set of the hand-written prompts.
+    """
+
+    layer: int = Field(ge=1)
+    weight: float = Field(ge=0)
+    templates: str
+
+
+class TCP(PromptLearner):
+    """A context `[length, width]` and a network from a class's text feature to its tokens."""
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: TCPParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError or DataError if words, layer, templates or class names do not fit."""
+        super().__init__(clip, classes)
+        blocks = len(clip.text.blocks)
+        if parameters.layer >= blocks:
+            raise ConfigError(
+                f"prompt.layer is {parameters.layer}, but {clip.name} has {blocks} blocks, counted "
+                f"from 0: give {blocks - 1} or less"
+            )
+        self.parameters_ = parameters
+        self.context = nn.Parameter(initial_context(clip, parameters, generator).to(clip.device))
+        hidden = clip.embed_dim // REDUCTION
+        self.class_net = nn.Sequential(
+            OrderedDict(
+                linear1=linear(clip.embed_dim, hidden, generator),
+                gelu=QuickGELU(),
+                linear2=linear(hidden, parameters.length * clip.text_width, generator),
+            )
+        ).to(clip.device)
+        known = template_features(clip, classes, parameters.templates)
+        self.register_buffer("known", known, persistent=False)
+        ending = classes.template.partition("{}")[2]
+        self.layout = class_layout(clip, classes.names, parameters.length, "end", False, ending)
+
+    def class_features(self) -> Tensor:
+        """Normalised text feature of each class, `[classes, embed]`."""
+        tokens = self.class_net(self.known).unflatten(-1, self.context.shape)
+        prompts = self.layout.fill(self.context)
+        features = self.clip.text.with_class_tokens(prompts, self.parameters_.layer, tokens)
+        return F.normalize(features, dim=-1)
+
+    def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Cross-entropy, and the weighted distance to the hand-written prompts."""
+        learned = self.class_features()
+        logits = self.clip.logit_scale * image_features @ learned.T
+        return {
+            "cross_entropy": F.cross_entropy(logits, labels),
+            "knowledge": self.parameters_.weight * distance(learned, self.known),
+        }
+
+
+register(Method(name="tcp", parameters=TCPParameters, learner=TCP))

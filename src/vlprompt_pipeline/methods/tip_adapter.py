@@ -1,0 +1,138 @@
+"""Tip-Adapter: the few-shot images as a memory beside zero-shot CLIP (Zhang et al., ECCV 2022).
+
+logits = zero-shot + α · sum over the class's images k of exp(-β (1 - f · k)). `tip_adapter` trains
+nothing; `tip_adapter_f` trains the stored images. Both choose α and β on validation images at the
+end. Details follow gaopengcuhk/Tip-Adapter, main.py, except that there the epoch of Tip-Adapter-F
+with the highest accuracy on the test set is reported; here it is the last one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.zero_shot import template_features
+from vlprompt_pipeline.parsing import Parameters
+
+logger = logging.getLogger(__name__)
+
+SMALLEST = 0.1  # value of both searches
+
+
+class Strength(Parameters):
+    """A factor: its value while training, and `steps` values from 0.1 to below `to` to try."""
+
+    initial: float = Field(gt=0)
+    to: float = Field(gt=SMALLEST)
+    steps: int = Field(ge=1)
+
+    def values(self) -> list[float]:
+        """The values to try, ascending."""
+        return [SMALLEST + i * (self.to - SMALLEST) / self.steps for i in range(self.steps)]
+
+
+class TipAdapterParameters(Parameters):
+    """`alpha` weighs the memory, `beta` is its sharpness; `templates` are zero-shot CLIP's."""
+
+    alpha: Strength
+    beta: Strength
+    templates: str
+
+
+class TipAdapter(PromptLearner):
+    """Images `keys` of `[classes, shots, embed]`, and `strengths` (α, β)."""
+
+    contexts = ()
+    fitted = True
+    trains_keys = False
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: TipAdapterParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError for an unknown template set, DataError for a name too long."""
+        super().__init__(clip, classes)
+        self.parameters_ = parameters
+        texts = template_features(clip, classes, parameters.templates)
+        self.register_buffer("texts", texts, persistent=False)
+        self._put(texts.new_zeros(len(texts), 0, clip.embed_dim))
+        strengths = texts.new_tensor([parameters.alpha.initial, parameters.beta.initial])
+        self.strengths = nn.Parameter(strengths, requires_grad=False)
+
+    def class_features(self) -> Tensor:
+        """Those of the templates, `[classes, embed]`."""
+        return self.texts
+
+    def logits(self, image_features: Tensor) -> Tensor:
+        """`[images, classes]`: zero-shot CLIP's and the memory's."""
+        alpha, beta = self.strengths
+        return super().logits(image_features) + alpha * self._recall(image_features, beta)
+
+    def fit(self, few_shot: FewShotFeatures) -> list[dict]:
+        """Remember the images by class.
+
+        Raises:
+            DataError: classes have different numbers of images.
+        """
+        counts = few_shot.labels.bincount(minlength=len(self.texts))
+        if len(counts.unique()) > 1:
+            raise DataError("Tip-Adapter needs as many images of each class: draw the set again")
+        by_class = few_shot.images[few_shot.labels.argsort(stable=True)]
+        self._put(by_class.unflatten(0, (len(self.texts), -1)))
+        return []
+
+    @torch.no_grad()
+    def settle(self, few_shot: FewShotFeatures) -> None:
+        """The first (β, α), both ascending, with the most right answers on validation images."""
+        images, labels = few_shot.validation, few_shot.validation_labels
+        if not len(labels):
+            logger.warning("no validation images: α and β of Tip-Adapter stay as they are")
+            return
+        zero_shot, most = super().logits(images), -1
+        for beta in self.parameters_.beta.values():
+            recalled = self._recall(images, beta)
+            for alpha in self.parameters_.alpha.values():
+                right = int(((zero_shot + alpha * recalled).argmax(-1) == labels).sum())
+                if right > most:
+                    most, best = right, (alpha, beta)
+        self.strengths.copy_(self.strengths.new_tensor(best))
+
+    def make_room(self, stored: Mapping[str, Tensor]) -> None:
+        """As many images as were stored."""
+        if "keys" in stored:
+            self._put(torch.zeros_like(stored["keys"], device=self.clip.device))
+
+    def _put(self, keys: Tensor) -> None:
+        self.keys = nn.Parameter(keys.clone(), requires_grad=self.trains_keys)
+
+    def _recall(self, image_features: Tensor, beta: Tensor | float) -> Tensor:
+        affinity = torch.einsum("ie,cke->ick", image_features, self.keys)
+        return torch.exp(beta * (affinity - 1)).sum(-1)
+
+
+class TipAdapterF(TipAdapter):
+    """The same with trained images."""
+
+    trains_keys = True
+
+
+for _name, _learner in (("tip_adapter", TipAdapter), ("tip_adapter_f", TipAdapterF)):
+    register(
+        Method(
+            name=_name,
+            parameters=TipAdapterParameters,
+            learner=_learner,
+            bound_to_classes=lambda parameters: True,
+        )
+    )

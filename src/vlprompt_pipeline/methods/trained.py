@@ -1,0 +1,106 @@
+"""A trained prompt: the learner's whole state, and what it was trained on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.build import build_learner
+from vlprompt_pipeline.methods.recipe import Recipe, resolve_recipe
+
+_FORMAT = "vlprompt_pipeline.trained_prompt.1"
+
+
+@dataclass(frozen=True)
+class TrainedPrompt:
+    """State of a learner after training.
+
+    Attributes:
+        recipe: the resolved recipe as plain values; `Recipe` builds from it again.
+        state: `state_dict` of the learner: full-precision weights and codebooks.
+        classes: names and template it was trained with.
+        weights_sha256: the CLIP it belongs to.
+        provenance: dataset, shots, seed and hashes, as plain values.
+    """
+
+    recipe: dict[str, Any]
+    state: dict[str, Tensor]
+    classes: ClassTexts
+    weights_sha256: str
+    provenance: dict[str, Any]
+
+    def resolved_recipe(self) -> Recipe:
+        """The recipe, checked again."""
+        return resolve_recipe("stored", {"stored": self.recipe})
+
+    def learner(self, clip: FrozenClip) -> PromptLearner:
+        """The learner as it stood at the end of training.
+
+        Raises:
+            PromptFileError: it was trained on another CLIP.
+        """
+        require_same_clip(self.weights_sha256, clip)
+        learner = build_learner(self.resolved_recipe(), clip, self.classes, seed=0)
+        learner.make_room(self.state)
+        learner.load_state_dict(self.state)
+        return learner
+
+    def save(self, path: Path) -> None:
+        """Write as safetensors, everything but tensors as JSON in its header."""
+        header = {
+            "format": _FORMAT,
+            "recipe": self.recipe,
+            "class_names": self.classes.names,
+            "template": self.classes.template,
+            "weights_sha256": self.weights_sha256,
+            "provenance": self.provenance,
+        }
+        metadata = {"prompt": json.dumps(header)}  # one key: several are written in any order
+        with atomic_write(path) as temporary:
+            save_file({n: t.contiguous() for n, t in self.state.items()}, temporary, metadata)
+
+    @classmethod
+    def load(cls, path: Path) -> TrainedPrompt:
+        """Read what `save` wrote.
+
+        Raises:
+            PromptFileError: absent, truncated or something else.
+        """
+        try:
+            with safe_open(path, "pt") as stored:
+                metadata = stored.metadata() or {}
+                state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        except FileNotFoundError:
+            raise PromptFileError(f"no prompt at {path}: run prompt_training first") from None
+        except SafetensorError as error:
+            raise PromptFileError(
+                f"{path} is truncated or no prompt ({error}): train again"
+            ) from None
+        header = json.loads(metadata.get("prompt", "{}"))
+        if header.get("format") != _FORMAT:
+            raise PromptFileError(f"{path} is not a prompt of this project: train again")
+        classes = ClassTexts(tuple(header["class_names"]), header["template"])
+        return cls(header["recipe"], state, classes, header["weights_sha256"], header["provenance"])
+
+
+def require_same_clip(weights_sha256: str, clip: FrozenClip) -> None:
+    """Refuse what was made with another CLIP.
+
+    Raises:
+        PromptFileError: naming both.
+    """
+    if weights_sha256 != clip.weights_sha256:
+        raise PromptFileError(
+            f"made with the CLIP weights {weights_sha256[:16]}…, but {clip.name} has "
+            f"{clip.weights_sha256[:16]}…: load the CLIP it was trained on, or train again"
+        )

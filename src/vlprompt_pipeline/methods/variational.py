@@ -1,0 +1,189 @@
+"""Variational prompts: a distribution over contexts (Derakhshani et al., ICCV 2023).
+
+A residual r ~ N(mean, exp(log_variance)), the same for every context vector, is added to a trained
+context. Loss = -mean_b [logsumexp_l log p_l(y_b) - log L] + kl_weight · KL(N || standard normal),
+the KL averaged over dimensions and not summed: it is the log of the mean probability over L
+samples, as in saic-fi/Bayesian-Prompt-Learning, trainers/vpt.py, not the mean log-likelihood of the
+paper's bound. `variational` learns one distribution, `variational_conditional` one for each image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner, SampledPredictions
+from vlprompt_pipeline.methods.conditional import group_features, own_similarities
+from vlprompt_pipeline.methods.context import ContextParameters, initial_context
+from vlprompt_pipeline.methods.layout import class_layout
+from vlprompt_pipeline.methods.networks import linear
+from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.parametrizations.draws import Draws
+
+
+class VariationalParameters(ContextParameters):
+    """Context and distribution.
+
+    Attributes:
+        samples: contexts drawn in each step and for each prediction.
+        kl_weight: published: 0.001.
+        prediction: `sampled` as published (the draws are fixed, so it is the same every time), or
+            the `mean` context alone.
+    """
+
+    samples: int = Field(ge=1)
+    kl_weight: float = Field(ge=0)
+    prediction: Literal["sampled", "mean"]
+
+
+class UnconditionalParameters(VariationalParameters):
+    """`initial_log_variance` of every dimension, or none for the official uniform in [0, 1).
+
+    The official spread is 50 times that of token embeddings; -8 is near theirs.
+    """
+
+    initial_log_variance: float | None
+
+
+class _Variational(PromptLearner):
+    """What both forms share; `distribution` is where they differ."""
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: VariationalParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError or DataError if initial words or class names do not fit."""
+        super().__init__(clip, classes)
+        self.parameters_ = parameters
+        self.context = nn.Parameter(initial_context(clip, parameters, generator).to(clip.device))
+        self.layout = class_layout(clip, classes.names, parameters.length, "end", False)
+        self.draws = Draws(generator)
+
+    def distribution(self, image_features: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of the residual, each `[1 or images, width]`."""
+        raise NotImplementedError
+
+    def logits(self, image_features: Tensor) -> Tensor:
+        """`[images, classes]`: log of the mean probability over samples, or of the mean context."""
+        mean, log_variance = self.distribution(image_features)
+        if self.parameters_.prediction == "mean":
+            return self._log_probabilities(image_features, mean[None])[0]
+        sampled = self._log_probabilities(image_features, self._residuals(mean, log_variance))
+        return sampled.logsumexp(0) - math.log(len(sampled))
+
+    def sampled(self, image_features: Tensor) -> SampledPredictions:
+        """With the mean context, and with each sample."""
+        mean, log_variance = self.distribution(image_features)
+        alone = self._log_probabilities(image_features, mean[None])[0].exp()
+        residuals = self._residuals(mean, log_variance)
+        samples = self._log_probabilities(image_features, residuals).exp()
+        return SampledPredictions(self.parameters_.prediction, mean=alone, samples=samples)
+
+    def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Negative log of the mean probability of the label, and the weighted KL."""
+        mean, log_variance = self.distribution(image_features)
+        sampled = self._log_probabilities(image_features, self._residuals(mean, log_variance))
+        predicted = sampled.logsumexp(0) - math.log(len(sampled))
+        divergence = 0.5 * (log_variance.exp() + mean.square() - 1 - log_variance).mean()
+        return {
+            "likelihood": F.nll_loss(predicted, labels),
+            "divergence": self.parameters_.kl_weight * divergence,
+        }
+
+    def _residuals(self, mean: Tensor, log_variance: Tensor) -> Tensor:
+        """Samples `[samples, 1 or images, width]`."""
+        noise = self.draws.normal((self.parameters_.samples, *mean.shape), mean)
+        return mean + noise * (0.5 * log_variance).exp()
+
+    def _log_probabilities(self, image_features: Tensor, residuals: Tensor) -> Tensor:
+        """`[samples, images, classes]` for residuals `[samples, 1 or images, width]`."""
+        samples, each, _ = residuals.shape
+        contexts = (self.context + residuals[:, :, None]).flatten(0, 1)
+        if each == 1:
+            texts = group_features(self.clip, self.layout, contexts)
+            cosines = torch.einsum("ie,sce->sic", image_features, texts)
+        else:
+            repeated = image_features.repeat(samples, 1)
+            own = own_similarities(self.clip, self.layout, contexts, repeated)
+            cosines = own.unflatten(0, (samples, each))
+        return F.log_softmax(self.clip.logit_scale * cosines, dim=-1)
+
+
+class Variational(_Variational):
+    """One distribution for all images: `mean` and `log_variance` of `[1, width]`."""
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: UnconditionalParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError or DataError if initial words or class names do not fit."""
+        super().__init__(clip, classes, parameters, generator)
+        shape, given = (1, clip.text_width), parameters.initial_log_variance
+        start = (
+            torch.rand(shape, generator=generator) if given is None else torch.full(shape, given)
+        )
+        self.mean = nn.Parameter(torch.zeros(shape, device=clip.device))
+        self.log_variance = nn.Parameter(start.to(clip.device))
+
+    def distribution(self, image_features: Tensor) -> tuple[Tensor, Tensor]:
+        """The same for all images."""
+        return self.mean, self.log_variance
+
+
+class ConditionalVariational(_Variational):
+    """Two networks from image feature to mean and log-variance.
+
+    The official code takes one image a batch; each image of ours has draws of its own.
+    """
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: VariationalParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError or DataError if initial words or class names do not fit."""
+        super().__init__(clip, classes, parameters, generator)
+        self.mean_net = _network(clip, generator)
+        self.log_variance_net = _network(clip, generator)
+
+    def distribution(self, image_features: Tensor) -> tuple[Tensor, Tensor]:
+        """One for each image."""
+        return self.mean_net(image_features), self.log_variance_net(image_features)
+
+
+def _network(clip: FrozenClip, generator: Generator) -> nn.Sequential:
+    hidden = clip.text_width // 2
+    return nn.Sequential(
+        OrderedDict(
+            linear1=linear(clip.embed_dim, hidden, generator),
+            elu1=nn.ELU(),
+            linear2=linear(hidden, hidden, generator),
+            elu2=nn.ELU(),
+            linear3=linear(hidden, clip.text_width, generator),
+        )
+    ).to(clip.device)
+
+
+register(Method(name="variational", parameters=UnconditionalParameters, learner=Variational))
+register(
+    Method(
+        name="variational_conditional",
+        parameters=VariationalParameters,
+        learner=ConditionalVariational,
+    )
+)

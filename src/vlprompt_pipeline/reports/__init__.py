@@ -1,0 +1,1 @@
+"""Terminal text, figures, tables and pages that are drawn from `results`."""

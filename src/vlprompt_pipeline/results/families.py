@@ -1,0 +1,152 @@
+"""Which results may stand in one table, and what that table is called."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from vlprompt_pipeline.results.cells import Result
+from vlprompt_pipeline.results.groups import GroupKey
+from vlprompt_pipeline.wording import readable, shots_text
+
+FEW_SHOT = "few_shot"
+
+
+class FamilyKey(NamedTuple):
+    """What must be equal in one table; `data` where a dataset is not the same in all cells.
+
+    `shots` is 0 where they stand side by side.
+    """
+
+    protocol: str
+    clip: str
+    weights_sha256: str
+    template_set: str
+    shots: int
+    source: str
+    data: tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Results that may stand in one table.
+
+    Attributes:
+        key: what they share.
+        name: unique, fits a file name.
+        title: for people.
+        results: by method as the records list them, then by dataset, shots and seed.
+    """
+
+    key: FamilyKey
+    name: str
+    title: str
+    results: tuple[Result, ...]
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names as they stand in tables: those trained on, or the source and then its targets."""
+        found = dict.fromkeys(part.dataset for result in self.results for part in result.parts)
+        return tuple(found) if self.key.source else tuple(sorted(found))
+
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """The datasets that an average is over: all, but not a source."""
+        return self.datasets[1:] if self.key.source else self.datasets
+
+    @property
+    def has_new(self) -> bool:
+        """Whether the protocol holds classes out."""
+        return any(result.key.classes[1] for result in self.results)
+
+
+def families(results: Sequence[Result]) -> tuple[Family, ...]:
+    """Results apart by protocol, weights, templates, shots, and source with its targets.
+
+    A dataset that was run with two splits or class lists has a family for each: nobody could say
+    which of the two is meant beside other datasets.
+    """
+    variants: dict[tuple[FamilyKey, str], set[tuple[object, ...]]] = defaultdict(set)
+    for result in results:
+        variants[_key(result.key), result.key.dataset].add(_data(result.key))
+    members: dict[FamilyKey, list[Result]] = defaultdict(list)
+    for result in results:
+        key = _key(result.key)
+        if len(variants[key, result.key.dataset]) > 1:
+            key = key._replace(data=_data(result.key))
+        members[key].append(result)
+    keys = sorted(members)
+    return tuple(
+        Family(key, name, title, tuple(_sorted(members[key])))
+        for key, name, title in zip(keys, _names(keys), _titles(keys), strict=True)
+    )
+
+
+def _key(key: GroupKey) -> FamilyKey:
+    return FamilyKey(
+        key.protocol,
+        key.clip,
+        key.weights_sha256,
+        key.template_set,
+        0 if key.protocol == FEW_SHOT else key.shots,
+        key.data if key.targets else "",
+        _data(key) if key.targets else (),
+    )
+
+
+def _data(key: GroupKey) -> tuple[object, ...]:
+    return key.dataset, key.split_sha256, key.random_split, key.classes, key.targets
+
+
+def _sorted(results: list[Result]) -> list[Result]:
+    """By dataset, shots and seed, methods in the order of their first appearance."""
+    order = {name: number for number, name in enumerate(dict.fromkeys(r.name for r in results))}
+    return sorted(results, key=lambda r: (order[r.name], r.key.data, r.key.shots, r.seed))
+
+
+def _names(keys: Sequence[FamilyKey]) -> list[str]:
+    plain = []
+    for key in keys:
+        parts = (key.protocol, key.source, key.clip, f"{key.shots}shots" if key.shots else "")
+        plain.append(re.sub(r"[^A-Za-z0-9_-]+", "-", "_".join(filter(None, parts))))
+    return [
+        name if plain.count(name) == 1 else f"{name}_{_fingerprint(key)}"
+        for name, key in zip(plain, keys, strict=True)
+    ]
+
+
+def _titles(keys: Sequence[FamilyKey]) -> list[str]:
+    """What people call them; those that look alike say what differs."""
+    plain = []
+    for key in keys:
+        trained = f"trained on {key.source}" if key.source else ""
+        shots = shots_text(key.shots) if key.shots else ""
+        words = (readable(key.protocol), trained, shots, f"CLIP {key.clip}")
+        plain.append(", ".join(filter(None, words)))
+    return [
+        f"{title} ({_difference(key, [k for k, t in zip(keys, plain, strict=True) if t == title])})"
+        if plain.count(title) > 1
+        else title
+        for key, title in zip(keys, plain, strict=True)
+    ]
+
+
+def _difference(key: FamilyKey, alike: Sequence[FamilyKey]) -> str:
+    words = []
+    if len({one.weights_sha256 for one in alike}) > 1:
+        words.append(f"weights {key.weights_sha256[:8]}")
+    if len({one.template_set for one in alike}) > 1:
+        words.append(f"templates {key.template_set}")
+    if len({one.data for one in alike}) > 1:
+        dataset = f"{key.data[0]} of " if key.data and not key.source else ""
+        data = hashlib.sha256(repr(key.data).encode()).hexdigest()[:8]
+        words.append(f"{dataset}data {data}" if key.data else "all other datasets")
+    return ", ".join(words)
+
+
+def _fingerprint(key: FamilyKey) -> str:
+    return hashlib.sha256(repr(key).encode()).hexdigest()[:8]

@@ -1,0 +1,43 @@
+"""What makes a figure less comparable with others than it looks, ours or the published one.
+
+`flags.csv` has one row a method (and protocol, where it is not all of them): the short name of the
+flag and where it is known from. What a flag says stands in `MEANINGS`. `TUNED` is told by records.
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+TUNED = "tuned per dataset"
+MEANINGS = {
+    "transductive": "trained on unlabelled images of the new classes too",
+    "larger teacher": "distilled from a larger CLIP",
+    "test-selected": "the best of several models on the test images",
+    "validation-selected": "settings or the last step chosen on validation images",
+    "per-dataset λ": "a loss weight for each dataset",
+    "per-dataset epochs": "a number of epochs or samples for each dataset",
+    "per-dataset aggregation": "weights of averaged epochs for each dataset",
+    "per-dataset rate": "a learning rate for each dataset",
+    TUNED: "the recipe has settings for single datasets",
+}
+"""Short names and what they say of a method's figure."""
+
+Whose = Literal["ours", "published"]
+
+
+def flags_of(whose: Whose, method: str, protocol: str) -> tuple[str, ...]:
+    """Flags of a method's figure in a protocol of ours, in the order of the file."""
+    return tuple(
+        row["flag"]
+        for row in _rows()
+        if (row["whose"], row["method"]) == (whose, method) and row["protocol"] in ("", protocol)
+    )
+
+
+@cache
+def _rows() -> tuple[dict[str, str], ...]:
+    text = files("vlprompt_pipeline.results").joinpath("flags.csv").read_text(encoding="utf-8")
+    return tuple(csv.DictReader(text.splitlines()))

@@ -1,0 +1,186 @@
+"""Reading of cell records, and which of them may be averaged.
+
+Records that differ only in the seed form a group, and only the records of one group are ever
+averaged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from vlprompt_pipeline.results.records import SCHEMA_VERSION, CellRecord, Target
+
+
+class GroupKey(NamedTuple):
+    """Everything that must be equal before two results may be averaged."""
+
+    protocol: str
+    clip: str
+    dataset: str
+    shots: int
+    template_set: str
+    weights_sha256: str
+    split_sha256: str
+    random_split: str
+    classes: tuple[tuple[str, ...], tuple[str, ...]]
+    targets: tuple[tuple[str, int, str, str], ...] = ()
+
+    @property
+    def data(self) -> str:
+        """For instance "demo_counts", or "my_photos (own random split, seed 1)"."""
+        return f"{self.dataset} ({self.random_split})" if self.random_split else self.dataset
+
+
+@dataclass(frozen=True)
+class Group:
+    """The records of one key, one a seed with all of its methods, by ascending seed."""
+
+    key: GroupKey
+    records: tuple[CellRecord, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds that any record of the group has."""
+        return tuple(record.cell.seed for record in self.records)
+
+    @property
+    def has_new(self) -> bool:
+        """Whether the protocol holds classes out."""
+        return bool(self.key.classes[1])
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The datasets that prompts are scored on beside their own."""
+        return self.records[0].cell.targets
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes of all records, each once, in order."""
+        return tuple(dict.fromkeys(note for record in self.records for note in record.notes))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A record that could not be used, by name, and why."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+def group_key(record: CellRecord) -> GroupKey:
+    """The group a record belongs to."""
+    cell = record.cell
+    return GroupKey(
+        protocol=cell.protocol,
+        clip=cell.clip,
+        dataset=cell.dataset,
+        shots=cell.shots,
+        template_set=cell.template_set,
+        weights_sha256=cell.weights_sha256,
+        split_sha256=cell.split_sha256,
+        random_split=cell.random_split,
+        classes=(record.classes.base, record.classes.new),
+        targets=tuple(
+            (target.dataset, target.classes, target.split_sha256, target.random_split)
+            for target in cell.targets
+        ),
+    )
+
+
+def read_records(
+    source: str | Path | Mapping[str, object],
+) -> tuple[list[CellRecord], list[Problem]]:
+    """Read every record of a folder (`**/*.json`) or of a mapping from name to record.
+
+    Methods of a cell may stand in one record or in several, as they were run.
+
+    A value of the mapping is the parsed JSON or a function without arguments that gives it, as a
+    partitioned dataset hands it out. A record that cannot be read, is not a cell record or repeats
+    a method of a cell already read is named among the problems; the others stand.
+    """
+    if isinstance(source, (str, Path)):
+        folder = Path(source)
+        source = {
+            str(path.relative_to(folder)): partial(_load_json, path)
+            for path in folder.rglob("*.json")
+        }
+    records: list[CellRecord] = []
+    problems: list[Problem] = []
+    first_name: dict[tuple[GroupKey, int, str], str] = {}
+    for name in sorted(source):
+        record = _read_one(source[name])
+        if isinstance(record, str):
+            problems.append(Problem(name, record))
+            continue
+        key, seed = group_key(record), record.cell.seed
+        cells = [(key, seed, result.method) for result in record.methods]
+        if repeated := next((cell for cell in cells if cell in first_name), None):
+            reason = f"repeats {repeated[-1]} in the cell of {first_name[repeated]}, left out"
+            problems.append(Problem(name, reason))
+            continue
+        first_name |= dict.fromkeys(cells, name)
+        records.append(record)
+    return records, problems
+
+
+def group_records(records: Iterable[CellRecord]) -> tuple[Group, ...]:
+    """Group the records that `read_records` gave, in the order of their keys; one record a seed."""
+    groups: dict[GroupKey, dict[int, CellRecord]] = {}
+    for record in records:
+        seeds, seed = groups.setdefault(group_key(record), {}), record.cell.seed
+        seeds[seed] = _merged(seeds[seed], record) if seed in seeds else record
+    return tuple(
+        Group(key, tuple(seeds[seed] for seed in sorted(seeds)))
+        for key, seeds in sorted(groups.items(), key=lambda item: item[0])
+    )
+
+
+def cause_of(error: Exception) -> str:
+    """The kind and first line of what a loader failed with, without what a catalog adds to it."""
+    cause = error.__cause__ or error
+    return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
+
+
+def _merged(first: CellRecord, second: CellRecord) -> CellRecord:
+    """Two records of one cell with different methods as one."""
+    return first.model_copy(
+        update={
+            "notes": tuple(dict.fromkeys(first.notes + second.notes)),
+            "methods": first.methods + second.methods,
+        }
+    )
+
+
+def _load_json(path: Path) -> object:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _read_one(value: object | Callable[[], object]) -> CellRecord | str:
+    """The record, or the reason why there is none."""
+    try:
+        payload = value() if callable(value) else value
+    except Exception as error:  # a loader may raise anything; the record is named, the rest stands
+        return f"cannot be read ({cause_of(error)})"
+    if not isinstance(payload, Mapping) or "schema_version" not in payload:
+        return "is not a cell record (no schema_version); move it out of the folder of the records"
+    version = payload["schema_version"]
+    if version != SCHEMA_VERSION:
+        return (
+            f"has schema_version {version}, this version reads {SCHEMA_VERSION}; run the cell again"
+        )
+    try:
+        return CellRecord.model_validate(payload)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "record"
+        return f"is not a valid cell record ({where}: {first['msg']}); run the cell again"

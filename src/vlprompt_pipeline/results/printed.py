@@ -1,0 +1,96 @@
+"""What was printed of the same protocol, dataset and method, and how far ours is from it."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from vlprompt_pipeline.results.families import Family
+from vlprompt_pipeline.results.published import (
+    DATASETS,
+    SHIFTED,
+    TARGETS,
+    published,
+    published_name,
+    published_protocol,
+)
+from vlprompt_pipeline.results.results import AVERAGE
+
+_METRICS = {"base": "base", "new": "new", "h": "H", "accuracy": "acc"}
+_NAN = float("nan")
+
+
+class Variation(NamedTuple):
+    """A mean and the standard deviation that was printed with it."""
+
+    mean: float
+    std: float
+
+
+class Printed(NamedTuple):
+    """A published figure beside ours, the fields named as the columns of `Comparison.scores`."""
+
+    published: float = _NAN
+    published_std: float = _NAN
+    delta: float = _NAN
+    inside: str = ""
+    published_source: str = ""
+
+
+def printed(family: Family, dataset: str, shots: int, method: str, metric: str, mean: float):
+    """The figure of the same protocol, CLIP, data and method; without any, an empty `Printed`.
+
+    An own random split has none, nor has an average over other datasets than the published one's.
+    """
+    protocol = _protocol(family, dataset, shots)
+    if protocol is None or metric not in _METRICS:
+        return Printed()
+    name = _METRICS[metric]
+    value, source = published(protocol, method, dataset).get(name, (_NAN, ""))
+    if not source:
+        return Printed()
+    stated = stated_variation(protocol, published_name(method), dataset, name)
+    return Printed(
+        value, stated.std if stated else _NAN, mean - value, inside(mean, stated), source
+    )
+
+
+def inside(mean: float, stated: Variation | None) -> str:
+    """Whether a mean is at most one printed standard deviation from the mean printed with it."""
+    if stated is None:
+        return "not stated"
+    return "yes" if abs(mean - stated.mean) <= stated.std else "no"
+
+
+def stated_variation(protocol: str, method: str, dataset: str, metric: str) -> Variation | None:
+    """What was printed for a method, all names as in `published_results.csv`.
+
+    The mean may differ from that of the published table: it is of another printing.
+    """
+    return _stated().get((protocol, method, dataset, metric))
+
+
+def _protocol(family: Family, dataset: str, shots: int) -> str | None:
+    key = family.key
+    trained_on = key.source or dataset
+    if dataset == AVERAGE and not key.source:
+        if frozenset(family.averaged) != DATASETS:
+            return None
+        trained_on = "imagenet"  # any of them: all have figures
+    elif dataset == AVERAGE and frozenset(family.averaged) not in (TARGETS, SHIFTED):
+        return None
+    return published_protocol(key.protocol, key.clip, trained_on, shots)
+
+
+@cache
+def _stated() -> dict[tuple[str, ...], Variation]:
+    text = files("vlprompt_pipeline.results").joinpath("stated_variation.csv")
+    rows = csv.DictReader(text.read_text(encoding="utf-8").splitlines())
+    return {
+        tuple(row[key] for key in ("protocol", "method", "dataset", "metric")): Variation(
+            float(row["mean"]), float(row["std"])
+        )
+        for row in rows
+    }

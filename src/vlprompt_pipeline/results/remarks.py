@@ -1,0 +1,105 @@
+"""What a reader of a comparison must know before trusting it, one sentence each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from vlprompt_pipeline.evaluation.checks import group_remarks, mixed_remarks
+from vlprompt_pipeline.results.cells import place_of
+from vlprompt_pipeline.results.config import BenchmarkReportParameters
+from vlprompt_pipeline.results.families import Family
+from vlprompt_pipeline.results.grid import Coordinates
+from vlprompt_pipeline.results.groups import Group, Problem, group_records
+from vlprompt_pipeline.results.records import CellRecord
+from vlprompt_pipeline.wording import join, readable, shots_text
+
+_NAMED = 3
+
+
+def remarks(
+    records: Sequence[CellRecord],
+    wanted: Sequence[CellRecord],
+    problems: Sequence[Problem],
+    unpredicted: Sequence[Problem],
+    predictions: Iterable[str],
+    asked: BenchmarkReportParameters,
+    found: Sequence[Family],
+    absent: Sequence[Mapping[str, object]],
+    uncompared: Sequence[str],
+) -> tuple[str, ...]:
+    """Files that were left out, what is not like the rest, and what is missing, in this order.
+
+    Args:
+        records: all that could be read.
+        wanted: those within the asked grid.
+        problems: records that could not be read.
+        unpredicted: predictions that cannot be used.
+        predictions: places of all predictions.
+        asked: the grid.
+        found: the families of `wanted`.
+        absent: rows of the missing cells.
+        uncompared: what `pairs` could not compare.
+    """
+    groups = group_records(wanted)
+    return (
+        *(f"Left out: {problem}." for problem in problems),
+        *(f"Without intervals and tests: {problem}." for problem in unpredicted),
+        *_without_record(records, problems, predictions),
+        *mixed_remarks(groups),
+        *_shared(groups),
+        *_unknown_reference(asked.against, found),
+        *uncompared,
+        *_missing(absent),
+        *_not_asked(records, wanted),
+    )
+
+
+def _without_record(
+    records: Sequence[CellRecord], problems: Sequence[Problem], predictions: Iterable[str]
+) -> list[str]:
+    known = {place_of(record.cell, one.method) for record in records for one in record.methods}
+    known |= {problem.name for problem in problems}
+    cells = {name.split("/targets/")[0] for name in predictions} - known
+    alone = sorted(name for name in cells if Coordinates.of_place(name))
+    if not alone:
+        return []
+    return [f"Left out: {_some(alone)}, predictions without a record; run their cells again."]
+
+
+def _shared(groups: Sequence[Group]) -> list[str]:
+    """What is to be said of groups, once for all groups that it holds for."""
+    where: dict[str, list[str]] = defaultdict(list)
+    for group in groups:
+        key = group.key
+        named = f"{key.data}, {shots_text(key.shots)}, {readable(key.protocol)}"
+        for remark in group_remarks(group):
+            where[remark].append(named)
+    return [f"{_some(list(dict.fromkeys(names)))}: {remark}" for remark, names in where.items()]
+
+
+def _unknown_reference(against: Sequence[str], found: Sequence[Family]) -> list[str]:
+    known = {result.name for family in found for result in family.results}
+    return [
+        f"Nothing is compared with {name}: no cell has it." for name in against if name not in known
+    ]
+
+
+def _missing(absent: Sequence[Mapping[str, object]]) -> list[str]:
+    if not absent:
+        return []
+    cells = "1 cell" if len(absent) == 1 else f"{len(absent)} cells"
+    return [f"{cells} of the asked grid {'is' if len(absent) == 1 else 'are'} missing."]
+
+
+def _not_asked(records: Sequence[CellRecord], wanted: Sequence[CellRecord]) -> list[str]:
+    total, shown = (sum(len(one.methods) for one in some) for some in (records, wanted))
+    if total == shown:
+        return []
+    return [f"{total - shown} of {total} results on disk were not asked for and are left out."]
+
+
+def _some(names: Sequence[str]) -> str:
+    """A few of the names and how many more there are."""
+    more = len(names) - _NAMED
+    return join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,88 @@
+"""What own classes are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.own_data.class_names import name_classes
+
+KEYS = ["n01", "sea_gull", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("sea_gull", "sea gull"),
+        ("A320", "A320"),
+        ("_wild__cat_", "wild cat"),
+        ("T-shirt", "T-shirt"),
+    ],
+)
+def test_names_are_those_of_the_folders_with_spaces(key, name):
+    assert name_classes([key], None) == {key: name}
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("names.json", '{"n01": "old_owl"}'),
+        ("names.yml", "n01: old_owl\n"),
+        ("names.yaml", '"n01": "old_owl"'),
+        ("names.csv", "folder,name\nn01,old_owl\n\n"),
+        ("names.CSV", "\ufefffolder,name\nn01,old_owl\n"),
+    ],
+)
+def test_a_mapping_names_some_of_them(tmp_path, file, content):
+    (tmp_path / file).write_text(content, encoding="utf-8")
+    names = name_classes(KEYS, tmp_path / file)
+    assert names == {"n01": "old owl", "sea_gull": "sea gull", "dog": "dog"}
+    assert list(names) == KEYS
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "sentence"),
+    [
+        ("n.json", '{"dgo": "dog"}', "{file} names classes that are not there (dgo); the classes "),
+        ("n.json", '{"dog": 3}', "{file} is not a mapping from class folder (or label) to class "),
+        (
+            "n.json",
+            '{"dog": " "}',
+            "{file} is not a mapping from class folder (or label) to class ",
+        ),
+        ("n.json", "[1]", "{file} is not a mapping from class folder (or label) to class name: "),
+        ("n.json", "{", "{file} is not a mapping from class folder (or label) to class name ("),
+        ("n.yml", "a: [", "{file} is not a mapping from class folder (or label) to class name ("),
+        (
+            "n.csv",
+            "folder,name\na,b,c\n",
+            "{file} is not a mapping from class folder (or label) to",
+        ),
+        (
+            "n.txt",
+            "dog: cat",
+            "{file} is not a mapping from class folder (or label) to class name (",
+        ),
+    ],
+)
+def test_mappings_that_are_refused(tmp_path, file, content, sentence):
+    (tmp_path / file).write_text(content)
+    with pytest.raises(DataError) as caught:
+        name_classes(KEYS, tmp_path / file)
+    assert str(caught.value).startswith(sentence.format(file=tmp_path / file))
+
+
+def test_a_mapping_that_is_not_there():
+    with pytest.raises(DataError) as caught:
+        name_classes(KEYS, Path("/nowhere/names.json"))
+    assert str(caught.value) == (
+        "cannot read own_data.class_names /nowhere/names.json (No such file or directory); name a "
+        "mapping from class folder (or label) to class name in JSON, YAML or CSV"
+    )
+
+
+def test_a_folder_whose_name_is_no_name():
+    with pytest.raises(DataError, match="the class '__' has no name; rename it or use a mapping"):
+        name_classes(["__"], None)

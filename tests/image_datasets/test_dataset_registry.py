@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, build_index, get_image_dataset
+from vlprompt_pipeline.image_datasets.rendered import RENDERED
+
+
+def test_every_name_leads_to_its_benchmark():
+    assert {"caltech101", *RENDERED} <= set(IMAGE_DATASETS)
+    for name in IMAGE_DATASETS:
+        assert get_image_dataset(name).name == name
+
+
+@pytest.mark.parametrize("benchmark", IMAGE_DATASETS.values(), ids=IMAGE_DATASETS)
+def test_entries_are_complete(benchmark):
+    assert benchmark.template.count("{}") == 1
+    assert benchmark.classes > 1
+    for text in (benchmark.title, benchmark.licence, benchmark.citation, benchmark.source):
+        assert text.strip()
+    assert benchmark.shift_of is None or benchmark.shift_of in IMAGE_DATASETS
+
+
+@pytest.mark.parametrize("wrong", ["Caltech101", "caltech-101", "caltech_101"])
+def test_unknown_name_suggests_a_close_one(wrong):
+    with pytest.raises(
+        ConfigError, match=f"dataset '{wrong}' is unknown; did you mean 'caltech101"
+    ):
+        get_image_dataset(wrong)
+
+
+def test_unknown_name_lists_the_known(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        build_index("qqq", tmp_path)
+    assert "'qqq' is unknown; known are" in str(caught.value)
+    assert all(name in str(caught.value) for name in IMAGE_DATASETS)
+
+
+def test_import_is_light():
+    """Listing datasets must not wait for a deep learning library."""
+    code = "import sys, vlprompt_pipeline.image_datasets; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,113 @@
+"""A random split of a published dataset: by name only, with the official classes, and marked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import PurePosixPath
+
+import pytest
+
+from image_datasets.miniatures import DATA, annotation_file, write_miniature
+from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.image_datasets import (
+    IMAGE_DATASETS,
+    RandomSplit,
+    build_index,
+    get_image_dataset,
+    read_split,
+)
+from vlprompt_pipeline.image_datasets.miniatures import FORMS
+from vlprompt_pipeline.image_datasets.random_datasets import LABELLINGS
+from vlprompt_pipeline.image_datasets.schema import class_names_of
+
+
+@pytest.mark.parametrize("name", LABELLINGS)
+def test_without_the_split_file_it_has_the_official_classes_in_their_order(name, tmp_path):
+    benchmark = write_miniature(tmp_path, name)
+    official = build_index(benchmark, tmp_path)
+    annotation_file(benchmark, tmp_path).unlink()
+    found = build_index(benchmark, tmp_path, RandomSplit(seed=3))
+    assert found.random_split == "own random split, seed 3"
+    assert found.template == official.template
+    assert sorted(found.class_names) == sorted(official.class_names)
+    assert found.split_sha256 != official.split_sha256
+    columns = ["path", "class_name"]
+    rows = [set(i.table[columns].itertuples(index=False, name=None)) for i in (found, official)]
+    assert rows[0] == rows[1]
+
+
+def test_each_class_is_split_in_the_shares(tmp_path):
+    benchmark = write_miniature(tmp_path, "dtd")
+    found = build_index(benchmark, tmp_path, RandomSplit(train=0.5, val=0.0, test=0.5))
+    sizes = Counter(zip(found.table["label"], found.table["part"], strict=True))
+    assert {part for _, part in sizes} == {"train", "test"}
+    assert all(abs(sizes[label, "train"] - sizes[label, "test"]) <= 1 for label in (0, 1))
+
+
+def test_caltech_has_its_own_names_and_leaves_two_folders_out(tmp_path):
+    benchmark = write_miniature(tmp_path)
+    images = benchmark.image_folder(tmp_path)
+    for ignored in ("BACKGROUND_Google", "Faces_easy"):
+        (images / ignored).mkdir()
+    names = build_index(benchmark, tmp_path, RandomSplit()).class_names
+    assert set(names) == {"face", "leopard", "airplane", "car side"}
+
+
+@pytest.mark.parametrize("name", sorted(set(IMAGE_DATASETS) - set(LABELLINGS)))
+def test_datasets_whose_labels_are_in_annotations_cannot_be(name, tmp_path):
+    with pytest.raises(ConfigError, match=f"^split is 'random', but the paths of {name} do not"):
+        build_index(name, tmp_path, RandomSplit())
+
+
+def test_all_others_are_published():
+    assert set(LABELLINGS) <= set(FORMS)
+
+
+def test_images_that_are_not_there(tmp_path):
+    with pytest.raises(
+        DataError, match=r"dataset dtd is not at .*/dtd/images; get its images from"
+    ):
+        build_index("dtd", tmp_path, RandomSplit())
+
+
+def test_classes_that_are_absent(tmp_path):
+    write_miniature(tmp_path, "dtd")
+    with pytest.raises(
+        DataError, match="has images of 4 classes, dtd has 47; unpack the archive whole, fr"
+    ):
+        build_index("dtd", tmp_path, RandomSplit())
+
+
+def test_real_photos(shared):
+    """All of Caltech-101, whose split file is there and is not looked at."""
+    if not (shared / "data/caltech-101").is_dir():
+        pytest.skip("the photos of Caltech-101 are not there")
+    found = build_index(get_image_dataset("caltech101"), shared / "data", RandomSplit())
+    official = build_index("caltech101", shared / "data")
+    assert found.class_names == official.class_names
+    assert len(found.table) == len(official.table) == 8242
+    assert set(found.table["path"]) == set(official.table["path"])
+
+
+@pytest.mark.parametrize("name", sorted(set(LABELLINGS) - {"food101", "sun397"}))
+def test_classes_have_the_names_and_the_order_of_the_official_split(shared, name):
+    """Of every image that the split file lists; the files of the other two are not at hand."""
+    benchmark, labelling = get_image_dataset(name), LABELLINGS[name]
+    table = read_split(shared / "reference/splits" / benchmark.split.name).table
+    found = {
+        (key, labelling.renamed.get(key) or labelling.name(key), label)
+        for path, label in zip(table["path"], table["label"], strict=True)
+        for key in [labelling.key(PurePosixPath(path))]
+    }
+    assert len(found) == benchmark.classes
+    ordered = sorted(found, key=lambda each: labelling.order(each[0]))
+    assert [label for *_, label in ordered] == list(range(benchmark.classes))
+    assert [names for _, names, _ in ordered] == list(class_names_of(table))
+
+
+def test_scenes_have_the_names_and_the_order_of_the_official_list():
+    official = (DATA / "class_names/sun397.txt").read_text().splitlines()
+    labelling = LABELLINGS["sun397"]
+    paths = [f"{name[0]}/{'/'.join(reversed(name.split()))}/sun_a.jpg" for name in official]
+    keys = sorted((labelling.key(PurePosixPath(path)) for path in paths), key=labelling.order)
+    assert [labelling.name(key) for key in keys] == [name.replace("_", " ") for name in official]

@@ -1,0 +1,129 @@
+"""Combinations by conf alone: what goes together trains and ships, what contradicts is refused."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import yaml
+from torch import Tensor
+from torch.nn import functional as F
+
+from conftest import ROOT
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.export import load_learner, pack, pack_learner
+from vlprompt_pipeline.methods import ClassTexts, PromptLearner, build_learner, resolve_recipe
+from vlprompt_pipeline.parametrizations import quantized_tensors
+from vlprompt_pipeline.parametrizations.low_rank import low_rank_tensors
+from vlprompt_pipeline.training import CachedViews, train
+
+RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
+CLASSES = ClassTexts(("cat", "dog", "fire truck"), "a photo of a {}.")
+RANK_ONE = {"low_rank": {"rank": 1, "dropout": 0.3, "dropped": "A"}}
+ONE_BIT = {"quantize": {"bits": 1}}
+KNOWLEDGE = {"method": "kgcoop", "prompt": {"weight": 8.0, "templates": "benchmark"}}
+ONE_BLOCK = {"prompt": {"layer": 1}}
+
+TOGETHER = {
+    "quantized_coop": {"extends": "coop", **ONE_BIT},
+    "quantized_cocoop": {"extends": "cocoop", **ONE_BIT},
+    "quantized_rlp": {"extends": "rlp", **ONE_BIT},
+    "quantized_variational": {"extends": "variational", **ONE_BIT},
+    "quantized_variational_by_image": {"extends": "variational_conditional", **ONE_BIT},
+    "quantized_tcp": {"extends": "tcp", **ONE_BIT, **ONE_BLOCK},
+    "quantized_clip_adapter": {"extends": "clip_adapter", "quantize": {"bits": 2}},
+    "low_rank_cocoop": {"extends": "cocoop", **RANK_ONE},
+    "low_rank_tcp": {"extends": "tcp", **RANK_ONE, **ONE_BLOCK},
+    "low_rank_variational": {"extends": "variational", **RANK_ONE},
+    "low_rank_quantized_cocoop": {"extends": "cocoop", **RANK_ONE, **ONE_BIT},
+    "kgcoop_of_rlp": {"extends": "rlp", **KNOWLEDGE},
+    "kgcoop_of_qcoop": {"extends": "qcoop", **KNOWLEDGE},
+    "prograd_of_qrlp": {"extends": "prograd", **RANK_ONE, **ONE_BIT},
+}
+FEW = {"epochs": 3, "batch_size": 6, "lr": 0.02, "warmup_epochs": 0}
+
+
+def resolved(name: str):
+    own = TOGETHER[name]
+    return resolve_recipe(name, {**RECIPES, name: {**own, "training": FEW}})
+
+
+def data(clip) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    features = F.normalize(torch.randn(12, 1, clip.embed_dim, generator=generator), dim=-1)
+    return features, torch.arange(12) % 3
+
+
+def trained(name: str, clip) -> tuple[PromptLearner, list[dict]]:
+    recipe, (features, labels) = resolved(name), data(clip)
+    learner = build_learner(recipe, clip, CLASSES, seed=1)
+    return learner, train(learner, CachedViews(features, labels, 6, seed=1), recipe.training)
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_a_combination_trains_what_it_names_and_ships(name, tiny_clip):
+    recipe = resolved(name)
+    learner, rows = trained(name, tiny_clip)
+    assert all(torch.isfinite(torch.tensor(row["loss"])) for row in rows)
+    quantized = {found for found, _, _ in quantized_tensors(learner)}
+    low_rank = {found for found, _ in low_rank_tensors(learner)}
+    assert low_rank == ({"context"} if recipe.low_rank else set())
+    assert bool(quantized) == bool(recipe.quantize)
+    if recipe.low_rank and recipe.quantize:
+        assert {"context.a", "context.b"} <= quantized
+    features, _ = data(tiny_clip)
+    packed = pack(pack_learner(learner, recipe))
+    shipped = load_learner(packed, recipe, tiny_clip, CLASSES)
+    with torch.no_grad():
+        ours, theirs = (each.logits(features[:, 0]) for each in (shipped, learner))
+    assert torch.allclose(ours, theirs, atol=0.01 * tiny_clip.logit_scale)
+    if recipe.quantize:
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["kgcoop_of_rlp", "kgcoop_of_qcoop"])
+def test_the_loss_of_kgcoop_stays_in_a_combination(name, tiny_clip):
+    _, rows = trained(name, tiny_clip)
+    assert {"cross_entropy", "knowledge", "loss"} <= set(rows[0])
+    for row in rows:
+        assert row["loss"] == pytest.approx(row["cross_entropy"] + row["knowledge"], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [
+        (
+            {"extends": "zero_shot", **ONE_BIT},
+            "recipes.mine.quantize: zero_shot trains no prompt to put it on",
+        ),
+        (
+            {"extends": "zero_shot", **RANK_ONE},
+            "recipes.mine.low_rank: zero_shot trains no context to put it on",
+        ),
+        (
+            {"extends": "tip_adapter_f", **ONE_BIT},
+            "recipes.mine.quantize: tip_adapter_f trains no prompt to put it on",
+        ),
+        (
+            {"extends": "linear_probe", **ONE_BIT},
+            "recipes.mine.quantize: linear_probe trains no prompt to put it on",
+        ),
+        (
+            {"extends": "clip_adapter", **RANK_ONE},
+            "recipes.mine.low_rank: clip_adapter trains no context to put it on",
+        ),
+        (
+            {"extends": "deep_vision", **RANK_ONE},
+            "recipes.mine.low_rank: deep_vision trains no context to put it on",
+        ),
+        (
+            {"extends": "rlp", "prompt": {"weight": 8.0}},
+            "recipes.mine.prompt: unknown key 'weight'; allowed: class_position, class_specific, "
+            "init, length",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value)[:30],
+)
+def test_a_contradiction_is_refused_in_a_sentence(recipe, sentence):
+    with pytest.raises(ConfigError) as refused:
+        resolve_recipe("mine", {**RECIPES, "mine": recipe})
+    assert str(refused.value) == sentence

@@ -1,0 +1,304 @@
+"""The recipes of conf/vit_b16 against the numbers that are published, protocol by protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import product
+from typing import Any
+
+import pytest
+from kedro.config import OmegaConfigLoader
+
+from conftest import ROOT
+from vlprompt_pipeline.methods import Recipe, Situation, recipes_in, resolve_recipe
+from vlprompt_pipeline.results.published import DATASETS
+from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
+
+RECIPES = OmegaConfigLoader(str(ROOT / "conf"), env="vit_b16", **CONFIG_LOADER_ARGS)["parameters"][
+    "recipes"
+]
+ELEVEN = tuple(sorted(DATASETS))
+SHOTS = (1, 2, 4, 8, 16)
+TRANSFER = ("cross_dataset", "domain_generalisation")
+PROTOCOLS = ("base_to_new", "few_shot", *TRANSFER)
+WORDS = "a photo of a"
+BOTH = ("variational", "variational_conditional")
+
+
+@cache
+def recipes(*situation: str | int) -> dict[str, dict[str, Any]]:
+    return recipes_in(Situation(*situation), RECIPES)
+
+
+def published(name: str, *situation: str | int) -> Recipe:
+    return resolve_recipe(name, recipes(*situation))
+
+
+def at(recipe: Recipe, path: str) -> Any:
+    """A setting of the recipe, such as `prompt.length`."""
+    value: Any = recipe.model_dump()
+    for key in path.split("."):
+        value = value[key]
+    return value
+
+
+Row = tuple[str, str, str, int, dict[str, Any]]
+"""(method, protocol, dataset, shots, settings)."""
+
+
+def say(methods, protocols, datasets, shots, **settings) -> list[Row]:
+    """The same settings, with `__` for a dot, for every combination."""
+    found = {key.replace("__", "."): value for key, value in settings.items()}
+    return [(*situation, found) for situation in product(methods, protocols, datasets, shots)]
+
+
+def without(*names: str) -> tuple[str, ...]:
+    return tuple(name for name in ELEVEN if name not in names)
+
+
+def averaged(mean: float, std: float) -> dict[str, dict[str, float]]:
+    return {"prompt__aggregation": {"mean": mean, "std": std}}
+
+
+def everywhere() -> list[tuple[str, str, int]]:
+    return list(product(PROTOCOLS, ELEVEN, SHOTS))
+
+
+def dassl() -> Iterator[list[Row]]:
+    """The optimizer of every method of the CoOp family and of MaPLe's."""
+    sgd = {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 5e-4}
+    sgd |= {"warmup_epochs": 1, "warmup_lr": 1e-5}
+    names = ("coop", "kgcoop", "prograd", "cocoop", *BOTH, "maple", "ivlp", "promptsrc")
+    settings = {f"training__{key}": value for key, value in sgd.items()}
+    yield say(names, PROTOCOLS, ELEVEN, SHOTS, **settings)
+
+
+def coop() -> Iterator[list[Row]]:
+    """4 words and 200 epochs, on ImageNet 50, in the protocols of the CoCoOp paper.
+
+    In its own paper M = 16 at random, for 50, 100, 100, 200, 200 epochs, on ImageNet always 50.
+    """
+    coop = {"prompt__class_specific": False, "prompt__class_position": "end"}
+    coop |= {"training__lr": 0.002, "training__batch_size": 32}
+    words = coop | {"prompt__length": 4, "prompt__init": WORDS}
+    drawn = coop | {"prompt__length": 16, "prompt__init": None}
+    names, imagenet, others = ("coop", "qcoop"), ("imagenet",), without("imagenet")
+    yield say(names, ["base_to_new"], others, [16], training__epochs=200, **words)
+    yield say(names, ["base_to_new"], imagenet, [16], training__epochs=50, **words)
+    yield say(names, TRANSFER, imagenet, [16], training__epochs=50, **words)
+    for shots, epochs in zip(SHOTS, (50, 100, 100, 200, 200), strict=True):
+        yield say(names, ["few_shot"], others, [shots], training__epochs=epochs, **drawn)
+        yield say(names, ["few_shot"], imagenet, [shots], training__epochs=50, **drawn)
+
+
+def quantized_or_low_rank() -> Iterator[list[Row]]:
+    """What follows from the published sizes."""
+    yield say(["qcoop"], PROTOCOLS, ELEVEN, SHOTS, quantize__bits=1)
+    yield say(["qmaple"], PROTOCOLS, ELEVEN, SHOTS, quantize__bits=4)
+    low = {"low_rank__rank": 1, "prompt__length": 4, "prompt__init": WORDS}
+    yield say(["rlp", "qrlp"], PROTOCOLS, ELEVEN, SHOTS, **low)
+
+
+def kgcoop() -> Iterator[list[Row]]:
+    """100 epochs of 128 images, weight 8."""
+    settings = {"prompt__weight": 8.0, "prompt__length": 4, "prompt__init": WORDS}
+    settings |= {"training__epochs": 100, "training__batch_size": 128, "training__lr": 0.002}
+    yield say(["kgcoop"], PROTOCOLS, ELEVEN, SHOTS, **settings)
+
+
+def prograd() -> Iterator[list[Row]]:
+    """M = 16; strength 0.8 with 8 and 16 shots on three datasets."""
+    weaker = ("oxford_flowers", "dtd", "eurosat")
+    few = ["few_shot"]
+    for shots, epochs in zip(SHOTS, (50, 100, 100, 200, 200), strict=True):
+        length = {"training__epochs": epochs, "training__batch_size": 32, "training__lr": 0.002}
+        yield say(["prograd"], few, ELEVEN, [shots], prompt__length=16, **length)
+        strength = 0.8 if shots in (8, 16) else 1.0
+        yield say(["prograd"], few, weaker, [shots], prompt__strength=strength)
+    yield say(["prograd"], few, without(*weaker), SHOTS, prompt__strength=1.0)
+
+
+def cocoop() -> Iterator[list[Row]]:
+    """10 epochs of single images in both of its protocols."""
+    settings = {"prompt__length": 4, "prompt__init": WORDS, "training__epochs": 10}
+    settings |= {"training__batch_size": 1, "training__lr": 0.002}
+    yield say(["cocoop"], ["base_to_new"], ELEVEN, [16], **settings)
+    yield say(["cocoop"], TRANSFER, ["imagenet"], [16], **settings)
+
+
+def variational() -> Iterator[list[Row]]:
+    """Samples and epochs by dataset."""
+    by_dataset = {
+        "caltech101": (20, 20),
+        "oxford_pets": (40, 20),
+        "stanford_cars": (20, 40),
+        "oxford_flowers": (10, 40),
+        "food101": (20, 20),
+        "fgvc_aircraft": (10, 10),
+        "sun397": (20, 10),
+        "dtd": (40, 10),
+        "eurosat": (20, 60),
+        "ucf101": (5, 20),
+        "imagenet": (10, 10),
+    }
+    step = {"training__batch_size": 1, "training__lr": 0.002, "prompt__kl_weight": 0.001}
+    for dataset, (samples, epochs) in by_dataset.items():
+        numbers = {"prompt__samples": samples, "training__epochs": epochs, **step}
+        yield say(BOTH, ["base_to_new"], [dataset], [16], **numbers)
+    ten = {"prompt__samples": 10, "training__epochs": 10}
+    yield say(BOTH, TRANSFER, ["imagenet"], [16], **ten, **step)
+    yield say(["variational"], PROTOCOLS, ELEVEN, SHOTS, prompt__initial_log_variance=None)
+
+
+def maple() -> Iterator[list[Row]]:
+    """Shallow and short where it is trained on ImageNet for other datasets."""
+    settings = {"prompt__length": 2, "training__batch_size": 4}
+    deep = {"prompt__depth": 9, "training__epochs": 5, "training__lr": 0.0035}
+    shallow = {"prompt__depth": 3, "training__epochs": 2, "training__lr": 0.0026}
+    yield say(["maple", "qmaple"], ["base_to_new"], ELEVEN, [16], **settings, **deep)
+    yield say(["maple", "qmaple"], TRANSFER, ["imagenet"], [16], **settings, **shallow)
+
+
+def siblings_of_maple() -> Iterator[list[Row]]:
+    """Five epochs each, and whole towers."""
+    five = {"training__epochs": 5, "training__batch_size": 4}
+    ivlp = {"prompt__length": 2, "prompt__image_length": 2, "training__lr": 0.0035, **five}
+    ivlp |= {"prompt__depth": 12, "prompt__image_depth": 12}
+    language = {"prompt__length": 4, "prompt__depth": 12, "training__lr": 0.0025, **five}
+    vision = {"prompt__length": 8, "prompt__depth": 12, "training__lr": 0.0025, **five}
+    yield say(["ivlp"], ["base_to_new"], ELEVEN, [16], **ivlp)
+    yield say(["deep_language"], ["base_to_new"], ELEVEN, [16], **language)
+    yield say(["deep_vision"], ["base_to_new"], ELEVEN, [16], **vision)
+
+
+def promptsrc() -> Iterator[list[Row]]:
+    """The epochs whose prompts are averaged differ by protocol, and in few-shot by dataset."""
+    source = {"prompt__length": 4, "prompt__image_length": 4, "prompt__templates": "imagenet_60"}
+    source |= {"prompt__text_weight": 25, "prompt__image_weight": 10, "prompt__logit_weight": 1}
+    source |= {"training__lr": 0.0025, "training__batch_size": 4}
+    nine = source | {"prompt__depth": 9, "prompt__image_depth": 9}
+    three = source | {"prompt__depth": 3, "prompt__image_depth": 3}
+    name, twenty, fifty = ["promptsrc"], {"training__epochs": 20}, {"training__epochs": 50}
+    yield say(name, ["base_to_new"], ELEVEN, [16], **averaged(15, 1), **twenty, **nine)
+    yield say(name, TRANSFER, ["imagenet"], [16], **averaged(6, 10), **twenty, **three)
+    late = ("stanford_cars", "oxford_flowers", "fgvc_aircraft", "dtd", "eurosat")
+    whole = ("imagenet", "caltech101", "oxford_pets", "food101", "ucf101", "sun397")
+    yield say(name, ["few_shot"], whole, SHOTS, **averaged(30, 30), **fifty, **nine)
+    yield say(name, ["few_shot"], late, SHOTS, **averaged(45, 5), **fifty, **nine)
+
+
+def tcp() -> Iterator[list[Row]]:
+    """Half the epochs on the two large datasets."""
+    settings = {"prompt__length": 4, "prompt__layer": 8, "prompt__weight": 8.0}
+    settings |= {"training__optimizer": "adam", "training__epsilon": 1e-3, "training__lr": 0.002}
+    settings |= {"training__batch_size": 32}
+    large = ("sun397", "imagenet")
+    yield say(["tcp"], ["base_to_new"], without(*large), [16], training__epochs=50, **settings)
+    yield say(["tcp"], ["base_to_new"], large, [16], training__epochs=25, **settings)
+
+
+def clip_lora() -> Iterator[list[Row]]:
+    """500 steps a shot."""
+    settings = {"prompt__rank": 2, "prompt__alpha": 1.0, "prompt__dropout": 0.25}
+    settings |= {"training__optimizer": "adamw", "training__lr": 2e-4, "training__batch_size": 32}
+    settings |= {"training__weight_decay": 0.01, "training__epochs": None}
+    for shots in SHOTS:
+        yield say(
+            ["clip_lora"], PROTOCOLS, ELEVEN, [shots], training__steps=500 * shots, **settings
+        )
+
+
+def tip_adapter() -> Iterator[list[Row]]:
+    """Where the strengths start and how far they are searched, by dataset."""
+    ranges = dict.fromkeys(ELEVEN, (2.0, 13.0, 13.0))
+    ranges |= dict.fromkeys(("imagenet", "oxford_pets"), (1.17, 3.0, 7.0))
+    ranges |= {"eurosat": (2.0, 10.0, 12.0), "fgvc_aircraft": (5.0, 30.0, 30.0)}
+    few, trained = ["few_shot"], ["tip_adapter_f"]
+    for dataset, (initial, alpha, beta) in ranges.items():
+        searched = {
+            "prompt__alpha": {"initial": initial, "to": alpha, "steps": 20},
+            "prompt__beta": {"initial": 1.0, "to": beta, "steps": 200},
+        }
+        yield say(["tip_adapter", *trained], few, [dataset], SHOTS, **searched)
+        epochs = 100 if dataset == "eurosat" else 20
+        yield say(trained, few, [dataset], SHOTS, training__epochs=epochs)
+    settings = {"optimizer": "adamw", "lr": 0.001, "epsilon": 1e-4, "batch_size": 256}
+    settings = {f"training__{key}": value for key, value in settings.items()}
+    yield say(trained, few, ELEVEN, SHOTS, **settings)
+
+
+def others() -> Iterator[list[Row]]:
+    """One number each."""
+    yield say(["clip_adapter"], ["few_shot"], ELEVEN, SHOTS, prompt__ratio=0.2)
+    yield say(["lp_plus_plus"], ["few_shot"], ELEVEN, SHOTS, prompt__steps=300)
+    yield say(["linear_probe"], ["few_shot"], ELEVEN, SHOTS, prompt__bisections=8)
+
+
+TABLE = (
+    dassl,
+    coop,
+    quantized_or_low_rank,
+    kgcoop,
+    prograd,
+    cocoop,
+    variational,
+    maple,
+    siblings_of_maple,
+    promptsrc,
+    tcp,
+    clip_lora,
+    tip_adapter,
+    others,
+)
+ROWS = [row for part in TABLE for rows in part() for row in rows]
+
+
+def test_every_recipe_resolves_everywhere():
+    for name, situation in product(RECIPES, everywhere()):
+        assert published(name, *situation).method
+
+
+def test_the_table_names_every_recipe_but_those_nothing_is_published_of():
+    assert set(RECIPES) - {row[0] for row in ROWS} == {"zero_shot", "rlp_maple"}
+
+
+@pytest.mark.parametrize("name", sorted({row[0] for row in ROWS}))
+def test_settings_are_those_published(name):
+    for _, *situation, settings in (row for row in ROWS if row[0] == name):
+        recipe = published(name, *situation)
+        found = {path: at(recipe, path) for path in settings}
+        assert found == settings, situation
+
+
+def test_what_is_tuned_per_dataset_says_so():
+    def tuned(protocol: str, shots: int) -> set[tuple[str, str]]:
+        return {
+            (name, dataset)
+            for name, dataset in product(RECIPES, ELEVEN)
+            if published(name, protocol, dataset, shots).tuned_per_dataset
+        }
+
+    searched = {
+        (name, dataset)
+        for name in ("tip_adapter", "tip_adapter_f")
+        for dataset in ("imagenet", "oxford_pets", "eurosat", "fgvc_aircraft")
+    }
+    imagenet = {(name, "imagenet") for name in RECIPES if extends(name, "coop")}
+    assert tuned("base_to_new", 16) == searched | imagenet | {
+        *product(BOTH, ELEVEN),
+        *product(["tcp"], ("sun397", "imagenet")),
+    }
+    assert tuned("few_shot", 16) == searched | imagenet | {
+        *product(["promptsrc"], ELEVEN),
+        *product(["prograd"], ("oxford_flowers", "dtd", "eurosat")),
+    }
+    assert tuned("few_shot", 4) == tuned("few_shot", 16) - {
+        *product(["prograd"], ("oxford_flowers", "dtd", "eurosat")),
+    }
+    assert tuned("cross_dataset", 16) == searched
+
+
+def extends(name: str, ancestor: str) -> bool:
+    parent = RECIPES[name].get("extends")
+    return name == ancestor or (parent is not None and extends(parent, ancestor))

@@ -1,0 +1,199 @@
+"""Methods without prompts against their formulas, written out slowly."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.methods import ClassTexts, FewShotFeatures, get_method
+from vlprompt_pipeline.methods.base import PromptLearner
+from vlprompt_pipeline.methods.linear_probe import logistic_regression
+
+CLASSES = ClassTexts(("cat", "dog", "fire truck"), "a photo of a {}.")
+SHOTS = 4
+TIP = {
+    "alpha": {"initial": 2.0, "to": 13.0, "steps": 20},
+    "beta": {"initial": 1.0, "to": 13.0, "steps": 200},
+    "templates": "benchmark",
+}
+
+
+def learner(clip, method: str, **parameters) -> PromptLearner:
+    registered = get_method(method)
+    chosen = registered.parameters(**parameters)
+    return registered.learner(clip, CLASSES, chosen, torch.Generator().manual_seed(0))
+
+
+def few_shot(clip, validation: int = 6) -> FewShotFeatures:
+    """Features around a centre for each class, in mixed order."""
+    generator = torch.Generator().manual_seed(1)
+    centres = torch.randn(3, clip.embed_dim, generator=generator)
+
+    def draw(labels: Tensor) -> Tensor:
+        noise = torch.randn(len(labels), clip.embed_dim, generator=generator)
+        return F.normalize(centres[labels] + 1.5 * noise, dim=-1)
+
+    labels = torch.arange(3).repeat(SHOTS)
+    own = torch.arange(3).repeat(validation)
+    return FewShotFeatures(draw(labels), labels, draw(own), own)
+
+
+def fitted(clip, method: str, **parameters) -> tuple[PromptLearner, FewShotFeatures, list[dict]]:
+    made, data = learner(clip, method, **parameters), few_shot(clip)
+    rows = made.fit(data)
+    made.settle(data)
+    return made, data, rows
+
+
+def slow_tip(clip, data: FewShotFeatures, images: Tensor, alpha: float, beta: float) -> Tensor:
+    """Image by image, class by class, key by key."""
+    texts = clip.encode_texts([f"a photo of a {name}." for name in CLASSES.names])
+    logits = torch.zeros(len(images), 3)
+    for i, image in enumerate(images):
+        for c in range(3):
+            logits[i, c] = clip.logit_scale * (image @ texts[c])
+            for key, label in zip(data.images, data.labels, strict=True):
+                if label == c:
+                    logits[i, c] += alpha * math.exp(-beta * (1 - image @ key))
+    return logits
+
+
+class TestTipAdapter:
+    def test_it_equals_the_formula(self, tiny_clip):
+        tip, data, _ = fitted(tiny_clip, "tip_adapter", **TIP)
+        alpha, beta = tip.strengths.tolist()
+        expected = slow_tip(tiny_clip, data, data.validation, alpha, beta)
+        torch.testing.assert_close(tip.logits(data.validation), expected, rtol=1e-4, atol=1e-4)
+
+    def test_the_first_best_strengths_on_validation_images_are_chosen(self, tiny_clip):
+        few = {**TIP, "beta": {**TIP["beta"], "steps": 5}}
+        tip, data, _ = fitted(tiny_clip, "tip_adapter", **few)
+        tried = []
+        for b in range(5):
+            for a in range(20):
+                alpha, beta = 0.1 + a * 12.9 / 20, 0.1 + b * 12.9 / 5
+                logits = slow_tip(tiny_clip, data, data.validation, alpha, beta)
+                right = int((logits.argmax(-1) == data.validation_labels).sum())
+                tried.append((right, alpha, beta))
+        assert len({right for right, _, _ in tried}) > 1
+        _, alpha, beta = max(tried, key=lambda one: one[0])
+        assert tip.strengths.tolist() == pytest.approx([alpha, beta], rel=1e-6)
+
+    def test_without_validation_images_they_stay_as_published(self, tiny_clip, caplog):
+        tip = learner(tiny_clip, "tip_adapter", **TIP)
+        data = few_shot(tiny_clip, validation=0)
+        tip.fit(data)
+        tip.settle(data)
+        assert tip.strengths.tolist() == [2.0, 1.0]
+        assert "no validation images" in caplog.text
+
+    def test_nothing_trains_but_the_keys_of_the_second_form(self, tiny_clip):
+        for method, expected in (("tip_adapter", []), ("tip_adapter_f", ["keys"])):
+            tip, data, _ = fitted(tiny_clip, method, **TIP)
+            trained = [name for name, p in tip.named_parameters() if p.requires_grad]
+            assert trained == expected
+            assert tip.keys.shape == (3, SHOTS, tiny_clip.embed_dim)
+            assert tip.prompt_names() == ("keys", "strengths")
+        sum(tip.losses(data.images, data.labels).values()).backward()
+        assert tip.keys.grad.abs().sum() > 0
+
+    def test_classes_of_different_size_are_refused(self, tiny_clip):
+        data = few_shot(tiny_clip)
+        uneven = FewShotFeatures(
+            data.images[1:], data.labels[1:], data.validation, data.validation_labels
+        )
+        with pytest.raises(DataError, match="as many images of each class"):
+            learner(tiny_clip, "tip_adapter", **TIP).fit(uneven)
+
+
+class TestLPPlusPlus:
+    def test_it_equals_the_formula(self, tiny_clip):
+        lp, data, rows = fitted(tiny_clip, "lp_plus_plus", steps=25, templates="benchmark")
+        texts = tiny_clip.encode_texts([f"a photo of a {name}." for name in CLASSES.names])
+        f, y, t = (x.double().numpy() for x in (data.images, data.labels, texts))
+        y = y.astype(int)
+        n = len(y)
+        w = np.stack([f[y == c].sum(0) for c in range(3)])
+        a = np.full(3, 250 * np.mean([(f[y == c] @ t[c]).mean() for c in range(3)]))
+        rate = 4 * n / np.linalg.eigvalsh(f.T @ f).max()
+        a_rate = n / (4 * ((f @ t.T) ** 2).sum(0).max())
+        velocity, best, most, losses = np.zeros_like(w), None, -1, []
+        for step in range(25):
+            logits = f @ w.T + a * (f @ t.T)
+            p = np.exp(logits - logits.max(1, keepdims=True))
+            p /= p.sum(1, keepdims=True)
+            losses.append(-np.log(p[np.arange(n), y]).mean())
+            error = (p - np.eye(3)[y]) / n
+            velocity = 0.9 * velocity + error.T @ f
+            a_gradient = (error * (f @ t.T)).sum(0)
+            w = w - rate * velocity
+            if step % 10 == 9:
+                a = a - a_rate * a_gradient
+            val = data.validation.double().numpy()
+            predicted = (val @ w.T + a * (val @ t.T)).argmax(1)
+            right = (predicted == data.validation_labels.numpy()).sum()
+            if right >= most:
+                most, best = right, (w, a)
+        assert [row["loss"] for row in rows] == pytest.approx(losses, rel=1e-3, abs=1e-6)
+        assert max(row["validation_right"] for row in rows) == most
+        assert lp.weight.detach().numpy() == pytest.approx(best[0], rel=1e-3, abs=1e-4)
+        assert lp.alpha.detach().numpy() == pytest.approx(best[1], rel=1e-4)
+
+    def test_without_validation_images_the_last_step_is_kept(self, tiny_clip):
+        data = few_shot(tiny_clip, validation=0)
+        lp = learner(tiny_clip, "lp_plus_plus", steps=12, templates="benchmark")
+        rows = lp.fit(data)
+        last = lp.losses(data.images, data.labels)["cross_entropy"].item()
+        assert last < rows[-1]["loss"] < rows[0]["loss"]
+
+
+class TestLinearProbe:
+    @pytest.mark.parametrize("exponent", [-3, 0, 3])
+    def test_it_equals_scikit_learn(self, tiny_clip, exponent):
+        sklearn = pytest.importorskip("sklearn.linear_model")
+        data = few_shot(tiny_clip)
+        weight, bias = logistic_regression(data.images, data.labels, 3, 10.0**exponent)
+        theirs = sklearn.LogisticRegression(C=10.0**exponent, max_iter=5000, tol=1e-10)
+        theirs.fit(data.images.double().numpy(), data.labels.numpy())
+        ours = F.linear(data.validation, weight, bias).softmax(-1).numpy()
+        expected = theirs.predict_proba(data.validation.double().numpy())
+        assert ours == pytest.approx(expected, abs=5e-4)
+
+    def test_the_best_c_on_validation_images_is_found(self, tiny_clip):
+        probe, data, rows = fitted(tiny_clip, "linear_probe", bisections=3)
+        tried = {row["log10_c"]: row["validation_right"] for row in rows}
+        assert list(tried)[:7] == [6, 4, 2, 0, -2, -4, -6]
+        assert all(abs(c - max(tried, key=tried.get)) <= 2 for c in list(tried)[7:])
+        right = (probe.logits(data.validation).argmax(-1) == data.validation_labels).sum()
+        assert right in tried.values()
+
+    def test_it_needs_validation_images(self, tiny_clip):
+        probe = learner(tiny_clip, "linear_probe", bisections=1)
+        with pytest.raises(DataError, match="this dataset has none: leave it out of methods"):
+            probe.fit(few_shot(tiny_clip, validation=0))
+
+
+class TestClipAdapter:
+    def test_it_equals_the_formula_on_features_of_any_length(self, tiny_clip):
+        """The official code adapts features before they are normalised."""
+        made = learner(tiny_clip, "clip_adapter", ratio=0.2, templates="benchmark")
+        raw = 7.3 * few_shot(tiny_clip).images
+        first, second = made.adapter.linear1.weight, made.adapter.linear2.weight
+        adapted = torch.relu(torch.relu(raw @ first.T) @ second.T)
+        mixed = F.normalize(0.2 * adapted + 0.8 * raw, dim=-1)
+        texts = tiny_clip.encode_texts([f"a photo of a {name}." for name in CLASSES.names])
+        expected = tiny_clip.logit_scale * mixed @ texts.T
+        torch.testing.assert_close(made.logits(F.normalize(raw, dim=-1)), expected)
+
+    def test_without_its_share_it_is_zero_shot(self, tiny_clip):
+        made = learner(tiny_clip, "clip_adapter", ratio=0.0, templates="benchmark")
+        images = few_shot(tiny_clip).images
+        texts = tiny_clip.encode_texts([f"a photo of a {name}." for name in CLASSES.names])
+        expected = tiny_clip.logit_scale * images @ texts.T
+        torch.testing.assert_close(made.logits(images), expected)

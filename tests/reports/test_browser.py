@@ -1,0 +1,205 @@
+"""The page in a real browser: nothing goes wrong, everything fits, everything answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from browser import CHROMIUM, Browser
+from results.synthetic import METHODS, comparison, with_flags, with_holes
+from vlprompt_pipeline.reports.page import render
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
+
+FAMILY = "base_to_new_vit_b16_16shots"
+LONG = {f"m{i}": f"A method with a very long title, number {i} <b>&" for i in range(4)}
+PLACES = [f"my_very_own_photographs_of_mushrooms_{i} (own random split, seed 1)" for i in range(3)]
+SHAPES = {
+    "everything": lambda: with_flags(with_holes(comparison(remarks=["a" * 200, "b"]))),
+    "nothing": lambda: comparison(()),
+    "one_method": lambda: comparison(methods={"coop": "CoOp"}, seeds=(1,)),
+    "one_dataset": lambda: comparison(("base_to_new", "few_shot"), datasets=["dtd"]),
+    "long_names": lambda: comparison(methods=LONG, datasets=PLACES),
+    "base_alone": lambda: only_base(comparison(("base_to_new",), datasets=["2024", "dtd"])),
+    "no_tests": lambda: without_tests(comparison(("cross_dataset",))),
+}
+EVERY_CHOICE = """for (const form of document.forms) {
+    for (const input of form.querySelectorAll("[type=radio], [value=coop]")) input.click();
+    for (const select of form.querySelectorAll("select")) {
+        select.selectedIndex = select.options.length - 1;
+        select.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+}"""
+
+
+def only_base(made):
+    """Every method is bound to the classes of training."""
+    return replace(made, scores=made.scores[made.scores["metric"] == "base"])
+
+
+def without_tests(made):
+    """No predictions were kept: neither intervals nor tests."""
+    made.scores[["low", "high"]] = float("nan")
+    return replace(made, pairs=made.pairs[:0])
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    opened = Browser(tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> dict[str, Path]:
+    folder, found = tmp_path_factory.mktemp("pages"), {}
+    for name, made in SHAPES.items():
+        found[name] = folder / f"{name}.html"
+        found[name].write_text(render(made()), encoding="utf-8")
+    return found
+
+
+@pytest.fixture
+def whole(browser, pages) -> Browser:
+    """The full page, just opened at a desktop's width; at the end its console is empty."""
+    browser.open(pages["everything"], width=1280)
+    yield browser
+    assert browser.errors == []
+
+
+def choose(browser: Browser, name: str, value: str) -> None:
+    """Press a choice of the first section."""
+    browser.evaluate(f"""document.querySelector(
+        `#{FAMILY} [name="{name}"][value="{value}"]`).click()""")
+
+
+def column(browser: Browser, heading: str, table: str = "scores") -> list[str]:
+    """What the cells below a heading say, from top to bottom."""
+    return browser.evaluate(f"""(() => {{
+        const table = document.querySelector("#{FAMILY} table.{table}");
+        const titles = [...table.tHead.rows[0].cells].map(cell => cell.textContent);
+        const place = titles.indexOf("{heading}");
+        return [...table.tBodies[0].rows].map(row => row.cells[place].firstChild.textContent);
+    }})()""")
+
+
+def names(browser: Browser) -> list[str]:
+    return browser.evaluate(
+        f"""[...document.querySelectorAll("#{FAMILY} table.scores tbody tr")]
+            .map(row => row.cells[0].dataset.value)"""
+    )
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nothing_goes_wrong_and_nothing_sticks_out(browser, pages, shape, width):
+    browser.open(pages[shape], width=width, dark=width == 360)
+    scripts_done = "document.querySelectorAll('table.scores').length"
+    assert browser.evaluate(scripts_done) == browser.evaluate(
+        "document.querySelectorAll('table.scores tbody').length"
+    )
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    browser.evaluate(EVERY_CHOICE)
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    drawn = "[...document.querySelectorAll('section')].map(one => one.outerHTML).join()"
+    assert browser.evaluate(f"{drawn}.match(/.{{0,60}}(NaN|undefined|Infinity).{{0,60}}/)") is None
+    assert browser.errors == []
+
+
+def test_a_heading_sorts_and_sorts_back_and_no_value_stays_last(whole):
+    press = f"""[...document.querySelectorAll("#{FAMILY} table.scores th button")]
+        .find(button => button.textContent === "eurosat").click()"""
+    whole.evaluate(press)
+    down = column(whole, "eurosat")
+    figures = [float(text.split(" ")[0]) for text in down[:-1]]
+    assert figures == sorted(figures, reverse=True)
+    assert (down[-1], names(whole)[-1]) == ("–", "CoCoOp")
+    whole.evaluate(press)
+    assert column(whole, "eurosat") == [*down[-2::-1], "–"]
+
+
+def test_switching_the_metric_shows_its_means_in_the_same_order_of_columns(whole):
+    made = SHAPES["everything"]()
+    rows = made.of(FAMILY).set_index(["metric", "dataset", "method"])["mean"]
+    titles = {title: method for method, title in METHODS.items()}
+    for metric in ("h", "new", "base_macro_f1"):
+        choose(whole, "metric", metric)
+        shown = dict(zip(names(whole), column(whole, "dtd"), strict=True))
+        for title, text in shown.items():
+            mean = rows[metric, "dtd", titles[title]]
+            assert float(text.split(" ")[0]) == pytest.approx(mean, abs=0.051)
+    titled = whole.evaluate(f"document.querySelector('#{FAMILY} h3').textContent")
+    assert titled == "Figures of Base, macro-F1"
+
+
+def test_the_sorted_column_stays_sorted_when_the_metric_changes(whole):
+    for metric in ("base", "new_calibration_error", "h"):
+        choose(whole, "metric", metric)
+        shown = [float(text.split(" ")[0]) for text in column(whole, "Average")[:-1]]
+        assert shown == sorted(shown, reverse=True)
+
+
+def test_the_keyboard_walks_over_cells_and_tells_what_is_behind_them(whole):
+    whole.evaluate(f"document.querySelector('#{FAMILY} table.scores td').focus()")
+    for _ in range(3):
+        whole.press("ArrowRight")
+    whole.press("ArrowDown")
+    told = whole.evaluate("document.querySelector('.tip').innerText")
+    best_but_one = names(whole)[1]
+    assert told.startswith(f"{best_but_one}, imagenet: H\n")
+    for part in ("seeds 1–3", "95 % interval", "test images", "Published: ", "Source: A paper"):
+        assert part in told
+    whole.press("Escape")
+    assert whole.evaluate("document.querySelector('.tip').hidden")
+
+
+def test_without_a_spread_the_mean_stands_alone(whole):
+    shown = dict(zip(names(whole), column(whole, "Average"), strict=True))
+    assert [name for name, text in shown.items() if "±" not in text] == ["KgCoOp", "CoCoOp"]
+    assert float(shown["KgCoOp"]) > 0
+
+
+def test_a_hole_tells_why_it_is_one(whole):
+    told = whole.evaluate(f"""(() => {{
+        const cells = [...document.querySelectorAll("#{FAMILY} table.scores td")];
+        cells.find(cell => cell.textContent === "–missing").click();
+        return document.querySelector(".tip").innerText;
+    }})()""")
+    assert told.split("\n") == [
+        "CoCoOp, eurosat: no figure",
+        "Missing seeds 1, 2: no record on disk",
+        "Missing seed 3: metrics.json: is not valid JSON",
+    ]
+
+
+def test_verdicts_are_shown_where_tests_gave_them(whole):
+    made = SHAPES["everything"]().of(FAMILY, "pairs")
+    asked = made[(made["metric"] == "h") & (made["against"] == "zero_shot")]
+    shown = whole.evaluate(f"document.querySelectorAll('#{FAMILY} table.tests td.better').length")
+    assert shown == (asked["verdict"] == "better").sum() > 0
+    choose(whole, "metric", "base_macro_f1")
+    hidden = f"document.querySelector('#{FAMILY} table.tests').rows.length"
+    assert whole.evaluate(hidden) == 0
+
+
+def test_a_method_that_is_taken_away_leaves_the_figures_but_not_the_table(whole):
+    marks = f"document.querySelectorAll('#{FAMILY} [data-chart=sizes] .told').length"
+    before = whole.evaluate(marks)
+    choose(whole, "method", "maple")
+    assert whole.evaluate(marks) == before - 1
+    assert "MaPLe" in names(whole)
+
+
+def test_the_front_has_the_methods_that_no_smaller_one_reaches(whole):
+    """By hand: sizes grow with the order of the methods, so a front is a running maximum."""
+    choose(whole, "show", "score")
+    choose(whole, "size", "trainable_parameters")
+    made = SHAPES["everything"]().of(FAMILY)
+    means = made[(made["metric"] == "h") & (made["dataset"] == "average")]["mean"]
+    steps = (means.cummax().diff() > 0).sum()
+    path = whole.evaluate(
+        f"document.querySelector('#{FAMILY} [data-chart=sizes] .front').getAttribute('d')"
+    )
+    assert path.count("H") == steps

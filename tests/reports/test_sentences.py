@@ -1,0 +1,167 @@
+"""Sentences against numbers made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from results.synthetic import comparison, with_holes
+from vlprompt_pipeline.reports.sentences import against, count_cells, of_family, opening
+from vlprompt_pipeline.results.metric_names import (
+    in_sentence,
+    lower_is_better,
+    metric_place,
+    metric_title,
+)
+
+METHODS = {"zero_shot": "Zero-shot CLIP", "coop": "CoOp", "maple": "MaPLe"}
+FAMILY = "base_to_new_vit_b16_16shots"
+
+
+def by_hand(h: dict[str, float], verdicts: dict[str, str]):
+    """One family on two datasets; `h` of each method everywhere, and the verdict on it."""
+    made = comparison(("base_to_new",), methods=METHODS, datasets=["dtd", "eurosat"])
+    scores = made.scores[made.scores["metric"] == "h"].copy()
+    scores["mean"], scores["std"] = scores["method"].map(h), 0.5
+    scores[["inside", "published"]] = "", float("nan")
+    pairs = made.pairs[(made.pairs["metric"] == "h") & (made.pairs["against"] == "zero_shot")]
+    difference = pairs["method"].map(h) - h["zero_shot"]
+    pairs = pairs.assign(
+        difference=difference,
+        low=difference - 1,
+        high=difference + 1,
+        p_holm=pairs["method"].map({"coop": 0.2, "maple": 0.0004}),
+        verdict=pairs["method"].map(verdicts),
+    )
+    return replace(made, scores=scores, pairs=pairs)
+
+
+def test_better_is_the_verdict_of_a_test_alone():
+    nothing = dict.fromkeys(("coop", "maple"), "no difference shown")
+    high, tested, single = of_family(
+        by_hand({"zero_shot": 70, "coop": 72, "maple": 95}, nothing), FAMILY
+    )
+    assert high == "Highest H on average: MaPLe, 95.0 ± 0.5 %; Zero-shot CLIP has 70.0 %."
+    assert tested == (
+        "The paired test of MaPLe against Zero-shot CLIP does not show a difference: "
+        "+25.0 points, 95 % interval +24.0 to +26.0, p < 0.001 after Holm's correction."
+    )
+    assert single == (
+        "4 paired tests against Zero-shot CLIP on single datasets: 0 better, 0 worse, "
+        "4 without a difference shown."
+    )
+
+
+def test_verdicts_are_counted_on_single_datasets():
+    made = by_hand({"zero_shot": 70, "coop": 60, "maple": 80}, {"coop": "worse", "maple": "better"})
+    _, tested, single = of_family(made, FAMILY)
+    assert "finds it better: +10.0 points" in tested
+    assert "2 better, 2 worse, 0 without" in single
+
+
+def test_when_zero_shot_is_the_highest_no_test_of_it_is_told():
+    made = by_hand(
+        {"zero_shot": 70, "coop": 60, "maple": 65}, dict.fromkeys(("coop", "maple"), "worse")
+    )
+    high, single = of_family(made, FAMILY)
+    assert high == "Highest H on average: Zero-shot CLIP, 70.0 ± 0.5 %."
+    assert "4 worse" in single
+
+
+def test_without_tests_nothing_is_called_better():
+    made = by_hand({"zero_shot": 70, "coop": 60, "maple": 65}, {})
+    sentences = of_family(replace(made, pairs=made.pairs[:0]), FAMILY)
+    assert sentences[1:] == [
+        "No paired test against zero-shot was made, so no method is called better than it."
+    ]
+
+
+def test_without_an_average_there_is_no_highest():
+    made = by_hand({"zero_shot": 70, "coop": 60, "maple": 65}, {})
+    holes = replace(made, scores=made.scores[made.scores["dataset"] != "average"])
+    assert of_family(holes, FAMILY)[0] == (
+        "No method has all of the 2 datasets, so none has an average."
+    )
+
+
+def test_a_flag_of_the_highest_is_told():
+    made = by_hand({"zero_shot": 70, "coop": 75, "maple": 80}, {})
+    flags = [("transductive",) if method == "maple" else () for method in made.scores["method"]]
+    flagged = replace(made, scores=made.scores.assign(flags=flags), pairs=made.pairs[:0])
+    assert of_family(flagged, FAMILY)[0] == (
+        "Highest H on average: MaPLe, 80.0 ± 0.5 % (flagged: transductive); "
+        "Zero-shot CLIP has 70.0 %."
+    )
+
+
+def test_published_figures_are_counted_by_side():
+    made = by_hand({"zero_shot": 70, "coop": 60, "maple": 65}, {})
+    sides = dict(enumerate(["yes", "yes", "no", "not stated"]))
+    beside = made.scores.reset_index(drop=True)
+    beside["inside"] = [sides.get(row, "") for row in beside.index]
+    assert of_family(replace(made, scores=beside), FAMILY)[-1] == (
+        "4 figures of ours beside a published one: 2 inside the variation stated there, "
+        "1 outside, 1 where none is stated."
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        (0, "none that was asked for is missing"),
+        (1, "one that was asked for is missing"),
+        (3, "3 that were asked for are missing"),
+    ],
+)
+def test_opening_counts_cells_and_holes(missing, told):
+    made = with_holes(comparison(("cross_dataset",), methods=METHODS))
+    made = replace(made, missing=made.missing[:missing])
+    assert opening(made) == (f"9 finished cells of 3 methods on 11 datasets, in 1 table; {told}.")
+
+
+def test_a_cell_with_targets_is_one_cell():
+    scores = comparison(("cross_dataset", "base_to_new"), methods=METHODS).scores
+    families = scores.groupby("family")
+    of_source = families.get_group("cross_dataset_vit_b16_16shots")
+    assert count_cells(of_source, "imagenet") == 3 * 3
+    assert count_cells(families.get_group(FAMILY), "") == 3 * 11 * 3
+
+
+def test_a_pair_is_turned_for_who_asks():
+    tests = pd.DataFrame(
+        [("maple", "coop", 2.0, 0.5, 3.0, "better"), ("coop", "zero_shot", 1.0, -1, 2, "worse")],
+        columns=["method", "against", "difference", "low", "high", "verdict"],
+    )
+    assert against(tests, "coop").to_dict("records") == [
+        tests.iloc[0].to_dict(),
+        {
+            "method": "zero_shot",
+            "against": "coop",
+            "difference": -1.0,
+            "low": -2,
+            "high": 1,
+            "verdict": "better",
+        },
+    ]
+
+
+def test_names_of_metrics():
+    names = ["new_top5", "h", "macro_f1", "base", "own_metric", "base_top5", "calibration_error"]
+    assert [metric_title(name) for name in sorted(names, key=metric_place)] == [
+        "Base",
+        "H",
+        "Own metric",
+        "Base, top-5",
+        "New, top-5",
+        "Macro-F1",
+        "Calibration error",
+    ]
+    assert [in_sentence(name) for name in ("h", "generalised_h", "macro_f1", "base")] == [
+        "H",
+        "H among all classes",
+        "macro-F1",
+        "base",
+    ]
+    assert lower_is_better("new_calibration_error") and not lower_is_better("h")

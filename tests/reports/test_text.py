@@ -1,0 +1,236 @@
+"""Tables for papers: LaTeX that compiles, Markdown, and what a terminal shows."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from results.made import Disk, base_to_new, predictions, right, score
+from vlprompt_pipeline.reports.figures import figures
+from vlprompt_pipeline.reports.latex import escape, to_latex
+from vlprompt_pipeline.reports.layout import TextTable, text_tables
+from vlprompt_pipeline.reports.markdown import to_markdown
+from vlprompt_pipeline.reports.page import render
+from vlprompt_pipeline.reports.terminal import to_text
+from vlprompt_pipeline.results.results import AVERAGE
+
+AWKWARD = r"50% of_A&B #1 {x} ~ ^ \ $ <b> | λ ± ≤ Ünïcode 漢"
+
+
+def everything() -> Disk:
+    """All protocols, holes, a bound method, awkward titles, an own random split."""
+    disk = base_to_new(("demo_aerial", "demo_flags"), ("zero_shot", "coop", "qcoop"))
+    for place in list(disk.records):
+        if place.endswith("seed2/qcoop") and "flags" in place:
+            del disk.records[place]
+        elif place.endswith("/qcoop"):
+            disk.records[place]["methods"][0]["title"] = AWKWARD
+    disk.add("linear_probe", {"base": right(0.9)}, bound=True)
+    for dataset in ("demo_glyphs", "my_photos"):
+        split = "own random split, seed 1" if dataset == "my_photos" else ""
+        for shots in (1, 4):
+            for number, method in enumerate(("zero_shot", "coop")):
+                halves = {"base": right(0.4 + shots / 10 * number)}
+                disk.add(method, halves, dataset=dataset, shots=shots, random_split=split)
+    for number, method in enumerate(("zero_shot", "coop")):
+        targets = {"demo_flags": right(0.5), "demo_glyphs": right(0.4 + number / 5)}
+        disk.add(method, {"base": right(0.7)}, protocol="cross_dataset", targets=targets)
+    halves = {"base": right(0.8), "new": right(0.7)}
+    place = disk.add("coop", halves, clip="vit_b16", dataset="eurosat")
+    among_all = {"generalised_base": right(0.7), "generalised_new": right(0.3)}
+    disk.records[place]["methods"][0]["generalised"] = {
+        "base": score(among_all["generalised_base"]),
+        "new": score(among_all["generalised_new"]),
+    }
+    disk.predictions[place] = predictions({**halves, **among_all}, "eurosat")
+    return disk
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return everything().compare()
+
+
+@pytest.fixture(scope="module")
+def tables(comparison):
+    return {table.name: table for table in text_tables(comparison)}
+
+
+def lines_of(table: TextTable, block: str = "") -> dict[str, tuple]:
+    (found,) = [one for one in table.blocks if one.title == block]
+    return {line.title: line.cells for line in found.lines}
+
+
+def test_base_to_new_has_the_average_first_then_base_new_and_h_of_each_dataset(tables):
+    table = tables["base_to_new_demo_16shots"]
+    assert [block.title for block in table.blocks] == ["Average", "demo_aerial", "demo_flags"]
+    assert table.columns == ("Zero-shot CLIP", "CoOp", AWKWARD, "linear_probe")
+    assert list(lines_of(table, "Average")) == ["Base", "New", "H", "Mean of H"]
+    assert list(lines_of(table, "demo_flags")) == ["Base", "New", "H"]
+    base = lines_of(table, "demo_aerial")["Base"]
+    assert [round(cell.mean) for cell in base] == [50, 62, 72, 90]
+    assert [cell.best for cell in base] == [False, False, False, True]
+    assert [cell.verdict for cell in base] == ["", "better", "better", "better"]
+    assert lines_of(table, "demo_aerial")["New"][3] is None, "bound to the classes of training"
+    assert lines_of(table, "demo_flags")["Base"][3] is None, "not run"
+
+
+def test_transfer_has_source_targets_and_average(tables):
+    table = tables["cross_dataset_demo_aerial_demo_16shots"]
+    assert table.columns == ("demo_aerial (source)", "demo_flags", "demo_glyphs", "Average")
+    means = [round(cell.mean) for cell in lines_of(table)["CoOp"]]
+    assert means == [70, 50, 60, 55]
+    assert [cell.best for cell in lines_of(table)["CoOp"]] == [True, True, True, True]
+    assert [cell.best for cell in lines_of(table)["Zero-shot CLIP"]] == [True, True, False, False]
+
+
+def test_few_shot_has_shots_as_columns(tables):
+    table = tables["few_shot_demo"]
+    photos = "my_photos (own random split, seed 1)"
+    assert table.columns == ("1 shot", "4 shots")
+    assert [block.title for block in table.blocks] == ["Average", "demo_glyphs", photos]
+    assert [round(cell.mean) for cell in lines_of(table, photos)["CoOp"]] == [50, 80]
+
+
+def test_base_and_new_among_all_classes_are_a_table_of_their_own(tables):
+    table = tables["base_to_new_vit_b16_16shots_generalised"]
+    assert "base and new images among all classes together" in table.title
+    assert [round(line.cells[0].mean) for line in table.blocks[0].lines] == [70, 30, 42]
+
+
+def test_marks_and_flags_are_explained(tables):
+    notes = " ".join(tables["base_to_new_vit_b16_16shots"].notes)
+    assert "In parentheses: difference to the published figure." in notes
+    assert "Published figures of CoOp: per-dataset epochs (a number of epochs" in notes
+    own = " ".join(tables["base_to_new_demo_16shots"].notes)
+    assert "linear_probe: validation-selected (settings or the last step chosen" in own
+    assert "published figure" not in own
+    assert "↑ better" in own
+    assert "↑" not in notes, "nothing was compared"
+
+
+def check_latex(text: str) -> int:
+    """Count the tables; fail where TeX would stop or set another number of columns."""
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+    plain = re.sub(r"\\[\\&%$#_{}]", "", body)
+    assert plain.count("{") == plain.count("}")
+    assert plain.count("$") % 2 == 0
+    assert not re.search(r"[%#]", plain)
+    outside = re.sub(r"\$[^$]*\$|\\label\{[^}]*\}", "", plain)
+    assert not re.search(r"[_^~]", outside), "of mathematics alone"
+    assert all(ord(character) < 0x180 for character in body)
+    environments = []
+    for kind, name in re.findall(r"\\(begin|end)\{([a-z*]+)\}", body):
+        if kind == "begin":
+            environments.append(name)
+        else:
+            assert environments.pop() == name
+    assert environments == []
+    found = re.findall(r"\\begin\{tabular\}\{([lc]+)\}\n(.*?)\\end\{tabular\}", body, re.DOTALL)
+    for columns, rows in found:
+        first, *middle, last = [line for line in rows.splitlines() if line]
+        assert (first, last) == (r"\toprule", r"\bottomrule")
+        for row in middle:
+            if row != r"\midrule":
+                assert row.endswith(r" \\")
+                assert len(re.findall(r"(?<!\\)&", row)) == len(columns) - 1
+    return len(found)
+
+
+def test_latex_is_well_formed(tables):
+    assert check_latex(to_latex(list(tables.values()))) == len(tables) == 5
+
+
+def test_latex_has_scores_with_spread_arrow_and_difference(tables):
+    text = to_latex(list(tables.values()))
+    assert r"$62.00_{\pm 0.82}^{\uparrow}$" in text
+    assert r"$\mathbf{90.00}^{\uparrow}$" in text
+    published = 92.19
+    assert rf"$80.00^{{({80 - published:+.2f})}}$" in text
+    assert r"demo\_aerial & Base &" in text
+    assert "--" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_pdftex_sets_every_table_within_the_page(tables, tmp_path):
+    (tmp_path / "tables.tex").write_text(to_latex(list(tables.values())), encoding="utf-8")
+    page = r"""\documentclass[twocolumn]{article}\usepackage{booktabs,graphicx}
+        \begin{document}\input{tables}\end{document}"""
+    (tmp_path / "page.tex").write_text(page)
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    said = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, said
+    assert "Overfull" not in said, said
+
+
+def test_what_is_too_long_or_too_wide_for_a_page_is_split_or_narrowed(tables):
+    table = tables["base_to_new_demo_16shots"]
+    wide = table._replace(
+        columns=table.columns * 3,
+        blocks=tuple(
+            block._replace(lines=tuple(line._replace(cells=line.cells * 3) for line in block.lines))
+            for block in table.blocks * 6
+        ),
+    )
+    text = to_latex([wide])
+    assert check_latex(text) == 2
+    assert text.count("\\resizebox{\\ifdim\\width>\\textwidth") == 2
+    assert "CLIP demo, part 1 of 2" in text
+    rows = [part.count(" \\\\\n") - 1 for part in text.split("\\toprule")[1:]]
+    assert sum(rows) == 6 * 10
+    assert max(rows) <= 45
+
+
+def test_names_are_escaped():
+    assert escape("a_b & 5% #1 $ {x}") == r"a\_b \& 5\% \#1 \$ \{x\}"
+    assert escape("~ ^ \\") == r"\textasciitilde{} \textasciicircum{} \textbackslash{}"
+    assert escape("λ ± ≤ – é 漢 ﬁ½") == r"$\lambda$ $\pm$ $\leq$ -- é ? fi½"
+    assert escape("[new] *") == "{[}new{]} {*}", "no option of the row before"
+    assert escape("two\nlines") == "two lines"
+
+
+def test_markdown_rows_have_as_many_cells_as_their_heads(tables, comparison):
+    text = to_markdown(list(tables.values()), comparison.remarks)
+    blocks = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert len(blocks) == len(tables)
+    for block in blocks:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
+    assert "| demo_aerial | Base | 50.00 ± 0.00 | 62.00 ± 0.82 ↑ |" in text
+    assert "(−12.19)" in text
+    assert r"\<b\> \|" in text
+    assert text.count("\n## ") == len(tables), "and the remarks"
+
+
+def test_the_terminal_has_averages_remarks_and_commands(tables, comparison):
+    text = to_text(comparison, list(tables.values()))
+    assert "base to new, 16 shots, CLIP demo, Average" in text
+    assert "62.0 ± 0.8 ↑" in text
+    assert "80.0 (−12.2)" in text
+    assert "! 6 cells of the asked grid are missing." in text
+    assert "kedro sweep --datasets=demo_aerial --shots=16 --seeds=2" in text
+    assert "and 1 more in missing.csv" in text
+
+
+def test_page_and_figures_take_a_grid_with_holes(comparison):
+    """An average over datasets with different seeds has no deviation, other rows no interval."""
+    averages = comparison.scores[comparison.scores["dataset"] == AVERAGE]
+    assert averages["std"].isna().any()
+    assert comparison.scores["low"].isna().any()
+    page = render(comparison)
+    assert all(remark.split(":")[0] in page for remark in comparison.remarks)
+    assert set(comparison.families["family"]) <= {
+        name.rsplit("_", 1)[0] for name in figures(comparison)
+    }
+
+
+def test_a_grid_without_any_remark_has_no_such_section():
+    whole = base_to_new().compare()
+    assert "Remarks" not in to_markdown(text_tables(whole), whole.remarks)

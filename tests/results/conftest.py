@@ -1,0 +1,8 @@
+"""Cell records made by hand."""
+
+from cell_records import (  # noqa: F401
+    make_record,
+    twelve_methods,
+    two_seeds,
+    two_seeds_together,
+)
