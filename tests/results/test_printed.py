@@ -62,7 +62,7 @@ def test_the_bounds_are_inside():
 def test_every_stated_variation_is_of_a_published_figure():
     folder = files("vlprompt_pipeline.results")
     stated = list(csv.DictReader(folder.joinpath("stated_variation.csv").read_text().splitlines()))
-    table = files("vlprompt_pipeline.evaluation").joinpath("published_results.csv").read_text()
+    table = files("vlprompt_pipeline.results").joinpath("published_results.csv").read_text()
     key = ("protocol", "method", "dataset", "metric")
     known = {
         tuple(row[k] for k in key): float(row["value"])

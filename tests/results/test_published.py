@@ -68,5 +68,5 @@ def test_the_published_averages_are_over_these_targets(protocol, targets):
 
 
 def test_the_packaged_file_is_the_reference(shared):
-    packaged = files("vlprompt_pipeline.evaluation").joinpath("published_results.csv").read_bytes()
+    packaged = files("vlprompt_pipeline.results").joinpath("published_results.csv").read_bytes()
     assert packaged == (shared / "reference" / "published_results.csv").read_bytes()

@@ -1,4 +1,4 @@
-"""Zero-shot classifier weights: a prompt applied to given class names, for use without the text tower.
+"""Zero-shot classifier weights: a prompt applied to given class names, without the text tower.
 
 One safetensors file with `features` [classes, embed], float32 and normalised; everything else is
 JSON under the key `head` of its header.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from vlprompt_pipeline.evaluation.checks import group_remarks, mixed_remarks
 from vlprompt_pipeline.results.cells import place_of
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.families import Family
 from vlprompt_pipeline.results.grid import Coordinates
 from vlprompt_pipeline.results.groups import Group, Problem, group_records
+from vlprompt_pipeline.results.record_checks import group_remarks, mixed_remarks
 from vlprompt_pipeline.results.records import CellRecord
 from vlprompt_pipeline.wording import join, readable, shots_text
 

@@ -50,7 +50,7 @@ def test_figures(name):
 
 
 def test_names_are_those_of_the_published_results():
-    file = files("vlprompt_pipeline.evaluation") / "published_results.csv"
+    file = files("vlprompt_pipeline.results") / "published_results.csv"
     rows = csv.DictReader(file.read_text(encoding="utf-8").splitlines())
     assert {row["dataset"] for row in rows} - {"average"} == {
         benchmark.name for benchmark in PUBLISHED_DATASETS

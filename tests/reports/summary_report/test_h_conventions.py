@@ -30,7 +30,7 @@ H_DOES_NOT_FOLLOW = {
 def printed() -> dict[str, dict[tuple[str, str], float]]:
     """Base-to-new figures of each method by (dataset, metric)."""
     table: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)
-    with files("vlprompt_pipeline.evaluation").joinpath("published_results.csv").open() as stream:
+    with files("vlprompt_pipeline.results").joinpath("published_results.csv").open() as stream:
         for row in csv.DictReader(stream):
             if row["protocol"] == "base_to_new_16shot_vitb16":
                 table[row["method"]][row["dataset"], row["metric"]] = float(row["value"])

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from html_page import Page
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.evaluation.checks import group_remarks
 from vlprompt_pipeline.reports.summary_report.headline import headline
 from vlprompt_pipeline.reports.summary_report.report import Report, write_report
 from vlprompt_pipeline.reports.summary_report.summary import summarise
 from vlprompt_pipeline.results.groups import group_records, read_records
+from vlprompt_pipeline.results.record_checks import group_remarks
 from vlprompt_pipeline.wording import human_bytes, plus_minus, seeds_text, signed
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from vlprompt_pipeline import __version__, wording
-from vlprompt_pipeline.evaluation.checks import group_remarks
 from vlprompt_pipeline.reports.summary_report.averages import averages
 from vlprompt_pipeline.reports.summary_report.headline import headline
 from vlprompt_pipeline.reports.summary_report.html import environment
 from vlprompt_pipeline.reports.summary_report.inline_svg import inline_svg
 from vlprompt_pipeline.reports.summary_report.summary import Summary
+from vlprompt_pipeline.results.record_checks import group_remarks
 from vlprompt_pipeline.results.records import ZERO_SHOT
 
 

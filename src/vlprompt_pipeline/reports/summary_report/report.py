@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from rich.console import RenderableType
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.evaluation.checks import mixed_remarks
 from vlprompt_pipeline.reports.summary_report.figures import figures
 from vlprompt_pipeline.reports.summary_report.page import Section, render_page
 from vlprompt_pipeline.reports.summary_report.summary import summarise, to_csv_frame
 from vlprompt_pipeline.reports.summary_report.terminal import render
 from vlprompt_pipeline.results.groups import Group, Problem, group_key, group_records
+from vlprompt_pipeline.results.record_checks import mixed_remarks
 from vlprompt_pipeline.results.records import CellRecord
 
 

@@ -10,10 +10,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from vlprompt_pipeline.evaluation.checks import group_remarks
 from vlprompt_pipeline.reports.summary_report.headline import headline
 from vlprompt_pipeline.reports.summary_report.score_columns import ScoreColumn
 from vlprompt_pipeline.reports.summary_report.summary import Summary
+from vlprompt_pipeline.results.record_checks import group_remarks
 from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.wording import human_bytes, plus_minus, readable, signed
 
