@@ -10,16 +10,13 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.analysis.material import Material
-from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.methods import Recipe
+from vlprompt_pipeline.tensor_files import TensorFileError, load_tensors, save_tensors
 
 
 @dataclass(frozen=True)
@@ -74,10 +71,10 @@ class ResultStore:
     def load(self, fingerprint: str) -> Result | None:
         """The result, or None if there is none or its file is broken: then it is made again."""
         try:
-            with safe_open(self._path(fingerprint), "pt") as stored:
-                scores: dict[str, Any] = json.loads((stored.metadata() or {})["scores"])
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        except (FileNotFoundError, SafetensorError, KeyError):
+            tensors, scores = load_tensors(self._path(fingerprint), "scores")
+        except (FileNotFoundError, TensorFileError):
+            return None
+        if scores is None:
             return None
         state = {
             name.removeprefix("state."): tensor
@@ -92,9 +89,7 @@ class ResultStore:
         for name in ("correct", "contexts"):
             if getattr(result, name) is not None:
                 tensors[name] = getattr(result, name)
-        metadata = {"scores": json.dumps(result.scores)}
-        with atomic_write(self._path(fingerprint)) as temporary:
-            save_file({n: t.cpu().contiguous() for n, t in tensors.items()}, temporary, metadata)
+        save_tensors(self._path(fingerprint), tensors, "scores", result.scores)
 
     def _path(self, fingerprint: str) -> Path:
         return self.root / f"{fingerprint}.safetensors"

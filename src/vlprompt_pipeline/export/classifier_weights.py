@@ -6,17 +6,15 @@ JSON under the key `head` of its header.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.methods import PromptLearner
+from vlprompt_pipeline.tensor_files import TensorFileError, load_tensors, tensors_to_bytes
 
 _FORMAT = "vlprompt_pipeline.classifier_weights.1"
 
@@ -52,7 +50,7 @@ class ClassifierWeights:
             "weights_sha256": self.weights_sha256,
             "title": self.title,
         }
-        return save({"features": self.features.cpu().contiguous()}, {"head": json.dumps(header)})
+        return tensors_to_bytes({"features": self.features}, "head", header)
 
     @classmethod
     def load(cls, path: Path) -> ClassifierWeights:
@@ -62,18 +60,14 @@ class ClassifierWeights:
             PromptFileError: absent, truncated or something else.
         """
         try:
-            with safe_open(path, "pt") as stored:
-                header = json.loads((stored.metadata() or {}).get("head", "{}"))
-                if header.pop("format", None) != _FORMAT:
-                    raise PromptFileError(
-                        f"{path} holds no classifier weights: export the prompt again"
-                    )
-                features = stored.get_tensor("features")
-        except (FileNotFoundError, SafetensorError) as error:
-            raise PromptFileError(
-                f"no classifier weights can be read from {path} ({error}): export the prompt again"
-            ) from None
-        return cls(features, tuple(header.pop("class_names")), **header)
+            tensors, header = load_tensors(path, "head")
+        except FileNotFoundError:
+            raise PromptFileError(f"no classifier weights at {path}: export the prompt") from None
+        except TensorFileError as error:
+            raise PromptFileError(f"{error}: export the prompt again") from None
+        if not header or header.pop("format", None) != _FORMAT:
+            raise PromptFileError(f"{path} holds no classifier weights: export the prompt again")
+        return cls(tensors["features"], tuple(header.pop("class_names")), **header)
 
 
 def classifier_weights(learner: PromptLearner, title: str) -> ClassifierWeights | None:

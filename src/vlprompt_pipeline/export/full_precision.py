@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
-from safetensors.torch import save
 from torch import Tensor
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods import build_learner
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parametrizations.naming import tensor_name
+from vlprompt_pipeline.tensor_files import tensors_to_bytes
 
 
 def full_precision_tensors(prompt: TrainedPrompt, clip: FrozenClip) -> dict[str, Tensor]:
@@ -24,8 +22,5 @@ def full_precision_tensors(prompt: TrainedPrompt, clip: FrozenClip) -> dict[str,
 
 def full_precision_bytes(prompt: TrainedPrompt, clip: FrozenClip) -> bytes:
     """The full-precision weights as a safetensors file, recipe and CLIP in the header."""
-    tensors = {
-        name: t.cpu().contiguous() for name, t in full_precision_tensors(prompt, clip).items()
-    }
     header = {"recipe": prompt.recipe, "weights_sha256": prompt.weights_sha256}
-    return save(tensors, {"full_precision": json.dumps(header)})
+    return tensors_to_bytes(full_precision_tensors(prompt, clip), "full_precision", header)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import PromptFileError
-from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.build import build_learner
 from vlprompt_pipeline.methods.recipe import Recipe, resolve_recipe
+from vlprompt_pipeline.tensor_files import TensorFileError, load_tensors, save_tensors
 
 _FORMAT = "vlprompt_pipeline.trained_prompt.1"
 
@@ -65,9 +62,7 @@ class TrainedPrompt:
             "weights_sha256": self.weights_sha256,
             "provenance": self.provenance,
         }
-        metadata = {"prompt": json.dumps(header)}  # one key: several are written in any order
-        with atomic_write(path) as temporary:
-            save_file({n: t.contiguous() for n, t in self.state.items()}, temporary, metadata)
+        save_tensors(path, self.state, "prompt", header)
 
     @classmethod
     def load(cls, path: Path) -> TrainedPrompt:
@@ -77,17 +72,12 @@ class TrainedPrompt:
             PromptFileError: absent, truncated or something else.
         """
         try:
-            with safe_open(path, "pt") as stored:
-                metadata = stored.metadata() or {}
-                state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            state, header = load_tensors(path, "prompt")
         except FileNotFoundError:
             raise PromptFileError(f"no prompt at {path}: run prompt_training first") from None
-        except SafetensorError as error:
-            raise PromptFileError(
-                f"{path} is truncated or no prompt ({error}): train again"
-            ) from None
-        header = json.loads(metadata.get("prompt", "{}"))
-        if header.get("format") != _FORMAT:
+        except TensorFileError as error:
+            raise PromptFileError(f"{error}: train again") from None
+        if not header or header.get("format") != _FORMAT:
             raise PromptFileError(f"{path} is not a prompt of this project: train again")
         classes = ClassTexts(tuple(header["class_names"]), header["template"])
         return cls(header["recipe"], state, classes, header["weights_sha256"], header["provenance"])

@@ -6,18 +6,15 @@ fingerprint is no error, it is simply not this run's and is overwritten.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
-from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.methods.base import PromptLearner
+from vlprompt_pipeline.tensor_files import TensorFileError, load_tensors, save_tensors
 
 
 @dataclass(frozen=True)
@@ -63,20 +60,15 @@ class Checkpoint:
             "rows": rows,
             "scaler": running.scaler.state_dict(),
         }
-        metadata = {"training": json.dumps(header)}  # one key: several are written in any order
-        tensors = {name: tensor.contiguous() for name, tensor in running.tensors().items()}
-        with atomic_write(self.path) as temporary:
-            save_file(tensors, temporary, metadata)
+        save_tensors(self.path, running.tensors(), "training", header)
 
     def restore(self, running: Running) -> tuple[int, list[dict]]:
         """Bring back the state; returns finished epochs and history, (0, []) if there is none."""
         try:
-            with safe_open(self.path, "pt") as stored:
-                header = json.loads((stored.metadata() or {}).get("training", "{}"))
-                if header.get("fingerprint") != self.fingerprint:
-                    return 0, []
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        except (FileNotFoundError, SafetensorError):
+            tensors, header = load_tensors(self.path, "training")
+        except (FileNotFoundError, TensorFileError):
+            return 0, []
+        if not header or header.get("fingerprint") != self.fingerprint:
             return 0, []
         running.load(tensors, header["scaler"])
         return header["epochs"], header["rows"]
