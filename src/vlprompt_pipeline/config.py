@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.parsing import Parameters, unknown
+from vlprompt_pipeline.parsing import Parameters, Several, unknown
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 
@@ -211,6 +211,7 @@ class RunParameters(Parameters):
     shots: int = Field(ge=1)
     seed: int = Field(ge=0)
     methods: tuple[str, ...] | str
+    metrics: Annotated[tuple[str, ...], Several] = ()
     device: Literal["auto", "cpu", "cuda", "mps"]
     clip: ClipParameters
     features: FeatureParameters

@@ -6,8 +6,12 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 
 from evaluation.random_predictions import random_predictions
+from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.evaluation import metrics
+from vlprompt_pipeline.evaluation.metrics.calibration import calibration_error
 from vlprompt_pipeline.evaluation.outcomes import class_scores, confusion_counts
+
+ALL = tuple(metrics.METRICS)
 
 
 def test_accuracy_is_in_percent():
@@ -19,16 +23,16 @@ class TestCalibrationError:
         """Two bins of (0, 1]: the lower is 0.4 sure and half right, the upper 0.8 and all right."""
         confidence, correct = [0.3, 0.5, 0.7, 0.9], [True, False, True, True]
         expected = 100 * (0.5 * abs(0.5 - 0.4) + 0.5 * abs(1.0 - 0.8))
-        assert metrics.calibration_error(confidence, correct, bins=2) == pytest.approx(expected)
+        assert calibration_error(confidence, correct, bins=2) == pytest.approx(expected)
 
     def test_edges_belong_to_the_lower_bin(self):
         """0.5 is in (0, 0.5]: there 0.5 and 0.1 meet and cancel to |1/2 - 0.3|."""
-        found = metrics.calibration_error([0.5, 0.1], [True, False], bins=2)
+        found = calibration_error([0.5, 0.1], [True, False], bins=2)
         assert found == pytest.approx(100 * (0.5 - 0.3))
 
     def test_sure_and_right_is_perfect_and_sure_and_wrong_the_worst(self):
-        assert metrics.calibration_error([1.0, 1.0], [True, True]) == 0
-        assert metrics.calibration_error([1.0, 0.0], [False, True]) == 100
+        assert calibration_error([1.0, 1.0], [True, True]) == 0
+        assert calibration_error([1.0, 0.0], [False, True]) == 100
 
     def test_it_equals_a_loop_over_fifteen_bins(self):
         draw = np.random.default_rng(0)
@@ -39,7 +43,7 @@ class TestCalibrationError:
             if inside.any():
                 gap = abs(correct[inside].mean() - confidence[inside].mean())
                 expected += 100 * inside.mean() * gap
-        assert metrics.calibration_error(confidence, correct) == pytest.approx(expected)
+        assert calibration_error(confidence, correct) == pytest.approx(expected)
 
 
 def classes_of(predicted: pd.DataFrame, classes: int) -> pd.DataFrame:
@@ -56,7 +60,7 @@ def test_the_score_of_predictions():
             "entropy": [0.0, 0.0, 0.2, 0.2],
         }
     )
-    plain = metrics.score_of(predicted, classes_of(predicted, 2))
+    plain = metrics.score_of(predicted, classes_of(predicted, 2), ALL)
     assert (plain["correct"], plain["total"], plain["accuracy"]) == (3, 4, 75.0)
     assert plain["top5_accuracy"] == 100
     assert plain["macro_f1"] == pytest.approx(100 * (4 / 5 + 2 / 3) / 2)
@@ -65,7 +69,7 @@ def test_the_score_of_predictions():
     more = predicted.assign(
         spread=0.05, sampled_prediction=[0, 1, 0, 0], mean_prediction=[0, 1, 1, 0]
     )
-    scores = metrics.score_of(more, classes_of(more, 2))
+    scores = metrics.score_of(more, classes_of(more, 2), ALL)
     assert (scores["sampled_accuracy"], scores["mean_accuracy"]) == (75, 100)
     assert scores["spread"] == pytest.approx(5)
 
@@ -74,7 +78,7 @@ def test_the_score_of_predictions():
 def test_scores_are_those_of_scikit_learn(classes, images):
     """A class that has no image is among them, which scikit-learn would count as 0."""
     predicted, probabilities = random_predictions(classes, images)
-    found = metrics.score_of(predicted, classes_of(predicted, classes))
+    found = metrics.score_of(predicted, classes_of(predicted, classes), ALL)
     label, answer = predicted["label"], predicted["prediction"]
     assert found["accuracy"] == pytest.approx(100 * accuracy_score(label, answer))
     f1 = f1_score(label, answer, average="macro", labels=np.unique(label))
@@ -98,6 +102,24 @@ def test_the_two_conventions_of_h_differ():
     base, new = [80, 60], [60, 20]  # H of 480/7 and 30; averages 70 and 40
     assert metrics.h_of_averages(base, new) == pytest.approx(5600 / 110)
     assert metrics.mean_of_h(base, new) == pytest.approx((480 / 7 + 30) / 2)
+
+
+def test_harmonic_means_of_arrays_are_those_of_their_numbers():
+    found = metrics.harmonic_mean([60, 0, 100], [40, 0, 0])
+    assert found.tolist() == pytest.approx([48, 0, 0])
+
+
+def test_only_named_metrics_are_computed_and_only_where_they_apply():
+    predicted, _ = random_predictions(3, 20)
+    classes = classes_of(predicted, 3)
+    assert [*metrics.score_of(predicted, classes, ())] == ["correct", "total", "accuracy"]
+    found = metrics.score_of(predicted, classes, ("entropy", "spread"))
+    assert "entropy" in found and "spread" not in found  # no distribution over prompts
+
+
+def test_an_unknown_metric_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match=r"metrics: unknown metric 'macrof1'.*'macro_f1'"):
+        metrics.require_metrics(["entropy", "macrof1"])
 
 
 def test_std_is_of_the_population():

@@ -49,7 +49,7 @@ def test_a_finished_cell_becomes_tables(copied, capsys):
             assert own.loc[half, "mean"] == pytest.approx(metrics[half]["accuracy"])
             assert own.loc[half, "low"] <= own.loc[half, "mean"] <= own.loc[half, "high"]
         assert own.loc["h", "mean"] == pytest.approx(metrics["harmonic_mean"])
-        assert {"base_top5", "new_macro_f1", "generalised_h"} <= set(own.index)
+        assert {"base_top5_accuracy", "new_macro_f1", "generalised_h"} <= set(own.index)
     assert len(pd.read_parquet(folder / "scores.parquet")) == len(scores)
     assert set(table(copied, "pairs.csv")["against"]) == {"zero_shot", "coop"}
     missing = table(copied, "missing.csv")

@@ -12,7 +12,7 @@ from vlprompt_pipeline.reports.sentences import against, count_cells, of_family,
 from vlprompt_pipeline.results.metric_names import (
     in_sentence,
     lower_is_better,
-    metric_place,
+    metric_order,
     metric_title,
 )
 
@@ -148,16 +148,19 @@ def test_a_pair_is_turned_for_who_asks():
 
 
 def test_names_of_metrics():
-    names = ["new_top5", "h", "macro_f1", "base", "own_metric", "base_top5", "calibration_error"]
-    assert [metric_title(name) for name in sorted(names, key=metric_place)] == [
-        "Base",
-        "H",
-        "Own metric",
-        "Base, top-5",
-        "New, top-5",
-        "Macro-F1",
-        "Calibration error",
+    names = [
+        "new_top5_accuracy",
+        "h",
+        "macro_f1",
+        "base",
+        "own_metric",
+        "base_top5_accuracy",
+        "calibration_error",
     ]
+    titles = [metric_title(name) for name in sorted(names, key=metric_order)]
+    assert titles[:3] == ["Base", "H", "Own metric"]
+    assert titles.index("Base, top-5") + 1 == titles.index("New, top-5")
+    assert {"Macro-F1", "Calibration error"} < set(titles)
     assert [in_sentence(name) for name in ("h", "generalised_h", "macro_f1", "base")] == [
         "H",
         "H among all classes",

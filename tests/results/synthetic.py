@@ -31,7 +31,7 @@ SEEDS = (1, 2, 3)
 SHOTS = (1, 2, 4, 8, 16)
 NOTHING = float("nan")
 _BASE_NEW = ("base", "new", "generalised_base", "generalised_new")
-_FURTHER = ("top5", "macro_f1", "calibration_error")
+_FURTHER = ("top5_accuracy", "macro_f1", "calibration_error")
 
 
 def comparison(

@@ -19,7 +19,7 @@ def test_a_record_survives_json(two_seeds):
     ("path", "value", "complaint"),
     [
         (("cell", "colour"), "red", "Extra inputs"),
-        (("methods", 0, "base", "correct"), 201, "201 right answers of only 200"),
+        (("methods", 0, "base", "correct"), 201, "201 correct predictions of only 200"),
         (("methods", 0, "base", "total"), 0, "greater than 0"),
         (("methods", 1, "method"), "zero_shot", "listed twice"),
         (("classes", "new"), [], "has a score on new classes, but there are none"),
@@ -41,13 +41,14 @@ def test_scores_that_came_later_may_be_missing(two_seeds):
     """Records of earlier versions have none of them."""
     older = two_seeds["seed1"]
     score = CellRecord.model_validate(older).methods[1].base
-    assert (score.top5_accuracy, score.macro_f1, score.calibration_error) == (None, None, None)
+    assert score.metrics == {}
     coop = older["methods"][1]
-    coop["base"] |= {"top5_accuracy": 97.5, "macro_f1": 79.0}
+    coop["base"] |= {"top5_accuracy": 97.5, "macro_f1": 79.0, "calibration_error": None}
     together = {"base": {"correct": 140, "total": 200}, "new": {"correct": 100, "total": 200}}
     newer = older | {"methods": [older["methods"][0], coop | {"generalised": together}]}
     record = CellRecord.model_validate(newer)
     assert record.methods[0].generalised is None
+    assert record.methods[1].base.metrics == {"top5_accuracy": 97.5, "macro_f1": 79.0}
     assert record.methods[1].generalised.new.accuracy == 50
     assert CellRecord.model_validate_json(record.model_dump_json()) == record
 

@@ -135,10 +135,10 @@ def test_generalised_and_further_metrics_are_shown_where_records_have_them():
     comparison = disk.compare()
     assert score_row(comparison, metric="generalised_h")["mean"] == pytest.approx(42)
     assert score_row(comparison, metric="generalised_h")["low"] < 42
-    assert score_row(comparison, metric="base_top5")["mean"] == 99
+    assert score_row(comparison, metric="base_top5_accuracy")["mean"] == 99
     assert score_row(comparison, metric="base_macro_f1")["mean"] == 79
     assert score_row(comparison, metric="new_calibration_error")["mean"] == 5
-    assert "new_top5" not in set(comparison.scores["metric"])
+    assert "new_top5_accuracy" not in set(comparison.scores["metric"])
 
 
 def test_sizes_are_the_largest_of_all_cells():

@@ -31,6 +31,7 @@ class ParameterHook:
         from vlprompt_pipeline.analysis.config import AnalysisParameters
         from vlprompt_pipeline.config import RunParameters
         from vlprompt_pipeline.demo import PretrainingConfig
+        from vlprompt_pipeline.evaluation.metrics import require_metrics
         from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
         from vlprompt_pipeline.parsing import parse
         from vlprompt_pipeline.registry.config import PredictionParameters, RegistryParameters
@@ -47,6 +48,7 @@ class ParameterHook:
             parse(BenchmarkReportParameters, parameters.benchmark_report, "benchmark_report")
             parse(RegistryParameters, parameters.registry, "registry")
             parse(PredictionParameters, parameters.prediction, "prediction")
+            require_metrics(parameters.metrics)
             _require_one_place(values, context.config_loader)
             selection = selection_of(parameters)
             for dataset in (parameters.dataset, *selection.targets):

@@ -10,7 +10,7 @@ import pandas as pd
 from vlprompt_pipeline.reports.summary_report import drawing
 from vlprompt_pipeline.results.dataset_names import dataset_title, ordered_datasets
 from vlprompt_pipeline.results.flags import MEANINGS
-from vlprompt_pipeline.results.metric_names import lower_is_better, metric_place, metric_title
+from vlprompt_pipeline.results.metric_names import lower_is_better, metric_order, metric_title
 from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.results.results import AVERAGE, Comparison
 from vlprompt_pipeline.wording import seeds_text
@@ -75,7 +75,7 @@ def family(comparison: Comparison, name: str) -> dict[str, object]:
             (dataset, dataset_title(dataset, about["source"]))
             for dataset in ordered_datasets(scores["dataset"], about["source"])
         ],
-        "metrics": sorted(set(scores["metric"]) - _HIDDEN, key=metric_place),
+        "metrics": sorted(set(scores["metric"]) - _HIDDEN, key=metric_order),
         "shots": sorted(_different(scores["shots"])),
         "scores": _table(scores.assign(seeds=scores["seeds"].map(seeds_text)), "scores"),
         "pairs": _table(comparison.of(name, "pairs"), "pairs"),

@@ -1,10 +1,15 @@
-"""What the metrics of a comparison are called for people, and in which direction they are good."""
+"""What the metrics of a comparison are called for people, and in which direction they are good.
+
+A metric of a comparison is an accuracy (`base`, `h`, `accuracy` …), or one of `METRICS` of the same
+set of images: `macro_f1`, `base_macro_f1`, `generalised_new_macro_f1`.
+"""
 
 from __future__ import annotations
 
+from vlprompt_pipeline.evaluation.metrics import METRICS, Metric
 from vlprompt_pipeline.wording import readable
 
-_PARTS = {
+_ACCURACIES = {
     "base": "Base",
     "new": "New",
     "h": "H",
@@ -14,20 +19,14 @@ _PARTS = {
     "generalised_new": "New among all classes",
     "generalised_h": "H among all classes",
 }
-_KINDS = {"top5": "top-5", "macro_f1": "macro-F1", "calibration_error": "calibration error"}
 
 
 def metric_title(metric: str) -> str:
     """For instance "H", "Base, top-5" or "Macro-F1"; an unknown name as it can be read."""
-    if metric in _PARTS:
-        return _PARTS[metric]
-    for kind, title in _KINDS.items():
-        if metric == kind:
-            return title[0].upper() + title[1:]
-        part = metric.removesuffix(f"_{kind}")
-        if part in _PARTS:
-            return f"{_PARTS[part]}, {title}"
-    return readable(metric).capitalize()
+    images, kind = _parts(metric)
+    if kind is None:
+        return _ACCURACIES.get(metric) or readable(metric).capitalize()
+    return f"{_ACCURACIES[images]}, {kind.title}" if images else _capital(kind.title)
 
 
 def in_sentence(metric: str) -> str:
@@ -36,18 +35,34 @@ def in_sentence(metric: str) -> str:
     return title if title.startswith("H") else title[0].lower() + title[1:]
 
 
-def metric_place(metric: str) -> tuple[int, int, str]:
-    """Sorts metrics: accuracies first, then a kind after the other; what is unknown comes last."""
-    kind = next((kind for kind in _KINDS if metric.endswith(kind)), "")
-    part = metric.removesuffix(kind).rstrip("_")
-    parts = ["", *_PARTS]
-    return (
-        [*_KINDS].index(kind) + 1 if kind else 0,
-        parts.index(part) if part in parts else len(parts),
-        metric,
-    )
+def metric_order(metric: str) -> tuple[int, int, str]:
+    """Sort key: accuracies first, then one kind after the other; what is unknown comes last."""
+    images, kind = _parts(metric)
+    kinds, accuracies = [None, *METRICS.values()], ["", *_ACCURACIES]
+    known = images in accuracies
+    return kinds.index(kind), accuracies.index(images) if known else len(accuracies), metric
 
 
 def lower_is_better(metric: str) -> bool:
     """Whether the method with the smallest value is the one to look for."""
-    return metric.endswith("calibration_error")
+    _, kind = _parts(metric)
+    return kind is not None and kind.lower_is_better
+
+
+def unit(metric: str) -> str:
+    """For instance "%"."""
+    _, kind = _parts(metric)
+    return kind.unit if kind else "%"
+
+
+def _parts(metric: str) -> tuple[str, Metric | None]:
+    """The accuracy's images, and the metric of them; no metric for an accuracy itself."""
+    for name, kind in METRICS.items():
+        images = metric.removesuffix(name).removesuffix("_")
+        if metric.endswith(name) and images in ("", *_ACCURACIES):
+            return images, kind
+    return metric, None
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    FiniteFloat,
     NonNegativeInt,
     PositiveInt,
     model_validator,
@@ -28,23 +29,28 @@ class _Frozen(BaseModel):
 
 
 class Score(_Frozen):
-    """Right answers among the test images of one set of classes, and how well it knew of them.
+    """Correct predictions among the test images of one set of classes, and further metrics.
 
-    `calibration_error` is the expected calibration error in percent (`metrics.calibration_error`),
-    the others are those of `metrics.score_of`; records of earlier versions lack some.
+    The metrics stand beside the counts by their names (`evaluation.metrics.METRICS`); records of
+    earlier versions lack some, and None is as good as none.
     """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, FiniteFloat | None]
 
     correct: NonNegativeInt
     total: PositiveInt
-    calibration_error: float | None = Field(default=None, ge=0, le=100)
-    top5_accuracy: float | None = Field(default=None, ge=0, le=100)
-    macro_f1: float | None = Field(default=None, ge=0, le=100)
 
     @model_validator(mode="after")
     def _within_total(self) -> Self:
         if self.correct > self.total:
-            raise ValueError(f"{self.correct} right answers of only {self.total} images")
+            raise ValueError(f"{self.correct} correct predictions of only {self.total} images")
         return self
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Every metric beside accuracy that was recorded, by name."""
+        return {name: value for name, value in self.model_extra.items() if value is not None}
 
     @property
     def accuracy(self) -> float:

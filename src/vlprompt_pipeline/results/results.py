@@ -30,7 +30,7 @@ class Comparison:
             published_flags`.
             `metric`, in percent, is one of `base, new, h, mean_of_h` with new classes, else
             `accuracy`; where records have them `generalised_base, generalised_new, generalised_h`,
-            and `top5, macro_f1, calibration_error`, with halves `base_top5, new_top5` and so on.
+            and every recorded metric (`Score.metrics`), with halves as in `base_macro_f1`.
             `h` is the H of the averages over seeds and datasets, `mean_of_h` the mean of the H of
             each seed or dataset: the other convention.
             `dataset` may be `AVERAGE`, for methods that have all datasets of the family; with a

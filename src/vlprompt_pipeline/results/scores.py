@@ -26,12 +26,6 @@ from vlprompt_pipeline.results.statistics import Interval, accuracy_interval, h_
 
 NAN = float("nan")
 NO_INTERVAL = Interval(NAN, NAN)
-FURTHER = {
-    "top5": "top5_accuracy",
-    "macro_f1": "macro_f1",
-    "calibration_error": "calibration_error",
-}
-"""Metrics beside accuracy, by their field of a record's score."""
 MEAN_OF_H = "mean_of_h"
 
 
@@ -135,13 +129,15 @@ def _value(per_seed: Sequence[float], images: float) -> Value:
 
 
 def _further(half: str, scored: Sequence[Scored]) -> dict[str, Value]:
-    """What records have beside accuracy; those of earlier versions have less."""
-    found = {}
-    for name, field in FURTHER.items():
-        values = [getattr(one.score, field) for one in scored]
-        if None not in values:
-            found[f"{half}_{name}" if half else name] = _value(values, scored[0].score.total)
-    return found
+    """The metrics beside accuracy that all of the records have."""
+    metrics = [one.score.metrics for one in scored]
+    return {
+        f"{half}_{name}" if half else name: _value(
+            [values[name] for values in metrics], scored[0].score.total
+        )
+        for name in metrics[0]
+        if all(name in values for values in metrics)
+    }
 
 
 def _harmonic(values: dict[str, Value]) -> list[tuple[str, tuple[str, str]]]:

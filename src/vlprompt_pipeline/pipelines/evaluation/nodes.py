@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from vlprompt_pipeline.clip import EvaluationView, FrozenClip
 from vlprompt_pipeline.clip.templates import BENCHMARK
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.evaluation.halves import by_protocol, choices, protocol_name
-from vlprompt_pipeline.evaluation.metrics import score_of
+from vlprompt_pipeline.evaluation.metrics import METRICS, score_of
 from vlprompt_pipeline.evaluation.outcomes import joined, outcomes
 from vlprompt_pipeline.evaluation.predict import predict_among
 from vlprompt_pipeline.export.learner import load_learner
@@ -49,6 +50,7 @@ def evaluate_prompt(
     test_features: dict[str, Any],
     store: Path,
     features: FeatureParameters,
+    metrics: Sequence[str],
 ) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Predictions of every test image among the classes of its half, and what is said of them.
 
@@ -82,7 +84,7 @@ def evaluate_prompt(
     scores, found = {}, []
     for choice, one in zip(asked, predicted, strict=True):
         for half, outcome in outcomes(one.assign(path=own["path"]), choice).items():
-            scores[half] = score_of(outcome.predictions, outcome.classes)
+            scores[half] = score_of(outcome.predictions, outcome.classes, metrics)
             found.append(outcome)
     predictions, by_class, confusion = joined(found)
     return predictions, by_protocol(scores), by_class, confusion
@@ -148,7 +150,8 @@ def write_record(
 
 
 def _score(found: dict[str, Any]) -> Score:
-    return Score(**{key: found[key] for key in Score.model_fields})
+    recorded = (name for name in found if name in METRICS and METRICS[name].recorded)
+    return Score(**{name: found[name] for name in ("correct", "total", *recorded)})
 
 
 def _generalised(found: dict[str, Any]) -> Generalised:

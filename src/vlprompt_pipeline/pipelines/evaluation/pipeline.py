@@ -30,6 +30,7 @@ def _method_nodes(method: str, targets: tuple[str, ...]) -> list[Node]:
                 "test_features",
                 "feature_store",
                 "params:features",
+                "params:metrics",
             ],
             outputs=[f"{method}.{what}" for what in EVALUATED],
             name=f"evaluate_{method}",

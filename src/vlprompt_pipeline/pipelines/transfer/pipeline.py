@@ -60,6 +60,7 @@ def _evaluation(method: str, target: str) -> Node:
             f"{target}.target_features",
             "feature_store",
             "params:features",
+            "params:metrics",
         ],
         outputs=[f"{method}.{target}.target_{what}" for what in EVALUATED],
         name=f"evaluate_{method}_on_{target}",

@@ -181,7 +181,7 @@ def _method_row(
     for half in ("base", "new") if group.has_new else ("base",):
         scores = [getattr(result, half) for result in results]
         for name in _OF_SCORE:
-            values = [getattr(score, name) if score else None for score in scores]
+            values = [score.metrics.get(name) if score else None for score in scores]
             row[f"{half}_{name}"] = _mean(values)
     return row
 

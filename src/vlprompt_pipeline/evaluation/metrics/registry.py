@@ -1,0 +1,78 @@
+"""The metrics by name. A metric is one module that ends in `register(Metric(…))`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.evaluation.metrics.means import accuracy
+from vlprompt_pipeline.parsing import unknown
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number computed from the predictions of a set of test images.
+
+    Names of columns, titles of tables and charts, and the best value follow from this alone.
+
+    Attributes:
+        name: key in `metrics.json`, in records, and in the names of columns.
+        title: within a sentence, such as "calibration error".
+        compute: of the predictions, one row an image (`predict`), and of the scores of their
+            classes, one row a class (`outcomes.class_scores`); None where it does not apply.
+        unit: "%" or, for instance, "nats".
+        lower_is_better: the direction.
+        recorded: whether records keep it, so that reports show it and compare it over seeds.
+    """
+
+    name: str
+    title: str
+    compute: Callable[[pd.DataFrame, pd.DataFrame], float | None]
+    unit: str = "%"
+    lower_is_better: bool = False
+    recorded: bool = True
+
+
+METRICS: dict[str, Metric] = {}
+"""Every registered metric by its name."""
+
+
+def register(metric: Metric) -> None:
+    """Make a metric known by its name, which must be new."""
+    if metric.name in METRICS:
+        raise ValueError(f"two metrics are named {metric.name}")
+    METRICS[metric.name] = metric
+
+
+def require_metrics(names: Sequence[str]) -> None:
+    """Refuse names that no metric has.
+
+    Raises:
+        ConfigError: naming the first and those that are allowed.
+    """
+    for name in names:
+        if name not in METRICS:
+            raise ConfigError(unknown("metrics", "metric", name, sorted(METRICS)))
+
+
+def score_of(
+    predicted: pd.DataFrame, classes: pd.DataFrame, names: Sequence[str]
+) -> dict[str, float]:
+    """Compute accuracy and the named metrics of a set of test images.
+
+    Args:
+        predicted: what `predict` gave for the images.
+        classes: the rows of `outcomes.class_scores` for the classes that the images show.
+        names: of `METRICS`.
+
+    Returns:
+        `correct`, `total`, `accuracy` in percent, then each metric that applies, by name.
+    """
+    correct, total = int((predicted["prediction"] == predicted["label"]).sum()), len(predicted)
+    values = {name: METRICS[name].compute(predicted, classes) for name in names}
+    return {"correct": correct, "total": total, "accuracy": accuracy(correct, total)} | {
+        name: value for name, value in values.items() if value is not None
+    }
