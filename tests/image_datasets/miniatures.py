@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from vlprompt_pipeline.image_datasets import ImageDataset, ImageIndex, Split, get_image_dataset
+from vlprompt_pipeline.image_datasets import (
+    DatasetCard,
+    ImageDataset,
+    ImageIndex,
+    Split,
+    get_image_dataset,
+)
 from vlprompt_pipeline.image_datasets.miniatures import miniature_of, write_files
 from vlprompt_pipeline.image_datasets.schema import class_names_of
 
@@ -40,11 +46,11 @@ def write_split(file: Path, split: Mapping[str, object]) -> None:
 
 def index_without_images(split: Split, name: str) -> ImageIndex:
     """An index as `build_index` makes it, for tests of what only needs the rows."""
-    return ImageIndex(
+    card = DatasetCard(
         name=name,
-        table=split.table.assign(fingerprint="sha256:unread", source=name),
         folder=Path("unread"),
         class_names=class_names_of(split.table),
         template="a photo of a {}.",
         split_sha256=split.sha256,
     )
+    return ImageIndex(split.table.assign(fingerprint="sha256:unread", source=name), card)

@@ -31,7 +31,7 @@ def test_images_stand_in_the_order_of_their_names(imagenet, tmp_path):
 
 def test_classes_of_one_name_stay_apart(imagenet, tmp_path):
     index = build_index(imagenet, tmp_path)
-    assert index.class_names == ("goldfish", "missile", "missile", "wallet")
+    assert index.card.class_names == ("goldfish", "missile", "missile", "wallet")
     of_second = index.table.loc[index.table["label"] == 2, "path"]
     assert all(path.split("/")[1] == MISSILE_TOO for path in of_second)
 
@@ -61,11 +61,11 @@ def test_the_number_of_a_folder_is_its_label(tmp_path):
 def test_files_beside_the_class_folders_are_ignored(name, tmp_path):
     benchmark = write_miniature(tmp_path, name)
     images = benchmark.image_folder(tmp_path)
-    before = build_index(benchmark, tmp_path).split_sha256
+    before = build_index(benchmark, tmp_path).card.split_sha256
     (images / "README.txt").write_text("about")
     (images / ".cache").mkdir()
     (next(images.glob("n*")) / ".DS_Store").write_bytes(b"")
-    assert build_index(benchmark, tmp_path).split_sha256 == before
+    assert build_index(benchmark, tmp_path).card.split_sha256 == before
 
 
 def test_a_subset_numbers_its_own_classes(tmp_path):

@@ -103,7 +103,7 @@ def test_images_come_from_their_part(index, shots, val_shots):
 
 def test_the_split_alone_gives_the_set_of_the_index(miniature, index):
     split = read_split(miniature.split)
-    assert sample_from_split(index.name, split, 4, 3) == sample_few_shot(index, 4, 3)
+    assert sample_from_split(index.card.name, split, 4, 3) == sample_few_shot(index, 4, 3)
 
 
 def test_same_seed_same_set(index):

@@ -20,7 +20,7 @@ def test_all_is_well(miniature):
     sizes = [file.stat().st_size for file in miniature.images.rglob("*.jpg")]
     assert check.expected == check.found == {"train": 24, "val": 20, "test": 12}
     assert (check.dataset, check.classes) == ("caltech101", 4)
-    assert check.split_sha256 == index.split_sha256
+    assert check.split_sha256 == index.card.split_sha256
     assert check.missing == check.unreadable == check.duplicates == ()
     assert check.bytes_on_disk == sum(sizes)
     assert json.loads(json.dumps(check.to_dict()))["found"] == check.found

@@ -14,6 +14,7 @@ from image_datasets.miniatures import read_split_rows, write_miniature, write_sp
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets import (
     COLUMNS,
+    DatasetCard,
     ImageIndex,
     Split,
     build_index,
@@ -34,17 +35,17 @@ def test_rows_are_those_of_the_split_in_its_order(miniature):
     assert list(found.itertuples(index=False, name=None)) == expected
     assert tuple(index.table.columns) == COLUMNS
     assert set(index.table["source"]) == {"caltech101"}
-    assert index.class_names == ("face", "leopard", "airplane", "car side")
-    assert index.template == "a photo of a {}."
-    assert (index.random_split, index.findings) == ("", None)
+    assert index.card.class_names == ("face", "leopard", "airplane", "car side")
+    assert index.card.template == "a photo of a {}."
+    assert (index.card.random_split, index.card.findings) == ("", None)
 
 
 def test_folder_and_path_lead_to_the_image(miniature, monkeypatch):
     monkeypatch.chdir(miniature.root)
     index = build_index(miniature.benchmark, ".")
-    assert index.folder == miniature.images.resolve()
+    assert index.card.folder == miniature.images.resolve()
     row = index.table.iloc[0]
-    content = (index.folder / row["path"]).read_bytes()
+    content = (index.card.folder / row["path"]).read_bytes()
     assert row["fingerprint"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
@@ -58,12 +59,17 @@ def test_large_sets_are_known_by_stat_and_path(miniature, monkeypatch):
 def test_table_and_card_make_the_index_again(miniature, tmp_path):
     index = build_index(miniature.benchmark, miniature.root)
     index.table.to_parquet(tmp_path / "index.parquet")
-    card = json.loads(json.dumps(index.to_card()))
-    again = ImageIndex.from_card(pd.read_parquet(tmp_path / "index.parquet"), card)
+    card = json.loads(json.dumps(index.card.to_dict()))
+    again = ImageIndex.join(
+        pd.read_parquet(tmp_path / "index.parquet"), DatasetCard.from_dict(card)
+    )
     pd.testing.assert_frame_equal(again.table, index.table)
-    assert again.to_card() == index.to_card()
+    assert again.card == index.card
     with pytest.raises(DataError, match="index and card of zoo do not belong together"):
-        ImageIndex.from_card(index.table, {**card, "name": "zoo"})
+        ImageIndex.join(index.table, replace(index.card, name="zoo"))
+    for broken in ({**card, "colour": "red"}, {key: card[key] for key in card if key != "folder"}):
+        with pytest.raises(DataError, match="card is incomplete .* run data_preparation again"):
+            DatasetCard.from_dict(broken)
 
 
 def test_dataset_folder_missing(tmp_path):
@@ -153,14 +159,14 @@ def test_altered_official_split_of_the_right_size(tmp_path):
 def test_rendered_dataset_is_made_on_first_use(tmp_path):
     name = min(RENDERED, key=lambda each: len(RENDERED[each].classes))
     index = build_index(name, tmp_path)
-    assert index.name == name
-    assert len(index.class_names) == len(RENDERED[name].classes)
+    assert index.card.name == name
+    assert len(index.card.class_names) == len(RENDERED[name].classes)
     assert index.table["fingerprint"].str.startswith("sha256:").all()
-    with Image.open(index.folder / index.table["path"].iloc[0]) as image:
+    with Image.open(index.card.folder / index.table["path"].iloc[0]) as image:
         image.load()
     again = build_index(name, tmp_path)
     pd.testing.assert_frame_equal(again.table, index.table)
-    assert again.split_sha256 == index.split_sha256
+    assert again.card.split_sha256 == index.card.split_sha256
 
 
 def test_real_photos(shared):
@@ -169,4 +175,4 @@ def test_real_photos(shared):
         pytest.skip("the photos of Caltech-101 are not there")
     index = build_index("caltech101", root)
     assert Counter(index.table["part"]) == {"train": 4128, "val": 1649, "test": 2465}
-    assert len(index.class_names) == 100
+    assert len(index.card.class_names) == 100

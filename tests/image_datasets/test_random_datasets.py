@@ -27,10 +27,10 @@ def test_without_the_split_file_it_has_the_official_classes_in_their_order(name,
     official = build_index(benchmark, tmp_path)
     annotation_file(benchmark, tmp_path).unlink()
     found = build_index(benchmark, tmp_path, RandomSplit(seed=3))
-    assert found.random_split == "own random split, seed 3"
-    assert found.template == official.template
-    assert sorted(found.class_names) == sorted(official.class_names)
-    assert found.split_sha256 != official.split_sha256
+    assert found.card.random_split == "own random split, seed 3"
+    assert found.card.template == official.card.template
+    assert sorted(found.card.class_names) == sorted(official.card.class_names)
+    assert found.card.split_sha256 != official.card.split_sha256
     columns = ["path", "class_name"]
     rows = [set(i.table[columns].itertuples(index=False, name=None)) for i in (found, official)]
     assert rows[0] == rows[1]
@@ -49,7 +49,7 @@ def test_caltech_has_its_own_names_and_leaves_two_folders_out(tmp_path):
     images = benchmark.image_folder(tmp_path)
     for ignored in ("BACKGROUND_Google", "Faces_easy"):
         (images / ignored).mkdir()
-    names = build_index(benchmark, tmp_path, RandomSplit()).class_names
+    names = build_index(benchmark, tmp_path, RandomSplit()).card.class_names
     assert set(names) == {"face", "leopard", "airplane", "car side"}
 
 
@@ -84,7 +84,7 @@ def test_real_photos(shared):
         pytest.skip("the photos of Caltech-101 are not there")
     found = build_index(get_image_dataset("caltech101"), shared / "data", RandomSplit())
     official = build_index("caltech101", shared / "data")
-    assert found.class_names == official.class_names
+    assert found.card.class_names == official.card.class_names
     assert len(found.table) == len(official.table) == 8242
     assert set(found.table["path"]) == set(official.table["path"])
 

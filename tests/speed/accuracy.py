@@ -41,18 +41,18 @@ def compare() -> dict[str, Any]:
 def _of_seed(folder: Path, seed: int) -> dict[str, float]:
     clip = load_clip("embedded", device="cpu")
     index = build_index(DATASET, folder / "raw")
-    base = split_classes(index.class_names).base
+    base = split_classes(index.card.class_names).base
     chosen = [path for path, _ in sample_few_shot(index, SHOTS, seed=seed).train]
     shots = base.restrict(index.table.set_index("path", drop=False).loc[chosen])
     tests = base.restrict(index.table[index.table["part"] == "test"])
     store = FeatureStore(folder / "store")
     views = TrainingViews(clip.preprocessing, seed=seed, count=4, crop_scale=(1.0, 1.0))
-    features = store.extract(clip, ImageSet.of(index.folder, shots), views).values
-    images = ImageSet.of(index.folder, tests)
+    features = store.extract(clip, ImageSet.of(index.card.folder, shots), views).values
+    images = ImageSet.of(index.card.folder, tests)
     seen = store.extract(clip, images, EvaluationView(clip.preprocessing)).values[:, 0]
     batches = CachedViews(features, torch.tensor(shots["label"].to_numpy()), 32, seed=seed)
     labels = torch.tensor(tests["label"].to_numpy())
-    texts = ClassTexts(base.class_names, index.template)
+    texts = ClassTexts(base.class_names, index.card.template)
     return {p: _accuracy(clip, texts, batches, seen, labels, seed, p) for p in ("fp32", "bf16")}
 
 

@@ -3,6 +3,7 @@
 Nothing here knows a model, a method or Kedro.
 """
 
+from vlprompt_pipeline.image_datasets.card import DatasetCard
 from vlprompt_pipeline.image_datasets.checks import ImageCheck, check_images, inspect_images
 from vlprompt_pipeline.image_datasets.class_subsets import (
     PUBLISHED_BASE_SHARE,
@@ -37,6 +38,7 @@ __all__ = [
     "PUBLISHED_BASE_SHARE",
     "ClassSplit",
     "ClassSubset",
+    "DatasetCard",
     "FewShotSet",
     "ImageCheck",
     "ImageDataset",

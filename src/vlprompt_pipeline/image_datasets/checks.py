@@ -99,12 +99,12 @@ def inspect_images(
         raise ConfigError(f"workers is {workers}; give a number of threads from 1")
     table = index.table
     known = _read_cache(cache)
-    absent = find_absent(table["path"], index.folder)
+    absent = find_absent(table["path"], index.card.folder)
     unseen = table[~absent & ~table["fingerprint"].isin(known.index)]
     unseen = unseen.drop_duplicates("fingerprint")
     broken: dict[str, str] = {}
     for start in range(0, len(unseen), BLOCK):
-        decoded = _decode_all(unseen.iloc[start : start + BLOCK], index.folder, workers)
+        decoded = _decode_all(unseen.iloc[start : start + BLOCK], index.card.folder, workers)
         broken |= {image.fingerprint: image.reason for image in decoded if image.reason}
         good = [image for image in decoded if not image.reason]
         if good:
@@ -143,8 +143,8 @@ def _broken(index: ImageIndex, check: ImageCheck) -> str:
     more = f"; and {len(broken) - _SHOWN:,} more" if len(broken) > _SHOWN else ""
     remedy = "replace them by the files of the original archive"
     return (
-        f"{len(broken):,} of the {len(index.table):,} images of {index.name} under "
-        f"{index.folder} cannot be read: {listed}{more}; "
+        f"{len(broken):,} of the {len(index.table):,} images of {index.card.name} under "
+        f"{index.card.folder} cannot be read: {listed}{more}; "
         f"{remedy if check.findings is None else 'replace or delete them'} and run again"
     )
 
@@ -231,9 +231,9 @@ def _summarise(
     good = table[~absent & ~table["fingerprint"].isin(list(broken))]
     facts = good.join(known, on="fingerprint")
     return ImageCheck(
-        dataset=index.name,
-        split_sha256=index.split_sha256,
-        classes=len(index.class_names),
+        dataset=index.card.name,
+        split_sha256=index.card.split_sha256,
+        classes=len(index.card.class_names),
         expected=_per_part(table),
         found=_per_part(good),
         missing=tuple(gone),
@@ -243,8 +243,8 @@ def _summarise(
         ),
         duplicates=_across_parts(facts),
         bytes_on_disk=int(facts["bytes"].sum()),
-        random_split=index.random_split,
-        findings=index.findings,
+        random_split=index.card.random_split,
+        findings=index.card.findings,
     )
 
 

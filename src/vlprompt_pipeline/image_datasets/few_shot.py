@@ -91,7 +91,7 @@ def sample_few_shot(index: ImageIndex, shots: int, seed: int) -> FewShotSet:
         ConfigError: `shots` is below 1.
         DataError: a class has no or too few training images.
     """
-    return _sample(index.name, index.table, index.split_sha256, shots, seed)
+    return _sample(index.card.name, index.table, index.card.split_sha256, shots, seed)
 
 
 def sample_from_split(dataset: str, split: Split, shots: int, seed: int) -> FewShotSet:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.card import DatasetCard
 from vlprompt_pipeline.image_datasets.findings import Findings
 from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_images
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
@@ -27,61 +27,34 @@ class ImageIndex:
     """All images of a dataset, and what is needed to read and name them.
 
     Attributes:
-        name: name of the dataset.
         table: one row an image, columns and order as `schema` describes.
-        folder: absolute; `folder / path` is the image of a row.
-        class_names: names in label order.
-        template: text of the zero-shot prompt, with `{}` for the class name.
-        split_sha256: content hash of the split, kept with every result made from it.
-        random_split: how the split was drawn here, such as "own random split, seed 1"; stands in
-            every result made from it. Empty for the split that the data came with.
-        findings: what lies beside the images of own data; None for a benchmark.
+        card: everything else.
     """
 
-    name: str
     table: pd.DataFrame
-    folder: Path
-    class_names: tuple[str, ...]
-    template: str
-    split_sha256: str
-    random_split: str = ""
-    findings: Findings | None = None
-
-    def to_card(self) -> dict[str, Any]:
-        """Everything but the table, JSON-able; `from_card` joins the two again."""
-        return {
-            "name": self.name,
-            "folder": str(self.folder),
-            "class_names": list(self.class_names),
-            "template": self.template,
-            "split_sha256": self.split_sha256,
-            "random_split": self.random_split,
-            "findings": self.findings and asdict(self.findings),
-        }
-
-    def to_split(self) -> dict[str, list[list[Any]]]:
-        """The split in the form of the published split files, JSON-able; `read_split` reads it."""
-        columns = ["path", "label", "class_name"]
-        rows = {part: self.table.loc[self.table["part"] == part, columns] for part in PARTS}
-        return {part: chosen.to_numpy(dtype=object).tolist() for part, chosen in rows.items()}
+    card: DatasetCard
 
     @classmethod
-    def from_card(cls, table: pd.DataFrame, card: Mapping[str, Any]) -> ImageIndex:
+    def join(cls, table: pd.DataFrame, card: DatasetCard) -> ImageIndex:
         """Join a stored table and its card.
 
         Raises:
             DataError: the table is no index, or card and table are of different datasets.
         """
-        validate_index(table, f"stored index of {card['name']}")
-        names = tuple(card["class_names"])
-        if set(table["source"].unique()) != {card["name"]} or class_names_of(table) != names:
+        validate_index(table, f"stored index of {card.name}")
+        sources = set(table["source"].unique())
+        if sources != {card.name} or class_names_of(table) != card.class_names:
             raise DataError(
-                f"the stored index and card of {card['name']} do not belong together; "
+                f"the stored index and card of {card.name} do not belong together; "
                 "run data_preparation again"
             )
-        findings = card["findings"] and Findings.from_dict(card["findings"])
-        own = {"folder": Path(card["folder"]), "class_names": names, "findings": findings}
-        return cls(**{**card, **own, "table": table})
+        return cls(table, card)
+
+    def to_split(self) -> dict[str, list[list[Any]]]:
+        """Give the split in the form of the published split files, which `read_split` reads."""
+        columns = ["path", "label", "class_name"]
+        rows = {part: self.table.loc[self.table["part"] == part, columns] for part in PARTS}
+        return {part: chosen.to_numpy(dtype=object).tolist() for part, chosen in rows.items()}
 
 
 def build_index(
@@ -142,9 +115,8 @@ def index_split(
     fingerprints = fingerprint_images(split.table["path"].tolist(), folder)
     table = split.table.assign(fingerprint=fingerprints, source=name)[list(COLUMNS)]
     validate_index(table, f"index of {name}")
-    return ImageIndex(
+    card = DatasetCard(
         name=name,
-        table=table,
         folder=folder,
         class_names=class_names_of(table),
         template=template,
@@ -152,3 +124,4 @@ def index_split(
         random_split=random_split,
         findings=findings,
     )
+    return ImageIndex(table, card)

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.card import DatasetCard
 from vlprompt_pipeline.image_datasets.checks import inspect_images
 from vlprompt_pipeline.image_datasets.few_shot import sample_from_split
 from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_readable
@@ -179,18 +180,18 @@ def _describe_images(
     there = table[~absent]
     fingerprints, unreadable = fingerprint_readable(there["path"].tolist(), folder)
     readable = there[~there["path"].isin(list(unreadable))]
-    index = ImageIndex(
+    card = DatasetCard(
         name=benchmark.name,
-        table=readable.assign(
-            fingerprint=pd.Series(fingerprints, index=readable.index, dtype=str),
-            source=benchmark.name,
-        ),
         folder=folder,
         class_names=class_names_of(table),
         template=benchmark.template,
         split_sha256=split.sha256,
     )
-    check = inspect_images(index, cache / f"{benchmark.name}.parquet", workers)
+    rows = readable.assign(
+        fingerprint=pd.Series(fingerprints, index=readable.index, dtype=str),
+        source=benchmark.name,
+    )
+    check = inspect_images(ImageIndex(rows, card), cache / f"{benchmark.name}.parquet", workers)
     survey.bytes_on_disk = check.bytes_on_disk
     missing = {path: _whereabouts(folder / path) for path in table.loc[absent, "path"]}
     missing |= dict.fromkeys(check.missing, "gone while it was looked at")

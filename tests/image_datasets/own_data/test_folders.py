@@ -47,17 +47,17 @@ def refusal(root: Path, **options) -> str:
 def test_class_folders_alone_are_split_by_the_seed(tmp_path):
     write_classes(tmp_path / "zoo", sea_gull=10, cat=4)
     found = index(tmp_path)
-    assert found.class_names == ("cat", "sea gull")
+    assert found.card.class_names == ("cat", "sea gull")
     assert parts(found.table) == {
         "train": {"cat": 2, "sea gull": 5},
         "val": {"cat": 1, "sea gull": 2},
         "test": {"cat": 1, "sea gull": 3},
     }
-    assert found.random_split == "own random split, seed 1"
-    assert found.folder == tmp_path / "zoo"
+    assert found.card.random_split == "own random split, seed 1"
+    assert found.card.folder == tmp_path / "zoo"
     assert set(found.table["source"]) == {"zoo"}
-    assert found.template == "a photo of a {}."
-    assert sample_few_shot(found, shots=2, seed=1).split_sha256 == found.split_sha256
+    assert found.card.template == "a photo of a {}."
+    assert sample_few_shot(found, shots=2, seed=1).split_sha256 == found.card.split_sha256
 
 
 def test_the_same_photos_give_the_same_split_anywhere(tmp_path):
@@ -65,10 +65,10 @@ def test_the_same_photos_give_the_same_split_anywhere(tmp_path):
     shutil.copytree(tmp_path / "here", tmp_path / "there")
     here, there = index(tmp_path / "here"), index(tmp_path / "there")
     pd.testing.assert_frame_equal(here.table, there.table)
-    assert here.split_sha256 == there.split_sha256
+    assert here.card.split_sha256 == there.card.split_sha256
     other = index(tmp_path / "here", split=RandomSplit(seed=2))
-    assert other.split_sha256 != here.split_sha256
-    assert other.random_split == "own random split, seed 2"
+    assert other.card.split_sha256 != here.card.split_sha256
+    assert other.card.random_split == "own random split, seed 2"
 
 
 def test_a_photo_more_leaves_other_classes_as_they_were(tmp_path):
@@ -85,7 +85,7 @@ def test_the_split_is_told_in_the_form_of_the_published_files(tmp_path):
     file = tmp_path / "split.json"
     file.write_text(json.dumps(found.to_split()))
     again = read_split(file)
-    assert again.sha256 == found.split_sha256
+    assert again.sha256 == found.card.split_sha256
     columns = ["path", "label", "class_name", "part"]
     pd.testing.assert_frame_equal(again.table[columns], found.table[columns])
 
@@ -100,7 +100,7 @@ def test_given_parts_are_kept(tmp_path, val):
         "val": {"cat": 2, "dog": 2},
         "test": {"cat": 3, "dog": 3},
     }
-    assert found.random_split == ""
+    assert found.card.random_split == ""
 
 
 def test_val_is_not_taken_from_train(tmp_path):
@@ -111,7 +111,7 @@ def test_val_is_not_taken_from_train(tmp_path):
         "train": {"cat": 5, "dog": 5},
         "test": {"cat": 5, "dog": 5},
     }
-    assert found.random_split == ""
+    assert found.card.random_split == ""
 
 
 def test_without_test_it_is_drawn_from_train_and_val_is_kept(tmp_path):
@@ -123,7 +123,7 @@ def test_without_test_it_is_drawn_from_train_and_val_is_kept(tmp_path):
         "val": {"cat": 3, "dog": 3},
         "test": {"cat": 3, "dog": 3},
     }
-    assert found.random_split == "own random split, seed 1"
+    assert found.card.random_split == "own random split, seed 1"
     drawn = found.table.query("part == 'test'")["path"]
     assert drawn.str.startswith("train/").all()
 
@@ -134,12 +134,12 @@ def test_given_parts_are_split_anew_if_asked_for(tmp_path):
     found = build_own_index("zoo", tmp_path, OwnData(), resplit=True)
     sizes = {part: sum(classes.values()) for part, classes in parts(found.table).items()}
     assert sizes == {"train": 30, "val": 12, "test": 18}
-    assert found.random_split == "own random split, seed 1"
+    assert found.card.random_split == "own random split, seed 1"
 
 
 def test_a_class_may_be_called_train(tmp_path):
     write_classes(tmp_path / "zoo", train=3, car=3)
-    assert index(tmp_path).class_names == ("car", "train")
+    assert index(tmp_path).card.class_names == ("car", "train")
 
 
 def test_images_at_any_depth_and_through_links(tmp_path):
@@ -163,7 +163,7 @@ def test_findings(tmp_path):
     for name in ("cat/notes.txt", "cat/IMG_1.HEIC", "dog/Thumbs.db", "dog/README", "x.txt"):
         (tmp_path / "zoo" / name).write_text("")
     (tmp_path / "zoo/cat/.DS_Store").write_text("")
-    findings = index(tmp_path).findings
+    findings = index(tmp_path).card.findings
     assert findings.ignored_files == {".db": 1, ".heic": 1, ".txt": 2, "no ending": 1}
     assert findings.loose_images == 1
     assert findings.empty_classes == ("bird",)

@@ -11,7 +11,13 @@ import pytest
 
 from image_datasets.own_data.photos import write_classes
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.image_datasets import ImageIndex, OwnData, build_own_index, check_images
+from vlprompt_pipeline.image_datasets import (
+    DatasetCard,
+    ImageIndex,
+    OwnData,
+    build_own_index,
+    check_images,
+)
 
 
 def index(root: Path) -> ImageIndex:
@@ -35,17 +41,17 @@ def test_what_was_found_is_warned_of_and_in_card_and_check(tmp_path, caplog):
     )
     assert f"the first is {train} in train and {test} in test." in caplog.text
     stored = json.loads(json.dumps(check.to_dict()))
-    card = json.loads(json.dumps(found.to_card()))
+    card = json.loads(json.dumps(found.card.to_dict()))
     assert stored["random_split"] == card["random_split"] == "own random split, seed 1"
     assert stored["findings"] == card["findings"]
     assert card["findings"]["empty_classes"] == ["bird"]
-    assert ImageIndex.from_card(found.table, card).findings == found.findings
+    assert DatasetCard.from_dict(card) == found.card
 
 
 def test_classes_of_the_same_name_are_told_apart(tmp_path):
     write_classes(tmp_path / "zoo", cat=4, tabby=1)
     (tmp_path / "names.csv").write_text("folder,name\ntabby,a_cat\ncat,a cat\n")
-    findings = build_own_index("zoo", tmp_path, OwnData(class_names="names.csv")).findings
+    findings = build_own_index("zoo", tmp_path, OwnData(class_names="names.csv")).card.findings
     assert findings.untested_classes == ("a cat",)
     assert findings.alike_classes == (("cat", "tabby"),)
 
@@ -88,4 +94,4 @@ def test_real_photos(shared: Path, tmp_path, folder):
     assert sum(check.found.values()) == sum(
         len(list((photos / name).glob("*.jpg"))) for name in (folder, "dollar_bill")
     )
-    assert found.findings.sentences() == []
+    assert found.card.findings.sentences() == []

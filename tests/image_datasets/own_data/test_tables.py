@@ -65,9 +65,9 @@ def test_csv(root, encoding):
     write_csv(root, rows(), encoding=encoding)
     read = index(root)
     assert found(read) == EXPECTED
-    assert read.class_names == ("a cat", "a dog")
-    assert read.folder == root
-    assert read.random_split == ""
+    assert read.card.class_names == ("a cat", "a dog")
+    assert read.card.folder == root
+    assert read.card.random_split == ""
 
 
 def test_parquet(root):
@@ -78,7 +78,7 @@ def test_parquet(root):
 def test_without_parts_it_is_split_by_the_seed(root):
     write_csv(root, rows(part=None))
     read = index(root)
-    assert read.random_split == "own random split, seed 1"
+    assert read.card.random_split == "own random split, seed 1"
     assert read.table["part"].value_counts().to_dict() == {"train": 4, "val": 2, "test": 2}
 
 
@@ -87,7 +87,7 @@ def test_class_names_that_look_like_nothing_or_numbers(root):
     for row in table:
         row["label"] = {"a_cat": "NA", "a_dog": "007"}[row["label"]]
     write_csv(root, table)
-    assert index(root).class_names == ("007", "NA")
+    assert index(root).card.class_names == ("007", "NA")
 
 
 def test_spellings_of_parts(root):
@@ -102,7 +102,7 @@ def test_labels_of_other_types_than_text(root):
     table = pd.DataFrame(rows())
     table["label"] = table["label"].astype("category")
     table.to_parquet(root / "zoo.parquet")
-    assert index(root).class_names == ("a cat", "a dog")
+    assert index(root).card.class_names == ("a cat", "a dog")
     table["label"] = [None, *[3] * 7]
     table.to_parquet(root / "zoo.parquet")
     assert refusal(root) == f"row 1 of {root}/zoo.parquet has no label; every image needs both"
@@ -115,7 +115,7 @@ def test_a_heading_with_blanks_and_quoted_commas(root):
     lines = [f'"pics/cat/{name}.png", "cat, tabby"' for name in ("a,b", "001", "002")]
     lines += [f"pics/dog/{serial:03}.png, dog" for serial in range(4)]
     (root / "zoo.csv").write_text("path, label\n" + "\n".join(lines) + "\n")
-    assert index(root).class_names == ("cat, tabby", "dog")
+    assert index(root).card.class_names == ("cat, tabby", "dog")
 
 
 def test_a_table_goes_before_the_folder_of_the_same_name(root):
@@ -133,7 +133,7 @@ def test_absolute_paths(root):
         row["path"] = str(root / str(row["path"]))
     write_csv(root, table)
     read = index(root)
-    assert read.folder == root / "pics"
+    assert read.card.folder == root / "pics"
     assert {path for path, _, _ in found(read)} == {
         path.removeprefix("pics/") for path, _, _ in EXPECTED
     }
@@ -149,7 +149,7 @@ def test_absolute_and_relative_paths_mixed(root, tmp_path_factory):
     write_csv(root, table)
     read = index(root)
     assert len(read.table) == 10
-    assert all((read.folder / path).is_file() for path in read.table["path"])
+    assert all((read.card.folder / path).is_file() for path in read.table["path"])
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_metadata_in_the_root(tmp_path, suffix):
     write_metadata(tmp_path / f"zoo/metadata.{suffix}", rows("file_name", "split"))
     read = index(tmp_path)
     assert found(read) == EXPECTED
-    assert read.folder == tmp_path / "zoo"
+    assert read.card.folder == tmp_path / "zoo"
 
 
 def test_metadata_in_each_part(tmp_path):
@@ -248,7 +248,7 @@ def test_metadata_in_each_part(tmp_path):
     read = index(tmp_path)
     assert read.table["part"].value_counts().to_dict() == {"train": 6, "test": 4, "val": 2}
     assert ("validation/pics/cat/000.png", 0, "val") in found(read)
-    assert read.random_split == ""
+    assert read.card.random_split == ""
 
 
 def test_metadata_of_all_parts_in_the_root(tmp_path):
@@ -263,7 +263,7 @@ def test_metadata_of_all_parts_in_the_root(tmp_path):
     write_metadata(tmp_path / "zoo/metadata.csv", table)
     read = index(tmp_path)
     assert read.table["part"].value_counts().to_dict() == {"train": 4, "test": 4}
-    assert read.random_split == ""
+    assert read.card.random_split == ""
 
 
 def test_numbers_as_labels_are_class_names_to_be_mapped(tmp_path):
@@ -272,7 +272,7 @@ def test_numbers_as_labels_are_class_names_to_be_mapped(tmp_path):
     write_metadata(tmp_path / "zoo/metadata.jsonl", table)
     (tmp_path / "names.json").write_text('{"0": "cat", "1": "dog"}')
     read = build_own_index("zoo", tmp_path, OwnData(class_names="names.json"))
-    assert read.class_names == ("cat", "dog")
+    assert read.card.class_names == ("cat", "dog")
 
 
 def test_metadata_without_labels(tmp_path):

@@ -23,7 +23,7 @@ def test_labels_follow_the_list_of_variants(aircraft, tmp_path):
     file = tmp_path / "fgvc_aircraft" / "variants.txt"
     file.write_text("".join(sorted(file.read_text().splitlines(keepends=True), reverse=True)))
     index = build_index(aircraft, tmp_path)
-    assert index.class_names == ("Model B200", "F-16A/B", "737-200", "707-320")
+    assert index.card.class_names == ("Model B200", "F-16A/B", "737-200", "707-320")
 
 
 @pytest.mark.parametrize(

@@ -68,11 +68,11 @@ def test_from_the_folder_to_a_few_shot_set(name, tmp_path):
         assert set(zip(found["path"], found["label"], strict=True)) == {
             (path, label) for path, label, _ in rows[part]
         }
-    assert list(index.class_names) == names
+    assert list(index.card.class_names) == names
     assert check_images(index).found == {
         part: len(names) * number for part, number in form.per_class._asdict().items()
     }
-    halves = split_classes(index.class_names)
+    halves = split_classes(index.card.class_names)
     assert [*halves.base.class_names, *halves.new.class_names] == names
     if name in SHIFTED:
         with pytest.raises(DataError, match=f"^{name} has no training images, it is for testing"):

@@ -11,6 +11,7 @@ import pandas as pd
 from vlprompt_pipeline.config import OwnDataParameters
 from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.image_datasets import (
+    DatasetCard,
     ImageIndex,
     OwnData,
     RandomSplit,
@@ -41,17 +42,17 @@ def index_images(
     else:
         options = OwnData(own_data.template, own_data.class_names, drawn)
         index = build_own_index(name, dataset_root, options, resplit=split == "random")
-    if index.random_split:
-        with atomic_write(folder / f"split_{index.split_sha256[:16]}.json") as temporary:
+    if index.card.random_split:
+        with atomic_write(folder / f"split_{index.card.split_sha256[:16]}.json") as temporary:
             content = json.dumps(index.to_split(), ensure_ascii=False, indent=1)
             temporary.write_text(content, encoding="utf-8")
-    return index.table, index.to_card()
+    return index.table, index.card.to_dict()
 
 
 def check_dataset(
     table: pd.DataFrame, card: dict[str, Any], cache: Path, workers: int
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Decode every image once, ever; what comes after reads the table that passed."""
-    index = ImageIndex.from_card(table, card)
-    check = check_images(index, cache / f"{index.name}.parquet", workers)
+    index = ImageIndex.join(table, DatasetCard.from_dict(card))
+    check = check_images(index, cache / f"{index.card.name}.parquet", workers)
     return table, check.to_dict()

@@ -7,14 +7,15 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.evaluation.halves import protocol_subsets
-from vlprompt_pipeline.image_datasets import ImageIndex, sample_few_shot
+from vlprompt_pipeline.image_datasets import DatasetCard, ImageIndex, sample_few_shot
 
 
 def draw_few_shot_set(
     table: pd.DataFrame, card: dict[str, Any], shots: int, seed: int
 ) -> dict[str, Any]:
     """The published few-shot set of (dataset, shots, seed), over all classes."""
-    return sample_few_shot(ImageIndex.from_card(table, card), shots, seed).to_dict()
+    index = ImageIndex.join(table, DatasetCard.from_dict(card))
+    return sample_few_shot(index, shots, seed).to_dict()
 
 
 def split_into_halves(card: dict[str, Any], protocol: str, base_share: float) -> dict[str, Any]:
