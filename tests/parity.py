@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from vlprompt_pipeline.clip import FrozenClip, Preprocessing
+from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
 from vlprompt_pipeline.clip._open_clip import open_clip
 
 DATA = Path(__file__).parent / "data" / "parity"
@@ -51,7 +51,9 @@ def parity_clip(precision: str) -> FrozenClip:
     model.load_state_dict({**state, "token_embedding.weight": table})
     model.to(getattr(torch, precision))
     preprocessing = Preprocessing(32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-    return FrozenClip(model, open_clip.SimpleTokenizer(), preprocessing, "parity", "parity")
+    return FrozenClip(
+        model, open_clip.SimpleTokenizer(), preprocessing, "parity", ClipIdentity("parity")
+    )
 
 
 def assert_close(ours: Tensor, golden: Tensor, tolerance: float) -> None:

@@ -58,7 +58,7 @@ def test_second_time_nothing_is_computed(tiny_clip, images, tmp_path, monkeypatc
     second = store.extract(tiny_clip, images, view, **OPTIONS)
     assert torch.equal(first.values, second.values)
     assert torch.equal(first.values, store.load(first.key).values)
-    assert first.weights_sha256 == tiny_clip.weights_sha256
+    assert first.identity_sha256 == tiny_clip.identity_sha256
 
 
 def test_a_killed_extraction_repeats_at_most_one_shard(tiny_clip, images, tmp_path, monkeypatch):
@@ -150,9 +150,10 @@ def test_whatever_changes_the_features_changes_the_key(tiny_clip, images, tmp_pa
 
 def _with_other_weights(clip):
     from copy import copy
+    from dataclasses import replace
 
     other = copy(clip)
-    other.weights_sha256 = "0" * 64
+    other.identity = replace(clip.identity, weights="0" * 64)
     return other
 
 

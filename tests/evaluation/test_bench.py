@@ -28,7 +28,7 @@ def bench(tiny_clip) -> TestBench:
     labels = torch.randint(5, (50,), generator=draw).tolist()
     table = pd.DataFrame({"label": labels, "part": ["train"] * 10 + ["test"] * 40})
     card = {"template": "a photo of a {}."}
-    features = FeatureSet(values, tiny_clip.weights_sha256, "key")
+    features = FeatureSet(values, tiny_clip.identity_sha256, "key")
     return TestBench.of(tiny_clip, table, card, HALVES, features)
 
 

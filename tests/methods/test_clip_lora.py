@@ -84,10 +84,10 @@ def test_it_starts_as_zero_shot_clip(tiny_clip):
 
 def test_features_are_known_by_their_weights(tiny_clip):
     made = learner(tiny_clip)
-    before = made.image_side().weights_sha256
-    assert before == learner(tiny_clip).image_side().weights_sha256
+    before = made.image_side().identity_sha256
+    assert before == learner(tiny_clip).image_side().identity_sha256
     away_from_zero(made)
-    assert made.image_side().weights_sha256 not in (before, tiny_clip.weights_sha256)
+    assert made.image_side().identity_sha256 not in (before, tiny_clip.identity_sha256)
 
 
 def test_dropout_falls_in_training_only(tiny_clip):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from parity import DATA, load_case, parity_clip
-from vlprompt_pipeline.clip import FrozenClip, Preprocessing
+from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
 from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.export import load_learner, pack, pack_learner, prompt_sizes
@@ -65,7 +65,9 @@ def clip_of(vision: dict, text: dict, name: str = "other") -> FrozenClip:
     torch.manual_seed(0)
     model = open_clip.CLIP(64, vision, text, quick_gelu=True)
     preprocessing = Preprocessing(vision["image_size"], (0.5,) * 3, (0.25,) * 3)
-    return FrozenClip(model, open_clip.SimpleTokenizer(), preprocessing, name, "0" * 64)
+    return FrozenClip(
+        model, open_clip.SimpleTokenizer(), preprocessing, name, ClipIdentity("0" * 64)
+    )
 
 
 def test_the_first_words_are_trained_and_the_others_stay(tiny_clip):
@@ -138,9 +140,9 @@ def test_without_a_vit_prompts_in_the_text_still_work():
 @pytest.mark.parametrize("method", WITH_PIXELS)
 def test_the_image_side_is_known_by_its_prompts(tiny_clip, method):
     sides = [build(tiny_clip, method, seed).image_side() for seed in (0, 0, 1)]
-    hashes = [side.weights_sha256 for side in sides]
+    hashes = [side.identity_sha256 for side in sides]
     assert hashes[0] == hashes[1] != hashes[2]
-    assert tiny_clip.weights_sha256 not in hashes
+    assert tiny_clip.identity_sha256 not in hashes
     assert build(tiny_clip, "deep_language").image_side() is tiny_clip
 
 

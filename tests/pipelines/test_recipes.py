@@ -153,7 +153,7 @@ def test_a_trained_prompt_survives_its_file(name, task, tmp_path):
         recipe.model_dump(mode="json"),
         learner.state_dict(),
         task.classes,
-        task.clip.weights_sha256,
+        task.clip.identity,
         {"seed": 1},
     )
     for file in ("one", "two"):

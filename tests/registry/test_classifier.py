@@ -66,6 +66,7 @@ def classifier_of(name: str, clip, decoding="published") -> Classifier:
         template=CLASSES.template,
         decoding=decoding,
         weights_sha256=clip.weights_sha256,
+        clip_identity=clip.identity.to_dict(),
         clip_name=clip.name,
     )
     head = classifier_weights(load_learner(packed, recipe, clip, CLASSES), recipe.title)

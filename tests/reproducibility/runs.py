@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import torch
 
+from vlprompt_pipeline.clip import ClipIdentity
 from vlprompt_pipeline.methods import ClassTexts
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.reproducibility import MadeFile, Record, Run, environment
@@ -31,7 +32,7 @@ def prompt(context: torch.Tensor, **recipe: object) -> TrainedPrompt:
     provenance = {"seed": 1, "split_sha256": "split", "few_shot_sha256": "images"}
     classes = ClassTexts(("cat", "dog"), "a photo of a {}.")
     recipe = {"method": "coop", **recipe}
-    return TrainedPrompt(recipe, {"context": context}, classes, "weights", provenance)
+    return TrainedPrompt(recipe, {"context": context}, classes, ClipIdentity("weights"), provenance)
 
 
 def record(minute: int, **files: str) -> Record:

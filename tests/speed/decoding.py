@@ -22,6 +22,7 @@ from typing import NamedTuple
 import torch
 
 from vlprompt_pipeline.clip import (
+    ClipIdentity,
     EvaluationView,
     FeatureStore,
     FrozenClip,
@@ -88,7 +89,7 @@ def random_clip() -> FrozenClip:
     torch.manual_seed(0)
     model = open_clip.create_model("ViT-B-32").to(torch.bfloat16)
     preprocessing = Preprocessing(224, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
-    return FrozenClip(model, None, preprocessing, "random", "random")
+    return FrozenClip(model, None, preprocessing, "random", ClipIdentity("random"))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from vlprompt_pipeline.clip import FrozenClip, ImageTower, Preprocessing, Prompts, TextTower
+from vlprompt_pipeline.clip import (
+    ClipIdentity,
+    FrozenClip,
+    ImageTower,
+    Preprocessing,
+    Prompts,
+    TextTower,
+)
 from vlprompt_pipeline.clip._open_clip import open_clip
 
 MODEL = "ViT-B-16-quickgelu"
@@ -52,7 +59,7 @@ def random_clip(device: str) -> FrozenClip:
     model = open_clip.create_model(MODEL)
     preprocessing = Preprocessing(224, (0.5,) * 3, (0.25,) * 3)
     tokenizer = open_clip.SimpleTokenizer()
-    return FrozenClip(model, tokenizer, preprocessing, "random", "0" * 64).to(device)
+    return FrozenClip(model, tokenizer, preprocessing, "random", ClipIdentity("0" * 64)).to(device)
 
 
 def published(clip: FrozenClip) -> FrozenClip:

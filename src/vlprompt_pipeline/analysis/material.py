@@ -63,4 +63,4 @@ class Material:
     def identity(self, seed: int) -> list[object]:
         """Everything that a result with this seed depends on, besides the recipe."""
         classes = [[texts.names, texts.template] for texts in self.classes.values()]
-        return [self.clip.weights_sha256, classes, self.described[seed]]
+        return [self.clip.identity_sha256, classes, self.described[seed]]

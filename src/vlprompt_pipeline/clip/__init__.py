@@ -2,6 +2,7 @@
 
 from vlprompt_pipeline.clip.backbone import FrozenClip, Preprocessing
 from vlprompt_pipeline.clip.features import FeatureSet, FeatureStore, ImageEncoder, ImageSet
+from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.loading import load_clip
 from vlprompt_pipeline.clip.text import Prompts, TextTower
@@ -9,6 +10,7 @@ from vlprompt_pipeline.clip.views import EvaluationView, TrainingViews
 from vlprompt_pipeline.clip.words import Word, nearest_words
 
 __all__ = [
+    "ClipIdentity",
     "EvaluationView",
     "FeatureSet",
     "FeatureStore",

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.text import Prompts, TextTower
 from vlprompt_pipeline.errors import DataError
@@ -33,11 +34,11 @@ class Preprocessing:
 
 
 class FrozenClip:
-    """A CLIP that never changes, known by the SHA-256 of its weights file.
+    """A CLIP that never changes, known by its weights and all that decides how they are read.
 
     Attributes:
         name: what paths and tables call it.
-        weights_sha256: identity that features, prompts and results carry.
+        identity: what features, prompts and results carry.
         embed_dim: width of the joint space; text_width: width of a prompt token.
         logit_scale: factor on cosine similarities (about 100).
         source: what `load_clip` was asked for; empty where it was built by hand.
@@ -49,7 +50,7 @@ class FrozenClip:
         tokenizer,
         preprocessing: Preprocessing,
         name: str,
-        weights_sha256: str,
+        identity: ClipIdentity,
         seen_tokens: frozenset[int] | None = None,
         source: str = "",
     ) -> None:
@@ -58,7 +59,7 @@ class FrozenClip:
         self.text = TextTower(self.model)
         self.preprocessing = preprocessing
         self.name = name
-        self.weights_sha256 = weights_sha256
+        self.identity = identity
         self.source = source
         self.embed_dim = self.model.text_projection.shape[1]
         self.text_width = self.model.token_embedding.weight.shape[1]
@@ -76,6 +77,16 @@ class FrozenClip:
             ConfigError: it is no vision transformer, as that of RN50.
         """
         return ImageTower(self.model.visual, self.name)
+
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the weights file."""
+        return self.identity.weights
+
+    @property
+    def identity_sha256(self) -> str:
+        """SHA-256 of all that turns pixels and texts into features."""
+        return self.identity.digest
 
     @property
     def device(self) -> torch.device:

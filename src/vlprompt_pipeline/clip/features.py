@@ -35,7 +35,7 @@ class ImageEncoder(Protocol):
         """What the CLIP is called."""
 
     @property
-    def weights_sha256(self) -> str:
+    def identity_sha256(self) -> str:
         """Hash of all that the features depend on, besides images and view."""
 
     def encode_images(self, pixels: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class FeatureSet:
     """Normalised features `[images, views, embed]` of an image set, and what they come from."""
 
     values: Tensor
-    weights_sha256: str
+    identity_sha256: str
     key: str
 
     def of(self, clip: ImageEncoder) -> Tensor:
@@ -86,10 +86,10 @@ class FeatureSet:
         Raises:
             WeightsError: they were computed with another one.
         """
-        if self.weights_sha256 != clip.weights_sha256:
+        if self.identity_sha256 != clip.identity_sha256:
             raise WeightsError(
-                f"the image features were computed with the CLIP weights "
-                f"{self.weights_sha256[:16]}…, but {clip.name} has {clip.weights_sha256[:16]}…: "
+                f"the image features were computed with the CLIP {self.identity_sha256[:16]}…, but "
+                f"{clip.name} is {clip.identity_sha256[:16]}…: "
                 "run feature_extraction again, and give each CLIP a clip.name of its own"
             )
         return self.values
@@ -152,7 +152,7 @@ class FeatureStore:
             raise UserError(f"no image features at {described.parent}: run feature_extraction")
         description = json.loads(described.read_text())
         shards = [load_file(self._shard(key, i))["features"] for i in range(description["shards"])]
-        return FeatureSet(torch.cat(shards), description["weights_sha256"], key)
+        return FeatureSet(torch.cat(shards), description["identity_sha256"], key)
 
     def _shard(self, key: str, number: int) -> Path:
         return self.root / key / f"shard-{number:05d}.safetensors"
@@ -162,7 +162,7 @@ class FeatureStore:
     ) -> None:
         description = {
             "clip": clip.name,
-            "weights_sha256": clip.weights_sha256,
+            "identity_sha256": clip.identity_sha256,
             "images": len(images),
             "views": views.identity,
             "shards": shards,
@@ -172,7 +172,7 @@ class FeatureStore:
 
 
 def _key(clip: ImageEncoder, images: ImageSet, views: Views, shard_size: int) -> str:
-    digest = hashlib.sha256(f"{clip.weights_sha256}\n{views.identity}\n{shard_size}\n".encode())
+    digest = hashlib.sha256(f"{clip.identity_sha256}\n{views.identity}\n{shard_size}\n".encode())
     for fingerprint in images.fingerprints:
         digest.update(f"{fingerprint}\n".encode())
     return digest.hexdigest()[:24]

@@ -15,6 +15,7 @@ from torch import nn
 
 from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.backbone import FrozenClip, Preprocessing
+from vlprompt_pipeline.clip.identity import ClipIdentity, describe_bpe_tokenizer
 from vlprompt_pipeline.clip.weights import (
     check_activation,
     expand_token_rows,
@@ -81,15 +82,12 @@ def _load(source: str, name: str, device: str) -> FrozenClip:
     seen = expand_token_rows(state, model_cfg["text_cfg"].get("vocab_size", 49408))
     model = _build(model_cfg, weights)
     load_into(model, state, weights)
-    clip = FrozenClip(
-        model,
-        open_clip.SimpleTokenizer(),
-        _preprocessing(config["preprocess_cfg"], model),
-        name,
-        sha256_file(weights),
-        seen,
-        source,
+    preprocessing = _preprocessing(config["preprocess_cfg"], model)
+    identity = ClipIdentity.of(
+        sha256_file(weights), model_cfg, preprocessing, describe_bpe_tokenizer()
     )
+    tokenizer = open_clip.SimpleTokenizer()
+    clip = FrozenClip(model, tokenizer, preprocessing, name, identity, seen, source)
     return clip.to(device)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from vlprompt_pipeline.clip import ClipIdentity
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.methods import PromptLearner
 from vlprompt_pipeline.tensor_files import TensorFileError, load_tensors, tensors_to_bytes
@@ -27,14 +28,14 @@ class ClassifierWeights:
         features: normalised text features, [classes, embed].
         class_names: in the order of the features.
         logit_scale: factor on cosine similarities.
-        weights_sha256: the CLIP whose image features it fits.
+        clip_identity: the CLIP whose image features it fits.
         title: the recipe its prompt was trained with.
     """
 
     features: Tensor
     class_names: tuple[str, ...]
     logit_scale: float
-    weights_sha256: str
+    clip_identity: ClipIdentity
     title: str
 
     def logits(self, image_features: Tensor) -> Tensor:
@@ -47,7 +48,8 @@ class ClassifierWeights:
             "format": _FORMAT,
             "class_names": self.class_names,
             "logit_scale": self.logit_scale,
-            "weights_sha256": self.weights_sha256,
+            "weights_sha256": self.clip_identity.weights,
+            "clip_identity": self.clip_identity.to_dict(),
             "title": self.title,
         }
         return tensors_to_bytes({"features": self.features}, "head", header)
@@ -67,7 +69,13 @@ class ClassifierWeights:
             raise PromptFileError(f"{error}: export the prompt again") from None
         if not header or header.pop("format", None) != _FORMAT:
             raise PromptFileError(f"{path} holds no classifier weights: export the prompt again")
-        return cls(tensors["features"], tuple(header.pop("class_names")), **header)
+        return cls(
+            tensors["features"],
+            tuple(header["class_names"]),
+            header["logit_scale"],
+            ClipIdentity.read(header),
+            header["title"],
+        )
 
 
 def classifier_weights(learner: PromptLearner, title: str) -> ClassifierWeights | None:
@@ -83,5 +91,5 @@ def classifier_weights(learner: PromptLearner, title: str) -> ClassifierWeights 
         features = learner.class_features()
     clip = learner.clip
     return ClassifierWeights(
-        features, learner.classes.names, clip.logit_scale, clip.weights_sha256, title
+        features, learner.classes.names, clip.logit_scale, clip.identity, title
     )

@@ -22,5 +22,9 @@ def full_precision_tensors(prompt: TrainedPrompt, clip: FrozenClip) -> dict[str,
 
 def full_precision_bytes(prompt: TrainedPrompt, clip: FrozenClip) -> bytes:
     """The full-precision weights as a safetensors file, recipe and CLIP in the header."""
-    header = {"recipe": prompt.recipe, "weights_sha256": prompt.weights_sha256}
+    header = {
+        "recipe": prompt.recipe,
+        "weights_sha256": prompt.weights_sha256,
+        "clip_identity": prompt.clip_identity.to_dict(),
+    }
     return tensors_to_bytes(full_precision_tensors(prompt, clip), "full_precision", header)

@@ -9,7 +9,7 @@ from operator import attrgetter
 import torch
 from torch import Tensor
 
-from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip import ClipIdentity, FrozenClip
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export.packed import PackedPrompt, unpack
 from vlprompt_pipeline.export.tensors import DenseTensor, PackedTensor, QuantizedTensor
@@ -18,6 +18,7 @@ from vlprompt_pipeline.parametrizations import Quantizer, quantized_tensors
 from vlprompt_pipeline.parametrizations.low_rank import low_rank_tensors, merged
 from vlprompt_pipeline.parametrizations.naming import tensor_name
 
+_CLIP = "clip"  # key of the metadata: all of the CLIP's identity, see docs/packed-format.md
 _NOBODYS_SEED = (1 << 62) - 1  # two seeds tell what is drawn from what is not
 
 
@@ -39,7 +40,7 @@ def pack_learner(learner: PromptLearner, recipe: Recipe) -> PackedPrompt:
         tensors=tensors | _drawn_contexts(learner, recipe),
         clip_sha256=learner.clip.weights_sha256,
         context_sha256=_context_sha256(recipe, learner.classes),
-        metadata=_texts(recipe),
+        metadata={**_texts(recipe), _CLIP: learner.clip.identity.number},
     )
 
 
@@ -53,6 +54,7 @@ def load_learner(
             other classes where it is bound to them.
     """
     prompt = unpack(packed, expected_clip=clip.weights_sha256)
+    _require_same_clip(prompt, clip)
     if not _context_sha256(recipe, classes).startswith(prompt.context_sha256):
         bound = ", and it serves the classes of training only" if recipe.bound_to_classes else ""
         raise PromptFileError(
@@ -66,6 +68,19 @@ def load_learner(
             _merge(tensors, name, attrgetter(name)(learner).detach())
     learner.load_prompt(tensors)
     return learner.requires_grad_(False)
+
+
+def _require_same_clip(prompt: PackedPrompt, clip: FrozenClip) -> None:
+    """Compare all of the CLIP's identity; the weights alone where the file was made before."""
+    number = prompt.metadata.get(_CLIP)
+    if number is None:
+        ClipIdentity(prompt.clip_sha256).warn_if_partial("the packed prompt")
+    elif number != clip.identity.number:
+        raise PromptFileError(
+            f"the packed prompt was trained on the weights of {clip.name} under another model "
+            "configuration, preprocessing or tokenizer: load the CLIP as it was trained on, or "
+            "train again"
+        )
 
 
 def _packed(values: Tensor, link: Quantizer | None) -> PackedTensor:

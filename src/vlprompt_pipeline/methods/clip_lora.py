@@ -63,9 +63,9 @@ class AdaptedImages:
         return self.clip.name
 
     @property
-    def weights_sha256(self) -> str:
-        """Hash of the CLIP's weights and of those that replace some of them."""
-        digest = hashlib.sha256(self.clip.weights_sha256.encode())
+    def identity_sha256(self) -> str:
+        """Hash of the CLIP and of the weights that replace some of its own."""
+        digest = hashlib.sha256(self.clip.identity_sha256.encode())
         for weight in self.weights:
             digest.update(weight.detach().float().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()

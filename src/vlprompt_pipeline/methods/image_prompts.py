@@ -31,9 +31,9 @@ class PromptedImages:
         return self.clip.name
 
     @property
-    def weights_sha256(self) -> str:
-        """Hash of all that turns pixels into features: the CLIP's weights, and the prompts."""
-        digest = hashlib.sha256(self.clip.weights_sha256.encode())
+    def identity_sha256(self) -> str:
+        """Hash of all that turns pixels into features: the CLIP, and the prompts."""
+        digest = hashlib.sha256(self.clip.identity_sha256.encode())
         for prompt in self.prompts:
             digest.update(str(tuple(prompt.shape)).encode())
             digest.update(prompt.detach().float().cpu().contiguous().numpy().tobytes())

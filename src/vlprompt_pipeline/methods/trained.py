@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip import ClipIdentity, FrozenClip
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.build import build_learner
@@ -26,15 +26,20 @@ class TrainedPrompt:
         recipe: the resolved recipe as plain values; `Recipe` builds from it again.
         state: `state_dict` of the learner: full-precision weights and codebooks.
         classes: names and template it was trained with.
-        weights_sha256: the CLIP it belongs to.
+        clip_identity: the CLIP it belongs to.
         provenance: dataset, shots, seed and hashes, as plain values.
     """
 
     recipe: dict[str, Any]
     state: dict[str, Tensor]
     classes: ClassTexts
-    weights_sha256: str
+    clip_identity: ClipIdentity
     provenance: dict[str, Any]
+
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the weights of that CLIP."""
+        return self.clip_identity.weights
 
     def resolved_recipe(self) -> Recipe:
         """The recipe, checked again."""
@@ -46,7 +51,7 @@ class TrainedPrompt:
         Raises:
             PromptFileError: it was trained on another CLIP.
         """
-        require_same_clip(self.weights_sha256, clip)
+        require_same_clip(self.clip_identity, clip, "the trained prompt")
         learner = build_learner(self.resolved_recipe(), clip, self.classes, seed=0)
         learner.make_room(self.state)
         learner.load_state_dict(self.state)
@@ -60,6 +65,7 @@ class TrainedPrompt:
             "class_names": self.classes.names,
             "template": self.classes.template,
             "weights_sha256": self.weights_sha256,
+            "clip_identity": self.clip_identity.to_dict(),
             "provenance": self.provenance,
         }
         save_tensors(path, self.state, "prompt", header)
@@ -80,17 +86,20 @@ class TrainedPrompt:
         if not header or header.get("format") != _FORMAT:
             raise PromptFileError(f"{path} is not a prompt of this project: train again")
         classes = ClassTexts(tuple(header["class_names"]), header["template"])
-        return cls(header["recipe"], state, classes, header["weights_sha256"], header["provenance"])
+        return cls(
+            header["recipe"], state, classes, ClipIdentity.read(header), header["provenance"]
+        )
 
 
-def require_same_clip(weights_sha256: str, clip: FrozenClip) -> None:
-    """Refuse what was made with another CLIP.
+def require_same_clip(identity: ClipIdentity, clip: FrozenClip, what: str) -> None:
+    """Refuse `what` was made with another CLIP; warn where not all of its CLIP is known.
 
     Raises:
         PromptFileError: naming both.
     """
-    if weights_sha256 != clip.weights_sha256:
+    if difference := clip.identity.difference(identity):
         raise PromptFileError(
-            f"made with the CLIP weights {weights_sha256[:16]}…, but {clip.name} has "
-            f"{clip.weights_sha256[:16]}…: load the CLIP it was trained on, or train again"
+            f"{what} was made with another CLIP: {clip.name} has {difference}; "
+            "load the CLIP it was trained on, or train again"
         )
+    identity.warn_if_partial(what)

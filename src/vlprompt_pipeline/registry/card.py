@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from vlprompt_pipeline.clip import ClipIdentity
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.images import Decoding
 from vlprompt_pipeline.methods import Recipe, resolve_recipe
@@ -21,7 +22,8 @@ class ModelCard(BaseModel):
         class_names: that it classifies among unless others are given.
         template: of the dataset, `{}` the class name.
         decoding: how image files are read, the same as when it was evaluated.
-        weights_sha256: the CLIP it belongs to.
+        weights_sha256: of the CLIP it belongs to; clip_identity: all that this one is known by,
+            none in cards of before.
         clip_name: what that CLIP is called.
     """
 
@@ -32,7 +34,13 @@ class ModelCard(BaseModel):
     template: str
     decoding: Decoding
     weights_sha256: str
+    clip_identity: dict[str, str] | None = None
     clip_name: str
+
+    @property
+    def clip(self) -> ClipIdentity:
+        """The CLIP it belongs to, as far as the card says."""
+        return ClipIdentity(**(self.clip_identity or {"weights": self.weights_sha256}))
 
     def resolved_recipe(self) -> Recipe:
         """The recipe, checked again."""

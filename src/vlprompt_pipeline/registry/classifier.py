@@ -42,13 +42,13 @@ class Classifier:
         head: ClassifierWeights | None = None,
     ) -> None:
         """Raises WeightsError for another CLIP than that of the card, PromptFileError as export."""
-        if clip.weights_sha256 != card.weights_sha256:
+        if difference := clip.identity.difference(card.clip):
             raise WeightsError(
-                f"the prompt belongs to the CLIP weights {card.weights_sha256[:16]}… "
-                f"({card.clip_name}), but {clip.source or clip.name} has "
-                f"{clip.weights_sha256[:16]}…: give the right weights as clip_source, in the "
-                "form that clip.source has"
+                f"the prompt belongs to another CLIP ({card.clip_name}): "
+                f"{clip.source or clip.name} has {difference}; give the right one as "
+                "clip_source, in the form that clip.source has"
             )
+        card.clip.warn_if_partial("the card of the registered model")
         self.card, self.clip = card, clip
         self._recipe, self._packed, self._head = card.resolved_recipe(), packed, head
         self._view = EvaluationView(clip.preprocessing, card.decoding)

@@ -119,6 +119,7 @@ def gather(
         template=template,
         decoding=decoding,
         weights_sha256=clip.weights_sha256,
+        clip_identity=clip.identity.to_dict(),
         clip_name=clip.name,
     )
     return Contents(

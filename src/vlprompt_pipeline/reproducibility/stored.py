@@ -31,7 +31,7 @@ def require_unchanged(
             another one now.
         PromptFileError: the CLIP is another one now.
     """
-    require_same_clip(prompt.weights_sha256, clip)
+    require_same_clip(prompt.clip_identity, clip, f"the prompt of {record.method}")
     for file in record.files.values():
         path = project / file.path
         if not path.is_file() or sha256_file(path) != file.sha256:

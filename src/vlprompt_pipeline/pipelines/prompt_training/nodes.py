@@ -126,7 +126,7 @@ def train_prompt(
         recipe=recipe.model_dump(mode="json"),
         state=learner.state_dict(),
         classes=classes,
-        weights_sha256=clip.weights_sha256,
+        clip_identity=clip.identity,
         provenance=provenance,
     )
     return prompt, *_tables(rows)
@@ -153,5 +153,5 @@ def _fingerprint(
     """Hash of everything the trained prompt depends on."""
     texts = [classes.names, classes.template]
     settings = recipe.model_dump(mode="json", exclude={"training": {"memory_gb"}})
-    parts = [settings, texts, clip.weights_sha256, described, provenance]
+    parts = [settings, texts, clip.identity_sha256, described, provenance]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

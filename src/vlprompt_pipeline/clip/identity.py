@@ -1,0 +1,144 @@
+"""What a CLIP is known by: weights, model configuration, preprocessing and tokenizer.
+
+The same weights give other features under another activation, mean or vocabulary, so what was made
+with a CLIP keeps all four parts, and each use of it compares them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from vlprompt_pipeline.clip._open_clip import open_clip
+
+logger = logging.getLogger(__name__)
+
+_NAMES = {
+    "weights": "weights",
+    "model": "model configuration",
+    "preprocessing": "preprocessing",
+    "tokenizer": "tokenizer",
+}
+
+
+@dataclass(frozen=True)
+class ClipIdentity:
+    """SHA-256 in hex of each part; an empty text where a part is not known.
+
+    Attributes:
+        weights: of the weights file.
+        model: of the model configuration, see `describe_model`.
+        preprocessing: of size, mean, standard deviation and what else an image passes through.
+        tokenizer: of the vocabulary and of how text is cut into it.
+    """
+
+    weights: str
+    model: str = ""
+    preprocessing: str = ""
+    tokenizer: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        weights_sha256: str,
+        model_config: Mapping[str, Any],
+        preprocessing: Any,
+        tokenizer: str,
+    ) -> ClipIdentity:
+        """The identity of a CLIP with all parts known.
+
+        Args:
+            weights_sha256: of the weights file.
+            model_config: `model_cfg` of open_clip's configuration.
+            preprocessing: a dataclass; fields that have their default are left out, so that one
+                which is added later changes no identity.
+            tokenizer: text that tells it from any other tokenizer, its vocabulary included.
+        """
+        return cls(
+            weights_sha256,
+            _sha256(describe_model(model_config)),
+            _sha256(_without_defaults(asdict(preprocessing), type(preprocessing))),
+            _sha256(tokenizer),
+        )
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> ClipIdentity:
+        """What a stored header says: `clip_identity`, or `weights_sha256` alone as files of old."""
+        return cls(**stored.get("clip_identity", {"weights": stored["weights_sha256"]}))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all parts: equal for equal CLIPs, and for nothing else."""
+        return _sha256(asdict(self))
+
+    @property
+    def number(self) -> int:
+        """First 32 bits of the digest as a signed integer, the first byte counting most."""
+        return int.from_bytes(bytes.fromhex(self.digest)[:4], "big", signed=True)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all parts are known."""
+        return all(asdict(self).values())
+
+    def to_dict(self) -> dict[str, str]:
+        """JSON-able; `read` takes it under the key `clip_identity`."""
+        return asdict(self)
+
+    def difference(self, other: ClipIdentity) -> str:
+        """What differs among the parts that both know, as "the weights 0123… and not 4567…"."""
+        for part in fields(self):
+            own, its = getattr(self, part.name), getattr(other, part.name)
+            if own and its and own != its:
+                return f"the {_NAMES[part.name]} {own[:16]}… and not {its[:16]}…"
+        return ""
+
+    def warn_if_partial(self, what: str) -> None:
+        """Tell that `what` was made before CLIPs were known by more than their weights."""
+        if not self.is_whole:
+            unknown = ", ".join(_NAMES[name] for name, value in asdict(self).items() if not value)
+            logger.warning(
+                "%s does not say which %s it was made with: of its CLIP only the rest is checked; "
+                "make it again to have all of it checked",
+                what,
+                unknown,
+            )
+
+
+def describe_model(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The model configuration without the values that open_clip would take anyway."""
+    towers = {
+        "vision_cfg": open_clip.model.CLIPVisionCfg,
+        "text_cfg": open_clip.model.CLIPTextCfg,
+    }
+    described = dict(config)
+    for key, tower in towers.items():
+        if isinstance(described.get(key), Mapping):
+            described[key] = _without_defaults(described[key], tower)
+    return _without_defaults(described, open_clip.CLIP)
+
+
+def describe_bpe_tokenizer() -> str:
+    """Text that tells CLIP's own tokenizer: its name and the SHA-256 of its vocabulary file."""
+    path = open_clip.tokenizer.default_bpe()
+    with open(path, "rb") as vocabulary:
+        return f"open_clip.SimpleTokenizer {hashlib.sha256(vocabulary.read()).hexdigest()}"
+
+
+def _without_defaults(values: Mapping[str, Any], made_by: type) -> dict[str, Any]:
+    if dataclasses.is_dataclass(made_by):
+        defaults = {field.name: field.default for field in fields(made_by)}
+    else:
+        parameters = inspect.signature(made_by).parameters.values()
+        defaults = {parameter.name: parameter.default for parameter in parameters}
+    return {k: v for k, v in values.items() if k not in defaults or v != defaults[k]}
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=list).encode()).hexdigest()
