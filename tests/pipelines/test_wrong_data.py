@@ -195,8 +195,8 @@ def test_a_device_that_is_not_here(project, monkeypatch):
 @pytest.mark.parametrize(
     ("stage", "words"),
     [
-        ("prompt_training", "the image features were computed with the CLIP weights"),
-        ("quantization_export", "made with the CLIP weights"),
+        ("prompt_training", "the image features were computed with the CLIP"),
+        ("quantization_export", "was made with another CLIP"),
         ("evaluation", "the prompt was trained on the CLIP with weights"),
     ],
 )
