@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from image_datasets.miniatures import annotation_file, write_miniature
 from pipelines.project import CLASSES, DATASET, Project
+from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
 
@@ -195,21 +196,25 @@ def test_a_device_that_is_not_here(project, monkeypatch):
 @pytest.mark.parametrize(
     ("stage", "words"),
     [
-        ("prompt_training", "the image features were computed with the CLIP"),
-        ("quantization_export", "was made with another CLIP"),
-        ("evaluation", "the prompt was trained on the CLIP with weights"),
+        ("prompt_training", "the image features were computed with the CLIP "),
+        ("quantization_export", "the trained prompt was made with another CLIP: "),
+        ("evaluation", "the prompt was trained on the CLIP with weights "),
     ],
 )
 def test_weights_changed_between_stages_are_told_with_both_hashes(project, weights, stage, words):
     project.run(clip(weights))
-    before = sha256_file(weights)
     changed = shutil.copytree(weights.parent, project.root / "changed") / WEIGHTS
     tensors = load_file(changed)
     save_file({**tensors, "logit_scale": tensors["logit_scale"] / 2}, changed)
     files = project.files()
     message = project.refusal(clip(changed), stages=(stage,))
-    assert message.startswith(f"{words} {before[:16]}…, but ")
-    assert f" has {sha256_file(changed)[:16]}…:" in message
+    identities = [load_clip(f"local-dir:{path.parent}").identity for path in (weights, changed)]
+    hashes = [
+        identity.digest if stage == "prompt_training" else identity.weights
+        for identity in identities
+    ]
+    assert message.startswith(words)
+    assert all(f"{sha256[:16]}…" in message for sha256 in hashes)
     assert project.files() == files
 
 

@@ -157,7 +157,9 @@ def test_another_clip_is_refused_and_one_that_is_included_is_found(
     included = Classifier.load(files, INCLUDED, "cpu").classify(images)
     assert included["label"].tolist() == classifier.classify(images)["label"].tolist()
     np.testing.assert_allclose(included["score"], classifier.classify(images)["score"], rtol=1e-5)
-    with pytest.raises(WeightsError, match="belongs to another CLIP .*embedded has the weights .*give"):
+    with pytest.raises(
+        WeightsError, match="belongs to another CLIP .*embedded has the weights .*give"
+    ):
         Classifier.load(files, "embedded", "cpu")
 
 
