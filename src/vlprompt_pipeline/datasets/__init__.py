@@ -16,6 +16,7 @@ _HOME = {
     "PackedPromptDataset": "prompt",
     "PartitionsDataset": "partitions",
     "PromptDataset": "prompt",
+    "RecordDataset": "record",
 }
 
 

@@ -138,7 +138,7 @@ def _data_tags(pipeline: Any, catalog: Any) -> dict[str, str]:
     """A mark for runs on a split that is not the one the data came with."""
     if "dataset_card" not in pipeline.datasets():
         return {}
-    mark = catalog.load("dataset_card")["random_split"]
+    mark = catalog.load("dataset_card").random_split
     return {"split": mark} if mark else {}
 
 

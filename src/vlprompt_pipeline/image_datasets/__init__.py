@@ -9,6 +9,7 @@ from vlprompt_pipeline.image_datasets.class_subsets import (
     PUBLISHED_BASE_SHARE,
     ClassSplit,
     ClassSubset,
+    ClassSubsets,
     split_classes,
 )
 from vlprompt_pipeline.image_datasets.few_shot import FewShotSet, sample_few_shot, sample_from_split
@@ -38,6 +39,7 @@ __all__ = [
     "PUBLISHED_BASE_SHARE",
     "ClassSplit",
     "ClassSubset",
+    "ClassSubsets",
     "DatasetCard",
     "FewShotSet",
     "ImageCheck",

@@ -45,6 +45,10 @@ class ClassSubset:
         return kept.assign(label=kept["label"].map(self.relabelling).astype("int64"))
 
 
+ClassSubsets = dict[str, ClassSubset]
+"""Subsets by name: `base` and `new` of a dataset, or `target` of one that prompts are scored on."""
+
+
 @dataclass(frozen=True)
 class ClassSplit:
     """The two halves of a dataset's classes."""

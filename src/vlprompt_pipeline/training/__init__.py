@@ -2,6 +2,7 @@
 
 from vlprompt_pipeline.training.batches import Batches, CachedViews, OnlineViews, PixelViews
 from vlprompt_pipeline.training.checkpoint import Checkpoint
+from vlprompt_pipeline.training.few_shot_images import FewShotImages
 from vlprompt_pipeline.training.loop import train
 from vlprompt_pipeline.training.schedule import learning_rate
 
@@ -9,6 +10,7 @@ __all__ = [
     "Batches",
     "CachedViews",
     "Checkpoint",
+    "FewShotImages",
     "OnlineViews",
     "PixelViews",
     "learning_rate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,22 @@ from vlprompt_pipeline.analysis import (
     train_runs,
 )
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageEncoder
-from vlprompt_pipeline.config import FeatureParameters
-from vlprompt_pipeline.image_datasets import ClassSubset, FewShotSet
-from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe
-from vlprompt_pipeline.pipelines.feature_extraction.nodes import (
+from vlprompt_pipeline.clip.dataset_features import (
+    EvaluationFeatures,
+    encode_test_images,
     extract_training_features,
-    test_features_of,
 )
-from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import draw_few_shot_set
-from vlprompt_pipeline.pipelines.prompt_training.images import FewShotImages
+from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.image_datasets import (
+    ClassSubset,
+    ClassSubsets,
+    DatasetCard,
+    ImageIndex,
+    sample_few_shot,
+)
+from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe
 from vlprompt_pipeline.progress import bar
-from vlprompt_pipeline.training import Batches
+from vlprompt_pipeline.training import Batches, FewShotImages
 from vlprompt_pipeline.wording import seeds_text, shots_text
 
 
@@ -56,9 +62,9 @@ def measure(
     plan: Plan,
     clip: FrozenClip,
     table: pd.DataFrame,
-    card: dict[str, Any],
-    class_subsets: dict[str, Any],
-    test_features: dict[str, Any],
+    card: DatasetCard,
+    class_subsets: ClassSubsets,
+    test_features: EvaluationFeatures,
     store: Path,
     folder: Path,
     features: FeatureParameters,
@@ -73,7 +79,7 @@ def measure(
     )
     runs = train_runs(plan.runs(), material, ResultStore(folder), analysis.prompts_at_once, bar)
     afterwards = post_training(plan, runs, material, analysis)
-    data = f"{card['name']} ({card['random_split']})" if card["random_split"] else card["name"]
+    data = f"{card.name} ({card.random_split})" if card.random_split else card.name
     conditions = {
         "text": f"{data}, {shots_text(shots)}, {seeds_text(plan.seeds)}, CLIP {clip.name}",
         "method": plan.plain.title,
@@ -102,61 +108,63 @@ def _material(
     plan: Plan,
     clip: FrozenClip,
     table: pd.DataFrame,
-    card: dict[str, Any],
-    class_subsets: dict[str, Any],
-    test_features: dict[str, Any],
+    card: DatasetCard,
+    class_subsets: ClassSubsets,
+    test_features: EvaluationFeatures,
     store: Path,
     features: FeatureParameters,
     shots: int,
 ) -> Material:
-    """Few-shot sets and training features of every seed, and the test features of both halves."""
-    halves = {
-        name: ClassSubset(**{key: tuple(value) for key, value in half.items()})
-        for name, half in class_subsets.items()
-    }
-    sampled = {seed: draw_few_shot_set(table, card, shots, seed) for seed in plan.seeds}
-    described = {
-        seed: extract_training_features(clip, table, card, few_shot, store, features, seed)
-        for seed, few_shot in sampled.items()
+    """Few-shot sets and training features of every seed, and the test features of both subsets."""
+    index = ImageIndex.join(table, card)
+    few_shot_sets = {seed: sample_few_shot(index, shots, seed) for seed in plan.seeds}
+    training_features = {
+        seed: extract_training_features(clip, table, card, few_shot_set, store, features, seed)
+        for seed, few_shot_set in few_shot_sets.items()
     }
 
     def batches(learner: PromptLearner, recipe: Recipe, seed: int) -> Batches:
         images = FewShotImages(
-            clip,
-            Path(card["folder"]),
-            FewShotSet.from_dict(sampled[seed]),
-            halves["base"],
-            {"training": described[seed]},
-            FeatureStore(store),
-            features,
-            seed,
+            clip=clip,
+            folder=card.folder,
+            few_shot_set=few_shot_sets[seed],
+            base=class_subsets["base"],
+            training=training_features[seed],
+            validation=None,
+            store=FeatureStore(store),
+            parameters=features,
+            seed=seed,
         )
         return images.batches(learner, recipe.training.batch_size)
 
-    view = EvaluationView(clip.preprocessing, test_features["decoding"])
+    view = EvaluationView(clip.preprocessing, test_features.decoding)
 
     def encode(encoder: ImageEncoder) -> Tensor:
-        found = test_features_of(encoder, view, table, card, store, features)
-        return found.values[:, 0].to(clip.device)
+        encoded = encode_test_images(encoder, view, table, card, store, features)
+        return encoded.values[:, 0].to(clip.device)
 
-    values = FeatureStore(store).load(test_features["key"]).of(clip)[:, 0].to(clip.device)
+    values = FeatureStore(store).load(test_features.key).of(clip)[:, 0].to(clip.device)
     test = table[table["part"] == "test"].reset_index(drop=True)
     return Material(
         clip=clip,
         classes={
-            name: ClassTexts(half.class_names, card["template"]) for name, half in halves.items()
+            name: ClassTexts(subset.class_names, card.template)
+            for name, subset in class_subsets.items()
         },
-        test={name: _test_images(test, values, half) for name, half in halves.items()},
+        test={name: _test_images(test, values, subset) for name, subset in class_subsets.items()},
         batches=batches,
         encode=encode,
         described={
-            seed: f"{described[seed]} {sampled[seed]['digest']} {test_features['key']}"
+            seed: (
+                f"{asdict(training_features[seed])} {few_shot_sets[seed].digest} "
+                f"{test_features.key}"
+            )
             for seed in plan.seeds
         },
     )
 
 
-def _test_images(test: pd.DataFrame, features: Tensor, half: ClassSubset) -> TestImages:
-    rows = torch.from_numpy(test["label"].isin(half.labels).to_numpy().copy()).to(features.device)
-    labels = torch.from_numpy(half.restrict(test)["label"].to_numpy().copy()).to(features.device)
+def _test_images(test: pd.DataFrame, features: Tensor, subset: ClassSubset) -> TestImages:
+    rows = torch.from_numpy(test["label"].isin(subset.labels).to_numpy().copy()).to(features.device)
+    labels = torch.from_numpy(subset.restrict(test)["label"].to_numpy().copy()).to(features.device)
     return TestImages(rows, labels, features[rows])

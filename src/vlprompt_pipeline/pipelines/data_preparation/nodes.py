@@ -29,7 +29,7 @@ def index_images(
     split: str,
     own_data: OwnDataParameters,
     folder: Path,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, DatasetCard]:
     """Index a dataset, one row an image; embedded datasets are made at their first use.
 
     A split that is drawn here is written into `folder` in the form of the published split files,
@@ -46,13 +46,13 @@ def index_images(
         with atomic_write(folder / f"split_{index.card.split_sha256[:16]}.json") as temporary:
             content = json.dumps(index.to_split(), ensure_ascii=False, indent=1)
             temporary.write_text(content, encoding="utf-8")
-    return index.table, index.card.to_dict()
+    return index.table, index.card
 
 
 def check_dataset(
-    table: pd.DataFrame, card: dict[str, Any], cache: Path, workers: int
+    table: pd.DataFrame, card: DatasetCard, cache: Path, workers: int
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Decode every image once, ever; what comes after reads the table that passed."""
-    index = ImageIndex.join(table, DatasetCard.from_dict(card))
+    """Decode every image once, ever; later stages read the table of the images that passed."""
+    index = ImageIndex.join(table, card)
     check = check_images(index, cache / f"{index.card.name}.parquet", workers)
     return table, check.to_dict()

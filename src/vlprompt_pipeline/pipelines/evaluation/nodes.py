@@ -11,6 +11,7 @@ import torch
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip
+from vlprompt_pipeline.clip.dataset_features import EvaluationFeatures, encode_test_images
 from vlprompt_pipeline.clip.templates import BENCHMARK
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.evaluation.halves import by_protocol, choices, protocol_name
@@ -18,10 +19,9 @@ from vlprompt_pipeline.evaluation.metrics import METRICS, score_of
 from vlprompt_pipeline.evaluation.outcomes import joined, outcomes
 from vlprompt_pipeline.evaluation.predict import predict_among
 from vlprompt_pipeline.export.learner import load_learner
-from vlprompt_pipeline.image_datasets import ClassSubset
+from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard
 from vlprompt_pipeline.methods import ClassTexts, Recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt
-from vlprompt_pipeline.pipelines.feature_extraction.nodes import test_features_of
 from vlprompt_pipeline.pipelines.inputs import in_two
 from vlprompt_pipeline.results.records import (
     ZERO_SHOT,
@@ -45,48 +45,49 @@ def evaluate_prompt(
     prompt: TrainedPrompt,
     clip: FrozenClip,
     table: pd.DataFrame,
-    card: dict[str, Any],
-    class_subsets: dict[str, Any],
-    test_features: dict[str, Any],
+    card: DatasetCard,
+    class_subsets: ClassSubsets,
+    test_features: EvaluationFeatures,
     store: Path,
     features: FeatureParameters,
     metrics: Sequence[str],
 ) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame, pd.DataFrame]:
-    """Predictions of every test image among the classes of its half, and what is said of them.
+    """Predict every test image among the classes of its subset, and score the predictions.
 
-    Where there are two halves, also among the classes of both (`choices`). What is bound to the
-    classes of training is scored on these alone. Image features come from the store: those of the
-    frozen CLIP are there already, those of one with prompts in its image tower are computed.
+    Where there are base and new classes, also among the classes of both (`choices`). A method that
+    is bound to the classes of training is scored on these alone. Image features come from the
+    store: those of the frozen CLIP are there already, those of one with prompts in its image tower
+    are computed.
 
     Returns:
-        Predictions, one row an image and choice; scores by half; scores of each class; counts of
+        Predictions, one row an image and choice; scores by subset; scores of each class; counts of
         the confusion matrices.
     """
     recipe = prompt.resolved_recipe()
-    halves = {
-        name: ClassSubset(tuple(half["labels"]), tuple(half["class_names"]))
-        for name, half in class_subsets.items()
-    }
-    asked = choices(halves, bound=recipe.bound_to_classes)
-    if not asked:
+    choices_to_score = choices(class_subsets, bound=recipe.bound_to_classes)
+    if not choices_to_score:
         return pd.DataFrame(), {}, pd.DataFrame(), pd.DataFrame()
-    known = asked[-1].classes
-    classes = ClassTexts(known.class_names, card["template"])
+    all_classes = choices_to_score[-1].classes
+    classes = ClassTexts(all_classes.class_names, card.template)
     learner = load_learner(packed, recipe, clip, classes)
-    view = EvaluationView(clip.preprocessing, test_features["decoding"])
-    images = test_features_of(learner.image_side(), view, table, card, store, features).values
+    view = EvaluationView(clip.preprocessing, test_features.decoding)
+    encoder = learner.image_side()
+    image_features = encode_test_images(encoder, view, table, card, store, features).values
     test = table[table["part"] == "test"].reset_index(drop=True)
-    rows = torch.from_numpy(test["label"].isin(known.labels).to_numpy().copy())
-    own = known.restrict(test)
-    labels = torch.from_numpy(own["label"].to_numpy().copy())
-    sets = [[known.relabelling[label] for label in choice.classes.labels] for choice in asked]
-    predicted = predict_among(learner, images[rows, 0], labels, sets)
-    scores, found = {}, []
-    for choice, one in zip(asked, predicted, strict=True):
-        for half, outcome in outcomes(one.assign(path=own["path"]), choice).items():
-            scores[half] = score_of(outcome.predictions, outcome.classes, metrics)
-            found.append(outcome)
-    predictions, by_class, confusion = joined(found)
+    rows = torch.from_numpy(test["label"].isin(all_classes.labels).to_numpy().copy())
+    images = all_classes.restrict(test)
+    labels = torch.from_numpy(images["label"].to_numpy().copy())
+    label_sets = [
+        [all_classes.relabelling[label] for label in choice.classes.labels]
+        for choice in choices_to_score
+    ]
+    tables = predict_among(learner, image_features[rows, 0], labels, label_sets)
+    scores, scored = {}, []
+    for choice, predicted in zip(choices_to_score, tables, strict=True):
+        for subset, outcome in outcomes(predicted.assign(path=images["path"]), choice).items():
+            scores[subset] = score_of(outcome.predictions, outcome.classes, metrics)
+            scored.append(outcome)
+    predictions, by_class, confusion = joined(scored)
     return predictions, by_protocol(scores), by_class, confusion
 
 
@@ -95,8 +96,8 @@ def write_record(
     sizes: dict[str, Any],
     prompt: TrainedPrompt,
     clip: FrozenClip,
-    class_subsets: dict[str, Any],
-    card: dict[str, Any],
+    class_subsets: ClassSubsets,
+    card: DatasetCard,
     protocol: str,
     base_share: float,
     *on_targets: dict[str, Any],
@@ -108,8 +109,8 @@ def write_record(
     """
     target_metrics, target_cards = in_two(on_targets)
     recipe = prompt.resolved_recipe()
-    known = {half: tuple(classes["class_names"]) for half, classes in class_subsets.items()}
-    scores = {half: _score(metrics[half]) for half in known if half in metrics}
+    class_names = {name: subset.class_names for name, subset in class_subsets.items()}
+    scores = {half: _score(metrics[half]) for half in class_names if half in metrics}
     generalised = metrics.get("generalised")
     provenance = prompt.provenance
     record = CellRecord(
@@ -119,21 +120,21 @@ def write_record(
             weights_sha256=clip.weights_sha256,
             template_set=_template_set(recipe),
             code_version=__version__,
-            random_split=card["random_split"],
+            random_split=card.random_split,
             targets=tuple(
                 Target(
-                    dataset=target["name"],
-                    classes=len(target["class_names"]),
-                    split_sha256=target["split_sha256"],
-                    random_split=target["random_split"],
+                    dataset=target.name,
+                    classes=len(target.class_names),
+                    split_sha256=target.split_sha256,
+                    random_split=target.random_split,
                 )
                 for target in target_cards
             ),
             **{key: provenance[key] for key in ("dataset", "shots", "seed")},
             **{key: provenance[key] for key in ("split_sha256", "few_shot_sha256")},
         ),
-        classes=Classes(**known),
-        notes=_notes(method, scores, known),
+        classes=Classes(**class_names),
+        notes=_notes(method, scores, class_names),
         methods=(
             MethodResult(
                 method=method,
@@ -176,13 +177,13 @@ _SIZES = (
 
 
 def _notes(
-    method: str, scores: dict[str, Score], known: dict[str, tuple[str, ...]]
+    method: str, scores: dict[str, Score], class_names: dict[str, tuple[str, ...]]
 ) -> tuple[str, ...]:
     if method != ZERO_SHOT:
         return ()
     notes = []
     for half, score in scores.items():
-        chance = 100 / len(known[half])
+        chance = 100 / len(class_names[half])
         if score.accuracy < chance + NEAR_CHANCE * (100 - chance):
             notes.append(
                 f"Zero-shot accuracy on {half} classes is {score.accuracy:.1f} %, near the chance "

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines.feature_extraction.nodes import (
+from vlprompt_pipeline.clip.dataset_features import (
     extract_test_features,
     extract_training_features,
     extract_validation_features,

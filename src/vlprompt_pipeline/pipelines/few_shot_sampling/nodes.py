@@ -1,27 +1,24 @@
-"""Which images a method may learn from, and which classes it meets."""
+"""Draw the training images, and split the classes as the protocol asks."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pandas as pd
 
 from vlprompt_pipeline.evaluation.halves import protocol_subsets
-from vlprompt_pipeline.image_datasets import DatasetCard, ImageIndex, sample_few_shot
+from vlprompt_pipeline.image_datasets import (
+    ClassSubsets,
+    DatasetCard,
+    FewShotSet,
+    ImageIndex,
+    sample_few_shot,
+)
 
 
-def draw_few_shot_set(
-    table: pd.DataFrame, card: dict[str, Any], shots: int, seed: int
-) -> dict[str, Any]:
-    """The published few-shot set of (dataset, shots, seed), over all classes."""
-    index = ImageIndex.join(table, DatasetCard.from_dict(card))
-    return sample_few_shot(index, shots, seed).to_dict()
+def draw_few_shot_set(table: pd.DataFrame, card: DatasetCard, shots: int, seed: int) -> FewShotSet:
+    """Draw the published few-shot set of a dataset, over all of its classes."""
+    return sample_few_shot(ImageIndex.join(table, card), shots, seed)
 
 
-def split_into_halves(card: dict[str, Any], protocol: str, base_share: float) -> dict[str, Any]:
-    """Labels and names of the base and the new classes."""
-    halves = protocol_subsets(protocol, card["class_names"], base_share)
-    return {
-        half: {"labels": classes.labels, "class_names": classes.class_names}
-        for half, classes in halves.items()
-    }
+def split_into_subsets(card: DatasetCard, protocol: str, base_share: float) -> ClassSubsets:
+    """Split the classes into base and new classes, or take all as base classes."""
+    return protocol_subsets(protocol, card.class_names, base_share)

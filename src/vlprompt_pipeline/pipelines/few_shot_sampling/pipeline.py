@@ -1,8 +1,11 @@
-"""Few-shot sampling: the training images of one seed, and the class halves of the protocol."""
+"""Few-shot sampling: the training images of one seed, and the class subsets of the protocol."""
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import draw_few_shot_set, split_into_halves
+from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import (
+    draw_few_shot_set,
+    split_into_subsets,
+)
 
 
 def create_pipeline(**kwargs) -> Pipeline:
@@ -16,7 +19,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                 name="draw_few_shot_set",
             ),
             Node(
-                split_into_halves,
+                split_into_subsets,
                 inputs=["dataset_card", "params:protocol", "params:base_to_new.base_share"],
                 outputs="class_subsets",
                 name="split_classes",

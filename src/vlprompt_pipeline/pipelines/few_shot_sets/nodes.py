@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets import (
+    FewShotSet,
     ImageDataset,
     Split,
     image_datasets_of,
@@ -21,8 +21,8 @@ SHOTS, SEEDS = (1, 2, 4, 8, 16), (1, 2, 3)
 _logger = logging.getLogger(__name__)
 
 
-def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, dict[str, Any]]:
-    """The sets of every dataset whose official split can be read under `dataset_root`.
+def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, FewShotSet]:
+    """Draw the sets of every dataset whose official split can be read under `dataset_root`.
 
     A dataset that cannot, and a number of shots that a class has not, is logged and left out.
 
@@ -34,7 +34,7 @@ def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, dict[st
         DataError: there is no split at all.
     """
     root = dataset_root.expanduser().resolve()
-    sets: dict[str, dict[str, Any]] = {}
+    sets: dict[str, FewShotSet] = {}
     for benchmark in image_datasets_of(prefix):
         if not benchmark.dataset_folder(root).is_dir():
             continue
@@ -56,15 +56,15 @@ def _official_split(benchmark: ImageDataset, root: Path) -> Split:
     return split
 
 
-def _sets_of(dataset: str, split: Split) -> dict[str, dict[str, Any]]:
-    sets: dict[str, dict[str, Any]] = {}
+def _sets_of(dataset: str, split: Split) -> dict[str, FewShotSet]:
+    sets: dict[str, FewShotSet] = {}
     if not split.counts.train:
         return sets  # for testing only
     for shots in SHOTS:
         try:
             for seed in SEEDS:
-                drawn = sample_from_split(dataset, split, shots, seed)
-                sets[f"{dataset}/shots{shots}/seed{seed}/few_shot_set"] = drawn.to_dict()
+                name = f"{dataset}/shots{shots}/seed{seed}/few_shot_set"
+                sets[name] = sample_from_split(dataset, split, shots, seed)
         except DataError as error:
             _logger.warning("%s with %d shots is left out: %s", dataset, shots, error)
     _logger.info("%s: %d few-shot sets", dataset, len(sets))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,44 +12,47 @@ import pandas as pd
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.clip import FeatureStore, FrozenClip
+from vlprompt_pipeline.clip.dataset_features import TrainingFeatures, ValidationFeatures
 from vlprompt_pipeline.config import ExportParameters, FeatureParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.evaluation.halves import protocol_subsets
-from vlprompt_pipeline.image_datasets import ClassSubset, FewShotSet
+from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
 from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS
-from vlprompt_pipeline.pipelines.prompt_training.images import FewShotImages
 from vlprompt_pipeline.progress import bar
-from vlprompt_pipeline.training import Checkpoint, train
+from vlprompt_pipeline.training import Checkpoint, FewShotImages, train
 
 
 def check_prompts(
     clip: FrozenClip,
-    card: dict[str, Any],
+    card: DatasetCard,
     recipes: dict[str, Any],
     protocol: str,
     base_share: float,
     export: ExportParameters,
-    *targets: dict[str, Any],
+    *targets: DatasetCard,
     methods: tuple[str, ...],
 ) -> dict[str, int]:
-    """Build every method for all classes it will meet: what does not fit is told before long work.
+    """Build every method for all classes that it will be used with, before long work starts.
 
-    `targets` are the cards of the target datasets. Returns the number of trainable parameters of
-    each method, for the classes it is trained on and before it has seen images.
+    `targets` are the cards of the target datasets.
+
+    Returns:
+        The number of trainable parameters of each method, for the classes it is trained on and
+        before it has seen images.
 
     Raises:
         ConfigError, DataError: initial words, templates or class names do not fit the CLIP.
     """
     parameters: dict[str, int] = {}
-    met = [
-        ClassTexts(half.class_names, card["template"])
-        for half in protocol_subsets(protocol, card["class_names"], base_share).values()
+    class_texts = [
+        ClassTexts(subset.class_names, card.template)
+        for subset in protocol_subsets(protocol, card.class_names, base_share).values()
     ]
-    met += [ClassTexts(tuple(other["class_names"]), other["template"]) for other in targets]
+    class_texts += [ClassTexts(target.class_names, target.template) for target in targets]
     if export.class_names:
-        met.append(ClassTexts(export.class_names, card["template"]))
+        class_texts.append(ClassTexts(export.class_names, card.template))
     for method in methods:
         recipe = resolve_recipe(method, recipes)
         if recipe.bound_to_classes and export.class_names:
@@ -56,7 +60,7 @@ def check_prompts(
                 f"export.class_names: {method} knows no class but those of training; leave the "
                 "names out, or the method"
             )
-        for classes in met[:1] if recipe.bound_to_classes else met:
+        for classes in class_texts[:1] if recipe.bound_to_classes else class_texts:
             try:
                 learner = build_learner(recipe, clip, classes, seed=0)
             except ConfigError as error:
@@ -68,11 +72,11 @@ def check_prompts(
 
 def train_prompt(
     clip: FrozenClip,
-    card: dict[str, Any],
-    few_shot_set: dict[str, Any],
-    class_subsets: dict[str, Any],
-    training_features: dict[str, Any],
-    validation_features: dict[str, Any],
+    card: DatasetCard,
+    few_shot_set: FewShotSet,
+    class_subsets: ClassSubsets,
+    training_features: TrainingFeatures,
+    validation_features: ValidationFeatures,
     store: Path,
     checkpoints: Path,
     recipes: dict[str, Any],
@@ -81,36 +85,36 @@ def train_prompt(
     *,
     method: str,
 ) -> tuple[TrainedPrompt, pd.DataFrame, pd.DataFrame]:
-    """Train the recipe `method`.
+    """Train the recipe `method` on the base classes of a few-shot set.
 
-    Returns the prompt, its history with one row an epoch, and its clusterings: one row for every
-    time that the codebooks of a tensor were made.
+    Returns:
+        The prompt; its history, one row an epoch; its clusterings, one row for every time that the
+        codebooks of a tensor were made.
     """
     recipe = resolve_recipe(method, recipes)
-    base = ClassSubset(**{key: tuple(value) for key, value in class_subsets["base"].items()})
-    classes = ClassTexts(base.class_names, card["template"])
-    few_shot = FewShotSet.from_dict(few_shot_set)
+    base = class_subsets["base"]
+    classes = ClassTexts(base.class_names, card.template)
     provenance = {
         "recipe": method,
-        "dataset": few_shot.dataset,
-        "shots": few_shot.shots,
+        "dataset": few_shot_set.dataset,
+        "shots": few_shot_set.shots,
         "seed": seed,
-        "split_sha256": few_shot.split_sha256,
-        "few_shot_sha256": few_shot.digest["train"],
-        "training_features": training_features["key"] or "online",
+        "split_sha256": few_shot_set.split_sha256,
+        "few_shot_sha256": few_shot_set.digest["train"],
+        "training_features": training_features.key or "online",
         "crop_scale": features.crop_scale,
         "code_version": __version__,
     }
-    described = {"training": training_features, "validation": validation_features}
     images = FewShotImages(
-        clip,
-        Path(card["folder"]),
-        few_shot,
-        base,
-        described,
-        FeatureStore(store),
-        features,
-        seed,
+        clip=clip,
+        folder=card.folder,
+        few_shot_set=few_shot_set,
+        base=base,
+        training=training_features,
+        validation=validation_features,
+        store=FeatureStore(store),
+        parameters=features,
+        seed=seed,
     )
     learner = build_learner(recipe, clip, classes, seed)
     few_shot_features = images.at_once() if learner.fitted else None
@@ -147,11 +151,11 @@ def _fingerprint(
     recipe: Recipe,
     classes: ClassTexts,
     clip: FrozenClip,
-    described: dict[str, Any],
+    training_features: TrainingFeatures,
     provenance: dict[str, Any],
 ) -> str:
     """Hash of everything the trained prompt depends on."""
     texts = [classes.names, classes.template]
     settings = recipe.model_dump(mode="json", exclude={"training": {"memory_gb"}})
-    parts = [settings, texts, clip.identity_sha256, described, provenance]
+    parts = [settings, texts, clip.identity_sha256, asdict(training_features), provenance]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

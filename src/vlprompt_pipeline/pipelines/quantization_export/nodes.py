@@ -16,12 +16,13 @@ from vlprompt_pipeline.export import (
     prompt_sizes,
 )
 from vlprompt_pipeline.export.cost import inference_cost
+from vlprompt_pipeline.image_datasets import DatasetCard
 from vlprompt_pipeline.methods import ClassTexts
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 
 
 def export_prompt(
-    prompt: TrainedPrompt, clip: FrozenClip, card: dict[str, Any], export: ExportParameters
+    prompt: TrainedPrompt, clip: FrozenClip, card: DatasetCard, export: ExportParameters
 ) -> tuple[bytes, bytes, bytes, dict[str, Any]]:
     """The packed prompt, classifier weights, full-precision weights where asked for, and sizes.
 
@@ -34,8 +35,8 @@ def export_prompt(
     learner, recipe = prompt.learner(clip), prompt.resolved_recipe()
     packed = pack_learner(learner, recipe)
     data = pack(packed)
-    names = export.class_names or tuple(card["class_names"])
-    classes = prompt.classes if recipe.bound_to_classes else ClassTexts(names, card["template"])
+    names = export.class_names or card.class_names
+    classes = prompt.classes if recipe.bound_to_classes else ClassTexts(names, card.template)
     head = classifier_weights(load_learner(data, recipe, clip, classes), recipe.title)
     head_file = head.to_bytes() if head else b""
     full_precision = (

@@ -10,7 +10,9 @@ import pandas as pd
 
 from vlprompt_pipeline import registry
 from vlprompt_pipeline.clip import FrozenClip
+from vlprompt_pipeline.clip.dataset_features import EvaluationFeatures
 from vlprompt_pipeline.config import ExportParameters, TrackingParameters
+from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.registry.config import RegistryParameters
 from vlprompt_pipeline.results.records import CellRecord
@@ -38,9 +40,9 @@ def register_method(
     predictions: pd.DataFrame,
     finished: list[dict[str, Any]],
     clip: FrozenClip,
-    card: dict[str, Any],
-    class_subsets: dict[str, Any],
-    test_features: dict[str, Any],
+    card: DatasetCard,
+    class_subsets: ClassSubsets,
+    test_features: EvaluationFeatures,
     export: ExportParameters,
     how: RegistryParameters,
     tracking: TrackingParameters,
@@ -57,16 +59,16 @@ def register_method(
         packed,
         predictions,
         clip,
-        export.class_names or tuple(card["class_names"]),
-        card["template"],
-        test_features["decoding"],
+        export.class_names or card.class_names,
+        card.template,
+        test_features.decoding,
         how.include_clip,
     )
-    halves = {name: half["class_names"] for name, half in class_subsets.items()}
+    halves = {name: subset.class_names for name, subset in class_subsets.items()}
     done = registry.register(
         registry.ModelRegistry.open(tracking, project),
         contents,
-        registry.Evaluated(predictions, halves, Path(card["folder"])),
+        registry.Evaluated(predictions, halves, card.folder),
         clip,
         [result for other in finished for result in CellRecord.model_validate(other).methods],
         how.check_images,

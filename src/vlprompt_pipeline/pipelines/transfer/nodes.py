@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from vlprompt_pipeline.config import OwnDataParameters
+from vlprompt_pipeline.image_datasets import ClassSubset, ClassSubsets, DatasetCard
 from vlprompt_pipeline.pipelines.data_preparation.nodes import index_images
 
 
@@ -19,12 +19,11 @@ def index_target(
     folder: Path,
     *,
     target: str,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, DatasetCard]:
     """Index a target dataset, one row an image."""
     return index_images(prefix, target, dataset_root, split, own_data, folder)
 
 
-def list_target_classes(card: dict[str, Any]) -> dict[str, Any]:
-    """All classes of a target as the one set that its test images are scored among."""
-    names = card["class_names"]
-    return {"target": {"labels": list(range(len(names))), "class_names": names}}
+def list_target_classes(card: DatasetCard) -> ClassSubsets:
+    """Take all classes of a target as the one subset that its test images are scored among."""
+    return {"target": ClassSubset(tuple(range(len(card.class_names))), card.class_names)}

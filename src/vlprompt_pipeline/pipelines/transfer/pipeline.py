@@ -4,9 +4,9 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
+from vlprompt_pipeline.clip.dataset_features import extract_test_features
 from vlprompt_pipeline.pipelines.data_preparation.nodes import check_dataset
 from vlprompt_pipeline.pipelines.evaluation.nodes import EVALUATED, evaluate_prompt
-from vlprompt_pipeline.pipelines.feature_extraction.nodes import extract_test_features
 from vlprompt_pipeline.pipelines.transfer.nodes import index_target, list_target_classes
 
 

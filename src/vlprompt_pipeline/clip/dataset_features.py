@@ -1,0 +1,180 @@
+"""Features of the images of a dataset: their extraction, and the records that say where they are.
+
+The features themselves are in a `FeatureStore`, which every method, seed and run shares. What a
+stage leaves for the next is a record with the key of its features there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.features import (
+    FeatureSet,
+    FeatureStore,
+    ImageEncoder,
+    ImageSet,
+    Views,
+)
+from vlprompt_pipeline.clip.views import EvaluationView, TrainingViews
+from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.image_datasets import DatasetCard, FewShotSet, is_named_dataset
+from vlprompt_pipeline.images import Decoding
+from vlprompt_pipeline.progress import bar
+
+
+@dataclass(frozen=True)
+class EvaluationFeatures:
+    """Describe the stored features of all test images of a dataset, in index order.
+
+    Attributes:
+        key: of the features in the store.
+        weights_sha256: hash of the CLIP that made them.
+        decoding: how the image files were read.
+        images: number of images.
+    """
+
+    key: str
+    weights_sha256: str
+    decoding: Decoding
+    images: int
+
+
+@dataclass(frozen=True)
+class TrainingFeatures:
+    """Describe the stored features of the training images of a few-shot set, in its order.
+
+    Attributes:
+        mode: `cached`, or `online` where crops are drawn and encoded while training.
+        weights_sha256: hash of the CLIP that made them.
+        decoding: how the image files are read.
+        key: of the features in the store; none if `mode` is `online`.
+        fingerprints: content fingerprints of the images.
+    """
+
+    mode: Literal["cached", "online"]
+    weights_sha256: str
+    decoding: Decoding
+    key: str | None
+    fingerprints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ValidationFeatures:
+    """Describe the stored features of the validation images of a few-shot set, in its order.
+
+    Attributes:
+        key: of the features in the store; none if there are no validation images.
+        weights_sha256: hash of the CLIP that made them.
+        images: number of images.
+    """
+
+    key: str | None
+    weights_sha256: str
+    images: int
+
+
+def extract_test_features(
+    clip: FrozenClip,
+    table: pd.DataFrame,
+    card: DatasetCard,
+    store: Path,
+    features: FeatureParameters,
+) -> EvaluationFeatures:
+    """Compute the features of all test images, which methods, shots and seeds share."""
+    decoding = decoding_of(features, card)
+    view = EvaluationView(clip.preprocessing, decoding)
+    extracted = encode_test_images(clip, view, table, card, store, features)
+    return EvaluationFeatures(
+        extracted.key, clip.weights_sha256, decoding, images=len(extracted.values)
+    )
+
+
+def extract_training_features(
+    clip: FrozenClip,
+    table: pd.DataFrame,
+    card: DatasetCard,
+    few_shot_set: FewShotSet,
+    store: Path,
+    features: FeatureParameters,
+    seed: int,
+) -> TrainingFeatures:
+    """Compute the features of some random crops of each training image.
+
+    With `features.train: online` there is nothing to extract ahead: the crops are drawn while
+    training, and only what they are drawn from is noted.
+    """
+    images = _few_shot_images(table, card, few_shot_set.train)
+    decoding, key = decoding_of(features, card), None
+    if features.train == "cached":
+        crops = TrainingViews(
+            clip.preprocessing, seed, features.views, features.crop_scale, decoding
+        )
+        key = encode_images(clip, images, crops, store, features).key
+    return TrainingFeatures(features.train, clip.weights_sha256, decoding, key, images.fingerprints)
+
+
+def extract_validation_features(
+    clip: FrozenClip,
+    table: pd.DataFrame,
+    card: DatasetCard,
+    few_shot_set: FewShotSet,
+    store: Path,
+    features: FeatureParameters,
+) -> ValidationFeatures:
+    """Compute the features of the few-shot set's validation images, if it has any."""
+    images = _few_shot_images(table, card, few_shot_set.val)
+    view = EvaluationView(clip.preprocessing, decoding_of(features, card))
+    key = encode_images(clip, images, view, store, features).key if len(images) else None
+    return ValidationFeatures(key, clip.weights_sha256, len(images))
+
+
+def decoding_of(features: FeatureParameters, card: DatasetCard) -> Decoding:
+    """Say how the images of a dataset are decoded, `auto` resolved."""
+    if features.decoding == "auto":
+        return "published" if is_named_dataset(card.name) else "as_seen"
+    return features.decoding
+
+
+def encode_test_images(
+    encoder: ImageEncoder,
+    view: EvaluationView,
+    table: pd.DataFrame,
+    card: DatasetCard,
+    store: Path,
+    features: FeatureParameters,
+) -> FeatureSet:
+    """Give the features of all test images, of the frozen CLIP or of one with prompts."""
+    images = ImageSet.of(card.folder, table[table["part"] == "test"])
+    return encode_images(encoder, images, view, store, features)
+
+
+def encode_images(
+    encoder: ImageEncoder,
+    images: ImageSet,
+    views: Views,
+    store: Path,
+    features: FeatureParameters,
+) -> FeatureSet:
+    """Look the features of images up in the store, or compute them, with a progress bar."""
+    return FeatureStore(store).extract(
+        encoder,
+        images,
+        views,
+        batch_size=features.batch_size,
+        shard_size=features.shard_size,
+        workers=features.workers,
+        progress=bar,
+    )
+
+
+def _few_shot_images(
+    table: pd.DataFrame, card: DatasetCard, images: Sequence[tuple[str, int]]
+) -> ImageSet:
+    paths = [path for path, _ in images]
+    return ImageSet.of(card.folder, table.set_index("path", drop=False).loc[paths])

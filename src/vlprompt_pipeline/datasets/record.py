@@ -1,0 +1,79 @@
+"""Typed records as JSON: what is known of a dataset, a few-shot set or features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kedro.utils import load_obj
+from kedro_datasets._typing import JSONPreview
+from pydantic import TypeAdapter, ValidationError
+
+from vlprompt_pipeline.datasets.atomic import JSONDataset
+from vlprompt_pipeline.errors import DataError
+
+
+class RecordDataset(JSONDataset):
+    """JSON that loads as an object of the class that the catalog names.
+
+    ```yaml
+    dataset_card:
+      type: vlprompt_pipeline.datasets.RecordDataset
+      record: vlprompt_pipeline.image_datasets.DatasetCard
+      filepath: data/02_intermediate/dtd/dataset_card.json
+    ```
+
+    `record` is a dataclass, a pydantic model or a mapping of either. A class with the methods
+    `to_dict` and `from_dict` is stored as these say, since it checks more than its types.
+
+    Example:
+        >>> import tempfile
+        >>> from vlprompt_pipeline.datasets import RecordDataset
+        >>> from vlprompt_pipeline.image_datasets import ClassSubset
+        >>> stored = RecordDataset(
+        ...     filepath=f"{tempfile.mkdtemp()}/classes.json",
+        ...     record="vlprompt_pipeline.image_datasets.ClassSubsets",
+        ... )
+        >>> stored.save({"base": ClassSubset((0, 1), ("cat", "dog"))})
+        >>> stored.load()["base"].class_names
+        ('cat', 'dog')
+    """
+
+    def __init__(self, *, record: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._record = record
+
+    def load(self) -> Any:
+        """Read the record.
+
+        Raises:
+            UserError: no run has written the file yet.
+            DataError: the file holds something else.
+        """
+        values = super().load()
+        kind = load_obj(self._record)
+        if hasattr(kind, "from_dict"):
+            return kind.from_dict(values)
+        try:
+            return TypeAdapter(kind).validate_python(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            name = self._record.rpartition(".")[2]
+            raise DataError(
+                f"{self.filepath} is no {name} ({key}: {first['msg'].lower()}): "
+                "run the pipeline that writes it again"
+            ) from None
+
+    def save(self, data: Any) -> None:
+        """Write the record, atomically."""
+        if hasattr(data, "to_dict"):
+            super().save(data.to_dict())
+        else:
+            super().save(TypeAdapter(load_obj(self._record)).dump_python(data, mode="json"))
+
+    def preview(self) -> JSONPreview:
+        """Give the JSON to Kedro-Viz, which shows no objects."""
+        return JSONPreview(self.filepath.read_text(encoding="utf-8"))
+
+    def _describe(self) -> dict[str, Any]:
+        return {**super()._describe(), "record": self._record}

@@ -1,0 +1,95 @@
+"""Typed records: what is stored comes back as it was, and what is no such record is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from kedro.io import DatasetError
+
+from vlprompt_pipeline.clip.dataset_features import TrainingFeatures
+from vlprompt_pipeline.datasets import RecordDataset
+from vlprompt_pipeline.image_datasets import ClassSubset, DatasetCard, FewShotSet
+
+CARD = DatasetCard(
+    name="pets",
+    folder=Path("/photos/pets"),
+    class_names=("cat", "dog"),
+    template="a photo of a {}.",
+    split_sha256="ab" * 32,
+)
+SUBSETS = {"base": ClassSubset((0,), ("cat",)), "new": ClassSubset((1,), ("dog",))}
+FEW_SHOT = FewShotSet("pets", 1, 3, "ab" * 32, (("cat/1.jpg", 0), ("dog/7.jpg", 1)), ())
+FEATURES = TrainingFeatures("online", "cd" * 32, "as_seen", None, ("f1", "f2"))
+RECORDS = {
+    "image_datasets.DatasetCard": CARD,
+    "image_datasets.ClassSubsets": SUBSETS,
+    "image_datasets.FewShotSet": FEW_SHOT,
+    "clip.dataset_features.TrainingFeatures": FEATURES,
+}
+
+
+def stored(folder: Path, kind: str) -> RecordDataset:
+    return RecordDataset(filepath=str(folder / "record.json"), record=f"vlprompt_pipeline.{kind}")
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_a_record_comes_back_as_it_was(tmp_path, kind):
+    dataset = stored(tmp_path, kind)
+    dataset.save(RECORDS[kind])
+    assert dataset.load() == RECORDS[kind]
+
+
+def test_the_json_on_disk_is_plain(tmp_path):
+    stored(tmp_path, "image_datasets.ClassSubsets").save(SUBSETS)
+    assert json.loads((tmp_path / "record.json").read_text()) == {
+        "base": {"labels": [0], "class_names": ["cat"]},
+        "new": {"labels": [1], "class_names": ["dog"]},
+    }
+    stored(tmp_path, "clip.dataset_features.TrainingFeatures").save(FEATURES)
+    assert json.loads((tmp_path / "record.json").read_text()) == {
+        "mode": "online",
+        "weights_sha256": "cd" * 32,
+        "decoding": "as_seen",
+        "key": None,
+        "fingerprints": ["f1", "f2"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "sentence"),
+    [
+        (
+            "image_datasets.ClassSubsets",
+            {"base": {"labels": [0]}},
+            r"no ClassSubsets \(base.class_",
+        ),
+        (
+            "image_datasets.ClassSubsets",
+            {"base": {"labels": "x"}},
+            r"no ClassSubsets \(base.labels",
+        ),
+        ("clip.dataset_features.TrainingFeatures", {"mode": "all"}, r"no TrainingFeatures \(mode"),
+        ("image_datasets.DatasetCard", {"name": "pets"}, "dataset card is incomplete"),
+        ("image_datasets.FewShotSet", {"dataset": "pets"}, "few-shot set is incomplete"),
+    ],
+)
+def test_what_is_no_such_record_is_told(tmp_path, kind, values, sentence):
+    (tmp_path / "record.json").write_text(json.dumps(values))
+    with pytest.raises(DatasetError, match=sentence):
+        stored(tmp_path, kind).load()
+
+
+def test_a_few_shot_set_that_was_altered_is_refused(tmp_path):
+    dataset = stored(tmp_path, "image_datasets.FewShotSet")
+    dataset.save(FEW_SHOT)
+    path = tmp_path / "record.json"
+    path.write_text(path.read_text().replace("cat/1.jpg", "cat/2.jpg"))
+    with pytest.raises(DatasetError, match="few-shot set of pets was altered"):
+        dataset.load()
+
+
+def test_no_file_is_told(tmp_path):
+    with pytest.raises(DatasetError, match="run the pipeline that writes it"):
+        stored(tmp_path, "image_datasets.DatasetCard").load()

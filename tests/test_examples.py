@@ -1,0 +1,25 @@
+"""The examples in the docstrings run, and give what stands there."""
+
+from __future__ import annotations
+
+import doctest
+from importlib import import_module
+
+import pytest
+
+from conftest import ROOT
+
+SOURCES = ROOT / "src"
+MODULES = [
+    ".".join(path.relative_to(SOURCES).with_suffix("").parts)
+    for path in sorted(SOURCES.rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples(module):
+    options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    done = doctest.testmod(import_module(module), optionflags=options)
+    assert done.attempted
+    assert done.failed == 0, "see the captured output"
