@@ -17,6 +17,7 @@ from torch import Tensor
 
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
 from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 
 DATA = Path(__file__).parent / "data" / "parity"
 TOLERANCE = {"float64": 1e-9, "float32": 5e-5}
@@ -51,9 +52,7 @@ def parity_clip(precision: str) -> FrozenClip:
     model.load_state_dict({**state, "token_embedding.weight": table})
     model.to(getattr(torch, precision))
     preprocessing = Preprocessing(32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-    return FrozenClip(
-        model, open_clip.SimpleTokenizer(), preprocessing, "parity", ClipIdentity("parity")
-    )
+    return FrozenClip(model, ClipTokenizer(), preprocessing, "parity", ClipIdentity("parity"))
 
 
 def assert_close(ours: Tensor, golden: Tensor, tolerance: float) -> None:

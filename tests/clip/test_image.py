@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, ImageTower, Preprocessing
 from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.errors import ConfigError
 
 WIDTH, BLOCKS = 32, 4
@@ -99,7 +100,7 @@ def test_without_prompts_it_is_the_tower_of_open_clip(visual):
 def test_another_tower_is_refused(vision, kind):
     preprocessing = Preprocessing(16, (0.5,) * 3, (0.25,) * 3)
     clip = FrozenClip(
-        build(vision), open_clip.SimpleTokenizer(), preprocessing, "other", ClipIdentity("0" * 64)
+        build(vision), ClipTokenizer(), preprocessing, "other", ClipIdentity("0" * 64)
     )
     sentence = rf"must be a ViT read at its class token, but other has another \({kind}\); give a"
     with pytest.raises(ConfigError, match=sentence):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from vlprompt_pipeline.clip import Prompts, TextTower, text
+from vlprompt_pipeline.clip import Prompts, TextTower, text_base
 from vlprompt_pipeline.clip._open_clip import open_clip
 
 WIDTH = 32
@@ -77,7 +77,7 @@ def _features_and_gradients(encode, prompts: Prompts) -> tuple[Tensor, list[Tens
 
 @contextmanager
 def _at_once(tokens: int) -> Iterator[None]:
-    with patch.dict(text._AT_ONCE, cpu=tokens):
+    with patch.dict(text_base.AT_ONCE, cpu=tokens):
         yield
 
 

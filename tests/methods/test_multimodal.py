@@ -10,6 +10,7 @@ import torch
 from parity import DATA, load_case, parity_clip
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
 from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.export import load_learner, pack, pack_learner, prompt_sizes
 from vlprompt_pipeline.methods import (
@@ -65,9 +66,7 @@ def clip_of(vision: dict, text: dict, name: str = "other") -> FrozenClip:
     torch.manual_seed(0)
     model = open_clip.CLIP(64, vision, text, quick_gelu=True)
     preprocessing = Preprocessing(vision["image_size"], (0.5,) * 3, (0.25,) * 3)
-    return FrozenClip(
-        model, open_clip.SimpleTokenizer(), preprocessing, name, ClipIdentity("0" * 64)
-    )
+    return FrozenClip(model, ClipTokenizer(), preprocessing, name, ClipIdentity("0" * 64))
 
 
 def test_the_first_words_are_trained_and_the_others_stay(tiny_clip):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from methods import test_official as official
-from vlprompt_pipeline.clip import TextTower, text
+from vlprompt_pipeline.clip import TextTower, text_base
 
 CASES = (
     "coop-4-words-end",
@@ -22,7 +22,7 @@ def _in_full(monkeypatch) -> None:
 
 
 def _one_row_at_a_time(monkeypatch) -> None:
-    monkeypatch.setitem(text._AT_ONCE, "cpu", 1)
+    monkeypatch.setitem(text_base.AT_ONCE, "cpu", 1)
 
 
 def _nothing_kept(monkeypatch) -> None:

@@ -12,6 +12,7 @@ from kedro.config import OmegaConfigLoader
 from conftest import ROOT
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
 from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.export.learner import pack_learner
 from vlprompt_pipeline.export.packed import prompt_sizes
 from vlprompt_pipeline.methods import (
@@ -96,9 +97,7 @@ def vit_b16() -> FrozenClip:
         model.ln_final.bias.zero_()
         model.text_projection.normal_(generator=generator)
     preprocessing = Preprocessing(224, (0.5,) * 3, (0.25,) * 3)
-    return FrozenClip(
-        model, open_clip.SimpleTokenizer(), preprocessing, "vit_b16", ClipIdentity("0" * 64)
-    )
+    return FrozenClip(model, ClipTokenizer(), preprocessing, "vit_b16", ClipIdentity("0" * 64))
 
 
 def learner(recipe: Recipe, clip: FrozenClip) -> PromptLearner:

@@ -7,7 +7,6 @@ import torch
 from torch.nn import functional as F
 
 from parity import parity_clip
-from vlprompt_pipeline.clip.backbone import END_TOKEN, START_TOKEN
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods import ClassTexts
 from vlprompt_pipeline.methods.tcp import TCP, TCPParameters
@@ -27,7 +26,11 @@ def slow_features(clip, tcp: TCP, layer: int) -> torch.Tensor:
     net, model = tcp.class_net, clip.model
     features = []
     for name, known in zip(CLASSES.names, tcp.known, strict=True):
-        ids = [START_TOKEN, *clip.token_ids(f"X X X {name}, a type of pet."), END_TOKEN]
+        ids = [
+            *clip.tokenizer.start,
+            *clip.token_ids(f"X X X {name}, a type of pet."),
+            clip.tokenizer.end,
+        ]
         x = model.token_embedding(torch.tensor(ids + [0] * (77 - len(ids))))
         x = torch.cat([x[:1], tcp.context, x[4:]]) + model.positional_embedding
         hidden = net.linear1.weight @ known + net.linear1.bias

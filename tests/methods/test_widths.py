@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from conftest import ROOT
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
 from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.config import ExportParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods import (
@@ -50,9 +51,7 @@ def clip(request) -> FrozenClip:
         torch.manual_seed(0)
         model = open_clip.CLIP(**config)
     preprocessing = Preprocessing(224, (0.5,) * 3, (0.25,) * 3)
-    return FrozenClip(
-        model, open_clip.SimpleTokenizer(), preprocessing, request.param, ClipIdentity("0" * 64)
-    )
+    return FrozenClip(model, ClipTokenizer(), preprocessing, request.param, ClipIdentity("0" * 64))
 
 
 def test_widths_are_those_of_the_model(clip):

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
 from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.export import pack_learner, prompt_sizes
 from vlprompt_pipeline.export.cost import inference_cost
 from vlprompt_pipeline.methods import (
@@ -38,9 +39,7 @@ def vit_b16() -> FrozenClip:
     """ViT-B/16 with random weights."""
     model = open_clip.CLIP(**open_clip.get_model_config("ViT-B-16-quickgelu"))
     preprocessing = Preprocessing(224, (0.5,) * 3, (0.25,) * 3)
-    return FrozenClip(
-        model, open_clip.SimpleTokenizer(), preprocessing, "vit_b16", ClipIdentity("0" * 64)
-    )
+    return FrozenClip(model, ClipTokenizer(), preprocessing, "vit_b16", ClipIdentity("0" * 64))
 
 
 def row(name: str, recipes: dict, clip: FrozenClip, classes: ClassTexts) -> str:

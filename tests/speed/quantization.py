@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, load_clip
 from vlprompt_pipeline.clip._open_clip import open_clip
-from vlprompt_pipeline.clip.backbone import Preprocessing
+from vlprompt_pipeline.clip.preprocessing import Preprocessing
+from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.training import CachedViews
 from vlprompt_pipeline.training.checkpoint import Running
@@ -66,9 +67,7 @@ def vit_b16() -> FrozenClip:
     torch.manual_seed(0)
     model = open_clip.create_model("ViT-B-16")
     preprocessing = Preprocessing(224, (0.5,) * 3, (0.25,) * 3)
-    return FrozenClip(
-        model, open_clip.SimpleTokenizer(), preprocessing, "vit_b16", ClipIdentity("0" * 64)
-    )
+    return FrozenClip(model, ClipTokenizer(), preprocessing, "vit_b16", ClipIdentity("0" * 64))
 
 
 def images(clip: FrozenClip, count: int, reads: str) -> torch.Tensor:

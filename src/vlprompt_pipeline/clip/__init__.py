@@ -1,10 +1,11 @@
 """The frozen CLIP: loading, text and image tower over prompts, image features."""
 
-from vlprompt_pipeline.clip.backbone import FrozenClip, Preprocessing
+from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.features import FeatureSet, FeatureStore, ImageEncoder, ImageSet
 from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.loading import load_clip
+from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.clip.text import Prompts, TextTower
 from vlprompt_pipeline.clip.views import EvaluationView, TrainingViews
 from vlprompt_pipeline.clip.words import Word, nearest_words

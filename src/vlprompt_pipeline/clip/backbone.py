@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -14,23 +13,13 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
-from vlprompt_pipeline.clip.text import Prompts, TextTower
+from vlprompt_pipeline.clip.preprocessing import Preprocessing
+from vlprompt_pipeline.clip.text import Prompts
+from vlprompt_pipeline.clip.tokenizers import Tokenizer
+from vlprompt_pipeline.clip.towers import text_tower
 from vlprompt_pipeline.errors import DataError
 
 logger = logging.getLogger(__name__)
-
-START_TOKEN = 49406
-END_TOKEN = 49407  # found by value, since the padding id 0 is a word too
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What happens to an image before the tower; size in pixels, mean and std per channel."""
-
-    size: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    interpolation: str = "bicubic"
 
 
 class FrozenClip:
@@ -39,33 +28,43 @@ class FrozenClip:
     Attributes:
         name: what paths and tables call it.
         identity: what features, prompts and results carry.
+        tokenizer: its own, with the ids that stand around every text.
         embed_dim: width of the joint space; text_width: width of a prompt token.
+        context_length: tokens that a prompt has room for.
         logit_scale: factor on cosine similarities (about 100).
+        logit_bias: what sigmoid models (SigLIP) add to scaled similarities, 0 for others. The
+            methods compare classes by a softmax, which it cannot change.
         source: what `load_clip` was asked for; empty where it was built by hand.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        tokenizer,
+        tokenizer: Tokenizer,
         preprocessing: Preprocessing,
         name: str,
         identity: ClipIdentity,
         seen_tokens: frozenset[int] | None = None,
         source: str = "",
     ) -> None:
-        """Freeze `model` (an open_clip `CLIP`); `seen_tokens` are the ids its training met."""
+        """Freeze `model`, an open_clip `CLIP` or `CustomTextCLIP`.
+
+        `seen_tokens` are the ids its training met, where that is known.
+        """
         self.model = model.eval().requires_grad_(False)
-        self.text = TextTower(self.model)
+        self.tokenizer = tokenizer
+        self.text = text_tower(self.model, tokenizer)
         self.preprocessing = preprocessing
         self.name = name
         self.identity = identity
         self.source = source
-        self.embed_dim = self.model.text_projection.shape[1]
-        self.text_width = self.model.token_embedding.weight.shape[1]
-        self.context_length = self.model.positional_embedding.shape[0]
+        self._embedding = getattr(self.model, "text", self.model).token_embedding
+        self.embed_dim = self.text.embed_dim
+        self.text_width = self._embedding.weight.shape[1]
+        self.context_length = self.text.positions.shape[0]
         self.logit_scale = self.model.logit_scale.exp().item()
-        self._tokenizer = tokenizer
+        bias = self.model.logit_bias
+        self.logit_bias = 0.0 if bias is None else bias.item()
         self._seen_tokens = seen_tokens
         self._warned_of: set[str] = set()
 
@@ -96,7 +95,7 @@ class FrozenClip:
     @property
     def dtype(self) -> torch.dtype:
         """Precision both towers compute in."""
-        return self.model.token_embedding.weight.dtype
+        return self._embedding.weight.dtype
 
     def to(self, device: torch.device | str) -> FrozenClip:
         """Move both towers; returns self."""
@@ -115,19 +114,15 @@ class FrozenClip:
         return view
 
     def token_ids(self, text: str) -> list[int]:
-        """BPE ids of a text, without start and end token."""
-        return self._tokenizer.encode(text)
+        """Ids of a text, without those that stand around it."""
+        return self.tokenizer.encode(text)
 
     def vocabulary(self) -> dict[int, str]:
         """Tokens that have an embedding of their own, by id; pieces of words end in a hyphen.
 
         Start and end token, and what the training of this CLIP never met, are left out.
         """
-        words = {
-            number: f"{piece}-".replace("</w>-", "")
-            for number, piece in self._tokenizer.decoder.items()
-            if number not in (START_TOKEN, END_TOKEN)
-        }
+        words = self.tokenizer.vocabulary()
         if self._seen_tokens is None:
             return words
         return {number: word for number, word in words.items() if number in self._seen_tokens}
@@ -135,7 +130,7 @@ class FrozenClip:
     def embed(self, ids: Sequence[int]) -> Tensor:
         """Token embeddings `[len(ids), text_width]`, without positions."""
         indices = torch.tensor(list(ids), dtype=torch.long, device=self.device)
-        return self.model.token_embedding(indices)
+        return self._embedding(indices)
 
     def suffixes(self, texts: Iterable[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Embeddings `[classes, longest, text_width]` of id lists, padded, and their lengths."""
@@ -153,12 +148,24 @@ class FrozenClip:
 
     def encode_texts_raw(self, texts: Sequence[str]) -> Tensor:
         """As `encode_texts`, not normalised."""
-        ids = [[*self.token_ids(text), END_TOKEN] for text in texts]
-        for text, tokens in zip(texts, ids, strict=True):
-            self.check_length(text, 1 + len(tokens))
-        suffix, lengths = self.suffixes(ids)
         with torch.no_grad():
-            return self.text(Prompts(self.embed([START_TOKEN])[None], suffix, lengths))[0]
+            return self.text(self.prompts(texts))[0]
+
+    def prompts(self, texts: Sequence[str]) -> Prompts:
+        """Whole sentences as the text tower reads them.
+
+        Raises:
+            DataError: a text does not fit into the context.
+        """
+        ids = [[*self.token_ids(text), self.tokenizer.end] for text in texts]
+        for text, tokens in zip(texts, ids, strict=True):
+            self.check_length(text, len(self.tokenizer.start) + len(tokens))
+        return Prompts(self.start[None], *self.suffixes(ids))
+
+    @property
+    def start(self) -> Tensor:
+        """Embeddings `[0 or 1, text_width]` of what stands before every prompt."""
+        return self.embed(self.tokenizer.start)
 
     def encode_images(self, pixels: Tensor) -> Tensor:
         """Normalised features `[images, embed_dim]` of pixels `[images, 3, size, size]`."""

@@ -36,6 +36,16 @@ def project_some(
     return *heads, x.gather(-2, places)
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """Attention `[…, heads, tokens, width / heads]`; an additive mask in any precision."""
+    return F.scaled_dot_product_attention(q, k, v, None if mask is None else mask.to(q))
+
+
+def is_plain(block: nn.Module) -> bool:
+    """Whether the other functions of this module compute the block: no option changes it."""
+    return not isinstance(block, open_clip.transformer.CustomResidualAttentionBlock)
+
+
 def finish(block: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
     """Rest of a block after attention `[…, heads, tokens, width / heads]`: projection and MLP."""
     x = x + block.ls_1(block.attn.out_proj(attended.transpose(-3, -2).flatten(-2)))

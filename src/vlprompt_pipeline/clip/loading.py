@@ -3,46 +3,55 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError
-from torch import nn
+from safetensors.torch import save_file
 
 from vlprompt_pipeline.clip._open_clip import open_clip
-from vlprompt_pipeline.clip.backbone import FrozenClip, Preprocessing
-from vlprompt_pipeline.clip.identity import ClipIdentity, describe_bpe_tokenizer
+from vlprompt_pipeline.clip.architecture import build
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.forms import (
+    OPEN_CLIP_CONFIG,
+    OPEN_CLIP_WEIGHTS,
+    PICKLES,
+    ClipFiles,
+    read_folder,
+)
+from vlprompt_pipeline.clip.hub import fetch_repository, fetch_tag
+from vlprompt_pipeline.clip.identity import ClipIdentity
+from vlprompt_pipeline.clip.preprocessing import Preprocessing
+from vlprompt_pipeline.clip.pretrained import refuse_unsupported
+from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES, Tokenizer, tokenizer_of
 from vlprompt_pipeline.clip.weights import (
     check_activation,
     expand_token_rows,
+    files_sha256,
     load_into,
-    read_config,
-    read_weights,
+    read_state,
 )
 from vlprompt_pipeline.errors import ConfigError, WeightsError
-from vlprompt_pipeline.files import sha256_file
 
 EMBEDDED = Path(__file__).parent / "embedded"
-_WEIGHTS, _CONFIG = "open_clip_model.safetensors", "open_clip_config.json"
-_OPENAI_MEAN, _OPENAI_STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+_ALLOWED = "embedded, local-dir:<folder>, open_clip:<model>:<tag>, hf-hub:<owner>/<name>"
 
 
 def load_clip(source: str, name: str = "clip", device: str = "auto") -> FrozenClip:
     """Load a frozen CLIP, once per process and device.
 
     Args:
-        source: `embedded`; `local-dir:<folder>` with open_clip_config.json beside
-            open_clip_model.safetensors; or `open_clip:<model>:<tag>`, which asks the hub.
+        source: `embedded`; `local-dir:<folder>`, in the form of open_clip or of transformers;
+            `open_clip:<model>:<tag>` or `hf-hub:<owner>/<name>`, which ask the hub.
         name: what paths and tables call it.
         device: `auto` (cuda, mps or cpu, the first there is) or one of them.
 
     Raises:
         ConfigError: the source or the device does not exist.
-        WeightsError: the weights are absent, broken, unsafe or not those of the configuration.
+        WeightsError: the kind of model cannot be adapted, or the weights are absent, broken, unsafe
+            or not those of the configuration.
     """
     return _load(source, name, resolve_device(device))
 
@@ -53,10 +62,17 @@ def copy_clip(source: str, folder: Path) -> None:
     Raises:
         ConfigError, WeightsError: as `load_clip`.
     """
-    config, weights = _locate(source)
+    files = locate(source)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
-    shutil.copyfile(weights, folder / _WEIGHTS)
+    config = {"model_cfg": files.model_cfg, "preprocess_cfg": files.preprocess_cfg}
+    (folder / OPEN_CLIP_CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
+    if len(files.weights) == 1 and not files.transformers:
+        shutil.copyfile(files.weights[0], folder / OPEN_CLIP_WEIGHTS)
+    else:
+        save_file(read_state(files), folder / OPEN_CLIP_WEIGHTS)
+    for file in TOKENIZER_FILES:
+        if files.tokenizer is not None and (files.tokenizer / file).is_file():
+            shutil.copyfile(files.tokenizer / file, folder / file)
 
 
 def resolve_device(device: str) -> str:
@@ -73,103 +89,78 @@ def resolve_device(device: str) -> str:
     return device
 
 
-@lru_cache(maxsize=2)
-def _load(source: str, name: str, device: str) -> FrozenClip:
-    config, weights = _locate(source)
-    model_cfg = config["model_cfg"]
-    state = read_weights(weights)
-    check_activation(model_cfg, state, weights)
-    seen = expand_token_rows(state, model_cfg["text_cfg"].get("vocab_size", 49408))
-    model = _build(model_cfg, weights)
-    load_into(model, state, weights)
-    preprocessing = _preprocessing(config["preprocess_cfg"], model)
-    identity = ClipIdentity.of(
-        sha256_file(weights), model_cfg, preprocessing, describe_bpe_tokenizer()
-    )
-    tokenizer = open_clip.SimpleTokenizer()
-    clip = FrozenClip(model, tokenizer, preprocessing, name, identity, seen, source)
-    return clip.to(device)
+def locate(source: str) -> ClipFiles:
+    """The files that a source names, fetched where they are not at hand.
 
-
-def _locate(source: str) -> tuple[dict[str, Any], Path]:
+    Raises:
+        ConfigError, WeightsError: as `load_clip`.
+    """
     kind, _, rest = source.partition(":")
     if source == "embedded":
-        folder = EMBEDDED
-    elif kind == "local-dir" and rest:
-        folder = Path(rest).expanduser()
-    elif kind == "open_clip" and rest.count(":") == 1:
-        return _from_hub(*rest.split(":"))
-    else:
-        raise ConfigError(
-            f"clip.source: unknown source {source!r}; allowed: embedded, local-dir:<folder>, "
-            "open_clip:<model>:<tag>"
-        )
-    if not folder.is_dir():
-        raise WeightsError(
-            f"clip.source: no folder {folder}; it should hold {_CONFIG} and {_WEIGHTS}"
-        )
-    return read_config(folder / _CONFIG), folder / _WEIGHTS
-
-
-def _from_hub(model: str, tag: str) -> tuple[dict[str, Any], Path]:
-    model_cfg = open_clip.get_model_config(model)
-    if model_cfg is None:
-        raise ConfigError(
-            f"clip.source: open_clip has no model {model!r}; see open_clip.list_models()"
-        )
-    entry = open_clip.get_pretrained_cfg(model, tag)
-    if not entry:
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
-        raise ConfigError(f"clip.source: {model} has no pretrained tag {tag!r}; it has: {tags}")
-    # the table of tags says which weights were trained with QuickGELU
-    if bool(entry.get("quick_gelu")) != bool(model_cfg.get("quick_gelu")):
-        other = (
-            model.removesuffix("-quickgelu")
-            if model_cfg.get("quick_gelu")
-            else f"{model}-quickgelu"
-        )
-        raise WeightsError(
-            f"clip.source: the weights {tag!r} were trained with another activation than {model} "
-            f"computes; use open_clip:{other}:{tag}"
-        )
-    weights = _fetch(entry["hf_hub"].rpartition("/")[0], f"{model}:{tag}")
-    keys = ("mean", "std", "interpolation")
-    preprocess = {key: entry[key] for key in keys if key in entry}
-    return {"model_cfg": {"quick_gelu": False, **model_cfg}, "preprocess_cfg": preprocess}, weights
-
-
-def _fetch(repository: str, asked: str) -> Path:
-    """The safetensors of a repository; open_clip would fetch a pickle where there are none."""
-    try:
-        return Path(hf_hub_download(repository, _WEIGHTS))
-    except (OSError, EntryNotFoundError) as error:
-        raise WeightsError(
-            f"clip.source: cannot fetch {_WEIGHTS} of {asked} from {repository} "
-            f"({str(error).splitlines()[0]}); with the files at hand use "
-            f"local-dir:<folder with {_CONFIG} and {_WEIGHTS}>"
-        ) from error
-
-
-def _build(config: dict[str, Any], weights: Path) -> nn.Module:
-    text = config["text_cfg"]
-    if config.get("custom_text") or "hf_model_name" in text or text.get("embed_cls"):
-        raise WeightsError(f"{weights}: only CLIP's own text transformer can be fed with prompts")
-    try:
-        model = open_clip.CLIP(**config)
-    except (TypeError, ValueError, KeyError) as error:
-        raise WeightsError(
-            f"{weights}: open_clip cannot build this configuration ({error})"
-        ) from error
-    if model.text_pool_type != "argmax" or not isinstance(model.text_projection, nn.Parameter):
-        raise WeightsError(f"{weights}: the text tower must be read at its end token and projected")
-    return model
-
-
-def _preprocessing(config: dict[str, Any], model: nn.Module) -> Preprocessing:
-    size = model.visual.image_size
-    return Preprocessing(
-        size=size if isinstance(size, int) else size[0],
-        mean=tuple(config.get("mean", _OPENAI_MEAN)),
-        std=tuple(config.get("std", _OPENAI_STD)),
-        interpolation=config.get("interpolation", "bicubic"),
+        return read_folder(EMBEDDED)
+    if kind == "local-dir" and rest:
+        files = read_folder(Path(rest).expanduser())
+        refuse_unsupported(files.model_cfg, files.where)
+        return files
+    if kind == "open_clip" and rest.count(":") == 1:
+        return fetch_tag(*rest.split(":"))
+    if kind == "hf-hub" and rest.count("/") == 1:
+        return fetch_repository(rest)
+    hint = _meant(source)
+    raise ConfigError(
+        f"clip.source: unknown source {source!r}; allowed: {_ALLOWED}"
+        + (f"; did you mean {hint}?" if hint else "")
     )
+
+
+@lru_cache(maxsize=2)
+def _load(source: str, name: str, device: str) -> FrozenClip:
+    files = locate(source)
+    model_cfg, text_cfg = files.model_cfg, files.model_cfg["text_cfg"]
+    tokenizer = tokenizer_of(text_cfg, files.tokenizer)
+    _check_end(tokenizer, text_cfg, files.where)
+    state = read_state(files)
+    if not files.transformers:
+        check_activation(model_cfg, state, files.where)
+    seen = expand_token_rows(state, text_cfg.get("vocab_size", 49408))
+    model = build(model_cfg, files.where)
+    load_into(model, state, files.where)
+    preprocessing = Preprocessing.of_open_clip(
+        files.preprocess_cfg, model.visual.image_size, files.where
+    )
+    identity = ClipIdentity.of(
+        files_sha256(files.weights), model_cfg, preprocessing, tokenizer.identity
+    )
+    return FrozenClip(model, tokenizer, preprocessing, name, identity, seen, source).to(device)
+
+
+def _check_end(tokenizer: Tokenizer, text_cfg: dict, where: str) -> None:
+    """Refuse a tokenizer that ends texts with another token than the text tower is read at."""
+    pool_type = text_cfg.get("pool_type", "argmax")
+    read_at = {"argmax": text_cfg.get("vocab_size", 49408) - 1, "eos": text_cfg.get("eos_id", 2)}
+    if pool_type in read_at and tokenizer.end != read_at[pool_type]:
+        raise WeightsError(
+            f"{where}: the text tower is read at token {read_at[pool_type]}, but the tokenizer "
+            f"ends texts with {tokenizer.end}; put the model's tokenizer files beside the weights"
+        )
+
+
+def _meant(source: str) -> str | None:
+    """The source that a string may have been meant for, among the forms people know."""
+    path = Path(source.removeprefix("local-dir:")).expanduser()
+    if path.is_dir() and source != "local-dir:":
+        return f"local-dir:{source}"
+    if path.is_file():
+        convert = f"local-dir:<new folder> after vlprompt convert-clip {source} <new folder>"
+        return convert if path.suffix in PICKLES else f"local-dir:{path.parent}"
+    model, _, tag = source.removeprefix("open_clip:").replace("/", "-").partition(":")
+    if open_clip.get_model_config(model) is not None:
+        tags = open_clip.list_pretrained_tags_by_model(model)
+        quick = f"{model}-quickgelu"
+        if "openai" in tags and open_clip.get_model_config(quick) is not None:
+            model = quick
+        tag = tag or ("openai" if "openai" in tags else (tags or ["<tag>"])[0])
+        return f"open_clip:{model}:{tag}"
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", source):
+        return f"hf-hub:{source}"
+    return None

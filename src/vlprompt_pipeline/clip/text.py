@@ -15,79 +15,28 @@ every class: the oracle that tests and benchmarks compare with.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.blocks import finish, project, project_some
 from vlprompt_pipeline.clip.memory import Room
 from vlprompt_pipeline.clip.packing import Packing, pack
+from vlprompt_pipeline.clip.text_base import (
+    Prompts,
+    TextTowerBase,
+    at_once,
+    replace_tokens,
+    slices,
+)
 
-# Tokens that pass the layers at a time. It decides the bits of a result, so it depends on nothing
-# else; on a CPU this many stay in its caches (tests/speed), a GPU wants more at once.
-_AT_ONCE = {"cpu": 512}
-_AT_ONCE_ELSEWHERE = 8192
-# Numbers that a block keeps for each token to go backward, in widths of a token: inputs of both
-# norms (2), queries, keys and values (3), keys and values behind the prefix (3 to 5), attention's
-# output (1), the MLP's hidden layer (4), and what an allocator adds: 16 measured (tests/speed).
-_KEPT = 16
-
-
-@dataclass(frozen=True)
-class Prompts:
-    """Prompts of C classes as embeddings without positions: prefix of each group, then suffix.
-
-    Attributes:
-        prefix: `[groups, prefix length, width]`; a group is one shared context: a single one for
-            CoOp, one per image for image-conditioned prompts, one per sample for variational ones.
-        suffix: `[classes, suffix length, width]`, class name to end token, padded with anything.
-        lengths: `[classes]` int64, tokens of each suffix up to and with its end token; on the
-            CPU, since it is read in each pass.
-        deep: embeddings that replace positions 1..n of the prefix at the input of blocks 1, 2, …;
-            each `[groups, n, width]` with n < prefix length.
-    """
-
-    prefix: Tensor
-    suffix: Tensor
-    lengths: Tensor
-    deep: Sequence[Tensor] = ()
-
-    def to(self, dtype: torch.dtype) -> Prompts:
-        """The same in another precision."""
-        deep = [each.to(dtype) for each in self.deep]
-        return Prompts(self.prefix.to(dtype), self.suffix.to(dtype), self.lengths, deep)
+__all__ = ["Prompts", "TextTower"]
 
 
-class TextTower(nn.Module):
-    """Frozen text transformer of an open_clip `CLIP`, fed with embeddings instead of tokens.
-
-    Attributes:
-        memory: bytes that a pass may keep for the backward pass; none for half of what is free.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.blocks = model.transformer.resblocks
-        self.positions = model.positional_embedding
-        self.ln_final = model.ln_final
-        self.projection = model.text_projection
-        self.mask = model.attn_mask
-        self.memory: int | None = None
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Precision it computes in."""
-        return self.projection.dtype
-
-    def computing(self, dtype: torch.dtype, memory: int | None) -> TextTower:
-        """A tower with the same weights in precision `dtype`, for `memory` bytes."""
-        tower = copy.copy(self) if dtype == self.dtype else copy.deepcopy(self).to(dtype)
-        tower.memory = memory
-        return tower
+class TextTower(TextTowerBase):
+    """Frozen causal text transformer that is read at the end token of each prompt."""
 
     def forward(self, prompts: Prompts) -> Tensor:
         """Text features `[groups, classes, embed]`, not normalised, in float32 or better."""
@@ -96,16 +45,16 @@ class TextTower(nn.Module):
         packing = pack(prompts.lengths.tolist(), width, prompts.suffix.device)
         words = self._words(prompts, packing)
         visible = packing.visible(shared)
-        at_once = _AT_ONCE.get(words.device.type, _AT_ONCE_ELSEWHERE)
+        limit = at_once(words.device)
         room = Room(self.memory, words.device)
-        room.reserve(self._kept(at_once))
+        room.reserve(self._kept(limit))
         prefix = prompts.prefix + self.positions[:shared]
         features = []
-        for some in _slices(groups, at_once // shared):
+        for some in slices(groups, limit // max(1, shared)):
             deep = [each[some] for each in prompts.deep]
             need = self._kept(prefix[some].shape[0] * shared)
             keys = room.run(self._prefix, need, prefix[some], *deep)
-            for part, rows in _chunks(len(prefix[some]), words, at_once):
+            for part, rows in _chunks(len(prefix[some]), words, limit):
                 first, last = packing.first[rows.start], packing.first[rows.stop]
                 tensors = (
                     words[rows],
@@ -131,7 +80,7 @@ class TextTower(nn.Module):
         found: list[Tensor] = []
         for depth, block in enumerate(self.blocks):
             if 0 < depth <= len(deep):
-                x = _replace(x, deep[depth - 1])
+                x = replace_tokens(x, deep[depth - 1], self.start_tokens)
             q, k, v = project(block, x)
             found += (k, v)
             if depth < len(self.blocks) - 1:
@@ -159,11 +108,6 @@ class TextTower(nn.Module):
         y = finish(block, y, attended.index_select(0, chosen)[:, :, None])
         return self._read(y[:, 0])
 
-    def _kept(self, tokens: int) -> int:
-        """Bytes that so many tokens keep for the backward pass."""
-        width = self.positions.shape[1]
-        return tokens * len(self.blocks) * _KEPT * width * self.dtype.itemsize
-
     def with_class_tokens(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
         """Features `[classes, embed]` of one group whose context is replaced, once and by class.
 
@@ -172,11 +116,11 @@ class TextTower(nn.Module):
         """
         prompts, tokens = prompts.to(self.dtype), tokens.to(self.dtype)
         length = prompts.prefix.shape[1] + prompts.suffix.shape[1]
-        at_once = _AT_ONCE.get(tokens.device.type, _AT_ONCE_ELSEWHERE)
+        limit = at_once(tokens.device)
         room = Room(self.memory, tokens.device)
-        room.reserve(self._kept(at_once))
+        room.reserve(self._kept(limit))
         features = []
-        for some in _slices(len(tokens), at_once // length):
+        for some in slices(len(tokens), limit // length):
             part = Prompts(prompts.prefix, prompts.suffix[some], prompts.lengths[some])
             need = self._kept(len(part.suffix) * length)
             features.append(room.run(self._replaced_at, need, part, layer, tokens[some]))
@@ -189,17 +133,15 @@ class TextTower(nn.Module):
         x = x + self.positions[: x.shape[1]]
         mask = self.mask[: x.shape[1], : x.shape[1]].to(x)
         for depth, block in enumerate(self.blocks):
-            x = block(_replace(x, tokens) if depth == layer else x, attn_mask=mask)
+            x = block(
+                replace_tokens(x, tokens, self.start_tokens) if depth == layer else x,
+                attn_mask=mask,
+            )
         end = prompts.prefix.shape[1] + prompts.lengths - 1
         return self._read(x[torch.arange(classes), end])
 
-    def _read(self, ends: Tensor) -> Tensor:
-        """Features of end tokens `[…, width]`, in single precision at least."""
-        features = self.ln_final(ends) @ self.projection
-        return features.to(torch.promote_types(features.dtype, torch.float32))
-
     def encode_reference(self, prompts: Prompts) -> Tensor:
-        """The same features `[groups, classes, embed]` from full 77-token sequences, slowly."""
+        """The same features `[groups, classes, embed]` from sequences of full length, slowly."""
         total = self.positions.shape[0]
         mask = self.mask.to(prompts.prefix.device, prompts.prefix.dtype)
         features = []
@@ -209,10 +151,11 @@ class TextTower(nn.Module):
             x = F.pad(x, (0, 0, 0, total - x.shape[1])) + self.positions.to(x.dtype)
             for depth, block in enumerate(self.blocks):
                 if 0 < depth <= len(prompts.deep):
-                    x = _replace(x, prompts.deep[depth - 1][group].expand(len(x), -1, -1))
+                    deep = prompts.deep[depth - 1][group].expand(len(x), -1, -1)
+                    x = replace_tokens(x, deep, self.start_tokens)
                 x = block(x, attn_mask=mask)
             end = shared + prompts.lengths - 1
-            features.append(self.ln_final(x)[torch.arange(len(x)), end] @ self.projection)
+            features.append(self._read(x[torch.arange(len(x)), end]))
         return torch.stack(features)
 
 
@@ -235,21 +178,9 @@ def _additive(visible: Tensor, dtype: torch.dtype) -> Tensor:
     )
 
 
-def _chunks(groups: int, words: Tensor, at_once: int) -> Iterator[tuple[slice, slice]]:
+def _chunks(groups: int, words: Tensor, limit: int) -> Iterator[tuple[slice, slice]]:
     """Groups and rows that pass the layers together: whole groups, or some rows of one group."""
     rows, length, _ = words.shape
-    for part in _slices(groups, at_once // (rows * length)):
-        for some in _slices(rows, at_once // length):
+    for part in slices(groups, limit // (rows * length)):
+        for some in slices(rows, limit // length):
             yield part, some
-
-
-def _slices(count: int, size: int) -> Iterator[slice]:
-    """As few slices as there can be with at most `size` each, equal in size as far as may be."""
-    parts = -(-count // max(1, size))
-    edges = [count * part // parts for part in range(parts + 1)]
-    return map(slice, edges, edges[1:])
-
-
-def _replace(x: Tensor, deep: Tensor) -> Tensor:
-    """Tokens `[…, tokens, width]` with those at positions 1..n replaced."""
-    return torch.cat([x[:, :1], deep, x[:, 1 + deep.shape[1] :]], dim=1)

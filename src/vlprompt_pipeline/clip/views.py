@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import threading
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from vlprompt_pipeline.clip._open_clip import torchvision
-from vlprompt_pipeline.clip.backbone import Preprocessing
+from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.images import MARGIN, Decoding, read_rgb
 
 _RANDOM = threading.Lock()  # torchvision draws crops from torch's global generator
@@ -23,10 +21,7 @@ _RANDOM = threading.Lock()  # torchvision draws crops from torch's global genera
 
 @dataclass(frozen=True)
 class EvaluationView:
-    """Short side resized, centre cropped, normalised: one view of an image.
-
-    The pixels are those of `open_clip.image_transform(..., resize_mode="shortest")`, bit for bit.
-    """
+    """The image as the CLIP was trained to see it: one view, resized and normalised."""
 
     preprocessing: Preprocessing
     decoding: Decoding = "published"
@@ -47,11 +42,8 @@ class EvaluationView:
         Raises:
             DataError: it is no image, damaged, or too large to decode.
         """
-        functional = torchvision.transforms.functional
-        p = self.preprocessing
-        image = read_rgb(source, self.decoding, p.size)
-        image = functional.resize(image, p.size, _filter(p))
-        return _normalised(functional.center_crop(image, [p.size, p.size]), p)
+        image = read_rgb(source, self.decoding, max(self.preprocessing.height_width))
+        return self.preprocessing.normalised(self.preprocessing.resized(image))
 
 
 @dataclass(frozen=True)
@@ -79,7 +71,8 @@ class TrainingViews:
         """`[count, 3, size, size]` crops of the image at `path`."""
         # where a crop lies is drawn in pixels of the file, so only whole images are decoded smaller
         whole = self.crop_scale[0] == 1
-        image = read_rgb(path, self.decoding, self.preprocessing.size if whole else None)
+        short_side = max(self.preprocessing.height_width) if whole else None
+        image = read_rgb(path, self.decoding, short_side)
         numbers = range(self.first, self.first + self.count)
         return torch.stack([self._view(image, fingerprint, number) for number in numbers])
 
@@ -93,34 +86,10 @@ class TrainingViews:
                 image, list(self.crop_scale), [3 / 4, 4 / 3]
             )
             flip = torch.rand(()) < 0.5
-        crop = functional.resized_crop(image, *box, [p.size, p.size], _filter(p))
-        return _normalised(functional.hflip(crop) if flip else crop, p)
+        crop = functional.resized_crop(image, *box, list(p.height_width), p.filter)
+        return p.normalised(functional.hflip(crop) if flip else crop)
 
 
 def _named(decoding: Decoding) -> str:
     """The decoding as part of an identity; the margin is in it since it decides on pixels."""
     return "" if decoding == "published" else f" {decoding} margin {MARGIN}"
-
-
-def _filter(preprocessing: Preprocessing) -> torchvision.transforms.InterpolationMode:
-    return torchvision.transforms.InterpolationMode(preprocessing.interpolation)
-
-
-def _normalised(image: Image.Image, preprocessing: Preprocessing) -> Tensor:
-    """`[3, height, width]`, looked up level by level.
-
-    Arithmetic on tensors would start threads of its own in every thread that decodes, and these
-    would take the processor from the image tower.
-    """
-    levels, pixels = _levels(preprocessing), np.asarray(image)
-    channels = [levels[channel].take(pixels[..., channel]) for channel in range(3)]
-    return torch.from_numpy(np.stack(channels))
-
-
-@lru_cache
-def _levels(preprocessing: Preprocessing) -> np.ndarray:
-    """`[3, 256]`: what each level of each channel is normalised to."""
-    functional = torchvision.transforms.functional
-    ramp = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, axis=2)
-    levels = functional.normalize(functional.to_tensor(ramp), preprocessing.mean, preprocessing.std)
-    return levels[:, 0].numpy()

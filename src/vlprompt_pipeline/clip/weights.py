@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -11,48 +12,69 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.forms import ADVICE, ClipFiles
+from vlprompt_pipeline.clip.transformers_models import tensors
 from vlprompt_pipeline.errors import WeightsError
+from vlprompt_pipeline.files import sha256_file
 
 _COMPACT = "token_embedding.rows"
-_ADVICE = "download it again, or point clip.source at another folder"
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x04")  # of zip archives and of pickles
+
+
+def read_state(files: ClipFiles) -> dict[str, Tensor]:
+    """All tensors of a CLIP, by the names that open_clip gives them.
+
+    Raises:
+        WeightsError: a file is absent, truncated, a pickle or a Git LFS pointer, or tensors of a
+            transformers model are missing.
+    """
+    state: dict[str, Tensor] = {}
+    for file in files.weights:
+        state |= read_weights(file)
+    if not files.transformers:
+        return state
+    try:
+        return tensors(state, files.model_cfg)
+    except KeyError as error:
+        raise WeightsError(
+            f"{files.where} holds another architecture than its configuration describes: {error} "
+            "is missing; pair each weights file with its own configuration"
+        ) from None
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Tensors of a safetensors file.
 
     Raises:
-        WeightsError: the file is absent, a pickle or TorchScript archive, or truncated.
+        WeightsError: the file is absent, a pickle or TorchScript archive, a Git LFS pointer, or
+            truncated.
     """
     if not path.is_file():
-        raise WeightsError(f"no weights at {path}: {_ADVICE}")
-    if path.suffix != ".safetensors":
+        raise WeightsError(f"no weights at {path}: {ADVICE}")
+    with path.open("rb") as stream:
+        start = stream.read(len(_LFS_POINTER))
+    if path.suffix != ".safetensors" or start.startswith(_PICKLE_STARTS):
         raise WeightsError(
             f"{path} is not a safetensors file; pickles and TorchScript archives (.pt, .bin) can "
-            "run code when opened and are refused: use the open_clip_model.safetensors of the model"
+            "run code when opened and are refused: use the open_clip_model.safetensors of the "
+            f"model, or convert it once with vlprompt convert-clip {path} <new folder>"
+        )
+    if start == _LFS_POINTER:
+        raise WeightsError(
+            f"{path} is a Git LFS pointer, not the weights: run git lfs pull in its repository"
         )
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"{path} is truncated or not safetensors ({error}): {_ADVICE}"
-        ) from error
+        raise WeightsError(f"{path} is truncated or not safetensors ({error}): {ADVICE}") from error
 
 
-def read_config(path: Path) -> dict:
-    """The content of an `open_clip_config.json`.
-
-    Raises:
-        WeightsError: absent, not JSON, or without `model_cfg`.
-    """
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        return {"preprocess_cfg": {}, **config, "model_cfg": config["model_cfg"]}
-    except FileNotFoundError:
-        raise WeightsError(f"no open_clip_config.json at {path.parent}: {_ADVICE}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise WeightsError(
-            f"{path} is not an open_clip configuration ({error}): {_ADVICE}"
-        ) from None
+def files_sha256(files: Sequence[Path]) -> str:
+    """SHA-256 of a weights file, or of those of all shards in turn."""
+    digests = [sha256_file(file) for file in files]
+    return digests[0] if len(digests) == 1 else sha256("".join(digests).encode()).hexdigest()
 
 
 def expand_token_rows(state: dict[str, Tensor], vocabulary: int) -> frozenset[int] | None:
@@ -70,12 +92,16 @@ def expand_token_rows(state: dict[str, Tensor], vocabulary: int) -> frozenset[in
     return frozenset(ids.tolist())
 
 
-def load_into(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+def load_into(model: nn.Module, state: dict[str, Tensor], where: str) -> None:
     """Fill `model` with `state`, in single precision.
+
+    As open_clip does, tensors of a text tower are taken with or without the prefix `text.`, a
+    logit scale with or without a dimension, and a logit bias that is missing is 0.
 
     Raises:
         WeightsError: the names or shapes are those of another architecture.
     """
+    state = _as_named_by(model, state)
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
     wrong = [f"{name} is missing" for name in expected if name not in state]
     wrong += [f"{name} is unknown" for name in state if name not in expected]
@@ -86,13 +112,13 @@ def load_into(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     ]
     if wrong:
         raise WeightsError(
-            f"{path} holds another architecture than its configuration describes: {wrong[0]}"
+            f"{where} holds another architecture than its configuration describes: {wrong[0]}"
             f" ({len(wrong)} differences in all); pair each weights file with its own configuration"
         )
     model.load_state_dict({name: tensor.float() for name, tensor in state.items()})
 
 
-def check_activation(config: dict, state: dict[str, Tensor], path: Path) -> None:
+def check_activation(config: dict, state: dict[str, Tensor], where: str) -> None:
     """Refuse weights with OpenAI's signature under a configuration that leaves the activation open.
 
     OpenAI trained with QuickGELU and released half-precision weights, so that every matrix of the
@@ -105,7 +131,7 @@ def check_activation(config: dict, state: dict[str, Tensor], path: Path) -> None
     """
     if "quick_gelu" not in config and _has_openai_marks(state):
         raise WeightsError(
-            f"{path} has the marks of OpenAI's weights (all matrices exact in half precision, "
+            f"{where} has the marks of OpenAI's weights (all matrices exact in half precision, "
             'logit scale 100), which need QuickGELU: write "quick_gelu": true into model_cfg of '
             'open_clip_config.json beside it, or "quick_gelu": false if they were trained with GELU'
         )
@@ -116,4 +142,22 @@ def _has_openai_marks(state: dict[str, Tensor]) -> bool:
     if scale is None or not math.isclose(scale.float().exp().item(), 100.0, rel_tol=1e-3):
         return False
     matrices = [t for n, t in state.items() if n.startswith("transformer.") and t.ndim == 2]
-    return all(torch.equal(matrix.half().to(matrix.dtype), matrix) for matrix in matrices)
+    return bool(matrices) and all(
+        torch.equal(matrix.half().to(matrix.dtype), matrix) for matrix in matrices
+    )
+
+
+def _as_named_by(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    has_text = hasattr(model, "text")
+    if has_text and "text_projection" in state:
+        state = open_clip.model.convert_to_custom_text_state_dict(state)
+    elif not has_text:
+        state = {name.removeprefix("text."): tensor for name, tensor in state.items()}
+    state = dict(state)
+    for name in ("logit_scale", "logit_bias"):
+        expected = getattr(model, name)
+        if expected is not None and name in state and state[name].numel() == 1:
+            state[name] = state[name].reshape(expected.shape)
+    if model.logit_bias is not None and "logit_bias" not in state and "logit_scale" in state:
+        state["logit_bias"] = torch.zeros_like(state["logit_scale"])
+    return state

@@ -34,8 +34,8 @@ def inference_cost(learner: PromptLearner) -> float:
 
 def image_operations(clip: FrozenClip, encode: Callable[[Tensor], Tensor]) -> int:
     """Operations of an image tower on one image."""
-    size = clip.preprocessing.size
-    pixels = torch.zeros(1, 3, size, size, device=clip.device, dtype=clip.dtype)
+    height, width = clip.preprocessing.height_width
+    pixels = torch.zeros(1, 3, height, width, device=clip.device, dtype=clip.dtype)
     return operations(lambda: encode(pixels))
 
 

@@ -23,9 +23,8 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.clip.backbone import END_TOKEN, START_TOKEN, FrozenClip
+from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import readable
-from vlprompt_pipeline.clip.text import Prompts
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.parametrizations.draws import Draws
@@ -102,10 +101,7 @@ class ClipLora(PromptLearner):
         self.draws = Draws(generator)
         texts = [classes.template.format(readable(name)) for name in classes.names]
         clip.warn_unseen(texts)
-        ids = [[*clip.token_ids(text), END_TOKEN] for text in texts]
-        for text, tokens in zip(texts, ids, strict=True):
-            clip.check_length(text, 1 + len(tokens))
-        self.prompts = Prompts(clip.embed([START_TOKEN])[None], *clip.suffixes(ids))
+        self.prompts = clip.prompts(texts)
 
     def class_features(self) -> Tensor:
         """Normalised text feature of each class, `[classes, embed]`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vlprompt_pipeline.clip.backbone import END_TOKEN, START_TOKEN, FrozenClip
+from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import readable
 from vlprompt_pipeline.clip.text import Prompts
 
@@ -18,7 +18,7 @@ class Layout:
     """Class-specific prompt suffixes, some positions of which are filled by context vectors.
 
     Attributes:
-        start: `[1, width]` embedding of the start token.
+        start: `[0 or 1, width]` embeddings of what stands before every prompt.
         shared: how many context vectors stand in front of every class name, before the suffix.
         words: `[classes, longest suffix, width]` embeddings of the fixed tokens.
         slots: `[classes, longest suffix]` index of the context vector at a position, -1 for words.
@@ -44,7 +44,7 @@ class Layout:
 
     def fill_groups(self, contexts: Tensor) -> Prompts:
         """Prompts with several contexts `[groups, length, width]`, all in front of the names."""
-        start = self.start.expand(len(contexts), 1, -1)
+        start = self.start.expand(len(contexts), -1, -1)
         return Prompts(torch.cat([start, contexts], dim=1), self.words, self.lengths)
 
 
@@ -69,16 +69,16 @@ def class_layout(
     context = [-1 - slot for slot in range(length)]  # negative entries are context vectors
     rows = []
     for name in map(readable, names):
-        tokens = [*clip.token_ids(f"{name}{ending}"), END_TOKEN]
+        tokens = [*clip.token_ids(f"{name}{ending}"), clip.tokenizer.end]
         split = 0 if position == "end" else len(clip.token_ids(name))
         middle = context[before:] if split else []
         rows.append([*context[shared:before], *tokens[:split], *middle, *tokens[split:]])
-        clip.check_length(name, 1 + shared + len(rows[-1]))
+        clip.check_length(name, len(clip.tokenizer.start) + shared + len(rows[-1]))
     clip.warn_unseen(map(readable, names))
     longest = max(map(len, rows))
     entries = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=clip.device)
     return Layout(
-        start=clip.embed([START_TOKEN]),
+        start=clip.start,
         shared=shared,
         words=clip.embed(entries.clamp(min=0).flatten().tolist()).unflatten(0, entries.shape),
         slots=(-1 - entries).clamp(min=-1),

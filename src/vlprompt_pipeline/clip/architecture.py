@@ -1,0 +1,123 @@
+"""What a model configuration of open_clip describes: which towers, and whether they are supported.
+
+A configuration is judged before any weights are fetched. Accepted are all towers whose features
+this package computes as open_clip does; everything else is refused by the name of its kind.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.errors import WeightsError
+
+# options of blocks that only open_clip's own modules compute
+_BLOCK_OPTIONS = (
+    "qk_norm",
+    "scaled_cosine_attn",
+    "scale_heads",
+    "scale_attn_inner",
+    "scale_attn",
+    "scale_fc",
+)
+
+
+def unsupported(model_cfg: Mapping[str, Any]) -> str | None:
+    """The kind of a model that cannot be adapted, as a noun phrase; none if it can be."""
+    text, vision = model_cfg.get("text_cfg"), model_cfg.get("vision_cfg")
+    if not isinstance(text, Mapping) or not isinstance(vision, Mapping):
+        return "a configuration without text_cfg and vision_cfg"
+    hugging_face = str(text.get("hf_model_name") or "").rpartition("/")[2]
+    reasons = {
+        "CoCa, which has a text decoder beside its towers": "multimodal_cfg" in model_cfg,
+        f"a {hugging_face} text tower of Hugging Face": bool(hugging_face),
+        "a text tower with a class token of its own (embed_cls)": text.get("embed_cls"),
+        f"a tokenizer in mode {text.get('tokenizer_mode')}": text.get("tokenizer_mode"),
+        "a text tower that is not pooled (pool_type none)": text.get("pool_type") == "none",
+        "towers that give all tokens (output_tokens)": _any(model_cfg, "output_tokens"),
+        "scaled cosine attention, which open_clip cannot run": _any(
+            model_cfg, "scaled_cosine_attn"
+        ),
+    }
+    return next((kind for kind, applies in reasons.items() if applies), None)
+
+
+def _any(model_cfg: Mapping[str, Any], option: str) -> bool:
+    return any(model_cfg[tower].get(option) for tower in ("text_cfg", "vision_cfg"))
+
+
+def text_kind(model_cfg: Mapping[str, Any]) -> Literal["causal", "whole"]:
+    """Which path through the text tower computes a model: see `TextTower` and `WholeTextTower`."""
+    text = model_cfg["text_cfg"]
+    plain_blocks = text.get("block_type") in (None, "default") and not any(
+        text.get(option) for option in _BLOCK_OPTIONS
+    )
+    pooled_at_end = text.get("pool_type", "argmax") in ("argmax", "eos")
+    causal = not text.get("no_causal_mask")
+    return "causal" if causal and pooled_at_end and plain_blocks else "whole"
+
+
+def describe_text_tower(model_cfg: Mapping[str, Any]) -> str:
+    """The text tower in a few words, such as `bidirectional, read at the last token`."""
+    text = model_cfg["text_cfg"]
+    pool_type = text.get("pool_type", "argmax")
+    pooled = "end" if pool_type in ("argmax", "eos") else pool_type
+    sight = "bidirectional" if text.get("no_causal_mask") else "causal"
+    return f"{sight}, read at the {pooled} token"
+
+
+def build(model_cfg: Mapping[str, Any], where: str) -> nn.Module:
+    """An open_clip `CLIP` or `CustomTextCLIP` with random weights.
+
+    Args:
+        model_cfg: of open_clip. One key beside open_clip's own, `vision_cfg.timm_options`, has
+            arguments of the timm model for sizes that no name of timm stands for.
+        where: the configuration stands, for messages.
+
+    Raises:
+        WeightsError: the kind is not supported, or open_clip cannot build it.
+    """
+    kind = unsupported(model_cfg)
+    if kind:
+        raise WeightsError(f"{where}: {kind}; such a model cannot be adapted")
+    config = copy.deepcopy({k: v for k, v in model_cfg.items() if k != "custom_text"})
+    vision = config["vision_cfg"]
+    options = vision.pop("timm_options", None)
+    if vision.get("timm_model_name"):
+        vision["timm_model_pretrained"] = False  # weights come from the CLIP's file alone
+    if options is not None:
+        config["vision_cfg"] = {"layers": 1, "width": 64, "image_size": vision["image_size"]}
+    model_class = open_clip.CustomTextCLIP if model_cfg.get("custom_text") else open_clip.CLIP
+    try:
+        model = model_class(**config)
+        if options is not None:
+            model.visual = _TimmTower(vision["timm_model_name"], vision["image_size"], options)
+    except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
+        raise WeightsError(
+            f"{where}: open_clip cannot build this configuration ({error})"
+        ) from error
+    return model
+
+
+class _TimmTower(nn.Module):
+    """As open_clip's `TimmModel` without a head, for a trunk whose sizes are given."""
+
+    def __init__(self, name: str, image_size: int, options: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.image_size = (image_size, image_size)
+        timm = open_clip.timm_model.timm
+        norm = partial(timm.layers.LayerNorm, eps=options["norm_eps"])
+        options = {key: value for key, value in options.items() if key != "norm_eps"}
+        self.trunk = timm.create_model(
+            name, num_classes=0, img_size=image_size, norm_layer=norm, **options
+        )
+        self.head = nn.Sequential()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Image features `[images, embed]` of pixels `[images, 3, size, size]`."""
+        return self.head(self.trunk(pixels))

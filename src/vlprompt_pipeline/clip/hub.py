@@ -1,0 +1,130 @@
+"""CLIPs of the Hugging Face hub: judged by their configuration before any weights are fetched.
+
+Files come through huggingface_hub's cache, so that they are fetched once and stay there. Pickles
+are never asked for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+
+from vlprompt_pipeline.clip.forms import (
+    OPEN_CLIP_CONFIG,
+    OPEN_CLIP_WEIGHTS,
+    PROCESSOR_CONFIGS,
+    TRANSFORMERS_CONFIG,
+    TRANSFORMERS_WEIGHTS,
+    ClipFiles,
+    find_weights,
+    read_json,
+    read_open_clip_config,
+    read_processor_config,
+)
+from vlprompt_pipeline.clip.pretrained import refuse_unsupported, tag_config
+from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILE, TOKENIZER_FILES
+from vlprompt_pipeline.clip.transformers_models import model_config, preprocess_config
+from vlprompt_pipeline.errors import WeightsError
+
+
+def fetch_tag(model: str, tag: str) -> ClipFiles:
+    """Files of a pretrained tag of open_clip.
+
+    Raises:
+        ConfigError: no such model or tag.
+        WeightsError: its kind cannot be adapted, or its files cannot be fetched.
+    """
+    model_cfg, preprocess_cfg, entry = tag_config(model, tag)
+    repository = entry["hf_hub"].rpartition("/")[0]
+    asked = f"{model}:{tag}"
+    tokenizer = _fetch_tokenizer(repository, model_cfg, asked)
+    weights = _fetch_weights(repository, OPEN_CLIP_WEIGHTS, asked)
+    where = f"open_clip:{asked}"
+    return ClipFiles(model_cfg, preprocess_cfg, weights, tokenizer, False, where)
+
+
+def fetch_repository(name: str) -> ClipFiles:
+    """Files of a repository of the hub, in the form of open_clip or of transformers.
+
+    Raises:
+        WeightsError: it holds neither, its kind cannot be adapted, or files cannot be fetched.
+    """
+    where = f"hf-hub:{name}"
+    config = _fetch_if_there(name, OPEN_CLIP_CONFIG)
+    if config is not None:
+        described = read_open_clip_config(config)
+        model_cfg = described["model_cfg"]
+        refuse_unsupported(model_cfg, where)
+        weights = _fetch_weights(name, OPEN_CLIP_WEIGHTS, where)
+        tokenizer = _fetch_tokenizer(name, model_cfg, where)
+        preprocess_cfg = described["preprocess_cfg"]
+        return ClipFiles(model_cfg, preprocess_cfg, weights, tokenizer, False, where)
+    config = _fetch_if_there(name, TRANSFORMERS_CONFIG)
+    if config is None:
+        config = _fetch(name, TRANSFORMERS_CONFIG, where)  # says why it is not there
+    model_cfg = model_config(read_json(config), where)
+    for processor in PROCESSOR_CONFIGS:
+        _fetch_if_there(name, processor)
+    size = model_cfg["vision_cfg"]["image_size"]
+    preprocess_cfg = preprocess_config(read_processor_config(config.parent), size, where)
+    weights = _fetch_weights(name, TRANSFORMERS_WEIGHTS, where)
+    tokenizer = _fetch_tokenizer(name, {"text_cfg": {"hf_tokenizer_name": name}}, where)
+    return ClipFiles(model_cfg, preprocess_cfg, weights, tokenizer, True, where)
+
+
+def _fetch_weights(repository: str, name: str, asked: str) -> tuple[Path, ...]:
+    whole = _fetch_if_there(repository, name)
+    if whole is not None:
+        return (whole,)
+    index = _fetch_if_there(repository, f"{name}.index.json")
+    if index is None:
+        return (_fetch(repository, name, asked),)  # says why it is not there
+    for shard in sorted(set(read_json(index).get("weight_map", {}).values())):
+        _fetch(repository, shard, asked)
+    return find_weights(index.parent, name)
+
+
+def _fetch_tokenizer(repository: str, model_cfg: dict[str, Any], asked: str) -> Path | None:
+    """The folder of the tokenizer's files: those beside the weights, else those it is named by."""
+    name = model_cfg["text_cfg"].get("hf_tokenizer_name")
+    if not name:
+        return None
+    for source in dict.fromkeys((repository, name)):
+        file = _fetch_if_there(source, TOKENIZER_FILE)
+        if file is not None:
+            for other in TOKENIZER_FILES:
+                _fetch_if_there(source, other)
+            return file.parent
+    raise WeightsError(
+        f"clip.source: neither {repository} nor {name} has a {TOKENIZER_FILE}; write one with "
+        f"transformers' AutoTokenizer.from_pretrained({name!r}).save_pretrained(folder) and use "
+        "local-dir:<folder>"
+    )
+
+
+def _fetch(repository: str, name: str, asked: str) -> Path:
+    """A file of a repository.
+
+    Raises:
+        WeightsError: it is not there, or the hub is out of reach.
+    """
+    try:
+        return Path(hf_hub_download(repository, name))
+    except (OSError, EntryNotFoundError, HfHubHTTPError) as error:
+        raise WeightsError(
+            f"clip.source: cannot fetch {name} of {asked} from {repository} "
+            f"({str(error).strip().splitlines()[0]}); where the repository has only a pickle "
+            "(.bin, .pt), download that and run vlprompt convert-clip; with the files at hand use "
+            f"local-dir:<folder with {OPEN_CLIP_CONFIG} and {OPEN_CLIP_WEIGHTS}>"
+        ) from error
+
+
+def _fetch_if_there(repository: str, name: str) -> Path | None:
+    """A file, or none where the repository, or the cache without a network, does not have it."""
+    try:
+        return Path(hf_hub_download(repository, name))
+    except (OSError, EntryNotFoundError, HfHubHTTPError):
+        return None

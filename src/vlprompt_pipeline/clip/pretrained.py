@@ -1,0 +1,97 @@
+"""open_clip's table of pretrained tags: what each is, and which tags can be adapted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from functools import cache
+from typing import Any
+
+from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.architecture import unsupported
+from vlprompt_pipeline.errors import ConfigError, WeightsError
+
+
+def tag_config(model: str, tag: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Configuration of the model and of its preprocessing, and open_clip's entry for the tag.
+
+    Raises:
+        ConfigError: open_clip has no such model or tag.
+        WeightsError: the model cannot be adapted, or was trained with another activation.
+    """
+    model_cfg = open_clip.get_model_config(model)
+    if model_cfg is None:
+        raise ConfigError(
+            f"clip.source: open_clip has no model {model!r}; see open_clip.list_models()"
+        )
+    entry = open_clip.get_pretrained_cfg(model, tag)
+    if not entry:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
+        raise ConfigError(f"clip.source: {model} has no pretrained tag {tag!r}; it has: {tags}")
+    refuse_unsupported(model_cfg, f"open_clip:{model}:{tag}")
+    sibling = activation_sibling(model, tag)
+    if sibling:
+        raise WeightsError(
+            f"clip.source: the weights {tag!r} were trained with another activation than {model} "
+            f"computes; use open_clip:{sibling}"
+        )
+    return {"quick_gelu": False, **model_cfg}, dict(entry), entry
+
+
+def refuse_unsupported(model_cfg: dict[str, Any], where: str) -> None:
+    """Refuse a kind of model that cannot be adapted.
+
+    Raises:
+        WeightsError: naming the kind and the pretrained tag that is nearest to it.
+    """
+    kind = unsupported(model_cfg)
+    if kind:
+        raise WeightsError(
+            f"clip.source: {where} is {kind}; such a model cannot be adapted, and the nearest that "
+            f"can is open_clip:{nearest_tag(where, model_cfg)}"
+        )
+
+
+def activation_sibling(model: str, tag: str) -> str | None:
+    """`model:tag` with the activation a tag was trained with, where `model` computes another."""
+    model_cfg, entry = open_clip.get_model_config(model), open_clip.get_pretrained_cfg(model, tag)
+    computes, trained = (bool(each.get("quick_gelu")) for each in (model_cfg, entry))
+    if computes == trained:
+        return None
+    other = model.removesuffix("-quickgelu") if computes else f"{model}-quickgelu"
+    return f"{other}:{tag}"
+
+
+@cache
+def adaptable_tags() -> tuple[str, ...]:
+    """`model:tag` of all pretrained tags that can be adapted under this name."""
+    return tuple(f"{model}:{tag}" for model, tag in _tags() if _adaptable(model, tag))
+
+
+def nearest_tag(asked: str, model_cfg: dict[str, Any]) -> str:
+    """The adaptable tag whose image tower is the same if there is one, and whose name is nearest.
+
+    `asked` is a name, such as `coca_ViT-L-14:laion2b_s13b_b90k`.
+    """
+
+    def distance(candidate: str) -> tuple[bool, float]:
+        model = candidate.partition(":")[0]
+        same = _image_tower(open_clip.get_model_config(model)) == _image_tower(model_cfg)
+        return not same, -SequenceMatcher(None, asked, candidate).ratio()
+
+    return min(adaptable_tags(), key=distance)
+
+
+def _image_tower(model_cfg: dict[str, Any]) -> tuple:
+    vision = model_cfg.get("vision_cfg") or {}
+    sizes = ("timm_model_name", "layers", "width", "patch_size", "image_size")
+    return tuple(str(vision.get(key)) for key in sizes)
+
+
+def _tags() -> Iterator[tuple[str, str]]:
+    return iter(open_clip.list_pretrained())
+
+
+def _adaptable(model: str, tag: str) -> bool:
+    kind = unsupported(open_clip.get_model_config(model))
+    return kind is None and activation_sibling(model, tag) is None

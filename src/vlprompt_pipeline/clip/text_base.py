@@ -1,0 +1,116 @@
+"""What both text towers share: their prompts, their weights, and how much passes at once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+# Tokens that pass the layers at a time. It decides the bits of a result, so it depends on nothing
+# else; on a CPU this many stay in its caches (tests/speed), a GPU wants more at once.
+AT_ONCE = {"cpu": 512}
+AT_ONCE_ELSEWHERE = 8192
+# Numbers that a block keeps for each token to go backward, in widths of a token: inputs of both
+# norms (2), queries, keys and values (3), keys and values behind the prefix (3 to 5), attention's
+# output (1), the MLP's hidden layer (4), and what an allocator adds: 16 measured (tests/speed).
+_KEPT = 16
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Prompts of C classes as embeddings without positions: prefix of each group, then suffix.
+
+    Attributes:
+        prefix: `[groups, prefix length, width]`; a group is one shared context: a single one for
+            CoOp, one per image for image-conditioned prompts, one per sample for variational ones.
+        suffix: `[classes, suffix length, width]`, class name to end token, padded with anything.
+        lengths: `[classes]` int64, tokens of each suffix up to and with its end token; on the
+            CPU, since it is read in each pass.
+        deep: embeddings that replace the n first positions of the prefix behind the start
+            token at the input of blocks 1, 2, …; each `[groups, n, width]`.
+    """
+
+    prefix: Tensor
+    suffix: Tensor
+    lengths: Tensor
+    deep: Sequence[Tensor] = ()
+
+    def to(self, dtype: torch.dtype) -> Prompts:
+        """The same in another precision."""
+        deep = [each.to(dtype) for each in self.deep]
+        return Prompts(self.prefix.to(dtype), self.suffix.to(dtype), self.lengths, deep)
+
+
+class TextTowerBase(nn.Module):
+    """Weights of the frozen text transformer of an open_clip model, fed with embeddings.
+
+    Attributes:
+        blocks: its residual blocks.
+        start_tokens: how many tokens stand before a prompt, 0 or 1.
+        memory: bytes that a pass may keep for the backward pass; none for half of what is free.
+    """
+
+    def __init__(self, model: nn.Module, start_tokens: int = 1) -> None:
+        """Take a `CLIP` or a `CustomTextCLIP`, whose text tower is a module of its own."""
+        super().__init__()
+        text = getattr(model, "text", model)
+        self.blocks = text.transformer.resblocks
+        self.positions = text.positional_embedding
+        self.ln_final = text.ln_final
+        self.projection = text.text_projection
+        self.mask = text.attn_mask
+        self.start_tokens = start_tokens
+        self.memory: int | None = None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision it computes in."""
+        return self.positions.dtype
+
+    @property
+    def embed_dim(self) -> int:
+        """Width of its features."""
+        if self.projection is None:
+            return self.positions.shape[1]
+        linear = isinstance(self.projection, nn.Linear)
+        return self.projection.out_features if linear else self.projection.shape[1]
+
+    def computing(self, dtype: torch.dtype, memory: int | None) -> TextTowerBase:
+        """A tower with the same weights in precision `dtype`, for `memory` bytes."""
+        tower = copy.copy(self) if dtype == self.dtype else copy.deepcopy(self).to(dtype)
+        tower.memory = memory
+        return tower
+
+    def _read(self, ends: Tensor) -> Tensor:
+        """Features of the tokens that are read `[…, width]`, in single precision at least."""
+        features = self.ln_final(ends)
+        if isinstance(self.projection, nn.Linear):
+            features = self.projection(features)
+        elif self.projection is not None:
+            features = features @ self.projection
+        return features.to(torch.promote_types(features.dtype, torch.float32))
+
+    def _kept(self, tokens: int) -> int:
+        """Bytes that so many tokens keep for the backward pass."""
+        width = self.positions.shape[1]
+        return tokens * len(self.blocks) * _KEPT * width * self.dtype.itemsize
+
+
+def at_once(device: torch.device) -> int:
+    """Tokens that pass the layers at a time."""
+    return AT_ONCE.get(device.type, AT_ONCE_ELSEWHERE)
+
+
+def slices(count: int, size: int) -> Iterator[slice]:
+    """As few slices as there can be with at most `size` each, equal in size as far as may be."""
+    parts = -(-count // max(1, size))
+    edges = [count * part // parts for part in range(parts + 1)]
+    return map(slice, edges, edges[1:])
+
+
+def replace_tokens(x: Tensor, tokens: Tensor, start: int) -> Tensor:
+    """Tokens `[…, tokens, width]` with those from `start` on replaced by `[…, n, width]`."""
+    return torch.cat([x[:, :start], tokens, x[:, start + tokens.shape[1] :]], dim=1)

@@ -1,0 +1,135 @@
+"""The text tower over whole sequences: for towers whose tokens see what stands behind them.
+
+SigLIP, MobileCLIP-S and CLIPA attend in both directions, to the padding too, and some are read at
+the last place. There no token may be left out, and nothing is the same for two classes: every
+prompt passes the blocks at its full length. Blocks with options that the causal path does not
+compute (`qk_norm`, `scale_heads` and their like) pass here as open_clip's own modules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from vlprompt_pipeline.clip.blocks import attend, finish, is_plain, project, project_some
+from vlprompt_pipeline.clip.memory import Room
+from vlprompt_pipeline.clip.text_base import (
+    Prompts,
+    TextTowerBase,
+    at_once,
+    replace_tokens,
+    slices,
+)
+
+
+class WholeTextTower(TextTowerBase):
+    """Frozen text transformer whose prompts are computed at the full length of its context.
+
+    The interface is that of `TextTower`.
+    """
+
+    def __init__(self, model: nn.Module, start_tokens: int, pad: int) -> None:
+        """Take a model of open_clip; `start_tokens` stand before a prompt, `pad` fills its end."""
+        super().__init__(model, start_tokens)
+        self.pool_type = pool_type(model)
+        embedding = getattr(model, "text", model).token_embedding.weight
+        self._padding = embedding[pad].detach().clone()
+
+    def forward(self, prompts: Prompts) -> Tensor:
+        """Text features `[groups, classes, embed]`, not normalised, in float32 or better."""
+        prompts = prompts.to(self.dtype)
+        groups, classes = len(prompts.prefix), len(prompts.suffix)
+        pairs = [(group, some) for group in range(groups) for some in self._parts(classes)]
+        room = self._room()
+        features = []
+        for group, some in pairs:
+            part = _one_group(prompts, group, some)
+            features.append(room.run(self._whole, self._need(len(part.suffix)), part))
+        return torch.cat(features).unflatten(0, (groups, classes))
+
+    def with_class_tokens(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
+        """As `TextTower.with_class_tokens`."""
+        prompts, tokens = prompts.to(self.dtype), tokens.to(self.dtype)
+        room = self._room()
+        features = []
+        for some in self._parts(len(tokens)):
+            part = _one_group(prompts, 0, some)
+            need = self._need(len(part.suffix))
+            features.append(room.run(self._whole, need, part, {layer: tokens[some]}))
+        return torch.cat(features)
+
+    def _parts(self, classes: int) -> list[slice]:
+        return list(slices(classes, at_once(self.positions.device) // len(self.positions)))
+
+    def _need(self, classes: int) -> int:
+        return self._kept(classes * len(self.positions))
+
+    def _room(self) -> Room:
+        room = Room(self.memory, self.positions.device)
+        room.reserve(self._kept(at_once(self.positions.device)))
+        return room
+
+    def _whole(self, prompts: Prompts, replaced: dict[int, Tensor] | None = None) -> Tensor:
+        """Features `[classes, embed]` of one group.
+
+        `replaced` has, by block, tokens `[classes, n, width]` for the first places of the context.
+        """
+        replaced = replaced or {
+            depth: deep.expand(len(prompts.suffix), -1, -1)
+            for depth, deep in enumerate(prompts.deep, start=1)
+        }
+        x, end = self._sequences(prompts)
+        places = self._places(end)
+        mask = self.mask
+        for depth, block in enumerate(self.blocks):
+            if depth in replaced:
+                x = replace_tokens(x, replaced[depth], self.start_tokens)
+            if not is_plain(block):
+                x = block(x, attn_mask=None if mask is None else mask.to(x))
+            elif depth < len(self.blocks) - 1:
+                x = finish(block, x, attend(*project(block, x), mask))
+            else:  # of the last block only what the place that is read asks for
+                q, k, v, x = project_some(block, x, places)
+                rows = None if mask is None else mask.to(x)[places][:, None]
+                return self._read(finish(block, x, attend(q, k, v, rows))[:, 0])
+        return self._read(x.gather(1, places[..., None].expand(-1, -1, x.shape[-1]))[:, 0])
+
+    def _sequences(self, prompts: Prompts) -> tuple[Tensor, Tensor]:
+        """Prompts of one group with positions `[classes, context, width]`, and the end's place."""
+        classes, length, width = prompts.suffix.shape
+        shared, context = prompts.prefix.shape[1], len(self.positions)
+        device = prompts.suffix.device
+        padding = self._padding.to(prompts.suffix)
+        lengths = prompts.lengths.to(device)
+        inside = torch.arange(length, device=device) < lengths[:, None]
+        suffix = torch.where(inside[..., None], prompts.suffix, padding)
+        rest = context - shared - length
+        parts = [prompts.prefix.expand(classes, -1, -1), suffix[:, : context - shared]]
+        if rest > 0:
+            parts.append(padding.expand(classes, rest, width))
+        return torch.cat(parts, dim=1) + self.positions, shared + lengths - 1
+
+    def _places(self, end: Tensor) -> Tensor:
+        """Place of each class that is read, `[classes, 1]`."""
+        if self.pool_type == "first":
+            return torch.zeros_like(end)[:, None]
+        if self.pool_type == "last":
+            return torch.full_like(end, len(self.positions) - 1)[:, None]
+        return end[:, None]
+
+
+def pool_type(model: nn.Module) -> str:
+    """Which token the text tower of an open_clip model is read at."""
+    return model.text.pool_type if hasattr(model, "text") else model.text_pool_type
+
+
+def _one_group(prompts: Prompts, group: int, some: slice) -> Prompts:
+    return replace(
+        prompts,
+        prefix=prompts.prefix[group : group + 1],
+        suffix=prompts.suffix[some],
+        lengths=prompts.lengths[some],
+        deep=[each[group : group + 1] for each in prompts.deep],
+    )
