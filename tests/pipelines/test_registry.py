@@ -13,9 +13,11 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from pipelines.project import CELL, ROOT, Project
+from vlprompt_pipeline.apps import main
 from vlprompt_pipeline.registry import load_classifier
 
 METHODS = ["zero_shot", "coop", "qcoop"]
@@ -201,6 +203,12 @@ def test_a_folder_is_labelled_and_what_is_no_image_is_named(registered, tmp_path
     assert table["path"].tolist() == ["0.png", "1.png", "2.png", "more/cut.png"]
     assert table["label"].isna().tolist() == [False, False, False, True]
     assert "cannot be read as an image" in table["problem"][3]
+    written = tmp_path / "labels.csv"
+    arguments = ["predict", asked["model"], str(folder), "--top-k", "2", "--output", str(written)]
+    uri = f"sqlite:///{registered.root / 'mlflow.db'}"
+    done = CliRunner().invoke(main, [*arguments, "--tracking-uri", uri], catch_exceptions=False)
+    assert "4 images, 1 without a label" in done.output
+    pd.testing.assert_frame_equal(pd.read_csv(written), table)
     own = {**asked, "class_names": "one red circle+two blue squares"}
     registered.run({**ON, "prediction": own}, stages=("prediction",))
     table = pd.read_csv(registered.data / "07_model_output/prediction/labels.csv")

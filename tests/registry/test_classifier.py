@@ -16,7 +16,7 @@ from vlprompt_pipeline.clip import EvaluationView, load_clip
 from vlprompt_pipeline.clip.loading import copy_clip
 from vlprompt_pipeline.errors import ConfigError, DataError, PromptFileError, WeightsError
 from vlprompt_pipeline.evaluation.predict import predict
-from vlprompt_pipeline.export import classifier_weights, load_learner, pack, pack_learner
+from vlprompt_pipeline.export import ClassifierWeights, load_learner, pack, pack_learner
 from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
 from vlprompt_pipeline.methods.base import FewShotFeatures
 from vlprompt_pipeline.registry.card import ModelCard
@@ -69,7 +69,7 @@ def classifier_of(name: str, clip, decoding="published") -> Classifier:
         clip_identity=clip.identity.to_dict(),
         clip_name=clip.name,
     )
-    head = classifier_weights(load_learner(packed, recipe, clip, CLASSES), recipe.title)
+    head = ClassifierWeights.of(load_learner(packed, recipe, clip, CLASSES), recipe.title)
     return Classifier(ModelCard.model_validate_json(card.to_json()), clip, packed, head)
 
 

@@ -1,32 +1,29 @@
-"""What leaves the project: packed prompt, classifier weights, full-precision weights."""
+"""What leaves the project: packed prompt, classifier weights, full-precision weights.
 
-from vlprompt_pipeline.export.classifier_weights import ClassifierWeights, classifier_weights
-from vlprompt_pipeline.export.full_precision import full_precision_bytes, full_precision_tensors
-from vlprompt_pipeline.export.learner import load_learner, pack_learner
-from vlprompt_pipeline.export.packed import (
-    DenseTensor,
-    PackedPrompt,
-    PackedTensor,
-    QuantizedTensor,
-    Sizes,
-    pack,
-    prompt_sizes,
-    unpack,
-)
+Loaded by name, so that a packed prompt is read with numpy alone: torch takes seconds.
+"""
 
-__all__ = [
-    "ClassifierWeights",
-    "DenseTensor",
-    "PackedPrompt",
-    "PackedTensor",
-    "QuantizedTensor",
-    "Sizes",
-    "classifier_weights",
-    "full_precision_bytes",
-    "full_precision_tensors",
-    "load_learner",
-    "pack",
-    "pack_learner",
-    "prompt_sizes",
-    "unpack",
-]
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "ClassifierWeights": "classifier_weights",
+    "DenseTensor": "packed",
+    "PackedPrompt": "packed",
+    "PackedTensor": "packed",
+    "QuantizedTensor": "packed",
+    "Sizes": "packed",
+    "full_precision_bytes": "full_precision",
+    "full_precision_tensors": "full_precision",
+    "load_learner": "learner",
+    "pack": "packed",
+    "pack_learner": "learner",
+    "prompt_sizes": "packed",
+    "unpack": "packed",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

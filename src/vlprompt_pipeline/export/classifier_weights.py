@@ -22,7 +22,7 @@ _FORMAT = "vlprompt_pipeline.classifier_weights.1"
 
 @dataclass(frozen=True)
 class ClassifierWeights:
-    """What tells classes apart, once the image tower has spoken.
+    """Classify image features without a text tower: one text feature a class.
 
     Attributes:
         features: normalised text features, [classes, embed].
@@ -37,6 +37,34 @@ class ClassifierWeights:
     logit_scale: float
     clip_identity: ClipIdentity
     title: str
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, learner: PromptLearner, title: str) -> ClassifierWeights | None:
+        """Compute the weights of a learner for its classes.
+
+        Args:
+            learner: a trained prompt with class names.
+            title: of its recipe.
+
+        Returns:
+            None where logits are not a product of image and text features: a text feature depends
+            on the image, predictions are averaged over samples, or something besides the frozen
+            image tower reads an image.
+        """
+        # The base class multiplies image features with text features. A method that does something
+        # else overrides `logits`, or reads pixels with its own image tower.
+        overridden = type(learner).logits is not PromptLearner.logits
+        if overridden or learner.reads == "pixels":
+            return None
+        clip = learner.clip
+        return cls(
+            learner.class_features(),
+            learner.classes.names,
+            clip.logit_scale,
+            clip.identity,
+            title,
+        )
 
     def logits(self, image_features: Tensor) -> Tensor:
         """`[images, classes]` from normalised image features `[images, embed]`."""
@@ -76,20 +104,3 @@ class ClassifierWeights:
             ClipIdentity.read(header),
             header["title"],
         )
-
-
-def classifier_weights(learner: PromptLearner, title: str) -> ClassifierWeights | None:
-    """The head of a learner for its classes; none if its logits are no product with features.
-
-    That is so where a text feature depends on the image, predictions are averaged over samples, or
-    the frozen image tower is not all that reads an image.
-    """
-    kind = type(learner)
-    if kind.logits is not PromptLearner.logits or learner.reads == "pixels":
-        return None
-    with torch.no_grad():
-        features = learner.class_features()
-    clip = learner.clip
-    return ClassifierWeights(
-        features, learner.classes.names, clip.logit_scale, clip.identity, title
-    )

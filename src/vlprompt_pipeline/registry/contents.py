@@ -10,7 +10,7 @@ import pandas as pd
 
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip.loading import copy_clip
-from vlprompt_pipeline.export import ClassifierWeights, classifier_weights, load_learner
+from vlprompt_pipeline.export import ClassifierWeights, load_learner
 from vlprompt_pipeline.images import Decoding
 from vlprompt_pipeline.methods import ClassTexts
 from vlprompt_pipeline.methods.trained import TrainedPrompt
@@ -125,7 +125,7 @@ def gather(
     return Contents(
         card=card,
         packed=packed,
-        head=classifier_weights(learner, recipe.title),
+        head=ClassifierWeights.of(learner, recipe.title),
         evidence=evidence_of(predictions),
         clip_source=INCLUDED if include_clip else clip.source,
         record=record,

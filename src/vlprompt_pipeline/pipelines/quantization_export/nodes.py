@@ -8,7 +8,7 @@ from typing import Any
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.config import ExportParameters
 from vlprompt_pipeline.export import (
-    classifier_weights,
+    ClassifierWeights,
     full_precision_bytes,
     load_learner,
     pack,
@@ -24,21 +24,23 @@ from vlprompt_pipeline.methods.trained import TrainedPrompt
 def export_prompt(
     prompt: TrainedPrompt, clip: FrozenClip, card: DatasetCard, export: ExportParameters
 ) -> tuple[bytes, bytes, bytes, dict[str, Any]]:
-    """The packed prompt, classifier weights, full-precision weights where asked for, and sizes.
+    """Pack a trained prompt, and compute what ships beside it.
 
-    The head is made of the packed prompt, for the names of `export` or those of the dataset, or of
-    training where the method is bound to them. A method whose text features depend on the image, or
-    which reads images in its own way, has none: no bytes. The sizes of the towers are
-    those of what has to be there for a file to be of use: both for a prompt, the image tower for a
-    head.
+    The classifier weights are those of the packed prompt, for the names of `export` or those of the
+    dataset, or of training where the method is bound to them.
+
+    Returns:
+        The packed prompt; classifier weights, no bytes where the method has none; full-precision
+        weights, no bytes unless asked for; sizes, also of the towers that a file needs to be of
+        use: both for a prompt, the image tower for classifier weights.
     """
     learner, recipe = prompt.learner(clip), prompt.resolved_recipe()
     packed = pack_learner(learner, recipe)
     data = pack(packed)
     names = export.class_names or card.class_names
     classes = prompt.classes if recipe.bound_to_classes else ClassTexts(names, card.template)
-    head = classifier_weights(load_learner(data, recipe, clip, classes), recipe.title)
-    head_file = head.to_bytes() if head else b""
+    weights = ClassifierWeights.of(load_learner(data, recipe, clip, classes), recipe.title)
+    weights_file = weights.to_bytes() if weights else b""
     full_precision = (
         full_precision_bytes(prompt, clip) if export.full_precision and packed.tensors else b""
     )
@@ -46,12 +48,12 @@ def export_prompt(
         "trainable_parameters": sum(p.numel() for p in learner.parameters() if p.requires_grad),
         **asdict(prompt_sizes(packed)),
         "inference_cost": inference_cost(learner),
-        "head_classes": len(classes.names) if head else 0,
-        "classifier_file_bytes": len(head_file),
+        "head_classes": len(classes.names) if weights else 0,
+        "classifier_file_bytes": len(weights_file),
         "full_precision_file_bytes": len(full_precision),
         **_tower_bytes(clip),
     }
-    return data, head_file, full_precision, sizes
+    return data, weights_file, full_precision, sizes
 
 
 def _tower_bytes(clip: FrozenClip) -> dict[str, int]:

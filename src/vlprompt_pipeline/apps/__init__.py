@@ -1,0 +1,43 @@
+"""The command `vlprompt`: what is done with models outside of a Kedro project.
+
+One file a command. A command is imported when it is called or listed, and imports what it works
+with when it runs, so that `--help` needs neither torch nor MLflow nor Kedro.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from vlprompt_pipeline import __version__
+
+COMMANDS = {
+    "inspect": "vlprompt_pipeline.apps.inspect:inspect",
+    "predict": "vlprompt_pipeline.apps.predict:predict",
+}
+"""Where each command is: module and name in it."""
+
+
+class LazyGroup(click.Group):
+    """A group of the commands of `COMMANDS`."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Names of all commands, in order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Import a command, or None if there is none of that name."""
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name].partition(":")
+        return getattr(import_module(module), attribute)
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(__version__, prog_name="vlprompt")
+def main() -> None:
+    """Use trained prompts: look into their files, label images with them.
+
+    Training, evaluation and reports are runs of the Kedro project: kedro run, kedro sweep.
+    """

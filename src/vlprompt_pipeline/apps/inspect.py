@@ -1,0 +1,92 @@
+"""`vlprompt inspect`: what is in a packed prompt, read without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from vlprompt_pipeline.export.packed import PackedPrompt, PackedTensor
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
+def inspect(file: Path, as_json: bool) -> None:
+    """Show method, tensors, sizes and hashes of a packed prompt.
+
+    FILE is a prompt.vlp; its checksum is verified.
+    """
+    from vlprompt_pipeline.errors import UserError
+    from vlprompt_pipeline.export.packed import unpack
+
+    data = file.read_bytes()
+    try:
+        prompt = unpack(data)
+    except UserError as error:
+        raise click.ClickException(f"{file}: {error}") from None
+    description = describe(prompt, data)
+    click.echo(json.dumps(description, indent=1) if as_json else as_text(description))
+
+
+def describe(prompt: PackedPrompt, data: bytes) -> dict[str, Any]:
+    """Give everything that is shown, as plain values."""
+    from vlprompt_pipeline.export.packed import prompt_sizes
+
+    sizes = prompt_sizes(prompt)
+    return {
+        "method": prompt.method,
+        "file_bytes": len(data),
+        "payload_bytes": sizes.payload_bytes,
+        "payload_bits": sizes.payload_bits,
+        "fp16_bytes": sizes.fp16_bytes,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "clip_sha256": prompt.clip_sha256,
+        "context_sha256": prompt.context_sha256,
+        "metadata": dict(prompt.metadata),
+        "tensors": [_described(name, tensor) for name, tensor in prompt.tensors.items()],
+    }
+
+
+def _described(name: str, tensor: PackedTensor) -> dict[str, Any]:
+    from vlprompt_pipeline.export.packed import QuantizedTensor
+
+    quantized = isinstance(tensor, QuantizedTensor)
+    return {
+        "name": name,
+        "shape": list(tensor.shape),
+        "encoding": f"{tensor.bits}-bit" if quantized else str(tensor.values.dtype),
+        "codebooks": len(tensor.codebooks) if quantized else 0,
+        "bytes": tensor.payload_bytes,
+    }
+
+
+def as_text(description: dict[str, Any]) -> str:
+    """Lay the values out for a terminal."""
+    fields = {
+        "method": description["method"],
+        "file": f"{description['file_bytes']:,} bytes",
+        "payload": (
+            f"{description['payload_bytes']:,} bytes, of which values or indices take "
+            f"{description['payload_bits']:,} bits"
+        ),
+        "as fp16": f"{description['fp16_bytes']:,} bytes",
+        "sha256": description["sha256"],
+        "CLIP": f"{description['clip_sha256']}…",
+        "context": f"{description['context_sha256']}…",
+        **description["metadata"],
+    }
+    width = max(map(len, fields))
+    lines = [f"{title:<{width}}  {value}" for title, value in fields.items()]
+    for tensor in description["tensors"]:
+        shape = " × ".join(map(str, tensor["shape"])) or "one value"
+        codebooks = f", {tensor['codebooks']} codebook(s)" if tensor["codebooks"] else ""
+        lines.append(
+            f"{'tensor':<{width}}  {tensor['name']}: {shape}, {tensor['encoding']}{codebooks}, "
+            f"{tensor['bytes']:,} bytes"
+        )
+    return "\n".join(lines)

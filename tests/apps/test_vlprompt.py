@@ -1,0 +1,90 @@
+"""The command vlprompt: quick to answer, and what `inspect` says of a file is what is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from export.packed_prompts import CLIP, qcoop
+from vlprompt_pipeline.apps import COMMANDS, main
+from vlprompt_pipeline.export import pack
+
+HEAVY = {"torch", "mlflow", "kedro", "pandas", "numpy", "pydantic", "open_clip"}
+QUICK = [
+    (["--help"], 0),
+    (["--version"], 0),
+    *[([name, "--help"], 0) for name in COMMANDS],
+    (["no-such-command"], 2),
+    (["predict"], 2),
+    (["predict", "pets.coop@champion", "no/such/folder"], 2),
+    (["inspect", "no/such/file.vlp"], 2),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status"), QUICK, ids=[" ".join(a) for a, _ in QUICK])
+def test_help_and_wrong_arguments_import_nothing_heavy(arguments, status):
+    code = (
+        "import sys; from vlprompt_pipeline.apps import main\n"
+        f"try:\n main({arguments!r}, 'vlprompt')\n"
+        "except SystemExit as end:\n"
+        f" print(end.code, sorted({HEAVY!r} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == f"{status} []"
+
+
+def test_inspect_needs_no_torch(tmp_path):
+    file = tmp_path / "prompt.vlp"
+    file.write_bytes(pack(qcoop()))
+    code = (
+        "import sys; from vlprompt_pipeline.apps import main\n"
+        f"main(['inspect', {str(file)!r}], standalone_mode=False)\n"
+        "assert not {'torch', 'mlflow', 'kedro', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_inspect_tells_method_tensors_sizes_and_hashes(tmp_path):
+    data = pack(qcoop(bits=2))
+    file = tmp_path / "prompt.vlp"
+    file.write_bytes(data)
+    done = CliRunner().invoke(main, ["inspect", "--json", str(file)], catch_exceptions=False)
+    found = json.loads(done.output)
+    assert found["method"] == "coop"
+    assert found["sha256"] == hashlib.sha256(data).hexdigest()
+    assert found["clip_sha256"] == CLIP[:16]
+    assert found["file_bytes"] == len(data)
+    # 4 x 512 indices of 2 bits, and four entries of 16 bits
+    assert found["payload_bits"] == 4 * 512 * 2
+    assert found["payload_bytes"] == 4 * 512 * 2 // 8 + 8
+    assert found["fp16_bytes"] == 4 * 512 * 2
+    (tensor,) = found["tensors"]
+    assert tensor == {
+        "name": "context",
+        "shape": [4, 512],
+        "encoding": "2-bit",
+        "codebooks": 1,
+        "bytes": 520,
+    }
+    text = CliRunner().invoke(main, ["inspect", str(file)], catch_exceptions=False).output
+    assert "context: 4 × 512, 2-bit, 1 codebook(s), 520 bytes" in text
+    assert f"{len(data):,} bytes" in text
+
+
+def test_inspect_refuses_an_altered_file_in_a_sentence(tmp_path):
+    file = tmp_path / "prompt.vlp"
+    file.write_bytes(pack(qcoop())[:-1] + b"\0")
+    done = CliRunner().invoke(main, ["inspect", str(file)])
+    assert done.exit_code == 1
+    assert "prompt.vlp: the prompt file was altered" in done.output
+
+
+def test_predict_refuses_a_folder_without_images_before_mlflow_is_asked(tmp_path):
+    done = CliRunner().invoke(main, ["predict", "pets.coop@champion", str(tmp_path)])
+    assert done.exit_code == 1
+    assert f"no image files in {tmp_path}" in done.output
