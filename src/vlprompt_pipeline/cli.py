@@ -37,6 +37,7 @@ def sweep(
     in its own parameter file; what is finished is not computed again.
     """
     # Kedro's sessions are slow to import
+    from vlprompt_pipeline.hooks.errors import one_sentence
     from vlprompt_pipeline.sweep import grid, protocol_grid, run_cells
 
     axes = {
@@ -45,8 +46,9 @@ def sweep(
         "seed": [_number("seeds", text) for text in seeds],
     }
     project = metadata.project_path
-    cells = protocol_grid(protocols, axes, project, env, params) if protocols else grid(**axes)
-    run_cells(cells, project, env, params)
+    with one_sentence(project):
+        cells = protocol_grid(protocols, axes, project, env, params) if protocols else grid(**axes)
+        run_cells(cells, project, env, params)
 
 
 def _number(option: str, text: str) -> int:

@@ -27,3 +27,7 @@ class WeightsError(UserError):
 
 class PromptFileError(UserError):
     """A stored prompt is broken, foreign or belongs to another CLIP."""
+
+
+class TrackingError(UserError):
+    """MLflow does not answer, refuses, or holds something else than was expected."""

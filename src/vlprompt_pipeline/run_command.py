@@ -10,6 +10,7 @@ from kedro.framework.startup import ProjectMetadata
 from yaml import YAMLError
 
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.hooks.errors import one_sentence
 from vlprompt_pipeline.protocols import configured, protocol_among, with_protocol
 
 
@@ -23,7 +24,8 @@ def _run(metadata: ProjectMetadata, /, **options: Any) -> Any:
             options["params"] = with_protocol(pipelines, given, conf)
     except (UserError, YAMLError) as error:
         raise click.ClickException(str(error)) from None
-    return kedro_run.callback(**options)
+    with one_sentence(metadata.project_path):
+        return kedro_run.callback(**options)
 
 
 run = click.Command(kedro_run.name, params=kedro_run.params, callback=_run, help=kedro_run.help)

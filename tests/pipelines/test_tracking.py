@@ -18,7 +18,8 @@ from kedro.io import DataCatalog, MemoryDataset
 from mlflow.entities import Run
 
 from pipelines.project import Project
-from vlprompt_pipeline.hooks.mlflow_store import open_parent
+from vlprompt_pipeline.hooks.mlflow_runs import Description, find_or_open
+from vlprompt_pipeline.registry.experiment import Experiment
 
 METHODS = ["zero_shot", "coop"]
 ON = {"tracking": {"enabled": True}, "methods": METHODS}
@@ -47,7 +48,7 @@ def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):
     assert f"runs: sqlite:///{project.root / 'mlflow.db'}\n" in shown
     parent, *children = runs(project)
     assert parent.info.status == "FINISHED"
-    assert parent.info.run_name == "demo_counts 4 shots seed 1"
+    assert parent.info.run_name == "demo_counts, 4 shots, seed 1, base_to_new"
     assert parent.data.params["clip.name"] == "demo"
     assert parent.data.params["features.views"] == "2"
     assert parent.data.params["base_to_new.base_share"] == "0.5"
@@ -63,10 +64,10 @@ def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
         metrics = project.json("07_model_output", f"{method}/metrics.json")
         sizes = project.json("06_models", f"{method}/sizes.json")
-        assert child.data.metrics["harmonic_mean"] == metrics["harmonic_mean"]
+        assert child.data.metrics["h"] == metrics["harmonic_mean"]
         assert child.data.metrics["new.accuracy"] == metrics["new"]["accuracy"]
         together = metrics["generalised"]
-        assert child.data.metrics["generalised.harmonic_mean"] == together["harmonic_mean"]
+        assert child.data.metrics["generalised.h"] == together["harmonic_mean"]
         top5 = child.data.metrics["generalised.new.top5_accuracy"]
         assert top5 == together["new"]["top5_accuracy"]
         assert child.data.metrics["file_bytes"] == sizes["file_bytes"]
@@ -91,9 +92,10 @@ def test_metrics_of_targets_are_told_apart(tmp_path):
             for name, accuracy in {"dtd": 40.0, "demo_flags": 70.0}.items()
         }
     )
-    run = open_parent(f"sqlite:///{tmp_path / 'mlflow.db'}", "vlprompt", tmp_path, "run", {}, {})
-    with run.ended():
-        run.log_outputs(catalog, dict.fromkeys(catalog.filter(), "metrics"))
+    experiment = Experiment.open(f"sqlite:///{tmp_path / 'mlflow.db'}", "vlprompt", tmp_path)
+    run = find_or_open(experiment, None, Description("run", {}))
+    run.log_outputs(catalog, dict.fromkeys(catalog.filter(), "metrics"))
+    run.end("FINISHED")
     metrics = run.client.get_run(run.run_id).data.metrics
     assert metrics == {"dtd.target.accuracy": 40.0, "demo_flags.target.accuracy": 70.0}
 
@@ -121,7 +123,8 @@ def test_a_server_that_is_not_there_is_told_before_any_work(project, monkeypatch
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
     message = project.refusal(ON)
     assert message.startswith("MLflow at http://127.0.0.1:")
-    assert "start its server, name another place with MLFLOW_TRACKING_URI" in message
+    assert "does not answer (is its server started?)" in message
+    assert "name another place with MLFLOW_TRACKING_URI" in message
     assert not list(project.data.rglob("*.*"))
 
 

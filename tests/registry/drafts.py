@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from mlflow.models import Model
 
 from vlprompt_pipeline.registry.evidence import evidence_of
+from vlprompt_pipeline.registry.experiment import Experiment
 from vlprompt_pipeline.registry.store import Draft, Found, ModelRegistry
 
 TASK = {"dataset": "cats", "protocol": "base_to_new", "split_sha256": "s", "weights_sha256": "w"}
@@ -29,7 +30,7 @@ STEPS = (
 
 
 def open_registry(database: Path) -> ModelRegistry:
-    return ModelRegistry(f"sqlite:///{database}", "tests", database.parent / "mlruns")
+    return ModelRegistry(Experiment.open(f"sqlite:///{database}", "tests", database.parent))
 
 
 def predictions(right: dict[str, Sequence[bool]]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pytest
 from registry.drafts import STEPS, dying_after, forked, open_registry, publish
 from vlprompt_pipeline.config import TrackingParameters
 from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.processes import Process
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, ModelRegistry, load_classifier
 
 RIGHT = {"base": [True, False, True], "new": [True, True]}
@@ -19,7 +20,7 @@ NAME = "cats.coop"
 
 def open_models(registry: ModelRegistry) -> list:
     """Logged models that are neither swept nor done."""
-    models = registry.client.search_logged_models([registry.experiment])
+    models = registry.client.search_logged_models([registry.experiment.number])
     return [model for model in models if "vlprompt.made_by" in model.tags]
 
 
@@ -49,7 +50,7 @@ def test_a_registration_that_is_killed_leaves_a_whole_version_or_none(step, data
     assert second.number == str(1 + made)
     assert registry.holder(NAME, CANDIDATE) == second
     assert registry.holder(NAME, CHAMPION) is None
-    logged = registry.client.search_logged_models([registry.experiment])
+    logged = registry.client.search_logged_models([registry.experiment.number])
     rows = registry.client.search_model_versions(f"name = '{NAME}'")
     assert {f"models:/{model.model_id}" for model in logged} == {row.source for row in rows}
     assert all(len(registry.evidence(version)) == 5 for version in registry.versions(NAME))
@@ -91,9 +92,9 @@ def test_a_registration_under_way_is_not_swept(database, tmp_path):
     registry = open_registry(database)
     publish(registry, tmp_path / "other", "coop", RIGHT)
     model = registry.client.create_logged_model(
-        registry.experiment,
+        registry.experiment.number,
         tags={
-            "vlprompt.made_by": f"{os.uname().nodename} {os.getpid()}",
+            "vlprompt.made_by": str(Process.current()),
             "vlprompt.registers": NAME,
         },
     )

@@ -1,4 +1,4 @@
-"""MLflow: a parent run for each `kedro run`, a child run for each method.
+"""MLflow: a run for each cell and its settings, with one below it for each method.
 
 Which outputs are logged stands in the catalog: `metadata: {mlflow: artifact | metrics | history}`.
 Everything is logged at the end from the catalog, so that the runner does not matter and nodes know
@@ -9,27 +9,30 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import json
+import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kedro.framework.cli.utils import KedroCliError
+import click
 from kedro.framework.hooks import hook_impl
 
-from vlprompt_pipeline.registry.place import tracking_uri
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.registry.place import database_of, tracking_uri
 
 if TYPE_CHECKING:
-    from vlprompt_pipeline.hooks.mlflow_store import OpenRun
+    from vlprompt_pipeline.hooks.mlflow_runs import Description, OpenRun
 
-# A recipe is logged with its method.
-_NOT_LOGGED = {
-    "recipes",
-    "demo_pretraining",
-    "analysis",
-    "benchmark_report",
-    "tracking",
-    "registry",
-    "prediction",
-}
+logger = logging.getLogger(__name__)
+
+# Parameters by which a run is found; they stand on it as tags, too.
+_FOUND_BY = ("dataset", "protocol", "shots", "seed")
+# Where images lie and how they are read decides no result: moved photos are no other settings.
+_NO_SETTINGS = {"dataset", "dataset_prefix", "dataset_root", *_FOUND_BY}
+_NO_FEATURE_SETTINGS = {"batch_size", "shard_size", "workers"}
+# Parameter sections of pipelines that are about no cell.
+_SECTIONS = {"prediction": "prediction", "promote": "registry", "register": "registry"}
 
 
 class TrackingHook:
@@ -38,6 +41,7 @@ class TrackingHook:
     def __init__(self) -> None:
         self._parameters: dict[str, Any] = {}
         self._project = Path()
+        self._uri = ""
         self._run: OpenRun | None = None
         atexit.register(self._cut_short)
 
@@ -48,76 +52,59 @@ class TrackingHook:
         self._project = Path(context.project_path)
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Open the parent run.
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
+        """Open the run of the cell, and end those whose process was killed.
 
         Raises:
-            KedroCliError: MLflow is not where the parameters or the environment say.
+            ClickException: MLflow is not where the parameters or the environment say.
         """
         tracking = self._parameters["tracking"]
         if not tracking["enabled"]:
             return
-        from vlprompt_pipeline.config import PROTOCOLS
-        from vlprompt_pipeline.hooks import mlflow_store as store
+        from vlprompt_pipeline.hooks import mlflow_runs
+        from vlprompt_pipeline.registry.experiment import Experiment
 
-        uri = tracking_uri(tracking["uri"], self._project)
-        other_protocols = {*PROTOCOLS} - {self._parameters["protocol"]}
-        silent = _NOT_LOGGED | other_protocols
-        logged = {k: v for k, v in self._parameters.items() if k not in silent}
+        self._uri = tracking_uri(tracking["uri"], self._project)
+        names = run_params["pipeline_names"] or ["__default__"]
+        _, by_method = _logged_outputs(pipeline, catalog)
         try:
-            self._run = store.open_parent(
-                uri,
-                tracking["experiment"],
-                self._project,
-                name="{dataset_prefix}{dataset} {shots} shots seed {seed}".format(**logged),
-                tags={
-                    "kedro.pipelines": ", ".join(run_params["pipeline_names"] or ["__default__"])
-                },
-                parameters=logged,
-            )
-        except store.StoreError as error:
-            raise KedroCliError(
-                f"MLflow at {uri} cannot record this run; start its server, name another place "
-                "with MLFLOW_TRACKING_URI, or go without by --params=tracking.enabled=false "
-                f"({error})"
-            ) from None
+            experiment = Experiment.open(self._uri, tracking["experiment"], self._project)
+            with experiment.answers():
+                if ended := mlflow_runs.close_dead_runs(experiment):
+                    logger.info("MLflow: %d runs whose process is gone end as killed", ended)
+                if by_method:
+                    key, described = self._cell_key(), self._describe_cell(names)
+                else:
+                    key, described = None, self._describe_other(names)
+                self._run = mlflow_runs.find_or_open(experiment, key, described)
+        except UserError as error:
+            raise click.ClickException(str(error)) from error
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Any, catalog: Any) -> None:
-        """Log shared outputs to the parent and a method's to its child run, then close both.
+        """Log shared outputs to the cell's run and a method's to its own, then end both.
 
         Raises:
-            KedroCliError: MLflow takes no more; what the run made is in the catalog's files.
+            ClickException: MLflow takes no more; what the run made is in the catalog's files.
         """
         run, self._run = self._run, None
         if run is None:
             return
-        from vlprompt_pipeline.hooks import mlflow_store as store
-        from vlprompt_pipeline.methods.recipe import resolve_recipe
-
         shared, by_method = _logged_outputs(pipeline, catalog)
         try:
-            with run.ended():
-                tags = _data_tags(pipeline, catalog)
-                for name, value in tags.items():
-                    run.tag(name, value)
-                run.log_outputs(catalog, shared)
-                for method, outputs in by_method.items():
-                    recipe = resolve_recipe(method, self._parameters["recipes"])
-                    settings = recipe.model_dump(mode="json", exclude_none=True)
-                    marks = {
-                        "method": method,
-                        **tags,
-                        **_made_with(catalog, method),
-                        **_prompt_hash(catalog, method, outputs),
-                    }
-                    child = run.open_child(method, marks, settings)
-                    with child.ended():
-                        child.log_outputs(catalog, outputs)
-        except store.StoreError as error:
-            raise KedroCliError(
-                f"everything is computed and under data/, but MLflow did not record it ({error})"
-            ) from None
+            with run.experiment.answers():
+                try:
+                    self._log(run, catalog, shared, by_method, _data_tags(pipeline, catalog))
+                except Exception as error:
+                    with suppress(Exception):  # what has just refused may refuse this, too
+                        run.end("FAILED", str(error))
+                    raise
+                run.end("FINISHED")
+        except UserError as error:
+            raise click.ClickException(
+                f"everything is computed and under data/, but not recorded: {error}; the same "
+                "command records it later and computes nothing again"
+            ) from error
 
     @hook_impl(tryfirst=True)
     def on_pipeline_error(self, error: Exception) -> None:
@@ -130,8 +117,138 @@ class TrackingHook:
 
     def _end(self, status: str, reason: str) -> None:
         run, self._run = self._run, None
-        if run is not None:
-            run.end(status, reason)
+        if run is None:
+            return
+        try:
+            with run.experiment.answers():
+                run.end(status, reason)
+        except UserError as error:  # the reason itself is on its way to the user
+            logger.warning("the end of this run is not in MLflow: %s", error)
+
+    def _log(
+        self,
+        run: OpenRun,
+        catalog: Any,
+        shared: dict[str, str],
+        by_method: dict[str, dict[str, str]],
+        data_tags: dict[str, str],
+    ) -> None:
+        if data_tags:
+            run.tag(data_tags)
+        run.log_outputs(catalog, shared)
+        as_before = []
+        for method, outputs in by_method.items():
+            child = run.child(_made_from(catalog, method), self._describe_method(method))
+            child.log_inputs(self._inputs(catalog, method))
+            child.log_outputs(catalog, outputs)
+            if child.news or not child.finished:
+                child.tag(
+                    {
+                        **data_tags,
+                        **_made_with(catalog, method),
+                        **_prompt_hash(catalog, method, outputs),
+                    }
+                )
+            else:
+                as_before.append(method)
+            child.end("FINISHED")
+        if as_before:
+            logger.info("MLflow has these results already: %s", ", ".join(as_before))
+
+    def _cell_key(self) -> str:
+        """Of the run of this cell with these settings, whoever starts it and how often.
+
+        Several projects may record at one server: there the project's folder is part of it.
+        """
+        database = database_of(self._uri)
+        at_home = database is not None and database.parent == self._project.resolve()
+        parts = [
+            "" if at_home else str(self._project.resolve()),
+            self._cell(),
+            self._settings(),
+        ]
+        return _digest(parts)
+
+    def _cell(self) -> dict[str, Any]:
+        """The parameters that every run of this cell is found by."""
+        from vlprompt_pipeline.config import RunParameters
+        from vlprompt_pipeline.parsing import parse
+
+        parameters = parse(RunParameters, self._parameters)
+        found_by = {name: getattr(parameters, name) for name in _FOUND_BY}
+        return {**found_by, "dataset": parameters.benchmark}
+
+    def _settings(self) -> dict[str, Any]:
+        """The other parameters that the results depend on, without recipes."""
+        from vlprompt_pipeline.reproducibility import result_parameters
+
+        values = result_parameters(self._parameters)
+        features = values["features"].items()
+        values["features"] = {k: v for k, v in features if k not in _NO_FEATURE_SETTINGS}
+        return {name: value for name, value in values.items() if name not in _NO_SETTINGS}
+
+    def _describe_cell(self, pipelines: list[str]) -> Description:
+        from vlprompt_pipeline.hooks.mlflow_runs import Description, origin_tags
+
+        cell = self._cell()
+        name = "{dataset}, {shots} shots, seed {seed}, {protocol}".format(**cell)
+        tags = {**_as_tags(cell), **origin_tags(), "kedro.pipelines": ", ".join(pipelines)}
+        return Description(name, {**cell, **self._settings()}, tags)
+
+    def _describe_method(self, method: str) -> Description:
+        from vlprompt_pipeline.hooks.mlflow_runs import Description, origin_tags
+        from vlprompt_pipeline.methods.recipe import resolve_recipe
+
+        cell = {**self._cell(), "method": method}
+        recipe = resolve_recipe(method, self._parameters["recipes"])
+        settings = recipe.model_dump(mode="json", exclude_none=True, exclude={"title"})
+        settings["recipe.method"] = settings.pop("method")  # `method` is the recipe's own name
+        name = "{method}, {shots} shots, seed {seed}, {dataset}, {protocol}".format(**cell)
+        clip = {"clip": self._parameters["clip"]}
+        tags = {**_as_tags(cell), **origin_tags(), "clip": self._parameters["clip"]["name"]}
+        return Description(name, {**cell, **clip, **settings}, {**tags, "title": recipe.title})
+
+    def _describe_other(self, pipelines: list[str]) -> Description:
+        """A run that is about no cell: a check, a prediction, a report over everything."""
+        from vlprompt_pipeline.hooks.mlflow_runs import Description, origin_tags
+
+        sections = {_SECTIONS.get(name, name) for name in pipelines}
+        logged = {name: self._parameters[name] for name in sections if name in self._parameters}
+        name = ", ".join(pipelines)
+        if "prediction" in pipelines:
+            name = f"prediction, {self._parameters['prediction']['model']}"
+        elif {"promote", "register", "verify", "analysis"} & {*pipelines}:
+            logged |= self._cell()
+            name = f"{name}, {{dataset}}, {{shots}} shots, seed {{seed}}".format(**self._cell())
+        return Description(name, logged, {**origin_tags(), "kedro.pipelines": ", ".join(pipelines)})
+
+    def _inputs(self, catalog: Any, method: str) -> list[tuple[str, str, str, str]]:
+        """The dataset and the few-shot set that a method's prompt was trained on."""
+        if not catalog.exists(f"{method}.reproducibility"):
+            return []
+        hashes = catalog.load(f"{method}.reproducibility")["hashes"]
+        cell = self._cell()
+        dataset = cell["dataset"]
+        few_shot = "{dataset}, {shots} shots, seed {seed}".format(**cell)
+        folder = str(Path(self._parameters["dataset_root"], dataset))
+        return [
+            (dataset, hashes["split"], folder, "evaluation"),
+            (few_shot, hashes["few_shot"], folder, "training"),
+        ]
+
+
+def _digest(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _as_tags(values: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in values.items()}
+
+
+def _made_from(catalog: Any, method: str) -> str:
+    """Digest of all that the results of a method depend on beside the parameters of its cell."""
+    record = f"{method}.reproducibility"
+    return _digest([method, catalog.load(record)["hashes"] if catalog.exists(record) else None])
 
 
 def _data_tags(pipeline: Any, catalog: Any) -> dict[str, str]:

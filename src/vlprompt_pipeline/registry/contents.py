@@ -17,6 +17,7 @@ from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.classifier import INCLUDED, Classifier
 from vlprompt_pipeline.registry.evidence import evidence_of
+from vlprompt_pipeline.registry.integrity import CLIP_FOLDER
 from vlprompt_pipeline.results.records import CellRecord, MethodResult
 
 _FILES = {
@@ -78,8 +79,8 @@ class Contents:
             (folder / _FILES[name]).write_bytes(data)
         files = {name: str(folder / _FILES[name]) for name in content}
         if self.clip_source == INCLUDED:
-            copy_clip(original, folder / "clip")
-            files["clip"] = str(folder / "clip")
+            copy_clip(original, folder / CLIP_FOLDER)
+            files[CLIP_FOLDER] = str(folder / CLIP_FOLDER)
         return files
 
     def digest(self, *further: str) -> str:

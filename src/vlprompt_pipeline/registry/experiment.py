@@ -1,12 +1,22 @@
-"""The experiment that runs and models belong to."""
+"""A place where MLflow records: opened in one way by whoever records or reads there."""
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+
+from vlprompt_pipeline.error_log import FOLDER, first_line, where_the_rest_is
+from vlprompt_pipeline.errors import TrackingError, UserError
+from vlprompt_pipeline.registry.database import prepare_database
+from vlprompt_pipeline.registry.place import artifacts_of, database_of, without_password
 
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # how MLflow's pages show it
 
@@ -14,19 +24,107 @@ _KIND = {"mlflow.experimentKind": "custom_model_development"}  # how MLflow's pa
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 
 
-def experiment_id(client: MlflowClient, name: str, uri: str, artifacts: Path) -> str:
-    """The experiment of that name, made where there is none.
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment of MLflow that answers.
 
-    A local database keeps its artifacts in the folder `artifacts`, a server where it likes.
+    Attributes:
+        uri: of MLflow.
+        project: folder of the project, where tracebacks are kept.
+        client: MLflow's, for runs and for models.
+        number: MLflow's id of the experiment.
     """
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return found.experiment_id
+
+    uri: str
+    project: Path
+    client: MlflowClient
+    number: str
+
+    @classmethod
+    def open(cls, uri: str, name: str, project: Path) -> Experiment:
+        """Open the experiment of that name, made where there is none.
+
+        A local database keeps its artifacts beside it, a server where it likes.
+
+        Raises:
+            TrackingError: MLflow does not answer at `uri`, or the experiment was deleted.
+        """
+        database = database_of(uri)
+        if database is not None:
+            prepare_database(database)
+        with mlflow_answers(uri, project):
+            _log_to_file(project)
+            mlflow.set_tracking_uri(uri)  # MLflow resolves models:/ through its global addresses
+            mlflow.set_registry_uri(uri)
+            client = MlflowClient(uri, uri)
+            number = _experiment_id(client, name, uri, database)
+        return cls(uri, project, client, number)
+
+    def answers(self) -> AbstractContextManager[None]:
+        """See `mlflow_answers`."""
+        return mlflow_answers(self.uri, self.project)
+
+
+@contextmanager
+def mlflow_answers(uri: str, project: Path) -> Iterator[None]:
+    """Turn whatever MLflow, its database or its server fail with into one sentence.
+
+    Raises:
+        TrackingError: with what was said first; the traceback is kept in a file.
+    """
     try:
-        place = artifacts.as_uri() if uri.startswith("sqlite:") else None
-        return client.create_experiment(name, place, _KIND)
-    except MlflowException:
-        found = client.get_experiment_by_name(name)  # a run beside this one was quicker
-        if found is None:
-            raise
-        return found.experiment_id
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        shown = without_password(uri)
+        raise TrackingError(
+            f"MLflow at {shown} {_reason(error)}; see that it can be reached and written to, name "
+            "another place with MLFLOW_TRACKING_URI, or go without by "
+            f"--params=tracking.enabled=false{where_the_rest_is(error, project)}"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "database is locked" in text:
+        return "is locked by another program that writes to it"
+    if "Max retries exceeded" in text or "Connection refused" in text:
+        return "does not answer (is its server started?)"
+    return f"refused ({first_line(error)})"
+
+
+def _experiment_id(client: MlflowClient, name: str, uri: str, database: Path | None) -> str:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        place = artifacts_of(database).as_uri() if database else None
+        try:
+            return client.create_experiment(name, place, _KIND)
+        except MlflowException:
+            experiment = client.get_experiment_by_name(name)  # a run beside this one was quicker
+            if experiment is None:
+                raise
+    if experiment.lifecycle_stage == "deleted":
+        raise TrackingError(
+            f"the experiment {name} was deleted in MLflow at {without_password(uri)}: restore it "
+            f"with MLFLOW_TRACKING_URI={without_password(uri)} mlflow experiments restore "
+            f"--experiment-id {experiment.experiment_id}, or record in another one with "
+            "--params=tracking.experiment=NAME"
+        )
+    return experiment.experiment_id
+
+
+def _log_to_file(project: Path) -> None:
+    """Send MLflow's own messages, tracebacks among them, to a file instead of the terminal."""
+    file, mlflow_logger = project / FOLDER / "mlflow.log", logging.getLogger("mlflow")
+    if file.as_posix() in {getattr(h, "baseFilename", None) for h in mlflow_logger.handlers}:
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(file.absolute(), encoding="utf-8")
+    except OSError:  # a project that cannot be written to: they stay on the terminal
+        return
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    for earlier in mlflow_logger.handlers:
+        earlier.close()
+    mlflow_logger.handlers = [handler]

@@ -3,6 +3,7 @@
 A copy of it lies in every version, beside the prompt; what it does is in this package.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,14 +13,21 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.registry.classifier import TOP, Classifier
+from vlprompt_pipeline.registry.integrity import require_same_files
 
 
 class PromptModel(PythonModel):
     """Images in the column `image`, as bytes or base64, to labels and scores."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load prompt and CLIP; `clip_source` and `device` are the model's configuration."""
-        self.classifier = Classifier.load(context.artifacts, **context.model_config)
+        """Load prompt and CLIP; `clip_source` and `device` are the model's configuration.
+
+        Before anything is read, the files are compared with the hashes in that configuration.
+        """
+        settings = dict(context.model_config)
+        files = {name: Path(path) for name, path in context.artifacts.items()}
+        require_same_files(files, settings.pop("files_sha256"), "this package")
+        self.classifier = Classifier.load(context.artifacts, **settings)
 
     def predict(
         self,

@@ -14,8 +14,10 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 from PIL import Image
 
+from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.registry.classifier import TOP
 from vlprompt_pipeline.registry.contents import Contents
+from vlprompt_pipeline.registry.integrity import CLIP_FOLDER
 
 MODEL_FILE = Path(__file__).with_name("model.py")
 
@@ -66,12 +68,18 @@ def save_package(contents: Contents, original: str, folder: Path) -> Model:
     """
     described = Model()
     with TemporaryDirectory() as temporary:
+        files = contents.write(Path(temporary), original)
+        hashes = {name: sha256_file(path) for name, path in files.items() if name != CLIP_FOLDER}
         mlflow.pyfunc.save_model(
             folder,
             mlflow_model=described,
             python_model=str(MODEL_FILE),
-            artifacts=contents.write(Path(temporary), original),
-            model_config={"clip_source": contents.clip_source, "device": "auto"},
+            artifacts=files,
+            model_config={
+                "clip_source": contents.clip_source,
+                "device": "auto",
+                "files_sha256": hashes,
+            },
             signature=SIGNATURE,
             input_example=pd.DataFrame({"image": [_example()]}),
             pip_requirements=requirements(),

@@ -4,11 +4,31 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
+
+_SQLITE = "sqlite:///"
 
 
 def tracking_uri(configured: str, project: Path) -> str:
     """The environment's URI, or the configured one with a sqlite path put under the project."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or configured
-    scheme, _, path = uri.partition(":///")
-    relative = scheme == "sqlite" and not path.startswith("/")
-    return f"sqlite:///{project / path}" if relative else uri
+    relative = uri.startswith(_SQLITE) and not uri.startswith(f"{_SQLITE}/")
+    return f"{_SQLITE}{project.resolve() / uri.removeprefix(_SQLITE)}" if relative else uri
+
+
+def database_of(uri: str) -> Path | None:
+    """The file of a SQLite address, or none for a server or another kind of database."""
+    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+
+
+def artifacts_of(database: Path) -> Path:
+    """The folder of artifacts that belongs to a database: beside it, so that both move together."""
+    return database.parent / "mlruns"
+
+
+def without_password(uri: str) -> str:
+    """The address as it may be shown."""
+    parts = urlsplit(uri)
+    if not parts.password:
+        return uri
+    return uri.replace(f":{parts.password}@", ":…@", 1)

@@ -9,12 +9,13 @@ before the fourth leaves a whole version, which the next registration of the sam
 
 from __future__ import annotations
 
+import json
 import os
-import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import mlflow
@@ -32,15 +33,21 @@ from mlflow.protos.databricks_pb2 import (
 )
 
 from vlprompt_pipeline.config import TrackingParameters
+from vlprompt_pipeline.error_log import first_line
 from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.processes import Process
 from vlprompt_pipeline.registry.classifier import Classifier
-from vlprompt_pipeline.registry.experiment import experiment_id
-from vlprompt_pipeline.registry.place import tracking_uri
+from vlprompt_pipeline.registry.experiment import Experiment
+from vlprompt_pipeline.registry.integrity import hash_files, require_same_files
+from vlprompt_pipeline.registry.place import tracking_uri, without_password
 
 CANDIDATE, CHAMPION = "candidate", "champion"
+HASHES = "files_sha256"  # a tag: SHA-256 of the files of a version, as JSON
 _MAKER, _NAME = "vlprompt.made_by", "vlprompt.registers"  # on a logged model without version
 _ABANDONED = 24 * 3600 * 1000  # ms after which a maker on another machine is taken for dead
 _PAGE = 1000
+_MODELS = "models:/"
+_EVIDENCE, _PROMPT = "artifacts/evidence.parquet", "artifacts/prompt.vlp"
 _NOT_THERE = {ErrorCode.Name(c) for c in (INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST)}
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -55,6 +62,11 @@ class Found(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name} version {self.number}"
+
+    @property
+    def address(self) -> str:
+        """As MLflow writes it behind `models:/`."""
+        return f"{self.name}/{self.number}"
 
 
 class Draft(NamedTuple):
@@ -84,14 +96,9 @@ class Draft(NamedTuple):
 class ModelRegistry:
     """Registered prompts at one MLflow store."""
 
-    def __init__(self, uri: str, experiment: str, artifacts: Path) -> None:
-        """Logged models go to `experiment`; those of a local database keep files in `artifacts`."""
-        self.uri = uri
-        mlflow.set_tracking_uri(uri)  # MLflow resolves models:/ through its global address
-        mlflow.set_registry_uri(uri)
-        self.client = MlflowClient(uri, uri)
-        with self._answering():
-            self.experiment = experiment_id(self.client, experiment, uri, artifacts)
+    def __init__(self, experiment: Experiment) -> None:
+        """Logged models go to `experiment`."""
+        self.experiment, self.client, self.uri = experiment, experiment.client, experiment.uri
 
     @classmethod
     def open(cls, tracking: TrackingParameters, project: Path) -> ModelRegistry:
@@ -99,14 +106,14 @@ class ModelRegistry:
 
         Raises:
             ConfigError: tracking is switched off.
-            UserError: MLflow does not answer there.
+            TrackingError: MLflow does not answer there.
         """
         if not tracking.enabled:
             raise ConfigError(
                 "tracking.enabled is false, but models are registered in MLflow: set it to true"
             )
         uri = tracking_uri(tracking.uri, project)
-        return cls(uri, tracking.experiment, project / "mlruns")
+        return cls(Experiment.open(uri, tracking.experiment, project))
 
     def publish(self, draft: Draft) -> Found:
         """Make a version of a saved model, then the candidate of its name.
@@ -114,11 +121,11 @@ class ModelRegistry:
         Raises:
             UserError: MLflow refuses.
         """
-        with self._answering():
+        with self.experiment.answers():
             self._sweep(draft.name)
-            tags = {_MAKER: _this_process(), _NAME: draft.name}
+            tags = {_MAKER: str(Process.current()), _NAME: draft.name}
             logged = self.client.create_logged_model(
-                self.experiment,
+                self.experiment.number,
                 draft.name.replace(".", "_"),  # no dots in names of logged models
                 draft.source_run,
                 tags,
@@ -128,6 +135,7 @@ class ModelRegistry:
             draft.described.model_id = logged.model_id
             draft.described.run_id = draft.source_run
             draft.described.save(str(draft.folder / "MLmodel"))
+            hashes = json.dumps(hash_files(draft.folder))
             self.client.log_model_artifacts(logged.model_id, str(draft.folder))
             self.client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
             self._require_name(draft)
@@ -135,33 +143,32 @@ class ModelRegistry:
                 draft.name,
                 _address(logged.model_id),
                 draft.source_run,
-                dict(draft.tags),
+                {**draft.tags, HASHES: hashes},
                 description=draft.description,
                 model_id=logged.model_id,
             )
             found, holder = _found(made), self.holder(draft.name, CANDIDATE)
-            if holder is None or int(holder.number) < int(
-                found.number
-            ):  # or one beside it is newer
+            newer = holder is not None and int(holder.number) > int(found.number)
+            if not newer:  # than this one, made beside it meanwhile
                 self.nominate(found)
             self.client.delete_logged_model_tag(logged.model_id, _MAKER)
         return found
 
     def nominate(self, version: Found) -> None:
         """Make a version the candidate of its name."""
-        with self._answering():
+        with self.experiment.answers():
             self.client.set_registered_model_alias(version.name, CANDIDATE, version.number)
 
     def promote(self, version: Found, why: Mapping[str, str]) -> None:
         """Make a version the champion; `why` is on it before it is."""
-        with self._answering():
+        with self.experiment.answers():
             for key, value in why.items():
                 self.client.set_model_version_tag(version.name, version.number, key, value)
             self.client.set_registered_model_alias(version.name, CHAMPION, version.number)
 
     def versions(self, name: str, **tags: str) -> list[Found]:
         """All versions of a name that carry these tags, the newest first."""
-        with self._answering():
+        with self.experiment.answers():
             rows = self.client.search_model_versions(
                 f"name = '{name}'", _PAGE, order_by=["version_number DESC"]
             )
@@ -170,7 +177,7 @@ class ModelRegistry:
 
     def holder(self, name: str, alias: str) -> Found | None:
         """The version that holds an alias, none where nobody does."""
-        with self._answering():
+        with self.experiment.answers():
             try:
                 return _found(self.client.get_model_version_by_alias(name, alias))
             except MlflowException as error:
@@ -179,21 +186,30 @@ class ModelRegistry:
                 return None
 
     def evidence(self, version: Found) -> pd.DataFrame:
-        """Which test images a version had right.
+        """Which test images a version had right, after a look at whether its files are unchanged.
 
         Raises:
-            UserError: its files are gone.
+            UserError: its files are gone or were changed.
         """
-        address = f"models:/{version.name}/{version.number}/artifacts/evidence.parquet"
-        with self._answering():
-            return pd.read_parquet(mlflow.artifacts.download_artifacts(address))
+        expected = _hashes(version.tags)
+        with self.experiment.answers(), TemporaryDirectory() as temporary:
+            files = {}
+            for name in {**expected, _EVIDENCE: ""}:
+                address = f"{_MODELS}{version.address}/{name}"
+                with suppress(OSError, MlflowException):  # what is not there is refused below
+                    path = mlflow.artifacts.download_artifacts(address, dst_path=temporary)
+                    files[name] = Path(path)
+            require_same_files(files, expected, str(version))
+            if _EVIDENCE not in files:
+                raise UserError(f"{_EVIDENCE} of {version} is gone: register the model again")
+            return pd.read_parquet(files[_EVIDENCE])
 
     def run_of(self, **tags: str) -> str | None:
         """The newest finished run with these tags."""
         wanted = " and ".join(f"tags.{key} = '{value}'" for key, value in tags.items())
         query = f"attributes.status = 'FINISHED' and {wanted}"
-        with self._answering():
-            runs = self.client.search_runs([self.experiment], query, max_results=1)
+        with self.experiment.answers():
+            runs = self.client.search_runs([self.experiment.number], query, max_results=1)
         return runs[0].info.run_id if runs else None
 
     def _require_name(self, draft: Draft) -> None:
@@ -206,7 +222,7 @@ class ModelRegistry:
     def _sweep(self, name: str) -> None:
         """Remove logged models of registrations under this name that died on the way."""
         query = f"tags.`{_NAME}` = '{name}'"
-        models = self.client.search_logged_models([self.experiment], query)
+        models = self.client.search_logged_models([self.experiment.number], query)
         open_ones = [model for model in models if _MAKER in model.tags]
         if not open_ones:
             return
@@ -217,30 +233,29 @@ class ModelRegistry:
             if dead and _address(model.model_id) not in kept:
                 self.client.delete_logged_model(model.model_id)
 
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        try:
-            yield
-        except MlflowException as error:
-            first = str(error).splitlines()[0]
-            raise UserError(
-                f"MLflow at {self.uri} refused ({first}); see that it can be reached and written "
-                "to, or name another place with MLFLOW_TRACKING_URI"
-            ) from error
-
 
 def load_classifier(address: str) -> Classifier:
     """The classifier in a registered model, such as `models:/demo_aerial.coop@champion`.
 
+    Its files are compared with the hashes of the version before MLflow imports any of them.
+
     Raises:
-        UserError: there is no such model, or it is none of this project.
+        UserError: there is no such model, it is none of this project, or its files were changed.
     """
+    folder = address
     try:
-        model = mlflow.pyfunc.load_model(address).unwrap_python_model()
-    except MlflowException as error:
+        if address.startswith(_MODELS):
+            version = _resolve(address.removeprefix(_MODELS))
+            downloaded = Path(mlflow.artifacts.download_artifacts(_MODELS + version.address))
+            expected = _hashes(version.tags)
+            files = {name: downloaded / name for name in expected}
+            require_same_files(files, expected, str(version))
+            folder = str(downloaded)
+        model = mlflow.pyfunc.load_model(folder).unwrap_python_model()
+    except (MlflowException, OSError) as error:
         raise UserError(
-            f"no model {address.removeprefix('models:/')} in MLflow at "
-            f"{mlflow.get_tracking_uri()} ({str(error).splitlines()[0]}); "
+            f"no model {address.removeprefix(_MODELS)} in MLflow at "
+            f"{without_password(mlflow.get_tracking_uri())} ({first_line(error)}); "
             "kedro run --pipelines=register makes one"
         ) from error
     if not isinstance(getattr(model, "classifier", None), Classifier):
@@ -248,26 +263,33 @@ def load_classifier(address: str) -> Classifier:
     return model.classifier
 
 
+def _resolve(name: str) -> Found:
+    """The version behind `name@alias` or `name/number`."""
+    client = MlflowClient()
+    model, at, alias = name.rpartition("@")
+    if at:
+        return _found(client.get_model_version_by_alias(model, alias))
+    model, _, number = name.rpartition("/")
+    return _found(client.get_model_version(model, number))
+
+
+def _hashes(tags: Mapping[str, str]) -> dict[str, str]:
+    """Hashes of a version's files; one registered by an earlier release has that of its prompt."""
+    if HASHES in tags:
+        return json.loads(tags[HASHES])
+    return {_PROMPT: tags["prompt_sha256"]} if "prompt_sha256" in tags else {}
+
+
 def _found(row: ModelVersion) -> Found:
     return Found(row.name, str(row.version), dict(row.tags))
 
 
 def _address(model_id: str) -> str:
-    return f"models:/{model_id}"
-
-
-def _this_process() -> str:
-    return f"{socket.gethostname()} {os.getpid()}"
+    return _MODELS + model_id
 
 
 def _is_dead(maker: str, since: int) -> bool:
     """Whether the process that began a registration will not finish it."""
-    host, _, number = maker.rpartition(" ")
-    if host != socket.gethostname():
-        return time.time() * 1000 - since > _ABANDONED
-    with suppress(PermissionError):  # it lives, but is somebody else's
-        try:
-            os.kill(int(number), 0)
-        except ProcessLookupError:
-            return True
-    return False
+    process = Process.parse(maker)
+    dead = process.is_dead if process else None
+    return time.time() * 1000 - since > _ABANDONED if dead is None else dead

@@ -1,0 +1,40 @@
+"""The traceback of an error that the user gets as one sentence, kept in a file."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+FOLDER = "logs"
+
+
+def keep_traceback(error: BaseException, project: Path) -> Path | None:
+    """Write the traceback below the project's `logs` folder.
+
+    Returns:
+        The file, relative to the project, or none where the folder cannot be written to: the
+        sentence must reach the user all the same.
+    """
+    now = datetime.now(UTC)
+    file = Path(FOLDER, f"error_{now:%Y%m%dT%H%M%S%f}_{os.getpid()}.log")
+    text = "".join(traceback.format_exception(error))
+    try:
+        (project / FOLDER).mkdir(parents=True, exist_ok=True)
+        (project / file).write_text(text, encoding="utf-8")
+    except OSError:
+        return None
+    return file
+
+
+def where_the_rest_is(error: BaseException, project: Path) -> str:
+    """Keep the traceback and say where, as the end of a sentence; empty if it cannot be kept."""
+    file = keep_traceback(error, project)
+    return f"; the traceback is in {file}" if file else ""
+
+
+def first_line(error: BaseException) -> str:
+    """The kind of an error and the first line of its message."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__

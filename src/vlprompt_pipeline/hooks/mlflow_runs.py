@@ -1,0 +1,248 @@
+"""The calls to MLflow behind the tracking hook. The only module of the hooks that imports it.
+
+There is one run in MLflow for each cell and its settings, and one below it for each method and
+what it was made with. A `kedro run` that finds such a run adds what is new to it; one that has made
+nothing new adds nothing. So MLflow holds as many runs as there are results, however often
+a sweep is started again.
+
+All goes through MLflow's client and not through its active run: an active run that is cut short
+ends FINISHED, and starting one asks whether this is a Databricks notebook, at 0.8 s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from getpass import getuser
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+
+from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.processes import Process
+from vlprompt_pipeline.registry.experiment import Experiment
+from vlprompt_pipeline.reproducibility.environment import code_state
+
+KEY, PROCESS, LOGGED = "vlprompt.key", "vlprompt.process", "vlprompt.logged"
+_PARENT = "mlflow.parentRunId"
+_ERROR, _NOTE = "error", "mlflow.note.content"
+_BATCH = 1000  # metrics a call, MLflow's limit
+_REASON = 5000  # characters; MLflow's limit is 8000
+_DIGEST = 36  # characters of a dataset's digest, MLflow's limit
+_ABANDONED = 24 * 3600 * 1000  # ms after which a run of another machine is taken for dead
+_RENAMED = {"harmonic_mean": "h", "generalised.harmonic_mean": "generalised.h"}  # as in the tables
+
+
+@dataclass(frozen=True)
+class Description:
+    """How a run is shown and searched for.
+
+    Attributes:
+        name: of the run.
+        parameters: nested mappings are logged with keys joined by dots.
+        tags: beside those of every run.
+    """
+
+    name: str
+    parameters: Mapping[str, Any]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class OpenRun:
+    """A run that is being recorded: whoever opens one ends it.
+
+    Attributes:
+        experiment: where.
+        run_id: MLflow's.
+        finished: it was found finished, and is so until something new is logged.
+        logged: what each output held that is logged already, by name.
+        failed_before: the reason of an earlier failure stands on it.
+        news: whether anything was logged.
+    """
+
+    experiment: Experiment
+    run_id: str
+    finished: bool = False
+    logged: dict[str, str] = field(default_factory=dict)
+    failed_before: bool = False
+    news: bool = False
+
+    @property
+    def client(self) -> MlflowClient:
+        """MLflow's."""
+        return self.experiment.client
+
+    def child(self, key: str, description: Description) -> OpenRun:
+        """Find or start the run below this one that has this key."""
+        tags = {**description.tags, _PARENT: self.run_id}
+        described = Description(description.name, description.parameters, tags)
+        return find_or_open(self.experiment, f"{self.run_id}/{key}", described)
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Mark the run."""
+        rows = [RunTag(name, value) for name, value in tags.items()]
+        self.client.log_batch(self.run_id, tags=rows)
+
+    def log_inputs(self, inputs: Sequence[tuple[str, str, str, str]]) -> None:
+        """Note the datasets a result was made from: name, digest, folder and use of each."""
+        rows = [
+            DatasetInput(
+                Dataset(name, digest[:_DIGEST], "local", json.dumps({"uri": folder})),
+                [InputTag("mlflow.data.context", context)],
+            )
+            for name, digest, folder, context in inputs
+        ]
+        if rows and not self.finished:
+            self.client.log_inputs(self.run_id, rows)
+
+    def log_outputs(self, catalog: Any, outputs: Mapping[str, str]) -> None:
+        """Log outputs that are not logged yet as they are, each in the way the catalog names.
+
+        Metrics of a target dataset carry its name: those of `coop.dtd.target_metrics` are `dtd.…`.
+
+        Raises:
+            ValueError: the catalog names another way.
+        """
+        for name, kind in outputs.items():
+            content = _digest(catalog, name)
+            if self.logged.get(name) == content:
+                continue
+            if kind == "metrics":
+                target = "".join(f"{part}." for part in name.split(".")[1:-1])
+                self._log_metrics(_numbers(catalog.load(name), target))
+            elif kind == "history":
+                self._log_metrics(_curves(catalog.load(name)))
+            elif kind != "artifact":
+                raise ValueError(
+                    f"{name}: metadata.mlflow: {kind}; allowed: artifact, metrics, history"
+                )
+            if kind != "metrics":
+                self.client.log_artifact(self.run_id, str(catalog.get(name).filepath))
+            self.logged[name] = content
+            self.news = True
+            self.client.set_tag(self.run_id, LOGGED, json.dumps(self.logged, sort_keys=True))
+
+    def end(self, status: str, reason: str = "") -> None:
+        """End the run; the reason stands on its page and, as `error`, in lists of runs.
+
+        A run that was found finished keeps its results, and so its status.
+        """
+        if reason:
+            reason = reason[:_REASON]
+            self.tag({_ERROR: reason, _NOTE: reason})
+        elif self.failed_before:
+            for name in (_ERROR, _NOTE):
+                self.client.delete_tag(self.run_id, name)
+        if not self.finished:
+            self.client.set_terminated(self.run_id, status)
+
+    def _log_metrics(self, points: Iterator[Metric]) -> None:
+        while chunk := list(islice(points, _BATCH)):  # itertools.batched came with Python 3.12
+            self.client.log_batch(self.run_id, metrics=chunk)
+
+
+def find_or_open(experiment: Experiment, key: str | None, description: Description) -> OpenRun:
+    """The run with this key, or a new one; without a key always a new one.
+
+    One that is not finished goes on: what it has logged stays.
+    """
+    client = experiment.client
+    run = _find(experiment, key) if key else None
+    finished = run is not None and run.info.status == "FINISHED"
+    tags = {**description.tags, PROCESS: str(Process.current()), **({KEY: key} if key else {})}
+    if run is None:
+        run = client.create_run(experiment.number, run_name=description.name, tags=tags)
+    elif not finished:
+        client.log_batch(run.info.run_id, tags=[RunTag(*pair) for pair in tags.items()])
+        client.update_run(run.info.run_id, status="RUNNING")
+    if not finished:
+        values = flatten(description.parameters)
+        client.log_batch(run.info.run_id, params=[Param(k, str(v)) for k, v in values.items()])
+    logged = json.loads(run.data.tags.get(LOGGED, "{}"))
+    return OpenRun(experiment, run.info.run_id, finished, logged, _ERROR in run.data.tags)
+
+
+def close_dead_runs(experiment: Experiment) -> int:
+    """End the runs as KILLED whose process is gone; returns how many there were."""
+    running = _search(experiment, "attributes.status = 'RUNNING'")
+    dead = [run for run in running if _is_dead(run)]
+    for run in dead:
+        reason = "its process was killed, or its machine was switched off"
+        OpenRun(experiment, run.info.run_id).end("KILLED", reason)
+    return len(dead)
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, keys joined by dots."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        flat.update(flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value})
+    return flat
+
+
+def origin_tags() -> dict[str, str]:
+    """Who ran what, under the names that MLflow gives these tags."""
+    tags = {"mlflow.source.name": "kedro run"}
+    with suppress(KeyError, OSError):  # a container's user may have no name
+        tags["mlflow.user"] = getuser()
+    if commit := code_state(Path(__file__).parents[1]).commit:
+        tags["mlflow.source.git.commit"] = commit
+    return tags
+
+
+def _find(experiment: Experiment, key: str) -> Run | None:
+    runs = _search(experiment, f"tags.`{KEY}` = '{key}'")
+    runs.sort(key=lambda run: (run.info.status != "FINISHED", run.info.start_time))
+    return runs[0] if runs else None
+
+
+def _search(experiment: Experiment, query: str) -> list[Run]:
+    found, token = [], None
+    while True:
+        page = experiment.client.search_runs([experiment.number], query, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def _is_dead(run: Run) -> bool:
+    process = Process.parse(run.data.tags.get(PROCESS, ""))
+    dead = process.is_dead if process else None
+    old = time.time() * 1000 - run.info.start_time > _ABANDONED
+    return old if dead is None else dead
+
+
+def _digest(catalog: Any, name: str) -> str:
+    """What an output holds, in few characters: tags are short."""
+    path = getattr(catalog.get(name), "filepath", None)
+    if path is not None:
+        return sha256_file(path)[:16]
+    content = json.dumps(catalog.load(name), sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _numbers(values: Mapping[str, Any], prefix: str) -> Iterator[Metric]:
+    now = int(time.time() * 1000)
+    for key, value in flatten(values, prefix).items():
+        if isinstance(value, int | float):
+            yield Metric(_RENAMED.get(key, key), float(value), now, 0)
+
+
+def _curves(history: pd.DataFrame) -> Iterator[Metric]:
+    """Every numeric column over epochs."""
+    now = int(time.time() * 1000)
+    for column in history.select_dtypes("number").columns.difference(["epoch"]):
+        for epoch, value in zip(history["epoch"], history[column], strict=True):
+            if pd.notna(value):
+                yield Metric(f"epoch.{column}", float(value), now, int(epoch))
