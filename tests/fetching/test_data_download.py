@@ -14,9 +14,9 @@ from conftest import ROOT
 from fetching.broken_archives import make_zip
 from fetching.stub import Answer, File, serving
 from image_datasets.miniatures import write_miniature
-from vlprompt_pipeline.fetching.recipes import BUNDLE
 from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.image_datasets import build_index
+from vlprompt_pipeline.image_datasets.download_recipe import BUNDLE
 
 RUN = """
 import sys
@@ -70,8 +70,8 @@ def test_a_bundle_of_the_hub_becomes_a_dataset_that_is_indexed(tmp_path, bundled
     with serving({f"/{BUNDLE}/resolve/main/dtd.zip": file}) as endpoint:
         printed = run(tmp_path, endpoint)
     project = tmp_path / "project"
-    benchmark = write_miniature(tmp_path / "scratch", "dtd")
-    index = build_index(benchmark, project / "data" / "01_raw")
+    dataset = write_miniature(tmp_path / "scratch", "dtd")
+    index = build_index(dataset, project / "data" / "01_raw")
     assert len(index.table) == 56
     assert len(file.asked) == 2  # cut once, continued once; the second run asks nobody
     assert "is whole and left as it is: 56 images" in printed

@@ -18,25 +18,29 @@ from fetching.stub import File, serving
 from image_datasets.miniatures import annotation_file, write_miniature
 from vlprompt_pipeline.errors import FetchError
 from vlprompt_pipeline.fetching import (
-    RECIPES,
-    Checksum,
     Fetched,
-    Part,
     Patience,
-    Recipe,
-    Source,
     fetch_dataset,
 )
-from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, ImageDataset, build_index
-from vlprompt_pipeline.image_datasets.published import PUBLISHED_DATASETS
+from vlprompt_pipeline.image_datasets import (
+    IMAGE_DATASETS,
+    Checksum,
+    DownloadFile,
+    DownloadRecipe,
+    DownloadSource,
+    ImageDataset,
+    build_index,
+    list_image_datasets,
+)
 
+PUBLISHED = [dataset for dataset in list_image_datasets() if dataset.make is None]
 SPLIT = "split_zhou_DescribableTextures.json"
 
 
 class Published(NamedTuple):
     """A miniature of DTD, the server that has it and an empty dataset root."""
 
-    benchmark: ImageDataset
+    dataset: ImageDataset
     original: Path
     files: dict[str, File]
     server: str
@@ -48,7 +52,7 @@ class Published(NamedTuple):
 
     def members(self, under: str = "dtd/") -> list[tuple[str, bytes]]:
         """The dataset's files as those of an archive."""
-        folder = self.benchmark.dataset_folder(self.original)
+        folder = self.dataset.dataset_folder(self.original)
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         return [(f"{under}{path.relative_to(folder)}", path.read_bytes()) for path in files]
 
@@ -56,31 +60,37 @@ class Published(NamedTuple):
         self.files[f"/{name}"] = File(content)
         return f"{self.server}/{name}"
 
-    def bundle(self, content: bytes | None = None, checksum: Checksum | None = None) -> Source:
+    def bundle(
+        self, content: bytes | None = None, checksum: Checksum | None = None
+    ) -> DownloadSource:
         """All in one archive."""
         content = make_zip(*self.members()) if content is None else content
-        part = Part(url=self.serve("bundle.zip", content), checksum=checksum)
-        return Source(title="the bundle", parts=(part,))
+        part = DownloadFile(url=self.serve("bundle.zip", content), checksum=checksum)
+        return DownloadSource(title="the bundle", files=(part,))
 
-    def official(self) -> Source:
+    def official(self) -> DownloadSource:
         """Images and split apart."""
         images = [m for m in self.members("dtd-r1/") if not m[0].endswith(".json")]
-        split = annotation_file(self.benchmark, self.original).read_bytes()
+        split = annotation_file(self.dataset, self.original).read_bytes()
         parts = (
-            Part(url=self.serve("i.tgz", make_tgz(*images)), take="dtd-r1/images", put="images"),
-            Part(url=self.serve("s.json", split), put=SPLIT, packed=False),
+            DownloadFile(
+                url=self.serve("i.tgz", make_tgz(*images)), take="dtd-r1/images", put="images"
+            ),
+            DownloadFile(url=self.serve("s.json", split), put=SPLIT, is_archive=False),
         )
-        return Source(title="the authors", parts=parts)
+        return DownloadSource(title="the authors", files=parts)
 
-    def gone(self) -> Source:
-        return Source(title="a dead place", parts=(Part(url=f"{self.server}/gone.zip"),))
+    def gone(self) -> DownloadSource:
+        return DownloadSource(
+            title="a dead place", files=(DownloadFile(url=f"{self.server}/gone.zip"),)
+        )
 
-    def fetch(self, *sources: Source) -> Fetched:
-        recipe = Recipe(sources=sources, by_hand="by hand: under <dataset_root>/dtd")
+    def fetch(self, *sources: DownloadSource) -> Fetched:
+        recipe = DownloadRecipe(sources=sources, by_hand="by hand: under <dataset_root>/dtd")
         patience = Patience(attempts=2, timeout=1, pause=0.01)
-        return fetch_dataset(self.benchmark, self.root, patience=patience, recipes={"dtd": recipe})
+        return fetch_dataset(replace(self.dataset, download=recipe), self.root, patience=patience)
 
-    def refusal(self, *sources: Source) -> str:
+    def refusal(self, *sources: DownloadSource) -> str:
         with pytest.raises(FetchError) as caught:
             self.fetch(*sources)
         message = str(caught.value)
@@ -102,16 +112,16 @@ class Published(NamedTuple):
 
 @pytest.fixture
 def published(tmp_path: Path) -> Iterator[Published]:
-    benchmark = write_miniature(tmp_path / "original", "dtd")
+    dataset = write_miniature(tmp_path / "original", "dtd")
     files: dict[str, File] = {}
     with serving(files) as server:
-        yield Published(benchmark, tmp_path / "original", files, server, tmp_path / "root")
+        yield Published(dataset, tmp_path / "original", files, server, tmp_path / "root")
 
 
 def test_images_and_split_from_their_own_places_make_the_dataset(published):
     fetched = published.fetch(published.official())
-    table = build_index(published.benchmark, published.root).table
-    original = build_index(published.benchmark, published.original).table
+    table = build_index(published.dataset, published.root).table
+    original = build_index(published.dataset, published.original).table
     assert table["path"].tolist() == original["path"].tolist()
     assert (fetched.dataset, fetched.images) == ("dtd", len(original))
     assert fetched.folder == str(published.folder)
@@ -135,12 +145,12 @@ def test_a_bundle_is_found_wherever_it_lies_in_its_archive(published, under):
 def test_an_archive_in_an_archive(published):
     images = [member for member in published.members("") if member[0] != SPLIT]
     outer = make_zip(("a/inner.tar.gz", make_tgz(*images)), ("a/readme", b"what it is"))
-    part = Part(
+    part = DownloadFile(
         url=published.serve("outer.zip", outer), inner="a/inner.tar.gz", take="images", put="images"
     )
-    split = published.official().parts[1]
-    published.fetch(Source(title="nested", parts=(part, split)))
-    assert len(build_index(published.benchmark, published.root).table) == 56
+    split = published.official().files[1]
+    published.fetch(DownloadSource(title="nested", files=(part, split)))
+    assert len(build_index(published.dataset, published.root).table) == 56
 
 
 def test_a_whole_dataset_is_left_alone_without_asking_anybody(published):
@@ -252,19 +262,19 @@ def test_a_root_that_cannot_be_written_is_told(published):
 
 
 def test_class_names_of_a_shifted_dataset_come_from_imagenet_on_disk(tmp_path):
-    benchmark = write_miniature(tmp_path / "original", "imagenet_a")
+    dataset = write_miniature(tmp_path / "original", "imagenet_a")
     folder = tmp_path / "original" / "imagenet-adversarial"
     names = (folder / "classnames.txt").read_bytes()
     images = [(str(p.relative_to(folder)), p.read_bytes()) for p in folder.rglob("*.jpg")]
     root = tmp_path / "root"
     with serving({"/a.zip": File(make_zip(*images))}) as server:
-        source = Source(title="images alone", parts=(Part(url=f"{server}/a.zip"),))
-        recipes = {"imagenet_a": Recipe(sources=(source,), by_hand="by hand")}
+        source = DownloadSource(title="images alone", files=(DownloadFile(url=f"{server}/a.zip"),))
+        dataset = replace(dataset, download=DownloadRecipe(sources=(source,)))
         with pytest.raises(FetchError, match=r"has no classnames.txt"):
-            fetch_dataset(benchmark, root, recipes=recipes)
+            fetch_dataset(dataset, root)
         (root / "imagenet").mkdir()
         (root / "imagenet" / "classnames.txt").write_bytes(names)
-        assert fetch_dataset(benchmark, root, recipes=recipes).images == 9
+        assert fetch_dataset(dataset, root).images == 9
 
 
 def test_imagenet_is_explained_step_by_step(tmp_path):
@@ -282,23 +292,22 @@ def test_an_embedded_dataset_needs_no_fetching(tmp_path, monkeypatch):
     assert "is made on this machine: 56 images" in fetch_dataset("dtd", tmp_path).sentence
 
 
-def test_every_published_dataset_has_a_recipe_that_says_what_to_do_by_hand():
-    assert set(RECIPES) == {benchmark.name for benchmark in PUBLISHED_DATASETS}
-    for name, recipe in RECIPES.items():
-        assert f"<dataset_root>/{IMAGE_DATASETS[name].folder}" in recipe.by_hand
-        for part in (part for source in recipe.sources for part in source.parts):
-            assert part.hub is not None or part.url.startswith("https://")
+def test_every_published_dataset_has_a_recipe_or_says_what_to_do_by_hand():
+    for dataset in PUBLISHED:
+        assert dataset.download.sources or "<dataset_root>/imagenet" in dataset.download.by_hand
+        for file in (file for source in dataset.download.sources for file in source.files):
+            assert file.hub is not None or file.url.startswith("https://")
             lengths = {"md5": 32, "sha256": 64}
-            assert part.checksum is None or len(part.checksum.digits) == lengths[part.checksum.kind]
+            assert file.checksum is None or len(file.checksum.digits) == lengths[file.checksum.kind]
 
 
 def test_official_sources_bring_all_that_the_benchmark_reads():
     """What is put where covers the image folder and the split's files."""
-    for name, recipe in RECIPES.items():
-        for source in recipe.sources[1:]:
-            placed = {part.put for part in source.parts}
-            needed = {IMAGE_DATASETS[name].image_prefix, *IMAGE_DATASETS[name].split.files}
-            assert placed in ({""}, needed), name
+    for dataset in PUBLISHED:
+        for source in dataset.download.sources[1:]:
+            placed = {file.put for file in source.files}
+            needed = {dataset.image_prefix, *dataset.split.files}
+            assert placed in ({""}, needed), dataset.name
 
 
 def test_the_page_on_datasets_says_what_the_recipes_and_benchmarks_say():
@@ -307,16 +316,16 @@ def test_the_page_on_datasets_says_what_the_recipes_and_benchmarks_say():
         for line in (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8").splitlines()
         if line.startswith("| ") and "`" in line
     ]
-    assert len(rows) == len(PUBLISHED_DATASETS)
-    for row, benchmark in zip(rows, PUBLISHED_DATASETS, strict=True):
+    assert len(rows) == len(PUBLISHED)
+    for row, dataset in zip(rows, PUBLISHED, strict=True):
         title, folder, classes, images, origin, licence = row
-        assert title == f"{benchmark.title} `{benchmark.name}`"
-        assert folder == f"`{benchmark.folder}`"
-        assert (classes, images) == (f"{benchmark.classes:,}", f"{sum(benchmark.counts):,}")
-        assert licence == benchmark.licence
-        sources = RECIPES[benchmark.name].sources
-        archives = [source.parts[0].file_name for source in sources]
+        assert title == f"{dataset.title} `{dataset.name}`"
+        assert folder == f"`{dataset.folder}`"
+        assert (classes, images) == (f"{dataset.classes:,}", f"{sum(dataset.counts):,}")
+        assert licence == dataset.licence
+        sources = dataset.download.sources
+        archives = [source.files[0].file_name for source in sources]
         assert all(f"`{name}`" in origin for name in archives)
         assert origin.count("`") == 2 * len(archives)
-        official = [source.parts[0].checksum for source in sources[1:]]
+        official = [source.files[0].checksum for source in sources[1:]]
         assert all((known.kind.upper() if known else "no checksum") in origin for known in official)

@@ -13,7 +13,8 @@ import pytest
 
 from fetching.stub import Answer, File, serving
 from vlprompt_pipeline.errors import FetchError
-from vlprompt_pipeline.fetching import Checksum, Patience, Remote, download
+from vlprompt_pipeline.fetching import Patience, Remote, download
+from vlprompt_pipeline.image_datasets import Checksum
 
 CONTENT = random.Random(0).randbytes(300_000)
 OTHER = random.Random(1).randbytes(300_000)

@@ -13,16 +13,16 @@ from vlprompt_pipeline.image_datasets import ImageDataset, Split, read_split
 
 
 class Miniature(NamedTuple):
-    benchmark: ImageDataset
+    dataset: ImageDataset
     root: Path
 
     @property
     def images(self) -> Path:
-        return self.benchmark.image_folder(self.root)
+        return self.dataset.image_folder(self.root)
 
     @property
     def split(self) -> Path:
-        return annotation_file(self.benchmark, self.root)
+        return annotation_file(self.dataset, self.root)
 
 
 @pytest.fixture

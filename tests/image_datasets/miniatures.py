@@ -14,28 +14,28 @@ from vlprompt_pipeline.image_datasets import (
     Split,
     get_image_dataset,
 )
-from vlprompt_pipeline.image_datasets.miniatures import miniature_of, write_files
+from vlprompt_pipeline.image_datasets.miniatures.writer import miniature_of, write_miniature_files
 from vlprompt_pipeline.image_datasets.schema import class_names_of
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
 
 def write_miniature(root: Path, name: str = "caltech101", seed: int = 0) -> ImageDataset:
-    """Write a dataset under `root` and give the benchmark that expects exactly what was written."""
+    """Write a dataset under `root` and give the dataset that expects exactly what was written."""
     official = get_image_dataset(name)
-    write_files(name, official.dataset_folder(root), seed)
+    write_miniature_files(official, official.dataset_folder(root), seed)
     small = miniature_of(official)
     return replace(official, classes=small.classes, counts=small.counts, split_sha256=None)
 
 
-def read_split_rows(benchmark: ImageDataset, root: Path) -> dict[str, list[list[str | int]]]:
+def read_split_rows(dataset: ImageDataset, root: Path) -> dict[str, list[list[str | int]]]:
     """The rows of a miniature's split file, to change and write again."""
-    return json.loads(annotation_file(benchmark, root).read_text())
+    return json.loads(annotation_file(dataset, root).read_text())
 
 
-def annotation_file(benchmark: ImageDataset, root: Path) -> Path:
+def annotation_file(dataset: ImageDataset, root: Path) -> Path:
     """The first of a dataset's annotation files."""
-    return benchmark.dataset_folder(root) / benchmark.split.files[0]
+    return dataset.dataset_folder(root) / dataset.split.files[0]
 
 
 def write_split(file: Path, split: Mapping[str, object]) -> None:

@@ -9,7 +9,12 @@ from image_datasets.miniatures import DATA, write_miniature
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets import build_index
 from vlprompt_pipeline.image_datasets.class_folders import read_class_names
-from vlprompt_pipeline.image_datasets.miniatures.forms import GOLDFISH, IDS, MISSILE_TOO, WALLET
+from vlprompt_pipeline.image_datasets.miniatures.imagenet import (
+    GOLDFISH,
+    IMAGENET_CLASSES,
+    MISSILE_TOO,
+    WALLET,
+)
 
 OFFICIAL = DATA / "class_names" / "imagenet.txt"
 
@@ -22,7 +27,7 @@ def imagenet(tmp_path):
 
 def test_images_stand_in_the_order_of_their_names(imagenet, tmp_path):
     table = build_index(imagenet, tmp_path).table
-    train = [f"train/{key}/{key}_{n}.JPEG" for key in IDS for n in range(1, 20)]
+    train = [f"train/{key}/{key}_{n}.JPEG" for key in IMAGENET_CLASSES for n in range(1, 20)]
     listed = table.loc[table["part"] == "train", "path"].tolist()
     assert listed == sorted(set(train) & set(listed))  # so _10 stands before _2
     assert table["part"].tolist() == ["train"] * 64 + ["test"] * 12
@@ -46,31 +51,31 @@ def test_official_class_names():
 
 def test_the_number_of_a_folder_is_its_label(tmp_path):
     """With eleven classes, 10 comes before 2 in the order of names."""
-    benchmark = write_miniature(tmp_path, "imagenet_v2")
+    dataset = write_miniature(tmp_path, "imagenet_v2")
     names = OFFICIAL.read_text().splitlines()[:11]
     (tmp_path / "imagenetv2" / "classnames.txt").write_text("\n".join(names))
-    images = benchmark.image_folder(tmp_path)
+    images = dataset.image_folder(tmp_path)
     for place in range(4, 11):
         shutil.copytree(images / "0", images / str(place))
-    split = benchmark.split.read(tmp_path / "imagenetv2", images)
+    split = dataset.split.read(tmp_path / "imagenetv2", images)
     assert [int(path.split("/")[0]) for path in split.table["path"]] == list(split.table["label"])
     assert set(split.table.query("label == 10")["class_name"]) == {names[10].split(" ", 1)[1]}
 
 
 @pytest.mark.parametrize("name", ["imagenet_a", "imagenet_r"])
 def test_files_beside_the_class_folders_are_ignored(name, tmp_path):
-    benchmark = write_miniature(tmp_path, name)
-    images = benchmark.image_folder(tmp_path)
-    before = build_index(benchmark, tmp_path).card.split_sha256
+    dataset = write_miniature(tmp_path, name)
+    images = dataset.image_folder(tmp_path)
+    before = build_index(dataset, tmp_path).card.split_sha256
     (images / "README.txt").write_text("about")
     (images / ".cache").mkdir()
     (next(images.glob("n*")) / ".DS_Store").write_bytes(b"")
-    assert build_index(benchmark, tmp_path).card.split_sha256 == before
+    assert build_index(dataset, tmp_path).card.split_sha256 == before
 
 
 def test_a_subset_numbers_its_own_classes(tmp_path):
-    benchmark = write_miniature(tmp_path, "imagenet_a")
-    table = build_index(benchmark, tmp_path).table
+    dataset = write_miniature(tmp_path, "imagenet_a")
+    table = build_index(dataset, tmp_path).table
     keys = table["path"].str.split("/").str[0]
     assert dict(zip(keys, table["label"], strict=True)) == {GOLDFISH: 0, MISSILE_TOO: 1, WALLET: 2}
 
@@ -78,17 +83,17 @@ def test_a_subset_numbers_its_own_classes(tmp_path):
 @pytest.mark.parametrize("name", ["imagenet", "imagenet_sketch"])
 def test_a_class_without_a_folder(name, tmp_path):
     """Counting the folders that are there would shift the labels of all classes behind it."""
-    benchmark = write_miniature(tmp_path, name)
-    shutil.rmtree(next(benchmark.image_folder(tmp_path).rglob(MISSILE_TOO)))
+    dataset = write_miniature(tmp_path, name)
+    shutil.rmtree(next(dataset.image_folder(tmp_path).rglob(MISSILE_TOO)))
     with pytest.raises(DataError, match=rf"no folder for 1 of the 4 classes .*\({MISSILE_TOO}\)"):
-        build_index(benchmark, tmp_path)
+        build_index(dataset, tmp_path)
 
 
 def test_validation_images_that_were_not_sorted_into_classes(imagenet, tmp_path):
     val = imagenet.image_folder(tmp_path) / "val"
     for file in list(val.rglob("*.JPEG")):
         file.rename(val / file.name)
-    for key in IDS:
+    for key in IMAGENET_CLASSES:
         (val / key).rmdir()
     with pytest.raises(
         DataError, match=r"images/val has no folder for 4 of the 4 classes .* one f"

@@ -16,13 +16,13 @@ def test_every_name_leads_to_its_benchmark():
         assert get_image_dataset(name).name == name
 
 
-@pytest.mark.parametrize("benchmark", IMAGE_DATASETS.values(), ids=IMAGE_DATASETS)
-def test_entries_are_complete(benchmark):
-    assert benchmark.template.count("{}") == 1
-    assert benchmark.classes > 1
-    for text in (benchmark.title, benchmark.licence, benchmark.citation, benchmark.source):
+@pytest.mark.parametrize("dataset", IMAGE_DATASETS.values(), ids=IMAGE_DATASETS)
+def test_entries_are_complete(dataset):
+    assert dataset.template.count("{}") == 1
+    assert dataset.classes > 1
+    for text in (dataset.title, dataset.licence, dataset.citation, dataset.source):
         assert text.strip()
-    assert benchmark.shift_of is None or benchmark.shift_of in IMAGE_DATASETS
+    assert dataset.shift_of is None or dataset.shift_of in IMAGE_DATASETS
 
 
 @pytest.mark.parametrize("wrong", ["Caltech101", "caltech-101", "caltech_101"])

@@ -83,7 +83,7 @@ def test_every_class_has_its_shots(split_of, dataset, shots, seed):
 @pytest.fixture
 def index(miniature):
     """4 classes of 6 train, 5 val and 3 test images."""
-    return build_index(miniature.benchmark, miniature.root)
+    return build_index(miniature.dataset, miniature.root)
 
 
 @pytest.mark.parametrize(("shots", "val_shots"), [(1, 1), (4, 4), (6, 4)])

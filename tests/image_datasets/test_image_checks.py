@@ -11,11 +11,11 @@ from PIL import Image
 
 from image_datasets.miniatures import read_split_rows, write_split
 from vlprompt_pipeline.errors import ConfigError, DataError
-from vlprompt_pipeline.image_datasets import build_index, check_images, checks, inspect_images
+from vlprompt_pipeline.image_datasets import build_index, check_images, image_checks, inspect_images
 
 
 def test_all_is_well(miniature):
-    index = build_index(miniature.benchmark, miniature.root)
+    index = build_index(miniature.dataset, miniature.root)
     check = check_images(index)
     sizes = [file.stat().st_size for file in miniature.images.rglob("*.jpg")]
     assert check.expected == check.found == {"train": 24, "val": 20, "test": 12}
@@ -27,7 +27,7 @@ def test_all_is_well(miniature):
 
 
 def test_second_run_decodes_nothing(miniature, tmp_path, monkeypatch):
-    index = build_index(miniature.benchmark, miniature.root)
+    index = build_index(miniature.dataset, miniature.root)
     cache = tmp_path / "checked.parquet"
     first = check_images(index, cache, workers=2)
     written = cache.stat().st_mtime_ns
@@ -35,15 +35,15 @@ def test_second_run_decodes_nothing(miniature, tmp_path, monkeypatch):
     def refuse(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(checks, "_decode", refuse)
+    monkeypatch.setattr(image_checks, "_decode", refuse)
     assert check_images(index, cache, workers=2) == first
     assert cache.stat().st_mtime_ns == written
 
 
 def test_a_killed_check_goes_on(miniature, tmp_path, monkeypatch):
     """What was decoded before the last whole block is not decoded again."""
-    index, cache = build_index(miniature.benchmark, miniature.root), tmp_path / "checked.parquet"
-    decode, calls = checks._decode, []
+    index, cache = build_index(miniature.dataset, miniature.root), tmp_path / "checked.parquet"
+    decode, calls = image_checks._decode, []
 
     def killed_at_the_30th(*image):
         calls.append(image)
@@ -51,8 +51,8 @@ def test_a_killed_check_goes_on(miniature, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return decode(*image)
 
-    monkeypatch.setattr(checks, "BLOCK", 10)
-    monkeypatch.setattr(checks, "_decode", killed_at_the_30th)
+    monkeypatch.setattr(image_checks, "BLOCK", 10)
+    monkeypatch.setattr(image_checks, "_decode", killed_at_the_30th)
     with pytest.raises(KeyboardInterrupt):
         check_images(index, cache, workers=1)
     done = len(calls)
@@ -74,7 +74,7 @@ def spoil(miniature) -> None:
 
 def test_broken_images_are_told_all_at_once(miniature, tmp_path):
     spoil(miniature)
-    index = build_index(miniature.benchmark, miniature.root)
+    index = build_index(miniature.dataset, miniature.root)
     with pytest.raises(DataError) as caught:
         check_images(index, tmp_path / "checked.parquet")
     message = str(caught.value)
@@ -91,11 +91,11 @@ def test_only_good_images_are_remembered(miniature, tmp_path):
     shutil.copytree(miniature.images, before)
     spoil(miniature)
     cache = tmp_path / "checked.parquet"
-    check = inspect_images(build_index(miniature.benchmark, miniature.root), cache)
+    check = inspect_images(build_index(miniature.dataset, miniature.root), cache)
     assert len(check.unreadable) == 4
     assert sum(check.found.values()) == 52
     shutil.copytree(before, miniature.images, dirs_exist_ok=True)
-    check = check_images(build_index(miniature.benchmark, miniature.root), cache)
+    check = check_images(build_index(miniature.dataset, miniature.root), cache)
     assert sum(check.found.values()) == 56
 
 
@@ -106,12 +106,12 @@ def test_png_garbage_inside_the_data(miniature):
     content = bytearray(target.read_bytes())
     content[60:400] = bytes(range(170)) * 2
     target.write_bytes(content)
-    check = inspect_images(build_index(miniature.benchmark, miniature.root))
+    check = inspect_images(build_index(miniature.dataset, miniature.root))
     assert [path for path, _ in check.unreadable] == ["Faces/image_0005.jpg"]
 
 
 def test_images_gone_since_the_index_was_made(miniature):
-    index = build_index(miniature.benchmark, miniature.root)
+    index = build_index(miniature.dataset, miniature.root)
     (miniature.images / "Leopards" / "image_0002.jpg").unlink()
     assert inspect_images(index).missing == ("Leopards/image_0002.jpg",)
     with pytest.raises(
@@ -121,20 +121,20 @@ def test_images_gone_since_the_index_was_made(miniature):
 
 
 def test_the_same_image_in_two_parts_is_a_warning(miniature, caplog):
-    index = build_index(miniature.benchmark, miniature.root)
+    index = build_index(miniature.dataset, miniature.root)
     paths = index.table.groupby("part")["path"].first()
     shutil.copy(miniature.images / paths["train"], miniature.images / paths["test"])
     twins_in_train = index.table.query("part == 'train'")["path"].iloc[-2:]
     shutil.copy(*(miniature.images / path for path in twins_in_train))
     with caplog.at_level(logging.WARNING):
-        check = check_images(build_index(miniature.benchmark, miniature.root))
+        check = check_images(build_index(miniature.dataset, miniature.root))
     assert check.duplicates == ((("train", paths["train"]), ("test", paths["test"])),)
     assert "caltech101 has the same picture in more than one part, 1 times" in caplog.text
     assert f"{paths['train']} in train and {paths['test']} in test." in caplog.text
 
 
 def test_no_workers(miniature):
-    index = build_index(miniature.benchmark, miniature.root)
+    index = build_index(miniature.dataset, miniature.root)
     with pytest.raises(ConfigError, match="workers is 0; give a number of threads from 1"):
         check_images(index, workers=0)
 
@@ -142,7 +142,7 @@ def test_no_workers(miniature):
 def test_cache_that_is_none(miniature, tmp_path):
     cache = tmp_path / "checked.parquet"
     cache.write_text("not a table")
-    index = build_index(miniature.benchmark, miniature.root)
+    index = build_index(miniature.dataset, miniature.root)
     with pytest.raises(DataError, match=r"checked\.parquet is not a table of checked images"):
         check_images(index, cache)
 
@@ -156,17 +156,17 @@ def test_real_photos(shared: Path):
 
 
 def test_names_are_told_in_one_line(miniature):
-    rows = read_split_rows(miniature.benchmark, miniature.root)
+    rows = read_split_rows(miniature.dataset, miniature.root)
     path = rows["test"][0][0]
     rows["test"][0][0] = "Faces/two\nlines.jpg"
     write_split(miniature.split, rows)
     message = r"'Faces/two\\nlines.jpg'"
     with pytest.raises(DataError, match=message):
-        build_index(miniature.benchmark, miniature.root)
+        build_index(miniature.dataset, miniature.root)
     (miniature.images / path).rename(miniature.images / "Faces/two\nlines.jpg")
     (miniature.images / "Faces/two\nlines.jpg").write_bytes(b"")
     with pytest.raises(DataError, match=message + r" \(an empty file\)"):
-        check_images(build_index(miniature.benchmark, miniature.root))
+        check_images(build_index(miniature.dataset, miniature.root))
 
 
 def test_an_image_that_cannot_be_read_at_all(miniature):
@@ -175,4 +175,4 @@ def test_an_image_that_cannot_be_read_at_all(miniature):
         path.unlink()
         path.symlink_to("/proc/self/mem")
     with pytest.raises(DataError, match=r"Input/output error \(and so 1 others\); make the images"):
-        build_index(miniature.benchmark, miniature.root)
+        build_index(miniature.dataset, miniature.root)

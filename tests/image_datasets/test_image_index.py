@@ -26,8 +26,8 @@ from vlprompt_pipeline.image_datasets.rendered import RENDERED
 
 
 def test_rows_are_those_of_the_split_in_its_order(miniature):
-    index = build_index(miniature.benchmark, miniature.root)
-    rows = read_split_rows(miniature.benchmark, miniature.root)
+    index = build_index(miniature.dataset, miniature.root)
+    rows = read_split_rows(miniature.dataset, miniature.root)
     expected = [
         (path, label, part) for part in ("train", "val", "test") for path, label, _ in rows[part]
     ]
@@ -42,7 +42,7 @@ def test_rows_are_those_of_the_split_in_its_order(miniature):
 
 def test_folder_and_path_lead_to_the_image(miniature, monkeypatch):
     monkeypatch.chdir(miniature.root)
-    index = build_index(miniature.benchmark, ".")
+    index = build_index(miniature.dataset, ".")
     assert index.card.folder == miniature.images.resolve()
     row = index.table.iloc[0]
     content = (index.card.folder / row["path"]).read_bytes()
@@ -51,13 +51,13 @@ def test_folder_and_path_lead_to_the_image(miniature, monkeypatch):
 
 def test_large_sets_are_known_by_stat_and_path(miniature, monkeypatch):
     monkeypatch.setattr(fingerprints, "MAX_HASHED", 10)
-    row = build_index(miniature.benchmark, miniature.root).table.iloc[0]
+    row = build_index(miniature.dataset, miniature.root).table.iloc[0]
     stat = (miniature.images / row["path"]).stat()
     assert row["fingerprint"] == f"stat:{stat.st_size}-{stat.st_mtime_ns}:{row['path']}"
 
 
 def test_table_and_card_make_the_index_again(miniature, tmp_path):
-    index = build_index(miniature.benchmark, miniature.root)
+    index = build_index(miniature.dataset, miniature.root)
     index.table.to_parquet(tmp_path / "index.parquet")
     card = json.loads(json.dumps(index.card.to_dict()))
     again = ImageIndex.join(
@@ -85,7 +85,7 @@ def test_dataset_folder_missing(tmp_path):
 def test_image_folder_missing(miniature):
     shutil.rmtree(miniature.images)
     with pytest.raises(DataError, match="caltech-101 has no folder 101_ObjectCategories; expected"):
-        build_index(miniature.benchmark, miniature.root)
+        build_index(miniature.dataset, miniature.root)
 
 
 def test_split_file_missing_is_not_replaced(miniature):
@@ -93,13 +93,13 @@ def test_split_file_missing_is_not_replaced(miniature):
     with pytest.raises(
         DataError, match=r"has no split_zhou_Caltech101\.json; .*nothing is made up"
     ):
-        build_index(miniature.benchmark, miniature.root)
+        build_index(miniature.dataset, miniature.root)
     assert not miniature.split.exists()
 
 
 def test_dataset_root_is_the_dataset_itself(miniature):
     with pytest.raises(DataError, match="looks like the folder of caltech101 itself; set it to"):
-        build_index(miniature.benchmark, miniature.root / "caltech-101")
+        build_index(miniature.dataset, miniature.root / "caltech-101")
 
 
 def test_dataset_root_is_another_dataset_with_a_file_of_that_name(tmp_path):
@@ -114,7 +114,7 @@ def test_absent_images_are_told_all_at_once_by_class(miniature):
     for name in ("image_0003.jpg", "image_0007.jpg"):
         (miniature.images / "car_side" / name).unlink()
     with pytest.raises(DataError) as caught:
-        build_index(miniature.benchmark, miniature.root)
+        build_index(miniature.dataset, miniature.root)
     message = str(caught.value)
     assert "16 of the 56 images in the split of caltech101 are not under" in message
     assert "airplane 14 of 14 (no folder airplanes); car side 2 of 14; the first are" in message
@@ -139,21 +139,21 @@ def test_a_folder_is_no_image(miniature):
     image.unlink()
     image.mkdir()
     with pytest.raises(DataError, match=r"1 of the 56 images .* face 1 of 14; the first are F"):
-        build_index(miniature.benchmark, miniature.root)
+        build_index(miniature.dataset, miniature.root)
 
 
 def test_split_of_another_size(miniature):
-    rows = read_split_rows(miniature.benchmark, miniature.root)
+    rows = read_split_rows(miniature.dataset, miniature.root)
     write_split(miniature.split, {**rows, "test": rows["test"][1:]})
     with pytest.raises(DataError, match="not the official one of caltech101: it has train 24, val"):
-        build_index(miniature.benchmark, miniature.root)
+        build_index(miniature.dataset, miniature.root)
 
 
 def test_altered_official_split_of_the_right_size(tmp_path):
-    benchmark = write_miniature(tmp_path)
+    dataset = write_miniature(tmp_path)
     official = get_image_dataset("caltech101").split_sha256
     with pytest.raises(DataError, match=r"content hash .* results would not be comparable"):
-        build_index(replace(benchmark, split_sha256=official), tmp_path)
+        build_index(replace(dataset, split_sha256=official), tmp_path)
 
 
 def test_rendered_dataset_is_made_on_first_use(tmp_path):

@@ -11,14 +11,13 @@ import pytest
 
 from image_datasets.broken_images import faults
 from image_datasets.miniatures import read_split_rows, write_miniature, write_split
-from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, Survey, checks, survey_dataset
-from vlprompt_pipeline.image_datasets.published.few_shot_digests import published_digest
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, Survey, image_checks, survey_dataset
 
 SPLITS = [n for n, b in IMAGE_DATASETS.items() if b.split_sha256 is not None]
 
 
-def survey(benchmark, root: Path, shots: int = 4, seed: int = 1) -> Survey:
-    return survey_dataset(benchmark, root, shots, seed, root / "checks", workers=2)
+def survey(dataset, root: Path, shots: int = 4, seed: int = 1) -> Survey:
+    return survey_dataset(dataset, root, shots, seed, root / "image_checks", workers=2)
 
 
 def files_under(root: Path) -> set[str]:
@@ -27,12 +26,13 @@ def files_under(root: Path) -> set[str]:
 
 @pytest.fixture
 def miniature(miniature):
-    """Under a name of its own: the published few-shot sets are not expected of it."""
-    return miniature._replace(benchmark=replace(miniature.benchmark, name="small"))
+    """Under a name of its own, and the published few-shot sets are not expected of it."""
+    small = replace(miniature.dataset, name="small", few_shot_digests={})
+    return miniature._replace(dataset=small)
 
 
 def test_a_dataset_that_is_ready(miniature):
-    found = survey(miniature.benchmark, miniature.root)
+    found = survey(miniature.dataset, miniature.root)
     sizes = [file.stat().st_size for file in miniature.images.rglob("*.jpg")]
     assert (found.state, found.problems, found.faults, found.to_do) == ("ready", [], [], "")
     assert (found.classes, found.classes_expected) == (4, 4)
@@ -76,14 +76,14 @@ def test_another_split_is_told_beside_the_images(miniature):
 @pytest.mark.parametrize("name", SPLITS)
 def test_the_split_alone(name, shared, tmp_path):
     """Seven datasets of which only the official split file is there."""
-    benchmark = IMAGE_DATASETS[name]
-    place = benchmark.dataset_folder(tmp_path)
+    dataset = IMAGE_DATASETS[name]
+    place = dataset.dataset_folder(tmp_path)
     place.mkdir()
-    shutil.copy(shared / "reference" / "splits" / benchmark.split.files[0], place)
-    found = survey(replace(benchmark, image_prefix="pictures"), tmp_path, shots=16)
+    shutil.copy(shared / "reference" / "splits" / dataset.split.files[0], place)
+    found = survey(replace(dataset, image_prefix="pictures"), tmp_path, shots=16)
     assert (found.state, found.split_check, found.bytes_on_disk) == ("faulty", "hash", None)
     assert found.few_shot_published is (None if name in ("stanford_cars", "ucf101") else True)
-    assert (found.classes, found.images) == (benchmark.classes, benchmark.counts._asdict())
+    assert (found.classes, found.images) == (dataset.classes, dataset.counts._asdict())
     assert "has no folder pictures" in found.to_do
 
 
@@ -91,7 +91,7 @@ def test_missing_images_and_class_folders(miniature):
     shutil.rmtree(miniature.images / "airplanes")
     gone = sorted((miniature.images / "Faces").iterdir())[0]
     gone.unlink()
-    found = survey(miniature.benchmark, miniature.root)
+    found = survey(miniature.dataset, miniature.root)
     missing = [(fault.class_name, len(fault.missing)) for fault in found.faults]
     assert missing == [("face", 1), ("airplane", 14)]
     assert found.faults[0].missing == ((f"Faces/{gone.name}", "not there"),)
@@ -102,43 +102,43 @@ def test_missing_images_and_class_folders(miniature):
 def test_no_image_at_all(miniature):
     shutil.rmtree(miniature.images)
     miniature.images.mkdir()
-    found = survey(miniature.benchmark, miniature.root)
+    found = survey(miniature.dataset, miniature.root)
     assert (found.missing, found.bytes_on_disk) == (56, 0)
 
 
 def test_a_second_look_decodes_nothing(miniature, monkeypatch):
-    first = survey(miniature.benchmark, miniature.root)
+    first = survey(miniature.dataset, miniature.root)
 
     def refuse(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(checks, "_decode", refuse)
-    assert survey(miniature.benchmark, miniature.root) == first
+    monkeypatch.setattr(image_checks, "_decode", refuse)
+    assert survey(miniature.dataset, miniature.root) == first
 
 
 def test_a_cache_that_is_none_is_told(miniature):
-    cache = miniature.root / "checks"
+    cache = miniature.root / "image_checks"
     cache.mkdir()
     (cache / "small.parquet").write_text("not a table")
-    assert "is not a table of checked images" in survey(miniature.benchmark, miniature.root).to_do
+    assert "is not a table of checked images" in survey(miniature.dataset, miniature.root).to_do
 
 
 @pytest.fixture
 def broken(miniature):
     """Caltech-101 with a hundred more training images, all of them broken."""
-    rows, expected = read_split_rows(miniature.benchmark, miniature.root), faults()
+    rows, expected = read_split_rows(miniature.dataset, miniature.root), faults()
     folder = miniature.images / "Faces"
     for fault in expected:
         fault.put(folder / fault.name)
         rows["train"].append([f"Faces/{fault.name}", 0, "face"])
     write_split(miniature.split, rows)
-    counts = miniature.benchmark.counts._replace(train=24 + len(expected))
-    return miniature._replace(benchmark=replace(miniature.benchmark, counts=counts))
+    counts = miniature.dataset.counts._replace(train=24 + len(expected))
+    return miniature._replace(dataset=replace(miniature.dataset, counts=counts))
 
 
 def test_a_hundred_broken_images_are_all_named(broken):
     before = files_under(broken.root)
-    found = survey(broken.benchmark, broken.root)
+    found = survey(broken.dataset, broken.root)
     (fault,) = found.faults
     named = {f"Faces/{expected.name}": expected.kind for expected in faults()}
     assert {path: "missing" for path, _ in fault.missing} | {
@@ -147,7 +147,7 @@ def test_a_hundred_broken_images_are_all_named(broken):
     assert all(reason for _, reason in (*fault.missing, *fault.unreadable))
     assert Counter(named.values()) == {"unreadable": 93, "missing": 7}
     assert (fault.class_name, fault.images, found.classes) == ("face", 114, 4)
-    assert files_under(broken.root) - before == {str(broken.root / "checks/small.parquet")}
+    assert files_under(broken.root) - before == {str(broken.root / "image_checks/small.parquet")}
     assert set(json.loads(json.dumps(found.to_dict()))["faults"][0]) >= {"missing", "unreadable"}
     reasons = dict((*fault.missing, *fault.unreadable))
     assert reasons["Faces/folder.jpg"] == "a folder, not a file"
@@ -159,10 +159,10 @@ def test_a_hundred_broken_images_are_all_named(broken):
 
 def test_names_that_are_no_text(tmp_path):
     """Class folders are listed from disk, whose names are bytes."""
-    benchmark = write_miniature(tmp_path, "imagenet")
-    folder = benchmark.image_folder(tmp_path) / "val" / "n01443537"
+    dataset = write_miniature(tmp_path, "imagenet")
+    folder = dataset.image_folder(tmp_path) / "val" / "n01443537"
     (Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.JPEG"))).write_bytes(b"")
-    found = survey(benchmark, tmp_path)
+    found = survey(dataset, tmp_path)
     assert found.state == "faulty"
     assert r"has names that are no UTF-8: 'val/n01443537/caf\udce9.JPEG'; rename" in found.to_do
     json.dumps(found.to_dict()).encode()
@@ -189,25 +189,23 @@ def test_names_that_are_no_text(tmp_path):
 )
 def test_hostile_split_files(miniature, text, message):
     miniature.split.write_text(text)
-    found = survey(miniature.benchmark, miniature.root)
+    found = survey(miniature.dataset, miniature.root)
     assert found.state == "faulty"
     assert message in found.to_do
 
 
 def test_hostile_names_in_a_split(miniature):
     """Longer than any file system allows, and with a zero byte."""
-    rows = read_split_rows(miniature.benchmark, miniature.root)
+    rows = read_split_rows(miniature.dataset, miniature.root)
     rows["test"] += [["y" * 5000 + "/z.jpg", 0, "face"], ["a\0b/c\0d.jpg", 0, "face"]]
     write_split(miniature.split, rows)
-    found = survey(miniature.benchmark, miniature.root)
+    found = survey(miniature.dataset, miniature.root)
     assert [reason for _, reason in found.faults[0].missing] == ["not there", "not there"]
 
 
 def test_published_digests_are_those_of_the_reference(shared):
     rows = json.loads((shared / "reference" / "golden_fewshot.json").read_text())
     for row in rows:
-        assert published_digest(row["dataset"], row["shots"], row["seed"]) == {
-            "train": row["sha_train"],
-            "val": row["sha_val"],
-        }
-    assert published_digest("caltech101", 16, 9) is None
+        digests = IMAGE_DATASETS[row["dataset"]].few_shot_digests
+        assert digests[row["shots"], row["seed"]] == (row["sha_train"], row["sha_val"])
+    assert len(rows) == sum(len(dataset.few_shot_digests) for dataset in IMAGE_DATASETS.values())

@@ -13,14 +13,13 @@ from pipelines.project import Project
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets import (
     IMAGE_DATASETS,
-    MINIATURES,
     build_index,
     get_image_dataset,
+    list_image_datasets,
 )
-from vlprompt_pipeline.image_datasets.miniatures import FORMS, make_miniature
-from vlprompt_pipeline.image_datasets.published import PUBLISHED_DATASETS
+from vlprompt_pipeline.image_datasets.miniatures.writer import make_miniature
 
-NAMES = [benchmark.name for benchmark in PUBLISHED_DATASETS]
+NAMES = [dataset.name for dataset in list_image_datasets() if dataset.make is None]
 TRAINABLE = [name for name in NAMES if get_image_dataset(name).shift_of is None]
 QUIET = {"device": "cpu", "tracking": {"enabled": False}}
 
@@ -44,7 +43,8 @@ def test_the_walk(name, project):
         }
     with session(project, **params) as running:
         running.run()
-    classes, per_class = len(FORMS[name].classes), FORMS[name].per_class
+    form = get_image_dataset(name).miniature
+    classes, per_class = len(form.classes), form.per_class
     primary = project.data / f"03_primary/miniature_{name}"
     check = json.loads((primary / "image_check.json").read_text())
     assert check["found"] == {p: classes * n for p, n in per_class._asdict().items()}
@@ -81,14 +81,15 @@ def test_the_data_check_of_miniatures(project):
         running.run(pipeline_names=["data_check"])
     report = json.loads((project.data / "08_reporting/data_check.json").read_text())
     states = {found["dataset"]: found["state"] for found in report["datasets"]}
-    assert list(states) == list(MINIATURES)
+    assert list(states) == [dataset.name for dataset in list_image_datasets("miniature_")]
     assert {name for name, state in states.items() if state == "ready"} == {"miniature_dtd"}
 
 
 def test_no_published_dataset_is_without_a_miniature():
-    assert set(FORMS) == set(NAMES)
+    miniatures = {dataset.name for dataset in list_image_datasets("miniature_")}
+    assert miniatures == {f"miniature_{name}" for name in NAMES}
     assert len(NAMES) == 15
-    assert not set(MINIATURES) & set(IMAGE_DATASETS)
+    assert not miniatures & set(IMAGE_DATASETS)
 
 
 def test_a_real_folder_is_never_written_over(tmp_path):
@@ -100,7 +101,9 @@ def test_a_real_folder_is_never_written_over(tmp_path):
 
 
 def test_a_miniature_is_made_once_and_of_the_same_bytes(tmp_path):
-    folders = [make_miniature("sun397", tmp_path / place) for place in ("one", "two")]
+    folders = [
+        make_miniature(get_image_dataset("sun397"), tmp_path / place) for place in ("one", "two")
+    ]
     contents = [
         {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
         for folder in folders
@@ -108,10 +111,10 @@ def test_a_miniature_is_made_once_and_of_the_same_bytes(tmp_path):
     assert contents[0] == contents[1]
     assert {"split_zhou_SUN397.json", "Testing_01.txt", "miniature.json"} < set(contents[0])
     before = (folders[0] / "Testing_01.txt").stat().st_mtime_ns
-    make_miniature("sun397", tmp_path / "one")
+    make_miniature(get_image_dataset("sun397"), tmp_path / "one")
     assert (folders[0] / "Testing_01.txt").stat().st_mtime_ns == before
     (folders[0] / "miniature.json").write_text('{"name": "sun397", "version": 0}')
-    make_miniature("sun397", tmp_path / "one")
+    make_miniature(get_image_dataset("sun397"), tmp_path / "one")
     assert (folders[0] / "Testing_01.txt").stat().st_mtime_ns > before
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["sun397"]
 
@@ -119,4 +122,4 @@ def test_a_miniature_is_made_once_and_of_the_same_bytes(tmp_path):
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "root").write_text("in the way")
     with pytest.raises(DataError, match="cannot write the miniature of dtd to .*dtd: "):
-        make_miniature("dtd", tmp_path / "root")
+        make_miniature(get_image_dataset("dtd"), tmp_path / "root")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from vlprompt_pipeline.config import PROTOCOLS, RunParameters, TransferParameters
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.image_datasets import image_datasets_of
+from vlprompt_pipeline.image_datasets import list_image_datasets
 
 SHIFTS = "shifts"
 
@@ -51,7 +51,7 @@ def _names(given: tuple[str, ...] | str) -> tuple[str, ...]:
 def _shifted(parameters: RunParameters) -> tuple[str, ...]:
     prefix, dataset = parameters.dataset_prefix, parameters.dataset
     variants: dict[str, list[str]] = {}
-    for benchmark in image_datasets_of(prefix):
+    for benchmark in list_image_datasets(prefix):
         if benchmark.shift_of:
             original = benchmark.shift_of.removeprefix(prefix)
             variants.setdefault(original, []).append(benchmark.name.removeprefix(prefix))

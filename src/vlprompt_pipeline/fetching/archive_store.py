@@ -11,9 +11,9 @@ from typing import NamedTuple
 from vlprompt_pipeline.errors import FetchError
 from vlprompt_pipeline.fetching.checksum import Digests, digest_file
 from vlprompt_pipeline.fetching.hub import hub_file
-from vlprompt_pipeline.fetching.recipe import Part
 from vlprompt_pipeline.fetching.transfer import Patience, Remote, download
 from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.image_datasets import DownloadFile
 from vlprompt_pipeline.progress import Progress
 
 _ROOM_PACKED = 2.1  # our choice: the archive and its pictures, which are no smaller unpacked
@@ -50,8 +50,8 @@ class ArchiveStore:
         self._folder, self._dataset = folder, dataset
         self._progress, self._patience = progress, patience
 
-    def get(self, part: Part) -> LocalFile:
-        """Give the file of a part, downloaded unless a whole one is at hand.
+    def get(self, file: DownloadFile) -> LocalFile:
+        """Return a file on disk, downloaded unless a whole one is at hand.
 
         A file without a published checksum is remembered by its SHA-256 at the first time, and
         another one under the same address is refused later (trust on first use).
@@ -60,9 +60,9 @@ class ArchiveStore:
             FetchError: it cannot be had, or is not the one published or seen before.
         """
         remote = (
-            Remote(part.url, part.checksum) if part.hub is None else hub_file(part.hub, part.url)
+            Remote(file.url, file.checksum) if file.hub is None else hub_file(file.hub, file.url)
         )
-        path = self._folder / f"{self._dataset}-{part.file_name}"
+        path = self._folder / f"{self._dataset}-{file.file_name}"
         digests = self._whole(path, remote)
         if digests is None:
             digests = download(
@@ -70,7 +70,7 @@ class ArchiveStore:
                 path,
                 patience=self._patience,
                 progress=self._progress,
-                room_factor=_ROOM_PACKED if part.packed else 1.0,
+                room_factor=_ROOM_PACKED if file.is_archive else 1.0,
             )
         return LocalFile(path, self._record(path, remote, digests))
 
@@ -79,9 +79,11 @@ class ArchiveStore:
         if not path.is_file():
             return None
         digests = digest_file(path)
-        known = digests.sha256 == self._seen(path, remote)
-        right = known if remote.checksum is None else remote.checksum.fits(digests)
-        return digests if right else None
+        if remote.checksum is None:
+            is_same = digests.sha256 == self._seen(path, remote)
+        else:
+            is_same = digests.fit(remote.checksum)
+        return digests if is_same else None
 
     def _record(self, path: Path, remote: Remote, digests: Digests) -> StoredFile:
         """Note the SHA-256, or compare it with the one noted."""

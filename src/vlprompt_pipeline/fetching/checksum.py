@@ -1,38 +1,30 @@
-"""Checksums of files: those published, those seen."""
+"""Checksums of files as they were found, to be compared with published ones."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
+
+from vlprompt_pipeline.image_datasets import Checksum
 
 _CHUNK = 1 << 20
 
 
 class Digests(NamedTuple):
-    """What a file was found to be."""
+    """Size and digests of a file."""
 
     size: int
     sha256: str
     md5: str
 
+    def like(self, published: Checksum) -> Checksum:
+        """Return the file's checksum of the same kind as a published one."""
+        return Checksum(published.kind, getattr(self, published.kind))
 
-class Checksum(NamedTuple):
-    """A published checksum: its kind and its hex digits."""
-
-    kind: Literal["sha256", "md5"]
-    digits: str
-
-    def of(self, digests: Digests) -> Checksum:
-        """The checksum of the same kind that was found."""
-        return Checksum(self.kind, getattr(digests, self.kind))
-
-    def fits(self, digests: Digests) -> bool:
-        """Whether the file is the published one."""
-        return self.of(digests) == self
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.digits}"
+    def fit(self, published: Checksum) -> bool:
+        """Tell whether the file is the published one."""
+        return self.like(published) == published
 
 
 def digest_file(path: Path) -> Digests:

@@ -13,11 +13,16 @@ from typing import Any
 
 from vlprompt_pipeline.errors import ArchiveError, DataError, FetchError
 from vlprompt_pipeline.fetching.archive_store import ArchiveStore, LocalFile, StoredFile
-from vlprompt_pipeline.fetching.recipe import Part, Recipe, Source
-from vlprompt_pipeline.fetching.recipes import RECIPES
+from vlprompt_pipeline.fetching.extraction import extract_archive
 from vlprompt_pipeline.fetching.transfer import Patience
-from vlprompt_pipeline.fetching.unpacking import unpack
-from vlprompt_pipeline.image_datasets import ImageDataset, build_index, get_image_dataset
+from vlprompt_pipeline.image_datasets import (
+    DownloadFile,
+    DownloadRecipe,
+    DownloadSource,
+    ImageDataset,
+    build_index,
+    get_image_dataset,
+)
 from vlprompt_pipeline.progress import Progress, no_progress
 
 logger = logging.getLogger(__name__)
@@ -52,16 +57,15 @@ class Fetched:
 
 
 def fetch_dataset(
-    benchmark: str | ImageDataset,
+    dataset: str | ImageDataset,
     dataset_root: Path | str,
     *,
     progress: Progress = no_progress,
     patience: Patience | None = None,
-    recipes: dict[str, Recipe] = RECIPES,
 ) -> Fetched:
     """Put a dataset under `dataset_root`, unless it is there.
 
-    It is downloaded and unpacked beside its place, held to the official split and counts as every
+    It is downloaded and extracted beside its folder, held to the official split and counts as every
     run does, and only then renamed into place: a folder of that name is a whole dataset or the
     user's own, which is never touched.
 
@@ -70,94 +74,104 @@ def fetch_dataset(
         FetchError: it cannot be fetched; the message says why, source by source, and what to do by
             hand.
     """
-    if isinstance(benchmark, str):
-        benchmark = get_image_dataset(benchmark)
+    if isinstance(dataset, str):
+        dataset = get_image_dataset(dataset)
     root = Path(dataset_root).expanduser().resolve()
-    folder = benchmark.dataset_folder(root)
-    if benchmark.make is not None or (folder.is_dir() and any(folder.iterdir())):
-        return _at_hand(benchmark, root)
-    recipe = recipes[benchmark.name]
-    if not recipe.sources:
-        raise FetchError(recipe.by_hand.replace("<dataset_root>", str(root)))
-    with _alone(root / DOWNLOADS, benchmark.name):
-        return _from_any(benchmark, root, recipe, progress, patience)
+    folder = dataset.dataset_folder(root)
+    if dataset.make is not None or (folder.is_dir() and any(folder.iterdir())):
+        return _at_hand(dataset, root)
+    recipe = dataset.download
+    if recipe is None or not recipe.sources:
+        raise FetchError(_by_hand(dataset, root))
+    with _alone(root / DOWNLOADS, dataset.name):
+        return _from_any(dataset, root, recipe, progress, patience)
 
 
-def _at_hand(benchmark: ImageDataset, root: Path) -> Fetched:
+def _by_hand(dataset: ImageDataset, root: Path) -> str:
+    """Say what a person can do."""
+    if dataset.download is not None and dataset.download.by_hand:
+        return dataset.download.by_hand.replace("<dataset_root>", str(root))
+    return (
+        f"by hand: get {dataset.name} from {dataset.source}, and put it under {root}/"
+        f"{dataset.folder} as docs/datasets.md shows"
+    )
+
+
+def _at_hand(dataset: ImageDataset, root: Path) -> Fetched:
     """A dataset that is there, or is made here."""
-    folder = benchmark.dataset_folder(root)
+    folder = dataset.dataset_folder(root)
     try:
-        images = len(build_index(benchmark, root).table)
+        images = len(build_index(dataset, root).table)
     except DataError as error:
         raise FetchError(
             f"{folder} is there but is not the whole dataset, and nothing in it is touched: {error}"
             "; complete it, or move it away to have all of it fetched"
         ) from error
-    how = "is whole and left as it is" if benchmark.make is None else "is made on this machine"
-    sentence = f"{benchmark.name} at {folder} {how}: {images:,} images"
-    return Fetched(benchmark.name, str(folder), images, None, (), sentence)
+    how = "is whole and left as it is" if dataset.make is None else "is made on this machine"
+    sentence = f"{dataset.name} at {folder} {how}: {images:,} images"
+    return Fetched(dataset.name, str(folder), images, None, (), sentence)
 
 
 def _from_any(
-    benchmark: ImageDataset,
+    dataset: ImageDataset,
     root: Path,
-    recipe: Recipe,
+    recipe: DownloadRecipe,
     progress: Progress,
     patience: Patience | None,
 ) -> Fetched:
     reasons = []
     for source in recipe.sources:
-        store = ArchiveStore(root / DOWNLOADS, benchmark.name, progress, patience or Patience())
+        store = ArchiveStore(root / DOWNLOADS, dataset.name, progress, patience or Patience())
         try:
-            return _from_source(benchmark, root, source, store)
+            return _from_source(dataset, root, source, store)
         except FetchError as error:
             reasons.append(f"from {source.title}: {error}")
             if source is not recipe.sources[-1]:
                 logger.warning("%s; trying the next source", reasons[-1])
-    by_hand = recipe.by_hand.replace("<dataset_root>", str(root))
-    raise FetchError(f"cannot fetch {benchmark.name} {'; '.join(reasons)}; {by_hand}")
+    raise FetchError(f"cannot fetch {dataset.name} {'; '.join(reasons)}; {_by_hand(dataset, root)}")
 
 
 def _from_source(
-    benchmark: ImageDataset, root: Path, source: Source, store: ArchiveStore
+    dataset: ImageDataset, root: Path, source: DownloadSource, store: ArchiveStore
 ) -> Fetched:
-    files = [store.get(part) for part in source.parts]
-    with _staging(root / DOWNLOADS / f"{benchmark.name}.unpacking") as staging:
-        for number, (part, file) in enumerate(zip(source.parts, files, strict=True)):
-            _assemble(benchmark, staging, part, file, staging / f"part{number}")
-        images = _verified(benchmark, root, staging, files)
-        folder = benchmark.dataset_folder(root)
-        _put_in_place(benchmark.dataset_folder(staging), folder)
+    files = [store.get(file) for file in source.files]
+    with _staging(root / DOWNLOADS / f"{dataset.name}.unpacking") as staging:
+        for number, (described, file) in enumerate(zip(source.files, files, strict=True)):
+            _assemble(dataset, staging, described, file, staging / f"file{number}")
+        images = _verified(dataset, root, staging, files)
+        folder = dataset.dataset_folder(root)
+        _put_in_place(dataset.dataset_folder(staging), folder)
     for file in files:
         file.path.unlink()
-    sentence = f"{benchmark.name} is at {folder}: {images:,} images, from {source.title}"
+    sentence = f"{dataset.name} is at {folder}: {images:,} images, from {source.title}"
     return Fetched(
-        benchmark.name, str(folder), images, source.title, tuple(f.stored for f in files), sentence
+        dataset.name, str(folder), images, source.title, tuple(f.stored for f in files), sentence
     )
 
 
 def _assemble(
-    benchmark: ImageDataset, staging: Path, part: Part, file: LocalFile, scratch: Path
+    dataset: ImageDataset, staging: Path, described: DownloadFile, file: LocalFile, scratch: Path
 ) -> None:
-    """Bring the content of one file to its place in the staged dataset."""
-    place = benchmark.dataset_folder(staging) / part.put
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if not part.packed:
-        shutil.copyfile(file.path, place)
+    """Bring the content of one file to where it belongs in the staged dataset."""
+    target = dataset.dataset_folder(staging) / described.put
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not described.is_archive:
+        shutil.copyfile(file.path, target)
         return
     try:
-        unpack(file.path, scratch)
-        if part.inner is not None:
-            unpack(_inside(scratch, part.inner, file.path), scratch.with_suffix(".inner"))
+        extract_archive(file.path, scratch)
+        if described.inner is not None:
+            archive = _inside(scratch, described.inner, file.path)
             scratch = scratch.with_suffix(".inner")
+            extract_archive(archive, scratch)
     except ArchiveError:
         file.path.unlink()  # not worth keeping: a new copy may be whole
         raise
-    taken = _find(benchmark, scratch) if part.take is None else scratch / part.take
+    taken = _find(dataset, scratch) if described.take is None else scratch / described.take
     if taken is None or not taken.is_dir():
-        expected = part.take or f"the images and {' and '.join(benchmark.split.files)}"
+        expected = described.take or f"the images and {' and '.join(dataset.split.files)}"
         raise FetchError(f"archive {file.path} has no folder with {expected}")
-    taken.rename(place)
+    taken.rename(target)
 
 
 def _put_in_place(staged: Path, folder: Path) -> None:
@@ -173,25 +187,25 @@ def _inside(scratch: Path, name: str, archive: Path) -> Path:
     return scratch / name
 
 
-def _find(benchmark: ImageDataset, unpacked: Path) -> Path | None:
+def _find(dataset: ImageDataset, unpacked: Path) -> Path | None:
     """The dataset's own folder: the archive itself, or a folder in it, or one in that."""
     for folder in (unpacked, *sorted(unpacked.glob("*")), *sorted(unpacked.glob("*/*"))):
-        annotated = any((folder / file).is_file() for file in benchmark.split.files)
-        if annotated or (benchmark.image_prefix and (folder / benchmark.image_prefix).is_dir()):
+        annotated = any((folder / file).is_file() for file in dataset.split.files)
+        if annotated or (dataset.image_prefix and (folder / dataset.image_prefix).is_dir()):
             return folder
     return None
 
 
-def _verified(benchmark: ImageDataset, root: Path, staging: Path, files: list[LocalFile]) -> int:
+def _verified(dataset: ImageDataset, root: Path, staging: Path, files: list[LocalFile]) -> int:
     """Hold the staged dataset to its official split and counts; its number of images."""
-    if benchmark.shift_of is not None:  # the list of class names is that of its own source
-        for name in benchmark.split.files:
-            target = benchmark.dataset_folder(staging) / name
-            known = get_image_dataset(benchmark.shift_of).dataset_folder(root) / name
-            if known.is_file() and not target.exists():
-                shutil.copyfile(known, target)
+    if dataset.shift_of is not None:  # the list of class names is that of its own source
+        for name in dataset.split.files:
+            target = dataset.dataset_folder(staging) / name
+            original = get_image_dataset(dataset.shift_of).dataset_folder(root) / name
+            if original.is_file() and not target.exists():
+                shutil.copyfile(original, target)
     try:
-        return len(build_index(benchmark, staging).table)
+        return len(build_index(dataset, staging).table)
     except DataError as error:
         kept = " and ".join(str(file.path) for file in files)
         raise FetchError(

@@ -16,9 +16,10 @@ from typing import BinaryIO
 import requests
 
 from vlprompt_pipeline.errors import FetchError
-from vlprompt_pipeline.fetching.checksum import Checksum, Digests, digest_file
+from vlprompt_pipeline.fetching.checksum import Digests, digest_file
 from vlprompt_pipeline.fetching.disk import require_room
 from vlprompt_pipeline.fetching.partial_file import Begun, PartialFile
+from vlprompt_pipeline.image_datasets import Checksum
 from vlprompt_pipeline.progress import Progress, no_progress
 
 logger = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ def download(
     if not _as_published(remote, digests):
         partial.discard()
         raise FetchError(
-            f"{remote.url} has {remote.checksum.of(digests)}, published is {remote.checksum}: it "
+            f"{remote.url} has {digests.like(remote.checksum)}, published is {remote.checksum}: it "
             "broke on its way or changed at its source; it was deleted, so try again, and look at "
             "the source if it stays so"
         )
@@ -110,7 +111,7 @@ def download(
 
 
 def _as_published(remote: Remote, digests: Digests) -> bool:
-    return remote.checksum is None or remote.checksum.fits(digests)
+    return remote.checksum is None or digests.fit(remote.checksum)
 
 
 def _transfer(

@@ -84,12 +84,17 @@ def _verified(context: Any, methods: tuple[str, ...]) -> tuple[str, ...]:
 
 def _require_dataset(parameters: RunParameters, dataset: str, project: Path) -> None:
     """A known dataset, or own photos below the dataset root; nothing is read yet."""
-    from vlprompt_pipeline.image_datasets import is_named_dataset, require_known, require_splittable
+    from vlprompt_pipeline.image_datasets import (
+        get_image_dataset,
+        is_named_dataset,
+        require_known,
+        require_splittable,
+    )
 
     name = f"{parameters.dataset_prefix}{dataset}"
     require_known(name, project / Path(parameters.dataset_root).expanduser())
     if parameters.split == "random" and is_named_dataset(name):
-        require_splittable(name)
+        require_splittable(get_image_dataset(name))
 
 
 def _require_one_place(values: Mapping[str, Any], loader: Any) -> None:

@@ -1,10 +1,12 @@
 """The datasets: their official splits, their index, few-shot sets and base/new classes.
 
-Nothing here knows a model, a method or Kedro.
+Nothing here knows a model, a method or Kedro. Importing the package registers every dataset of
+`published` and `rendered`.
 """
 
+from importlib import import_module
+
 from vlprompt_pipeline.image_datasets.card import DatasetCard
-from vlprompt_pipeline.image_datasets.checks import ImageCheck, check_images, inspect_images
 from vlprompt_pipeline.image_datasets.class_subsets import (
     PUBLISHED_BASE_SHARE,
     ClassSplit,
@@ -12,19 +14,32 @@ from vlprompt_pipeline.image_datasets.class_subsets import (
     ClassSubsets,
     split_classes,
 )
+from vlprompt_pipeline.image_datasets.download_recipe import (
+    Checksum,
+    DownloadFile,
+    DownloadRecipe,
+    DownloadSource,
+    bundled_download,
+    official_archive,
+    split_file_download,
+)
 from vlprompt_pipeline.image_datasets.few_shot import FewShotSet, sample_few_shot, sample_from_split
+from vlprompt_pipeline.image_datasets.image_checks import ImageCheck, check_images, inspect_images
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.index import ImageIndex, build_index
+from vlprompt_pipeline.image_datasets.lookup import (
+    IMAGE_DATASETS,
+    get_image_dataset,
+    is_named_dataset,
+    list_image_datasets,
+    register_dataset,
+)
+from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer
+from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, same_pattern
 from vlprompt_pipeline.image_datasets.own_data import OwnData, build_own_index, require_known
+from vlprompt_pipeline.image_datasets.path_labels import PathLabels
 from vlprompt_pipeline.image_datasets.random_datasets import require_splittable
 from vlprompt_pipeline.image_datasets.random_split import RandomSplit
-from vlprompt_pipeline.image_datasets.registry import (
-    IMAGE_DATASETS,
-    MINIATURES,
-    get_image_dataset,
-    image_datasets_of,
-    is_named_dataset,
-)
 from vlprompt_pipeline.image_datasets.schema import COLUMNS, PARTS, validate_index
 from vlprompt_pipeline.image_datasets.split import PartCounts, Split, SplitSource
 from vlprompt_pipeline.image_datasets.split_file import SplitFile, read_split
@@ -34,19 +49,24 @@ from vlprompt_pipeline.image_datasets.verification import verify_split
 __all__ = [
     "COLUMNS",
     "IMAGE_DATASETS",
-    "MINIATURES",
     "PARTS",
     "PUBLISHED_BASE_SHARE",
+    "Checksum",
     "ClassSplit",
     "ClassSubset",
     "ClassSubsets",
     "DatasetCard",
+    "DownloadFile",
+    "DownloadRecipe",
+    "DownloadSource",
     "FewShotSet",
     "ImageCheck",
     "ImageDataset",
     "ImageIndex",
+    "MiniatureForm",
     "OwnData",
     "PartCounts",
+    "PathLabels",
     "RandomSplit",
     "Split",
     "SplitFile",
@@ -54,18 +74,27 @@ __all__ = [
     "Survey",
     "build_index",
     "build_own_index",
+    "bundled_download",
     "check_images",
     "get_image_dataset",
-    "image_datasets_of",
     "inspect_images",
     "is_named_dataset",
+    "list_image_datasets",
+    "official_archive",
     "read_split",
+    "register_dataset",
     "require_known",
     "require_splittable",
+    "same_pattern",
     "sample_few_shot",
     "sample_from_split",
     "split_classes",
+    "split_file_download",
+    "split_file_writer",
     "survey_dataset",
     "validate_index",
     "verify_split",
 ]
+
+for _module in ("published", "rendered_datasets"):
+    import_module(f"{__name__}.{_module}")

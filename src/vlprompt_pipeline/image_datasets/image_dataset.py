@@ -1,17 +1,20 @@
-"""What a benchmark dataset is: where it lies, what is expected in it, how to get and cite it."""
+"""What an image dataset is: where it lies, what is expected in it, how to get and cite it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from vlprompt_pipeline.image_datasets.download_recipe import DownloadRecipe
+from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm
+from vlprompt_pipeline.image_datasets.path_labels import PathLabels
 from vlprompt_pipeline.image_datasets.split import PartCounts, SplitSource
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageDataset:
-    """One dataset of the published protocols, as data: a new one is a new value, not new code.
+    """Describe one dataset as data: a new dataset is a new value in a file of its own.
 
     Attributes:
         name: the name used in configuration, in file paths and in the table of published figures.
@@ -27,6 +30,12 @@ class ImageDataset:
         citation: the publication to cite.
         source: where to get the dataset, as the end of a sentence "get it from ...".
         shift_of: name of the dataset whose shifted variant this one is, if it is one.
+        column: place in the published tables, counted from 1; None: in none, so it is listed last.
+        download: what a program can download it from; None: a person gets it from `source`.
+        path_labels: how paths tell the classes, for random splits; None: they do not.
+        few_shot_digests: digests (train, val) of the published few-shot sets, by shots and seed:
+            each is the `FewShotSet.digest` of an index list of linzhiqiu/cross_modal_adaptation.
+        miniature: what its miniature looks like; None: it has none.
         make: writes the dataset under a dataset root when it can be made on this machine.
     """
 
@@ -43,17 +52,22 @@ class ImageDataset:
     citation: str
     source: str
     shift_of: str | None = None
+    column: int | None = None
+    download: DownloadRecipe | None = None
+    path_labels: PathLabels | None = None
+    few_shot_digests: Mapping[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
+    miniature: MiniatureForm | None = None
     make: Callable[[Path], Path] | None = None
 
     @property
-    def fetching(self) -> str:
-        """The command that fetches the dataset or says how a person gets it, as an advice."""
+    def download_advice(self) -> str:
+        """The command that downloads the dataset or says how a person gets it, as an advice."""
         return f"fetch it with `kedro run --pipelines=data_download --params=dataset={self.name}`"
 
     def dataset_folder(self, dataset_root: Path) -> Path:
-        """Folder of the images and annotations."""
+        """Return the folder of the images and annotations."""
         return dataset_root / self.folder
 
     def image_folder(self, dataset_root: Path) -> Path:
-        """Folder that the paths of the split are relative to."""
+        """Return the folder that the paths of the split are relative to."""
         return dataset_root / self.folder / self.image_prefix

@@ -13,10 +13,10 @@ from vlprompt_pipeline.image_datasets.card import DatasetCard
 from vlprompt_pipeline.image_datasets.findings import Findings
 from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_images
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
+from vlprompt_pipeline.image_datasets.lookup import get_image_dataset
 from vlprompt_pipeline.image_datasets.presence import require_present
 from vlprompt_pipeline.image_datasets.random_datasets import split_at_random
 from vlprompt_pipeline.image_datasets.random_split import RandomSplit
-from vlprompt_pipeline.image_datasets.registry import get_image_dataset
 from vlprompt_pipeline.image_datasets.schema import COLUMNS, PARTS, class_names_of, validate_index
 from vlprompt_pipeline.image_datasets.split import Split
 from vlprompt_pipeline.image_datasets.verification import require_dataset, verify_split
@@ -58,14 +58,14 @@ class ImageIndex:
 
 
 def build_index(
-    benchmark: str | ImageDataset,
+    dataset: str | ImageDataset,
     dataset_root: Path | str,
     random_split: RandomSplit | None = None,
 ) -> ImageIndex:
     """Index a dataset, after checking its split and that every image is there.
 
     Args:
-        benchmark: a name of the registry, or a variant of one of its values.
+        dataset: a name of the registry, or a variant of one of its values.
         dataset_root: the folder that holds the datasets' folders. Datasets that can be made on
             this machine are made there at their first use.
         random_split: draw a split like this in place of the official one, and mark it so.
@@ -74,24 +74,24 @@ def build_index(
         ConfigError: the name is unknown, or the dataset cannot be split at random.
         DataError: the dataset, its annotations or some of its images are absent or not as expected.
     """
-    if isinstance(benchmark, str):
-        benchmark = get_image_dataset(benchmark)
+    if isinstance(dataset, str):
+        dataset = get_image_dataset(dataset)
     root = Path(dataset_root).expanduser().resolve()
     if random_split is None:
-        if benchmark.make is not None:
-            benchmark.make(root)
-        require_dataset(benchmark, root)
-        folder = benchmark.image_folder(root)
-        split = benchmark.split.read(benchmark.dataset_folder(root), folder)
-        verify_split(split, benchmark)
+        if dataset.make is not None:
+            dataset.make(root)
+        require_dataset(dataset, root)
+        folder = dataset.image_folder(root)
+        split = dataset.split.read(dataset.dataset_folder(root), folder)
+        verify_split(split, dataset)
     else:
-        split = split_at_random(benchmark, root, random_split)
+        split = split_at_random(dataset, root, random_split)
     return index_split(
         split,
-        benchmark.image_folder(root),
-        name=benchmark.name,
-        template=benchmark.template,
-        remedy=f"restore them from {benchmark.source}",
+        dataset.image_folder(root),
+        name=dataset.name,
+        template=dataset.template,
+        remedy=f"restore them from {dataset.source}",
         random_split=random_split.mark if random_split else "",
     )
 

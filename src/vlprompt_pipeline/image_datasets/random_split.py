@@ -1,4 +1,4 @@
-"""A seeded random split, class by class: for own photos, and for a benchmark if asked for by name.
+"""A seeded random split, class by class: for own photos, and for a dataset if asked for by name.
 
 Our choice, as no published split is drawn like this: each class is shuffled by a generator of its
 own, seeded by the seed and the class, over its images in ASCII order. So the same files give the

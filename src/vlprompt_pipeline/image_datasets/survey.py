@@ -13,13 +13,12 @@ import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.card import DatasetCard
-from vlprompt_pipeline.image_datasets.checks import inspect_images
 from vlprompt_pipeline.image_datasets.few_shot import sample_from_split
 from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_readable
+from vlprompt_pipeline.image_datasets.image_checks import inspect_images
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.index import ImageIndex
 from vlprompt_pipeline.image_datasets.presence import find_absent
-from vlprompt_pipeline.image_datasets.published.few_shot_digests import published_digest
 from vlprompt_pipeline.image_datasets.schema import class_names_of
 from vlprompt_pipeline.image_datasets.split import Split
 from vlprompt_pipeline.image_datasets.verification import require_dataset, verify_split
@@ -93,14 +92,14 @@ class Survey:
 
 
 def survey_dataset(
-    benchmark: ImageDataset, root: Path, shots: int, seed: int, cache: Path, workers: int
+    dataset: ImageDataset, root: Path, shots: int, seed: int, cache: Path, workers: int
 ) -> Survey:
     """Look at everything a run would depend on, without stopping at what is wrong.
 
     A dataset that is made on this machine is not made for this.
 
     Args:
-        benchmark: what is expected.
+        dataset: what is expected.
         root: the folder that holds the datasets' folders.
         shots: of the few-shot set.
         seed: of the few-shot set.
@@ -108,23 +107,23 @@ def survey_dataset(
         workers: threads that decode.
     """
     survey = Survey(
-        dataset=benchmark.name,
-        folder=benchmark.folder,
-        classes_expected=benchmark.classes,
-        images_expected=benchmark.counts._asdict(),
+        dataset=dataset.name,
+        folder=dataset.folder,
+        classes_expected=dataset.classes,
+        images_expected=dataset.counts._asdict(),
     )
-    if not os.path.isdir(benchmark.dataset_folder(root)):
-        survey.to_do = _how_to_get(benchmark)
+    if not os.path.isdir(dataset.dataset_folder(root)):
+        survey.to_do = _how_to_get(dataset)
         return survey
     with _noted(survey):
-        require_dataset(benchmark, root)
+        require_dataset(dataset, root)
     with _noted(survey):
-        folder = benchmark.image_folder(root)
-        split = benchmark.split.read(benchmark.dataset_folder(root), folder)
-        _describe_split(survey, split, benchmark)
-        _describe_few_shot(survey, split, shots, seed)
+        folder = dataset.image_folder(root)
+        split = dataset.split.read(dataset.dataset_folder(root), folder)
+        _describe_split(survey, split, dataset)
+        _describe_few_shot(survey, split, dataset, shots, seed)
         if os.path.isdir(folder):
-            _describe_images(survey, split, benchmark, folder, cache, workers)
+            _describe_images(survey, split, dataset, folder, cache, workers)
     survey.state = FAULTY if survey.problems else READY
     survey.to_do = survey.problems[0] if survey.problems else ""
     return survey
@@ -139,30 +138,33 @@ def _noted(survey: Survey) -> Iterator[None]:
         survey.problems.append(str(error))
 
 
-def _how_to_get(benchmark: ImageDataset) -> str:
-    if benchmark.make is not None:
+def _how_to_get(dataset: ImageDataset) -> str:
+    if dataset.make is not None:
         return "nothing to do, the first run that uses it makes it"
-    return f"{benchmark.fetching}, or get it from {benchmark.source}"
+    return f"{dataset.download_advice}, or get it from {dataset.source}"
 
 
-def _describe_split(survey: Survey, split: Split, benchmark: ImageDataset) -> None:
+def _describe_split(survey: Survey, split: Split, dataset: ImageDataset) -> None:
     survey.classes = len(class_names_of(split.table))
     survey.images = split.counts._asdict()
     survey.split_sha256, survey.split_check = split.sha256, "differs"
     with _noted(survey):
-        verify_split(split, benchmark)
-        survey.split_check = "counts" if benchmark.split_sha256 is None else "hash"
+        verify_split(split, dataset)
+        survey.split_check = "counts" if dataset.split_sha256 is None else "hash"
 
 
-def _describe_few_shot(survey: Survey, split: Split, shots: int, seed: int) -> None:
+def _describe_few_shot(
+    survey: Survey, split: Split, dataset: ImageDataset, shots: int, seed: int
+) -> None:
     if not survey.images["train"]:
         return  # for testing only
     with _noted(survey):
         few_shot = sample_from_split(survey.dataset, split, shots, seed)
         survey.few_shot_digest = few_shot.digest
-        published = published_digest(survey.dataset, shots, seed)
-        if published is None:
+        if (shots, seed) not in dataset.few_shot_digests:
             return
+        train, val = dataset.few_shot_digests[shots, seed]
+        published = {"train": train, "val": val}
         survey.few_shot_published = few_shot.digest == published
         if not survey.few_shot_published:
             raise DataError(
@@ -173,7 +175,7 @@ def _describe_few_shot(survey: Survey, split: Split, shots: int, seed: int) -> N
 
 
 def _describe_images(
-    survey: Survey, split: Split, benchmark: ImageDataset, folder: Path, cache: Path, workers: int
+    survey: Survey, split: Split, dataset: ImageDataset, folder: Path, cache: Path, workers: int
 ) -> None:
     table = split.table
     absent = find_absent(table["path"], folder)
@@ -181,17 +183,17 @@ def _describe_images(
     fingerprints, unreadable = fingerprint_readable(there["path"].tolist(), folder)
     readable = there[~there["path"].isin(list(unreadable))]
     card = DatasetCard(
-        name=benchmark.name,
+        name=dataset.name,
         folder=folder,
         class_names=class_names_of(table),
-        template=benchmark.template,
+        template=dataset.template,
         split_sha256=split.sha256,
     )
     rows = readable.assign(
         fingerprint=pd.Series(fingerprints, index=readable.index, dtype=str),
-        source=benchmark.name,
+        source=dataset.name,
     )
-    check = inspect_images(ImageIndex(rows, card), cache / f"{benchmark.name}.parquet", workers)
+    check = inspect_images(ImageIndex(rows, card), cache / f"{dataset.name}.parquet", workers)
     survey.bytes_on_disk = check.bytes_on_disk
     missing = {path: _whereabouts(folder / path) for path in table.loc[absent, "path"]}
     missing |= dict.fromkeys(check.missing, "gone while it was looked at")
@@ -199,7 +201,7 @@ def _describe_images(
     if survey.faults:
         survey.problems.append(
             f"{survey.missing:,} images are missing and {survey.unreadable:,} unreadable, in "
-            f"{len(survey.faults):,} classes; restore them from {benchmark.source}"
+            f"{len(survey.faults):,} classes; restore them from {dataset.source}"
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
-from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
+from vlprompt_pipeline.image_datasets import list_image_datasets
 from vlprompt_pipeline.results.cells import cell_place
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.families import FEW_SHOT
@@ -16,7 +16,6 @@ from vlprompt_pipeline.results.records import CellRecord, MethodResult
 
 Row = dict[str, object]
 SHIFTS = "domain_generalisation"
-_HAVE_SHIFTS = {benchmark.shift_of for benchmark in IMAGE_DATASETS.values()}
 
 
 class Conditions(NamedTuple):
@@ -136,9 +135,10 @@ def _product(
 ) -> Iterator[Coordinates]:
     datasets = asked.datasets or sorted({one.dataset for one in found})
     seeds = asked.seeds or sorted({one.seed for one in found})
+    have_shifts = {variant.shift_of for variant in list_image_datasets()}
     methods = asked.methods or sorted({one.method for one in found})
     for dataset, count, seed, method in product(datasets, shots, seeds, methods):
-        if protocol != SHIFTS or dataset in _HAVE_SHIFTS:
+        if protocol != SHIFTS or dataset in have_shifts:
             yield Coordinates(protocol, clip, dataset, count, seed, method)
 
 

@@ -5,7 +5,6 @@ import pytest
 from image_datasets.miniatures import write_miniature
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets import build_index
-from vlprompt_pipeline.image_datasets.miniatures import miniature_rows
 
 
 @pytest.fixture
@@ -15,7 +14,7 @@ def aircraft(tmp_path):
 
 def test_rows_stand_in_the_order_of_the_lists(aircraft, tmp_path):
     table = build_index(aircraft, tmp_path).table
-    rows = miniature_rows("fgvc_aircraft")
+    rows = aircraft.miniature.rows()
     assert table["path"].tolist() == [path for part in rows.values() for path, _, _ in part]
 
 

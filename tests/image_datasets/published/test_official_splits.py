@@ -42,9 +42,9 @@ def official(request, shared) -> tuple[str, Split]:
 
 def test_it_is_the_expected_one(official):
     name, split = official
-    benchmark = get_image_dataset(name)
-    assert benchmark.split_sha256 is not None
-    verify_split(split, benchmark)
+    dataset = get_image_dataset(name)
+    assert dataset.split_sha256 is not None
+    verify_split(split, dataset)
 
 
 def test_class_names(official):

@@ -15,11 +15,10 @@ from vlprompt_pipeline.image_datasets import (
     build_index,
     check_images,
     get_image_dataset,
+    list_image_datasets,
     sample_few_shot,
     split_classes,
 )
-from vlprompt_pipeline.image_datasets.miniatures import FORMS, miniature_rows
-from vlprompt_pipeline.image_datasets.published import PUBLISHED_DATASETS
 
 # classes, train, val, test, template: as printed by the papers and used by the published code
 PUBLISHED = {
@@ -44,24 +43,25 @@ SHIFTED = ("imagenet_v2", "imagenet_sketch", "imagenet_a", "imagenet_r")
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_figures(name):
-    benchmark = get_image_dataset(name)
-    assert (benchmark.classes, *benchmark.counts, benchmark.template) == PUBLISHED[name]
-    assert benchmark.shift_of == ("imagenet" if name in SHIFTED else None)
+    dataset = get_image_dataset(name)
+    assert (dataset.classes, *dataset.counts, dataset.template) == PUBLISHED[name]
+    assert dataset.shift_of == ("imagenet" if name in SHIFTED else None)
 
 
 def test_names_are_those_of_the_published_results():
     file = files("vlprompt_pipeline.results") / "published_results.csv"
     rows = csv.DictReader(file.read_text(encoding="utf-8").splitlines())
-    assert {row["dataset"] for row in rows} - {"average"} == {
-        benchmark.name for benchmark in PUBLISHED_DATASETS
-    }
+    published = [dataset.name for dataset in list_image_datasets() if dataset.make is None]
+    assert {row["dataset"] for row in rows} - {"average"} == set(published)
+    assert published == list(PUBLISHED), "the order of the published tables"
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_from_the_folder_to_a_few_shot_set(name, tmp_path):
-    benchmark = write_miniature(tmp_path, name)
-    rows, form = miniature_rows(name), FORMS[name]
-    index = build_index(benchmark, tmp_path)
+    dataset = write_miniature(tmp_path, name)
+    form = dataset.miniature
+    rows = form.rows()
+    index = build_index(dataset, tmp_path)
     names = [class_name.replace("_", " ") for _, class_name in form.classes]
     for part in PARTS:
         found = index.table[index.table["part"] == part]
@@ -85,22 +85,22 @@ def test_from_the_folder_to_a_few_shot_set(name, tmp_path):
         assert Counter(label for _, label in few_shot.val) == val
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_nothing_is_made_up_for_an_absent_annotation(name, tmp_path):
-    benchmark = write_miniature(tmp_path, name)
-    file = annotation_file(benchmark, tmp_path)
+    dataset = write_miniature(tmp_path, name)
+    file = annotation_file(dataset, tmp_path)
     file.unlink()
     with pytest.raises(DataError) as caught:
-        build_index(benchmark, tmp_path)
+        build_index(dataset, tmp_path)
     message = str(caught.value)
     assert f"dataset {name} at {file.parent} has no {file.name}; expected there are" in message
     assert "nothing is made up in place of it" in message
-    assert f"get them from {benchmark.source}" in message
-    assert "https://" in benchmark.source
+    assert f"get them from {dataset.source}" in message
+    assert "https://" in dataset.source
     assert not file.exists()
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_the_real_dataset_is_larger(name, tmp_path):
     write_miniature(tmp_path, name)
     with pytest.raises(DataError, match=f"is not the official one of {name}: it has .* classes"):

@@ -5,16 +5,15 @@ import pytest
 from image_datasets.miniatures import write_miniature
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets import build_index
-from vlprompt_pipeline.image_datasets.miniatures import miniature_rows
 
 
 @pytest.fixture
 def sun(tmp_path):
     """With the official list, whose paths start with a slash and whose order is another one."""
-    benchmark = write_miniature(tmp_path, "sun397")
-    lines = sorted((f"/{path}" for path, _, _ in miniature_rows("sun397")["test"]), reverse=True)
+    dataset = write_miniature(tmp_path, "sun397")
+    lines = sorted((f"/{path}" for path, _, _ in dataset.miniature.rows()["test"]), reverse=True)
     (tmp_path / "sun397" / "Testing_01.txt").write_text("\n".join(lines) + "\n")
-    return benchmark
+    return dataset
 
 
 def test_the_official_test_part(sun, tmp_path):

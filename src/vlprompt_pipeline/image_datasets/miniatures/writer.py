@@ -1,27 +1,57 @@
-"""Writes miniatures: a dataset's folder whole or not at all, and never over a real one."""
+"""From a dataset to its miniature; its folder is written whole, and never over a real one."""
 
 from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.image_datasets.miniatures.forms import FORMS, miniature_rows
-from vlprompt_pipeline.image_datasets.published import PUBLISHED_DATASETS
 
+if TYPE_CHECKING:
+    from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
+
+MINIATURE_PREFIX = "miniature_"
 VERSION = 1  # raise it with every change of a form or a picture
 
 _MARK = "miniature.json"
 _PIXELS = 32
-_FOLDERS = {benchmark.name: benchmark for benchmark in PUBLISHED_DATASETS}
 
 
-def make_miniature(name: str, root: Path) -> Path:
-    """Write the miniature of a published dataset under `root`, unless it is there already.
+def miniature_of(official: ImageDataset) -> ImageDataset:
+    """Derive the dataset that expects exactly what `make_miniature` writes.
+
+    It is a dataset of its own, `miniature_<name>`: what is expected of the whole one is never
+    loosened for it, and its results never pass for the whole one's.
+    """
+    form = official.miniature
+    return replace(
+        official,
+        name=f"{MINIATURE_PREFIX}{official.name}",
+        title=f"{official.title}, miniature",
+        classes=len(form.classes),
+        counts=form.counts,
+        split_sha256=None,
+        licence="MIT",
+        citation=f"noise in the form of: {official.citation}",
+        source="the package itself: delete the folder and run again to make it anew",
+        shift_of=official.shift_of and f"{MINIATURE_PREFIX}{official.shift_of}",
+        download=None,
+        path_labels=None,
+        few_shot_digests={},
+        miniature=None,
+        make=partial(make_miniature, official),
+    )
+
+
+def make_miniature(official: ImageDataset, root: Path) -> Path:
+    """Write the miniature of a dataset under `root`, unless it is there already.
 
     Returns:
         The dataset's folder, called as that of the whole dataset.
@@ -29,7 +59,8 @@ def make_miniature(name: str, root: Path) -> Path:
     Raises:
         DataError: something else lies there, or the folder cannot be written.
     """
-    target, mark = _FOLDERS[name].dataset_folder(root), {"name": name, "version": VERSION}
+    name, target = official.name, official.dataset_folder(root)
+    mark = {"name": name, "version": VERSION}
     try:
         if target.exists() and _mark_of(target) == mark:
             return target
@@ -40,7 +71,7 @@ def make_miniature(name: str, root: Path) -> Path:
             )
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=root) as scratch:
-            built = write_files(name, Path(scratch) / "new")
+            built = write_miniature_files(official, Path(scratch) / "new")
             (built / _MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
             if target.exists():
                 target.rename(Path(scratch) / "old")
@@ -53,20 +84,21 @@ def make_miniature(name: str, root: Path) -> Path:
     return target
 
 
-def write_files(name: str, folder: Path, seed: int = 0) -> Path:
+def write_miniature_files(official: ImageDataset, folder: Path, seed: int = 0) -> Path:
     """Write images and annotation files into `folder`, which need not exist.
 
     A class has one colour, its pictures differ by noise: no two pictures are the same.
     """
-    rows, images = miniature_rows(name, seed), folder / _FOLDERS[name].image_prefix
+    form, images = official.miniature, folder / official.image_prefix
+    rows = form.rows(seed)
     noise = np.random.default_rng(seed)
-    colours = noise.integers(0, 200, size=(len(FORMS[name].classes), 3))
+    colours = noise.integers(0, 200, size=(len(form.classes), 3))
     for path, label, _ in (row for part in rows.values() for row in part):
         pixels = colours[label] + noise.integers(0, 56, size=(_PIXELS, _PIXELS, 3))
         file = images / path
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.astype(np.uint8)).save(file, format="JPEG", quality=90)
-    FORMS[name].annotate(folder, rows)
+    form.write_annotations(folder, rows)
     return folder
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.image_datasets.registry import (
+from vlprompt_pipeline.image_datasets.lookup import (
     IMAGE_DATASETS,
     is_named_dataset,
     unknown_dataset,
@@ -15,7 +15,7 @@ TABLE_SUFFIXES = (".csv", ".parquet")
 
 
 def require_known(name: str, root: Path) -> None:
-    """Check that `name` is a benchmark or own data below `root`; nothing is read.
+    """Check that `name` is a dataset or own data below `root`; nothing is read.
 
     Raises:
         ConfigError: it is neither.
@@ -28,7 +28,7 @@ def locate_own_data(name: str, root: Path) -> Path:
     """The table or folder called `name`; the table if there are both, as it says more.
 
     Raises:
-        ConfigError: there is none or more than one table, or the folder is that of a benchmark.
+        ConfigError: there is none or more than one table, or the folder is that of a dataset.
     """
     tables = [root / f"{name}{suffix}" for suffix in TABLE_SUFFIXES]
     tables = [table for table in tables if table.is_file()]
@@ -43,7 +43,7 @@ def locate_own_data(name: str, root: Path) -> Path:
         raise ConfigError(
             f"{unknown_dataset(name)}, and there is no folder or table of that name in {root}"
         )
-    owners = [benchmark.name for benchmark in IMAGE_DATASETS.values() if benchmark.folder == name]
+    owners = [dataset.name for dataset in IMAGE_DATASETS.values() if dataset.folder == name]
     if owners:
         raise ConfigError(
             f"dataset {name!r} is unknown; {root / name} is the folder of the dataset "

@@ -14,7 +14,11 @@ from pathlib import Path
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.annotations import read_lines, split_line
+from vlprompt_pipeline.image_datasets.download_recipe import bundled_download, official_archive
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
+from vlprompt_pipeline.image_datasets.lookup import register_dataset
+from vlprompt_pipeline.image_datasets.miniatures.annotate import write_lines
+from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, PartRows, same_pattern
 from vlprompt_pipeline.image_datasets.schema import PARTS
 from vlprompt_pipeline.image_datasets.split import PartCounts, Row, Split, require_inside
 
@@ -66,6 +70,15 @@ def _read_images(file: Path, labels: dict[str, int]) -> list[Row]:
     return rows
 
 
+def _write_variant_lists(folder: Path, rows: PartRows) -> None:
+    """Write the miniature's variants, and the images of each part."""
+    variants = {label: name for part in rows.values() for _, label, name in part}
+    write_lines(folder / _VARIANTS, [variants[label] for label in range(len(variants))])
+    for part, part_rows in rows.items():
+        lines = [f"{path.removesuffix('.jpg')} {name}" for path, _, name in part_rows]
+        write_lines(folder / _LISTS[part], lines)
+
+
 FGVC_AIRCRAFT = ImageDataset(
     name="fgvc_aircraft",
     title="FGVCAircraft",
@@ -84,4 +97,32 @@ FGVC_AIRCRAFT = ImageDataset(
         "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft, the folder data of "
         "fgvc-aircraft-2013b.tar.gz renamed to fgvc_aircraft"
     ),
+    column=7,
+    download=bundled_download(
+        "fgvc_aircraft.zip",
+        official_archive(
+            "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/"
+            "fgvc-aircraft-2013b.tar.gz",
+            md5=None,  # none is published
+            take="fgvc-aircraft-2013b/data",
+            put="",
+        ),
+    ),
+    few_shot_digests={
+        (1, 1): ("660c50b635e27122", "c0420826d8716424"),
+        (1, 2): ("1f4cc3dcf755088e", "83c2c6112c2a1ae2"),
+        (2, 1): ("bd13d25986d13e2c", "0d15fd02db3b6d27"),
+        (2, 2): ("1a78662272643e22", "c0d47b9c0eb7d698"),
+        (4, 1): ("d75e107e906a1f3d", "958c8966ad321762"),
+        (4, 2): ("64b3a29e0b744950", "7e71e63e997fa323"),
+        (8, 1): ("2a63e47649205bd0", "af075f59d5f00114"),
+        (8, 2): ("74a2f45abdd6b60a", "60e62d8117b5bcc6"),
+        (16, 1): ("27de4feb97213124", "fd4231e9d5e2b962"),
+        (16, 2): ("9c8b884b41aee7de", "b5249536f929765e"),
+    },
+    miniature=MiniatureForm(
+        _write_variant_lists,
+        same_pattern("{serial:07}.jpg", "707-320", "737-200", "F-16A/B", "Model B200"),
+    ),
 )
+register_dataset(FGVC_AIRCRAFT)

@@ -10,7 +10,14 @@ a val part (the published code names the test images there too, we leave it empt
 """
 
 from vlprompt_pipeline.image_datasets.class_folders import CLASS_NAME_FILE, ClassFolders
+from vlprompt_pipeline.image_datasets.download_recipe import DownloadRecipe
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
+from vlprompt_pipeline.image_datasets.lookup import register_dataset
+from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm
+from vlprompt_pipeline.image_datasets.miniatures.imagenet import (
+    IMAGENET_CLASSES,
+    write_imagenet_classes,
+)
 from vlprompt_pipeline.image_datasets.split import PartCounts
 
 IMAGENET = ImageDataset(
@@ -31,4 +38,28 @@ IMAGENET = ImageDataset(
         "https://image-net.org, ILSVRC 2012, the validation images moved into a folder per "
         f"class (images) and {CLASS_NAME_FILE} (classnames.txt)"
     ),
+    column=1,
+    download=DownloadRecipe(
+        sources=(),
+        by_hand=(
+            "imagenet cannot be fetched by a program, because its licence is granted to a person: "
+            "(1) ask for access at https://image-net.org/download, (2) get "
+            "ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, (3) unpack the first, and each "
+            "of the 1,000 archives in it, into "
+            "<dataset_root>/imagenet/images/train/<WordNet id>/, (4) unpack the second and move "
+            "its images into images/val/<WordNet id>/, (5) put classnames.txt of "
+            "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md into "
+            "<dataset_root>/imagenet/"
+        ),
+    ),
+    miniature=MiniatureForm(
+        write_imagenet_classes,
+        [
+            (f"{{folder}}/{key}/{key}_{{number}}.JPEG", name)
+            for key, name in IMAGENET_CLASSES.items()
+        ],
+        per_class=PartCounts(train=16, val=0, test=3),
+        part_folders=("train", "val"),
+    ),
 )
+register_dataset(IMAGENET)

@@ -7,7 +7,17 @@ Labels count its own 200 classes, among which it is scored, in ASCII order of th
 """
 
 from vlprompt_pipeline.image_datasets.class_folders import CLASS_NAME_FILE, ClassFolders
+from vlprompt_pipeline.image_datasets.download_recipe import bundled_download
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
+from vlprompt_pipeline.image_datasets.lookup import register_dataset
+from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm
+from vlprompt_pipeline.image_datasets.miniatures.imagenet import (
+    GOLDFISH,
+    MISSILE_TOO,
+    TEST_ONLY,
+    WALLET,
+    imagenet_classes_and_read_me,
+)
 from vlprompt_pipeline.image_datasets.split import PartCounts
 
 IMAGENET_A = ImageDataset(
@@ -29,4 +39,16 @@ IMAGENET_A = ImageDataset(
         "(classnames.txt)"
     ),
     shift_of="imagenet",
+    column=14,
+    download=bundled_download("imagenet-adversarial.zip"),
+    miniature=MiniatureForm(
+        imagenet_classes_and_read_me("imagenet-a"),
+        [
+            (f"{GOLDFISH}/0.{{serial:06}}_fox.jpg", "goldfish"),
+            (f"{MISSILE_TOO}/0.{{serial:06}}_pole.jpg", "missile"),
+            (f"{WALLET}/0.{{serial:06}}_book.jpg", "wallet"),
+        ],
+        per_class=TEST_ONLY,
+    ),
 )
+register_dataset(IMAGENET_A)

@@ -7,7 +7,16 @@ Labels count its own 200 classes, among which it is scored, in ASCII order of th
 """
 
 from vlprompt_pipeline.image_datasets.class_folders import CLASS_NAME_FILE, ClassFolders
+from vlprompt_pipeline.image_datasets.download_recipe import bundled_download
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
+from vlprompt_pipeline.image_datasets.lookup import register_dataset
+from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm
+from vlprompt_pipeline.image_datasets.miniatures.imagenet import (
+    MISSILE,
+    MISSILE_TOO,
+    TEST_ONLY,
+    imagenet_classes_and_read_me,
+)
 from vlprompt_pipeline.image_datasets.split import PartCounts
 
 IMAGENET_R = ImageDataset(
@@ -29,4 +38,15 @@ IMAGENET_R = ImageDataset(
         f"https://github.com/hendrycks/imagenet-r (images) and {CLASS_NAME_FILE} (classnames.txt)"
     ),
     shift_of="imagenet",
+    column=15,
+    download=bundled_download("imagenet-rendition.zip"),
+    miniature=MiniatureForm(
+        imagenet_classes_and_read_me("imagenet-r"),
+        [
+            (f"{MISSILE}/art_{{number}}.jpg", "missile"),
+            (f"{MISSILE_TOO}/toy_{{number}}.jpg", "missile"),
+        ],
+        per_class=TEST_ONLY,
+    ),
 )
+register_dataset(IMAGENET_R)

@@ -7,7 +7,15 @@ A folder's number is the place of its class in `classnames.txt`, counted from 0.
 """
 
 from vlprompt_pipeline.image_datasets.class_folders import CLASS_NAME_FILE, ClassFolders
+from vlprompt_pipeline.image_datasets.download_recipe import bundled_download
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
+from vlprompt_pipeline.image_datasets.lookup import register_dataset
+from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm
+from vlprompt_pipeline.image_datasets.miniatures.imagenet import (
+    IMAGENET_CLASSES,
+    TEST_ONLY,
+    write_imagenet_classes,
+)
 from vlprompt_pipeline.image_datasets.split import PartCounts
 
 IMAGENET_V2 = ImageDataset(
@@ -29,4 +37,15 @@ IMAGENET_V2 = ImageDataset(
         f"(images) and {CLASS_NAME_FILE} (classnames.txt)"
     ),
     shift_of="imagenet",
+    column=12,
+    download=bundled_download("imagenetv2.zip"),
+    miniature=MiniatureForm(
+        write_imagenet_classes,
+        [
+            (f"{number}/{{serial:x}}.jpeg", name)
+            for number, name in enumerate(IMAGENET_CLASSES.values())
+        ],
+        per_class=TEST_ONLY,
+    ),
 )
+register_dataset(IMAGENET_V2)

@@ -9,7 +9,11 @@ The split file's paths start at the dataset's folder. It moves the year to the f
 part stand in the order of the files, not of the labels.
 """
 
+from vlprompt_pipeline.image_datasets.download_recipe import bundled_download
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
+from vlprompt_pipeline.image_datasets.lookup import register_dataset
+from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer
+from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, same_pattern
 from vlprompt_pipeline.image_datasets.split import PartCounts
 from vlprompt_pipeline.image_datasets.split_file import SPLIT_FILES, SplitFile
 
@@ -32,4 +36,17 @@ STANFORD_CARS = ImageDataset(
         "the mirrors of Stanford Cars on Kaggle, the folders cars_train/ and cars_test/ "
         f"(images) and {SPLIT_FILES} (split_zhou_StanfordCars.json)"
     ),
+    column=4,
+    download=bundled_download("stanford_cars.zip"),
+    miniature=MiniatureForm(
+        split_file_writer("split_zhou_StanfordCars.json"),
+        same_pattern(
+            "cars_{folder}/{serial:05}.jpg",
+            "2000 AM General Hummer SUV",
+            "2012 Acura RL Sedan",
+            "2012 Acura TL Sedan",
+            "2008 Acura TL Type-S",
+        ),
+    ),
 )
+register_dataset(STANFORD_CARS)

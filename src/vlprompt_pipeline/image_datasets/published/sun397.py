@@ -13,15 +13,20 @@ that it is compared with `Testing_01.txt` of the archive Partitions.zip.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.annotations import read_lines
+from vlprompt_pipeline.image_datasets.download_recipe import bundled_download
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
+from vlprompt_pipeline.image_datasets.lookup import register_dataset
+from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer, write_lines
+from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, PartRows
+from vlprompt_pipeline.image_datasets.path_labels import PathLabels, spaced
 from vlprompt_pipeline.image_datasets.split import PartCounts, Split
 from vlprompt_pipeline.image_datasets.split_file import SPLIT_FILES, SplitFile
 
-_TEST_LIST = "Testing_01.txt"
+_SPLIT, _TEST_LIST = "split_zhou_SUN397.json", "Testing_01.txt"
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,28 @@ def _verify_test_part(split: Split, file: Path) -> None:
         )
 
 
+def _scene(path: PurePosixPath) -> str:
+    """Return the class of `i/ice_skating_rink/indoor/sun_1.jpg`: `ice_skating_rink/indoor`."""
+    return "/".join(path.parts[1:-1])
+
+
+def _scene_name(scene: str) -> str:
+    """Return what a class is called: "indoor ice skating rink" for `ice_skating_rink/indoor`."""
+    return spaced(" ".join(reversed(scene.split("/"))))
+
+
+def _write_split_and_test_list(folder: Path, rows: PartRows) -> None:
+    """Write the miniature's split file and its list of test images, which start with a slash."""
+    split_file_writer(_SPLIT)(folder, rows)
+    write_lines(folder / _TEST_LIST, [f"/{path}" for path, _, _ in rows["test"]])
+
+
 SUN397 = ImageDataset(
     name="sun397",
     title="SUN397",
     folder="sun397",
     image_prefix="SUN397",
-    split=CheckedSplitFile("split_zhou_SUN397.json"),
+    split=CheckedSplitFile(_SPLIT),
     template="a photo of a {}.",
     classes=397,
     counts=PartCounts(train=15880, val=3970, test=19850),
@@ -70,4 +91,29 @@ SUN397 = ImageDataset(
         "https://vision.princeton.edu/projects/2010/SUN (images, Partitions.zip) and "
         f"{SPLIT_FILES} (split_zhou_SUN397.json)"
     ),
+    column=8,
+    download=bundled_download("sun397.zip"),
+    path_labels=PathLabels(class_key=_scene, class_name=_scene_name),
+    few_shot_digests={
+        (1, 1): ("3a247583723308c8", "d48f55309b17bf56"),
+        (1, 2): ("730386e8f8bf86c8", "5d318b21f7051528"),
+        (2, 1): ("cb37ea148dee2a14", "b5c60fde718994f4"),
+        (2, 2): ("954449c1041954da", "67b2da998a91aa04"),
+        (4, 1): ("1253bca2ea87fafb", "9b034ca96afbf77d"),
+        (4, 2): ("6eb63c4a2d69c05c", "ccef81315e5bcc72"),
+        (8, 1): ("29a561dc65d9d096", "bc2be0570e47a122"),
+        (8, 2): ("067db4c255567755", "f926af55f85a67cd"),
+        (16, 1): ("4f0fcf0ddbbe248d", "e1255316553e6966"),
+        (16, 2): ("f2f3a27dc8e89744", "e80ed9243257ceca"),
+    },
+    miniature=MiniatureForm(
+        _write_split_and_test_list,
+        [
+            ("a/abbey/sun_a{serial:05}.jpg", "abbey"),
+            ("i/ice_skating_rink/indoor/sun_b{serial:05}.jpg", "indoor ice_skating_rink"),
+            ("i/ice_skating_rink/outdoor/sun_b{serial:05}.jpg", "outdoor ice_skating_rink"),
+            ("z/zen_garden/sun_b{serial:05}.jpg", "zen_garden"),
+        ],
+    ),
 )
+register_dataset(SUN397)

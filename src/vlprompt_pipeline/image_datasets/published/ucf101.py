@@ -7,9 +7,20 @@ A class is called like its folder, the words of an action set apart (Apply_Eye_M
 follow the official class list. The test part is the first official one.
 """
 
+from vlprompt_pipeline.image_datasets.download_recipe import bundled_download
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
+from vlprompt_pipeline.image_datasets.lookup import register_dataset
+from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer
+from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm
+from vlprompt_pipeline.image_datasets.path_labels import PathLabels
 from vlprompt_pipeline.image_datasets.split import PartCounts
 from vlprompt_pipeline.image_datasets.split_file import SPLIT_FILES, SplitFile
+
+
+def _run_together(action: str) -> str:
+    """Return the sort key of a class: the official list has HammerThrow after Hammering."""
+    return action.replace("_", "").lower()
+
 
 UCF101 = ImageDataset(
     name="ucf101",
@@ -31,4 +42,17 @@ UCF101 = ImageDataset(
         f"https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md (images) and {SPLIT_FILES} "
         "(split_zhou_UCF101.json)"
     ),
+    column=11,
+    download=bundled_download("ucf101.zip"),
+    path_labels=PathLabels(label_order=_run_together),
+    miniature=MiniatureForm(
+        split_file_writer("split_zhou_UCF101.json"),
+        [
+            ("Apply_Eye_Makeup/v_ApplyEyeMakeup_g{number:02}_c01.jpg", "Apply_Eye_Makeup"),
+            ("Archery/v_Archery_g{number:02}_c01.jpg", "Archery"),
+            ("Basketball/v_Basketball_g{number:02}_c01.jpg", "Basketball"),
+            ("Yo_Yo/v_YoYo_g{number:02}_c01.jpg", "Yo_Yo"),
+        ],
+    ),
 )
+register_dataset(UCF101)

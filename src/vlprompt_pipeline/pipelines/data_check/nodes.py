@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vlprompt_pipeline.image_datasets import image_datasets_of, survey_dataset
+from vlprompt_pipeline.image_datasets import list_image_datasets, survey_dataset
 from vlprompt_pipeline.pipelines.data_check.terminal import render_surveys
 from vlprompt_pipeline.progress import bar
 
@@ -21,10 +21,10 @@ def check_all_datasets(
         The report, and its table for a terminal.
     """
     root = dataset_root.expanduser().resolve()
-    surveys, expected = [], image_datasets_of(prefix)
+    surveys, expected = [], list_image_datasets(prefix)
     with bar("datasets", len(expected)) as advance:
-        for benchmark in expected:
-            surveys.append(survey_dataset(benchmark, root, shots, seed, cache, workers))
+        for dataset in expected:
+            surveys.append(survey_dataset(dataset, root, shots, seed, cache, workers))
             advance(1)
     report = {
         "dataset_root": str(root),

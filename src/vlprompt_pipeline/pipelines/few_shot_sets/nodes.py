@@ -10,7 +10,7 @@ from vlprompt_pipeline.image_datasets import (
     FewShotSet,
     ImageDataset,
     Split,
-    image_datasets_of,
+    list_image_datasets,
     sample_from_split,
     verify_split,
 )
@@ -35,13 +35,13 @@ def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, FewShot
     """
     root = dataset_root.expanduser().resolve()
     sets: dict[str, FewShotSet] = {}
-    for benchmark in image_datasets_of(prefix):
-        if not benchmark.dataset_folder(root).is_dir():
+    for dataset in list_image_datasets(prefix):
+        if not dataset.dataset_folder(root).is_dir():
             continue
         try:
-            sets |= _sets_of(benchmark.name, _official_split(benchmark, root))
+            sets |= _sets_of(dataset.name, _official_split(dataset, root))
         except DataError as error:
-            _logger.warning("%s is left out: %s", benchmark.name, error)
+            _logger.warning("%s is left out: %s", dataset.name, error)
     if not sets:
         raise DataError(
             f"no few-shot set can be drawn from what is under {root}; put the datasets' folders "
@@ -50,9 +50,9 @@ def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, FewShot
     return sets
 
 
-def _official_split(benchmark: ImageDataset, root: Path) -> Split:
-    split = benchmark.split.read(benchmark.dataset_folder(root), benchmark.image_folder(root))
-    verify_split(split, benchmark)
+def _official_split(dataset: ImageDataset, root: Path) -> Split:
+    split = dataset.split.read(dataset.dataset_folder(root), dataset.image_folder(root))
+    verify_split(split, dataset)
     return split
 
 

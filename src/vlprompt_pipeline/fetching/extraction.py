@@ -19,7 +19,7 @@ _LEFT_OUT_SUFFIXES = (".pkl", ".pickle", ".DS_Store")
 _LEFT_OUT_FOLDER = "__MACOSX"
 
 
-def unpack(archive: Path, folder: Path, most_bytes: int | None = None) -> int:
+def extract_archive(archive: Path, folder: Path, most_bytes: int | None = None) -> int:
     """Unpack a zip, tar or tar.gz into `folder`, which must not exist yet.
 
     Links, devices, names that leave the folder or that not every disk can hold, members there

@@ -22,7 +22,7 @@ from fetching.broken_archives import (
     make_zip,
 )
 from vlprompt_pipeline.errors import ArchiveError, FetchError
-from vlprompt_pipeline.fetching import unpack
+from vlprompt_pipeline.fetching import extract_archive
 
 BROKEN = list(broken_archives())
 LIMIT = 2_000_000
@@ -50,7 +50,7 @@ def test_a_broken_archive_is_refused_in_one_sentence_and_leaves_nothing(tmp_path
     before = everything_under(tmp_path)
     temporary = set(os.listdir("/tmp"))
     with pytest.raises(ArchiveError) as caught:
-        unpack(archive, inner / "target", LIMIT)
+        extract_archive(archive, inner / "target", LIMIT)
     message = str(caught.value)
     assert message.startswith(f"archive {broken.name} is refused: ")
     assert message.endswith("; nothing of it was unpacked")
@@ -64,7 +64,7 @@ def test_a_broken_archive_is_refused_in_one_sentence_and_leaves_nothing(tmp_path
 def test_a_whole_archive_is_unpacked(tmp_path, kind):
     archive = tmp_path / "misnamed.bin"
     archive.write_bytes(MAKERS[kind](*WHOLE))
-    assert unpack(archive, tmp_path / "target") == 3
+    assert extract_archive(archive, tmp_path / "target") == 3
     found = everything_under(tmp_path / "target")
     assert {name: content for name, content in found.items() if content is not None} == dict(WHOLE)
 
@@ -78,14 +78,14 @@ def test_what_tar_writes_for_a_folder_is_unpacked(tmp_path, form):
     (source / "empty").mkdir()
     with tarfile.open(tmp_path / "a.tar", "w", format=form) as archive:
         archive.add(source, ".")
-    unpack(tmp_path / "a.tar", tmp_path / "target")
+    extract_archive(tmp_path / "a.tar", tmp_path / "target")
     assert everything_under(tmp_path / "target") == everything_under(source)
 
 
 def test_a_packed_zip_with_folders_and_accents_is_unpacked(tmp_path):
     members = [("dtd/", b""), ("dtd/images/", b""), ("dtd/images/é.jpg", PHOTO)]
     (tmp_path / "a.zip").write_bytes(make_zip(*members, packed=True))
-    assert unpack(tmp_path / "a.zip", tmp_path / "target") == 1
+    assert extract_archive(tmp_path / "a.zip", tmp_path / "target") == 1
     assert (tmp_path / "target/dtd/images/é.jpg").read_bytes() == PHOTO
 
 
@@ -94,7 +94,7 @@ def test_a_large_sized_member_is_stored_whole(tmp_path):
     (tmp_path / "a.zip").write_bytes(make_zip(("a.jpg", content)))
     (tmp_path / "a.tgz").write_bytes(make_tgz(("a.jpg", content), ("b.jpg", content)))
     for name in ("a.zip", "a.tgz"):
-        unpack(tmp_path / name, tmp_path / f"from {name}")
+        extract_archive(tmp_path / name, tmp_path / f"from {name}")
         assert (tmp_path / f"from {name}" / "a.jpg").read_bytes() == content
 
 
@@ -103,7 +103,7 @@ def test_pickles_and_the_leavings_of_a_desktop_are_left_out(tmp_path, kind):
     more = ["dtd/split_fewshot/shot_1-seed_1.pkl", "dtd/.DS_Store", "__MACOSX/dtd/._a.jpg"]
     archive = tmp_path / "a"
     archive.write_bytes(MAKERS[kind](*WHOLE, *((name, PHOTO) for name in more)))
-    assert unpack(archive, tmp_path / "target") == 3
+    assert extract_archive(archive, tmp_path / "target") == 3
     assert not [path for path in (tmp_path / "target").rglob("*") if path.name.endswith(".pkl")]
 
 
@@ -111,7 +111,7 @@ def test_modes_and_owners_of_an_archive_are_not_taken_over(tmp_path):
     info = tarfile.TarInfo("run.sh")
     info.mode, info.uid, info.uname = 0o6777, 12345, "somebody"
     (tmp_path / "a.tar").write_bytes(make_tar((info, PHOTO)))
-    unpack(tmp_path / "a.tar", tmp_path / "target")
+    extract_archive(tmp_path / "a.tar", tmp_path / "target")
     found = (tmp_path / "target/run.sh").stat()
     assert found.st_mode & 0o7111 == 0
     assert found.st_uid == os.getuid()
@@ -121,12 +121,12 @@ def test_the_usual_limit_is_a_multiple_of_the_archive(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.jpg", bytes(70 << 20))
     with pytest.raises(ArchiveError, match="unpack to more than 67,108,864 bytes"):
-        unpack(tmp_path / "a.zip", tmp_path / "target")
+        extract_archive(tmp_path / "a.zip", tmp_path / "target")
 
 
 def test_a_full_disk_is_told_before_unpacking(tmp_path, monkeypatch):
     (tmp_path / "a.zip").write_bytes(make_zip(*WHOLE))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: namedtuple("usage", "free")(100))
     with pytest.raises(FetchError, match="make room or set dataset_root to another disk"):
-        unpack(tmp_path / "a.zip", tmp_path / "target")
+        extract_archive(tmp_path / "a.zip", tmp_path / "target")
     assert not (tmp_path / "target").exists()

@@ -50,7 +50,7 @@ class ImageCheck:
             splits have some.
         bytes_on_disk: size of the images found.
         random_split: how the split was drawn, if it is not the one the data came with.
-        findings: what lies beside the images of own data; None for a benchmark.
+        findings: what lies beside the images of own data; None for a dataset.
     """
 
     dataset: str
