@@ -35,10 +35,10 @@ def learner(clip, method: str, **parameters) -> PromptLearner:
     return made.eval().requires_grad_(False)
 
 
-def images(clip) -> Tensor:
-    return F.normalize(
-        torch.randn(7, clip.embed_dim, generator=torch.Generator().manual_seed(1)), dim=-1
-    )
+def images(reader: FrozenClip | PromptLearner) -> Tensor:
+    width = reader.embed_dim if isinstance(reader, FrozenClip) else reader.image_width
+    drawn = torch.randn(7, width, generator=torch.Generator().manual_seed(1))
+    return F.normalize(drawn, dim=-1)
 
 
 def test_a_row_an_image_with_its_entropy(tiny_clip, monkeypatch):
@@ -100,8 +100,9 @@ def embedded() -> FrozenClip:
 def test_some_of_the_classes_are_as_if_there_were_no_others(name, embedded):
     """A learner of these classes alone says the same, whatever the method."""
     recipe = resolve_recipe(name, RECIPES)
-    features, labels = images(embedded), torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    labels = torch.tensor([0, 1, 2, 0, 1, 2, 0])
     made = build_plain(recipe, embedded, CLASSES).eval().requires_grad_(False)
+    features = images(made)
     for among, table in zip(SETS, predict_among(made, features, labels, SETS), strict=True):
         shown = [image for image, label in enumerate(labels.tolist()) if label in among]
         assert table.index.tolist() == shown

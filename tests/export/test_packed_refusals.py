@@ -197,7 +197,7 @@ def test_any_bytes_within_a_prompt(place: int, data: bytes) -> None:
 
 
 def test_file_that_is_too_large() -> None:
-    size = (64 << 20) + 1
+    size = MAX_FILE_BYTES + 1
     data = b"VLP\x10" + struct.pack("<I", size) + bytes(size - 8)
     assert f"{size} bytes, more than" in refusal(data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -10,8 +11,16 @@ from torch.nn import functional as F
 
 from conftest import ROOT
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.export import load_learner, pack, pack_learner
-from vlprompt_pipeline.methods import ClassTexts, PromptLearner, build_learner, resolve_recipe
+from vlprompt_pipeline.export import DenseTensor, load_learner, pack, pack_learner
+from vlprompt_pipeline.methods import (
+    ClassTexts,
+    FewShotFeatures,
+    PromptLearner,
+    build_learner,
+    fit_learner,
+    resolve_recipe,
+    restore_learner,
+)
 from vlprompt_pipeline.parametrizations import quantized_tensors
 from vlprompt_pipeline.parametrizations.low_rank import low_rank_tensors
 from vlprompt_pipeline.training import CachedViews, train
@@ -20,6 +29,7 @@ RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text()
 CLASSES = ClassTexts(("cat", "dog", "fire truck"), "a photo of a {}.")
 RANK_ONE = {"low_rank": {"rank": 1, "dropout": 0.3, "dropped": "A"}}
 ONE_BIT = {"quantize": {"bits": 1}}
+NOISE = {"noise": {"std": 0.1}}
 KNOWLEDGE = {"method": "kgcoop", "prompt": {"weight": 8.0, "templates": "benchmark"}}
 ONE_BLOCK = {"prompt": {"layer": 1}}
 
@@ -88,24 +98,59 @@ def test_the_loss_of_kgcoop_stays_in_a_combination(name, tiny_clip):
         assert row["loss"] == pytest.approx(row["cross_entropy"] + row["knowledge"], rel=1e-6)
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("gda", {"bias", "names", "strength"}),
+        ("clap", {"multipliers"}),
+        ("tip_adapter", {"strengths"}),
+        ("tip_adapter_f", {"strengths"}),
+        ("lp_plus_plus", {"alpha"}),
+        ("linear_probe", {"bias"}),
+    ],
+)
+def test_a_classifier_of_few_shot_images_is_quantized_and_ships(name, kept, bits, tiny_clip):
+    """All but single numbers a class: the file predicts what the learner does, bit for bit."""
+    own = {"extends": name, "quantize": {"bits": bits}}
+    if RECIPES[name].get("training") or name == "tip_adapter_f":
+        own["training"] = {"epochs": 2, "batch_size": 6}
+    recipe = resolve_recipe("mine", {**RECIPES, "mine": own})
+    features, labels = data(tiny_clip)
+    few_shot = FewShotFeatures(features[:, 0], labels, features[:, 0], labels, features)
+    learner = build_learner(recipe, tiny_clip, CLASSES, seed=1)
+    fit_learner(learner, recipe, few_shot, seed=1)
+    if recipe.training:
+        train(learner, CachedViews(features, labels, 6, seed=1), recipe.training)
+    learner.settle(few_shot)
+    packed = pack_learner(learner, recipe)
+    assert {n for n, t in packed.tensors.items() if isinstance(t, DenseTensor)} == kept
+    assert all(t.values.dtype == np.float32 for n, t in packed.tensors.items() if n in kept)
+    shown = load_learner(pack(packed), recipe, tiny_clip, CLASSES).logits(features[:, 0])
+    assert torch.equal(shown, learner.logits(features[:, 0]))
+    state = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
+    again = restore_learner(recipe, tiny_clip, CLASSES, state)
+    assert torch.equal(again.logits(features[:, 0]), shown)
+
+
 @pytest.mark.parametrize(
     ("recipe", "sentence"),
     [
         (
             {"extends": "zero_shot", **ONE_BIT},
-            "recipes.mine.quantize: zero_shot trains no prompt to put it on",
+            "recipes.mine.quantize: zero_shot has no tensors to put it on",
         ),
         (
             {"extends": "zero_shot", **RANK_ONE},
             "recipes.mine.low_rank: zero_shot trains no context to put it on",
         ),
         (
-            {"extends": "tip_adapter_f", **ONE_BIT},
-            "recipes.mine.quantize: tip_adapter_f trains no prompt to put it on",
+            {"extends": "tip_adapter_f", **NOISE},
+            "recipes.mine.noise: tip_adapter_f trains no prompt to put it on",
         ),
         (
-            {"extends": "linear_probe", **ONE_BIT},
-            "recipes.mine.quantize: linear_probe trains no prompt to put it on",
+            {"extends": "linear_probe", **NOISE},
+            "recipes.mine.noise: linear_probe trains no prompt to put it on",
         ),
         (
             {"extends": "clip_adapter", **RANK_ONE},

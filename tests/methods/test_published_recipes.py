@@ -235,6 +235,29 @@ def others() -> Iterator[list[Row]]:
     yield say(["linear_probe"], ["few_shot"], ELEVEN, SHOTS, prompt__bisections=8)
 
 
+def on_features() -> Iterator[list[Row]]:
+    """GDA, CLAP and ProLIP: their texts on ImageNet, one setting for every dataset."""
+    texts = {"gda": "imagenet_select", "prolip": "imagenet_select"}
+    texts |= dict.fromkeys(("clap", "zs_lp"), "imagenet_select+benchmark")
+    for name, templates in texts.items():
+        yield say([name], PROTOCOLS, ["imagenet"], SHOTS, prompt__templates=templates)
+        yield say([name], PROTOCOLS, without("imagenet"), SHOTS, prompt__templates="benchmark")
+    gda = {"prompt__covariance": "by_class", "prompt__new_classes": True}
+    yield say(["gda"], ["base_to_new"], ELEVEN, [16], **gda)
+    gda = {"prompt__covariance": "pooled", "prompt__new_classes": False}
+    yield say(["gda"], ["few_shot"], ELEVEN, SHOTS, **gda)
+    sgd = {"optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0, "batch_size": 256}
+    sgd |= {"epochs": 300, "warmup_epochs": 1, "warmup_lr": 1e-5}
+    settings = {f"training__{key}": value for key, value in sgd.items()}
+    yield say(["clap", "zs_lp"], PROTOCOLS, ELEVEN, SHOTS, **settings)
+    yield say(["clap"], PROTOCOLS, ELEVEN, SHOTS, prompt__constraint=True)
+    yield say(["zs_lp"], PROTOCOLS, ELEVEN, SHOTS, prompt__constraint=False)
+    adam = {"optimizer": "adam", "lr": 1e-5, "epsilon": 1e-4, "weight_decay": 0.0}
+    settings = {f"training__{key}": value for key, value in adam.items()} | {"training__epochs": 300}
+    for shots in SHOTS:
+        yield say(["prolip"], PROTOCOLS, ELEVEN, [shots], prompt__weight=1 / shots, **settings)
+
+
 TABLE = (
     dassl,
     coop,
@@ -250,6 +273,7 @@ TABLE = (
     clip_lora,
     tip_adapter,
     others,
+    on_features,
 )
 ROWS = [row for part in TABLE for rows in part() for row in rows]
 

@@ -85,12 +85,14 @@ def test_a_step_of_every_method(name, clip):
     features = F.normalize(torch.randn(2, clip.embed_dim, generator=generator), dim=-1)
     if learner.fitted:
         learner.fit(FewShotFeatures(features, labels, features, labels))
-    pixels = torch.randn(2, 3, 224, 224, generator=generator) if name in PIXELS else features
-    losses = learner.losses(pixels, labels)
+    images = torch.randn(2, 3, 224, 224, generator=generator)
+    if learner.reads != "pixels":
+        images = learner.image_side().encode_images(images)
+    losses = learner.losses(images, labels)
     assert all(torch.isfinite(term) for term in losses.values())
     if recipe.training:
         learner.backward(losses)
         trained = [p for p in learner.parameters() if p.requires_grad]
         assert all(torch.isfinite(p.grad).all() for p in trained if p.grad is not None)
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in trained)
-    assert learner.logits(features).shape == (2, 2)
+    assert learner.logits(torch.ones(2, learner.image_width)).shape == (2, 2)

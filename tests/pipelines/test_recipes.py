@@ -26,6 +26,7 @@ from vlprompt_pipeline.methods import (
     Recipe,
     build_learner,
     build_plain,
+    fit_learner,
     get_method,
     resolve_recipe,
 )
@@ -49,10 +50,18 @@ class Task(NamedTuple):
     classes: ClassTexts
     others: ClassTexts
 
+    @property
+    def unprojected(self) -> Tensor:
+        """Features before the last map of the image tower, `[images, views, width]`."""
+        recipe = resolve_recipe("prolip", RECIPES)
+        side = build_plain(recipe, self.clip, self.classes).image_side()
+        return side.encode_images(self.pixels.flatten(0, 1)).unflatten(0, (-1, VIEWS))
+
     def few_shot(self) -> FewShotFeatures:
         """What methods are given that see all images at once."""
         images = F.normalize(self.features.mean(1), dim=-1)
-        return FewShotFeatures(images, self.labels, self.validation, torch.arange(5).repeat(2))
+        own = torch.arange(5).repeat(2)
+        return FewShotFeatures(images, self.labels, self.validation, own, self.features)
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +100,11 @@ def trained(name: str, task: Task, seed: int = 1, **training) -> tuple[PromptLea
     """A learner after a short training, and its history."""
     recipe = recipe_of(name, **{"epochs": EPOCHS, "batch_size": 10, **training})
     learner = build_learner(recipe, task.clip, task.classes, seed)
-    rows = learner.fit(task.few_shot()) if learner.fitted else []
+    rows = fit_learner(learner, recipe, task.few_shot(), seed) if learner.fitted else []
     if recipe.training:
         read = read_by(learner, task)
-        batches = CachedViews(read, task.labels, recipe.training.batch_size, seed)
+        size, apart = recipe.training.batch_size, learner.views_apart
+        batches = CachedViews(read, task.labels, size, seed, apart)
         rows = train(learner, batches, recipe.training)
     if learner.fitted:
         learner.settle(task.few_shot())

@@ -138,26 +138,29 @@ class FrozenClip:
         lengths = torch.tensor([len(row) for row in rows])
         return nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths
 
-    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+    def encode_texts(self, texts: Sequence[str], *, cut: bool = False) -> Tensor:
         """Normalised features `[len(texts), embed_dim]` of whole sentences.
 
+        With `cut`, what does not fit into the context is left out, as open_clip's tokenizer does.
+
         Raises:
             DataError: a text does not fit into the context.
         """
-        return F.normalize(self.encode_texts_raw(texts), dim=-1)
+        return F.normalize(self.encode_texts_raw(texts, cut=cut), dim=-1)
 
-    def encode_texts_raw(self, texts: Sequence[str]) -> Tensor:
+    def encode_texts_raw(self, texts: Sequence[str], *, cut: bool = False) -> Tensor:
         """As `encode_texts`, not normalised."""
         with torch.no_grad():
-            return self.text(self.prompts(texts))[0]
+            return self.text(self.prompts(texts, cut=cut))[0]
 
-    def prompts(self, texts: Sequence[str]) -> Prompts:
-        """Whole sentences as the text tower reads them.
+    def prompts(self, texts: Sequence[str], *, cut: bool = False) -> Prompts:
+        """Whole sentences as the text tower reads them; with `cut`, as much as it reads.
 
         Raises:
             DataError: a text does not fit into the context.
         """
-        ids = [[*self.token_ids(text), self.tokenizer.end] for text in texts]
+        room = self.context_length - len(self.tokenizer.start) - 1 if cut else None
+        ids = [[*self.token_ids(text)[:room], self.tokenizer.end] for text in texts]
         for text, tokens in zip(texts, ids, strict=True):
             self.check_length(text, len(self.tokenizer.start) + len(tokens))
         return Prompts(self.start[None], *self.suffixes(ids))

@@ -27,7 +27,9 @@ def inference_cost(learner: PromptLearner) -> float:
     if learner.reads == "pixels":  # what the prompts add: with them the last block is cut short
         own_tower += image_operations(clip, learner.image_side().encode_images)
         own_tower -= image_operations(clip, clip.image)
-    images = F.normalize(torch.ones(2, clip.embed_dim, device=clip.device), dim=-1)
+    elif learner.reads == "unprojected":
+        own_tower = image_operations(clip, learner.image_side().encode_images)
+    images = F.normalize(torch.ones(2, learner.image_width, device=clip.device), dim=-1)
     two, one = (operations(lambda n=n: learner.logits(images[:n])) for n in (2, 1))
     return (own_tower + two - one) / (tower + 2 * clip.embed_dim * classes)
 

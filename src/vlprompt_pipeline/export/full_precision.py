@@ -16,6 +16,7 @@ def full_precision_tensors(prompt: TrainedPrompt, clip: FrozenClip) -> dict[str,
     recipe = prompt.resolved_recipe().model_copy(update={"quantize": None})
     learner = build_learner(recipe, clip, prompt.classes, seed=0)
     trained = {tensor_name(name): values for name, values in prompt.state.items()}
+    learner.make_room(trained)
     learner.load_state_dict({name: trained[tensor_name(name)] for name in learner.state_dict()})
     return learner.prompt_tensors()
 

@@ -30,7 +30,7 @@ def pack_learner(learner: PromptLearner, recipe: Recipe) -> PackedPrompt:
     """
     links = {name: link for name, link, _ in quantized_tensors(learner)}
     tensors = {
-        name: _packed(values, links.get(name))
+        name: _packed(values, links.get(name), name in learner.exact)
         for name, values in zip(
             map(tensor_name, dict(learner.named_parameters())), learner.parameters(), strict=True
         )
@@ -83,8 +83,10 @@ def _require_same_clip(prompt: PackedPrompt, clip: FrozenClip) -> None:
         )
 
 
-def _packed(values: Tensor, link: Quantizer | None) -> PackedTensor:
+def _packed(values: Tensor, link: Quantizer | None, exact: bool) -> PackedTensor:
     values = values.detach()
+    if exact:
+        return DenseTensor(values.float().cpu().numpy())
     if link is None or not link.stores_indices:
         return DenseTensor(values.half().cpu().numpy())
     return QuantizedTensor(*(part.cpu().numpy() for part in link.encode(values)))

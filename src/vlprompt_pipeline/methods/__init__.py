@@ -7,7 +7,13 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
-from vlprompt_pipeline.methods.build import build_learner, build_plain, quantize_after
+from vlprompt_pipeline.methods.build import (
+    build_learner,
+    build_plain,
+    fit_learner,
+    quantize_after,
+    restore_learner,
+)
 from vlprompt_pipeline.methods.cases import Situation, recipes_in
 from vlprompt_pipeline.methods.recipe import Recipe, resolve_recipe
 from vlprompt_pipeline.methods.registry import Method, get_method, method_names, register
@@ -21,12 +27,14 @@ __all__ = [
     "Situation",
     "build_learner",
     "build_plain",
+    "fit_learner",
     "get_method",
     "method_names",
     "quantize_after",
     "recipes_in",
     "register",
     "resolve_recipe",
+    "restore_learner",
 ]
 
 for _module in iter_modules(__path__):

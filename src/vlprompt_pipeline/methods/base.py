@@ -34,12 +34,19 @@ class FewShotFeatures:
         labels: `[images]`, indices into the classes.
         validation: `[images, embed]`; none where the dataset has no validation part.
         validation_labels: `[images]`.
+        views: `[images, views, embed]`, each normalised; none where there is one view of each.
     """
 
     images: Tensor
     labels: Tensor
     validation: Tensor
     validation_labels: Tensor
+    views: Tensor | None = None
+
+    @property
+    def every_view(self) -> Tensor:
+        """All views of each image, `[images, views, embed]`."""
+        return self.images[:, None] if self.views is None else self.views
 
 
 @dataclass(frozen=True)
@@ -78,13 +85,18 @@ class PromptLearner(nn.Module):
         contexts: names of its tensors of token embeddings, `[…, tokens, width]`; none where a
             method has no prompt to parametrize.
         reads: what it is trained on: features of the frozen image tower, which are computed once,
-            or pixels, where it has prompts in that tower.
+            such features before the last linear map, or pixels, where it changes that tower.
         fitted: whether it is given all few-shot images at once, before and after training.
+        exact: names of tensors that are kept in single precision and never quantized.
+        views_apart: whether an epoch draws from all cached views as if each were an image; else
+            it shows every image once, in one of its views.
     """
 
     contexts: tuple[str, ...] = ("context",)
-    reads: Literal["features", "pixels"] = "features"
+    reads: Literal["features", "unprojected", "pixels"] = "features"
     fitted: bool = False
+    exact: tuple[str, ...] = ()
+    views_apart: bool = False
 
     def __init__(self, clip: FrozenClip, classes: ClassTexts) -> None:
         super().__init__()
@@ -94,6 +106,11 @@ class PromptLearner(nn.Module):
     def class_features(self) -> Tensor:
         """Normalised text feature of each class, `[classes, embed]`, whatever the others are."""
         raise NotImplementedError
+
+    @property
+    def image_width(self) -> int:
+        """Width of the image features that `logits` takes."""
+        return self.clip.embed_dim
 
     def image_side(self) -> ImageEncoder:
         """What makes the image features that `logits` takes; the same for all classes."""

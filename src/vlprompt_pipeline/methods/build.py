@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import attrgetter
 
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
 from vlprompt_pipeline.methods.recipe import Recipe
 from vlprompt_pipeline.methods.registry import get_method
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
@@ -39,6 +40,8 @@ def build_learner(
 ) -> PromptLearner:
     """A learner to train, its tensors parametrized as the recipe says.
 
+    One that is `fitted` is quantized by `fit_learner`, for it has no tensors yet.
+
     Raises:
         ConfigError, DataError: initial words or class names do not fit the CLIP, or groups that
             share a codebook do not fill a tensor.
@@ -51,8 +54,38 @@ def build_learner(
     if recipe.noise:
         for name in learner.prompt_names():
             _put_on(learner, name, TrainingNoise(recipe.noise, generator))
-    if recipe.quantize:
+    if recipe.quantize and not learner.fitted:
         _quantize(learner, recipe.quantize, generator)
+    return learner
+
+
+def fit_learner(
+    learner: PromptLearner, recipe: Recipe, few_shot: FewShotFeatures, seed: int
+) -> list[dict]:
+    """Give a fitted learner its images, then quantize as the recipe says; rows of its history.
+
+    Raises:
+        ConfigError: groups that share a codebook do not fill a tensor.
+        DataError: the method needs other images.
+    """
+    rows = learner.fit(few_shot)
+    if recipe.quantize:
+        _quantize(learner, recipe.quantize, torch.Generator().manual_seed(seed))
+        if not recipe.training:
+            for _, quantizer, given in quantized_tensors(learner):
+                quantizer.initialise(given)
+    return rows
+
+
+def restore_learner(
+    recipe: Recipe, clip: FrozenClip, classes: ClassTexts, state: Mapping[str, Tensor]
+) -> PromptLearner:
+    """Return the learner whose `state_dict` is given, tensors parametrized as the recipe says."""
+    learner = build_learner(recipe, clip, classes, seed=0)
+    learner.make_room({tensor_name(name): tensor for name, tensor in state.items()})
+    if recipe.quantize and learner.fitted:
+        _quantize(learner, recipe.quantize, torch.Generator().manual_seed(0))
+    learner.load_state_dict(dict(state))
     return learner
 
 
@@ -73,6 +106,8 @@ def quantize_after(learner: PromptLearner, config: QuantizeConfig, seed: int = 0
 
 def _quantize(learner: PromptLearner, config: QuantizeConfig, generator: Generator) -> None:
     for name, tensor in list(learner.named_parameters()):
+        if tensor_name(name) in learner.exact:
+            continue
         link = make_quantizer(config, tensor.shape, generator, tensor_name(name))
         _put_on(learner, name, link.to(tensor.device))
 

@@ -68,6 +68,11 @@ class Case(Parameters):
     noise: dict[str, Any] | None = None
     quantize: dict[str, Any] | None = None
 
+    @property
+    def changes_texts_only(self) -> bool:
+        """Whether templates are all that is another."""
+        return self.model_fields_set == {"when", "prompt"} and set(self.prompt) == {"templates"}
+
 
 def recipes_in(
     situation: Situation,
@@ -76,7 +81,8 @@ def recipes_in(
 ) -> dict[str, dict[str, Any]]:
     """The recipes as they are in a situation, without cases; what each extends still stands there.
 
-    A recipe of which a case on the dataset holds is marked `tuned_per_dataset`.
+    A recipe of which a case on the dataset holds is marked `tuned_per_dataset`, unless all it
+    changes is the set of templates: texts are written for a dataset, not tuned on it.
 
     Args:
         situation: protocol, dataset and shots of a run.
@@ -107,7 +113,7 @@ def _in_situation(name: str, recipe: Mapping[str, Any], situation: Situation) ->
     for case in _cases(name, recipe.get("cases") or []):
         if case.when.holds(situation):
             found = overlay(found, case.model_dump(exclude_unset=True, exclude={"when"}))
-            if case.when.dataset:
+            if case.when.dataset and not case.changes_texts_only:
                 found["tuned_per_dataset"] = True
     return found
 

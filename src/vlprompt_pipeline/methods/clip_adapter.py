@@ -17,17 +17,15 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.networks import linear
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.zero_shot import template_features
-from vlprompt_pipeline.parsing import Parameters
+from vlprompt_pipeline.methods.texts import TextParameters, text_features
 
 REDUCTION = 4  # of the hidden layer against the joint space
 
 
-class ClipAdapterParameters(Parameters):
+class ClipAdapterParameters(TextParameters):
     """`ratio` of the network's output in the feature (published: 0.2), and the templates."""
 
     ratio: float = Field(ge=0, le=1)
-    templates: str
 
 
 class ClipAdapter(PromptLearner):
@@ -54,7 +52,7 @@ class ClipAdapter(PromptLearner):
                 relu2=nn.ReLU(),
             )
         ).to(clip.device)
-        texts = template_features(clip, classes, parameters.templates)
+        texts = text_features(clip, classes, parameters)
         self.register_buffer("texts", texts, persistent=False)
 
     def class_features(self) -> Tensor:

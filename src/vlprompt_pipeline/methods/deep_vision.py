@@ -14,16 +14,14 @@ from vlprompt_pipeline.methods.base import ClassTexts
 from vlprompt_pipeline.methods.deep import check_depth, normal_prompts
 from vlprompt_pipeline.methods.image_prompts import ImagePromptLearner
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.zero_shot import template_features
-from vlprompt_pipeline.parsing import Parameters
+from vlprompt_pipeline.methods.texts import TextParameters, text_features
 
 
-class DeepVisionParameters(Parameters):
+class DeepVisionParameters(TextParameters):
     """`length` prompts in each of the first `depth` blocks, and the set of templates."""
 
     length: int = Field(ge=1)
     depth: int = Field(ge=1)
-    templates: str
 
 
 class DeepVision(ImagePromptLearner):
@@ -44,7 +42,7 @@ class DeepVision(ImagePromptLearner):
         self.visual = normal_prompts(
             clip, parameters.depth, parameters.length, clip.image.width, generator
         )
-        features = template_features(clip, classes, parameters.templates)
+        features = text_features(clip, classes, parameters)
         self.register_buffer("features", features, persistent=False)
 
     def class_features(self) -> Tensor:

@@ -15,14 +15,13 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.base import ClassTexts
 from vlprompt_pipeline.methods.coop import CoOp, CoOpParameters, bound_to_classes
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.zero_shot import template_features
+from vlprompt_pipeline.methods.texts import TextParameters, text_features
 
 
-class KgCoOpParameters(CoOpParameters):
+class KgCoOpParameters(CoOpParameters, TextParameters):
     """CoOp's, the weight of the second term (published: 8), and the set of templates."""
 
     weight: float = Field(ge=0)
-    templates: str
 
 
 class KgCoOp(CoOp):
@@ -38,7 +37,7 @@ class KgCoOp(CoOp):
         """Raises ConfigError or DataError if words, templates or class names do not fit."""
         super().__init__(clip, classes, parameters, generator)
         self.weight = parameters.weight
-        known = template_features(clip, classes, parameters.templates)
+        known = text_features(clip, classes, parameters)
         self.register_buffer("known", known, persistent=False)
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:

@@ -34,6 +34,7 @@ class LinearProbe(PromptLearner):
 
     contexts = ()
     fitted = True
+    exact = ("bias",)
 
     def __init__(
         self,

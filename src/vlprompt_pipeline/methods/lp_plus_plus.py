@@ -20,19 +20,17 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.zero_shot import template_features
-from vlprompt_pipeline.parsing import Parameters
+from vlprompt_pipeline.methods.texts import TextParameters, text_features
 
 INITIAL_ALPHA = 250
 ALPHA_EVERY = 10
 MOMENTUM = 0.9
 
 
-class LPPlusPlusParameters(Parameters):
+class LPPlusPlusParameters(TextParameters):
     """`steps` of the optimiser (published: 300), and the templates of the text features."""
 
     steps: int = Field(ge=1)
-    templates: str
 
 
 class LPPlusPlus(PromptLearner):
@@ -40,6 +38,7 @@ class LPPlusPlus(PromptLearner):
 
     contexts = ()
     fitted = True
+    exact = ("alpha",)
 
     def __init__(
         self,
@@ -51,7 +50,7 @@ class LPPlusPlus(PromptLearner):
         """Raises ConfigError for an unknown template set, DataError for a name too long."""
         super().__init__(clip, classes)
         self.steps = parameters.steps
-        texts = template_features(clip, classes, parameters.templates)
+        texts = text_features(clip, classes, parameters)
         self.register_buffer("texts", texts, persistent=False)
         self.weight = nn.Parameter(torch.zeros_like(texts))
         self.alpha = nn.Parameter(texts.new_zeros(len(texts)))

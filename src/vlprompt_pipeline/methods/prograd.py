@@ -16,10 +16,10 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.base import ClassTexts
 from vlprompt_pipeline.methods.coop import CoOp, CoOpParameters, bound_to_classes
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.zero_shot import template_features
+from vlprompt_pipeline.methods.texts import TextParameters, text_features
 
 
-class ProGradParameters(CoOpParameters):
+class ProGradParameters(CoOpParameters, TextParameters):
     """CoOp's, and the distillation's.
 
     Attributes:
@@ -31,7 +31,6 @@ class ProGradParameters(CoOpParameters):
 
     strength: float = Field(ge=0)
     temperature: float = Field(gt=0)
-    templates: str
 
 
 class ProGrad(CoOp):
@@ -48,7 +47,7 @@ class ProGrad(CoOp):
         super().__init__(clip, classes, parameters, generator)
         self.strength = parameters.strength
         self.temperature = parameters.temperature
-        known = template_features(clip, classes, parameters.templates)
+        known = text_features(clip, classes, parameters)
         self.register_buffer("known", known, persistent=False)
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:

@@ -23,6 +23,7 @@ from vlprompt_pipeline.clip.templates import readable, templates
 from vlprompt_pipeline.methods.base import ClassTexts
 from vlprompt_pipeline.methods.ivlp import IVLP, IVLPParameters
 from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.texts import TextParameters, mean_features
 from vlprompt_pipeline.parsing import Parameters
 
 
@@ -33,21 +34,19 @@ class Aggregation(Parameters):
     std: float = Field(gt=0)
 
 
-class PromptSRCParameters(IVLPParameters):
-    """IVLP's, and what holds them back.
+class PromptSRCParameters(IVLPParameters, TextParameters):
+    """IVLP's, the texts whose mean feature is the teacher, and what holds the prompts near it.
 
     Attributes:
         text_weight: of the distance between text features (published: 25).
         image_weight: of the distance between image features (published: 10).
         logit_weight: of the divergence between probabilities (published: 1).
-        templates: the set whose mean the text features are held near to.
         aggregation: weights of the epochs.
     """
 
     text_weight: float = Field(ge=0)
     image_weight: float = Field(ge=0)
     logit_weight: float = Field(ge=0)
-    templates: str
     aggregation: Aggregation
 
 
@@ -65,6 +64,8 @@ class PromptSRC(IVLP):
         super().__init__(clip, classes, parameters, generator)
         self.parameters_ = parameters
         self._aggregated = torch.zeros(0)
+        if parameters.descriptions:  # longer texts are cut
+            return
         chosen = templates(parameters.templates, classes.template)
         longest = max(chosen, key=lambda template: len(clip.token_ids(template)))
         for name in map(readable, classes.names):
@@ -73,11 +74,9 @@ class PromptSRC(IVLP):
 
     @cached_property
     def known(self) -> Tensor:
-        """Normalised mean of the templates' features, `[classes, embed]`; encoded when needed."""
-        chosen = templates(self.parameters_.templates, self.classes.template)
-        names = [readable(name) for name in self.classes.names]
-        features = [self.clip.encode_texts_raw([t.format(name) for name in names]) for t in chosen]
-        return F.normalize(torch.stack(features).mean(0), dim=-1)
+        """Normalised mean of the texts' raw features, `[classes, embed]`; encoded when needed."""
+        mean = mean_features(self.clip, self.classes, self.parameters_, raw=True)
+        return F.normalize(mean, dim=-1)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Cross-entropy, and the weighted distances to the frozen CLIP."""

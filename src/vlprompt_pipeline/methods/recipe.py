@@ -68,9 +68,10 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
     recipe = parse(Recipe, {**values, "prompt": prompt}, where)
     if recipe.low_rank and not method.learner.contexts:
         raise ConfigError(f"{where}.low_rank: {method.name} trains no context to put it on")
-    for key in ("noise", "quantize"):
-        if getattr(recipe, key) and (not recipe.training or method.learner.fitted):
-            raise ConfigError(f"{where}.{key}: {method.name} trains no prompt to put it on")
+    if recipe.noise and (not recipe.training or method.learner.fitted):
+        raise ConfigError(f"{where}.noise: {method.name} trains no prompt to put it on")
+    if recipe.quantize and not (recipe.training or method.learner.fitted):
+        raise ConfigError(f"{where}.quantize: {method.name} has no tensors to put it on")
     return recipe
 
 

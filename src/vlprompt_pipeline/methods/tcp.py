@@ -25,12 +25,12 @@ from vlprompt_pipeline.methods.kgcoop import distance
 from vlprompt_pipeline.methods.layout import class_layout
 from vlprompt_pipeline.methods.networks import QuickGELU, linear
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.zero_shot import template_features
+from vlprompt_pipeline.methods.texts import TextParameters, text_features
 
 REDUCTION = 4  # of the network's hidden layer against the joint space
 
 
-class TCPParameters(ContextParameters):
+class TCPParameters(ContextParameters, TextParameters):
     """Context, and what replaces it.
 
     Attributes:
@@ -41,7 +41,6 @@ class TCPParameters(ContextParameters):
 
     layer: int = Field(ge=1)
     weight: float = Field(ge=0)
-    templates: str
 
 
 class TCP(PromptLearner):
@@ -72,7 +71,7 @@ class TCP(PromptLearner):
                 linear2=linear(hidden, parameters.length * clip.text_width, generator),
             )
         ).to(clip.device)
-        known = template_features(clip, classes, parameters.templates)
+        known = text_features(clip, classes, parameters)
         self.register_buffer("known", known, persistent=False)
         ending = classes.template.partition("{}")[2]
         self.layout = class_layout(clip, classes.names, parameters.length, "end", False, ending)

@@ -19,7 +19,7 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.zero_shot import template_features
+from vlprompt_pipeline.methods.texts import TextParameters, text_features
 from vlprompt_pipeline.parsing import Parameters
 
 logger = logging.getLogger(__name__)
@@ -39,12 +39,11 @@ class Strength(Parameters):
         return [SMALLEST + i * (self.to - SMALLEST) / self.steps for i in range(self.steps)]
 
 
-class TipAdapterParameters(Parameters):
+class TipAdapterParameters(TextParameters):
     """`alpha` weighs the memory, `beta` is its sharpness; `templates` are zero-shot CLIP's."""
 
     alpha: Strength
     beta: Strength
-    templates: str
 
 
 class TipAdapter(PromptLearner):
@@ -52,6 +51,7 @@ class TipAdapter(PromptLearner):
 
     contexts = ()
     fitted = True
+    exact = ("strengths",)
     trains_keys = False
 
     def __init__(
@@ -64,7 +64,7 @@ class TipAdapter(PromptLearner):
         """Raises ConfigError for an unknown template set, DataError for a name too long."""
         super().__init__(clip, classes)
         self.parameters_ = parameters
-        texts = template_features(clip, classes, parameters.templates)
+        texts = text_features(clip, classes, parameters)
         self.register_buffer("texts", texts, persistent=False)
         self._put(texts.new_zeros(len(texts), 0, clip.embed_dim))
         strengths = texts.new_tensor([parameters.alpha.initial, parameters.beta.initial])

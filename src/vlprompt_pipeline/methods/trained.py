@@ -11,7 +11,7 @@ from torch import Tensor
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
-from vlprompt_pipeline.methods.build import build_learner
+from vlprompt_pipeline.methods.build import restore_learner
 from vlprompt_pipeline.methods.recipe import Recipe, resolve_recipe
 from vlprompt_pipeline.tensor_files import TensorFileError, load_tensors, save_tensors
 
@@ -52,10 +52,7 @@ class TrainedPrompt:
             PromptFileError: it was trained on another CLIP.
         """
         require_same_clip(self.clip_identity, clip, "the trained prompt")
-        learner = build_learner(self.resolved_recipe(), clip, self.classes, seed=0)
-        learner.make_room(self.state)
-        learner.load_state_dict(self.state)
-        return learner
+        return restore_learner(self.resolved_recipe(), clip, self.classes, self.state)
 
     def save(self, path: Path) -> None:
         """Write as safetensors, everything but tensors as JSON in its header."""

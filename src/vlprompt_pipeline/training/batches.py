@@ -11,8 +11,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.clip.features import ImageSet
+from vlprompt_pipeline.clip.features import ImageEncoder, ImageSet
 from vlprompt_pipeline.clip.views import TrainingViews
 
 
@@ -35,12 +34,17 @@ def seeded(*parts: object) -> Generator:
 
 @dataclass(frozen=True)
 class CachedViews:
-    """Draws one of the cached views `[images, views, embed]` of each image in every epoch."""
+    """Draws one of the cached views `[images, views, embed]` of each image in every epoch.
+
+    With `apart` every view counts as an image of its own, and an epoch has as many of them as there
+    are images (CLAP).
+    """
 
     features: Tensor
     labels: Tensor
     batch_size: int
     seed: int
+    apart: bool = False
 
     @property
     def steps(self) -> int:
@@ -50,7 +54,14 @@ class CachedViews:
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Pairs of image features `[batch, embed]` and labels `[batch]`."""
         generator = seeded(self.seed, "epoch", number)
-        view = torch.randint(self.features.shape[1], (len(self.labels),), generator=generator)
+        images, views = self.features.shape[:2]
+        if self.apart:
+            chosen = torch.randperm(images * views, generator=generator)
+            for batch in chosen[: self.steps * self.batch_size].split(self.batch_size):
+                rows = batch // views
+                yield self.features[rows, batch % views], self.labels[rows]
+            return
+        view = torch.randint(views, (images,), generator=generator)
         for rows in shuffled(len(self.labels), self.batch_size, generator):
             yield self.features[rows, view[rows]], self.labels[rows]
 
@@ -108,7 +119,7 @@ class PixelViews:
 class OnlineViews:
     """Crops as features of the frozen tower, encoded in every step: the published protocol."""
 
-    clip: FrozenClip
+    clip: ImageEncoder
     pixels: PixelViews
 
     @property

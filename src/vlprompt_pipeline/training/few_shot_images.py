@@ -9,7 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vlprompt_pipeline.clip import FeatureStore, FrozenClip, ImageSet, TrainingViews
+from vlprompt_pipeline.clip import (
+    FeatureStore,
+    FrozenClip,
+    ImageEncoder,
+    ImageSet,
+    TrainingViews,
+)
 from vlprompt_pipeline.clip.dataset_features import TrainingFeatures, ValidationFeatures
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.image_datasets import ClassSubset, FewShotSet
@@ -49,8 +55,9 @@ class FewShotImages:
     def batches(self, learner: PromptLearner, batch_size: int) -> Batches:
         """Give training batches of what the learner reads: cached, or new crops in every step."""
         rows, labels = self._base_rows(self.few_shot_set.train)
-        if self._cached and learner.reads == "features":
-            return CachedViews(self._views(rows), labels, batch_size, self.seed)
+        if self._cached and learner.reads != "pixels":
+            views = self._views(rows, learner.image_side())
+            return CachedViews(views, labels, batch_size, self.seed, learner.views_apart)
         pixels = PixelViews(
             self._files(rows),
             self._crops,
@@ -60,19 +67,19 @@ class FewShotImages:
             not self._cached,
             self.parameters.workers,
         )
-        return pixels if learner.reads == "pixels" else OnlineViews(self.clip, pixels)
+        return pixels if learner.reads == "pixels" else OnlineViews(learner.image_side(), pixels)
 
     def at_once(self) -> FewShotFeatures:
         """Give the features of all training and validation images."""
         rows, labels = self._base_rows(self.few_shot_set.train)
-        views = self._views(rows)
+        views = self._views(rows, self.clip)
         validation_rows, validation_labels = self._base_rows(self.few_shot_set.val)
         validation = views.new_zeros(0, self.clip.embed_dim)
         if self.validation and self.validation.key:
             stored = self.store.load(self.validation.key).of(self.clip)
             validation = stored[validation_rows, 0].to(self.clip.device)
         training = F.normalize(views.mean(1), dim=-1)
-        return FewShotFeatures(training, labels, validation, validation_labels)
+        return FewShotFeatures(training, labels, validation, validation_labels, views)
 
     @property
     def _cached(self) -> bool:
@@ -88,16 +95,16 @@ class FewShotImages:
             self.training.decoding,
         )
 
-    def _views(self, rows: list[int]) -> Tensor:
-        """Features `[images, views, embed]`; with online crops they are encoded now, and kept."""
-        if self._cached:
+    def _views(self, rows: list[int], encoder: ImageEncoder) -> Tensor:
+        """Features `[images, views, embed]`; what no stage before has computed is, and kept."""
+        if self._cached and encoder is self.clip:
             values = self.store.load(self.training.key).of(self.clip)[rows]
         else:
             files, size = self._files(rows), self.parameters.batch_size
             extracted = self.store.extract(
-                self.clip, files, self._crops, batch_size=size, progress=bar
+                encoder, files, self._crops, batch_size=size, progress=bar
             )
-            values = extracted.of(self.clip)
+            values = extracted.of(encoder)
         return values.to(self.clip.device)
 
     def _files(self, rows: list[int]) -> ImageSet:

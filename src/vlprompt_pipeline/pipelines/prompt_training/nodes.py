@@ -17,7 +17,13 @@ from vlprompt_pipeline.config import ExportParameters, FeatureParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.evaluation.halves import protocol_subsets
 from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
-from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
+from vlprompt_pipeline.methods import (
+    ClassTexts,
+    Recipe,
+    build_learner,
+    fit_learner,
+    resolve_recipe,
+)
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS
 from vlprompt_pipeline.progress import bar
@@ -118,13 +124,13 @@ def train_prompt(
     )
     learner = build_learner(recipe, clip, classes, seed)
     few_shot_features = images.at_once() if learner.fitted else None
-    rows = learner.fit(few_shot_features) if learner.fitted else []
+    rows = fit_learner(learner, recipe, few_shot_features, seed) if few_shot_features else []
     if recipe.training:
         batches = images.batches(learner, recipe.training.batch_size)
         fingerprint = _fingerprint(recipe, classes, clip, training_features, provenance)
         checkpoint = Checkpoint(checkpoints / f"{method}.safetensors", fingerprint)
         rows = train(learner, batches, recipe.training, checkpoint, bar)
-    if learner.fitted:
+    if few_shot_features:
         learner.settle(few_shot_features)
     prompt = TrainedPrompt(
         recipe=recipe.model_dump(mode="json"),

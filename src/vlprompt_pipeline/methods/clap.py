@@ -1,0 +1,84 @@
+"""CLAP: a linear probe that starts at the text features and stays near them (CVPR 2024).
+
+Loss = cross-entropy + mean over classes of m_c · |w_c - t_c|², with t_c the mean raw text feature,
+at which w_c starts, and m_c zero-shot CLIP's mean probability of the right class on the few-shot
+images of class c: a class that CLIP knows stays near its text. Without `constraint` it is ZS-LP,
+the zero-shot-initialised linear probe of the same paper (Silva-Rodríguez et al.). Neither needs
+validation images. Details follow jusiro/CLAP, trainers/adapters.py, where m is fixed, too; the
+paper presents an augmented Lagrangian that would adapt it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.texts import TextParameters, mean_features
+
+
+class CLAPParameters(TextParameters):
+    """Texts of the classes, and whether the `constraint` is in the loss."""
+
+    constraint: bool
+
+
+class CLAP(PromptLearner):
+    """`prototypes` `[classes, embed]`, not normalised, and fixed `multipliers` `[classes]`."""
+
+    contexts = ()
+    fitted = True
+    exact = ("multipliers",)
+    views_apart = True
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: CLAPParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError or DataError if templates, descriptions or names do not fit."""
+        super().__init__(clip, classes)
+        self.constraint = parameters.constraint
+        texts = mean_features(clip, classes, parameters, raw=True)
+        self.register_buffer("texts", texts, persistent=False)
+        self.prototypes = nn.Parameter(texts.clone())
+        self.multipliers = nn.Parameter(texts.new_zeros(len(texts)), requires_grad=False)
+
+    def class_features(self) -> Tensor:
+        """Normalised prototype of each class, `[classes, embed]`."""
+        return F.normalize(self.prototypes, dim=-1)
+
+    @torch.no_grad()
+    def fit(self, few_shot: FewShotFeatures) -> list[dict]:
+        """Set how strongly each class is held, from all views of its images; no row."""
+        views = few_shot.every_view
+        zero_shot = self.clip.logit_scale * views @ F.normalize(self.texts, dim=-1).T
+        rows = torch.arange(len(views), device=views.device)
+        right = zero_shot.softmax(-1)[rows, :, few_shot.labels].mean(1)
+        counts = few_shot.labels.bincount(minlength=len(self.texts))
+        sums = torch.zeros_like(self.multipliers).index_add(0, few_shot.labels, right)
+        self.multipliers.copy_(sums / counts.clamp(min=1))
+        return []
+
+    def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Cross-entropy, and the distance to the texts where it is constrained."""
+        terms = super().losses(image_features, labels)
+        if self.constraint:
+            moved = (self.prototypes - self.texts).square().sum(-1)
+            terms["distance"] = (self.multipliers * moved).mean()
+        return terms
+
+
+register(
+    Method(
+        name="clap",
+        parameters=CLAPParameters,
+        learner=CLAP,
+        bound_to_classes=lambda parameters: True,
+    )
+)

@@ -1,0 +1,220 @@
+"""GDA-CLIP: Gaussian discriminant analysis on image features (Wang et al., ICLR 2024).
+
+logits_c = scale · f · t_c + strength · (f · w_c + b_c), with w_c = P μ_c and b_c = -½ μ_cᵀ P μ_c:
+the classifier of Gaussians with means μ_c and one covariance, whose inverse is P. Nothing is
+trained step by step. Details follow mrflogs/ICLR24, main_few_shots.py and main_base2new.py, every
+view of an image being a sample. What differs here: w and b are stored times the strength and less
+their mean over classes, which changes no probability and leaves numbers that half precision holds;
+the strength is chosen on few-shot validation images, there on the whole validation split, of
+ImageNet on the test set. In float64 throughout, for P may be badly conditioned.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor, nn
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
+from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.texts import TextParameters, text_features
+
+logger = logging.getLogger(__name__)
+
+STRENGTHS = tuple(10.0**exponent for exponent in range(-4, 3))
+DEFAULT_STRENGTH = 0.1
+NEIGHBOURS, TEXT_COPIES = 64, 16
+Covariance = Literal["pooled", "by_class"]
+
+
+class GDAParameters(TextParameters):
+    """What is estimated.
+
+    Attributes:
+        covariance: `pooled`: of all features around their class means, shrunk (published for
+            few-shot); `by_class`: mean of the classes' own covariances, not shrunk (published for
+            base-to-new).
+        new_classes: whether the features are stored, from which a classifier of new classes is made
+            up; without them it serves the classes of training only and is far smaller.
+    """
+
+    covariance: Covariance
+    new_classes: bool
+
+
+class GDA(PromptLearner):
+    """Rows `weight` `[classes, embed]` and `bias` `[classes]` of the classes of training.
+
+    With `new_classes` also their `names`, the chosen `strength` and the `features`
+    `[images · views, embed]`. The classifier of a new class depends on which others are new, too:
+    all share the mean of their precisions, as published.
+    """
+
+    contexts = ()
+    fitted = True
+    exact = ("bias",)
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: GDAParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError or DataError if templates, descriptions or names do not fit."""
+        super().__init__(clip, classes)
+        self.parameters_ = parameters
+        texts = text_features(clip, classes, parameters)
+        self.register_buffer("texts", texts, persistent=False)
+        trained = 0 if parameters.new_classes else len(classes.names)
+        self.weight = nn.Parameter(texts.new_zeros(trained, clip.embed_dim))
+        self.bias = nn.Parameter(texts.new_zeros(trained))
+        if parameters.new_classes:
+            self.exact = ("bias", "names", "strength")
+            self._store("names", hashed_names(()))
+            self._store("strength", torch.zeros(1))
+            self._store("features", texts.new_zeros(0, clip.embed_dim))
+
+    def class_features(self) -> Tensor:
+        """Those of the texts, `[classes, embed]`."""
+        return self.texts
+
+    def logits(self, image_features: Tensor) -> Tensor:
+        """`[images, classes]`: zero-shot CLIP's and those of the Gaussians."""
+        weight, bias = self.classifier()
+        return super().logits(image_features) + image_features @ weight.T + bias
+
+    def classifier(self) -> tuple[Tensor, Tensor]:
+        """Weight `[classes, embed]` and bias `[classes]` of the Gaussians for these names."""
+        if not self.parameters_.new_classes:
+            return self.weight, self.bias
+        rows = rows_of(self.classes.names, self.names)
+        new = [place for place, row in enumerate(rows) if row is None]
+        weight, bias = torch.zeros_like(self.texts), self.texts.new_zeros(len(rows))
+        known = [place for place, row in enumerate(rows) if row is not None]
+        chosen = [row for row in rows if row is not None]
+        weight[known], bias[known] = self.weight[chosen], self.bias[chosen]
+        if new and len(self.features):
+            made = new_class_gaussians(self.features.double(), self.texts[new].double())
+            scaled = (self.strength.double() * each for each in centred(*discriminant(*made)))
+            weight[new], bias[new] = (each.to(weight) for each in scaled)
+        return weight, bias
+
+    @torch.no_grad()
+    def fit(self, few_shot: FewShotFeatures) -> list[dict]:
+        """Estimate the Gaussians and choose their strength; no row, nothing is repeated.
+
+        Raises:
+            DataError: `covariance: by_class` meets a class with a single view of a single image.
+        """
+        views = few_shot.every_view
+        features = views.flatten(0, 1).double()
+        labels = few_shot.labels.repeat_interleave(views.shape[1])
+        means, precision = gaussians(features, labels, self.parameters_.covariance)
+        weight, bias = centred(*discriminant(means, precision))
+        strength = self._strength(few_shot, weight, bias)
+        self.weight = nn.Parameter((strength * weight).to(self.texts))
+        self.bias = nn.Parameter((strength * bias).to(self.texts))
+        if self.parameters_.new_classes:
+            self._store("names", hashed_names(self.classes.names))
+            self._store("strength", torch.tensor([strength]))
+            self._store("features", features.to(self.texts))
+        return []
+
+    def make_room(self, stored: Mapping[str, Tensor]) -> None:
+        """As many classes and features as were stored."""
+        if self.parameters_.new_classes:
+            for name, tensor in stored.items():
+                if name in ("weight", "bias"):
+                    setattr(self, name, nn.Parameter(torch.zeros_like(tensor).to(self.texts)))
+                elif name in ("names", "features"):
+                    self._store(name, torch.zeros_like(tensor))
+
+    def _store(self, name: str, tensor: Tensor) -> None:
+        stored = nn.Parameter(tensor.to(self.clip.device), requires_grad=False)
+        setattr(self, name, stored)
+
+    def _strength(self, few_shot: FewShotFeatures, weight: Tensor, bias: Tensor) -> float:
+        """The smallest of the strengths that have the most right answers on validation images."""
+        images, labels = few_shot.validation.double(), few_shot.validation_labels
+        if not len(labels):
+            logger.warning(
+                "no validation images: the strength of GDA is %s, unchosen", DEFAULT_STRENGTH
+            )
+            return DEFAULT_STRENGTH
+        zero_shot = self.clip.logit_scale * images @ self.texts.double().T
+        gaussian = images @ weight.T + bias
+        right = [
+            int(((zero_shot + each * gaussian).argmax(-1) == labels).sum()) for each in STRENGTHS
+        ]
+        best = max(right)
+        return STRENGTHS[right.index(best)] if best else DEFAULT_STRENGTH
+
+
+def gaussians(features: Tensor, labels: Tensor, covariance: Covariance) -> tuple[Tensor, Tensor]:
+    """Return class means `[classes, embed]` and the common precision `[embed, embed]`.
+
+    Args:
+        features: `[samples, embed]` in float64, normalised.
+        labels: `[samples]`; every class from 0 to the largest has a sample.
+        covariance: which estimate is inverted.
+    """
+    counts = labels.bincount().to(features)
+    means = torch.zeros(len(counts), features.shape[1]).to(features)
+    means = means.index_add(0, labels, features) / counts[:, None]
+    apart = features - means[labels]
+    if covariance == "by_class":
+        weighted = apart / ((counts - 1).clamp(min=1) * len(counts)).sqrt()[labels, None]
+        return means, torch.linalg.pinv(weighted.T @ weighted, hermitian=True)
+    degrees, width = len(features) - 1, features.shape[1]
+    scatter = apart.T @ apart
+    shrunk = scatter + scatter.trace() / max(1, degrees) * torch.eye(width).to(features)
+    return means, width * torch.linalg.pinv(shrunk, hermitian=True)
+
+
+def new_class_gaussians(features: Tensor, texts: Tensor) -> tuple[Tensor, Tensor]:
+    """Return made-up means `[new classes, embed]` and their precision, from text features alone.
+
+    The features nearest to a class's text stand for its images: their mean, together with 16 copies
+    of the text, and their shrunk covariance around the text. With fewer than 64 features all of
+    them are taken (our choice; there it fails).
+    """
+    width, count = features.shape[1], min(NEIGHBOURS, len(features))
+    nearest = (texts @ features.T).topk(count).indices
+    means = (features[nearest].sum(1) + TEXT_COPIES * texts) / (count + TEXT_COPIES)
+    precision = torch.zeros(width, width).to(features)
+    unit = torch.eye(count).to(features)
+    for text, rows in zip(texts, nearest, strict=True):
+        apart = features[rows] - text
+        trace = apart.square().sum() / max(1, count - 1)
+        # (τ + XᵀX)⁻¹ = (1 - Xᵀ (τ + XXᵀ)⁻¹ X) / τ: what is inverted has 64 rows, not the width
+        inner = torch.linalg.solve(trace * unit + apart @ apart.T, apart)
+        precision += width / trace * (torch.eye(width).to(features) - apart.T @ inner)
+    return means, precision / len(texts)
+
+
+def discriminant(means: Tensor, precision: Tensor) -> tuple[Tensor, Tensor]:
+    """Return weight `[classes, embed]` and bias `[classes]`, all classes equally likely."""
+    weight = means @ precision
+    return weight, -math.log(len(means)) - 0.5 * (weight * means).sum(-1)
+
+
+def centred(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Take off the means over classes, which no probability depends on."""
+    return weight - weight.mean(0), bias - bias.mean()
+
+
+register(
+    Method(
+        name="gda",
+        parameters=GDAParameters,
+        learner=GDA,
+        bound_to_classes=lambda parameters: not parameters.new_classes,
+    )
+)

@@ -1,0 +1,31 @@
+"""Which classes a learner was trained on, for methods that treat these and new ones differently."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+PIECES, PIECE_BYTES = 2, 3  # integers below 2^24, which single precision holds exactly
+
+
+def hashed_names(names: Sequence[str]) -> Tensor:
+    """Return a tensor that stands for class names in a prompt, `[classes, 2]`, integers as float32.
+
+    A packed prompt holds tensors only. 48 bits of SHA-256 tell a hundred thousand names apart with
+    a chance of error of 2e-5.
+    """
+    rows = []
+    for name in names:
+        digest = hashlib.sha256(name.encode()).digest()
+        parts = (digest[i * PIECE_BYTES : (i + 1) * PIECE_BYTES] for i in range(PIECES))
+        rows.append([float(int.from_bytes(part, "little")) for part in parts])
+    return torch.tensor(rows).reshape(-1, PIECES)
+
+
+def rows_of(names: Sequence[str], known: Tensor) -> list[int | None]:
+    """Return the row of each name among the `known` ones `[classes, 2]`, none for a new class."""
+    places = {tuple(row): number for number, row in enumerate(known.tolist())}
+    return [places.get(tuple(row)) for row in hashed_names(names).tolist()]

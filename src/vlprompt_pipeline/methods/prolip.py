@@ -1,0 +1,137 @@
+"""ProLIP: the last linear map of the image tower is trained, and held near itself (2024).
+
+Loss = cross-entropy + weight · sum of (Q - Q₀)², with Q the projection into the joint space.
+Features before it are computed once, so that a step costs a matrix product. Details follow
+astra-vision/ProLIP, methods/ProLIP.py (Fahes et al., arXiv 2410.05270); there all images of a step
+have the same view number, here each its own.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.texts import TextParameters, text_features
+
+
+class ProLIPParameters(TextParameters):
+    """`weight` of the distance; published without validation images: 1 / shots."""
+
+    weight: float = Field(ge=0)
+
+
+@dataclass(frozen=True)
+class UnprojectedImages:
+    """The image tower of a CLIP without its last map: encodes as `FrozenClip` does."""
+
+    clip: FrozenClip
+    tower: nn.Module
+
+    @property
+    def name(self) -> str:
+        """What the CLIP is called."""
+        return self.clip.name
+
+    @property
+    def identity_sha256(self) -> str:
+        """Hash of the CLIP, and of what is left out."""
+        return hashlib.sha256(f"{self.clip.identity_sha256} unprojected".encode()).hexdigest()
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """Features `[images, image width]` before the projection, not normalised."""
+        with torch.no_grad():
+            features = self.tower(pixels.to(self.clip.device, self.clip.dtype))
+        return features.to(torch.promote_types(features.dtype, torch.float32))
+
+
+class ProLIP(PromptLearner):
+    """`projection` `[image width, embed]`, CLIP's own at first; texts stay as they are."""
+
+    contexts = ()
+    reads = "unprojected"
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: ProLIPParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError or DataError if the image tower, texts or names do not fit."""
+        super().__init__(clip, classes)
+        self.weight = parameters.weight
+        tower, projection, bias = _without_projection(clip)
+        self.images = UnprojectedImages(clip, tower)
+        initial = projection.detach().to(torch.promote_types(projection.dtype, torch.float32))
+        self.register_buffer("initial", initial.clone(), persistent=False)
+        self.register_buffer("bias", bias, persistent=False)
+        self.projection = nn.Parameter(initial.clone())
+        texts = text_features(clip, classes, parameters)
+        self.register_buffer("texts", texts, persistent=False)
+
+    @property
+    def image_width(self) -> int:
+        """Width of the image tower."""
+        return len(self.initial)
+
+    def class_features(self) -> Tensor:
+        """Those of the texts, `[classes, embed]`."""
+        return self.texts
+
+    def image_side(self) -> UnprojectedImages:
+        """The frozen image tower without its projection."""
+        return self.images
+
+    def logits(self, image_features: Tensor) -> Tensor:
+        """`[images, classes]` from features before the projection `[images, image width]`."""
+        joint = image_features @ self.projection
+        return super().logits(
+            F.normalize(joint if self.bias is None else joint + self.bias, dim=-1)
+        )
+
+    def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Cross-entropy, and the weighted distance of the projection from CLIP's."""
+        terms = super().losses(image_features, labels)
+        distance = (self.projection - self.initial).square().sum()
+        return {**terms, "distance": self.weight * distance}
+
+
+def _without_projection(clip: FrozenClip) -> tuple[nn.Module, Tensor, Tensor | None]:
+    """The image tower without its last linear map, that map `[width, embed]`, and its bias.
+
+    Raises:
+        ConfigError: the tower does not end in a linear map that is known here.
+    """
+    visual = clip.model.visual
+    if isinstance(getattr(visual, "proj", None), Tensor):
+        tower = copy.copy(visual)
+        tower._parameters = {**visual._parameters, "proj": None}
+        return tower, visual.proj, None
+    pooling = getattr(visual, "attnpool", None)
+    if isinstance(getattr(pooling, "c_proj", None), nn.Linear):  # ResNets of CLIP
+        last, width = pooling.c_proj, pooling.c_proj.in_features
+        identity = nn.utils.skip_init(nn.Linear, width, width)
+        identity.weight.data = torch.eye(width).to(last.weight)
+        identity.bias.data = torch.zeros(width).to(last.weight)
+        tower, bare = copy.copy(visual), copy.copy(pooling)
+        bare._modules = {**pooling._modules, "c_proj": identity.requires_grad_(False)}
+        tower._modules = {**visual._modules, "attnpool": bare}
+        return tower, last.weight.T, last.bias.detach()
+    raise ConfigError(
+        f"method: prolip trains the linear map at the end of the image tower, and that of "
+        f"{clip.name} ({type(visual).__name__}) has none; give a ViT or ResNet of CLIP as "
+        "clip.source"
+    )
+
+
+register(Method(name="prolip", parameters=ProLIPParameters, learner=ProLIP))

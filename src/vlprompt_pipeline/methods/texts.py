@@ -1,0 +1,176 @@
+"""Texts of classes: templates, and sentences about each class from a file (CuPL, ICCV 2023).
+
+A file of descriptions is JSON or YAML: `{class name: [sentence, …]}`. Class names are compared in
+lower case and with spaces for underscores; classes may have different numbers of sentences. The
+feature of a class is the renormalised mean of the normalised features of all its texts, templates
+and sentences alike, as sarahpratt/CuPL, classify_imagenet.py. Longer sentences than the CLIP reads
+are cut, as there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+import yaml
+from pydantic import model_serializer, model_validator
+from torch import Tensor
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.templates import readable, templates
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.methods.base import ClassTexts
+from vlprompt_pipeline.parsing import Parameters
+
+NO_TEMPLATES = "none"
+AT_ONCE = 1024  # texts: their embeddings are padded to the longest of them
+_FORM = "give {class name: [sentence, …]} as JSON or YAML"
+
+
+class TextParameters(Parameters):
+    """Which texts stand for a class.
+
+    Attributes:
+        templates: name of a set in `clip/templates.py`; or `none`, with descriptions.
+        descriptions: file of sentences about each class; relative to where the run starts.
+        descriptions_sha256: hash of that file, which is filled in when a recipe is read. So results
+            depend on the sentences, and a changed file is noticed.
+    """
+
+    templates: str
+    descriptions: str | None = None
+    descriptions_sha256: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _remember_the_file(cls, values: Any) -> Any:
+        path = values.get("descriptions") if isinstance(values, Mapping) else None
+        if path is None or values.get("descriptions_sha256"):
+            return values
+        return {**values, "descriptions_sha256": _sha256(_read(path))}
+
+    @model_serializer(mode="wrap")
+    def _without_absent_descriptions(self, serialize: Any) -> dict[str, Any]:
+        """Leave them out, so that recipes without them hash as before there were any."""
+        absent = self.descriptions is None
+        ours = ("descriptions", "descriptions_sha256")
+        return {k: v for k, v in serialize(self).items() if not (absent and k in ours)}
+
+    @model_validator(mode="after")
+    def _some_texts(self) -> Self:
+        if self.templates == NO_TEMPLATES and self.descriptions is None:
+            raise ValueError("templates: none goes with descriptions, give a file of them")
+        return self
+
+
+def class_texts(classes: ClassTexts, parameters: TextParameters) -> list[list[str]]:
+    """Return all texts of each class, templates first.
+
+    Raises:
+        ConfigError: no template set of that name; or the file of descriptions is absent, of another
+            form, changed since the recipe was stored, or lacks a class.
+    """
+    texts: list[list[str]] = [[] for _ in classes.names]
+    if parameters.templates != NO_TEMPLATES:
+        chosen = templates(parameters.templates, classes.template)
+        texts = [[text.format(readable(name)) for text in chosen] for name in classes.names]
+    if parameters.descriptions:
+        sentences = read_descriptions(parameters.descriptions, parameters.descriptions_sha256)
+        for own, name in zip(texts, classes.names, strict=True):
+            own.extend(_of_class(sentences, name, parameters.descriptions))
+    return texts
+
+
+def text_features(clip: FrozenClip, classes: ClassTexts, parameters: TextParameters) -> Tensor:
+    """Return the normalised mean text feature of each class, `[classes, embed]`.
+
+    Raises:
+        ConfigError: as `class_texts`.
+        DataError: a template with a class name is too long.
+    """
+    return F.normalize(mean_features(clip, classes, parameters), dim=-1)
+
+
+def mean_features(
+    clip: FrozenClip, classes: ClassTexts, parameters: TextParameters, *, raw: bool = False
+) -> Tensor:
+    """Return the mean feature of each class's texts, `[classes, embed]`, each normalised or `raw`.
+
+    Raises:
+        ConfigError: as `class_texts`.
+        DataError: a template with a class name is too long.
+    """
+    texts = class_texts(classes, parameters)
+    flat = [text for own in texts for text in own]
+    clip.warn_unseen(flat)
+    encode = clip.encode_texts_raw if raw else clip.encode_texts
+    cut = parameters.descriptions is not None
+    parts = [encode(flat[i : i + AT_ONCE], cut=cut) for i in range(0, len(flat), AT_ONCE)]
+    by_class = torch.cat(parts).split([len(own) for own in texts])
+    return torch.stack([own.mean(0) for own in by_class])
+
+
+def read_descriptions(path: str, sha256: str | None = None) -> dict[str, list[str]]:
+    """Return the sentences of a file by normalised class name.
+
+    Args:
+        path: of a JSON or YAML file.
+        sha256: what its content must hash to, if that is known.
+
+    Raises:
+        ConfigError: the file is absent, of another form, or another than it was.
+    """
+    data = _read(path)
+    if sha256 is not None and _sha256(data) != sha256:
+        raise ConfigError(
+            f"descriptions: {path} has changed since the prompt was trained with it; train again, "
+            "or bring the old file back"
+        )
+    try:
+        stored = json.loads(data) if path.endswith(".json") else yaml.safe_load(data)
+    except (ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"descriptions: {path} cannot be read ({error}); {_FORM}") from None
+    if not isinstance(stored, dict):
+        raise ConfigError(f"descriptions: {path} is no mapping; {_FORM}")
+    found: dict[str, list[str]] = {}
+    for name, sentences in stored.items():
+        key = _comparable(str(name))
+        listed = isinstance(sentences, list) and all(isinstance(s, str) for s in sentences)
+        if not listed or key in found:
+            reason = "is there twice" if key in found else "has no list of sentences"
+            raise ConfigError(f"descriptions: in {path} the class {name!r} {reason}; {_FORM}")
+        found[key] = sentences
+    return found
+
+
+def _of_class(sentences: Mapping[str, list[str]], name: str, path: str) -> list[str]:
+    own = sentences.get(_comparable(name))
+    if not own:
+        raise ConfigError(
+            f"descriptions: {path} has no sentence about the class {name!r}; add one, under that "
+            "name"
+        )
+    return own
+
+
+def _comparable(name: str) -> str:
+    return readable(name).strip().lower()
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"descriptions: {path} cannot be read ({error.strerror}); give the path of a file "
+            "{class name: [sentence, …]}"
+        ) from None
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
