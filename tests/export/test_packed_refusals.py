@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from export.fuzzing import SEEDS, fuzz
 from export.packed_prompts import CLIP, CONTEXT, qcoop, quantized
 from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.export import packed
 from vlprompt_pipeline.export.packed import (
     DenseTensor,
     PackedPrompt,
@@ -196,8 +197,9 @@ def test_any_bytes_within_a_prompt(place: int, data: bytes) -> None:
         assert "\n" not in str(error)
 
 
-def test_file_that_is_too_large() -> None:
-    size = MAX_FILE_BYTES + 1
+def test_file_that_is_too_large(monkeypatch) -> None:
+    monkeypatch.setattr(packed, "MAX_FILE_BYTES", 10_000)
+    size = 10_001
     data = b"VLP\x10" + struct.pack("<I", size) + bytes(size - 8)
     assert f"{size} bytes, more than" in refusal(data)
 
@@ -242,13 +244,14 @@ UNPACKABLE = {
     "line break": {"metadata": {"a": "b\nc"}},
     "integer": {"metadata": {"a": 1 << 31}},
     "entries": {"metadata": {f"{n:02d}": n for n in range(65)}},
-    "values": {"tensors": {n: quantized(1 << 23) for n in "abc"}},
+    "values": {"tensors": {n: quantized(1 << 15) for n in "abc"}},
     "sections": {"tensors": {f"{n:04d}": quantized(1) for n in range(1024)}},
 }
 
 
 @pytest.mark.parametrize("changes", UNPACKABLE.values(), ids=UNPACKABLE)
-def test_what_cannot_be_packed(changes: dict) -> None:
+def test_what_cannot_be_packed(changes: dict, monkeypatch) -> None:
+    monkeypatch.setattr(packed, "MAX_VALUES", 1 << 16)
     with pytest.raises(PromptFileError) as caught:
         pack(_prompt(**changes))
     assert "\n" not in str(caught.value)

@@ -253,7 +253,8 @@ def on_features() -> Iterator[list[Row]]:
     yield say(["clap"], PROTOCOLS, ELEVEN, SHOTS, prompt__constraint=True)
     yield say(["zs_lp"], PROTOCOLS, ELEVEN, SHOTS, prompt__constraint=False)
     adam = {"optimizer": "adam", "lr": 1e-5, "epsilon": 1e-4, "weight_decay": 0.0}
-    settings = {f"training__{key}": value for key, value in adam.items()} | {"training__epochs": 300}
+    adam |= {"epochs": 300}
+    settings = {f"training__{key}": value for key, value in adam.items()}
     for shots in SHOTS:
         yield say(["prolip"], PROTOCOLS, ELEVEN, [shots], prompt__weight=1 / shots, **settings)
 

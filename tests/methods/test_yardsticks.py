@@ -93,15 +93,15 @@ class TestTipAdapter:
         assert tip.strengths.tolist() == [2.0, 1.0]
         assert "no validation images" in caplog.text
 
-    def test_nothing_trains_but_the_keys_of_the_second_form(self, tiny_clip):
-        for method, expected in (("tip_adapter", []), ("tip_adapter_f", ["keys"])):
+    def test_nothing_trains_but_the_images_of_the_second_form(self, tiny_clip):
+        for method, expected in (("tip_adapter", []), ("tip_adapter_f", ["images"])):
             tip, data, _ = fitted(tiny_clip, method, **TIP)
             trained = [name for name, p in tip.named_parameters() if p.requires_grad]
             assert trained == expected
-            assert tip.keys.shape == (3, SHOTS, tiny_clip.embed_dim)
-            assert tip.prompt_names() == ("keys", "strengths")
+            assert tip.images.shape == (3, SHOTS, tiny_clip.embed_dim)
+            assert tip.prompt_names() == ("images", "strengths")
         sum(tip.losses(data.images, data.labels).values()).backward()
-        assert tip.keys.grad.abs().sum() > 0
+        assert tip.images.grad.abs().sum() > 0
 
     def test_classes_of_different_size_are_refused(self, tiny_clip):
         data = few_shot(tiny_clip)

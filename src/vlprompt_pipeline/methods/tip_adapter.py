@@ -47,12 +47,12 @@ class TipAdapterParameters(TextParameters):
 
 
 class TipAdapter(PromptLearner):
-    """Images `keys` of `[classes, shots, embed]`, and `strengths` (α, β)."""
+    """`images` `[classes, shots, embed]`, and `strengths` (α, β)."""
 
     contexts = ()
     fitted = True
     exact = ("strengths",)
-    trains_keys = False
+    trains_images = False
 
     def __init__(
         self,
@@ -110,21 +110,21 @@ class TipAdapter(PromptLearner):
 
     def make_room(self, stored: Mapping[str, Tensor]) -> None:
         """As many images as were stored."""
-        if "keys" in stored:
-            self._put(torch.zeros_like(stored["keys"], device=self.clip.device))
+        if "images" in stored:
+            self._put(torch.zeros_like(stored["images"], device=self.clip.device))
 
-    def _put(self, keys: Tensor) -> None:
-        self.keys = nn.Parameter(keys.clone(), requires_grad=self.trains_keys)
+    def _put(self, images: Tensor) -> None:
+        self.images = nn.Parameter(images.clone(), requires_grad=self.trains_images)
 
     def _recall(self, image_features: Tensor, beta: Tensor | float) -> Tensor:
-        affinity = torch.einsum("ie,cke->ick", image_features, self.keys)
+        affinity = torch.einsum("ie,cke->ick", image_features, self.images)
         return torch.exp(beta * (affinity - 1)).sum(-1)
 
 
 class TipAdapterF(TipAdapter):
     """The same with trained images."""
 
-    trains_keys = True
+    trains_images = True
 
 
 for _name, _learner in (("tip_adapter", TipAdapter), ("tip_adapter_f", TipAdapterF)):
