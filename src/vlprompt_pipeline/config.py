@@ -196,7 +196,10 @@ class ExportParameters(Parameters):
 
 
 class RunParameters(Parameters):
-    """Everything under conf/<env>/parameters*.yml together with `--params`."""
+    """Everything under conf/<env>/parameters*.yml together with `--params`.
+
+    `wait_for_other_runs` are seconds that a run waits for one that writes to the same cell.
+    """
 
     dataset: DatasetName
     dataset_prefix: Literal["", "miniature_"] = ""
@@ -217,6 +220,7 @@ class RunParameters(Parameters):
     features: FeatureParameters
     export: ExportParameters = ExportParameters()
     tracking: TrackingParameters
+    wait_for_other_runs: float = Field(default=3600, ge=0)
     recipes: dict[Slug, dict[str, Any]]
     demo_pretraining: dict[str, Any] = Field(default_factory=dict)
     analysis: dict[str, Any] = Field(default_factory=dict)

@@ -5,6 +5,7 @@ import warnings
 
 from vlprompt_pipeline.hooks import (
     ErrorHook,
+    LockHook,
     ParameterHook,
     ReproducibilityHook,
     StepHook,
@@ -36,6 +37,7 @@ HOOKS = (
     VerificationHook(),
     SummaryHook(),
     ErrorHook(),
+    LockHook(),  # the last one: it is the first to hold and the last to let go
 )
 
 

@@ -1,6 +1,7 @@
-"""What listens to a run: checks, MLflow, a line a step, records of how, the summary, errors."""
+"""What listens to a run: checks, locks, MLflow, a line a step, records, the summary, errors."""
 
 from vlprompt_pipeline.hooks.errors import ErrorHook
+from vlprompt_pipeline.hooks.locks import LockHook
 from vlprompt_pipeline.hooks.parameters import ParameterHook
 from vlprompt_pipeline.hooks.reproducibility import ReproducibilityHook
 from vlprompt_pipeline.hooks.steps import StepHook
@@ -10,6 +11,7 @@ from vlprompt_pipeline.hooks.verification import VerificationHook
 
 __all__ = [
     "ErrorHook",
+    "LockHook",
     "ParameterHook",
     "ReproducibilityHook",
     "StepHook",

@@ -1,0 +1,193 @@
+"""A cell has one writer at a time, and so has everything else that two runs could both write."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.hooks import hook_impl
+
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.locks import HeldLocks, Lock
+from vlprompt_pipeline.selection import selected
+
+logger = logging.getLogger(__name__)
+
+_FOLDER = "data/locks"
+# Layers of the catalog that runs on one dataset share, whatever their cells.
+_SHARED_LAYERS = ("data/02_", "data/03_", "data/04_", "data/05_")
+_REPORTS = Lock("the reports in data/08_reporting")
+# Settings that decide what is written there.
+_DATASET_SETTINGS = ("split", "own_data", "dataset_root", "clip", "features", "device")
+# Settings whose change needs no line: they change no result, or stand in the cell's path.
+_UNREMARKABLE = ("title", "training.memory_gb", "features.workers", "features.shard_size")
+
+
+class LockHook:
+    """Locks what a run writes, and says what it replaces.
+
+    Cells are locked for one run alone. What runs on one dataset share (index, features, few-shot
+    sets) is locked for all runs that would write the same to it. The reports over all records are
+    locked while they are made.
+    """
+
+    def __init__(self) -> None:
+        self._held: HeldLocks | None = None
+        self._reports: set[str] = set()
+        self._one_at_a_time = threading.Lock()  # nodes run in threads, too
+        atexit.register(self._release)
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Remember the parameters and the project's folder."""
+        self._parameters = context.config_loader["parameters"]
+        self._project = Path(context.project_path)
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
+        """Lock the cell and its datasets, then say which stored results will be replaced.
+
+        Raises:
+            ClickException: another run holds one of them, and goes on holding it.
+        """
+        paths = dict(self._paths(pipeline, catalog))
+        outputs = pipeline.all_outputs()
+        made = [path for name, path in paths.items() if name in outputs]
+        self._reports = {
+            name for name, path in paths.items() if name in outputs and _is_report(path)
+        }
+        locks = list(self._locks(list(paths.values()), made))
+        if self._reports and "ParallelRunner" in str(run_params["runner"]):
+            locks.append(_REPORTS)  # Kedro tells hooks of no node in a worker process
+        self._release()
+        self._held = HeldLocks(self._project / _FOLDER)
+        self._acquire(locks)
+        for sentence in self._replaced(outputs, catalog):
+            logger.warning(sentence)
+
+    @hook_impl
+    def before_node_run(self, node: Any) -> None:
+        """Lock the reports before the first node that writes one, and notice a lost lock.
+
+        Raises:
+            ClickException: another run took the cell over, or goes on writing the reports.
+        """
+        held = self._held
+        if held is None:
+            return
+        if held.lost:
+            raise click.ClickException(
+                "another run took over what this one writes, because it was not heard of for "
+                "minutes (a machine asleep?): give the command again, finished work is kept"
+            )
+        if self._reports & {*node.outputs}:
+            with self._one_at_a_time:
+                self._acquire([_REPORTS])
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self) -> None:
+        """Unlock."""
+        self._release()
+
+    @hook_impl(tryfirst=True)
+    def on_pipeline_error(self) -> None:
+        """Unlock."""
+        self._release()
+
+    def _acquire(self, locks: list[Lock]) -> None:
+        try:
+            self._held.acquire(locks, self._parameters.get("wait_for_other_runs", 3600))
+        except UserError as error:
+            raise click.ClickException(str(error)) from None
+
+    def _release(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.release()
+
+    def _paths(self, pipeline: Any, catalog: Any) -> Iterator[tuple[str, str]]:
+        """Names and paths below the project of all that a pipeline reads or writes."""
+        for name in sorted(pipeline.datasets()):
+            path = getattr(catalog.get(name), "filepath", None)
+            if path is not None and Path(path).is_relative_to(self._project):
+                yield name, Path(path).relative_to(self._project).as_posix()
+
+    def _locks(self, paths: list[str], made: list[str]) -> Iterator[Lock]:
+        cell = self._cell()
+        if any(f"/{cell}/" in path for path in made):
+            yield Lock(f"the cell {cell}")
+        for folder in sorted(
+            {str(Path(path).parent) for path in made if path.startswith("data/06_models/")}
+        ):
+            if cell not in folder:
+                yield Lock(folder)
+        if any(path.startswith(_SHARED_LAYERS) for path in paths):
+            values = {name: self._parameters[name] for name in _DATASET_SETTINGS}
+            text = json.dumps(values, sort_keys=True, default=str)
+            settings = hashlib.sha256(text.encode()).hexdigest()[:16]
+            prefix = self._parameters["dataset_prefix"]
+            for dataset in sorted({self._parameters["dataset"], *selected().targets}):
+                yield Lock(f"the prepared dataset {prefix}{dataset}", settings)
+
+    def _cell(self) -> str:
+        """The cell as it stands in the catalog's paths."""
+        from vlprompt_pipeline.evaluation.halves import protocol_name
+
+        values = self._parameters
+        protocol = protocol_name(values["protocol"], values["base_to_new"]["base_share"])
+        dataset = f"{values['dataset_prefix']}{values['dataset']}"
+        place = f"shots{values['shots']}/seed{values['seed']}"
+        return f"{values['clip']['name']}/{dataset}/{protocol}/{place}"
+
+    def _replaced(self, outputs: set[str], catalog: Any) -> Iterator[str]:
+        """A sentence for each method whose stored result has other settings than this run's."""
+        from vlprompt_pipeline.methods.recipe import resolve_recipe
+        from vlprompt_pipeline.reproducibility import result_parameters
+
+        for name in sorted(outputs):
+            method, _, output = name.partition(".")
+            if output != "prompt" or not catalog.exists(record := f"{method}.reproducibility"):
+                continue
+            try:
+                stored = catalog.load(name).recipe
+                parameters = catalog.load(record)["runs"][-1]["parameters"]
+            except Exception as error:  # a broken file is the business of who reads it to use it
+                logger.debug("what is stored of %s cannot be read: %s", method, error)
+                continue
+            recipe = resolve_recipe(method, self._parameters["recipes"]).model_dump(mode="json")
+            now = {**recipe, "parameters": result_parameters(self._parameters)}
+            changed = _named_differences({**stored, "parameters": parameters}, now)
+            if changed:
+                kept = "; MLflow keeps both" if self._parameters["tracking"]["enabled"] else ""
+                yield (
+                    f"{method} in {self._cell()} is stored with {changed}: this run replaces it "
+                    f"on disk{kept}"
+                )
+
+
+def _is_report(path: str) -> bool:
+    """Whether it is made of the records of all cells."""
+    folder = path.removeprefix("data/08_reporting/")
+    about_one_cell = ("records/", "reproducibility/", "verification/", "promotions/")
+    return folder != path and not folder.startswith(about_one_cell)
+
+
+def _named_differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """For instance "training.epochs=7 (now 41)"."""
+    from vlprompt_pipeline.reproducibility.differences import differences
+
+    found = {
+        key.removeprefix("parameters."): values for key, values in differences(stored, now).items()
+    }
+    return ", ".join(
+        f"{key}={then} (now {here})"
+        for key, (then, here) in found.items()
+        if key not in _UNREMARKABLE
+    )

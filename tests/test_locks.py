@@ -1,0 +1,168 @@
+"""Locks: one writer at a time, shared by those who write the same, taken over from the dead."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from registry.drafts import forked
+from vlprompt_pipeline import locks
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.locks import HeldLocks, Lock
+from vlprompt_pipeline.processes import Process
+
+CELL = Lock("the cell a/b")
+
+
+def other_process(folder: Path, *held: Lock, seconds: float = 60) -> int:
+    """A process that holds locks and does nothing; it does when this returns."""
+
+    def work() -> None:
+        HeldLocks(folder).acquire(held, patience=10)
+        time.sleep(seconds)
+
+    process = forked(work)
+    deadline = time.monotonic() + 20
+    while not list(folder.glob(f"*_{process}_*.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process
+
+
+def kill(process: int) -> None:
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+
+
+def test_a_cell_has_one_writer_who_is_named(tmp_path):
+    process = other_process(tmp_path, CELL)
+    try:
+        with pytest.raises(UserError) as caught:
+            HeldLocks(tmp_path).acquire([CELL], patience=0)
+        message = str(caught.value)
+        assert message.startswith(f"the cell a/b is still written by process {process} on ")
+        assert "wait_for_other_runs" in message
+        HeldLocks(tmp_path).acquire([Lock("the cell a/c")], patience=0)
+    finally:
+        kill(process)
+
+
+def test_a_dead_holder_is_taken_over(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    process = other_process(tmp_path, CELL)
+    kill(process)
+    held = HeldLocks(tmp_path)
+    held.acquire([CELL], patience=0)
+    assert f"taking over the cell a/b from process {process}" in caplog.text
+    held.release()
+    assert list(tmp_path.glob("*.json")) == []
+
+
+def test_a_process_with_a_number_that_is_used_again_is_dead():
+    """The number lives, but it started at another time: another process has it now."""
+    mine = Process.current()
+    assert mine.is_dead is False
+    assert mine._replace(started=mine.started - 100).is_dead is True
+    assert Process.parse(str(mine)) == mine
+    assert Process.parse("no process") is None
+
+
+def test_who_waits_gets_it_when_it_is_released(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    process = other_process(tmp_path, CELL, seconds=1)
+    held = HeldLocks(tmp_path)
+    held.acquire([CELL], patience=30)
+    os.waitpid(process, 0)
+    assert caplog.text.count("waiting for the cell a/b, which is written by process") == 1
+    held.release()
+
+
+def test_those_who_write_the_same_share(tmp_path):
+    process = other_process(tmp_path, Lock("the dataset", "these settings"))
+    try:
+        HeldLocks(tmp_path).acquire([Lock("the dataset", "these settings")], patience=0)
+        for other in ("other settings", ""):
+            with pytest.raises(UserError, match="the dataset is still written by"):
+                HeldLocks(tmp_path).acquire([Lock("the dataset", other)], patience=0)
+    finally:
+        kill(process)
+
+
+def test_all_locks_are_taken_at_once_or_none(tmp_path):
+    process = other_process(tmp_path, CELL)
+    try:
+        held = HeldLocks(tmp_path)
+        with pytest.raises(UserError):
+            held.acquire([Lock("the dataset", "x"), CELL], patience=0)
+        HeldLocks(tmp_path).acquire([Lock("the dataset", "y")], patience=0)
+    finally:
+        kill(process)
+
+
+def on_another_machine(folder: Path, seconds_ago: float) -> Path:
+    """The file of a run elsewhere that was renewed so long ago."""
+    assert socket.gethostname() != "elsewhere"
+    folder.mkdir(exist_ok=True)
+    file = folder / "elsewhere_1_aa.json"
+    content = {"process": "elsewhere 1 10.00", "since": "then", "command": "kedro run"}
+    file.write_text(json.dumps({**content, "locks": [tuple(CELL)]}))
+    moment = time.time() - seconds_ago
+    os.utime(file, (moment, moment))
+    return file
+
+
+def test_another_machine_holds_it_as_long_as_it_renews_it(tmp_path):
+    file = on_another_machine(tmp_path, locks.LEASE / 2)
+    with pytest.raises(UserError, match="process 1 on elsewhere, since then UTC"):
+        HeldLocks(tmp_path).acquire([CELL], patience=0)
+    on_another_machine(tmp_path, locks.LEASE * 2)
+    HeldLocks(tmp_path).acquire([CELL], patience=0)
+    assert not file.exists()
+
+
+def test_a_held_lock_is_renewed_and_its_loss_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "RENEWAL", 0.05)
+    held = HeldLocks(tmp_path)
+    held.acquire([CELL], patience=0)
+    (file,) = tmp_path.glob("*.json")
+    os.utime(file, (0, 0))
+    time.sleep(0.5)
+    assert file.stat().st_mtime > 0
+    assert not held.lost
+    file.unlink()  # as another machine does after the lease
+    time.sleep(0.5)
+    assert held.lost
+
+
+def test_an_earlier_run_of_the_same_process_that_was_cut_short_is_no_obstacle(tmp_path):
+    HeldLocks(tmp_path).acquire([CELL], patience=0)
+    HeldLocks(tmp_path).acquire([CELL], patience=0)
+    assert len(list(tmp_path.glob("*.json"))) == 1
+
+
+def test_four_processes_never_hold_it_together(tmp_path):
+    """Each appends its number when it has the lock and when it lets go: pairs never interleave."""
+    diary = tmp_path / "diary"
+
+    def work() -> None:
+        for _ in range(5):
+            held = HeldLocks(tmp_path / "locks")
+            held.acquire([CELL], patience=60)
+            for _ in range(2):
+                with diary.open("a") as stream:
+                    stream.write(f"{os.getpid()}\n")
+                time.sleep(0.01)
+            held.release()
+
+    started = [forked(work) for _ in range(4)]
+    assert [os.waitpid(process, 0)[1] for process in started] == [0] * 4
+    lines = diary.read_text().split()
+    assert len(lines) == 40
+    assert all(lines[n] == lines[n + 1] for n in range(0, 40, 2))
