@@ -76,6 +76,8 @@ class TrainingParameters(Parameters):
 
     Attributes:
         epochs: or none, with `steps`: as many as take at least that many steps.
+        drop_last: whether a last short batch is left out where there is a full one, as in Dassl.
+            Tip-Adapter-F and CLIP-LoRA, which do not build on it, keep theirs.
         momentum: of `sgd`.
         epsilon: of `adam` and `adamw`; TCP needs 1e-3 in half precision.
         precision: what the frozen towers compute in; what is trained stays in single precision.
@@ -92,6 +94,7 @@ class TrainingParameters(Parameters):
     weight_decay: float = Field(ge=0)
     warmup_epochs: int = Field(ge=0)
     warmup_lr: float = Field(ge=0)
+    drop_last: bool = True
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     epsilon: float = Field(default=1e-8, gt=0)
     precision: Literal["fp32", "bf16", "fp16-amp"] = "fp32"

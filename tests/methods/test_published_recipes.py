@@ -68,7 +68,7 @@ def everywhere() -> list[tuple[str, str, int]]:
 def dassl() -> Iterator[list[Row]]:
     """The optimizer of every method of the CoOp family and of MaPLe's."""
     sgd = {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 5e-4}
-    sgd |= {"warmup_epochs": 1, "warmup_lr": 1e-5}
+    sgd |= {"warmup_epochs": 1, "warmup_lr": 1e-5, "drop_last": True}
     names = ("coop", "kgcoop", "prograd", "cocoop", *BOTH, "maple", "ivlp", "promptsrc")
     settings = {f"training__{key}": value for key, value in sgd.items()}
     yield say(names, PROTOCOLS, ELEVEN, SHOTS, **settings)
@@ -192,7 +192,7 @@ def tcp() -> Iterator[list[Row]]:
     """Half the epochs on the two large datasets."""
     settings = {"prompt__length": 4, "prompt__layer": 8, "prompt__weight": 8.0}
     settings |= {"training__optimizer": "adam", "training__epsilon": 1e-3, "training__lr": 0.002}
-    settings |= {"training__batch_size": 32}
+    settings |= {"training__batch_size": 32, "training__drop_last": True}
     large = ("sun397", "imagenet")
     yield say(["tcp"], ["base_to_new"], without(*large), [16], training__epochs=50, **settings)
     yield say(["tcp"], ["base_to_new"], large, [16], training__epochs=25, **settings)
@@ -203,6 +203,7 @@ def clip_lora() -> Iterator[list[Row]]:
     settings = {"prompt__rank": 2, "prompt__alpha": 1.0, "prompt__dropout": 0.25}
     settings |= {"training__optimizer": "adamw", "training__lr": 2e-4, "training__batch_size": 32}
     settings |= {"training__weight_decay": 0.01, "training__epochs": None}
+    settings |= {"training__drop_last": False}
     for shots in SHOTS:
         yield say(
             ["clip_lora"], PROTOCOLS, ELEVEN, [shots], training__steps=500 * shots, **settings
@@ -210,10 +211,21 @@ def clip_lora() -> Iterator[list[Row]]:
 
 
 def tip_adapter() -> Iterator[list[Row]]:
-    """Where the strengths start and how far they are searched, by dataset."""
-    ranges = dict.fromkeys(ELEVEN, (2.0, 13.0, 13.0))
-    ranges |= dict.fromkeys(("imagenet", "oxford_pets"), (1.17, 3.0, 7.0))
-    ranges |= {"eurosat": (2.0, 10.0, 12.0), "fgvc_aircraft": (5.0, 30.0, 30.0)}
+    """Where α starts and how far α and β are searched: a file for each dataset."""
+    ranges = {
+        "imagenet": (1.17, 3.0, 7.0),
+        "caltech101": (3.0, 5.0, 12.0),
+        "oxford_pets": (1.17, 3.0, 7.0),
+        "stanford_cars": (3.0, 10.0, 20.0),
+        "oxford_flowers": (10.0, 50.0, 50.0),
+        "food101": (1.17, 10.0, 10.0),
+        "fgvc_aircraft": (5.0, 30.0, 30.0),
+        "sun397": (1.17, 10.0, 12.0),
+        "dtd": (2.0, 13.0, 13.0),
+        "eurosat": (2.0, 10.0, 12.0),
+        "ucf101": (3.0, 3.0, 7.0),
+    }
+    assert set(ranges) == set(ELEVEN)
     few, trained = ["few_shot"], ["tip_adapter_f"]
     for dataset, (initial, alpha, beta) in ranges.items():
         searched = {
@@ -224,6 +236,7 @@ def tip_adapter() -> Iterator[list[Row]]:
         epochs = 100 if dataset == "eurosat" else 20
         yield say(trained, few, [dataset], SHOTS, training__epochs=epochs)
     settings = {"optimizer": "adamw", "lr": 0.001, "epsilon": 1e-4, "batch_size": 256}
+    settings |= {"weight_decay": 0.01, "drop_last": False}
     settings = {f"training__{key}": value for key, value in settings.items()}
     yield say(trained, few, ELEVEN, SHOTS, **settings)
 
@@ -304,11 +317,7 @@ def test_what_is_tuned_per_dataset_says_so():
             if published(name, protocol, dataset, shots).tuned_per_dataset
         }
 
-    searched = {
-        (name, dataset)
-        for name in ("tip_adapter", "tip_adapter_f")
-        for dataset in ("imagenet", "oxford_pets", "eurosat", "fgvc_aircraft")
-    }
+    searched = set(product(("tip_adapter", "tip_adapter_f"), ELEVEN))
     imagenet = {(name, "imagenet") for name in RECIPES if extends(name, "coop")}
     assert tuned("base_to_new", 16) == searched | imagenet | {
         *product(BOTH, ELEVEN),

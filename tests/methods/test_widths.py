@@ -96,3 +96,177 @@ def test_a_step_of_every_method(name, clip):
         assert all(torch.isfinite(p.grad).all() for p in trained if p.grad is not None)
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in trained)
     assert learner.logits(torch.ones(2, learner.image_width)).shape == (2, 2)
+
+
+THREE = {  # text 48, joint 64, image 96: no two the same
+    "embed_dim": 64,
+    "quick_gelu": True,
+    "vision_cfg": {"image_size": 32, "layers": 3, "width": 96, "head_width": 32, "patch_size": 8},
+    "text_cfg": {
+        "context_length": 77,
+        "vocab_size": 49408,
+        "width": 48,
+        "heads": 2,
+        "layers": 3,
+    },
+}
+TEXT, JOINT, IMAGE = 48, 64, 96
+
+
+@pytest.fixture(scope="module")
+def unequal() -> FrozenClip:
+    """A CLIP of three widths in double precision, with biases that are not zero."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = open_clip.CLIP(**THREE).double()
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                torch.nn.init.normal_(parameter, std=0.1)
+    preprocessing = Preprocessing(32, (0.5,) * 3, (0.25,) * 3)
+    return FrozenClip(model, ClipTokenizer(), preprocessing, "unequal", ClipIdentity("0" * 64))
+
+
+def shapes(clip: FrozenClip, name: str) -> dict[str, tuple[int, ...]]:
+    learner = build_learner(resolve_recipe(name, RECIPES), clip, CLASSES, seed=1)
+    return {key: tuple(parameter.shape) for key, parameter in learner.named_parameters()}
+
+
+def slow_text(clip: FrozenClip, name: str, context: torch.Tensor) -> torch.Tensor:
+    """77 tokens through open_clip's own blocks, the first words of the prompt replaced."""
+    model = clip.model
+    words = " ".join("X" * len(context))
+    ids = [49406, *clip.token_ids(f"{words} {name}."), 49407]
+    x = model.token_embedding(torch.tensor(ids + [0] * (77 - len(ids))))
+    x = torch.cat([x[:1], context, x[1 + len(context) :]]) + model.positional_embedding
+    x = x[None]
+    for block in model.transformer.resblocks:
+        x = block(x, attn_mask=model.attn_mask.to(x.dtype))
+    return F.normalize(model.ln_final(x[0, len(ids) - 1]) @ model.text_projection, dim=-1)
+
+
+def images_of(clip: FrozenClip, count: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(2)
+    drawn = torch.randn(count, clip.embed_dim, generator=generator, dtype=torch.float64)
+    return F.normalize(drawn, dim=-1)
+
+
+class TestUnequalWidths:
+    """Against the official formulas, where a width from the wrong place would show.
+
+    The hidden layers are those of KaiyangZhou/CoOp, trainers/cocoop.py (visual.output_dim // 16),
+    and saic-fi/Bayesian-Prompt-Learning, trainers/vpt.py (visual.output_dim // 2).
+    """
+
+    def test_cocoop(self, unequal):
+        found = build_learner(resolve_recipe("cocoop", RECIPES), unequal, CLASSES, 1).double()
+        assert found.meta_net.linear1.weight.shape == (JOINT // 16, JOINT)
+        assert found.meta_net.linear2.weight.shape == (TEXT, JOINT // 16)
+        images, net = images_of(unequal), found.meta_net
+        expected = torch.stack(
+            [
+                torch.stack(
+                    [
+                        unequal.logit_scale
+                        * image
+                        @ slow_text(unequal, name, found.context + shift)
+                        for name in CLASSES.names
+                    ]
+                )
+                for image in images
+                for shift in [
+                    net.linear2.weight
+                    @ (net.linear1.weight @ image + net.linear1.bias).clamp(min=0)
+                    + net.linear2.bias
+                ]
+            ]
+        )
+        torch.testing.assert_close(found.logits(images), expected, rtol=1e-9, atol=1e-9)
+
+    def test_conditional_variational(self, unequal):
+        recipe = resolve_recipe(
+            "v", {**RECIPES, "v": {"extends": "variational_conditional", "prompt": {"samples": 3}}}
+        )
+        found = build_learner(recipe, unequal, CLASSES, 1).double().train()
+        for net in (found.mean_net, found.log_variance_net):
+            layers = [net.linear1, net.linear2, net.linear3]
+            assert [tuple(layer.weight.shape) for layer in layers] == [
+                (JOINT // 2, JOINT),
+                (JOINT // 2, JOINT // 2),
+                (TEXT, JOINT // 2),
+            ]
+        images, labels = images_of(unequal, 2), torch.tensor([0, 1])
+        generator = torch.Generator().manual_seed(4)
+        noise = torch.randn(3, 2, TEXT, generator=generator, dtype=torch.float64)
+        found.draws.normal = lambda shape, like: noise.reshape(shape)
+
+        def through(net, image):
+            hidden = F.elu(net.linear1.weight @ image + net.linear1.bias)
+            hidden = F.elu(net.linear2.weight @ hidden + net.linear2.bias)
+            return net.linear3.weight @ hidden + net.linear3.bias
+
+        likelihoods, divergences = [], []
+        for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+            mean, logs = through(found.mean_net, image), through(found.log_variance_net, image)
+            right = []
+            for sample in range(3):
+                context = found.context + mean + noise[sample, number] * (0.5 * logs).exp()
+                texts = [slow_text(unequal, name, context) for name in CLASSES.names]
+                scores = unequal.logit_scale * torch.stack(texts) @ image
+                right.append(scores.softmax(0)[label])
+            likelihoods.append(-torch.stack(right).mean().log())
+            divergences.append(0.5 * (logs.exp() + mean**2 - 1 - logs).mean())
+        terms = found.losses(images, labels)
+        torch.testing.assert_close(terms["likelihood"], torch.stack(likelihoods).mean())
+        weight = recipe.prompt.kl_weight
+        expected = weight * torch.stack(divergences).mean()
+        torch.testing.assert_close(terms["divergence"], expected)
+
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("coop", {"context": (4, TEXT)}),
+            ("kgcoop", {"context": (4, TEXT)}),
+            ("prograd", {"context": (4, TEXT)}),
+            (
+                "tcp",  # vis_dim // 4, and class tokens of the text width
+                {
+                    "context": (4, TEXT),
+                    "class_net.linear1.weight": (JOINT // 4, JOINT),
+                    "class_net.linear1.bias": (JOINT // 4,),
+                    "class_net.linear2.weight": (4 * TEXT, JOINT // 4),
+                    "class_net.linear2.bias": (4 * TEXT,),
+                },
+            ),
+            (
+                "clip_adapter",
+                {
+                    "adapter.linear1.weight": (JOINT // 4, JOINT),
+                    "adapter.linear2.weight": (JOINT, JOINT // 4),
+                },
+            ),
+            ("lp_plus_plus", {"weight": (2, JOINT), "alpha": (2,)}),
+            ("linear_probe", {"weight": (2, JOINT), "bias": (2,)}),
+        ],
+    )
+    def test_shapes(self, unequal, name, expected):
+        assert shapes(unequal, name) == expected
+
+    def test_factors_and_residuals_have_the_text_width(self, unequal):
+        assert set(shapes(unequal, "rlp").values()) == {(4, 1), (1, TEXT)}
+        assert shapes(unequal, "variational") == {
+            "context": (4, TEXT),
+            "mean": (1, TEXT),
+            "log_variance": (1, TEXT),
+        }
+
+    def test_prompts_of_each_tower_have_its_width(self, unequal):
+        for name in ("maple", "ivlp", "promptsrc", "deep_language", "deep_vision"):
+            for key, shape in shapes(unequal, name).items():
+                if key.startswith("projections"):
+                    assert shape in {(IMAGE, TEXT), (IMAGE,)}, (name, key)
+                else:
+                    assert shape[-1] == (IMAGE if key.startswith("visual") else TEXT), (name, key)
+        lora = shapes(unequal, "clip_lora")
+        for key, shape in lora.items():
+            width = TEXT if key.startswith("text") else IMAGE
+            assert shape in {(3, 2, width), (3, width, 2)}, key

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.methods import ClassTexts, FewShotFeatures, get_method
 from vlprompt_pipeline.methods.base import PromptLearner
-from vlprompt_pipeline.methods.linear_probe import logistic_regression
+from vlprompt_pipeline.methods.logistic_regression import LogisticRegression
 
 CLASSES = ClassTexts(("cat", "dog", "fire truck"), "a photo of a {}.")
 SHOTS = 4
@@ -62,6 +62,36 @@ def slow_tip(clip, data: FewShotFeatures, images: Tensor, alpha: float, beta: fl
                 if label == c:
                     logits[i, c] += alpha * math.exp(-beta * (1 - image @ key))
     return logits
+
+
+def clusters(classes: int, shots: int, width: int) -> tuple[Tensor, Tensor]:
+    """Normalised features around centres that overlap, and labels."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(classes).repeat(shots)
+    centres = 1 + torch.randn(classes, width, generator=generator)
+    noise = torch.randn(len(labels), width, generator=generator)
+    return F.normalize(centres[labels] + noise, dim=-1), labels
+
+
+def by_scipy(images: Tensor, labels: Tensor, c: float) -> float:
+    """The least objective that another solver finds, with tolerances of almost nothing."""
+    optimize = pytest.importorskip("scipy.optimize")
+    x, y = images.double().numpy(), np.eye(int(labels.max()) + 1)[labels.numpy()]
+    shape = (y.shape[1], x.shape[1] + 1)
+    penalty = np.append(np.full(x.shape[1], 1 / (c * len(x))), 0.0)
+    inputs = np.hstack([x, np.ones((len(x), 1))])
+
+    def objective(flat):
+        weights = flat.reshape(shape)
+        scores = inputs @ weights.T
+        scores -= scores.max(1, keepdims=True)
+        logs = scores - np.log(np.exp(scores).sum(1, keepdims=True))
+        value = -(y * logs).sum() / len(x) + (penalty * weights**2).sum() / 2
+        return value, ((np.exp(logs) - y).T @ inputs / len(x) + penalty * weights).ravel()
+
+    options = {"maxiter": 100_000, "maxfun": 1_000_000, "ftol": 0, "gtol": 1e-13, "maxcor": 50}
+    start = np.zeros(shape).ravel()
+    return optimize.minimize(objective, start, jac=True, method="L-BFGS-B", options=options).fun
 
 
 class TestTipAdapter:
@@ -156,14 +186,40 @@ class TestLPPlusPlus:
 class TestLinearProbe:
     @pytest.mark.parametrize("exponent", [-3, 0, 3])
     def test_it_equals_scikit_learn(self, tiny_clip, exponent):
+        """With a tolerance that lets it come to its end."""
         sklearn = pytest.importorskip("sklearn.linear_model")
         data = few_shot(tiny_clip)
-        weight, bias = logistic_regression(data.images, data.labels, 3, 10.0**exponent)
-        theirs = sklearn.LogisticRegression(C=10.0**exponent, max_iter=5000, tol=1e-10)
+        weight, bias = LogisticRegression(data.images, data.labels, 3).fit(10.0**exponent)
+        theirs = sklearn.LogisticRegression(C=10.0**exponent, max_iter=100_000, tol=1e-12)
         theirs.fit(data.images.double().numpy(), data.labels.numpy())
-        ours = F.linear(data.validation, weight, bias).softmax(-1).numpy()
+        ours = F.linear(data.validation.double(), weight, bias).softmax(-1).numpy()
         expected = theirs.predict_proba(data.validation.double().numpy())
-        assert ours == pytest.approx(expected, abs=5e-4)
+        assert ours == pytest.approx(expected, abs=1e-6)
+
+    @pytest.mark.parametrize("c", [1e-6, 1e-2, 1.0, 1e2, 1e4, 1e6])
+    @pytest.mark.parametrize("shots", [1, 12])
+    def test_it_is_the_optimum(self, c, shots):
+        """The gradient of the whole objective vanishes, with more images than are taken exactly."""
+        images, labels = clusters(classes=5, shots=shots, width=24)
+        problem = LogisticRegression(images, labels, 5)
+        for weaker in (1e-3 * c, c):  # the second starts from the first
+            weight, bias = problem.fit(weaker)
+        weight, bias = weight.requires_grad_(), bias.requires_grad_()
+        entropy = F.cross_entropy(F.linear(images.double(), weight, bias), labels)
+        objective = entropy + weight.square().sum() / (2 * c * len(labels))
+        first = torch.autograd.grad(objective, (weight, bias))
+        assert max(part.abs().max() for part in first) < 1e-4 * objective
+        best = by_scipy(images, labels, c)
+        assert objective.item() == pytest.approx(best, rel=1e-6)
+        assert bias.sum().item() == pytest.approx(0, abs=1e-8)
+
+    def test_a_stronger_one_first_changes_nothing(self):
+        images, labels = clusters(classes=4, shots=6, width=16)
+        alone = LogisticRegression(images, labels, 4).fit(1.0)
+        problem = LogisticRegression(images, labels, 4)
+        problem.fit(100.0)
+        for found, expected in zip(problem.fit(1.0), alone, strict=True):
+            assert torch.equal(found, expected)  # only weaker strengths are started from
 
     def test_the_best_c_on_validation_images_is_found(self, tiny_clip):
         probe, data, rows = fitted(tiny_clip, "linear_probe", bisections=3)

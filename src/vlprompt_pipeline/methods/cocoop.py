@@ -18,7 +18,7 @@ from vlprompt_pipeline.methods.layout import class_layout
 from vlprompt_pipeline.methods.networks import linear
 from vlprompt_pipeline.methods.registry import Method, register
 
-REDUCTION = 16  # of the network's hidden layer against the width of the text tower
+REDUCTION = 16  # of the network's hidden layer against the joint space, which its input is in
 
 
 class CoCoOp(PromptLearner):
@@ -34,12 +34,12 @@ class CoCoOp(PromptLearner):
         """Raises ConfigError or DataError if initial words or class names do not fit."""
         super().__init__(clip, classes)
         self.context = nn.Parameter(initial_context(clip, parameters, generator).to(clip.device))
-        width, hidden = clip.text_width, clip.text_width // REDUCTION
+        hidden = clip.embed_dim // REDUCTION
         self.meta_net = nn.Sequential(
             OrderedDict(
                 linear1=linear(clip.embed_dim, hidden, generator),
                 relu=nn.ReLU(),
-                linear2=linear(hidden, width, generator),
+                linear2=linear(hidden, clip.text_width, generator),
             )
         ).to(clip.device)
         self.layout = class_layout(clip, classes.names, parameters.length, "end", False)

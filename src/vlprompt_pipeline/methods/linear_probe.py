@@ -1,8 +1,10 @@
 """Linear probe: logistic regression on image features (Radford et al., 2021).
 
-Minimises C · sum of cross-entropies + |W|² / 2, the bias free, by L-BFGS. C is searched on
-validation images as in KaiyangZhou/CoOp, lpclip/linear_probe.py: seven powers of ten, then
-bisection around the best. The features are normalised here (our choice); there they are not.
+Minimises C · sum of cross-entropies + |W|² / 2, the bias free (module `logistic_regression`). C is
+searched on validation images as in KaiyangZhou/CoOp, lpclip/linear_probe.py: seven powers of ten,
+then bisection around the best. Two things differ. The features are normalised here (our choice);
+there they are not. And here each C is solved to its optimum, where there scikit-learn's tolerance
+ends the search early.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.logistic_regression import LogisticRegression
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.parsing import Parameters
 
@@ -66,12 +69,13 @@ class LinearProbe(PromptLearner):
                 "dataset has none: leave it out of methods"
             )
         rows: list[dict] = []
+        problem = LogisticRegression(few_shot.images, few_shot.labels, len(self.classes.names))
+        for exponent in sorted(EXPONENTS):  # each is where the next one starts from
+            problem.fit(10.0**exponent)
 
         @cache
         def right_answers(exponent: float) -> tuple[int, Tensor, Tensor]:
-            weight, bias = logistic_regression(
-                few_shot.images, few_shot.labels, len(self.classes.names), 10.0**exponent
-            )
+            weight, bias = (part.to(few_shot.images) for part in problem.fit(10.0**exponent))
             predicted = F.linear(few_shot.validation, weight, bias).argmax(-1)
             right = int((predicted == few_shot.validation_labels).sum())
             loss = F.cross_entropy(F.linear(few_shot.images, weight, bias), few_shot.labels).item()
@@ -91,32 +95,6 @@ class LinearProbe(PromptLearner):
             for parameter, value in zip(self.parameters(), right_answers(best)[1:], strict=True):
                 parameter.copy_(value)
         return rows
-
-
-def logistic_regression(
-    images: Tensor, labels: Tensor, classes: int, c: float
-) -> tuple[Tensor, Tensor]:
-    """Weight `[classes, embed]` and bias `[classes]`, solved in double precision."""
-    features = images.double()
-    weight = features.new_zeros(classes, features.shape[1]).requires_grad_()
-    bias = features.new_zeros(classes).requires_grad_()
-    solver = torch.optim.LBFGS(
-        [weight, bias],
-        max_iter=1000,
-        tolerance_grad=1e-7,
-        tolerance_change=1e-10,
-        line_search_fn="strong_wolfe",
-    )
-
-    def closure() -> Tensor:
-        solver.zero_grad()
-        entropy = F.cross_entropy(F.linear(features, weight, bias), labels)
-        objective = entropy + weight.square().sum() / (2 * c * len(labels))
-        objective.backward()
-        return objective
-
-    solver.step(closure)
-    return weight.detach().to(images.dtype), bias.detach().to(images.dtype)
 
 
 register(

@@ -2,8 +2,10 @@
 
 logits = zero-shot + α · sum over the class's images k of exp(-β (1 - f · k)). `tip_adapter` trains
 nothing; `tip_adapter_f` trains the stored images. Both choose α and β on validation images at the
-end. Details follow gaopengcuhk/Tip-Adapter, main.py, except that there the epoch of Tip-Adapter-F
-with the highest accuracy on the test set is reported; here it is the last one.
+end. Details follow gaopengcuhk/Tip-Adapter, main.py, but for two things. There the epoch of
+Tip-Adapter-F with the highest accuracy on the test set is reported; here it is the last one. There
+α and β are searched on the whole validation part (in main_imagenet.py on the test set); here on
+the few-shot set's validation images, four a class at most.
 """
 
 from __future__ import annotations

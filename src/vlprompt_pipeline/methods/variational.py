@@ -27,6 +27,8 @@ from vlprompt_pipeline.methods.networks import linear
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.parametrizations.draws import Draws
 
+REDUCTION = 2  # of the networks' hidden layers against the joint space, which their input is in
+
 
 class VariationalParameters(ContextParameters):
     """Context and distribution.
@@ -167,7 +169,8 @@ class ConditionalVariational(_Variational):
 
 
 def _network(clip: FrozenClip, generator: Generator) -> nn.Sequential:
-    hidden = clip.text_width // 2
+    """From an image feature `[images, embed]` to mean or log-variance, `[images, width]`."""
+    hidden = clip.embed_dim // REDUCTION
     return nn.Sequential(
         OrderedDict(
             linear1=linear(clip.embed_dim, hidden, generator),

@@ -37,7 +37,7 @@ class CachedViews:
     """Draws one of the cached views `[images, views, embed]` of each image in every epoch.
 
     With `apart` every view counts as an image of its own, and an epoch has as many of them as there
-    are images (CLAP).
+    are images (CLAP). `drop_last` as in `TrainingParameters`, here and below.
     """
 
     features: Tensor
@@ -45,11 +45,12 @@ class CachedViews:
     batch_size: int
     seed: int
     apart: bool = False
+    drop_last: bool = True
 
     @property
     def steps(self) -> int:
         """Batches an epoch."""
-        return max(1, len(self.labels) // self.batch_size)
+        return batches_of(len(self.labels), self.batch_size, self.drop_last)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Pairs of image features `[batch, embed]` and labels `[batch]`."""
@@ -62,7 +63,7 @@ class CachedViews:
                 yield self.features[rows, batch % views], self.labels[rows]
             return
         view = torch.randint(views, (images,), generator=generator)
-        for rows in shuffled(len(self.labels), self.batch_size, generator):
+        for rows in shuffled(len(self.labels), self.batch_size, generator, self.drop_last):
             yield self.features[rows, view[rows]], self.labels[rows]
 
 
@@ -84,11 +85,12 @@ class PixelViews:
     seed: int
     fresh: bool
     workers: int = 2
+    drop_last: bool = True
 
     @property
     def steps(self) -> int:
         """Batches an epoch."""
-        return max(1, len(self.labels) // self.batch_size)
+        return batches_of(len(self.labels), self.batch_size, self.drop_last)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Pairs of pixels `[batch, 3, size, size]` and labels `[batch]`."""
@@ -100,7 +102,7 @@ class PixelViews:
             view = torch.randint(self.views.count, (images,), generator=generator)
         with ThreadPoolExecutor(self.workers) as pool:
             ahead: list[tuple[list[Future[Tensor]], Tensor]] = []
-            for rows in shuffled(images, self.batch_size, generator):
+            for rows in shuffled(images, self.batch_size, generator, self.drop_last):
                 crops = [pool.submit(self._crop, i, int(view[i])) for i in rows.tolist()]
                 ahead.append((crops, self.labels[rows]))
                 if len(ahead) == 2:
@@ -137,9 +139,15 @@ def _stacked(crops: list[Future[Tensor]], labels: Tensor) -> tuple[Tensor, Tenso
     return torch.stack([crop.result() for crop in crops]), labels
 
 
-def shuffled(images: int, batch_size: int, generator: Generator) -> Iterator[Tensor]:
-    """Row numbers of each batch; a last short batch is dropped if there is a full one (Dassl)."""
-    order = torch.randperm(images, generator=generator)
-    for batch in order.split(batch_size):
-        if len(batch) == batch_size or images < batch_size:
-            yield batch
+def batches_of(images: int, batch_size: int, drop_last: bool) -> int:
+    """Batches in one pass over so many images."""
+    full, rest = divmod(images, batch_size)
+    return full if full and (drop_last or not rest) else full + 1
+
+
+def shuffled(
+    images: int, batch_size: int, generator: Generator, drop_last: bool
+) -> Iterator[Tensor]:
+    """Row numbers of each batch, `batches_of` in number."""
+    batches = torch.randperm(images, generator=generator).split(batch_size)
+    yield from batches[: batches_of(images, batch_size, drop_last)]

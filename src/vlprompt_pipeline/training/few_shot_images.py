@@ -17,7 +17,7 @@ from vlprompt_pipeline.clip import (
     TrainingViews,
 )
 from vlprompt_pipeline.clip.dataset_features import TrainingFeatures, ValidationFeatures
-from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.config import FeatureParameters, TrainingParameters
 from vlprompt_pipeline.image_datasets import ClassSubset, FewShotSet
 from vlprompt_pipeline.methods import FewShotFeatures, PromptLearner
 from vlprompt_pipeline.progress import bar
@@ -52,20 +52,22 @@ class FewShotImages:
     parameters: FeatureParameters
     seed: int
 
-    def batches(self, learner: PromptLearner, batch_size: int) -> Batches:
+    def batches(self, learner: PromptLearner, training: TrainingParameters) -> Batches:
         """Give training batches of what the learner reads: cached, or new crops in every step."""
         rows, labels = self._base_rows(self.few_shot_set.train)
         if self._cached and learner.reads != "pixels":
             views = self._views(rows, learner.image_side())
-            return CachedViews(views, labels, batch_size, self.seed, learner.views_apart)
+            size, last = training.batch_size, training.drop_last
+            return CachedViews(views, labels, size, self.seed, learner.views_apart, last)
         pixels = PixelViews(
             self._files(rows),
             self._crops,
             labels,
-            batch_size,
+            training.batch_size,
             self.seed,
             not self._cached,
             self.parameters.workers,
+            training.drop_last,
         )
         return pixels if learner.reads == "pixels" else OnlineViews(learner.image_side(), pixels)
 

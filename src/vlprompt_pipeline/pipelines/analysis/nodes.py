@@ -135,7 +135,7 @@ def _material(
             parameters=features,
             seed=seed,
         )
-        return images.batches(learner, recipe.training.batch_size)
+        return images.batches(learner, recipe.training)
 
     view = EvaluationView(clip.preprocessing, test_features.decoding)
 

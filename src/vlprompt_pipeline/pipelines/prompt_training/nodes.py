@@ -126,7 +126,7 @@ def train_prompt(
     few_shot_features = images.at_once() if learner.fitted else None
     rows = fit_learner(learner, recipe, few_shot_features, seed) if few_shot_features else []
     if recipe.training:
-        batches = images.batches(learner, recipe.training.batch_size)
+        batches = images.batches(learner, recipe.training)
         fingerprint = _fingerprint(recipe, classes, clip, training_features, provenance)
         checkpoint = Checkpoint(checkpoints / f"{method}.safetensors", fingerprint)
         rows = train(learner, batches, recipe.training, checkpoint, bar)
