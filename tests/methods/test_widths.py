@@ -101,7 +101,7 @@ def test_a_step_of_every_method(name, clip):
 THREE = {  # text 48, joint 64, image 96: no two the same
     "embed_dim": 64,
     "quick_gelu": True,
-    "vision_cfg": {"image_size": 32, "layers": 3, "width": 96, "head_width": 32, "patch_size": 8},
+    "vision_cfg": {"image_size": 32, "layers": 4, "width": 96, "head_width": 32, "patch_size": 8},
     "text_cfg": {
         "context_length": 77,
         "vocab_size": 49408,
