@@ -6,13 +6,16 @@ PARAMS ?=
 BIN   := .venv/bin
 KEDRO := $(BIN)/kedro
 
-.PHONY: run test lint viz ui pictures clean
+.PHONY: run test test-all lint viz ui pictures clean
 
 run: .venv/installed ## train, quantize and compare on an embedded dataset, seeds 1 to 3
 	@$(KEDRO) sweep --seeds=$(SEEDS) --params=$(PARAMS)
 
 test: .venv/installed-test lint ## linters, contracts and tests
 	$(BIN)/python -m pytest -n auto --dist loadscope --cov --cov-report=term --cov-fail-under=90 -q
+
+test-all: .venv/installed-test ## every kind of model that open_clip has, built small
+	$(BIN)/python -m pytest -n auto -q -m every_kind
 
 lint: .venv/installed-test
 	$(BIN)/ruff check

@@ -67,7 +67,7 @@ def test_agrees_with_whole_blocks_in_value_and_gradient(visual, seed, images, le
 
     pixels, weights = draw(images, 3, 24, 24), draw(images, 16)
     prompts = [draw(length, WIDTH).requires_grad_() for _ in range(depth)]
-    ours, theirs = ImageTower(visual, "x")(pixels, prompts), by_hand(visual, pixels, prompts)
+    ours, theirs = ImageTower(visual)(pixels, prompts), by_hand(visual, pixels, prompts)
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
     if depth:
         gradients = [torch.autograd.grad((f * weights).sum(), prompts) for f in (ours, theirs)]
@@ -77,31 +77,53 @@ def test_agrees_with_whole_blocks_in_value_and_gradient(visual, seed, images, le
 
 def test_without_prompts_it_is_the_tower_of_open_clip(visual):
     pixels = torch.randn(3, 3, 24, 24, dtype=torch.float64)
-    ours = ImageTower(visual, "x")(pixels)
+    ours = ImageTower(visual)(pixels)
     torch.testing.assert_close(ours, visual(pixels), rtol=1e-10, atol=1e-12)
 
 
+VIT = {"image_size": 16, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8}
+
+
 @pytest.mark.parametrize(
-    ("vision", "kind"),
+    "options",
     [
-        ({"image_size": 32, "layers": [1, 1, 1, 1], "width": 8}, "ModifiedResNet"),
-        (
-            {"image_size": 16, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8}
-            | {"pool_type": "avg"},
-            "VisionTransformer",
-        ),
-        (
-            {"image_size": 16, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8}
-            | {"qk_norm": True},
-            "VisionTransformer",
-        ),
+        {"pool_type": "avg"},
+        {"pool_type": "avg", "final_ln_after_pool": True, "no_ln_pre": True},
+        {"qk_norm": True, "scale_attn": True},
+        {"attentional_pool": True, "attn_pooler_heads": 2, "attn_pooler_queries": 3},
     ],
+    ids=str,
 )
-def test_another_tower_is_refused(vision, kind):
+def test_towers_with_options_are_those_of_open_clip_too(options):
+    tower, pixels = build(VIT | options).visual, torch.randn(3, 3, 16, 16)
+    torch.testing.assert_close(ImageTower(tower)(pixels), tower(pixels), rtol=1e-5, atol=1e-6)
+
+
+def test_a_pooling_tower_pools_patches_and_no_prompts():
+    """With attention that ignores the prompts (zero values), they change nothing."""
+    tower, pixels = build(VIT | {"pool_type": "avg"}).visual, torch.randn(2, 3, 16, 16)
+    for block in tower.transformer.resblocks:
+        block.attn.in_proj_weight.data[64:] = 0
+    prompts = [torch.randn(4, 32), torch.randn(4, 32)]
+    torch.testing.assert_close(ImageTower(tower)(pixels, prompts), tower(pixels))
+
+
+def clip_of(vision: dict) -> FrozenClip:
     preprocessing = Preprocessing(16, (0.5,) * 3, (0.25,) * 3)
-    clip = FrozenClip(
+    return FrozenClip(
         build(vision), ClipTokenizer(), preprocessing, "other", ClipIdentity("0" * 64)
     )
-    sentence = rf"must be a ViT read at its class token, but other has another \({kind}\); give a"
-    with pytest.raises(ConfigError, match=sentence):
+
+
+def test_another_tower_is_refused_by_its_kind_and_told_what_works():
+    clip = clip_of({"image_size": 32, "layers": [1, 1, 1, 1], "width": 8})
+    assert clip.capabilities == {"text_attention"}
+    with pytest.raises(ConfigError, match=r"but other has another \(ModifiedResNet\); .*coop"):
         _ = clip.image
+
+
+def test_attention_with_options_cannot_be_replaced():
+    clip = clip_of(VIT | {"qk_norm": True})
+    assert clip.capabilities == {"text_attention", "image_prompts"}
+    with pytest.raises(ConfigError, match="it needs image attention, but the blocks of other have"):
+        clip.require("image_attention")

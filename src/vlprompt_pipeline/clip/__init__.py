@@ -8,6 +8,7 @@ from vlprompt_pipeline.clip.loading import load_clip
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.clip.text import Prompts, TextTower
 from vlprompt_pipeline.clip.views import EvaluationView, TrainingViews
+from vlprompt_pipeline.clip.whole_text import WholeTextTower
 from vlprompt_pipeline.clip.words import Word, nearest_words
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Prompts",
     "TextTower",
     "TrainingViews",
+    "WholeTextTower",
     "Word",
     "load_clip",
     "nearest_words",

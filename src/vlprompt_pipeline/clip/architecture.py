@@ -7,11 +7,13 @@ this package computes as open_clip does; everything else is refused by the name 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, Literal
 
-from torch import Tensor, nn
+from torch import nn
 
 from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.errors import WeightsError
@@ -86,38 +88,29 @@ def build(model_cfg: Mapping[str, Any], where: str) -> nn.Module:
     if kind:
         raise WeightsError(f"{where}: {kind}; such a model cannot be adapted")
     config = copy.deepcopy({k: v for k, v in model_cfg.items() if k != "custom_text"})
-    vision = config["vision_cfg"]
-    options = vision.pop("timm_options", None)
-    if vision.get("timm_model_name"):
-        vision["timm_model_pretrained"] = False  # weights come from the CLIP's file alone
-    if options is not None:
-        config["vision_cfg"] = {"layers": 1, "width": 64, "image_size": vision["image_size"]}
+    options = config["vision_cfg"].pop("timm_options", {})
+    if config["vision_cfg"].get("timm_model_name"):
+        config["vision_cfg"]["timm_model_pretrained"] = False  # weights come from one file alone
     model_class = open_clip.CustomTextCLIP if model_cfg.get("custom_text") else open_clip.CLIP
     try:
-        model = model_class(**config)
-        if options is not None:
-            model.visual = _TimmTower(vision["timm_model_name"], vision["image_size"], options)
+        with _timm_options(options):
+            return model_class(**config)
     except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
         raise WeightsError(
             f"{where}: open_clip cannot build this configuration ({error})"
         ) from error
-    return model
 
 
-class _TimmTower(nn.Module):
-    """As open_clip's `TimmModel` without a head, for a trunk whose sizes are given."""
-
-    def __init__(self, name: str, image_size: int, options: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.image_size = (image_size, image_size)
-        timm = open_clip.timm_model.timm
-        norm = partial(timm.layers.LayerNorm, eps=options["norm_eps"])
-        options = {key: value for key, value in options.items() if key != "norm_eps"}
-        self.trunk = timm.create_model(
-            name, num_classes=0, img_size=image_size, norm_layer=norm, **options
-        )
-        self.head = nn.Sequential()
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Image features `[images, embed]` of pixels `[images, 3, size, size]`."""
-        return self.head(self.trunk(pixels))
+@contextmanager
+def _timm_options(options: Mapping[str, Any]) -> Iterator[None]:
+    """Arguments for the timm model that open_clip makes, to which it gives a name alone."""
+    module = open_clip.timm_model
+    timm, options = module.timm, dict(options)
+    if "norm_eps" in options:
+        options["norm_layer"] = partial(timm.layers.LayerNorm, eps=options.pop("norm_eps"))
+    if options:
+        module.timm = SimpleNamespace(create_model=partial(timm.create_model, **options))
+    try:
+        yield
+    finally:
+        module.timm = timm

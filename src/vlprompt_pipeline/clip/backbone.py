@@ -15,9 +15,16 @@ from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.clip.text import Prompts
+from vlprompt_pipeline.clip.timm_image import TimmImageTower
 from vlprompt_pipeline.clip.tokenizers import Tokenizer
-from vlprompt_pipeline.clip.towers import text_tower
-from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.clip.towers import (
+    IMAGE_ATTENTION,
+    IMAGE_PROMPTS,
+    capabilities,
+    image_tower,
+    text_tower,
+)
+from vlprompt_pipeline.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)
 
@@ -69,13 +76,34 @@ class FrozenClip:
         self._warned_of: set[str] = set()
 
     @cached_property
-    def image(self) -> ImageTower:
+    def image(self) -> ImageTower | TimmImageTower:
         """The image tower with room for prompts.
 
         Raises:
-            ConfigError: it is no vision transformer, as that of RN50.
+            ConfigError: it is no plain vision transformer, as that of RN50.
         """
-        return ImageTower(self.model.visual, self.name)
+        return image_tower(self.model.visual, self.name)
+
+    @cached_property
+    def capabilities(self) -> frozenset[str]:
+        """What methods may change in it: names that `clip.towers` explains."""
+        return capabilities(self.model)
+
+    def require(self, *needed: str) -> None:
+        """Refuse a method that changes what cannot be changed in this CLIP.
+
+        Raises:
+            ConfigError: naming the kind of the tower, and methods that work.
+        """
+        if not {IMAGE_PROMPTS, IMAGE_ATTENTION}.isdisjoint(needed):
+            _ = self.image  # says what its kind is where it is none of those
+        missing = [each for each in needed if each not in self.capabilities]
+        if missing:
+            raise ConfigError(
+                f"method: it needs {missing[0].replace('_', ' ')}, but the blocks of {self.name} "
+                "have options (qk_norm, scale_heads or their like) under which it is not there; "
+                "give another clip.source, or a method of prompts, such as coop"
+            )
 
     @property
     def weights_sha256(self) -> str:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import TypeVar
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip._open_clip import open_clip
+
+Tower = TypeVar("Tower", bound=nn.Module)
 
 _QUICK = 1.702  # of QuickGELU, x · sigmoid(1.702 x)
 
@@ -61,3 +68,29 @@ def _mlp(mlp: nn.Sequential, x: Tensor) -> Tensor:
     if not isinstance(mlp.gelu, open_clip.transformer.QuickGELU):
         return mlp(x)
     return mlp.c_proj(F.silu(_QUICK * mlp.c_fc(x)) / _QUICK)
+
+
+def attention_weights(blocks: Sequence[nn.Module]) -> list[Tensor]:
+    """Weights `[3 width, width]` of the queries, keys and values of each block."""
+    return [block.attn.in_proj_weight for block in blocks]
+
+
+def with_attention(tower: Tower, weights: Sequence[Tensor]) -> Tower:
+    """A view of a tower whose plain blocks have other weights for queries, keys and values."""
+    view = copy.copy(tower)
+    view._modules = {n: each for n, each in tower._modules.items() if n != "blocks"}
+    view.blocks = [_with_weight(*pair) for pair in zip(tower.blocks, weights, strict=True)]
+    return view
+
+
+def _with_weight(block: nn.Module, weight: Tensor) -> SimpleNamespace:
+    """What towers ask of a block."""
+    attn = block.attn
+    adapted = SimpleNamespace(
+        in_proj_weight=weight,
+        in_proj_bias=attn.in_proj_bias,
+        num_heads=attn.num_heads,
+        out_proj=attn.out_proj,
+    )
+    names = ("ln_1", "ls_1", "ln_2", "mlp", "ls_2")
+    return SimpleNamespace(attn=adapted, **{name: getattr(block, name) for name in names})

@@ -1,10 +1,10 @@
-"""The image tower with prompts: exact, and differentiable with respect to them.
+"""Image towers with prompts: exact, and differentiable with respect to them.
 
-Prompts of block 0 stand behind the patches, after positions were added and before `ln_pre`, and
-have no position. Those of block i >= 1 take these places at the input of block i, and what stands
-there behind the last prompted block stays (muzairkhattak/multimodal-prompt-learning,
-clip/model.py). The tower is read at its class token only, so in the last block nothing but that
-token is computed.
+Prompts of block 0 stand beside the patches, after positions were added and before the first norm,
+and have no position. Those of block i >= 1 take these places at the input of block i, and what
+stands there behind the last prompted block stays (muzairkhattak/multimodal-prompt-learning,
+clip/model.py). A tower that pools over patches pools over these alone, not over prompts (our
+choice: the published methods know towers with a class token only).
 """
 
 from __future__ import annotations
@@ -16,70 +16,83 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip._open_clip import open_clip
-from vlprompt_pipeline.clip.blocks import finish, project, project_some
-from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.clip.blocks import (
+    attention_weights,
+    finish,
+    is_plain,
+    project,
+    project_some,
+    with_attention,
+)
 
 
 class ImageTower(nn.Module):
-    """Frozen vision transformer of an open_clip `CLIP`, with room for prompts.
+    """Frozen vision transformer of open_clip, with room for prompts.
 
     Attributes:
-        width: of a prompt token.
         blocks: its residual blocks.
+        width: of a prompt token.
+        has_attention_weights: whether `with_attention` works.
     """
 
-    def __init__(self, visual: nn.Module, name: str) -> None:
-        """Raises ConfigError if the tower of the CLIP `name` is no ViT read at a class token."""
+    def __init__(self, visual: nn.Module) -> None:
+        """Take a `VisionTransformer` of open_clip."""
         super().__init__()
-        if not _is_plain_vit(visual):
-            raise ConfigError(
-                "method: its prompts stand in the image tower, which must be a ViT read at its "
-                f"class token, but {name} has another ({type(visual).__name__}); give a ViT as "
-                "clip.source, or a method that leaves the image tower alone, such as coop"
-            )
         self.visual = visual
         self.blocks = visual.transformer.resblocks
         self.width = visual.class_embedding.shape[0]
+        self.has_attention_weights = all(map(is_plain, self.blocks))
+        at_class_token = visual.pool_type == "tok" and visual.attn_pool is None
+        self._read_first = at_class_token and self.has_attention_weights
 
     def forward(self, pixels: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
         """Image features `[images, embed]`, not normalised, in float32 or better.
 
         Args:
-            pixels: `[images, 3, size, size]`, in any precision and on any device.
+            pixels: `[images, 3, height, width]`, in any precision and on any device.
             prompts: of blocks 0, 1, …, each `[n, width]`, the same for all images.
         """
         visual = self.visual
         x = visual.conv1(pixels.to(visual.conv1.weight)).flatten(2).transpose(1, 2)
         start = visual.class_embedding.to(x.dtype).expand(len(x), 1, -1)
         x = torch.cat([start, x], dim=1) + visual.positional_embedding.to(x.dtype)
+        own = x.shape[1]
         if prompts:
-            x = torch.cat([x, _for_images(prompts[0], x)], dim=1)
+            x = torch.cat([x, for_images(prompts[0], x)], dim=1)
         x = visual.ln_pre(x)
         for depth, block in enumerate(self.blocks):
             if 0 < depth < len(prompts):
-                deep = prompts[depth]
-                x = torch.cat([x[:, : -len(deep)], _for_images(deep, x)], dim=1)
-            if depth < len(self.blocks) - 1:
+                x = torch.cat([x[:, :own], for_images(prompts[depth], x)], dim=1)
+            if not self.has_attention_weights:
+                x = block(x)
+            elif depth < len(self.blocks) - 1 or not self._read_first:
                 x = finish(block, x, F.scaled_dot_product_attention(*project(block, x)))
-            else:
+            else:  # the class token alone is read, so nothing else is computed
                 first = torch.zeros(len(x), 1, dtype=torch.int64, device=x.device)
                 q, k, v, x = project_some(block, x, first)
                 x = finish(block, x, F.scaled_dot_product_attention(q, k, v))
-        features = visual.ln_post(x[:, 0]) @ visual.proj
-        return features.to(torch.promote_types(features.dtype, torch.float32))
+        features = visual.ln_post(x[:, 0]) if self._read_first else visual._pool(x[:, :own])[0]
+        return in_single(features @ visual.proj)
+
+    def attention_weights(self) -> list[Tensor]:
+        """Weights `[3 width, width]` of the queries, keys and values of each block."""
+        return attention_weights(self.blocks)
+
+    def with_attention(self, weights: Sequence[Tensor]) -> ImageTower:
+        """A view of the tower with other such weights."""
+        return with_attention(self, weights)
 
 
-def _is_plain_vit(visual: nn.Module) -> bool:
-    """Whether a tower is computed as CLIP's own ViT is: no pooling, no blocks of another kind."""
-    modules = open_clip.transformer
-    return (
-        isinstance(visual, modules.VisionTransformer)
-        and visual.pool_type == "tok"
-        and visual.attn_pool is None
-        and all(type(b) is modules.ResidualAttentionBlock for b in visual.transformer.resblocks)
-    )
+def takes_prompts(visual: nn.Module) -> bool:
+    """Whether an image tower is a vision transformer of open_clip."""
+    return isinstance(visual, open_clip.transformer.VisionTransformer)
 
 
-def _for_images(prompt: Tensor, x: Tensor) -> Tensor:
+def for_images(prompt: Tensor, x: Tensor) -> Tensor:
     """A prompt `[n, width]` as `[images, n, width]` in the precision of the tokens `x`."""
     return prompt.to(x.dtype).expand(len(x), -1, -1)
+
+
+def in_single(features: Tensor) -> Tensor:
+    """Features in single precision at least."""
+    return features.to(torch.promote_types(features.dtype, torch.float32))

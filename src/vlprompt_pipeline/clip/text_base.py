@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
+
+from vlprompt_pipeline.clip.blocks import attention_weights, with_attention
 
 # Tokens that pass the layers at a time. It decides the bits of a result, so it depends on nothing
 # else; on a CPU this many stay in its caches (tests/speed), a GPU wants more at once.
@@ -78,11 +82,22 @@ class TextTowerBase(nn.Module):
         linear = isinstance(self.projection, nn.Linear)
         return self.projection.out_features if linear else self.projection.shape[1]
 
-    def computing(self, dtype: torch.dtype, memory: int | None) -> TextTowerBase:
+    def computing(self, dtype: torch.dtype, memory: int | None) -> Self:
         """A tower with the same weights in precision `dtype`, for `memory` bytes."""
         tower = copy.copy(self) if dtype == self.dtype else copy.deepcopy(self).to(dtype)
         tower.memory = memory
         return tower
+
+    def attention_weights(self) -> list[Tensor]:
+        """Weights `[3 width, width]` of the queries, keys and values of each block."""
+        return attention_weights(self.blocks)
+
+    def with_attention(self, weights: Sequence[Tensor]) -> Self:
+        """A view of the tower with other such weights, for blocks without options."""
+        view = with_attention(self, weights)
+        # the weights are no inputs of a part of the tower, so no part may be computed again
+        view.memory = sys.maxsize
+        return view
 
     def _read(self, ends: Tensor) -> Tensor:
         """Features of the tokens that are read `[…, width]`, in single precision at least."""

@@ -1,13 +1,24 @@
-"""Which path computes a model's text tower."""
+"""Which class of ours computes a tower of an open_clip model, and what can be changed in it."""
 
 from __future__ import annotations
 
 from torch import nn
 
+from vlprompt_pipeline.clip import image, timm_image
 from vlprompt_pipeline.clip.blocks import is_plain
+from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.text import TextTower
+from vlprompt_pipeline.clip.timm_image import TimmImageTower
 from vlprompt_pipeline.clip.tokenizers import Tokenizer
 from vlprompt_pipeline.clip.whole_text import WholeTextTower, pool_type
+from vlprompt_pipeline.errors import ConfigError
+
+IMAGE_PROMPTS = "image_prompts"
+"""Prompts can stand in the blocks of the image tower: `clip.image(pixels, prompts)`."""
+IMAGE_ATTENTION = "image_attention"
+"""The weights of its attention can be replaced: `clip.image.with_attention(weights)`."""
+TEXT_ATTENTION = "text_attention"
+"""Those of the text tower can: `clip.text.with_attention(weights)`."""
 
 
 def text_tower(model: nn.Module, tokenizer: Tokenizer) -> TextTower | WholeTextTower:
@@ -22,3 +33,48 @@ def text_tower(model: nn.Module, tokenizer: Tokenizer) -> TextTower | WholeTextT
     if causal and all(map(is_plain, text.transformer.resblocks)):
         return TextTower(model, start)
     return WholeTextTower(model, start, tokenizer.pad)
+
+
+def image_tower(visual: nn.Module, name: str) -> ImageTower | TimmImageTower:
+    """The image tower with room for prompts.
+
+    Raises:
+        ConfigError: the CLIP `name` has an image tower of another kind.
+    """
+    if image.takes_prompts(visual):
+        return ImageTower(visual)
+    if timm_image.takes_prompts(visual):
+        return TimmImageTower(visual)
+    raise ConfigError(
+        "method: it changes the image tower, which must be a ViT of open_clip, or an EVA, EVA-02, "
+        f"PE or SigLIP ViT of timm, but {name} has another ({describe_image_tower(visual)}); give "
+        "such a ViT as clip.source, or a method that leaves the image tower alone: zero_shot, "
+        "coop, cocoop, kgcoop, prograd, tcp, variational, tip_adapter, lp_plus_plus, clip_adapter"
+    )
+
+
+def describe_image_tower(visual: nn.Module) -> str:
+    """The kind of an image tower: its class, and its name in timm."""
+    trunk = getattr(visual, "trunk", None)
+    if trunk is None:
+        return type(visual).__name__
+    return f"{type(trunk).__name__} {trunk.default_cfg.get('architecture', '')}".strip()
+
+
+def capabilities(model: nn.Module) -> frozenset[str]:
+    """What methods may change in a model; see the constants of this module.
+
+    Text prompts, deep ones too, and features of both towers are there for every model.
+    """
+    text = getattr(model, "text", model)
+    found = set()
+    if all(map(is_plain, text.transformer.resblocks)):
+        found.add(TEXT_ATTENTION)
+    visual = model.visual
+    if image.takes_prompts(visual):
+        found.add(IMAGE_PROMPTS)
+        if all(map(is_plain, visual.transformer.resblocks)):
+            found.add(IMAGE_ATTENTION)
+    elif timm_image.takes_prompts(visual):
+        found |= {IMAGE_PROMPTS, IMAGE_ATTENTION}
+    return frozenset(found)

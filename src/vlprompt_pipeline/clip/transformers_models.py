@@ -217,7 +217,10 @@ def _siglip(config: Mapping, text: dict, image: dict, where: str) -> dict[str, A
         "vision_cfg": {
             "image_size": image["image_size"],
             "timm_model_name": "vit_base_patch16_siglip_224",  # its kind; the sizes are these
+            "timm_pool": "map",
+            "timm_proj": "none",
             "timm_options": {
+                "img_size": image["image_size"],
                 "patch_size": image["patch_size"],
                 "embed_dim": image["hidden_size"],
                 "depth": image["num_hidden_layers"],

@@ -9,14 +9,10 @@ shortcuts.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import TypeVar
 
 import torch
 from pydantic import Field
@@ -25,14 +21,13 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import readable
+from vlprompt_pipeline.clip.towers import IMAGE_ATTENTION, TEXT_ATTENTION
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.parametrizations.draws import Draws
 from vlprompt_pipeline.parsing import Parameters
 
 PARTS = 3  # queries, keys, values
-
-Tower = TypeVar("Tower", bound=nn.Module)
 
 
 class ClipLoraParameters(Parameters):
@@ -71,7 +66,7 @@ class AdaptedImages:
 
     def encode_images(self, pixels: Tensor) -> Tensor:
         """Normalised features `[images, embed]` of pixels `[images, 3, size, size]`."""
-        return F.normalize(_with_attention(self.clip.image, self.weights)(pixels), dim=-1)
+        return F.normalize(self.clip.image.with_attention(self.weights)(pixels), dim=-1)
 
 
 class ClipLora(PromptLearner):
@@ -87,8 +82,9 @@ class ClipLora(PromptLearner):
         parameters: ClipLoraParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError if the image tower is no ViT, DataError for a name too long."""
+        """Raises ConfigError if a tower is of another kind, DataError for a name too long."""
         super().__init__(clip, classes)
+        clip.require(IMAGE_ATTENTION, TEXT_ATTENTION)
         self.parameters_ = parameters
         shapes = {"text": clip.text_width, "image": clip.image.width}
         for tower, width in shapes.items():
@@ -105,7 +101,7 @@ class ClipLora(PromptLearner):
 
     def class_features(self) -> Tensor:
         """Normalised text feature of each class, `[classes, embed]`."""
-        tower = _with_attention(self.clip.text, self._weights("text"))
+        tower = self.clip.text.with_attention(tuple(self._weights("text")))
         return F.normalize(tower(self.prompts)[0], dim=-1)
 
     def image_side(self) -> AdaptedImages:
@@ -120,8 +116,8 @@ class ClipLora(PromptLearner):
         """Weights `[3 width, width]` of the queries, keys and values of each block."""
         scale = self.parameters_.alpha / math.sqrt(self.parameters_.rank)
         factors = zip(getattr(self, f"{tower}_a"), getattr(self, f"{tower}_b"), strict=True)
-        for block, (a, b) in zip(getattr(self.clip, tower).blocks, factors, strict=True):
-            weight = block.attn.in_proj_weight
+        weights = getattr(self.clip, tower).attention_weights()
+        for weight, (a, b) in zip(weights, factors, strict=True):
             change = scale * b @ self._dropped(a)
             yield weight + change.flatten(0, 1).to(weight.dtype)
 
@@ -130,29 +126,6 @@ class ClipLora(PromptLearner):
         if not (self.training and dropout):
             return a
         return a * self.draws.keep((PARTS, 1, a.shape[-1]), 1 - dropout, a)
-
-
-def _with_attention(tower: Tower, weights: Iterator[Tensor] | tuple[Tensor, ...]) -> Tower:
-    """A view of a tower whose blocks have other weights for queries, keys and values."""
-    view = copy.copy(tower)
-    view._modules = {n: each for n, each in tower._modules.items() if n != "blocks"}
-    view.blocks = [_block(*pair) for pair in zip(tower.blocks, weights, strict=True)]
-    # The weights are no inputs of a part of the tower, so no part may be computed again.
-    view.memory = sys.maxsize
-    return view
-
-
-def _block(block: nn.Module, weight: Tensor) -> SimpleNamespace:
-    """What towers ask of a block."""
-    attn = block.attn
-    adapted = SimpleNamespace(
-        in_proj_weight=weight,
-        in_proj_bias=attn.in_proj_bias,
-        num_heads=attn.num_heads,
-        out_proj=attn.out_proj,
-    )
-    names = ("ln_1", "ls_1", "ln_2", "mlp", "ls_2")
-    return SimpleNamespace(attn=adapted, **{name: getattr(block, name) for name in names})
 
 
 register(Method(name="clip_lora", parameters=ClipLoraParameters, learner=ClipLora))

@@ -1,0 +1,104 @@
+"""Image towers of timm with prompts: the ViT of SigLIP, EVA, EVA-02 and the Perception Encoder.
+
+As in `image`, with the prompts behind the class token: attention asks for no order, and rotary
+positions are turned on what stands behind the first tokens, so that prompts have none.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.image import for_images, in_single
+
+_SEPARATE = ("attn.q_proj.weight", "attn.k_proj.weight", "attn.v_proj.weight")
+_FUSED = "attn.qkv.weight"
+_BLOCKS = ("Block", "EvaBlock", "EvaBlockPostNorm")
+
+
+class TimmImageTower(nn.Module):
+    """Frozen transformer of timm in open_clip's `TimmModel`; the interface is `ImageTower`'s."""
+
+    has_attention_weights = True
+
+    def __init__(self, visual: nn.Module) -> None:
+        """Take a `TimmModel` for which `takes_prompts` holds."""
+        super().__init__()
+        self.visual = visual
+        self.blocks = visual.trunk.blocks
+        self.width = visual.trunk.embed_dim
+        self._weights: tuple[Tensor, ...] | None = None
+
+    def forward(self, pixels: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
+        """Image features `[images, embed]`, not normalised, in float32 or better.
+
+        Args:
+            pixels: `[images, 3, height, width]`, in any precision and on any device.
+            prompts: of blocks 0, 1, …, each `[n, width]`, the same for all images.
+        """
+        trunk = self.visual.trunk
+        x = trunk._pos_embed(trunk.patch_embed(pixels.to(next(trunk.parameters()))))
+        x, options = (x[0], {"rope": x[1]}) if isinstance(x, tuple) else (x, {})
+        start, count = trunk.num_prefix_tokens, len(prompts[0]) if prompts else 0
+        if prompts:
+            x = torch.cat([x[:, :start], for_images(prompts[0], x), x[:, start:]], dim=1)
+        x = trunk.norm_pre(x)
+        for depth, block in enumerate(self.blocks):
+            if 0 < depth < len(prompts):
+                deep = for_images(prompts[depth], x)
+                x = torch.cat([x[:, :start], deep, x[:, start + count :]], dim=1)
+            x = self._through(_behind(block, count), depth, x, options)
+        x = trunk.norm(torch.cat([x[:, :start], x[:, start + count :]], dim=1))
+        return in_single(self.visual.head(trunk.forward_head(x)))
+
+    def attention_weights(self) -> list[Tensor]:
+        """Weights `[3 width, width]` of the queries, keys and values of each block."""
+        return [torch.cat(list(_attention(block).values())) for block in self.blocks]
+
+    def with_attention(self, weights: Sequence[Tensor]) -> TimmImageTower:
+        """A view of the tower with other such weights."""
+        view = copy.copy(self)
+        view._weights = tuple(weights)
+        return view
+
+    def _through(self, block: nn.Module, depth: int, x: Tensor, options: dict) -> Tensor:
+        if self._weights is None:
+            return block(x, **options)
+        own = _attention(block)
+        parts = self._weights[depth].split([len(weight) for weight in own.values()])
+        return functional_call(block, dict(zip(own, parts, strict=True)), (x,), options)
+
+
+def takes_prompts(visual: nn.Module) -> bool:
+    """Whether an image tower is a plain transformer of timm, its patches cut by a convolution."""
+    if not isinstance(visual, open_clip.timm_model.TimmModel):
+        return False
+    timm, trunk = open_clip.timm_model.timm, visual.trunk
+    return (
+        type(trunk) in (timm.models.VisionTransformer, timm.models.Eva)
+        and isinstance(trunk.patch_embed, timm.layers.PatchEmbed)
+        and all(type(block).__name__ in _BLOCKS for block in trunk.blocks)
+        and not getattr(trunk, "rope_mixed", False)
+    )
+
+
+def _attention(block: nn.Module) -> dict[str, Tensor]:
+    """Weights of queries, keys and values by their names in the block: one joint one, or three."""
+    parameters = dict(block.named_parameters())
+    names = (_FUSED,) if _FUSED in parameters else _SEPARATE
+    return {name: parameters[name] for name in names}
+
+
+def _behind(block: nn.Module, count: int) -> nn.Module:
+    """The block, whose rotary positions begin so many tokens later."""
+    if not count or not hasattr(block.attn, "num_prefix_tokens"):
+        return block
+    view, attn = copy.copy(block), copy.copy(block.attn)
+    attn.num_prefix_tokens += count
+    view._modules = {**block._modules, "attn": attn}
+    return view
