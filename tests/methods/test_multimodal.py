@@ -132,7 +132,7 @@ def test_without_a_vit_prompts_in_the_text_still_work():
     clip = clip_of(resnet, {"width": 32, "heads": 2, "layers": 2}, "rn")
     assert build(clip, "deep_language").reads == "features"
     for method in WITH_PIXELS:
-        with pytest.raises(ConfigError, match=r"^method: its prompts stand in .*, but rn has anot"):
+        with pytest.raises(ConfigError, match="^method: it changes .*, but rn has another"):
             build(clip, method)
 
 
