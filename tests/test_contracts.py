@@ -126,8 +126,8 @@ def test_pipelines_and_catalog_know_each_other(pipelines):
     entries = catalog()
     used: set[str] = set()
     for pipeline in pipelines.values():
-        datasets = {name for name in pipeline.datasets() if not name.startswith("params:")}
-        used |= {entry_of(name) for name in datasets - {"parameters"}}
+        used |= {entry_of(name) for name in pipeline.datasets() - {"parameters"}}
+    used -= {name for name in used if name.startswith("params:") and name not in entries}
     in_memory = {"demo_pool", "demo_clip_trained", "analysis_plan", "finished_records"}
     in_memory |= {"{method}.comparison", "benchmark_comparison"}
     made_again = {name for name in used if name.startswith("again_")}
@@ -136,23 +136,27 @@ def test_pipelines_and_catalog_know_each_other(pipelines):
 
 
 def test_a_verification_is_the_cell_and_writes_nothing_of_it(pipelines):
-    """What it makes has no place in the catalog, whatever methods and targets are called."""
+    """What it makes has no place in the catalog, whatever methods and targets are called.
+
+    Folders that nodes fill are outputs of its own first node; the stored ones are not touched.
+    """
     verify, cell = pipelines["verify"], pipelines["cell"]
     assert {node.name for node in cell.nodes} < {node.name for node in verify.nodes}
     known = CatalogConfigResolver(catalog())
     placed = {name for name in verify.all_outputs() if known.match_dataset_pattern(name)}
     placed |= verify.all_outputs() & set(catalog())
     assert placed == {"verification", "verification_text"}
-    read = {name for name in cell.inputs() - verify.inputs() if not name.startswith("params:")}
-    assert {again(name) for name in read} <= verify.all_outputs(), "a folder of the cell is used"
-    assert not {"feature_store", "checkpoint_folder", "check_folder"} & verify.datasets()
+    folders = {"feature_store", "checkpoint_folder", "check_folder", "split_folder"}
+    assert {again(name) for name in folders} <= verify.all_outputs()
+    assert {f"params:{name}" for name in folders} <= cell.inputs()
+    assert not {f"params:{name}" for name in folders} & verify.datasets()
 
 
 def test_every_parameter_a_node_asks_for_is_in_conf(pipelines):
-    given = loader("base")["parameters"]
+    given, entries = loader("base")["parameters"], catalog()
     for pipeline in pipelines.values():
         for name in pipeline.inputs():
-            if name.startswith("params:"):
+            if name.startswith("params:") and name not in entries:
                 place = given
                 for key in name.removeprefix("params:").split("."):
                     place = place[key]
@@ -164,17 +168,14 @@ def test_the_whole_is_its_stages(pipelines):
     nodes = {node.name for stage in stages for node in stage.nodes}
     assert {node.name for node in pipelines["__default__"].nodes} == nodes
     free = pipelines["__default__"].inputs()
-    sources = {"clip", "records", "dataset_root"}
-    folders = {"check_folder", "split_folder", "feature_store", "checkpoint_folder"}
-    folders |= {"dtd.target_splits"}
-    assert {name for name in free if not name.startswith("params:")} == sources | folders
+    assert {name for name in free if not name.startswith("params:")} == {"clip", "records"}
 
 
 def test_prompts_are_checked_before_features_are_computed(pipelines):
     groups = [[node.name for node in group] for group in pipelines["__default__"].grouped_nodes]
     depth = {name: number for number, group in enumerate(groups) for name in group}
-    assert depth["check_prompts"] < depth["extract_test_features"]
-    assert depth["check_prompts"] < depth["extract_training_features"]
+    assert depth["check_prompts"] < depth["features.extract_test_features"]
+    assert depth["check_prompts"] < depth["features.extract_training_features"]
 
 
 def test_every_result_of_a_cell_has_the_cell_in_its_path():
@@ -183,7 +184,7 @@ def test_every_result_of_a_cell_has_the_cell_in_its_path():
     given = {key: value for key, value in one.items() if "." not in key}
     entries = catalog(**given, clip={"name": one["clip.name"], "source": "embedded"})
     for name, entry in entries.items():
-        if name.startswith("{method}") or name == "checkpoint_folder":
+        if name.startswith("{method}") or name == "params:checkpoint_folder":
             parts = entry["filepath"].split("/")
             assert (
                 "/".join(parts[2:])
@@ -191,7 +192,7 @@ def test_every_result_of_a_cell_has_the_cell_in_its_path():
                 .removeprefix("reproducibility/")
                 .startswith("clip_a/set_a/few_shot/shots3/seed7/")
             ), name
-            assert any("{method}" in part for part in parts) or name == "checkpoint_folder"
+            assert any("{method}" in part for part in parts) or name == "params:checkpoint_folder"
 
 
 def test_what_paths_are_made_of_is_said_once():

@@ -46,7 +46,7 @@ def test_it_runs_from_pool_to_card(tmp_path, monkeypatch):
     catalog = DataCatalog(
         {
             "params:demo_pretraining": MemoryDataset(TINY, copy_mode="assign"),
-            "demo_clip_folder": MemoryDataset(folder, copy_mode="assign"),
+            "params:demo_clip_folder": MemoryDataset(folder, copy_mode="assign"),
         }
     )
     outputs = SequentialRunner().run(create_pipeline(), catalog)

@@ -91,7 +91,7 @@ class ReproducibilityHook:
         return {name: round(s, 3) for name, s in self._steps.seconds.items() if name in own}
 
     def _found_trained(self, catalog: Any, method: str) -> bool:
-        checkpoint = catalog.get("checkpoint_folder").filepath / f"{method}.safetensors"
+        checkpoint = catalog.load("params:checkpoint_folder") / f"{method}.safetensors"
         return checkpoint.is_file() and checkpoint.stat().st_mtime < self._clock.started.timestamp()
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-_FOLDER = "fresh_folder"
+_FOLDER = "params:fresh_folder"
 
 
 class VerificationHook:
-    """Puts a new folder in the place of `fresh_folder`, inside of it, and removes it at the end."""
+    """Replaces the folder `params:fresh_folder` by a new one inside of it, removed at the end."""
 
     def __init__(self) -> None:
         self._folder: TemporaryDirectory[str] | None = None  # goes with the process at the latest

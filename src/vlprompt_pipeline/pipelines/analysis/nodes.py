@@ -59,6 +59,7 @@ def plan_analysis(
 
 
 def measure(
+    *,
     plan: Plan,
     clip: FrozenClip,
     table: pd.DataFrame,

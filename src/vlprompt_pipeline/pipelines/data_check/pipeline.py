@@ -13,8 +13,8 @@ def create_pipeline(**kwargs) -> Pipeline:
                 check_all_datasets,
                 inputs=[
                     "params:dataset_prefix",
-                    "dataset_root",
-                    "check_folder",
+                    "params:datasets_folder",
+                    "params:check_folder",
                     "params:shots",
                     "params:seed",
                     "params:features.workers",

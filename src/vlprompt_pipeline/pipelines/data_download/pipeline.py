@@ -6,12 +6,12 @@ from vlprompt_pipeline.pipelines.data_download.nodes import download_dataset
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Nodes of the stage."""
+    """Create the one node."""
     return Pipeline(
         [
             Node(
                 download_dataset,
-                inputs=["params:dataset", "dataset_root"],
+                inputs=["params:dataset", "params:datasets_folder"],
                 outputs="download_record",
                 name="download_dataset",
             ),

@@ -28,12 +28,12 @@ def index_images(
     dataset_root: Path,
     split: str,
     own_data: OwnDataParameters,
-    folder: Path,
+    split_folder: Path,
 ) -> tuple[pd.DataFrame, DatasetCard]:
     """Index a dataset, one row an image; embedded datasets are made at their first use.
 
-    A split that is drawn here is written into `folder` in the form of the published split files,
-    its content hash in the name, so that it can be published with the results.
+    A split that is drawn here is written below `split_folder` in the form of the published split
+    files, its content hash in the name, so that it can be published with the results.
     """
     drawn = RandomSplit(**own_data.split.model_dump())
     name = f"{prefix}{dataset}"
@@ -43,7 +43,8 @@ def index_images(
         options = OwnData(own_data.template, own_data.class_names, drawn)
         index = build_own_index(name, dataset_root, options, resplit=split == "random")
     if index.card.random_split:
-        with atomic_write(folder / f"split_{index.card.split_sha256[:16]}.json") as temporary:
+        file_name = f"split_{index.card.split_sha256[:16]}.json"
+        with atomic_write(split_folder / name / file_name) as temporary:
             content = json.dumps(index.to_split(), ensure_ascii=False, indent=1)
             temporary.write_text(content, encoding="utf-8")
     return index.table, index.card

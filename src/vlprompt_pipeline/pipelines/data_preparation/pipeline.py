@@ -5,28 +5,41 @@ from kedro.pipeline import Node, Pipeline
 from vlprompt_pipeline.pipelines.data_preparation.nodes import check_dataset, index_images
 
 
-def create_pipeline(**kwargs) -> Pipeline:
-    """Nodes of the stage."""
+def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
+    """Create the nodes of the stage.
+
+    Args:
+        folders: what names of folders that nodes fill begin with.
+        kwargs: arguments of other stages.
+    """
     return Pipeline(
         [
             Node(
                 index_images,
-                inputs=[
-                    "params:dataset_prefix",
-                    "params:dataset",
-                    "dataset_root",
-                    "params:split",
-                    "params:own_data",
-                    "split_folder",
-                ],
+                inputs={
+                    "prefix": "params:dataset_prefix",
+                    "dataset": "params:dataset",
+                    "dataset_root": "params:datasets_folder",
+                    "split": "params:split",
+                    "own_data": "params:own_data",
+                    "split_folder": f"{folders}split_folder",
+                },
                 outputs=["raw_index", "dataset_card"],
                 name="index_images",
+                namespace="data",
             ),
             Node(
                 check_dataset,
-                inputs=["raw_index", "dataset_card", "check_folder", "params:features.workers"],
+                inputs=[
+                    "raw_index",
+                    "dataset_card",
+                    f"{folders}check_folder",
+                    "params:features.workers",
+                ],
                 outputs=["image_index", "image_check"],
                 name="check_images",
+                namespace="data",
             ),
-        ]
+        ],
+        tags="data",
     )

@@ -11,7 +11,7 @@ from vlprompt_pipeline.pipelines.demo_pretraining.nodes import (
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Nodes of the stage."""
+    """Create the four nodes."""
     return Pipeline(
         [
             Node(
@@ -38,7 +38,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "demo_clip_trained",
                     "demo_clip_accuracy",
                     "params:demo_pretraining",
-                    "demo_clip_folder",
+                    "params:demo_clip_folder",
                 ],
                 outputs="demo_clip_record",
                 name="write_clip",

@@ -37,10 +37,11 @@ from vlprompt_pipeline.results.records import (
 # Our choice: zero-shot accuracy that covers less of the way from chance to 100 % is near chance.
 NEAR_CHANCE = 0.05
 EVALUATED = ("predictions", "metrics", "per_class", "confusion")
-"""What `evaluate_prompt` gives, in the catalog's words."""
+"""Catalog names of what `evaluate_prompt` returns."""
 
 
 def evaluate_prompt(
+    *,
     packed: bytes,
     prompt: TrainedPrompt,
     clip: FrozenClip,

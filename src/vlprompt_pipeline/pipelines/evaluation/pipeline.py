@@ -8,50 +8,65 @@ from vlprompt_pipeline.pipelines.evaluation.nodes import EVALUATED, evaluate_pro
 
 
 def create_pipeline(
-    methods: tuple[str, ...] = (), targets: tuple[str, ...] = (), **kwargs
+    methods: tuple[str, ...] = (),
+    targets: tuple[str, ...] = (),
+    folders: str = "params:",
+    **kwargs,
 ) -> Pipeline:
-    """Evaluation nodes for each method; its record holds its scores on the targets, too."""
-    return Pipeline([node for method in methods for node in _method_nodes(method, targets)])
+    """Create the evaluation nodes of each method; its record holds its scores on targets, too.
+
+    Args:
+        methods: names of recipes.
+        targets: datasets that the prompts are scored on, too.
+        folders: what names of folders that nodes fill begin with.
+        kwargs: arguments of other stages.
+    """
+    evaluated = [_evaluation(method, folders) for method in methods]
+    recorded = [_record(method, targets) for method in methods]
+    return Pipeline([*evaluated, *recorded], tags="evaluation")
 
 
-def _method_nodes(method: str, targets: tuple[str, ...]) -> list[Node]:
+def _evaluation(method: str, folders: str) -> Node:
+    return Node(
+        evaluate_prompt,
+        inputs={
+            "packed": f"{method}.packed_prompt",
+            "prompt": f"{method}.prompt",
+            "clip": "clip",
+            "table": "image_index",
+            "card": "dataset_card",
+            "class_subsets": "class_subsets",
+            "test_features": "test_features",
+            "store": f"{folders}feature_store",
+            "features": "params:features",
+            "metrics": "params:metrics",
+        },
+        outputs=[f"{method}.{output}" for output in EVALUATED],
+        name=f"evaluate_{method}",
+        namespace=method,
+        tags=method,
+    )
+
+
+def _record(method: str, targets: tuple[str, ...]) -> Node:
     scores = [f"{method}.{target}.target_metrics" for target in targets]
     cards = [f"{target}.target_card" for target in targets]
-    return [
-        Node(
-            evaluate_prompt,
-            inputs=[
-                f"{method}.packed_prompt",
-                f"{method}.prompt",
-                "clip",
-                "image_index",
-                "dataset_card",
-                "class_subsets",
-                "test_features",
-                "feature_store",
-                "params:features",
-                "params:metrics",
-            ],
-            outputs=[f"{method}.{what}" for what in EVALUATED],
-            name=f"evaluate_{method}",
-            namespace=method,
-        ),
-        Node(
-            update_wrapper(partial(write_record, method=method), write_record),
-            inputs=[
-                f"{method}.metrics",
-                f"{method}.sizes",
-                f"{method}.prompt",
-                "clip",
-                "class_subsets",
-                "dataset_card",
-                "params:protocol",
-                "params:base_to_new.base_share",
-                *scores,
-                *cards,
-            ],
-            outputs=f"{method}.record",
-            name=f"record_{method}",
-            namespace=method,
-        ),
-    ]
+    return Node(
+        update_wrapper(partial(write_record, method=method), write_record),
+        inputs=[
+            f"{method}.metrics",
+            f"{method}.sizes",
+            f"{method}.prompt",
+            "clip",
+            "class_subsets",
+            "dataset_card",
+            "params:protocol",
+            "params:base_to_new.base_share",
+            *scores,
+            *cards,
+        ],
+        outputs=f"{method}.record",
+        name=f"record_{method}",
+        namespace=method,
+        tags=method,
+    )

@@ -9,42 +9,44 @@ from vlprompt_pipeline.clip.dataset_features import (
 )
 
 
-def create_pipeline(**kwargs) -> Pipeline:
-    """Nodes of the stage."""
+def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
+    """Create the nodes of the stage.
+
+    Args:
+        folders: what names of folders that nodes fill begin with.
+        kwargs: arguments of other stages.
+    """
+    of_all_images = {
+        "clip": "clip",
+        "table": "image_index",
+        "card": "dataset_card",
+        "store": f"{folders}feature_store",
+        "features": "params:features",
+    }
+    of_few_shot_set = {**of_all_images, "few_shot_set": "few_shot_set"}
     return Pipeline(
         [
             Node(
                 extract_test_features,
-                inputs=["clip", "image_index", "dataset_card", "feature_store", "params:features"],
+                inputs=of_all_images,
                 outputs="test_features",
                 name="extract_test_features",
+                namespace="features",
             ),
             Node(
                 extract_training_features,
-                inputs=[
-                    "clip",
-                    "image_index",
-                    "dataset_card",
-                    "few_shot_set",
-                    "feature_store",
-                    "params:features",
-                    "params:seed",
-                ],
+                inputs={**of_few_shot_set, "seed": "params:seed"},
                 outputs="training_features",
                 name="extract_training_features",
+                namespace="features",
             ),
             Node(
                 extract_validation_features,
-                inputs=[
-                    "clip",
-                    "image_index",
-                    "dataset_card",
-                    "few_shot_set",
-                    "feature_store",
-                    "params:features",
-                ],
+                inputs=of_few_shot_set,
                 outputs="validation_features",
                 name="extract_validation_features",
+                namespace="features",
             ),
-        ]
+        ],
+        tags="features",
     )

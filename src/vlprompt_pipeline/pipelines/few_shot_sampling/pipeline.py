@@ -9,7 +9,7 @@ from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import (
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Nodes of the stage."""
+    """Create the nodes of the stage."""
     return Pipeline(
         [
             Node(
@@ -17,12 +17,15 @@ def create_pipeline(**kwargs) -> Pipeline:
                 inputs=["image_index", "dataset_card", "params:shots", "params:seed"],
                 outputs="few_shot_set",
                 name="draw_few_shot_set",
+                namespace="few_shot",
             ),
             Node(
                 split_into_subsets,
                 inputs=["dataset_card", "params:protocol", "params:base_to_new.base_share"],
                 outputs="class_subsets",
                 name="split_classes",
+                namespace="few_shot",
             ),
-        ]
+        ],
+        tags="few_shot",
     )

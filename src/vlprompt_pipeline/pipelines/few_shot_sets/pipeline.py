@@ -11,7 +11,7 @@ def create_pipeline(**kwargs) -> Pipeline:
         [
             Node(
                 draw_all_few_shot_sets,
-                inputs=["params:dataset_prefix", "dataset_root"],
+                inputs=["params:dataset_prefix", "params:datasets_folder"],
                 outputs="few_shot_sets",
                 name="draw_all_few_shot_sets",
             )

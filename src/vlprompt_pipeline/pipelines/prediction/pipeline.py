@@ -11,7 +11,7 @@ def create_pipeline(**kwargs) -> Pipeline:
         [
             Node(
                 label_images,
-                inputs=["params:prediction", "params:tracking", "project_folder"],
+                inputs=["params:prediction", "params:tracking", "params:project_folder"],
                 outputs="predicted_labels",
                 name="label_images",
             )

@@ -18,7 +18,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                     "params:dataset",
                     "params:registry",
                     "params:tracking",
-                    "project_folder",
+                    "params:project_folder",
                 ],
                 outputs="promotions",
                 name="promote_candidates",

@@ -77,6 +77,7 @@ def check_prompts(
 
 
 def train_prompt(
+    *,
     clip: FrozenClip,
     card: DatasetCard,
     few_shot_set: FewShotSet,
@@ -88,7 +89,6 @@ def train_prompt(
     recipes: dict[str, Any],
     features: FeatureParameters,
     seed: int,
-    *,
     method: str,
 ) -> tuple[TrainedPrompt, pd.DataFrame, pd.DataFrame]:
     """Train the recipe `method` on the base classes of a few-shot set.

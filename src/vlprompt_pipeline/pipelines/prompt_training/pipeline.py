@@ -6,25 +6,21 @@ from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.pipelines.prompt_training.nodes import check_prompts, train_prompt
 
-SHARED = [
-    "clip",
-    "dataset_card",
-    "few_shot_set",
-    "class_subsets",
-    "training_features",
-    "validation_features",
-    "feature_store",
-    "checkpoint_folder",
-    "params:recipes",
-    "params:features",
-    "params:seed",
-]
-
 
 def create_pipeline(
-    methods: tuple[str, ...] = (), targets: tuple[str, ...] = (), **kwargs
+    methods: tuple[str, ...] = (),
+    targets: tuple[str, ...] = (),
+    folders: str = "params:",
+    **kwargs,
 ) -> Pipeline:
-    """The check, which needs no features and so comes before them, and a node for each method."""
+    """Create the check, which needs no features and so comes before them, and a node a method.
+
+    Args:
+        methods: names of recipes.
+        targets: datasets that the prompts are scored on, too.
+        folders: what names of folders that nodes fill begin with.
+        kwargs: arguments of other stages.
+    """
     check = Node(
         update_wrapper(partial(check_prompts, methods=methods), check_prompts),
         inputs=[
@@ -39,15 +35,29 @@ def create_pipeline(
         outputs="parameter_counts",
         name="check_prompts",
     )
-    return Pipeline([check, *map(_method_node, methods)])
+    trained = [_method_node(method, folders) for method in methods]
+    return Pipeline([check, *trained], tags="training")
 
 
-def _method_node(method: str) -> Node:
+def _method_node(method: str, folders: str) -> Node:
     function = update_wrapper(partial(train_prompt, method=method), train_prompt)
     return Node(
         function,
-        inputs=SHARED,
+        inputs={
+            "clip": "clip",
+            "card": "dataset_card",
+            "few_shot_set": "few_shot_set",
+            "class_subsets": "class_subsets",
+            "training_features": "training_features",
+            "validation_features": "validation_features",
+            "store": f"{folders}feature_store",
+            "checkpoints": f"{folders}checkpoint_folder",
+            "recipes": "params:recipes",
+            "features": "params:features",
+            "seed": "params:seed",
+        },
         outputs=[f"{method}.prompt", f"{method}.history", f"{method}.clusterings"],
         name=f"train_{method}",
         namespace=method,
+        tags=method,
     )

@@ -8,7 +8,7 @@ EXPORTED = ("packed_prompt", "classifier_weights", "full_precision", "sizes")
 
 
 def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
-    """An export node for each method."""
+    """Create an export node for each method."""
     return Pipeline(
         [
             Node(
@@ -17,7 +17,9 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                 outputs=[f"{method}.{name}" for name in EXPORTED],
                 name=f"export_{method}",
                 namespace=method,
+                tags=method,
             )
             for method in methods
-        ]
+        ],
+        tags="export",
     )

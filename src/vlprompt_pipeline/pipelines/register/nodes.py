@@ -34,6 +34,7 @@ def require_finished(
 
 
 def register_method(
+    *,
     record: dict[str, Any],
     prompt: TrainedPrompt,
     packed: bytes,

@@ -20,6 +20,8 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                     "headline_figure",
                 ],
                 name="build_report",
+                namespace="report",
+                tags="report",
             )
         ]
     )

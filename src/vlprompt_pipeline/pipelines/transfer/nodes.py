@@ -16,12 +16,12 @@ def index_target(
     dataset_root: Path,
     split: str,
     own_data: OwnDataParameters,
-    folder: Path,
+    split_folder: Path,
     *,
     target: str,
 ) -> tuple[pd.DataFrame, DatasetCard]:
     """Index a target dataset, one row an image."""
-    return index_images(prefix, target, dataset_root, split, own_data, folder)
+    return index_images(prefix, target, dataset_root, split, own_data, split_folder)
 
 
 def list_target_classes(card: DatasetCard) -> ClassSubsets:

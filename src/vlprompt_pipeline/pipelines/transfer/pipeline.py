@@ -11,58 +11,83 @@ from vlprompt_pipeline.pipelines.transfer.nodes import index_target, list_target
 
 
 def create_pipeline(
-    methods: tuple[str, ...] = (), targets: tuple[str, ...] = (), **kwargs
+    methods: tuple[str, ...] = (),
+    targets: tuple[str, ...] = (),
+    folders: str = "params:",
+    **kwargs,
 ) -> Pipeline:
-    """Four nodes a target, and one for each (method, target); empty without targets."""
-    prepared = [node for target in targets for node in _target_nodes(target)]
-    scored = [_evaluation(method, target) for method in methods for target in targets]
-    return Pipeline([*prepared, *scored])
+    """Create four nodes a target, and one for each method and target; none without targets.
+
+    Args:
+        methods: names of recipes.
+        targets: datasets that the prompts are scored on.
+        folders: what names of folders that nodes fill begin with.
+        kwargs: arguments of other stages.
+    """
+    prepared = [node for target in targets for node in _target_nodes(target, folders)]
+    scored = [_evaluation(method, target, folders) for method in methods for target in targets]
+    return Pipeline([*prepared, *scored], tags="transfer")
 
 
-def _target_nodes(target: str) -> list[Node]:
-    index = update_wrapper(partial(index_target, target=target), index_target)
-    workers = "params:features.workers"
+def _target_nodes(target: str, folders: str) -> list[Node]:
     raw, card = f"{target}.target_raw_index", f"{target}.target_card"
     table = f"{target}.target_index"
-    options = ["params:dataset_prefix", "dataset_root", "params:split", "params:own_data"]
-    nodes = [
-        (index, [*options, f"{target}.target_splits"], [raw, card], "index"),
-        (
-            check_dataset,
-            [raw, card, "check_folder", workers],
-            [table, f"{target}.target_check"],
-            "check",
-        ),
-        (list_target_classes, [card], f"{target}.target_classes", "classes_of"),
-        (
-            extract_test_features,
-            ["clip", table, card, "feature_store", "params:features"],
-            f"{target}.target_features",
-            "extract_features_of",
-        ),
-    ]
+    namespace = f"targets.{target}"
     return [
-        Node(function, inputs, outputs, name=f"{verb}_{target}", namespace=target)
-        for function, inputs, outputs, verb in nodes
+        Node(
+            update_wrapper(partial(index_target, target=target), index_target),
+            inputs={
+                "prefix": "params:dataset_prefix",
+                "dataset_root": "params:datasets_folder",
+                "split": "params:split",
+                "own_data": "params:own_data",
+                "split_folder": f"{folders}split_folder",
+            },
+            outputs=[raw, card],
+            name=f"index_{target}",
+            namespace=namespace,
+        ),
+        Node(
+            check_dataset,
+            inputs=[raw, card, f"{folders}check_folder", "params:features.workers"],
+            outputs=[table, f"{target}.target_check"],
+            name=f"check_{target}",
+            namespace=namespace,
+        ),
+        Node(
+            list_target_classes,
+            inputs=card,
+            outputs=f"{target}.target_classes",
+            name=f"classes_of_{target}",
+            namespace=namespace,
+        ),
+        Node(
+            extract_test_features,
+            inputs=["clip", table, card, f"{folders}feature_store", "params:features"],
+            outputs=f"{target}.target_features",
+            name=f"extract_features_of_{target}",
+            namespace=namespace,
+        ),
     ]
 
 
-def _evaluation(method: str, target: str) -> Node:
+def _evaluation(method: str, target: str, folders: str) -> Node:
     return Node(
         evaluate_prompt,
-        inputs=[
-            f"{method}.packed_prompt",
-            f"{method}.prompt",
-            "clip",
-            f"{target}.target_index",
-            f"{target}.target_card",
-            f"{target}.target_classes",
-            f"{target}.target_features",
-            "feature_store",
-            "params:features",
-            "params:metrics",
-        ],
-        outputs=[f"{method}.{target}.target_{what}" for what in EVALUATED],
+        inputs={
+            "packed": f"{method}.packed_prompt",
+            "prompt": f"{method}.prompt",
+            "clip": "clip",
+            "table": f"{target}.target_index",
+            "card": f"{target}.target_card",
+            "class_subsets": f"{target}.target_classes",
+            "test_features": f"{target}.target_features",
+            "store": f"{folders}feature_store",
+            "features": "params:features",
+            "metrics": "params:metrics",
+        },
+        outputs=[f"{method}.{target}.target_{output}" for output in EVALUATED],
         name=f"evaluate_{method}_on_{target}",
         namespace=f"{method}.{target}",
+        tags=method,
     )

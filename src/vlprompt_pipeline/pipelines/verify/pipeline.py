@@ -1,7 +1,7 @@
 """Verification: the pipeline of a cell once more, each of its datasets under another name.
 
 No dataset of that name is in the catalog, so what is made again stays in memory. The folders that
-nodes fill are new and empty. What is read as it is: the images, the frozen CLIP and parameters.
+nodes fill are new and empty. Images, the frozen CLIP and parameters are read as they are.
 """
 
 from functools import partial, update_wrapper
@@ -33,27 +33,29 @@ STAGES = (
     transfer,
     evaluation,
 )
-_AS_THEY_ARE = {"clip", "dataset_root"}
+AGAIN = "again_"
+"""What names of datasets and folders of the second run begin with."""
 
 
 def create_pipeline(
     verified: tuple[str, ...] = (), targets: tuple[str, ...] = (), **kwargs
 ) -> Pipeline:
     """A check of what is stored, the cell, a comparison for each method, and the verdict."""
-    cell = Pipeline([stage.create_pipeline(methods=verified, targets=targets) for stage in STAGES])
-    folders = sorted(name for name in cell.inputs() - _AS_THEY_ARE if not _is_parameter(name))
+    cell = Pipeline(
+        [
+            stage.create_pipeline(methods=verified, targets=targets, folders=AGAIN)
+            for stage in STAGES
+        ]
+    )
+    folders = sorted(name for name in cell.inputs() if name.startswith(AGAIN))
     stored = [f"{method}.{name}" for name in ("reproducibility", "prompt") for method in verified]
     check = Node(
         update_wrapper(partial(check_stored, folders=len(folders)), check_stored),
-        inputs=["fresh_folder", "project_folder", "clip", "parameters", *stored],
-        outputs=[again(name) for name in folders],
+        inputs=["params:fresh_folder", "params:project_folder", "clip", "parameters", *stored],
+        outputs=folders,
         name="check_stored",
     )
-    cell_again = Pipeline(
-        cell,
-        inputs={name: again(name) for name in folders},
-        outputs={name: again(name) for name in cell.all_outputs()},
-    )
+    cell_again = Pipeline(cell, outputs={name: again(name) for name in cell.all_outputs()})
     verdict = [
         Node(
             tell,
@@ -73,8 +75,8 @@ def create_pipeline(
 
 
 def again(name: str) -> str:
-    """What a dataset is called when it is made again: no pattern of the catalog fits it."""
-    return f"again_{name.replace('.', '_')}"
+    """Name a dataset that is made again; no pattern of the catalog matches the name."""
+    return f"{AGAIN}{name.replace('.', '_')}"
 
 
 def _comparison(method: str, targets: tuple[str, ...]) -> Node:
@@ -95,7 +97,3 @@ def _comparison(method: str, targets: tuple[str, ...]) -> Node:
         name=f"compare_{method}",
         namespace=method,
     )
-
-
-def _is_parameter(name: str) -> bool:
-    return name.startswith("params:")
