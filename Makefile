@@ -30,6 +30,7 @@ ui: .venv/installed ## every run in MLflow
 
 pictures: .venv/installed-test ## the pictures of the docs, from a finished make run
 	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/rooms.py
 
 clean: ## results, features and rendered datasets; never your own files in data/01_raw
 	rm -rf data/0[2-8]_*/* data/01_raw/demo_* data/01_raw/miniature mlflow.db mlruns .viz

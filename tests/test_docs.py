@@ -38,7 +38,7 @@ def test_the_python_api_page(tmp_path, monkeypatch, capsys):
     seen = names["prompt"].prompt_tensors()["context"].numpy()
     assert (names["context"] == seen).all()
     features = names["images"].values[:, 0]
-    assert (names["head"].logits(features) == names["prompt"].logits(features)).all()
+    assert (names["weights"].logits(features) == names["prompt"].logits(features)).all()
     rows = names["trained"].prompt_tensors()["context"]
     assert all(len(row.unique()) <= 16 for row in rows)
 
@@ -63,7 +63,6 @@ def test_the_page_on_adding_a_method(tiny_clip, monkeypatch):
     page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     method, test = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (entry,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert len(method.splitlines()) <= 40
     monkeypatch.setattr(registry, "_METHODS", dict(registry._METHODS))
     exec(compile(method, "extending.md", "exec"), {"__name__": "taskres"})
     names: dict = {"__name__": "test_taskres"}
