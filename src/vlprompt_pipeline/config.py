@@ -202,6 +202,7 @@ class RunParameters(Parameters):
     """Everything under conf/<env>/parameters*.yml together with `--params`.
 
     `wait_for_other_runs` are seconds that a run waits for one that writes to the same cell.
+    `given` are those of `--params` again, which a run notes itself for the commands it prints.
     """
 
     dataset: DatasetName
@@ -230,6 +231,7 @@ class RunParameters(Parameters):
     benchmark_report: dict[str, Any] = Field(default_factory=dict)
     registry: dict[str, Any] = Field(default_factory=dict)
     prediction: dict[str, Any] = Field(default_factory=dict)
+    given: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def benchmark(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -24,6 +24,17 @@ def seeds_text(seeds: Sequence[int]) -> str:
     if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
         return f"seeds {seeds[0]}–{seeds[-1]}"
     return f"seeds {join(seeds)}"
+
+
+def counted(number: int, noun: str) -> str:
+    """For instance "1 test", "1,200 tests" or "2 classes"."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def probability(p_value: float) -> str:
+    """For instance "p = 0.078" or "p < 0.001"."""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
 def human_bytes(count: float) -> str:
@@ -60,6 +71,25 @@ def signed(difference: float) -> str:
         return "–"
     text = f"{difference:+.1f}"
     return "0.0" if text[1:] == "0.0" else text.replace("-", "−")
+
+
+def command_parameters(values: Mapping[str, object], above: str = "") -> str:
+    """Parameters as `--params` takes them, for instance "shots=4,few_shot.curve=1+2+4"."""
+    parts = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            parts.append(command_parameters(value, f"{above}{key}."))
+        else:
+            parts.append(f"{above}{key}={_parameter(value)}")
+    return ",".join(filter(None, parts))
+
+
+def _parameter(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return "+".join(map(str, value))
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value)
 
 
 def join(values: Sequence[object]) -> str:

@@ -10,6 +10,7 @@ import pytest
 from browser import CHROMIUM, Browser
 from results.synthetic import METHODS, comparison, with_flags, with_holes
 from vlprompt_pipeline.reports.page import render
+from vlprompt_pipeline.results.verdicts import against, verdict_text
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or google-chrome")
 
@@ -26,7 +27,7 @@ SHAPES = {
     "no_tests": lambda: without_tests(comparison(("cross_dataset",))),
 }
 EVERY_CHOICE = """for (const form of document.forms) {
-    for (const input of form.querySelectorAll("[type=radio], [value=coop]")) input.click();
+    for (const input of form.querySelectorAll("[type=checkbox][value=coop]")) input.click();
     for (const select of form.querySelectorAll("select")) {
         select.selectedIndex = select.options.length - 1;
         select.dispatchEvent(new Event("change", { bubbles: true }));
@@ -70,9 +71,12 @@ def whole(browser, pages) -> Browser:
 
 
 def choose(browser: Browser, name: str, value: str) -> None:
-    """Press a choice of the first section."""
-    browser.evaluate(f"""document.querySelector(
-        `#{FAMILY} [name="{name}"][value="{value}"]`).click()""")
+    """Change a choice of the first section."""
+    browser.evaluate(f"""(() => {{
+        const select = document.querySelector(`#{FAMILY} select[name="{name}"]`);
+        select.value = "{value}";
+        select.dispatchEvent(new Event("change", {{ bubbles: true }}));
+    }})()""")
 
 
 def column(browser: Browser, heading: str, table: str = "scores") -> list[str]:
@@ -143,7 +147,7 @@ def test_the_sorted_column_stays_sorted_when_the_metric_changes(whole):
 
 def test_the_keyboard_walks_over_cells_and_tells_what_is_behind_them(whole):
     whole.evaluate(f"document.querySelector('#{FAMILY} table.scores td').focus()")
-    for _ in range(3):
+    for _ in range(4):
         whole.press("ArrowRight")
     whole.press("ArrowDown")
     told = whole.evaluate("document.querySelector('.tip').innerText")
@@ -184,10 +188,32 @@ def test_verdicts_are_shown_where_tests_gave_them(whole):
     assert whole.evaluate(hidden) == 0
 
 
+def test_verdicts_stand_beside_the_methods_in_their_words(whole):
+    shown = dict(zip(names(whole), column(whole, "Against Zero-shot CLIP"), strict=True))
+    made = SHAPES["everything"]().of(FAMILY, "pairs")
+    for test in against(
+        made[made["metric"].eq("h") & made["dataset"].eq("average")], "zero_shot"
+    ).to_dict("records"):
+        assert shown[METHODS[test["method"]]] == verdict_text(test)
+    assert shown["Zero-shot CLIP"] == "–"
+
+
+def test_opened_lists_have_the_classes_and_where_results_come_from(whole):
+    whole.evaluate(
+        f"document.querySelectorAll('#{FAMILY} [data-fill]').forEach(d => d.open = true)"
+    )
+    wait = f"document.querySelectorAll('#{FAMILY} [data-fill] li').length"
+    whole.evaluate("new Promise(done => setTimeout(done, 200))")
+    assert whole.evaluate(wait) == 11 * 200
+    assert "imagenet <class> 0" in whole.evaluate(
+        f"document.querySelector('#{FAMILY} .classes').innerText"
+    )
+
+
 def test_a_method_that_is_taken_away_leaves_the_figures_but_not_the_table(whole):
     marks = f"document.querySelectorAll('#{FAMILY} [data-chart=sizes] .told').length"
     before = whole.evaluate(marks)
-    choose(whole, "method", "maple")
+    whole.evaluate("document.querySelector(`.legend [value=maple]`).click()")
     assert whole.evaluate(marks) == before - 1
     assert "MaPLe" in names(whole)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from conftest import ROOT
 from results.synthetic import comparison, with_flags, with_holes
 from vlprompt_pipeline.datasets import FigureDataset
 from vlprompt_pipeline.reports.figures import figures
+from vlprompt_pipeline.reports.labels import MOST_NAMES, name_marks
 from vlprompt_pipeline.reports.page import render
-from vlprompt_pipeline.reports.summary_report.drawing import styles, svg
+from vlprompt_pipeline.reports.scatter import pareto_front
+from vlprompt_pipeline.reports.sheet import looks_of, svg
 
 METHODS = {"zero_shot": "Zero-shot CLIP", "coop": "CoOp $x$ <&>", "cocoop": "CoCoOp"}
 
@@ -33,13 +37,16 @@ def drawn():
 
 def test_each_protocol_has_its_figures(drawn):
     assert list(drawn) == [
+        "base_to_new_vit_b16_16shots_base_new",
         "base_to_new_vit_b16_16shots_gains",
         "base_to_new_vit_b16_16shots_size",
         "few_shot_vit_b16_few_shot",
         "few_shot_vit_b16_gains",
         "few_shot_vit_b16_size",
+        "cross_dataset_vit_b16_16shots_targets",
         "cross_dataset_vit_b16_16shots_shift",
         "cross_dataset_vit_b16_16shots_size",
+        "domain_generalisation_vit_b16_16shots_targets",
         "domain_generalisation_vit_b16_16shots_shift",
         "domain_generalisation_vit_b16_16shots_size",
     ]
@@ -72,9 +79,58 @@ def test_curves_go_through_the_means():
 
 def test_a_method_looks_the_same_in_figures_and_page():
     made = comparison(("base_to_new",), methods=METHODS, datasets=["dtd"])
-    looks, page = styles(METHODS), render(made)
+    looks, page = looks_of(METHODS), render(made)
     for method in ("coop", "cocoop"):
         assert f'"colour":"{looks[method].colour}","marker":"{looks[method].marker}"' in page
+
+
+def test_pareto_front_by_hand():
+    #         smallest    dominated   higher     equal score  highest
+    points = [(100, 50), (200, 40), (300, 60), (400, 60), (500, 61)]
+    assert pareto_front(points) == [0, 2, 4]
+    assert pareto_front(points[::-1]) == [4, 2, 0]
+    assert pareto_front([(100, 50), (100, 55)]) == [1]
+    assert pareto_front(points, lower=True) == [0, 1]
+
+
+def test_the_scatter_has_every_mean_and_seed_inside():
+    made = comparison(("base_to_new",), methods=METHODS, datasets=["dtd"])
+    (axes,) = figures(made)["base_to_new_vit_b16_16shots_base_new"].axes
+    scores = made.scores.set_index(["method", "metric"])
+    for method in METHODS:
+        base, new = scores.loc[(method, "base")], scores.loc[(method, "new")]
+        assert axes.viewLim.contains(base["mean"], new["mean"])
+        for point in zip(base["per_seed"], new["per_seed"], strict=True):
+            assert axes.viewLim.contains(*point)
+
+
+def test_a_note_is_whole_within_the_figure(drawn):
+    """However long the name of the metric is."""
+    for figure in drawn.values():
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        for text in figure.texts:
+            assert text.get_window_extent(renderer).x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("count", [2, MOST_NAMES])
+def test_names_cover_neither_each_other_nor_the_edge(count):
+    figure = Figure(figsize=(5, 4), dpi=100)
+    axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    points = [tuple(point) for point in np.random.default_rng(0).uniform(0.2, 0.8, (count, 2))]
+    name_marks(axes, [f"method {index}" for index in range(count)], points)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [note.get_window_extent(renderer) for note in axes.texts]
+    assert len([note for note in axes.texts if note.get_text()]) == count
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:index])
+
+
+def test_more_marks_are_named_by_the_legend_alone():
+    many = {f"method_{i}": f"Method {i}" for i in range(MOST_NAMES + 1)}
+    figure = figures(comparison(("base_to_new",), methods=many, datasets=["dtd"]))
+    named = texts(figure["base_to_new_vit_b16_16shots_base_new"])
+    assert set(many.values()) <= named
 
 
 @pytest.mark.parametrize(

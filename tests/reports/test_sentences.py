@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 
 from results.synthetic import comparison, with_holes
-from vlprompt_pipeline.reports.sentences import against, count_cells, of_family, opening
+from vlprompt_pipeline.reports.sentences import count_cells, of_family, opening
 from vlprompt_pipeline.results.metric_names import (
     in_sentence,
     lower_is_better,
     metric_order,
     metric_title,
 )
+from vlprompt_pipeline.results.verdicts import against
 
 METHODS = {"zero_shot": "Zero-shot CLIP", "coop": "CoOp", "maple": "MaPLe"}
 FAMILY = "base_to_new_vit_b16_16shots"
@@ -45,29 +46,44 @@ def test_better_is_the_verdict_of_a_test_alone():
     )
     assert high == "Highest H on average: MaPLe, 95.0 ± 0.5 %; Zero-shot CLIP has 70.0 %."
     assert tested == (
-        "The paired test of MaPLe against Zero-shot CLIP does not show a difference: "
-        "+25.0 points, 95 % interval +24.0 to +26.0, p < 0.001 after Holm's correction."
+        "MaPLe against Zero-shot CLIP in H on average: no difference shown, p < 0.001 (9 tests); "
+        "+25.0 points, 95 % interval +24.0 to +26.0."
     )
     assert single == (
-        "4 paired tests against Zero-shot CLIP on single datasets: 0 better, 0 worse, "
-        "4 without a difference shown."
+        "Of 4 paired tests against Zero-shot CLIP on single datasets 0 find a method better, "
+        "0 worse, 4 show no difference (corrected for 9 tests)."
     )
+
+
+def test_the_learned_methods_are_told_apart_on_new_classes():
+    made = comparison(("base_to_new",), methods=METHODS, datasets=["dtd"])
+    new = made.scores[made.scores["metric"] == "new"].set_index("method")["mean"]
+    low, high = sorted([("CoOp", new["coop"]), ("MaPLe", new["maple"])], key=lambda pair: pair[1])
+    assert (
+        f"On new classes the learned methods reach from {low[1]:.1f} % with {low[0]} to "
+        f"{high[1]:.1f} % with {high[0]}; Zero-shot CLIP has {new['zero_shot']:.1f} %."
+    ) in of_family(made, FAMILY)
 
 
 def test_verdicts_are_counted_on_single_datasets():
     made = by_hand({"zero_shot": 70, "coop": 60, "maple": 80}, {"coop": "worse", "maple": "better"})
-    _, tested, single = of_family(made, FAMILY)
-    assert "finds it better: +10.0 points" in tested
-    assert "2 better, 2 worse, 0 without" in single
+    _, tested, single, *_ = of_family(made, FAMILY)
+    assert "in H on average: better, p < 0.001 (9 tests); +10.0 points" in tested
+    assert "2 find a method better, 2 worse, 0 show no difference" in single
 
 
 def test_when_zero_shot_is_the_highest_no_test_of_it_is_told():
     made = by_hand(
         {"zero_shot": 70, "coop": 60, "maple": 65}, dict.fromkeys(("coop", "maple"), "worse")
     )
-    high, single = of_family(made, FAMILY)
+    high, single, *_ = of_family(made, FAMILY)
     assert high == "Highest H on average: Zero-shot CLIP, 70.0 ± 0.5 %."
     assert "4 worse" in single
+
+
+def test_a_single_seed_is_said_with_the_highest_mean():
+    made = comparison(("few_shot",), methods=METHODS, datasets=["dtd"], seeds=(2,))
+    assert "% (only seed 2); Zero-shot CLIP has" in of_family(made, "few_shot_vit_b16")[0]
 
 
 def test_without_tests_nothing_is_called_better():

@@ -80,7 +80,12 @@ def test_base_to_new_has_the_average_first_then_base_new_and_h_of_each_dataset(t
 
 def test_transfer_has_source_targets_and_average(tables):
     table = tables["cross_dataset_demo_aerial_demo_16shots"]
-    assert table.columns == ("demo_aerial (source)", "demo_flags", "demo_glyphs", "Average")
+    assert table.columns == (
+        "demo_aerial (source)",
+        "demo_flags",
+        "demo_glyphs",
+        "Average of targets",
+    )
     means = [round(cell.mean) for cell in lines_of(table)["CoOp"]]
     assert means == [70, 50, 60, 55]
     assert [cell.best for cell in lines_of(table)["CoOp"]] == [True, True, True, True]
@@ -89,10 +94,15 @@ def test_transfer_has_source_targets_and_average(tables):
 
 def test_few_shot_has_shots_as_columns(tables):
     table = tables["few_shot_demo"]
-    photos = "my_photos (own random split, seed 1)"
     assert table.columns == ("1 shot", "4 shots")
-    assert [block.title for block in table.blocks] == ["Average", "demo_glyphs", photos]
-    assert [round(cell.mean) for cell in lines_of(table, photos)["CoOp"]] == [50, 80]
+    assert [block.title for block in table.blocks] == ["demo_glyphs"]
+    assert [round(cell.mean) for cell in lines_of(table, "demo_glyphs")["CoOp"]] == [50, 80]
+
+
+def test_own_photos_are_a_table_of_their_own_and_in_no_average(tables):
+    table = tables["few_shot_demo_own_photos"]
+    assert [block.title for block in table.blocks] == ["my_photos (own random split, seed 1)"]
+    assert table.title == "few shot, own photos, CLIP demo, only seed 1"
 
 
 def test_base_and_new_among_all_classes_are_a_table_of_their_own(tables):
@@ -141,7 +151,7 @@ def check_latex(text: str) -> int:
 
 
 def test_latex_is_well_formed(tables):
-    assert check_latex(to_latex(list(tables.values()))) == len(tables) == 5
+    assert check_latex(to_latex(list(tables.values()))) == len(tables) == 6
 
 
 def test_latex_has_scores_with_spread_arrow_and_difference(tables):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from vlprompt_pipeline.results.compare import compare
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
-from vlprompt_pipeline.results.grid import Conditions
+from vlprompt_pipeline.results.grid import ReportRun
 from vlprompt_pipeline.results.groups import read_records
 from vlprompt_pipeline.results.results import Comparison
 
@@ -94,7 +94,10 @@ class Disk:
         self.records[place] = {
             "schema_version": 1,
             "cell": cell,
-            "classes": {"base": ["disc"], "new": ["star"] if has_new else []},
+            "classes": {
+                "base": [f"disc {number}" for number in range(CLASSES)],
+                "new": [f"star {number}" for number in range(CLASSES if has_new else 0)],
+            },
             "methods": [
                 {
                     "method": method,
@@ -112,17 +115,19 @@ class Disk:
                 self.predictions[f"{place}/targets/{name}"] = table
         return place
 
-    def compare(self, clip: str = "demo", prefix: str = "", **asked: Any) -> Comparison:
+    def compare(
+        self, clip: str = "demo", prefix: str = "", given: Any = None, **asked: Any
+    ) -> Comparison:
         """The comparison of all that is here."""
         records, problems = read_records(self.records)
-        given = {"against": ["zero_shot"], "sweep": "kedro sweep"} | asked
+        values = {"against": ["zero_shot"], "sweep": "kedro sweep"} | asked
         loaders = {place: _loader(table) for place, table in self.predictions.items()}
         return compare(
             records,
             problems,
             loaders,
-            BenchmarkReportParameters(**given),
-            Conditions(clip, prefix),
+            BenchmarkReportParameters(**values),
+            ReportRun(clip, prefix, given or {}),
             tuple(TITLES),
         )
 

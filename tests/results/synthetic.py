@@ -50,7 +50,9 @@ def comparison(
         pairs=_frame("pairs", (row for part in parts for row in part[2])),
         sizes=_frame("sizes", (row for part in parts for row in part[3])),
         missing=_frame("missing", ()),
+        provenance=_frame("provenance", (row for part in parts for row in part[4])),
         remarks=tuple(remarks),
+        newest="2026-03-01",
     )
 
 
@@ -93,8 +95,8 @@ def with_flags(whole: Comparison) -> Comparison:
 
 def _one(
     protocol: str, methods: dict[str, str], datasets: Sequence[str], seeds: Sequence[int]
-) -> tuple[dict[str, object], list[dict], list[dict], list[dict]]:
-    """Family, scores, pairs and sizes of a protocol."""
+) -> tuple[dict[str, object], list[dict], list[dict], list[dict], list[dict]]:
+    """Family, scores, pairs, sizes and provenance of a protocol."""
     shifted = protocol == "domain_generalisation"
     names = [*SHIFTED] if shifted else list(datasets)
     source = names[0] if protocol in ("cross_dataset", "domain_generalisation") else ""
@@ -114,7 +116,9 @@ def _one(
         "ranking": "h" if protocol == "base_to_new" else "accuracy",
     }
     scores = list(_scores(family, names, methods, seeds))
-    return family, scores, list(_pairs(family, scores)), list(_sizes(family, methods))
+    pairs, sizes = list(_pairs(family, scores, seeds)), list(_sizes(family, methods))
+    cells = product([source] if source else names, SHOTS if several else (16,), seeds)
+    return family, scores, pairs, sizes, [_origin(family, *cell) for cell in cells]
 
 
 def _scores(
@@ -185,6 +189,8 @@ def _score(
         "low": mean - half if bounded else NOTHING,
         "high": mean + half if bounded else NOTHING,
         "images": int(chance.integers(800, 20_000)),
+        "per_seed": tuple(values.tolist()),
+        "caveats": () if several else (f"only seed {seeds[0]}",),
         "flags": (),
         "published": published,
         "published_std": stated,
@@ -195,7 +201,9 @@ def _score(
     }
 
 
-def _pairs(family: dict[str, object], scores: list[dict]) -> Iterator[dict[str, object]]:
+def _pairs(
+    family: dict[str, object], scores: list[dict], seeds: Sequence[int]
+) -> Iterator[dict[str, object]]:
     """Every two methods on every dataset, and on average, by the headline metrics."""
     chance = np.random.default_rng(11)
     metrics = ("base", "new", "h") if family["protocol"] == "base_to_new" else ("accuracy",)
@@ -220,6 +228,8 @@ def _pairs(family: dict[str, object], scores: list[dict]) -> Iterator[dict[str, 
                     "metric": metric,
                     "method": method,
                     "against": against,
+                    "seeds": tuple(seeds),
+                    "tests": 9,
                     "difference": difference,
                     "low": difference - half,
                     "high": difference + half,
@@ -228,6 +238,22 @@ def _pairs(family: dict[str, object], scores: list[dict]) -> Iterator[dict[str, 
                     "test": "paired bootstrap",
                     "verdict": shown if 9 * p_value < 0.05 else "no difference shown",
                 }
+
+
+def _origin(family: dict[str, object], dataset: str, shots: int, seed: int) -> dict[str, object]:
+    return {
+        "family": family["family"],
+        "dataset": dataset,
+        "shots": shots,
+        "seed": seed,
+        "split_sha256": f"{len(dataset):064x}",
+        "random_split": "",
+        "few_shot_sha256": f"{seed:064x}",
+        "code_version": "0.1.0",
+        "base_classes": tuple(f"{dataset} <class> {number}" for number in range(100)),
+        "new_classes": tuple(f"{dataset} class {number}" for number in range(100, 200)),
+        "test_images": "1000 base, 1000 new",
+    }
 
 
 def _sizes(family: dict[str, object], methods: dict[str, str]) -> Iterator[dict[str, object]]:

@@ -75,7 +75,7 @@ def test_predictions_of_another_length_than_the_record_are_named():
     disk.predictions[COOP] = disk.predictions[COOP].iloc[:-10]
     comparison = disk.compare()
     said = remark(comparison, f"{UNTESTED}{COOP}: ")
-    assert "right of 190 images of new, its record says 138 of 200; run the cell again" in said
+    assert "correct of 190 images of new, its record says 138 of 200; run the cell again" in said
     assert np.isnan(score_row(comparison, method="coop", metric="base")["low"])
 
 
@@ -84,7 +84,7 @@ def test_predictions_of_another_run_than_the_record_are_named():
     table = disk.predictions[COOP]
     disk.predictions[COOP] = table.assign(prediction=table["label"])
     said = remark(disk.compare(), f"{UNTESTED}{COOP}: ")
-    assert "its predictions have 200 right of 200 images of base, its record says 122" in said
+    assert "its predictions have 200 correct of 200 images of base, its record says 122" in said
 
 
 def test_a_record_without_predictions_is_named():

@@ -108,3 +108,13 @@ def test_an_own_random_split_is_part_of_the_name():
     disk.add("coop", HALVES, dataset="my_photos", random_split="own random split, seed 1")
     names = set(disk.compare().scores["dataset"])
     assert names == {"my_photos (own random split, seed 1)"}
+
+
+def test_own_photos_and_demo_datasets_have_no_average_in_common():
+    comparison = base_to_new(("demo_aerial", "demo_flags", "my_photos")).compare()
+    averaged = comparison.scores[comparison.scores["dataset"] == AVERAGE]
+    (family,) = averaged["family"].unique()
+    assert set(comparison.of(family)["dataset"]) == {"demo_aerial", "demo_flags", AVERAGE}
+    assert [title for title in comparison.families["title"] if "own photos" in title] == [
+        "base to new, own photos, 16 shots, CLIP demo"
+    ]

@@ -125,7 +125,7 @@ def test_another_share_of_base_classes_is_a_protocol_of_its_own():
     assert len(comparison.families) == 2
     (row,) = comparison.missing.to_dict("records")
     assert row["command"].endswith(
-        "--seeds=2 --params=protocol=base_to_new,base_to_new.base_share=0.3,methods=zero_shot"
+        "--seeds=2 --params=protocol=base_to_new,methods=zero_shot,base_to_new.base_share=0.3"
     )
     assert set(disk.compare(protocols=(name,)).families["protocol"]) == {name}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vlprompt_pipeline.analysis.sheet import Caption
+from vlprompt_pipeline.reports.sheet import Caption
 from vlprompt_pipeline.wording import plus_minus
 
 SCORES = {"base_mean": "base accuracy (%)", "new_mean": "new accuracy (%)", "h": "H (%)"}

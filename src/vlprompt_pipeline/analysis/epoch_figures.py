@@ -8,13 +8,14 @@ from __future__ import annotations
 import pandas as pd
 
 from vlprompt_pipeline.analysis.captions import Conditions, bits_text, caption, scored
-from vlprompt_pipeline.analysis.sheet import Caption, Sheet
+from vlprompt_pipeline.analysis.sheet import SeriesSheet
+from vlprompt_pipeline.reports.sheet import Caption
 
 _RIDGE = 1.6
 """Height of the tallest ridge, in distances between two epochs."""
 
 
-def noise_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+def noise_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """Base and new accuracy over epochs under noise."""
     names = {std: "no noise" if not std else f"std {std:g}" for std in table["noise"].unique()}
     return _over_epochs(
@@ -28,7 +29,7 @@ def noise_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
     )
 
 
-def quantization_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+def quantization_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """Base and new accuracy over epochs with k-means quantization."""
     names = {bits: bits_text(bits)[2:] or "not quantized" for bits in table["bits"].unique()}
     return _over_epochs(
@@ -42,10 +43,10 @@ def quantization_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
     )
 
 
-def histograms_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+def histograms_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """Ridges of the prompt's values, one an epoch, the first above."""
     epochs = list(table["epoch"].unique())
-    sheet = Sheet(
+    sheet = SeriesSheet(
         caption(
             about,
             f"Values of the {about.method} prompt",
@@ -80,9 +81,9 @@ def histograms_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
     return sheet
 
 
-def divergence_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+def divergence_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """KL divergence of the values' histogram from that of the epoch before."""
-    sheet = Sheet(
+    sheet = SeriesSheet(
         caption(
             about,
             "How far the values move in an epoch",
@@ -104,9 +105,9 @@ def divergence_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
     return sheet
 
 
-def spectrum_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+def spectrum_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """Information density, effective rank and new accuracy over epochs."""
-    sheet = Sheet(
+    sheet = SeriesSheet(
         caption(
             about,
             "Rank and information density",
@@ -129,9 +130,9 @@ def spectrum_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
     return sheet
 
 
-def _over_epochs(table: pd.DataFrame, about: Caption) -> Sheet:
+def _over_epochs(table: pd.DataFrame, about: Caption) -> SeriesSheet:
     """Base above new accuracy, a curve for each series; the first is the reference."""
-    sheet = Sheet(
+    sheet = SeriesSheet(
         about,
         x="epoch",
         ys=["base accuracy (%)", "new accuracy (%)"],

@@ -14,7 +14,7 @@ from vlprompt_pipeline.analysis.epoch_figures import (
     quantization_figure,
     spectrum_figure,
 )
-from vlprompt_pipeline.analysis.sheet import Sheet
+from vlprompt_pipeline.analysis.sheet import SeriesSheet
 from vlprompt_pipeline.analysis.size_figures import (
     ablation_figure,
     quantizers_figure,
@@ -22,7 +22,7 @@ from vlprompt_pipeline.analysis.size_figures import (
 )
 
 
-def draw(tables: Mapping[str, pd.DataFrame], conditions: Conditions) -> dict[str, Sheet]:
+def draw(tables: Mapping[str, pd.DataFrame], conditions: Conditions) -> dict[str, SeriesSheet]:
     """Every figure by the name of its table, in the order of the page."""
     return {name: figure(tables[name], conditions) for name, figure in _FIGURES.items()}
 

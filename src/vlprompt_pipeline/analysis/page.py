@@ -8,11 +8,11 @@ import pandas as pd
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.analysis.captions import Conditions
+from vlprompt_pipeline.analysis.inline_svg import inline_svg
 from vlprompt_pipeline.analysis.published import ABLATION, SOURCE
-from vlprompt_pipeline.analysis.sheet import Sheet
+from vlprompt_pipeline.analysis.sheet import SeriesSheet
 from vlprompt_pipeline.analysis.size_figures import QUANTIZERS
-from vlprompt_pipeline.reports.summary_report.html import embedded_json, environment
-from vlprompt_pipeline.reports.summary_report.inline_svg import inline_svg
+from vlprompt_pipeline.reports.html import embedded_json, environment
 from vlprompt_pipeline.wording import human_bytes, plus_minus
 
 _ALTERNATIVES = {
@@ -28,7 +28,7 @@ _ALTERNATIVES = {
 
 
 def render_page(
-    sheets: Mapping[str, Sheet], tables: Mapping[str, pd.DataFrame], about: Conditions
+    sheets: Mapping[str, SeriesSheet], tables: Mapping[str, pd.DataFrame], about: Conditions
 ) -> str:
     """The page; the same tables give the same page, byte for byte."""
     templates = environment("analysis")

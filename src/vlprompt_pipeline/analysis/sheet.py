@@ -1,4 +1,4 @@
-"""The look of the figures of an analysis: a grid of panels with one legend, in the house's style.
+"""Figures of an analysis: a sheet whose values a reader can point at, series by series.
 
 A reader of the page can point at a value and switch a series off, so every mark belongs to a
 series (its group in the SVG) and every value leaves a place and a sentence.
@@ -6,32 +6,25 @@ series (its group in the SVG) and every value leaves a place and a sentence.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from vlprompt_pipeline.reports.summary_report.drawing import (
+from vlprompt_pipeline.reports.sheet import (
     COLOURS,
     FAINT,
     INK,
     MARKERS,
-    MUTED,
     PAPER,
+    Caption,
+    Sheet,
+    handle,
 )
 
 SERIES = "series-"
 """Groups of the SVG whose name begins so belong to a series, and to its place in the legend."""
-
-# Inches, as in the report: on a page 390 pixels wide no letter is smaller than 8 pixels.
-_WIDTH, _LEFT, _RIGHT = 4.8, 0.58, 0.37
-_TITLE, _PANEL_GAP, _COLUMN_GAP, _X_LABEL = 0.62, 0.16, 0.14, 0.56
-_Y_LABEL, _LINE, _LEGEND_LINE = 0.4, 0.155, 0.168
-_LETTERS_IN_LINE, _LETTERS_IN_COMMAND = 80, 70
 
 
 class Place(NamedTuple):
@@ -43,22 +36,8 @@ class Place(NamedTuple):
     text: str
 
 
-class Caption(NamedTuple):
-    """What stands above and below the panels of a figure."""
-
-    title: str
-    conditions: str
-    note: str
-    command: str
-
-
-class Sheet:
-    """A grid of panels, one row for each y axis.
-
-    Attributes:
-        figure: the whole.
-        axes: `[row][column]`.
-    """
+class SeriesSheet(Sheet):
+    """A grid of panels, one row for each y axis, with named series in it."""
 
     def __init__(
         self,
@@ -84,60 +63,29 @@ class Sheet:
             marks: whether series are told apart by their marks, too.
             height: inches.
         """
-        self._names, self._reference, self._marks = list(series), reference, marks
+        self._names, self._reference = list(series), reference
         self._values: list[tuple[Axes, float, float, int, str]] = []
-        notes = textwrap.wrap(caption.note, _LETTERS_IN_LINE)
-        commands = _command_lines(caption.command)
-        self._legend_columns = _legend_columns(self._names)
-        legend = -(-len(self._names) // self._legend_columns) * _LEGEND_LINE
-        legend = legend + 0.1 if len(self._names) > 1 else 0
-        top = _TITLE - 0.05 + legend + (0.16 if any(columns) else 0)
-        below = _X_LABEL + _LINE * (len(notes) + len(commands)) + 0.1
-        self._total = top + len(ys) * height + (len(ys) - 1) * _PANEL_GAP + below
-        self.figure = Figure(figsize=(_WIDTH, self._total), dpi=160, facecolor=PAPER)
-        width = (_WIDTH - _LEFT - _RIGHT - (len(columns) - 1) * _COLUMN_GAP) / len(columns)
-        self.axes = [
-            [
-                self._panel(
-                    _LEFT + column * (width + _COLUMN_GAP),
-                    top + row * (height + _PANEL_GAP),
-                    width,
-                    height,
-                )
-                for column in range(len(columns))
-            ]
-            for row in range(len(ys))
-        ]
-        for row, y in zip(self.axes, ys, strict=True):
-            row[0].set_ylabel(y, color=INK, fontsize=9)
-            row[0].yaxis.set_label_coords(-_Y_LABEL / width, 0.5)
-            for other in row[1:]:
-                other.sharey(row[0])
-                other.tick_params(labelleft=False)
-        for axes in [axes for row in self.axes[:-1] for axes in row]:
-            axes.tick_params(labelbottom=False)
-        for axes, column in zip(self.axes[0], columns, strict=True):
-            axes.set_title(column, fontsize=9, color=MUTED, pad=4)
-        self._write(caption.title, 0.2, 11.5, INK, weight="bold")
-        self._write(caption.conditions, 0.4, 9, MUTED)
-        from_top = self._total - below
-        middle = _LEFT + (_WIDTH - _LEFT - _RIGHT) / 2
-        self._write(x, from_top + 0.36, 9.5, INK, at=middle, ha="center")
-        for number, line in enumerate(notes):
-            self._write(line, from_top + _X_LABEL + _LINE * (number + 0.5), 7.8, MUTED)
-        for number, line in enumerate(commands, start=len(notes)):
-            where = from_top + _X_LABEL + _LINE * (number + 0.7)
-            self._write(line, where, 7.8, MUTED, family="monospace")
-        self._legend(_TITLE - 0.08)
+        handles = [self._handle(name, marks) for name in series] if len(series) > 1 else []
+        blank = [[""] * len(columns)] * (len(ys) - 1)
+        super().__init__(
+            caption, x=x, titles=[list(columns), *blank], ys=ys, height=height, legend=handles
+        )
+        for axes in self.panels:
+            axes.grid(axis="y", color=FAINT, linewidth=0.5, alpha=0.7)
+        if self.legend is not None:
+            names, looks = self.legend.get_texts(), self.legend.legend_handles
+            for index, artists in enumerate(zip(names, looks, strict=True)):
+                for artist in artists:
+                    artist.set_gid(f"legend-{index}")
 
     def style(self, series: str) -> dict[str, object]:
         """Colour, marker and dashes of a series."""
         index = self._names.index(series)
         if self._reference and index == 0:
             return {"color": INK, "marker": "X", "dashes": (4, 2), "zorder": 2.5}
-        round_, place = divmod(index - self._reference, len(COLOURS))
+        round_, number = divmod(index - self._reference, len(COLOURS))
         marker = MARKERS[round_ % len(MARKERS)]
-        return {"color": COLOURS[place], "marker": marker, "dashes": (), "zorder": 2}
+        return {"color": COLOURS[number], "marker": marker, "dashes": (), "zorder": 2}
 
     def curve(
         self,
@@ -155,7 +103,7 @@ class Sheet:
         band = axes.fill_between(xs, low, high, color=style["color"], alpha=0.13, linewidth=0)
         del style["marker"]
         (line,) = axes.plot(xs, means, **style, linewidth=1.4)
-        self._own(series, band, line)
+        self._belong(series, band, line)
         self.remember(axes, series, xs, means, texts)
 
     def marks(
@@ -187,7 +135,7 @@ class Sheet:
         line, _, bars = drawn.lines
         for bar in bars:
             bar.set_alpha(0.5)
-        self._own(series, line, *bars)
+        self._belong(series, line, *bars)
         self.remember(axes, series, xs, means, texts)
 
     def remember(
@@ -205,85 +153,25 @@ class Sheet:
 
     def categories(self, names: Sequence[str]) -> None:
         """Name the places 0, 1, … of the x axes."""
-        for axes in [axes for row in self.axes for axes in row]:
+        for axes in self.panels:
             axes.set_xticks(range(len(names)), names)
             axes.set_xlim(-0.5, len(names) - 0.5)
 
     def places(self) -> list[Place]:
         """The remembered values in the SVG; limits must be final."""
         points = 72 / self.figure.dpi
-        found = []
+        places = []
         for axes, x, y, index, text in self._values:
             across, up = axes.transData.transform((x, y)) * points
-            found.append(Place(round(across, 1), round(72 * self._total - up, 1), index, text))
-        return found
+            places.append(Place(round(across, 1), round(72 * self.height - up, 1), index, text))
+        return places
 
-    def _own(self, series: str, *artists: Artist) -> None:
+    def _belong(self, series: str, *artists: Artist) -> None:
         for artist in artists:
             artist.set_gid(f"{SERIES}{self._names.index(series)}")
 
-    def _panel(self, left: float, top: float, width: float, height: float) -> Axes:
-        bottom = self._total - top - height
-        box = (left / _WIDTH, bottom / self._total, width / _WIDTH, height / self._total)
-        axes = self.figure.add_axes(box, facecolor="none")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(FAINT)
-        axes.tick_params(which="both", color=FAINT, labelcolor=MUTED, labelsize=8.5, length=3)
-        axes.grid(axis="y", color=FAINT, linewidth=0.5, alpha=0.7)
-        axes.set_axisbelow(True)
-        return axes
-
-    def _write(
-        self, text: str, from_top: float, size: float, colour: str, *, at: float = 0.07, **style
-    ) -> None:
-        where = (at / _WIDTH, 1 - from_top / self._total)
-        self.figure.text(
-            *where, text, fontsize=size, color=colour, va="center", parse_math=False, **style
-        )
-
-    def _legend(self, from_top: float) -> None:
-        if len(self._names) == 1:
-            return
-        looks = map(self.style, self._names)
-        if self._marks:
-            looks = (
-                {"color": look["color"], "marker": look["marker"], "linestyle": "none"}
-                for look in looks
-            )
-        else:
-            looks = ({**look, "marker": ""} for look in looks)
-        handles = [
-            Line2D([], [], **look, markersize=5.5, markeredgecolor=PAPER, linewidth=1.4, label=name)
-            for look, name in zip(looks, self._names, strict=True)
-        ]
-        legend = self.figure.legend(
-            handles=handles,
-            loc="upper left",
-            bbox_to_anchor=(0.04 / _WIDTH, 1 - from_top / self._total),
-            borderaxespad=0,
-            borderpad=0.2,
-            labelspacing=0.35,
-            columnspacing=1.1,
-            handlelength=0.8 if self._marks else 1.7,
-            ncols=self._legend_columns,
-            frameon=False,
-            fontsize=8.5,
-            labelcolor=INK,
-        )
-        for index, (text, handle) in enumerate(
-            zip(legend.get_texts(), legend.legend_handles, strict=True)
-        ):
-            text.set_parse_math(False)
-            text.set_gid(f"legend-{index}")
-            handle.set_gid(f"legend-{index}")
-
-
-def _command_lines(command: str) -> list[str]:
-    """Lines that are broken between parameters, behind a comma."""
-    lines = textwrap.wrap(command.replace(",", ", "), _LETTERS_IN_COMMAND, break_on_hyphens=False)
-    return [line.replace(", ", ",") for line in lines]
-
-
-def _legend_columns(names: Sequence[str]) -> int:
-    longest = max(map(len, names))
-    return 4 if longest <= 9 else 3 if longest <= 17 else 2
+    def _handle(self, name: str, marks: bool):
+        style = self.style(name)
+        marker = style["marker"] if marks else ""
+        line = {"linestyle": "none"} if marks else {"dashes": style["dashes"]}
+        return handle(name, style["color"], marker, **line)

@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from vlprompt_pipeline.analysis.captions import SCORES, STDS, Conditions, bits_text, caption, scored
-from vlprompt_pipeline.analysis.sheet import Sheet
-from vlprompt_pipeline.reports.summary_report.drawing import MUTED
+from vlprompt_pipeline.analysis.sheet import SeriesSheet
+from vlprompt_pipeline.reports.scatter import round_bytes
+from vlprompt_pipeline.reports.sheet import MUTED
 from vlprompt_pipeline.wording import human_bytes
 
 QUANTIZERS = {
@@ -24,10 +25,10 @@ QUANTIZERS = {
 }
 
 
-def storage_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+def storage_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """Base, new and H against the bytes of the file that ships."""
     titles = list(dict.fromkeys(table["title"]))
-    sheet = Sheet(
+    sheet = SeriesSheet(
         caption(
             about,
             "Accuracy against storage",
@@ -65,19 +66,17 @@ def storage_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
                 )
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-        axes.xaxis.set_major_formatter(
-            FuncFormatter(lambda size, _: human_bytes(size).replace(".0 ", " "))
-        )
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: round_bytes(size)))
         axes.xaxis.set_minor_locator(NullLocator())
     return sheet
 
 
-def quantizers_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+def quantizers_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """Base, new and H by bits, for each quantizer, while and after training."""
     bits = list(dict.fromkeys(table["bits"]))
     quantizers = list(dict.fromkeys(table["quantizer"]))
     modes = {"QAT": "quantized while training", "PTQ": "quantized after training"}
-    sheet = Sheet(
+    sheet = SeriesSheet(
         caption(
             about,
             f"Quantizers on {about.method}, by bits",
@@ -107,9 +106,9 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
     return sheet
 
 
-def ablation_figure(table: pd.DataFrame, about: Conditions) -> Sheet:
+def ablation_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """What each ingredient of the quantizer does."""
-    sheet = Sheet(
+    sheet = SeriesSheet(
         caption(
             about,
             "What each part of the quantizer does",

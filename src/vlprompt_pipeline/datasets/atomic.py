@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.files import atomic_write
-from vlprompt_pipeline.reports.summary_report.drawing import SVG_STYLE
+from vlprompt_pipeline.reports.sheet import SVG_STYLE
 
 
 class _AtomicSave:

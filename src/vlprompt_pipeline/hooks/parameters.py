@@ -57,7 +57,11 @@ class ParameterHook:
                 resolve_recipe(method, recipes)
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
-        context.config_loader["parameters"] = {**values, "recipes": recipes}
+        context.config_loader["parameters"] = {
+            **values,
+            "recipes": recipes,
+            "given": _plain(context.config_loader.runtime_params),
+        }
         self._protocol = parameters.protocol
         select(selection._replace(verified=_verified(context, selection.methods)))
 
@@ -70,6 +74,11 @@ class ParameterHook:
             require_protocol(run_params["pipeline_names"] or [], self._protocol)
         except ConfigError as error:
             raise click.ClickException(str(error)) from None
+
+
+def _plain(given: Any) -> dict[str, Any]:
+    """The parameters of the command line, as dictionaries and lists."""
+    return OmegaConf.to_container(OmegaConf.create(given or {}), resolve=True)
 
 
 def _verified(context: Any, methods: tuple[str, ...]) -> tuple[str, ...]:

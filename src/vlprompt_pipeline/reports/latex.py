@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from vlprompt_pipeline.reports.layout import Block, Cell, TextTable
+from vlprompt_pipeline.reports.layout import Block, TableCell, TextTable
+from vlprompt_pipeline.wording import join
 
 _HEAD = "% In the preamble: \\usepackage{booktabs,graphicx}\n"
 _MOST_ROWS = 45
@@ -111,7 +112,7 @@ def _row(cells: Sequence[str]) -> str:
     return f"{' & '.join(cells)} \\\\"
 
 
-def _cell(cell: Cell | None) -> str:
+def _cell(cell: TableCell | None) -> str:
     if cell is None:
         return "--"
     mean = f"{cell.mean:.2f}"
@@ -121,4 +122,5 @@ def _cell(cell: Cell | None) -> str:
     above = _ARROWS.get(cell.verdict, "")
     if pd.notna(cell.delta):
         above += f"({cell.delta:+.2f})"
-    return f"${text}^{{{above}}}$" if above else f"${text}$"
+    figure = f"${text}^{{{above}}}$" if above else f"${text}$"
+    return figure + (rf" {{\scriptsize ({escape(join(cell.caveats))})}}" if cell.caveats else "")

@@ -8,14 +8,18 @@ number of shots.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from vlprompt_pipeline.reports.caveats import Lifted, lift
+from vlprompt_pipeline.results.dataset_names import AVERAGE, dataset_title, ordered_datasets
 from vlprompt_pipeline.results.families import FEW_SHOT
 from vlprompt_pipeline.results.flags import MEANINGS
+from vlprompt_pipeline.results.metric_names import metric_title
 from vlprompt_pipeline.results.records import ZERO_SHOT
-from vlprompt_pipeline.results.results import AVERAGE, Comparison
-from vlprompt_pipeline.wording import seeds_text, shots_text
+from vlprompt_pipeline.results.results import Comparison
+from vlprompt_pipeline.results.verdicts import against, verdict_text
+from vlprompt_pipeline.wording import counted, join, seeds_text, shots_text
 
 _TEXT = {
     "base": "Base",
@@ -33,11 +37,12 @@ _HALVES = (
 _AMONG_ALL = "base and new images among all classes together"
 
 
-class Cell(NamedTuple):
+class TableCell(NamedTuple):
     """A score; `best` if none in its comparison is higher at the digits shown.
 
     `verdict` is that of the paired test against zero-shot; `delta` the distance to the published
-    figure, NaN without one.
+    figure, NaN without one. `caveats` are those that hold neither for the whole table nor for the
+    cell's block or column: these stand in the titles.
     """
 
     mean: float
@@ -46,33 +51,43 @@ class Cell(NamedTuple):
     delta: float
     best: bool
     verdict: str
+    caveats: tuple[str, ...]
 
 
 class Line(NamedTuple):
     """A row: what it is called and a cell a column, None where there is no score."""
 
     title: str
-    cells: tuple[Cell | None, ...]
+    cells: tuple[TableCell | None, ...]
 
 
 class Block(NamedTuple):
-    """Rows under a title, which is empty where a table has but one block."""
+    """Rows under a title, which is empty where a table has but one block.
+
+    `verdicts` are, for each method of the table, the words of its paired test against zero-shot in
+    the metric that orders the methods; empty where there is none.
+    """
 
     title: str
     lines: tuple[Line, ...]
+    verdicts: tuple[str, ...] = ()
 
 
 class TextTable(NamedTuple):
     """A table of one family.
 
-    `columns` are methods if `methods_across`, else datasets or shots. `notes` are what stands
-    below the table, a sentence each.
+    `columns` are methods if `methods_across`, else datasets or shots; `methods` are titles by name.
+    `tested` says what `verdicts` are about. `notes` are what stands below the table, a sentence
+    each.
     """
 
+    family: str
     name: str
     title: str
+    methods: Mapping[str, str]
     columns: tuple[str, ...]
     blocks: tuple[Block, ...]
+    tested: str
     notes: tuple[str, ...]
     methods_across: bool
 
@@ -86,118 +101,124 @@ def text_tables(comparison: Comparison) -> list[TextTable]:
     """One table a family, and one more of base and new classes together where they were scored."""
     tables = []
     for family in comparison.families.to_dict("records"):
-        rows = _Rows(comparison, family["family"])
+        rows = _Rows(comparison, family)
         if family["protocol"] == FEW_SHOT:
-            tables.append(_few_shot(family, rows))
+            tables.append(_few_shot(rows))
         elif family["source"]:
-            tables.append(_targets(family, rows))
+            tables.append(_targets(rows))
         else:
-            tables += [_halves(family, rows, metrics) for metrics in _HALVES if rows.has(metrics)]
+            tables += [_halves(rows, metrics) for metrics in _HALVES if rows.has(metrics)]
     return tables
 
 
 class _Rows:
     """The scores of a family by (dataset, shots, method, metric)."""
 
-    def __init__(self, comparison: Comparison, family: str) -> None:
-        self.table = comparison.of(family)
+    def __init__(self, comparison: Comparison, family: Mapping[str, object]) -> None:
+        self.family = family
+        self.table = comparison.of(family["family"])
         key = ["dataset", "shots", "method", "metric"]
-        self._scores = {tuple(row[k] for k in key): row for row in self.table.to_dict("records")}
-        tests = comparison.of(family, "pairs")
-        against = tests[tests["against"] == ZERO_SHOT].to_dict("records")
-        self._verdicts = {tuple(row[k] for k in key): row["verdict"] for row in against}
-
-    @property
-    def tested(self) -> bool:
-        """Whether anything was compared with zero-shot."""
-        return bool(self._verdicts)
+        self.scores = {tuple(row[k] for k in key): row for row in self.table.to_dict("records")}
+        tests = against(comparison.of(family["family"], "pairs"), ZERO_SHOT).to_dict("records")
+        self.tests = {tuple(row[k] for k in key): row for row in tests}
+        self.methods = dict(zip(self.table["method"], self.table["title"], strict=True))
+        names = ordered_datasets(sorted(set(self.table["dataset"])), family["source"])
+        self.datasets = {name: dataset_title(name, family["source"]) for name in names}
+        self.shots = sorted(set(self.table["shots"]))
 
     def has(self, metrics: Sequence[str]) -> bool:
         return bool(self.table["metric"].isin(metrics).any())
 
-    @property
-    def methods(self) -> dict[str, str]:
-        """Titles by name."""
-        return dict(zip(self.table["method"], self.table["title"], strict=True))
-
-    @property
-    def datasets(self) -> tuple[str, ...]:
-        """The average first, where there is one, then by name."""
-        return tuple(sorted(set(self.table["dataset"]), key=lambda name: (name != AVERAGE, name)))
-
-    @property
-    def shots(self) -> tuple[int, ...]:
-        return tuple(sorted(set(self.table["shots"])))
-
-    def cells(self, keys: Sequence[tuple[object, ...]]) -> tuple[Cell | None, ...]:
+    def cells(self, keys: Sequence[tuple[object, ...]]) -> tuple[TableCell | None, ...]:
         """Scores that are compared with each other."""
-        found = [self._scores.get(key) for key in keys]
-        means = [round(row["mean"], 2) for row in found if row]
+        rows = [self.scores.get(key) for key in keys]
+        means = [round(row["mean"], 2) for row in rows if row]
         return tuple(
             row
-            and Cell(
+            and TableCell(
                 row["mean"],
                 row["std"],
                 row["n_seeds"],
                 row["delta"],
                 len(means) > 1 and round(row["mean"], 2) == max(means),
-                self._verdicts.get(key, ""),
+                self.tests[key]["verdict"] if key in self.tests else "",
+                row["caveats"],
             )
-            for key, row in zip(keys, found, strict=True)
+            for key, row in zip(keys, rows, strict=True)
+        )
+
+    def verdicts(self, dataset: str, metric: str) -> tuple[str, ...]:
+        """The words for each method, with the most shots."""
+        keys = [(dataset, self.shots[-1], method, metric) for method in self.methods]
+        return tuple(verdict_text(self.tests[key]) if key in self.tests else "" for key in keys)
+
+    def laid_out(
+        self,
+        columns: Iterable[str],
+        blocks: Sequence[Block],
+        *,
+        methods_across: bool,
+        metric: str,
+        name: str = "",
+        title: str = "",
+    ) -> TextTable:
+        lifted: Lifted = lift(blocks, list(columns), methods_across=methods_across)
+        titles = (self.family["title"], title, *lifted.common)
+        return TextTable(
+            family=self.family["family"],
+            name="_".join(filter(None, (self.family["family"], name))),
+            title=", ".join(filter(None, titles)),
+            methods=self.methods,
+            columns=tuple(lifted.columns),
+            blocks=tuple(lifted.blocks),
+            tested=metric_title(metric),
+            notes=_notes(self),
+            methods_across=methods_across,
         )
 
 
-def _halves(family: Mapping[str, object], rows: _Rows, metrics: Sequence[str]) -> TextTable:
-    shots = family["shots"]
+def _halves(rows: _Rows, metrics: Sequence[str]) -> TextTable:
+    among_all = metrics == _HALVES[1]
+    ranking = "generalised_h" if among_all else rows.family["ranking"]
     blocks = []
-    for dataset in rows.datasets:
+    for dataset, title in rows.datasets.items():
         lines = []
         for metric in metrics:
             if metric == "mean_of_h" and dataset != AVERAGE:
                 continue
-            cells = rows.cells([(dataset, shots, method, metric) for method in rows.methods])
-            lines.append(Line(_TEXT[metric], cells))
-        blocks.append(Block(_dataset(dataset), tuple(lines)))
-    among_all = metrics == _HALVES[1]
-    return TextTable(
-        name=f"{family['family']}{'_generalised' if among_all else ''}",
-        title=f"{family['title']}{f', {_AMONG_ALL}' if among_all else ''}",
-        columns=tuple(rows.methods.values()),
-        blocks=tuple(blocks),
-        notes=_notes(rows),
+            keys = [(dataset, rows.shots[-1], method, metric) for method in rows.methods]
+            lines.append(Line(_TEXT[metric], rows.cells(keys)))
+        blocks.append(Block(title, tuple(lines), rows.verdicts(dataset, ranking)))
+    return rows.laid_out(
+        rows.methods.values(),
+        blocks,
         methods_across=True,
+        metric=ranking,
+        name="generalised" if among_all else "",
+        title=_AMONG_ALL if among_all else "",
     )
 
 
-def _targets(family: Mapping[str, object], rows: _Rows) -> TextTable:
-    source, shots = family["source"], family["shots"]
-    others = [
-        name for name in dict.fromkeys(rows.table["dataset"]) if name not in (source, AVERAGE)
-    ]
-    places = [(dataset, shots) for dataset in (source, *others, AVERAGE)]
-    return TextTable(
-        name=family["family"],
-        title=family["title"],
-        columns=(f"{source} (source)", *map(_dataset, (*others, AVERAGE))),
-        blocks=(Block("", _a_row_a_method(rows, places)),),
-        notes=_notes(rows),
-        methods_across=False,
-    )
+def _targets(rows: _Rows) -> TextTable:
+    average, source, *others = rows.datasets if AVERAGE in rows.datasets else ("", *rows.datasets)
+    datasets = [source, *others, *filter(None, (average,))]
+    lines = _a_row_a_method(rows, [(dataset, rows.shots[-1]) for dataset in datasets])
+    block = Block("", lines, rows.verdicts(datasets[-1], "accuracy"))
+    titles = [rows.datasets[dataset] for dataset in datasets]
+    return rows.laid_out(titles, [block], methods_across=False, metric="accuracy")
 
 
-def _few_shot(family: Mapping[str, object], rows: _Rows) -> TextTable:
+def _few_shot(rows: _Rows) -> TextTable:
     blocks = [
-        Block(_dataset(dataset), _a_row_a_method(rows, [(dataset, shots) for shots in rows.shots]))
-        for dataset in rows.datasets
+        Block(
+            title,
+            _a_row_a_method(rows, [(dataset, shots) for shots in rows.shots]),
+            rows.verdicts(dataset, "accuracy"),
+        )
+        for dataset, title in rows.datasets.items()
     ]
-    return TextTable(
-        name=family["family"],
-        title=family["title"],
-        columns=tuple(map(shots_text, rows.shots)),
-        blocks=tuple(blocks),
-        notes=_notes(rows),
-        methods_across=False,
-    )
+    columns = map(shots_text, rows.shots)
+    return rows.laid_out(columns, blocks, methods_across=False, metric="accuracy")
 
 
 def _a_row_a_method(rows: _Rows, places: Sequence[tuple[str, int]]) -> tuple[Line, ...]:
@@ -211,10 +232,6 @@ def _a_row_a_method(rows: _Rows, places: Sequence[tuple[str, int]]) -> tuple[Lin
     )
 
 
-def _dataset(name: str) -> str:
-    return "Average" if name == AVERAGE else name
-
-
 def _notes(rows: _Rows) -> tuple[str, ...]:
     """What the marks mean, the seeds, and the flags."""
     table = rows.table
@@ -223,22 +240,30 @@ def _notes(rows: _Rows) -> tuple[str, ...]:
     notes = [f"Percent, mean ± population standard deviation over seeds ({over}); bold: highest."]
     if table["dataset"].eq(AVERAGE).any() and table["metric"].eq("h").any():
         notes.append("H of the average is that of average base and new accuracy, as published.")
-    if rows.tested:
+    if rows.tests:
         notes.append(
             "↑ better, ↓ worse than zero-shot on the same test images (paired test, p ≤ 0.05 after "
-            "Holm's adjustment)."
+            f"Holm's adjustment for {_corrected(rows)})."
         )
     if table["delta"].notna().any():
         notes.append("In parentheses: difference to the published figure.")
     return (*notes, *_flags(rows))
 
 
+def _corrected(rows: _Rows) -> str:
+    """How many tests the p-values of each metric are corrected for."""
+    counts = {test["metric"]: test["tests"] for test in rows.tests.values()}
+    if len(set(counts.values())) == 1:
+        return f"{counted(next(iter(counts.values())), 'test')} of a metric"
+    return join([f"{counted(n, 'test')} of {metric_title(name)}" for name, n in counts.items()])
+
+
 def _flags(rows: _Rows) -> list[str]:
     notes = []
     for column, whose in (("flags", ""), ("published_flags", "Published figures of ")):
         for method, title in rows.methods.items():
-            own = rows.table.loc[rows.table["method"] == method, column]
-            names = list(dict.fromkeys(name for names in own for name in names))
+            each = rows.table.loc[rows.table["method"] == method, column]
+            names = list(dict.fromkeys(name for names in each for name in names))
             if names:
                 meaning = "; ".join(f"{name} ({MEANINGS[name]})" for name in names)
                 notes.append(f"{whose}{title}: {meaning}.")

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from vlprompt_pipeline.reports.layout import Cell, TextTable
+from vlprompt_pipeline.reports.layout import TableCell, TextTable
+from vlprompt_pipeline.wording import join
 
 _ARROWS = {"better": " ↑", "worse": " ↓"}
 
@@ -46,7 +47,7 @@ def _plain(text: str) -> str:
     return " ".join(escaped.split())
 
 
-def _cell(cell: Cell | None) -> str:
+def _cell(cell: TableCell | None) -> str:
     if cell is None:
         return "–"
     mean = f"{cell.mean:.2f}"
@@ -54,4 +55,5 @@ def _cell(cell: Cell | None) -> str:
     if cell.seeds > 1 and pd.notna(cell.std):
         text += f" ± {cell.std:.2f}"
     text += _ARROWS.get(cell.verdict, "")
-    return text + (f" ({cell.delta:+.2f})".replace("-", "−") if pd.notna(cell.delta) else "")
+    text += f" ({cell.delta:+.2f})".replace("-", "−") if pd.notna(cell.delta) else ""
+    return text + (f" ({_plain(join(cell.caveats))})" if cell.caveats else "")

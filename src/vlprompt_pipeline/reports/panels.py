@@ -1,114 +1,178 @@
-"""A grid of small axes under one title and above one legend, as wide as a page of a paper."""
+"""Figures with a panel for each dataset: curves over shots, gains over zero-shot, targets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from matplotlib.axes import Axes
+import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from vlprompt_pipeline.reports.summary_report.drawing import FAINT, INK, MUTED, PAPER, Style
+from vlprompt_pipeline.reports.sheet import (
+    FAINT,
+    INK,
+    MUTED,
+    PAPER,
+    WIDE,
+    Caption,
+    Look,
+    Sheet,
+    legend_of,
+    mark,
+    panel_grid,
+)
+from vlprompt_pipeline.results.dataset_names import dataset_title, ordered_datasets
+from vlprompt_pipeline.results.metric_names import in_sentence, metric_title
+from vlprompt_pipeline.results.records import ZERO_SHOT
+from vlprompt_pipeline.results.verdicts import against
 
-# Inches.
-_WIDTH, _GAP, _SIDE, _VALUES = 7.0, 0.2, 0.1, 0.3
-_TITLE, _PANEL_TITLE, _X_LABEL, _NOTE, _LEGEND_LINE = 0.45, 0.32, 0.42, 0.22, 0.19
-_MOST_COLUMNS, _LETTERS_IN_LEGEND, _LETTERS_IN_INCH = 4, 100, 14.5
-
-
-class Panels:
-    """The grid; what is drawn in it is the caller's.
-
-    Attributes:
-        figure: the whole.
-        axes: one for each name, in order.
-    """
-
-    def __init__(
-        self,
-        names: Sequence[str],
-        *,
-        title: str,
-        conditions: str,
-        note: str,
-        x: str,
-        height: float,
-        legend: Mapping[str, Style],
-        values_beside: bool,
-    ) -> None:
-        """Lay out a panel for each name.
-
-        Args:
-            names: what stands above the panels.
-            title: in bold.
-            conditions: below it.
-            note: below the panels.
-            x: label of the lowest x axes.
-            height: of a panel, inches.
-            legend: looks by title.
-            values_beside: whether each panel has y values of its own, which take room.
-        """
-        rows = -(-len(names) // _MOST_COLUMNS)
-        columns = -(-len(names) // rows)
-        in_line = max(1, min(6, _LETTERS_IN_LEGEND // (max(map(len, legend)) + 5)))
-        below = _X_LABEL + _NOTE + _LEGEND_LINE * -(-len(legend) // in_line) + 0.1
-        gap, left = (_GAP + _VALUES, _SIDE + _VALUES) if values_beside else (_GAP, _SIDE)
-        width = (_WIDTH - left - _SIDE - gap * (columns - 1)) / columns
-        letters = int(width * _LETTERS_IN_INCH)
-        total = _TITLE + rows * (height + _PANEL_TITLE) + below
-        self.figure = Figure(figsize=(_WIDTH, total), dpi=160, facecolor=PAPER)
-        self.axes = []
-        for number, name in enumerate(names):
-            row, column = divmod(number, columns)
-            bottom = below + (rows - 1 - row) * (height + _PANEL_TITLE)
-            box = (
-                (left + column * (width + gap)) / _WIDTH,
-                bottom / total,
-                width / _WIDTH,
-                height / total,
-            )
-            axes = _plain(self.figure.add_axes(box, facecolor="none"))
-            shown = name if len(name) <= letters else f"{name[: letters - 1]}…"
-            axes.set_title(shown, loc="left", fontsize=8.5, color=INK, pad=4, parse_math=False)
-            if number + columns >= len(names):
-                axes.set_xlabel(x, color=INK, fontsize=8)
-            else:
-                axes.tick_params(labelbottom=False)
-            self.axes.append(axes)
-        for text, down, style in (
-            (title, 0.16, {"fontsize": 11, "weight": "bold", "color": INK}),
-            (conditions, 0.34, {"fontsize": 8.5, "color": MUTED}),
-            (note, total - below + _X_LABEL + 0.1, {"fontsize": 7.8, "color": MUTED}),
-        ):
-            where = (0.08 / _WIDTH, 1 - down / total)
-            self.figure.text(*where, text, va="center", parse_math=False, **style)
-        self._legend(legend, in_line)
-
-    def _legend(self, legend: Mapping[str, Style], in_line: int) -> None:
-        handles = [
-            Line2D([], [], color=look.colour, marker=look.marker, linewidth=1.4, label=title)
-            for title, look in legend.items()
-        ]
-        for handle in handles:
-            handle.set(markersize=5, markeredgecolor=PAPER, markeredgewidth=0.6)
-        drawn = self.figure.legend(
-            handles=handles,
-            loc="lower left",
-            ncols=in_line,
-            frameon=False,
-            fontsize=8.2,
-            labelcolor=INK,
-            borderaxespad=0.2,
-            labelspacing=0.4,
-            handlelength=1.6,
-        )
-        for text in drawn.get_texts():
-            text.set_parse_math(False)
+_BAR = 0.17
+"""Inches for a bar and the room around it."""
 
 
-def _plain(axes: Axes) -> Axes:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(FAINT)
-    axes.tick_params(which="both", color=FAINT, labelcolor=MUTED, labelsize=7.5, length=2.5)
-    axes.set_axisbelow(True)
-    return axes
+def curves_figure(
+    conditions: str, metric: str, scores: pd.DataFrame, looks: Mapping[str, Look]
+) -> Figure:
+    """A panel a dataset: the mean over seeds by shots, in a band of one standard deviation."""
+    datasets = ordered_datasets(scores["dataset"], "")
+    caption = Caption(
+        f"{metric_title(metric)} by shots (%)",
+        conditions,
+        "lines: mean over seeds · bands: ± 1 standard deviation (population)",
+    )
+    titles = [dataset_title(dataset, "") for dataset in datasets]
+    sheet = _grid(caption, titles, scores, looks, x="shots a class", height=1.35, y_values=True)
+    shots = sorted(scores["shots"].unique())
+    for axes, dataset in zip(sheet.panels, datasets, strict=True):
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_locator(FixedLocator(shots))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        axes.grid(axis="y", color=FAINT, linewidth=0.5, alpha=0.7)
+        here = scores[scores["dataset"] == dataset].sort_values("shots")
+        for method, rows in here.groupby("method", sort=False):
+            look = looks[method]
+            low, high = rows["mean"] - rows["std"], rows["mean"] + rows["std"]
+            axes.fill_between(rows["shots"], low, high, color=look.colour, alpha=0.14, linewidth=0)
+            style = {"marker": look.marker, "markersize": 4, "markeredgecolor": PAPER}
+            axes.plot(rows["shots"], rows["mean"], color=look.colour, linewidth=1.2, **style)
+    return sheet.figure
+
+
+def gains_figure(
+    conditions: str,
+    family: Mapping[str, object],
+    scores: pd.DataFrame,
+    tests: pd.DataFrame,
+    looks: Mapping[str, Look],
+) -> Figure | None:
+    """A panel a dataset: differences to zero-shot with the bounds of their paired tests."""
+    gains = _differences(scores, tests)
+    if gains.empty:
+        return None
+    source, metric = family["source"], family["ranking"]
+    datasets = ordered_datasets(gains["dataset"], source)
+    methods = list(gains["method"].drop_duplicates())
+    caption = Caption(
+        f"From {source} to the targets" if source else f"{metric_title(metric)} against zero-shot",
+        conditions,
+        f"bars: difference in {in_sentence(metric)} to zero-shot · lines: 95 % interval of the "
+        "paired test",
+    )
+    titles = [dataset_title(dataset, source) for dataset in datasets]
+    height = _BAR * len(methods) + 0.1
+    sheet = _grid(caption, titles, gains, looks, x="percentage points", height=height)
+    reached = gains[["difference", "low", "high"]]
+    low, high = min(0, reached.min().min()), max(0, reached.max().max())
+    room = max(0.06 * (high - low), 0.25)
+    for axes, dataset in zip(sheet.panels, datasets, strict=True):
+        axes.set(xlim=(low - room, high + room), ylim=(len(methods) - 0.4, -0.6))
+        _without_y(axes)
+        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        axes.axvline(0, color=MUTED, linewidth=0.8)
+        for row in gains[gains["dataset"] == dataset].itertuples():
+            y, look = methods.index(row.method), looks[row.method]
+            axes.barh(y, row.difference, height=0.55, color=look.colour, alpha=0.4)
+            axes.plot([row.low, row.high], [y, y], color=INK, linewidth=0.8)
+            mark(axes, look, row.difference, y, small=True)
+    return sheet.figure
+
+
+def targets_figure(
+    conditions: str, source: str, scores: pd.DataFrame, looks: Mapping[str, Look]
+) -> Figure:
+    """A panel for the source, each target and their average: every method's accuracy there."""
+    datasets = ordered_datasets(scores["dataset"], source)
+    methods = list(scores["method"].drop_duplicates())
+    several = scores["n_seeds"].max() > 1
+    caption = Caption(
+        "One prompt on other datasets",
+        conditions,
+        f"{'mean over seeds · bars: ± 1 std' if several else 'one seed: spread unknown'} · upright "
+        "lines: zero-shot",
+    )
+    titles = [dataset_title(dataset, source) for dataset in datasets]
+    height, x = _BAR * len(methods) + 0.1, "accuracy among the dataset's own classes (%)"
+    sheet = _grid(caption, titles, scores, looks, x=x, height=height, own_x=True)
+    for axes, dataset in zip(sheet.panels, datasets, strict=True):
+        axes.set_ylim(len(methods) - 0.4, -0.6)
+        _without_y(axes)
+        axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+        for row in scores[scores["dataset"] == dataset].itertuples():
+            y, look = methods.index(row.method), looks[row.method]
+            if row.method == ZERO_SHOT:
+                axes.axvline(row.mean, color=MUTED, linewidth=0.9, zorder=1.2)
+            if row.std > 0:
+                ends = [row.mean - row.std, row.mean + row.std]
+                axes.plot(ends, [y, y], color=look.colour, linewidth=1.1)
+            mark(axes, look, row.mean, y, small=True)
+        low, high = axes.get_xlim()
+        if high - low < 2:
+            axes.set_xlim((low + high) / 2 - 1, (low + high) / 2 + 1)
+    return sheet.figure
+
+
+def _grid(
+    caption: Caption,
+    titles: list[str],
+    scores: pd.DataFrame,
+    looks: Mapping[str, Look],
+    *,
+    x: str,
+    height: float,
+    y_values: bool = False,
+    own_x: bool = False,
+) -> Sheet:
+    rows = panel_grid(titles)
+    methods = dict(zip(scores["method"], scores["title"], strict=True))
+    sheet = Sheet(
+        caption,
+        x=x,
+        titles=rows,
+        ys=[""] * len(rows),
+        height=height + (0.15 if own_x else 0),
+        width=WIDE,
+        legend=legend_of(methods, looks),
+        y_values=y_values,
+        shared_y=not y_values,
+    )
+    for axes in sheet.panels if own_x else ():
+        axes.tick_params(labelbottom=True)
+    return sheet
+
+
+def _without_y(axes) -> None:
+    axes.yaxis.set_major_locator(NullLocator())
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", color=FAINT, linewidth=0.5, alpha=0.7)
+
+
+def _differences(scores: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
+    """`dataset, method, title, difference, low, high` against zero-shot; NaN without a test."""
+    keys = ["dataset", "shots", "metric"]
+    zero = scores.loc[scores["method"] == ZERO_SHOT, [*keys, "mean"]]
+    others = scores[scores["method"] != ZERO_SHOT].merge(zero, on=keys, suffixes=("", "_zero"))
+    bounds = against(tests, ZERO_SHOT)[[*keys, "method", "low", "high"]]
+    others = others.drop(columns=["low", "high"]).merge(bounds, on=[*keys, "method"], how="left")
+    return others.assign(difference=others["mean"] - others["mean_zero"])

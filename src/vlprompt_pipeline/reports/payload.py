@@ -1,42 +1,66 @@
-"""A comparison as the JSON that its page draws: columns and rows, rounded, no number twice."""
+"""A comparison as the JSON that its page draws: tables column by column, as short as may be.
+
+A table is `{"rows": n, "columns": {name: column}}`. A column is one of
+
+- `{"all": value}`: the same in every row;
+- `{"of": values, "at": indices}`, or `{"of": values, "runs": [index, rows, index, rows, …]}`;
+- `{"scale": s, "int": numbers}`: values times s, null where there is none;
+- `{"plain": values}`.
+
+Scores and tests have a table for each metric. What a script can compute of the rest is left out.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from itertools import groupby
 from math import isnan
-from numbers import Real
 
 import pandas as pd
 
-from vlprompt_pipeline.reports.summary_report import drawing
+from vlprompt_pipeline.reports.sheet import looks_of
 from vlprompt_pipeline.results.dataset_names import dataset_title, ordered_datasets
 from vlprompt_pipeline.results.flags import MEANINGS
-from vlprompt_pipeline.results.metric_names import lower_is_better, metric_order, metric_title
+from vlprompt_pipeline.results.metric_names import lower_is_better, metric_order, metric_title, unit
 from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.results.results import AVERAGE, Comparison
+from vlprompt_pipeline.results.verdicts import against, verdict_text
 from vlprompt_pipeline.wording import seeds_text
 
-_COLUMNS = {
-    "scores": "dataset shots method metric seeds n_seeds mean std sample_std low high images flags "
-    "published published_std delta inside published_source published_flags",
-    "pairs": "dataset shots metric method against difference low high p_value p_holm test verdict",
-    "sizes": "method trainable_parameters payload_bytes file_bytes fp16_bytes inference_cost",
-    "missing": "protocol clip dataset shots method reason seeds command",
-}
-_DIGITS = 3
-"""Of percentages: a hundredth of what a table shows."""
-_HIDDEN = {"mean_of_h"}
+_SCORES = (
+    "dataset shots method seeds n_seeds mean std low high images caveats flags published "
+    "published_std inside published_source published_flags"
+)
+_PAIRS = "dataset shots method against difference low high p_value p_holm tests test verdict"
+_SIZES = "method trainable_parameters payload_bytes file_bytes fp16_bytes inference_cost"
+_MISSING = "protocol clip dataset shots method reason seeds command"
+_PROVENANCE = (
+    "dataset shots seed split_sha256 random_split few_shot_sha256 code_version test_images classes"
+)
+_PERCENTAGES = ("mean", "std", "low", "high", "published", "published_std", "difference")
+_SCALES = dict.fromkeys((*_PERCENTAGES, "per_seed", "inference_cost"), 1_000)
+_SCALES |= {"p_value": 100_000, "p_holm": 100_000}
+"""How many parts of one are kept: of percentages a hundredth of what a table shows."""
+_BESIDE = {"mean_of_h"}
 """Metrics that stand beside another in its table, not in one of their own."""
+_SCATTERED = {"base", "new"}
+"""Metrics of which every seed is drawn."""
 
 
 def payload(comparison: Comparison) -> dict[str, object]:
-    """What the page's scripts read: `methods`, `metrics`, `flags`, `families`, `missing`.
+    """What the page's scripts read.
 
-    Tables are `{"columns": [...], "rows": [[...], ...]}`; None stands for NaN. Datasets and methods
-    are in the order of the scores, but first the average and the source.
+    Datasets and methods are in the order of the scores, but first the average and the source.
     """
     scores = comparison.scores
     titles = dict(zip(scores["method"], scores["title"], strict=True))
-    looks = drawing.styles(titles)
+    looks = looks_of(titles)
+    classes = list(
+        dict.fromkeys(
+            comparison.provenance[["base_classes", "new_classes"]].itertuples(False, None)
+        )
+    )
     return {
         "average": AVERAGE,
         "zero_shot": ZERO_SHOT,
@@ -49,37 +73,68 @@ def payload(comparison: Comparison) -> dict[str, object]:
             for method, title in titles.items()
         },
         "metrics": {
-            metric: {"title": metric_title(metric), "lower": lower_is_better(metric)}
+            metric: {
+                "title": metric_title(metric),
+                "lower": lower_is_better(metric),
+                "unit": unit(metric),
+            }
             for metric in _different(scores["metric"])
         },
         "flags": {flag: MEANINGS[flag] for flag in _flags(scores)},
-        "families": [family(comparison, name) for name in comparison.families["family"]],
-        "missing": _table(missing_cells(comparison.missing), "missing"),
+        "classes": classes,
+        "families": [
+            _family(comparison, row, classes) for row in comparison.families.to_dict("records")
+        ],
+        "missing": table(missing_cells(comparison.missing), _MISSING),
     }
 
 
-def family(comparison: Comparison, name: str) -> dict[str, object]:
+def _family(
+    comparison: Comparison, about: dict[str, object], classes: list[object]
+) -> dict[str, object]:
     """One family: what it is, its choices in order (datasets with their titles), its tables."""
-    about = comparison.families.set_index("family").loc[name]
-    scores = comparison.of(name)
+    name, source = about["family"], about["source"]
+    scores, pairs = comparison.of(name), comparison.of(name, "pairs")
+    datasets = ordered_datasets(scores["dataset"], source)
+    methods = _different(scores["method"])
+    scores = _in_order(scores.assign(seeds=scores["seeds"].map(seeds_text)), datasets, methods)
+    provenance = comparison.of(name, "provenance")
+    lists = provenance[["base_classes", "new_classes"]].itertuples(False, None)
     return {
         "name": name,
         "title": about["title"],
         "protocol": about["protocol"],
         "clip": about["clip"],
-        "source": about["source"],
+        "source": source,
         "ranking": about["ranking"],
         "curves": bool(about["shots"] == 0),
-        "methods": _different(scores["method"]),
-        "datasets": [
-            (dataset, dataset_title(dataset, about["source"]))
-            for dataset in ordered_datasets(scores["dataset"], about["source"])
-        ],
-        "metrics": sorted(set(scores["metric"]) - _HIDDEN, key=metric_order),
+        "methods": methods,
+        "datasets": [(dataset, dataset_title(dataset, source)) for dataset in datasets],
+        "metrics": sorted(set(scores["metric"]) - _BESIDE, key=metric_order),
         "shots": sorted(_different(scores["shots"])),
-        "scores": _table(scores.assign(seeds=scores["seeds"].map(seeds_text)), "scores"),
-        "pairs": _table(comparison.of(name, "pairs"), "pairs"),
-        "sizes": _table(comparison.of(name, "sizes"), "sizes"),
+        "verdicts": _verdicts(pairs, about["ranking"], datasets[0]),
+        "scores": {
+            metric: table(rows, f"{_SCORES} per_seed" if metric in _SCATTERED else _SCORES)
+            for metric, rows in scores.groupby("metric", sort=False)
+        },
+        "pairs": {
+            metric: table(rows, _PAIRS)
+            for metric, rows in _in_order(pairs, datasets, methods).groupby("metric", sort=False)
+        },
+        "sizes": table(comparison.of(name, "sizes"), _SIZES),
+        "provenance": table(
+            provenance.assign(classes=[classes.index(each) for each in lists]), _PROVENANCE
+        ),
+    }
+
+
+def _verdicts(pairs: pd.DataFrame, ranking: str, dataset: str) -> dict[str, dict[str, str]]:
+    """The words of each method's test against zero-shot, by shots: on average, or all there is."""
+    tests = against(pairs, ZERO_SHOT)
+    tests = tests[tests["metric"].eq(ranking) & tests["dataset"].eq(dataset)]
+    return {
+        str(shots): {test["method"]: verdict_text(test) for test in rows.to_dict("records")}
+        for shots, rows in tests.groupby("shots")
     }
 
 
@@ -92,26 +147,53 @@ def missing_cells(missing: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _table(rows: pd.DataFrame, name: str) -> dict[str, object]:
-    names = _COLUMNS[name].split()
+def table(rows: pd.DataFrame, columns: str) -> dict[str, object]:
+    """Some columns of a table, each encoded in the shortest way."""
     return {
-        "columns": names,
-        "rows": [[_plain(value) for value in row] for row in rows[names].itertuples(index=False)],
+        "rows": len(rows),
+        "columns": {name: _column(name, rows[name].tolist()) for name in columns.split()},
     }
 
 
-def _plain(value: object) -> object:
-    """As JSON has it: NaN as None, numbers rounded."""
-    if isinstance(value, tuple | str):
-        return value
-    if not isinstance(value, Real) or isnan(value):
-        return None
-    return round(float(value), _DIGITS) if value % 1 else int(value)
+def _column(name: str, values: list) -> dict[str, object]:
+    if name in _SCALES:
+        plain = [_scaled(value, _SCALES[name]) for value in values]
+        ways = [{"scale": _SCALES[name], "int": plain}]
+        if any(value is not None for value in plain):
+            return ways[0]
+    else:
+        plain = [None if isinstance(value, float) and isnan(value) else value for value in values]
+        ways = [{"plain": plain}]
+    unique = list(dict.fromkeys(plain))
+    if len(unique) == 1:
+        return {"all": unique[0]}
+    place = {value: number for number, value in enumerate(unique)}
+    at = [place[value] for value in plain]
+    runs = [part for value, run in groupby(at) for part in (value, len(list(run)))]
+    ways += [{"of": unique, "at": at}, {"of": unique, "runs": runs}]
+    return min(ways, key=lambda way: len(json.dumps(way, ensure_ascii=False)))
+
+
+def _scaled(value: object, scale: int) -> object:
+    if isinstance(value, tuple):
+        return tuple(_scaled(one, scale) for one in value)
+    return None if isnan(value) else round(scale * value)
+
+
+def _in_order(rows: pd.DataFrame, datasets: Sequence[str], methods: Sequence[str]) -> pd.DataFrame:
+    """So that neighbouring rows have much in common."""
+    places = {"dataset": list(datasets), "method": list(methods)}
+    ranks = {
+        f"_{name}": rows[name].map({value: rank for rank, value in enumerate(values)})
+        for name, values in places.items()
+    }
+    ordered = rows.assign(**ranks).sort_values(["shots", "_dataset", "_method"], kind="stable")
+    return ordered.drop(columns=list(ranks))
 
 
 def _flags(scores: pd.DataFrame) -> list[str]:
-    found = [*scores["flags"], *scores["published_flags"]]
-    return list(dict.fromkeys(flag for flags in found for flag in flags))
+    flags = [*scores["flags"], *scores["published_flags"]]
+    return list(dict.fromkeys(flag for each in flags for flag in each))
 
 
 def _different(values: pd.Series) -> list:

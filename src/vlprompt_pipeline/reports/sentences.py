@@ -10,14 +10,8 @@ import pandas as pd
 from vlprompt_pipeline.results.metric_names import in_sentence
 from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.results.results import AVERAGE, Comparison
-from vlprompt_pipeline.wording import join, plus_minus, shots_text, signed
-
-_TURNED = {"better": "worse", "worse": "better"}
-_FOUND = {
-    "better": "finds it better",
-    "worse": "finds it worse",
-    "no difference shown": "does not show a difference",
-}
+from vlprompt_pipeline.results.verdicts import against, verdict_sentence
+from vlprompt_pipeline.wording import counted, join, plus_minus, shots_text
 
 
 def opening(comparison: Comparison) -> str:
@@ -32,8 +26,8 @@ def opening(comparison: Comparison) -> str:
     )
     datasets = scores.loc[scores["dataset"] != AVERAGE, "dataset"].nunique()
     return (
-        f"{_count(cells, 'finished cell')} of {_count(scores['method'].nunique(), 'method')} on "
-        f"{_count(datasets, 'dataset')}, in {_count(len(families), 'table')}; {missing}"
+        f"{counted(cells, 'finished cell')} of {counted(scores['method'].nunique(), 'method')} on "
+        f"{counted(datasets, 'dataset')}, in {counted(len(families), 'table')}; {missing}"
     )
 
 
@@ -51,35 +45,21 @@ def of_family(comparison: Comparison, family: str) -> list[str]:
     return [
         _highest(ranked, f" with {shots_text(shots)}" if about["shots"] == 0 else ""),
         *_tested(tests, ranked),
+        *_new_classes(scores, shots),
         *_published(scores),
     ]
 
 
 def count_cells(scores: pd.DataFrame, source: str) -> int:
     """How many (dataset, shots, seed, method) were run; one with a source scores all targets."""
-    own = scores[scores["dataset"] != AVERAGE]
+    single = scores[scores["dataset"] != AVERAGE]
     return len(
         {
             (source or row.dataset, row.shots, row.method, seed)
-            for row in own.itertuples()
+            for row in single.itertuples()
             for seed in row.seeds
         }
     )
-
-
-def against(tests: pd.DataFrame, method: str) -> pd.DataFrame:
-    """The tests with a method, each turned so that this one is the one compared with."""
-    as_is = tests[tests["against"] == method]
-    turned = tests[tests["method"] == method]
-    turned = turned.assign(
-        method=turned["against"],
-        against=turned["method"],
-        difference=-turned["difference"],
-        low=-turned["high"],
-        high=-turned["low"],
-        verdict=turned["verdict"].replace(_TURNED),
-    )
-    return pd.concat([as_is, turned], ignore_index=True)
 
 
 def _standing(ranked: pd.DataFrame) -> pd.DataFrame:
@@ -96,18 +76,37 @@ def _leader(rows: pd.DataFrame) -> pd.Series:
 def _highest(ranked: pd.DataFrame, where: str) -> str:
     rows, name = _standing(ranked), in_sentence(ranked["metric"].iloc[0])
     if rows.empty:
-        datasets = _count(ranked["dataset"].nunique(), "dataset")
+        datasets = counted(ranked["dataset"].nunique(), "dataset")
         return f"No method has all of the {datasets}, so none has an average."
     leader, dataset = _leader(rows), rows["dataset"].iloc[0]
     place = "on average" if dataset == AVERAGE else f"on {dataset}"
     figure = plus_minus(leader["mean"], leader["std"], leader["n_seeds"])
     tell = f"Highest {name} {place}{where}: {leader['title']}, {figure} %"
+    if leader["caveats"]:
+        tell += f" ({join(leader['caveats'])})"
     if leader["flags"]:
         tell += f" (flagged: {join(leader['flags'])})"
     zero_shot = rows[rows["method"] == ZERO_SHOT]
     if len(zero_shot) and leader["method"] != ZERO_SHOT:
         tell += f"; {zero_shot['title'].iloc[0]} has {zero_shot['mean'].iloc[0]:.1f} %"
     return f"{tell}."
+
+
+def _new_classes(scores: pd.DataFrame, shots: int) -> list[str]:
+    """How far apart the learned methods are on new classes."""
+    new = _standing(scores[(scores["metric"] == "new") & (scores["shots"] == shots)])
+    learned = new[new["method"] != ZERO_SHOT]
+    if len(learned) < 2:
+        return []
+    low, high = learned.loc[learned["mean"].idxmin()], learned.loc[learned["mean"].idxmax()]
+    sentence = (
+        f"On new classes the learned methods reach from {low['mean']:.1f} % with {low['title']} to "
+        f"{high['mean']:.1f} % with {high['title']}"
+    )
+    zero_shot = new[new["method"] == ZERO_SHOT]
+    if len(zero_shot):
+        sentence += f"; {zero_shot['title'].iloc[0]} has {zero_shot['mean'].iloc[0]:.1f} %"
+    return [f"{sentence}."]
 
 
 def _tested(tests: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
@@ -120,25 +119,20 @@ def _tested(tests: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
     whole = _standing(ranked)
     if len(whole):
         leader = _leader(whole)
-        own = tests[(tests["method"] == leader["method"]) & (tests["dataset"] == leader["dataset"])]
+        of_leader = (tests["method"] == leader["method"]) & (tests["dataset"] == leader["dataset"])
         sentences += [
-            f"The paired test of {leader['title']} against {reference} {_FOUND[row.verdict]}: "
-            f"{signed(row.difference)} points, 95 % interval {signed(row.low)} to "
-            f"{signed(row.high)}, {_probability(row.p_holm)} after Holm's correction."
-            for row in own.itertuples()
+            verdict_sentence(test, leader["title"], reference)
+            for test in tests[of_leader].to_dict("records")
         ]
     verdicts = tests.loc[tests["dataset"] != AVERAGE, "verdict"]
     if len(verdicts) > 1:
-        better, worse, none = ((verdicts == verdict).sum() for verdict in _FOUND)
+        better, worse = ((verdicts == verdict).sum() for verdict in ("better", "worse"))
         sentences.append(
-            f"{len(verdicts)} paired tests against {reference} on single datasets: "
-            f"{better} better, {worse} worse, {none} without a difference shown."
+            f"Of {len(verdicts)} paired tests against {reference} on single datasets {better} find "
+            f"a method better, {worse} worse, {len(verdicts) - better - worse} show no difference "
+            f"(corrected for {counted(tests['tests'].iloc[0], 'test')})."
         )
     return sentences
-
-
-def _probability(p_value: float) -> str:
-    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
 def _published(scores: pd.DataFrame) -> list[str]:
@@ -146,7 +140,7 @@ def _published(scores: pd.DataFrame) -> list[str]:
     if inside.empty:
         return []
     return [
-        f"{_count(int(inside.sum()), 'figure')} of ours beside a published one: "
+        f"{counted(int(inside.sum()), 'figure')} of ours beside a published one: "
         f"{inside.get('yes', 0)} inside the variation stated there, {inside.get('no', 0)} outside, "
         f"{inside.get('not stated', 0)} where none is stated."
     ]
@@ -158,7 +152,3 @@ def _missing(cells: int) -> str:
             "one that was asked for is missing" if cells else "none that was asked for is missing"
         )
     return f"{cells:,} that were asked for are missing"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

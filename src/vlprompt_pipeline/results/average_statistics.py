@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vlprompt_pipeline.evaluation.metrics import harmonic_mean
 from vlprompt_pipeline.results.statistics import (
-    Answers,
+    Correct,
     Floats,
+    Hits,
     Interval,
     Paired,
-    Right,
     centred_p_value,
-    harmonic_means,
     percentile_interval,
     resampled,
 )
@@ -38,20 +38,20 @@ class Drawn(NamedTuple):
 
 
 def draw_average(
-    draw: np.random.Generator, *methods: Sequence[Right], resamples: int = 10_000
+    draw: np.random.Generator, *methods: Sequence[Correct], resamples: int = 10_000
 ) -> Drawn:
     """Mean accuracies over datasets of one method, or of two on the same images.
 
     Args:
         draw: where chance comes from; what is compared or combined must not share its draws.
-        methods: right or wrong on each dataset.
+        methods: predicted correctly or not, on each dataset.
         resamples: how often images are drawn.
 
     Raises:
         DataError: no images, two methods with different shapes on a dataset, or something other
-            than right and wrong.
+            than true and false.
     """
-    datasets = [Answers.of(*rights) for rights in zip(*methods, strict=True)]
+    datasets = [Hits.of(*arrays) for arrays in zip(*methods, strict=True)]
     scores = [resampled(draw, resamples, dataset) for dataset in datasets]
     observed = [dataset.accuracies() for dataset in datasets]
     return Drawn(np.mean(scores, axis=0), np.mean(observed, axis=0))
@@ -59,7 +59,7 @@ def draw_average(
 
 def draw_h(base: Drawn, new: Drawn) -> Drawn:
     """H of the average base and new accuracies, as published."""
-    return Drawn(*(harmonic_means(*halves) for halves in zip(base, new, strict=True)))
+    return Drawn(*(harmonic_mean(*halves) for halves in zip(base, new, strict=True)))
 
 
 def interval_of(drawn: Drawn, level: float = 0.95) -> Interval:

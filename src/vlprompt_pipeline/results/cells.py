@@ -1,4 +1,4 @@
-"""Finished cells as scores and answers: what a method said of each test image, checked.
+"""Finished cells as scores, and which test images each method predicts correctly, checked.
 
 Of a predictions file only four columns are read, and of it are kept one byte an image and a digest
 of the images' paths and labels. Two methods were scored on the same images if their digests agree.
@@ -24,52 +24,67 @@ COLUMNS = ("half", "path", "label", "prediction")
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Right or wrong for each test image, `[images]`, and which images these were, in order."""
+class Correctness:
+    """Whether each test image is predicted correctly.
 
-    right: npt.NDArray[np.bool_]
+    Attributes:
+        correct: `[images]`.
+        images: digest of which images these are, in order.
+    """
+
+    correct: npt.NDArray[np.bool_]
     images: str
 
 
-class Part(NamedTuple):
+class ImageSet(NamedTuple):
     """A set of test images that a method has one score on.
 
-    `half` is `base` or `new`, `generalised_base` or `generalised_new` where these were told apart
-    among all classes, or empty in a protocol on all classes.
+    `half` is `base` or `new`, `generalised_base` or `generalised_new` where these were classified
+    among all classes, or empty in a protocol on all classes. `classes` is how many are told apart.
     """
 
     dataset: str
     half: str
+    classes: int
 
 
 @dataclass(frozen=True)
 class Scored:
-    """The score on a part, and the answers behind it where they are on disk and agree with it."""
+    """A score, and the predictions behind it where they are on disk and agree with it."""
 
     score: Score
-    answers: Answers | None
+    correctness: Correctness | None
 
 
 @dataclass(frozen=True)
 class Result:
-    """One method in one cell."""
+    """One method in one cell.
+
+    `name` and `title` are what its row in every table is called: settings of one method that must
+    not be averaged need names of their own here, and nowhere else.
+    """
 
     place: str
     key: GroupKey
     seed: int
     method: MethodResult
-    parts: Mapping[Part, Scored]
+    sets: Mapping[ImageSet, Scored]
 
     @property
     def name(self) -> str:
         """Name of the recipe."""
         return self.method.method
 
+    @property
+    def title(self) -> str:
+        """Title of the recipe."""
+        return self.method.title
+
 
 class _Expected(NamedTuple):
-    """A part, the file that its answers are in and the name of its half there."""
+    """A set of images, the file that its predictions are in and the name of its half there."""
 
-    part: Part
+    images: ImageSet
     score: Score
     file: str
     half: str
@@ -88,7 +103,7 @@ def place_of(cell: Cell, method: str) -> str:
 def read_results(
     records: list[CellRecord], predictions: Predictions
 ) -> tuple[list[Result], list[Problem]]:
-    """The methods of all records with their answers.
+    """The methods of all records with their predictions.
 
     A predictions file that is not there, cannot be read or contradicts its record is named among
     the problems; the scores of the record stand without it.
@@ -99,60 +114,59 @@ def read_results(
         for method in record.methods:
             place = place_of(record.cell, method.method)
             expected = list(_expected(key, method, place))
-            answers: dict[tuple[str, str], Answers] = {}
-            for file in dict.fromkeys(one.file for one in expected):
-                halves = {one.half: one.score for one in expected if one.file == file}
-                found = _read_answers(predictions.get(file), halves)
-                if isinstance(found, str):
-                    problems.append(Problem(file, found))
+            predicted: dict[tuple[str, str], Correctness] = {}
+            for file in dict.fromkeys(e.file for e in expected):
+                halves = {e.half: e.score for e in expected if e.file == file}
+                checked = _read_correctness(predictions.get(file), halves)
+                if isinstance(checked, str):
+                    problems.append(Problem(file, checked))
                 else:
-                    answers |= {(file, half): value for half, value in found.items()}
-            parts = {
-                one.part: Scored(one.score, answers.get((one.file, one.half))) for one in expected
-            }
-            results.append(Result(place, key, record.cell.seed, method, parts))
+                    predicted |= {(file, half): value for half, value in checked.items()}
+            sets = {e.images: Scored(e.score, predicted.get((e.file, e.half))) for e in expected}
+            results.append(Result(place, key, record.cell.seed, method, sets))
     return results, problems
 
 
 def _expected(key: GroupKey, method: MethodResult, place: str) -> Iterator[_Expected]:
-    has_new = bool(key.classes[1])
-    own = "base" if has_new else ""
-    yield _Expected(Part(key.data, own), method.base, place, "base")
+    base, new = map(len, key.classes)
+    first = ImageSet(key.data, "base" if new else "", base)
+    yield _Expected(first, method.base, place, "base")
     if method.new is not None:
-        yield _Expected(Part(key.data, "new"), method.new, place, "new")
+        yield _Expected(ImageSet(key.data, "new", new), method.new, place, "new")
     if (both := method.generalised) is not None:
         for half, score in (("generalised_base", both.base), ("generalised_new", both.new)):
-            yield _Expected(Part(key.data, half), score, place, half)
-    for (target, _, _, mark), score in zip(key.targets, method.targets, strict=False):
+            yield _Expected(ImageSet(key.data, half, base + new), score, place, half)
+    for (target, classes, _, mark), score in zip(key.targets, method.targets, strict=False):
         name = f"{target} ({mark})" if mark else target
-        yield _Expected(Part(name, ""), score, f"{place}/targets/{target}", "target")
+        file = f"{place}/targets/{target}"
+        yield _Expected(ImageSet(name, "", classes), score, file, "target")
 
 
-def _read_answers(
+def _read_correctness(
     load: Callable[[], pd.DataFrame] | None, halves: Mapping[str, Score]
-) -> dict[str, Answers] | str:
-    """The answers of each half, or the reason why none of the file's are used."""
+) -> dict[str, Correctness] | str:
+    """The predictions of each half, or the reason why none of the file's are used."""
     if load is None:
         return "has a record but no predictions; run the cell again"
     try:
         table = load()
-        answers = {half: _answers(table[table["half"] == half]) for half in halves}
+        predicted = {half: _correctness(table[table["half"] == half]) for half in halves}
     except Exception as error:  # a loader may raise anything; the file is named, the rest stands
         return f"predictions cannot be read ({cause_of(error)}); run the cell again"
     for half, score in halves.items():
-        right = answers[half].right
-        found, recorded = (int(right.sum()), len(right)), (score.correct, score.total)
-        if found != recorded:
+        correct = predicted[half].correct
+        counted, recorded = (int(correct.sum()), len(correct)), (score.correct, score.total)
+        if counted != recorded:
             return (
-                f"its predictions have {found[0]} right of {found[1]} images of {half}, its record "
-                f"says {recorded[0]} of {recorded[1]}; run the cell again"
+                f"its predictions have {counted[0]} correct of {counted[1]} images of {half}, its "
+                f"record says {recorded[0]} of {recorded[1]}; run the cell again"
             )
-    return answers
+    return predicted
 
 
-def _answers(table: pd.DataFrame) -> Answers:
+def _correctness(table: pd.DataFrame) -> Correctness:
     label = table["label"].to_numpy(np.int64)
     digest = hashlib.sha256("\0".join(table["path"].to_numpy(object)).encode())
     digest.update(label.tobytes())
-    right = table["prediction"].to_numpy(np.int64) == label
-    return Answers(right, digest.hexdigest())
+    correct = table["prediction"].to_numpy(np.int64) == label
+    return Correctness(correct, digest.hexdigest())

@@ -13,8 +13,8 @@ from vlprompt_pipeline.results.cells import Predictions, Result, read_results
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.families import Family, families
 from vlprompt_pipeline.results.flags import TUNED, flags_of
-from vlprompt_pipeline.results.grid import Conditions, asked_for, missing
-from vlprompt_pipeline.results.groups import Problem
+from vlprompt_pipeline.results.grid import ReportRun, asked_for, missing
+from vlprompt_pipeline.results.groups import Problem, group_key
 from vlprompt_pipeline.results.pairs import pairs
 from vlprompt_pipeline.results.printed import printed
 from vlprompt_pipeline.results.records import CellRecord
@@ -25,12 +25,15 @@ from vlprompt_pipeline.results.scores import aggregates, ranking
 COLUMNS = {
     "families": "family title protocol clip weights_sha256 template_set shots source ranking",
     "scores": "family dataset shots method metric title seeds n_seeds mean std sample_std low high "
-    "images flags published published_std delta inside published_source published_flags",
-    "pairs": "family dataset shots metric method against difference low high p_value p_holm test "
-    "verdict",
+    "images per_seed caveats flags published published_std delta inside published_source "
+    "published_flags",
+    "pairs": "family dataset shots metric method against seeds difference low high p_value p_holm "
+    "tests test verdict",
     "sizes": "family method title trainable_parameters payload_bytes file_bytes fp16_bytes "
     "inference_cost",
     "missing": "protocol clip dataset shots seed method reason command",
+    "provenance": "family dataset shots seed split_sha256 random_split few_shot_sha256 "
+    "code_version base_classes new_classes test_images",
 }
 _SIZES = COLUMNS["sizes"].split()[3:]
 Row = dict[str, object]
@@ -41,10 +44,11 @@ def compare(
     problems: Sequence[Problem],
     predictions: Predictions,
     asked: BenchmarkReportParameters,
-    run: Conditions,
+    run: ReportRun,
     order: Sequence[str] = (),
+    newest: str = "",
 ) -> Comparison:
-    """Aggregate what `read_records` gave, with the answers of each cell's predictions.
+    """Aggregate what `read_records` gave, with each cell's predictions.
 
     Args:
         records: all that could be read.
@@ -53,6 +57,7 @@ def compare(
         asked: the grid.
         run: the configuration that missing cells would be made with.
         order: names of recipes in the order of tables; other methods follow.
+        newest: date of the newest record.
 
     Raises:
         ConfigError: a method is asked for that nobody knows.
@@ -68,19 +73,20 @@ def compare(
             "cell, or ask for others under benchmark_report"
         )
     results, unpredicted = read_results(wanted, predictions)
-    found = families(_ordered(results, order))
+    compared = families(_ordered(results, order))
     absent = missing(wanted, problems, predictions, asked, run)
     tests, uncompared = [], []
-    for family in found:
+    for family in compared:
         rows, sentences = pairs(family, asked.against)
         tests += rows
         uncompared += sentences
     return Comparison(
-        families=_frame("families", [_family_row(family) for family in found]),
-        scores=_frame("scores", [row for family in found for row in _score_rows(family)]),
+        families=_frame("families", [_family_row(family) for family in compared]),
+        scores=_frame("scores", [row for family in compared for row in _score_rows(family)]),
         pairs=_frame("pairs", tests),
-        sizes=_frame("sizes", [row for family in found for row in _size_rows(family)]),
+        sizes=_frame("sizes", [row for family in compared for row in _size_rows(family)]),
         missing=_frame("missing", absent),
+        provenance=_frame("provenance", _provenance_rows(compared, wanted)),
         remarks=remarks(
             records,
             wanted,
@@ -88,26 +94,41 @@ def compare(
             unpredicted,
             predictions,
             asked,
-            found,
+            compared,
             absent,
             uncompared,
         ),
+        newest=newest,
     )
+
+
+def beside(records: Sequence[CellRecord], record: CellRecord) -> list[CellRecord]:
+    """The records that a reader of one looks at with it: same protocol and same CLIP."""
+    same = ("protocol", "clip", "weights_sha256")
+    return [
+        other
+        for other in records
+        if all(getattr(other.cell, name) == getattr(record.cell, name) for name in same)
+    ]
 
 
 def _require_known(
     methods: Sequence[str], there: Sequence[CellRecord], order: Sequence[str]
 ) -> None:
-    """A method that has neither recipe nor result is a slip of the pen."""
-    allowed = dict.fromkeys([*order, *(one.method for record in there for one in record.methods)])
+    """Refuse a method that has neither recipe nor result: it is misspelt."""
+    allowed = dict.fromkeys(
+        [*order, *(result.method for record in there for result in record.methods)]
+    )
     for name in methods:
         if name not in allowed:
             raise ConfigError(unknown("benchmark_report.methods", "method", name, list(allowed)))
 
 
 def _ordered(results: Sequence[Result], order: Sequence[str]) -> list[Result]:
-    place = {name: number for number, name in enumerate(order)}
-    return sorted(results, key=lambda result: (place.get(result.name, len(place)), result.name))
+    rank = {name: number for number, name in enumerate(order)}
+    return sorted(
+        results, key=lambda r: (rank.get(r.method.method, len(rank)), r.method.method, r.name)
+    )
 
 
 def _frame(table: str, rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
@@ -121,19 +142,20 @@ def _family_row(family: Family) -> Row:
 
 
 def _score_rows(family: Family) -> list[Row]:
-    titles = _titles(family)
+    first = {result.name: result for result in reversed(family.results)}
     rows = []
-    for place, (seeds, values, tuned) in aggregates(family).items():
-        own = flags_of("ours", place.method, family.key.protocol)
-        known = flags_of("published", place.method, family.key.protocol)
+    for key, (seeds, values, tuned) in aggregates(family).items():
+        recipe = first[key.method].method.method
+        ours = flags_of("ours", recipe, family.key.protocol)
+        theirs = flags_of("published", recipe, family.key.protocol)
         for metric, value in values.items():
-            beside = printed(family, *place, metric, value.mean)
+            figure = printed(family, key.dataset, key.shots, recipe, metric, value.mean)
             rows.append(
                 {
                     "family": family.name,
-                    **place._asdict(),
+                    **key._asdict(),
                     "metric": metric,
-                    "title": titles[place.method],
+                    "title": first[key.method].title,
                     "seeds": seeds,
                     "n_seeds": len(seeds),
                     "mean": value.mean,
@@ -142,28 +164,52 @@ def _score_rows(family: Family) -> list[Row]:
                     "low": value.interval.low,
                     "high": value.interval.high,
                     "images": value.images,
-                    "flags": (*own, TUNED) if tuned else own,
-                    **beside._asdict(),
-                    "published_flags": known if beside.published_source else (),
+                    "per_seed": value.per_seed,
+                    "caveats": value.caveats,
+                    "flags": (*ours, TUNED) if tuned else ours,
+                    **figure._asdict(),
+                    "published_flags": theirs if figure.published_source else (),
                 }
             )
     return rows
 
 
-def _titles(family: Family) -> dict[str, str]:
-    return {result.name: result.method.title for result in family.results}
+def _provenance_rows(compared: Sequence[Family], records: Sequence[CellRecord]) -> list[Row]:
+    """What each cell of a family depends on."""
+    cells = {(group_key(record), record.cell.seed): record.cell for record in records}
+    rows: dict[tuple[object, ...], Row] = {}
+    for family in compared:
+        for result in family.results:
+            key, cell = result.key, cells[result.key, result.seed]
+            base, new = result.method.base, result.method.new
+            row = {
+                "family": family.name,
+                "dataset": key.data,
+                "shots": key.shots,
+                "seed": result.seed,
+                "split_sha256": key.split_sha256,
+                "random_split": key.random_split,
+                "few_shot_sha256": cell.few_shot_sha256,
+                "code_version": cell.code_version,
+                "base_classes": key.classes[0],
+                "new_classes": key.classes[1],
+                "test_images": f"{base.total} base, {new.total} new" if new else str(base.total),
+            }
+            place = (family.name, key, result.seed)
+            if new or place not in rows:  # what is bound to its classes has no new images
+                rows[place] = row
+    return sorted(rows.values(), key=lambda row: (row["dataset"], row["shots"], row["seed"]))
 
 
 def _size_rows(family: Family) -> list[Row]:
     """The largest over all cells: what may ship."""
-    found: dict[str, list[Result]] = defaultdict(list)
+    by_name: dict[str, list[Result]] = defaultdict(list)
     for result in family.results:
-        found[result.name].append(result)
-    titles = _titles(family)
+        by_name[result.name].append(result)
     return [
-        {"family": family.name, "method": name, "title": titles[name]}
+        {"family": family.name, "method": name, "title": results[-1].title}
         | {size: _largest(results, size) for size in _SIZES}
-        for name, results in found.items()
+        for name, results in by_name.items()
     ]
 
 

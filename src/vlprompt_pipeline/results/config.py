@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field
@@ -48,6 +49,12 @@ class BenchmarkReportParameters(Parameters):
     methods: Axis[str] = None
     against: Annotated[tuple[str, ...], Several]
     sweep: str
+
+    def without_grid(self, methods: Collection[str]) -> BenchmarkReportParameters:
+        """The same tests over everything on disk, which has these methods."""
+        axes = dict.fromkeys(("protocols", "datasets", "shots", "seeds", "methods"))
+        against = tuple(name for name in self.against if name in methods)
+        return self.model_copy(update={**axes, "against": against})
 
     def with_prefix(self, prefix: str) -> BenchmarkReportParameters:
         """The same with datasets named as in results, such as `miniature_dtd`."""

@@ -1,10 +1,16 @@
-"""In which order the datasets of a family are shown, and what they are called for people."""
+"""Datasets as tables show them: their order, their titles, and which kinds never mix."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from vlprompt_pipeline.results.results import AVERAGE
+from vlprompt_pipeline.image_datasets import is_named_dataset
+
+AVERAGE = "average"
+"""The dataset that stands for the mean over the datasets of a family, or over its targets."""
+
+
+OWN = "own photos"
 
 
 def ordered_datasets(datasets: Iterable[str], source: str) -> list[str]:
@@ -20,3 +26,11 @@ def dataset_title(dataset: str, source: str) -> str:
     if dataset == AVERAGE:
         return "Average of targets" if source else "Average"
     return f"{dataset} (source)" if dataset == source else dataset
+
+
+def dataset_kind(dataset: str) -> str:
+    """Which datasets may be averaged with it: published, demonstration, miniature, or own ones."""
+    if not is_named_dataset(dataset):
+        return OWN
+    kinds = {"miniature_": "miniatures", "demo_": "demo datasets"}
+    return next((k for p, k in kinds.items() if dataset.startswith(p)), "published datasets")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vlprompt_pipeline.results.cells import Result
+from vlprompt_pipeline.results.dataset_names import OWN, dataset_kind
 from vlprompt_pipeline.results.groups import GroupKey
 from vlprompt_pipeline.wording import readable, shots_text
 
@@ -19,7 +20,8 @@ FEW_SHOT = "few_shot"
 class FamilyKey(NamedTuple):
     """What must be equal in one table; `data` where a dataset is not the same in all cells.
 
-    `shots` is 0 where they stand side by side.
+    `shots` is 0 where they stand side by side. `kind` is that of the datasets (`dataset_kind`): own
+    photos are averaged neither with published datasets nor with demonstration ones.
     """
 
     protocol: str
@@ -29,6 +31,7 @@ class FamilyKey(NamedTuple):
     shots: int
     source: str
     data: tuple[object, ...]
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class Family:
     @property
     def datasets(self) -> tuple[str, ...]:
         """Names as they stand in tables: those trained on, or the source and then its targets."""
-        found = dict.fromkeys(part.dataset for result in self.results for part in result.parts)
-        return tuple(found) if self.key.source else tuple(sorted(found))
+        names = dict.fromkeys(images.dataset for r in self.results for images in r.sets)
+        return tuple(names) if self.key.source else tuple(sorted(names))
 
     @property
     def averaged(self) -> tuple[str, ...]:
@@ -95,6 +98,7 @@ def _key(key: GroupKey) -> FamilyKey:
         0 if key.protocol == FEW_SHOT else key.shots,
         key.data if key.targets else "",
         _data(key) if key.targets else (),
+        dataset_kind(key.dataset),
     )
 
 
@@ -111,7 +115,9 @@ def _sorted(results: list[Result]) -> list[Result]:
 def _names(keys: Sequence[FamilyKey]) -> list[str]:
     plain = []
     for key in keys:
-        parts = (key.protocol, key.source, key.clip, f"{key.shots}shots" if key.shots else "")
+        shots = f"{key.shots}shots" if key.shots else ""
+        own = OWN if key.kind == OWN else ""
+        parts = (key.protocol, key.source, key.clip, shots, own.replace(" ", "_"))
         plain.append(re.sub(r"[^A-Za-z0-9_-]+", "-", "_".join(filter(None, parts))))
     return [
         name if plain.count(name) == 1 else f"{name}_{_fingerprint(key)}"
@@ -125,7 +131,8 @@ def _titles(keys: Sequence[FamilyKey]) -> list[str]:
     for key in keys:
         trained = f"trained on {key.source}" if key.source else ""
         shots = shots_text(key.shots) if key.shots else ""
-        words = (readable(key.protocol), trained, shots, f"CLIP {key.clip}")
+        own = OWN if key.kind == OWN and not key.source else ""
+        words = (readable(key.protocol), trained, own, shots, f"CLIP {key.clip}")
         plain.append(", ".join(filter(None, words)))
     return [
         f"{title} ({_difference(key, [k for k, t in zip(keys, plain, strict=True) if t == title])})"
@@ -141,6 +148,8 @@ def _difference(key: FamilyKey, alike: Sequence[FamilyKey]) -> str:
         words.append(f"weights {key.weights_sha256[:8]}")
     if len({one.template_set for one in alike}) > 1:
         words.append(f"templates {key.template_set}")
+    if len({one.kind for one in alike}) > 1:
+        words.append(key.kind)
     if len({one.data for one in alike}) > 1:
         dataset = f"{key.data[0]} of " if key.data and not key.source else ""
         data = hashlib.sha256(repr(key.data).encode()).hexdigest()[:8]

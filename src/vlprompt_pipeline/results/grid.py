@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
@@ -13,16 +14,22 @@ from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.families import FEW_SHOT
 from vlprompt_pipeline.results.groups import Problem
 from vlprompt_pipeline.results.records import CellRecord, MethodResult
+from vlprompt_pipeline.wording import command_parameters
 
 Row = dict[str, object]
-SHIFTS = "domain_generalisation"
+_SHIFT_PROTOCOL = "domain_generalisation"
+_NOT_OF_A_CELL = {"protocol", "dataset", "shots", "seed", "methods", "benchmark_report"}
 
 
-class Conditions(NamedTuple):
-    """The configuration that the report is run with, and so the commands that it names."""
+class ReportRun(NamedTuple):
+    """The configuration that the report is run with, and so the commands that it names.
+
+    `given` are the parameters of its command line: the command of a missing cell repeats them.
+    """
 
     clip: str
     dataset_prefix: str = ""
+    given: Mapping[str, object] = {}  # never changed
 
 
 class Coordinates(NamedTuple):
@@ -83,7 +90,7 @@ def missing(
     problems: Sequence[Problem],
     predicted: Mapping[str, object],
     asked: BenchmarkReportParameters,
-    run: Conditions,
+    run: ReportRun,
 ) -> list[Row]:
     """One row a cell that was asked for and has no record, with the reason and a command.
 
@@ -113,7 +120,7 @@ def missing(
 
 
 def _grid(
-    known: set[Coordinates], asked: BenchmarkReportParameters, run: Conditions
+    known: set[Coordinates], asked: BenchmarkReportParameters, run: ReportRun
 ) -> Iterator[Coordinates]:
     for protocol in asked.protocols or sorted({one.protocol for one in known}):
         same = [one for one in known if one.protocol == protocol]
@@ -138,7 +145,7 @@ def _product(
     have_shifts = {variant.shift_of for variant in list_image_datasets()}
     methods = asked.methods or sorted({one.method for one in found})
     for dataset, count, seed, method in product(datasets, shots, seeds, methods):
-        if protocol != SHIFTS or dataset in have_shifts:
+        if protocol != _SHIFT_PROTOCOL or dataset in have_shifts:
             yield Coordinates(protocol, clip, dataset, count, seed, method)
 
 
@@ -150,14 +157,17 @@ def _reason(one: Coordinates, unread: Mapping[str, str], predicted: Mapping[str,
     return "not run yet"
 
 
-def _command(one: Coordinates, sweep: str, run: Conditions) -> str:
+def _command(one: Coordinates, sweep: str, run: ReportRun) -> str:
     """What makes the cell alone; none for another CLIP, which has another configuration."""
     if one.clip != run.clip:
         return ""
     dataset = one.dataset.removeprefix(run.dataset_prefix)
     protocol, _, share = one.protocol.partition("_share_")
-    halves = f",{protocol}.base_share={share}" if share else ""
+    repeated = {key: value for key, value in run.given.items() if key not in _NOT_OF_A_CELL}
+    params = {"protocol": protocol, "methods": one.method} | repeated
+    if share:
+        params[protocol] = {**params.get(protocol, {}), "base_share": share}
     return (
         f"{sweep} --datasets={dataset} --shots={one.shots} --seeds={one.seed} "
-        f"--params=protocol={protocol}{halves},methods={one.method}"
+        f"--params={shlex.quote(command_parameters(params))}"
     )

@@ -7,14 +7,16 @@ averaged.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.results.records import SCHEMA_VERSION, CellRecord, Target
 
 
@@ -131,6 +133,29 @@ def read_records(
         first_name |= dict.fromkeys(cells, name)
         records.append(record)
     return records, problems
+
+
+def require_records(records: Sequence[CellRecord], problems: Sequence[Problem]) -> None:
+    """Refuse to report nothing.
+
+    Raises:
+        UserError: naming the records that could not be read.
+    """
+    if not records:
+        unread = "".join(f"; {problem}" for problem in problems)
+        raise UserError(f"there are no results to report{unread}; run at least one cell first")
+
+
+def newest_date(source: Mapping[str, object]) -> str:
+    """The day on which the newest of the files behind these loaders was written, or empty.
+
+    A partition's loader is bound to a data set that knows its file.
+    """
+    paths = (
+        getattr(getattr(load, "__self__", None), "_filepath", None) for load in source.values()
+    )
+    days = [Path(path).stat().st_mtime for path in paths if path and Path(path).is_file()]
+    return datetime.fromtimestamp(max(days), tz=UTC).date().isoformat() if days else ""
 
 
 def group_records(records: Iterable[CellRecord]) -> tuple[Group, ...]:

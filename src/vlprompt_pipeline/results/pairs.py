@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +18,12 @@ from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.results.results import AVERAGE
 from vlprompt_pipeline.results.seeds import (
     HARMONIC,
-    Place,
-    Places,
-    Right,
+    BySeed,
+    Correct,
+    ScoreKey,
     averages,
-    places,
-    rights,
+    correctness,
+    results_by_key,
 )
 from vlprompt_pipeline.results.statistics import (
     Paired,
@@ -35,14 +35,23 @@ from vlprompt_pipeline.results.statistics import (
 from vlprompt_pipeline.wording import join
 
 Row = dict[str, object]
-Couple = dict[str, tuple[Right, Right]]
-"""Right or wrong of two methods over the same seeds and images, by the name of the accuracy."""
+
+
+class _Couple(NamedTuple):
+    """Two methods over the seeds that both have, and what each predicts correctly there.
+
+    `correct` has both methods' arrays over the same images, by the name of the accuracy.
+    """
+
+    seeds: tuple[int, ...]
+    correct: Mapping[str, tuple[Correct, Correct]]
 
 
 class _Test(NamedTuple):
-    place: Place
+    key: ScoreKey
     against: str
     metric: str
+    seeds: tuple[int, ...]
     paired: Paired
 
 
@@ -54,20 +63,20 @@ def pairs(family: Family, against: Sequence[str]) -> tuple[list[Row], list[str]]
     family, which is one table (our choice): the chance that any verdict of a metric in a table is
     wrong is at most 5 %.
     """
-    known = places(family)
-    members = averages(family, known)
+    by_key = results_by_key(family)
+    members = averages(family, by_key)
     tests: dict[str, list[_Test]] = defaultdict(list)
     uncompared: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for place, other in _couples([*known, *members], against):
-        own = members.get(place, (place,))
-        couples = [_couple(known, one, one._replace(method=other)) for one in own]
-        found = list(_tests(place, other, couples))
-        for test in found:
+    for key, other in _couples([*by_key, *members], against):
+        parts = members.get(key, (key,))
+        couples = [_couple(by_key, part, part._replace(method=other)) for part in parts]
+        made = list(_tests(key, other, couples))
+        for test in made:
             tests[test.metric].append(test)
-        if not found and place.dataset != AVERAGE:
-            uncompared[place.method, other].append(place.dataset)
+        if not made and key.dataset != AVERAGE:
+            uncompared[key.method, other].append(key.dataset)
     rows = [
-        _row(family.name, test, p_holm)
+        _row(family.name, test, p_holm, len(same))
         for same in tests.values()
         for test, p_holm in zip(same, holm([t.paired.p_value for t in same]), strict=True)
     ]
@@ -79,51 +88,54 @@ def pairs(family: Family, against: Sequence[str]) -> tuple[list[Row], list[str]]
     return rows, remarks
 
 
-def _couples(known: Sequence[Place], against: Sequence[str]) -> Iterator[tuple[Place, str]]:
+def _couples(keys: Sequence[ScoreKey], against: Sequence[str]) -> Iterator[tuple[ScoreKey, str]]:
     """Each two methods once; what is compared with zero-shot is never turned around."""
-    there = set(known)
-    done: set[frozenset[Place]] = set()
+    there = set(keys)
+    done: set[frozenset[ScoreKey]] = set()
     for other in sorted(against, key=lambda name: name != ZERO_SHOT):
-        for place in known:
-            partner = place._replace(method=other)
-            couple = frozenset((place, partner))
-            if place.method != other and partner in there and couple not in done:
+        for key in keys:
+            partner = key._replace(method=other)
+            couple = frozenset((key, partner))
+            if key.method != other and partner in there and couple not in done:
                 done.add(couple)
-                yield place, other
+                yield key, other
 
 
-def _couple(known: Places, place: Place, other: Place) -> Couple:
-    """Over the seeds that both have."""
-    mine, theirs = known[place], known[other]
-    seeds = [seed for seed in mine if seed in theirs]
+def _couple(by_key: Mapping[ScoreKey, BySeed], key: ScoreKey, other: ScoreKey) -> _Couple:
+    mine, theirs = by_key[key], by_key[other]
+    seeds = tuple(seed for seed in mine if seed in theirs)
     if not seeds:
-        return {}
+        return _Couple((), {})
     results = [*(mine[seed] for seed in seeds), *(theirs[seed] for seed in seeds)]
-    found = rights(place.dataset, results)
-    return {name: (right[: len(seeds)], right[len(seeds) :]) for name, right in found.items()}
+    both = correctness(key.dataset, results)
+    return _Couple(seeds, {name: (c[: len(seeds)], c[len(seeds) :]) for name, c in both.items()})
 
 
-def _tests(place: Place, other: str, couples: Sequence[Couple]) -> Iterator[_Test]:
+def _tests(key: ScoreKey, other: str, couples: Sequence[_Couple]) -> Iterator[_Test]:
     """Of every accuracy that all the datasets have, then of the harmonic means of these."""
-    names = [name for name in couples[0] if all(name in couple for couple in couples)]
-    compared = _on_average(couples, names) if place.dataset == AVERAGE else _on_one(couples[0])
+    correct = [couple.correct for couple in couples]
+    names = [name for name in correct[0] if all(name in each for each in correct)]
+    compared = _on_average(correct, names) if key.dataset == AVERAGE else _on_one(correct[0])
+    seeds = tuple(sorted({seed for couple in couples for seed in couple.seeds}))
     for name, paired in compared:
-        yield _Test(place, other, name, paired)
+        yield _Test(key, other, name, seeds, paired)
 
 
-def _on_one(couple: Couple) -> Iterator[tuple[str, Paired]]:
-    for name, (mine, theirs) in couple.items():
+def _on_one(correct: Mapping[str, tuple[Correct, Correct]]) -> Iterator[tuple[str, Paired]]:
+    for name, (mine, theirs) in correct.items():
         yield name, compare_accuracy(mine, theirs)
     for name, halves in HARMONIC.items():
-        if all(half in couple for half in halves):
-            (my_base, their_base), (my_new, their_new) = (couple[half] for half in halves)
+        if all(half in correct for half in halves):
+            (my_base, their_base), (my_new, their_new) = (correct[half] for half in halves)
             yield name, compare_h(my_base, my_new, their_base, their_new)
 
 
-def _on_average(couples: Sequence[Couple], names: Sequence[str]) -> Iterator[tuple[str, Paired]]:
+def _on_average(
+    correct: Sequence[Mapping[str, tuple[Correct, Correct]]], names: Sequence[str]
+) -> Iterator[tuple[str, Paired]]:
     draw = np.random.default_rng(0)
     drawn = {
-        name: draw_average(draw, *zip(*(couple[name] for couple in couples), strict=True))
+        name: draw_average(draw, *zip(*(each[name] for each in correct), strict=True))
         for name in names
     }
     for name, halves in HARMONIC.items():
@@ -133,20 +145,16 @@ def _on_average(couples: Sequence[Couple], names: Sequence[str]) -> Iterator[tup
         yield name, paired_bootstrap(scores)
 
 
-def _row(family: str, test: _Test, p_holm: float) -> Row:
-    place, paired = test.place, test.paired
+def _row(family: str, test: _Test, p_holm: float, tests: int) -> Row:
+    paired = test.paired._asdict()
     return {
         "family": family,
-        "dataset": place.dataset,
-        "shots": place.shots,
+        **test.key._asdict(),
         "metric": test.metric,
-        "method": place.method,
         "against": test.against,
-        "difference": paired.difference,
-        "low": paired.low,
-        "high": paired.high,
-        "p_value": paired.p_value,
+        "seeds": test.seeds,
+        **paired,
         "p_holm": p_holm,
-        "test": paired.test,
-        "verdict": verdict(paired, p_holm),
+        "tests": tests,
+        "verdict": verdict(test.paired, p_holm),
     }

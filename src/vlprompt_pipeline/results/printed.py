@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.families import Family
 from vlprompt_pipeline.results.published import (
     DATASETS,
@@ -16,7 +17,6 @@ from vlprompt_pipeline.results.published import (
     published_name,
     published_protocol,
 )
-from vlprompt_pipeline.results.results import AVERAGE
 
 _METRICS = {"base": "base", "new": "new", "h": "H", "accuracy": "acc"}
 _NAN = float("nan")

@@ -20,8 +20,6 @@ _FINGERPRINTS = {
 def group_remarks(group: Group) -> list[str]:
     """The records' notes and what makes the rows less comparable, one sentence each."""
     remarks = list(group.notes)
-    if len(group.records) == 1:
-        remarks.append(f"Only {seeds_text(group.seeds)}: the spread over seeds is unknown.")
     remarks += _bound_to_training(group)
     remarks += _missing_seeds(group)
     remarks += _changed_between_seeds(group)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from vlprompt_pipeline.results.dataset_names import AVERAGE
+
+__all__ = ["AVERAGE", "KEY", "Comparison"]
+
 KEY = ("family", "dataset", "shots", "method", "metric")
-AVERAGE = "average"
-"""The dataset that stands for the mean over the datasets of a family, or over its targets."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Comparison:
             `source` is the dataset trained on where targets are scored, else empty; `ranking` the
             metric that orders its methods (that of `average` where there is such a row).
         scores: one row a `KEY`: its columns, then `title, seeds, n_seeds, mean, std, sample_std,
-            low, high, images, flags, published, published_std, delta, inside, published_source,
-            published_flags`.
+            low, high, images, per_seed, caveats, flags, published, published_std, delta, inside,
+            published_source, published_flags`.
             `metric`, in percent, is one of `base, new, h, mean_of_h` with new classes, else
             `accuracy`; where records have them `generalised_base, generalised_new, generalised_h`,
             and every recorded metric (`Score.metrics`), with halves as in `base_macro_f1`.
@@ -36,23 +38,30 @@ class Comparison:
             `dataset` may be `AVERAGE`, for methods that have all datasets of the family; with a
             source it is over the targets alone, as in the papers. Own random splits are part of
             the dataset's name: `my_photos (own random split, seed 1)`.
-            `seeds` is a tuple. `std` is that of the population over seeds, `sample_std` with n - 1
-            (NaN for one seed); `low` and `high` bound the 95 % bootstrap interval over `images`
-            test images, of accuracies and their `h` (of an average: images within each dataset).
+            `seeds` is a tuple, and so is `per_seed`, the values of the seeds in their order (empty
+            where nobody can say) and `caveats`, what makes the figure say little. `std` is that of
+            the population over seeds, `sample_std` with n - 1 (NaN for one seed); `low` and `high`
+            bound the 95 % bootstrap interval over `images` test images, of accuracies and their
+            `h` (of an average: images within each dataset).
             `delta` is `mean - published`; `inside` is `yes`, `no` or `not stated` (no variation
             was printed), empty without published figure.
             `flags` are a tuple of what makes the method's own figure less comparable, by the short
             names of `flags.MEANINGS`; `published_flags` those of the published figure. NaN where
             there is nothing to say, empty text in columns of text.
         pairs: one row a comparison of two methods on the same images, averages too: `family,
-            dataset, shots, metric, method, against, difference, low, high, p_value, p_holm, test,
-            verdict`; the verdict on `method` is `better`, `worse` or `no difference shown`.
+            dataset, shots, metric, method, against, seeds, difference, low, high, p_value, p_holm,
+            tests, test, verdict`; `p_holm` is corrected for `tests` of them, all of one metric in
+            the family; the verdict on `method` is `better`, `worse` or `no difference shown`.
         sizes: one row a (family, method): `family, method, title, trainable_parameters,
             payload_bytes, file_bytes, fp16_bytes, inference_cost`, the largest over datasets, shots
             and seeds.
         missing: one row a cell that was asked for and is not there: `protocol, clip, dataset,
             shots, seed, method, reason, command`; the command makes the cell.
+        provenance: one row a (family, cell): `family, dataset, shots, seed, split_sha256,
+            random_split, few_shot_sha256, code_version, base_classes, new_classes, test_images`;
+            classes are tuples of names, `test_images` a text.
         remarks: what a reader must know, one sentence each: left-out files, mixed fingerprints.
+        newest: date of the newest result, such as "2026-03-01"; empty where nobody knows.
     """
 
     families: pd.DataFrame
@@ -60,7 +69,9 @@ class Comparison:
     pairs: pd.DataFrame
     sizes: pd.DataFrame
     missing: pd.DataFrame
+    provenance: pd.DataFrame
     remarks: tuple[str, ...]
+    newest: str = ""
 
     def of(self, family: str, table: str = "scores") -> pd.DataFrame:
         """The rows of one family."""

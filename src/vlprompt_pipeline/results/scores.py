@@ -1,4 +1,7 @@
-"""Scores of a family over seeds: means, both standard deviations, bootstrap intervals, averages."""
+"""Scores of a family over seeds: means, both standard deviations, bootstrap intervals, averages.
+
+Nothing else in the project averages over seeds or datasets.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,20 @@ import numpy as np
 
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
 from vlprompt_pipeline.results.average_statistics import draw_average, draw_h, interval_of
-from vlprompt_pipeline.results.cells import Result, Scored
+from vlprompt_pipeline.results.caveats import near_chance, of_images, one_seed
+from vlprompt_pipeline.results.cells import ImageSet, Scored
 from vlprompt_pipeline.results.families import Family
+from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.results.seeds import (
     ACCURACY,
     HARMONIC,
-    Place,
-    Right,
+    BySeed,
+    Correct,
+    ScoreKey,
     averages,
-    parts_of,
-    places,
-    rights,
+    correctness,
+    image_sets,
+    results_by_key,
 )
 from vlprompt_pipeline.results.statistics import Interval, accuracy_interval, h_interval
 
@@ -30,12 +36,21 @@ MEAN_OF_H = "mean_of_h"
 
 
 class Value(NamedTuple):
-    """A metric over seeds; `per_seed` ascend by seed, empty if nobody can say how it varies."""
+    """A metric over seeds.
+
+    Attributes:
+        mean: over seeds, and over datasets where it is an average.
+        per_seed: by ascending seed, empty if nobody can say how it varies.
+        images: how many test images it is of.
+        interval: bootstrap interval over test images.
+        caveats: what makes it say little, see `caveats`.
+    """
 
     mean: float
     per_seed: tuple[float, ...]
     images: float
     interval: Interval = NO_INTERVAL
+    caveats: tuple[str, ...] = ()
 
     @property
     def std(self) -> float:
@@ -66,74 +81,92 @@ def ranking(family: Family) -> str:
     return "h" if any(result.method.new for result in family.results) else "base"
 
 
-def aggregates(family: Family) -> dict[Place, Aggregate]:
-    """Every dataset's scores, then the averages over datasets."""
-    known = places(family)
-    right = {place: rights(place.dataset, list(own.values())) for place, own in known.items()}
-    found = {place: _aggregate(place, own, right[place]) for place, own in known.items()}
-    averaged = {
-        place: _average([found[one] for one in own], [right[one] for one in own])
-        for place, own in averages(family, known).items()
+def aggregates(family: Family, *, intervals: bool = True) -> dict[ScoreKey, Aggregate]:
+    """Every dataset's scores, then the averages over datasets; `intervals` takes the time."""
+    by_key = results_by_key(family)
+    unknown = _unknown_to_clip(by_key)
+    correct = {
+        key: correctness(key.dataset, list(own.values())) if intervals else {}
+        for key, own in by_key.items()
     }
-    return found | averaged
+    scored = {key: _aggregate(key, own, correct[key], unknown) for key, own in by_key.items()}
+    averaged = {
+        key: _average([scored[part] for part in parts], [correct[part] for part in parts])
+        for key, parts in averages(family, by_key).items()
+    }
+    return scored | averaged
+
+
+def _unknown_to_clip(by_key: Mapping[ScoreKey, BySeed]) -> set[ImageSet]:
+    """Sets of test images on which zero-shot CLIP is near chance with some seed."""
+    return {
+        images
+        for key, by_seed in by_key.items()
+        if key.method == ZERO_SHOT
+        for result in by_seed.values()
+        for images, scored in result.sets.items()
+        if near_chance(scored.score.accuracy, images.classes)
+    }
 
 
 def _aggregate(
-    place: Place, by_seed: Mapping[int, Result], right: Mapping[str, Right]
+    key: ScoreKey, by_seed: BySeed, correct: Mapping[str, Correct], unknown: set[ImageSet]
 ) -> Aggregate:
     results = list(by_seed.values())
     values: dict[str, Value] = {}
-    for name, part in parts_of(place.dataset, results).items():
-        scored = [result.parts[part] for result in results]
-        accuracy = _value([one.score.accuracy for one in scored], scored[0].score.total)
-        interval = accuracy_interval(right[name]) if name in right else NO_INTERVAL
+    for name, images in image_sets(key.dataset, results).items():
+        scored = [result.sets[images] for result in results]
+        total = scored[0].score.total
+        caveats = of_images(images, total, unknown) + one_seed(tuple(by_seed))
+        interval = accuracy_interval(correct[name]) if name in correct else NO_INTERVAL
+        accuracy = _value([one.score.accuracy for one in scored], total, caveats)
         values[name] = accuracy._replace(interval=interval)
-        values |= _further(part.half, scored)
+        values |= _further(images.half, scored, caveats)
     for name, halves in _harmonic(values):
         each = values[name].per_seed
         if name == "h":
-            values[MEAN_OF_H] = _value(each, values[name].images)
-        if all(half in right for half in halves):
-            interval = h_interval(*(right[half] for half in halves))
+            values[MEAN_OF_H] = _value(each, values[name].images, values[name].caveats)
+        if all(half in correct for half in halves):
+            interval = h_interval(*(correct[half] for half in halves))
             values[name] = values[name]._replace(interval=interval)
     tuned = any(result.method.tuned_per_dataset for result in results)
     return Aggregate(tuple(by_seed), values, tuned)
 
 
-def _average(found: Sequence[Aggregate], right: Sequence[Mapping[str, Right]]) -> Aggregate:
+def _average(parts: Sequence[Aggregate], correct: Sequence[Mapping[str, Correct]]) -> Aggregate:
     """Means over datasets; `h` is the H of them, `mean_of_h` the mean of the datasets' own `h`."""
     values = {
-        name: _mean(found, name)
-        for name in found[0].values
-        if name not in (*HARMONIC, MEAN_OF_H) and all(name in one.values for one in found)
+        name: _mean(parts, name)
+        for name in parts[0].values
+        if name not in (*HARMONIC, MEAN_OF_H) and all(name in part.values for part in parts)
     }
     draw = np.random.default_rng(0)
     drawn = {
-        name: draw_average(draw, [one[name] for one in right])
+        name: draw_average(draw, [one[name] for one in correct])
         for name in values
-        if all(name in one for one in right)
+        if all(name in one for one in correct)
     }
     for name, halves in _harmonic(values):
         if name == "h":
-            values[MEAN_OF_H] = _mean(found, "h")
+            values[MEAN_OF_H] = _mean(parts, "h")
         if all(half in drawn for half in halves):
             drawn[name] = draw_h(*(drawn[half] for half in halves))
     for name, scores in drawn.items():
         values[name] = values[name]._replace(interval=interval_of(scores))
-    seeds = set().union(*(one.seeds for one in found))
-    return Aggregate(tuple(sorted(seeds)), values, any(one.tuned for one in found))
+    seeds = set().union(*(part.seeds for part in parts))
+    return Aggregate(tuple(sorted(seeds)), values, any(part.tuned for part in parts))
 
 
-def _value(per_seed: Sequence[float], images: float) -> Value:
-    return Value(float(np.mean(per_seed)), tuple(per_seed), images)
+def _value(per_seed: Sequence[float], images: float, caveats: tuple[str, ...]) -> Value:
+    return Value(float(np.mean(per_seed)), tuple(per_seed), images, caveats=caveats)
 
 
-def _further(half: str, scored: Sequence[Scored]) -> dict[str, Value]:
+def _further(half: str, scored: Sequence[Scored], caveats: tuple[str, ...]) -> dict[str, Value]:
     """The metrics beside accuracy that all of the records have."""
     metrics = [one.score.metrics for one in scored]
     return {
         f"{half}_{name}" if half else name: _value(
-            [values[name] for values in metrics], scored[0].score.total
+            [values[name] for values in metrics], scored[0].score.total, caveats
         )
         for name in metrics[0]
         if all(name in values for values in metrics)
@@ -147,17 +180,22 @@ def _harmonic(values: dict[str, Value]) -> list[tuple[str, tuple[str, str]]]:
         if not all(half in values for half in halves):
             continue
         base, new = (values[half] for half in halves)
-        each = [harmonic_mean(b, n) for b, n in zip(base.per_seed, new.per_seed, strict=True)]
-        mean = harmonic_mean(base.mean, new.mean)
-        values[name] = Value(mean, tuple(each), base.images + new.images)
+        values[name] = Value(
+            harmonic_mean(base.mean, new.mean),
+            tuple(np.atleast_1d(harmonic_mean(base.per_seed, new.per_seed)).tolist()),
+            base.images + new.images,
+            caveats=tuple(dict.fromkeys(base.caveats + new.caveats)),
+        )
         added.append((name, halves))
     return added
 
 
-def _mean(found: Sequence[Aggregate], name: str) -> Value:
+def _mean(parts: Sequence[Aggregate], name: str) -> Value:
     """Over datasets; over seeds it varies if all datasets have the same, else nobody can say."""
-    each = [one.values[name] for one in found]
-    same = len({one.seeds for one in found}) == 1
+    each = [part.values[name] for part in parts]
+    same = len({part.seeds for part in parts}) == 1
     per_seed = np.mean([value.per_seed for value in each], axis=0).tolist() if same else ()
-    mean = float(np.mean([value.mean for value in each]))
-    return Value(mean, tuple(per_seed), math.fsum(value.images for value in each))
+    mean = float(np.mean(per_seed or [value.mean for value in each]))
+    images = math.fsum(value.images for value in each)
+    caveats = one_seed(sorted({seed for part in parts for seed in part.seeds}))
+    return Value(mean, tuple(per_seed), images, caveats=caveats)

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vlprompt_pipeline.results.cells import Part, Result
+from vlprompt_pipeline.results.cells import ImageSet, Result
+from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.families import Family
-from vlprompt_pipeline.results.results import AVERAGE
 
-Right = npt.NDArray[np.bool_]
+Correct = npt.NDArray[np.bool_]
 ACCURACY = "accuracy"
 HARMONIC = {
     "h": ("base", "new"),
@@ -22,7 +22,7 @@ HARMONIC = {
 """The harmonic means and the accuracies they are of."""
 
 
-class Place(NamedTuple):
+class ScoreKey(NamedTuple):
     """What a score is of, within a family."""
 
     dataset: str
@@ -30,20 +30,20 @@ class Place(NamedTuple):
     method: str
 
 
-Places = Mapping[Place, Mapping[int, Result]]
-"""The results behind each dataset's score, by ascending seed."""
+BySeed = Mapping[int, Result]
+"""The results behind one score, by ascending seed."""
 
 
-def places(family: Family) -> Places:
-    """All datasets of a family, without averages."""
-    found: dict[Place, dict[int, Result]] = defaultdict(dict)
+def results_by_key(family: Family) -> dict[ScoreKey, BySeed]:
+    """The results behind each score on a dataset, without averages."""
+    by_key: dict[ScoreKey, dict[int, Result]] = defaultdict(dict)
     for result in family.results:
-        for dataset in dict.fromkeys(part.dataset for part in result.parts):
-            found[Place(dataset, result.key.shots, result.name)][result.seed] = result
-    return dict(found)
+        for dataset in dict.fromkeys(images.dataset for images in result.sets):
+            by_key[ScoreKey(dataset, result.key.shots, result.name)][result.seed] = result
+    return dict(by_key)
 
 
-def averages(family: Family, known: Collection[Place]) -> dict[Place, tuple[Place, ...]]:
+def averages(family: Family, keys: Collection[ScoreKey]) -> dict[ScoreKey, tuple[ScoreKey, ...]]:
     """What each average is over: all averaged datasets, for methods that have them.
 
     A single dataset has no average, but a single target has, since averages order the methods.
@@ -52,32 +52,32 @@ def averages(family: Family, known: Collection[Place]) -> dict[Place, tuple[Plac
     if not datasets or (len(datasets) == 1 and not family.key.source):
         return {}
     members = {
-        place._replace(dataset=AVERAGE): tuple(place._replace(dataset=name) for name in datasets)
-        for place in known
+        key._replace(dataset=AVERAGE): tuple(key._replace(dataset=name) for name in datasets)
+        for key in keys
     }
-    return {place: own for place, own in members.items() if all(one in known for one in own)}
+    return {key: parts for key, parts in members.items() if all(part in keys for part in parts)}
 
 
-def parts_of(dataset: str, results: Sequence[Result]) -> dict[str, Part]:
+def image_sets(dataset: str, results: Sequence[Result]) -> dict[str, ImageSet]:
     """What all of the results have a score on, by the name of its accuracy.
 
     A mean over some of the seeds would hide which.
     """
     return {
-        part.half or ACCURACY: part
-        for part in results[0].parts
-        if part.dataset == dataset and all(part in result.parts for result in results)
+        images.half or ACCURACY: images
+        for images in results[0].sets
+        if images.dataset == dataset and all(images in result.sets for result in results)
     }
 
 
-def rights(dataset: str, results: Sequence[Result]) -> dict[str, Right]:
-    """Right or wrong, `[results, images]`, by the name of the accuracy.
+def correctness(dataset: str, results: Sequence[Result]) -> dict[str, Correct]:
+    """Predicted correctly or not, `[results, images]`, by the name of the accuracy.
 
     Only what all results have predictions of, and of the same images in the same order.
     """
-    found = {}
-    for name, part in parts_of(dataset, results).items():
-        answers = [result.parts[part].answers for result in results]
-        if None not in answers and len({one.images for one in answers}) == 1:
-            found[name] = np.stack([one.right for one in answers])
-    return found
+    by_name = {}
+    for name, images in image_sets(dataset, results).items():
+        each = [result.sets[images].correctness for result in results]
+        if None not in each and len({one.images for one in each}) == 1:
+            by_name[name] = np.stack([one.correct for one in each])
+    return by_name

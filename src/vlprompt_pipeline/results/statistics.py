@@ -2,15 +2,15 @@
 
 Everything here is about the test images. The prompts of the seeds at hand are taken as they are,
 and asked is what other images of the same kind would have given. How much training itself varies is
-the spread over seeds (`metrics.mean_and_std`).
+the spread over seeds (`scores.Value.std`).
 
 The bootstrap draws images with replacement. A score depends only on how many of the drawn images
-are of each kind, and there are few kinds: right in 0, 1, … of the seeds. So the number of images of
-each kind is drawn at once, from a multinomial with the shares of the kinds. That is the bootstrap
-over images itself, equal in law to drawing 20,000 indices 10,000 times, in milliseconds.
+are of each kind, and there are few kinds: correct in 0, 1, … of the seeds. So the number of images
+of each kind is drawn at once, from a multinomial with the shares of the kinds. That is the
+bootstrap over images itself, equal in law to drawing 20,000 indices 10,000 times, in milliseconds.
 
 Intervals are percentile intervals (Efron & Tibshirani, An Introduction to the Bootstrap, 1993,
-chapter 13). Where all images are of one kind, all right say, their width is zero.
+chapter 13). Where all images are of one kind, all correct say, their width is zero.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.evaluation.metrics import harmonic_mean
 
-Right = npt.ArrayLike
-"""Right or wrong, `[seeds, images]` or, of one seed, `[images]`."""
+Correct = npt.ArrayLike
+"""Predicted correctly or not, `[seeds, images]` or, of one seed, `[images]`."""
 _Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -55,20 +56,20 @@ class Paired(NamedTuple):
 
 
 def accuracy_interval(
-    right: Right, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+    correct: Correct, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> Interval:
     """Bootstrap interval of the accuracy, the mean over seeds, over test images.
 
     Raises:
-        DataError: no images, or something other than right and wrong.
+        DataError: no images, or a value that is neither true nor false.
     """
-    (drawn,) = resampled(np.random.default_rng(seed), resamples, Answers.of(right))
+    (drawn,) = resampled(np.random.default_rng(seed), resamples, Hits.of(correct))
     return percentile_interval(drawn, level)
 
 
 def h_interval(
-    base_right: Right,
-    new_right: Right,
+    base_correct: Correct,
+    new_correct: Correct,
     *,
     level: float = 0.95,
     resamples: int = 10_000,
@@ -82,24 +83,24 @@ def h_interval(
         DataError: as in `accuracy_interval`.
     """
     draw = np.random.default_rng(seed)
-    halves = (resampled(draw, resamples, Answers.of(half))[0] for half in (base_right, new_right))
-    return percentile_interval(harmonic_means(*halves), level)
+    halves = (resampled(draw, resamples, Hits.of(half))[0] for half in (base_correct, new_correct))
+    return percentile_interval(harmonic_mean(*halves), level)
 
 
 def compare_accuracy(
-    one: Right, other: Right, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+    one: Correct, other: Correct, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> Paired:
     """Accuracy of one method less that of another on the same images in the same order.
 
-    Of one seed the p-value is McNemar's, exact: images that only one of the two has right fall to
+    Of one seed the p-value is McNemar's, exact: images that only one of the two has correct fall to
     either side like a fair coin (McNemar, Psychometrika 1947). An image that is tested with several
     prompts is still one image, so of several seeds it is the paired bootstrap's
     (`centred_p_value`). The interval is of the bootstrap in either case.
 
     Raises:
-        DataError: different shapes, no images, or something other than right and wrong.
+        DataError: different shapes, no images, or a value that is neither true nor false.
     """
-    answers = Answers.of(one, other)
+    answers = Hits.of(one, other)
     gained = answers.hits[0] - answers.hits[1]
     gain = answers._replace(hits=gained[None])
     (drawn,) = resampled(np.random.default_rng(seed), resamples, gain)
@@ -112,10 +113,10 @@ def compare_accuracy(
 
 
 def compare_h(
-    one_base: Right,
-    one_new: Right,
-    other_base: Right,
-    other_new: Right,
+    one_base: Correct,
+    one_new: Correct,
+    other_base: Correct,
+    other_new: Correct,
     *,
     level: float = 0.95,
     resamples: int = 10_000,
@@ -128,10 +129,10 @@ def compare_h(
     Raises:
         DataError: as in `compare_accuracy`.
     """
-    base, new = Answers.of(one_base, other_base), Answers.of(one_new, other_new)
+    base, new = Hits.of(one_base, other_base), Hits.of(one_new, other_new)
     draw = np.random.default_rng(seed)
-    mine, yours = harmonic_means(resampled(draw, resamples, base), resampled(draw, resamples, new))
-    observed = float(np.subtract(*harmonic_means(base.accuracies(), new.accuracies())))
+    mine, yours = harmonic_mean(resampled(draw, resamples, base), resampled(draw, resamples, new))
+    observed = float(np.subtract(*harmonic_mean(base.accuracies(), new.accuracies())))
     p_value = centred_p_value(mine - yours, observed)
     return Paired(observed, *percentile_interval(mine - yours, level), p_value, "paired bootstrap")
 
@@ -164,15 +165,15 @@ def verdict(paired: Paired, adjusted_p: float, level: float = 0.05) -> str:
     return "better" if paired.difference > 0 else "worse"
 
 
-class Answers(NamedTuple):
-    """In how many of the seeds each image is right: `hits` [methods, images]."""
+class Hits(NamedTuple):
+    """In how many of the seeds each image is predicted correctly: `hits` [methods, images]."""
 
     hits: _Ints
     seeds: int
 
     @classmethod
-    def of(cls, *methods: Right) -> Answers:
-        """Count the right answers of one method, or of two on the same images."""
+    def of(cls, *methods: Correct) -> Hits:
+        """Count the correct predictions of one method, or of two on the same images."""
         arrays = [np.atleast_2d(np.asarray(method)) for method in methods]
         shape, other = arrays[0].shape, arrays[-1].shape
         if shape != other:
@@ -181,9 +182,9 @@ class Answers(NamedTuple):
                 f"[seeds, images] and the other {other}: take those that both have"
             )
         if len(shape) != 2 or 0 in shape:
-            raise DataError(f"right or wrong must be [seeds, images], some of each, not {shape}")
+            raise DataError(f"correct or not must be [seeds, images], some of each, not {shape}")
         if not all(((array == 0) | (array == 1)).all() for array in arrays):
-            raise DataError("right or wrong must be true or false, but some value is neither")
+            raise DataError("correct or not must be true or false, but some value is neither")
         return cls(np.stack([array.astype(np.int64).sum(0) for array in arrays]), shape[0])
 
     def accuracies(self) -> Floats:
@@ -191,7 +192,7 @@ class Answers(NamedTuple):
         return 100.0 * self.hits.mean(1) / self.seeds
 
 
-def resampled(draw: np.random.Generator, resamples: int, answers: Answers) -> Floats:
+def resampled(draw: np.random.Generator, resamples: int, answers: Hits) -> Floats:
     """Accuracies over drawn images, the same images for all methods: `[methods, resamples]`."""
     base = 2 * answers.seeds + 1  # so many values can hits of one method less another's have
     code = base ** np.arange(len(answers.hits)) @ answers.hits
@@ -207,12 +208,6 @@ def percentile_interval(drawn: Floats, level: float) -> Interval:
     return Interval(float(low), float(high))
 
 
-def harmonic_means(base: Floats, new: Floats) -> Floats:
-    """`metrics.harmonic_mean` of each pair."""
-    total = base + new
-    return 2.0 * base * new / np.where(total == 0, 1.0, total)
-
-
 def centred_p_value(drawn: Floats, observed: float) -> float:
     """Two-sided p-value of no difference: `(1 + #{|d* - d| >= |d|}) / (resamples + 1)`.
 
@@ -226,7 +221,7 @@ def centred_p_value(drawn: Floats, observed: float) -> float:
 
 
 def _mcnemar(only_one: int, only_other: int) -> float:
-    """Twice the smaller tail of a fair coin over the images that one method alone has right."""
+    """Twice the smaller tail of a fair coin over the images that one method alone has correct."""
     total, fewer = only_one + only_other, min(only_one, only_other)
     k = np.arange(1, fewer + 1)
     log_choose = np.concatenate([[0.0], np.cumsum(np.log(total - k + 1) - np.log(k))])

@@ -16,8 +16,8 @@ from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.reports.terminal import to_text
 from vlprompt_pipeline.results.compare import compare
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
-from vlprompt_pipeline.results.grid import Conditions
-from vlprompt_pipeline.results.groups import read_records
+from vlprompt_pipeline.results.grid import ReportRun
+from vlprompt_pipeline.results.groups import newest_date, read_records
 from vlprompt_pipeline.results.results import Comparison
 from vlprompt_pipeline.wording import join
 
@@ -29,28 +29,32 @@ def compare_methods(
     recipes: dict[str, Any],
     clip_name: str,
     dataset_prefix: str,
+    given: dict[str, Any],
 ) -> Comparison:
     """Aggregate the cells that are asked for; methods in the order of the recipes.
 
     Raises:
         UserError: there are none.
     """
-    found, problems = read_records(records)
-    run = Conditions(clip_name, dataset_prefix)
-    return compare(found, problems, predictions, benchmark_report, run, tuple(recipes))
+    readable, problems = read_records(records)
+    run = ReportRun(clip_name, dataset_prefix, given)
+    return compare(
+        readable, problems, predictions, benchmark_report, run, tuple(recipes), newest_date(records)
+    )
 
 
 def write_tables(
     comparison: Comparison,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, str, str, str]:
     """Scores twice, pairs, missing cells; LaTeX, Markdown, and what a terminal shows."""
-    lists = ("seeds", "flags", "published_flags")
+    lists = ("seeds", "per_seed", "caveats", "flags", "published_flags")
     scores = comparison.scores.assign(**{name: comparison.scores[name].map(join) for name in lists})
+    pairs = comparison.pairs.assign(seeds=comparison.pairs["seeds"].map(join))
     tables = text_tables(comparison)
     return (
         scores,
         scores,
-        comparison.pairs,
+        pairs,
         comparison.missing,
         to_latex(tables),
         to_markdown(tables, comparison.remarks),

@@ -22,6 +22,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "params:recipes",
                     "params:clip.name",
                     "params:dataset_prefix",
+                    "params:given",
                 ],
                 outputs="benchmark_comparison",
                 name="compare_methods",

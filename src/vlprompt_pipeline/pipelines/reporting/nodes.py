@@ -1,41 +1,70 @@
-"""Every record on disk as a table, figures and a page."""
+"""This run's results beside those on disk: the table for all, the comparison for its protocol."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from rich.console import Console
 
-from vlprompt_pipeline.reports.summary_report.report import write_report
-from vlprompt_pipeline.results.groups import read_records
+from vlprompt_pipeline.reports.figures import figures
+from vlprompt_pipeline.reports.layout import text_tables
+from vlprompt_pipeline.reports.page import render
+from vlprompt_pipeline.reports.terminal import to_text
+from vlprompt_pipeline.results.compare import beside, compare
+from vlprompt_pipeline.results.config import BenchmarkReportParameters
+from vlprompt_pipeline.results.grid import ReportRun
+from vlprompt_pipeline.results.groups import newest_date, read_records, require_records
 from vlprompt_pipeline.results.records import CellRecord
+from vlprompt_pipeline.results.report_table import report_table
+from vlprompt_pipeline.results.results import Comparison
 
-TERMINAL_WIDTH = 100
 
-
-def build_report(
-    records: dict[str, Callable[[], Any]], *current: dict[str, Any]
-) -> tuple[pd.DataFrame, str, str, dict[str, Figure], Figure]:
-    """Aggregate over seeds whatever cells are on disk.
+def compare_run(
+    records: dict[str, Callable[[], Any]],
+    predictions: dict[str, Callable[[], pd.DataFrame]],
+    benchmark_report: BenchmarkReportParameters,
+    recipes: dict[str, Any],
+    clip_name: str,
+    dataset_prefix: str,
+    given: dict[str, Any],
+    *current: dict[str, Any],
+) -> tuple[pd.DataFrame, Comparison]:
+    """The table of every record on disk, and the comparison of those this run stands beside.
 
     Args:
-        records: loaders of all records by name.
-        current: the records of this run, which are among them; their group is shown.
+        records: loaders of all records by place.
+        predictions: loaders of all predictions by place.
+        benchmark_report: what methods are tested against; its grid is for `benchmark_report`.
+        recipes: in the order of tables.
+        clip_name: of this run.
+        dataset_prefix: of this run.
+        given: the parameters of its command line.
+        current: the records of this run, which are among them.
 
-    Returns:
-        The table, the current group for a terminal, the HTML page, all figures by name, and the
-        first figure of the current group.
+    Raises:
+        UserError: there is no record.
     """
-    found, problems = read_records(records)
-    report = write_report(found, problems)
-    own = CellRecord.model_validate(current[0]) if current else found[0]
-    text = io.StringIO()
-    Console(file=text, width=TERMINAL_WIDTH).print(report.terminal(own))
-    if others := len(report.sections) - 1:
-        text.write(f"{others} more in the report: other datasets, shots, protocols or weights.\n")
-    headline = next(iter(report.section(own).figures.values()))
-    return report.table, text.getvalue(), report.html, report.figures, headline
+    readable, problems = read_records(records)
+    require_records(readable, problems)
+    own = CellRecord.model_validate(current[0]) if current else readable[0]
+    compared = beside(readable, own)
+    methods = {result.method for record in compared for result in record.methods}
+    comparison = compare(
+        compared,
+        problems,
+        predictions,
+        benchmark_report.without_grid(methods),
+        ReportRun(clip_name, dataset_prefix, given),
+        tuple(recipes),
+        newest_date(records),
+    )
+    return report_table(readable), comparison
+
+
+def draw_report(comparison: Comparison) -> tuple[str, str, dict[str, Figure], Figure]:
+    """What a terminal shows, the page, all figures by name, and the first of them."""
+    drawn = figures(comparison)
+    text = to_text(comparison, text_tables(comparison), commands=False)
+    return text, render(comparison), drawn, next(iter(drawn.values()))

@@ -1,27 +1,38 @@
-"""Reporting: every record on disk as one table, two figures and one page."""
+"""Reporting: this run compared with what is on disk, as a table, figures and a page."""
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines.reporting.nodes import build_report
+from vlprompt_pipeline.pipelines.reporting.nodes import compare_run, draw_report
 
 
 def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
-    """One node; the records of this run come first, then it reads all there are."""
+    """Two nodes; the records of this run come first, then all there are are read."""
     return Pipeline(
         [
             Node(
-                build_report,
-                inputs=["records", *(f"{method}.record" for method in methods)],
-                outputs=[
-                    "report_table",
-                    "report_text",
-                    "report_page",
-                    "report_figures",
-                    "headline_figure",
+                compare_run,
+                inputs=[
+                    "records",
+                    "all_predictions",
+                    "params:benchmark_report",
+                    "params:recipes",
+                    "params:clip.name",
+                    "params:dataset_prefix",
+                    "params:given",
+                    *(f"{method}.record" for method in methods),
                 ],
-                name="build_report",
+                outputs=["report_table", "comparison"],
+                name="compare_run",
                 namespace="report",
                 tags="report",
-            )
+            ),
+            Node(
+                draw_report,
+                inputs="comparison",
+                outputs=["report_text", "report_page", "report_figures", "headline_figure"],
+                name="draw_report",
+                namespace="report",
+                tags="report",
+            ),
         ]
     )

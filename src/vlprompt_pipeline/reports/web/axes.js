@@ -48,6 +48,7 @@ const axesOf = (svg, { frame, x, xTicks, yLimits, xLabel, yLabel }) => {
 // What figures of scores share: how far the seeds reach, the name of the axis, and having nothing.
 const reach = ({ row, value }) => [value - (row.std ?? 0), value + (row.std ?? 0)];
 const yLabelOf = chosen =>
-  given.metrics[chosen.metric].title + (chosen.show === "difference" ? ", against zero-shot (points)" : " (%)");
+  given.metrics[chosen.metric].title +
+    (chosen.show === "difference" ? ", against zero-shot (points)" : ` (${given.metrics[chosen.metric].unit})`);
 const nothingIn = box =>
   box.replaceChildren(make("p", { class: "small" }, "There is nothing to draw for this choice."));

@@ -46,20 +46,36 @@ const drawRanking = (box, family, chosen) => {
   });
 };
 
-// A panel a dataset with the same scale for all: the average, then the source, then where its prompts go.
+// A panel a dataset with the same scale and the same rows for all, named at the left of each row of panels.
 const drawPanels = (box, family, chosen) => {
-  const panels = family.datasets.map(dataset => {
-    const methods = chosen.methods.filter(method => chosen.show === "score" || method !== given.zero_shot);
-    return { dataset, rows: methods.map(method => valueOf(family, chosen, { dataset, method })).filter(Boolean) };
-  }).filter(panel => panel.rows.length);
-  const columns = Math.max(1, Math.floor((box.clientWidth + 24) / (150 + 24)));
-  const width = (box.clientWidth - 24 * (columns - 1)) / columns, step = 16;
-  const along = barScale(panels.flatMap(panel => panel.rows), [8, width - 44]);
-  box.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
-  box.replaceChildren(...panels.map(({ dataset, rows }) => {
-    const svg = canvasOf(width, rows.length * step + 4, `Bars for ${dataset}; the numbers are in the table above.`);
-    svg.append(lineOf(along(0), 0, along(0), rows.length * step + 4, "axis"));
+  const methods = chosen.methods.filter(method => chosen.show === "score" || method !== given.zero_shot);
+  const panels = family.datasets.map(dataset => ({
+    dataset, rows: methods.map(method => valueOf(family, chosen, { dataset, method })),
+  })).filter(panel => panel.rows.some(Boolean));
+  if (!panels.length) return nothingIn(box);
+  const gap = 24, step = 16, height = methods.length * step + 4;
+  const names = Math.min(0.36 * box.clientWidth, 12 + 6.4 * Math.max(...methods.map(method => titleOf(method).length)));
+  const columns = Math.max(1, Math.floor((box.clientWidth - names) / (150 + gap)));
+  const width = (box.clientWidth - names - gap * columns) / columns;
+  const along = barScale(panels.flatMap(panel => panel.rows.filter(Boolean)), [8, width - 44]);
+  box.style.gridTemplateColumns = `${names}px repeat(${columns}, minmax(0, 1fr))`;
+  const namesColumn = () => {
+    const svg = canvasOf(names, height, "Names of the methods.");
+    const texts = methods.map((method, place) => textOf(names, place * step + 13, titleOf(method), { class: "end ink" }));
+    svg.append(...texts);
+    return { element: make("div", { class: "panel names" }, svg), fit: () => texts.forEach(text => shorten(text, names)) };
+  };
+  const drawn = [], fits = [];
+  panels.forEach(({ dataset, rows }, number) => {
+    if (number % columns === 0) {
+      const { element, fit } = namesColumn();
+      drawn.push(element);
+      fits.push(fit);
+    }
+    const svg = canvasOf(width, height, `Bars for ${dataset}; the numbers are in the table above.`);
+    svg.append(lineOf(along(0), 0, along(0), height, "axis"));
     rows.forEach((row, place) => {
+      if (!row) return svg.append(textOf(width - 1, place * step + 13, NONE, { class: "end" }));
       const group = telling(draw("g", { class: "told" }), () => scoreLines(family, row.row));
       group.append(draw("rect", { x: 0, y: place * step, width, height: step, class: "catch" }));
       barOf(group, along, place * step + 9, 8, row);
@@ -69,6 +85,8 @@ const drawPanels = (box, family, chosen) => {
     const role = dataset === family.source ? "source" : isAverage(dataset) ? "average" : "target";
     const title = datasetTitle(family, dataset);
     const heading = family.source && role === "target" ? `→\u00a0${title}` : title;
-    return make("div", { class: `panel ${role}` }, make("h4", {}, ...breakable(heading)), svg);
-  }));
+    drawn.push(make("div", { class: `panel ${role}` }, make("h4", {}, ...breakable(heading)), svg));
+  });
+  box.replaceChildren(...drawn);
+  for (const fit of fits) fit();
 };

@@ -5,9 +5,7 @@ const drawCurves = (box, family, chosen) => {
     marks: family.shots.map(shots => valueOf(family, { ...chosen, shots }, { method })).filter(Boolean),
   })).filter(curve => curve.marks.length);
   if (!curves.length) return nothingIn(box);
-  const longest = 16 + 6.6 * Math.max(...curves.map(curve => titleOf(curve.method).length));
-  const named = box.clientWidth >= 460, room = named ? Math.min(longest, 0.35 * box.clientWidth) : 14;
-  const { svg, frame } = framed(box, room, "Score against shots; the numbers are in the table.");
+  const { svg, frame } = framed(box, 14, "Score against shots; the numbers are in the table.");
   const ends = [family.shots[0], family.shots.at(-1)];
   const x = scaleOf(ends, [frame.left + 12, frame.right - 8], Math.log2);
   const up = axesOf(svg, {
@@ -28,5 +26,4 @@ const drawCurves = (box, family, chosen) => {
       ), () => scoreLines(family, row)));
     }
   }
-  if (named) nameEnds(svg, curves, up, frame.right + 6, room - 8);
 };

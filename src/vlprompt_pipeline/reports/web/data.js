@@ -1,24 +1,45 @@
 // What the page was given: methods, metrics, families with their tables, and how to find a row.
 const given = JSON.parse(document.getElementById("comparison").textContent);
-const expand = ({ columns, rows }) =>
-  rows.map(row => Object.fromEntries(columns.map((column, place) => [column, row[place]])));
+
+// The values of an encoded column (payload.py).
+const scaled = (value, scale) =>
+  value === null ? null : Array.isArray(value) ? value.map(one => scaled(one, scale)) : value / scale;
+const valuesOf = (column, rows) => {
+  if ("all" in column) return Array(rows).fill(column.all);
+  if (column.plain) return column.plain;
+  if (column.int) return column.int.map(value => scaled(value, column.scale));
+  if (column.at) return column.at.map(place => column.of[place]);
+  const values = [];
+  for (let i = 0; i < column.runs.length; i += 2) {
+    for (let n = 0; n < column.runs[i + 1]; n++) values.push(column.of[column.runs[i]]);
+  }
+  return values;
+};
+const expand = ({ rows, columns }, further = {}) => {
+  const names = Object.keys(columns), values = names.map(name => valuesOf(columns[name], rows));
+  return Array.from({ length: rows }, (_, row) => ({
+    ...Object.fromEntries(names.map((name, column) => [name, values[column][row]])), ...further,
+  }));
+};
 const keyOf = (...parts) => parts.join("\n");
 const groupedBy = (rows, key) => {
   const groups = new Map();
   for (const row of rows) groups.get(key(row))?.push(row) ?? groups.set(key(row), [row]);
   return groups;
 };
+const byMetric = tables => Object.entries(tables).flatMap(([metric, table]) => expand(table, { metric }));
 
 for (const family of given.families) {
   family.titles = Object.fromEntries(family.datasets);
   family.datasets = family.datasets.map(([dataset]) => dataset);
-  const scores = expand(family.scores);
+  const scores = byMetric(family.scores);
   family.index = new Map(scores.map(row => [keyOf(row.dataset, row.shots, row.method, row.metric), row]));
   family.sizeOf = new Map(expand(family.sizes).map(row => [row.method, row]));
-  family.tests = groupedBy(expand(family.pairs), row => keyOf(row.shots, row.metric));
+  family.tests = groupedBy(byMetric(family.pairs), row => keyOf(row.shots, row.metric));
   family.flags = groupedBy(scores.filter(row => row.flags.length), row => row.method);
 }
 const missingCells = expand(given.missing);
+const flagged = new Set(given.families.flatMap(family => [...family.flags.keys()]));
 
 const titleOf = method => given.methods[method].title;
 const isAverage = dataset => dataset === given.average;

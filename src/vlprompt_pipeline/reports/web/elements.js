@@ -12,29 +12,15 @@ const breakable = text => text.split(/(?<=_)/).flatMap((part, place) => place ? 
 
 const told = new WeakMap();
 const telling = (element, lines) => { told.set(element, lines); return element; };
-const tip = make("div", { class: "tip", role: "status", hidden: "" });
-document.body.append(tip);
-const hideTip = () => { tip.hidden = true; };
-const showTip = element => {
-  const [heading, ...lines] = told.get(element)();
-  tip.replaceChildren(make("strong", {}, heading), ...lines.map(line => make("div", {}, line)));
-  tip.hidden = false;
-  const place = element.getBoundingClientRect(), view = document.documentElement.clientWidth;
-  const left = Math.max(8, Math.min(place.left + place.width / 2 - tip.offsetWidth / 2, view - tip.offsetWidth - 8));
-  const above = place.top - tip.offsetHeight - 8;
-  tip.style.left = `${left + scrollX}px`;
-  tip.style.top = `${(above > 0 ? above : place.bottom + 8) + scrollY}px`;
-};
 for (const kind of ["pointerover", "focusin", "click"]) {
   document.addEventListener(kind, event => {
     let element = event.target;
     while (element && !told.has(element)) element = element.parentElement;
-    if (element) showTip(element);
+    if (element) showTip(element.getBoundingClientRect(), told.get(element)());
     // A pointer that lies elsewhere does not silence what the keyboard asked for.
     else if (kind !== "pointerover" || !told.has(document.activeElement)) hideTip();
   });
 }
-document.addEventListener("keydown", event => { if (event.key === "Escape") hideTip(); });
 
 const MARKS = {
   X: "M-4-2 L-2-4 0-2 2-4 4-2 2 0 4 2 2 4 0 2 -2 4 -4 2 -2 0Z",

@@ -55,7 +55,7 @@ const UNDER = {
   published: (family, chosen, row) => {
     if (row.published === null) return "";
     const side = { yes: "inside", no: "outside" }[row.inside] ?? "";
-    return `${signed(row.delta)} ${side} ${row.published_flags.length ? "†" : ""}`.trim();
+    return `${signed(row.mean - row.published)} ${side} ${row.published_flags.length ? "†" : ""}`.trim();
   },
 };
 
@@ -80,30 +80,42 @@ const scoreColumns = (family, chosen) => {
   return columns;
 };
 
-const scoreCell = (family, chosen, row) =>
-  cellOf(row.mean, plusMinus(row), UNDER[chosen.under](family, chosen, row), () => scoreLines(family, row));
+const scoreCell = (family, chosen, row, known) => {
+  const caveats = row.caveats.filter(caveat => !known.includes(caveat)).join(", ");
+  const under = [UNDER[chosen.under](family, chosen, row), caveats].filter(Boolean).join("; ");
+  return cellOf(row.mean, plusMinus(row), under, () => scoreLines(family, row));
+};
+// What holds for every figure stands where it is said once.
+const sharedCaveats = rows =>
+  rows.length ? rows[0].caveats.filter(caveat => rows.every(row => row.caveats.includes(caveat))) : [];
 const holeCell = (family, chosen, what) => {
   const missing = missingOf(family, chosen, what).length > 0;
   return cellOf(null, NONE, missing ? "missing" : "", () => missingLines(family, chosen, what));
 };
 
 const drawScores = (table, family, chosen) => {
-  const columns = scoreColumns(family, chosen), rows = new Map();
-  for (const method of family.methods) rows.set(method, [nameCell(family, method)]);
-  for (const { dataset, metric } of columns) {
-    const found = family.methods.map(method => scoreOf(family, chosen, { dataset, metric, method }));
+  const columns = scoreColumns(family, chosen), rows = new Map(), headings = [headingOf("Method", "text", "method")];
+  const verdicts = chosen.metric === family.ranking ? family.verdicts[chosen.shots] : null;
+  if (verdicts) headings.push(headingOf(`Against ${titleOf(given.zero_shot)}`, "text", "verdict"));
+  for (const method of family.methods) {
+    const verdict = verdicts ? [cellOf(verdicts[method], verdicts[method] ?? NONE)] : [];
+    rows.set(method, [nameCell(family, method), ...verdict]);
+  }
+  for (const { dataset, metric, title, key } of columns) {
+    const found = new Map([...rows.keys()].map(method => [method, scoreOf(family, chosen, { dataset, metric, method })]));
+    const scores = [...found.values()].filter(Boolean), shared = sharedCaveats(scores);
     const best = given.metrics[metric].lower ? Math.min : Math.max;
-    const top = best(...found.filter(Boolean).map(row => row.mean));
-    family.methods.forEach((method, place) => {
-      const row = found[place], what = { dataset, method };
-      const cell = row ? scoreCell(family, chosen, row) : holeCell(family, chosen, what);
+    const top = best(...scores.map(row => row.mean));
+    for (const [method, row] of found) {
+      const cell = row ? scoreCell(family, chosen, row, shared) : holeCell(family, chosen, { dataset, method });
       cell.classList.toggle("best", row?.mean === top);
       rows.get(method).push(cell);
-    });
+    }
+    const heading = headingOf(title, "number", key);
+    if (shared.length) heading.append(make("small", {}, shared.join(", ")));
+    headings.push(heading);
   }
-  const headings = columns.map(({ title, key }) => headingOf(title, "number", key));
-  fillTable(table, [headingOf("Method", "text", "method"), ...headings],
-    [...rows].map(([method, cells]) => rowOf(method, cells)),
+  fillTable(table, headings, [...rows].map(([method, cells]) => rowOf(method, cells)),
     family.datasets.length === 1 ? chosen.metric : family.datasets[0]);
 };
 

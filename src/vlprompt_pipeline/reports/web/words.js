@@ -17,21 +17,24 @@ const bytes = count => {
   return `${Math.round(count)} B`;
 };
 const whole = count => count.toLocaleString("en");
+const counted = (count, noun) => `${whole(count)} ${noun}${count === 1 ? "" : "s"}`;
 const shotsText = shots => shots === 1 ? "1 shot" : `${shots} shots`;
 
 // What is told of a score on demand, a line each; the first is a heading.
 const scoreLines = (family, row) => {
   const lines = [`${titleOf(row.method)}, ${datasetTitle(family, row.dataset)}: ${given.metrics[row.metric].title}`];
-  const spread = ` ± ${two(row.std)} (of the population; sample: ${two(row.sample_std)})`;
+  const sample = row.std * Math.sqrt(row.n_seeds / (row.n_seeds - 1));
+  const spread = ` ± ${two(row.std)} (of the population; sample: ${two(sample)})`;
   const shots = family.curves ? `, ${shotsText(row.shots)}` : "";
-  lines.push(`${two(row.mean)} %${isSpread(row) ? spread : ""}, ${row.seeds}${shots}`);
+  lines.push(`${two(row.mean)} ${given.metrics[row.metric].unit}${isSpread(row) ? spread : ""}, ${row.seeds}${shots}`);
   if (row.low !== null) lines.push(`95 % interval ${two(row.low)} to ${two(row.high)}`);
+  for (const caveat of row.caveats) lines.push(`Caveat: ${caveat}`);
   if (row.images) lines.push(`${whole(row.images)} test images`);
   if (row.published !== null) {
     const sides = { yes: "inside the stated variation", no: "outside the stated variation" };
     const stated = row.published_std === null ? "" : ` ± ${two(row.published_std)}`;
     const side = sides[row.inside] ?? "no variation stated";
-    lines.push(`Published: ${two(row.published)}${stated}; ours ${signed(row.delta)}, ${side}`);
+    lines.push(`Published: ${two(row.published)}${stated}; ours ${signed(row.mean - row.published)}, ${side}`);
     lines.push(`Source: ${row.published_source}`);
     for (const flag of row.published_flags) lines.push(`Published figure ${flag}: ${given.flags[flag]}`);
   }
@@ -43,7 +46,7 @@ const testLines = (family, row) => [
   `${titleOf(row.method)} against ${titleOf(row.against)}, ${datasetTitle(family, row.dataset)}: ${row.verdict}`,
   `${given.metrics[row.metric].title} ${signed(row.difference)}` +
     (row.low === null ? "" : `, 95 % interval ${signed(row.low)} to ${signed(row.high)}`),
-  `p ${pValue(row.p_value)}, Holm-corrected ${pValue(row.p_holm)} (${row.test})`,
+  `p ${pValue(row.p_value)}, ${pValue(row.p_holm)} after Holm’s correction for ${counted(row.tests, "test")} (${row.test})`,
 ];
 const missingLines = (family, chosen, what) => [
   `${titleOf(what.method)}, ${datasetTitle(family, what.dataset)}: no figure`,

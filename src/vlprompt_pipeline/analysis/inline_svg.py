@@ -9,14 +9,14 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from vlprompt_pipeline.reports.summary_report import drawing
+from vlprompt_pipeline.reports import sheet
 
 # The ink of the figures follows the page, so that they turn with it in the dark.
 _CSS_COLOURS = {
-    drawing.INK: "var(--ink)",
-    drawing.MUTED: "var(--muted)",
-    drawing.FAINT: "var(--line)",
-    drawing.PAPER: "var(--paper)",
+    sheet.INK: "var(--ink)",
+    sheet.MUTED: "var(--muted)",
+    sheet.FAINT: "var(--line)",
+    sheet.PAPER: "var(--paper)",
 }
 _DROPPED = {"metadata", "style"}
 KEPT = ("series-", "legend-")
@@ -28,11 +28,11 @@ def inline_svg(figure: Figure, prefix: str, alternative: str) -> Markup:
     """The figure for the middle of an HTML page; artists with a group id of `KEPT` keep it.
 
     Args:
-        figure: drawn in the colours of `drawing`.
+        figure: drawn in the colours of `sheet`.
         prefix: goes before every id, since several figures share the page.
         alternative: what a reader hears who cannot see it.
     """
-    root = ElementTree.fromstring(drawing.svg(figure))
+    root = ElementTree.fromstring(sheet.svg(figure))
     svg = ElementTree.Element(
         "svg", {"role": "img", "aria-label": alternative, "viewBox": root.attrib["viewBox"]}
     )

@@ -16,10 +16,7 @@ def environment(*folders: str) -> Environment:
     """
     return Environment(
         loader=ChoiceLoader(
-            [
-                PackageLoader("vlprompt_pipeline", folder)
-                for folder in (*folders, "reports/summary_report")
-            ]
+            [PackageLoader("vlprompt_pipeline", folder) for folder in (*folders, "reports/web")]
         ),
         autoescape=True,
         undefined=StrictUndefined,

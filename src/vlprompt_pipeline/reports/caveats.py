@@ -1,0 +1,64 @@
+"""Caveats stand where they hold: of a whole table, of a block, of a column, or of a single cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+
+class Lifted(NamedTuple):
+    """A table's parts with caveats in titles, and those that hold for the whole table."""
+
+    common: tuple[str, ...]
+    columns: list[str]
+    blocks: list[Any]
+
+
+def lift(blocks: Sequence[Any], columns: Sequence[str], *, methods_across: bool) -> Lifted:
+    """Move caveats that all cells of a block or a column share from the cells to its title.
+
+    Args:
+        blocks: `layout.Block`s.
+        columns: titles.
+        methods_across: whether columns are methods, of which nothing is said in common.
+    """
+    common = _shared(cell for block in blocks for line in block.lines for cell in line.cells)
+    titles = list(columns)
+    shared: list[tuple[str, ...]] = [() for _ in columns]
+    if not methods_across:
+        for number, title in enumerate(columns):
+            cells = (line.cells[number] for block in blocks for line in block.lines)
+            shared[number] = _less(_shared(cells), common)
+            titles[number] = titled(title, shared[number])
+    lifted = []
+    for block in blocks:
+        of_block = _shared(cell for line in block.lines for cell in line.cells)
+        of_block = _less(of_block, common) if block.title else ()
+        lines = tuple(
+            line._replace(
+                cells=tuple(
+                    cell
+                    and cell._replace(
+                        caveats=_less(cell.caveats, (*common, *of_block, *shared[number]))
+                    )
+                    for number, cell in enumerate(line.cells)
+                )
+            )
+            for line in block.lines
+        )
+        lifted.append(block._replace(title=titled(block.title, of_block), lines=lines))
+    return Lifted(common, titles, lifted)
+
+
+def titled(title: str, caveats: Sequence[str]) -> str:
+    """A title with caveats in parentheses."""
+    return f"{title} ({', '.join(caveats)})" if caveats else title
+
+
+def _shared(cells: Iterable[Any]) -> tuple[str, ...]:
+    each = [cell.caveats for cell in cells if cell]
+    return tuple(name for name in each[0] if all(name in other for other in each)) if each else ()
+
+
+def _less(caveats: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    return tuple(caveat for caveat in caveats if caveat not in known)

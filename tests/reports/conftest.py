@@ -1,8 +1,0 @@
-"""Cell records made by hand."""
-
-from cell_records import (  # noqa: F401
-    make_record,
-    twelve_methods,
-    two_seeds,
-    two_seeds_together,
-)

@@ -1,0 +1,58 @@
+"""Caveats stand with the figures they are about."""
+
+from __future__ import annotations
+
+import pytest
+
+from results.made import CLASSES, Disk, base_to_new, right, score_row
+from vlprompt_pipeline.results.caveats import near_chance
+
+
+def caveats(disk: Disk, **key) -> tuple[str, ...]:
+    return score_row(disk.compare(), **key)["caveats"]
+
+
+def test_several_seeds_and_many_images_need_none():
+    assert caveats(base_to_new(), method="coop", metric="h") == ()
+
+
+def test_a_single_seed_is_said_of_every_figure_and_average():
+    disk = base_to_new(("demo_aerial", "demo_flags"), seeds=(2,))
+    assert caveats(disk, dataset="demo_flags", method="coop", metric="new") == ("only seed 2",)
+    assert caveats(disk, dataset="average", method="coop", metric="h") == ("only seed 2",)
+
+
+@pytest.mark.parametrize(
+    ("images", "classes", "expected"),
+    [
+        (20, 3, ()),
+        (19, 3, ("19 new test images",)),
+        (20, 2, ("2 new classes",)),
+        (1, 1, ("1 new class", "1 new test image")),
+    ],
+)
+def test_small_halves_say_so_with_their_own_figures_and_with_h(images, classes, expected):
+    disk = Disk()
+    for seed in (1, 2):
+        halves = {"base": right(0.8, 40), "new": right(1.0, images)}
+        place = disk.add("coop", halves, seed=seed)
+        disk.records[place]["classes"]["new"] = [f"star {number}" for number in range(classes)]
+    for metric in ("new", "h", "mean_of_h"):
+        assert caveats(disk, metric=metric) == expected
+    assert caveats(disk, metric="base") == ()
+
+
+def test_zero_shot_near_chance_is_said_of_all_methods_on_these_images():
+    disk = Disk()
+    for seed in (1, 2):
+        for method, share in (("zero_shot", 0.12), ("coop", 0.9)):
+            disk.add(method, {"base": right(share), "new": right(0.8)}, seed=seed)
+    assert CLASSES == 10
+    assert caveats(disk, method="coop", metric="base") == ("near chance",)
+    assert caveats(disk, method="coop", metric="new") == ()
+
+
+def test_near_chance_is_a_twentieth_of_the_way_to_all():
+    assert near_chance(54.9, 4) is False
+    assert near_chance(28.7, 4) and not near_chance(28.8, 4)
+    assert not near_chance(100, 1), "one class is no task at all"
