@@ -129,7 +129,7 @@ def test_pipelines_and_catalog_know_each_other(pipelines):
         used |= {entry_of(name) for name in pipeline.datasets() - {"parameters"}}
     used -= {name for name in used if name.startswith("params:") and name not in entries}
     in_memory = {"demo_pool", "demo_clip_trained", "analysis_plan", "finished_records"}
-    in_memory |= {"{method}.comparison", "benchmark_comparison"}
+    in_memory |= {"{method}.comparison", "benchmark_comparison", "run_comparison"}
     made_again = {name for name in used if name.startswith("again_")}
     assert used - set(entries) - made_again == in_memory
     assert set(entries) - used == set()
