@@ -72,10 +72,13 @@ def test_the_report_has_source_targets_and_their_average(project):
         assert found == pytest.approx(accuracies)
         assert row["on_average_mean"] == pytest.approx(sum(accuracies) / 2)
     page = (project.data / "08_reporting/report.html").read_text()
-    assert "\"miniature_dtd\"" in page
+    assert '"miniature_dtd"' in page
     assert "Average of targets" in page
     figures = {file.stem for file in (project.data / "08_reporting/figures").iterdir()}
-    assert any(name.startswith("cross_dataset_miniature_caltech101") and name.endswith("_targets") for name in figures)
+    assert any(
+        name.startswith("cross_dataset_miniature_caltech101") and name.endswith("_targets")
+        for name in figures
+    )
 
 
 def test_other_targets_are_another_table(project):
