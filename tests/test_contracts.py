@@ -168,7 +168,7 @@ def test_the_whole_is_its_stages(pipelines):
     nodes = {node.name for stage in stages for node in stage.nodes}
     assert {node.name for node in pipelines["__default__"].nodes} == nodes
     free = pipelines["__default__"].inputs()
-    assert {name for name in free if not name.startswith("params:")} == {"clip", "records"}
+    assert {name for name in free if not name.startswith("params:")} == {"all_predictions", "clip", "records"}
 
 
 def test_prompts_are_checked_before_features_are_computed(pipelines):
