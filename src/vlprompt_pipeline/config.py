@@ -14,6 +14,7 @@ from pydantic import (
 
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parsing import Parameters, Several, unknown
+from vlprompt_pipeline.wording import same_names
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 
@@ -194,7 +195,17 @@ class ExportParameters(Parameters):
     `full_precision` asks for the unquantized tensors too.
     """
 
-    class_names: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    class_names: Annotated[tuple[str, ...], Field(min_length=1), Several] | None = None
+
+    @field_validator("class_names")
+    @classmethod
+    def _told_apart(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names and (twice := same_names(names)):
+            raise ValueError(
+                f"{' and '.join(map(repr, twice))} read the same in a prompt; give each class once"
+            )
+        return names
+
     full_precision: bool = False
 
 

@@ -95,3 +95,14 @@ def _parameter(value: object) -> str:
 def join(values: Sequence[object]) -> str:
     """For instance "1, 2, 3"."""
     return ", ".join(str(value) for value in values)
+
+
+def same_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Find the first class names that are one name in a prompt, where underscores are spaces."""
+    first: dict[str, str] = {}
+    for name in names:
+        words = " ".join(name.replace("_", " ").split())
+        if words in first:
+            return (first[words], name)
+        first[words] = name
+    return ()

@@ -97,15 +97,38 @@ def test_bytes_base64_and_what_is_neither(tiny_clip, pictures):
     for given in (text, text.decode()):
         assert torch.equal(classifier.pixels(given), classifier.pixels(image))
     for wrong, said in [
-        (b"\xff\xd8 nothing", "image 1: these bytes cannot be read as an image"),
-        (image[: len(image) // 2], "image 1: these bytes cannot be read as an image"),
+        (b"\xff\xd8 nothing", "these bytes cannot be read as an image"),
+        (image[: len(image) // 2], "these bytes cannot be read as an image"),
         (b"", "of no known format"),
         ("ü", "not base64"),
         ("@", "not base64"),
+        (None, "this is None: give the bytes of an image file, or their base64"),
+        (3.5, "this is a float: give"),
+        (np.zeros((4, 4, 3), dtype=np.uint8), "this is a numpy.ndarray: give"),
+        (Image.new("RGB", (4, 4)), "this is a PIL.Image.Image: give"),
     ]:
         with pytest.raises(DataError, match=said) as caught:
-            classifier.classify([image, wrong])
+            classifier.pixels(wrong)
         assert "object at" not in str(caught.value)
+
+
+def test_each_bad_row_answers_for_itself(tiny_clip, pictures):
+    classifier, (first, second) = classifier_of("coop", tiny_clip), list(pictures.values())[:2]
+    said = classifier.classify([None, first, b"no image", second])
+    alone = classifier.classify([first, second])
+    columns = ["label", "top_labels", "top_scores", "problem"]
+    assert said.loc[[1, 3], columns].to_numpy().tolist() == alone[columns].to_numpy().tolist()
+    assert said["label"].tolist()[::2] == [None, None]
+    assert said["score"].isna().tolist() == [True, False, True, False]
+    assert said["top_labels"].tolist()[::2] == [[], []]
+    assert alone["problem"].tolist() == [None, None]
+    assert [problem.partition(":")[0] for problem in said["problem"].tolist()[::2]] == [
+        "this is None",
+        "this text is not base64 of an image file (Only base64 data is allowed)",
+    ]
+    only_bad = classifier.classify([None] * (BATCH + 1))
+    assert only_bad["problem"].notna().all()
+    assert len(only_bad) == BATCH + 1
 
 
 def test_images_are_decoded_as_the_evaluation_did(tiny_clip):
@@ -125,7 +148,8 @@ def test_images_are_decoded_as_the_evaluation_did(tiny_clip):
 @pytest.mark.parametrize(
     ("names", "top", "said"),
     [
-        (("cat", "cat"), 1, "holds 'cat' twice"),
+        (("cat", "cat"), 1, "holds 'cat' and 'cat', which read the same: give each class once"),
+        (("sea_gull", "sea gull"), 1, "holds 'sea_gull' and 'sea gull', which read the same"),
         (("cat", " "), 1, r"class_names\[1\] is ' '"),
         (("cat", 3), 1, r"class_names\[1\] is 3"),
         ((), 0, "top_k is 0"),

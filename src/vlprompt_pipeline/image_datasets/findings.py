@@ -22,6 +22,7 @@ class Findings:
             refuses them.
         alike_classes: groups of class folders whose names differ only in upper and lower case, or
             not at all once underscores are spaces.
+        unread_columns: columns of a table that say nothing here.
     """
 
     ignored_files: Mapping[str, int]
@@ -30,11 +31,12 @@ class Findings:
     single_image_classes: tuple[str, ...]
     untested_classes: tuple[str, ...]
     alike_classes: tuple[tuple[str, ...], ...]
+    unread_columns: tuple[str, ...] = ()
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
         """Read what `dataclasses.asdict` and JSON made of it."""
-        values = {field.name: stored[field.name] for field in fields(cls)}
+        values = {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
         for name, value in values.items():
             if isinstance(value, Sequence):
                 values[name] = tuple(tuple(v) if isinstance(v, list) else v for v in value)
@@ -55,6 +57,8 @@ class Findings:
         if self.alike_classes:
             alike = ["/".join(group) for group in self.alike_classes]
             said.append(f"classes that are called alike: {some(alike)}")
+        if self.unread_columns:
+            said.append(f"columns that are not read: {some(self.unread_columns)}")
         return said
 
 

@@ -17,6 +17,7 @@ from vlprompt_pipeline.errors import ConfigError, DataError, WeightsError
 from vlprompt_pipeline.export import ClassifierWeights, load_learner
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner
 from vlprompt_pipeline.registry.card import ModelCard
+from vlprompt_pipeline.wording import same_names
 
 INCLUDED = "included"
 """The source of a CLIP that lies beside the prompt."""
@@ -74,12 +75,18 @@ class Classifier:
         head = ClassifierWeights.load(Path(files["head"])) if "head" in files else None
         return cls(card, clip, Path(files["prompt"]).read_bytes(), head)
 
-    def pixels(self, image: bytes | str) -> Tensor:
+    def pixels(self, image: object) -> Tensor:
         """`[3, size, size]` of an encoded image, given as bytes or as base64 text.
 
         Raises:
             DataError: it is neither, or no image.
         """
+        if isinstance(image, bytearray | memoryview):
+            image = bytes(image)
+        if not isinstance(image, bytes | str):
+            raise DataError(
+                f"this is {_described(image)}: give the bytes of an image file, or their base64"
+            )
         if isinstance(image, str) or image.isascii():  # no image file is text, but MLflow hands
             try:  # some base64 over as bytes
                 image = base64.b64decode(image, validate=True)
@@ -88,9 +95,12 @@ class Classifier:
         return self._view.of(BytesIO(image))
 
     def classify(
-        self, images: Sequence[bytes | str], class_names: Sequence[str] = (), top: int = TOP
+        self, images: Sequence[object], class_names: Sequence[str] = (), top: int = TOP
     ) -> pd.DataFrame:
         """A row an image: `label`, its `score`, `top_labels` and `top_scores`, the best first.
+
+        What is no image has none of these, and in the column `problem` a sentence that says why;
+        the others are classified.
 
         Args:
             images: encoded, as `pixels` takes them.
@@ -100,19 +110,27 @@ class Classifier:
 
         Raises:
             ConfigError: class names that cannot be, or `top` below 1.
-            DataError: an image that is none, by its number.
         """
         names = self._checked(class_names, top)
+        problems: list[str | None] = [None] * len(images)
         rows: list[pd.DataFrame] = []
         for start in range(0, len(images), BATCH):
-            batch = []
-            for number, image in enumerate(images[start : start + BATCH], start):
+            batch, places = [], []
+            for place, image in enumerate(images[start : start + BATCH], start):
                 try:
                     batch.append(self.pixels(image))
+                    places.append(place)
                 except DataError as error:
-                    raise DataError(f"image {number}: {error}") from error
-            rows.append(self.classify_pixels(torch.stack(batch), names, top))
-        return pd.concat(rows, ignore_index=True) if rows else _table((), (), ())
+                    problems[place] = str(error)
+            if batch:
+                said = self.classify_pixels(torch.stack(batch), names, top)
+                rows.append(said.set_index(pd.Index(places)))
+        said = pd.concat(rows) if rows else _table((), (), ())
+        said = said.reindex(range(len(images)))
+        for column in ("top_labels", "top_scores"):
+            said[column] = [value if isinstance(value, list) else [] for value in said[column]]
+        said["label"] = said["label"].astype("object").where(said["label"].notna(), None)
+        return said.assign(problem=pd.Series(problems, dtype="object"))
 
     @torch.no_grad()
     def classify_pixels(
@@ -142,9 +160,11 @@ class Classifier:
         for place, name in enumerate(names):
             if not isinstance(name, str) or not name.strip():
                 raise ConfigError(f"class_names[{place}] is {name!r}: give a name in words")
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ConfigError(f"class_names holds {twice!r} twice: give each class once")
+        if twice := same_names(tuple(given)):
+            raise ConfigError(
+                f"class_names holds {' and '.join(map(repr, twice))}, which read the same: give "
+                "each class once"
+            )
         if self._recipe.bound_to_classes and names != self.card.class_names:
             raise ConfigError(
                 f"class_names: {self._recipe.title} serves the {len(self.card.class_names)} "
@@ -152,6 +172,12 @@ class Classifier:
                 "learns a prompt"
             )
         return names
+
+
+def _described(value: object) -> str:
+    kind = type(value)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    return "None" if value is None else f"a {name}"
 
 
 def _table(

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from vlprompt_pipeline.parsing import Parameters
-
-
-def _several(value: Any) -> Any:
-    """A list, or on the command line names joined by `+`."""
-    return tuple(value.split("+")) if isinstance(value, str) else value
+from vlprompt_pipeline.parsing import Parameters, Several
 
 
 class PromotionParameters(Parameters):
@@ -61,5 +56,5 @@ class PredictionParameters(Parameters):
 
     images: str | None
     model: str | None
-    class_names: Annotated[tuple[str, ...], BeforeValidator(_several)]
+    class_names: Annotated[tuple[str, ...], Several]
     top_k: int = Field(ge=1)

@@ -25,7 +25,7 @@ import mlflow, pandas as pd
 
 model = mlflow.pyfunc.load_model("models:/{name}@{alias}")
 images = pd.DataFrame({{"image": [open("photo.jpg", "rb").read()]}})
-model.predict(images)  # label, score, top_labels, top_scores
+model.predict(images)  # label, score, top_labels, top_scores, problem
 {more}
 ```"""
 _SPACE = "&emsp;"  # MLflow's page draws columns without any between them

@@ -35,7 +35,7 @@ class PromptModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """A row an image; `params` may hold `class_names` and `top_k`."""
+        """A row an image, `problem` for what is none; `params`: `class_names` and `top_k`."""
         asked = params or {}
         names, top = asked.get("class_names", ()), asked.get("top_k", TOP)
         try:

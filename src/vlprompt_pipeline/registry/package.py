@@ -30,6 +30,7 @@ SIGNATURE = ModelSignature(
             ColSpec(DataType.double, "score"),
             ColSpec(Array(DataType.string), "top_labels"),
             ColSpec(Array(DataType.double), "top_scores"),
+            ColSpec(DataType.string, "problem", required=False),
         ]
     ),
     params=ParamSchema(

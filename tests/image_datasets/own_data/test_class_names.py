@@ -86,3 +86,23 @@ def test_a_mapping_that_is_not_there():
 def test_a_folder_whose_name_is_no_name():
     with pytest.raises(DataError, match="the class '__' has no name; rename it or use a mapping"):
         name_classes(["__"], None)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("names.json", '{"cat": "tabby", "dog": "hound", "cat": "lion"}'),
+        ("names.yml", "cat: tabby\ndog: hound\ncat: lion\n"),
+        ("names.csv", "folder,name\ncat,tabby\ndog,hound\ncat,lion\n"),
+    ],
+)
+def test_a_class_that_is_named_twice(tmp_path, file, content):
+    (tmp_path / file).write_text(content)
+    with pytest.raises(DataError, match=r"\(cat stands twice\)$"):
+        name_classes(["cat", "dog"], tmp_path / file)
+
+
+def test_yaml_keys_are_texts_as_they_stand(tmp_path):
+    (tmp_path / "names.yaml").write_text("no: Norwegian\n01: one\n1: other\nYes: sure\n1.10: x\n")
+    named = name_classes(["01", "1", "1.10", "Yes", "no"], tmp_path / "names.yaml")
+    assert named == {"01": "one", "1": "other", "1.10": "x", "Yes": "sure", "no": "Norwegian"}

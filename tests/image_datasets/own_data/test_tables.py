@@ -306,3 +306,83 @@ def test_metadata_must_not_leave_its_folder(tmp_path):
     table[0]["file_name"] = "/etc/passwd"
     write_metadata(tmp_path / "zoo/metadata.csv", table)
     assert "has the path '/etc/passwd'; paths are relative to the image folder" in refusal(tmp_path)
+
+
+# --- odd tables
+
+
+@pytest.mark.parametrize("part", ["split", "Split", "part", "Part", "PART"])
+def test_the_column_of_parts_in_any_spelling(root, part):
+    write_csv(root, rows(part=part))
+    assert found(index(root)) == EXPECTED
+    assert index(root).card.random_split == ""
+
+
+@pytest.mark.parametrize("part", ["split", "Split", "part", "Part"])
+def test_the_column_of_parts_of_metadata_in_any_spelling(tmp_path, part):
+    write_classes(tmp_path / "zoo/pics", cat=4, dog=4)
+    table = pd.DataFrame(rows("File_Name", part))
+    table.to_csv(tmp_path / "zoo/metadata.csv", index=False)
+    assert found(index(tmp_path)) == EXPECTED
+
+
+def test_two_columns_of_parts(root):
+    write_csv(root, [{**row, "Split": "train"} for row in rows()])
+    assert refusal(root) == (
+        f"{root}/zoo.csv has the columns part and Split, which say the same; keep one of them"
+    )
+
+
+def test_columns_that_are_not_read_are_named_once(root):
+    write_csv(root, [{**row, "width": 3, "author": "me"} for row in rows()])
+    read = index(root)
+    assert found(read) == EXPECTED
+    assert read.card.findings.sentences() == ["columns that are not read: width, author"]
+
+
+@pytest.mark.parametrize(
+    ("label", "sentence"),
+    [
+        ("cat|dog", "has the label 'cat|dog', which is several"),
+        ("cat;dog", "has the label 'cat;dog', which is several"),
+        ("['cat', 'dog']", "has the label \"['cat', 'dog']\", which is several"),
+        (["cat", "dog"], "has 2 labels"),
+        ([], "has 0 labels"),
+        (0.5, "has the label 0.5, which is no class; give it a name"),
+    ],
+)
+def test_labels_that_are_no_class(root, label, sentence):
+    table = rows()
+    if isinstance(label, str):
+        table[2]["label"] = label
+        write_csv(root, table)
+        file = "zoo.csv"
+    else:
+        for row in table:
+            row["label"] = ["a_cat"] if isinstance(label, list) else 1.0
+        table[2]["label"] = label
+        pd.DataFrame(table).to_parquet(root / "zoo.parquet")
+        file = "zoo.parquet"
+    assert refusal(root).startswith(f"row 3 of {root}/{file} {sentence}")
+
+
+def test_a_list_of_one_label_is_that_label(root):
+    table = [{**row, "label": [row["label"]]} for row in rows()]
+    pd.DataFrame(table).to_parquet(root / "zoo.parquet")
+    assert found(index(root)) == EXPECTED
+
+
+@pytest.mark.parametrize("kind", ["int64", "float64", "Int64", "str"])
+def test_numbers_in_the_place_of_names(root, kind):
+    table = pd.DataFrame(rows())
+    table["label"] = table["label"].map({"a_cat": 0, "a_dog": 1}).astype(kind)
+    table.to_parquet(root / "zoo.parquet")
+    assert refusal(root) == (
+        "all classes are numbers (0, 1), which say nothing in a prompt; name in "
+        "own_data.class_names a file with a mapping from class folder (or label) to class name, "
+        "even if the numbers are the names"
+    )
+    (root / "names.yml").write_text("0: a cat\n1: a dog\n")
+    mapped = build_own_index("zoo", root, OwnData(class_names="names.yml"))
+    assert found(mapped) == EXPECTED
+    assert mapped.card.class_names == ("a cat", "a dog")

@@ -134,4 +134,5 @@ def _findings(gathered: Gathered, names: Mapping[str, str], table: pd.DataFrame)
             name for label, name in enumerate(names.values()) if label not in tested
         ),
         alike_classes=tuple(tuple(keys) for keys in alike.values() if len(keys) > 1),
+        unread_columns=gathered.unread_columns,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,26 @@ from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.findings import some
 
 _FORM = "a mapping from class folder (or label) to class name"
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+
+
+class _Texts(yaml.BaseLoader):
+    """YAML whose scalars are texts as they stand: `no` is no truth value and `01` no 1."""
+
+
+def _once_each(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
+    """A mapping of pairs; ValueError if a key stands twice."""
+    twice = [key for key, number in Counter(key for key, _ in pairs).items() if number > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} stands twice")
+    return dict(pairs)
+
+
+def _yaml_mapping(loader: _Texts, node: yaml.MappingNode) -> dict[Any, Any]:
+    return _once_each([tuple(map(loader.construct_object, pair)) for pair in node.value])
+
+
+_Texts.add_constructor("tag:yaml.org,2002:map", _yaml_mapping)
 
 
 def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
@@ -25,10 +47,13 @@ def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
             renamed.
 
     Raises:
-        DataError: the file is broken, or names a class that is not there.
+        DataError: the file is broken, names a class that is not there or one twice, or there is
+            none and all classes are numbers.
     """
     names = {key: _spoken(key) for key in keys}
-    if mapping is not None:
+    if mapping is None:
+        _require_words(names)
+    else:
         given = _read(mapping)
         unknown = sorted(set(given) - set(names))
         if unknown:
@@ -41,6 +66,15 @@ def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
     if empty:
         raise DataError(f"the class {empty[0]!r} has no name; rename it or use a mapping file")
     return names
+
+
+def _require_words(names: Mapping[str, str]) -> None:
+    """Refuse numbers in the place of names: "a photo of a 0." says nothing."""
+    if all(_NUMBER.fullmatch(name) for name in names.values()):
+        raise DataError(
+            f"all classes are numbers ({some(list(names))}), which say nothing in a prompt; name "
+            f"in own_data.class_names a file with {_FORM}, even if the numbers are the names"
+        )
 
 
 def _spoken(key: str) -> str:
@@ -70,14 +104,14 @@ def _read(file: Path) -> dict[str, str]:
 def _parse(text: str, suffix: str) -> Any:
     match suffix:
         case ".json":
-            return json.loads(text)
+            return json.loads(text, object_pairs_hook=_once_each)
         case ".yml" | ".yaml":
-            return yaml.safe_load(text)
+            return yaml.load(text, Loader=_Texts)
         case ".csv":
             rows = [row for row in csv.reader(text.splitlines()[1:]) if row]
             wrong = next((row for row in rows if len(row) != 2), None)
             if wrong is not None:
                 raise ValueError(f"a row is folder,name, found {','.join(wrong)}")
-            return dict(rows)
+            return _once_each([(row[0], row[1]) for row in rows])
         case _:
             raise ValueError("its name ends neither in .json, .yml, .yaml nor .csv")

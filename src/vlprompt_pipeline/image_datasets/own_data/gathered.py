@@ -39,6 +39,7 @@ class Gathered:
         ignored: number of files that are no images, by ending.
         loose: number of images outside class folders.
         empty: class folders without an image.
+        unread_columns: headings of a table's columns that say nothing here.
     """
 
     origin: str
@@ -47,6 +48,7 @@ class Gathered:
     ignored: Counter[str] = field(default_factory=Counter)
     loose: int = 0
     empty: tuple[str, ...] = ()
+    unread_columns: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[str]:

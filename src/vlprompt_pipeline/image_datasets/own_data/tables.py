@@ -3,10 +3,11 @@
     <name>.csv                                 path,label,part
     <name>/metadata.csv, .jsonl or .parquet    file_name,label,split  (Hugging Face imagefolder)
 
-A label is the class's name. A path is absolute or relative to the table's folder, and must not
-leave it by `..`. A metadata file may stand in each of `train/`, `val/` and `test/` instead, and
-where it stands in the folder above without a column `split`, the first folder of each `file_name`
-says the part if all of them begin with one.
+Headings are read in upper and lower case; `part` may be called `split` and `path` `file_name`, in
+either kind of table. A label is the class's name, one in each row. A path is absolute or relative
+to the table's folder, and must not leave it by `..`. A metadata file may stand in each of `train/`,
+`val/` and `test/` instead, and where it stands in the folder above without a column of parts, the
+first folder of each path says the part if all of them begin with one.
 """
 
 from __future__ import annotations
@@ -14,15 +15,24 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.findings import some
 from vlprompt_pipeline.image_datasets.own_data.gathered import PART_NAMES, Gathered, Photo
 from vlprompt_pipeline.image_datasets.split import require_inside
+
+_HEADINGS = {"path": "path", "file_name": "path", "label": "label", "part": "part", "split": "part"}
+"""What a column is, by its heading in lower case."""
+
+_SEVERAL_LABELS = re.compile(r"[|;]|^\[.*\]$")
+
+_ONE_LABEL = "an image has one class here: leave one label, without '|', ';' or brackets"
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
@@ -35,7 +45,7 @@ def gather_table(file: Path) -> Gathered:
     Raises:
         DataError: the table is broken, lacks a column, or a row is not as described.
     """
-    rows = _read_rows(file, "path", "part")
+    rows, unread = _read_rows(file, "path", "part")
     folder = file.parent
     absolute = [Path(path).is_absolute() for path, _, _ in rows]
     if any(absolute):
@@ -43,7 +53,7 @@ def gather_table(file: Path) -> Gathered:
         folder = Path(os.path.commonpath([os.path.dirname(path) for path in paths]))
         relative = [os.path.relpath(path, folder) for path in paths]
         rows = [Photo(path, row.key, row.part) for path, row in zip(relative, rows, strict=True)]
-    return Gathered(f"table {file}", folder, rows)
+    return Gathered(f"table {file}", folder, rows, unread_columns=unread)
 
 
 def find_metadata(root: Path, places: Mapping[str | None, str]) -> dict[str | None, Path]:
@@ -74,7 +84,8 @@ def gather_metadata(root: Path, metadata: Mapping[str | None, Path]) -> Gathered
     gathered = Gathered(f"folder {root}", root)
     for part, file in metadata.items():
         prefix = "" if file.parent == root else f"{file.parent.name}/"
-        rows = _read_rows(file, "file_name", "split", relative=True)
+        rows, unread = _read_rows(file, "file_name", "split", relative=True)
+        gathered.unread_columns = tuple(dict.fromkeys([*gathered.unread_columns, *unread]))
         gathered.photos += [Photo(f"{prefix}{row.path}", row.key, part or row.part) for row in rows]
     firsts = {photo.path.partition("/")[0].lower() for photo in gathered.photos}
     if all(photo.part is None for photo in gathered.photos) and firsts <= set(PART_NAMES):
@@ -92,9 +103,17 @@ def _metadata_in(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _read_rows(file: Path, path: str, part: str, *, relative: bool = False) -> list[Photo]:
+def _read_rows(
+    file: Path, path: str, part: str, *, relative: bool = False
+) -> tuple[list[Photo], tuple[str, ...]]:
+    """The rows of a table, and the headings of the columns that are not read.
+
+    `path` and `part` are what this kind of table usually calls them.
+    """
     table = _read(file)
-    absent = [column for column in (path, "label") if column not in table.columns]
+    columns, unread = _columns(table, file)
+    needed = {"path": path, "label": "label"}
+    absent = [name for column, name in needed.items() if column not in columns]
     if absent:
         present = some([str(column) for column in table.columns]) or "none"
         raise DataError(
@@ -103,12 +122,60 @@ def _read_rows(file: Path, path: str, part: str, *, relative: bool = False) -> l
         )
     if table.empty:
         raise DataError(f"{file} has no rows; give it one for each image")
-    columns = [_texts(table[column]) for column in (path, "label")]
-    parts = _texts(table[part]) if part in table.columns else [None] * len(table)
-    return [
-        _photo(*row, where=f"row {number} of {file}", column=part, relative=relative)
-        for number, row in enumerate(zip(*columns, parts, strict=True), start=1)
+    paths = _texts(table[columns["path"]])
+    labels = [
+        _label(value, f"row {number} of {file}")
+        for number, value in enumerate(table[columns["label"]].tolist(), start=1)
     ]
+    heading = columns.get("part")
+    parts = [None] * len(table) if heading is None else _texts(table[heading])
+    rows = [
+        _photo(*row, where=f"row {number} of {file}", column=str(heading), relative=relative)
+        for number, row in enumerate(zip(paths, labels, parts, strict=True), start=1)
+    ]
+    return rows, unread
+
+
+def _columns(table: pd.DataFrame, file: Path) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The heading of each column that is read, and the headings of the others.
+
+    Raises:
+        DataError: two headings say the same.
+    """
+    columns: dict[str, str] = {}
+    unread = []
+    for heading in table.columns:
+        column = _HEADINGS.get(str(heading).strip().lower())
+        if column is None:
+            unread.append(str(heading))
+        elif column in columns:
+            raise DataError(
+                f"{file} has the columns {columns[column]} and {heading}, which say the same; "
+                "keep one of them"
+            )
+        else:
+            columns[column] = heading
+    return columns, tuple(unread)
+
+
+def _label(value: object, where: str) -> str:
+    """The class of a row; whole numbers without a point, however the table stores them.
+
+    Raises:
+        DataError: there are several labels, or a number that is no whole one.
+    """
+    if isinstance(value, list | tuple | set | np.ndarray):
+        if len(value) != 1:
+            raise DataError(f"{where} has {len(value)} labels; {_ONE_LABEL}")
+        value = next(iter(value))
+    if isinstance(value, float) and not math.isnan(value):
+        if not value.is_integer():
+            raise DataError(f"{where} has the label {value}, which is no class; give it a name")
+        value = int(value)
+    text = "" if _is_absent(value) else str(value).strip()
+    if _SEVERAL_LABELS.search(text):
+        raise DataError(f"{where} has the label {text!r}, which is several; {_ONE_LABEL}")
+    return text
 
 
 def _photo(
