@@ -118,6 +118,7 @@ _SPECIAL = {  # ids of the special tokens, by the tokenizer's kind
     "mt5": ("<pad>", "</s>", "<unk>"),
     "siglip2": ("<pad>", "<eos>", "<bos>", "<unk>"),
     "siglip": ("<unk>", "</s>"),
+    "clip": ("<|startoftext|>", "<|endoftext|>"),  # the highest ids, as in CLIP
 }
 
 
@@ -130,6 +131,8 @@ def _vocabulary(name: str) -> list[str]:
     special = list(_SPECIAL[_kind(name)])
     if _kind(name) == "bert":
         return [*special, *_LETTERS, *(f"##{each}" for each in _LETTERS), *_WORDS[1:-1]]
+    if _kind(name) == "clip":
+        return ["▁", *_LETTERS, *(f"▁{word}" for word in _WORDS), *special]
     return [*special, "▁", *_LETTERS, *(f"▁{word}" for word in _WORDS)]
 
 
@@ -144,16 +147,18 @@ def _tokenizer(name: str) -> tuple[Tokenizer, dict[str, str]]:
         around, pad = ("[CLS]", "[SEP]"), "[PAD]"
         special = {"sep_token": "[SEP]", "cls_token": "[CLS]"}
     else:
-        unknown = pieces.index("<unk>")
+        unknown = numbers.get("<unk>", len(pieces) - 1)
         scored = [(piece, -1.0 - (len(piece) < 2) * 9) for piece in pieces]
         tokenizer = Tokenizer(models.Unigram(scored, unknown))
-        tokenizer.normalizer = normalizers.Replace(Regex(" {2,}"), " ")
+        spaces = normalizers.Replace(Regex(" {2,}"), " ")
+        lower = [normalizers.Lowercase()] if kind == "clip" else []
+        tokenizer.normalizer = normalizers.Sequence([*lower, spaces])
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
         tokenizer.decoder = decoders.Metaspace()
-        end = "<eos>" if kind == "siglip2" else "</s>"
-        around = ("<s>" if kind == "xlm" else None, end)
-        pad = "</s>" if kind == "siglip" else "<pad>"
-        special = {"eos_token": end, "unk_token": "<unk>"}
+        end = {"siglip2": "<eos>", "clip": "<|endoftext|>"}.get(kind, "</s>")
+        around = ({"xlm": "<s>", "clip": "<|startoftext|>"}.get(kind), end)
+        pad = end if kind in ("siglip", "clip") else "<pad>"
+        special = {"eos_token": end, "unk_token": pieces[unknown]}
     start, end = around
     tokenizer.add_special_tokens(list(_SPECIAL[kind]))
     tokenizer.post_processor = processors.TemplateProcessing(

@@ -55,7 +55,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"no weights at {path}: {ADVICE}")
     with path.open("rb") as stream:
         start = stream.read(len(_LFS_POINTER))
-    if path.suffix != ".safetensors" or start.startswith(_PICKLE_STARTS):
+    is_header = start[8:9] == b"{"  # behind a length whose bytes may be a pickle's
+    if path.suffix != ".safetensors" or (start.startswith(_PICKLE_STARTS) and not is_header):
         raise WeightsError(
             f"{path} is not a safetensors file; pickles and TorchScript archives (.pt, .bin) can "
             "run code when opened and are refused: use the open_clip_model.safetensors of the "
