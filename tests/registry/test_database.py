@@ -150,6 +150,16 @@ def test_the_same_place_under_another_name_is_no_move(database, tmp_path):
     assert client.get_run(run).info.status == "RUNNING"
 
 
+def test_the_default_experiment_of_another_working_directory_is_no_move(database, tmp_path):
+    """It lies below the directory of whoever came first; what runs here goes on."""
+    run = recorded(database, "note")
+    gone = (tmp_path / "gone/mlruns/0").as_uri()
+    execute(database, f"UPDATE experiments SET artifact_location='{gone}' WHERE experiment_id=0")
+    prepare_database(database)
+    client = MlflowClient(f"sqlite:///{database}")
+    assert client.get_run(run).info.status == "RUNNING"
+
+
 def test_artifacts_that_were_put_elsewhere_on_purpose_stay_there(database, tmp_path):
     place = tmp_path / "elsewhere/mlruns"
     place.mkdir(parents=True)

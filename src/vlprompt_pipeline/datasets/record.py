@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from kedro.utils import load_obj
@@ -25,6 +26,10 @@ class RecordDataset(JSONDataset):
     `record` is a dataclass, a pydantic model or a mapping of either. A class with the methods
     `to_dict` and `from_dict` is stored as these say, since it checks more than its types.
 
+    With `path`, a `folder` of the record that lies below it is stored relative to it, so that the
+    record of a project that is moved or copied leads to its own files. Kedro makes `path: .` the
+    project's folder.
+
     Example:
         >>> import tempfile
         >>> from vlprompt_pipeline.datasets import RecordDataset
@@ -38,9 +43,9 @@ class RecordDataset(JSONDataset):
         ('cat', 'dog')
     """
 
-    def __init__(self, *, record: str, **options: Any) -> None:
+    def __init__(self, *, record: str, path: str | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self._record = record
+        self._record, self._base = record, path and Path(path)
 
     def load(self) -> Any:
         """Read the record.
@@ -50,6 +55,8 @@ class RecordDataset(JSONDataset):
             DataError: the file holds something else.
         """
         values = super().load()
+        if self._base and "folder" in values:  # an absolute one stays as it is
+            values = {**values, "folder": str(self._base / values["folder"])}
         kind = load_obj(self._record)
         if hasattr(kind, "from_dict"):
             return kind.from_dict(values)
@@ -67,7 +74,10 @@ class RecordDataset(JSONDataset):
     def save(self, data: Any) -> None:
         """Write the record, atomically."""
         if hasattr(data, "to_dict"):
-            super().save(data.to_dict())
+            values = data.to_dict()
+            if self._base and Path(values["folder"]).is_relative_to(self._base):
+                values["folder"] = Path(values["folder"]).relative_to(self._base).as_posix()
+            super().save(values)
         else:
             super().save(TypeAdapter(load_obj(self._record)).dump_python(data, mode="json"))
 

@@ -130,14 +130,16 @@ def _is_outdated(database: Path) -> bool:
 def _old_places(database: Path) -> list[Path]:
     """Folders of artifacts that the database names and that are no longer its own.
 
-    A folder that exists and has no such database beside it is left alone: it was chosen.
+    A folder that exists and has no such database beside it is left alone: it was chosen. MLflow's
+    default experiment, which it puts below the working directory of whoever came first, does not
+    count.
     """
     home = artifacts_of(database)
     with _opened(database) as connection:
-        rows = connection.execute("SELECT artifact_location FROM experiments").fetchall()
-    folders = {folder for (location,) in rows if (folder := _local(location)) is not None}
-    # those of this project lie in mlruns itself, MLflow's default experiment one folder below
-    places = {folder if folder.name == home.name else folder.parent for folder in folders}
+        rows = connection.execute(
+            "SELECT artifact_location FROM experiments WHERE experiment_id != 0"
+        ).fetchall()
+    places = {folder for (location,) in rows if (folder := _local(location)) is not None}
     return sorted(
         place
         for place in places

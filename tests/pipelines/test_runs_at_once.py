@@ -1,0 +1,220 @@
+"""Runs at once, a killed sweep, a moved or copied project: nothing gets mixed up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from pipelines.killed_sweeps import (
+    ended,
+    killed,
+    require_one_run_a_cell,
+    require_the_same,
+    results,
+    started,
+    sweep,
+)
+from pipelines.project import CELL, DATASET, Project, merged
+
+ON = {"tracking": {"enabled": True}, "methods": ["coop"]}
+
+
+@pytest.fixture(autouse=True)
+def own_store(monkeypatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def epochs(number: int, seed: int = 1) -> dict[str, Any]:
+    return merged(ON, {"seed": seed, "recipes": {"coop": {"training": {"epochs": number}}}})
+
+
+def at_once(project: Project, *runs: Mapping[str, Any]) -> str:
+    """Start runs at the same time; what they said."""
+    logs = [project.root / f"said{number}.txt" for number in range(len(runs))]
+    processes = [
+        started(lambda params=params: project.run(params), log)
+        for params, log in zip(runs, logs, strict=True)
+    ]
+    for process, log in zip(processes, logs, strict=True):
+        ended(process, log)
+    return "".join(" ".join(log.read_text().split()) for log in logs)
+
+
+def of_method(project: Project, method: str = "coop") -> list[Run]:
+    """Finished runs of a method; there must be none of another status."""
+    client = MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("vlprompt")
+    found = client.search_runs([experiment.experiment_id])
+    assert {run.info.status for run in found} == {"FINISHED"}
+    return [run for run in found if run.data.tags.get("method") == method]
+
+
+def require_own_settings_and_prompt(project: Project, run: Run) -> None:
+    """The curve is as long as the recipe says, and the prompt is that of the tag."""
+    client = MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
+    curve = client.get_metric_history(run.info.run_id, "epoch.loss")
+    assert len(curve) == int(run.data.params["training.epochs"])
+    packed = Path(client.download_artifacts(run.info.run_id, "prompt.vlp"))
+    assert hashlib.sha256(packed.read_bytes()).hexdigest() == run.data.tags["prompt_sha256"]
+    record = json.loads(
+        Path(client.download_artifacts(run.info.run_id, "reproducibility.json")).read_text()
+    )
+    assert record["files"]["packed_prompt"]["sha256"] == run.data.tags["prompt_sha256"]
+    assert record["seed"] == int(run.data.params["seed"])
+
+
+def test_two_settings_of_one_cell_at_once_and_then_again(project):
+    """A fresh project, then the same in a used one: the later replaces the earlier on disk."""
+    said = at_once(project, epochs(2), epochs(3))
+    assert f"waiting for the cell {CELL}" in said
+    assert "coop in" in said
+    assert ": this run replaces it on disk; MLflow keeps both" in said
+    runs = of_method(project)
+    assert sorted(run.data.params["training.epochs"] for run in runs) == ["2", "3"]
+    for run in runs:
+        require_own_settings_and_prompt(project, run)
+    on_disk = hashlib.sha256(project.path("06_models", "coop/prompt.vlp").read_bytes()).hexdigest()
+    record = project.json("08_reporting/reproducibility", "coop/reproducibility.json")
+    assert record["files"]["packed_prompt"]["sha256"] == on_disk
+    at_once(project, epochs(2), epochs(3))
+    assert len(of_method(project)) == 2, "results that MLflow has already are not counted again"
+
+
+def test_four_runs_on_two_cells_at_once(project):
+    at_once(project, epochs(2), epochs(2, seed=2), epochs(3), epochs(2))
+    runs = of_method(project)
+    made = sorted((run.data.params["seed"], run.data.params["training.epochs"]) for run in runs)
+    assert made == [("1", "2"), ("1", "3"), ("2", "2")]
+    for run in runs:
+        require_own_settings_and_prompt(project, run)
+
+
+def test_who_does_not_want_to_wait_is_told_who_writes(project):
+    from vlprompt_pipeline.locks import HeldLocks, Lock
+
+    def hold() -> None:
+        HeldLocks(project.data / "locks").acquire([Lock(f"the cell {CELL}")], patience=0)
+        time.sleep(60)
+
+    holder = started(hold, project.root / "holder.txt")
+    while not list((project.data / "locks").glob("*.json")):
+        time.sleep(0.05)
+    message = project.refusal({"wait_for_other_runs": 0})
+    assert message.startswith(f"the cell {CELL} is still written by process {holder} on ")
+    os.kill(holder, 9)
+    os.waitpid(holder, 0)
+    project.run({"methods": ["zero_shot"], "wait_for_other_runs": 0})
+
+
+def test_a_sweep_killed_at_random_ends_as_if_undisturbed(project, tmp_path):
+    """The short form of `python tests/pipelines/killed_sweeps.py`."""
+    log = tmp_path / "log.txt"
+    begin = time.monotonic()
+    ended(started(lambda: sweep(project), log), log)
+    seconds = time.monotonic() - begin
+    require_one_run_a_cell(project)
+    other = Project.create(tmp_path / "other")
+    killed(other, 2, seconds, random.Random(0), log)
+    require_the_same(other, results(project))
+    require_one_run_a_cell(other)
+    ended(started(lambda: sweep(other), log), log)
+    require_one_run_a_cell(other)
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of change of every file."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+
+
+@pytest.mark.parametrize("how", ["moved", "copied"])
+def test_a_moved_or_copied_project_works_and_leaves_the_old_place_alone(how, project, tmp_path):
+    methods = {"tracking": {"enabled": True}, "methods": ["zero_shot", "coop"]}
+    log = tmp_path / "log.txt"
+
+    def first() -> None:
+        project.run(methods)
+        project.run(methods, stages=("register",))
+
+    ended(started(first, log), log)
+    new = Project(tmp_path / "new place")
+    (shutil.move if how == "moved" else shutil.copytree)(project.root, new.root)
+    before = snapshot(project.root) if project.root.exists() else None
+
+    def again() -> None:
+        new.run({**methods, "seed": 2})
+        new.run({**methods, "seed": 2}, stages=("register",))
+        new.run(methods, stages=("register",))
+        model = f"{DATASET}.coop/1"
+        asked = {"images": "data/01_raw", "model": model, "top_k": 1}
+        new.run({"tracking": {"enabled": True}, "prediction": asked}, stages=("prediction",))
+
+    ended(started(again, log), log)
+    assert (new.data / "07_model_output/prediction/labels.csv").is_file()
+    registration = new.json("06_models", "coop/registration.json")
+    assert (registration["version"], registration["new"]) == ("1", False)
+    assert (snapshot(project.root) if project.root.exists() else None) == before
+
+
+def test_a_changed_file_of_a_version_is_named_before_anything_of_it_is_used(project, tmp_path):
+    methods = {"tracking": {"enabled": True}, "methods": ["zero_shot"]}
+    project.run(methods)
+    project.run(methods, stages=("register",))
+    asked = {"images": "data/01_raw", "model": f"{DATASET}.zero_shot/1", "top_k": 1}
+    predicting = {"tracking": {"enabled": True}, "prediction": asked}
+    (model,) = (project.root / "mlruns").rglob("model.py")
+    untouched = model.read_text()
+    model.write_text(f"open({str(tmp_path / 'trace')!r}, 'w')\n" + untouched)
+    message = project.refusal(predicting, stages=("prediction",))
+    assert "model.py of demo_counts.zero_shot version 1 was changed since" in message
+    assert not (tmp_path / "trace").exists(), "it was run"
+    model.write_text(untouched)
+    for name in ("card.json", "prompt.vlp", "classifier_weights.safetensors"):
+        file = model.parent / "artifacts" / name
+        content = file.read_bytes()
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        for stage in ("prediction", "promote"):
+            message = project.refusal(merged(methods, predicting), stages=(stage,))
+            assert f"artifacts/{name} of demo_counts.zero_shot version 1 was changed" in message
+        served(model.parent, name)
+        file.write_bytes(content)
+    project.run(predicting, stages=("prediction",))
+
+
+def served(package: Path, name: str) -> None:
+    """What `mlflow models serve` does with a package: it has the files alone."""
+    import mlflow
+
+    from vlprompt_pipeline.errors import PromptFileError
+
+    parts = {"card.json": "card", "prompt.vlp": "prompt", "classifier_weights.safetensors": "head"}
+    with pytest.raises(PromptFileError, match=f"{parts[name]} of this package was changed"):
+        mlflow.pyfunc.load_model(str(package))
+
+
+def test_a_search_in_mlflow_finds_the_run_with_the_metrics(project):
+    project.run({"tracking": {"enabled": True}, "methods": ["zero_shot", "coop"]})
+    client = MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
+    number = client.get_experiment_by_name("vlprompt").experiment_id
+    query = f"metrics.h >= 0 and params.dataset = '{DATASET}' and params.method = 'coop'"
+    (run,) = client.search_runs([number], query)
+    cell = {"dataset": DATASET, "protocol": "base_to_new", "shots": "4", "seed": "1"}
+    assert cell.items() <= run.data.params.items()
+    assert cell.items() <= run.data.tags.items()
+    inputs = {given.dataset.name: given for given in run.inputs.dataset_inputs}
+    assert set(inputs) == {DATASET, f"{DATASET}, 4 shots, seed 1"}
+    record = project.json("08_reporting/reproducibility", "coop/reproducibility.json")
+    assert record["hashes"]["split"].startswith(inputs[DATASET].dataset.digest)
+    project.run({"tracking": {"enabled": True}, "methods": ["zero_shot", "coop"]})
+    assert len(client.search_runs([number], query)) == 1
