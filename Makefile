@@ -12,7 +12,7 @@ run: .venv/installed ## train, quantize and compare on an embedded dataset, seed
 	@$(KEDRO) sweep --seeds=$(SEEDS) --params=$(PARAMS)
 
 test: .venv/installed-test lint ## linters, contracts and tests
-	$(BIN)/python -m pytest -n auto --dist loadscope --cov --cov-report=term --cov-fail-under=90 -q
+	$(BIN)/python -m pytest -n auto --dist loadscope --cov --cov-report=term --cov-fail-under=90 -q -rs
 
 test-all: .venv/installed-test ## every kind of model that open_clip has, built small
 	$(BIN)/python -m pytest -n auto -q -m every_kind
