@@ -128,7 +128,13 @@ def test_pipelines_and_catalog_know_each_other(pipelines):
     for pipeline in pipelines.values():
         used |= {entry_of(name) for name in pipeline.datasets() - {"parameters"}}
     used -= {name for name in used if name.startswith("params:") and name not in entries}
-    in_memory = {"demo_pool", "demo_clip_trained", "analysis_plan", "finished_records"}
+    in_memory = {
+        "demo_pool",
+        "demo_clip_trained",
+        "analysis_plan",
+        "finished_records",
+        "registration_verdicts",
+    }
     in_memory |= {"{method}.comparison", "benchmark_comparison", "run_comparison"}
     made_again = {name for name in used if name.startswith("again_")}
     assert used - set(entries) - made_again == in_memory
@@ -168,7 +174,11 @@ def test_the_whole_is_its_stages(pipelines):
     nodes = {node.name for stage in stages for node in stage.nodes}
     assert {node.name for node in pipelines["__default__"].nodes} == nodes
     free = pipelines["__default__"].inputs()
-    assert {name for name in free if not name.startswith("params:")} == {"all_predictions", "clip", "records"}
+    assert {name for name in free if not name.startswith("params:")} == {
+        "all_predictions",
+        "clip",
+        "records",
+    }
 
 
 def test_prompts_are_checked_before_features_are_computed(pipelines):

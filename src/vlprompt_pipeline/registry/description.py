@@ -45,7 +45,7 @@ def introduce(contents: Contents) -> str:
     )
 
 
-def describe(contents: Contents, beside: Sequence[MethodResult]) -> str:
+def describe(contents: Contents, beside: Sequence[MethodResult], verdict: str) -> str:
     """The page of a version in Markdown: its result beside those of its cell, how to use it.
 
     It stays below the 5,000 characters that MLflow keeps.
@@ -60,6 +60,7 @@ def describe(contents: Contents, beside: Sequence[MethodResult]) -> str:
             f"{contents.result.title} for {data}: {readable(cell.protocol)}, "
             f"{shots_text(cell.shots)}, seed {cell.seed}, CLIP {cell.clip}.",
             _results(contents, beside) + _among_all(contents),
+            *([f"When it was registered: {verdict}"] if verdict else []),
             f"Tells apart {len(names)} classes ({shown}), {others}:",
             _USE.format(name=contents.name, alias=CANDIDATE, more=_OWN if bound else _ANY),
         ]
@@ -106,7 +107,9 @@ def _among_all(contents: Contents) -> str:
     if found is None:
         return ""
     base, new = one_decimal(found.base.accuracy), one_decimal(found.new.accuracy)
-    return f"\n\nAmong all classes together: {base} % of base and {new} % of new images are right."
+    return (
+        f"\n\nAmong all classes together: {base} % of base and {new} % of new images are correct."
+    )
 
 
 def _results(contents: Contents, beside: Sequence[MethodResult]) -> str:

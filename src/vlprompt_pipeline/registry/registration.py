@@ -50,6 +50,7 @@ def register(
     evaluated: Evaluated,
     clip: FrozenClip,
     beside: Sequence[MethodResult],
+    verdict: str,
     check_images: int,
 ) -> Registered:
     """Make a version and the candidate of its name; a version that holds the same is found again.
@@ -60,6 +61,7 @@ def register(
         evaluated: what it must do again.
         clip: that it was evaluated with.
         beside: results of other methods, for its page.
+        verdict: what the paired test against zero-shot says now, a sentence or nothing.
         check_images: test images to try it on.
 
     Raises:
@@ -88,7 +90,7 @@ def register(
             tags=tags,
             params={key: tags[key] for key in _SHOWN},
             introduction=introduce(contents),
-            description=describe(contents, beside),
+            description=describe(contents, beside, verdict),
             source_run=models.run_of(method=tags["method"], prompt_sha256=tags["prompt_sha256"]),
         )
         return Registered(models.publish(draft), new=True, checked=checked)

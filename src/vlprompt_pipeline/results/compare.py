@@ -102,14 +102,29 @@ def compare(
     )
 
 
-def beside(records: Sequence[CellRecord], record: CellRecord) -> list[CellRecord]:
-    """The records that a reader of one looks at with it: same protocol and same CLIP."""
+def compare_beside(
+    record: CellRecord,
+    records: Sequence[CellRecord],
+    problems: Sequence[Problem],
+    predictions: Predictions,
+    asked: BenchmarkReportParameters,
+    run: ReportRun,
+    order: Sequence[str],
+    newest: str = "",
+) -> Comparison:
+    """Compare what a reader of one record looks at with it: same protocol and same CLIP.
+
+    Arguments are those of `compare`; of the asked grid only what methods are tested against counts.
+    """
     same = ("protocol", "clip", "weights_sha256")
-    return [
+    alike = [
         other
         for other in records
         if all(getattr(other.cell, name) == getattr(record.cell, name) for name in same)
     ]
+    methods = {result.method for other in alike for result in other.methods}
+    tests = asked.without_grid(methods)
+    return compare(alike, problems, predictions, tests, run, order, newest)
 
 
 def _require_known(

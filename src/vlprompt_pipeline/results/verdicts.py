@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from vlprompt_pipeline.results.caveats import one_seed
+from vlprompt_pipeline.results.groups import group_key
 from vlprompt_pipeline.results.metric_names import in_sentence
+from vlprompt_pipeline.results.records import ZERO_SHOT, CellRecord
 from vlprompt_pipeline.results.results import AVERAGE, Comparison
 from vlprompt_pipeline.wording import counted, probability, signed
 
@@ -56,14 +58,25 @@ def against(tests: pd.DataFrame, method: str) -> pd.DataFrame:
     return pd.concat([as_is, turned], ignore_index=True)
 
 
-def test_on(
-    comparison: Comparison, family: str, dataset: str, shots: int, method: str, reference: str
-) -> dict[str, object] | None:
-    """The test of a method in the metric that ranks its family; None if there was none."""
-    metric = comparison.families.set_index("family").loc[family, "ranking"]
-    tests = against(comparison.of(family, "pairs"), reference)
-    asked = {"dataset": dataset, "shots": shots, "method": method, "metric": metric}
-    for column, value in asked.items():
-        tests = tests[tests[column] == value]
-    rows = tests.to_dict("records")
-    return rows[0] if rows else None
+def verdicts_of(comparison: Comparison, record: CellRecord) -> dict[str, str]:
+    """What the tests say of each method of a record against zero-shot, a sentence by method.
+
+    In the metric that ranks the methods: on the record's dataset, or on average over its targets.
+    """
+    key = group_key(record)
+    dataset = AVERAGE if key.targets else key.data
+    pairs = comparison.pairs.merge(
+        comparison.families[["family", "ranking", "source"]], on="family"
+    )
+    tests = against(pairs, ZERO_SHOT)
+    tests = tests[
+        tests["dataset"].eq(dataset)
+        & tests["shots"].eq(key.shots)
+        & tests["metric"].eq(tests["ranking"])
+        & tests["source"].eq(key.data if key.targets else "")
+    ]
+    titles = dict(zip(comparison.scores["method"], comparison.scores["title"], strict=True))
+    return {
+        test["method"]: verdict_sentence(test, titles[test["method"]], titles[ZERO_SHOT])
+        for test in tests.to_dict("records")
+    }

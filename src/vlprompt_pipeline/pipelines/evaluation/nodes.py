@@ -23,6 +23,7 @@ from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard
 from vlprompt_pipeline.methods import ClassTexts, Recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.pipelines.inputs import in_two
+from vlprompt_pipeline.results.caveats import near_chance
 from vlprompt_pipeline.results.records import (
     ZERO_SHOT,
     Cell,
@@ -34,8 +35,6 @@ from vlprompt_pipeline.results.records import (
     Target,
 )
 
-# Our choice: zero-shot accuracy that covers less of the way from chance to 100 % is near chance.
-NEAR_CHANCE = 0.05
 EVALUATED = ("predictions", "metrics", "per_class", "confusion")
 """Catalog names of what `evaluate_prompt` returns."""
 
@@ -184,11 +183,12 @@ def _notes(
         return ()
     notes = []
     for half, score in scores.items():
-        chance = 100 / len(class_names[half])
-        if score.accuracy < chance + NEAR_CHANCE * (100 - chance):
+        classes = len(class_names[half])
+        if near_chance(score.accuracy, classes):
+            of_half = f" on {half} classes" if len(class_names) > 1 else ""
             notes.append(
-                f"Zero-shot accuracy on {half} classes is {score.accuracy:.1f} %, near the chance "
-                f"of {chance:.1f} %: this CLIP does not know these classes, and what prompts reach "
-                "on it says nothing about a CLIP that does."
+                f"Zero-shot accuracy{of_half} is {score.accuracy:.1f} %, near the chance of "
+                f"{100 / classes:.1f} %: this CLIP does not know these classes, and what prompts "
+                "reach on it says nothing about a CLIP that does."
             )
     return tuple(notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,46 @@ from vlprompt_pipeline.config import ExportParameters, TrackingParameters
 from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.registry.config import RegistryParameters
+from vlprompt_pipeline.results.compare import compare_beside
+from vlprompt_pipeline.results.config import BenchmarkReportParameters
+from vlprompt_pipeline.results.grid import ReportRun
+from vlprompt_pipeline.results.groups import read_records
 from vlprompt_pipeline.results.records import CellRecord
+from vlprompt_pipeline.results.verdicts import verdicts_of
 
 logger = logging.getLogger(__name__)
 
 
 def require_finished(
-    tracking: TrackingParameters, project: Path, *records: dict[str, Any]
-) -> list[dict[str, Any]]:
+    tracking: TrackingParameters,
+    project: Path,
+    records: dict[str, Callable[[], Any]],
+    predictions: dict[str, Callable[[], pd.DataFrame]],
+    benchmark_report: BenchmarkReportParameters,
+    recipes: dict[str, Any],
+    clip_name: str,
+    *finished: dict[str, Any],
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """All records, read before the first method is registered, with an MLflow that answers.
+
+    Returns:
+        The records of the cell, and by method what the paired tests over all results on disk say:
+        the sentence that the report has, too.
 
     Raises:
         ConfigError: tracking is switched off.
         UserError: MLflow does not answer.
     """
     registry.ModelRegistry.open(tracking, project)
-    return list(records)
+    readable, problems = read_records(records)
+    own = [CellRecord.model_validate(record) for record in finished]
+    if not own or not readable:
+        return list(finished), {}
+    run = ReportRun(clip_name)
+    comparison = compare_beside(
+        own[0], readable, problems, predictions, benchmark_report, run, tuple(recipes)
+    )
+    return list(finished), verdicts_of(comparison, own[0])
 
 
 def register_method(
@@ -40,6 +65,7 @@ def register_method(
     packed: bytes,
     predictions: pd.DataFrame,
     finished: list[dict[str, Any]],
+    verdicts: dict[str, str],
     clip: FrozenClip,
     card: DatasetCard,
     class_subsets: ClassSubsets,
@@ -72,6 +98,7 @@ def register_method(
         registry.Evaluated(predictions, halves, card.folder),
         clip,
         [result for other in finished for result in CellRecord.model_validate(other).methods],
+        verdicts.get(contents.result.method, ""),
         how.check_images,
     )
     what = f"{done.checked} test images labelled as evaluated" if done.new else "nothing new in it"

@@ -12,7 +12,7 @@ from vlprompt_pipeline.reports.figures import figures
 from vlprompt_pipeline.reports.layout import text_tables
 from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.reports.terminal import to_text
-from vlprompt_pipeline.results.compare import beside, compare
+from vlprompt_pipeline.results.compare import compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.grid import ReportRun
 from vlprompt_pipeline.results.groups import newest_date, read_records, require_records
@@ -49,13 +49,12 @@ def compare_run(
     readable, problems = read_records(records)
     require_records(readable, problems)
     own = CellRecord.model_validate(current[0]) if current else readable[0]
-    compared = beside(readable, own)
-    methods = {result.method for record in compared for result in record.methods}
-    comparison = compare(
-        compared,
+    comparison = compare_beside(
+        own,
+        readable,
         problems,
         predictions,
-        benchmark_report.without_grid(methods),
+        benchmark_report,
         ReportRun(clip_name, dataset_prefix, given),
         tuple(recipes),
         newest_date(records),
