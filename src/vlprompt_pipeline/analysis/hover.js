@@ -1,6 +1,6 @@
 // Point at a figure: the nearest value is marked and told. Press a name in a legend: its series goes.
 for (const figure of document.querySelectorAll("figure[data-places]")) {
-  const svg = figure.querySelector("svg"), tip = figure.querySelector(".tip");
+  const svg = figure.querySelector("svg");
   const places = JSON.parse(document.getElementById(figure.dataset.places).textContent);
   const hidden = new Set();
   const dot = document.createElementNS("http://www.w3.org/2000/svg", "circle");
@@ -8,7 +8,7 @@ for (const figure of document.querySelectorAll("figure[data-places]")) {
   dot.setAttribute("class", "dot");
   svg.append(dot);
 
-  const leave = () => { tip.hidden = true; dot.style.visibility = "hidden"; };
+  const leave = () => { hideTip(); dot.style.visibility = "hidden"; };
   const show = event => {
     const box = svg.getBoundingClientRect(), view = svg.viewBox.baseVal;
     const scale = view.width / box.width;
@@ -22,12 +22,7 @@ for (const figure of document.querySelectorAll("figure[data-places]")) {
     dot.setAttribute("cx", best[0]);
     dot.setAttribute("cy", best[1]);
     dot.style.visibility = "visible";
-    tip.textContent = best[3];
-    tip.hidden = false;
-    const left = best[0] / scale - tip.offsetWidth / 2;
-    tip.style.left = `${Math.max(0, Math.min(box.width - tip.offsetWidth, left))}px`;
-    const above = best[1] / scale - tip.offsetHeight - 10;
-    tip.style.top = `${above > 0 ? above : best[1] / scale + 12}px`;
+    showTip(dot.getBoundingClientRect(), [best[3]]);
   };
   svg.addEventListener("pointermove", show);
   svg.addEventListener("pointerdown", show);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ from vlprompt_pipeline.image_datasets import (
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe
 from vlprompt_pipeline.progress import bar
 from vlprompt_pipeline.training import Batches, FewShotImages
-from vlprompt_pipeline.wording import seeds_text, shots_text
+from vlprompt_pipeline.wording import command_parameters, seeds_text, shots_text
 
 
 def plan_analysis(
@@ -73,6 +74,8 @@ def measure(
     dataset: str,
     shots: int,
     seed: int,
+    given: dict[str, Any],
+    sweep: str,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """Train what is not yet in `folder`; the numbers behind every figure, and their conditions."""
     material = _material(
@@ -85,13 +88,19 @@ def measure(
         "text": f"{data}, {shots_text(shots)}, {seeds_text(plan.seeds)}, CLIP {clip.name}",
         "method": plan.plain.title,
         "seeds": len(plan.seeds),
-        "command": (
-            "kedro run --pipelines=analysis "
-            f"--params=dataset={dataset},shots={shots},seed={seed},"
-            f"analysis.method={analysis.method},analysis.seeds={analysis.seeds}"
-        ),
+        "command": _command(analysis, given, sweep, dataset=dataset, shots=shots, seed=seed),
     }
     return tables(plan, runs, afterwards, analysis.bins, analysis.histogram_every), conditions
+
+
+def _command(
+    analysis: AnalysisParameters, given: dict[str, Any], sweep: str, **cell: object
+) -> str:
+    """What makes the analysis again, in its environment, with all that the command line gave."""
+    asked = {"method": analysis.method, "seeds": analysis.seeds, **given.get("analysis", {})}
+    parameters = command_parameters({**given, **cell, "analysis": asked})
+    environment = sweep.removeprefix("kedro sweep")
+    return f"kedro run{environment} --pipelines=analysis --params={shlex.quote(parameters)}"
 
 
 def draw_figures(

@@ -39,6 +39,8 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "dataset": "params:dataset",
                     "shots": "params:shots",
                     "seed": "params:seed",
+                    "given": "params:given",
+                    "sweep": "params:benchmark_report.sweep",
                 },
                 outputs=["analysis_tables", "analysis_conditions"],
                 name="measure_analysis",
