@@ -12,11 +12,17 @@ from torch import Tensor
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export.packed import PackedPrompt, unpack
-from vlprompt_pipeline.export.tensors import DenseTensor, PackedTensor, QuantizedTensor
+from vlprompt_pipeline.export.tensors import (
+    DenseTensor,
+    PackedTensor,
+    QuantizedTensor,
+    StructuredTensor,
+)
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe, build_plain
 from vlprompt_pipeline.parametrizations import Quantizer, quantized_tensors
 from vlprompt_pipeline.parametrizations.low_rank import low_rank_tensors, merged
 from vlprompt_pipeline.parametrizations.naming import tensor_name
+from vlprompt_pipeline.parametrizations.structured import StructuredQuantizer
 
 _CLIP = "clip"  # key of the metadata: all of the CLIP's identity, see docs/packed-format.md
 _NOBODYS_SEED = (1 << 62) - 1  # two seeds tell what is drawn from what is not
@@ -89,6 +95,9 @@ def _packed(values: Tensor, link: Quantizer | None, exact: bool) -> PackedTensor
         return DenseTensor(values.float().cpu().numpy())
     if link is None or not link.stores_indices:
         return DenseTensor(values.half().cpu().numpy())
+    if isinstance(link, StructuredQuantizer):
+        parts = (part.cpu().numpy() for part in link.parts(values))
+        return StructuredTensor(tuple(values.shape), *parts)
     return QuantizedTensor(*(part.cpu().numpy() for part in link.encode(values)))
 
 

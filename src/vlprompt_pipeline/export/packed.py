@@ -18,6 +18,7 @@ from vlprompt_pipeline.export.tensors import (
     DenseTensor,
     PackedTensor,
     QuantizedTensor,
+    StructuredTensor,
     read_tensor,
     tensor_bytes,
 )
@@ -34,7 +35,7 @@ __all__ = [
     "unpack",
 ]
 
-MAGIC, MAJOR, MINOR = b"VLP", 1, 0  # files of any minor version are read, see `_checked_header`
+MAGIC, MAJOR, MINOR = b"VLP", 1, 1  # files of any minor version are read, see `_checked_header`
 _HEADER = struct.Struct("<3sBI8s8s4s")  # magic, version, file size, checksum, CLIP, context
 _CHECKSUM = slice(8, 16)
 _TENSOR, _METADATA, _OPTIONAL = 1, 2, 0x80  # kinds of sections; from 128 a reader may skip
@@ -119,7 +120,10 @@ def pack(prompt: PackedPrompt) -> bytes:
             "allowed; shorten the prompt or quantize it"
         )
     clip, context = _prefix(prompt.clip_sha256, 8), _prefix(prompt.context_sha256, 4)
-    data = bytearray(_HEADER.pack(MAGIC, MAJOR << 4 | MINOR, size, bytes(8), clip, context) + body)
+    # files without a tensor of 1.1 are those of 1.0, bit for bit
+    newer = any(isinstance(tensor, StructuredTensor) for tensor in prompt.tensors.values())
+    version = MAJOR << 4 | (MINOR if newer else 0)
+    data = bytearray(_HEADER.pack(MAGIC, version, size, bytes(8), clip, context) + body)
     data[_CHECKSUM] = _checksum(data)
     return bytes(data)
 

@@ -15,6 +15,7 @@ from vlprompt_pipeline.export.wire import Reader, malformed, varint
 MAX_DIMENSIONS = 8
 _DENSE = {0: np.dtype(np.float16), 9: np.dtype(np.float32)}  # by code; codes 1 to 8 are bits
 _SEVERAL = 10  # code of a tensor with more than one codebook
+_STRUCTURED = 11  # code of a matrix with scales of rows and columns, and columns kept apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,55 @@ class QuantizedTensor:
         return np.take_along_axis(self.codebooks, rows.astype(np.intp), 1).reshape(self.shape)
 
 
-PackedTensor = DenseTensor | QuantizedTensor
+@dataclass(frozen=True, eq=False)
+class StructuredTensor:
+    """A tensor as entry · scale of its row · scale of its column, some columns in half precision.
+
+    Attributes:
+        shape: of the tensor; rows run along the last dimension.
+        indices: `[rows, other columns]` uint8; codebook: `[2**bits]` float16.
+        rows: `[rows]` and columns: `[other columns]`, float16 scales.
+        kept: `[rows, kept columns]` float16; places: `[kept columns]`, ascending.
+    """
+
+    shape: tuple[int, ...]
+    indices: NDArray[np.uint8]
+    codebook: NDArray[np.float16]
+    rows: NDArray[np.float16]
+    columns: NDArray[np.float16]
+    kept: NDArray[np.float16]
+    places: NDArray[np.intp]
+
+    @property
+    def bits(self) -> int:
+        """Bits of an index."""
+        return len(self.codebook).bit_length() - 1
+
+    @property
+    def payload_bits(self) -> int:
+        """Bits of all indices and kept values."""
+        return self.indices.size * self.bits + 8 * self.kept.nbytes
+
+    @property
+    def payload_bytes(self) -> int:
+        """Bytes of codebook, scales, kept values and packed indices."""
+        halves = (self.codebook, self.rows, self.columns, self.kept)
+        return sum(part.nbytes for part in halves) + packed_size(self.indices.size, self.bits)
+
+    def decode(self) -> NDArray[np.float32]:
+        """The values, in single precision."""
+        entries, rows, columns = (
+            part.astype(np.float32) for part in (self.codebook, self.rows, self.columns)
+        )
+        matrix = np.empty((len(rows), len(columns) + len(self.places)), np.float32)
+        kept = np.zeros(matrix.shape[1], bool)
+        kept[self.places] = True
+        matrix[:, kept] = self.kept
+        matrix[:, ~kept] = entries[self.indices] * rows[:, None] * columns
+        return matrix.reshape(self.shape)
+
+
+PackedTensor = DenseTensor | QuantizedTensor | StructuredTensor
 
 
 def tensor_bytes(name: str, tensor: PackedTensor) -> bytes:
@@ -103,6 +152,8 @@ def tensor_bytes(name: str, tensor: PackedTensor) -> bytes:
     Raises:
         PromptFileError: a value is not finite, or there are more than `MAX_DIMENSIONS` dimensions.
     """
+    if isinstance(tensor, StructuredTensor):
+        return _structured_bytes(name, tensor)
     several, indices = b"", b""
     if isinstance(tensor, DenseTensor):
         code = next(code for code, dtype in _DENSE.items() if dtype == tensor.values.dtype)
@@ -134,8 +185,8 @@ def read_tensor(name: str, reader: Reader, max_values: int) -> PackedTensor:
     """
     what = f"tensor {name!r}"
     dimensions, code = divmod(reader.byte(what), 16)
-    if dimensions > MAX_DIMENSIONS or code > _SEVERAL:
-        raise malformed(f"{what} has {dimensions} dimensions in encoding {code}, 8 and 10 are most")
+    if dimensions > MAX_DIMENSIONS or code > _STRUCTURED:
+        raise malformed(f"{what} has {dimensions} dimensions in encoding {code}, 8 and 11 are most")
     shape = tuple(reader.varint(what) for _ in range(dimensions))
     count = math.prod(shape)
     if not 1 <= count <= max_values:
@@ -143,6 +194,8 @@ def read_tensor(name: str, reader: Reader, max_values: int) -> PackedTensor:
     if code in _DENSE:
         _require_size(reader, count * _DENSE[code].itemsize, what)
         return DenseTensor(_read_values(reader, _DENSE[code], count, what).reshape(shape))
+    if code == _STRUCTURED:
+        return _read_structured(reader, shape, what)
     bits, codebooks = code, 1
     if code == _SEVERAL:
         bits, codebooks = reader.byte(what), reader.varint(what)
@@ -155,6 +208,45 @@ def read_tensor(name: str, reader: Reader, max_values: int) -> PackedTensor:
     except ValueError as error:
         raise malformed(f"{what}: {error}") from None
     return QuantizedTensor(indices.reshape(shape), entries.reshape(codebooks, -1))
+
+
+def _structured_bytes(name: str, tensor: StructuredTensor) -> bytes:
+    halves = (tensor.codebook, tensor.rows, tensor.columns, tensor.kept)
+    if not all(np.isfinite(part).all() for part in halves):
+        raise PromptFileError(
+            f"tensor {name!r} has values that are not finite: train again with a lower training.lr"
+        )
+    form = bytes([len(tensor.shape) << 4 | _STRUCTURED]) + b"".join(map(varint, tensor.shape))
+    places = varint(len(tensor.places)) + b"".join(varint(int(place)) for place in tensor.places)
+    data = b"".join(part.astype("<f2").tobytes() for part in halves)
+    return form + bytes([tensor.bits]) + places + data + pack_bits(tensor.indices, tensor.bits)
+
+
+def _read_structured(reader: Reader, shape: tuple[int, ...], what: str) -> StructuredTensor:
+    bits, kept = reader.byte(what), reader.varint(what)
+    if len(shape) < 2 or not 1 <= bits <= 8 or kept >= shape[-1]:
+        raise malformed(f"{what} of shape {shape} keeps {kept} columns beside {bits} bits")
+    places = [reader.varint(what) for _ in range(kept)]
+    if places != sorted(set(places)) or (places and places[-1] >= shape[-1]):
+        raise malformed(f"{what} of shape {shape} keeps the columns {places[:8]}")
+    rows, columns = math.prod(shape[:-1]), shape[-1] - kept
+    halves = ((1 << bits), rows, columns, rows * kept)
+    _require_size(reader, 2 * sum(halves) + packed_size(rows * columns, bits), what)
+    parts = [_read_values(reader, np.dtype(np.float16), count, what) for count in halves]
+    try:
+        indices = unpack_bits(reader.take(len(reader), what), rows * columns, bits)
+    except ValueError as error:
+        raise malformed(f"{what}: {error}") from None
+    codebook, by_row, by_column, values = parts
+    return StructuredTensor(
+        shape,
+        indices.reshape(rows, columns),
+        codebook,
+        by_row,
+        by_column,
+        values.reshape(rows, kept),
+        np.array(places, np.intp),
+    )
 
 
 def _require_size(reader: Reader, size: int, what: str) -> None:

@@ -20,6 +20,7 @@ from vlprompt_pipeline.parametrizations.naming import tensor_name
 from vlprompt_pipeline.parametrizations.noise import TrainingNoise
 from vlprompt_pipeline.parametrizations.quantized import make_quantizer, quantized_tensors
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer
+from vlprompt_pipeline.parametrizations.structured import warn_of_outliers
 
 
 def build_plain(
@@ -108,6 +109,7 @@ def _quantize(learner: PromptLearner, config: QuantizeConfig, generator: Generat
     for name, tensor in list(learner.named_parameters()):
         if tensor_name(name) in learner.exact:
             continue
+        warn_of_outliers(tensor_name(name), tensor, config)
         link = make_quantizer(config, tensor.shape, generator, tensor_name(name))
         _put_on(learner, name, link.to(tensor.device))
 

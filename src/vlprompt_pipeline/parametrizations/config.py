@@ -24,8 +24,13 @@ class QuantizeConfig(Parameters):
         bits: per value; a codebook has 2**bits entries.
         normalise: fit the codebook to (W - mean) / std of the values that share it, and scale back
             by the mean and std of the moment, so that it follows them between clusterings.
-        codebook: one for the whole tensor, for each row (along the last dimension), or for each
-            group of `group_size` consecutive values.
+        codebook: one for the whole tensor, for each row (along the last dimension), for each
+            group of `group_size` consecutive values; or `scaled`: one for values in units of their
+            row and column (module `scaled`), which outlier columns do not spoil.
+        outliers: `keep` stores columns six times larger than the median column in half precision;
+            with `codebook` `tensor` or `scaled`.
+        centre: take the mean over rows off and do not store it: no prediction of a linear
+            classifier depends on it. For other tensors it changes what they are.
         group_size: of `codebook: group`; a smaller tensor is one group.
         start: where the iteration of `lloyd_max` begins.
         post_training: train without, and quantize the trained tensor.
@@ -39,9 +44,11 @@ class QuantizeConfig(Parameters):
     quantizer: QuantizerName = "kmeans"
     bits: int = Field(ge=1, le=8)
     normalise: bool = True
-    codebook: Literal["tensor", "row", "group"] = "tensor"
+    codebook: Literal["tensor", "row", "group", "scaled"] = "tensor"
     group_size: int | None = Field(default=None, ge=1)
     start: Start = "quantiles"
+    outliers: Literal["quantize", "keep"] = "quantize"
+    centre: bool = False
     post_training: bool = False
     min_interval_steps: int | None = Field(default=None, ge=1)
     kl_threshold: float = Field(default=0.05, ge=0)
@@ -50,9 +57,18 @@ class QuantizeConfig(Parameters):
     def _consistent(self) -> Self:
         if (self.codebook == "group") != (self.group_size is not None):
             raise ValueError("group_size goes with codebook: group, give both or neither")
+        if self.structured and self.codebook in ("row", "group"):
+            raise ValueError("outliers: keep and centre go with codebook: tensor or scaled")
+        if self.structured and self.quantizer in ("stochastic", "gaussian"):
+            raise ValueError(f"{self.quantizer} has one plain codebook: leave scales and outliers")
         if self.quantizer == "gaussian" and self.post_training:
             raise ValueError("gaussian is noise in training, there is nothing to do afterwards")
         return self
+
+    @property
+    def structured(self) -> bool:
+        """Whether columns are told apart."""
+        return self.codebook == "scaled" or self.outliers == "keep" or self.centre
 
     def codebooks(self, shape: Sequence[int], name: str = "the tensor") -> int:
         """How many codebooks a tensor of that shape has.
@@ -61,7 +77,7 @@ class QuantizeConfig(Parameters):
             ConfigError: groups do not fill it.
         """
         values = math.prod(shape)
-        if self.codebook == "tensor" or not shape:
+        if self.codebook in ("tensor", "scaled") or not shape:
             return 1
         size = shape[-1] if self.codebook == "row" else min(self.group_size, values)
         if values % size:

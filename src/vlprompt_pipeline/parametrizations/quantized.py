@@ -13,6 +13,7 @@ from vlprompt_pipeline.parametrizations.chance import GaussianNoise, StochasticR
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.naming import tensor_name
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer
+from vlprompt_pipeline.parametrizations.structured import StructuredQuantizer
 
 
 def make_quantizer(
@@ -23,6 +24,8 @@ def make_quantizer(
     Raises:
         ConfigError: groups do not fill the tensor.
     """
+    if config.structured and len(shape) > 1:
+        return StructuredQuantizer(config, torch.Size(shape))
     codebooks = config.codebooks(shape, name)
     if config.quantizer == "stochastic":
         return StochasticRounding(config, generator, codebooks)

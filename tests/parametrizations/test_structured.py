@@ -1,0 +1,145 @@
+"""Codebooks on matrices with outlier columns of the place and size of real CLIP features."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vlprompt_pipeline.export.packed import PackedPrompt, StructuredTensor, pack, unpack
+from vlprompt_pipeline.parametrizations import QuantizeConfig, make_quantizer
+from vlprompt_pipeline.parametrizations.scaled import fit_scaled
+from vlprompt_pipeline.parametrizations.structured import outlier_columns, warn_of_outliers
+
+CLASSES, WIDTH, OUTLIERS = 20, 256, (93, 133)
+
+
+def planted(spread: float = 0.02, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """Class features, image features and labels: 0.55 in single columns against 0.044 in others."""
+    generator = torch.Generator().manual_seed(seed)
+    texts = 0.044 * torch.randn(CLASSES, WIDTH, generator=generator)
+    texts[:, OUTLIERS] = 0.55 + spread * torch.randn(CLASSES, 2, generator=generator)
+    labels = torch.arange(CLASSES).repeat(20)
+    noise = 0.11 * torch.randn(len(labels), WIDTH, generator=generator)
+    images = texts[labels] + noise
+    images[:, OUTLIERS] = 0.3
+    return texts, F.normalize(images, dim=-1), labels
+
+
+def accuracy(weight: Tensor, images: Tensor, labels: Tensor) -> float:
+    return 100 * ((images @ weight.T).argmax(-1) == labels).float().mean().item()
+
+
+def shown(weight: Tensor, **settings) -> Tensor:
+    config = QuantizeConfig(bits=1, **settings)
+    return make_quantizer(config, weight.shape, torch.Generator()).eval()(weight)
+
+
+def test_one_exact_codebook_is_lost_on_outliers_and_the_others_are_not():
+    texts, images, labels = planted()
+    full = accuracy(texts, images, labels)
+    assert full > 90
+    exact, local = shown(texts), shown(texts, quantizer="lloyd_max")
+    assert accuracy(exact, images, labels) < 20, "the second entry is spent on the outliers"
+    assert (exact - texts).square().sum() <= (local - texts).square().sum()
+    for settings in (
+        {"outliers": "keep"},
+        {"codebook": "scaled"},
+        {"codebook": "scaled", "centre": True},
+        {"centre": True},
+    ):
+        assert accuracy(shown(texts, **settings), images, labels) > full - 15, settings
+
+
+def test_the_mean_over_rows_changes_no_prediction():
+    texts, images, _ = planted()
+    centred = texts - texts.mean(0)
+    assert torch.equal((images @ centred.T).argmax(-1), (images @ texts.T).argmax(-1))
+
+
+def test_a_prompt_of_initial_words_keeps_its_two_columns():
+    words = 0.01 * torch.randn(4, 512, generator=torch.Generator().manual_seed(1))
+    words[:, OUTLIERS] = torch.tensor([-0.5, 0.3])
+    assert outlier_columns(words).nonzero()[:, 0].tolist() == list(OUTLIERS)
+    plain, kept = shown(words), shown(words, outliers="keep")
+    rest = [column for column in range(512) if column not in OUTLIERS]
+    assert torch.equal(kept[:, OUTLIERS], words[:, OUTLIERS].half().float())
+    signs = {len(each[:, rest].unique()) for each in (plain, kept)}
+    assert signs == {1, 2}, "one sign is all that the plain codebook leaves of the others"
+    assert (kept - words)[:, rest].square().mean() < 0.5 * words[:, rest].square().mean()
+
+
+def test_normal_values_have_no_outliers_and_a_row_never_has():
+    for seed in range(20):
+        words = torch.randn(4, 512, generator=torch.Generator().manual_seed(seed))
+        assert not outlier_columns(words).any()
+    assert not outlier_columns(torch.tensor([[1.0, 1.0, 100.0]])).any()
+
+
+def test_outliers_are_warned_of_where_they_do_harm(caplog):
+    texts, _, _ = planted()
+    warn_of_outliers("context", texts, QuantizeConfig(bits=2, outliers="keep"))
+    warn_of_outliers("context", texts, QuantizeConfig(bits=2, codebook="scaled"))
+    assert not caplog.text
+    with caplog.at_level(logging.WARNING):
+        warn_of_outliers("context", texts, QuantizeConfig(bits=2))
+    assert "context has outlier columns (93, 133)" in caplog.text
+    assert "set quantize.outliers to keep" in caplog.text
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize(
+    "settings",
+    [{"codebook": "scaled"}, {"outliers": "keep"}, {"codebook": "scaled", "outliers": "keep"}],
+    ids=str,
+)
+def test_what_is_shown_is_what_the_file_gives_back(bits, settings):
+    texts, _, _ = planted()
+    weight = texts[:6].view(2, 3, WIDTH)
+    config = QuantizeConfig(bits=bits, **settings)
+    quantizer = make_quantizer(config, weight.shape, torch.Generator()).eval()
+    seen = quantizer(weight)
+    parts = (part.numpy() for part in quantizer.parts(weight))
+    stored = StructuredTensor(tuple(weight.shape), *parts)
+    data = pack(PackedPrompt("m", {"t": stored}, "0" * 64, "0" * 64))
+    assert data[3] == 0x11, "the format is 1.1"
+    read = unpack(data).tensors["t"]
+    assert np.array_equal(read.decode(), seen.numpy())
+    assert pack(PackedPrompt("m", {"t": read}, "0" * 64, "0" * 64)) == data
+
+
+def test_the_state_is_restored():
+    texts, _, _ = planted()
+    config = QuantizeConfig(bits=2, codebook="scaled", outliers="keep")
+    one, other = (make_quantizer(config, texts.shape, torch.Generator()).eval() for _ in range(2))
+    seen = one(texts)
+    other.load_state_dict(one.state_dict())
+    assert torch.equal(other(texts), seen)
+
+
+class TestScaled:
+    def test_one_bit_of_a_product_of_scales_is_exact(self):
+        rows, columns = np.array([1.0, 2.0, 4.0]), np.array([0.5, 1.0, 8.0, 2.0])
+        signs = np.array([[1, -1, 1, 1], [-1, 1, 1, -1], [1, 1, -1, -1]])
+        weight = signs * rows[:, None] * columns
+        assert fit_scaled(weight, 1).decode() == pytest.approx(weight, rel=2e-3)
+
+    def test_a_moment_lowers_the_error_of_products(self):
+        texts, images, _ = planted()
+        weight, features = (texts - texts.mean(0)).double().numpy(), images.double().numpy()
+        moment = features.T @ features / len(features)
+        plain, better = fit_scaled(weight, 1), fit_scaled(weight, 1, moment)
+
+        def error(codes) -> float:
+            return float(np.square((codes.decode() - weight) @ features.T).mean())
+
+        assert error(better) < 0.8 * error(plain)
+        assert (
+            better.bits_per_value
+            == plain.bits_per_value
+            == pytest.approx(1 + 16 * (2 + CLASSES + WIDTH) / (CLASSES * WIDTH))
+        )
