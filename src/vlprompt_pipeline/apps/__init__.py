@@ -13,6 +13,7 @@ import click
 from vlprompt_pipeline import __version__
 
 COMMANDS = {
+    "convert-clip": "vlprompt_pipeline.apps.convert_clip:convert_clip",
     "inspect": "vlprompt_pipeline.apps.inspect:inspect",
     "predict": "vlprompt_pipeline.apps.predict:predict",
 }

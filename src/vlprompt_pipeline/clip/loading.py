@@ -117,7 +117,7 @@ def locate(source: str) -> ClipFiles:
 def _load(source: str, name: str, device: str) -> FrozenClip:
     files = locate(source)
     model_cfg, text_cfg = files.model_cfg, files.model_cfg["text_cfg"]
-    tokenizer = tokenizer_of(text_cfg, files.tokenizer)
+    tokenizer = tokenizer_of(text_cfg, files.tokenizer, files.where)
     _check_end(tokenizer, text_cfg, files.where)
     state = read_state(files)
     if not files.transformers:

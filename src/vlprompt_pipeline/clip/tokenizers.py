@@ -157,12 +157,13 @@ class FileTokenizer:
         return self._tokenizer.token_to_id(content) if isinstance(content, str) else None
 
 
-def tokenizer_of(text_cfg: Mapping[str, Any], folder: Path | None) -> Tokenizer:
+def tokenizer_of(text_cfg: Mapping[str, Any], folder: Path | None, where: str) -> Tokenizer:
     """The tokenizer of a text tower of open_clip.
 
     Args:
         text_cfg: section of the model's configuration.
         folder: where the files of a Hugging Face tokenizer are, if it names one.
+        where: the model is, for messages.
 
     Raises:
         WeightsError: its files are missing or broken, or options are unknown.
@@ -172,9 +173,12 @@ def tokenizer_of(text_cfg: Mapping[str, Any], folder: Path | None) -> Tokenizer:
         try:
             return ClipTokenizer(open_clip.SimpleTokenizer(**options))
         except (TypeError, AssertionError) as error:
-            raise WeightsError(f"tokenizer_kwargs {options}: {error}") from None
+            raise WeightsError(f"{where}: tokenizer_kwargs {options} ({error})") from None
     if folder is None:
-        raise WeightsError(f"no tokenizer files for {text_cfg['hf_tokenizer_name']}")
+        raise WeightsError(
+            f"no {TOKENIZER_FILE} in {where}: copy it there from {text_cfg['hf_tokenizer_name']}, "
+            "or write it with transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…)"
+        )
     options.pop("language", None)  # of NLLB, whose text tower is another
     return FileTokenizer(folder, options.pop("clean", "whitespace"), **options)
 

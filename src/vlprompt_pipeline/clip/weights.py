@@ -102,7 +102,7 @@ def load_into(model: nn.Module, state: dict[str, Tensor], where: str) -> None:
     Raises:
         WeightsError: the names or shapes are those of another architecture.
     """
-    state = _as_named_by(model, state)
+    state = as_named_by(model, state)
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
     wrong = [f"{name} is missing" for name in expected if name not in state]
     wrong += [f"{name} is unknown" for name in state if name not in expected]
@@ -148,7 +148,8 @@ def _has_openai_marks(state: dict[str, Tensor]) -> bool:
     )
 
 
-def _as_named_by(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+def as_named_by(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors by the names and with the shapes that a model of open_clip gives them."""
     has_text = hasattr(model, "text")
     if has_text and "text_projection" in state:
         state = open_clip.model.convert_to_custom_text_state_dict(state)

@@ -1,0 +1,176 @@
+"""Weights in a pickle, turned once and explicitly into a folder that is read safely.
+
+A checkpoint of open_clip (`.bin`, `.pt`, also of a training run) is read by
+`torch.load(weights_only=True)`, which makes tensors and plain values only. An archive of OpenAI is
+read as `openai_archives` says, if its SHA-256 is the one that OpenAI publishes.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle  # noqa: TID251 -- for the name of the error that torch.load raises
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.architecture import build
+from vlprompt_pipeline.clip.forms import (
+    OPEN_CLIP_CONFIG,
+    OPEN_CLIP_WEIGHTS,
+    PICKLES,
+    TRANSFORMERS_CONFIG,
+    read_open_clip_config,
+    snapshot,
+)
+from vlprompt_pipeline.clip.openai_archives import PUBLISHED, is_torchscript, read_torchscript
+from vlprompt_pipeline.clip.pretrained import refuse_unsupported
+from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES
+from vlprompt_pipeline.clip.weights import as_named_by, load_into
+from vlprompt_pipeline.errors import ConfigError, UserError, WeightsError
+from vlprompt_pipeline.files import atomic_write, sha256_file
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was found and written.
+
+    Attributes:
+        found: the form of the file, in words.
+        model: name of open_clip, or what the configuration beside the file said.
+        tensors, parameters: how many.
+        folder: the new folder, a `local-dir:` source.
+    """
+
+    found: str
+    model: str
+    tensors: int
+    parameters: int
+    folder: Path
+
+
+def convert_clip(source: Path, target: Path, model: str | None = None) -> Conversion:
+    """Write the weights of a pickle as safetensors, with a configuration beside them.
+
+    Args:
+        source: the file, or a folder with one such file.
+        target: folder to write; must not hold a CLIP.
+        model: name of open_clip, where no open_clip_config.json lies beside the file. Give the
+            name with the activation of the weights, such as `ViT-B-16-quickgelu`.
+
+    Raises:
+        ConfigError: the architecture is not known, or open_clip has no such model.
+        WeightsError: the file holds no weights, more than weights, or those of another model.
+        UserError: the target holds a CLIP already, or cannot be written.
+    """
+    if any((target / name).exists() for name in (OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS)):
+        raise UserError(f"{target} holds a CLIP already: give a new folder")
+    file = _pickle_file(source)
+    if is_torchscript(file):
+        published = PUBLISHED.get(sha256_file(file))
+        if published is None:
+            raise WeightsError(
+                f"{file} is a TorchScript archive, but none that OpenAI publishes (its SHA-256 is "
+                "not in the table): use the model's safetensors, or download the archive again"
+            )
+        found, state = f"OpenAI's archive of {published}", read_torchscript(file)
+        name, config = f"{published}-quickgelu", {}
+    else:
+        found, state = "a checkpoint of tensors", _read_checkpoint(file)
+        name, config = _description(file, model)
+    if model and name != model:
+        raise ConfigError(f"{file} is {name}, not {model}: leave --model out")
+    model_cfg = config.get("model_cfg") or {"quick_gelu": False, **_model_config(name)}
+    return _write(state, model_cfg, config.get("preprocess_cfg") or {}, file, target, found, name)
+
+
+def _write(
+    state: dict[str, Tensor],
+    model_cfg: dict[str, Any],
+    preprocess_cfg: dict[str, Any],
+    file: Path,
+    target: Path,
+    found: str,
+    name: str,
+) -> Conversion:
+    refuse_unsupported(model_cfg, str(file))
+    built = build(model_cfg, str(file))
+    state = as_named_by(built, open_clip.convert.convert_state_dict(built, state))
+    load_into(built, state, str(file))
+    state = {key: tensor.detach().contiguous().clone() for key, tensor in state.items()}
+    with atomic_write(target / OPEN_CLIP_WEIGHTS) as temporary:
+        save_file(state, temporary)
+    for other in TOKENIZER_FILES:
+        if (file.parent / other).is_file():
+            with atomic_write(target / other) as temporary:
+                temporary.write_bytes((file.parent / other).read_bytes())
+    with atomic_write(target / OPEN_CLIP_CONFIG) as temporary:
+        whole = {"model_cfg": model_cfg, "preprocess_cfg": preprocess_cfg}
+        temporary.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    parameters = sum(tensor.numel() for tensor in state.values())
+    return Conversion(found, name, len(state), parameters, target)
+
+
+def _pickle_file(source: Path) -> Path:
+    if source.is_dir():
+        folder = snapshot(source)
+        files = sorted(file for file in folder.iterdir() if file.suffix in PICKLES)
+        if len(files) == 1:
+            return files[0]
+        if (folder / TRANSFORMERS_CONFIG).is_file() and not (folder / OPEN_CLIP_CONFIG).is_file():
+            raise WeightsError(
+                f"{folder} is a folder of transformers without safetensors: write them with "
+                "AutoModel.from_pretrained(folder).save_pretrained(new folder)"
+            )
+        names = ", ".join(file.name for file in files) or "none"
+        raise WeightsError(f"{folder} holds {names} of {', '.join(PICKLES)}: give one file")
+    if not source.is_file():
+        raise WeightsError(f"no file {source}")
+    if source.suffix == ".safetensors":
+        raise WeightsError(f"{source} is safe already: use local-dir:{source.parent}")
+    return source
+
+
+def _read_checkpoint(file: Path) -> dict[str, Tensor]:
+    """The model's tensors in a checkpoint, without what training adds around them."""
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise WeightsError(
+            f"{file} holds more than tensors, or is damaged, and is not read ({reason})"
+        ) from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(f"{file} holds no named tensors")
+    named = {str(name).removeprefix("module."): value for name, value in content.items()}
+    others = [name for name, value in named.items() if not isinstance(value, Tensor)]
+    if others:
+        raise WeightsError(f"{file} holds {others[0]}, which is no tensor of a model")
+    return named
+
+
+def _description(file: Path, model: str | None) -> tuple[str, dict[str, Any]]:
+    """The model's name and, where it lies beside the file, its configuration."""
+    beside = file.parent / OPEN_CLIP_CONFIG
+    if model is None and beside.is_file():
+        return f"what {beside.name} says", read_open_clip_config(beside)
+    if model is None:
+        raise ConfigError(
+            f"{file} does not say which architecture it holds: put its {OPEN_CLIP_CONFIG} beside "
+            "it, or give the model's name in open_clip with --model, such as ViT-B-16"
+        )
+    return model, {"model_cfg": {"quick_gelu": False, **_model_config(model)}}
+
+
+def _model_config(name: str) -> dict[str, Any]:
+    config = open_clip.get_model_config(name)
+    if config is None:
+        raise ConfigError(f"open_clip has no model {name!r}; see open_clip.list_models()")
+    return config
