@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     field_validator,
     model_validator,
@@ -17,6 +18,21 @@ from vlprompt_pipeline.parsing import Parameters, Several, unknown
 from vlprompt_pipeline.wording import same_names
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+
+
+RESERVED = ("all", "checkpoints", "targets")
+"""What stands beside the folders of recipes, or in their place in `methods`."""
+
+
+def _recipe_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise ValueError(
+            "a recipe's name stands in the names of nodes and folders; use lower-case letters, "
+            "digits, '_' and '-', with a letter or digit first"
+        )
+    if name in RESERVED:
+        raise ValueError(f"{name} is no name for a recipe, it means something else; take another")
+    return name
 
 
 def _safe_in_paths(name: str) -> str:
@@ -30,7 +46,12 @@ def _safe_in_paths(name: str) -> str:
 
 Protocol = Literal["base_to_new", "few_shot", "cross_dataset", "domain_generalisation"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
-DatasetName = Annotated[str, AfterValidator(_safe_in_paths)]
+DatasetName = Annotated[
+    str,
+    BeforeValidator(lambda name: str(name) if type(name) is int else name),  # dataset=2024
+    AfterValidator(_safe_in_paths),
+]
+RecipeName = Annotated[str, AfterValidator(_recipe_name)]
 
 
 class ClipParameters(Parameters):
@@ -236,7 +257,7 @@ class RunParameters(Parameters):
     export: ExportParameters = ExportParameters()
     tracking: TrackingParameters
     wait_for_other_runs: float = Field(default=3600, ge=0)
-    recipes: dict[Slug, dict[str, Any]]
+    recipes: dict[RecipeName, dict[str, Any]]
     demo_pretraining: dict[str, Any] = Field(default_factory=dict)
     analysis: dict[str, Any] = Field(default_factory=dict)
     benchmark_report: dict[str, Any] = Field(default_factory=dict)

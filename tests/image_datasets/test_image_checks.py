@@ -133,6 +133,18 @@ def test_the_same_image_in_two_parts_is_a_warning(miniature, caplog):
     assert f"{paths['train']} in train and {paths['test']} in test." in caplog.text
 
 
+def test_the_same_image_under_two_classes_of_a_part_is_a_warning(miniature, caplog):
+    index = build_index(miniature.dataset, miniature.root)
+    train = index.table.query("part == 'train'")
+    first, last = train.iloc[0], train.iloc[-1]
+    shutil.copy(miniature.images / first["path"], miniature.images / last["path"])
+    with caplog.at_level(logging.WARNING):
+        check = check_images(build_index(miniature.dataset, miniature.root))
+    expected = tuple((row["class_name"], row["path"]) for row in (first, last))
+    assert (check.duplicates, check.contradictions) == ((), (expected,))
+    assert "has the same picture under more than one class, 1 times; the first is" in caplog.text
+
+
 def test_no_workers(miniature):
     index = build_index(miniature.dataset, miniature.root)
     with pytest.raises(ConfigError, match="workers is 0; give a number of threads from 1"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -61,8 +62,12 @@ def test_widths_are_those_of_the_model(clip):
 
 def test_what_does_not_fit_is_told_by_the_check_that_stands_before_all_long_work(clip):
     """It needs no image; with RN50 every method in the image tower is refused by its name."""
-    card = {"class_names": CLASSES.names, "template": CLASSES.template}
-    check = partial(check_prompts, clip, card, RECIPES, "few_shot", 0.5, ExportParameters())
+    card = SimpleNamespace(class_names=CLASSES.names, template=CLASSES.template)
+    given = (clip, card, RECIPES, "few_shot", 0.5, ExportParameters())
+    check = partial(check_prompts, *given, SimpleNamespace(val=((), ()), dataset="imagenet"))
+    without = partial(check_prompts, *given, SimpleNamespace(val=(), dataset="imagenet"))
+    with pytest.raises(ConfigError, match="linear_probe chooses .* imagenet has none; leave it"):
+        without(methods=("coop", "linear_probe"))
     texts = tuple(name for name in RECIPES if name not in PIXELS)
     assert set(check(methods=texts)) == set(texts)
     for name in sorted(PIXELS):

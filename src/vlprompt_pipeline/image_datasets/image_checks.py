@@ -51,6 +51,8 @@ class ImageCheck:
         bytes_on_disk: size of the images found.
         random_split: how the split was drawn, if it is not the one the data came with.
         findings: what lies beside the images of own data; None for a dataset.
+        contradictions: groups of images with the same bytes under more than one class, each a group
+            of (class, path).
     """
 
     dataset: str
@@ -64,6 +66,7 @@ class ImageCheck:
     bytes_on_disk: int
     random_split: str = ""
     findings: Findings | None = None
+    contradictions: tuple[tuple[tuple[str, str], ...], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -171,6 +174,14 @@ def _warn(check: ImageCheck) -> None:
             len(check.duplicates),
             twins,
         )
+    if check.contradictions:
+        twins = " and ".join(f"{path} as {name!r}" for name, path in check.contradictions[0])
+        _logger.warning(
+            "%s has the same picture under more than one class, %d times; the first is %s.",
+            check.dataset,
+            len(check.contradictions),
+            twins,
+        )
 
 
 def _decode_all(rows: pd.DataFrame, folder: Path, workers: int | None) -> list[_Decoded]:
@@ -241,7 +252,8 @@ def _summarise(
             (path, broken[key])
             for path, key in zip(unreadable["path"], unreadable["fingerprint"], strict=True)
         ),
-        duplicates=_across_parts(facts),
+        duplicates=_same_pictures(facts, "part", "part"),
+        contradictions=_same_pictures(facts, "label", "class_name"),
         bytes_on_disk=int(facts["bytes"].sum()),
         random_split=index.card.random_split,
         findings=index.card.findings,
@@ -253,11 +265,13 @@ def _per_part(table: pd.DataFrame) -> dict[str, int]:
     return {part: int(sizes.get(part, 0)) for part in PARTS}
 
 
-def _across_parts(facts: pd.DataFrame) -> tuple[tuple[tuple[str, str], ...], ...]:
-    """Groups of (part, path) with the same content in more than one part."""
+def _same_pictures(
+    facts: pd.DataFrame, differs: str, shown: str
+) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """Groups of (`shown`, path) with the same content but more than one value of `differs`."""
     twins = facts[facts.duplicated("sha256", keep=False)]
     return tuple(
-        tuple(zip(group["part"], group["path"], strict=True))
+        tuple(zip(group[shown], group["path"], strict=True))
         for _, group in twins.groupby("sha256", sort=False)
-        if group["part"].nunique() > 1
+        if group[differs].nunique() > 1
     )

@@ -16,13 +16,16 @@ IMAGE_SUFFIXES = frozenset(
 and the ignored files are reported by ending."""
 
 
+BACK = "links back into the dataset"
+
+
 @dataclass
 class FoundImages:
     """What lies below a folder.
 
     Attributes:
         paths: images in ASCII order of their folders' files, relative to the root, posix.
-        ignored: number of other files by their ending.
+        ignored: number of other files by their ending, and of links that are not followed.
     """
 
     paths: list[str] = field(default_factory=list)
@@ -40,7 +43,8 @@ class FoundImages:
 def find_images(root: Path, place: str) -> FoundImages:
     """List the images below `root / place`, at any depth, by their paths from `root`.
 
-    Hidden files are left out. Links to folders are followed, but not back to one being listed.
+    Hidden files are left out. Links to folders are followed, but not to what lies in `root` already
+    or holds it: its images would be listed again, as those of another class. These are counted.
 
     Raises:
         DataError: a folder may not be listed.
@@ -52,7 +56,8 @@ def find_images(root: Path, place: str) -> FoundImages:
 
 def _descend(root: Path, place: str, found: FoundImages, above: frozenset[str]) -> None:
     real = os.path.realpath(root / place)
-    if real in above:
+    if real in above or (above and os.path.islink(root / place) and _overlap(real, root)):
+        found.ignored[BACK] += 1
         return
     listing = list_folder(root / place)
     prefix = f"{place}/" if place else ""
@@ -60,3 +65,9 @@ def _descend(root: Path, place: str, found: FoundImages, above: frozenset[str]) 
         found.add(f"{prefix}{name}")
     for name in listing.folders:
         _descend(root, f"{prefix}{name}", found, above | {real})
+
+
+def _overlap(real: str, root: Path) -> bool:
+    """Whether one of two folders holds the other."""
+    whole = os.path.realpath(root)
+    return os.path.commonpath([real, whole]) in (real, whole)

@@ -87,6 +87,7 @@ class PromptLearner(nn.Module):
         reads: what it is trained on: features of the frozen image tower, which are computed once,
             such features before the last linear map, or pixels, where it changes that tower.
         fitted: whether it is given all few-shot images at once, before and after training.
+        needs_validation: whether it cannot do without validation images.
         exact: names of tensors that are kept in single precision and never quantized.
         views_apart: whether an epoch draws from all cached views as if each were an image; else
             it shows every image once, in one of its views.
@@ -95,6 +96,7 @@ class PromptLearner(nn.Module):
     contexts: tuple[str, ...] = ("context",)
     reads: Literal["features", "unprojected", "pixels"] = "features"
     fitted: bool = False
+    needs_validation: bool = False
     exact: tuple[str, ...] = ()
     views_apart: bool = False
 

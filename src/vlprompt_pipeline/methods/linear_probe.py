@@ -37,6 +37,7 @@ class LinearProbe(PromptLearner):
 
     contexts = ()
     fitted = True
+    needs_validation = True
     exact = ("bias",)
 
     def __init__(

@@ -152,6 +152,19 @@ def test_images_at_any_depth_and_through_links(tmp_path):
     assert paths == {"dog/2024/may/one.JPG", "dog/linked/000.png", "dog/linked/001.png"}
 
 
+@pytest.mark.parametrize("target", [".", "..", "cat", "dog/deeper/.."])
+def test_a_link_back_into_the_dataset_relabels_nothing(tmp_path, target):
+    write_classes(tmp_path / "zoo", cat=2, dog=2)
+    (tmp_path / "zoo/dog/deeper").mkdir()
+    (tmp_path / "zoo/dog/again").symlink_to(tmp_path / "zoo" / target)
+    read = index(tmp_path)
+    assert read.table.query("class_name == 'dog'")["path"].tolist() == [
+        "dog/000.png",
+        "dog/001.png",
+    ]
+    assert read.card.findings.ignored_files == {"links back into the dataset": 1}
+
+
 # --- what is found beside the images
 
 

@@ -22,6 +22,7 @@ from vlprompt_pipeline.methods import (
     Recipe,
     build_learner,
     fit_learner,
+    get_method,
     resolve_recipe,
 )
 from vlprompt_pipeline.methods.trained import TrainedPrompt
@@ -37,6 +38,7 @@ def check_prompts(
     protocol: str,
     base_share: float,
     export: ExportParameters,
+    few_shot_set: FewShotSet,
     *targets: DatasetCard,
     methods: tuple[str, ...],
 ) -> dict[str, int]:
@@ -61,6 +63,11 @@ def check_prompts(
         class_texts.append(ClassTexts(export.class_names, card.template))
     for method in methods:
         recipe = resolve_recipe(method, recipes)
+        if get_method(recipe.method).learner.needs_validation and not few_shot_set.val:
+            raise ConfigError(
+                f"methods: {method} chooses its settings on validation images, and "
+                f"{few_shot_set.dataset} has none; leave it out"
+            )
         if recipe.bound_to_classes and export.class_names:
             raise ConfigError(
                 f"export.class_names: {method} knows no class but those of training; leave the "

@@ -30,6 +30,7 @@ def create_pipeline(
             "params:protocol",
             "params:base_to_new.base_share",
             "params:export",
+            "few_shot_set",
             *(f"{target}.target_card" for target in targets),
         ],
         outputs="parameter_counts",
