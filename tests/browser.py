@@ -1,4 +1,4 @@
-"""A Chromium without a window, by playwright: the one that the system has, nothing is downloaded."""
+"""The system's Chromium without a window, by playwright; no browser is downloaded."""
 
 from __future__ import annotations
 

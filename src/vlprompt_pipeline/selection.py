@@ -1,4 +1,4 @@
-"""Which methods and target datasets the graphs are built for.
+"""Choose the methods and target datasets that pipelines are built for.
 
 A run says so in its parameters, which Kedro's pipeline registry does not see. The parameter hook
 notes them here before the registry is asked; without a run, conf's own choice holds.
@@ -27,12 +27,14 @@ class Selection(NamedTuple):
     verified: tuple[str, ...] = ()
 
 
+# State of the process, since Kedro calls `register_pipelines()` without arguments: it can be told of
+# a run's methods in no other way. A process runs one session at a time, which is Kedro's own rule.
 _selected: Selection | None = None
 
 
 def select(selection: Selection) -> None:
-    """Build pipelines for these from now on."""
-    global _selected  # noqa: PLW0603  (one run at a time is Kedro's own rule)
+    """Build pipelines for this selection from now on, until the next call."""
+    global _selected  # noqa: PLW0603  (see above)
     if selection == _selected:
         return
     _selected = selection
@@ -42,7 +44,7 @@ def select(selection: Selection) -> None:
 
 
 def selected() -> Selection:
-    """Those of the current run, or of conf/base where there is none."""
+    """Give the selection of the current run, or that of conf/base if there is none."""
     return _selected if _selected is not None else _from_conf()
 
 
@@ -60,7 +62,7 @@ def _from_conf() -> Selection:
 
 
 def selection_of(parameters: RunParameters) -> Selection:
-    """What a run with these parameters is built for.
+    """Give the selection of a run with these parameters.
 
     Raises:
         ConfigError: unknown methods, or targets that make no sense.

@@ -19,7 +19,6 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from results.synthetic import DATASETS, SHIFTED, comparison
-
 from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.results.results import Comparison
 
