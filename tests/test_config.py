@@ -15,6 +15,7 @@ from vlprompt_pipeline.config import (
     FeatureParameters,
     RunParameters,
     TrainingParameters,
+    parse_run_parameters,
 )
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parsing import parse, unknown
@@ -67,12 +68,15 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 def refusal(values: Any, model: type = RunParameters, **where: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        parse(model, values, **where)
+        if model is RunParameters:
+            parse_run_parameters(values)
+        else:
+            parse(model, values, **where)
     return str(caught.value)
 
 
 def test_values_are_read_and_cannot_be_changed():
-    parameters = parse(RunParameters, VALUES)
+    parameters = parse_run_parameters(VALUES)
     assert parameters.features.crop_scale == (0.7, 1.0)
     assert parameters.methods == ("coop",)
     with pytest.raises(ValidationError):
@@ -163,7 +167,7 @@ def test_names_far_from_all_others_get_no_suggestion():
     ],
 )
 def test_methods_are_a_list_all_or_names_joined_by_plus(asked, expected):
-    assert parse(RunParameters, changed("methods", asked)).selected_methods() == expected
+    assert parse_run_parameters(changed("methods", asked)).selected_methods() == expected
 
 
 @pytest.mark.parametrize(
@@ -180,7 +184,7 @@ def test_methods_are_a_list_all_or_names_joined_by_plus(asked, expected):
 )
 def test_methods_that_do_not_exist(asked, sentence):
     with pytest.raises(ConfigError) as caught:
-        parse(RunParameters, changed("methods", asked)).selected_methods()
+        parse_run_parameters(changed("methods", asked)).selected_methods()
     assert str(caught.value).startswith(sentence)
 
 

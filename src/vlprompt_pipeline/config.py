@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self, get_args
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.parsing import Parameters, Several, unknown
+from vlprompt_pipeline.parsing import DatasetName, Parameters, Several, parse, unknown
+from vlprompt_pipeline.protocols import PROTOCOLS, ProtocolParameters
 from vlprompt_pipeline.wording import same_names
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
@@ -35,22 +33,6 @@ def _recipe_name(name: str) -> str:
     return name
 
 
-def _safe_in_paths(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
-        raise ValueError(
-            "a dataset's name stands in paths; rename the folder or table to up to 100 letters, "
-            "digits, '.', '_' and '-', with a letter or digit first"
-        )
-    return name
-
-
-Protocol = Literal["base_to_new", "few_shot", "cross_dataset", "domain_generalisation"]
-PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
-DatasetName = Annotated[
-    str,
-    BeforeValidator(lambda name: str(name) if type(name) is int else name),  # dataset=2024
-    AfterValidator(_safe_in_paths),
-]
 RecipeName = Annotated[str, AfterValidator(_recipe_name)]
 
 
@@ -180,35 +162,6 @@ class OwnDataParameters(Parameters):
         return template
 
 
-class ProtocolParameters(Parameters):
-    """What a protocol is run on where nobody says otherwise: dataset, and shots of one run."""
-
-    dataset: DatasetName
-    shots: int = Field(ge=1)
-
-
-class BaseToNewParameters(ProtocolParameters):
-    """`base_share` is the share of the classes that are trained on, rounded up; published: 0.5."""
-
-    base_share: float = Field(gt=0, lt=1)
-
-
-class FewShotParameters(ProtocolParameters):
-    """`curve` are the shots of a sweep."""
-
-    curve: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
-
-
-class TransferParameters(ProtocolParameters):
-    """`targets` are scored beside the dataset's own test images, each among its own classes.
-
-    A list of datasets, or on the command line names joined by `+`. `shifts` are the variants of the
-    dataset that show the same classes in another look.
-    """
-
-    targets: tuple[str, ...] | str
-
-
 class ExportParameters(Parameters):
     """What is exported beside the packed prompt.
 
@@ -233,20 +186,19 @@ class ExportParameters(Parameters):
 class RunParameters(Parameters):
     """Everything under conf/<env>/parameters*.yml together with `--params`.
 
+    `extensions` are modules to import, which register what a run asks for by name;
     `wait_for_other_runs` are seconds that a run waits for one that writes to the same cell.
     `given` are those of `--params` again, which a run notes itself for the commands it prints.
+    `parse_run_parameters` adds the section of every registered protocol, under its name.
     """
 
+    extensions: tuple[str, ...] = ()
     dataset: DatasetName
     dataset_prefix: Literal["", "miniature_"] = ""
     dataset_root: str
     split: Literal["official", "random"]
     own_data: OwnDataParameters
-    protocol: Protocol
-    base_to_new: BaseToNewParameters
-    few_shot: FewShotParameters
-    cross_dataset: TransferParameters
-    domain_generalisation: TransferParameters
+    protocol: str
     shots: int = Field(ge=1)
     seed: int = Field(ge=0)
     methods: tuple[str, ...] | str
@@ -270,17 +222,33 @@ class RunParameters(Parameters):
         """Name of the dataset in the registry, in paths and in results."""
         return f"{self.dataset_prefix}{self.dataset}"
 
-    def section(self, protocol: Protocol) -> ProtocolParameters:
-        """The section of a protocol."""
+    @field_validator("protocol")
+    @classmethod
+    def _registered(cls, name: str) -> str:
+        if name not in PROTOCOLS:
+            raise ValueError(f"protocols are {', '.join(PROTOCOLS)}")
+        return name
+
+    def section(self, protocol: str) -> ProtocolParameters:
+        """Return the section of a protocol."""
         return getattr(self, protocol)
 
-    def in_protocol(self, protocol: Protocol) -> RunParameters:
-        """The same, or the parameters of another protocol, which is run on its own dataset."""
+    def in_protocol(self, protocol: str) -> RunParameters:
+        """Return the same, or the parameters of another protocol, run on its own dataset."""
         if protocol == self.protocol:
             return self
-        own = self.section(protocol)
-        changed = {"protocol": protocol, "dataset": own.dataset, "shots": own.shots}
+        section = self.section(protocol)
+        changed = {"protocol": protocol, "dataset": section.dataset, "shots": section.shots}
         return self.model_copy(update=changed)
+
+    def targets(self) -> tuple[str, ...]:
+        """List the other datasets, without prefix, that the prompts of the run are scored on.
+
+        Raises:
+            ConfigError: the protocol refuses the dataset or its targets.
+        """
+        section = self.section(self.protocol)
+        return PROTOCOLS[self.protocol].targets(section, self.dataset, self.dataset_prefix)
 
     def selected_methods(self) -> tuple[str, ...]:
         """Names of the recipes to run, in the order asked: a list, `all`, or names joined by `+`.
@@ -297,3 +265,37 @@ class RunParameters(Parameters):
             if name not in self.recipes:
                 raise ConfigError(unknown("methods", "method", name, [*self.recipes, "all"]))
         return tuple(dict.fromkeys(asked))
+
+
+def parse_run_parameters(values: Mapping[str, Any]) -> RunParameters:
+    """Check the parameters of a run, after the modules that they name as `extensions` registered.
+
+    Raises:
+        ConfigError: naming every offending key, or an extension that cannot be imported.
+    """
+    if isinstance(values, Mapping):
+        import_extensions(values.get("extensions") or ())
+    return parse(_with_sections(tuple(PROTOCOLS)), values)
+
+
+def import_extensions(modules: Sequence[str]) -> None:
+    """Import modules that register methods, datasets, metrics, quantizers or protocols.
+
+    Raises:
+        ConfigError: one cannot be imported.
+    """
+    for name in modules:
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise ConfigError(
+                f"extensions: cannot import {name!r} ({error}); put the file into src/ of the "
+                "project, or install its package"
+            ) from error
+
+
+@cache
+def _with_sections(protocols: tuple[str, ...]) -> type[RunParameters]:
+    """Make the model with a required field for the section of each protocol."""
+    sections = {name: (PROTOCOLS[name].parameters, ...) for name in protocols}
+    return create_model("RunParameters", __base__=RunParameters, **sections)

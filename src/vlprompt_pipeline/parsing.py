@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from vlprompt_pipeline.errors import ConfigError
 
@@ -25,6 +26,23 @@ def _several(value: Any) -> Any:
 
 Several = BeforeValidator(_several)
 """A list, or on the command line its items joined by `+`."""
+
+
+def _safe_in_paths(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+        raise ValueError(
+            "a dataset's name stands in paths; rename the folder or table to up to 100 letters, "
+            "digits, '.', '_' and '-', with a letter or digit first"
+        )
+    return name
+
+
+DatasetName = Annotated[
+    str,
+    BeforeValidator(lambda name: str(name) if type(name) is int else name),  # dataset=2024
+    AfterValidator(_safe_in_paths),
+]
+"""The name of a dataset, with a name here or a folder of the user's own."""
 
 
 def parse(model: type[Model], values: Any, where: str = "parameters") -> Model:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
 from importlib import import_module
 
 from kedro.pipeline import Pipeline
 
-from vlprompt_pipeline.selection import selected
+from vlprompt_pipeline.selection import Selection, selected
 
 STAGES = (
     "data_preparation",
@@ -37,32 +36,28 @@ APART = (
 def register_pipelines() -> dict[str, Pipeline]:
     """One pipeline a stage; `cell` is all of them but the report, `__default__` all.
 
-    A protocol's pipeline is the whole with the targets of that protocol.
+    A protocol's pipeline is the whole with its section of the parameters and its targets.
     """
-    methods, own, by_protocol, verified = selected()
-
-    @cache
-    def stages(targets: tuple[str, ...]) -> dict[str, Pipeline]:
-        return {stage: _create(stage, methods, targets) for stage in STAGES}
-
-    @cache
-    def whole(targets: tuple[str, ...]) -> Pipeline:
-        return Pipeline(list(stages(targets).values()))
-
+    selection = selected()
+    stages = {name: _create(name, selection, selection.protocol) for name in STAGES}
+    protocols = {
+        protocol: Pipeline([_create(name, selection, protocol) for name in STAGES])
+        for protocol in selection.targets
+    }
     return {
-        "__default__": whole(own),
-        **{protocol: whole(targets) for protocol, targets in by_protocol.items()},
-        "cell": Pipeline([stages(own)[stage] for stage in STAGES[:-1]]),
-        **{name: _create(name, methods, own, verified) for name in APART},
-        **stages(own),
+        "__default__": protocols[selection.protocol],
+        **protocols,
+        "cell": Pipeline([stages[name] for name in STAGES[:-1]]),
+        **{name: _create(name, selection, selection.protocol) for name in APART},
+        **stages,
     }
 
 
-def _create(
-    stage: str,
-    methods: tuple[str, ...],
-    targets: tuple[str, ...],
-    verified: tuple[str, ...] = (),
-) -> Pipeline:
+def _create(stage: str, selection: Selection, protocol: str) -> Pipeline:
     module = import_module(f"vlprompt_pipeline.pipelines.{stage}")
-    return module.create_pipeline(methods=methods, targets=targets, verified=verified)
+    return module.create_pipeline(
+        protocol=protocol,
+        methods=selection.methods,
+        targets=selection.targets[protocol],
+        verified=selection.verified,
+    )

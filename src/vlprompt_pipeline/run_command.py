@@ -11,14 +11,17 @@ from yaml import YAMLError
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.hooks.errors import one_sentence
-from vlprompt_pipeline.protocols import configured, protocol_among, with_protocol
+from vlprompt_pipeline.pipeline_registry import APART, STAGES
+from vlprompt_pipeline.protocol_runs import configured, with_protocol
+
+_STAGES = {"__default__", "cell", *STAGES, *APART}
 
 
 @click.pass_obj
 def _run(metadata: ProjectMetadata, /, **options: Any) -> Any:
     pipelines = [*options["pipelines"], *filter(None, [options["pipeline"]])]
     try:
-        if protocol_among(pipelines):
+        if any(name not in _STAGES for name in pipelines):  # a protocol's, maybe of an extension
             given = options["params"]
             conf = configured(metadata.project_path, options["conf_source"], options["env"], given)
             options["params"] = with_protocol(pipelines, given, conf)

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 class Selection(NamedTuple):
-    """Names of recipes, and of the datasets that prompts are scored on beside their own.
+    """Names of the protocol, of recipes, and of the datasets that prompts are scored on.
 
-    `targets` are those of the run, `by_protocol` those of each protocol; `verified` are the methods
-    that a verification runs again.
+    `targets` are the datasets that each protocol scores beside that of training; `verified` are the
+    methods that a verification runs again.
     """
 
+    protocol: str
     methods: tuple[str, ...]
-    targets: tuple[str, ...] = ()
-    by_protocol: Mapping[str, tuple[str, ...]] = {}
+    targets: Mapping[str, tuple[str, ...]]
     verified: tuple[str, ...] = ()
 
 
@@ -52,12 +52,11 @@ def _from_conf() -> Selection:
     from kedro.config import OmegaConfigLoader
     from kedro.utils import find_kedro_project
 
-    from vlprompt_pipeline.config import RunParameters
-    from vlprompt_pipeline.parsing import parse
+    from vlprompt_pipeline.config import parse_run_parameters
 
     project = find_kedro_project(Path.cwd()) or Path.cwd()
     loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="base")
-    parameters = parse(RunParameters, loader["parameters"])
+    parameters = parse_run_parameters(loader["parameters"])
     return selection_of(parameters)
 
 
@@ -67,8 +66,8 @@ def selection_of(parameters: RunParameters) -> Selection:
     Raises:
         ConfigError: unknown methods, or targets that make no sense.
     """
-    from vlprompt_pipeline.evaluation.targets import targets_by_protocol
+    from vlprompt_pipeline.protocols import PROTOCOLS
 
-    by_protocol = targets_by_protocol(parameters)
+    by_protocol = {name: parameters.in_protocol(name).targets() for name in PROTOCOLS}
     methods = parameters.selected_methods()
-    return Selection(methods, by_protocol[parameters.protocol], by_protocol, verified=methods)
+    return Selection(parameters.protocol, methods, by_protocol, verified=methods)

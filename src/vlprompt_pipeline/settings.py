@@ -2,6 +2,8 @@
 
 import os
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 from vlprompt_pipeline.hooks import (
     ErrorHook,
@@ -41,11 +43,15 @@ HOOKS = (
 )
 
 
-def _protocol_folder(protocol: str, base_share: float) -> str:
-    """Folder of a protocol in the catalog's paths; other class halves have their own."""
-    from vlprompt_pipeline.evaluation.halves import protocol_name
+def _protocol_folder(protocol: str, *settings: Mapping[str, Any] | None) -> str:
+    """Name the folder of a protocol in the catalog's paths, which its settings may change.
 
-    return protocol_name(protocol, base_share)
+    `settings` are its section in globals.yml, then in `--params`.
+    """
+    from vlprompt_pipeline.protocols import PROTOCOLS
+
+    given = {key: value for section in settings for key, value in (section or {}).items()}
+    return PROTOCOLS[protocol].label(given) if protocol in PROTOCOLS else protocol
 
 
 CONFIG_LOADER_ARGS = {

@@ -17,7 +17,7 @@ from kedro.framework.session import KedroSession
 from yaml import YAMLError
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.protocols import axes_of, configured, named_protocols
+from vlprompt_pipeline.protocol_runs import axes_of, configured, named_protocols
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,8 @@ def protocol_grid(
     if "protocol" in params:
         raise click.ClickException("give --protocols or --params=protocol=…, not both")
     try:
-        names, parameters = named_protocols(protocols), configured(project, None, env, params)
+        parameters = configured(project, None, env, params)  # registers extensions first
+        names = named_protocols(protocols)
     except (UserError, YAMLError) as error:
         raise click.ClickException(str(error)) from None
     given = {name: values for name, values in axes.items() if values}

@@ -6,7 +6,6 @@ import pytest
 from sklearn.metrics import confusion_matrix, f1_score, recall_score
 
 from evaluation.random_predictions import random_predictions
-from vlprompt_pipeline.evaluation.halves import Choice
 from vlprompt_pipeline.evaluation.outcomes import (
     class_scores,
     confusion_counts,
@@ -14,6 +13,7 @@ from vlprompt_pipeline.evaluation.outcomes import (
     outcomes,
 )
 from vlprompt_pipeline.image_datasets import ClassSubset
+from vlprompt_pipeline.protocols.choices import Choice
 
 CLASSES = 12
 NAMES = tuple(f"class {label}" for label in range(CLASSES))

@@ -124,7 +124,7 @@ def test_a_case_may_take_a_section_away():
         ),
         (
             {"when": {"protocol": ["fewshot"]}},
-            "recipes.coop.cases[0].when.protocol.0 is 'fewshot': input should be 'base_to_new', ",
+            "recipes.coop.cases[0].when.protocol is ['fewshot']: protocols are base_to_new, ",
         ),
         (
             {"when": {"shots": 16}},

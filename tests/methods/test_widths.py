@@ -17,6 +17,7 @@ from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.config import ExportParameters
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.image_datasets import DatasetCard
 from vlprompt_pipeline.methods import (
     ClassTexts,
     FewShotFeatures,
@@ -27,6 +28,7 @@ from vlprompt_pipeline.methods import (
 from vlprompt_pipeline.pipelines.prompt_training.nodes import check_prompts
 
 RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
+FEW_SHOT = {"dataset": "dtd", "shots": 16, "curve": [16]}
 CLASSES = ClassTexts(("cat", "dog"), "a photo of a {}.")
 WIDTHS = {  # text, joint space, image
     "ViT-B-32": (512, 512, 768),
@@ -63,7 +65,7 @@ def test_widths_are_those_of_the_model(clip):
 def test_what_does_not_fit_is_told_by_the_check_that_stands_before_all_long_work(clip):
     """It needs no image; with RN50 every method in the image tower is refused by its name."""
     card = SimpleNamespace(class_names=CLASSES.names, template=CLASSES.template)
-    given = (clip, card, RECIPES, "few_shot", 0.5, ExportParameters())
+    given = (clip, card, RECIPES, "few_shot", FEW_SHOT, ExportParameters())
     check = partial(check_prompts, *given, SimpleNamespace(val=((), ()), dataset="imagenet"))
     without = partial(check_prompts, *given, SimpleNamespace(val=(), dataset="imagenet"))
     with pytest.raises(ConfigError, match="linear_probe chooses .* imagenet has none; leave it"):

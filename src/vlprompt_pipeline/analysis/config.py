@@ -11,6 +11,7 @@ from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods import get_method, resolve_recipe
 from vlprompt_pipeline.parametrizations.codebooks import QuantizerName
 from vlprompt_pipeline.parsing import Parameters, Several
+from vlprompt_pipeline.protocols import get_protocol
 
 Bits = Annotated[int, Field(ge=1, le=8)]
 Strength = Annotated[float, Field(gt=0)]
@@ -55,7 +56,7 @@ def check_analysis(analysis: AnalysisParameters, recipes: Mapping[str, Any], pro
         ConfigError: an unknown recipe, one that learns no prompt, one that cannot be followed where
             it must be, or a protocol that holds no class out.
     """
-    if protocol != "base_to_new":
+    if not get_protocol(protocol).holds_classes_out:
         raise ConfigError(
             f"protocol is {protocol}: the analysis compares base with new classes, so set it to "
             "base_to_new"

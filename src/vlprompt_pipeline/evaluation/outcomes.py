@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vlprompt_pipeline.evaluation.halves import Choice
+from vlprompt_pipeline.protocols.choices import Choice
 
 
 class Outcome(NamedTuple):

@@ -29,7 +29,7 @@ class ParameterHook:
         """Check everything under conf and `--params`."""
         # imported here: `kedro --version` and its like need neither pydantic nor torch
         from vlprompt_pipeline.analysis.config import AnalysisParameters
-        from vlprompt_pipeline.config import RunParameters
+        from vlprompt_pipeline.config import parse_run_parameters
         from vlprompt_pipeline.demo import PretrainingConfig
         from vlprompt_pipeline.evaluation.metrics import require_metrics
         from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
@@ -39,7 +39,7 @@ class ParameterHook:
 
         try:
             values = context.config_loader["parameters"]
-            parameters = parse(RunParameters, values)
+            parameters = parse_run_parameters(values)
             situation = Situation(parameters.protocol, parameters.dataset, parameters.shots)
             asked = (context.config_loader.runtime_params or {}).get("recipes", {})
             recipes = recipes_in(situation, parameters.recipes, last=asked)
@@ -51,7 +51,7 @@ class ParameterHook:
             require_metrics(parameters.metrics)
             _require_one_place(values, context.config_loader)
             selection = selection_of(parameters)
-            for dataset in (parameters.dataset, *selection.targets):
+            for dataset in (parameters.dataset, *selection.targets[parameters.protocol]):
                 _require_dataset(parameters, dataset, Path(context.project_path))
             for method in selection.methods:
                 resolve_recipe(method, recipes)
@@ -68,7 +68,7 @@ class ParameterHook:
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
         """Refuse the pipeline of another protocol than the one that stands in the paths."""
-        from vlprompt_pipeline.protocols import require_protocol
+        from vlprompt_pipeline.protocol_runs import require_protocol
 
         try:
             require_protocol(run_params["pipeline_names"] or [], self._protocol)

@@ -171,10 +171,9 @@ class TrackingHook:
 
     def _cell(self) -> dict[str, Any]:
         """The parameters that every run of this cell is found by."""
-        from vlprompt_pipeline.config import RunParameters
-        from vlprompt_pipeline.parsing import parse
+        from vlprompt_pipeline.config import parse_run_parameters
 
-        parameters = parse(RunParameters, self._parameters)
+        parameters = parse_run_parameters(self._parameters)
         found_by = {name: getattr(parameters, name) for name in _FOUND_BY}
         return {**found_by, "dataset": parameters.benchmark}
 

@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from vlprompt_pipeline.config import Protocol
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parsing import Parameters, parse
+from vlprompt_pipeline.protocols import PROTOCOLS
 
 Shots = Annotated[int, Field(ge=1)]
 
@@ -38,9 +38,16 @@ class Situation(NamedTuple):
 class When(Parameters):
     """Where a case holds: everything that is given must fit."""
 
-    protocol: Annotated[tuple[Protocol, ...], Field(min_length=1)] | None = None
+    protocol: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     dataset: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     shots: Annotated[tuple[Shots, ...], Field(min_length=1)] | None = None
+
+    @field_validator("protocol")
+    @classmethod
+    def _registered(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if set(names or ()) - set(PROTOCOLS):
+            raise ValueError(f"protocols are {', '.join(PROTOCOLS)}")
+        return names
 
     @model_validator(mode="after")
     def _somewhere(self) -> Self:

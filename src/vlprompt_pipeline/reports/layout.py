@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from vlprompt_pipeline.reports.caveats import Lifted, lift
 from vlprompt_pipeline.results.dataset_names import AVERAGE, dataset_title, ordered_datasets
-from vlprompt_pipeline.results.families import FEW_SHOT
+from vlprompt_pipeline.results.families import shots_side_by_side
 from vlprompt_pipeline.results.flags import MEANINGS
 from vlprompt_pipeline.results.metric_names import metric_title
 from vlprompt_pipeline.results.records import ZERO_SHOT
@@ -102,7 +102,7 @@ def text_tables(comparison: Comparison) -> list[TextTable]:
     tables = []
     for family in comparison.families.to_dict("records"):
         rows = _Rows(comparison, family)
-        if family["protocol"] == FEW_SHOT:
+        if shots_side_by_side(family["protocol"]):
             tables.append(_few_shot(rows))
         elif family["source"]:
             tables.append(_targets(rows))

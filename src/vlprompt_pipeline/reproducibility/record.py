@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
 
-from vlprompt_pipeline.config import RunParameters
+from vlprompt_pipeline.config import parse_run_parameters
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parsing import parse
 from vlprompt_pipeline.reproducibility.environment import Environment, environment
@@ -159,7 +159,7 @@ class Record(_Frozen):
 
 def result_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Those that the results of a method may depend on, the section of the protocol among them."""
-    checked = parse(RunParameters, parameters)
+    checked = parse_run_parameters(parameters)
     return checked.model_dump(mode="json", include={*_RESULT_PARAMETERS, checked.protocol})
 
 

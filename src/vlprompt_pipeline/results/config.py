@@ -7,12 +7,12 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field
 
-from vlprompt_pipeline.config import PROTOCOLS, DatasetName
-from vlprompt_pipeline.parsing import Parameters, Several
+from vlprompt_pipeline.parsing import DatasetName, Parameters, Several
+from vlprompt_pipeline.protocols import PROTOCOLS, find_protocol
 
 
 def _known(protocol: str) -> str:
-    if protocol.partition("_share_")[0] not in PROTOCOLS:
+    if find_protocol(protocol) is None:
         raise ValueError(
             f"protocols are {', '.join(PROTOCOLS)}, and base_to_new_share_0.3 of another base_share"
         )

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from vlprompt_pipeline.protocols import find_protocol
 from vlprompt_pipeline.results.cells import Result
 from vlprompt_pipeline.results.dataset_names import OWN, dataset_kind
 from vlprompt_pipeline.results.groups import GroupKey
 from vlprompt_pipeline.wording import readable, shots_text
-
-FEW_SHOT = "few_shot"
 
 
 class FamilyKey(NamedTuple):
@@ -89,13 +88,19 @@ def families(results: Sequence[Result]) -> tuple[Family, ...]:
     )
 
 
+def shots_side_by_side(protocol: str) -> bool:
+    """Tell whether results of a protocol, by its label, stand in one table for all shots."""
+    registered = find_protocol(protocol)
+    return registered is not None and registered.shots_side_by_side
+
+
 def _key(key: GroupKey) -> FamilyKey:
     return FamilyKey(
         key.protocol,
         key.clip,
         key.weights_sha256,
         key.template_set,
-        0 if key.protocol == FEW_SHOT else key.shots,
+        0 if shots_side_by_side(key.protocol) else key.shots,
         key.data if key.targets else "",
         _data(key) if key.targets else (),
         dataset_kind(key.dataset),

@@ -8,16 +8,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
-from vlprompt_pipeline.image_datasets import list_image_datasets
+from vlprompt_pipeline.protocols import Protocol, find_protocol
 from vlprompt_pipeline.results.cells import cell_place
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
-from vlprompt_pipeline.results.families import FEW_SHOT
+from vlprompt_pipeline.results.families import shots_side_by_side
 from vlprompt_pipeline.results.groups import Problem
 from vlprompt_pipeline.results.records import CellRecord, MethodResult
 from vlprompt_pipeline.wording import command_parameters
 
 Row = dict[str, object]
-_SHIFT_PROTOCOL = "domain_generalisation"
 _NOT_OF_A_CELL = {"protocol", "dataset", "shots", "seed", "methods", "benchmark_report"}
 
 
@@ -127,7 +126,9 @@ def _grid(
         for clip in sorted({one.clip for one in same}) or [run.clip]:
             alike = [one for one in same if one.clip == clip]
             shots = asked.shots or sorted({one.shots for one in alike or known})
-            together = [tuple(shots)] if protocol == FEW_SHOT else [(count,) for count in shots]
+            together = (
+                [tuple(shots)] if shots_side_by_side(protocol) else [(count,) for count in shots]
+            )
             for counts in together:
                 own = [one for one in alike if one.shots in counts]
                 yield from _product(protocol, clip, counts, own or alike or known, asked)
@@ -142,10 +143,10 @@ def _product(
 ) -> Iterator[Coordinates]:
     datasets = asked.datasets or sorted({one.dataset for one in found})
     seeds = asked.seeds or sorted({one.seed for one in found})
-    have_shifts = {variant.shift_of for variant in list_image_datasets()}
+    registered = find_protocol(protocol) or Protocol()
     methods = asked.methods or sorted({one.method for one in found})
     for dataset, count, seed, method in product(datasets, shots, seeds, methods):
-        if protocol != _SHIFT_PROTOCOL or dataset in have_shifts:
+        if registered.trains_on(dataset):
             yield Coordinates(protocol, clip, dataset, count, seed, method)
 
 
@@ -162,11 +163,13 @@ def _command(one: Coordinates, sweep: str, run: ReportRun) -> str:
     if one.clip != run.clip:
         return ""
     dataset = one.dataset.removeprefix(run.dataset_prefix)
-    protocol, _, share = one.protocol.partition("_share_")
+    registered = find_protocol(one.protocol)
+    protocol = registered.name if registered else one.protocol
+    settings = registered.label_settings(one.protocol) if registered else {}
     repeated = {key: value for key, value in run.given.items() if key not in _NOT_OF_A_CELL}
     params = {"protocol": protocol, "methods": one.method} | repeated
-    if share:
-        params[protocol] = {**params.get(protocol, {}), "base_share": share}
+    if settings:
+        params[protocol] = {**params.get(protocol, {}), **settings}
     return (
         f"{sweep} --datasets={dataset} --shots={one.shots} --seeds={one.seed} "
         f"--params={shlex.quote(command_parameters(params))}"

@@ -7,12 +7,10 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from vlprompt_pipeline.protocols import PROTOCOLS
 from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.families import Family
 from vlprompt_pipeline.results.published import (
-    DATASETS,
-    SHIFTED,
-    TARGETS,
     published,
     published_name,
     published_protocol,
@@ -75,12 +73,11 @@ def stated_variation(protocol: str, method: str, dataset: str, metric: str) -> V
 def _protocol(family: Family, dataset: str, shots: int) -> str | None:
     key = family.key
     trained_on = key.source or dataset
-    if dataset == AVERAGE and not key.source:
-        if frozenset(family.averaged) != DATASETS:
+    if dataset == AVERAGE:
+        protocol = PROTOCOLS.get(key.protocol)
+        if protocol is None or frozenset(family.averaged) != protocol.published_average:
             return None
-        trained_on = "imagenet"  # any of them: all have figures
-    elif dataset == AVERAGE and frozenset(family.averaged) not in (TARGETS, SHIFTED):
-        return None
+        trained_on = key.source or "imagenet"  # any of them: all have figures
     return published_protocol(key.protocol, key.clip, trained_on, shots)
 
 

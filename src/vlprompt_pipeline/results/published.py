@@ -10,6 +10,8 @@ import csv
 from functools import cache
 from importlib.resources import files
 
+from vlprompt_pipeline.protocols import PROTOCOLS
+
 _METHODS = {
     "zero_shot": "CLIP",
     "coop": "CoOp",
@@ -31,47 +33,18 @@ _METHODS = {
     "skip_tuning": "SkipTuning",
 }
 """Names of recipes, ours and what others may call theirs, and of the methods in the CSV."""
-DATASETS = frozenset(
-    {
-        "caltech101",
-        "dtd",
-        "eurosat",
-        "fgvc_aircraft",
-        "food101",
-        "imagenet",
-        "oxford_flowers",
-        "oxford_pets",
-        "stanford_cars",
-        "sun397",
-        "ucf101",
-    }
-)
-"""The 11 datasets over which the published base-to-new averages are taken (row "average")."""
-
-
-TARGETS = DATASETS - {"imagenet"}
-"""The 10 targets over which the published cross-dataset averages are taken."""
-SHIFTED = frozenset({"imagenet_v2", "imagenet_sketch", "imagenet_a", "imagenet_r"})
-"""The 4 targets over which the published averages of domain generalisation are taken."""
-_TRANSFER = {
-    "cross_dataset": "cross_dataset_16shot_imagenet_vitb16",
-    "domain_generalisation": "domain_generalization_16shot_imagenet_vitb16",
-}
+DATASETS = PROTOCOLS["base_to_new"].published_average
+TARGETS = PROTOCOLS["cross_dataset"].published_average
+SHIFTED = PROTOCOLS["domain_generalisation"].published_average
+"""The datasets over which published averages (row "average") are taken, by protocol."""
 
 
 def published_protocol(protocol: str, clip: str, dataset: str, shots: int) -> str | None:
-    """Name in the CSV of a protocol of ours; None where nothing comparable was printed.
-
-    Base-to-new figures are of 16 shots; those of transfer, too, trained on ImageNet. On all
-    classes only zero-shot was printed for ViT-B/16, and that does not depend on the shots.
-    """
-    if clip != "vit_b16":
+    """Name in the CSV of a protocol of ours; None where nothing comparable was printed."""
+    registered = PROTOCOLS.get(protocol)
+    if clip != "vit_b16" or registered is None:
         return None
-    if protocol == "few_shot":
-        return "zero_shot_all_classes_vitb16"
-    if protocol in _TRANSFER:
-        return _TRANSFER[protocol] if (dataset, shots) == ("imagenet", 16) else None
-    return "base_to_new_16shot_vitb16" if protocol == "base_to_new" and shots == 16 else None
+    return registered.published_table(dataset, shots)
 
 
 def published(protocol: str, method: str, dataset: str) -> dict[str, tuple[float, str]]:

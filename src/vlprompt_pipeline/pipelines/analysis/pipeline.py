@@ -10,12 +10,12 @@ from vlprompt_pipeline.pipelines.analysis.nodes import (
 )
 
 
-def create_pipeline(**kwargs) -> Pipeline:
+def create_pipeline(protocol: str, **kwargs) -> Pipeline:
     """The stages that it needs, so that it can be the first thing run, and three nodes."""
     return Pipeline(
         [
             data_preparation.create_pipeline(),
-            few_shot_sampling.create_pipeline(),
+            few_shot_sampling.create_pipeline(protocol),
             feature_extraction.create_pipeline(),
             Node(
                 plan_analysis,

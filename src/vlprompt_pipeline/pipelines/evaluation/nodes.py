@@ -14,15 +14,17 @@ from vlprompt_pipeline.clip import EvaluationView, FrozenClip
 from vlprompt_pipeline.clip.dataset_features import EvaluationFeatures, encode_test_images
 from vlprompt_pipeline.clip.templates import BENCHMARK
 from vlprompt_pipeline.config import FeatureParameters
-from vlprompt_pipeline.evaluation.halves import by_protocol, choices, protocol_name
 from vlprompt_pipeline.evaluation.metrics import METRICS, score_of
 from vlprompt_pipeline.evaluation.outcomes import joined, outcomes
 from vlprompt_pipeline.evaluation.predict import predict_among
+from vlprompt_pipeline.evaluation.scores import nested_scores
 from vlprompt_pipeline.export.learner import load_learner
 from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard
 from vlprompt_pipeline.methods import ClassTexts, Recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.pipelines.inputs import in_two
+from vlprompt_pipeline.protocols import get_protocol
+from vlprompt_pipeline.protocols.choices import choices
 from vlprompt_pipeline.results.caveats import near_chance
 from vlprompt_pipeline.results.records import (
     ZERO_SHOT,
@@ -88,7 +90,7 @@ def evaluate_prompt(
             scores[subset] = score_of(outcome.predictions, outcome.classes, metrics)
             scored.append(outcome)
     predictions, by_class, confusion = joined(scored)
-    return predictions, by_protocol(scores), by_class, confusion
+    return predictions, nested_scores(scores), by_class, confusion
 
 
 def write_record(
@@ -99,7 +101,7 @@ def write_record(
     class_subsets: ClassSubsets,
     card: DatasetCard,
     protocol: str,
-    base_share: float,
+    settings: dict[str, Any],
     *on_targets: dict[str, Any],
     method: str,
 ) -> dict[str, Any]:
@@ -115,7 +117,7 @@ def write_record(
     provenance = prompt.provenance
     record = CellRecord(
         cell=Cell(
-            protocol=protocol_name(protocol, base_share),
+            protocol=get_protocol(protocol).label(settings),
             clip=clip.name,
             weights_sha256=clip.weights_sha256,
             template_set=_template_set(recipe),

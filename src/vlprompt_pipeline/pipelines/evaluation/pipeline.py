@@ -8,6 +8,7 @@ from vlprompt_pipeline.pipelines.evaluation.nodes import EVALUATED, evaluate_pro
 
 
 def create_pipeline(
+    protocol: str,
     methods: tuple[str, ...] = (),
     targets: tuple[str, ...] = (),
     folders: str = "params:",
@@ -16,13 +17,14 @@ def create_pipeline(
     """Create the evaluation nodes of each method; its record holds its scores on targets, too.
 
     Args:
+        protocol: its name, which its section of the parameters has, too.
         methods: names of recipes.
         targets: datasets that the prompts are scored on, too.
         folders: what names of folders that nodes fill begin with.
         kwargs: arguments of other stages.
     """
     evaluated = [_evaluation(method, folders) for method in methods]
-    recorded = [_record(method, targets) for method in methods]
+    recorded = [_record(method, protocol, targets) for method in methods]
     return Pipeline([*evaluated, *recorded], tags="evaluation")
 
 
@@ -48,7 +50,7 @@ def _evaluation(method: str, folders: str) -> Node:
     )
 
 
-def _record(method: str, targets: tuple[str, ...]) -> Node:
+def _record(method: str, protocol: str, targets: tuple[str, ...]) -> Node:
     scores = [f"{method}.{target}.target_metrics" for target in targets]
     cards = [f"{target}.target_card" for target in targets]
     return Node(
@@ -61,7 +63,7 @@ def _record(method: str, targets: tuple[str, ...]) -> Node:
             "class_subsets",
             "dataset_card",
             "params:protocol",
-            "params:base_to_new.base_share",
+            f"params:{protocol}",
             *scores,
             *cards,
         ],

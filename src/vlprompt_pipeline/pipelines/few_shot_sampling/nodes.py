@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
-from vlprompt_pipeline.evaluation.halves import protocol_subsets
 from vlprompt_pipeline.image_datasets import (
     ClassSubsets,
     DatasetCard,
@@ -12,6 +13,7 @@ from vlprompt_pipeline.image_datasets import (
     ImageIndex,
     sample_few_shot,
 )
+from vlprompt_pipeline.protocols import resolve_protocol
 
 
 def draw_few_shot_set(table: pd.DataFrame, card: DatasetCard, shots: int, seed: int) -> FewShotSet:
@@ -19,6 +21,7 @@ def draw_few_shot_set(table: pd.DataFrame, card: DatasetCard, shots: int, seed: 
     return sample_few_shot(ImageIndex.join(table, card), shots, seed)
 
 
-def split_into_subsets(card: DatasetCard, protocol: str, base_share: float) -> ClassSubsets:
+def split_into_subsets(card: DatasetCard, protocol: str, settings: dict[str, Any]) -> ClassSubsets:
     """Split the classes into base and new classes, or take all as base classes."""
-    return protocol_subsets(protocol, card.class_names, base_share)
+    chosen, section = resolve_protocol(protocol, settings)
+    return chosen.class_subsets(card.class_names, section)

@@ -8,7 +8,7 @@ from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import (
 )
 
 
-def create_pipeline(**kwargs) -> Pipeline:
+def create_pipeline(protocol: str, **kwargs) -> Pipeline:
     """Create the nodes of the stage."""
     return Pipeline(
         [
@@ -21,7 +21,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             ),
             Node(
                 split_into_subsets,
-                inputs=["dataset_card", "params:protocol", "params:base_to_new.base_share"],
+                inputs=["dataset_card", "params:protocol", f"params:{protocol}"],
                 outputs="class_subsets",
                 name="split_classes",
                 namespace="few_shot",

@@ -15,7 +15,6 @@ from vlprompt_pipeline.clip import FeatureStore, FrozenClip
 from vlprompt_pipeline.clip.dataset_features import TrainingFeatures, ValidationFeatures
 from vlprompt_pipeline.config import ExportParameters, FeatureParameters
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.evaluation.halves import protocol_subsets
 from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
 from vlprompt_pipeline.methods import (
     ClassTexts,
@@ -28,6 +27,7 @@ from vlprompt_pipeline.methods import (
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS
 from vlprompt_pipeline.progress import bar
+from vlprompt_pipeline.protocols import resolve_protocol
 from vlprompt_pipeline.training import Checkpoint, FewShotImages, train
 
 
@@ -36,7 +36,7 @@ def check_prompts(
     card: DatasetCard,
     recipes: dict[str, Any],
     protocol: str,
-    base_share: float,
+    settings: dict[str, Any],
     export: ExportParameters,
     few_shot_set: FewShotSet,
     *targets: DatasetCard,
@@ -54,9 +54,10 @@ def check_prompts(
         ConfigError, DataError: initial words, templates or class names do not fit the CLIP.
     """
     parameters: dict[str, int] = {}
+    chosen, section = resolve_protocol(protocol, settings)
     class_texts = [
         ClassTexts(subset.class_names, card.template)
-        for subset in protocol_subsets(protocol, card.class_names, base_share).values()
+        for subset in chosen.class_subsets(card.class_names, section).values()
     ]
     class_texts += [ClassTexts(target.class_names, target.template) for target in targets]
     if export.class_names:

@@ -8,6 +8,7 @@ from vlprompt_pipeline.pipelines.prompt_training.nodes import check_prompts, tra
 
 
 def create_pipeline(
+    protocol: str,
     methods: tuple[str, ...] = (),
     targets: tuple[str, ...] = (),
     folders: str = "params:",
@@ -16,6 +17,7 @@ def create_pipeline(
     """Create the check, which needs no features and so comes before them, and a node a method.
 
     Args:
+        protocol: its name, which its section of the parameters has, too.
         methods: names of recipes.
         targets: datasets that the prompts are scored on, too.
         folders: what names of folders that nodes fill begin with.
@@ -28,7 +30,7 @@ def create_pipeline(
             "dataset_card",
             "params:recipes",
             "params:protocol",
-            "params:base_to_new.base_share",
+            f"params:{protocol}",
             "params:export",
             "few_shot_set",
             *(f"{target}.target_card" for target in targets),

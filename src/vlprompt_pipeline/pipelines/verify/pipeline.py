@@ -38,12 +38,14 @@ AGAIN = "again_"
 
 
 def create_pipeline(
-    verified: tuple[str, ...] = (), targets: tuple[str, ...] = (), **kwargs
+    protocol: str, verified: tuple[str, ...] = (), targets: tuple[str, ...] = (), **kwargs
 ) -> Pipeline:
     """A check of what is stored, the cell, a comparison for each method, and the verdict."""
     cell = Pipeline(
         [
-            stage.create_pipeline(methods=verified, targets=targets, folders=AGAIN)
+            stage.create_pipeline(
+                protocol=protocol, methods=verified, targets=targets, folders=AGAIN
+            )
             for stage in STAGES
         ]
     )

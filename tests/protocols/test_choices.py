@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from vlprompt_pipeline.evaluation.halves import by_protocol, choices, protocol_subsets
+from vlprompt_pipeline.evaluation.scores import nested_scores
 from vlprompt_pipeline.image_datasets import ClassSubset
+from vlprompt_pipeline.protocols import PROTOCOLS, ProtocolParameters
+from vlprompt_pipeline.protocols.choices import choices
 
 BASE, NEW = ClassSubset((0, 1), ("cat", "dog")), ClassSubset((2,), ("hen",))
+SECTION = ProtocolParameters(dataset="dtd", shots=16)
 BOTH = {"base": BASE, "new": NEW}
 
 
@@ -32,7 +35,7 @@ def test_what_is_bound_to_its_classes_is_scored_on_them_alone():
 
 @pytest.mark.parametrize("name", ["base", "target"])
 def test_one_set_of_classes_has_nothing_beside_it(name):
-    half = protocol_subsets("few_shot", ["cat", "dog"], 0.5)["base"]
+    half = PROTOCOLS["cross_dataset"].class_subsets(["cat", "dog"], SECTION)["base"]
     (only,) = choices({name: half}, bound=False)
     assert only.halves == (name, name)
 
@@ -47,7 +50,7 @@ def test_scores_are_stored_with_h_and_those_among_all_classes_apart():
             "generalised_new": 40.0,
         }.items()
     }
-    assert by_protocol(scores) == {
+    assert nested_scores(scores) == {
         "base": {"accuracy": 80.0},
         "new": {"accuracy": 60.0},
         "harmonic_mean": pytest.approx(480 / 7),
@@ -57,4 +60,4 @@ def test_scores_are_stored_with_h_and_those_among_all_classes_apart():
             "harmonic_mean": pytest.approx(48.0),
         },
     }
-    assert by_protocol({"base": scores["base"]}) == {"base": scores["base"]}
+    assert nested_scores({"base": scores["base"]}) == {"base": scores["base"]}

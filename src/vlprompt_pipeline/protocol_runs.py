@@ -14,9 +14,10 @@ from typing import Any
 
 from kedro.framework.project import settings
 
-from vlprompt_pipeline.config import PROTOCOLS, FewShotParameters, RunParameters
+from vlprompt_pipeline.config import RunParameters, parse_run_parameters
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.parsing import parse, unknown
+from vlprompt_pipeline.parsing import unknown
+from vlprompt_pipeline.protocols import PROTOCOLS
 
 Values = Mapping[str, Any]
 
@@ -67,7 +68,7 @@ def with_protocol(pipelines: Sequence[str], given: Values, parameters: RunParame
 def axes_of(protocol: str, given: Values, parameters: RunParameters) -> dict[str, Sequence[Any]]:
     """Values of `protocol`, `dataset` and `shots` that a sweep runs where none are given."""
     section = parameters.section(protocol)
-    shots = section.curve if isinstance(section, FewShotParameters) else (section.shots,)
+    shots = PROTOCOLS[protocol].sweep_shots(section)
     axes = {"dataset": (section.dataset,), "shots": shots}
     return {"protocol": (protocol,)} | {k: v for k, v in axes.items() if k not in given}
 
@@ -81,7 +82,7 @@ def named_protocols(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if name not in (*PROTOCOLS, "all"):
             raise ConfigError(unknown("protocols", "protocol", name, [*PROTOCOLS, "all"]))
-    return PROTOCOLS if "all" in names else tuple(dict.fromkeys(names))
+    return tuple(PROTOCOLS) if "all" in names else tuple(dict.fromkeys(names))
 
 
 def configured(project: Path, conf: str | None, env: str | None, given: Values) -> RunParameters:
@@ -96,4 +97,4 @@ def configured(project: Path, conf: str | None, env: str | None, given: Values) 
         runtime_params=dict(given),
         **settings.CONFIG_LOADER_ARGS,
     )
-    return parse(RunParameters, loader["parameters"])
+    return parse_run_parameters(loader["parameters"])

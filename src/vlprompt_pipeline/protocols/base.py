@@ -1,0 +1,167 @@
+"""The protocols by name. A protocol is one module that ends in `register(…)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.image_datasets import ClassSubset, ClassSubsets
+from vlprompt_pipeline.parsing import DatasetName, Parameters, parse, unknown
+
+PUBLISHED_DATASETS = frozenset(
+    {
+        "caltech101",
+        "dtd",
+        "eurosat",
+        "fgvc_aircraft",
+        "food101",
+        "imagenet",
+        "oxford_flowers",
+        "oxford_pets",
+        "stanford_cars",
+        "sun397",
+        "ucf101",
+    }
+)
+"""The 11 datasets over which most published averages are taken (row "average")."""
+
+
+class ProtocolParameters(Parameters):
+    """What a protocol is run on where nobody says otherwise: dataset, and shots of one run."""
+
+    dataset: DatasetName
+    shots: int = Field(ge=1)
+
+
+class Protocol:
+    """Say what prompts are trained on and scored on; this one trains and scores on all classes.
+
+    A protocol is a subclass with what differs. Its pipeline, its folders and its section of the
+    parameters are called by its `name`; everything else asks the object.
+
+    Attributes:
+        name: such as `few_shot`.
+        title: what people call it.
+        parameters: model of its section of the parameters.
+        holds_classes_out: whether there are new classes, which training has not seen.
+        shots_side_by_side: whether results with different numbers of shots stand in one table.
+        published_average: names of the datasets over which published averages are taken.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    parameters: ClassVar[type[ProtocolParameters]] = ProtocolParameters
+    holds_classes_out: ClassVar[bool] = False
+    shots_side_by_side: ClassVar[bool] = False
+    published_average: ClassVar[frozenset[str]] = PUBLISHED_DATASETS
+
+    def class_subsets(
+        self, class_names: Sequence[str], section: ProtocolParameters
+    ) -> ClassSubsets:
+        """Choose the classes of training, `base`, and perhaps those held out, `new`.
+
+        Args:
+            class_names: all classes of the dataset, in label order.
+            section: the protocol's section of the parameters.
+
+        Raises:
+            DataError: too few classes.
+        """
+        return {"base": ClassSubset(tuple(range(len(class_names))), tuple(class_names))}
+
+    def targets(
+        self, section: ProtocolParameters, dataset: str, dataset_prefix: str
+    ) -> tuple[str, ...]:
+        """Choose other datasets that the prompts of `dataset` are scored on.
+
+        Args:
+            section: the protocol's section of the parameters.
+            dataset: name of the dataset of training, without prefix.
+            dataset_prefix: of all datasets of the run, such as `miniature_`.
+
+        Returns:
+            Names without prefix, each once; never `dataset`, whose test images are scored anyway.
+
+        Raises:
+            ConfigError: there are none, or one that makes no sense.
+        """
+        return ()
+
+    def sweep_shots(self, section: ProtocolParameters) -> tuple[int, ...]:
+        """List the shots that a sweep runs where none are given."""
+        return (section.shots,)
+
+    def trains_on(self, dataset: str) -> bool:
+        """Tell whether the protocol can be run on a dataset, given by its name in results."""
+        return True
+
+    def label(self, settings: Mapping[str, Any]) -> str:
+        """Return the name in paths and results.
+
+        It is another one where settings change the classes, so that nothing is overwritten,
+        averaged or set beside published figures by mistake.
+
+        Args:
+            settings: the section, or as much of it as globals and `--params` give.
+        """
+        return self.name
+
+    def label_settings(self, label: str) -> dict[str, str]:
+        """Return the settings that `label` tells of: what has to be given to run it again."""
+        return {}
+
+    def published_table(self, dataset: str, shots: int) -> str | None:
+        """Name what was printed of this protocol on ViT-B/16, as in `published_results.csv`.
+
+        Args:
+            dataset: that prompts are trained on.
+            shots: of training.
+
+        Returns:
+            None where nothing comparable was printed.
+        """
+        return None
+
+
+PROTOCOLS: dict[str, Protocol] = {}
+"""Every registered protocol by its name."""
+
+
+def register(protocol: Protocol) -> None:
+    """Make a protocol known by its name, which must be new."""
+    if protocol.name in PROTOCOLS:
+        raise ValueError(f"two protocols are named {protocol.name}")
+    PROTOCOLS[protocol.name] = protocol
+
+
+def get_protocol(name: str, where: str = "protocol") -> Protocol:
+    """Return the protocol of a name; `where` it is asked for stands in the message.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in PROTOCOLS:
+        raise ConfigError(unknown(where, "protocol", name, list(PROTOCOLS)))
+    return PROTOCOLS[name]
+
+
+def resolve_protocol(name: str, settings: Mapping[str, Any]) -> tuple[Protocol, ProtocolParameters]:
+    """Return a protocol and its checked section.
+
+    Raises:
+        ConfigError: there is no such protocol, or the section is wrong.
+    """
+    protocol = get_protocol(name)
+    return protocol, parse(protocol.parameters, settings, f"parameters.{name}")
+
+
+def find_protocol(label: str) -> Protocol | None:
+    """Return the protocol of a label in results, base to new for `base_to_new_share_0.3`.
+
+    None where no protocol is registered that could be it, as for results of an extension.
+    """
+    names = [name for name in PROTOCOLS if label == name or label.startswith(f"{name}_")]
+    return PROTOCOLS[max(names, key=len)] if names else None

@@ -1,0 +1,49 @@
+"""Among which classes a test image is classified, and what it is then a prediction of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vlprompt_pipeline.image_datasets import ClassSubset, ClassSubsets
+
+GENERALISED = "generalised_"
+"""Before the name of a subset whose images are classified among the classes of all."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Classes to choose among, and the test images that are classified so.
+
+    Attributes:
+        classes: what can be answered.
+        halves: names of the sets of images that are scored apart, by label in `classes`; a class
+            belongs to one of them.
+    """
+
+    classes: ClassSubset
+    halves: tuple[str, ...]
+
+
+def choices(halves: ClassSubsets, *, bound: bool) -> list[Choice]:
+    """Each half among its own classes; then, beyond the literature, both among the classes of both.
+
+    That is what a user meets, who does not know beforehand which half an image belongs to
+    (generalised zero-shot learning, Xian et al., CVPR 2017). The last choice has the classes of
+    all. What is `bound` to the classes of training is scored on these alone.
+    """
+    own = {name: half for name, half in halves.items() if name == "base" or not bound}
+    found = [Choice(half, (name,) * len(half.labels)) for name, half in own.items()]
+    if {"base", "new"} <= set(own):
+        found.append(_generalised(own["base"], own["new"]))
+    return found
+
+
+def _generalised(base: ClassSubset, new: ClassSubset) -> Choice:
+    """Both halves, in label order of the whole dataset."""
+    known = {
+        label: (name, f"{GENERALISED}{half}")
+        for half, classes in (("base", base), ("new", new))
+        for label, name in zip(classes.labels, classes.class_names, strict=True)
+    }
+    names, halves = zip(*(known[label] for label in sorted(known)), strict=True)
+    return Choice(ClassSubset(tuple(sorted(known)), names), halves)
