@@ -133,15 +133,16 @@ class LockHook:
             text = json.dumps(values, sort_keys=True, default=str)
             settings = hashlib.sha256(text.encode()).hexdigest()[:16]
             prefix = self._parameters["dataset_prefix"]
-            for dataset in sorted({self._parameters["dataset"], *selected().targets}):
+            targets = selected().targets[self._parameters["protocol"]]
+            for dataset in sorted({self._parameters["dataset"], *targets}):
                 yield Lock(f"the prepared dataset {prefix}{dataset}", settings)
 
     def _cell(self) -> str:
         """The cell as it stands in the catalog's paths."""
-        from vlprompt_pipeline.evaluation.halves import protocol_name
+        from vlprompt_pipeline.protocols import get_protocol
 
         values = self._parameters
-        protocol = protocol_name(values["protocol"], values["base_to_new"]["base_share"])
+        protocol = get_protocol(values["protocol"]).label(values[values["protocol"]])
         dataset = f"{values['dataset_prefix']}{values['dataset']}"
         place = f"shots{values['shots']}/seed{values['seed']}"
         return f"{values['clip']['name']}/{dataset}/{protocol}/{place}"
