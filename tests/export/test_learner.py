@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import replace
-from typing import get_args
 
 import pytest
 import torch
@@ -24,8 +23,7 @@ from vlprompt_pipeline.methods import (
     resolve_recipe,
 )
 from vlprompt_pipeline.methods.registry import get_method
-from vlprompt_pipeline.parametrizations import QuantizeConfig
-from vlprompt_pipeline.parametrizations.codebooks import QuantizerName
+from vlprompt_pipeline.parametrizations import QUANTIZERS, QuantizeConfig
 from vlprompt_pipeline.parametrizations.naming import tensor_name
 from vlprompt_pipeline.training import CachedViews, train
 
@@ -69,7 +67,7 @@ def logits(learner: PromptLearner) -> torch.Tensor:
         return learner.logits(images)
 
 
-@pytest.mark.parametrize("quantizer", get_args(QuantizerName))
+@pytest.mark.parametrize("quantizer", QUANTIZERS)
 @pytest.mark.parametrize("name", TRAINED)
 def test_the_file_predicts_as_training_ended(name, quantizer, tiny_clip):
     recipe = recipe_of(name, quantize={"quantizer": quantizer, "bits": 2})

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlprompt_pipeline.parametrizations import QuantizeConfig, kmeans_1d, lloyd_1d
-from vlprompt_pipeline.parametrizations.codebooks import QuantizerName, fit_codebook
+from vlprompt_pipeline.parametrizations import QUANTIZERS, QuantizeConfig, kmeans_1d, lloyd_1d
 
-NAMES = get_args(QuantizerName)
+NAMES = tuple(QUANTIZERS)
 VALUES = st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=40).map(np.array)
 
 
 def fitted(name: str, values: list[float], bits: int, start: str = "quantiles") -> list[float]:
-    return fit_codebook(np.array(values, np.float64), name, 2**bits, start).tolist()
+    return QUANTIZERS[name].fit(np.array(values, np.float64), 2**bits, start).tolist()
 
 
 @pytest.mark.parametrize(
@@ -56,7 +53,7 @@ def squared_error(values: np.ndarray, entries: np.ndarray) -> float:
 def test_lloyd_rests_between_its_start_and_the_optimum(
     values: np.ndarray, bits: int, start: str
 ) -> None:
-    entries = fit_codebook(values, "lloyd_max", 2**bits, start)
+    entries = QUANTIZERS["lloyd_max"].fit(values, 2**bits, start)
     first = {"quantiles": np.quantile(values, (np.arange(2**bits) + 0.5) / 2**bits)}.get(
         start, np.linspace(values.min(), values.max(), 2**bits)
     )

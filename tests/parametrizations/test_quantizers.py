@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 import torch
 from torch import Tensor
 
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.parametrizations import QuantizeConfig, Quantizer, decode, make_quantizer
-from vlprompt_pipeline.parametrizations.codebooks import QuantizerName
+from vlprompt_pipeline.parametrizations import (
+    QUANTIZERS,
+    QuantizeConfig,
+    Quantizer,
+    decode,
+    make_quantizer,
+)
 
-NAMES = get_args(QuantizerName)
+NAMES = tuple(QUANTIZERS)
 each_quantizer = pytest.mark.parametrize("name", NAMES)
 SHAPE = (3, 2, 20)
 

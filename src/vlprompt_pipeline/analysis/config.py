@@ -9,7 +9,7 @@ from pydantic import Field
 
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods import get_method, resolve_recipe
-from vlprompt_pipeline.parametrizations.codebooks import QuantizerName
+from vlprompt_pipeline.parametrizations.config import QuantizerName
 from vlprompt_pipeline.parsing import Parameters, Several
 from vlprompt_pipeline.protocols import get_protocol
 

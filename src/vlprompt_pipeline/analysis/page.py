@@ -11,7 +11,7 @@ from vlprompt_pipeline.analysis.captions import Conditions
 from vlprompt_pipeline.analysis.inline_svg import inline_svg
 from vlprompt_pipeline.analysis.published import ABLATION, SOURCE
 from vlprompt_pipeline.analysis.sheet import SeriesSheet
-from vlprompt_pipeline.analysis.size_figures import QUANTIZERS
+from vlprompt_pipeline.parametrizations import QUANTIZERS
 from vlprompt_pipeline.reports.html import embedded_json, environment
 from vlprompt_pipeline.wording import human_bytes, plus_minus
 
@@ -46,6 +46,6 @@ def render_page(
         published=ABLATION,
         source=SOURCE,
         plus_minus=plus_minus,
-        quantizers=QUANTIZERS,
+        quantizers={name: kind.title for name, kind in QUANTIZERS.items()},
         version=__version__,
     )

@@ -10,19 +10,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from vlprompt_pipeline.analysis.captions import SCORES, STDS, Conditions, bits_text, caption, scored
 from vlprompt_pipeline.analysis.sheet import SeriesSheet
+from vlprompt_pipeline.parametrizations import QUANTIZERS
 from vlprompt_pipeline.reports.scatter import round_bytes
 from vlprompt_pipeline.reports.sheet import MUTED
 from vlprompt_pipeline.wording import human_bytes
-
-QUANTIZERS = {
-    "kmeans": "k-means",
-    "lloyd_max": "Lloyd-Max",
-    "uniform": "uniform, min-max",
-    "symmetric": "uniform, symmetric",
-    "power_of_two": "power of two",
-    "stochastic": "stochastic rounding",
-    "gaussian": "Gaussian noise",
-}
 
 
 def storage_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
@@ -85,7 +76,7 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
         ),
         x="bits a value",
         ys=list(SCORES.values()),
-        series=[QUANTIZERS[name] for name in quantizers],
+        series=[QUANTIZERS[name].title for name in quantizers],
         columns=list(modes.values()),
         marks=True,
     )
@@ -96,11 +87,17 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
                 aside = 0.09 * (place - (len(quantizers) - 1) / 2)
                 xs = [bits.index(value) + aside for value in own["bits"]]
                 texts = [
-                    f"{QUANTIZERS[name]}, {mode}{bits_text(one.bits)}: {scored(one)}"
+                    f"{QUANTIZERS[name].title}, {mode}{bits_text(one.bits)}: {scored(one)}"
                     for one in own.itertuples()
                 ]
                 sheet.marks(
-                    axes, QUANTIZERS[name], xs, own[score], own[STDS[score]], texts, joined=True
+                    axes,
+                    QUANTIZERS[name].title,
+                    xs,
+                    own[score],
+                    own[STDS[score]],
+                    texts,
+                    joined=True,
                 )
     sheet.categories([str(value) for value in bits])
     return sheet

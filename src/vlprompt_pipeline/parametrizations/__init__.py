@@ -17,6 +17,10 @@ The interface of the quantizers, all of which are a `Quantizer`:
   full-precision weights.
 """
 
+from importlib import import_module
+from pkgutil import iter_modules
+
+from vlprompt_pipeline.parametrizations import quantizers
 from vlprompt_pipeline.parametrizations.checks import (
     CLUSTERING_COLUMNS,
     ClusteringCheck,
@@ -26,16 +30,23 @@ from vlprompt_pipeline.parametrizations.clustering import kmeans_1d, lloyd_1d
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.quantized import make_quantizer, quantized_tensors
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer, decode
+from vlprompt_pipeline.parametrizations.quantizer_kinds import QUANTIZERS, QuantizerKind, register
 
 __all__ = [
     "CLUSTERING_COLUMNS",
+    "QUANTIZERS",
     "ClusteringCheck",
     "QuantizeConfig",
     "Quantizer",
+    "QuantizerKind",
     "clustering_row",
     "decode",
     "kmeans_1d",
     "lloyd_1d",
     "make_quantizer",
     "quantized_tensors",
+    "register",
 ]
+
+for _module in iter_modules(quantizers.__path__):
+    import_module(f"{quantizers.__name__}.{_module.name}")

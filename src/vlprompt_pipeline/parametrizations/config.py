@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.parametrizations.codebooks import QuantizerName, Start
+from vlprompt_pipeline.parametrizations.quantizer_kinds import (
+    QUANTIZERS,
+    Start,
+    require_quantizer,
+)
 from vlprompt_pipeline.parsing import Parameters
+
+QuantizerName = Annotated[str, AfterValidator(require_quantizer)]
 
 
 class QuantizeConfig(Parameters):
@@ -18,7 +24,7 @@ class QuantizeConfig(Parameters):
 
     Attributes:
         quantizer: `kmeans` (QPrompt); `lloyd_max`, `uniform` (min-max), `symmetric` and
-            `power_of_two`, codebooks of codebooks.py; `stochastic`: as uniform, but in training a
+            `power_of_two`, codebooks of `quantizers`; `stochastic`: as uniform, but in training a
             value goes to the entry below or above by chance, the nearer the likelier; `gaussian`:
             no quantization, but in training noise of the variance of k-means' error at `bits`.
         bits: per value; a codebook has 2**bits entries.
@@ -59,10 +65,12 @@ class QuantizeConfig(Parameters):
             raise ValueError("group_size goes with codebook: group, give both or neither")
         if self.structured and self.codebook in ("row", "group"):
             raise ValueError("outliers: keep and centre go with codebook: tensor or scaled")
-        if self.structured and self.quantizer in ("stochastic", "gaussian"):
+        if self.structured and QUANTIZERS[self.quantizer].parametrization:
             raise ValueError(f"{self.quantizer} has one plain codebook: leave scales and outliers")
-        if self.quantizer == "gaussian" and self.post_training:
-            raise ValueError("gaussian is noise in training, there is nothing to do afterwards")
+        if self.post_training and not QUANTIZERS[self.quantizer].post_training:
+            raise ValueError(
+                f"{self.quantizer} is noise in training, there is nothing to do afterwards"
+            )
         return self
 
     @property

@@ -9,10 +9,10 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 
-from vlprompt_pipeline.parametrizations.chance import GaussianNoise, StochasticRounding
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.naming import tensor_name
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer
+from vlprompt_pipeline.parametrizations.quantizer_kinds import QUANTIZERS
 from vlprompt_pipeline.parametrizations.structured import StructuredQuantizer
 
 
@@ -27,11 +27,8 @@ def make_quantizer(
     if config.structured and len(shape) > 1:
         return StructuredQuantizer(config, torch.Size(shape))
     codebooks = config.codebooks(shape, name)
-    if config.quantizer == "stochastic":
-        return StochasticRounding(config, generator, codebooks)
-    if config.quantizer == "gaussian":
-        return GaussianNoise(config, generator, codebooks)
-    return Quantizer(config, codebooks)
+    make = QUANTIZERS[config.quantizer].parametrization
+    return Quantizer(config, codebooks) if make is None else make(config, generator, codebooks)
 
 
 def quantized_tensors(module: nn.Module) -> Iterator[tuple[str, Quantizer, Tensor]]:

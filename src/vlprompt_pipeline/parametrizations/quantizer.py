@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.parametrizations.checks import ClusteringCheck
-from vlprompt_pipeline.parametrizations.codebooks import fit_codebook
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
+from vlprompt_pipeline.parametrizations.quantizer_kinds import QUANTIZERS
 
 
 class Quantizer(nn.Module):
@@ -169,7 +169,8 @@ class Quantizer(nn.Module):
             values = (values - mean) / torch.where(std > 0, std, 1.0)  # a constant becomes zeros
         entries, start = self.codebook.shape[1], self.config.start
         rows = values.cpu().numpy().astype(np.float64)
-        fitted = [fit_codebook(row, self.config.quantizer, entries, start) for row in rows]
+        fit = QUANTIZERS[self.config.quantizer].fit
+        fitted = [fit(row, entries, start) for row in rows]
         self.codebook.copy_(torch.from_numpy(np.stack(fitted)))
         indices, codebooks = self._nearest(weight)
         _require_finite(codebooks)

@@ -1,0 +1,64 @@
+"""The quantizers by name. A quantizer is one module of `quantizers` that ends in `register(…)`.
+
+Most are told apart by where the entries of a codebook lie, and by no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Generator
+
+if TYPE_CHECKING:
+    from vlprompt_pipeline.parametrizations.config import QuantizeConfig
+    from vlprompt_pipeline.parametrizations.quantizer import Quantizer
+
+Floats = NDArray[np.float64]
+Start = Literal["quantiles", "range"]
+
+
+@dataclass(frozen=True)
+class QuantizerKind:
+    """One way to quantize.
+
+    Attributes:
+        name: what a recipe's `quantize.quantizer` says.
+        title: what figures call it.
+        fit: fits a codebook to the values that share it: from the values, `[values]`, the number
+            of entries, and where an iteration begins; gives the entries, ascending.
+        parametrization: makes the module that stands on a tensor, of the configuration, a generator
+            and the number of codebooks; None: a `Quantizer`, which shows the nearest entry.
+        post_training: whether it can quantize a trained tensor.
+    """
+
+    name: str
+    title: str
+    fit: Callable[[Floats, int, Start], Floats]
+    parametrization: Callable[[QuantizeConfig, Generator, int], Quantizer] | None = None
+    post_training: bool = True
+
+
+QUANTIZERS: dict[str, QuantizerKind] = {}
+"""Every registered quantizer by its name."""
+
+
+def register(kind: QuantizerKind) -> None:
+    """Make a quantizer known by its name, which must be new."""
+    if kind.name in QUANTIZERS:
+        raise ValueError(f"two quantizers are named {kind.name}")
+    QUANTIZERS[kind.name] = kind
+
+
+def require_quantizer(name: str) -> str:
+    """Check that there is a quantizer of that name, for fields of parameters.
+
+    Raises:
+        ValueError: there is none; the message lists those there are.
+    """
+    if name not in QUANTIZERS:
+        raise ValueError(f"quantizers are {', '.join(QUANTIZERS)}")
+    return name
