@@ -48,8 +48,8 @@ BEFORE_ANY_NODE = [
     ),
     pytest.param(
         {"protocol": "base2new"},
-        "parameters.protocol is 'base2new': input should be 'base_to_new', 'few_shot', "
-        "'cross_dataset' or 'domain_generalisation'",
+        "parameters.protocol is 'base2new': protocols are base_to_new, cross_dataset, "
+        "domain_generalisation, few_shot",
         id="choice",
     ),
     pytest.param(
