@@ -17,7 +17,6 @@ from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.config import ExportParameters
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.image_datasets import DatasetCard
 from vlprompt_pipeline.methods import (
     ClassTexts,
     FewShotFeatures,
