@@ -14,6 +14,7 @@ from vlprompt_pipeline import __version__
 
 COMMANDS = {
     "convert-clip": "vlprompt_pipeline.apps.convert_clip:convert_clip",
+    "export": "vlprompt_pipeline.apps.export:export",
     "inspect": "vlprompt_pipeline.apps.inspect:inspect",
     "predict": "vlprompt_pipeline.apps.predict:predict",
 }

@@ -106,7 +106,7 @@ class TextTower(TextTowerBase):
         chosen = (steps[:, None] + filled).flatten()
         y = y.flatten(0, 1).index_select(0, chosen)[:, None]
         y = finish(block, y, attended.index_select(0, chosen)[:, :, None])
-        return self._read(y[:, 0])
+        return self.read(y[:, 0])
 
     def with_class_tokens(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
         """Features `[classes, embed]` of one group whose context is replaced, once and by class.
@@ -138,7 +138,7 @@ class TextTower(TextTowerBase):
                 attn_mask=mask,
             )
         end = prompts.prefix.shape[1] + prompts.lengths - 1
-        return self._read(x[torch.arange(classes), end])
+        return self.read(x[torch.arange(classes), end])
 
     def encode_reference(self, prompts: Prompts) -> Tensor:
         """The same features `[groups, classes, embed]` from sequences of full length, slowly."""
@@ -155,7 +155,7 @@ class TextTower(TextTowerBase):
                     x = replace_tokens(x, deep, self.start_tokens)
                 x = block(x, attn_mask=mask)
             end = shared + prompts.lengths - 1
-            features.append(self._read(x[torch.arange(len(x)), end]))
+            features.append(self.read(x[torch.arange(len(x)), end]))
         return torch.stack(features)
 
 

@@ -99,7 +99,7 @@ class TextTowerBase(nn.Module):
         view.memory = sys.maxsize
         return view
 
-    def _read(self, ends: Tensor) -> Tensor:
+    def read(self, ends: Tensor) -> Tensor:
         """Features of the tokens that are read `[…, width]`, in single precision at least."""
         features = self.ln_final(ends)
         if isinstance(self.projection, nn.Linear):

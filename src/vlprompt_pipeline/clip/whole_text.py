@@ -93,8 +93,8 @@ class WholeTextTower(TextTowerBase):
             else:  # of the last block only what the place that is read asks for
                 q, k, v, x = project_some(block, x, places)
                 rows = None if mask is None else mask.to(x)[places][:, None]
-                return self._read(finish(block, x, attend(q, k, v, rows))[:, 0])
-        return self._read(x.gather(1, places[..., None].expand(-1, -1, x.shape[-1]))[:, 0])
+                return self.read(finish(block, x, attend(q, k, v, rows))[:, 0])
+        return self.read(x.gather(1, places[..., None].expand(-1, -1, x.shape[-1]))[:, 0])
 
     def _sequences(self, prompts: Prompts) -> tuple[Tensor, Tensor]:
         """Prompts of one group with positions `[classes, context, width]`, and the end's place."""

@@ -33,6 +33,7 @@ class Classifier:
     Attributes:
         card: how to use the prompt.
         clip: the frozen CLIP.
+        packed: the packed prompt, as it lies in the file.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Classifier:
             )
         card.clip.warn_if_partial("the card of the registered model")
         self.card, self.clip = card, clip
-        self._recipe, self._packed, self._head = card.resolved_recipe(), packed, head
+        self._recipe, self.packed, self._head = card.resolved_recipe(), packed, head
         self._view = EvaluationView(clip.preprocessing, card.decoding)
         self._learner = lru_cache(_CLASS_SETS)(self._make_learner)
         # text features of a head are there already, and only its image side is needed
@@ -151,7 +152,7 @@ class Classifier:
 
     def _make_learner(self, names: tuple[str, ...]) -> PromptLearner:
         texts = ClassTexts(names, self.card.template)
-        return load_learner(self._packed, self._recipe, self.clip, texts)
+        return load_learner(self.packed, self._recipe, self.clip, texts)
 
     def _checked(self, given: Sequence[str], top: int) -> tuple[str, ...]:
         if top < 1:

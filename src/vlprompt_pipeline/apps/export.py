@@ -1,0 +1,102 @@
+"""`vlprompt export`: a registered model as a folder that runs without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from vlprompt_pipeline.shipping.contents import ShippedModel
+    from vlprompt_pipeline.shipping.folder import ImageSamples
+
+CALIBRATION = 32  # images whose activations set the ranges of 8 bits: our choice
+MEASURED = 500  # images that the graphs are measured on, at most: our choice
+
+
+@click.command()
+@click.argument("model")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Images of the task: to calibrate 8 bits and to measure the graphs. Sub-folders that are "
+    "named as labels say what the images show.",
+)
+@click.option("--web", is_flag=True, help="Add a page on which one drops photos.")
+@click.option(
+    "--web-runtime",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The archive of onnxruntime-web, instead of fetching it with npm.",
+)
+@click.option(
+    "--tracking-uri",
+    default="sqlite:///mlflow.db",
+    show_default=True,
+    help="Where MLflow keeps models; MLFLOW_TRACKING_URI goes first.",
+)
+def export(
+    model: str,
+    folder: Path,
+    images: Path | None,
+    web: bool,
+    web_runtime: Path | None,
+    tracking_uri: str,
+) -> None:
+    """Export a registered model as ONNX graphs with labels, example, README and hashes.
+
+    MODEL is <dataset>.<method>@<alias> or <dataset>.<method>/<version>. FOLDER is made; an earlier
+    export there is replaced. Needs the extra [onnx].
+    """
+    from vlprompt_pipeline import registry
+    from vlprompt_pipeline.config import TrackingParameters
+    from vlprompt_pipeline.errors import UserError
+    from vlprompt_pipeline.shipping import ShippedModel, export_folder
+    from vlprompt_pipeline.shipping.onnx_files import require_onnx
+
+    try:
+        require_onnx()
+        tracking = TrackingParameters(enabled=True, experiment="vlprompt", uri=tracking_uri)
+        registry.ModelRegistry.open(tracking, Path.cwd())
+        classifier = registry.load_classifier(f"models:/{model}")
+        shipped = ShippedModel(classifier.card, classifier.packed, classifier.clip.to("cpu"))
+        samples = _samples(shipped, images)
+        rows = export_folder(shipped, folder, samples, web=web, web_runtime=web_runtime)
+    except UserError as error:
+        raise click.ClickException(str(error)) from None
+    for row in rows:
+        accuracy = "" if row.accuracy is None else f", {row.accuracy:.1f} % correct"
+        click.echo(
+            f"{row.file}: {row.megabytes:.2f} MB, {row.milliseconds:.1f} ms an image, "
+            f"{row.same_label:.1f} % the same label as in fp32{accuracy}"
+        )
+    click.echo(f"{folder}: run python {folder / 'classify.py'} PHOTO, or read its README.md")
+
+
+def _samples(model: ShippedModel, images: Path | None) -> ImageSamples:
+    """Pixels of images, spread over the folder; the first ones of them calibrate."""
+    import numpy as np
+    import torch
+
+    from vlprompt_pipeline import registry
+    from vlprompt_pipeline.shipping.folder import ImageSamples
+
+    if images is None:
+        return ImageSamples()
+    files = registry.image_files(images)
+    step = -(-len(files) // (CALIBRATION + MEASURED))
+    files = files[::step]
+    pixels = torch.stack([model.view.of(path) for path in files]).numpy()
+    calibration = np.linspace(0, len(files) - 1, min(CALIBRATION, len(files))).astype(int)
+    rest = np.setdiff1d(np.arange(len(files)), calibration)
+    measured = rest if len(rest) else calibration  # of a few images, all serve both
+    numbers = {name: label for label, name in enumerate(model.card.class_names)}
+    shown = [numbers.get(path.parent.name.replace("_", " "), -1) for path in files]
+    labels = np.array(shown)[measured]
+    return ImageSamples(
+        calibration=pixels[calibration],
+        test=pixels[measured],
+        labels=None if (labels < 0).any() else labels,
+        described=f"images of {images.name}",
+    )

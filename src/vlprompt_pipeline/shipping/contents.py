@@ -1,0 +1,43 @@
+"""What is exported, wherever it comes from: a registered model, or a finished cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from vlprompt_pipeline.clip import EvaluationView, FrozenClip
+from vlprompt_pipeline.export import load_learner
+from vlprompt_pipeline.methods import ClassTexts, PromptLearner
+from vlprompt_pipeline.registry.card import ModelCard
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """A packed prompt with its CLIP.
+
+    Attributes:
+        card: how to use the prompt: labels, template, decoding, recipe.
+        packed: the packed prompt.
+        clip: the frozen CLIP it belongs to.
+        threshold: score below which the answer is "none of these"; none where it was not set.
+    """
+
+    card: ModelCard
+    packed: bytes
+    clip: FrozenClip
+    threshold: float | None = None
+
+    @cached_property
+    def learner(self) -> PromptLearner:
+        """The prompt at work, for the card's labels.
+
+        Raises:
+            PromptFileError: prompt and CLIP do not belong together.
+        """
+        texts = ClassTexts(self.card.class_names, self.card.template)
+        return load_learner(self.packed, self.card.resolved_recipe(), self.clip, texts).eval()
+
+    @property
+    def view(self) -> EvaluationView:
+        """From an image file to pixels, as evaluated."""
+        return EvaluationView(self.clip.preprocessing, self.card.decoding)

@@ -1,0 +1,252 @@
+"""Write the folder that ships."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import torch
+
+from vlprompt_pipeline import __version__
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.shipping.contents import ShippedModel
+from vlprompt_pipeline.shipping.graphs import ImageGraph, TextGraph, has_open_classes
+from vlprompt_pipeline.shipping.measurements import BATCH, VariantMeasurement, measure_variants
+from vlprompt_pipeline.shipping.onnx_files import (
+    OPSET,
+    export_graph,
+    require_onnx,
+    save_model,
+    to_four_bits,
+    to_half,
+    to_int8,
+)
+from vlprompt_pipeline.shipping.texts import text_description, write_tokenizer
+from vlprompt_pipeline.shipping.web_page import write_web_page
+
+FORMAT = "vlprompt_pipeline.onnx_folder.1"
+GRAPH = "vision_model"
+SUFFIXES = {"fp32": "", "fp16": "_fp16", "int8": "_int8", "q4": "_q4"}
+"""Endings of the graphs' names, as transformers.js has them."""
+
+
+@dataclass(frozen=True)
+class ImageSamples:
+    """Images of the task, as pixels `[images, 3, height, width]`.
+
+    Attributes:
+        calibration: to take the ranges of 8-bit activations from; none: no 8-bit graph.
+        test: to measure the graphs on; none: nothing is measured.
+        labels: of `test`, indices into the model's labels; none where they are not known.
+        described: what the test images are, for people.
+    """
+
+    calibration: np.ndarray | None = None
+    test: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    described: str = "images"
+
+
+def export_folder(
+    model: ShippedModel,
+    folder: Path,
+    samples: ImageSamples,
+    *,
+    web: bool = False,
+    web_runtime: Path | None = None,
+) -> list[VariantMeasurement]:
+    """Write a folder with graphs, labels, preprocessing, example, README and hashes.
+
+    The folder appears whole or not at all; an earlier export in its place is replaced.
+
+    Args:
+        model: what ships.
+        folder: must be absent, empty, or an earlier export.
+        samples: images of the task.
+        web: with a page for the browser.
+        web_runtime: see `write_web_page`.
+
+    Raises:
+        UserError: the method cannot be one graph, the ONNX libraries are missing, or the folder
+            holds something else.
+    """
+    require_onnx()
+    require_free(folder)
+    preprocessing_description(model)
+    image_graph = ImageGraph(model.learner)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        measured = _write(model, image_graph, staging, samples)
+        if web:
+            write_web_page(staging, web_runtime)
+        _describe(model, staging, samples, measured, web)
+        _write_hashes(staging)
+        staging.chmod(0o755)
+        _replace(staging, folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return measured
+
+
+def preprocessing_description(model: ShippedModel) -> dict[str, Any]:
+    """Describe the way from an image file to pixels, as `preprocessing.json` says it.
+
+    Raises:
+        UserError: the example and the page do not know this way.
+    """
+    how = model.clip.preprocessing
+    height, width = how.height_width
+    known = how.resize_mode == "squash" or (how.resize_mode == "shortest" and height == width)
+    if not known:
+        raise UserError(
+            f"images of {model.clip.name} are prepared by resize mode {how.resize_mode} to "
+            f"{height} × {width}, which the exported example cannot: export a CLIP with square "
+            "images, or with mode squash"
+        )
+    return {
+        "decoding": model.card.decoding,
+        "resize_mode": how.resize_mode,
+        "size": [height, width],
+        "filter": how.interpolation,
+        "resized_by": "Pillow: antialiased, whole numbers, rounded between the two axes",
+        "crop": "centre",
+        "crop_offset": "down" if how.library == "transformers" else "half to even",
+        "mean": list(how.mean),
+        "std": list(how.std),
+        "layout": "RGB, values / 255, less mean, by std: [images, 3, height, width], float32",
+    }
+
+
+def _write(
+    model: ShippedModel, graph: ImageGraph, folder: Path, samples: ImageSamples
+) -> list[VariantMeasurement]:
+    """Write all graphs and measure those of images."""
+    height, width = model.clip.preprocessing.height_width
+    example = torch.zeros(2, 3, height, width)
+    names = ("pixel_values", "logits", "image_embeds")
+    single = export_graph(graph, example, names)
+    graphs = {"fp32": single, "fp16": to_half(single), "q4": to_four_bits(single)}
+    if samples.calibration is not None:
+        graphs["int8"] = to_int8(single, samples.calibration)
+    written = [f"onnx/{GRAPH}{SUFFIXES[name]}.onnx" for name in SUFFIXES if name in graphs]
+    for name, proto in graphs.items():
+        save_model(proto, folder / f"onnx/{GRAPH}{SUFFIXES[name]}.onnx")
+    if has_open_classes(model.learner):
+        text = TextGraph(model.learner)
+        ids = torch.full((2, text.tokens), model.clip.tokenizer.pad)
+        ids[:, 1] = model.clip.tokenizer.end
+        save_model(
+            export_graph(text, ids, ("input_ids", "text_embeds")), folder / "onnx/text_model.onnx"
+        )
+        write_tokenizer(folder / "tokenizer.json", model.clip.tokenizer, text.tokens)
+    if samples.test is None:
+        return []
+    return measure_variants(folder, written, samples.test, samples.labels)
+
+
+def _describe(
+    model: ShippedModel,
+    folder: Path,
+    samples: ImageSamples,
+    measured: Sequence[VariantMeasurement],
+    web: bool,
+) -> None:
+    card, clip = model.card, model.clip
+    recipe = card.resolved_recipe()
+    how = preprocessing_description(model)
+    text = text_description(model) if has_open_classes(model.learner) else None
+    described = {
+        "format": FORMAT,
+        "title": recipe.title,
+        "method": recipe.method,
+        "recipe": card.recipe,
+        "clip": clip.name,
+        "weights_sha256": clip.weights_sha256,
+        "logit_scale": clip.logit_scale,
+        "opset": OPSET,
+        "threshold": model.threshold,
+        "text": text,
+        "web_graph": f"{GRAPH}.onnx",
+        "graphs": [asdict(row) for row in measured],
+        "vlprompt_pipeline": __version__,
+    }
+    for name, value in (
+        ("model", described),
+        ("labels", list(card.class_names)),
+        ("preprocessing", how),
+    ):
+        _write_text(folder / f"{name}.json", json.dumps(value, ensure_ascii=False, indent=1))
+    (folder / "prompt.vlp").write_bytes(model.packed)
+    values = {
+        **described,
+        **how,
+        "labels": card.class_names,
+        "labels_bound": text is None,
+        "has_text": text is not None,
+        "text_tokens": text and text["tokens"],
+        "has_web": web,
+        "variants": measured,
+        "measured_images": 0 if samples.test is None else len(samples.test),
+        "measured_on": samples.described,
+        "batch": BATCH,
+        "prompt_bytes": len(model.packed),
+        "clip_name": clip.name,
+    }
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("vlprompt_pipeline", "shipping"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    for name in ("README.md", "classify.py"):
+        _write_text(folder / name, templates.get_template(f"{name}.j2").render(values))
+
+
+def _write_hashes(folder: Path) -> None:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
+    _write_text(folder / "SHA256SUMS", "".join(lines))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def require_free(folder: Path) -> None:
+    """Refuse to replace anything but an earlier export.
+
+    Raises:
+        UserError: naming the folder.
+    """
+    if folder.is_dir() and any(folder.iterdir()):
+        try:
+            format_ = json.loads((folder / "model.json").read_text(encoding="utf-8"))["format"]
+        except (OSError, ValueError, KeyError, TypeError):
+            format_ = None
+        if format_ == FORMAT:
+            return
+    elif not folder.exists() or folder.is_dir():
+        return
+    raise UserError(f"{folder} holds something else than an export: name a new folder")
+
+
+def _replace(staging: Path, folder: Path) -> None:
+    """Put the new folder in the place of the old one; between the two renames there is none."""
+    if folder.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
+        os.replace(folder, old / "export")
+        os.replace(staging, folder)
+        shutil.rmtree(old)
+    else:
+        os.replace(staging, folder)

@@ -1,0 +1,87 @@
+"""Measure what each graph of a folder costs, and what it gives up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+BATCH = 16  # images at once while measuring: our choice
+
+
+@dataclass(frozen=True)
+class VariantMeasurement:
+    """One graph over the same images as the others.
+
+    Attributes:
+        file: its path in the folder.
+        megabytes: on disk, 1 MB = 1,000,000 bytes.
+        milliseconds: an image, the median over batches, one thread.
+        same_label: percent of images with the label of the graph in single precision.
+        accuracy: percent, or none where the images have no labels.
+        largest_difference: of a score from that in single precision.
+    """
+
+    file: str
+    megabytes: float
+    milliseconds: float
+    same_label: float
+    accuracy: float | None
+    largest_difference: float
+
+
+def measure_variants(
+    folder: Path, files: Sequence[str], pixels: np.ndarray, labels: np.ndarray | None
+) -> list[VariantMeasurement]:
+    """Run every graph over the same images; the first is what the others are compared with.
+
+    Args:
+        folder: that was exported.
+        files: paths of the graphs in it.
+        pixels: `[images, 3, height, width]`.
+        labels: `[images]` indices into the folder's labels, if they are known.
+    """
+    rows: list[VariantMeasurement] = []
+    reference: np.ndarray | None = None
+    for file in files:
+        scores, milliseconds = _run(folder / file, pixels)
+        reference = scores if reference is None else reference
+        predicted = scores.argmax(-1)
+        rows.append(
+            VariantMeasurement(
+                file=file,
+                megabytes=(folder / file).stat().st_size / 1e6,
+                milliseconds=milliseconds,
+                same_label=100 * float((predicted == reference.argmax(-1)).mean()),
+                accuracy=None if labels is None else 100 * float((predicted == labels).mean()),
+                largest_difference=float(np.abs(scores - reference).max()),
+            )
+        )
+    return rows
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Scores `[images, labels]` of logits of the same shape."""
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def _run(graph: Path, pixels: np.ndarray) -> tuple[np.ndarray, float]:
+    """Scores of all images, and milliseconds an image."""
+    import onnxruntime  # noqa: PLC0415
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    scores, taken = [], []
+    for start in range(0, len(pixels), BATCH):
+        batch = pixels[start : start + BATCH]
+        began = time.perf_counter()
+        (logits,) = session.run(["logits"], {"pixel_values": batch})
+        taken.append(1e3 * (time.perf_counter() - began) / len(batch))
+        scores.append(softmax(logits))
+    return np.concatenate(scores), median(taken)

@@ -1,0 +1,162 @@
+"""Turn a graph into an ONNX model, and that into smaller ones."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.files import atomic_write
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET = 18
+"""Version of the ONNX operators: the lowest that torch's exporter writes, so the most readable."""
+BLOCK = 32
+"""Weights that share a scale in 4 bits: the smallest block that onnxruntime's kernels take."""
+
+
+def export_graph(graph: nn.Module, example: Tensor, names: tuple[str, ...]) -> onnx.ModelProto:
+    """Export a graph with one input whose first dimension is free.
+
+    Args:
+        graph: in evaluation mode.
+        example: an input with two rows or more, since the exporter takes one row for a constant.
+        names: of the input, and of each output.
+
+    Raises:
+        UserError: the ONNX libraries are not installed.
+    """
+    require_onnx()
+    first, *outputs = names
+    rows = torch.export.Dim("rows", min=1)
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            graph.eval(),
+            (example,),
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=[first],
+            output_names=outputs,
+            dynamic_shapes=({0: rows},),
+        )
+    return program.model_proto
+
+
+def require_onnx() -> None:
+    """Refuse where the extra is missing.
+
+    Raises:
+        UserError: with the command that installs it.
+    """
+    try:
+        import onnx  # noqa: PLC0415
+        import onnxruntime  # noqa: PLC0415
+        import onnxscript  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise UserError(
+            f"ONNX export needs {error.name}: pip install 'vlprompt_pipeline[onnx]'"
+        ) from None
+    del onnx, onnxruntime
+
+
+def save_model(model: onnx.ModelProto, path: Path) -> None:
+    """Write a model as one file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+
+
+def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Weights and arithmetic in half precision; inputs and outputs stay in single precision."""
+    from onnxruntime.transformers.float16 import convert_float_to_float16  # noqa: PLC0415
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tells of every weight below 6e-8, which becomes that
+        return convert_float_to_float16(_copy(model), keep_io_types=True, disable_shape_infer=True)
+
+
+def to_int8(model: onnx.ModelProto, calibration: np.ndarray, batch: int = 16) -> onnx.ModelProto:
+    """Weights by channel and activations in 8 bits, their ranges taken from `calibration`.
+
+    Args:
+        model: in single precision, with the input `pixel_values`.
+        calibration: pixels `[images, 3, height, width]` of a few images of the task.
+        batch: images that pass at once.
+    """
+    import onnx  # noqa: PLC0415
+    from onnxruntime.quantization import (  # noqa: PLC0415
+        CalibrationDataReader,
+        QuantFormat,
+        quantize_static,
+    )
+    from onnxruntime.quantization.shape_inference import quant_pre_process  # noqa: PLC0415
+
+    class Reader(CalibrationDataReader):
+        """Hands out the images batch by batch."""
+
+        def __init__(self) -> None:
+            self.batches: Iterator[np.ndarray] = iter(
+                [calibration[start : start + batch] for start in range(0, len(calibration), batch)]
+            )
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            pixels = next(self.batches, None)
+            return None if pixels is None else {"pixel_values": pixels}
+
+    with TemporaryDirectory() as folder, _quiet():
+        source, prepared, target = (Path(folder) / name for name in ("in", "prepared", "out"))
+        onnx.save_model(model, source)
+        quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            target,
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            op_types_to_quantize=["MatMul", "Gemm", "Conv"],
+        )
+        return onnx.load_model(target)
+
+
+def to_four_bits(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Weights of matrix products in 4 bits, a scale for each block; arithmetic stays single."""
+    from onnxruntime.quantization.matmul_nbits_quantizer import (  # noqa: PLC0415
+        MatMulNBitsQuantizer,
+    )
+
+    with _quiet():
+        quantizer = MatMulNBitsQuantizer(_copy(model), bits=4, block_size=BLOCK, is_symmetric=True)
+        quantizer.process()
+        return quantizer.model.model
+
+
+def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A model of its own, since the converters change the one they are given."""
+    copied = type(model)()
+    copied.CopyFrom(model)
+    return copied
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The ONNX libraries log every step and warn of their own deprecations."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,47 @@
+"""A prompt on the embedded CLIP as it ships, and pictures for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from conftest import ROOT
+from vlprompt_pipeline.clip import FrozenClip
+from vlprompt_pipeline.export import pack, pack_learner
+from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
+from vlprompt_pipeline.registry.card import ModelCard
+from vlprompt_pipeline.shipping import ShippedModel
+
+RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
+CLASSES = ClassTexts(("red disc", "two blue squares", "green_star"), "a picture of a {}.")
+
+
+def shipped(method: str, clip: FrozenClip, decoding: str = "published", **changes) -> ShippedModel:
+    """An untrained prompt of a recipe, which for the graphs is as good as a trained one."""
+    recipe = resolve_recipe(method, {**RECIPES, method: {**RECIPES[method], **changes}})
+    learner = build_learner(recipe, clip, CLASSES, seed=1)
+    card = ModelCard(
+        recipe=recipe.model_dump(mode="json"),
+        class_names=CLASSES.names,
+        template=CLASSES.template,
+        decoding=decoding,
+        weights_sha256=clip.weights_sha256,
+        clip_name=clip.name,
+        clip_identity=clip.identity.to_dict(),
+    )
+    return ShippedModel(card, pack(pack_learner(learner, recipe)), clip)
+
+
+def write_pictures(folder: Path) -> list[Path]:
+    """Pictures of several shapes: smooth ones, noise, larger and smaller than the tower's size."""
+    draw, paths = np.random.default_rng(0), []
+    for width, height in ((97, 61), (40, 75), (48, 48), (333, 48), (48, 331), (200, 150)):
+        smooth = Image.linear_gradient("L").resize((width, height))
+        noise = draw.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        picture = Image.blend(smooth.convert("RGB"), Image.fromarray(noise), 0.6)
+        paths.append(folder / f"{width}x{height}.png")
+        picture.save(paths[-1])
+    return paths

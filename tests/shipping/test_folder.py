@@ -1,0 +1,158 @@
+"""The folder that ships, used as a stranger would who has no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from shipping.models import shipped, write_pictures
+from vlprompt_pipeline.clip import load_clip
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.shipping import ShippedModel, export_folder
+from vlprompt_pipeline.shipping.folder import ImageSamples, require_free
+from vlprompt_pipeline.shipping.onnx_files import require_onnx
+
+WITHOUT_TORCH = """
+import runpy, sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "torchvision", "open_clip", "vlprompt_pipeline"}:
+            raise ImportError(name)
+sys.meta_path.insert(0, Refuse())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def model() -> ShippedModel:
+    return shipped("coop", load_clip("embedded", "demo", "cpu"), decoding="as_seen")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> list[Path]:
+    return write_pictures(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="module")
+def pixels(model, pictures) -> np.ndarray:
+    return torch.stack([model.view.of(path) for path in pictures]).numpy()
+
+
+@pytest.fixture(scope="module")
+def exported(model, pixels, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("shipped") / "model"
+    labels = np.zeros(len(pixels), int)
+    export_folder(model, folder, ImageSamples(pixels[:4], pixels, labels, "pictures"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scores(model, pixels) -> np.ndarray:
+    with torch.no_grad():
+        features = model.clip.encode_images(torch.from_numpy(pixels))
+        return model.learner.logits(features).softmax(-1).numpy()
+
+
+def run(folder: Path, name: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+    import onnxruntime
+
+    graph = folder / "onnx" / name
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    return session.run(None, inputs)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+@pytest.mark.parametrize("images", [1, 6])
+def test_any_number_of_images_scores_as_evaluated(exported, pixels, scores, images):
+    logits, _ = run(exported, "vision_model.onnx", {"pixel_values": pixels[:images]})
+    np.testing.assert_allclose(softmax(logits), scores[:images], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "most", "smaller"), [("_fp16", 0.01, 0.6), ("_int8", 0.25, 0.45), ("_q4", 0.3, 0.45)]
+)
+def test_smaller_graphs_are_smaller_and_near(exported, pixels, scores, suffix, most, smaller):
+    path = exported / f"onnx/vision_model{suffix}.onnx"
+    logits, _ = run(exported, path.name, {"pixel_values": pixels})
+    difference = np.abs(softmax(logits) - scores).max()
+    assert 0 < difference < most
+    single = (exported / "onnx/vision_model.onnx").stat().st_size
+    assert path.stat().st_size < smaller * single
+
+
+def test_the_example_needs_no_torch_and_scores_from_the_file(exported, pictures, scores):
+    command = [sys.executable, "-c", WITHOUT_TORCH, exported / "classify.py", *pictures]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    labels = json.loads((exported / "labels.json").read_text())
+    for line, row in zip(done.stdout.splitlines(), scores, strict=True):
+        label, score = line.split("\t")[1].rsplit(" ", 1)
+        assert label == labels[row.argmax()]
+        assert float(score) == pytest.approx(row.max(), abs=6e-4)
+
+
+def test_class_names_pass_the_tokenizer_and_the_text_graph(exported, model):
+    tokenizers = pytest.importorskip("tokenizers")
+    described = json.loads((exported / "model.json").read_text())["text"]
+    tokenizer = tokenizers.Tokenizer.from_file(str(exported / "tokenizer.json"))
+    names = ["red disc", "it's two o'clock, 1984!", "Crème brûlée", "日本 dog"]
+    texts = [described["texts"][0].format(name) for name in names]
+    ids = np.array([tokenizer.encode(text).ids for text in texts])
+    for row, text in zip(ids, texts, strict=True):
+        expected = [*model.clip.token_ids(text), described["end_token"]]
+        assert row[: len(expected)].tolist() == expected
+        assert not row[len(expected) :].any()
+    (features,) = run(exported, "text_model.onnx", {"input_ids": ids})
+    card = model.card.model_copy(update={"class_names": tuple(names)})
+    with torch.no_grad():
+        expected = ShippedModel(card, model.packed, model.clip).learner.class_features().numpy()
+    np.testing.assert_allclose(features, expected, atol=1e-5)
+
+
+def test_hashes_are_those_of_all_files(exported):
+    lines = (exported / "SHA256SUMS").read_text().splitlines()
+    listed = {line[66:]: line[:64] for line in lines}
+    files = {p.relative_to(exported).as_posix() for p in exported.rglob("*") if p.is_file()}
+    assert set(listed) == files - {"SHA256SUMS"}
+    for name, digest in listed.items():
+        assert hashlib.sha256((exported / name).read_bytes()).hexdigest() == digest
+
+
+def test_the_readme_says_what_each_graph_costs(exported):
+    described = json.loads((exported / "model.json").read_text())
+    assert [row["file"] for row in described["graphs"]] == [
+        f"onnx/vision_model{suffix}.onnx" for suffix in ("", "_fp16", "_int8", "_q4")
+    ]
+    readme = (exported / "README.md").read_text()
+    for row in described["graphs"]:
+        assert f"| `{row['file']}` | {row['megabytes']:.2f} |" in readme
+        assert row["accuracy"] is not None
+
+
+def test_what_is_no_export_is_not_replaced(exported, tmp_path):
+    require_free(exported)
+    require_free(tmp_path / "absent")
+    (tmp_path / "thesis.tex").write_text("years of work")
+    for path in (tmp_path, tmp_path / "thesis.tex"):
+        with pytest.raises(UserError, match="name a new folder"):
+            require_free(path)
+
+
+def test_a_failed_export_leaves_nothing(model, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(UserError, match=r"vlprompt_pipeline\[onnx\]"):
+        export_folder(model, tmp_path / "model", ImageSamples())
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    require_onnx()

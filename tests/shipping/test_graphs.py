@@ -1,0 +1,84 @@
+"""What ships computes what was evaluated, and what cannot is refused in a sentence."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from shipping.models import CLASSES, shipped
+from vlprompt_pipeline.clip import load_clip
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.shipping.graphs import ImageGraph, TextGraph, has_open_classes
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return load_clip("embedded", "demo", "cpu")
+
+
+@pytest.fixture(scope="module")
+def pixels(clip):
+    size = clip.preprocessing.size
+    return torch.randn(3, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    "method", ["zero_shot", "qcoop", "rlp", "maple", "deep_vision", "clip_adapter"]
+)
+def test_logits_are_those_of_the_learner(clip, pixels, method):
+    learner = shipped(method, clip).learner
+    with torch.no_grad():
+        logits, features = ImageGraph(learner)(pixels)
+        expected = learner.image_side().encode_images(pixels)
+        torch.testing.assert_close(features, expected)
+        torch.testing.assert_close(logits, learner.logits(expected))
+
+
+def test_a_learner_is_left_as_it_was(clip, pixels):
+    learner = shipped("clip_adapter", clip).learner
+    with torch.no_grad():
+        ImageGraph(learner)(pixels)
+    assert "class_features" not in vars(learner)
+    assert not learner.clip.text._forward_pre_hooks
+
+
+@pytest.mark.parametrize("method", ["cocoop", "variational_conditional"])
+def test_prompts_that_depend_on_the_image_are_refused(clip, method):
+    with pytest.raises(UserError, match="for each image"):
+        ImageGraph(shipped(method, clip).learner)
+
+
+@pytest.mark.parametrize("method", ["zero_shot", "coop", "rlp"])
+def test_text_features_of_any_names_are_those_of_the_learner(clip, method):
+    model = shipped(method, clip)
+    graph = TextGraph(model.learner)
+    names = ["red disc", "a very long name of many words", "star"]
+    rows = torch.zeros(len(names), graph.tokens, dtype=torch.int64)
+    for row, name in zip(rows, names, strict=True):
+        text = CLASSES.template.format(name) if method == "zero_shot" else f"{name}."
+        ids = [*clip.token_ids(text), clip.tokenizer.end]
+        row[: len(ids)] = torch.tensor(ids)
+    learner = type(model)(
+        model.card.model_copy(update={"class_names": tuple(names)}), model.packed, clip
+    ).learner
+    with torch.no_grad():
+        torch.testing.assert_close(graph(rows), learner.class_features(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["maple", "clip_adapter", "kgcoop"])
+def test_open_classes_are_offered_where_one_context_serves_all_names(clip, method):
+    learner = shipped(method, clip).learner
+    assert has_open_classes(learner) == (method == "kgcoop")
+    if method != "kgcoop":
+        with pytest.raises(UserError, match="own labels alone"):
+            TextGraph(learner)
+
+
+def test_features_are_normalised(clip):
+    graph = TextGraph(shipped("coop", clip).learner)
+    ids = torch.zeros(1, graph.tokens, dtype=torch.int64)
+    ids[0, :2] = torch.tensor([320, clip.tokenizer.end])
+    with torch.no_grad():
+        norm = graph(ids).norm(dim=-1)
+    torch.testing.assert_close(norm, F.normalize(torch.ones(1, 1)).norm(dim=-1))

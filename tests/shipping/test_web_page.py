@@ -1,0 +1,127 @@
+"""The page on which one drops photos, in a real browser, from a plain file server."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from shipping.models import shipped, write_pictures
+from vlprompt_pipeline.clip import load_clip
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.shipping import export_folder, write_web_page
+from vlprompt_pipeline.shipping.folder import ImageSamples
+
+CHROMIUM = shutil.which("chromium")
+BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+NPM = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def model():
+    return shipped("coop", load_clip("embedded", "demo", "cpu"))
+
+
+@pytest.fixture(scope="module")
+def address(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("web") / "model"
+    export_folder(model, folder, ImageSamples(), web=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def page(address):
+    sync = pytest.importorskip("playwright.sync_api")
+    with sync.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--force-color-profile=srgb"]
+        )
+        page = browser.new_page()
+        problems: list[str] = []
+        page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        outside: list[str] = []
+        page.on("request", lambda r: outside.append(r.url) if address not in r.url else None)
+        page.goto(f"{address}/index.html")
+        page.wait_for_selector("body[data-ready]", timeout=60_000)
+        yield page
+        assert problems == []
+        assert [url for url in outside if not url.startswith(("blob:", "data:"))] == []
+        browser.close()
+
+
+@BROWSER
+@NPM
+def test_pictures_score_as_evaluated(page, model, tmp_path):
+    pictures = write_pictures(tmp_path)
+    pixels = torch.stack([model.view.of(path) for path in pictures])
+    with torch.no_grad():
+        expected = model.learner.logits(model.clip.encode_images(pixels)).softmax(-1).numpy()
+    scores = [
+        page.evaluate(
+            """async (bytes) => {
+                const { classify } = await import('/web/classify.js');
+                return classify(new Blob([new Uint8Array(bytes)], { type: 'image/png' }));
+            }""",
+            list(path.read_bytes()),
+        )
+        for path in pictures
+    ]
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
+
+
+@BROWSER
+@NPM
+@pytest.mark.parametrize(
+    ("size", "new"),
+    [((97, 61), (48, 30)), ((31, 50), (48, 77)), ((200, 7), (48, 48)), ((5, 5), (5, 9))],
+)
+def test_the_page_resizes_as_pillow_does(page, size, new):
+    draw = np.random.default_rng(1)
+    pixels = draw.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    expected = np.asarray(Image.fromarray(pixels).resize(new, Image.Resampling.BICUBIC))
+    resized = page.evaluate(
+        """async ([pixels, width, height, newWidth, newHeight]) => {
+            const { resize } = await import('/web/resize.js');
+            return Array.from(resize(new Uint8Array(pixels), width, height, newWidth, newHeight));
+        }""",
+        [pixels.ravel().tolist(), *size, *new],
+    )
+    np.testing.assert_array_equal(np.array(resized).reshape(expected.shape), expected)
+
+
+@BROWSER
+@NPM
+def test_a_person_sees_labels_and_what_cannot_be_read(page, model, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    page.set_input_files("#drop", [str(write_pictures(tmp_path)[0]), str(broken)])
+    page.wait_for_selector("article >> text=cannot be read")
+    labels = page.locator("article").last.locator("li b").all_inner_texts()
+    assert sorted(labels) == sorted(model.card.class_names)
+    page.screenshot(path=str(tmp_path / "page.png"), full_page=True)
+
+
+def test_another_archive_than_the_published_one_is_refused(tmp_path: Path):
+    archive = tmp_path / "runtime.tgz"
+    archive.write_bytes(b"something else")
+    with pytest.raises(UserError, match="as it was published"):
+        write_web_page(tmp_path / "folder", archive)
+    with pytest.raises(UserError, match="No such file"):
+        write_web_page(tmp_path / "folder", tmp_path / "absent.tgz")
+    assert not (tmp_path / "folder").exists()
