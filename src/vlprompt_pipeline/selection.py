@@ -27,7 +27,7 @@ class Selection(NamedTuple):
     verified: tuple[str, ...] = ()
 
 
-# State of the process, since Kedro calls `register_pipelines()` without arguments: it can be told of
+# State of the process: Kedro calls `register_pipelines()` without arguments, so it can be told of
 # a run's methods in no other way. A process runs one session at a time, which is Kedro's own rule.
 _selected: Selection | None = None
 
