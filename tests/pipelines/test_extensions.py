@@ -1,0 +1,121 @@
+"""A dataset, a protocol, a quantizer and a metric, each added from this file alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fetching.broken_archives import make_zip
+from fetching.stub import File, serving
+from vlprompt_pipeline.evaluation.metrics import METRICS, Metric
+from vlprompt_pipeline.evaluation.metrics import register as register_metric
+from vlprompt_pipeline.fetching import fetch_dataset
+from vlprompt_pipeline.image_datasets import (
+    IMAGE_DATASETS,
+    ClassSubset,
+    DownloadFile,
+    DownloadRecipe,
+    DownloadSource,
+    ImageDataset,
+    MiniatureForm,
+    PartCounts,
+    SplitFile,
+    build_index,
+    get_image_dataset,
+    register_dataset,
+    same_pattern,
+    split_file_writer,
+    survey_dataset,
+)
+from vlprompt_pipeline.image_datasets.miniatures.writer import write_miniature_files
+from vlprompt_pipeline.parametrizations import QUANTIZERS, QuantizerKind
+from vlprompt_pipeline.parametrizations import register as register_quantizer
+from vlprompt_pipeline.protocols import PROTOCOLS, Protocol
+from vlprompt_pipeline.protocols import register as register_protocol
+
+FORM = MiniatureForm(
+    split_file_writer("split.json"), same_pattern("*/{number}.jpg", "ash", "elm", "fir", "oak")
+)
+LEAVES = ImageDataset(
+    name="leaves",
+    title="Leaves",
+    folder="leaves",
+    image_prefix="images",
+    split=SplitFile("split.json"),
+    template="a leaf of {}.",
+    classes=4,
+    counts=PartCounts(train=24, val=20, test=12),
+    licence="MIT",
+    citation="nobody",
+    source="https://example.org/leaves",
+    miniature=FORM,
+)
+
+
+class OddClasses(Protocol):
+    """Hold every second class out."""
+
+    name = "odd_classes"
+    title = "odd classes"
+    holds_classes_out = True
+
+    def class_subsets(self, class_names, section):
+        labels = range(len(class_names))
+        pick = {"base": labels[::2], "new": labels[1::2]}
+        return {
+            part: ClassSubset(tuple(chosen), tuple(class_names[label] for label in chosen))
+            for part, chosen in pick.items()
+        }
+
+
+@pytest.fixture
+def added():
+    """Everything registered for the time of a test."""
+    tables = (IMAGE_DATASETS, PROTOCOLS, QUANTIZERS, METRICS)
+    before = [dict(table) for table in tables]
+    register_dataset(LEAVES)
+    register_protocol(OddClasses())
+    register_quantizer(QuantizerKind("middle", "middle", lambda v, n, _: np.full(n, v.mean())))
+    register_metric(Metric("wrong", "wrong", lambda predicted, classes: 1.0))
+    yield
+    for table, entries in zip(tables, before, strict=True):
+        table.clear()
+        table.update(entries)
+
+
+def test_a_dataset_is_downloaded_and_checked(added, tmp_path):
+    folder = write_miniature_files(LEAVES, tmp_path / "leaves")
+    files = [(f"leaves/{p.relative_to(folder)}", p.read_bytes()) for p in folder.rglob("*.*")]
+    with serving({"/l.zip": File(make_zip(*files))}) as server:
+        source = DownloadSource(title="here", files=(DownloadFile(url=f"{server}/l.zip"),))
+        dataset = replace(LEAVES, download=DownloadRecipe(sources=(source,)))
+        assert fetch_dataset(dataset, tmp_path / "root").images == 56
+    assert survey_dataset(LEAVES, tmp_path / "root", 4, 1, tmp_path, 1).state == "ready"
+    assert len(build_index("miniature_leaves", tmp_path / "small").table) == 56
+    assert get_image_dataset("leaves") is LEAVES
+
+
+def test_all_of_them_run(added, project):
+    project.run(
+        {
+            "dataset": "leaves",
+            "dataset_prefix": "miniature_",
+            "protocol": "odd_classes",
+            "odd_classes": {"dataset": "leaves", "shots": 4},
+            "domain_generalisation": {"dataset": "imagenet"},  # miniatures shift this one
+            "metrics": ["wrong"],
+            "methods": ["coop", "halved"],
+            "recipes": {
+                "halved": {"extends": "coop", "quantize": {"quantizer": "middle", "bits": 1}}
+            },
+        }
+    )
+    cell = "demo/miniature_leaves/odd_classes/shots4/seed1"
+    for method in ("coop", "halved"):
+        metrics = project.json("07_model_output", f"{method}/metrics.json", cell)
+        assert metrics["base"]["total"] == metrics["new"]["total"] == 6
+        assert metrics["new"]["wrong"] == 1.0
+    record = project.json("08_reporting/records", "coop.json", cell)
+    assert record["classes"] == {"base": ["ash", "fir"], "new": ["elm", "oak"]}
