@@ -13,6 +13,7 @@ import click
 from vlprompt_pipeline import __version__
 
 COMMANDS = {
+    "backbones": "vlprompt_pipeline.apps.backbones:backbones",
     "convert-clip": "vlprompt_pipeline.apps.convert_clip:convert_clip",
     "export": "vlprompt_pipeline.apps.export:export",
     "inspect": "vlprompt_pipeline.apps.inspect:inspect",

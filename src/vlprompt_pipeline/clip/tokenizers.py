@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -155,6 +156,12 @@ class FileTokenizer:
     def _id_of(self, token: Any) -> int | None:
         content = token.get("content") if isinstance(token, dict) else token
         return self._tokenizer.token_to_id(content) if isinstance(content, str) else None
+
+
+@cache
+def clip_tokenizer() -> ClipTokenizer:
+    """CLIP's own tokenizer, made once."""
+    return ClipTokenizer()
 
 
 def tokenizer_of(text_cfg: Mapping[str, Any], folder: Path | None, where: str) -> Tokenizer:

@@ -42,7 +42,7 @@ class CoCoOp(PromptLearner):
                 linear2=linear(hidden, clip.text_width, generator),
             )
         ).to(clip.device)
-        self.layout = class_layout(clip, classes.names, parameters.length, "end", False)
+        self.layout = class_layout(clip, classes.names, len(self.context), "end", False)
 
     def logits(self, image_features: Tensor) -> Tensor:
         """`[images, classes]`; the text tower runs once for each image."""

@@ -49,7 +49,7 @@ class CoOp(PromptLearner):
         self.layout = class_layout(
             clip,
             classes.names,
-            parameters.length,
+            self.context.shape[-2],
             parameters.class_position,
             parameters.class_specific,
         )

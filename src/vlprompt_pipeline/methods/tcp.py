@@ -68,13 +68,13 @@ class TCP(PromptLearner):
             OrderedDict(
                 linear1=linear(clip.embed_dim, hidden, generator),
                 gelu=QuickGELU(),
-                linear2=linear(hidden, parameters.length * clip.text_width, generator),
+                linear2=linear(hidden, self.context.numel(), generator),
             )
         ).to(clip.device)
         known = text_features(clip, classes, parameters)
         self.register_buffer("known", known, persistent=False)
         ending = classes.template.partition("{}")[2]
-        self.layout = class_layout(clip, classes.names, parameters.length, "end", False, ending)
+        self.layout = class_layout(clip, classes.names, len(self.context), "end", False, ending)
 
     def class_features(self) -> Tensor:
         """Normalised text feature of each class, `[classes, embed]`."""

@@ -68,7 +68,7 @@ class _Variational(PromptLearner):
         super().__init__(clip, classes)
         self.parameters_ = parameters
         self.context = nn.Parameter(initial_context(clip, parameters, generator).to(clip.device))
-        self.layout = class_layout(clip, classes.names, parameters.length, "end", False)
+        self.layout = class_layout(clip, classes.names, len(self.context), "end", False)
         self.draws = Draws(generator)
 
     def distribution(self, image_features: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,226 @@
+"""Which CLIPs of open_clip can be adapted, and by which methods: read and tried, not stated.
+
+A model is judged by its configuration. Whether a method works on a kind of tower is found by
+training a step on a small model of that kind with random weights.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vlprompt_pipeline.clip import FrozenClip, load_clip
+from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.architecture import describe_text_tower, unsupported
+from vlprompt_pipeline.clip.pretrained import activation_sibling, nearest_tag
+from vlprompt_pipeline.clip.small import write_small
+from vlprompt_pipeline.clip.towers import IMAGE_PROMPTS, describe_image_tower
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.methods import build_learner, get_method, resolve_recipe
+from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+
+TRIED = (
+    "ViT-B-16",
+    "EVA02-B-16",
+    "PE-Core-T-16-384",
+    "ViT-B-16-SigLIP",
+    "ViT-B-16-SigLIP2",
+    "ViT-H-14-CLIPA",
+    "ViT-H-14-worldwide",
+    "MobileCLIP-B",
+    "MobileCLIP-S1",
+    "ViTamin-S",
+    "RN50",
+    "convnext_base",
+)
+"""A model of each kind of image and text tower."""
+_CLASSES = ClassTexts(("cat", "dog", "photo"), "a photo of a {}.")
+
+
+def describe(name: str, recipes: Mapping[str, Any]) -> str:
+    """All that is known of a model of open_clip, or of one of its tags, for a terminal.
+
+    Raises:
+        ConfigError: open_clip has no such model.
+    """
+    model, _, tag = name.partition(":")
+    config = open_clip.get_model_config(model)
+    if config is None:
+        raise ConfigError(f"open_clip has no model {model!r}; see open_clip.list_models()")
+    tags = [tag] if tag else open_clip.list_pretrained_tags_by_model(model)
+    kind = unsupported(config)
+    if kind:
+        nearest = nearest_tag(name, config)
+        return f"{model}: not accepted, it is {kind}; the nearest that is: open_clip:{nearest}"
+    on_images = IMAGE_PROMPTS in small_clip(model).capabilities
+    lines = {
+        "text tower": describe_text_tower(config),
+        "image tower": describe_image_tower(small_clip(model).model.visual),
+        "width of a prompt": f"{_text_width(config)} values a vector",
+        "context": f"{config['text_cfg'].get('context_length', 77)} tokens",
+        "tokenizer": config["text_cfg"].get("hf_tokenizer_name") or "CLIP's own",
+        "methods": "all" if on_images else f"all but {', '.join(_on_pixels(recipes))}",
+        **{f"open_clip:{model}:{each}": _verdict(model, each) for each in tags},
+    }
+    width = max(map(len, lines))
+    return "\n".join([model, *(f"  {title:<{width}}  {text}" for title, text in lines.items())])
+
+
+def document(recipes: Mapping[str, Any], tried: bool) -> str:
+    """The page docs/backbones.md: its head, the methods on each kind, and all pretrained tags."""
+    head = (Path(__file__).parent / "backbones.md").read_text(encoding="utf-8")
+    parts = [head.rstrip().format(version=open_clip.__version__, **_counts())]
+    if tried:
+        parts.append("\n".join(_method_table(recipes)))
+    parts.append("\n".join(_tag_table()))
+    return "\n\n".join(parts) + "\n"
+
+
+def try_method(name: str, recipes: Mapping[str, Any], clip: FrozenClip) -> bool:
+    """Whether a recipe trains on a CLIP: a step changes its prompt, and its scores are finite.
+
+    False where the method refuses the CLIP. Any other failure is raised.
+    """
+    recipe = resolve_recipe(name, recipes)
+    try:
+        learner = build_learner(recipe, clip, _CLASSES, seed=1)
+    except ConfigError:
+        return False
+    learner.train()
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randn(3, 3, *clip.preprocessing.height_width, generator=generator)
+    labels = torch.arange(3)
+    with torch.no_grad():
+        features = learner.image_side().encode_images(pixels)
+    if learner.fitted:
+        learner.fit(FewShotFeatures(features, labels, features, labels))
+    if recipe.training:
+        _step(learner, pixels if learner.reads == "pixels" else features, labels)
+    with torch.no_grad():
+        scores = learner.eval().logits(learner.image_side().encode_images(pixels))
+    return bool(scores.isfinite().all()) and scores.shape == (3, 3)
+
+
+def _step(learner: PromptLearner, images: Tensor, labels: Tensor) -> None:
+    trained = [each for each in learner.parameters() if each.requires_grad]
+    before = [each.detach().clone() for each in trained]
+    learner.backward(learner.losses(images, labels))
+    torch.optim.SGD(trained, lr=0.1).step()
+    if all(map(torch.equal, before, trained)):
+        raise RuntimeError(f"a step of {type(learner).__name__} on {learner.clip.name} is none")
+
+
+@cache
+def small_clip(model: str) -> FrozenClip:
+    """A small model of open_clip's structure with random weights, made once."""
+    with tempfile.TemporaryDirectory() as folder:
+        return load_clip(f"local-dir:{write_small(model, Path(folder))}", model, "cpu")
+
+
+def _method_table(recipes: Mapping[str, Any]) -> Iterator[str]:
+    names = _without_variants(recipes)
+    yield "## Methods on each kind of tower"
+    yield ""
+    yield "One model of each kind, built small; a step of training of every recipe of `conf/base`."
+    yield ""
+    yield "| model | text tower | image tower | methods that train |"
+    yield "| --- | --- | --- | --- |"
+    for model in TRIED:
+        clip = small_clip(model)
+        works = {name: try_method(name, cut_recipes(recipes), clip) for name in names}
+        refused = [name for name, trains in works.items() if not trains]
+        text = describe_text_tower(open_clip.get_model_config(model))
+        methods = f"all but {', '.join(refused)}" if refused else "all"
+        yield f"| {model} | {text} | {describe_image_tower(clip.model.visual)} | {methods} |"
+
+
+def _tag_table() -> Iterator[str]:
+    yield "## All pretrained tags"
+    yield ""
+    yield "| `open_clip:` | accepted | methods | values a vector | context | resize |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for model, tag in open_clip.list_pretrained():
+        config = open_clip.get_model_config(model)
+        entry = open_clip.get_pretrained_cfg(model, tag)
+        if unsupported(config):
+            yield f"| {model}:{tag} | {_verdict(model, tag)} | | | | |"
+            continue
+        methods = "all" if _takes_image_prompts(config) else "text and features"
+        context = config["text_cfg"].get("context_length", 77)
+        resize = entry.get("resize_mode", "shortest")
+        yield (
+            f"| {model}:{tag} | {_verdict(model, tag)} | {methods} | {_text_width(config)} | "
+            f"{context} | {resize} |"
+        )
+
+
+def _verdict(model: str, tag: str) -> str:
+    kind = unsupported(open_clip.get_model_config(model))
+    if kind:
+        return f"no: {kind}"
+    sibling = activation_sibling(model, tag)
+    return f"as {sibling}" if sibling else "yes"
+
+
+def _counts() -> dict[str, int]:
+    verdicts = [_verdict(*pair) for pair in open_clip.list_pretrained()]
+    return {
+        "tags": len(verdicts),
+        "accepted": verdicts.count("yes"),
+        "siblings": sum(verdict.startswith("as ") for verdict in verdicts),
+        "refused": sum(verdict.startswith("no") for verdict in verdicts),
+    }
+
+
+def _takes_image_prompts(config: Mapping[str, Any]) -> bool:
+    """By the kind of tower, which small models of it decide, once for each."""
+    vision = config["vision_cfg"]
+    if not vision.get("timm_model_name"):
+        return not isinstance(vision["layers"], list)
+    return _timm_takes_prompts(vision["timm_model_name"])
+
+
+@cache
+def _timm_takes_prompts(timm_name: str) -> bool:
+    models = open_clip.list_models()
+    for model in models:
+        config = open_clip.get_model_config(model)
+        if config["vision_cfg"].get("timm_model_name") == timm_name and not unsupported(config):
+            return IMAGE_PROMPTS in small_clip(model).capabilities
+    return False
+
+
+def _text_width(config: Mapping[str, Any]) -> int:
+    return config["text_cfg"].get("width", 512)
+
+
+def _on_pixels(recipes: Mapping[str, Any]) -> list[str]:
+    names = _without_variants(recipes)
+    learners = {name: get_method(resolve_recipe(name, recipes).method).learner for name in names}
+    return [name for name, learner in learners.items() if learner.reads == "pixels"]
+
+
+def _without_variants(recipes: Mapping[str, Any]) -> list[str]:
+    """The first recipe of each method: its quantized and low-rank ones work where it does."""
+    first: dict[str, str] = {}
+    for name in recipes:
+        first.setdefault(resolve_recipe(name, recipes).method, name)
+    return list(first.values())
+
+
+def cut_recipes(recipes: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipes for models of two blocks: prompted blocks and layers are at most so many."""
+    cut = {}
+    for name, recipe in recipes.items():
+        prompt = dict(recipe.get("prompt") or {})
+        for key, most in (("depth", 2), ("image_depth", 2), ("layer", 1)):
+            if isinstance(prompt.get(key), int):
+                prompt[key] = min(prompt[key], most)
+        cut[name] = {**recipe, "prompt": prompt} if prompt else recipe
+    return cut

@@ -1,0 +1,63 @@
+"""The page of backbones is what the command writes, and its methods do train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from vlprompt_pipeline import backbones
+from vlprompt_pipeline.apps import main
+from vlprompt_pipeline.clip._open_clip import open_clip
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def recipes() -> dict:
+    return yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
+
+
+def test_the_table_of_tags_is_that_of_the_installed_open_clip(recipes):
+    page = (ROOT / "docs/backbones.md").read_text()
+    if f"open_clip {open_clip.__version__}" not in page:
+        pytest.skip("the page was written for another version of open_clip")
+    head, _, table = backbones.document(recipes, tried=False).partition("## All pretrained tags")
+    assert page.startswith(head.rstrip())
+    assert page.endswith(table)
+
+
+@pytest.mark.parametrize("model", ["EVA02-B-16", "ViT-B-16-SigLIP", "RN50"])
+def test_methods_train_on_a_kind_as_the_page_says(model, recipes):
+    page = (ROOT / "docs/backbones.md").read_text()
+    line = next(line for line in page.splitlines() if line.startswith(f"| {model} |"))
+    refused = line.partition("all but ")[2].rstrip(" |").split(", ")
+    clip, shallow = backbones.small_clip(model), backbones.cut_recipes(recipes)
+    for name in ("zero_shot", "coop", "cocoop", "tip_adapter", "maple", "clip_lora", "tcp"):
+        assert backbones.try_method(name, shallow, clip) == (name not in refused), name
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("ViT-B-16-SigLIP", ["bidirectional, read at the last token", "64 tokens", "methods"]),
+        ("ViT-B-16:openai", ["as ViT-B-16-quickgelu:openai"]),
+        ("RN50", ["ModifiedResNet", "all but maple"]),
+        ("coca_ViT-B-32", ["not accepted, it is CoCa", "the nearest that is: open_clip:ViT-B-32"]),
+    ],
+)
+def test_the_command_describes_a_model(model, expected, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    result = CliRunner().invoke(main, ["backbones", model])
+    assert result.exit_code == 0
+    for text in expected:
+        assert text in result.output
+
+
+def test_an_unknown_model_is_told(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    result = CliRunner().invoke(main, ["backbones", "ViT-Z"])
+    assert result.exit_code == 1
+    assert "open_clip has no model 'ViT-Z'" in result.output
