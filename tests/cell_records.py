@@ -95,17 +95,3 @@ def two_seeds() -> dict[str, dict[str, object]]:
         "seed1": cell_record({"zero_shot": (100, 100), "coop": (160, 120)}, seed=1),
         "seed2": cell_record({"zero_shot": (100, 100), "coop": (120, 40)}, seed=2),
     }
-
-
-@pytest.fixture
-def twelve_methods() -> dict[str, dict[str, object]]:
-    """Three seeds of twelve methods that lie close together."""
-    records = {}
-    for seed in (1, 2, 3):
-        methods = {"zero_shot": (126, 146)} | {
-            f"method_{index}": (130 + index % 4 + seed % 2, 140 + index % 3 - seed % 2)
-            for index in range(11)
-        }
-        sizes = {f"method_{index}": {"file_bytes": 300 * 3**index} for index in range(11)}
-        records[f"seed{seed}"] = cell_record(methods, seed=seed, changes=sizes)
-    return records

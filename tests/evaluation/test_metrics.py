@@ -98,12 +98,6 @@ def test_harmonic_mean(base, new, expected):
     assert metrics.harmonic_mean(base, new) == pytest.approx(expected, abs=0.005)
 
 
-def test_the_two_conventions_of_h_differ():
-    base, new = [80, 60], [60, 20]  # H of 480/7 and 30; averages 70 and 40
-    assert metrics.h_of_averages(base, new) == pytest.approx(5600 / 110)
-    assert metrics.mean_of_h(base, new) == pytest.approx((480 / 7 + 30) / 2)
-
-
 def test_harmonic_means_of_arrays_are_those_of_their_numbers():
     found = metrics.harmonic_mean([60, 0, 100], [40, 0, 0])
     assert found.tolist() == pytest.approx([48, 0, 0])
@@ -120,7 +114,3 @@ def test_only_named_metrics_are_computed_and_only_where_they_apply():
 def test_an_unknown_metric_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"metrics: unknown metric 'macrof1'.*'macro_f1'"):
         metrics.require_metrics(["entropy", "macrof1"])
-
-
-def test_std_is_of_the_population():
-    assert metrics.mean_and_std([1, 2, 3]) == pytest.approx((2, (2 / 3) ** 0.5))

@@ -2,7 +2,6 @@
 
 from cell_records import (  # noqa: F401
     make_record,
-    twelve_methods,
     two_seeds,
     two_seeds_together,
 )

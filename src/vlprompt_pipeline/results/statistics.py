@@ -75,7 +75,7 @@ def h_interval(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
-    """Bootstrap interval of H of the accuracies' means over seeds, as published (`h_of_averages`).
+    """Bootstrap interval of H of the accuracies' means over seeds, as published (`harmonic_mean`).
 
     Images of base and of new classes are drawn apart, as many of each as there are.
 

@@ -9,10 +9,7 @@ from pkgutil import iter_modules
 
 from vlprompt_pipeline.evaluation.metrics.means import (
     accuracy,
-    h_of_averages,
     harmonic_mean,
-    mean_and_std,
-    mean_of_h,
 )
 from vlprompt_pipeline.evaluation.metrics.registry import (
     METRICS,
@@ -26,10 +23,7 @@ __all__ = [
     "METRICS",
     "Metric",
     "accuracy",
-    "h_of_averages",
     "harmonic_mean",
-    "mean_and_std",
-    "mean_of_h",
     "register",
     "require_metrics",
     "score_of",
