@@ -13,7 +13,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, t
 
     Lists are compared as a whole, and equal tuples are equal to them.
     """
-    flat, flat_other = _flatten(one), _flatten(other)
+    flat, flat_other = flatten(one), flatten(other)
     return {
         key: (flat.get(key, ABSENT), flat_other.get(key, ABSENT))
         for key in sorted({*flat, *flat_other})
@@ -25,12 +25,12 @@ def _equal(one: Any, other: Any) -> bool:
     return one == other or (one != one and other != other)  # noqa: PLR0124  (no number is itself)
 
 
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one, keys joined by dots, tuples as lists."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
-            flat.update(_flatten(value, f"{prefix}{key}."))
+            flat.update(flatten(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
     return flat

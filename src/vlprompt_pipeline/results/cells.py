@@ -17,6 +17,7 @@ import pandas as pd
 
 from vlprompt_pipeline.results.groups import GroupKey, Problem, cause_of, group_key
 from vlprompt_pipeline.results.records import Cell, CellRecord, MethodResult, Score
+from vlprompt_pipeline.results.variants import find_variants
 
 Predictions = Mapping[str, Callable[[], pd.DataFrame]]
 """Loaders by place, as a partitioned dataset hands them out; with `COLUMNS` at least."""
@@ -69,16 +70,17 @@ class Result:
     seed: int
     method: MethodResult
     sets: Mapping[ImageSet, Scored]
+    variant: str = ""
 
     @property
     def name(self) -> str:
-        """Name of the recipe."""
-        return self.method.method
+        """Name of the recipe, with what it differs by from the results of other seeds."""
+        return f"{self.method.method} ({self.variant})" if self.variant else self.method.method
 
     @property
     def title(self) -> str:
-        """Title of the recipe."""
-        return self.method.title
+        """Title of the recipe, likewise."""
+        return f"{self.method.title} ({self.variant})" if self.variant else self.method.title
 
 
 class _Expected(NamedTuple):
@@ -109,6 +111,7 @@ def read_results(
     the problems; the scores of the record stand without it.
     """
     results, problems = [], []
+    variants = find_variants(records)
     for record in records:
         key = group_key(record)
         for method in record.methods:
@@ -123,7 +126,9 @@ def read_results(
                 else:
                     predicted |= {(file, half): value for half, value in checked.items()}
             sets = {e.images: Scored(e.score, predicted.get((e.file, e.half))) for e in expected}
-            results.append(Result(place, key, record.cell.seed, method, sets))
+            seed = record.cell.seed
+            variant = variants.get((key, seed, method.method), "")
+            results.append(Result(place, key, seed, method, sets, variant))
     return results, problems
 
 

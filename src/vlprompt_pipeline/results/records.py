@@ -5,7 +5,7 @@ A cell is one (protocol, CLIP, dataset, shots, seed) with several methods.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -68,6 +68,22 @@ class Generalised(_Frozen):
     new: Score
 
 
+class MadeWith(_Frozen):
+    """What a result depends on beside its cell: only equal ones are averaged over seeds.
+
+    Attributes:
+        settings: those of the recipe and of the features, keys joined by dots, and the template.
+        images: digest of the contents of all images of the dataset.
+        clip: identity of the CLIP: weights, configuration, preprocessing, tokenizer.
+        code: digest of the code that trained; empty where it is not known.
+    """
+
+    settings: dict[str, Any]
+    images: str
+    clip: str
+    code: str = ""
+
+
 class MethodResult(_Frozen):
     """One method in one cell.
 
@@ -79,6 +95,7 @@ class MethodResult(_Frozen):
     its metadata, `fp16_bytes` what the same parameters take unpacked in half precision.
     `inference_cost` is that of one image as a multiple of zero-shot CLIP's. `tuned_per_dataset`
     tells that the recipe holds settings chosen for the dataset, as some official ones do.
+    Records of earlier versions lack `made_with`.
     """
 
     method: str = Field(min_length=1)
@@ -93,6 +110,7 @@ class MethodResult(_Frozen):
     fp16_bytes: NonNegativeInt
     inference_cost: float | None = Field(default=None, gt=0)
     tuned_per_dataset: bool = False
+    made_with: MadeWith | None = None
 
 
 class Target(_Frozen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.pipelines.inputs import in_two
 from vlprompt_pipeline.protocols import get_protocol
 from vlprompt_pipeline.protocols.choices import choices
+from vlprompt_pipeline.reproducibility.differences import flatten
 from vlprompt_pipeline.results.caveats import near_chance
 from vlprompt_pipeline.results.records import (
     ZERO_SHOT,
@@ -32,6 +34,7 @@ from vlprompt_pipeline.results.records import (
     CellRecord,
     Classes,
     Generalised,
+    MadeWith,
     MethodResult,
     Score,
     Target,
@@ -100,6 +103,8 @@ def write_record(
     clip: FrozenClip,
     class_subsets: ClassSubsets,
     card: DatasetCard,
+    table: pd.DataFrame,
+    features: FeatureParameters,
     protocol: str,
     settings: dict[str, Any],
     *on_targets: dict[str, Any],
@@ -145,11 +150,41 @@ def write_record(
                 generalised=generalised and _generalised(generalised),
                 targets=tuple(_score(found["target"]) for found in target_metrics if found),
                 tuned_per_dataset=recipe.tuned_per_dataset,
+                made_with=_made_with(prompt, recipe, clip, card, table, features),
                 **{key: sizes[key] for key in _SIZES},
             ),
         ),
     )
     return record.model_dump(mode="json")
+
+
+def _made_with(
+    prompt: TrainedPrompt,
+    recipe: Recipe,
+    clip: FrozenClip,
+    card: DatasetCard,
+    table: pd.DataFrame,
+    features: FeatureParameters,
+) -> MadeWith:
+    """What results of several seeds must have in common to be averaged."""
+    settings = recipe.model_dump(mode="json", exclude={"title": True, "training": {"memory_gb"}})
+    settings |= {"template": card.template, "features.decoding": features.decoding}
+    if recipe.training:  # zero-shot CLIP sees no training image
+        drawn = ("train", "views", "crop_scale")
+        settings["features"] = features.model_dump(mode="json", include={*drawn})
+    return MadeWith(
+        settings=flatten(settings),
+        images=_image_digest(table),
+        clip=clip.identity_sha256,
+        code=prompt.provenance.get("code", ""),
+    )
+
+
+def _image_digest(table: pd.DataFrame) -> str:
+    """Digest of all images of an index, by content; of large datasets by path and size."""
+    content = table["fingerprint"].str.replace(r"^(stat:\d+)-.*$", r"\1", regex=True)
+    lines = sorted(f"{path}\0{known}\n" for path, known in zip(table["path"], content, strict=True))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _score(found: dict[str, Any]) -> Score:

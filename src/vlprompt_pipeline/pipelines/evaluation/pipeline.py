@@ -62,6 +62,8 @@ def _record(method: str, protocol: str, targets: tuple[str, ...]) -> Node:
             "clip",
             "class_subsets",
             "dataset_card",
+            "image_index",
+            "params:features",
             "params:protocol",
             f"params:{protocol}",
             *scores,

@@ -1,0 +1,79 @@
+"""Results of one method that must not be averaged over seeds, since they were made differently.
+
+What one method in the cells of one group was made with (settings, pictures, CLIP, code) is compared
+over its seeds. The most frequent keeps the method's name, the one of the lowest seed where several
+are; any other becomes a row of its own, named by what differs: "QCoOp, 1 bit (quantize.bits=2)".
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from vlprompt_pipeline.results.groups import GroupKey, group_key
+from vlprompt_pipeline.results.records import CellRecord, MadeWith, MethodResult
+
+_SHOWN = 3  # differences in a name
+_DIGEST = 8  # characters of a hash in a name
+_UNKNOWN = "code unknown"
+"""What a result is called whose record is from before all this was recorded."""
+
+Variants = Mapping[tuple[GroupKey, int, str], str]
+"""What a method in the cell of a seed is told apart by; not there where nothing differs."""
+
+
+def find_variants(records: Iterable[CellRecord]) -> Variants:
+    """What differs from the results of other seeds, for each method of each cell that does."""
+    made: dict[tuple[GroupKey, str], dict[int, MethodResult]] = defaultdict(dict)
+    for record in records:
+        for result in record.methods:
+            made[group_key(record), result.method][record.cell.seed] = result
+    variants = {}
+    for (key, method), by_seed in made.items():
+        usual = _usual(by_seed)
+        for seed, result in by_seed.items():
+            if differences := _differences(usual, result.made_with):
+                variants[key, seed, method] = differences
+    return variants
+
+
+def _usual(by_seed: Mapping[int, MethodResult]) -> MadeWith | None:
+    """What most seeds were made with, and among equally many the lowest seed."""
+    seeds: dict[str, list[int]] = defaultdict(list)
+    for seed, result in sorted(by_seed.items()):
+        seeds[_text(result.made_with)].append(seed)
+    most = max(seeds.values(), key=lambda same: (len(same), -same[0]))
+    return by_seed[most[0]].made_with
+
+
+def _text(made_with: MadeWith | None) -> str:
+    return json.dumps(made_with and made_with.model_dump(mode="json"), sort_keys=True)
+
+
+def _differences(usual: MadeWith | None, other: MadeWith | None) -> str:
+    """In words, or empty where the two are equal."""
+    if usual == other:
+        return ""
+    if other is None:
+        return _UNKNOWN
+    if usual is None:  # most seeds are from before: this one is known, and is another
+        return f"code {other.code[:_DIGEST] or 'known'}"
+    names = sorted({*usual.settings, *other.settings})
+    words = [
+        f"{name}={_shown(other.settings.get(name))}"
+        for name in names
+        if usual.settings.get(name) != other.settings.get(name)
+    ]
+    more = len(words) - _SHOWN
+    words = words[:_SHOWN] + [f"{more} more settings"] * (more > 0)
+    for name, label in (("images", "images"), ("clip", "CLIP"), ("code", "code")):
+        before, now = getattr(usual, name), getattr(other, name)
+        if before != now:
+            words.append(f"{label} {now[:_DIGEST] or 'unknown'}")
+    return ", ".join(words)
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)

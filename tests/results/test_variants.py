@@ -1,0 +1,86 @@
+"""Seeds made with other settings, pictures or code are rows of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from results.made import SIZES
+from vlprompt_pipeline.results.cells import read_results
+from vlprompt_pipeline.results.groups import read_records
+
+USUAL = {
+    "settings": {"quantize.bits": 1, "training.lr": 0.002, "template": "a photo of a {}."},
+    "images": "11111111aaaa",
+    "clip": "22222222aaaa",
+    "code": "33333333aaaa",
+}
+
+
+def record(seed: int, made_with: dict[str, Any] | None) -> dict[str, Any]:
+    method = {"method": "qcoop", "title": "QCoOp, 1 bit", "base": {"correct": 9, "total": 10}}
+    if made_with is not None:
+        method["made_with"] = made_with
+    cell = {"protocol": "few_shot", "dataset": "cats", "shots": 4, "seed": seed, "clip": "demo"}
+    hashes = {"weights_sha256": "w", "split_sha256": "s", "few_shot_sha256": f"f{seed}"}
+    return {
+        "schema_version": 1,
+        "cell": {**cell, **hashes, "template_set": "benchmark", "code_version": "1"},
+        "classes": {"base": ["cat", "dog"]},
+        "methods": [{**method, **SIZES}],
+    }
+
+
+def titles(*made_with: dict[str, Any] | None) -> dict[int, str]:
+    """Title of the row that each seed belongs to; the first is seed 1."""
+    rows = {str(seed): record(seed, made) for seed, made in enumerate(made_with, start=1)}
+    records, problems = read_records(rows)
+    assert problems == []
+    results, _ = read_results(records, {})
+    return {result.seed: result.title for result in results}
+
+
+def changed(**fields: Any) -> dict[str, Any]:
+    settings = {**USUAL["settings"], **fields.pop("settings", {})}
+    return {**USUAL, "settings": settings, **fields}
+
+
+def test_equal_ones_are_one_row():
+    assert set(titles(USUAL, USUAL, changed()).values()) == {"QCoOp, 1 bit"}
+    assert set(titles(None, None).values()) == {"QCoOp, 1 bit"}
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (changed(settings={"quantize.bits": 2}), "quantize.bits=2"),
+        (changed(settings={"template": "no {}"}), "template=no {}"),
+        (
+            changed(settings={"template": "no {}", "training.lr": 0.2}),
+            "template=no {}, training.lr=0.2",
+        ),
+        (
+            changed(settings=dict.fromkeys("abcde", 1)),
+            "a=1, b=1, c=1, 2 more settings",
+        ),
+        (changed(images="44444444bbbb"), "images 44444444"),
+        (changed(clip="44444444bbbb"), "CLIP 44444444"),
+        (changed(code="44444444bbbb"), "code 44444444"),
+        (changed(code=""), "code unknown"),
+        (None, "code unknown"),
+    ],
+)
+def test_what_differs_is_a_row_of_its_own_named_by_it(other, named):
+    assert titles(USUAL, USUAL, other) == {
+        1: "QCoOp, 1 bit",
+        2: "QCoOp, 1 bit",
+        3: f"QCoOp, 1 bit ({named})",
+    }
+
+
+def test_most_seeds_keep_the_name_and_else_the_lowest():
+    other = changed(settings={"quantize.bits": 2})
+    assert titles(USUAL, other, other)[1] == "QCoOp, 1 bit (quantize.bits=1)"
+    assert titles(other, USUAL)[2] == "QCoOp, 1 bit (quantize.bits=1)"
+    assert titles(None, None, USUAL)[3] == "QCoOp, 1 bit (code 33333333)"
