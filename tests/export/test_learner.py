@@ -142,6 +142,33 @@ def test_the_context_hash_is_that_of_the_document(tiny_clip):
     assert f"`{digest[:8]}`" in page
 
 
+def test_a_tensor_beyond_half_precision_is_stored_in_single_precision(tiny_clip):
+    """Only that tensor: the others stay in half precision."""
+    recipe = recipe_of("cocoop")
+    learner = build_learner(recipe, tiny_clip, CLASSES, seed=1)
+    with torch.no_grad():
+        learner.meta_net.linear1.bias.fill_(-70000.0)  # of a ReLU: nothing of it is seen
+        learner.context[0, 0] = 65504.0
+    packed = pack(pack_learner(learner, recipe))
+    kept = {name for name, t in unpack(packed).tensors.items() if t.values.dtype == "float32"}
+    assert kept == {"meta_net.linear1.bias"}
+    loaded = load_learner(packed, recipe, tiny_clip, CLASSES)
+    assert torch.equal(loaded.meta_net.linear1.bias, learner.meta_net.linear1.bias)
+    assert loaded.context[0, 0] == 65504.0
+    with pytest.raises(UserError, match=r"beyond half precision \(65504\).*leave quantize out"):
+        pack_learner(quantize_after(learner, QuantizeConfig(bits=1)), recipe)
+
+
+@pytest.mark.parametrize("value", [torch.inf, torch.nan])
+def test_a_tensor_that_is_not_finite_is_refused(value, tiny_clip):
+    recipe = recipe_of("coop")
+    learner = build_learner(recipe, tiny_clip, CLASSES, seed=1)
+    with torch.no_grad():
+        learner.context[0, 0] = value
+    with pytest.raises(PromptFileError, match="'context' has values that are not finite"):
+        pack(pack_learner(learner, recipe))
+
+
 class TestLowRank:
     def test_factors_are_stored_on_top_of_the_words(self, tiny_clip):
         recipe = recipe_of("qrlp")

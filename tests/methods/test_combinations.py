@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import yaml
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from conftest import ROOT
@@ -18,10 +20,11 @@ from vlprompt_pipeline.methods import (
     PromptLearner,
     build_learner,
     fit_learner,
+    quantize_after,
     resolve_recipe,
     restore_learner,
 )
-from vlprompt_pipeline.parametrizations import quantized_tensors
+from vlprompt_pipeline.parametrizations import QuantizeConfig, quantized_tensors
 from vlprompt_pipeline.parametrizations.low_rank import low_rank_tensors
 from vlprompt_pipeline.training import CachedViews, train
 
@@ -88,6 +91,55 @@ def test_a_combination_trains_what_it_names_and_ships(name, tiny_clip):
     assert torch.allclose(ours, theirs, atol=0.01 * tiny_clip.logit_scale)
     if recipe.quantize:
         assert torch.equal(ours, theirs)
+
+
+def fitted(recipe, clip) -> PromptLearner:
+    """A learner of any method on what it reads, with its initial or fitted tensors."""
+    features, labels = data(clip)
+    learner = build_learner(recipe, clip, CLASSES, seed=1)
+    if learner.fitted:
+        few_shot = FewShotFeatures(features[:, 0], labels, features[:, 0], labels, features)
+        fit_learner(learner, recipe, few_shot, seed=1)
+    return learner
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_tensor_is_named_as_a_method_of_torch_that_holds_parametrizations(name, tiny_clip):
+    """`nn.ModuleDict` holds them by tensor, and refuses `keys`, `pop`, `training` and such."""
+    depths = {"depth", "image_depth"} & resolve_recipe(name, RECIPES).prompt.model_fields_set
+    prompt = dict.fromkeys(depths, 2)  # the tiny CLIP has two blocks
+    recipe = resolve_recipe("mine", {**RECIPES, "mine": {"extends": name, "prompt": prompt}})
+    learner = fitted(recipe, tiny_clip)
+    taken = set(dir(nn.ModuleDict()))
+    assert not taken & {key.rpartition(".")[2] for key, _ in learner.named_parameters()}
+
+
+@pytest.mark.parametrize("name", ["tip_adapter", "tip_adapter_f"])
+def test_files_with_the_former_name_of_tip_adapters_images_are_read(name, tiny_clip):
+    recipe, (features, _) = resolve_recipe(name, RECIPES), data(tiny_clip)
+    learner = fitted(recipe, tiny_clip)
+    expected = learner.logits(features[:, 0])
+    state = {key.replace("images", "keys"): value for key, value in learner.state_dict().items()}
+    assert "keys" in state
+    again = restore_learner(recipe, tiny_clip, CLASSES, state)
+    assert torch.equal(again.logits(features[:, 0]), expected)
+    packed = pack_learner(learner, recipe)
+    former = {key.replace("images", "keys"): tensor for key, tensor in packed.tensors.items()}
+    shipped = load_learner(pack(replace(packed, tensors=former)), recipe, tiny_clip, CLASSES)
+    now = load_learner(pack(packed), recipe, tiny_clip, CLASSES)
+    assert torch.equal(shipped.logits(features[:, 0]), now.logits(features[:, 0]))
+
+
+@pytest.mark.parametrize("name", ["tip_adapter", "tip_adapter_f", "gda", "clap", "linear_probe"])
+def test_a_classifier_is_quantized_after_training(name, tiny_clip):
+    recipe, (features, _) = resolve_recipe(name, RECIPES), data(tiny_clip)
+    learner = fitted(recipe, tiny_clip)
+    before = learner.logits(features[:, 0])
+    after = quantize_after(learner, QuantizeConfig(bits=8))
+    shown = after.logits(features[:, 0])
+    assert not torch.equal(shown, before)
+    shipped = load_learner(pack(pack_learner(after, recipe)), recipe, tiny_clip, CLASSES)
+    assert torch.equal(shipped.logits(features[:, 0]), shown)
 
 
 @pytest.mark.parametrize("name", ["kgcoop_of_rlp", "kgcoop_of_qcoop"])

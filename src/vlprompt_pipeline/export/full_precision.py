@@ -15,7 +15,8 @@ def full_precision_tensors(prompt: TrainedPrompt, clip: FrozenClip) -> dict[str,
     """Tensors in single precision by name, low-rank contexts merged, nothing quantized."""
     recipe = prompt.resolved_recipe().model_copy(update={"quantize": None})
     learner = build_learner(recipe, clip, prompt.classes, seed=0)
-    trained = {tensor_name(name): values for name, values in prompt.state.items()}
+    state = learner.renamed(prompt.state)
+    trained = {tensor_name(name): values for name, values in state.items()}
     learner.make_room(trained)
     learner.load_state_dict({name: trained[tensor_name(name)] for name in learner.state_dict()})
     return learner.prompt_tensors()

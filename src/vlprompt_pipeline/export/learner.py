@@ -20,6 +20,7 @@ from vlprompt_pipeline.export.tensors import (
 )
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe, build_plain
 from vlprompt_pipeline.parametrizations import Quantizer, quantized_tensors
+from vlprompt_pipeline.parametrizations.half import halved
 from vlprompt_pipeline.parametrizations.low_rank import low_rank_tensors, merged
 from vlprompt_pipeline.parametrizations.naming import tensor_name
 from vlprompt_pipeline.parametrizations.structured import StructuredQuantizer
@@ -29,10 +30,10 @@ _NOBODYS_SEED = (1 << 62) - 1  # two seeds tell what is drawn from what is not
 
 
 def pack_learner(learner: PromptLearner, recipe: Recipe) -> PackedPrompt:
-    """What a learner ships: indices and codebook of quantized tensors, half precision of others.
+    """What a learner ships: indices and codebook of quantized tensors, values of others.
 
     Raises:
-        UserError: a quantized tensor is not finite.
+        UserError: a quantized tensor is not finite or beyond half precision.
     """
     links = {name: link for name, link, _ in quantized_tensors(learner)}
     tensors = {
@@ -94,7 +95,7 @@ def _packed(values: Tensor, link: Quantizer | None, exact: bool) -> PackedTensor
     if exact:
         return DenseTensor(values.float().cpu().numpy())
     if link is None or not link.stores_indices:
-        return DenseTensor(values.half().cpu().numpy())
+        return DenseTensor(halved(values).cpu().numpy())
     if isinstance(link, StructuredQuantizer):
         parts = (part.cpu().numpy() for part in link.parts(values))
         return StructuredTensor(tuple(values.shape), *parts)

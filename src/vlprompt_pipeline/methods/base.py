@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -89,6 +90,7 @@ class PromptLearner(nn.Module):
         fitted: whether it is given all few-shot images at once, before and after training.
         needs_validation: whether it cannot do without validation images.
         exact: names of tensors that are kept in single precision and never quantized.
+        former_names: names that its tensors had in files of earlier versions, with today's.
         views_apart: whether an epoch draws from all cached views as if each were an image; else
             it shows every image once, in one of its views.
     """
@@ -98,6 +100,7 @@ class PromptLearner(nn.Module):
     fitted: bool = False
     needs_validation: bool = False
     exact: tuple[str, ...] = ()
+    former_names: Mapping[str, str] = MappingProxyType({})
     views_apart: bool = False
 
     def __init__(self, clip: FrozenClip, classes: ClassTexts) -> None:
@@ -158,6 +161,10 @@ class PromptLearner(nn.Module):
     def make_room(self, stored: Mapping[str, Tensor]) -> None:
         """Give tensors that grow with the few-shot set the size of those that will be loaded."""
 
+    def renamed(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Stored tensors under today's names, whichever version wrote them."""
+        return {self.former_names.get(name, name): tensor for name, tensor in stored.items()}
+
     def prompt_names(self) -> tuple[str, ...]:
         """Names of the tensors that make up the prompt, parametrized or not."""
         return tuple(dict.fromkeys(shown_name(name) for name, _ in self.named_parameters()))
@@ -173,6 +180,7 @@ class PromptLearner(nn.Module):
         Raises:
             PromptFileError: the tensors are those of another method, width or length.
         """
+        tensors = self.renamed(tensors)
         self.make_room(tensors)
         expected = {name: tuple(p.shape) for name, p in self.named_parameters()}
         found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}

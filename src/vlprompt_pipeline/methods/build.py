@@ -83,10 +83,11 @@ def restore_learner(
 ) -> PromptLearner:
     """Return the learner whose `state_dict` is given, tensors parametrized as the recipe says."""
     learner = build_learner(recipe, clip, classes, seed=0)
+    state = learner.renamed(state)
     learner.make_room({tensor_name(name): tensor for name, tensor in state.items()})
     if recipe.quantize and learner.fitted:
         _quantize(learner, recipe.quantize, torch.Generator().manual_seed(0))
-    learner.load_state_dict(dict(state))
+    learner.load_state_dict(state)
     return learner
 
 

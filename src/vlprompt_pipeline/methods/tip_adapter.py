@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 from pydantic import Field
@@ -54,6 +55,7 @@ class TipAdapter(PromptLearner):
     contexts = ()
     fitted = True
     exact = ("strengths",)
+    former_names = MappingProxyType({"keys": "images"})
     trains_images = False
 
     def __init__(

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.parametrizations.checks import ClusteringCheck
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
+from vlprompt_pipeline.parametrizations.half import require_finite, require_half
 from vlprompt_pipeline.parametrizations.quantizer_kinds import QUANTIZERS
 
 
@@ -114,11 +114,11 @@ class Quantizer(nn.Module):
         Raises:
             UserError: `weight` has values that are not finite or beyond float16.
         """
-        _require_finite(weight)
+        require_finite(weight)
         if not self._ready:
             self.initialise(weight)
         indices, codebooks = self._assign(weight, training=False)
-        _require_finite(codebooks)
+        require_half(codebooks)
         return indices.to(torch.uint8).reshape(weight.shape), codebooks
 
     def pop_history(self) -> list[ClusteringCheck]:
@@ -162,7 +162,7 @@ class Quantizer(nn.Module):
 
     @torch.no_grad()
     def _cluster(self, weight: Tensor, step: int) -> None:
-        _require_finite(weight)
+        require_finite(weight)
         values = self._rows(weight)
         if self.config.normalise:
             std, mean = torch.std_mean(values, dim=1, correction=0, keepdim=True)
@@ -173,7 +173,7 @@ class Quantizer(nn.Module):
         fitted = [fit(row, entries, start) for row in rows]
         self.codebook.copy_(torch.from_numpy(np.stack(fitted)))
         indices, codebooks = self._nearest(weight)
-        _require_finite(codebooks)
+        require_half(codebooks)
         self.last_step.fill_(step)
         self.histogram.copy_(self._count(indices))
         self._mirror()
@@ -189,7 +189,9 @@ class Quantizer(nn.Module):
     def _error(self, weight: Tensor, indices: Tensor, codebooks: Tensor) -> float:
         """Mean squared error of the entries against the values."""
         error = F.mse_loss(decode(indices, codebooks), self._rows(weight))
-        _require_finite(error)
+        if not torch.isfinite(error):
+            require_finite(weight)
+            require_half(error)
         return error.item()
 
     def _record(
@@ -229,11 +231,3 @@ def _divergence(now: Tensor, then: Tensor) -> float:
     """KL(now || then) of two histograms in nats; one is added to each count (our choice)."""
     p, q = (counts.cpu().numpy() + 1.0 for counts in (now, then))
     return float((p * np.log(p / q)).sum() / p.sum())  # both have as many values
-
-
-def _require_finite(values: Tensor) -> None:
-    if not torch.isfinite(values).all():
-        raise UserError(
-            "a tensor to be quantized holds values that are not finite or beyond float16 (65504): "
-            "training diverged, lower training.lr"
-        )

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
+from vlprompt_pipeline.parametrizations.half import require_finite, require_half
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer, decode
 from vlprompt_pipeline.parametrizations.scaled import fit_scaled
 
@@ -65,10 +66,12 @@ class StructuredQuantizer(Quantizer):
         indices, codebooks = self.encode_matrix(weight)
         places = self.kept.nonzero()[:, 0]
         values = self._matrix(weight).half()[:, self.kept]
+        require_half(codebooks, self.rows, self.columns, values)
         return indices, codebooks[0], self.rows, self.columns[~self.kept], values, places
 
     def encode_matrix(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Indices `[rows, columns not kept]` (uint8) and the codebook `[1, entries]` (float16)."""
+        require_finite(weight)
         if not self._ready:
             self.initialise(weight)
         indices, codebooks = self._assign(weight, training=False)

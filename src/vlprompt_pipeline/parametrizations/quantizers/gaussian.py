@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.draws import Draws
+from vlprompt_pipeline.parametrizations.half import halved
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer, decode
 from vlprompt_pipeline.parametrizations.quantizer_kinds import QuantizerKind, register
 from vlprompt_pipeline.parametrizations.quantizers.kmeans import fit_kmeans
@@ -15,7 +16,7 @@ from vlprompt_pipeline.parametrizations.quantizers.kmeans import fit_kmeans
 class GaussianNoise(Quantizer):
     """In training adds noise with the variance of the error that its codebooks would make.
 
-    Evaluated, it shows the tensor itself, rounded to float16: as it is stored.
+    Evaluated, it shows the tensor itself, rounded as it is stored.
     """
 
     stores_indices = False
@@ -27,7 +28,7 @@ class GaussianNoise(Quantizer):
     @torch.no_grad()
     def _show(self, weight: Tensor, training: bool) -> Tensor:
         if not training:
-            return weight.half().to(weight.dtype)
+            return halved(weight).to(weight.dtype)
         values = self._rows(weight)
         error = decode(*self._nearest(weight)) - values
         deviation = error.square().mean(dim=1, keepdim=True).sqrt()
