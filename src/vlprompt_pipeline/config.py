@@ -204,6 +204,7 @@ class RunParameters(Parameters):
     methods: tuple[str, ...] | str
     metrics: Annotated[tuple[str, ...], Several] = ()
     device: Literal["auto", "cpu", "cuda", "mps"]
+    threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     clip: ClipParameters
     features: FeatureParameters
     export: ExportParameters = ExportParameters()

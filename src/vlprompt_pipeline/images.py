@@ -17,7 +17,9 @@ upright JPEGs of grey or colour that are not large both are the same.
 
 from __future__ import annotations
 
+import hashlib
 import os
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -46,6 +48,36 @@ about 170 pixels a byte, and 350 where blocks are coded in runs.
 """
 
 
+class ImageBytes(BytesIO):
+    """The content of an image file, which knows its path and its SHA-256."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises DataError if the file cannot be read."""
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise _unreadable(path, error.strerror or str(error)) from error
+        super().__init__(content)
+        self.path = path
+        self.sha256 = hashlib.sha256(content).hexdigest()
+
+    @classmethod
+    def known(cls, path: Path, fingerprint: str) -> ImageBytes:
+        """The file that has this fingerprint, by content where that is what it is known by.
+
+        Raises:
+            DataError: it cannot be read, or has been changed since it was fingerprinted.
+        """
+        file = cls(path)
+        kind, _, sha256 = fingerprint.partition(":")
+        if kind == "sha256" and sha256 != file.sha256:
+            raise DataError(
+                f"{path} has been changed since the index was made: run again from "
+                "data_preparation on"
+            )
+        return file
+
+
 def read_rgb(
     source: Path | BinaryIO, decoding: Decoding, short_side: int | None = None
 ) -> Image.Image:
@@ -70,12 +102,16 @@ def read_rgb(
     except MemoryError:
         raise
     except Exception as error:  # decoders raise nearly anything on garbage: struct, zlib, Syntax...
-        if not isinstance(source, Path):
-            reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error
+        path = source if isinstance(source, Path) else getattr(source, "path", None)
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "of no known format" if unknown and not isinstance(source, Path) else error
+        if path is None:
             raise DataError(f"these bytes cannot be read as an image ({reason})") from error
-        raise DataError(
-            f"cannot read {source} ({error}): replace the file or remove it from the set"
-        ) from error
+        raise _unreadable(path, reason) from error
+
+
+def _unreadable(path: Path, reason: object) -> DataError:
+    return DataError(f"cannot read {path} ({reason}): replace the file or remove it from the set")
 
 
 def open_image(source: Path | BinaryIO) -> Image.Image:

@@ -69,19 +69,19 @@ def test_a_killed_extraction_repeats_at_most_one_shard(tiny_clip, images, tmp_pa
 
     def count(pixels):
         seen.append(len(pixels))
-        if sum(seen) > 7:
+        if len(seen) > 1:
             raise KeyboardInterrupt
         return encode(pixels)
 
     monkeypatch.setattr(tiny_clip, "encode_images", count)
     with pytest.raises(KeyboardInterrupt):
         store.extract(tiny_clip, images, view, **OPTIONS)
-    assert len(list((tmp_path / "store").rglob("shard-*"))) == 1
+    assert len(list((tmp_path / "store").rglob("shard-*.safetensors"))) == 1
     seen.clear()
     monkeypatch.setattr(tiny_clip, "encode_images", lambda p: (seen.append(len(p)), encode(p))[1])
     again = store.extract(tiny_clip, images, view, **OPTIONS)
-    assert sum(seen) == 6  # all but the four of the finished shard
-    torch.testing.assert_close(again.values, whole.values)
+    assert len(seen) == 2  # a block for each shard but the finished one
+    assert torch.equal(again.values, whole.values)
 
 
 EXTRACT = """
@@ -125,7 +125,7 @@ def test_sigkill_leaves_whole_shards_alone(
         shard_size=4,
     )
     assert 3 <= finished < 100
-    assert sum(seen) == len(paths) - 4 * finished
+    assert len(seen) == 100 - finished  # a block a shard
     ten = again.values.unflatten(0, (40, 10))
     torch.testing.assert_close(ten, ten[:1].expand_as(ten), rtol=1e-5, atol=1e-6)
 

@@ -1,7 +1,8 @@
 """The frozen CLIP: loading, text and image tower over prompts, image features."""
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.clip.features import FeatureSet, FeatureStore, ImageEncoder, ImageSet
+from vlprompt_pipeline.clip.encoding import ImageEncoder, ImageSet
+from vlprompt_pipeline.clip.features import FeatureSet, FeatureStore
 from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.loading import load_clip

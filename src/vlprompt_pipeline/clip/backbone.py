@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vlprompt_pipeline.arithmetic import Arithmetic, Threads, resolve_threads
 from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
@@ -41,6 +42,7 @@ class FrozenClip:
         logit_scale: factor on cosine similarities (about 100).
         logit_bias: what sigmoid models (SigLIP) add to scaled similarities, 0 for others. The
             methods compare classes by a softmax, which it cannot change.
+        threads: that PyTorch computes with on a CPU.
         source: what `load_clip` was asked for; empty where it was built by hand.
     """
 
@@ -53,10 +55,12 @@ class FrozenClip:
         identity: ClipIdentity,
         seen_tokens: frozenset[int] | None = None,
         source: str = "",
+        threads: Threads = "auto",
     ) -> None:
         """Freeze `model`, an open_clip `CLIP` or `CustomTextCLIP`.
 
-        `seen_tokens` are the ids its training met, where that is known.
+        `seen_tokens` are the ids its training met, where that is known. `threads` are those that
+        PyTorch computes with; `auto` goes by the size of the towers.
         """
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
@@ -72,6 +76,7 @@ class FrozenClip:
         self.logit_scale = self.model.logit_scale.exp().item()
         bias = self.model.logit_bias
         self.logit_bias = 0.0 if bias is None else bias.item()
+        self.threads = resolve_threads(threads, self._weights_of_blocks())
         self._seen_tokens = seen_tokens
         self._warned_of: set[str] = set()
 
@@ -114,6 +119,16 @@ class FrozenClip:
     def identity_sha256(self) -> str:
         """SHA-256 of all that turns pixels and texts into features."""
         return self.identity.digest
+
+    def _weights_of_blocks(self) -> int:
+        """Numbers in both towers; the table of tokens is only looked up."""
+        parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        return parameters - self._embedding.weight.numel()
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """How it computes."""
+        return Arithmetic(self.device.type, self.threads)
 
     @property
     def device(self) -> torch.device:

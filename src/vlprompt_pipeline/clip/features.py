@@ -1,84 +1,60 @@
 """Image features of the frozen tower, computed once and kept in shards.
 
-A set of features is known by (weights, images, view), never by a file name, so every method, seed
-and run that asks for the same gets the same file. Shards are written whole: a killed extraction
-repeats at most the shard it was in.
+A set of features is known by (CLIP, arithmetic, images, view, code), never by a file name, so every
+method, seed and run that asks for the same gets the same file. Shards are written whole: a killed
+extraction repeats at most the shard it was in. One that is not as it was written is made again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import compress, islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Protocol
 
-import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from vlprompt_pipeline.clip.encoding import (
+    Decoded,
+    ImageEncoder,
+    ImageSet,
+    Views,
+    block_size,
+    cut,
+    decode_ahead,
+    encode_in_blocks,
+)
 from vlprompt_pipeline.errors import UserError, WeightsError
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.manifests import described_write, find_fault, require_described
 from vlprompt_pipeline.progress import Progress, no_progress
+from vlprompt_pipeline.source_code import code_digest
+from vlprompt_pipeline.tensor_files import load_tensors, tensors_to_bytes
 
+logger = logging.getLogger(__name__)
 
-class ImageEncoder(Protocol):
-    """What turns pixels into features: a frozen CLIP, or one with prompts in its image tower."""
-
-    @property
-    def name(self) -> str:
-        """What the CLIP is called."""
-
-    @property
-    def identity_sha256(self) -> str:
-        """Hash of all that the features depend on, besides images and view."""
-
-    def encode_images(self, pixels: Tensor) -> Tensor:
-        """Normalised features `[images, embed]` of pixels `[images, 3, size, size]`."""
-
-
-class Views(Protocol):
-    """How one image file becomes `count` inputs of the image tower."""
-
-    count: int
-
-    @property
-    def identity(self) -> str:
-        """What the features depend on, besides image and weights."""
-
-    def pixels(self, path: Path, fingerprint: str) -> Tensor:
-        """`[count, 3, size, size]`."""
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """Image files of one folder, in order: relative paths and their content fingerprints."""
-
-    folder: Path
-    paths: tuple[str, ...]
-    fingerprints: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    @classmethod
-    def of(cls, folder: Path, table: Any) -> ImageSet:
-        """The rows of an index, a table with the columns `path` and `fingerprint`."""
-        return cls(folder, tuple(table["path"]), tuple(table["fingerprint"]))
+_LOADING = "vlprompt_pipeline.clip.loading"  # imports nothing of here, but decides what is computed
 
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """Normalised features `[images, views, embed]` of an image set, and what they come from."""
+    """Normalised features `[images, views, embed]` of an image set, and what they come from.
+
+    Attributes:
+        values: the features.
+        identity_sha256: of the CLIP.
+        key: of the set in its store.
+        images_sha256: over the contents of all image files that were decoded, in order.
+    """
 
     values: Tensor
     identity_sha256: str
     key: str
+    images_sha256: str = ""
 
     def of(self, clip: ImageEncoder) -> Tensor:
         """The values, for use with this CLIP.
@@ -115,31 +91,67 @@ class FeatureStore:
     ) -> FeatureSet:
         """Features of `images`, computing only the shards that are not on disk.
 
+        Args:
+            clip: the tower; it computes in blocks of one size, with its own number of threads.
+            images: files in order.
+            views: what the tower reads of each.
+            batch_size: images that are read ahead of the tower; decides on memory alone.
+            shard_size: images in a file.
+            workers: threads that decode.
+            progress: shows it.
+
         Raises:
-            DataError: an image cannot be read.
+            DataError: an image cannot be read, or is not the one of the index.
             UserError: the folder cannot be written to.
         """
         key = _key(clip, images, views, shard_size)
-        shards = _cut(range(len(images)), shard_size)
-        missing = [not self._shard(key, number).is_file() for number in range(len(shards))]
-        todo = [batch for rows in compress(shards, missing) for batch in _cut(rows, batch_size)]
+        shards = cut(range(len(images)), shard_size)
+        missing = [rows for number, rows in enumerate(shards) if not self._is_whole(key, number)]
+        todo = chain.from_iterable(missing)
         with (
             progress(f"features of {len(images):,} images", len(images)) as advance,
-            closing(_decoded(images, views, todo, workers)) as batches,
+            clip.arithmetic.running(),
+            closing(decode_ahead(images, views, todo, batch_size, workers)) as decoded,
         ):
             for number, rows in enumerate(shards):
-                if missing[number]:
-                    encoded = []
-                    for batch in islice(batches, len(_cut(rows, batch_size))):
-                        encoded.append(clip.encode_images(batch.flatten(0, 1)).cpu())
-                        advance(len(batch))
-                    values = torch.cat(encoded).unflatten(0, (len(rows), views.count))
-                    with atomic_write(self._shard(key, number)) as temporary:
-                        save_file({"features": values}, temporary)
+                if rows in missing:
+                    self._write(key, number, clip, islice(decoded, len(rows)), advance)
                 else:
                     advance(len(rows))
         self._describe(key, clip, images, views, shards=len(shards))
         return self.load(key)
+
+    def _write(
+        self,
+        key: str,
+        number: int,
+        clip: ImageEncoder,
+        images: Iterable[Decoded],
+        advance: Callable[[int], None],
+    ) -> None:
+        """Encode the images of a shard and write it."""
+        hashes: list[str] = []
+
+        def inputs() -> Iterator[Tensor]:
+            for image in images:
+                hashes.append(image.sha256)
+                yield image.pixels
+                advance(1)
+
+        block = block_size(clip.arithmetic)
+        values = encode_in_blocks(clip.encode_images, inputs(), block)
+        with described_write(self._shard(key, number), key) as temporary:
+            header = {"images": digest_of(hashes)}
+            tensors = {"features": values.unflatten(0, (len(hashes), -1))}
+            temporary.write_bytes(tensors_to_bytes(tensors, "shard", header))
+
+    def _is_whole(self, key: str, number: int) -> bool:
+        """Whether a shard is there as it was written; what is there and is not gets a warning."""
+        shard = self._shard(key, number)
+        fault = find_fault(shard, key) if shard.is_file() else "is not there"
+        if fault and shard.is_file():
+            logger.warning("%s %s: its features are computed again", shard, fault)
+        return not fault
 
     def load(self, key: str) -> FeatureSet:
         """A finished feature set.
@@ -148,11 +160,21 @@ class FeatureStore:
             UserError: there is none of that key.
         """
         described = self.root / key / "features.json"
+        remedy = "run feature_extraction again"
         if not described.is_file():
             raise UserError(f"no image features at {described.parent}: run feature_extraction")
-        description = json.loads(described.read_text())
-        shards = [load_file(self._shard(key, i))["features"] for i in range(description["shards"])]
-        return FeatureSet(torch.cat(shards), description["identity_sha256"], key)
+        require_described(described, key, remedy)
+        description = json.loads(described.read_text(encoding="utf-8"))
+        shards = [self._shard(key, number) for number in range(description["shards"])]
+        for shard in shards:
+            require_described(shard, key, remedy)
+        parts, headers = zip(*(load_tensors(shard, "shard") for shard in shards), strict=True)
+        return FeatureSet(
+            torch.cat([part["features"] for part in parts]),
+            description["identity_sha256"],
+            key,
+            digest_of([header["images"] for header in headers]),
+        )
 
     def _shard(self, key: str, number: int) -> Path:
         return self.root / key / f"shard-{number:05d}.safetensors"
@@ -165,49 +187,25 @@ class FeatureStore:
             "identity_sha256": clip.identity_sha256,
             "images": len(images),
             "views": views.identity,
+            "arithmetic": clip.arithmetic.key,
             "shards": shards,
         }
-        with atomic_write(self.root / key / "features.json") as temporary:
-            temporary.write_text(json.dumps(description, indent=1))
+        path = self.root / key / "features.json"
+        content = json.dumps(description, indent=1)
+        if find_fault(path, key) or path.read_text(encoding="utf-8") != content:
+            with described_write(path, key) as temporary:
+                temporary.write_text(content, encoding="utf-8")
 
 
 def _key(clip: ImageEncoder, images: ImageSet, views: Views, shard_size: int) -> str:
-    digest = hashlib.sha256(f"{clip.identity_sha256}\n{views.identity}\n{shard_size}\n".encode())
+    code = code_digest(__name__, _LOADING, type(clip), type(views))
+    parts = (clip.identity_sha256, clip.arithmetic.key, views.identity, code, shard_size)
+    digest = hashlib.sha256("".join(f"{part}\n" for part in parts).encode())
     for fingerprint in images.fingerprints:
         digest.update(f"{fingerprint}\n".encode())
     return digest.hexdigest()[:24]
 
 
-def _cut(rows: range, size: int) -> list[range]:
-    """Pieces of `size` rows; the last may be shorter."""
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-def _decoded(
-    images: ImageSet, views: Views, batches: Sequence[range], workers: int
-) -> Generator[Tensor, None, None]:
-    """Batches `[batch, views, 3, size, size]`, decoded by threads one batch ahead of the tower.
-
-    One stream for all shards: while a shard is written the next is being decoded already. A batch
-    is good until the next is asked for, since all stand in the same memory: fresh memory for each
-    costs about as much as decoding what is put into it.
-    """
-
-    def decode(row: int) -> Tensor:
-        return views.pixels(images.folder / images.paths[row], images.fingerprints[row])
-
-    pool = ThreadPoolExecutor(workers)
-    try:
-        waiting: list[Future[Tensor]] = []
-        memory: np.ndarray | None = None
-        for batch in [*batches, range(0)]:
-            submitted = [pool.submit(decode, row) for row in batch]
-            if waiting:
-                pixels = [future.result().numpy() for future in waiting]
-                if memory is None or len(memory) < len(pixels):
-                    memory = np.empty((len(pixels), *pixels[0].shape), pixels[0].dtype)
-                # numpy copies in this thread; torch would start others, against those that decode
-                yield torch.from_numpy(np.stack(pixels, out=memory[: len(pixels)]))
-            waiting = submitted
-    finally:
-        pool.shutdown(cancel_futures=True)  # a run that ends early does not wait for the rest
+def digest_of(hashes: Iterable[str]) -> str:
+    """SHA-256 over hashes in order."""
+    return hashlib.sha256("".join(f"{each}\n" for each in hashes).encode()).hexdigest()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import threading
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
+from vlprompt_pipeline.arithmetic import Threads
 from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.architecture import build
 from vlprompt_pipeline.clip.backbone import FrozenClip
@@ -35,11 +37,14 @@ from vlprompt_pipeline.clip.weights import (
 )
 from vlprompt_pipeline.errors import ConfigError, WeightsError
 
+_LOADING = threading.Lock()
 EMBEDDED = Path(__file__).parent / "embedded"
 _ALLOWED = "embedded, local-dir:<folder>, open_clip:<model>:<tag>, hf-hub:<owner>/<name>"
 
 
-def load_clip(source: str, name: str = "clip", device: str = "auto") -> FrozenClip:
+def load_clip(
+    source: str, name: str = "clip", device: str = "auto", threads: Threads = "auto"
+) -> FrozenClip:
     """Load a frozen CLIP, once per process and device.
 
     Args:
@@ -47,13 +52,15 @@ def load_clip(source: str, name: str = "clip", device: str = "auto") -> FrozenCl
             `open_clip:<model>:<tag>` or `hf-hub:<owner>/<name>`, which ask the hub.
         name: what paths and tables call it.
         device: `auto` (cuda, mps or cpu, the first there is) or one of them.
+        threads: that PyTorch computes with on a CPU; `auto` goes by the size of the towers.
 
     Raises:
         ConfigError: the source or the device does not exist.
         WeightsError: the kind of model cannot be adapted, or the weights are absent, broken, unsafe
             or not those of the configuration.
     """
-    return _load(source, name, resolve_device(device))
+    with _LOADING:  # two threads that ask for the same at once get the same
+        return _load(source, name, resolve_device(device), threads)
 
 
 def copy_clip(source: str, folder: Path) -> None:
@@ -114,7 +121,7 @@ def locate(source: str) -> ClipFiles:
 
 
 @lru_cache(maxsize=2)
-def _load(source: str, name: str, device: str) -> FrozenClip:
+def _load(source: str, name: str, device: str, threads: Threads) -> FrozenClip:
     files = locate(source)
     model_cfg, text_cfg = files.model_cfg, files.model_cfg["text_cfg"]
     tokenizer = tokenizer_of(text_cfg, files.tokenizer, files.where)
@@ -131,7 +138,8 @@ def _load(source: str, name: str, device: str) -> FrozenClip:
     identity = ClipIdentity.of(
         files_sha256(files.weights), model_cfg, preprocessing, tokenizer.identity
     )
-    return FrozenClip(model, tokenizer, preprocessing, name, identity, seen, source).to(device)
+    clip = FrozenClip(model, tokenizer, preprocessing, name, identity, seen, source, threads)
+    return clip.to(device)
 
 
 def _check_end(tokenizer: Tokenizer, text_cfg: dict, where: str) -> None:

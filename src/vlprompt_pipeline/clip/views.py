@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import threading
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,8 @@ from vlprompt_pipeline.clip._open_clip import torchvision
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.images import MARGIN, Decoding, read_rgb
 
-_RANDOM = threading.Lock()  # torchvision draws crops from torch's global generator
+_RATIOS = (3 / 4, 4 / 3)  # of the sides of a crop: torchvision's defaults
+_TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class EvaluationView:
         """What the features depend on, besides image and weights."""
         return f"test {self.preprocessing}{_named(self.decoding)}"
 
-    def pixels(self, path: Path, fingerprint: str) -> Tensor:
-        """`[1, 3, size, size]` of the image at `path`."""
-        return self.of(path)[None]
+    def pixels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
+        """`[1, 3, size, size]` of an image file, or of its bytes."""
+        return self.of(source)[None]
 
     def of(self, source: Path | BinaryIO) -> Tensor:
         """`[3, size, size]` of an image file, or of its bytes.
@@ -67,12 +68,12 @@ class TrainingViews:
         crops = f"{self.seed} {self.first}+{self.count} {self.crop_scale}"
         return f"crops {self.preprocessing} {crops}{_named(self.decoding)}"
 
-    def pixels(self, path: Path, fingerprint: str) -> Tensor:
-        """`[count, 3, size, size]` crops of the image at `path`."""
+    def pixels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
+        """`[count, 3, size, size]` crops of an image file, or of its bytes."""
         # where a crop lies is drawn in pixels of the file, so only whole images are decoded smaller
         whole = self.crop_scale[0] == 1
         short_side = max(self.preprocessing.height_width) if whole else None
-        image = read_rgb(path, self.decoding, short_side)
+        image = read_rgb(source, self.decoding, short_side)
         numbers = range(self.first, self.first + self.count)
         return torch.stack([self._view(image, fingerprint, number) for number in numbers])
 
@@ -80,14 +81,37 @@ class TrainingViews:
         functional = torchvision.transforms.functional
         p = self.preprocessing
         digest = hashlib.sha256(f"{self.seed} {number} {fingerprint}".encode()).digest()
-        with _RANDOM, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int.from_bytes(digest[:8], "little"))
-            box = torchvision.transforms.RandomResizedCrop.get_params(
-                image, list(self.crop_scale), [3 / 4, 4 / 3]
-            )
-            flip = torch.rand(()) < 0.5
+        generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little"))
+        box = _random_box(image.width, image.height, self.crop_scale, generator)
+        flip = torch.rand((), generator=generator) < 0.5
         crop = functional.resized_crop(image, *box, list(p.height_width), p.filter)
         return p.normalised(functional.hflip(crop) if flip else crop)
+
+
+def _random_box(
+    width: int, height: int, scale: tuple[float, float], generator: torch.Generator
+) -> tuple[int, int, int, int]:
+    """Top, left, height and width of a crop, as torchvision's `RandomResizedCrop` draws them.
+
+    torchvision draws from PyTorch's global generator, which any other thread may be using too.
+    """
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.empty(1).uniform_(low, high, generator=generator)
+
+    logs = torch.log(torch.tensor(_RATIOS))
+    for _ in range(_TRIES):
+        area = width * height * uniform(*scale).item()
+        ratio = torch.exp(uniform(logs[0].item(), logs[1].item())).item()
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            top = torch.randint(0, height - h + 1, (1,), generator=generator).item()
+            left = torch.randint(0, width - w + 1, (1,), generator=generator).item()
+            return int(top), int(left), h, w
+    narrow, wide = _RATIOS
+    w = min(width, round(height * wide))
+    h = min(height, round(width / narrow))
+    return (height - h) // 2, (width - w) // 2, h, w
 
 
 def _named(decoding: Decoding) -> str:

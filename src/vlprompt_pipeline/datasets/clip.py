@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
 from kedro.io import AbstractDataset, DatasetError
 
+from vlprompt_pipeline.arithmetic import Threads
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.loading import load_clip
 
@@ -20,8 +22,12 @@ class ClipDataset(AbstractDataset[None, FrozenClip]):
       source: local-dir:data/01_raw/clip/ViT-B-16-openai
       name: vit_b16
       device: auto
+      threads: auto
       path: .
     ```
+
+    A node computes with the CLIP in the thread that it is loaded in, and so with as many threads of
+    PyTorch as the CLIP's size asks for, whichever runner runs it.
 
     `path` is where a relative `local-dir:` starts; Kedro makes it the project's folder, wherever a
     session was started.
@@ -32,6 +38,7 @@ class ClipDataset(AbstractDataset[None, FrozenClip]):
         source: str,
         name: str,
         device: str = "auto",
+        threads: Threads = "auto",
         path: str = ".",
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -39,10 +46,13 @@ class ClipDataset(AbstractDataset[None, FrozenClip]):
         if kind == "local-dir" and folder:
             source = f"local-dir:{Path(path) / Path(folder).expanduser()}"
         self.source, self.name, self.device, self.metadata = source, name, device, metadata
+        self.threads = threads
 
     def load(self) -> FrozenClip:
         """The frozen CLIP; see `load_clip` for what it refuses."""
-        return load_clip(self.source, self.name, self.device)
+        clip = load_clip(self.source, self.name, self.device, self.threads)
+        torch.set_num_threads(clip.threads)
+        return clip
 
     def save(self, data: None) -> NoReturn:
         """A frozen CLIP is never written."""

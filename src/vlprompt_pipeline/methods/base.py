@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.clip.features import ImageEncoder
+from vlprompt_pipeline.clip.encoding import ImageEncoder
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.parametrizations.naming import shown_name
 

@@ -19,6 +19,7 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from vlprompt_pipeline.arithmetic import Arithmetic
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import readable
 from vlprompt_pipeline.clip.towers import IMAGE_ATTENTION, TEXT_ATTENTION
@@ -55,6 +56,11 @@ class AdaptedImages:
     def name(self) -> str:
         """What the CLIP is called."""
         return self.clip.name
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """How it computes: as the CLIP."""
+        return self.clip.arithmetic
 
     @property
     def identity_sha256(self) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
+from vlprompt_pipeline.arithmetic import Arithmetic
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.base import PromptLearner
 
@@ -29,6 +30,11 @@ class PromptedImages:
     def name(self) -> str:
         """What the CLIP is called."""
         return self.clip.name
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """How it computes: as the CLIP."""
+        return self.clip.arithmetic
 
     @property
     def identity_sha256(self) -> str:

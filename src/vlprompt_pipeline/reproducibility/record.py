@@ -31,6 +31,7 @@ _RESULT_PARAMETERS = (
     "shots",
     "seed",
     "device",
+    "threads",
     "clip",
     "features",
     "export",

@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from vlprompt_pipeline.clip.features import ImageEncoder, ImageSet
+from vlprompt_pipeline.clip.encoding import ImageEncoder, ImageSet
 from vlprompt_pipeline.clip.views import TrainingViews
 
 
@@ -112,9 +112,8 @@ class PixelViews:
 
     def _crop(self, row: int, number: int) -> Tensor:
         """`[3, size, size]`."""
-        path = self.images.folder / self.images.paths[row]
         views = replace(self.views, first=number, count=1)
-        return views.pixels(path, self.images.fingerprints[row])[0]
+        return views.pixels(self.images.read(row), self.images.fingerprints[row])[0]
 
 
 @dataclass(frozen=True)

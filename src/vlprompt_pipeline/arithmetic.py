@@ -1,0 +1,70 @@
+"""What last bits depend on beside all inputs: the device, and on a CPU the number of threads.
+
+PyTorch keeps the number of threads for each thread, and a new thread takes what any thread set
+last: work that relies on the number it finds has other bits beside other work. So work sets its
+own, and what is stored is known by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+SMALL_WORK = 10_000_000
+"""Weights of transformer blocks up to which one thread is used (our choice).
+
+The embedded CLIP has 1.4 million: its steps are so short that a second thread costs more than it
+brings. The smallest published towers, of ViT-B/32, have 124 million.
+"""
+
+MACHINE_THREADS = torch.get_num_threads()
+"""What PyTorch takes by itself: one a core, or OMP_NUM_THREADS. Asked before anybody sets it."""
+
+Threads = int | Literal["auto"]
+
+
+def resolve_threads(setting: Threads, weights: int) -> int:
+    """The number of threads for a model with so many weights in its blocks.
+
+    `auto` is one thread up to `SMALL_WORK` weights, and `MACHINE_THREADS` above.
+    """
+    if setting == "auto":
+        return 1 if weights <= SMALL_WORK else MACHINE_THREADS
+    return setting
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How a model is computed.
+
+    Attributes:
+        device: kind of device, as `cpu`.
+        threads: of PyTorch, in whichever thread the work is done.
+    """
+
+    device: str
+    threads: int
+
+    @property
+    def key(self) -> str:
+        """What stored results are known by: threads count only where they compute."""
+        return f"cpu, threads {self.threads}" if self.device == "cpu" else self.device
+
+    def running(self) -> AbstractContextManager[None]:
+        """Compute so in this thread, and afterwards as before."""
+        return torch_threads(self.threads)
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Compute with `count` threads in this thread, and then with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

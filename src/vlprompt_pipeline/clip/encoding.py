@@ -1,0 +1,156 @@
+"""Images through a frozen tower, in blocks of one size.
+
+A matrix product of another size may be computed by another kernel, with other last bits. So the
+tower always gets `BLOCK` inputs, the last ones filled up with zeros: what an image's features are
+depends neither on how many images are read ahead nor on what stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from vlprompt_pipeline.arithmetic import Arithmetic
+from vlprompt_pipeline.images import ImageBytes
+
+BLOCK = 32
+"""Inputs of the tower at once on a CPU (our choice): from here on the embedded CLIP has the same
+bits for any number of threads, and larger blocks are no faster."""
+
+GPU_BLOCK = 256
+"""Inputs of the tower at once elsewhere (our choice), to have enough to do for all of a GPU."""
+
+
+class ImageEncoder(Protocol):
+    """What turns pixels into features: a frozen CLIP, or one with prompts in its image tower."""
+
+    @property
+    def name(self) -> str:
+        """What the CLIP is called."""
+
+    @property
+    def identity_sha256(self) -> str:
+        """Hash of all that the features depend on, besides images and view."""
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """How it computes."""
+
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """Normalised features `[images, embed]` of pixels `[images, 3, size, size]`."""
+
+
+class Views(Protocol):
+    """How one image file becomes `count` inputs of the image tower."""
+
+    count: int
+
+    @property
+    def identity(self) -> str:
+        """What the features depend on, besides image and weights."""
+
+    def pixels(self, source: Path | ImageBytes, fingerprint: str) -> Tensor:
+        """`[count, 3, size, size]`."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Image files of one folder, in order: relative paths and their content fingerprints."""
+
+    folder: Path
+    paths: tuple[str, ...]
+    fingerprints: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @classmethod
+    def of(cls, folder: Path, table: Any) -> ImageSet:
+        """The rows of an index, a table with the columns `path` and `fingerprint`."""
+        return cls(folder, tuple(table["path"]), tuple(table["fingerprint"]))
+
+    def read(self, row: int) -> ImageBytes:
+        """The image file of a row.
+
+        Raises:
+            DataError: it cannot be read, or is not the one that its fingerprint knows.
+        """
+        return ImageBytes.known(self.folder / self.paths[row], self.fingerprints[row])
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image as inputs `[views, 3, size, size]` of the tower, and the SHA-256 of its file."""
+
+    pixels: Tensor
+    sha256: str
+
+
+def block_size(arithmetic: Arithmetic) -> int:
+    """Inputs of the tower at once."""
+    return BLOCK if arithmetic.device == "cpu" else GPU_BLOCK
+
+
+def decode_ahead(
+    images: ImageSet, views: Views, rows: Iterable[int], ahead: int, workers: int
+) -> Generator[Decoded, None, None]:
+    """Images in the order of `rows`, decoded by threads up to `ahead` images before they are taken.
+
+    Raises:
+        DataError: as `ImageSet.read`, or the file is no image.
+    """
+
+    def decode(row: int) -> Decoded:
+        file = images.read(row)
+        return Decoded(views.pixels(file, images.fingerprints[row]), file.sha256)
+
+    pool = ThreadPoolExecutor(workers)
+    try:
+        waiting: deque[Future[Decoded]] = deque()
+        for row in rows:
+            waiting.append(pool.submit(decode, row))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # a run that ends early does not wait for the rest
+
+
+def encode_in_blocks(
+    encode: Callable[[Tensor], Tensor], inputs: Iterable[Tensor], block: int
+) -> Tensor:
+    """Features `[inputs, embed]` of inputs that come as `[views, 3, size, size]` an image.
+
+    All blocks stand in the same memory: fresh memory for each costs about as much as decoding what
+    is put into it.
+    """
+    encoded: list[Tensor] = []
+    memory: Tensor | None = None
+    filled = 0
+    for pixels in inputs:
+        if memory is None:
+            memory = pixels.new_zeros(block, *pixels.shape[1:])
+        for each in pixels:
+            # numpy copies in this thread; torch would start others, against those that decode
+            memory.numpy()[filled] = each.numpy()
+            filled += 1
+            if filled == block:
+                encoded.append(encode(memory).cpu())
+                filled = 0
+    if memory is not None and filled:
+        memory.numpy()[filled:] = 0
+        encoded.append(encode(memory).cpu()[:filled])
+    return torch.cat(encoded)
+
+
+def cut(rows: range, size: int) -> Sequence[range]:
+    """Pieces of `size` rows; the last may be shorter."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -1,0 +1,150 @@
+"""A manifest beside each stored file: its size, its SHA-256, and what it was made from.
+
+The manifest of `folder/name` is `folder/.manifests/name.manifest`, JSON. Whoever reads the file
+compares both first, so that a flipped bit, a shorter copy or the file of another run is told and
+never used. The same content has the same manifest: no times, no absolute paths.
+
+A process can be killed between any two steps. While a file is replaced its manifest describes the
+content before and the content to come, so that either is good.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.files import atomic_write, sha256_file
+
+logger = logging.getLogger(__name__)
+
+FOLDER, SUFFIX = ".manifests", ".manifest"
+_LAYER = re.compile(r"0[1-8]_[a-z_]+")
+
+
+class ChangedFileError(UserError):
+    """A stored file is not the one that was written, or was made from something else."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a file is: bytes, SHA-256 in hex, and the key of what it was made from."""
+
+    size: int
+    sha256: str
+    made_from: str
+
+    @classmethod
+    def of(cls, path: Path, made_from: str) -> Manifest:
+        """That of the file as it is now."""
+        return cls(path.stat().st_size, sha256_file(path), made_from)
+
+
+def manifest_path(path: Path) -> Path:
+    """Where the manifest of a file is."""
+    return path.parent / FOLDER / f"{path.name}{SUFFIX}"
+
+
+def place_of(path: Path) -> str:
+    """The file's path from the folder of its layer on, `06_models/…`: the same in a copied project.
+
+    Where two runs differ in what they compute they differ in this path, so it serves as the key of
+    a file that has no other.
+    """
+    parts = path.parts
+    layers = [number for number, part in enumerate(parts) if _LAYER.fullmatch(part)]
+    return "/".join(parts[layers[-1] :]) if layers else path.name
+
+
+@contextmanager
+def described_write(path: Path, made_from: str) -> Iterator[Path]:
+    """As `files.atomic_write`, and the manifest follows the file.
+
+    Raises:
+        UserError: the folder cannot be created or written to, or the disk is full.
+    """
+    with atomic_write(path) as temporary:
+        yield temporary
+        latest = Manifest.of(temporary, made_from)
+        earlier = [each for each in _read(path) or () if each != latest]
+        _write(path, latest, *earlier[:1])
+    if earlier:
+        _write(path, latest)
+
+
+def describe(path: Path, made_from: str) -> None:
+    """Write the manifest of a file that is there."""
+    _write(path, Manifest.of(path, made_from))
+
+
+def remove_described(path: Path) -> None:
+    """Remove a file and its manifest."""
+    path.unlink(missing_ok=True)
+    manifest_path(path).unlink(missing_ok=True)
+
+
+def has_manifest(path: Path) -> bool:
+    """Whether the file is described; one that was made before manifests were is not."""
+    return manifest_path(path).is_file()
+
+
+def find_fault(path: Path, made_from: str) -> str:
+    """Why a file is not what was written there from `made_from`; empty if it is.
+
+    Begins with a verb, as what is said about the file.
+    """
+    if not path.is_file():
+        return "is gone"
+    described = _read(path)
+    if described is None:
+        return f"has {'a broken' if has_manifest(path) else 'no'} manifest"
+    if path.stat().st_size not in {each.size for each in described}:
+        return f"has not the {described[0].size:,} bytes that were written"
+    sha256 = sha256_file(path)
+    made = {each.made_from for each in described if each.sha256 == sha256}
+    if not made:
+        return "has been changed since it was written"
+    return "" if made_from in made else "was made from something else: it is of another run"
+
+
+def require_described(path: Path, made_from: str, remedy: str) -> None:
+    """Refuse a file that is not what was written there; one of before manifests gets a warning.
+
+    Raises:
+        ChangedFileError: it names the file, what is wrong and the remedy.
+    """
+    if path.is_file() and not has_manifest(path):
+        logger.warning("%s has no manifest: its content cannot be checked; %s", path, remedy)
+        return
+    if fault := find_fault(path, made_from):
+        raise ChangedFileError(f"{path} {fault}; {remedy}")
+
+
+def _read(path: Path) -> list[Manifest] | None:
+    """What the manifest says the content may be; none if there is none or it is broken."""
+    try:
+        stored = json.loads(manifest_path(path).read_text(encoding="utf-8"))
+        return [Manifest(**each) for each in (stored["latest"], *stored["earlier"])]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _write(path: Path, latest: Manifest, *earlier: Manifest) -> None:
+    """Replace the manifest; unlike results it need not be on the disk before anything follows."""
+    content = {"latest": asdict(latest), "earlier": [asdict(each) for each in earlier]}
+    target = manifest_path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(content, stream, indent=1)
+        Path(name).replace(target)
+    except OSError as error:
+        raise UserError(f"cannot write {target}: {error.strerror or error}") from error

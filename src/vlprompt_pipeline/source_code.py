@@ -1,0 +1,147 @@
+"""A digest of the code that a result depends on: a changed line makes the result due again.
+
+Counted is the source of the modules that a stage begins in and of all modules of this package that
+they import, directly or through others, whether at the top or inside a function. Comments,
+docstrings, formatting and what stands under `TYPE_CHECKING` do not count, nor do rooms that only
+word or show things, and rooms whose outcome is an input known by its content (`NOT_FOLLOWED`), but
+where a stage begins in one. A package's `__init__` that hands on a name leads to
+the module that defines the name, so a method counts where it is used and not where all are listed.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import sys
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parent
+NOT_FOLLOWED = {
+    "errors",
+    "hooks",
+    "image_datasets",
+    "progress",
+    "registry",
+    "reports",
+    "results",
+    "wording",
+}
+"""Modules and rooms of the package."""
+
+
+def code_digest(*starts: str | type) -> str:
+    """SHA-256 of the code of modules and of what they import from this package.
+
+    Args:
+        starts: names of modules of this package, or classes: those of a user's own module count
+            with that module, and with what it imports of this package.
+    """
+    return _digest(frozenset(map(_module_of, starts)))
+
+
+@lru_cache(maxsize=256)
+def _digest(starts: frozenset[str]) -> str:
+    digest = hashlib.sha256()
+    for module in counted_modules(*starts):
+        digest.update(f"{module} {_hash_of(module)}\n".encode())
+    return digest.hexdigest()
+
+
+def counted_modules(*starts: str) -> list[str]:
+    """Names of the modules that `code_digest` reads, sorted."""
+    found: set[str] = set()
+    waiting = list(starts)
+    closed = NOT_FOLLOWED - set(map(_room, starts))
+    while waiting:
+        module = waiting.pop()
+        if module not in found and _room(module) not in closed:
+            found.add(module)
+            waiting += _imports(module)
+    return sorted(found)
+
+
+def _module_of(start: str | type) -> str:
+    return start if isinstance(start, str) else start.__module__
+
+
+def _room(module: str) -> str:
+    package, _, rest = module.partition(".")
+    return rest.split(".")[0] if package == PACKAGE.name else module
+
+
+@cache
+def _hash_of(module: str) -> str:
+    return hashlib.sha256(repr(_plain(_tree(module))).encode()).hexdigest()
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    """The module's syntax without docstrings and what stands under `TYPE_CHECKING`."""
+    if not _is_own(module) and not getattr(sys.modules.get(module), "__file__", None):
+        return ast.Module([], [])  # typed into a notebook or a shell
+    tree = ast.parse(_file_of(module).read_bytes())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [each for each in body if not _is_text(each) and not _is_for_types(each)]
+    return tree
+
+
+def _is_text(node: ast.AST) -> bool:
+    """A docstring, or a text below an attribute that describes it."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def _plain(node: Any) -> Any:
+    """The syntax as nested tuples without places and what is empty, equal in all Pythons."""
+    if isinstance(node, ast.AST):
+        fields = ((name, value) for name, value in ast.iter_fields(node) if value not in (None, []))
+        return (type(node).__name__, *((name, _plain(value)) for name, value in fields))
+    return tuple(map(_plain, node)) if isinstance(node, list) else node
+
+
+@cache
+def _imports(module: str) -> list[str]:
+    """Modules of this package that a module imports, each the one that defines the name."""
+    found: list[str] = []
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.ImportFrom) and node.module and _is_own(node.module):
+            found += [_defining(node.module, alias.name) for alias in node.names]
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if _is_own(alias.name)]
+    return found
+
+
+def _defining(module: str, name: str) -> str:
+    """The module that `from module import name` leads to."""
+    if _is_module(f"{module}.{name}"):
+        return f"{module}.{name}"
+    for node in _tree(module).body if _file_of(module).name == "__init__.py" else []:
+        if isinstance(node, ast.ImportFrom) and node.module and _is_own(node.module):
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return _defining(node.module, alias.name)
+    return module
+
+
+def _is_own(module: str) -> bool:
+    return module.split(".", maxsplit=1)[0] == PACKAGE.name
+
+
+def _is_module(name: str) -> bool:
+    base = PACKAGE.joinpath(*name.split(".")[1:])
+    return base.with_suffix(".py").is_file() or (base / "__init__.py").is_file()
+
+
+def _file_of(module: str) -> Path:
+    if not _is_own(module):
+        return Path(sys.modules[module].__file__)
+    base = PACKAGE.joinpath(*module.split(".")[1:])
+    package = base / "__init__.py"
+    return package if package.is_file() else base.with_suffix(".py")
