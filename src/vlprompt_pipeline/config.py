@@ -117,6 +117,12 @@ class TrainingParameters(Parameters):
         return self.model_copy(update={"epochs": -(-self.steps // steps), "steps": None})
 
 
+class DataCheckParameters(Parameters):
+    """`contents`: read every image again and hold it to what is known, also those of large sets."""
+
+    contents: bool = False
+
+
 class TrackingParameters(Parameters):
     """Where MLflow records runs; `MLFLOW_TRACKING_URI` in the environment goes first."""
 
@@ -208,6 +214,7 @@ class RunParameters(Parameters):
     clip: ClipParameters
     features: FeatureParameters
     export: ExportParameters = ExportParameters()
+    data_check: DataCheckParameters = DataCheckParameters()
     tracking: TrackingParameters
     wait_for_other_runs: float = Field(default=3600, ge=0)
     recipes: dict[RecipeName, dict[str, Any]]

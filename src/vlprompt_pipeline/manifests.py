@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from vlprompt_pipeline.errors import UserError
@@ -25,6 +26,7 @@ from vlprompt_pipeline.files import atomic_write, sha256_file
 
 logger = logging.getLogger(__name__)
 
+RUN_AGAIN = "run the pipeline that writes it again, or kedro run as a whole"
 FOLDER, SUFFIX = ".manifests", ".manifest"
 _LAYER = re.compile(r"0[1-8]_[a-z_]+")
 
@@ -114,6 +116,12 @@ def find_fault(path: Path, made_from: str) -> str:
     return "" if made_from in made else "was made from something else: it is of another run"
 
 
+def may_be_made_from(path: Path, made_from: str) -> bool:
+    """Whether the manifest does not say that the file was made from something else."""
+    described = _read(path)
+    return described is None or made_from in {each.made_from for each in described}
+
+
 def require_described(path: Path, made_from: str, remedy: str) -> None:
     """Refuse a file that is not what was written there; one of before manifests gets a warning.
 
@@ -121,10 +129,20 @@ def require_described(path: Path, made_from: str, remedy: str) -> None:
         ChangedFileError: it names the file, what is wrong and the remedy.
     """
     if path.is_file() and not has_manifest(path):
-        logger.warning("%s has no manifest: its content cannot be checked; %s", path, remedy)
+        _warn_once(path, remedy)
         return
     if fault := find_fault(path, made_from):
         raise ChangedFileError(f"{path} {fault}; {remedy}")
+
+
+@cache
+def _warn_once(path: Path, remedy: str) -> None:
+    logger.warning(
+        "%s has no manifest (it was made before there were any, or somebody removed it): its "
+        "content cannot be checked; %s",
+        path,
+        remedy,
+    )
 
 
 def _read(path: Path) -> list[Manifest] | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,15 +31,34 @@ NOT_FOLLOWED = {
 }
 """Modules and rooms of the package."""
 
+_LOADING = f"{PACKAGE.name}.clip.loading"  # no stage imports it, a connector does
+_TRAINING = (f"{PACKAGE.name}.pipelines.prompt_training.nodes", _LOADING)
+STAGES = {
+    "features": (f"{PACKAGE.name}.clip.features", f"{PACKAGE.name}.clip.views", _LOADING),
+    "training": _TRAINING,
+    "results": (
+        *_TRAINING,
+        f"{PACKAGE.name}.pipelines.quantization_export.nodes",
+        f"{PACKAGE.name}.pipelines.evaluation.nodes",
+        f"{PACKAGE.name}.pipelines.transfer.nodes",
+    ),
+}
+"""Where stages begin. Which method trains is not among them: its class is named beside a stage."""
+
 
 def code_digest(*starts: str | type) -> str:
     """SHA-256 of the code of modules and of what they import from this package.
 
     Args:
-        starts: names of modules of this package, or classes: those of a user's own module count
-            with that module, and with what it imports of this package.
+        starts: stages (`STAGES`), names of modules of this package, or classes: one of a user's own
+            module counts with that module and with what it imports of this package.
+
+    Example:
+        >>> from vlprompt_pipeline.methods import get_method
+        >>> len(code_digest("results", get_method("coop").learner))
+        64
     """
-    return _digest(frozenset(map(_module_of, starts)))
+    return _digest(frozenset(_modules_of(starts)))
 
 
 @lru_cache(maxsize=256)
@@ -62,8 +82,12 @@ def counted_modules(*starts: str) -> list[str]:
     return sorted(found)
 
 
-def _module_of(start: str | type) -> str:
-    return start if isinstance(start, str) else start.__module__
+def _modules_of(starts: Iterable[str | type]) -> Iterator[str]:
+    for start in starts:
+        if isinstance(start, str):
+            yield from STAGES.get(start, (start,))
+        else:
+            yield start.__module__
 
 
 def _room(module: str) -> str:

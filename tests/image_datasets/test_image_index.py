@@ -53,7 +53,9 @@ def test_large_sets_are_known_by_stat_and_path(miniature, monkeypatch):
     monkeypatch.setattr(fingerprints, "MAX_HASHED", 10)
     row = build_index(miniature.dataset, miniature.root).table.iloc[0]
     stat = (miniature.images / row["path"]).stat()
-    assert row["fingerprint"] == f"stat:{stat.st_size}-{stat.st_mtime_ns}:{row['path']}"
+    assert row["fingerprint"] == (
+        f"stat:{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}:{row['path']}"
+    )
 
 
 def test_table_and_card_make_the_index_again(miniature, tmp_path):

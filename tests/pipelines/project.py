@@ -118,11 +118,11 @@ class Project:
         return pd.read_csv(self.data / "08_reporting/report.csv").set_index("method")
 
     def files(self) -> dict[str, bytes]:
-        """Everything under data by its path, without the pictures and what was measured."""
+        """Everything under data by its path, without pictures, what was measured and manifests."""
         return {
             str(path.relative_to(self.data)): path.read_bytes()
             for path in sorted(self.data.rglob("*"))
-            if path.is_file() and not {"01_raw", "reproducibility"} & set(path.parts)
+            if path.is_file() and not {"01_raw", "reproducibility", ".manifests"} & set(path.parts)
         }
 
 

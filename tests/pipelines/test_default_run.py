@@ -13,6 +13,7 @@ import torch
 from pipelines.project import CELL, CLASSES, DATASET, PER_CLASS, ROOT, Project
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
 from vlprompt_pipeline.export import load_learner
+from vlprompt_pipeline.manifests import find_fault, has_manifest, place_of
 from vlprompt_pipeline.methods import ClassTexts
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.training import loop
@@ -68,6 +69,17 @@ def test_every_file_of_the_cell_is_there(finished):
     rest = {path.split("/")[1] for path in found - expected}
     assert rest == {"store", "figures", "guard", "clock"}, "a file nobody expects"
     assert not [path for path in data.rglob(".*") if path.is_file()]
+
+
+def test_every_file_has_a_manifest_that_fits(finished):
+    described = list(map(finished.data.joinpath, finished.files()))
+    keys = {path.name for path in (finished.data / "04_feature/store").iterdir()}
+    for path in described:
+        if path.parent.name in keys:
+            assert find_fault(path, path.parent.name) == ""
+        elif path.parent.name not in {"checkpoints", "image_checks"}:  # known by longer keys
+            assert find_fault(path, place_of(path)) == ""
+        assert has_manifest(path)
 
 
 def test_the_few_shot_set_and_the_halves_are_of_the_dataset(finished):

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
-from vlprompt_pipeline import __version__
 from vlprompt_pipeline.analysis.material import Material
-from vlprompt_pipeline.methods import Recipe
-from vlprompt_pipeline.tensor_files import TensorFileError, load_tensors, save_tensors
+from vlprompt_pipeline.manifests import described_write, find_fault
+from vlprompt_pipeline.methods import Recipe, get_method
+from vlprompt_pipeline.source_code import code_digest
+from vlprompt_pipeline.tensor_files import load_tensors, save_tensors
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Run:
             self.seed,
             followed,
             material.identity(self.seed),
-            __version__,
+            code_digest("results", get_method(self.recipe.method).learner),
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -69,13 +73,14 @@ class ResultStore:
     root: Path
 
     def load(self, fingerprint: str) -> Result | None:
-        """The result, or None if there is none or its file is broken: then it is made again."""
-        try:
-            tensors, scores = load_tensors(self._path(fingerprint), "scores")
-        except (FileNotFoundError, TensorFileError):
+        """The result, or None if there is none or its file was changed: then it is made again."""
+        path = self._path(fingerprint)
+        if not path.is_file():
             return None
-        if scores is None:
+        if fault := find_fault(path, fingerprint):
+            logger.warning("%s %s: the run is made again", path, fault)
             return None
+        tensors, scores = load_tensors(path, "scores")
         state = {
             name.removeprefix("state."): tensor
             for name, tensor in tensors.items()
@@ -89,7 +94,8 @@ class ResultStore:
         for name in ("correct", "contexts"):
             if getattr(result, name) is not None:
                 tensors[name] = getattr(result, name)
-        save_tensors(self._path(fingerprint), tensors, "scores", result.scores)
+        with described_write(self._path(fingerprint), fingerprint) as temporary:
+            save_tensors(temporary, tensors, "scores", result.scores)
 
     def _path(self, fingerprint: str) -> Path:
         return self.root / f"{fingerprint}.safetensors"

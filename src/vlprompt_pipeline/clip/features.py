@@ -33,11 +33,9 @@ from vlprompt_pipeline.errors import UserError, WeightsError
 from vlprompt_pipeline.manifests import described_write, find_fault, require_described
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.source_code import code_digest
-from vlprompt_pipeline.tensor_files import load_tensors, tensors_to_bytes
+from vlprompt_pipeline.tensor_files import load_tensors, save_tensors
 
 logger = logging.getLogger(__name__)
-
-_LOADING = "vlprompt_pipeline.clip.loading"  # imports nothing of here, but decides what is computed
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ class FeatureStore:
         with described_write(self._shard(key, number), key) as temporary:
             header = {"images": digest_of(hashes)}
             tensors = {"features": values.unflatten(0, (len(hashes), -1))}
-            temporary.write_bytes(tensors_to_bytes(tensors, "shard", header))
+            save_tensors(temporary, tensors, "shard", header)
 
     def _is_whole(self, key: str, number: int) -> bool:
         """Whether a shard is there as it was written; what is there and is not gets a warning."""
@@ -198,7 +196,7 @@ class FeatureStore:
 
 
 def _key(clip: ImageEncoder, images: ImageSet, views: Views, shard_size: int) -> str:
-    code = code_digest(__name__, _LOADING, type(clip), type(views))
+    code = code_digest("features", type(clip), type(views))
     parts = (clip.identity_sha256, clip.arithmetic.key, views.identity, code, shard_size)
     digest = hashlib.sha256("".join(f"{part}\n" for part in parts).encode())
     for fingerprint in images.fingerprints:

@@ -1,4 +1,7 @@
-"""kedro-datasets that are either whole or absent: written beside, flushed, renamed."""
+"""kedro-datasets that are either whole or absent, and read only as they were written.
+
+A file is written beside, flushed and renamed, and its manifest follows (module `manifests`).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.manifests import RUN_AGAIN, described_write, place_of, require_described
 from vlprompt_pipeline.reports.sheet import SVG_STYLE
 
 
@@ -31,16 +34,26 @@ class _AtomicSave:
         return Path(self._filepath)
 
     def load(self) -> Any:
-        """Raises UserError if no run has written the file yet."""
+        """Read the file.
+
+        Raises:
+            UserError: no run has written it yet, or it is not as it was written.
+        """
         if not self.filepath.is_file():
             raise UserError(
                 f"no {self.filepath}: run the pipeline that writes it, or kedro run as a whole"
             )
-        return super().load()
+        require_described(self.filepath, place_of(self.filepath), RUN_AGAIN)
+        try:
+            return super().load()
+        except Exception as error:  # parsers raise nearly anything on garbage
+            raise UserError(
+                f"{self.filepath} cannot be read ({str(error).splitlines()[0]}); {RUN_AGAIN}"
+            ) from error
 
     def save(self, data: Any) -> None:
-        """Save through `atomic_write`."""
-        with atomic_write(self.filepath) as temporary:
+        """Write the file and its manifest."""
+        with described_write(self.filepath, place_of(self.filepath)) as temporary:
             self._writing = PurePosixPath(temporary)
             try:
                 super().save(data)

@@ -8,7 +8,13 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from vlprompt_pipeline.errors import PromptFileError
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.manifests import (
+    RUN_AGAIN,
+    described_write,
+    place_of,
+    remove_described,
+    require_described,
+)
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 
 
@@ -19,12 +25,15 @@ class PromptDataset(AbstractDataset[TrainedPrompt, TrainedPrompt]):
         self.filepath, self.metadata = Path(filepath), metadata
 
     def load(self) -> TrainedPrompt:
-        """Raises PromptFileError if the file is absent or broken."""
+        """Raises UserError if the file is absent, broken or not as it was written."""
+        if self.filepath.is_file():
+            require_described(self.filepath, place_of(self.filepath), RUN_AGAIN)
         return TrainedPrompt.load(self.filepath)
 
     def save(self, data: TrainedPrompt) -> None:
-        """Written atomically."""
-        data.save(self.filepath)
+        """Written atomically, and its manifest follows."""
+        with described_write(self.filepath, place_of(self.filepath)) as temporary:
+            data.save(temporary)
 
     def _exists(self) -> bool:
         return self.filepath.is_file()
@@ -42,19 +51,20 @@ class _BytesDataset(AbstractDataset[bytes, bytes]):
         self.filepath, self.metadata = Path(filepath), metadata
 
     def load(self) -> bytes:
-        """Raises PromptFileError if the file is absent."""
+        """Raises UserError if the file is absent or not as it was written."""
         if not self.filepath.is_file():
             raise PromptFileError(
                 f"no {self.what} at {self.filepath}: run quantization_export first"
             )
+        require_described(self.filepath, place_of(self.filepath), RUN_AGAIN)
         return self.filepath.read_bytes()
 
     def save(self, data: bytes) -> None:
-        """Written atomically."""
+        """Written atomically, and its manifest follows."""
         if not data:
-            self.filepath.unlink(missing_ok=True)
+            remove_described(self.filepath)
             return
-        with atomic_write(self.filepath) as temporary:
+        with described_write(self.filepath, place_of(self.filepath)) as temporary:
             temporary.write_bytes(data)
 
     def _exists(self) -> bool:

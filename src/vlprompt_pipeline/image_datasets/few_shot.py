@@ -8,6 +8,7 @@ images per group, all from one stream. `random.Random(seed)` is that same stream
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -47,13 +48,18 @@ class FewShotSet:
     val: tuple[LabelledPath, ...]
 
     @property
+    def content_sha256(self) -> str:
+        """SHA-256 over everything, labels included, which the published digests leave out."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
     def digest(self) -> dict[str, str]:
         """First 16 hex digits of the SHA-256 over the paths joined by newlines, by part."""
         return {"train": _digest(self.train), "val": _digest(self.val)}
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form, with the digests."""
-        return {**asdict(self), "digest": self.digest}
+        return {**asdict(self), "digest": self.digest, "content_sha256": self.content_sha256}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> FewShotSet:
@@ -77,6 +83,11 @@ class FewShotSet:
             raise DataError(
                 f"the stored few-shot set of {few_shot.dataset} was altered: its images have the "
                 f"digests {few_shot.digest}, written is {digest}; run few_shot_sampling again"
+            )
+        if stored.get("content_sha256", few_shot.content_sha256) != few_shot.content_sha256:
+            raise DataError(
+                f"the stored few-shot set of {few_shot.dataset} was altered: its labels or "
+                "settings are not those that were written; run few_shot_sampling again"
             )
         return few_shot
 

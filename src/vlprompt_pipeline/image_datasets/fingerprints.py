@@ -3,8 +3,10 @@
 Our choice: small sets are known by content (`sha256:<hex>`), which survives moving and copying
 the data and shows an image that stands in two parts. Sets of more than `MAX_HASHED` images
 (Food101, SUN397, ImageNet) would cost gigabytes of reading at each run and are known by
-`stat:<size>-<mtime_ns>:<path>`; the path is in it because unpacked archives have whole-second
-times, so two images often share both size and time.
+`stat:<size>-<mtime_ns>-<ctime_ns>-<inode>:<path>`. An editor can keep size and time of a file, but
+not the time of its last change of any kind, which the system sets. The path is in it because
+unpacked archives have whole-second times, so two images often share both size and time. A copy of
+such a set is therefore another set; `data_check` reads all contents where it is asked to.
 """
 
 from __future__ import annotations
@@ -54,4 +56,5 @@ def _by_content(folder: Path, path: str) -> str:
 
 def _by_stat(folder: Path, path: str) -> str:
     stat = os.stat(f"{folder}/{path}")  # a Path a file would take longer than the look itself
-    return f"stat:{stat.st_size}-{stat.st_mtime_ns}:{path}"
+    times = f"{stat.st_mtime_ns}-{stat.st_ctime_ns}"
+    return f"stat:{stat.st_size}-{times}-{stat.st_ino}:{path}"

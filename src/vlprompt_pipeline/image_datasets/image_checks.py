@@ -16,12 +16,13 @@ import pandas as pd
 from PIL import UnidentifiedImageError
 
 from vlprompt_pipeline.errors import ConfigError, DataError
-from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.image_datasets.findings import Findings, some
 from vlprompt_pipeline.image_datasets.index import ImageIndex
 from vlprompt_pipeline.image_datasets.presence import find_absent, printable
 from vlprompt_pipeline.image_datasets.schema import PARTS
 from vlprompt_pipeline.images import open_image
+from vlprompt_pipeline.manifests import described_write, find_fault
+from vlprompt_pipeline.source_code import code_digest
 
 _logger = logging.getLogger(__name__)
 _IMAGES_PER_TASK = 64
@@ -31,6 +32,7 @@ _SHOWN = 100
 MAX_BYTES = 1 << 30
 """Our choice: a larger file is not read to memory, it is no picture of these datasets."""
 _FACTS = ["sha256", "bytes"]
+_ALTERED = "other content than at the last check, under the same size and times; touch the file"
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,11 @@ class _Decoded(NamedTuple):
 
 
 def inspect_images(
-    index: ImageIndex, cache: Path | None = None, workers: int | None = None
+    index: ImageIndex,
+    cache: Path | None = None,
+    workers: int | None = None,
+    *,
+    contents: bool = False,
 ) -> ImageCheck:
     """Decode every image of an index and report what was found, good or bad.
 
@@ -93,23 +99,26 @@ def inspect_images(
             also after a kill.
             Only readable images are remembered, so a mended one is looked at again.
         workers: threads; None leaves the number to Python.
+        contents: read every image again and hold it to what is known of it, as those need that are
+            known by size and times.
 
     Raises:
         ConfigError: `workers` is below 1.
-        DataError: the cache cannot be read.
     """
     if workers is not None and workers < 1:
         raise ConfigError(f"workers is {workers}; give a number of threads from 1")
     table = index.table
     known = _read_cache(cache)
     absent = find_absent(table["path"], index.card.folder)
-    unseen = table[~absent & ~table["fingerprint"].isin(known.index)]
+    unseen = table[~absent & (contents | ~table["fingerprint"].isin(known.index))]
     unseen = unseen.drop_duplicates("fingerprint")
     broken: dict[str, str] = {}
     for start in range(0, len(unseen), BLOCK):
         decoded = _decode_all(unseen.iloc[start : start + BLOCK], index.card.folder, workers)
         broken |= {image.fingerprint: image.reason for image in decoded if image.reason}
         good = [image for image in decoded if not image.reason]
+        broken |= {image.fingerprint: _ALTERED for image in good if _is_altered(image, known)}
+        good = [image for image in good if image.fingerprint not in known.index]
         if good:
             fresh = pd.DataFrame(good).set_index("fingerprint")[_FACTS]
             known = pd.concat([known, fresh])
@@ -184,6 +193,12 @@ def _warn(check: ImageCheck) -> None:
         )
 
 
+def _is_altered(image: _Decoded, known: pd.DataFrame) -> bool:
+    return (
+        image.fingerprint in known.index and known.loc[image.fingerprint, "sha256"] != image.sha256
+    )
+
+
 def _decode_all(rows: pd.DataFrame, folder: Path, workers: int | None) -> list[_Decoded]:
     images = list(zip(rows["fingerprint"], rows["path"], strict=True))
     tasks = [images[i : i + _IMAGES_PER_TASK] for i in range(0, len(images), _IMAGES_PER_TASK)]
@@ -213,23 +228,27 @@ def _decode(fingerprint: str, file: Path) -> _Decoded:
     return _Decoded(fingerprint, hashlib.sha256(content).hexdigest(), len(content), "")
 
 
+def _made_from() -> str:
+    """What the cache depends on beside the images, which it is known by."""
+    return code_digest(__name__)
+
+
 def _read_cache(cache: Path | None) -> pd.DataFrame:
-    if cache is None or not cache.exists():
+    known = cache is not None and cache.exists()
+    if known and (fault := find_fault(cache, _made_from())):
+        _logger.warning("%s %s: the images are decoded again", cache, fault)
+        known = False
+    if not known:
         empty = pd.DataFrame({"fingerprint": [], "sha256": [], "bytes": []})
         return empty.astype({"fingerprint": str, "sha256": str, "bytes": "int64"}).set_index(
             "fingerprint"
         )
-    try:
-        return pd.read_parquet(cache)[_FACTS]
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(
-            f"{cache} is not a table of checked images ({error}); delete it and run again"
-        ) from error
+    return pd.read_parquet(cache)[_FACTS]
 
 
 def _write_cache(known: pd.DataFrame, cache: Path | None) -> None:
     if cache is not None:
-        with atomic_write(cache) as temporary:
+        with described_write(cache, _made_from()) as temporary:
             known.to_parquet(temporary)
 
 

@@ -6,7 +6,7 @@
 | `label` | int64 | class number, contiguous from 0 |
 | `class_name` | str | name used in prompts, `_` replaced by a space |
 | `part` | str | `train`, `val` or `test` |
-| `fingerprint` | str | `sha256:<hex>` or `stat:<size>-<mtime_ns>:<path>` (see `fingerprints`) |
+| `fingerprint` | str | `sha256:<hex>` or `stat:<size>-…:<path>` (see `fingerprints`) |
 | `source` | str | name of the dataset |
 
 Rows stand in the order of the split file, train then val then test: few-shot sampling depends on

@@ -91,8 +91,25 @@ class Survey:
         return {**asdict(self), "missing": self.missing, "unreadable": self.unreadable}
 
 
+@dataclass(frozen=True)
+class ImageFolder:
+    """A folder of images, and how they are looked at: see `survey_dataset`."""
+
+    folder: Path
+    cache: Path
+    workers: int
+    contents: bool
+
+
 def survey_dataset(
-    dataset: ImageDataset, root: Path, shots: int, seed: int, cache: Path, workers: int
+    dataset: ImageDataset,
+    root: Path,
+    shots: int,
+    seed: int,
+    cache: Path,
+    workers: int,
+    *,
+    contents: bool = False,
 ) -> Survey:
     """Look at everything a run would depend on, without stopping at what is wrong.
 
@@ -105,6 +122,7 @@ def survey_dataset(
         seed: of the few-shot set.
         cache: folder of what is known of decoded images, a Parquet file a dataset.
         workers: threads that decode.
+        contents: read all images, those too that are known by size and times.
     """
     survey = Survey(
         dataset=dataset.name,
@@ -123,7 +141,8 @@ def survey_dataset(
         _describe_split(survey, split, dataset)
         _describe_few_shot(survey, split, dataset, shots, seed)
         if os.path.isdir(folder):
-            _describe_images(survey, split, dataset, folder, cache, workers)
+            images = ImageFolder(folder, cache, workers, contents)
+            _describe_images(survey, split, dataset, images)
     survey.state = FAULTY if survey.problems else READY
     survey.to_do = survey.problems[0] if survey.problems else ""
     return survey
@@ -175,9 +194,9 @@ def _describe_few_shot(
 
 
 def _describe_images(
-    survey: Survey, split: Split, dataset: ImageDataset, folder: Path, cache: Path, workers: int
+    survey: Survey, split: Split, dataset: ImageDataset, images: ImageFolder
 ) -> None:
-    table = split.table
+    table, folder = split.table, images.folder
     absent = find_absent(table["path"], folder)
     there = table[~absent]
     fingerprints, unreadable = fingerprint_readable(there["path"].tolist(), folder)
@@ -193,7 +212,9 @@ def _describe_images(
         fingerprint=pd.Series(fingerprints, index=readable.index, dtype=str),
         source=dataset.name,
     )
-    check = inspect_images(ImageIndex(rows, card), cache / f"{dataset.name}.parquet", workers)
+    cache = images.cache / f"{dataset.name}.parquet"
+    index = ImageIndex(rows, card)
+    check = inspect_images(index, cache, images.workers, contents=images.contents)
     survey.bytes_on_disk = check.bytes_on_disk
     missing = {path: _whereabouts(folder / path) for path in table.loc[absent, "path"]}
     missing |= dict.fromkeys(check.missing, "gone while it was looked at")

@@ -6,6 +6,7 @@ fingerprint is no error, it is simply not this run's and is overwritten.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,11 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from vlprompt_pipeline.manifests import described_write, find_fault, may_be_made_from
 from vlprompt_pipeline.methods.base import PromptLearner
-from vlprompt_pipeline.tensor_files import TensorFileError, load_tensors, save_tensors
+from vlprompt_pipeline.tensor_files import load_tensors, save_tensors
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,16 +64,20 @@ class Checkpoint:
             "rows": rows,
             "scaler": running.scaler.state_dict(),
         }
-        save_tensors(self.path, running.tensors(), "training", header)
+        with described_write(self.path, self.fingerprint) as temporary:
+            save_tensors(temporary, running.tensors(), "training", header)
 
     def restore(self, running: Running) -> tuple[int, list[dict]]:
-        """Bring back the state; returns finished epochs and history, (0, []) if there is none."""
-        try:
-            tensors, header = load_tensors(self.path, "training")
-        except (FileNotFoundError, TensorFileError):
+        """Bring back the state; returns finished epochs and history, (0, []) if there is none.
+
+        A checkpoint of this run that is not as it was written gets a warning and is not used.
+        """
+        if not self.path.is_file() or not may_be_made_from(self.path, self.fingerprint):
             return 0, []
-        if not header or header.get("fingerprint") != self.fingerprint:
+        if fault := find_fault(self.path, self.fingerprint):
+            logger.warning("%s %s: training begins at its start", self.path, fault)
             return 0, []
+        tensors, header = load_tensors(self.path, "training")
         running.load(tensors, header["scaler"])
         return header["epochs"], header["rows"]
 

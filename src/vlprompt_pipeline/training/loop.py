@@ -42,6 +42,7 @@ def train(
     learner.train()
     training = training.in_epochs(batches.steps)
     with (
+        learner.clip.arithmetic.running(),
         computing(learner, training) as scaler,
         progress("training", training.epochs) as advance,
     ):

@@ -12,7 +12,6 @@ from PIL import Image
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.rendered import RENDERED, datasets, draw_class, render_dataset
-from vlprompt_pipeline.image_datasets.rendered.writer import VERSION
 
 FEW = {"train": 2, "val": 1, "test": 3}
 
@@ -100,8 +99,7 @@ def test_a_finished_dataset_is_left_alone_and_a_stale_one_replaced(tmp_path):
     small(tmp_path)
     assert marker.exists()
     recipe = json.loads((folder / "recipe.json").read_text())
-    assert recipe["version"] == VERSION
-    (folder / "recipe.json").write_text(json.dumps({**recipe, "version": VERSION - 1}))
+    (folder / "recipe.json").write_text(json.dumps({**recipe, "code": "of before"}))
     small(tmp_path)
     assert not marker.exists()
     assert json.loads((folder / "recipe.json").read_text()) == recipe
@@ -113,6 +111,20 @@ def test_an_edited_split_file_is_noticed(tmp_path):
     (folder / "split.json").write_bytes(b"{}")
     small(tmp_path)
     assert (folder / "split.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("change", ["other", "gone"])
+def test_a_changed_picture_is_drawn_again_with_a_warning(tmp_path, caplog, change):
+    folder = small(tmp_path)
+    picture = min(folder.rglob("*.png"))
+    before = picture.read_bytes()
+    if change == "gone":
+        picture.unlink()
+    else:
+        picture.write_bytes(max(folder.rglob("*.png")).read_bytes())
+    small(tmp_path)
+    assert picture.read_bytes() == before
+    assert f"{picture} was changed: the pictures are drawn again" in caplog.text
 
 
 def test_a_run_that_breaks_leaves_nothing(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from dataclasses import replace
 from functools import partial
@@ -13,12 +14,15 @@ import numpy as np
 from PIL import Image
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.checksums import first_changed, write_checksums
+from vlprompt_pipeline.source_code import code_digest
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 
+logger = logging.getLogger(__name__)
+
 MINIATURE_PREFIX = "miniature_"
-VERSION = 1  # raise it with every change of a form or a picture
 
 _MARK = "miniature.json"
 _PIXELS = 32
@@ -60,10 +64,13 @@ def make_miniature(official: ImageDataset, root: Path) -> Path:
         DataError: something else lies there, or the folder cannot be written.
     """
     name, target = official.name, official.dataset_folder(root)
-    mark = {"name": name, "version": VERSION}
+    mark = {"name": name, "code": code_digest(__name__, official.miniature.annotate.__module__)}
     try:
         if target.exists() and _mark_of(target) == mark:
-            return target
+            changed = first_changed(target)
+            if changed is None:
+                return target
+            logger.warning("%s was changed: the miniature is written again", target / changed)
         if target.exists() and _mark_of(target) is None:
             raise DataError(
                 f"{target} is there and no miniature, and is left as it is; set dataset_root to "
@@ -73,6 +80,7 @@ def make_miniature(official: ImageDataset, root: Path) -> Path:
         with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=root) as scratch:
             built = write_miniature_files(official, Path(scratch) / "new")
             (built / _MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
+            write_checksums(built)
             if target.exists():
                 target.rename(Path(scratch) / "old")
             built.rename(target)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import logging
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.checksums import first_changed, write_checksums
 from vlprompt_pipeline.image_datasets.rendered.datasets import (
     PARTS,
     RENDERED,
@@ -18,8 +19,9 @@ from vlprompt_pipeline.image_datasets.rendered.datasets import (
     draw_class,
 )
 from vlprompt_pipeline.image_datasets.rendered.tasks import TASKS
+from vlprompt_pipeline.source_code import code_digest
 
-VERSION = 1  # of the pictures: raise it with every change that moves a pixel
+logger = logging.getLogger(__name__)
 
 _SPLIT, _RECIPE = "split.json", "recipe.json"
 
@@ -40,7 +42,9 @@ def render_dataset(
 
     Writes `images/<part>/<class>/<number>.png`, `split.json` in the split schema of the benchmarks
     (`{"train": [[path, label, class name], …], …}`, paths relative to the dataset's folder) and
-    `recipe.json`. The same seed gives the same bytes on one set of library versions.
+    `recipe.json`, and the hashes of all these. A folder that was drawn by other code, or in which
+    a file was changed, is drawn again. The same seed gives the same bytes on one set of library
+    versions.
 
     Args:
         name: a key of `RENDERED`.
@@ -61,7 +65,7 @@ def render_dataset(
     labels = range(len(dataset.classes))[:first_classes]
     recipe = {
         "name": name,
-        "version": VERSION,
+        "code": code_digest(__name__),
         "seed": seed,
         "gap": TASKS[dataset.shift_of or name].gap,
         "images_per_class": counts,
@@ -91,13 +95,16 @@ def _known(name: str) -> RenderedDataset:
 
 
 def _is_finished(folder: Path, recipe: dict) -> bool:
-    """Whether `folder` holds this very recipe, with the split file it was finished with."""
+    """Whether `folder` holds this very recipe, and all files as they were drawn."""
     try:
-        found = json.loads((folder / _RECIPE).read_text(encoding="utf-8"))
-        split = (folder / _SPLIT).read_bytes()
+        if json.loads((folder / _RECIPE).read_text(encoding="utf-8")) != recipe:
+            return False
     except (OSError, ValueError):
         return False
-    return found == {**recipe, "split_sha256": hashlib.sha256(split).hexdigest()}
+    changed = first_changed(folder)
+    if changed:
+        logger.warning("%s was changed: the pictures are drawn again", folder / changed)
+    return changed is None
 
 
 def _write(dataset: RenderedDataset, folder: Path, recipe: dict, progress: Progress | None) -> None:
@@ -118,8 +125,8 @@ def _write(dataset: RenderedDataset, folder: Path, recipe: dict, progress: Progr
                 progress(done, total)
     text = json.dumps(split, indent=0).encode()
     (folder / _SPLIT).write_bytes(text)
-    finished = {**recipe, "split_sha256": hashlib.sha256(text).hexdigest()}
-    (folder / _RECIPE).write_text(json.dumps(finished, indent=2) + "\n", encoding="utf-8")
+    (folder / _RECIPE).write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
+    write_checksums(folder)
 
 
 def _put_in_place(built: Path, target: Path, old: Path, recipe: dict) -> None:

@@ -5,17 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from vlprompt_pipeline.config import DataCheckParameters
 from vlprompt_pipeline.image_datasets import list_image_datasets, survey_dataset
 from vlprompt_pipeline.pipelines.data_check.terminal import render_surveys
 from vlprompt_pipeline.progress import bar
 
 
 def check_all_datasets(
-    prefix: str, dataset_root: Path, cache: Path, shots: int, seed: int, workers: int
+    prefix: str,
+    dataset_root: Path,
+    cache: Path,
+    shots: int,
+    seed: int,
+    workers: int,
+    data_check: DataCheckParameters,
 ) -> tuple[dict[str, Any], str]:
     """What of each dataset is under `dataset_root`, and what to do where it is not as it should be.
 
-    Images are decoded once, ever: those of the cache, which runs fill too, are known already.
+    Images are decoded once, ever: those of the cache, which runs fill too, are known already. With
+    `data_check.contents` all are read again and held to what is known.
 
     Returns:
         The report, and its table for a terminal.
@@ -24,7 +32,9 @@ def check_all_datasets(
     surveys, expected = [], list_image_datasets(prefix)
     with bar("datasets", len(expected)) as advance:
         for dataset in expected:
-            surveys.append(survey_dataset(dataset, root, shots, seed, cache, workers))
+            contents = data_check.contents
+            survey = survey_dataset(dataset, root, shots, seed, cache, workers, contents=contents)
+            surveys.append(survey)
             advance(1)
     report = {
         "dataset_root": str(root),

@@ -18,6 +18,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "params:shots",
                     "params:seed",
                     "params:features.workers",
+                    "params:data_check",
                 ],
                 outputs=["data_check", "data_check_text"],
                 name="check_all_datasets",

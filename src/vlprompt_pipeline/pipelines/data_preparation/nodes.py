@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.config import OwnDataParameters
-from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.image_datasets import (
     DatasetCard,
     ImageIndex,
@@ -20,6 +19,7 @@ from vlprompt_pipeline.image_datasets import (
     check_images,
     is_named_dataset,
 )
+from vlprompt_pipeline.manifests import described_write, place_of
 
 
 def index_images(
@@ -43,8 +43,8 @@ def index_images(
         options = OwnData(own_data.template, own_data.class_names, drawn)
         index = build_own_index(name, dataset_root, options, resplit=split == "random")
     if index.card.random_split:
-        file_name = f"split_{index.card.split_sha256[:16]}.json"
-        with atomic_write(split_folder / name / file_name) as temporary:
+        path = split_folder / name / f"split_{index.card.split_sha256[:16]}.json"
+        with described_write(path, place_of(path)) as temporary:
             content = json.dumps(index.to_split(), ensure_ascii=False, indent=1)
             temporary.write_text(content, encoding="utf-8")
     return index.table, index.card

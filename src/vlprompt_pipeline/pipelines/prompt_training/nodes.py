@@ -28,6 +28,7 @@ from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS
 from vlprompt_pipeline.progress import bar
 from vlprompt_pipeline.protocols import resolve_protocol
+from vlprompt_pipeline.source_code import code_digest
 from vlprompt_pipeline.training import Checkpoint, FewShotImages, train
 
 
@@ -118,6 +119,8 @@ def train_prompt(
         "training_features": training_features.key or "online",
         "crop_scale": features.crop_scale,
         "code_version": __version__,
+        "code": code_digest("training", get_method(recipe.method).learner),
+        "arithmetic": clip.arithmetic.key,
     }
     images = FewShotImages(
         clip=clip,
@@ -135,7 +138,9 @@ def train_prompt(
     rows = fit_learner(learner, recipe, few_shot_features, seed) if few_shot_features else []
     if recipe.training:
         batches = images.batches(learner, recipe.training)
-        fingerprint = _fingerprint(recipe, classes, clip, training_features, provenance)
+        fingerprint = _fingerprint(
+            recipe, classes, clip, training_features, few_shot_set, provenance
+        )
         checkpoint = Checkpoint(checkpoints / f"{method}.safetensors", fingerprint)
         rows = train(learner, batches, recipe.training, checkpoint, bar)
     if few_shot_features:
@@ -166,10 +171,11 @@ def _fingerprint(
     classes: ClassTexts,
     clip: FrozenClip,
     training_features: TrainingFeatures,
+    few_shot_set: FewShotSet,
     provenance: dict[str, Any],
 ) -> str:
     """Hash of everything the trained prompt depends on."""
-    texts = [classes.names, classes.template]
+    texts = [classes.names, classes.template, few_shot_set.content_sha256]
     settings = recipe.model_dump(mode="json", exclude={"training": {"memory_gb"}})
     parts = [settings, texts, clip.identity_sha256, asdict(training_features), provenance]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

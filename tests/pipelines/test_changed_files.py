@@ -1,0 +1,162 @@
+"""Whatever is done to a stored file: the undisturbed results, or a sentence that names the file.
+
+Files are found by listing what a finished run left, so a new kind of file is tested when it is new.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from kedro.framework.project import pipelines
+
+from pipelines.project import DATASET, Project, miniature
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
+from vlprompt_pipeline.manifests import manifest_path
+
+DAMAGES = ("flipped bit", "zeros", "truncated", "empty", "other seed", "other seed and manifest")
+
+
+@pytest.fixture(scope="module")
+def other_seed(tmp_path_factory, finished) -> Project:
+    """The same project with seed 2."""
+    project = Project.create(tmp_path_factory.mktemp("other_seed") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(IMAGE_DATASETS, DATASET, miniature())
+        project.run({"seed": 2, "dataset_root": str(finished.data / "01_raw")})
+    return project
+
+
+def damage(kind: str, path: Path, other: Project) -> bool:
+    """Change a file; returns whether there was anything to change."""
+    content = path.read_bytes()
+    if kind.startswith("other seed"):
+        return _swap(path, other, "manifest" in kind)
+    middle = len(content) // 2
+    path.write_bytes(
+        {
+            "flipped bit": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+            "zeros": content[:middle] + bytes(len(content) - middle),
+            "truncated": content[:-7],
+            "empty": b"",
+        }[kind]
+    )
+    return True
+
+
+def _swap(path: Path, other: Project, manifest: bool) -> bool:
+    """Put the same file of the other seed in its place."""
+    parts = list(path.parts[path.parts.index("data") + 1 :])
+    source = other.data / "/".join(parts).replace("seed1", "seed2")
+    if "store" in parts:  # known by keys: a shard of the same name with other features
+        names = {folder.name for folder in (other.data / "04_feature/store").iterdir()}
+        unknown = sorted(names - {folder.name for folder in path.parents[1].iterdir()})
+        source = other.data / "04_feature/store" / unknown[0] / path.name
+    if not source.is_file() or source.read_bytes() == path.read_bytes():
+        return False
+    shutil.copy(source, path)
+    if manifest:
+        shutil.copy(manifest_path(source), manifest_path(path))
+    return True
+
+
+def stored_files(project: Project) -> list[Path]:
+    """All files of a finished run but the pictures, and what was measured."""
+    return [project.data / name for name in project.files()]
+
+
+@pytest.fixture
+def copied(finished, tmp_path) -> Project:
+    """A copy of the finished project, without its pictures."""
+    ignored = shutil.ignore_patterns("01_raw")
+    shutil.copytree(finished.root, tmp_path / "copy", ignore=ignored)
+    return Project(tmp_path / "copy")
+
+
+def results_of_a_run(project: Project, finished: Project) -> dict[str, bytes]:
+    project.run({"dataset_root": str(finished.data / "01_raw")})
+    return project.files()
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_run_makes_everything_again_that_was_changed(copied, finished, other_seed, kind):
+    """All files at once."""
+    expected = results_of_a_run(copied, finished)
+    changed = [path for path in stored_files(copied) if damage(kind, path, other_seed)]
+    assert len(changed) > 10
+    found = results_of_a_run(copied, finished)
+    assert [name for name in expected if found.get(name) != expected[name]] == []
+    assert set(found) == set(expected)
+
+
+def test_broken_manifests_are_no_end(copied, finished):
+    expected = results_of_a_run(copied, finished)
+    for path in copied.data.rglob("*.manifest"):
+        path.write_bytes(path.read_bytes()[:-9])
+    assert results_of_a_run(copied, finished) == expected
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_no_stage_reads_a_file_that_was_changed(copied, other_seed, kind):
+    """A stage that is run alone reads what others left: each refusal names the file."""
+    with copied.session() as session:
+        catalog = session.load_context().catalog
+        names = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
+        stored = {
+            Path(catalog.get(name).filepath): name
+            for name in sorted(names)
+            if hasattr(catalog.get(name, fallback_to_runtime_pattern=True), "filepath")
+        }
+        changed = 0
+        for path in stored_files(copied):
+            if path not in stored or not damage(kind, path, other_seed):
+                continue
+            changed += 1
+            assert _refusal(lambda path=path: catalog.load(stored[path])).startswith(str(path))
+    assert changed > 10
+
+
+def _refusal(load: Callable[[], object]) -> str:
+    """The sentence of the user's error behind an error of the catalog."""
+    with pytest.raises(Exception) as caught:
+        load()
+    error: BaseException | None = caught.value
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__
+    assert error is not None, caught.value
+    return str(error)
+
+
+def kinds(project: Project) -> list[Path]:
+    """One file of each kind: paths that differ in names of methods, keys and numbers alone."""
+    found: dict[str, Path] = {}
+    for path in stored_files(project):
+        name = str(path.relative_to(project.data))
+        name = re.sub(r"zero_shot|q?coop|[0-9a-f]{24}|\d{5}", "*", name)
+        found.setdefault(name, path)
+    return list(found.values())
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_each_kind_of_file_by_itself(copied, finished, other_seed, kind):
+    """In whole runs, and in a run of the stages behind the features alone."""
+    expected = results_of_a_run(copied, finished)
+    late = ("quantization_export", "evaluation", "reporting")
+    for path in kinds(copied):
+        if not damage(kind, path, other_seed):
+            continue
+        try:
+            copied.run({"dataset_root": str(finished.data / "01_raw")}, stages=late)
+        except Exception as error:
+            assert path.name in str(error), (path, error)
+        else:
+            assert (
+                copied.files() == expected
+                or path.read_bytes() != expected[str(path.relative_to(copied.data))]
+            ), path
+        assert results_of_a_run(copied, finished) == expected, path

@@ -1,0 +1,121 @@
+"""What is stored is described beside it, and read only as it was written."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+
+import pytest
+
+from vlprompt_pipeline import manifests
+from vlprompt_pipeline.manifests import (
+    ChangedFileError,
+    described_write,
+    find_fault,
+    manifest_path,
+    place_of,
+    remove_described,
+    require_described,
+)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    path = tmp_path / "coop.json"
+    write(path, b"0123456789")
+    return path
+
+
+def write(path, content, made_from="seed 1"):
+    with described_write(path, made_from) as temporary:
+        temporary.write_bytes(content)
+
+
+def test_what_was_written_is_good(stored):
+    assert find_fault(stored, "seed 1") == ""
+    require_described(stored, "seed 1", "run again")
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"0123456788", "has been changed since it was written"),
+        (b"01234\0\0\0\0\0", "has been changed since it was written"),
+        (b"01234", "has not the 10 bytes that were written"),
+        (b"", "has not the 10 bytes that were written"),
+    ],
+)
+def test_another_content_is_told(stored, content, fault):
+    stored.write_bytes(content)
+    assert find_fault(stored, "seed 1") == fault
+    with pytest.raises(ChangedFileError, match=f"coop.json {fault}; run again"):
+        require_described(stored, "seed 1", "run again")
+
+
+def test_the_file_of_another_run_is_told_even_with_its_manifest(stored, tmp_path):
+    other = tmp_path / "other" / "coop.json"
+    write(other, b"abcdefghij", "seed 2")
+    shutil.copy(other, stored)
+    shutil.copy(manifest_path(other), manifest_path(stored))
+    assert "was made from something else" in find_fault(stored, "seed 1")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"latest": 3}', '{"latest": {"size": 10}}'])
+def test_a_broken_manifest_is_told(stored, content):
+    manifest_path(stored).write_text(content)
+    assert find_fault(stored, "seed 1") == "has a broken manifest"
+
+
+def test_a_file_of_before_manifests_is_read_with_a_warning(stored, caplog):
+    manifest_path(stored).unlink()
+    assert find_fault(stored, "seed 1") == "has no manifest"
+    with caplog.at_level(logging.WARNING):
+        require_described(stored, "seed 1", "run again")
+    assert "coop.json has no manifest" in caplog.text
+
+
+@pytest.mark.parametrize("step", ["before the file is renamed", "before the manifest is cleaned"])
+def test_killed_between_two_steps_the_file_is_good(stored, monkeypatch, step):
+    """Whichever content is there, the manifest knows it."""
+
+    class Killed(BaseException):
+        pass
+
+    write_manifest, written = manifests._write, []
+
+    def killed(*arguments):
+        written.append(arguments)
+        if len(written) == 2:
+            raise Killed
+        write_manifest(*arguments)
+        if step.startswith("before the file"):
+            raise Killed
+
+    monkeypatch.setattr(manifests, "_write", killed)
+    with pytest.raises(Killed):
+        write(stored, b"new content")
+    monkeypatch.undo()
+    expected = b"0123456789" if step.startswith("before the file") else b"new content"
+    assert stored.read_bytes() == expected
+    assert find_fault(stored, "seed 1") == ""
+    write(stored, b"third")
+    assert find_fault(stored, "seed 1") == ""
+    stored.write_bytes(b"0123456789")
+    assert find_fault(stored, "seed 1") != "", "what was replaced is not good any more"
+
+
+def test_the_same_content_has_the_same_manifest(stored):
+    before = manifest_path(stored).read_bytes()
+    write(stored, b"0123456789")
+    assert manifest_path(stored).read_bytes() == before
+
+
+def test_a_file_and_its_manifest_go_together(stored):
+    remove_described(stored)
+    assert not stored.exists() and not manifest_path(stored).exists()
+
+
+def test_the_place_is_the_same_in_a_copied_project(tmp_path):
+    for project in ("one", "02_other"):
+        path = tmp_path / project / "data/06_models/demo/seed1/coop/prompt.vlp"
+        assert place_of(path) == "06_models/demo/seed1/coop/prompt.vlp"

@@ -1,0 +1,93 @@
+"""The code that a result depends on: what counts, and what does not."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vlprompt_pipeline
+from vlprompt_pipeline.methods import get_method
+from vlprompt_pipeline.source_code import STAGES, code_digest, counted_modules
+
+PACKAGE = Path(vlprompt_pipeline.__file__).parent
+DIGESTS = """
+from vlprompt_pipeline.source_code import code_digest
+print(code_digest("features"))
+for stage in ("training", "results"):
+    print(code_digest(stage, "vlprompt_pipeline.methods.coop"))
+"""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory) -> Path:
+    """The package's source, to be changed."""
+    folder = tmp_path_factory.mktemp("source") / "vlprompt_pipeline"
+    ignored = shutil.ignore_patterns("__pycache__", "*.safetensors", "embedded")
+    return shutil.copytree(PACKAGE, folder, ignore=ignored)
+
+
+def digests(copy: Path) -> list[str]:
+    run = [sys.executable, "-B", "-c", DIGESTS]
+    environment = {"PYTHONPATH": str(copy.parent)}
+    done = subprocess.run(run, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "due"),
+    [
+        ("training/loop.py", '["lr"] = rate', '["lr"] = 3 * rate', [False, True, True]),
+        (
+            "clip/backbone.py",
+            "self.model.encode_image(pixels.to",
+            "self.model.encode_image(pixels.flip(-1).to",
+            [True, True, True],
+        ),
+        ("methods/coop.py", "import torch\n", "import torch\n\nFACTOR = 2\n", [False, True, True]),
+        ("methods/cocoop.py", "import annotations\n", "import annotations\nF = 2\n", [False] * 3),
+        ("reports/markdown.py", "import annotations\n", "import annotations\nA = 1\n", [False] * 3),
+        ("training/loop.py", "def train(", "# a comment\ndef train(", [False] * 3),
+        ("training/loop.py", '"""Train `learner` in place', '"""Teach `learner`', [False] * 3),
+    ],
+)
+def test_what_makes_a_stage_due_again(copy, module, old, new, due):
+    before = digests(copy)
+    path = copy / module
+    text = path.read_text()
+    assert text.count(old) >= 1
+    path.write_text(text.replace(old, new, 1))
+    try:
+        assert [one != other for one, other in zip(before, digests(copy), strict=True)] == due
+    finally:
+        path.write_text(text)
+
+
+def test_a_stage_counts_what_it_imports_and_no_more():
+    features = set(counted_modules(*STAGES["features"]))
+    assert {
+        f"vlprompt_pipeline.{name}" for name in ("images", "clip.views", "clip.image")
+    } <= features
+    training = set(counted_modules(*STAGES["training"]))
+    assert {f"vlprompt_pipeline.{name}" for name in ("training.loop", "methods.base")} <= training
+    rooms = {name.split(".")[1] for name in training if "." in name}
+    assert not rooms & {"reports", "results", "registry", "hooks", "errors", "image_datasets"}
+    assert "vlprompt_pipeline.methods.cocoop" not in training
+
+
+def test_methods_have_their_own_digests():
+    coop, cocoop = (get_method(name).learner for name in ("coop", "cocoop"))
+    assert code_digest("training", coop) != code_digest("training", cocoop)
+    assert code_digest("training", coop) == code_digest("training", coop)
+
+
+def test_the_module_of_a_user_counts(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_method.py").write_text("class Learner:\n    factor = 1\n")
+    import own_method
+
+    before = code_digest("training", own_method.Learner)
+    assert before != code_digest("training")
