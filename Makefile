@@ -14,8 +14,8 @@ run: .venv/installed ## train, quantize and compare on an embedded dataset, seed
 test: .venv/installed-test lint ## linters, contracts and tests
 	$(BIN)/python -m pytest -n auto --dist loadscope --cov --cov-report=term --cov-fail-under=90 -q -rs
 
-test-all: .venv/installed-test ## every kind of model that open_clip has, built small
-	$(BIN)/python -m pytest -n auto -q -m every_kind
+test-all: .venv/installed-test ## every kind of model and of stored file, built small
+	$(BIN)/python -m pytest -n auto -q -m "every_kind or exhaustive"
 
 lint: .venv/installed-test
 	$(BIN)/ruff check

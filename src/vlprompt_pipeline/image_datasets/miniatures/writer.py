@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import tempfile
@@ -64,7 +65,12 @@ def make_miniature(official: ImageDataset, root: Path) -> Path:
         DataError: something else lies there, or the folder cannot be written.
     """
     name, target = official.name, official.dataset_folder(root)
-    mark = {"name": name, "code": code_digest(__name__, official.miniature.annotate.__module__)}
+    form = official.miniature
+    mark = {
+        "name": name,
+        "code": code_digest(__name__, form.write_annotations.__module__),
+        "rows_sha256": hashlib.sha256(json.dumps(form.rows()).encode()).hexdigest(),
+    }
     try:
         if target.exists() and _mark_of(target) == mark:
             changed = first_changed(target)
