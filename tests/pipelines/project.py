@@ -122,7 +122,8 @@ class Project:
         return {
             str(path.relative_to(self.data)): path.read_bytes()
             for path in sorted(self.data.rglob("*"))
-            if path.is_file() and not {"01_raw", "reproducibility", ".manifests", ".locks"} & set(path.parts)
+            if path.is_file()
+            and not {"01_raw", "reproducibility", ".manifests", "locks"} & set(path.parts)
         }
 
 
