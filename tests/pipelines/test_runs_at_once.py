@@ -114,7 +114,11 @@ def test_who_does_not_want_to_wait_is_told_who_writes(project):
     assert message.startswith(f"the cell {CELL} is still written by process {holder} on ")
     os.kill(holder, 9)
     os.waitpid(holder, 0)
+    left = project.path("06_models", "zero_shot/.prompt.vlp.x1y2")
+    left.parent.mkdir(parents=True)
+    left.write_text("of a run that was killed while it wrote")
     project.run({"methods": ["zero_shot"], "wait_for_other_runs": 0})
+    assert not left.exists()
 
 
 def test_a_sweep_killed_at_random_ends_as_if_undisturbed(project, tmp_path):

@@ -69,6 +69,8 @@ class LockHook:
         self._release()
         self._held = HeldLocks(self._project / _FOLDER)
         self._acquire(locks)
+        if any(lock.name == f"the cell {self._cell()}" for lock in locks):
+            self._remove_leftovers()
         for sentence in self._replaced(outputs, catalog):
             logger.warning(sentence)
 
@@ -111,6 +113,13 @@ class LockHook:
         held, self._held = self._held, None
         if held is not None:
             held.release()
+
+    def _remove_leftovers(self) -> None:
+        """Remove unfinished files of killed runs from the cell, which nobody else writes to now."""
+        for folder in self._project.glob(f"data/0[678]_*/**/{self._cell()}"):
+            for file in folder.rglob(".*"):
+                if file.is_file():
+                    file.unlink(missing_ok=True)
 
     def _paths(self, pipeline: Any, catalog: Any) -> Iterator[tuple[str, str]]:
         """Names and paths below the project of all that a pipeline reads or writes."""
