@@ -43,6 +43,25 @@ def test_random_contexts_have_the_published_spread_and_depend_on_the_seed(tiny_c
     assert not torch.equal(context(1), context(2))
 
 
+def class_contexts(clip, init: str | None) -> torch.Tensor:
+    parameters = CoOpParameters(length=4, init=init, class_specific=True, class_position="end")
+    classes = ClassTexts(("cat", "dog", "boat"), "{}")
+    return CoOp(clip, classes, parameters, torch.Generator().manual_seed(0)).context.detach()
+
+
+def test_each_class_starts_from_the_words(tiny_clip):
+    words = tiny_clip.embed(tiny_clip.token_ids("a photo of a"))
+    assert torch.equal(class_contexts(tiny_clip, "a photo of a"), torch.stack([words] * 3))
+
+
+def test_each_class_starts_from_random_vectors_of_its_own(tiny_clip):
+    drawn = class_contexts(tiny_clip, None)
+    assert drawn.shape == (3, 4, tiny_clip.text_width)
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        alike = torch.corrcoef(torch.stack([drawn[one].flatten(), drawn[other].flatten()]))[0, 1]
+        assert abs(alike) < 0.4  # of 128 values
+
+
 def test_words_and_length_must_agree(tiny_clip):
     parameters = CoOpParameters(
         length=3, init="a photo of a", class_specific=False, class_position="end"

@@ -45,6 +45,18 @@ def test_it_starts_at_the_initial_words_and_trains_length_plus_width_numbers(tin
     assert plain.prompt_names() == ("context",)
 
 
+@pytest.mark.parametrize(("given", "std"), [({}, 0.2), ({"initial_std": 0.05}, 0.05)])
+def test_a_starts_with_the_spread_asked_for_and_b_at_zero(given, std):
+    config = LowRankConfig(rank=8, dropout=0.0, **given)
+    generator = torch.Generator().manual_seed(0)
+    context = torch.zeros(500, 8)
+    a, b = LowRank(config, context, generator).right_inverse(context)
+    assert a.shape == (500, 8)
+    assert a.std().item() == pytest.approx(std, rel=0.05)
+    assert abs(a.mean().item()) < 0.1 * std
+    assert torch.equal(b, torch.zeros(8, 8))
+
+
 def test_the_change_has_the_rank_asked_for():
     layer = on_linear(rank=2).eval()
     change = layer.weight - layer.parametrizations.weight[0].initial

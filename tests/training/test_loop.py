@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner
 from vlprompt_pipeline.methods.coop import CoOpParameters
-from vlprompt_pipeline.parametrizations import QuantizeConfig
+from vlprompt_pipeline.parametrizations import QuantizeConfig, Quantizer
 from vlprompt_pipeline.training import CachedViews, Checkpoint, learning_rate, train
 
 CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
@@ -95,6 +96,53 @@ def test_a_set_smaller_than_the_batch_is_one_batch(tiny_clip):
     batches = CachedViews(torch.ones(3, 1, 16), torch.arange(3), batch_size=32, seed=0)
     assert batches.steps == 1
     assert [len(labels) for _, labels in batches.epoch(0)] == [3]
+
+
+def test_a_kept_short_batch_is_trained_on(tiny_clip):
+    """11 images in batches of 4: two batches, or three with the short one."""
+    seen = {}
+    for drop_last in (True, False):
+        batches = replace(_batches(tiny_clip), drop_last=drop_last)
+        learner, given = build_learner(_recipe(), tiny_clip, CLASSES, seed=1), []
+        losses = learner.losses
+
+        def record(images, labels, losses=losses, given=given):
+            given.append(len(labels))
+            return losses(images, labels)
+
+        learner.losses = record
+        rows = train(learner, batches, _recipe(epochs=2).training)
+        assert given == 2 * ([4, 4] if drop_last else [4, 4, 3])
+        assert [row["epoch"] for row in rows] == [0, 1]
+        seen[drop_last] = learner.context.detach()
+    assert not torch.equal(seen[True], seen[False])
+    labels = torch.cat([labels for _, labels in batches.epoch(0)])
+    assert sorted(labels.tolist()) == sorted(batches.labels.tolist())
+
+
+@pytest.mark.parametrize("post_training", [False, True])
+def test_quantizers_are_told_the_steps_done(tiny_clip, monkeypatch, post_training):
+    """2 epochs of 2 steps: 1, 2, 3, 4, and the last one where codebooks are made afterwards."""
+    observed, made = [], []
+    observe, initialise = Quantizer.observe, Quantizer.initialise
+
+    def record(self, step, weight, epoch_steps):
+        observed.append((step, epoch_steps))
+        observe(self, step, weight, epoch_steps)
+
+    def record_start(self, weight, step=0):
+        made.append(step)
+        initialise(self, weight, step)
+
+    monkeypatch.setattr(Quantizer, "observe", record)
+    monkeypatch.setattr(Quantizer, "initialise", record_start)
+    quantize = QuantizeConfig(bits=1, post_training=post_training)
+    recipe = _recipe(epochs=2).model_copy(update={"quantize": quantize})
+    _, rows = _train(tiny_clip, recipe)
+    assert observed == [(1, 2), (2, 2), (3, 2), (4, 2)]
+    assert made[-1] == (4 if post_training else 0)
+    if post_training:
+        assert [row["step"] for row in rows[-1]["clusterings"]] == [4]
 
 
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (4, 2), (5, 3), (6, 3)])
