@@ -77,6 +77,8 @@ def attention_weights(blocks: Sequence[nn.Module]) -> list[Tensor]:
 
 def with_attention(tower: Tower, weights: Sequence[Tensor]) -> Tower:
     """A view of a tower whose plain blocks have other weights for queries, keys and values."""
+    # A shallow copy shares the weights. Its dictionary of modules is a new one without `blocks`: a
+    # module of that name could not be replaced by a list, and the tower itself must not change.
     view = copy.copy(tower)
     view._modules = {n: each for n, each in tower._modules.items() if n != "blocks"}
     view.blocks = [_with_weight(*pair) for pair in zip(tower.blocks, weights, strict=True)]

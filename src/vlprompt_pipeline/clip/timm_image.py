@@ -98,6 +98,7 @@ def _behind(block: nn.Module, count: int) -> nn.Module:
     """The block, whose rotary positions begin so many tokens later."""
     if not count or not hasattr(block.attn, "num_prefix_tokens"):
         return block
+    # Shallow copies share the weights; a new dictionary of modules leaves the block as it is.
     view, attn = copy.copy(block), copy.copy(block.attn)
     attn.num_prefix_tokens += count
     view._modules = {**block._modules, "attn": attn}

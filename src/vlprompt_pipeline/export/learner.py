@@ -26,7 +26,7 @@ from vlprompt_pipeline.parametrizations.naming import tensor_name
 from vlprompt_pipeline.parametrizations.structured import StructuredQuantizer
 
 _CLIP = "clip"  # key of the metadata: all of the CLIP's identity, see docs/packed-format.md
-_NOBODYS_SEED = (1 << 62) - 1  # two seeds tell what is drawn from what is not
+_OTHER_SEED = (1 << 62) - 1  # that no run is given; used by `_drawn_contexts` alone
 
 
 def pack_learner(learner: PromptLearner, recipe: Recipe) -> PackedPrompt:
@@ -103,14 +103,16 @@ def _packed(values: Tensor, link: Quantizer | None, exact: bool) -> PackedTensor
 
 
 def _drawn_contexts(learner: PromptLearner, recipe: Recipe) -> dict[str, PackedTensor]:
-    """What low-rank contexts start from, where it is drawn and not made of the recipe's words."""
-    known = {name: link.initial for name, link in low_rank_tensors(learner)}
-    if not known:
+    """Collect what low-rank contexts start from, where it is drawn and not made of words."""
+    initial_contexts = {name: link.initial for name, link in low_rank_tensors(learner)}
+    if not initial_contexts:
         return {}
-    other = build_plain(recipe, learner.clip, learner.classes, seed=_NOBODYS_SEED)
+    # Words give the same context with every seed: what differs with another seed was drawn. It is
+    # stored even for a seed that is known, since other versions of PyTorch may draw other numbers.
+    other = build_plain(recipe, learner.clip, learner.classes, seed=_OTHER_SEED)
     return {
         f"{name}.initial": DenseTensor(initial.float().cpu().numpy())
-        for name, initial in known.items()
+        for name, initial in initial_contexts.items()
         if not torch.equal(initial, attrgetter(name)(other))
     }
 

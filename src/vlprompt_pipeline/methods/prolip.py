@@ -113,6 +113,8 @@ def _without_projection(clip: FrozenClip) -> tuple[nn.Module, Tensor, Tensor | N
         ConfigError: the tower does not end in a linear map that is known here.
     """
     visual = clip.model.visual
+    # A shallow copy shares the tower's dictionaries of parameters and modules. Each is replaced by
+    # a new one before it is changed: the weights stay shared, and the frozen CLIP stays whole.
     if isinstance(getattr(visual, "proj", None), Tensor):
         tower = copy.copy(visual)
         tower._parameters = {**visual._parameters, "proj": None}

@@ -30,7 +30,7 @@ _FILES = {
 
 @dataclass(frozen=True)
 class Contents:
-    """A packed prompt with all that is needed to classify with it, and to compare it.
+    """Hold a packed prompt with all that is needed to classify with it, and to compare it.
 
     Attributes:
         card: how to use it.
@@ -94,6 +94,7 @@ class Contents:
 
 
 def gather(
+    *,
     record: CellRecord,
     prompt: TrainedPrompt,
     packed: bytes,
@@ -104,7 +105,7 @@ def gather(
     decoding: Decoding,
     include_clip: bool,
 ) -> Contents:
-    """Contents of a version from what a finished method left.
+    """Gather the contents of a version from what a finished method left.
 
     A method that is bound to the classes of training keeps those instead of `class_names`.
 

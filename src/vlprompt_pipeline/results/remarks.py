@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from vlprompt_pipeline.results.cells import place_of
-from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.families import Family
 from vlprompt_pipeline.results.grid import Coordinates
 from vlprompt_pipeline.results.groups import Group, Problem, group_records
@@ -18,26 +17,27 @@ _NAMED = 3
 
 
 def remarks(
+    *,
     records: Sequence[CellRecord],
     wanted: Sequence[CellRecord],
     problems: Sequence[Problem],
     unpredicted: Sequence[Problem],
     predictions: Iterable[str],
-    asked: BenchmarkReportParameters,
-    found: Sequence[Family],
+    against: Sequence[str],
+    families: Sequence[Family],
     absent: Sequence[Mapping[str, object]],
     uncompared: Sequence[str],
 ) -> tuple[str, ...]:
-    """Files that were left out, what is not like the rest, and what is missing, in this order.
+    """Say which files were left out, what is unlike the rest, and what is missing, in this order.
 
     Args:
         records: all that could be read.
-        wanted: those within the asked grid.
+        wanted: those within the grid of the report.
         problems: records that could not be read.
         unpredicted: predictions that cannot be used.
         predictions: places of all predictions.
-        asked: the grid.
-        found: the families of `wanted`.
+        against: methods that others are tested against.
+        families: those of `wanted`.
         absent: rows of the missing cells.
         uncompared: what `pairs` could not compare.
     """
@@ -48,7 +48,7 @@ def remarks(
         *_without_record(records, problems, predictions),
         *mixed_remarks(groups),
         *_shared(groups),
-        *_unknown_reference(asked.against, found),
+        *_unknown_reference(against, families),
         *uncompared,
         *_missing(absent),
         *_not_asked(records, wanted),
@@ -58,13 +58,15 @@ def remarks(
 def _without_record(
     records: Sequence[CellRecord], problems: Sequence[Problem], predictions: Iterable[str]
 ) -> list[str]:
-    known = {place_of(record.cell, one.method) for record in records for one in record.methods}
-    known |= {problem.name for problem in problems}
-    cells = {name.split("/targets/")[0] for name in predictions} - known
-    alone = sorted(name for name in cells if Coordinates.of_place(name))
-    if not alone:
+    recorded = {
+        place_of(record.cell, result.method) for record in records for result in record.methods
+    }
+    recorded |= {problem.name for problem in problems}
+    cells = {name.split("/targets/")[0] for name in predictions} - recorded
+    unrecorded = sorted(name for name in cells if Coordinates.of_place(name))
+    if not unrecorded:
         return []
-    return [f"Left out: {_some(alone)}, predictions without a record; run their cells again."]
+    return [f"Left out: {_some(unrecorded)}, predictions without a record; run their cells again."]
 
 
 def _shared(groups: Sequence[Group]) -> list[str]:
@@ -78,10 +80,12 @@ def _shared(groups: Sequence[Group]) -> list[str]:
     return [f"{_some(list(dict.fromkeys(names)))}: {remark}" for remark, names in where.items()]
 
 
-def _unknown_reference(against: Sequence[str], found: Sequence[Family]) -> list[str]:
-    known = {result.name for family in found for result in family.results}
+def _unknown_reference(against: Sequence[str], families: Sequence[Family]) -> list[str]:
+    methods = {result.name for family in families for result in family.results}
     return [
-        f"Nothing is compared with {name}: no cell has it." for name in against if name not in known
+        f"Nothing is compared with {name}: no cell has it."
+        for name in against
+        if name not in methods
     ]
 
 
@@ -93,7 +97,7 @@ def _missing(absent: Sequence[Mapping[str, object]]) -> list[str]:
 
 
 def _not_asked(records: Sequence[CellRecord], wanted: Sequence[CellRecord]) -> list[str]:
-    total, shown = (sum(len(one.methods) for one in some) for some in (records, wanted))
+    total, shown = (sum(len(record.methods) for record in part) for part in (records, wanted))
     if total == shown:
         return []
     return [f"{total - shown} of {total} results on disk were not asked for and are left out."]

@@ -20,16 +20,23 @@ DTYPES = {"bf16": torch.bfloat16, "fp16-amp": torch.float16}
 def computing(
     learner: PromptLearner, training: TrainingParameters
 ) -> Iterator[torch.amp.GradScaler]:
-    """Give `learner` towers in the precision of `training`, and its own back in the end.
+    """Let `learner` compute in the precision of `training` within the context.
 
-    Yields the scaler of the loss, which does nothing but for `fp16-amp`: gradients of half
-    precision below 6e-8 would be zero.
+    Yields:
+        The scaler of the loss. It does nothing except with `fp16-amp`, where gradients below 6e-8
+        would otherwise be zero.
     """
-    own = learner.clip
+    full_precision_clip = learner.clip
+    dtype = DTYPES.get(training.precision, full_precision_clip.dtype)
     memory = None if training.memory_gb is None else int(training.memory_gb * 1e9)
-    learner.clip = own.computing(DTYPES.get(training.precision, own.dtype), memory)
+    # A learner reads `self.clip` anew in every step, so it is exchanged for the time of training:
+    # the precision is the optimizer's business and stays out of the methods and their stored state.
+    learner.clip = full_precision_clip.computing(dtype, memory)
     try:
-        scaled = training.precision == "fp16-amp"
-        yield torch.amp.GradScaler(own.device.type, init_scale=FIRST_SCALE, enabled=scaled)
+        yield torch.amp.GradScaler(
+            full_precision_clip.device.type,
+            init_scale=FIRST_SCALE,
+            enabled=training.precision == "fp16-amp",
+        )
     finally:
-        learner.clip = own
+        learner.clip = full_precision_clip

@@ -50,7 +50,7 @@ from vlprompt_pipeline.wording import command_parameters, seeds_text, shots_text
 def plan_analysis(
     analysis: AnalysisParameters, recipes: dict[str, Any], protocol: str, seed: int
 ) -> Plan:
-    """What is to be trained; what cannot be is refused before anything is read.
+    """Plan what is to be trained; refuse what cannot be before anything is read.
 
     Raises:
         ConfigError: an unknown recipe, one that cannot be followed, or another protocol.
@@ -77,9 +77,17 @@ def measure(
     given: dict[str, Any],
     sweep: str,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Train what is not yet in `folder`; the numbers behind every figure, and their conditions."""
+    """Train what is not yet in `folder`; return every figure's numbers, and their conditions."""
     material = _material(
-        plan, clip, table, card, class_subsets, test_features, store, features, shots
+        plan=plan,
+        clip=clip,
+        table=table,
+        card=card,
+        class_subsets=class_subsets,
+        test_features=test_features,
+        store=store,
+        features=features,
+        shots=shots,
     )
     runs = train_runs(plan.runs(), material, ResultStore(folder), analysis.prompts_at_once, bar)
     afterwards = post_training(plan, runs, material, analysis)
@@ -96,9 +104,9 @@ def measure(
 def _command(
     analysis: AnalysisParameters, given: dict[str, Any], sweep: str, **cell: object
 ) -> str:
-    """What makes the analysis again, in its environment, with all that the command line gave."""
-    asked = {"method": analysis.method, "seeds": analysis.seeds, **given.get("analysis", {})}
-    parameters = command_parameters({**given, **cell, "analysis": asked})
+    """Write the command that makes the analysis again, with all that the command line gave."""
+    section = {"method": analysis.method, "seeds": analysis.seeds, **given.get("analysis", {})}
+    parameters = command_parameters({**given, **cell, "analysis": section})
     environment = sweep.removeprefix("kedro sweep")
     return f"kedro run{environment} --pipelines=analysis --params={shlex.quote(parameters)}"
 
@@ -106,7 +114,7 @@ def _command(
 def draw_figures(
     loaders: dict[str, Any], conditions: dict[str, Any]
 ) -> tuple[dict[str, Figure], str]:
-    """Every figure, and the page that holds them all; from the tables on disk alone."""
+    """Draw every figure, and the page that holds them all, from the tables on disk alone."""
     made = {name: load() for name, load in loaders.items()}
     sheets = draw(made, Conditions(**conditions))
     return {name: sheet.figure for name, sheet in sheets.items()}, render_page(
@@ -115,6 +123,7 @@ def draw_figures(
 
 
 def _material(
+    *,
     plan: Plan,
     clip: FrozenClip,
     table: pd.DataFrame,
@@ -125,7 +134,7 @@ def _material(
     features: FeatureParameters,
     shots: int,
 ) -> Material:
-    """Few-shot sets and training features of every seed, and the test features of both subsets."""
+    """Prepare few-shot sets and training features of every seed, and test features by subset."""
     index = ImageIndex.join(table, card)
     few_shot_sets = {seed: sample_few_shot(index, shots, seed) for seed in plan.seeds}
     training_features = {

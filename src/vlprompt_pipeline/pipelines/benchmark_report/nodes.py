@@ -46,7 +46,12 @@ def compare_methods(
 def write_tables(
     comparison: Comparison,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, str, str, str]:
-    """Scores twice, pairs, missing cells; LaTeX, Markdown, and what a terminal shows."""
+    """Write the tables.
+
+    Returns:
+        Scores, for two entries of the catalog: CSV for people and Parquet for programs; pairs;
+        missing cells; LaTeX; Markdown; what a terminal shows.
+    """
     lists = ("seeds", "per_seed", "caveats", "flags", "published_flags")
     scores = comparison.scores.assign(**{name: comparison.scores[name].map(join) for name in lists})
     pairs = comparison.pairs.assign(seeds=comparison.pairs["seeds"].map(join))
@@ -63,6 +68,6 @@ def write_tables(
 
 
 def draw(comparison: Comparison) -> tuple[str, dict[str, Figure], dict[str, Figure]]:
-    """The page, and the figures twice, to be saved as PNG and as SVG."""
+    """Draw the page, and the figures for two entries of the catalog, which save PNG and SVG."""
     drawn = figures(comparison)
     return render(comparison), drawn, drawn

@@ -36,7 +36,7 @@ def require_finished(
     clip_name: str,
     *finished: dict[str, Any],
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """All records, read before the first method is registered, with an MLflow that answers.
+    """Read all records before the first method is registered, with an MLflow that answers.
 
     Returns:
         The records of the cell, and by method what the paired tests over all results on disk say:
@@ -48,14 +48,14 @@ def require_finished(
     """
     registry.ModelRegistry.open(tracking, project)
     readable, problems = read_records(records)
-    own = [CellRecord.model_validate(record) for record in finished]
-    if not own or not readable:
+    if not finished or not readable:
         return list(finished), {}
+    first = CellRecord.model_validate(finished[0])
     run = ReportRun(clip_name)
     comparison = compare_beside(
-        own[0], readable, problems, predictions, benchmark_report, run, tuple(recipes)
+        first, readable, problems, predictions, benchmark_report, run, tuple(recipes)
     )
-    return list(finished), verdicts_of(comparison, own[0])
+    return list(finished), verdicts_of(comparison, first)
 
 
 def register_method(
@@ -81,15 +81,15 @@ def register_method(
         UserError: the files do not belong together, or MLflow refuses.
     """
     contents = registry.gather(
-        CellRecord.model_validate(record),
-        prompt,
-        packed,
-        predictions,
-        clip,
-        export.class_names or card.class_names,
-        card.template,
-        test_features.decoding,
-        how.include_clip,
+        record=CellRecord.model_validate(record),
+        prompt=prompt,
+        packed=packed,
+        predictions=predictions,
+        clip=clip,
+        class_names=export.class_names or card.class_names,
+        template=card.template,
+        decoding=test_features.decoding,
+        include_clip=how.include_clip,
     )
     halves = {name: subset.class_names for name, subset in class_subsets.items()}
     done = registry.register(
