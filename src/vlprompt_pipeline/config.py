@@ -82,6 +82,7 @@ class TrainingParameters(Parameters):
         epochs: or none, with `steps`: as many as take at least that many steps.
         drop_last: whether a last short batch is left out where there is a full one, as in Dassl.
             Tip-Adapter-F and CLIP-LoRA, which do not build on it, keep theirs.
+        restart: share of the epochs after which optimizer and cosine start anew (2SFS), or none.
         momentum: of `sgd`.
         epsilon: of `adam` and `adamw`; TCP needs 1e-3 in half precision.
         precision: what the frozen towers compute in; what is trained stays in single precision.
@@ -101,6 +102,7 @@ class TrainingParameters(Parameters):
     drop_last: bool = True
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     epsilon: float = Field(default=1e-8, gt=0)
+    restart: float | None = Field(default=None, gt=0, lt=1)
     precision: Literal["fp32", "bf16", "fp16-amp"] = "fp32"
     memory_gb: float | None = Field(default=None, ge=0)
 
@@ -109,6 +111,13 @@ class TrainingParameters(Parameters):
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give epochs or steps, and null for the other")
         return self
+
+    @property
+    def restart_epoch(self) -> int | None:
+        """The epoch that starts anew, counted from 0; both parts have one where there are two."""
+        if self.restart is None or not self.epochs:
+            return None
+        return max(1, min(self.epochs - 1, round(self.restart * self.epochs)))
 
     def in_epochs(self, steps: int) -> TrainingParameters:
         """The same, its length in epochs of `steps` batches each."""

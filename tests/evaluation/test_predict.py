@@ -108,6 +108,7 @@ def test_some_of_the_classes_are_as_if_there_were_no_others(name, embedded):
         assert table.index.tolist() == shown
         names = ClassTexts(tuple(CLASSES.names[label] for label in among), CLASSES.template)
         alone = build_plain(recipe, embedded, names).eval().requires_grad_(False)
+        alone.make_room(made.state_dict())
         alone.load_state_dict(made.state_dict())
         places = torch.tensor([among.index(labels[image]) for image in shown])
         if name == "variational_conditional":  # draws noise for each image it is given

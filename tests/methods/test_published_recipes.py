@@ -272,6 +272,37 @@ def on_features() -> Iterator[list[Row]]:
         yield say(["prolip"], PROTOCOLS, ELEVEN, [shots], prompt__weight=1 / shots, **settings)
 
 
+def in_both_towers() -> Iterator[list[Row]]:
+    """MMRL, MMA and 2SFS: their rates, epochs and what is set for each dataset."""
+    held = {"stanford_cars": 7, "fgvc_aircraft": 6, "sun397": 6, "dtd": 6, "food101": 5}
+    held |= {"oxford_flowers": 4, "ucf101": 3, "imagenet": 0.5, "caltech101": 0.5}
+    held |= {"oxford_pets": 0.2, "eurosat": 0.01}
+    both = ("base_to_new", "few_shot")
+    for dataset, weight in held.items():
+        width = 2048 if dataset == "eurosat" else 512
+        yield say(["mmrl"], both, [dataset], SHOTS, prompt__weight=weight, prompt__width=width)
+    yield say(["mmrl"], TRANSFER, ELEVEN, SHOTS, prompt__weight=0.2, training__epochs=1)
+    yield say(["mmrl"], ["few_shot"], without("imagenet"), SHOTS, training__epochs=50)
+    mixed = {"imagenet": (0.9, 0.2), "fgvc_aircraft": (0.9, 2), "ucf101": (0.9, 3), "dtd": (0.9, 7)}
+    mixed |= {"oxford_pets": (0.7, 0.01), "stanford_cars": (0.7, 6), "caltech101": (0.6, 3)}
+    mixed |= {"sun397": (0.5, 3), "oxford_flowers": (0.4, 7), "eurosat": (0.2, 0.01)}
+    mixed |= {"food101": (0.1, 1)}
+    for dataset, (beta, weight) in mixed.items():
+        settings = {"prompt__beta": beta, "prompt__weight": weight}
+        yield say(["mmrl_plus_plus"], both, [dataset], SHOTS, **settings)
+    settings = {"prompt__beta": 0.9, "prompt__weight": 0.1}
+    yield say(["mmrl_plus_plus"], TRANSFER, ELEVEN, SHOTS, **settings)
+    yield say(["mmrl_plus_plus"], ["few_shot"], ELEVEN, SHOTS, training__lr=0.002)
+    yield say(["mma"], PROTOCOLS, without("imagenet"), SHOTS, training__lr=0.0015)
+    yield say(["mma"], PROTOCOLS, ["imagenet"], SHOTS, training__batch_size=128)
+    settings = {"prompt__scale": 0.01, "prompt__evaluation_scale": 0.0065, "training__lr": 0.3}
+    yield say(["mma_plus_plus"], ["base_to_new"], ELEVEN, [16], **settings)
+    yield say(["mma_plus_plus"], TRANSFER, ELEVEN, [16], prompt__evaluation_scale=0.005)
+    for shots in SHOTS:
+        settings = {"training__steps": 300 * shots, "training__lr": 2e-4}
+        yield say(["two_stage"], PROTOCOLS, ELEVEN, [shots], training__restart=0.6, **settings)
+
+
 TABLE = (
     dassl,
     coop,
@@ -288,6 +319,7 @@ TABLE = (
     tip_adapter,
     others,
     on_features,
+    in_both_towers,
 )
 ROWS = [row for part in TABLE for rows in part() for row in rows]
 
@@ -298,7 +330,7 @@ def test_every_recipe_resolves_everywhere():
 
 
 def test_the_table_names_every_recipe_but_those_nothing_is_published_of():
-    assert set(RECIPES) - {row[0] for row in ROWS} == {"zero_shot", "rlp_maple"}
+    assert set(RECIPES) - {row[0] for row in ROWS} == {"zero_shot", "rlp_maple", "ivlp_low_rank"}
 
 
 @pytest.mark.parametrize("name", sorted({row[0] for row in ROWS}))
@@ -319,18 +351,20 @@ def test_what_is_tuned_per_dataset_says_so():
 
     searched = set(product(("tip_adapter", "tip_adapter_f"), ELEVEN))
     imagenet = {(name, "imagenet") for name in RECIPES if extends(name, "coop")}
-    assert tuned("base_to_new", 16) == searched | imagenet | {
+    imagenet |= {("mma", "imagenet")}
+    mmrl = {*product(["mmrl", "mmrl_plus_plus"], ELEVEN)}
+    assert tuned("base_to_new", 16) == searched | imagenet | mmrl | {
         *product(BOTH, ELEVEN),
         *product(["tcp"], ("sun397", "imagenet")),
     }
-    assert tuned("few_shot", 16) == searched | imagenet | {
+    assert tuned("few_shot", 16) == searched | imagenet | mmrl | {
         *product(["promptsrc"], ELEVEN),
         *product(["prograd"], ("oxford_flowers", "dtd", "eurosat")),
     }
     assert tuned("few_shot", 4) == tuned("few_shot", 16) - {
         *product(["prograd"], ("oxford_flowers", "dtd", "eurosat")),
     }
-    assert tuned("cross_dataset", 16) == searched
+    assert tuned("cross_dataset", 16) == searched | {("mma", "imagenet")}
 
 
 def extends(name: str, ancestor: str) -> bool:

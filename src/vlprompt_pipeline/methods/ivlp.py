@@ -39,6 +39,7 @@ class IVLP(ImagePromptLearner, DeepLanguage):
         self.visual = normal_prompts(
             clip, parameters.image_depth, parameters.image_length, clip.image.width, generator
         )
+        self.contexts = (*self.contexts, *(f"visual.{i}" for i in range(len(self.visual))))
 
     def image_prompts(self) -> list[Tensor]:
         """One for each prompted block."""

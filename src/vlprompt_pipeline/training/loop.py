@@ -50,6 +50,8 @@ def train(
         done, rows = checkpoint.restore(running) if checkpoint else (0, [])
         advance(done)
         for epoch in range(done, training.epochs):
+            if epoch == training.restart_epoch:
+                running.optimizer.state.clear()
             rate = learning_rate(epoch, training)
             for group in running.optimizer.param_groups:
                 group["lr"] = rate

@@ -13,6 +13,11 @@ def learning_rate(epoch: int, training: TrainingParameters) -> float:
     Constant warm-up, then `lr / 2 (1 + cos(π (e - warmup) / epochs))`: the cosine starts anew
     after the warm-up, so the last epoch is not at zero (Dassl.pytorch, WARMUP_RECOUNT).
     """
+    restart = training.restart_epoch
+    if restart is not None:
+        part = restart if epoch < restart else training.epochs - restart
+        epoch -= 0 if epoch < restart else restart
+        training = training.model_copy(update={"epochs": part, "restart": None})
     if epoch < training.warmup_epochs:
         return training.warmup_lr
     progress = (epoch - training.warmup_epochs) / training.epochs

@@ -1,0 +1,160 @@
+"""MMA: adapters in the upper blocks of both towers, joined by a map (Yang et al., CVPR 2024).
+
+At block i, y = scale · up(relu(shared(relu(down(ln_1(x)))))) is added to what the block gives;
+`shared` is one map for both towers. Details follow ZjjConan/Multi-Modal-Adapter,
+trainers/mmadapter.py and clip/gsl.py: the scale is undone in the backward pass, so that adapters
+get the gradient they would have with a scale of 1, while what passes through them to earlier blocks
+keeps it.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.templates import readable
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.walked_towers import (
+    ChangedImages,
+    class_token_features,
+    require_plain_towers,
+    run_block,
+    walk_images,
+    walk_text,
+)
+from vlprompt_pipeline.parsing import Parameters
+
+
+class AdapterParameters(Parameters):
+    """`width` of the adapters, and the first block of each tower that has one, counted from 0."""
+
+    width: int = Field(ge=1)
+    first_block: int = Field(ge=0)
+
+
+class MMAParameters(AdapterParameters):
+    """Those of the adapters, their `scale` and the `template` (published: the same everywhere)."""
+
+    scale: float = Field(gt=0)
+    template: str
+
+
+class Adapters(nn.Module):
+    """Adapters of blocks `first`, `first` + 1, … of both towers."""
+
+    def __init__(
+        self, clip: FrozenClip, parameters: AdapterParameters, generator: Generator
+    ) -> None:
+        """Weights normal with variance 2 / outputs (Kaiming, fan-out), biases zero.
+
+        Raises ConfigError if no block is left for them, or the towers are of another kind.
+        """
+        super().__init__()
+        require_plain_towers(clip)
+        blocks = {len(clip.text.blocks), len(clip.image.blocks)}
+        count = min(blocks) - parameters.first_block
+        if count < 1:
+            raise ConfigError(
+                f"prompt.first_block is {parameters.first_block}, but {clip.name} has "
+                f"{min(blocks)} blocks, counted from 0: give {min(blocks) - 1} or less"
+            )
+        self.first = parameters.first_block
+        inner = parameters.width
+
+        def layers(inputs: int, outputs: int) -> nn.ModuleList:
+            return nn.ModuleList(_kaiming(inputs, outputs, generator) for _ in range(count))
+
+        text, image = clip.text_width, clip.image.width
+        self.text_down, self.text_up = layers(text, inner), layers(inner, text)
+        self.image_down, self.image_up = layers(image, inner), layers(inner, image)
+        self.shared = layers(inner, inner)
+        self.to(clip.device)
+
+    def output(self, tower: str, depth: int, x: Tensor, keep=None, frozen: bool = False) -> Tensor:
+        """Return up(relu(shared(relu(down(x))))) at a block that has an adapter.
+
+        `keep` drops hidden values; `frozen` lets no gradient reach the adapter's own tensors.
+        """
+        number = depth - self.first
+        down, up = (getattr(self, f"{tower}_{part}")[number] for part in ("down", "up"))
+        hidden = F.relu(_linear(down, x, frozen))
+        hidden = F.relu(_linear(self.shared[number], hidden, frozen))
+        return _linear(up, hidden if keep is None else keep(hidden), frozen)
+
+    def has(self, depth: int) -> bool:
+        """Whether a block has an adapter."""
+        return 0 <= depth - self.first < len(self.shared)
+
+
+class MMA(PromptLearner):
+    """Both towers with adapters."""
+
+    contexts = ()
+    reads = "pixels"
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: MMAParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError if the towers are of another kind, DataError for a name too long."""
+        super().__init__(clip, classes)
+        self.scale = parameters.scale
+        self.adapters = Adapters(clip, parameters, generator)
+        texts = [parameters.template.format(readable(name)) for name in classes.names]
+        clip.warn_unseen(texts)
+        self.prompts = clip.prompts(texts)
+
+    def class_features(self) -> Tensor:
+        """Normalised text feature of each class, `[classes, embed]`."""
+        return F.normalize(walk_text(self.clip, self.prompts, partial(self._step, "text")), dim=-1)
+
+    def image_side(self) -> ChangedImages:
+        """The CLIP with adapters in its image tower."""
+        tensors = [p for n, p in sorted(self.adapters.state_dict().items()) if "text" not in n]
+        return ChangedImages(self.clip, f"mma {self.scale}", tensors, self._encode)
+
+    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """As the base, from pixels `[images, 3, size, size]`."""
+        return super().losses(self._encode(images), labels)
+
+    def _encode(self, pixels: Tensor) -> Tensor:
+        tokens = walk_images(self.clip, pixels, partial(self._step, "image"))
+        return class_token_features(self.clip, tokens)
+
+    def _step(
+        self, tower: str, depth: int, block: nn.Module, x: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        out = run_block(block, x, mask)
+        if not self.adapters.has(depth):
+            return out
+        normed = block.ln_1(x)
+        through = self.scale * self.adapters.output(tower, depth, normed, frozen=True)
+        own = self.adapters.output(tower, depth, normed.detach())
+        return out + through + (own - own.detach())  # adds zeros: their gradient without the scale
+
+
+def _kaiming(inputs: int, outputs: int, generator: Generator) -> nn.Linear:
+    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    with torch.no_grad():
+        layer.weight.normal_(0, math.sqrt(2 / outputs), generator=generator)
+        layer.bias.zero_()
+    return layer
+
+
+def _linear(layer: nn.Linear, x: Tensor, frozen: bool) -> Tensor:
+    weight, bias = layer.weight.to(x.dtype), layer.bias.to(x.dtype)
+    return F.linear(x, weight.detach(), bias.detach()) if frozen else F.linear(x, weight, bias)
+
+
+register(Method(name="mma", parameters=MMAParameters, learner=MMA))

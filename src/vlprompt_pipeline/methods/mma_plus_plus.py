@@ -1,0 +1,155 @@
+"""MMA++: MMA held near a weaker copy of itself, with sentences about the classes (IJCV 2025).
+
+Loss = cross-entropy - consistency · (mean cos(t, t') + mean cos(v, v')), with t', v' from the same
+inputs at a scale drawn between 0 and the training scale, without gradient. Training reads one text
+of each class, drawn in every step; evaluation the mean of all, at a scale of its own. Details
+follow ZjjConan/VLM-MMApp, trainers/mmadapter_pp.py; there evaluating changes the scale of what is
+trained on, here it does not. Adapters are MMA's, without its rule for the gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.text import Prompts
+from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.mma import AdapterParameters, Adapters
+from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.texts import TextParameters, class_texts
+from vlprompt_pipeline.methods.walked_towers import (
+    ChangedImages,
+    class_token_features,
+    run_block,
+    walk_images,
+    walk_text,
+)
+from vlprompt_pipeline.parametrizations.draws import Draws
+
+
+class MMAPlusPlusParameters(AdapterParameters, TextParameters):
+    """Adapters, texts and what holds them.
+
+    Attributes:
+        scale: of the adapters' output in training.
+        evaluation_scale: when predicting.
+        consistency: weight of both cosines.
+        dropout: of the values behind the shared map.
+    """
+
+    scale: float = Field(gt=0)
+    evaluation_scale: float = Field(gt=0)
+    consistency: float = Field(ge=0)
+    dropout: float = Field(ge=0, lt=1)
+
+
+class MMAPlusPlus(PromptLearner):
+    """Both towers with adapters."""
+
+    contexts = ()
+    reads = "pixels"
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: MMAPlusPlusParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError or DataError if towers, texts or names do not fit."""
+        super().__init__(clip, classes)
+        self.parameters_ = parameters
+        self.adapters = Adapters(clip, parameters, generator)
+        with torch.no_grad():
+            for layer in (each for each in self.adapters.modules() if isinstance(each, nn.Linear)):
+                bound = 1 / math.sqrt(layer.in_features)
+                drawn = torch.rand(layer.bias.shape, generator=generator)
+                layer.bias.copy_(bound * (2 * drawn - 1))
+        self.draws = Draws(generator)
+        texts = class_texts(classes, parameters)
+        self.counts = [len(own) for own in texts]
+        flat = [text for own in texts for text in own]
+        clip.warn_unseen(flat)
+        self.prompts = clip.prompts(flat, cut=parameters.descriptions is not None)
+
+    def class_features(self) -> Tensor:
+        """Normalised mean over the texts of each class, `[classes, embed]`."""
+        scale = self.parameters_.evaluation_scale
+        features = F.normalize(self._text(self.prompts, scale), dim=-1)
+        return F.normalize(
+            torch.stack([own.mean(0) for own in features.split(self.counts)]), dim=-1
+        )
+
+    def image_side(self) -> ChangedImages:
+        """The CLIP with adapters in its image tower, at the scale of evaluation."""
+        tensors = [p for n, p in sorted(self.adapters.state_dict().items()) if "text" not in n]
+        scale = self.parameters_.evaluation_scale
+        return ChangedImages(self.clip, f"mma {scale}", tensors, partial(self._image, scale=scale))
+
+    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Cross-entropy and both consistencies, from pixels `[images, 3, size, size]`."""
+        scale, weight = self.parameters_.scale, self.parameters_.consistency
+        prompts = self._drawn_prompts()
+        weaker = scale * self.draw_scale()
+        keep = self._keep if self.training and self.parameters_.dropout else None
+        texts = F.normalize(self._text(prompts, scale, keep), dim=-1)
+        pictures = self._image(images, scale, keep)
+        with torch.no_grad():
+            weak_texts = F.normalize(self._text(prompts, weaker, keep), dim=-1)
+            weak_pictures = self._image(images, weaker, keep)
+        logits = self.clip.logit_scale * pictures @ texts.T
+        return {
+            "cross_entropy": F.cross_entropy(logits, labels),
+            "text": -weight * (texts * weak_texts).sum(-1).mean(),
+            "image": -weight * (pictures * weak_pictures).sum(-1).mean(),
+        }
+
+    def draw_texts(self) -> Tensor:
+        """Which text of each class a step reads, `[classes]`."""
+        counts = torch.tensor(self.counts)
+        drawn = self.draws.uniform((len(counts),), torch.zeros(()))
+        return (drawn * counts).long()
+
+    def draw_scale(self) -> float:
+        """Share of the training scale that the weaker pass has."""
+        return self.draws.uniform((1,), torch.zeros(())).item()
+
+    def _drawn_prompts(self) -> Prompts:
+        starts = torch.tensor([0, *self.counts[:-1]]).cumsum(0)
+        rows = starts + self.draw_texts()
+        own = self.prompts
+        return Prompts(own.prefix, own.suffix[rows.to(own.suffix.device)], own.lengths[rows])
+
+    def _keep(self, hidden: Tensor) -> Tensor:
+        return hidden * self.draws.keep(hidden.shape, 1 - self.parameters_.dropout, hidden)
+
+    def _text(self, prompts: Prompts, scale: float, keep=None) -> Tensor:
+        return walk_text(self.clip, prompts, partial(self._step, "text", scale, keep))
+
+    def _image(self, pixels: Tensor, scale: float, keep=None) -> Tensor:
+        tokens = walk_images(self.clip, pixels, partial(self._step, "image", scale, keep))
+        return class_token_features(self.clip, tokens)
+
+    def _step(
+        self,
+        tower: str,
+        scale: float,
+        keep,
+        depth: int,
+        block: nn.Module,
+        x: Tensor,
+        mask: Tensor | None,
+    ) -> Tensor:
+        out = run_block(block, x, mask)
+        if not self.adapters.has(depth):
+            return out
+        return out + scale * self.adapters.output(tower, depth, block.ln_1(x), keep)
+
+
+register(Method(name="mma_plus_plus", parameters=MMAPlusPlusParameters, learner=MMAPlusPlus))

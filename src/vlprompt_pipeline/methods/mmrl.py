@@ -1,0 +1,263 @@
+"""MMRL: representation tokens in both towers, and a second head that reads them (Guo & Gu, 2025).
+
+K tokens of a joint matrix are mapped into the prompted blocks of both towers, behind the start and
+the class token; they enter at the first of these blocks and take their places at the later ones.
+Logits of the class token z_c and of the mean representation token z_r are fused: α z_c + (1 - α)
+z_r for the classes of training, z_c alone for new classes. Loss = α CE(z_c) + (1 - α) CE(z_r) +
+weight · (2 - mean cos(v, v₀) - mean cos(t, t₀)), with v₀, t₀ of the frozen CLIP. Details follow
+yunncheng/MMRL, trainers/mmrl.py (CVPR 2025), where the scale of the logits is 100 and here CLIP's.
+MMRL++ (trainers/mmrlpp.py): the maps share one matrix and differ by a product of low rank, tokens
+mix with what arrives at a block, and the second projection is CLIP's and a product of low rank.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from functools import cached_property
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
+from vlprompt_pipeline.methods.networks import linear
+from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.walked_towers import (
+    ChangedImages,
+    class_token_features,
+    require_plain_towers,
+    run_block,
+    walk_images,
+    walk_text,
+)
+from vlprompt_pipeline.parsing import Parameters
+
+INITIAL_STD = 0.02
+
+
+class MMRLParameters(Parameters):
+    """Tokens, heads and what holds the features.
+
+    Attributes:
+        tokens: number K of representation tokens.
+        width: of a token in the joint matrix.
+        first_block: the first that is prompted, counted from 0; so are those behind it, as many as
+            both towers have.
+        alpha: share of the class token's head.
+        weight: of the distance to the frozen CLIP.
+    """
+
+    tokens: int = Field(ge=1)
+    width: int = Field(ge=1)
+    first_block: int = Field(ge=0)
+    alpha: float = Field(ge=0, le=1)
+    weight: float = Field(ge=0)
+
+
+class MMRLPlusPlusParameters(MMRLParameters):
+    """MMRL's, and what is shared.
+
+    Attributes:
+        beta: share of the mapped tokens in what passes a later block.
+        map_rank, projection_rank: of the products in the maps and in the projection.
+    """
+
+    beta: float = Field(ge=0, le=1)
+    map_rank: int = Field(ge=1)
+    projection_rank: int = Field(ge=1)
+
+
+class MMRL(PromptLearner):
+    """`tokens` `[K, width]`, maps `to_text` and `to_image` by block, and a `projection`.
+
+    Image features are those of both heads, `[images, 2 embed]`. `names` are those of training.
+    """
+
+    contexts = ()
+    reads = "pixels"
+    exact = ("names",)
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: MMRLParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError if the towers are of another kind, DataError for a name too long."""
+        super().__init__(clip, classes)
+        require_plain_towers(clip)
+        self.parameters_ = parameters
+        blocks = {len(clip.text.blocks), len(clip.image.blocks)}
+        if parameters.first_block >= min(blocks):
+            raise ConfigError(
+                f"prompt.first_block is {parameters.first_block}, but {clip.name} has "
+                f"{min(blocks)} blocks, counted from 0: give {min(blocks) - 1} or less"
+            )
+        self.count = min(blocks) - parameters.first_block
+        drawn = torch.randn(parameters.tokens, parameters.width, generator=generator)
+        self.tokens = nn.Parameter(INITIAL_STD * drawn)
+        self._add_maps(generator)
+        names = hashed_names(classes.names)
+        self.names = nn.Parameter(names, requires_grad=False)
+        self.to(clip.device)
+        self.texts = [classes.template.format(n.replace("_", " ")) for n in classes.names]
+        clip.warn_unseen(self.texts)
+        self.prompts = clip.prompts(self.texts)
+
+    @property
+    def image_width(self) -> int:
+        """Both heads."""
+        return 2 * self.clip.embed_dim
+
+    @cached_property
+    def frozen_texts(self) -> Tensor:
+        """The frozen CLIP's text features, `[classes, embed]`."""
+        return self.clip.encode_texts(self.texts)
+
+    def class_features(self) -> Tensor:
+        """Normalised text feature of each class, `[classes, embed]`."""
+        mapped = [self.mapped("text", number) for number in range(self.count)]
+        step = self._steps(mapped)
+        inserted = self.parameters_.tokens
+        return F.normalize(walk_text(self.clip, self.prompts, step, inserted), dim=-1)
+
+    def image_side(self) -> ChangedImages:
+        """The CLIP with tokens in its image tower, and both heads."""
+        state = {n: t for n, t in self.prompt_tensors().items() if "text" not in n and n != "names"}
+        settings = f"{type(self).__name__} {self.parameters_}"
+        return ChangedImages(self.clip, settings, [state[n] for n in sorted(state)], self._encode)
+
+    def logits(self, image_features: Tensor) -> Tensor:
+        """`[images, classes]` from features of both heads `[images, 2 embed]`."""
+        own, representation = self.head_logits(image_features)
+        alpha = self.parameters_.alpha
+        fused = alpha * own + (1 - alpha) * representation
+        rows = rows_of(self.classes.names, self.names)
+        known = torch.tensor([row is not None for row in rows], device=own.device)
+        return torch.where(known, fused, own)
+
+    def head_logits(self, image_features: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the class token and of the representation tokens, `[images, classes]` each."""
+        texts = self.class_features()
+        own, representation = image_features.chunk(2, dim=-1)
+        scale = self.clip.logit_scale
+        return scale * own @ texts.T, scale * representation @ texts.T
+
+    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Cross-entropies of both heads and distances to the frozen CLIP, from pixels."""
+        alpha, weight = self.parameters_.alpha, self.parameters_.weight
+        texts = self.class_features()
+        own, representation = self._encode(images.to(self.clip.device)).chunk(2, dim=-1)
+        scale = self.clip.logit_scale
+        frozen = self.clip.encode_images(images)
+        text_cosine = (texts * self.frozen_texts).sum(-1).mean()
+        return {
+            "class": alpha * F.cross_entropy(scale * own @ texts.T, labels),
+            "representation": (1 - alpha)
+            * F.cross_entropy(scale * representation @ texts.T, labels),
+            "image": weight * (1 - (own * frozen).sum(-1).mean()),
+            "text": weight * (1 - text_cosine),
+        }
+
+    def make_room(self, stored) -> None:
+        """As many class names as were stored."""
+        if "names" in stored:
+            names = torch.zeros_like(stored["names"], device=self.clip.device)
+            self.names = nn.Parameter(names, requires_grad=False)
+
+    def mapped(self, tower: str, number: int) -> Tensor:
+        """Tokens `[K, tower width]` of a prompted block."""
+        return getattr(self, f"to_{tower}")[number](self.tokens)
+
+    def second_projection(self) -> Tensor:
+        """`[image width, embed]`, from the mean representation token into the joint space."""
+        return self.projection
+
+    def _add_maps(self, generator: Generator) -> None:
+        width = self.parameters_.width
+        for tower, out in (("text", self.clip.text_width), ("image", self.clip.image.width)):
+            first = linear(width, out, generator)
+            maps = nn.ModuleList(copy.deepcopy(first) for _ in range(self.count))
+            setattr(self, f"to_{tower}", maps)
+        rows = self.clip.image.width
+        drawn = torch.randn(rows, self.clip.embed_dim, generator=generator)
+        self.projection = nn.Parameter(drawn / math.sqrt(rows))
+
+    def _arriving(self, mapped: Tensor, there: Tensor) -> Tensor:
+        """What stands at the tokens' places at a later block."""
+        return mapped
+
+    def _steps(self, mapped: list[Tensor]):
+        """Put tokens behind the first one: inserted at the first prompted block, then replaced."""
+        first, count = self.parameters_.first_block, self.parameters_.tokens
+
+        def step(depth: int, block: nn.Module, x: Tensor, mask: Tensor | None) -> Tensor:
+            if first <= depth < first + len(mapped):
+                own = mapped[depth - first].to(x.dtype).expand(len(x), -1, -1)
+                rest = x[:, 1:] if depth == first else x[:, 1 + count :]
+                if depth > first:
+                    own = self._arriving(own, x[:, 1 : 1 + count])
+                x = torch.cat([x[:, :1], own, rest], dim=1)
+                if mask is not None and mask.shape[0] != x.shape[1]:
+                    mask = torch.full((x.shape[1], x.shape[1]), -torch.inf).to(x).triu(1)
+            return run_block(block, x, mask)
+
+        return step
+
+    def _encode(self, pixels: Tensor) -> Tensor:
+        mapped = [self.mapped("image", number) for number in range(self.count)]
+        tokens = walk_images(self.clip, pixels, self._steps(mapped))
+        means = self.clip.image.visual.ln_post(tokens[:, 1 : 1 + self.parameters_.tokens]).mean(1)
+        second = means.to(self.tokens.dtype) @ self.second_projection()
+        return torch.cat([class_token_features(self.clip, tokens), F.normalize(second, dim=-1)], -1)
+
+
+class MMRLPlusPlus(MMRL):
+    """MMRL with one matrix for the maps of a tower and products of low rank."""
+
+    def mapped(self, tower: str, number: int) -> Tensor:
+        """Tokens `[K, tower width]` of a prompted block."""
+        shared = getattr(self, f"{tower}_shared")
+        a, b, bias = (getattr(self, f"{tower}_{part}")[number] for part in ("a", "b", "bias"))
+        return self.tokens @ (shared + a @ b).T + bias
+
+    def second_projection(self) -> Tensor:
+        """CLIP's own and the product."""
+        own = self.clip.image.visual.proj.to(self.tokens.dtype)
+        return own + self.projection_a @ self.projection_b
+
+    def _add_maps(self, generator: Generator) -> None:
+        width, rank = self.parameters_.width, self.parameters_.map_rank
+        for tower, out in (("text", self.clip.text_width), ("image", self.clip.image.width)):
+            layer = linear(width, out, generator)
+            setattr(self, f"{tower}_shared", nn.Parameter(layer.weight.detach().clone()))
+            shapes = {"a": (out, rank), "b": (rank, width), "bias": (out,)}
+            for part, shape in shapes.items():
+                values = [torch.zeros(shape) for _ in range(self.count)]
+                if part == "a":
+                    values = [_kaiming(shape, generator) for _ in range(self.count)]
+                elif part == "bias":
+                    values = [layer.bias.detach().clone() for _ in range(self.count)]
+                setattr(self, f"{tower}_{part}", nn.ParameterList(values))
+        rows, rank = self.clip.image.width, self.parameters_.projection_rank
+        self.projection_a = nn.Parameter(_kaiming((rows, rank), generator))
+        self.projection_b = nn.Parameter(torch.zeros(rank, self.clip.embed_dim))
+
+    def _arriving(self, mapped: Tensor, there: Tensor) -> Tensor:
+        beta = self.parameters_.beta
+        return beta * mapped + (1 - beta) * there
+
+
+def _kaiming(shape: tuple[int, int], generator: Generator) -> Tensor:
+    """Uniform in ±1/sqrt(columns): Kaiming with a = sqrt(5)."""
+    return (2 * torch.rand(shape, generator=generator) - 1) / math.sqrt(shape[1])
+
+
+register(Method(name="mmrl", parameters=MMRLParameters, learner=MMRL))
+register(Method(name="mmrl_plus_plus", parameters=MMRLPlusPlusParameters, learner=MMRLPlusPlus))

@@ -1,0 +1,162 @@
+"""2SFS: first the LayerNorms of both towers, then a classifier (Farina et al., CVPR 2025).
+
+Stage 1 trains weights and biases of ln_1 and ln_2 of every block by cross-entropy with the texts of
+the classes. Stage 2 trains rows of a classifier, which start at the tuned text features, on the
+images of the tuned tower. New classes have the tuned tower's text features in place of a row.
+Details follow FarinaMatteo/rethinking_fewshot_vlms, fs/twostage.py, where ln_pre, ln_post and
+ln_final are listed but stay frozen, as here. There the rate falls in every step, here every epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from types import SimpleNamespace
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.templates import readable
+from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
+from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.walked_towers import (
+    ChangedImages,
+    class_token_features,
+    require_plain_towers,
+    run_block,
+    walk_images,
+    walk_text,
+)
+from vlprompt_pipeline.parsing import Parameters
+
+NORMS = ("ln_1", "ln_2")
+
+
+class TwoStageParameters(Parameters):
+    """`template` of all texts (published: one for every dataset); the `share` of stage 1."""
+
+    template: str
+    share: float = Field(gt=0, lt=1)
+
+
+class TwoStage(PromptLearner):
+    """Norms `text_norms` and `image_norms` by block, `[4, width]`: weight and bias of both.
+
+    And `classifier` `[classes, embed]`, zero before stage 2, with the `names` of its rows.
+    """
+
+    contexts = ()
+    reads = "pixels"
+    exact = ("names",)
+
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        parameters: TwoStageParameters,
+        generator: Generator,
+    ) -> None:
+        """Raises ConfigError if the towers are of another kind, DataError for a name too long."""
+        super().__init__(clip, classes)
+        require_plain_towers(clip)
+        self.share = parameters.share
+        for tower in ("text", "image"):
+            norms = [_norms(block) for block in getattr(clip, tower).blocks]
+            setattr(self, f"{tower}_norms", nn.ParameterList(norms))
+        rows = len(classes.names)
+        self.classifier = nn.Parameter(torch.zeros(rows, clip.embed_dim))
+        self.names = nn.Parameter(hashed_names(classes.names), requires_grad=False)
+        self.to(clip.device)
+        texts = [parameters.template.format(readable(name)) for name in classes.names]
+        clip.warn_unseen(texts)
+        self.prompts = clip.prompts(texts)
+
+    def class_features(self) -> Tensor:
+        """Normalised rows of known classes, text features of new ones, `[classes, embed]`."""
+        if not self.in_second_stage:
+            return self.text_features()
+        rows = rows_of(self.classes.names, self.names)
+        if None not in rows:
+            return F.normalize(self.classifier[rows], dim=-1)
+        known = torch.tensor([row is not None for row in rows], device=self.classifier.device)
+        own = F.normalize(self.classifier[[row or 0 for row in rows]], dim=-1)
+        return torch.where(known[:, None], own, self.text_features())
+
+    def text_features(self) -> Tensor:
+        """Normalised features of the tuned text tower, `[classes, embed]`."""
+        features = walk_text(self.clip, self.prompts, partial(self._step, self.text_norms))
+        return F.normalize(features, dim=-1)
+
+    @property
+    def in_second_stage(self) -> bool:
+        """Whether the classifier has been started."""
+        return bool(self.classifier.any())
+
+    @torch.no_grad()
+    def start_second_stage(self) -> None:
+        """Start the classifier at the tuned text features."""
+        target = self.classifier
+        if parametrize.is_parametrized(self, "classifier"):
+            target = self.parametrizations.classifier.original
+        target.copy_(self.text_features())
+
+    def epoch_done(self, epoch: int, epochs: int) -> None:
+        """Pass to stage 2 after the share of stage 1, where `training.restart` is the same."""
+        if epoch + 1 == max(1, min(epochs - 1, round(self.share * epochs))):
+            self.start_second_stage()
+
+    def image_side(self) -> ChangedImages:
+        """The CLIP with tuned norms in its image tower."""
+        return ChangedImages(self.clip, "norms", list(self.image_norms), self._encode)
+
+    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """As the base, from pixels; in stage 2 no gradient reaches the norms."""
+        if not self.in_second_stage:
+            return super().losses(self._encode(images), labels)
+        with torch.no_grad():
+            features = self._encode(images)
+        return super().losses(features, labels)
+
+    def make_room(self, stored: Mapping[str, Tensor]) -> None:
+        """As many rows as were stored."""
+        for name in ("classifier", "names"):
+            if name in stored:
+                values = torch.zeros_like(stored[name], device=self.clip.device)
+                setattr(self, name, nn.Parameter(values, requires_grad=name == "classifier"))
+
+    def _encode(self, pixels: Tensor) -> Tensor:
+        step = partial(self._step, self.image_norms)
+        return class_token_features(self.clip, walk_images(self.clip, pixels, step))
+
+    def _step(
+        self,
+        norms: nn.ParameterList,
+        depth: int,
+        block: nn.Module,
+        x: Tensor,
+        mask: Tensor | None,
+    ) -> Tensor:
+        values = norms[depth].to(x.dtype)
+        changed = {
+            name: partial(_normalise, values[2 * i], values[2 * i + 1], getattr(block, name).eps)
+            for i, name in enumerate(NORMS)
+        }
+        kept = {name: getattr(block, name) for name in ("attn", "ls_1", "ls_2", "mlp")}
+        return run_block(SimpleNamespace(**kept, **changed), x, mask)
+
+
+def _norms(block: nn.Module) -> nn.Parameter:
+    parts = [getattr(getattr(block, name), p) for name in NORMS for p in ("weight", "bias")]
+    return nn.Parameter(torch.stack([part.detach() for part in parts]).clone())
+
+
+def _normalise(weight: Tensor, bias: Tensor, eps: float, x: Tensor) -> Tensor:
+    return F.layer_norm(x, (x.shape[-1],), weight, bias, eps)
+
+
+register(Method(name="two_stage", parameters=TwoStageParameters, learner=TwoStage))
