@@ -21,6 +21,8 @@ MEANINGS = {
     "per-dataset epochs": "a number of epochs or samples for each dataset",
     "per-dataset aggregation": "weights of averaged epochs for each dataset",
     "per-dataset rate": "a learning rate for each dataset",
+    "per-dataset batch": "a batch size for each dataset",
+    "per-target β": "a mixing share for each target dataset, chosen with it in sight",
     TUNED: "the recipe has settings for single datasets",
 }
 """Short names and what they say of a method's figure."""
