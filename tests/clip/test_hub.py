@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from conftest import TINY_CLIP
+from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.small import write_small
 from vlprompt_pipeline.files import sha256_file
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -94,3 +96,53 @@ def test_what_to_do_without_a_network_is_said(tmp_path):
         f"clip.source: cannot fetch {WEIGHTS} of tiny:stub from someone/tiny ("
     )
     assert message.endswith(f"local-dir:<folder with open_clip_config.json and {WEIGHTS}>")
+
+
+REPOSITORY = """
+import json, sys
+from vlprompt_pipeline.clip import load_clip
+from vlprompt_pipeline.errors import WeightsError
+try:
+    clip = load_clip("hf-hub:someone/tiny", "tiny", "cpu")
+    print(json.dumps([clip.embed_dim, clip.tokenizer.end, clip.context_length]))
+except WeightsError as error:
+    print(json.dumps(str(error)))
+"""
+
+
+def load_repository(files: Path, cache: Path) -> tuple[object, list[str]]:
+    """What a fresh process prints that loads a repository with these files, and what it asked."""
+    asked: list[str] = []
+
+    class Noting(Hub):
+        def log_message(self, *args: object) -> None:
+            asked.append(self.path.rpartition("/")[2])
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Noting, directory=files)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        done = subprocess.run(
+            [sys.executable, "-c", REPOSITORY],
+            env=os.environ | {"HF_ENDPOINT": endpoint, "HF_HOME": str(cache)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        server.shutdown()
+    return json.loads(done.stdout.splitlines()[-1]), asked
+
+
+def test_a_repository_is_fetched_with_its_tokenizer(tmp_path):
+    write_small("ViT-B-16-SigLIP", tmp_path / "files")
+    sizes, asked = load_repository(tmp_path / "files", tmp_path / "cache")
+    assert sizes == [64, 1, 64]
+    assert {WEIGHTS, "tokenizer.json", "tokenizer_config.json"} <= set(asked)
+
+
+def test_a_repository_of_another_kind_is_refused_before_its_weights_are_asked_for(tmp_path):
+    config = {"model_cfg": open_clip.get_model_config("coca_ViT-B-32"), "preprocess_cfg": {}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    message, asked = load_repository(tmp_path, tmp_path / "cache")
+    assert message.startswith("clip.source: hf-hub:someone/tiny is CoCa, which has a text decoder")
+    assert "open_clip_config.json" in asked
+    assert not [name for name in asked if name.endswith((".safetensors", ".bin", ".index.json"))]

@@ -5,6 +5,7 @@ In CI one model of each kind of tower and tokenizer; `pytest -m every_kind` take
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -269,3 +270,24 @@ def test_a_refusal_names_the_kind_and_the_nearest_tag_before_any_download(
     message = rf"open_clip:{source} is .*{kind}.* the nearest that can is open_clip:{nearest}"
     with pytest.raises(WeightsError, match=message):
         load_clip(f"open_clip:{source}")
+
+
+@pytest.mark.parametrize("change", ["tokenizer", "preprocessing", "model"])
+def test_a_clip_is_known_by_its_tower_tokenizer_and_preprocessing(change, tmp_path):
+    """So that what was made with it refuses another (`ClipIdentity`)."""
+    own = small_clip("ViT-B-16-SigLIP", tmp_path / "own").identity
+    other = write_small("ViT-B-16-SigLIP", tmp_path / "other")
+    if change == "tokenizer":
+        content = (other / "tokenizer.json").read_text()
+        (other / "tokenizer.json").write_text(content.replace('"▁cat"', '"▁cow"'))
+    else:
+        config = json.loads((other / "open_clip_config.json").read_text())
+        if change == "preprocessing":
+            config["preprocess_cfg"]["resize_mode"] = "squash"
+        else:
+            config["model_cfg"]["text_cfg"]["no_causal_mask"] = False
+        (other / "open_clip_config.json").write_text(json.dumps(config))
+    changed = load_clip(f"local-dir:{other}", "other", "cpu").identity
+    assert changed.weights == own.weights
+    names = {"model": "model configuration"}
+    assert own.difference(changed).startswith(f"the {names.get(change, change)} ")

@@ -28,8 +28,8 @@ def _one_row_at_a_time(monkeypatch) -> None:
 def _nothing_kept(monkeypatch) -> None:
     plain = TextTower.__init__
 
-    def without_memory(self, model):
-        plain(self, model)
+    def without_memory(self, *arguments):
+        plain(self, *arguments)
         self.memory = 0
 
     monkeypatch.setattr(TextTower, "__init__", without_memory)

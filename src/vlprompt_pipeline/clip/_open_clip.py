@@ -1,4 +1,6 @@
-"""The only door to open_clip and torchvision, mended where torchvision's compiled ops cannot load.
+"""Import open_clip and torchvision, also where torchvision's compiled operators cannot load.
+
+The other modules import both from here.
 
 A CUDA-linked torchvision beside a CPU build of torch fails at import: it registers fakes for two
 operators its library never defined. Nothing in CLIP calls them, so giving the dispatcher their

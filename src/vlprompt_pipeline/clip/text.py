@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.blocks import finish, project, project_some
 from vlprompt_pipeline.clip.memory import Room
-from vlprompt_pipeline.clip.packing import Packing, pack
+from vlprompt_pipeline.clip.packing import Packing, pack_rows
 from vlprompt_pipeline.clip.text_base import (
     Prompts,
     TextTowerBase,
@@ -42,7 +42,7 @@ class TextTower(TextTowerBase):
         """Text features `[groups, classes, embed]`, not normalised, in float32 or better."""
         prompts = prompts.to(self.dtype)
         groups, shared, width = prompts.prefix.shape
-        packing = pack(prompts.lengths.tolist(), width, prompts.suffix.device)
+        packing = pack_rows(prompts.lengths.tolist(), width, prompts.suffix.device)
         words = self._words(prompts, packing)
         visible = packing.visible(shared)
         limit = at_once(words.device)
