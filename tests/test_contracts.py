@@ -184,6 +184,7 @@ def test_prompts_are_checked_before_features_are_computed(pipelines):
     groups = [[node.name for node in group] for group in pipelines["__default__"].grouped_nodes]
     depth = {name: number for number, group in enumerate(groups) for name in group}
     assert depth["check_prompts"] < depth["features.extract_test_features"]
+    assert depth["few_shot.check_validation"] <= depth["features.extract_training_features"]
     assert depth["check_prompts"] < depth["features.extract_training_features"]
 
 

@@ -9,26 +9,41 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.startup import ProjectMetadata
 from yaml import YAMLError
 
-from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.hooks.errors import one_sentence
+from vlprompt_pipeline.parsing import unknown
 from vlprompt_pipeline.pipeline_registry import APART, STAGES
 from vlprompt_pipeline.protocol_runs import configured, with_protocol
+from vlprompt_pipeline.protocols import PROTOCOLS
 
-_STAGES = {"__default__", "cell", *STAGES, *APART}
+_OTHER_PIPELINES = ("__default__", "cell", *STAGES, *APART)
 
 
 @click.pass_obj
 def _run(metadata: ProjectMetadata, /, **options: Any) -> Any:
     pipelines = [*options["pipelines"], *filter(None, [options["pipeline"]])]
     try:
-        if any(name not in _STAGES for name in pipelines):  # a protocol's, maybe of an extension
+        if set(pipelines) - set(_OTHER_PIPELINES):  # a protocol's, maybe of an extension
             given = options["params"]
             conf = configured(metadata.project_path, options["conf_source"], options["env"], given)
+            _require_registered(pipelines)
             options["params"] = with_protocol(pipelines, given, conf)
     except (UserError, YAMLError) as error:
         raise click.ClickException(str(error)) from None
     with one_sentence(metadata.project_path):
         return kedro_run.callback(**options)
+
+
+def _require_registered(pipelines: list[str]) -> None:
+    """Refuse a name that no pipeline has, once the protocols of extensions are registered.
+
+    Raises:
+        ConfigError: with the nearest name.
+    """
+    names = [*PROTOCOLS, *_OTHER_PIPELINES]
+    for name in pipelines:
+        if name not in names:
+            raise ConfigError(unknown("pipelines", "pipeline", name, names))
 
 
 run = click.Command(kedro_run.name, params=kedro_run.params, callback=_run, help=kedro_run.help)

@@ -39,7 +39,7 @@ HOOKS = (
     VerificationHook(),
     SummaryHook(),
     ErrorHook(),
-    LockHook(),  # the last one: it is the first to hold and the last to let go
+    LockHook(),  # the last one: it holds before all that write, and is the last to let go
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.config import ExportParameters
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.image_datasets import FewShotSet
 from vlprompt_pipeline.methods import (
     ClassTexts,
     FewShotFeatures,
@@ -24,6 +26,7 @@ from vlprompt_pipeline.methods import (
     get_method,
     resolve_recipe,
 )
+from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import check_validation
 from vlprompt_pipeline.pipelines.prompt_training.nodes import check_prompts
 
 RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
@@ -65,10 +68,7 @@ def test_what_does_not_fit_is_told_by_the_check_that_stands_before_all_long_work
     """It needs no image; with RN50 every method in the image tower is refused by its name."""
     card = SimpleNamespace(class_names=CLASSES.names, template=CLASSES.template)
     given = (clip, card, RECIPES, "few_shot", FEW_SHOT, ExportParameters())
-    check = partial(check_prompts, *given, SimpleNamespace(val=((), ()), dataset="imagenet"))
-    without = partial(check_prompts, *given, SimpleNamespace(val=(), dataset="imagenet"))
-    with pytest.raises(ConfigError, match="linear_probe chooses .* imagenet has none; leave it"):
-        without(methods=("coop", "linear_probe"))
+    check = partial(check_prompts, *given)
     texts = tuple(name for name in RECIPES if name not in PIXELS)
     assert set(check(methods=texts)) == set(texts)
     for name in sorted(PIXELS):
@@ -77,6 +77,14 @@ def test_what_does_not_fit_is_told_by_the_check_that_stands_before_all_long_work
                 check(methods=(name,))
         else:
             assert check(methods=(name,))[name] > 0
+
+
+def test_a_method_that_needs_validation_images_is_refused_without_any():
+    drawn = FewShotSet("imagenet", 1, 1, "", train=(("a.jpg", 0),), val=())
+    check_validation(drawn, RECIPES, methods=("coop",))
+    check_validation(replace(drawn, val=drawn.train), RECIPES, methods=("linear_probe",))
+    with pytest.raises(ConfigError, match="linear_probe chooses .* imagenet has none; leave it"):
+        check_validation(drawn, RECIPES, methods=("coop", "linear_probe"))
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -42,7 +42,7 @@ def test_the_head_is_the_packed_prompt_for_the_classes_of_the_dataset(finished, 
             finished.path(FOLDER, f"{method}/classifier_weights.safetensors")
         )
         assert head.class_names == tuple(card["class_names"])
-        assert head.weights_sha256 == clip.weights_sha256
+        assert head.clip_identity.weights == clip.weights_sha256
         packed = finished.path(FOLDER, f"{method}/prompt.vlp").read_bytes()
         prompt = TrainedPrompt.load(finished.path(FOLDER, f"{method}/prompt.safetensors"))
         classes = ClassTexts(head.class_names, card["template"])

@@ -180,7 +180,7 @@ def test_another_recipe_or_none_finished_is_told_before_anything_is_computed(sto
         "or name a cell that is"
     )
     assert "reproducibility.json: run the pipeline that writes it" in refusal(project, QUICK)
-    assert not any(path.is_file() for path in project.data.rglob("*"))
+    assert project.files() == {}
 
 
 def test_prompts_in_the_image_tower_and_targets_are_made_again(project):

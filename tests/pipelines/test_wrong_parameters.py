@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from click.testing import CliRunner
 from kedro.framework.cli.cli import KedroCLI
 
-KEYS = (
-    "allowed: analysis, base_to_new, benchmark_report, clip, cross_dataset, dataset, "
-    "dataset_prefix, dataset_root, demo_pretraining, device, domain_generalisation, export, "
-    "features, few_shot, methods, own_data, prediction, protocol, recipes, registry, seed, shots, "
-    "split, tracking"
-)
 BEFORE_ANY_NODE = [
     pytest.param(
-        {"sedd": 3}, f"parameters: unknown key 'sedd' (did you mean 'seed'?); {KEYS}", id="key"
+        {"sedd": 3},
+        "parameters: unknown key 'sedd' (did you mean 'seed'?); allowed: ",
+        id="key",
     ),
     pytest.param(
         {"features": {"view": 3}},
-        "parameters.features: unknown key 'view' (did you mean 'views'?); allowed: batch_size, "
-        "crop_scale, decoding, shard_size, train, views, workers",
+        "parameters.features: unknown key 'view' (did you mean 'views'?); allowed: ",
         id="key of a section",
     ),
     pytest.param(
         {"recipes": {"coop": {"training": {"epoch": 3}}}},
-        "recipes.coop.training: unknown key 'epoch' (did you mean 'epochs'?); allowed: "
-        "batch_size, epochs, epsilon, lr, memory_gb, momentum, optimizer, precision, steps, "
-        "warmup_epochs, warmup_lr, weight_decay",
+        "recipes.coop.training: unknown key 'epoch' (did you mean 'epochs'?); allowed: ",
         id="key of a recipe's training",
     ),
     pytest.param(
         {"recipes": {"coop": {"prompt": {"lenght": 3}}}},
-        "recipes.coop.prompt: unknown key 'lenght' (did you mean 'length'?); allowed: "
-        "class_position, class_specific, init, length",
+        "recipes.coop.prompt: unknown key 'lenght' (did you mean 'length'?); allowed: ",
         id="key of a recipe's prompt",
     ),
     pytest.param(
@@ -107,7 +101,14 @@ BEFORE_ANY_NODE = [
 @pytest.mark.parametrize(("params", "sentence"), BEFORE_ANY_NODE)
 def test_it_is_told_before_any_node_has_run(project, params, sentence):
     message = project.refusal(params)
-    assert message == sentence or (sentence.endswith("allowed: ") and message.startswith(sentence))
+    if sentence.endswith("allowed: "):
+        assert message.startswith(sentence)
+        allowed = message.removeprefix(sentence).split(", ")
+        nearest = re.search(r"did you mean '(\w+)'", sentence)[1]
+        assert nearest in allowed
+        assert len(allowed) > 2
+    else:
+        assert message == sentence
     assert list(project.data.iterdir()) == []
 
 
@@ -142,7 +143,7 @@ def test_what_paths_are_made_of_is_set_in_globals_alone(project):
     [
         (
             "shost=3",
-            "parameters: unknown key 'shost' (did you mean 'shots'?); allowed: analysis, ",
+            "parameters: unknown key 'shost' (did you mean 'shots'?); allowed: ",
         ),
         ("dataset=demo_count", "dataset 'demo_count' is unknown; did you mean 'demo_counts'? "),
         ("demo_pretraining.step=3", "demo_pretraining: unknown key 'step' (did you mean 'steps'?)"),

@@ -50,7 +50,7 @@ class LockHook:
         self._parameters = context.config_loader["parameters"]
         self._project = Path(context.project_path)
 
-    @hook_impl(tryfirst=True)
+    @hook_impl  # after the parameters' own, which refuses a run that must leave nothing
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
         """Lock the cell and its datasets, then say which stored results will be replaced.
 

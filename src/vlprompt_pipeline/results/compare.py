@@ -9,7 +9,7 @@ import pandas as pd
 
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.parsing import unknown
-from vlprompt_pipeline.results.cells import Predictions, Result, read_results
+from vlprompt_pipeline.results.cells import Predictions, Result, place_of, read_results
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.families import Family, families
 from vlprompt_pipeline.results.flags import TUNED, flags_of
@@ -117,14 +117,21 @@ def compare_beside(
     Arguments are those of `compare`; of the asked grid only what methods are tested against counts.
     """
     same = ("protocol", "clip", "weights_sha256")
-    alike = [
-        other
-        for other in records
-        if all(getattr(other.cell, name) == getattr(record.cell, name) for name in same)
-    ]
+    alike: list[CellRecord] = []
+    elsewhere: set[str] = set()  # places of results that have their record, but not in this report
+    for other in records:
+        if all(getattr(other.cell, name) == getattr(record.cell, name) for name in same):
+            alike.append(other)
+        else:
+            elsewhere |= {place_of(other.cell, result.method) for result in other.methods}
+    beside = {
+        name: load
+        for name, load in predictions.items()
+        if name.split("/targets/")[0] not in elsewhere
+    }
     methods = {result.method for other in alike for result in other.methods}
     tests = asked.without_grid(methods)
-    return compare(alike, problems, predictions, tests, run, order, newest)
+    return compare(alike, problems, beside, tests, run, order, newest)
 
 
 def _require_known(

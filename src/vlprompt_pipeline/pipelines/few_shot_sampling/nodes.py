@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.image_datasets import (
     ClassSubsets,
     DatasetCard,
@@ -13,6 +14,7 @@ from vlprompt_pipeline.image_datasets import (
     ImageIndex,
     sample_few_shot,
 )
+from vlprompt_pipeline.methods import get_method, resolve_recipe
 from vlprompt_pipeline.protocols import resolve_protocol
 
 
@@ -25,3 +27,20 @@ def split_into_subsets(card: DatasetCard, protocol: str, settings: dict[str, Any
     """Split the classes into base and new classes, or take all as base classes."""
     chosen, section = resolve_protocol(protocol, settings)
     return chosen.class_subsets(card.class_names, section)
+
+
+def check_validation(
+    few_shot_set: FewShotSet, recipes: dict[str, Any], *, methods: tuple[str, ...]
+) -> None:
+    """Refuse methods that choose their settings on validation images where there are none.
+
+    Raises:
+        ConfigError: naming the method.
+    """
+    for method in methods:
+        learner = get_method(resolve_recipe(method, recipes).method).learner
+        if learner.needs_validation and not few_shot_set.val:
+            raise ConfigError(
+                f"methods: {method} chooses its settings on validation images, and "
+                f"{few_shot_set.dataset} has none; leave it out"
+            )

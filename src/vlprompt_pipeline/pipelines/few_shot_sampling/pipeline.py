@@ -1,14 +1,17 @@
 """Few-shot sampling: the training images of one seed, and the class subsets of the protocol."""
 
+from functools import partial, update_wrapper
+
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import (
+    check_validation,
     draw_few_shot_set,
     split_into_subsets,
 )
 
 
-def create_pipeline(protocol: str, **kwargs) -> Pipeline:
+def create_pipeline(protocol: str, methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
     """Create the nodes of the stage."""
     return Pipeline(
         [
@@ -24,6 +27,13 @@ def create_pipeline(protocol: str, **kwargs) -> Pipeline:
                 inputs=["dataset_card", "params:protocol", f"params:{protocol}"],
                 outputs="class_subsets",
                 name="split_classes",
+                namespace="few_shot",
+            ),
+            Node(
+                update_wrapper(partial(check_validation, methods=methods), check_validation),
+                inputs=["few_shot_set", "params:recipes"],
+                outputs=None,
+                name="check_validation",
                 namespace="few_shot",
             ),
         ],

@@ -39,7 +39,6 @@ def check_prompts(
     protocol: str,
     settings: dict[str, Any],
     export: ExportParameters,
-    few_shot_set: FewShotSet,
     *targets: DatasetCard,
     methods: tuple[str, ...],
 ) -> dict[str, int]:
@@ -65,11 +64,6 @@ def check_prompts(
         class_texts.append(ClassTexts(export.class_names, card.template))
     for method in methods:
         recipe = resolve_recipe(method, recipes)
-        if get_method(recipe.method).learner.needs_validation and not few_shot_set.val:
-            raise ConfigError(
-                f"methods: {method} chooses its settings on validation images, and "
-                f"{few_shot_set.dataset} has none; leave it out"
-            )
         if recipe.bound_to_classes and export.class_names:
             raise ConfigError(
                 f"export.class_names: {method} knows no class but those of training; leave the "

@@ -32,7 +32,6 @@ def create_pipeline(
             "params:protocol",
             f"params:{protocol}",
             "params:export",
-            "few_shot_set",
             *(f"{target}.target_card" for target in targets),
         ],
         outputs="parameter_counts",
