@@ -7,8 +7,11 @@ notes them here before the registry is asked; without a run, conf's own choice h
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from vlprompt_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.config import RunParameters
@@ -63,11 +66,19 @@ def _from_conf() -> Selection:
 def selection_of(parameters: RunParameters) -> Selection:
     """Give the selection of a run with these parameters.
 
+    Another protocol than the run's own is there to be looked at. Where its section does not fit
+    the run's datasets it has no targets: a run of it is refused with the reason.
+
     Raises:
-        ConfigError: unknown methods, or targets that make no sense.
+        ConfigError: unknown methods, or targets of the run's protocol that make no sense.
     """
     from vlprompt_pipeline.protocols import PROTOCOLS
 
-    by_protocol = {name: parameters.in_protocol(name).targets() for name in PROTOCOLS}
+    targets = {name: () for name in PROTOCOLS}
+    for name in PROTOCOLS:
+        if name != parameters.protocol:
+            with suppress(ConfigError):
+                targets[name] = parameters.in_protocol(name).targets()
+    targets[parameters.protocol] = parameters.targets()
     methods = parameters.selected_methods()
-    return Selection(parameters.protocol, methods, by_protocol, verified=methods)
+    return Selection(parameters.protocol, methods, targets, verified=methods)
