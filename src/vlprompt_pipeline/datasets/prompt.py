@@ -1,4 +1,4 @@
-"""Trained and packed prompts as catalog entries."""
+"""Trained and exported prompts as catalog entries."""
 
 from __future__ import annotations
 
@@ -42,10 +42,8 @@ class PromptDataset(AbstractDataset[TrainedPrompt, TrainedPrompt]):
         return {"filepath": str(self.filepath)}
 
 
-class _BytesDataset(AbstractDataset[bytes, bytes]):
-    """Bytes that ship, as they are. No bytes are no file: what was there before goes."""
-
-    what: str
+class ExportDataset(AbstractDataset[bytes, bytes]):
+    """A file that a prompt is exported as. No bytes are no file: what was there before goes."""
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self.filepath, self.metadata = Path(filepath), metadata
@@ -54,7 +52,8 @@ class _BytesDataset(AbstractDataset[bytes, bytes]):
         """Raises UserError if the file is absent or not as it was written."""
         if not self.filepath.is_file():
             raise PromptFileError(
-                f"no {self.what} at {self.filepath}: run quantization_export first"
+                f"{self.filepath} is not there: run quantization_export first, which leaves none "
+                "where the method has no such file or export does not ask for it"
             )
         require_described(self.filepath, place_of(self.filepath), RUN_AGAIN)
         return self.filepath.read_bytes()
@@ -72,21 +71,3 @@ class _BytesDataset(AbstractDataset[bytes, bytes]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.filepath)}
-
-
-class PackedPromptDataset(_BytesDataset):
-    """A packed prompt; `export.unpack` reads it."""
-
-    what = "packed prompt"
-
-
-class ClassifierWeightsDataset(_BytesDataset):
-    """Zero-shot classifier weights; `export.ClassifierWeights.load` reads it."""
-
-    what = "classifier weights"
-
-
-class FullPrecisionDataset(_BytesDataset):
-    """The unquantized tensors of a prompt in safetensors."""
-
-    what = "full-precision weights (export.full_precision is false, or the prompt has no tensors)"

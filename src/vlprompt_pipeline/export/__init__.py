@@ -1,4 +1,4 @@
-"""What leaves the project: packed prompt, classifier weights, full-precision weights.
+"""What leaves the project: the packed prompt, and the other formats of `formats`.
 
 Loaded by name, so that a packed prompt is read with numpy alone: torch takes seconds.
 """
@@ -7,18 +7,20 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
-    "ClassifierWeights": "classifier_weights",
+    "ClassifierWeights": "formats.classifier_weights",
     "DenseTensor": "packed",
+    "EXPORT_FORMATS": "formats",
+    "ExportContext": "formats",
+    "ExportFormat": "formats",
     "PackedPrompt": "packed",
     "PackedTensor": "packed",
     "QuantizedTensor": "packed",
     "Sizes": "packed",
-    "full_precision_bytes": "full_precision",
-    "full_precision_tensors": "full_precision",
     "load_learner": "learner",
     "pack": "packed",
     "pack_learner": "learner",
     "prompt_sizes": "packed",
+    "register": "formats",
     "unpack": "packed",
 }
 

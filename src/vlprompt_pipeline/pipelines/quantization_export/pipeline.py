@@ -2,9 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from vlprompt_pipeline.export import EXPORT_FORMATS
 from vlprompt_pipeline.pipelines.quantization_export.nodes import export_prompt
-
-EXPORTED = ("packed_prompt", "classifier_weights", "full_precision", "sizes")
 
 
 def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
@@ -14,7 +13,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
             Node(
                 export_prompt,
                 inputs=[f"{method}.prompt", "clip", "dataset_card", "params:export"],
-                outputs=[f"{method}.{name}" for name in EXPORTED],
+                outputs={name: f"{method}.{name}" for name in (*EXPORT_FORMATS, "sizes")},
                 name=f"export_{method}",
                 namespace=method,
                 tags=method,

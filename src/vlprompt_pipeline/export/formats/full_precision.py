@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.export.formats.registry import ExportContext, ExportFormat, register
 from vlprompt_pipeline.methods import build_learner
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parametrizations.naming import tensor_name
@@ -22,11 +23,17 @@ def full_precision_tensors(prompt: TrainedPrompt, clip: FrozenClip) -> dict[str,
     return learner.prompt_tensors()
 
 
-def full_precision_bytes(prompt: TrainedPrompt, clip: FrozenClip) -> bytes:
-    """The full-precision weights as a safetensors file, recipe and CLIP in the header."""
+def _to_bytes(context: ExportContext) -> bytes | None:
+    """A safetensors file, recipe and CLIP in the header, if it is asked for."""
+    if not (context.parameters.full_precision and context.packed.tensors):
+        return None
+    prompt = context.prompt
     header = {
         "recipe": prompt.recipe,
         "weights_sha256": prompt.weights_sha256,
         "clip_identity": prompt.clip_identity.to_dict(),
     }
-    return tensors_to_bytes(full_precision_tensors(prompt, clip), "full_precision", header)
+    return tensors_to_bytes(full_precision_tensors(prompt, context.clip), "full_precision", header)
+
+
+register(ExportFormat("full_precision", "full_precision_file_bytes", _to_bytes))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vlprompt_pipeline.clip import ClipIdentity
 from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.export.formats.registry import ExportContext, ExportFormat, register
 from vlprompt_pipeline.methods import PromptLearner
 from vlprompt_pipeline.tensor_files import TensorFileError, load_tensors, tensors_to_bytes
 
@@ -104,3 +105,11 @@ class ClassifierWeights:
             ClipIdentity.read(header),
             header["title"],
         )
+
+
+def _to_bytes(context: ExportContext) -> bytes | None:
+    weights = ClassifierWeights.of(context.shipped, context.recipe.title)
+    return weights.to_bytes() if weights else None
+
+
+register(ExportFormat("classifier_weights", "classifier_file_bytes", _to_bytes))
