@@ -1,4 +1,4 @@
-"""Commands of this project beside Kedro's own, and the one it changes."""
+"""Define the commands of this project beside Kedro's own, and its version of `run`."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 
 
 RESERVED = ("all", "checkpoints", "targets")
-"""What stands beside the folders of recipes, or in their place in `methods`."""
+"""Names that no recipe can have: folders beside those of recipes, and `all` in `methods`."""
 
 
 def _recipe_name(name: str) -> str:
@@ -37,7 +37,7 @@ RecipeName = Annotated[str, AfterValidator(_recipe_name)]
 
 
 class ClipParameters(Parameters):
-    """Which frozen CLIP is adapted.
+    """Choose the frozen CLIP that is adapted.
 
     `source` is `embedded`, `local-dir:<folder>` (open_clip_config.json beside
     open_clip_model.safetensors) or `open_clip:<model>:<pretrained tag>`. `name` stands in the
@@ -49,7 +49,7 @@ class ClipParameters(Parameters):
 
 
 class FeatureParameters(Parameters):
-    """How images become features of the frozen image tower.
+    """Set how images become features of the frozen image tower.
 
     `train: cached` encodes `views` random crops of each training image once and draws from them
     every epoch; `train: online` encodes a fresh crop in every step, as published. `decoding` is
@@ -73,22 +73,23 @@ class FeatureParameters(Parameters):
 
 
 class TrainingParameters(Parameters):
-    """Optimizer with the schedule of methods trained on CLIP (KaiyangZhou/Dassl.pytorch defaults).
+    """Set optimizer and schedule; defaults are those of KaiyangZhou/Dassl.pytorch.
 
-    The rate is set once an epoch: `warmup_lr` for `warmup_epochs`, then a cosine from `lr` that
-    starts anew after the warm-up and so never reaches zero.
+    The learning rate is set once an epoch: `warmup_lr` for `warmup_epochs`, then a cosine from `lr`
+    that starts anew after the warm-up and so never reaches zero.
 
     Attributes:
-        epochs: or none, with `steps`: as many as take at least that many steps.
+        epochs: passes over the images; none where `steps` is given.
+        steps: the least number of steps, rounded up to whole epochs.
         drop_last: whether a last short batch is left out where there is a full one, as in Dassl.
-            Tip-Adapter-F and CLIP-LoRA, which do not build on it, keep theirs.
+            Tip-Adapter-F and CLIP-LoRA, whose code does not use Dassl, keep it.
         restart: share of the epochs after which optimizer and cosine start anew (2SFS), or none.
         momentum: of `sgd`.
         epsilon: of `adam` and `adamw`; TCP needs 1e-3 in half precision.
         precision: what the frozen towers compute in; what is trained stays in single precision.
             `fp16-amp` scales the loss, since half precision has no small gradients.
-        memory_gb: gigabytes that a step may keep for its gradient, or none for half of what is
-            free; what does not fit is computed twice, with the same result.
+        memory_gb: gigabytes of activations that a step may keep for its gradient, or none for half
+            of the free memory; activations beyond it are computed twice, with the same result.
     """
 
     epochs: int | None = Field(ge=0)
@@ -120,7 +121,7 @@ class TrainingParameters(Parameters):
         return max(1, min(self.epochs - 1, round(self.restart * self.epochs)))
 
     def in_epochs(self, steps: int) -> TrainingParameters:
-        """The same, its length in epochs of `steps` batches each."""
+        """Return a copy whose length is given in epochs of `steps` batches each."""
         if self.steps is None:
             return self
         return self.model_copy(update={"epochs": -(-self.steps // steps), "steps": None})
@@ -133,7 +134,7 @@ class DataCheckParameters(Parameters):
 
 
 class TrackingParameters(Parameters):
-    """Where MLflow records runs; `MLFLOW_TRACKING_URI` in the environment goes first."""
+    """Set where MLflow records runs; `MLFLOW_TRACKING_URI` of the environment goes first."""
 
     enabled: bool
     experiment: str
@@ -141,7 +142,10 @@ class TrackingParameters(Parameters):
 
 
 class RandomSplitParameters(Parameters):
-    """Shares of a random split and its seed, where data has no test part or `split` is `random`."""
+    """Set shares and seed of a random split.
+
+    It is drawn where a dataset has no test part, or where `split` is `random`.
+    """
 
     train: float = Field(gt=0, lt=1)
     val: float = Field(ge=0, lt=1)
@@ -157,10 +161,11 @@ class RandomSplitParameters(Parameters):
 
 
 class OwnDataParameters(Parameters):
-    """How own photos are read: a folder or table of `dataset_root` that is no known dataset.
+    """Set how the user's own photos are read.
 
-    `template` is the text of the zero-shot prompt, `{}` the class name. `class_names` is a file
-    that maps class folders to names, relative to `dataset_root`.
+    Own photos are a folder or table of `dataset_root` that is no known dataset. `template` is the
+    text of the zero-shot prompt, `{}` the class name. `class_names` is a file that maps class
+    folders to names, relative to `dataset_root`.
     """
 
     template: str
@@ -178,7 +183,7 @@ class OwnDataParameters(Parameters):
 
 
 class ExportParameters(Parameters):
-    """What is exported beside the packed prompt.
+    """Set what is exported beside the packed prompt.
 
     `class_names` are those of the classifier weights, the dataset's own if none are given;
     `full_precision` asks for the unquantized tensors too.
@@ -199,7 +204,7 @@ class ExportParameters(Parameters):
 
 
 class RunParameters(Parameters):
-    """Everything under conf/<env>/parameters*.yml together with `--params`.
+    """Hold everything under conf/<env>/parameters*.yml together with `--params`.
 
     `extensions` are modules to import, which register what a run asks for by name;
     `wait_for_other_runs` are seconds that a run waits for one that writes to the same cell.
@@ -236,7 +241,7 @@ class RunParameters(Parameters):
 
     @property
     def benchmark(self) -> str:
-        """Name of the dataset in the registry, in paths and in results."""
+        """Return the name of the dataset in the registry, in paths and in results."""
         return f"{self.dataset_prefix}{self.dataset}"
 
     @field_validator("protocol")
@@ -268,20 +273,20 @@ class RunParameters(Parameters):
         return PROTOCOLS[self.protocol].targets(section, self.dataset, self.dataset_prefix)
 
     def selected_methods(self) -> tuple[str, ...]:
-        """Names of the recipes to run, in the order asked: a list, `all`, or names joined by `+`.
+        """List the recipes to run in the order given: a list, `all`, or names joined by `+`.
 
         Raises:
             ConfigError: a name has no recipe, or none is asked for.
         """
-        asked = self.methods
-        if isinstance(asked, str):
-            asked = tuple(self.recipes) if asked == "all" else tuple(asked.split("+"))
-        if not asked:
+        names = self.methods
+        if isinstance(names, str):
+            names = tuple(self.recipes) if names == "all" else tuple(names.split("+"))
+        if not names:
             raise ConfigError("methods: none given; name recipes of parameters_recipes.yml or all")
-        for name in asked:
+        for name in names:
             if name not in self.recipes:
                 raise ConfigError(unknown("methods", "method", name, [*self.recipes, "all"]))
-        return tuple(dict.fromkeys(asked))
+        return tuple(dict.fromkeys(names))
 
 
 def parse_run_parameters(values: Mapping[str, Any]) -> RunParameters:

@@ -1,18 +1,18 @@
-"""Image files as RGB pictures: as the published code reads them, or as a person sees them.
+"""Decode image files to RGB, as published code reads them or as a viewer shows them.
 
 `published` is `Image.open(path).convert("RGB")` of KaiyangZhou/Dassl.pytorch (`read_image`), to
-the pixel: the camera's note on how it was held is not followed, transparency is dropped, 16-bit
-values are cut at 255. Results on published datasets are comparable only so.
+the pixel: the EXIF orientation is ignored, transparency is dropped, 16-bit values are cut at 255.
+Results on published datasets are comparable only with this decoding.
 
-`as_seen` differs where that is not what a viewer shows (our choice, meant for own photos):
+`as_seen` differs where a viewer shows another picture (our choice, meant for own photos):
 
 * the EXIF orientation is followed;
-* what is transparent, by an alpha channel or in a palette, lies on white paper;
+* transparent pixels, by an alpha channel or in a palette, are laid on white;
 * 16-bit grey is scaled to 8 bits, by its high byte as Pillow does for 16-bit colour;
 * large JPEGs are decoded at a half, a quarter or an eighth, see `MARGIN`.
 
-Both show the first picture of an animation and undo the inversion of Adobe's CMYK JPEGs, and for
-upright JPEGs of grey or colour that are not large both are the same.
+Both take the first picture of an animation and undo the inversion of Adobe's CMYK JPEGs. For
+upright JPEGs of grey or colour that are not large they are the same.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from vlprompt_pipeline.errors import DataError
 Decoding = Literal["published", "as_seen"]
 
 MARGIN = 3
-"""How many times as large as needed a JPEG that is decoded smaller still is (our choice).
+"""Least ratio of a reduced JPEG's size to the size that is needed (our choice).
 
 Decoding at a half averages 2 x 2 pixels where the reference filters all of them; what is then
 resized by another factor of 3 or more differs from the reference by less than one grey level of
@@ -41,7 +41,7 @@ resized by another factor of 3 or more differs from the reference by less than o
 
 
 PIXELS_PER_BYTE = 1000
-"""A JPEG above Pillow's limit that promises more is a bomb (our choice).
+"""Most pixels a byte of a JPEG above Pillow's limit; more is a decompression bomb (our choice).
 
 The emptiest picture there can be, of one colour, takes a bit or two for each block of each colour:
 about 170 pixels a byte, and 350 where blocks are coded in runs.
@@ -86,8 +86,8 @@ def read_rgb(
     Args:
         source: the file, or its bytes.
         decoding: see the module's text.
-        short_side: length in pixels that the picture's short side will be resized to; `as_seen`
-            decodes a larger JPEG as small as that allows, None at its full size.
+        short_side: length in pixels that the picture's short side will be resized to, for which
+            `as_seen` decodes a larger JPEG at a reduced size; none for its full size.
 
     Raises:
         DataError: the file is no image, damaged, or too large to decode.
@@ -115,7 +115,7 @@ def _unreadable(path: Path, reason: object) -> DataError:
 
 
 def open_image(source: Path | BinaryIO) -> Image.Image:
-    """Open an image, and a JPEG above Pillow's limit of pixels at an eighth of its size.
+    """Open an image; a JPEG above Pillow's limit of pixels is opened at an eighth of its size.
 
     That limit (twice `Image.MAX_IMAGE_PIXELS`, 179 million) keeps small files from filling the
     memory; an eighth of the largest JPEG there can be is far below it.
@@ -146,17 +146,17 @@ def open_image(source: Path | BinaryIO) -> Image.Image:
 def _bytes_of(source: Path | BinaryIO) -> int:
     if isinstance(source, Path):
         return source.stat().st_size
-    place = source.tell()
+    position = source.tell()
     size = source.seek(0, os.SEEK_END)
-    source.seek(place)
+    source.seek(position)
     return size
 
 
 def _shrink(image: Image.Image, short_side: int) -> None:
-    """Have a JPEG decoded at the smallest scale whose short side is at least `short_side`.
+    """Decode a JPEG at the smallest scale whose short side is at least `short_side`.
 
-    Only scales that divide both sides, as those of cameras mostly are: else the last row and
-    column would stand for less than the others, and the picture be shifted against the reference.
+    Only scales that divide both sides are used, as they divide the sizes of most cameras: otherwise
+    the last row and column would cover fewer pixels, and the picture be shifted.
     """
     width, height = image.size
     for scale in (8, 4, 2):

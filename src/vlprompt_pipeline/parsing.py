@@ -1,4 +1,4 @@
-"""From plain values to checked parameters, or to one sentence that says which key is wrong."""
+"""Turn plain values into checked parameters, or into one sentence that says which key is wrong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Parameters(BaseModel):
-    """Base of all parameter models: immutable, and a key it does not know is an error."""
+    """Base of all parameter models: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,7 +25,7 @@ def _several(value: Any) -> Any:
 
 
 Several = BeforeValidator(_several)
-"""A list, or on the command line its items joined by `+`."""
+"""Validator of a list, which on the command line is its items joined by `+`."""
 
 
 def _safe_in_paths(name: str) -> str:
@@ -42,7 +42,7 @@ DatasetName = Annotated[
     BeforeValidator(lambda name: str(name) if type(name) is int else name),  # dataset=2024
     AfterValidator(_safe_in_paths),
 ]
-"""The name of a dataset, with a name here or a folder of the user's own."""
+"""Name of a dataset: a known one, or a folder or table of the user's own photos."""
 
 
 def parse(model: type[Model], values: Any, where: str = "parameters") -> Model:
@@ -59,7 +59,7 @@ def parse(model: type[Model], values: Any, where: str = "parameters") -> Model:
 
 
 def unknown(where: str, what: str, name: str, allowed: list[str]) -> str:
-    """The sentence for a name that is not among those allowed, with the nearest one that is."""
+    """Write the sentence for a name that is not allowed, with the nearest one that is."""
     near = get_close_matches(name, allowed, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return f"{where}: unknown {what} {name!r}{hint}; allowed: {', '.join(allowed)}"

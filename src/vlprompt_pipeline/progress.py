@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with rate and time left where a person watches, else nothing."""
+"""Show the progress of long work as a bar with rate and time left, on a terminal only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def no_progress(title: str, total: int) -> Iterator[Advance]:
 
 @contextmanager
 def bar(title: str, total: int) -> Iterator[Advance]:
-    """A bar on the terminal; silent when the output is not a terminal."""
+    """Show a bar on the terminal, and nothing when the output is not a terminal."""
     console = Console(stderr=True)
     columns = (
         "{task.description}",
@@ -36,6 +36,6 @@ def bar(title: str, total: int) -> Iterator[Advance]:
         _Rate(),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as shown:
-        task = shown.add_task(title, total=total)
-        yield lambda steps: shown.update(task, advance=steps)
+    with Bar(*columns, console=console, disable=not console.is_terminal, transient=True) as display:
+        task = display.add_task(title, total=total)
+        yield lambda steps: display.update(task, advance=steps)

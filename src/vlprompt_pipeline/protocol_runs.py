@@ -1,7 +1,7 @@
-"""A protocol is a pipeline of its name, and a section of the parameters that says what it runs on.
+"""Run a protocol by the name of its pipeline, on the dataset and shots of its section.
 
-Kedro makes the catalog's paths of the parameters before it looks at the names of pipelines. So the
-command line puts the section's values among the parameters, and a session that is given a pipeline
+Kedro makes the catalog's paths from the parameters before it looks at the names of pipelines. So
+the command line adds the section's values to the parameters, and a session that is given a pipeline
 without them is refused before it writes into the paths of another protocol.
 """
 
@@ -23,10 +23,10 @@ Values = Mapping[str, Any]
 
 
 def protocol_among(pipelines: Sequence[str]) -> str | None:
-    """The protocol that a run of these pipelines is of, if one of them is a protocol's.
+    """Name the protocol whose pipeline is among these, if there is one.
 
     Raises:
-        ConfigError: two are.
+        ConfigError: there are two.
     """
     named = [name for name in dict.fromkeys(pipelines) if name in PROTOCOLS]
     if len(named) > 1:
@@ -41,7 +41,7 @@ def require_protocol(pipelines: Sequence[str], protocol: str) -> None:
     """Refuse the pipeline of one protocol with the parameters of another.
 
     Raises:
-        ConfigError: telling both.
+        ConfigError: naming both.
     """
     named = protocol_among(pipelines)
     if named not in (None, protocol):
@@ -52,7 +52,7 @@ def require_protocol(pipelines: Sequence[str], protocol: str) -> None:
 
 
 def with_protocol(pipelines: Sequence[str], given: Values, parameters: RunParameters) -> Values:
-    """What is `given`, and what the protocol's pipeline among these adds: dataset and shots.
+    """Add the dataset and shots of the protocol's pipeline among these to what is `given`.
 
     Raises:
         ConfigError: two protocols, or another one among what is given.
@@ -66,7 +66,7 @@ def with_protocol(pipelines: Sequence[str], given: Values, parameters: RunParame
 
 
 def axes_of(protocol: str, given: Values, parameters: RunParameters) -> dict[str, Sequence[Any]]:
-    """Values of `protocol`, `dataset` and `shots` that a sweep runs where none are given."""
+    """List the values of protocol, dataset and shots that a sweep runs where none are given."""
     section = parameters.section(protocol)
     shots = PROTOCOLS[protocol].sweep_shots(section)
     axes = {"dataset": (section.dataset,), "shots": shots}
@@ -74,7 +74,7 @@ def axes_of(protocol: str, given: Values, parameters: RunParameters) -> dict[str
 
 
 def named_protocols(names: Sequence[str]) -> tuple[str, ...]:
-    """Protocols by name, or `all`, each once.
+    """List protocols by their names, each once; `all` stands for every protocol.
 
     Raises:
         ConfigError: there is no such protocol.
@@ -86,7 +86,7 @@ def named_protocols(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def configured(project: Path, conf: str | None, env: str | None, given: Values) -> RunParameters:
-    """The parameters as a session that is created with these arguments would have them.
+    """Read the parameters as a session that is created with these arguments has them.
 
     Raises:
         ConfigError: an unknown key or a wrong value.

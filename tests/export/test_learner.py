@@ -51,7 +51,7 @@ def recipe_of(name: str, **changes) -> Recipe:
 def trained(recipe: Recipe, clip, seed: int = 1) -> tuple[PromptLearner, list[dict]]:
     generator = torch.Generator().manual_seed(0)
     learner = build_learner(recipe, clip, CLASSES, seed)
-    images = torch.randn(9, 1, clip.embed_dim, generator=generator)
+    images = torch.randn(9, 1, learner.image_width, generator=generator)
     if learner.reads == "pixels":
         images = torch.randn(9, 1, 3, 32, 32, generator=generator)
     else:
@@ -62,7 +62,7 @@ def trained(recipe: Recipe, clip, seed: int = 1) -> tuple[PromptLearner, list[di
 
 def logits(learner: PromptLearner) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
-    images = F.normalize(torch.randn(5, learner.clip.embed_dim, generator=generator), dim=-1)
+    images = F.normalize(torch.randn(5, learner.image_width, generator=generator), dim=-1)
     with torch.no_grad():
         return learner.logits(images)
 

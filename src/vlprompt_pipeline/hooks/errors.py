@@ -1,4 +1,4 @@
-"""Whatever ends a run, its user gets one sentence; a traceback is for a file."""
+"""End every failed run with one sentence; the traceback goes to a file."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from vlprompt_pipeline.errors import UserError
 
 
 class ErrorHook:
-    """Turns the error of a run into the short error of the command line.
+    """Turn the error of a run into a short error of the command line.
 
-    It is click's own, because Kedro's loses its message under click 8.5.
+    The error is a `ClickException`, because Kedro's own loses its message under click 8.5.
     """
 
     @hook_impl
@@ -28,13 +28,13 @@ class ErrorHook:
 
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:
-        """Raise the sentence alone."""
+        """Raise the sentence without the traceback."""
         raise in_one_sentence(error, self._project) from error
 
 
 @contextmanager
 def one_sentence(project: Path) -> Iterator[None]:
-    """End what is done within with a sentence if it fails; for what is not a pipeline's run.
+    """Turn any error inside the context into one sentence, for work outside a pipeline run.
 
     Raises:
         ClickException: the sentence.
@@ -48,11 +48,11 @@ def one_sentence(project: Path) -> Iterator[None]:
 
 
 def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
-    """What the user reads of an error.
+    """Return the sentence that the user reads of an error.
 
-    If the error, or what caused it, is the user's to mend, it is that sentence. So is the message
-    of a dataset: what it could not read or write, and why, stands in it; a worker process sends it
-    without its cause. Of any other error it is the first line, and where the traceback is kept.
+    A `UserError`, or one among the causes, is shown as it is. So is the error of a dataset, which
+    says what could not be read or written and why; a worker process sends it without its cause. Of
+    any other error the first line is shown, and where the traceback is kept.
     """
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, UserError | click.ClickException):

@@ -1,4 +1,4 @@
-"""A cell has one writer at a time, and so has everything else that two runs could both write."""
+"""Lock cells, and everything else that two runs could both write, for one writer at a time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _UNREMARKABLE = ("title", "training.memory_gb", "features.workers", "features.sh
 
 
 class LockHook:
-    """Locks what a run writes, and says what it replaces.
+    """Lock what a run writes, and tell which results it replaces.
 
     Cells are locked for one run alone. What runs on one dataset share (index, features, few-shot
     sets) is locked for all runs that would write the same to it. The reports over all records are
@@ -122,7 +122,7 @@ class LockHook:
                     file.unlink(missing_ok=True)
 
     def _paths(self, pipeline: Any, catalog: Any) -> Iterator[tuple[str, str]]:
-        """Names and paths below the project of all that a pipeline reads or writes."""
+        """Yield names and paths below the project of all that a pipeline reads or writes."""
         for name in sorted(pipeline.datasets()):
             path = getattr(catalog.get(name), "filepath", None)
             if path is not None and Path(path).is_relative_to(self._project):
@@ -147,17 +147,17 @@ class LockHook:
                 yield Lock(f"the prepared dataset {prefix}{dataset}", settings)
 
     def _cell(self) -> str:
-        """The cell as it stands in the catalog's paths."""
+        """Return the cell as it stands in the paths of the catalog."""
         from vlprompt_pipeline.protocols import get_protocol
 
         values = self._parameters
         protocol = get_protocol(values["protocol"]).label(values[values["protocol"]])
         dataset = f"{values['dataset_prefix']}{values['dataset']}"
-        place = f"shots{values['shots']}/seed{values['seed']}"
-        return f"{values['clip']['name']}/{dataset}/{protocol}/{place}"
+        draw = f"shots{values['shots']}/seed{values['seed']}"
+        return f"{values['clip']['name']}/{dataset}/{protocol}/{draw}"
 
     def _replaced(self, outputs: set[str], catalog: Any) -> Iterator[str]:
-        """A sentence for each method whose stored result has other settings than this run's."""
+        """Yield a sentence for each method whose stored result has other settings than this run."""
         from vlprompt_pipeline.methods.recipe import resolve_recipe
         from vlprompt_pipeline.reproducibility import result_parameters
 
@@ -168,7 +168,7 @@ class LockHook:
             try:
                 stored = catalog.load(name).recipe
                 parameters = catalog.load(record)["runs"][-1]["parameters"]
-            except Exception as error:  # a broken file is the business of who reads it to use it
+            except Exception as error:  # the node that uses a broken file reports it better
                 logger.debug("what is stored of %s cannot be read: %s", method, error)
                 continue
             recipe = resolve_recipe(method, self._parameters["recipes"]).model_dump(mode="json")
@@ -183,21 +183,21 @@ class LockHook:
 
 
 def _is_report(path: str) -> bool:
-    """Whether it is made of the records of all cells."""
+    """Tell whether a file is made of the records of all cells."""
     folder = path.removeprefix("data/08_reporting/")
     about_one_cell = ("records/", "reproducibility/", "verification/", "promotions/")
     return folder != path and not folder.startswith(about_one_cell)
 
 
 def _named_differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """For instance "training.epochs=7 (now 41)"."""
+    """Write the differences, for instance "training.epochs=7 (now 41)"."""
     from vlprompt_pipeline.reproducibility.differences import differences
 
-    found = {
+    changed = {
         key.removeprefix("parameters."): values for key, values in differences(stored, now).items()
     }
     return ", ".join(
         f"{key}={then} (now {here})"
-        for key, (then, here) in found.items()
+        for key, (then, here) in changed.items()
         if key not in _UNREMARKABLE
     )

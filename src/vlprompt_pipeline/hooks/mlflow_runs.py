@@ -43,7 +43,7 @@ _RENAMED = {"harmonic_mean": "h", "generalised.harmonic_mean": "generalised.h"} 
 
 @dataclass(frozen=True)
 class Description:
-    """How a run is shown and searched for.
+    """Name, parameters and tags by which a run is shown and searched for.
 
     Attributes:
         name: of the run.
@@ -58,7 +58,7 @@ class Description:
 
 @dataclass
 class OpenRun:
-    """A run that is being recorded: whoever opens one ends it.
+    """A run that is being recorded; the code that opens it must end it.
 
     Attributes:
         experiment: where.
@@ -78,7 +78,7 @@ class OpenRun:
 
     @property
     def client(self) -> MlflowClient:
-        """MLflow's."""
+        """Return the client of MLflow."""
         return self.experiment.client
 
     def child(self, key: str, description: Description) -> OpenRun:
@@ -88,7 +88,7 @@ class OpenRun:
         return find_or_open(self.experiment, f"{self.run_id}/{key}", described)
 
     def tag(self, tags: Mapping[str, str]) -> None:
-        """Mark the run."""
+        """Set tags of the run."""
         rows = [RunTag(name, value) for name, value in tags.items()]
         self.client.log_batch(self.run_id, tags=rows)
 
@@ -105,7 +105,7 @@ class OpenRun:
             self.client.log_inputs(self.run_id, rows)
 
     def log_outputs(self, catalog: Any, outputs: Mapping[str, str]) -> None:
-        """Log outputs that are not logged yet as they are, each in the way the catalog names.
+        """Log outputs that are not yet logged with this content, each as the catalog says.
 
         Metrics of a target dataset carry its name: those of `coop.dtd.target_metrics` are `dtd.…`.
 
@@ -132,7 +132,7 @@ class OpenRun:
             self.client.set_tag(self.run_id, LOGGED, json.dumps(self.logged, sort_keys=True))
 
     def end(self, status: str, reason: str = "") -> None:
-        """End the run; the reason stands on its page and, as `error`, in lists of runs.
+        """End the run; a reason is shown on its page and, as `error`, in lists of runs.
 
         A run that was found finished keeps its results, and so its status.
         """
@@ -151,9 +151,9 @@ class OpenRun:
 
 
 def find_or_open(experiment: Experiment, key: str | None, description: Description) -> OpenRun:
-    """The run with this key, or a new one; without a key always a new one.
+    """Return the run with this key, or a new one; without a key always a new one.
 
-    One that is not finished goes on: what it has logged stays.
+    A run that is not finished is continued and keeps what it has logged.
     """
     client = experiment.client
     run = _find(experiment, key) if key else None
@@ -172,7 +172,7 @@ def find_or_open(experiment: Experiment, key: str | None, description: Descripti
 
 
 def close_dead_runs(experiment: Experiment) -> int:
-    """End the runs as KILLED whose process is gone; returns how many there were."""
+    """End the runs whose process is gone as KILLED; return how many there were."""
     running = _search(experiment, "attributes.status = 'RUNNING'")
     dead = [run for run in running if _is_dead(run)]
     for run in dead:
@@ -182,7 +182,7 @@ def close_dead_runs(experiment: Experiment) -> int:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, keys joined by dots."""
+    """Flatten nested mappings into one, keys joined by dots."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
@@ -191,7 +191,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def origin_tags() -> dict[str, str]:
-    """Who ran what, under the names that MLflow gives these tags."""
+    """Return who ran what, under the names that MLflow gives these tags."""
     tags = {"mlflow.source.name": "kedro run"}
     with suppress(KeyError, OSError):  # a container's user may have no name
         tags["mlflow.user"] = getuser()
@@ -207,13 +207,13 @@ def _find(experiment: Experiment, key: str) -> Run | None:
 
 
 def _search(experiment: Experiment, query: str) -> list[Run]:
-    found, token = [], None
+    runs, token = [], None
     while True:
         page = experiment.client.search_runs([experiment.number], query, page_token=token)
-        found += page
+        runs += page
         token = page.token
         if not token:
-            return found
+            return runs
 
 
 def _is_dead(run: Run) -> bool:
@@ -224,7 +224,7 @@ def _is_dead(run: Run) -> bool:
 
 
 def _digest(catalog: Any, name: str) -> str:
-    """What an output holds, in few characters: tags are short."""
+    """Hash the content of an output in few characters, since tags are short."""
     path = getattr(catalog.get(name), "filepath", None)
     if path is not None:
         return sha256_file(path)[:16]
@@ -240,7 +240,7 @@ def _numbers(values: Mapping[str, Any], prefix: str) -> Iterator[Metric]:
 
 
 def _curves(history: pd.DataFrame) -> Iterator[Metric]:
-    """Every numeric column over epochs."""
+    """Yield every numeric column over epochs."""
     now = int(time.time() * 1000)
     for column in history.select_dtypes("number").columns.difference(["epoch"]):
         for epoch, value in zip(history["epoch"], history[column], strict=True):

@@ -1,4 +1,4 @@
-"""Parameters are checked as a whole, before any node runs."""
+"""Check all parameters before any node runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ParameterHook:
-    """Refuses unknown keys and wrong values in one sentence, and notes the methods to run.
+    """Refuse unknown keys and wrong values in one sentence, and select the methods to run.
 
     From here on the parameters have their recipes as they are for this protocol, dataset and shots.
     """
@@ -41,8 +41,8 @@ class ParameterHook:
             values = context.config_loader["parameters"]
             parameters = parse_run_parameters(values)
             situation = Situation(parameters.protocol, parameters.dataset, parameters.shots)
-            asked = (context.config_loader.runtime_params or {}).get("recipes", {})
-            recipes = recipes_in(situation, parameters.recipes, last=asked)
+            overrides = (context.config_loader.runtime_params or {}).get("recipes", {})
+            recipes = recipes_in(situation, parameters.recipes, last=overrides)
             parse(PretrainingConfig, parameters.demo_pretraining, "demo_pretraining")
             parse(AnalysisParameters, parameters.analysis, "analysis")
             parse(BenchmarkReportParameters, parameters.benchmark_report, "benchmark_report")
@@ -77,12 +77,12 @@ class ParameterHook:
 
 
 def _plain(given: Any) -> dict[str, Any]:
-    """The parameters of the command line, as dictionaries and lists."""
+    """Return the parameters of the command line as dictionaries and lists."""
     return OmegaConf.to_container(OmegaConf.create(given or {}), resolve=True)
 
 
 def _verified(context: Any, methods: tuple[str, ...]) -> tuple[str, ...]:
-    """Methods of `--params`, or else all that have left a record in the cell."""
+    """List the methods of `--params`, or else all that have left a record in the cell."""
     loader = context.config_loader
     if "methods" in (loader.runtime_params or {}):
         return methods
@@ -92,7 +92,7 @@ def _verified(context: Any, methods: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _require_dataset(parameters: RunParameters, dataset: str, project: Path) -> None:
-    """A known dataset, or own photos below the dataset root; nothing is read yet."""
+    """Require a known dataset, or own photos below the dataset root; read no images."""
     from vlprompt_pipeline.image_datasets import (
         get_image_dataset,
         is_named_dataset,
@@ -107,7 +107,7 @@ def _require_dataset(parameters: RunParameters, dataset: str, project: Path) -> 
 
 
 def _require_one_place(values: Mapping[str, Any], loader: Any) -> None:
-    """The catalog's paths follow globals.yml and `--params`; so must what is computed.
+    """Require that nothing overrides globals.yml, which the paths of the catalog follow.
 
     Raises:
         ConfigError: a parameter file overrides what globals.yml says.
@@ -115,11 +115,11 @@ def _require_one_place(values: Mapping[str, Any], loader: Any) -> None:
     computed = OmegaConf.create(values)
     in_paths = OmegaConf.merge(loader["globals"], loader.runtime_params or {})
     for key in _leaves(loader["globals"]):
-        one, other = OmegaConf.select(computed, key), OmegaConf.select(in_paths, key)
-        if one != other:
+        value, in_path = OmegaConf.select(computed, key), OmegaConf.select(in_paths, key)
+        if value != in_path:
             raise ConfigError(
-                f"parameters.{key} is {one!r}, but the paths of the catalog are made with "
-                f"{other!r}: set {key} in globals.yml or with --params, not in a parameters file"
+                f"parameters.{key} is {value!r}, but the paths of the catalog are made with "
+                f"{in_path!r}: set {key} in globals.yml or with --params, not in a parameters file"
             )
 
 

@@ -1,4 +1,4 @@
-"""The reproducibility record of each method, written when a run ends: only then are times known."""
+"""Write the reproducibility record of each method when a run ends and its times are known."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RECORDED = ("prompt", "packed_prompt", "predictions", "target_predictions")
 
 
 class ReproducibilityHook:
-    """Notes which run made which file; a run that finds all of them as they are changes nothing.
+    """Record which run made which file; a run that changes no file changes no record.
 
     Seconds of nodes are those of `steps`.
     """
@@ -86,9 +86,9 @@ class ReproducibilityHook:
         return MadeFile(path=shown, sha256=sha256_file(path))
 
     def _seconds(self, pipeline: Any, others: set[str]) -> dict[str, float]:
-        """Of each node but those of other methods; none where the runner does not tell of nodes."""
-        own = {node.name for node in pipeline.nodes if _owner(node) not in others}
-        return {name: round(s, 3) for name, s in self._steps.seconds.items() if name in own}
+        """Return the seconds of each node except those of other methods; none if not measured."""
+        names = {node.name for node in pipeline.nodes if _owner(node) not in others}
+        return {name: round(s, 3) for name, s in self._steps.seconds.items() if name in names}
 
     def _found_trained(self, catalog: Any, method: str) -> bool:
         checkpoint = catalog.load("params:checkpoint_folder") / f"{method}.safetensors"
@@ -96,7 +96,7 @@ class ReproducibilityHook:
 
 
 def _earlier(stored: Any) -> Record | None:
-    """The record on disk; one that cannot be read is no reason to lose a run at its end."""
+    """Read the record on disk; a broken one is replaced, for the run has its results already."""
     from vlprompt_pipeline.reproducibility import Record
 
     if not stored.exists():
@@ -109,13 +109,13 @@ def _earlier(stored: Any) -> Record | None:
 
 
 def _recorded_outputs(pipeline: Any) -> dict[str, list[str]]:
-    """What the pipeline makes of each method, by the names behind the method's own."""
-    found: dict[str, list[str]] = {}
+    """List the recorded outputs of each method, without the method's name in front."""
+    outputs: dict[str, list[str]] = {}
     for name in sorted(pipeline.all_outputs()):
         method, _, output = name.partition(".")
         if output.rpartition(".")[2] in RECORDED:
-            found.setdefault(method, []).append(output)
-    return found
+            outputs.setdefault(method, []).append(output)
+    return outputs
 
 
 def _owner(node: Any) -> str:
@@ -123,6 +123,6 @@ def _owner(node: Any) -> str:
 
 
 def _runner(run_params: dict[str, Any]) -> str:
-    """The class of the runner; Kedro tells its representation, `None` for the usual one."""
+    """Return the class of the runner, which Kedro gives by `repr`, `None` for the default."""
     name = run_params["runner"].partition(" ")[0].rpartition(".")[2]
     return "SequentialRunner" if name == "None" else name

@@ -1,4 +1,4 @@
-"""One line for each finished node of a run: what it was and how long it took."""
+"""Log one line for each finished node of a run: its seconds and its name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class StepHook:
-    """Logs finished nodes; Kedro's own three lines a node are off in conf/logging.yml.
+    """Log finished nodes; Kedro's own three lines a node are off in conf/logging.yml.
 
     Attributes:
         seconds: of the finished nodes of this run; Kedro tells of none with worker processes.

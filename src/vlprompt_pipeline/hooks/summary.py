@@ -1,4 +1,4 @@
-"""What a person reads at the end of a run: the table, and where everything is."""
+"""Print the results of a run at its end: the table, and where the files are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BENCHMARK = (
 
 
 class SummaryHook:
-    """Prints the report of a run that made one."""
+    """Print the report of a run that made one."""
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:

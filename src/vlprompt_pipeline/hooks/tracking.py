@@ -36,7 +36,7 @@ _SECTIONS = {"prediction": "prediction", "promote": "registry", "register": "reg
 
 
 class TrackingHook:
-    """Records runs in MLflow."""
+    """Record runs in MLflow."""
 
     def __init__(self) -> None:
         self._parameters: dict[str, Any] = {}
@@ -108,11 +108,11 @@ class TrackingHook:
 
     @hook_impl(tryfirst=True)
     def on_pipeline_error(self, error: Exception) -> None:
-        """A failed run ends FAILED and says why."""
+        """End a failed run as FAILED, with the reason."""
         self._end("FAILED", str(error))
 
     def _cut_short(self) -> None:
-        """A run that the user stops ends KILLED."""
+        """End a run that the user stops as KILLED."""
         self._end("KILLED", "stopped before its end")
 
     def _end(self, status: str, reason: str) -> None:
@@ -156,7 +156,7 @@ class TrackingHook:
             logger.info("MLflow has these results already: %s", ", ".join(as_before))
 
     def _cell_key(self) -> str:
-        """Of the run of this cell with these settings, whoever starts it and how often.
+        """Return the key of the run of this cell with these settings.
 
         Several projects may record at one server: there the project's folder is part of it.
         """
@@ -170,7 +170,7 @@ class TrackingHook:
         return _digest(parts)
 
     def _cell(self) -> dict[str, Any]:
-        """The parameters that every run of this cell is found by."""
+        """Return the parameters by which every run of this cell is found."""
         from vlprompt_pipeline.config import parse_run_parameters
 
         parameters = parse_run_parameters(self._parameters)
@@ -178,7 +178,7 @@ class TrackingHook:
         return {**found_by, "dataset": parameters.benchmark}
 
     def _settings(self) -> dict[str, Any]:
-        """The other parameters that the results depend on, without recipes."""
+        """Return the other parameters that the results depend on, without recipes."""
         from vlprompt_pipeline.reproducibility import result_parameters
 
         values = result_parameters(self._parameters)
@@ -208,7 +208,7 @@ class TrackingHook:
         return Description(name, {**cell, **clip, **settings}, {**tags, "title": recipe.title})
 
     def _describe_other(self, pipelines: list[str]) -> Description:
-        """A run that is about no cell: a check, a prediction, a report over everything."""
+        """Describe a run that is about no cell: a check, a prediction, a report over everything."""
         from vlprompt_pipeline.hooks.mlflow_runs import Description, origin_tags
 
         sections = {_SECTIONS.get(name, name) for name in pipelines}
@@ -222,7 +222,7 @@ class TrackingHook:
         return Description(name, logged, {**origin_tags(), "kedro.pipelines": ", ".join(pipelines)})
 
     def _inputs(self, catalog: Any, method: str) -> list[tuple[str, str, str, str]]:
-        """The dataset and the few-shot set that a method's prompt was trained on."""
+        """Return the dataset and the few-shot set that a method's prompt was trained on."""
         if not catalog.exists(f"{method}.reproducibility"):
             return []
         hashes = catalog.load(f"{method}.reproducibility")["hashes"]
@@ -245,13 +245,13 @@ def _as_tags(values: dict[str, Any]) -> dict[str, str]:
 
 
 def _made_from(catalog: Any, method: str) -> str:
-    """Digest of all that the results of a method depend on beside the parameters of its cell."""
+    """Hash all that the results of a method depend on beside the parameters of its cell."""
     record = f"{method}.reproducibility"
     return _digest([method, catalog.load(record)["hashes"] if catalog.exists(record) else None])
 
 
 def _data_tags(pipeline: Any, catalog: Any) -> dict[str, str]:
-    """A mark for runs on a split that is not the one the data came with."""
+    """Return a tag for runs on another split than the official one."""
     if "dataset_card" not in pipeline.datasets():
         return {}
     mark = catalog.load("dataset_card").random_split
@@ -259,7 +259,7 @@ def _data_tags(pipeline: Any, catalog: Any) -> dict[str, str]:
 
 
 def _made_with(catalog: Any, method: str) -> dict[str, str]:
-    """What lists of runs can be searched by of the environment that made the method's files."""
+    """Return tags of the environment that made the method's files, to search runs by."""
     record = f"{method}.reproducibility"
     if not catalog.exists(record):
         return {}
@@ -273,7 +273,7 @@ def _made_with(catalog: Any, method: str) -> dict[str, str]:
 
 
 def _prompt_hash(catalog: Any, method: str, outputs: dict[str, str]) -> dict[str, str]:
-    """The hash by which a registered model finds the run that its prompt comes from."""
+    """Return the hash by which a registered model finds the run of its prompt."""
     name = f"{method}.packed_prompt"
     if name not in outputs:
         return {}
@@ -283,7 +283,7 @@ def _prompt_hash(catalog: Any, method: str, outputs: dict[str, str]) -> dict[str
 def _logged_outputs(
     pipeline: Any, catalog: Any
 ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """Names of outputs and what to do with them: shared ones, and those in a method's namespace.
+    """List the outputs to log and how: shared ones, and those of each method.
 
     The reproducibility record, which a hook has written, goes with the method's.
     """

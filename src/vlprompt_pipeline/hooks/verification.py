@@ -1,4 +1,4 @@
-"""A verification works in an empty folder, which goes when the run ends, however it ends."""
+"""Give a verification an empty folder, and remove it when the run ends in any way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FOLDER = "params:fresh_folder"
 
 
 class VerificationHook:
-    """Replaces the folder `params:fresh_folder` by a new one inside of it, removed at the end."""
+    """Replace the folder `params:fresh_folder` by a new one inside it, removed at the end."""
 
     def __init__(self) -> None:
         self._folder: TemporaryDirectory[str] | None = None  # goes with the process at the latest

@@ -25,7 +25,7 @@ class _Frozen(BaseModel):
 
 
 class Tensors(_Frozen):
-    """Trained tensors.
+    """How the trained tensors of two runs compare.
 
     Attributes:
         identical: whether all of them have the same bits.
@@ -37,7 +37,7 @@ class Tensors(_Frozen):
 
 
 class Answers(_Frozen):
-    """Predicted classes of test images; `different` names a few that are answered differently."""
+    """How the predicted classes of test images compare; `different` names a few that differ."""
 
     images: int
     equal: int
@@ -45,7 +45,7 @@ class Answers(_Frozen):
 
 
 class MethodComparison(_Frozen):
-    """One method of the cell, stored and made again.
+    """A method of the cell, as stored and as made again.
 
     Attributes:
         made_from: whether weights, split, few-shot set and recipe are the same, by hash.
@@ -68,17 +68,17 @@ class MethodComparison(_Frozen):
     @computed_field
     @property
     def same(self) -> bool:
-        """Whether everything but seconds was made again, bit for bit."""
+        """Tell whether everything except seconds was made again, bit for bit."""
         made = all(self.made_from.values()) and self.tensors.identical and self.packed_prompt
         return made and self.same_answers and not self.metrics
 
     @property
     def same_answers(self) -> bool:
-        """Whether every image is answered as before."""
+        """Tell whether every image has the class that it had before."""
         return all(given.equal == given.images for given in self.answers.values())
 
     def told(self) -> str:
-        """What is equal and what is not, in a line."""
+        """Say what is equal and what is not, in a line."""
         images = sum(given.images for given in self.answers.values())
         if self.same:
             return f"same: tensors and packed prompt bit for bit, {images} answers, all metrics"
@@ -106,11 +106,11 @@ class Verification(_Frozen):
     @computed_field
     @property
     def same(self) -> bool:
-        """Whether every method was made again."""
+        """Tell whether every method was made again."""
         return all(compared.same for compared in self.methods)
 
     def text(self) -> str:
-        """For a terminal: a line a method, then what may be the reason where something differs."""
+        """Write a line a method, then what may be the reason where something differs."""
         width = max(len(compared.method) for compared in self.methods)
         name = "verify: {dataset}, {protocol}, shots {shots}, seed {seed}, CLIP {clip}"
         lines = [name.format(**self.cell)]
@@ -171,9 +171,9 @@ def _tensors(then: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> Tensors:
     if {name: _form(t) for name, t in then.items()} != {name: _form(t) for name, t in now.items()}:
         return Tensors(identical=False)
     pairs = [(then[name].cpu(), now[name].cpu()) for name in then]
-    others = [(one, other) for one, other in pairs if not torch.equal(_bits(one), _bits(other))]
-    gaps = [(one.double() - other.double()).abs().max().item() for one, other in others]
-    return Tensors(identical=not others, max_difference=max(gaps, default=0.0))
+    unequal = [(old, new) for old, new in pairs if not torch.equal(_bits(old), _bits(new))]
+    gaps = [(old.double() - new.double()).abs().max().item() for old, new in unequal]
+    return Tensors(identical=not unequal, max_difference=max(gaps, default=0.0))
 
 
 def _form(tensor: Tensor) -> tuple[torch.dtype, torch.Size]:
@@ -181,7 +181,7 @@ def _form(tensor: Tensor) -> tuple[torch.dtype, torch.Size]:
 
 
 def _bits(tensor: Tensor) -> Tensor:
-    """The bytes: a NaN equals itself, and zero is not minus zero."""
+    """View a tensor as bytes: a NaN equals itself, and zero is not minus zero."""
     return tensor.contiguous().reshape(-1).view(torch.uint8)
 
 
@@ -197,11 +197,11 @@ def _since(
     record: Record, parameters: Mapping[str, Any], here: Environment
 ) -> dict[str, tuple[Any, Any]]:
     now = {"parameters": parameters, **here.model_dump(mode="json")}
-    found: dict[str, tuple[Any, Any]] = {}
+    changed: dict[str, tuple[Any, Any]] = {}
     for run in record.runs:
         then = {"parameters": run.parameters, **run.environment.model_dump(mode="json")}
-        found = {**differences(then, now), **found}
-    return found
+        changed = {**differences(then, now), **changed}
+    return changed
 
 
 def _then_and_now(key: str, then: Any, now: Any) -> str:

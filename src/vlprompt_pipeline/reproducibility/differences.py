@@ -1,4 +1,4 @@
-"""What differs between two nested mappings of plain values."""
+"""Compare two nested mappings of plain values."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from typing import Any
 ABSENT = "absent"
 
 
-def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Values that differ, by their keys joined with dots; what one side lacks is `absent`.
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the values that differ, by their keys joined with dots; missing ones are `absent`.
 
     Lists are compared as a whole, and equal tuples are equal to them.
     """
-    flat, flat_other = flatten(one), flatten(other)
+    flat, flat_now = flatten(then), flatten(now)
     return {
-        key: (flat.get(key, ABSENT), flat_other.get(key, ABSENT))
-        for key in sorted({*flat, *flat_other})
-        if not _equal(flat.get(key, ABSENT), flat_other.get(key, ABSENT))
+        key: (flat.get(key, ABSENT), flat_now.get(key, ABSENT))
+        for key in sorted({*flat, *flat_now})
+        if not _equal(flat.get(key, ABSENT), flat_now.get(key, ABSENT))
     }
 
 
-def _equal(one: Any, other: Any) -> bool:
-    return one == other or (one != one and other != other)  # noqa: PLR0124  (no number is itself)
+def _equal(then: Any, now: Any) -> bool:
+    # A NaN is not equal to itself, but it is no difference here.
+    return then == now or (then != then and now != now)  # noqa: PLR0124
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, keys joined by dots, tuples as lists."""
+    """Flatten nested mappings into one, keys joined by dots, tuples as lists."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:

@@ -53,7 +53,7 @@ class Code(_Frozen):
 
 
 class Hardware(_Frozen):
-    """The machine; `usable_cores` are those that this process may run on, memory is in bytes."""
+    """The machine; `usable_cores` are those this process may run on, memory is in bytes."""
 
     cpu: str
     cores: int
@@ -77,7 +77,7 @@ class Computing(_Frozen):
 
 
 class Environment(_Frozen):
-    """All of it."""
+    """Code, versions, hardware and settings of a process."""
 
     versions: dict[str, str]
     code: Code
@@ -87,7 +87,7 @@ class Environment(_Frozen):
 
 
 def environment() -> Environment:
-    """That of this process. What cannot change while it lives is asked for once."""
+    """Return the environment of this process; what cannot change is read once."""
     return Environment(
         versions=_versions(),
         code=code_state(Path(__file__).parents[1]),
@@ -109,7 +109,7 @@ def environment() -> Environment:
 
 @lru_cache
 def code_state(package: Path) -> Code:
-    """The commit of the checkout that holds the folder `package`, asked for once per process.
+    """Return the commit of the checkout that holds the folder `package`; read once.
 
     A folder that lies in a checkout without being part of it, as in a virtual environment, has no
     commit of its own.
@@ -138,13 +138,13 @@ def code_state(package: Path) -> Code:
 
 @lru_cache
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "vlprompt_pipeline": __version__}
+    versions = {"python": platform.python_version(), "vlprompt_pipeline": __version__}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return {**found, "libjpeg": features.version("jpg") or "not built in"}
+            versions[package] = "not installed"
+    return {**versions, "libjpeg": features.version("jpg") or "not built in"}
 
 
 @lru_cache

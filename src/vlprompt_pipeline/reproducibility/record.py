@@ -56,7 +56,7 @@ class Hashes(_Frozen):
 
     @classmethod
     def of(cls, prompt: TrainedPrompt) -> Hashes:
-        """Those that the prompt carries."""
+        """Return the hashes that the prompt carries."""
         recipe = json.dumps(prompt.recipe, sort_keys=True).encode()
         return cls(
             weights=prompt.weights_sha256,
@@ -67,7 +67,7 @@ class Hashes(_Frozen):
 
 
 class Run(_Frozen):
-    """One `kedro run` that made a file of the cell.
+    """A `kedro run` that made a file of the cell.
 
     Attributes:
         started, ended: in UTC.
@@ -101,7 +101,7 @@ class Run(_Frozen):
         found_trained: bool,
         parameters: Mapping[str, Any],
     ) -> Run:
-        """A run in this process.
+        """Describe a run in this process.
 
         Args:
             cost: what `Clock.stop` gave.
@@ -144,13 +144,13 @@ class Record(_Frozen):
     def of(
         cls, method: str, prompt: TrainedPrompt, files: Mapping[str, MadeFile], run: Run
     ) -> Record:
-        """The record of files that one run left."""
+        """Make the record of files that one run left."""
         seed = prompt.provenance["seed"]
         return cls(method=method, seed=seed, hashes=Hashes.of(prompt), files=files, runs=(run,))
 
     @classmethod
     def read(cls, values: Any) -> Record:
-        """The record from plain values.
+        """Read the record from plain values.
 
         Raises:
             ConfigError: they are none.
@@ -159,20 +159,20 @@ class Record(_Frozen):
 
 
 def result_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that the results of a method may depend on, the section of the protocol among them."""
+    """Return the parameters that results may depend on, the section of the protocol included."""
     checked = parse_run_parameters(parameters)
     return checked.model_dump(mode="json", include={*_RESULT_PARAMETERS, checked.protocol})
 
 
 def updated(earlier: Record | None, latest: Record) -> Record:
-    """The record after a run that left the files of `latest`.
+    """Return the record after a run that left the files of `latest`.
 
-    A file that is as it was keeps the run that made it first, so that what was trained once is not
-    put down to a run that only found it. Runs none of whose files are left are forgotten.
+    An unchanged file keeps the run that made it first, so that a prompt is not attributed to a run
+    that only read it. Runs none of whose files are left are removed.
     """
     if earlier is None:
         return latest
-    known = {
+    unchanged = {
         name: file
         for name, file in earlier.files.items()
         if name not in latest.files or file.sha256 == latest.files[name].sha256
@@ -180,9 +180,9 @@ def updated(earlier: Record | None, latest: Record) -> Record:
     shifted = {
         name: file.model_copy(update={"run": file.run + len(earlier.runs)})
         for name, file in latest.files.items()
-        if name not in known
+        if name not in unchanged
     }
-    return _without_unused(latest, {**known, **shifted}, (*earlier.runs, *latest.runs))
+    return _without_unused(latest, {**unchanged, **shifted}, (*earlier.runs, *latest.runs))
 
 
 def _without_unused(latest: Record, files: dict[str, MadeFile], runs: tuple[Run, ...]) -> Record:

@@ -24,7 +24,7 @@ def require_unchanged(
     recipes: Mapping[str, Any],
     project: Path,
 ) -> None:
-    """Refuse to make again what would be something else, before anything is computed.
+    """Refuse to verify what would be made differently, before anything is computed.
 
     Raises:
         UserError: a file is gone or not the one that the record's run left, or the recipe is

@@ -15,7 +15,7 @@ _WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 @dataclass(frozen=True)
 class Clock:
-    """The moment a run began, by the clock on the wall and by that of the processor."""
+    """The moment a run began, in wall time and in processor time."""
 
     started: datetime
     _wall: float
@@ -23,11 +23,11 @@ class Clock:
 
     @classmethod
     def start(cls) -> Clock:
-        """Now."""
+        """Start a clock now."""
         return cls(datetime.now(UTC), time.perf_counter(), _cpu_seconds())
 
     def stop(self) -> dict[str, datetime | float | int]:
-        """What has passed since, by the names of `Run`'s fields.
+        """Return what has passed since, by the names of `Run`'s fields.
 
         `cpu_seconds` are those of this process and of the workers that it waited for;
         `peak_memory_bytes` is the most that this process or one worker has held since it was

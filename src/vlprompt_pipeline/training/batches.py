@@ -1,4 +1,4 @@
-"""Where training batches come from: cached features of the images, or crops of the files."""
+"""Make training batches from cached features of the images, or from crops of the files."""
 
 from __future__ import annotations
 
@@ -20,24 +20,30 @@ class Batches(Protocol):
 
     @property
     def steps(self) -> int:
-        """Batches an epoch."""
+        """Return the number of batches an epoch."""
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pairs of what the learner reads (features or pixels) and labels `[batch]`."""
+        """Yield pairs of what the learner reads (features or pixels) and labels `[batch]`."""
 
 
 def seeded(*parts: object) -> Generator:
-    """A generator that depends on all parts, the same in every process."""
+    """Make a generator that depends on all parts, and is the same in every process."""
     digest = hashlib.sha256(" ".join(map(str, parts)).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
 @dataclass(frozen=True)
 class CachedViews:
-    """Draws one of the cached views `[images, views, embed]` of each image in every epoch.
+    """Cached views of training images, one drawn for each image in every epoch.
 
-    With `apart` every view counts as an image of its own, and an epoch has as many of them as there
-    are images (CLAP). `drop_last` as in `TrainingParameters`, here and below.
+    Attributes:
+        features: `[images, views, embed]`.
+        labels: `[images]`, indices of classes.
+        batch_size: images in a batch.
+        seed: of the order and the choice of views.
+        apart: whether every view counts as an image, and an epoch draws as many of them as there
+            are images (CLAP).
+        drop_last: as in `TrainingParameters`.
     """
 
     features: Tensor
@@ -49,11 +55,11 @@ class CachedViews:
 
     @property
     def steps(self) -> int:
-        """Batches an epoch."""
+        """Return the number of batches an epoch."""
         return batches_of(len(self.labels), self.batch_size, self.drop_last)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pairs of image features `[batch, embed]` and labels `[batch]`."""
+        """Yield pairs of image features `[batch, embed]` and labels `[batch]`."""
         generator = seeded(self.seed, "epoch", number)
         images, views = self.features.shape[:2]
         if self.apart:
@@ -89,11 +95,11 @@ class PixelViews:
 
     @property
     def steps(self) -> int:
-        """Batches an epoch."""
+        """Return the number of batches an epoch."""
         return batches_of(len(self.labels), self.batch_size, self.drop_last)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pairs of pixels `[batch, 3, size, size]` and labels `[batch]`."""
+        """Yield pairs of pixels `[batch, 3, size, size]` and labels `[batch]`."""
         generator = seeded(self.seed, "epoch", number)
         images = len(self.labels)
         if self.fresh:
@@ -111,7 +117,7 @@ class PixelViews:
                 yield _stacked(*batch)
 
     def _crop(self, row: int, number: int) -> Tensor:
-        """`[3, size, size]`."""
+        """Decode one crop, `[3, size, size]`."""
         views = replace(self.views, first=number, count=1)
         return views.pixels(self.images.read(row), self.images.fingerprints[row])[0]
 
@@ -125,11 +131,11 @@ class OnlineViews:
 
     @property
     def steps(self) -> int:
-        """Batches an epoch."""
+        """Return the number of batches an epoch."""
         return self.pixels.steps
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pairs of image features `[batch, embed]` and labels `[batch]`."""
+        """Yield pairs of image features `[batch, embed]` and labels `[batch]`."""
         for pixels, labels in self.pixels.epoch(number):
             yield self.clip.encode_images(pixels), labels
 
@@ -139,7 +145,7 @@ def _stacked(crops: list[Future[Tensor]], labels: Tensor) -> tuple[Tensor, Tenso
 
 
 def batches_of(images: int, batch_size: int, drop_last: bool) -> int:
-    """Batches in one pass over so many images."""
+    """Return the number of batches in one pass over so many images."""
     full, rest = divmod(images, batch_size)
     return full if full and (drop_last or not rest) else full + 1
 
@@ -147,6 +153,6 @@ def batches_of(images: int, batch_size: int, drop_last: bool) -> int:
 def shuffled(
     images: int, batch_size: int, generator: Generator, drop_last: bool
 ) -> Iterator[Tensor]:
-    """Row numbers of each batch, `batches_of` in number."""
+    """Yield the row numbers of each batch, `batches_of` in number."""
     batches = torch.randperm(images, generator=generator).split(batch_size)
     yield from batches[: batches_of(images, batch_size, drop_last)]

@@ -1,7 +1,7 @@
-"""Checkpoints that let a killed training run continue with the same bits.
+"""Store checkpoints from which a killed training run continues with the same bits.
 
-A checkpoint belongs to one fingerprint: everything the result depends on. A file of another
-fingerprint is no error, it is simply not this run's and is overwritten.
+A checkpoint belongs to one fingerprint, a hash of everything the result depends on. A file with
+another fingerprint is no error: it belongs to another run and is overwritten.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Running:
-    """What changes while training: tensors being learned, optimizer and scaler of the loss."""
+    """What changes while training: trained tensors, optimizer and scaler of the loss."""
 
     learner: PromptLearner
     optimizer: Optimizer
     scaler: torch.amp.GradScaler
 
     def tensors(self) -> dict[str, Tensor]:
-        """All of it that is tensors; learners draw from generators in their own state."""
-        found = {f"learner.{name}": t for name, t in self.learner.state_dict().items()}
+        """Collect all tensors; the states of random generators are among those of the learner."""
+        tensors = {f"learner.{name}": t for name, t in self.learner.state_dict().items()}
         for number, values in self.optimizer.state_dict()["state"].items():
             for name, value in values.items():
                 if value is not None:  # SGD without momentum
-                    found[f"optimizer.{number}.{name}"] = value
-        return found
+                    tensors[f"optimizer.{number}.{name}"] = value
+        return tensors
 
     def load(self, tensors: dict[str, Tensor], scaler: dict[str, float]) -> None:
-        """Bring back what `tensors` gave and the scaler said."""
+        """Restore the tensors that `tensors` gave, and the state of the scaler."""
         self.learner.load_state_dict(_under("learner.", tensors))
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in _under("optimizer.", tensors).items():
@@ -68,7 +68,7 @@ class Checkpoint:
             save_tensors(temporary, running.tensors(), "training", header)
 
     def restore(self, running: Running) -> tuple[int, list[dict]]:
-        """Bring back the state; returns finished epochs and history, (0, []) if there is none.
+        """Restore the state; return finished epochs and history, (0, []) if there is none.
 
         A checkpoint of this run that is not as it was written gets a warning and is not used.
         """

@@ -1,4 +1,4 @@
-"""The few-shot images of the base classes, in the form that a method reads."""
+"""Give the few-shot images of the base classes in the form that a method reads."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from vlprompt_pipeline.training.batches import Batches, CachedViews, OnlineViews
 
 @dataclass(frozen=True, kw_only=True)
 class FewShotImages:
-    """Give training data as batches or at once.
+    """The few-shot images of the base classes, as batches or all at once.
 
-    The few-shot set and its features are of all classes; what is given is of the base classes.
+    The few-shot set and its features are of all classes; only the base classes are given.
 
     Attributes:
         clip: the frozen CLIP.
@@ -53,7 +53,7 @@ class FewShotImages:
     seed: int
 
     def batches(self, learner: PromptLearner, training: TrainingParameters) -> Batches:
-        """Give training batches of what the learner reads: cached, or new crops in every step."""
+        """Make training batches of what the learner reads: cached, or new crops in every step."""
         rows, labels = self._base_rows(self.few_shot_set.train)
         if self._cached and learner.reads != "pixels":
             views = self._views(rows, learner.image_side())
@@ -72,7 +72,7 @@ class FewShotImages:
         return pixels if learner.reads == "pixels" else OnlineViews(learner.image_side(), pixels)
 
     def at_once(self) -> FewShotFeatures:
-        """Give the features of all training and validation images."""
+        """Return the features of all training and validation images."""
         rows, labels = self._base_rows(self.few_shot_set.train)
         views = self._views(rows, self.clip)
         validation_rows, validation_labels = self._base_rows(self.few_shot_set.val)
@@ -98,7 +98,7 @@ class FewShotImages:
         )
 
     def _views(self, rows: list[int], encoder: ImageEncoder) -> Tensor:
-        """Features `[images, views, embed]`; what no stage before has computed is, and kept."""
+        """Load features `[images, views, embed]`, or compute and store them."""
         if self._cached and encoder is self.clip:
             values = self.store.load(self.training.key).of(self.clip)[rows]
         else:
@@ -117,7 +117,7 @@ class FewShotImages:
         )
 
     def _base_rows(self, images: tuple[tuple[str, int], ...]) -> tuple[list[int], Tensor]:
-        """Row numbers of the images of the base classes, and their labels among these."""
+        """Return row numbers of the images of the base classes, and their labels among these."""
         base_label = self.base.relabelling
         rows = [row for row, (_, label) in enumerate(images) if label in base_label]
         labels = torch.tensor([base_label[images[row][1]] for row in rows], dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""The training loop: deterministic, checked in every step, continued where it was killed."""
+"""Train a learner: deterministic, checked in every step, continued where it was killed."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def train(
     """Train `learner` in place and return one row an epoch.
 
     A row holds epoch, learning rate, mean loss and each of its terms, the spectrum of low-rank
-    contexts, and, where tensors are quantized, what their codebooks did, every re-clustering in a
-    row of `clusterings`. `after_epoch` is called with the learner, in training mode.
+    contexts and, where tensors are quantized, what their codebooks did, with a row of `clusterings`
+    for every re-clustering. `after_epoch` is called with the learner, in training mode.
 
     Raises:
         UserError: the loss or a gradient is no longer finite.
@@ -69,7 +69,7 @@ def train(
 
 
 def _epoch(running: Running, batches: Batches, epoch: int) -> dict[str, Any]:
-    """One pass over the images; returns means of the loss and its terms, and of the codebooks."""
+    """Train one epoch; return means of the loss and its terms, and what the codebooks did."""
     learner = running.learner
     totals: dict[str, float] = {}
     for step, (images, labels) in enumerate(batches.epoch(epoch)):
@@ -83,7 +83,7 @@ def _epoch(running: Running, batches: Batches, epoch: int) -> dict[str, Any]:
 
 
 def _step(running: Running, images: Tensor, labels: Tensor, where: str) -> dict[str, Tensor]:
-    """Change the tensors once; returns the loss and its terms."""
+    """Update the tensors once; return the loss and its terms."""
     learner, optimizer, scaler = running.learner, running.optimizer, running.scaler
     terms = learner.losses(images, labels)
     optimizer.zero_grad()
@@ -96,13 +96,13 @@ def _step(running: Running, images: Tensor, labels: Tensor, where: str) -> dict[
 
 
 def _codebooks(learner: PromptLearner) -> dict[str, Any]:
-    """What the codebooks of each quantized tensor did in the epoch."""
+    """Summarise what the codebooks of each quantized tensor did in the epoch."""
     row: dict[str, Any] = {}
     clusterings: list[dict[str, Any]] = []
     for name, quantizer, _ in quantized_tensors(learner):
         checks = quantizer.pop_history()
         if quantizer.config.post_training:
-            checks = []  # a look between epochs made codebooks, which training has forgotten again
+            checks = []  # codebooks that an evaluation between epochs made; training drops them
         made = [clustering_row(name, check) for check in checks if check.reclustered]
         clusterings += made
         row[f"{name}.reclustered"] = len(made)
@@ -122,10 +122,10 @@ def _quantize_after(learner: PromptLearner, rows: list[dict], step: int) -> None
 
 
 def _check_finite(loss: Tensor, running: Running, where: str) -> None:
-    """Refuse to go on with a loss or gradient that is no number.
+    """Refuse a loss or gradient that is not finite.
 
-    Infinite gradients of a scaled loss are its scaler's affair, which skips the step and halves the
-    scale; a scale below 1 says that it was not the scale.
+    Where the loss is scaled, infinite gradients are expected at first: the scaler skips the step
+    and halves the scale. At a scale of 1 or less they are an error, for the scale is not the cause.
     """
     parameters = [(n, p.grad) for n, p in running.learner.named_parameters() if p.grad is not None]
     broken = [name for name, gradient in parameters if not gradient.isfinite().all()]

@@ -1,4 +1,4 @@
-"""The optimizers of published recipes."""
+"""Make the optimizers of published recipes."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ OPTIMIZERS: dict[str, Callable[[Parameters, TrainingParameters], Optimizer]] = {
 
 
 def make_optimizer(learner: nn.Module, training: TrainingParameters) -> Optimizer:
-    """The optimizer that `training` names, over the tensors of `learner` that are trained."""
+    """Make the optimizer that `training` names, over the trained tensors of `learner`."""
     trained = [parameter for parameter in learner.parameters() if parameter.requires_grad]
     return OPTIMIZERS[training.optimizer](trained, training)

@@ -1,4 +1,4 @@
-"""The precision that towers compute in while the tensors being trained stay in single precision."""
+"""Let towers compute in reduced precision while trained tensors stay in single precision."""
 
 from __future__ import annotations
 

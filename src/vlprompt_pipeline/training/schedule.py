@@ -1,4 +1,4 @@
-"""The learning rate of each epoch."""
+"""Compute the learning rate of each epoch."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from vlprompt_pipeline.config import TrainingParameters
 
 
 def learning_rate(epoch: int, training: TrainingParameters) -> float:
-    """Rate of epoch `epoch`, counted from 0.
+    """Return the learning rate of epoch `epoch`, counted from 0.
 
-    Constant warm-up, then `lr / 2 (1 + cos(π (e - warmup) / epochs))`: the cosine starts anew
-    after the warm-up, so the last epoch is not at zero (Dassl.pytorch, WARMUP_RECOUNT).
+    A constant warm-up is followed by `lr / 2 (1 + cos(π (e - warmup) / epochs))`. The cosine starts
+    anew after the warm-up, so the last epoch is not at zero (Dassl.pytorch, WARMUP_RECOUNT).
     """
     restart = training.restart_epoch
     if restart is not None:
