@@ -114,10 +114,14 @@ def test_more_vectors_than_words_are_refused(tiny_clip):
         ("deep_vision", "depth"),
     ],
 )
-def test_more_prompted_blocks_than_a_tower_has_are_refused(tiny_clip, method, parameter):
-    sentence = rf"prompt\.{parameter} is 3, but tiny has 2 blocks in its \w+Tower; give 2 or fewer"
-    with pytest.raises(ConfigError, match=sentence):
-        build(tiny_clip, method, **{parameter: 3})
+def test_a_shallower_tower_is_prompted_in_all_of_its_blocks(tiny_clip, caplog, method, parameter):
+    shallow, whole = (
+        build(tiny_clip, method, **{parameter: 3}),
+        build(tiny_clip, method, **{parameter: 2}),
+    )
+    assert f"prompt.{parameter} is 3, but tiny has 2 blocks" in caplog.text
+    shapes = [[p.shape for p in learner.parameters()] for learner in (shallow, whole)]
+    assert shapes[0] == shapes[1]
 
 
 def test_a_name_too_long_for_a_template_is_refused_before_any_is_encoded(tiny_clip, monkeypatch):

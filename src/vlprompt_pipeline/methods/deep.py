@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import torch
 from torch import Generator, nn
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods.context import INITIAL_STD
+
+logger = logging.getLogger(__name__)
 
 
 def normal_prompts(
@@ -18,15 +21,20 @@ def normal_prompts(
     return nn.ParameterList(nn.Parameter((INITIAL_STD * d).to(clip.device)) for d in drawn)
 
 
-def check_depth(parameter: str, depth: int, tower: nn.Module, clip: FrozenClip) -> None:
-    """Refuse more prompted blocks than a tower has.
+def prompted_blocks(parameter: str, depth: int, tower: nn.Module, clip: FrozenClip) -> int:
+    """Cut a recipe's depth to the blocks that a tower has, and say so in the log.
 
-    Raises:
-        ConfigError: naming the parameter and the number of blocks.
+    Published depths are those of towers of 12 blocks; a shallower tower is prompted in all of its
+    blocks (our choice).
     """
     blocks = len(tower.blocks)
     if depth > blocks:
-        raise ConfigError(
-            f"prompt.{parameter} is {depth}, but {clip.name} has {blocks} blocks in its "
-            f"{type(tower).__name__}; give {blocks} or fewer"
+        logger.warning(
+            "prompt.%s is %d, but %s has %d blocks in its %s: all of them are prompted",
+            parameter,
+            depth,
+            clip.name,
+            blocks,
+            type(tower).__name__,
         )
+    return min(depth, blocks)

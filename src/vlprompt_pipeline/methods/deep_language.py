@@ -19,7 +19,7 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.context import INITIAL_STD
-from vlprompt_pipeline.methods.deep import check_depth, normal_prompts
+from vlprompt_pipeline.methods.deep import normal_prompts, prompted_blocks
 from vlprompt_pipeline.methods.layout import class_layout
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.parsing import Parameters
@@ -53,11 +53,11 @@ class DeepLanguage(PromptLearner):
     ) -> None:
         """Raises ConfigError or DataError if depth, words or class names do not fit."""
         super().__init__(clip, classes)
-        check_depth("depth", parameters.depth, clip.text, clip)
+        depth = prompted_blocks("depth", parameters.depth, clip.text, clip)
         initial, self.words = _initial(clip, parameters, generator)
         self.context = nn.Parameter(initial.to(clip.device))
         self.deep_context = normal_prompts(
-            clip, parameters.depth - 1, parameters.length, clip.text_width, generator
+            clip, depth - 1, parameters.length, clip.text_width, generator
         )
         further = [f"deep_context.{i}" for i in range(len(self.deep_context))]
         self.contexts = ("context", *further)

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.base import ClassTexts
-from vlprompt_pipeline.methods.deep import check_depth, normal_prompts
+from vlprompt_pipeline.methods.deep import normal_prompts, prompted_blocks
 from vlprompt_pipeline.methods.image_prompts import ImagePromptLearner
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.texts import TextParameters, text_features
@@ -38,10 +38,8 @@ class DeepVision(ImagePromptLearner):
     ) -> None:
         """Raises ConfigError or DataError if the tower, depth, templates or names do not fit."""
         super().__init__(clip, classes)
-        check_depth("depth", parameters.depth, clip.image, clip)
-        self.visual = normal_prompts(
-            clip, parameters.depth, parameters.length, clip.image.width, generator
-        )
+        depth = prompted_blocks("depth", parameters.depth, clip.image, clip)
+        self.visual = normal_prompts(clip, depth, parameters.length, clip.image.width, generator)
         features = text_features(clip, classes, parameters)
         self.register_buffer("features", features, persistent=False)
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.base import ClassTexts
-from vlprompt_pipeline.methods.deep import check_depth, normal_prompts
+from vlprompt_pipeline.methods.deep import normal_prompts, prompted_blocks
 from vlprompt_pipeline.methods.deep_language import DeepLanguage, DeepLanguageParameters
 from vlprompt_pipeline.methods.image_prompts import ImagePromptLearner
 from vlprompt_pipeline.methods.registry import Method, register
@@ -35,9 +35,9 @@ class IVLP(ImagePromptLearner, DeepLanguage):
     ) -> None:
         """Raises ConfigError or DataError if the tower, depths, words or names do not fit."""
         super().__init__(clip, classes, parameters, generator)
-        check_depth("image_depth", parameters.image_depth, clip.image, clip)
+        depth = prompted_blocks("image_depth", parameters.image_depth, clip.image, clip)
         self.visual = normal_prompts(
-            clip, parameters.image_depth, parameters.image_length, clip.image.width, generator
+            clip, depth, parameters.image_length, clip.image.width, generator
         )
         self.contexts = (*self.contexts, *(f"visual.{i}" for i in range(len(self.visual))))
 

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.base import ClassTexts
-from vlprompt_pipeline.methods.deep import check_depth
+from vlprompt_pipeline.methods.deep import prompted_blocks
 from vlprompt_pipeline.methods.deep_language import DeepLanguage, DeepLanguageParameters
 from vlprompt_pipeline.methods.image_prompts import ImagePromptLearner
 from vlprompt_pipeline.methods.networks import linear
@@ -41,8 +41,10 @@ class MaPLe(ImagePromptLearner, DeepLanguage):
         generator: Generator,
     ) -> None:
         """Raises ConfigError or DataError if the tower, depth, words or names do not fit."""
+        # both towers are prompted in the same blocks, so the shallower one decides
+        depth = prompted_blocks("depth", parameters.depth, clip.image, clip)
+        parameters = parameters.model_copy(update={"depth": depth})
         super().__init__(clip, classes, parameters, generator)
-        check_depth("depth", parameters.depth, clip.image, clip)
         sides = (clip.text_width, clip.image.width)
         first, deep = (linear(*sides, generator, bias=parameters.projection_bias) for _ in range(2))
         # the official code makes all but the first as copies of one
