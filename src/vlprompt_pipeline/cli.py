@@ -14,6 +14,15 @@ def cli() -> None:
     """Commands of vlprompt_pipeline."""
 
 
+def __getattr__(name: str) -> click.Command:
+    """`run`, which Kedro asks for when the package is run outside a project; slow to import."""
+    if name != "run":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from vlprompt_pipeline.run_command import run
+
+    return run
+
+
 @cli.command()
 @click.option("--protocols", default="", callback=split_string, help="Such as few_shot, or all.")
 @click.option("--datasets", default="", callback=split_string, help="Such as demo_aerial,dtd.")

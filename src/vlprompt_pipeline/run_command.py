@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.project import settings
 from kedro.framework.startup import ProjectMetadata
+from kedro.utils import find_kedro_project
 from yaml import YAMLError
 
 from vlprompt_pipeline.errors import ConfigError, UserError
@@ -20,17 +23,26 @@ _OTHER_PIPELINES = ("__default__", "cell", *STAGES, *APART)
 
 
 @click.pass_obj
-def _run(metadata: ProjectMetadata, /, **options: Any) -> Any:
+def _run(metadata: ProjectMetadata | None, /, **options: Any) -> Any:
+    # the installed package has no project: it works in the folder it is started in
+    project = metadata.project_path if metadata else find_kedro_project(Path.cwd()) or Path.cwd()
+    conf_source = options["conf_source"]
+    if conf_source is None and not (project / settings.CONF_SOURCE).is_dir():
+        raise click.ClickException(
+            f"no configuration in {project / settings.CONF_SOURCE}: give the one that kedro "
+            "package puts beside the wheel, --conf-source=conf-vlprompt_pipeline.tar.gz, or unpack "
+            "it here"
+        )
     pipelines = [*options["pipelines"], *filter(None, [options["pipeline"]])]
     try:
         if set(pipelines) - set(_OTHER_PIPELINES):  # a protocol's, maybe of an extension
             given = options["params"]
-            conf = configured(metadata.project_path, options["conf_source"], options["env"], given)
+            conf = configured(project, conf_source, options["env"], given)
             _require_registered(pipelines)
             options["params"] = with_protocol(pipelines, given, conf)
     except (UserError, YAMLError) as error:
         raise click.ClickException(str(error)) from None
-    with one_sentence(metadata.project_path):
+    with one_sentence(project):
         return kedro_run.callback(**options)
 
 

@@ -40,10 +40,16 @@ def clip(weights: Path, name: str = "tiny") -> dict:
     return {"clip": {"name": name, "source": f"local-dir:{weights.parent}"}}
 
 
+def assert_nothing_began(project: Project) -> None:
+    """No image was looked at either: a benchmark has a million."""
+    assert not (project.data / "01_raw").exists()
+    assert not (project.data / "02_intermediate").exists()
+
+
 def assert_nothing_long_began(project: Project) -> None:
     """No feature was computed and no prompt trained."""
-    assert not (project.data / "04_feature").exists()
-    assert not (project.data / "06_models").exists()
+    made = [p for layer in ("04_feature", "06_models") for p in (project.data / layer).rglob("*")]
+    assert made == []
 
 
 # --- pictures
@@ -158,7 +164,7 @@ def test_truncated_weights(project, weights):
     message = project.refusal(clip(weights))
     assert message.startswith(f"{weights} is truncated or not safetensors (")
     assert message.endswith("download it again, or point clip.source at another folder")
-    assert_nothing_long_began(project)
+    assert_nothing_began(project)
 
 
 def test_weights_of_another_architecture(project, weights):
@@ -167,7 +173,7 @@ def test_weights_of_another_architecture(project, weights):
     described["model_cfg"]["text_cfg"]["width"] = 64
     config.write_text(json.dumps(described))
     message = project.refusal(clip(weights))
-    assert message.startswith(f"{weights} holds another architecture than its configuration")
+    assert message.startswith(f"{weights.parent} holds another architecture than its configuration")
     assert "is [77, 32] instead of [77, 64]" in message
     assert_nothing_long_began(project)
 
@@ -182,7 +188,7 @@ def test_weights_of_another_architecture(project, weights):
 )
 def test_sources_that_do_not_exist(project, source, sentence):
     assert project.refusal({"clip": {"source": source}}).startswith(sentence)
-    assert_nothing_long_began(project)
+    assert_nothing_began(project)
 
 
 def test_a_device_that_is_not_here(project, monkeypatch):
@@ -190,7 +196,11 @@ def test_a_device_that_is_not_here(project, monkeypatch):
     assert project.refusal({"device": "cuda"}) == (
         "device: no cuda on this machine; use auto or cpu"
     )
-    assert_nothing_long_began(project)
+    assert_nothing_began(project)
+
+
+def test_a_stage_without_a_clip_does_not_ask_for_one(project):
+    project.run({"clip": {"source": "local-dir:gone"}}, stages=("data_preparation",))
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,13 @@ def extract_test_features(
     card: DatasetCard,
     store: Path,
     features: FeatureParameters,
+    few_shot_set: FewShotSet | None = None,
 ) -> EvaluationFeatures:
-    """Compute the features of all test images, which methods, shots and seeds share."""
+    """Compute the features of all test images, which methods, shots and seeds share.
+
+    They do not depend on `few_shot_set`; who gives it has it drawn, or refused, before this long
+    work begins.
+    """
     decoding = decoding_of(features, card)
     view = EvaluationView(clip.preprocessing, decoding)
     extracted = encode_test_images(clip, view, table, card, store, features)

@@ -26,10 +26,11 @@ from vlprompt_pipeline.clip.forms import (
 from vlprompt_pipeline.clip.hub import fetch_repository, fetch_tag
 from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
-from vlprompt_pipeline.clip.pretrained import refuse_unsupported
+from vlprompt_pipeline.clip.pretrained import refuse_unsupported, tag_config
 from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES, Tokenizer, tokenizer_of
 from vlprompt_pipeline.clip.weights import (
     check_activation,
+    check_weights,
     expand_token_rows,
     files_sha256,
     load_into,
@@ -96,23 +97,50 @@ def resolve_device(device: str) -> str:
     return device
 
 
+def check_clip(source: str, device: str) -> None:
+    """Refuse what `load_clip` would refuse, as far as that is known without loading or fetching.
+
+    Raises:
+        ConfigError, WeightsError: as `load_clip`.
+    """
+    resolve_device(device)
+    kind, rest = _kind(source)
+    if kind == "local-dir":
+        for file in locate(source).weights:
+            check_weights(file)
+    elif kind == "open_clip":
+        tag_config(*rest.split(":"))
+
+
 def locate(source: str) -> ClipFiles:
     """The files that a source names, fetched where they are not at hand.
 
     Raises:
         ConfigError, WeightsError: as `load_clip`.
     """
-    kind, _, rest = source.partition(":")
-    if source == "embedded":
-        return read_folder(EMBEDDED)
-    if kind == "local-dir" and rest:
-        files = read_folder(Path(rest).expanduser())
-        refuse_unsupported(files.model_cfg, files.where)
-        return files
-    if kind == "open_clip" and rest.count(":") == 1:
+    kind, rest = _kind(source)
+    if kind == "open_clip":
         return fetch_tag(*rest.split(":"))
-    if kind == "hf-hub" and rest.count("/") == 1:
+    if kind == "hf-hub":
         return fetch_repository(rest)
+    if kind == "embedded":
+        return read_folder(EMBEDDED)
+    files = read_folder(Path(rest).expanduser())
+    refuse_unsupported(files.model_cfg, files.where)
+    return files
+
+
+def _kind(source: str) -> tuple[str, str]:
+    """The kind of a source and what it names."""
+    kind, _, rest = source.partition(":")
+    known = {
+        "embedded": source == "embedded",
+        "local-dir": bool(rest),
+        "open_clip": rest.count(":") == 1,
+        "hf-hub": rest.count("/") == 1,
+    }
+    if known.get(kind):
+        return kind, rest
     hint = _meant(source)
     raise ConfigError(
         f"clip.source: unknown source {source!r}; allowed: {_ALLOWED}"

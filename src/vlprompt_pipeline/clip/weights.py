@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -48,6 +48,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Tensors of a safetensors file.
 
     Raises:
+        WeightsError: as `check_weights`.
+    """
+    check_weights(path)
+    return load_file(path)
+
+
+def check_weights(path: Path) -> None:
+    """Read the header of a safetensors file, which tells how long the file is.
+
+    Raises:
         WeightsError: the file is absent, a pickle or TorchScript archive, a Git LFS pointer, or
             truncated.
     """
@@ -67,7 +77,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"{path} is a Git LFS pointer, not the weights: run git lfs pull in its repository"
         )
     try:
-        return load_file(path)
+        with safe_open(path, "pt"):
+            pass
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is truncated or not safetensors ({error}): {ADVICE}") from error
 

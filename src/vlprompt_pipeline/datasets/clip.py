@@ -10,7 +10,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from vlprompt_pipeline.arithmetic import Threads
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.clip.loading import load_clip
+from vlprompt_pipeline.clip.loading import check_clip, load_clip
 
 
 class ClipDataset(AbstractDataset[None, FrozenClip]):
@@ -53,6 +53,10 @@ class ClipDataset(AbstractDataset[None, FrozenClip]):
         clip = load_clip(self.source, self.name, self.device, self.threads)
         torch.set_num_threads(clip.threads)
         return clip
+
+    def check(self, device: bool = True) -> None:
+        """Refuse a source or a device that is not there, without loading; see `check_clip`."""
+        check_clip(self.source, self.device if device else "cpu")
 
     def save(self, data: None) -> NoReturn:
         """A frozen CLIP is never written."""

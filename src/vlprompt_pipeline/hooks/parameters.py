@@ -15,6 +15,9 @@ from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.selection import select, selection_of
 
 if TYPE_CHECKING:
+    from kedro.io import DataCatalog
+    from kedro.pipeline import Pipeline
+
     from vlprompt_pipeline.config import RunParameters
 
 
@@ -66,13 +69,21 @@ class ParameterHook:
         select(selection._replace(verified=_verified(context, selection.methods)))
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Refuse the pipeline of another protocol than the one that stands in the paths."""
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Refuse the pipeline of another protocol than in the paths, and a CLIP not to be had.
+
+        The CLIP is looked at here since all images are checked before a node loads it. Worker
+        processes could not use a GPU that this one has asked for, so they look for theirs.
+        """
         from vlprompt_pipeline.protocol_runs import require_protocol
 
         try:
             require_protocol(run_params["pipeline_names"] or [], self._protocol)
-        except ConfigError as error:
+            if "clip" in pipeline.inputs():
+                catalog.get("clip").check(device="ParallelRunner" not in str(run_params["runner"]))
+        except UserError as error:
             raise click.ClickException(str(error)) from None
 
 

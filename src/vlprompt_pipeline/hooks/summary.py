@@ -59,8 +59,9 @@ class SummaryHook:
         }
         if self._tracking["enabled"]:
             lines["runs"] = tracking_uri(self._tracking["uri"], self._project)
-        lines["look"] = "make viz (the pipeline), make ui (the runs in MLflow)"
-        lines["next"] = ".venv/bin/kedro run --params=dataset=demo_flags (more: docs/README.md)"
+        if (self._project / "Makefile").is_file():
+            lines["look"] = "make viz (the pipeline), make ui (the runs in MLflow)"
+            lines["next"] = ".venv/bin/kedro run --params=dataset=demo_flags (more: docs/README.md)"
         click.echo("".join(f"{title:>8}: {text}\n" for title, text in lines.items()))
 
     def _relative(self, catalog: Any, name: str) -> str:

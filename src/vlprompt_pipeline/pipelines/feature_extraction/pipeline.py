@@ -16,33 +16,33 @@ def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
         folders: what names of folders that nodes fill begin with.
         kwargs: arguments of other stages.
     """
-    of_all_images = {
+    inputs = {
         "clip": "clip",
         "table": "image_index",
         "card": "dataset_card",
         "store": f"{folders}feature_store",
         "features": "params:features",
+        "few_shot_set": "few_shot_set",
     }
-    of_few_shot_set = {**of_all_images, "few_shot_set": "few_shot_set"}
     return Pipeline(
         [
             Node(
                 extract_test_features,
-                inputs=of_all_images,
+                inputs=inputs,
                 outputs="test_features",
                 name="extract_test_features",
                 namespace="features",
             ),
             Node(
                 extract_training_features,
-                inputs={**of_few_shot_set, "seed": "params:seed"},
+                inputs={**inputs, "seed": "params:seed"},
                 outputs="training_features",
                 name="extract_training_features",
                 namespace="features",
             ),
             Node(
                 extract_validation_features,
-                inputs=of_few_shot_set,
+                inputs=inputs,
                 outputs="validation_features",
                 name="extract_validation_features",
                 namespace="features",
