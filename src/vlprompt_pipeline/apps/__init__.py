@@ -18,6 +18,7 @@ COMMANDS = {
     "export": "vlprompt_pipeline.apps.export:export",
     "inspect": "vlprompt_pipeline.apps.inspect:inspect",
     "predict": "vlprompt_pipeline.apps.predict:predict",
+    "sort-imagenet-val": "vlprompt_pipeline.apps.sort_imagenet_val:sort_imagenet_val",
 }
 """Where each command is: module and name in it."""
 

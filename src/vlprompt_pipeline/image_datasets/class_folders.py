@@ -11,16 +11,20 @@ ours differ from them, and are the same on every machine.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.annotations import list_folder, read_lines, split_line
+from vlprompt_pipeline.image_datasets.image_folders import is_image
 from vlprompt_pipeline.image_datasets.split import Row, Split
 
 CLASS_NAME_FILE = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
 """Where `classnames.txt` can be had, as the end of a sentence."""
+
+logger = logging.getLogger(__name__)
 
 _CLASS_NAMES = "classnames.txt"
 _SHOWN = 5
@@ -30,18 +34,21 @@ _SHOWN = 5
 class ClassFolders:
     """A split whose parts are folders of class folders.
 
-    Files beside the class folders are ignored: ImageNet-A and -R have a README.txt there.
+    Files beside the class folders are ignored: ImageNet-A and -R have a README.txt there. So are
+    those inside that are no images, such as Thumbs.db; they are named in a warning.
 
     Attributes:
         parts: part to folder inside the image folder; "" is the image folder itself.
         numbered: class folders are called by the place of their class in `classnames.txt`,
             counted from 0, not by its id.
         subset: only some classes of `classnames.txt` have a folder, and labels count those.
+        sorted_with: the command that makes class folders of a part that its archive leaves flat.
     """
 
     parts: Mapping[str, str]
     numbered: bool = False
     subset: bool = False
+    sorted_with: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -61,7 +68,15 @@ class ClassFolders:
         return Split.from_rows(f"the split by class folders of {images}", rows)
 
     def _rows(self, images: Path, place: str, names: Mapping[str, str]) -> list[Row]:
-        found = set(list_folder(images / place).folders)
+        listing = list_folder(images / place)
+        found = set(listing.folders)
+        flat = [file for file in listing.files if is_image(file)]
+        if flat and self.sorted_with:
+            raise DataError(
+                f"{images / place} holds {len(flat):,} images outside of class folders "
+                f"({_some(flat)}); if its archive left them so, sort them with {self.sorted_with} "
+                f"{images / place} <file of their labels>; move others elsewhere"
+            )
         _require_known(found, names, images / place)
         if self.subset:
             names = {key: name for key, name in names.items() if key in found}
@@ -70,7 +85,7 @@ class ClassFolders:
         return [
             (f"{prefix}{key}/{file}", label, name)
             for label, (key, name) in enumerate(names.items())
-            for file in list_folder(images / place / key).files
+            for file in _images(images / place / key)
         ]
 
 
@@ -88,6 +103,15 @@ def read_class_names(file: Path) -> dict[str, str]:
             raise DataError(f"{where} names the class {key} again; get the official file again")
         names[key] = name
     return names
+
+
+def _images(folder: Path) -> list[str]:
+    """Images of a class folder, in ASCII order; other files are named in a warning."""
+    files = list_folder(folder).files
+    others = [file for file in files if not is_image(file)]
+    if others:
+        logger.warning("%s holds files that are no images: %s", folder, _some(others))
+    return [file for file in files if is_image(file)]
 
 
 def _require_known(found: set[str], names: Mapping[str, str], place: Path) -> None:

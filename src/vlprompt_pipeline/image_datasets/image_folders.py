@@ -16,6 +16,11 @@ IMAGE_SUFFIXES = frozenset(
 and the ignored files are reported by ending."""
 
 
+def is_image(name: str) -> bool:
+    """Whether a file is taken for an image, by its ending."""
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
 BACK = "links back into the dataset"
 
 

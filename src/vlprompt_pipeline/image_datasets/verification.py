@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from pathlib import Path, PurePosixPath
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
@@ -51,7 +52,8 @@ def verify_split(split: Split, dataset: ImageDataset) -> None:
     if classes != dataset.classes:
         raise _not_official(split, dataset, f"{classes} classes", f"{dataset.classes} classes")
     if split.counts != dataset.counts:
-        raise _not_official(split, dataset, _spell(split.counts), _spell(dataset.counts))
+        found = f"{_spell(split.counts)}{_excess(split, dataset)}"
+        raise _not_official(split, dataset, found, _spell(dataset.counts))
     if dataset.split_sha256 is not None and split.sha256 != dataset.split_sha256:
         raise _not_official(
             split,
@@ -72,6 +74,16 @@ def _join(names: list[str] | tuple[str, ...]) -> str:
 
 def _spell(counts: PartCounts) -> str:
     return ", ".join(f"{part} {number:,}" for part, number in counts._asdict().items())
+
+
+def _excess(split: Split, dataset: ImageDataset) -> str:
+    """Name an image of a part with too many that is called unlike the others, if there is one."""
+    expected = dataset.counts._asdict()
+    more = [part for part, number in split.counts._asdict().items() if number > expected[part]]
+    paths = split.table.loc[split.table["part"].isin(more), "path"]
+    forms = paths.map(lambda path: re.sub(r"\d+", "0", PurePosixPath(path).name))
+    odd = paths[~forms.isin(forms.mode())].tolist()
+    return f" ({odd[0]} is named unlike the others)" if odd else ""
 
 
 def _not_official(split: Split, dataset: ImageDataset, found: str, expected: str) -> DataError:

@@ -25,7 +25,9 @@ IMAGENET = ImageDataset(
     title="ImageNet",
     folder="imagenet",
     image_prefix="images",
-    split=ClassFolders(parts={"train": "train", "test": "val"}),
+    split=ClassFolders(
+        parts={"train": "train", "test": "val"}, sorted_with="vlprompt sort-imagenet-val"
+    ),
     template="a photo of a {}.",
     classes=1000,
     counts=PartCounts(train=1281167, val=0, test=50000),
@@ -46,8 +48,9 @@ IMAGENET = ImageDataset(
             "(1) ask for access at https://image-net.org/download, (2) get "
             "ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, (3) unpack the first, and each "
             "of the 1,000 archives in it, into "
-            "<dataset_root>/imagenet/images/train/<WordNet id>/, (4) unpack the second and move "
-            "its images into images/val/<WordNet id>/, (5) put classnames.txt of "
+            "<dataset_root>/imagenet/images/train/<WordNet id>/, (4) unpack the second into "
+            "images/val/ and sort it with vlprompt sort-imagenet-val (docs/datasets.md), "
+            "(5) put classnames.txt of "
             "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md into "
             "<dataset_root>/imagenet/"
         ),

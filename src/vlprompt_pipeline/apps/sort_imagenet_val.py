@@ -1,0 +1,32 @@
+"""`vlprompt sort-imagenet-val`: ImageNet's validation images into a folder a class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("sort-imagenet-val")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("labels", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--meta",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="meta.mat of the development kit, where LABELS holds numbers.",
+)
+def sort_imagenet_val(folder: Path, labels: Path, meta: Path | None) -> None:
+    """Move ImageNet's validation images into a folder a class.
+
+    FOLDER is imagenet/images/val as the archive unpacks it. LABELS says what each image shows:
+    ILSVRC2012_validation_ground_truth.txt of the development kit, with --meta; a WordNet id a line
+    in the order of the images; or lines of image and WordNet id, such as LOC_val_solution.csv.
+    """
+    from vlprompt_pipeline.errors import UserError
+    from vlprompt_pipeline.image_datasets.imagenet_val import sort_validation_images
+
+    try:
+        moved = sort_validation_images(folder, labels, meta)
+    except UserError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{moved.total():,} images moved into {len(moved):,} class folders of {folder}")

@@ -1,0 +1,112 @@
+"""ImageNet's validation images as their archive unpacks them, moved into a folder a class.
+
+The archive holds 50,000 images in one folder. Which class each shows stands in files that come in
+several forms, all of which are read:
+
+- `ILSVRC2012_validation_ground_truth.txt` of the development kit: a number a line, 1 to 1000, in
+  the order of the images. What WordNet id a number means stands in the kit's `meta.mat`, or in a
+  text with a WordNet id a line in that order.
+- a WordNet id a line in the order of the images (`imagenet_2012_validation_synset_labels.txt`).
+- lines that hold an image's name and a WordNet id (Kaggle's `LOC_val_solution.csv`, `valprep.sh`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.annotations import list_folder, read_lines
+
+IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})")
+_ID = re.compile(r"\bn\d{8}\b")
+
+
+def sort_validation_images(folder: Path, labels: Path, meta: Path | None = None) -> Counter[str]:
+    """Move each image of `folder` into the folder of its class, and say how many went where.
+
+    Nothing is moved unless all can be. What is sorted already stays, so a cut run can be repeated.
+
+    Args:
+        folder: imagenet/images/val.
+        labels: one of the forms above.
+        meta: what the numbers of the first form mean.
+
+    Raises:
+        DataError: a label file of another form, or without a label for one of the images.
+    """
+    classes = read_validation_labels(labels, meta)
+    moves = {}
+    for name in list_folder(folder).files:
+        match = IMAGE.match(name)
+        if match is None:
+            continue
+        number = int(match[1])
+        if number not in classes:
+            raise DataError(
+                f"{labels} has no label for {name} of {folder}; give the file of all 50,000 images"
+            )
+        moves[name] = classes[number]
+    for key in set(moves.values()):
+        (folder / key).mkdir(exist_ok=True)
+    for name, key in moves.items():
+        (folder / name).rename(folder / key / name)
+    return Counter(moves.values())
+
+
+def read_validation_labels(labels: Path, meta: Path | None = None) -> dict[int, str]:
+    """Read the WordNet id of each image, by the image's number, which counts from 1.
+
+    Raises:
+        DataError: the file has another form.
+    """
+    lines = [line.strip() for line in read_lines(labels) if line.strip()]
+    pairs = [
+        (int(image[1]), key[0])
+        for line in lines
+        if (image := IMAGE.search(line)) and (key := _ID.search(line))
+    ]
+    if pairs:
+        return dict(pairs)
+    if all(_ID.fullmatch(line) for line in lines) and lines:
+        return dict(enumerate(lines, start=1))
+    if all(line.isdigit() for line in lines) and lines:
+        return _numbered(labels, [int(line) for line in lines], meta)
+    raise DataError(
+        f"{labels} is no list of validation labels: give ILSVRC2012_validation_ground_truth.txt, "
+        "a WordNet id a line in the order of the images, or lines of an image's name and its id"
+    )
+
+
+def _numbered(labels: Path, numbers: Sequence[int], meta: Path | None) -> dict[int, str]:
+    if meta is None:
+        raise DataError(
+            f"{labels} holds numbers; give what they mean, too: --meta=<meta.mat of the "
+            "development kit>, or a text with the WordNet ids in that order"
+        )
+    keys = _read_mat(meta) if meta.suffix == ".mat" else dict(enumerate(read_lines(meta), start=1))
+    unknown = sorted(set(numbers) - set(keys))
+    if unknown:
+        raise DataError(f"{meta} does not say which class the number {unknown[0]} of {labels} is")
+    return {place: keys[number].strip() for place, number in enumerate(numbers, start=1)}
+
+
+def _read_mat(meta: Path) -> dict[int, str]:
+    """WordNet ids of the classes by their ILSVRC2012_ID; inner nodes of the tree are left out."""
+    try:
+        loadmat = import_module("scipy.io").loadmat
+    except ImportError:
+        raise DataError(
+            f"{meta} is a MATLAB file, which needs scipy: pip install scipy, or give a text with "
+            "the WordNet ids in the order of their numbers"
+        ) from None
+    try:
+        synsets = loadmat(meta, squeeze_me=True)["synsets"]
+        rows = [(int(row["ILSVRC2012_ID"]), str(row["WNID"])) for row in synsets]
+        leaves = [int(row["num_children"]) == 0 for row in synsets]
+    except (OSError, ValueError, KeyError, NotImplementedError) as error:
+        raise DataError(f"{meta} is not the development kit's meta.mat ({error})") from None
+    return {number: key for (number, key), leaf in zip(rows, leaves, strict=True) if leaf}
