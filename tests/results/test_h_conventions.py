@@ -46,7 +46,7 @@ COMPLETE = sorted(m for m, known in PRINTED.items() if {(d, "new") for d in DATA
 
 
 def test_these_methods_print_all_eleven_datasets():
-    known = "CLIP CoCoOp CoOp CoPrompt KgCoOp MaPLe PromptKD PromptSRC RPO TCP"
+    known = "CLIP CoCoOp CoOp CoPrompt GDA-CLIP KgCoOp MaPLe PromptKD PromptSRC RPO TCP"
     assert known.split() == COMPLETE
 
 

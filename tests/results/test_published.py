@@ -67,6 +67,35 @@ def test_the_published_averages_are_over_these_targets(protocol, targets):
         assert sum(values) / len(values) == pytest.approx(average, abs=0.011)
 
 
-def test_the_packaged_file_is_the_reference(shared):
+@pytest.mark.parametrize(
+    ("method", "protocol", "expected"),
+    [
+        ("gda", BASE_TO_NEW, {"base": 83.96, "new": 74.53, "H": 78.97}),
+        ("prolip", BASE_TO_NEW, {"base": 84.01, "new": 73.86, "H": 78.61}),
+        ("two_stage", BASE_TO_NEW, {"base": 85.55, "new": 75.48, "H": 80.20}),
+        ("mma", BASE_TO_NEW, {"base": 83.20, "new": 76.80, "H": 79.87}),
+        ("mma_plus_plus", BASE_TO_NEW, {"H": 82.07}),
+        ("mmrl", BASE_TO_NEW, {"base": 85.68, "new": 77.16, "H": 81.20}),
+        ("mma_plus_plus", CROSS_DATASET, {"acc": 69.66}),
+        ("mmrl", CROSS_DATASET, {"acc": 67.25}),
+        ("mma_plus_plus", SHIFTS, {"acc": 61.30}),
+        ("clap", BASE_TO_NEW, {}),
+    ],
+)
+def test_averages_of_the_newer_methods(method, protocol, expected):
+    figures = published(protocol, method, "average")
+    assert {metric: value for metric, (value, _) in figures.items()} == expected
+
+
+@pytest.mark.parametrize("metric", ["base", "new"])
+def test_the_average_of_gda_is_that_of_its_datasets(metric):
+    values = [published(BASE_TO_NEW, "gda", dataset)[metric][0] for dataset in DATASETS]
+    average = published(BASE_TO_NEW, "gda", "average")[metric][0]
+    assert sum(values) / len(values) == pytest.approx(average, abs=0.011)
+
+
+def test_the_packaged_file_begins_with_the_reference(shared):
+    """What follows are the figures that the reference has in its text."""
     packaged = files("vlprompt_pipeline.results").joinpath("published_results.csv").read_bytes()
-    assert packaged == (shared / "reference" / "published_results.csv").read_bytes()
+    reference = (shared / "reference" / "published_results.csv").read_bytes()
+    assert packaged.startswith(reference)

@@ -8,14 +8,21 @@ from collections.abc import Sequence
 import pandas as pd
 
 from vlprompt_pipeline.reports.layout import TableCell, TextTable
-from vlprompt_pipeline.wording import join
+from vlprompt_pipeline.wording import join, shots_text
 
 _ARROWS = {"better": " ↑", "worse": " ↓"}
 
 
-def to_markdown(tables: Sequence[TextTable], remarks: Sequence[str]) -> str:
-    """A section for each table, then the remarks."""
+def to_markdown(
+    tables: Sequence[TextTable], remarks: Sequence[str], ranks: pd.DataFrame | None = None
+) -> str:
+    """Write a section for each table, then ranks (`results.left_out`), then the remarks."""
     sections = [_section(table) for table in tables]
+    if ranks is not None:
+        titles = {table.family: table.title for table in reversed(tables)}
+        for (family, shots), rows in ranks.groupby(["family", "shots"], sort=False):
+            parts = dict.fromkeys([*titles[family].split(", "), shots_text(shots)])
+            sections.append(_ranks(", ".join(parts), rows))
     if remarks:
         sections.append("\n".join(["## Remarks", "", *(f"- {_plain(text)}" for text in remarks)]))
     return "\n\n".join(sections) + "\n"
@@ -35,6 +42,37 @@ def _section(table: TextTable) -> str:
             title = [_plain(block.title) if number == 0 else ""] if table.stubs == 2 else []
             lines.append(_row([*title, _plain(line.title), *map(_cell, line.cells)]))
     return "\n".join([*lines, "", *(f"- {_plain(note)}" for note in table.notes)])
+
+
+def _ranks(title: str, rows: pd.DataFrame) -> str:
+    """Write averages with and without EuroSAT, and the ranks with each dataset left out."""
+    shown = {
+        "average": "average",
+        "without_eurosat": "without EuroSAT",
+        "published": "published",
+        "published_without_eurosat": "published without EuroSAT",
+    }
+    shown = {column: name for column, name in shown.items() if rows[column].notna().any()}
+    headings = ["method", *shown.values(), "rank", "ranks without one", "worst without"]
+    lines = [
+        f"## One dataset left out: {_plain(title)}",
+        "",
+        _row(headings),
+        _row(["---"] + ["---:"] * (len(shown) + 2) + ["---"]),
+    ]
+    for row in rows.to_dict("records"):
+        figures = ["–" if pd.isna(row[column]) else f"{row[column]:.2f}" for column in shown]
+        best, worst = row["best_rank"], row["worst_rank"]
+        span = f"{best}" if best == worst else f"{best} to {worst}"
+        where = row["worst_without"] or "–"
+        lines.append(_row([_plain(row["title"]), *figures, str(row["rank"]), span, _plain(where)]))
+    name = (
+        "H of the averages of base and new accuracy"
+        if rows["metric"].iloc[0] == "h"
+        else ("accuracy")
+    )
+    note = f"Percent, {name}; 1 is the best rank, among the methods with all datasets."
+    return "\n".join([*lines, "", f"- {note}"])
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from vlprompt_pipeline.results.compare import compare
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.grid import ReportRun
 from vlprompt_pipeline.results.groups import newest_date, read_records
+from vlprompt_pipeline.results.left_out import left_out
 from vlprompt_pipeline.results.results import Comparison
 from vlprompt_pipeline.wording import join
 
@@ -62,7 +63,7 @@ def write_tables(
         pairs,
         comparison.missing,
         to_latex(tables),
-        to_markdown(tables, comparison.remarks),
+        to_markdown(tables, comparison.remarks, left_out(comparison)),
         to_text(comparison, tables),
     )
 
