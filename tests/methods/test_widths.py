@@ -260,10 +260,23 @@ class TestUnequalWidths:
             ),
             ("lp_plus_plus", {"weight": (2, JOINT), "alpha": (2,)}),
             ("linear_probe", {"weight": (2, JOINT), "bias": (2,)}),
+            ("clap", {"prototypes": (2, JOINT), "multipliers": (2,)}),
+            ("zs_lp", {"prototypes": (2, JOINT), "multipliers": (2,)}),
+            ("prolip", {"projection": (IMAGE, JOINT)}),  # the image tower's last linear map
         ],
     )
     def test_shapes(self, unequal, name, expected):
         assert shapes(unequal, name) == expected
+
+    def test_gda(self, unequal):
+        """A covariance of the joint space, and what it makes of text features of that width."""
+        recipe = resolve_recipe("gda", RECIPES)
+        learner = build_learner(recipe, unequal, CLASSES, seed=1).double()
+        images, labels = images_of(unequal, 8), torch.arange(8) % 2
+        learner.fit(FewShotFeatures(images, labels, images, labels))
+        assert learner.weight.shape == (2, JOINT)
+        assert learner.features.shape[-1] == JOINT
+        assert learner.logits(images).shape == (8, 2)
 
     def test_factors_and_residuals_have_the_text_width(self, unequal):
         assert set(shapes(unequal, "rlp").values()) == {(4, 1), (1, TEXT)}
