@@ -1,7 +1,8 @@
-"""A dataset, a protocol, a quantizer and a metric, each added from this file alone."""
+"""A dataset, a protocol, a quantizer, a metric and an export format, from this file alone."""
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,8 @@ from fetching.broken_archives import make_zip
 from fetching.stub import File, serving
 from vlprompt_pipeline.evaluation.metrics import METRICS, Metric
 from vlprompt_pipeline.evaluation.metrics import register as register_metric
+from vlprompt_pipeline.export import EXPORT_FORMATS, ClassifierWeights, ExportFormat
+from vlprompt_pipeline.export import register as register_format
 from vlprompt_pipeline.fetching import fetch_dataset
 from vlprompt_pipeline.image_datasets import (
     IMAGE_DATASETS,
@@ -70,14 +73,33 @@ class OddClasses(Protocol):
         }
 
 
+def class_features(context) -> bytes | None:
+    """Class features for a reader with numpy alone; none where they depend on the image."""
+    weights = ClassifierWeights.of(context.shipped, context.recipe.title)
+    if weights is None:
+        return None
+    file = io.BytesIO()
+    np.save(file, weights.features.numpy())
+    return file.getvalue()
+
+
+ENTRY = """
+"{method}.class_features":
+  type: vlprompt_pipeline.datasets.ExportDataset
+  filepath: data/06_models/${_cell}/{method}/class_features.npy
+  metadata: {mlflow: artifact}
+"""
+
+
 @pytest.fixture
 def added():
     """Everything registered for the time of a test."""
-    tables = (IMAGE_DATASETS, PROTOCOLS, QUANTIZERS, METRICS)
+    tables = (IMAGE_DATASETS, PROTOCOLS, QUANTIZERS, METRICS, EXPORT_FORMATS)
     before = [dict(table) for table in tables]
     register_dataset(LEAVES)
     register_protocol(OddClasses())
     register_quantizer(QuantizerKind("middle", "middle", lambda v, n, _: np.full(n, v.mean())))
+    register_format(ExportFormat("class_features", "class_features_bytes", class_features))
     register_metric(Metric("wrong", "wrong", lambda predicted, classes: 1.0))
     yield
     for table, entries in zip(tables, before, strict=True):
@@ -97,18 +119,29 @@ def test_a_dataset_is_downloaded_and_checked(added, tmp_path):
     assert get_image_dataset("leaves") is LEAVES
 
 
+def test_a_format_that_would_be_lost_is_refused(added, project):
+    section = {"odd_classes": {"dataset": "leaves", "shots": 4}}
+    assert project.refusal(section).startswith(
+        "export format class_features has no entry in the catalog: say where it goes under "
+        '"{method}.class_features" in conf/base/catalog_prompts.yml'
+    )
+    assert project.files() == {}
+
+
 def test_all_of_them_run(added, project):
+    with (project.root / "conf/base/catalog_prompts.yml").open("a") as catalog:
+        catalog.write(ENTRY)
     project.run(
         {
             "dataset": "leaves",
             "dataset_prefix": "miniature_",
             "protocol": "odd_classes",
             "odd_classes": {"dataset": "leaves", "shots": 4},
-            "domain_generalisation": {"dataset": "imagenet"},  # miniatures shift this one
             "metrics": ["wrong"],
-            "methods": ["coop", "halved"],
+            "methods": ["coop", "halved", "cocoop"],
             "recipes": {
-                "halved": {"extends": "coop", "quantize": {"quantizer": "middle", "bits": 1}}
+                "cocoop": {"training": {"epochs": 1}},
+                "halved": {"extends": "coop", "quantize": {"quantizer": "middle", "bits": 1}},
             },
         }
     )
@@ -117,5 +150,11 @@ def test_all_of_them_run(added, project):
         metrics = project.json("07_model_output", f"{method}/metrics.json", cell)
         assert metrics["base"]["total"] == metrics["new"]["total"] == 6
         assert metrics["new"]["wrong"] == 1.0
+        file = project.path("06_models", f"{method}/class_features.npy", cell)
+        assert np.load(file).shape[0] == 4
+        sizes = project.json("06_models", f"{method}/sizes.json", cell)
+        assert sizes["class_features_bytes"] == file.stat().st_size
+    assert not project.path("06_models", "cocoop/class_features.npy", cell).exists()
+    assert project.json("06_models", "cocoop/sizes.json", cell)["class_features_bytes"] == 0
     record = project.json("08_reporting/records", "coop.json", cell)
     assert record["classes"] == {"base": ["ash", "fir"], "new": ["elm", "oak"]}

@@ -72,7 +72,7 @@ class ParameterHook:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Refuse the pipeline of another protocol than in the paths, and a CLIP not to be had.
+        """Refuse another protocol than in the paths, lost exports and a CLIP not to be had.
 
         The CLIP is looked at here since all images are checked before a node loads it. Worker
         processes could not use a GPU that this one has asked for, so they look for theirs.
@@ -81,10 +81,29 @@ class ParameterHook:
 
         try:
             require_protocol(run_params["pipeline_names"] or [], self._protocol)
+            _require_entries(pipeline, catalog)
             if "clip" in pipeline.inputs():
                 catalog.get("clip").check(device="ParallelRunner" not in str(run_params["runner"]))
         except UserError as error:
             raise click.ClickException(str(error)) from None
+
+
+def _require_entries(pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Check that every export format has an entry: without one Kedro would keep it in memory.
+
+    Raises:
+        ConfigError: naming the format.
+    """
+    from vlprompt_pipeline.export import EXPORT_FORMATS
+
+    for name in sorted(pipeline.all_outputs()):
+        export_format = name.rpartition(".")[2]
+        if "." in name and export_format in EXPORT_FORMATS and name not in catalog:
+            raise ConfigError(
+                f"export format {export_format} has no entry in the catalog: say where it goes "
+                f'under "{{method}}.{export_format}" in conf/base/catalog_prompts.yml, as the '
+                "formats there do"
+            )
 
 
 def _plain(given: Any) -> dict[str, Any]:

@@ -1,0 +1,92 @@
+"""The page on extending: every file of it in a project, as it stands, in one `kedro run`."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+from kedro.framework.cli.cli import KedroCLI
+
+from pipelines.project import ROOT
+from vlprompt_pipeline.evaluation.metrics import METRICS
+from vlprompt_pipeline.export import EXPORT_FORMATS
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
+from vlprompt_pipeline.methods import registry
+from vlprompt_pipeline.parametrizations import QUANTIZERS
+from vlprompt_pipeline.protocols import PROTOCOLS
+
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+SECTIONS = dict(part.split("\n", 1) for part in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:])
+QUICKLY = (
+    "dataset_prefix=miniature_,methods=taskres+coop_halves,device=cpu,tracking.enabled=false,"
+    "features.views=2,recipes.taskres.training.epochs=2,recipes.coop.training.epochs=2"
+)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The code blocks of a text."""
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def entries(title: str) -> dict:
+    """The entry of conf that a section shows."""
+    return yaml.safe_load(blocks(SECTIONS[title], "yaml")[0])
+
+
+@pytest.fixture
+def extended(project):
+    """A project with the files and the entries of the page; registries are left as they were."""
+    first = yaml.safe_load(blocks(PAGE, "yaml")[0])
+    modules = [blocks(section, "python")[0] for section in SECTIONS.values()]
+    for name, module in zip(first["extensions"], modules, strict=True):
+        (project.root / "src" / f"{name}.py").write_text(module, encoding="utf-8")
+    parameters = {
+        **first,
+        **entries("A metric"),
+        **entries("A protocol"),
+        "recipes": {**entries("A method"), **entries("A quantizer")},
+    }
+    (project.root / "conf/local/parameters.yml").write_text(yaml.safe_dump(parameters))
+    with (project.root / "conf/base/catalog_prompts.yml").open("a") as catalog:
+        catalog.write(blocks(SECTIONS["An export format"], "yaml")[0])
+    tables = (METRICS, EXPORT_FORMATS, IMAGE_DATASETS, QUANTIZERS, PROTOCOLS, registry._METHODS)
+    before = [dict(table) for table in tables]
+    yield project
+    for name in first["extensions"]:
+        sys.modules.pop(name, None)
+    for table, kept in zip(tables, before, strict=True):
+        table.clear()
+        table.update(kept)
+
+
+def test_everything_on_the_page_runs(extended, monkeypatch):
+    monkeypatch.chdir(extended.root)
+    arguments = ["run", "--pipelines=odd_classes", f"--params={QUICKLY}"]
+    shown = CliRunner().invoke(KedroCLI(extended.root), arguments)
+    assert shown.exit_code == 0, shown.output
+    cell = f"demo/miniature_{entries('A dataset')['dataset']}/odd_classes/shots4/seed1"
+    metrics = extended.json("07_model_output", "coop_halves/metrics.json", cell)
+    assert metrics["base"]["total"] == metrics["new"]["total"] == 6
+    assert 0 <= metrics["new"]["worst_class"] <= metrics["new"]["accuracy"]
+    assert "entropy" not in metrics["new"], "the entry says which metrics"
+    record = extended.json("08_reporting/records", "coop_halves.json", cell)
+    assert record["classes"] == {"base": ["ash", "fir"], "new": ["elm", "oak"]}
+    for method, classes in (("coop_halves", 4), ("taskres", 2)):
+        file = extended.path("06_models", f"{method}/class_features.npy", cell)
+        features = np.load(file)
+        assert len(features) == classes
+        np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)
+        sizes = extended.json("06_models", f"{method}/sizes.json", cell)
+        assert sizes["class_features_file_bytes"] == file.stat().st_size
+    sizes = extended.json("06_models", "coop_halves/sizes.json", cell)
+    assert sizes["payload_bits"] == 2 * sizes["trainable_parameters"]
+
+
+def test_an_extension_that_cannot_be_imported_is_named(project):
+    assert project.refusal({"extensions": ["no_such_module"]}).startswith(
+        "extensions: cannot import 'no_such_module' ("
+    )
