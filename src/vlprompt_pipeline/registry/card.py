@@ -1,4 +1,4 @@
-"""What a packaged prompt must know about itself, as JSON beside it."""
+"""Describe a packaged prompt in JSON beside it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vlprompt_pipeline.methods import Recipe, resolve_recipe
 
 
 class ModelCard(BaseModel):
-    """How to use a packed prompt.
+    """All that a user of a packed prompt must know to classify with it.
 
     Attributes:
         recipe: resolved, as plain values.
@@ -39,15 +39,15 @@ class ModelCard(BaseModel):
 
     @property
     def clip(self) -> ClipIdentity:
-        """The CLIP it belongs to, as far as the card says."""
+        """Return the identity of the CLIP it belongs to, as far as the card says."""
         return ClipIdentity(**(self.clip_identity or {"weights": self.weights_sha256}))
 
     def resolved_recipe(self) -> Recipe:
-        """The recipe, checked again."""
+        """Return the recipe, checked again."""
         return resolve_recipe("stored", {"stored": self.recipe})
 
     def to_json(self) -> str:
-        """The file."""
+        """Return the content of the file."""
         return json.dumps(self.model_dump(mode="json"), ensure_ascii=False, indent=1)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""A packaged model must say what the evaluation said, image by image, before anybody sees it."""
+"""Check before registration that a packaged model predicts what the evaluation predicted."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def require_same_answers(
         UserError: a label is another than the evaluation's, or an image is no longer there.
     """
     model = mlflow.pyfunc.load_model(str(package), model_config={"device": device})
-    own = predictions[predictions["half"].isin(HALVES)]
-    rows = np.linspace(0, len(own) - 1, min(count, len(own))).round().astype(int)
-    chosen = own.iloc[rows]
+    by_half = predictions[predictions["half"].isin(HALVES)]
+    rows = np.linspace(0, len(by_half) - 1, min(count, len(by_half))).round().astype(int)
+    chosen = by_half.iloc[rows]
     for half, part in chosen.groupby("half"):
         names = list(class_names[half])
         try:
@@ -50,13 +50,13 @@ def require_same_answers(
                 f"a test image is gone ({error}): a model is registered where its dataset is, so "
                 "that it can be checked"
             ) from None
-        said = model.predict(given, params={"class_names": names, "top_k": 1})
+        labelled = model.predict(given, params={"class_names": names, "top_k": 1})
         expected = [names[index] for index in part["prediction"]]
-        other = (said["label"] != expected).to_numpy()
-        if other.any():
-            first = part["path"].iloc[int(other.argmax())]
+        different = (labelled["label"] != expected).to_numpy()
+        if different.any():
+            first = part["path"].iloc[int(different.argmax())]
             raise UserError(
-                f"the packaged model labels {other.sum()} of {len(part)} {half} test images "
+                f"the packaged model labels {different.sum()} of {len(part)} {half} test images "
                 f"otherwise than the evaluation did, {first} first: evaluate the prompt again "
                 "(kedro run --pipelines=evaluation), then register it"
             )

@@ -1,4 +1,4 @@
-"""A packaged prompt at work: image files in, labels out. Knows nothing of MLflow."""
+"""Classify image files with a packaged prompt, without MLflow."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CLASS_SETS = 8  # lists of class names whose text features are kept: our choice
 
 
 class Classifier:
-    """Classifies images as the prompt was evaluated: same file, same CLIP, same view of an image.
+    """Classify images as the prompt was evaluated: same file, same CLIP, same view of an image.
 
     Attributes:
         card: how to use the prompt.
@@ -60,7 +60,7 @@ class Classifier:
 
     @classmethod
     def load(cls, files: Mapping[str, str], clip_source: str, device: str) -> Classifier:
-        """From the files of a package by name: `card`, `prompt`, and where there are any, `head`.
+        """Load a classifier from the files of a package by name: `card`, `prompt` and any `head`.
 
         Args:
             files: paths.
@@ -77,7 +77,7 @@ class Classifier:
         return cls(card, clip, Path(files["prompt"]).read_bytes(), head)
 
     def pixels(self, image: object) -> Tensor:
-        """`[3, size, size]` of an encoded image, given as bytes or as base64 text.
+        """Prepare an encoded image, bytes or base64 text, as `[3, size, size]`.
 
         Raises:
             DataError: it is neither, or no image.
@@ -98,10 +98,10 @@ class Classifier:
     def classify(
         self, images: Sequence[object], class_names: Sequence[str] = (), top: int = TOP
     ) -> pd.DataFrame:
-        """A row an image: `label`, its `score`, `top_labels` and `top_scores`, the best first.
+        """Classify images; return a row each of `label`, `score`, `top_labels` and `top_scores`.
 
-        What is no image has none of these, and in the column `problem` a sentence that says why;
-        the others are classified.
+        The best label is first. A file that is no image has none of these, and a sentence in the
+        column `problem`; the others are classified.
 
         Args:
             images: encoded, as `pixels` takes them.
@@ -116,28 +116,28 @@ class Classifier:
         problems: list[str | None] = [None] * len(images)
         rows: list[pd.DataFrame] = []
         for start in range(0, len(images), BATCH):
-            batch, places = [], []
-            for place, image in enumerate(images[start : start + BATCH], start):
+            batch, numbers = [], []
+            for number, image in enumerate(images[start : start + BATCH], start):
                 try:
                     batch.append(self.pixels(image))
-                    places.append(place)
+                    numbers.append(number)
                 except DataError as error:
-                    problems[place] = str(error)
+                    problems[number] = str(error)
             if batch:
-                said = self.classify_pixels(torch.stack(batch), names, top)
-                rows.append(said.set_index(pd.Index(places)))
-        said = pd.concat(rows) if rows else _table((), (), ())
-        said = said.reindex(range(len(images)))
+                table = self.classify_pixels(torch.stack(batch), names, top)
+                rows.append(table.set_index(pd.Index(numbers)))
+        table = pd.concat(rows) if rows else _table((), (), ())
+        table = table.reindex(range(len(images)))
         for column in ("top_labels", "top_scores"):
-            said[column] = [value if isinstance(value, list) else [] for value in said[column]]
-        said["label"] = said["label"].astype("object").where(said["label"].notna(), None)
-        return said.assign(problem=pd.Series(problems, dtype="object"))
+            table[column] = [value if isinstance(value, list) else [] for value in table[column]]
+        table["label"] = table["label"].astype("object").where(table["label"].notna(), None)
+        return table.assign(problem=pd.Series(problems, dtype="object"))
 
     @torch.no_grad()
     def classify_pixels(
         self, pixels: Tensor, class_names: Sequence[str] = (), top: int = TOP
     ) -> pd.DataFrame:
-        """As `classify`, of `[images, 3, size, size]` that `pixels` gave, in one batch."""
+        """Classify `[images, 3, size, size]` that `pixels` gave, in one batch, as `classify`."""
         names = self._checked(class_names, top)
         features = self._images.encode_images(pixels.to(self.clip.device))
         ranked = self._probabilities(features, names).topk(min(top, len(names)), dim=-1)
@@ -158,9 +158,9 @@ class Classifier:
         if top < 1:
             raise ConfigError(f"top_k is {top}: ask for 1 or more labels")
         names = tuple(given) or self.card.class_names
-        for place, name in enumerate(names):
+        for number, name in enumerate(names):
             if not isinstance(name, str) or not name.strip():
-                raise ConfigError(f"class_names[{place}] is {name!r}: give a name in words")
+                raise ConfigError(f"class_names[{number}] is {name!r}: give a name in words")
         if twice := same_names(tuple(given)):
             raise ConfigError(
                 f"class_names holds {' and '.join(map(repr, twice))}, which read the same: give "

@@ -1,4 +1,4 @@
-"""What goes into a version: the files of a finished method, what they say, how they are found."""
+"""Gather what goes into a version from the files of a finished method."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ class Contents:
 
     @property
     def name(self) -> str:
-        """Of the registered model: `<dataset>.<method>`."""
+        """Return the name of the registered model, `<dataset>.<method>`."""
         return f"{self.record.cell.dataset}.{self.result.method}"
 
     @property
     def result(self) -> MethodResult:
-        """Scores and sizes."""
+        """Return scores and sizes."""
         return self.record.methods[0]
 
     def classifier(self, clip: FrozenClip) -> Classifier:
-        """What the version will do, without the files."""
+        """Return the classifier that the version will be, without its files."""
         return Classifier(self.card, clip, self.packed, self.head)
 
     def write(self, folder: Path, original: str) -> dict[str, str]:
-        """Write the files; their paths by name. The CLIP of `original` comes with it if included.
+        """Write the files, an included CLIP copied from `original`; return their paths by name.
 
         Raises:
             WeightsError: the CLIP is no longer there.
@@ -84,7 +84,7 @@ class Contents:
         return files
 
     def digest(self, *further: str) -> str:
-        """SHA-256 of all that makes a version what it is: equal contents need no second version."""
+        """Hash everything that makes up a version: equal contents need no second version."""
         digest = hashlib.sha256(self.card.to_json().encode())
         for part in (self.packed, self.evidence, self.clip_source.encode()):
             digest.update(hashlib.sha256(part).digest())

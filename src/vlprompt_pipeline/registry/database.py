@@ -40,7 +40,7 @@ _LOCATIONS = (
 
 
 def prepare_database(database: Path) -> None:
-    """Create the database where there is none, and mend the locations in one that was moved.
+    """Create the database if it is missing, and correct the locations in one that was moved.
 
     Raises:
         TrackingError: the file is no database of this MLflow, or cannot be read or written.
@@ -52,8 +52,8 @@ def prepare_database(database: Path) -> None:
         with FileLock(f"{database}.lock", timeout=_PATIENCE):
             if not _is_whole(database):
                 _make_whole(database)
-            for place in _old_places(database):
-                _move_locations(database, place)
+            for folder in _old_places(database):
+                _move_locations(database, folder)
     except Timeout:
         raise TrackingError(
             f"another process has been creating {database} for {_PATIENCE} seconds: end it, or "
@@ -67,7 +67,7 @@ def prepare_database(database: Path) -> None:
 
 
 def _make_whole(database: Path) -> None:
-    """Create the database; one that an earlier version left half made is put aside."""
+    """Create the database; one that an earlier version left half made is renamed."""
     if database.exists() and database.stat().st_size:
         if not _is_outdated(database):
             _mark_whole(database)
@@ -103,7 +103,7 @@ def _mark_whole(database: Path) -> None:
 
 
 def _is_outdated(database: Path) -> bool:
-    """Whether the tables are not those of this MLflow; true only where nothing can be lost.
+    """Tell whether the tables are of another MLflow; true only where nothing can be lost.
 
     Raises:
         TrackingError: the tables are of another version of MLflow, and hold runs.
@@ -128,7 +128,7 @@ def _is_outdated(database: Path) -> bool:
 
 
 def _old_places(database: Path) -> list[Path]:
-    """Folders of artifacts that the database names and that are no longer its own.
+    """List folders of artifacts that the database names and that are no longer its own.
 
     A folder that exists and has no such database beside it is left alone: it was chosen. MLflow's
     default experiment, which it puts below the working directory of whoever came first, does not
@@ -139,19 +139,19 @@ def _old_places(database: Path) -> list[Path]:
         rows = connection.execute(
             "SELECT artifact_location FROM experiments WHERE experiment_id != 0"
         ).fetchall()
-    places = {folder for (location,) in rows if (folder := _local(location)) is not None}
+    folders = {folder for (location,) in rows if (folder := _local(location)) is not None}
     return sorted(
-        place
-        for place in places
-        if place.name == home.name
-        and place != home
-        and not (place.exists() and home.exists() and place.samefile(home))
-        and not (place.exists() and not (place.parent / database.name).exists())
+        folder
+        for folder in folders
+        if folder.name == home.name
+        and folder != home
+        and not (folder.exists() and home.exists() and folder.samefile(home))
+        and not (folder.exists() and not (folder.parent / database.name).exists())
     )
 
 
 def _move_locations(database: Path, old: Path) -> None:
-    """Rewrite every location below `old`; what was running there does not run here."""
+    """Rewrite every location below `old`, and end runs that were in progress there."""
     new = artifacts_of(database)
     now = int(time.time() * 1000)
     with _opened(database) as connection:
@@ -171,7 +171,7 @@ def _move_locations(database: Path, old: Path) -> None:
 
 
 def _local(location: str | None) -> Path | None:
-    """The folder of a location on this machine; none for buckets and servers."""
+    """Return the folder of a location on this machine, or none for buckets and servers."""
     if not location:
         return None
     parts = urlsplit(location)

@@ -1,4 +1,4 @@
-"""What a person reads on the page of a version, and the tags that versions are found by."""
+"""Write the page of a version, and the tags that versions are searched by."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OWN = 'model.predict(images, params={"top_k": 2})'
 
 
 def introduce(contents: Contents) -> str:
-    """What stands above all versions of a name."""
+    """Write the text above all versions of a name."""
     cell, result = contents.record.cell, contents.result
     return (
         f"Prompts of `{result.method}` for `{cell.dataset}`. `{CANDIDATE}` is the newest that was "
@@ -46,7 +46,7 @@ def introduce(contents: Contents) -> str:
 
 
 def describe(contents: Contents, beside: Sequence[MethodResult], verdict: str) -> str:
-    """The page of a version in Markdown: its result beside those of its cell, how to use it.
+    """Write a version's page in Markdown: its result beside those of its cell, how to use it.
 
     It stays below the 5,000 characters that MLflow keeps.
     """
@@ -68,7 +68,7 @@ def describe(contents: Contents, beside: Sequence[MethodResult], verdict: str) -
 
 
 def version_tags(contents: Contents, digest: str) -> dict[str, str]:
-    """Scores, sizes and the hashes of everything they depend on; the commit is of today's code."""
+    """Return scores, sizes and hashes of everything they depend on, and the present commit."""
     cell, result = contents.record.cell, contents.result
     code = code_state(Path(__file__).parent)
     not_shown = {"targets", "template_set", "code_version", "random_split"}
@@ -91,7 +91,7 @@ def version_tags(contents: Contents, digest: str) -> dict[str, str]:
 
 
 def scores(record: CellRecord, result: MethodResult) -> dict[str, float]:
-    """Percentages by name: H with those of both halves, or the accuracy."""
+    """Return percentages by name: H with those of both halves, or the accuracy."""
     if not record.classes.new:
         return {"accuracy": result.base.accuracy}
     base = result.base.accuracy
@@ -102,28 +102,28 @@ def scores(record: CellRecord, result: MethodResult) -> dict[str, float]:
 
 
 def _among_all(contents: Contents) -> str:
-    """The table is among the classes of each half; a call without names is among all of them."""
-    found = contents.result.generalised
-    if found is None:
+    """Write the accuracies among all classes, which a call without class names has."""
+    generalised = contents.result.generalised
+    if generalised is None:
         return ""
-    base, new = one_decimal(found.base.accuracy), one_decimal(found.new.accuracy)
+    base, new = (one_decimal(half.accuracy) for half in (generalised.base, generalised.new))
     return (
         f"\n\nAmong all classes together: {base} % of base and {new} % of new images are correct."
     )
 
 
 def _results(contents: Contents, beside: Sequence[MethodResult]) -> str:
-    """A Markdown table with the highest score on top, this version's row in bold."""
+    """Write a Markdown table with the highest score on top, this version's row in bold."""
     columns = ["H", "base", "new"] if contents.record.classes.new else ["accuracy"]
-    found = {result.method: result for result in (*beside, contents.result)}
+    results = {result.method: result for result in (*beside, contents.result)}
     rows = []
-    for result in found.values():
-        own = scores(contents.record, result)
-        figures = [one_decimal(own.get(column, float("nan"))) for column in columns]
+    for result in results.values():
+        percentages = scores(contents.record, result)
+        figures = [one_decimal(percentages.get(column, float("nan"))) for column in columns]
         cells = [result.title, *figures, human_bytes(result.file_bytes)]
         if result.method == contents.result.method:
             cells = [f"**{cell}**" for cell in cells]
-        rows.append((own.get(columns[0], -1.0), cells))
+        rows.append((percentages.get(columns[0], -1.0), cells))
     rows.sort(key=lambda row: -row[0])
     head = ["method", *(f"{column} %" for column in columns), "file"]
     under = ["---"] + ["---:"] * (len(columns) + 1)

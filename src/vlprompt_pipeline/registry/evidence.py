@@ -1,7 +1,7 @@
-"""Which test images a version had right: what it can be compared by, later and elsewhere.
+"""Store which test images a version predicted correctly, so that it can be compared later.
 
-A small table lies with every version, so that a promotion needs the registry and no data. Images
-are known by the hash of their paths.
+A small table is stored with every version, so that a promotion needs the registry and no data.
+Images are identified by the hash of their paths.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _DIGITS = 16
 
 
 def evidence_of(predictions: pd.DataFrame) -> bytes:
-    """The Parquet file of an evaluation's predictions: `half`, `image`, `label`, `right`."""
-    own = predictions[predictions["half"].isin(HALVES)]
+    """Return the Parquet file of an evaluation's predictions: `half`, `image`, `label`, `right`."""
+    rows = predictions[predictions["half"].isin(HALVES)]
     table = pd.DataFrame(
         {
-            "half": own["half"],
-            "image": [hashlib.sha256(path.encode()).hexdigest()[:_DIGITS] for path in own["path"]],
-            "label": own["label"],
-            "right": own["prediction"] == own["label"],
+            "half": rows["half"],
+            "image": [hashlib.sha256(path.encode()).hexdigest()[:_DIGITS] for path in rows["path"]],
+            "label": rows["label"],
+            "right": rows["prediction"] == rows["label"],
         }
     )
     stream = BytesIO()
@@ -54,7 +54,7 @@ class Contender:
     evidence: pd.DataFrame
 
     def right(self, half: str) -> np.ndarray:
-        """Right or wrong, `[images]`; empty where a method has no such half."""
+        """Return which images were predicted correctly, `[images]`; empty for a half it lacks."""
         return self.evidence.loc[self.evidence["half"] == half, "right"].to_numpy()
 
 
@@ -73,7 +73,7 @@ class Contest:
     paired: Paired
 
     def __str__(self) -> str:
-        """For instance "H 83.3 against 81.6: +1.7 (95 % interval 0.2 to 3.1), …"."""
+        """Write for instance "H 83.3 against 81.6: +1.7 (95 % interval 0.2 to 3.1), …"."""
         mine, yours = self.scores
         _, low, high, p_value, test = self.paired
         return (
@@ -82,26 +82,28 @@ class Contest:
         )
 
 
-def difference_in_kind(one: Contender, other: Contender) -> str | None:
-    """Why two versions cannot be compared, or none if they can."""
+def difference_in_kind(challenger: Contender, holder: Contender) -> str | None:
+    """Say why two versions cannot be compared, or none if they can."""
     for key in _SAME:
-        mine, yours = one.tags.get(key), other.tags.get(key)
+        mine, yours = challenger.tags.get(key), holder.tags.get(key)
         if mine != yours:
-            return f"{key} is {mine} for {one.name} and {yours} for {other.name}"
+            return f"{key} is {mine} for {challenger.name} and {yours} for {holder.name}"
     for half in HALVES:
         mine, yours = (
             contender.evidence.loc[contender.evidence["half"] == half, ["image", "label"]]
-            for contender in (one, other)
+            for contender in (challenger, holder)
         )
         if not len(mine):  # bound to the classes of training: those alone are compared
             continue
         if not np.array_equal(mine.to_numpy(), yours.to_numpy()):
-            return f"{one.name} and {other.name} were scored on different {half} test images"
+            return (
+                f"{challenger.name} and {holder.name} were scored on different {half} test images"
+            )
     return None
 
 
 def contest(challenger: Contender, holder: Contender) -> Contest:
-    """H where both halves have images, else accuracy.
+    """Compare two versions by H where both halves have images, else by accuracy.
 
     Raises:
         UserError: the two were not scored on the same task and images.

@@ -1,4 +1,4 @@
-"""A place where MLflow records: opened in one way by whoever records or reads there."""
+"""Open an experiment of MLflow, in one way for recording and for reading."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Experiment:
 
     @classmethod
     def open(cls, uri: str, name: str, project: Path) -> Experiment:
-        """Open the experiment of that name, made where there is none.
+        """Open the experiment of that name, and create it if it is missing.
 
         A local database keeps its artifacts beside it, a server where it likes.
 
@@ -67,7 +67,7 @@ class Experiment:
 
 @contextmanager
 def mlflow_answers(uri: str, project: Path) -> Iterator[None]:
-    """Turn whatever MLflow, its database or its server fail with into one sentence.
+    """Turn every failure of MLflow, its database or its server into one sentence.
 
     Raises:
         TrackingError: with what was said first; the traceback is kept in a file.
@@ -97,9 +97,9 @@ def _reason(error: Exception) -> str:
 def _experiment_id(client: MlflowClient, name: str, uri: str, database: Path | None) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        place = artifacts_of(database).as_uri() if database else None
+        location = artifacts_of(database).as_uri() if database else None
         try:
-            return client.create_experiment(name, place, _KIND)
+            return client.create_experiment(name, location, _KIND)
         except MlflowException:
             experiment = client.get_experiment_by_name(name)  # a run beside this one was quicker
             if experiment is None:

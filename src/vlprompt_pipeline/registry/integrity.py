@@ -1,4 +1,4 @@
-"""Whether the files of a version are those that were registered.
+"""Check that the files of a version are those that were registered.
 
 Two places know their SHA-256: the tag `files_sha256` of the version, for whoever has the registry,
 and the configuration inside the package, for a server that has nothing but the package.
@@ -16,7 +16,7 @@ CLIP_FOLDER = "clip"  # its weights are checked by the hash in the card when the
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file below a folder by its relative path, without included CLIP weights."""
+    """Hash every file below a folder, by its relative path, without included CLIP weights."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     relative = {path.relative_to(folder): path for path in paths}
     return {
@@ -27,7 +27,7 @@ def hash_files(folder: Path) -> dict[str, str]:
 
 
 def require_same_files(files: Mapping[str, Path], expected: Mapping[str, str], what: str) -> None:
-    """Compare files with the hashes that were taken when they were registered.
+    """Compare files with the hashes that were stored when they were registered.
 
     Args:
         files: paths, by the names that `expected` has.

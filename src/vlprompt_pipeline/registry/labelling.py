@@ -1,4 +1,4 @@
-"""A classifier and a folder of image files."""
+"""Label a folder of image files with a classifier."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from vlprompt_pipeline.registry.classifier import BATCH, Classifier
 
 
 def image_files(folder: Path) -> list[Path]:
-    """All files below a folder that are images by their names, in order.
+    """List all files below a folder that are images by their names, in order.
 
     Raises:
         DataError: there is no such folder, or no such file in it.
     """
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not found:
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
         raise DataError(f"no image files in {folder}: name a folder that holds some")
-    return found
+    return files
 
 
 def label_files(
@@ -35,7 +35,7 @@ def label_files(
     top: int,
     advance: Advance,
 ) -> pd.DataFrame:
-    """A row a file: `path` in the folder, `label`, `score`, `label_2`, `score_2`, …, `problem`.
+    """Label files; return a row each of `path`, `label`, `score`, `label_2`, …, `problem`.
 
     A file that is no image has nothing but its `problem`.
 
@@ -48,10 +48,9 @@ def label_files(
         good = [row for row in batch if "pixels" in row]
         if good:
             pixels = torch.stack([row.pop("pixels") for row in good])
-            said = classifier.classify_pixels(pixels, class_names, top)
-            for row, labels, scores in zip(
-                good, said["top_labels"], said["top_scores"], strict=True
-            ):
+            table = classifier.classify_pixels(pixels, class_names, top)
+            ranked = zip(good, table["top_labels"], table["top_scores"], strict=True)
+            for row, labels, scores in ranked:
                 row.update(_ranked(labels, scores))
         rows += batch
         advance(len(batch))
@@ -61,7 +60,7 @@ def label_files(
 
 
 def _columns(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Those of the longest row, and the problem last, also where there is none."""
+    """Return the columns of the longest row, and `problem` last, even where there is none."""
     names = dict.fromkeys(["label", "score", *(name for row in rows for name in row)])
     return [*(name for name in names if name != "problem"), "problem"]
 
@@ -74,7 +73,7 @@ def _read(classifier: Classifier, path: Path) -> dict[str, Any]:
 
 
 def _ranked(labels: Sequence[str], scores: Sequence[float]) -> dict[str, Any]:
-    """`label` and `score` of the first, then `label_2`, `score_2` and so on."""
+    """Name `label` and `score` of the first, then `label_2`, `score_2` and so on."""
     row: dict[str, Any] = {}
     for rank, (label, score) in enumerate(zip(labels, scores, strict=True), start=1):
         ending = "" if rank == 1 else f"_{rank}"

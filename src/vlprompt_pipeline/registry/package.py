@@ -1,4 +1,4 @@
-"""A version as MLflow's own folder: model file, artifacts, signature, example, requirements."""
+"""Write a version as MLflow's folder: model file, artifacts, signature, example, requirements."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ _PINNED = (
 
 
 def requirements() -> list[str]:
-    """The exact versions in use; `+cpu` and its like are not told apart by a package index."""
+    """List the exact versions in use, without `+cpu` and its like, which no index knows."""
     return [f"{name}=={version(name).partition('+')[0]}" for name in _PINNED]
 
 
 def save_package(contents: Contents, original: str, folder: Path) -> Model:
-    """Write the folder of a version; returns its description, to be saved there again if changed.
+    """Write the folder of a version; return MLflow's description of it, which can be changed.
 
     Args:
         contents: of the version.
@@ -89,7 +89,7 @@ def save_package(contents: Contents, original: str, folder: Path) -> Model:
 
 
 def _example() -> bytes:
-    """A grey ramp: an example that is nobody's photo."""
+    """Return a grey ramp as an example image."""
     stream = BytesIO()
     Image.linear_gradient("L").resize((32, 32)).save(stream, "PNG")
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""Where MLflow keeps runs and models. Known without importing MLflow, which takes seconds."""
+"""Locate MLflow's runs and models without importing MLflow, which takes seconds."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ _SQLITE = "sqlite:///"
 
 
 def tracking_uri(configured: str, project: Path) -> str:
-    """The environment's URI, or the configured one with a sqlite path put under the project."""
+    """Return the environment's URI, or the configured one with its sqlite path in the project."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or configured
     relative = uri.startswith(_SQLITE) and not uri.startswith(f"{_SQLITE}/")
     return f"{_SQLITE}{project.resolve() / uri.removeprefix(_SQLITE)}" if relative else uri
 
 
 def database_of(uri: str) -> Path | None:
-    """The file of a SQLite address, or none for a server or another kind of database."""
+    """Return the file of a SQLite address, or none for a server or another kind of database."""
     return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
 
 
 def artifacts_of(database: Path) -> Path:
-    """The folder of artifacts that belongs to a database: beside it, so that both move together."""
+    """Return the folder of artifacts of a database: beside it, so that both move together."""
     return database.parent / "mlruns"
 
 
 def without_password(uri: str) -> str:
-    """The address as it may be shown."""
+    """Return the address with its password left out."""
     parts = urlsplit(uri)
     if not parts.password:
         return uri

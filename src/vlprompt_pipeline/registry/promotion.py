@@ -1,4 +1,4 @@
-"""Whether a candidate becomes champion: only if a test says better, or for a reason."""
+"""Promote candidates to champions: only if a test says better, or for a stated reason."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vlprompt_pipeline.wording import join
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of a candidate.
+    """Whether a candidate is promoted, and why.
 
     Attributes:
         candidate: the version.
@@ -32,7 +32,7 @@ class Decision:
 def promote(
     registry: ModelRegistry, dataset: str, methods: Sequence[str], how: PromotionParameters
 ) -> list[Decision]:
-    """Make the candidates of these methods champions, each where its test says better.
+    """Promote the candidates of these methods whose paired test says better.
 
     The present champion is to be beaten; where there is none, zero-shot CLIP on the same images.
     Tests of several methods are corrected for their number (Holm).
@@ -50,13 +50,13 @@ def promote(
         _contest(registry, dataset, method, candidate)
         for method, candidate in zip(methods, candidates, strict=True)
     ]
-    adjusted = holm([found.paired.p_value for _, found in contests])
+    adjusted = holm([result.paired.p_value for _, result in contests])
     decisions = []
-    for candidate, (holder, found), p_value in zip(candidates, contests, adjusted, strict=True):
-        said = verdict(found.paired, p_value, how.level)
+    for candidate, (holder, result), p_value in zip(candidates, contests, adjusted, strict=True):
+        said = verdict(result.paired, p_value, how.level)
         together = "" if len(contests) == 1 else f", {p_value:.2g} for {len(contests)} tests (Holm)"
         why = f"{said} than {holder}" if said != "no difference shown" else f"{said} from {holder}"
-        decision = Decision(candidate, said == "better", f"{why}: {found}{together}")
+        decision = Decision(candidate, said == "better", f"{why}: {result}{together}")
         if decision.promoted:
             registry.promote(candidate, {"promotion": decision.why})
         decisions.append(decision)
@@ -64,7 +64,7 @@ def promote(
 
 
 def refusal(decisions: Sequence[Decision]) -> str:
-    """The sentence on those that stay candidates; empty where there are none."""
+    """Write the sentence on those that stay candidates; empty where there are none."""
     stay = [f"{d.candidate} ({d.why})" for d in decisions if not d.promoted]
     if not stay:
         return ""

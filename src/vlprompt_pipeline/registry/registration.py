@@ -1,4 +1,4 @@
-"""From the contents of a version to a candidate that has shown what it can."""
+"""Register the contents of a version as a candidate, once it is checked on test images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN = ("dataset", "method", "protocol", "shots", "seed", "clip")  # as parame
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What the evaluation of a method left, for a look at whether the package does the same.
+    """What the evaluation of a method left, to check that the package does the same.
 
     Attributes:
         predictions: a row an image.
@@ -37,7 +37,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Registered:
-    """A version, whether it was made now, and how many test images it was tried on."""
+    """A version, whether it is new, and how many test images it was checked on."""
 
     version: Found
     new: bool
@@ -53,7 +53,7 @@ def register(
     verdict: str,
     check_images: int,
 ) -> Registered:
-    """Make a version and the candidate of its name; a version that holds the same is found again.
+    """Make a version and the candidate of its name; an existing version that is equal is used.
 
     Args:
         models: where.
@@ -68,9 +68,9 @@ def register(
         UserError: it does not do what was evaluated, or MLflow refuses.
     """
     digest = contents.digest(*requirements(), MODEL_FILE.read_text(encoding="utf-8"))
-    if known := models.versions(contents.name, contents_sha256=digest):
-        models.nominate(known[0])
-        return Registered(known[0], new=False, checked=0)
+    if equal_versions := models.versions(contents.name, contents_sha256=digest):
+        models.nominate(equal_versions[0])
+        return Registered(equal_versions[0], new=False, checked=0)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary, "model")
         described = save_package(contents, clip.source, folder)

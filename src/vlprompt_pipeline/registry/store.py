@@ -54,7 +54,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 class Found(NamedTuple):
-    """A version: `demo_aerial.coop`, 3, and its tags."""
+    """A version in the registry, such as `demo_aerial.coop`, 3, and its tags."""
 
     name: str
     number: str
@@ -65,12 +65,12 @@ class Found(NamedTuple):
 
     @property
     def address(self) -> str:
-        """As MLflow writes it behind `models:/`."""
+        """Return the version as MLflow writes it behind `models:/`."""
         return f"{self.name}/{self.number}"
 
 
 class Draft(NamedTuple):
-    """A version to be: its files, and what is shown beside them.
+    """A version that is not yet registered: its files, and what is shown beside them.
 
     Attributes:
         name: `<dataset>.<method>`.
@@ -94,7 +94,7 @@ class Draft(NamedTuple):
 
 
 class ModelRegistry:
-    """Registered prompts at one MLflow store."""
+    """Registered prompts in one MLflow store."""
 
     def __init__(self, experiment: Experiment) -> None:
         """Logged models go to `experiment`."""
@@ -102,7 +102,7 @@ class ModelRegistry:
 
     @classmethod
     def open(cls, tracking: TrackingParameters, project: Path) -> ModelRegistry:
-        """The registry beside the project's runs.
+        """Open the registry beside the project's runs.
 
         Raises:
             ConfigError: tracking is switched off.
@@ -147,12 +147,12 @@ class ModelRegistry:
                 description=draft.description,
                 model_id=logged.model_id,
             )
-            found, holder = _found(made), self.holder(draft.name, CANDIDATE)
-            newer = holder is not None and int(holder.number) > int(found.number)
-            if not newer:  # than this one, made beside it meanwhile
-                self.nominate(found)
+            version, holder = _found(made), self.holder(draft.name, CANDIDATE)
+            newer = holder is not None and int(holder.number) > int(version.number)
+            if not newer:  # than this one, registered by another process meanwhile
+                self.nominate(version)
             self.client.delete_logged_model_tag(logged.model_id, _MAKER)
-        return found
+        return version
 
     def nominate(self, version: Found) -> None:
         """Make a version the candidate of its name."""
@@ -160,23 +160,23 @@ class ModelRegistry:
             self.client.set_registered_model_alias(version.name, CANDIDATE, version.number)
 
     def promote(self, version: Found, why: Mapping[str, str]) -> None:
-        """Make a version the champion; `why` is on it before it is."""
+        """Make a version the champion, after the tags `why` are on it."""
         with self.experiment.answers():
             for key, value in why.items():
                 self.client.set_model_version_tag(version.name, version.number, key, value)
             self.client.set_registered_model_alias(version.name, CHAMPION, version.number)
 
     def versions(self, name: str, **tags: str) -> list[Found]:
-        """All versions of a name that carry these tags, the newest first."""
+        """List the versions of a name that carry these tags, the newest first."""
         with self.experiment.answers():
             rows = self.client.search_model_versions(
                 f"name = '{name}'", _PAGE, order_by=["version_number DESC"]
             )
-        found = (_found(row) for row in rows)
-        return [version for version in found if tags.items() <= version.tags.items()]
+        versions = map(_found, rows)
+        return [version for version in versions if tags.items() <= version.tags.items()]
 
     def holder(self, name: str, alias: str) -> Found | None:
-        """The version that holds an alias, none where nobody does."""
+        """Return the version that holds an alias, or none if no version does."""
         with self.experiment.answers():
             try:
                 return _found(self.client.get_model_version_by_alias(name, alias))
@@ -186,7 +186,7 @@ class ModelRegistry:
                 return None
 
     def evidence(self, version: Found) -> pd.DataFrame:
-        """Which test images a version had right, after a look at whether its files are unchanged.
+        """Return which test images a version predicted correctly, from unchanged files only.
 
         Raises:
             UserError: its files are gone or were changed.
@@ -205,7 +205,7 @@ class ModelRegistry:
             return pd.read_parquet(files[_EVIDENCE])
 
     def run_of(self, **tags: str) -> str | None:
-        """The newest finished run with these tags."""
+        """Return the newest finished run with these tags."""
         wanted = " and ".join(f"tags.{key} = '{value}'" for key, value in tags.items())
         query = f"attributes.status = 'FINISHED' and {wanted}"
         with self.experiment.answers():
@@ -220,7 +220,7 @@ class ModelRegistry:
                 raise
 
     def _sweep(self, name: str) -> None:
-        """Remove logged models of registrations under this name that died on the way."""
+        """Remove logged models of registrations under this name that were interrupted."""
         query = f"tags.`{_NAME}` = '{name}'"
         models = self.client.search_logged_models([self.experiment.number], query)
         open_ones = [model for model in models if _MAKER in model.tags]
@@ -235,7 +235,7 @@ class ModelRegistry:
 
 
 def load_classifier(address: str) -> Classifier:
-    """The classifier in a registered model, such as `models:/demo_aerial.coop@champion`.
+    """Load the classifier of a registered model, such as `models:/demo_aerial.coop@champion`.
 
     Its files are compared with the hashes of the version before MLflow imports any of them.
 
@@ -264,7 +264,7 @@ def load_classifier(address: str) -> Classifier:
 
 
 def _resolve(name: str) -> Found:
-    """The version behind `name@alias` or `name/number`."""
+    """Return the version behind `name@alias` or `name/number`."""
     client = MlflowClient()
     model, at, alias = name.rpartition("@")
     if at:
@@ -274,7 +274,7 @@ def _resolve(name: str) -> Found:
 
 
 def _hashes(tags: Mapping[str, str]) -> dict[str, str]:
-    """Hashes of a version's files; one registered by an earlier release has that of its prompt."""
+    """Return the hashes of a version's files; earlier releases stored the prompt's only."""
     if HASHES in tags:
         return json.loads(tags[HASHES])
     return {_PROMPT: tags["prompt_sha256"]} if "prompt_sha256" in tags else {}
@@ -289,7 +289,7 @@ def _address(model_id: str) -> str:
 
 
 def _is_dead(maker: str, since: int) -> bool:
-    """Whether the process that began a registration will not finish it."""
+    """Tell whether the process that began a registration is gone."""
     process = Process.parse(maker)
     dead = process.is_dead if process else None
     return time.time() * 1000 - since > _ABANDONED if dead is None else dead
