@@ -41,18 +41,18 @@ _HEADS: dict[str, tuple[str, ...]] = {
 
 
 def _values(scene: Scene) -> dict[str, str]:
-    known = {name: getattr(scene, name, "") for name in _HEADS}
+    values = {name: getattr(scene, name, "") for name in _HEADS}
     noun = next((getattr(scene, n) for n in ("shape", "glyph", "feature") if hasattr(scene, n)), "")
-    known |= {"kind": type(scene).__name__, "noun": noun}
+    values |= {"kind": type(scene).__name__, "noun": noun}
     if isinstance(scene, FlagScene):
-        known |= {"colour": scene.colours[0], "second": scene.colours[1]}
+        values |= {"colour": scene.colours[0], "second": scene.colours[1]}
     if scene.style in COLOURLESS:
-        known |= {"colour": "", "second": ""}
-    return known
+        values |= {"colour": "", "second": ""}
+    return values
 
 
 def attribute_labels(scenes: Sequence[Scene]) -> Tensor:
-    """Index of each attribute's value, int64 `[scenes, heads]`; -100 where a scene has none."""
+    """Return the index of each attribute's value, int64 `[scenes, heads]`; -100 for none."""
     rows = []
     for scene in scenes:
         values = _values(scene)
@@ -66,7 +66,7 @@ def attribute_labels(scenes: Sequence[Scene]) -> Tensor:
 
 
 class AttributeHeads(nn.Module):
-    """One linear classifier per attribute on the image feature."""
+    """A linear classifier of the image feature for each attribute."""
 
     def __init__(self, width: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class AttributeHeads(nn.Module):
         self.bias = nn.Parameter(torch.zeros(sum(self.sizes)))
 
     def loss(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Cross entropy of features `[n, width]` summed over present attributes, per picture."""
+        """Sum the cross entropies of features `[n, width]` over present attributes, per picture."""
         scores = F.linear(features, self.weight, self.bias).split(self.sizes, dim=1)
         losses = [
             F.cross_entropy(score, labels[:, i], ignore_index=_ABSENT, reduction="sum")

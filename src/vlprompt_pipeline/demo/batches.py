@@ -29,7 +29,7 @@ class Batch:
 
 
 class Batches:
-    """Draws the batch of any step."""
+    """The batches of pre-training, each drawn by its step."""
 
     def __init__(self, pool: Pool, tokens: CompactTokens, config: PretrainingConfig) -> None:
         self._pool, self._tokens, self._config = pool, tokens, config
@@ -37,7 +37,7 @@ class Batches:
         self._attributes = attribute_labels(pool.scenes)
 
     def at(self, step: int) -> Batch:
-        """The batch of `step`: the same for the same seed, whatever was drawn before."""
+        """Return the batch of `step`; it depends on the seed and the step alone."""
         config, rng = self._config, stream(self._config.seed, BATCHES, step)
         chosen = self._choose(rng)
         long = bool(rng.random() < config.long_share)

@@ -76,7 +76,7 @@ def write_card(
     sha256: str,
     size: int,
 ) -> str:
-    """The card in Markdown; `size` in bytes and `sha256` are the weights file's."""
+    """Write the card in Markdown; `size` in bytes and `sha256` are the weights file's."""
     full_rows = sum(p.numel() for p in trained.model.parameters())
     return _CARD.format(
         millions=full_rows / 1e6,

@@ -28,7 +28,7 @@ _EMBEDDING = "token_embedding.weight"
 
 
 def compact_state(trained: Trained) -> dict[str, Tensor]:
-    """The tensors of the file: fp16, but `row_ids` int64."""
+    """Return the tensors of the file: fp16, except `row_ids`, which is int64."""
     state = {name: tensor.half() for name, tensor in trained.model.state_dict().items()}
     table = state.pop(_EMBEDDING)
     state["token_embedding.unseen"] = table[UNSEEN].clone()

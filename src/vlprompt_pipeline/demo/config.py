@@ -30,7 +30,7 @@ class Architecture(BaseModel):
 
 
 class PretrainingConfig(BaseModel):
-    """Everything the checkpoint depends on, beside the versions of the libraries.
+    """Everything the checkpoint depends on, except the versions of the libraries.
 
     Attributes:
         seed: of the pool, the initial weights, the batches and the captions.

@@ -35,7 +35,7 @@ class ZeroShot:
 
 
 def zero_shot(trained: Trained, names: Sequence[str] = tuple(RENDERED)) -> dict[str, ZeroShot]:
-    """Accuracy on the test pictures of each named dataset, with weights rounded to fp16."""
+    """Measure the accuracy on test pictures of each dataset, with weights rounded to fp16."""
     model = copy.deepcopy(trained.model).half().float().eval()
     return {name: _score(model, trained.tokens, RENDERED[name]) for name in names}
 
@@ -69,5 +69,5 @@ def _score(model: nn.Module, tokens: CompactTokens, dataset: RenderedDataset) ->
 
 
 def _accuracy(scores: Tensor, labels: Tensor) -> float:
-    """Percent of rows whose largest score is their label's, rounded to 0.1."""
+    """Return the percentage of rows whose largest score is their label's, rounded to 0.1."""
     return round(100 * (scores.argmax(dim=1) == labels).float().mean().item(), 1)

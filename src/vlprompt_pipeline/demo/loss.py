@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def shared_targets(rows: Tensor) -> Tensor:
-    """Targets `[n, n]`: pictures with the same caption are equally right; rows sum to one.
+    """Return targets `[n, n]`: pictures with the same caption are equally right, rows sum to 1.
 
     `rows` `[n, length]` are the captions' tokens. With all captions different it is the identity,
     and the loss CLIP's own (Radford et al. 2021, figure 3).
@@ -19,6 +19,6 @@ def shared_targets(rows: Tensor) -> Tensor:
 
 
 def contrastive_loss(images: Tensor, texts: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
-    """Mean of the picture-to-text and text-to-picture cross entropies of unit features `[n, e]`."""
+    """Return the mean of both directions' cross entropy, of unit features `[n, e]`."""
     logits = scale * images @ texts.T
     return (F.cross_entropy(logits, targets) + F.cross_entropy(logits.T, targets)) / 2

@@ -18,7 +18,7 @@ STD = (0.27, 0.27, 0.27)
 
 
 def model_config(architecture: Architecture) -> dict:
-    """`open_clip_config.json`: the model and its pre-processing as open_clip's local folders do."""
+    """Return `open_clip_config.json`: model and pre-processing as in open_clip's local folders."""
     return {
         "model_cfg": {
             "embed_dim": architecture.embed,
@@ -49,7 +49,7 @@ def model_config(architecture: Architecture) -> dict:
 
 
 def build(architecture: Architecture, vocabulary: int, seed: int) -> nn.Module:
-    """A `CLIP` with `vocabulary` token rows and initial weights drawn from `seed`."""
+    """Build a `CLIP` with `vocabulary` token rows and initial weights drawn from `seed`."""
     config = model_config(architecture)["model_cfg"]
     with torch.random.fork_rng(devices=[]):  # open_clip draws its weights from the global stream
         torch.manual_seed(int(stream(seed, WEIGHTS).integers(2**31)))
@@ -64,13 +64,13 @@ def build(architecture: Architecture, vocabulary: int, seed: int) -> nn.Module:
 
 
 def normalise(pictures: np.ndarray) -> Tensor:
-    """uint8 `[n, SIDE, SIDE, 3]` to float32 `[n, 3, SIDE, SIDE]`, as open_clip's eval transform."""
+    """Convert uint8 `[n, SIDE, SIDE, 3]` to float32 `[n, 3, SIDE, SIDE]`, as open_clip does."""
     scaled = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
     return (scaled - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
 
 
 def encode_text(model: nn.Module, rows: Tensor) -> Tensor:
-    """Unit text features `[n, embed]` of compact rows `[n, length]`.
+    """Encode compact rows `[n, length]` as unit text features `[n, embed]`.
 
     Computes `length` positions instead of 77: attention is causal and the end token is read.
     """

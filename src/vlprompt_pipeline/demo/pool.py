@@ -25,7 +25,7 @@ class Pool:
     scenes: tuple[Scene, ...]
 
     def by_kind(self) -> list[np.ndarray]:
-        """Indices of the pictures of each kind of scene that occurs at all."""
+        """Return the indices of the pictures of each kind of scene that occurs."""
         kinds = np.array([KINDS.index(type(scene)) for scene in self.scenes])
         groups = [np.flatnonzero(kinds == kind) for kind in range(len(KINDS))]
         return [group for group in groups if len(group)]

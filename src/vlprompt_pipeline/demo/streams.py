@@ -8,5 +8,5 @@ POOL, WEIGHTS, BATCHES = range(3)
 
 
 def stream(seed: int, purpose: int, index: int = 0) -> np.random.Generator:
-    """The generator of a purpose (and of a step within it)."""
+    """Return the generator of a purpose, and of a step within it."""
     return np.random.default_rng([seed, purpose, index])

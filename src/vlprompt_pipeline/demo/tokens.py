@@ -24,7 +24,7 @@ _LONGEST_UNKNOWN_WORD = 3  # tokens that stand in for one unknown word: 1 to thi
 
 
 class CompactTokens:
-    """Tokenises with open_clip's BPE and renumbers to the compact table.
+    """Tokenise with open_clip's BPE, with ids renumbered to the compact table.
 
     Attributes:
         ids: the used ids of the full vocabulary in rising order; row i + 1 holds `ids[i]`.
@@ -42,7 +42,7 @@ class CompactTokens:
 
     @property
     def size(self) -> int:
-        """Rows of the compact table, the unseen one included."""
+        """Return the number of rows of the compact table, the unseen one included."""
         return len(self.ids) + 1
 
     def encode(
@@ -51,7 +51,7 @@ class CompactTokens:
         unseen_share: float = 0.0,
         rng: np.random.Generator | None = None,
     ) -> Tensor:
-        """Rows of each caption, int64 `[captions, longest]`.
+        """Return the rows of each caption, int64 `[captions, longest]`.
 
         A word outside the vocabulary becomes one unseen row. With an `rng`, each word is replaced
         by one to three unseen rows at `unseen_share`, as a full vocabulary would spell it.

@@ -32,7 +32,7 @@ _REPORT_EVERY = 100
 
 @dataclass(frozen=True)
 class Trained:
-    """The model over its compact token table, and the tokens that table stands for."""
+    """A trained model with its compact token table, and the tokens of that table."""
 
     model: nn.Module
     tokens: CompactTokens
@@ -41,7 +41,7 @@ class Trained:
 
 
 def learning_rate(step: int, config: PretrainingConfig) -> float:
-    """Linear warm-up times a cosine from the peak down to `final_share` of it."""
+    """Return a linear warm-up times a cosine from the peak down to `final_share` of it."""
     cosine = 0.5 * (1 + math.cos(math.pi * step / config.steps))
     warm = min(1.0, (step + 1) / config.warmup)
     decayed = config.final_share + (1 - config.final_share) * cosine
@@ -91,7 +91,7 @@ def _step(
     batch: Batch,
     config: PretrainingConfig,
 ) -> float:
-    """One update; returns the contrastive loss before it."""
+    """Update the model once; return the contrastive loss before it."""
     features: Tensor = model.encode_image(batch.pictures)
     texts = encode_text(model, batch.rows)
     loss = contrastive_loss(

@@ -11,7 +11,7 @@ from vlprompt_pipeline.pipelines.analysis.nodes import (
 
 
 def create_pipeline(protocol: str, **kwargs) -> Pipeline:
-    """The stages that it needs, so that it can be the first thing run, and three nodes."""
+    """Create the stages that the analysis needs, so that it can run first, and three nodes."""
     return Pipeline(
         [
             data_preparation.create_pipeline(),

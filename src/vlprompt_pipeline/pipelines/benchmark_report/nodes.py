@@ -32,7 +32,7 @@ def compare_methods(
     dataset_prefix: str,
     given: dict[str, Any],
 ) -> Comparison:
-    """Aggregate the cells that are asked for; methods in the order of the recipes.
+    """Compare the cells of the configured grid; methods are in the order of the recipes.
 
     Raises:
         UserError: there are none.

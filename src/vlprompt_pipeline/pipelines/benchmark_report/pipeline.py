@@ -10,7 +10,7 @@ from vlprompt_pipeline.pipelines.benchmark_report.nodes import (
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Reads what is on disk, whatever run made it."""
+    """Create nodes that read all results on disk, from whatever run."""
     return Pipeline(
         [
             Node(

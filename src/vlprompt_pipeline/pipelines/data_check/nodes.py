@@ -20,7 +20,7 @@ def check_all_datasets(
     workers: int,
     data_check: DataCheckParameters,
 ) -> tuple[dict[str, Any], str]:
-    """What of each dataset is under `dataset_root`, and what to do where it is not as it should be.
+    """Compare each dataset under `dataset_root` with what it should be; say what to do.
 
     Images are decoded once, ever: those of the cache, which runs fill too, are known already. With
     `data_check.contents` all are read again and held to what is known.

@@ -6,7 +6,7 @@ from vlprompt_pipeline.pipelines.data_check.nodes import check_all_datasets
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """One node, which stops at nothing that is wrong with a dataset."""
+    """Create the one node, which reports wrong datasets and does not fail on them."""
     return Pipeline(
         [
             Node(

@@ -28,12 +28,12 @@ _LEGEND = (
 
 
 def render_surveys(surveys: Sequence[Survey], root: Path, shots: int, seed: int) -> str:
-    """Every dataset in a table, then what to do: what is wrong, then what is not there."""
+    """Write a table of all datasets, then what to do about wrong and missing ones."""
     text = io.StringIO()
     console = Console(file=text, width=WIDTH)
     there = [survey for survey in surveys if survey.state != ABSENT]
-    found = f"datasets under {root}: {len(there)} of {len(surveys)} found"
-    console.print(Text(found), soft_wrap=True)
+    heading = f"datasets under {root}: {len(there)} of {len(surveys)} found"
+    console.print(Text(heading), soft_wrap=True)
     console.print(_table(surveys))
     console.print(Text(f"few-shot: {shots_text(shots)}, seed {seed}; {_LEGEND}\n"))
     for line in (*_wrong(there), *_absent(surveys)):
@@ -83,8 +83,8 @@ def _total(images: dict[str, int] | None) -> str:
     return _number(None if images is None else sum(images.values()))
 
 
-def _against(found: str, expected: str) -> str:
-    return found if found == expected else f"{found}/{expected}"
+def _against(counted: str, expected: str) -> str:
+    return counted if counted == expected else f"{counted}/{expected}"
 
 
 def _wrong(surveys: Sequence[Survey]) -> Iterator[str]:

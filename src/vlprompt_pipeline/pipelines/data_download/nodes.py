@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def download_dataset(dataset: str, dataset_root: Path) -> dict[str, Any]:
-    """Fetch a dataset unless it is there; what was done is said and returned."""
+    """Fetch a dataset unless it is there; log and return what was done."""
     fetched = fetch_dataset(dataset, dataset_root, progress=bar)
     logger.info(fetched.sentence)
     return fetched.to_dict()

@@ -33,7 +33,7 @@ def index_images(
     """Index a dataset, one row an image; embedded datasets are made at their first use.
 
     A split that is drawn here is written below `split_folder` in the form of the published split
-    files, its content hash in the name, so that it can be published with the results.
+    files, named by the hash of its content, so that it can be published with the results.
     """
     drawn = RandomSplit(**own_data.split.model_dump())
     name = f"{prefix}{dataset}"
@@ -53,7 +53,7 @@ def index_images(
 def check_dataset(
     table: pd.DataFrame, card: DatasetCard, cache: Path, workers: int
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Decode every image once, ever; later stages read the table of the images that passed."""
+    """Decode every image that was not decoded before; return the table of images and the check."""
     index = ImageIndex.join(table, card)
     check = check_images(index, cache / f"{index.card.name}.parquet", workers)
     return table, check.to_dict()

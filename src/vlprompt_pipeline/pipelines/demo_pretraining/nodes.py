@@ -32,14 +32,14 @@ def pretrain_clip(pool: Pool, recipe: PretrainingConfig) -> Trained:
 
 
 def measure_zero_shot(trained: Trained) -> dict[str, Any]:
-    """Zero-shot accuracy on every rendered dataset."""
+    """Measure zero-shot accuracy on every rendered dataset."""
     return {name: asdict(scores) for name, scores in zero_shot(trained).items()}
 
 
 def write_clip(
     trained: Trained, accuracy: dict[str, Any], recipe: PretrainingConfig, folder: Path
 ) -> dict[str, Any]:
-    """Write weights, configuration and card into `folder`; what was written is returned."""
+    """Write weights, configuration and card into `folder`; return a record of them."""
     sha256 = save_checkpoint(trained, recipe.architecture, folder)
     size = (folder / WEIGHTS_FILE).stat().st_size
     scores = {name: ZeroShot(**figures) for name, figures in accuracy.items()}

@@ -110,9 +110,10 @@ def write_record(
     *on_targets: dict[str, Any],
     method: str,
 ) -> dict[str, Any]:
-    """The result of one method in one cell, with everything it depends on: what reports read.
+    """Record the result of one method in one cell, with everything it depends on.
 
-    `on_targets` are the metrics on each target dataset, then the cards of these datasets.
+    Reports read this record. `on_targets` are the metrics on each target dataset, then the cards of
+    these datasets.
     """
     target_metrics, target_cards = in_two(on_targets)
     recipe = prompt.resolved_recipe()
@@ -148,7 +149,7 @@ def write_record(
                 title=recipe.title,
                 **scores,
                 generalised=generalised and _generalised(generalised),
-                targets=tuple(_score(found["target"]) for found in target_metrics if found),
+                targets=tuple(_score(scored["target"]) for scored in target_metrics if scored),
                 tuned_per_dataset=recipe.tuned_per_dataset,
                 made_with=_made_with(prompt, recipe, clip, card, table, features),
                 **{key: sizes[key] for key in _SIZES},
@@ -187,19 +188,19 @@ def _image_digest(table: pd.DataFrame) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _score(found: dict[str, Any]) -> Score:
-    recorded = (name for name in found if name in METRICS and METRICS[name].recorded)
-    return Score(**{name: found[name] for name in ("correct", "total", *recorded)})
+def _score(metrics: dict[str, Any]) -> Score:
+    recorded = (name for name in metrics if name in METRICS and METRICS[name].recorded)
+    return Score(**{name: metrics[name] for name in ("correct", "total", *recorded)})
 
 
-def _generalised(found: dict[str, Any]) -> Generalised:
-    return Generalised(base=_score(found["base"]), new=_score(found["new"]))
+def _generalised(metrics: dict[str, Any]) -> Generalised:
+    return Generalised(base=_score(metrics["base"]), new=_score(metrics["new"]))
 
 
 def _template_set(recipe: Recipe) -> str:
-    """The set that zero-shot CLIP classifies with, by which results are told apart.
+    """Return the template set of zero-shot CLIP, by which results are distinguished.
 
-    What a trained recipe does with templates is a setting of that recipe, as its rate is.
+    A trained recipe's use of templates is one of its settings, as its learning rate is.
     """
     return BENCHMARK if recipe.training else getattr(recipe.prompt, "templates", BENCHMARK)
 

@@ -6,7 +6,7 @@ from vlprompt_pipeline.pipelines.few_shot_sets.nodes import draw_all_few_shot_se
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """One node; its files are those that `few_shot_sampling` writes one at a time."""
+    """Create the one node; it writes the files that `few_shot_sampling` writes one by one."""
     return Pipeline(
         [
             Node(

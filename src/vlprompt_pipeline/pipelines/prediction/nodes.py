@@ -16,7 +16,7 @@ from vlprompt_pipeline.registry.config import PredictionParameters
 def label_images(
     prediction: PredictionParameters, tracking: TrackingParameters, project: Path
 ) -> pd.DataFrame:
-    """A row an image file: its labels and scores, or what is wrong with it.
+    """Label image files; return a row each of labels and scores, or of the problem with it.
 
     Raises:
         ConfigError: no folder or no model is named.

@@ -6,7 +6,7 @@ from vlprompt_pipeline.pipelines.prediction.nodes import label_images
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """One node; what it needs to know lies with the model."""
+    """Create the one node; class names and template come with the model."""
     return Pipeline(
         [
             Node(

@@ -22,7 +22,7 @@ def promote_candidates(
     project: Path,
     methods: tuple[str, ...],
 ) -> list[dict[str, Any]]:
-    """Who became champion, and why.
+    """Promote the candidates that are better; return which were promoted, and why.
 
     Raises:
         UserError: a candidate was not shown to be better, with the figures.

@@ -8,7 +8,7 @@ from vlprompt_pipeline.pipelines.promote.nodes import promote_candidates
 
 
 def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
-    """Reads and writes the registry alone: no dataset, prompt or CLIP is needed."""
+    """Create the one node; it needs the registry alone, no dataset, prompt or CLIP."""
     return Pipeline(
         [
             Node(

@@ -1,4 +1,4 @@
-"""Check what methods are given, then train each on the base classes of a few-shot set."""
+"""Check the methods of a run, then train each on the base classes of a few-shot set."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def train_prompt(
 
 
 def _tables(rows: list[dict]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """History and clusterings, with their columns even where there is nothing to tell."""
+    """Return history and clusterings, with their columns even where they have no rows."""
     clusterings = [
         {"epoch": row["epoch"], **made} for row in rows for made in row.get("clusterings", [])
     ]
@@ -168,7 +168,7 @@ def _fingerprint(
     few_shot_set: FewShotSet,
     provenance: dict[str, Any],
 ) -> str:
-    """Hash of everything the trained prompt depends on."""
+    """Hash everything the trained prompt depends on."""
     texts = [classes.names, classes.template, few_shot_set.content_sha256]
     settings = recipe.model_dump(mode="json", exclude={"training": {"memory_gb"}})
     parts = [settings, texts, clip.identity_sha256, asdict(training_features), provenance]

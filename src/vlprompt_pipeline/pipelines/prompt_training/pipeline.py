@@ -14,7 +14,7 @@ def create_pipeline(
     folders: str = "params:",
     **kwargs,
 ) -> Pipeline:
-    """Create the check, which needs no features and so comes before them, and a node a method.
+    """Create the check, which needs no features and so runs first, and a node for each method.
 
     Args:
         protocol: its name, which its section of the parameters has, too.

@@ -38,7 +38,7 @@ def export_prompt(
 
 
 def _tower_bytes(clip: FrozenClip) -> dict[str, int]:
-    """Bytes of the weights of each tower, in the precision in use."""
+    """Return the bytes of the weights of each tower, in the precision in use."""
     image = sum(p.numel() * p.element_size() for p in clip.model.visual.parameters())
     both = sum(p.numel() * p.element_size() for p in clip.model.parameters())
     return {"image_tower_bytes": image, "text_tower_bytes": both - image}

@@ -75,7 +75,7 @@ def register_method(
     tracking: TrackingParameters,
     project: Path,
 ) -> dict[str, Any]:
-    """Make a version of `<dataset>.<method>` and its candidate; the champion stays who it is.
+    """Make a version of `<dataset>.<method>` and its candidate; keep the champion.
 
     Raises:
         UserError: the files do not belong together, or MLflow refuses.

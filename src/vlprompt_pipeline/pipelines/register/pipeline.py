@@ -6,7 +6,7 @@ from vlprompt_pipeline.pipelines.register.nodes import register_method, require_
 
 
 def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
-    """Reads what a finished cell left; nothing of it is computed again."""
+    """Create nodes that read what a finished cell left; nothing of it is computed again."""
     return Pipeline(
         [
             Node(

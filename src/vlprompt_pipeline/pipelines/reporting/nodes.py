@@ -1,4 +1,4 @@
-"""This run's results beside those on disk: the table for all, the comparison for its protocol."""
+"""Report this run beside the results on disk: a table of all, and a comparison in its protocol."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def compare_run(
     given: dict[str, Any],
     *current: dict[str, Any],
 ) -> tuple[pd.DataFrame, Comparison]:
-    """The table of every record on disk, and the comparison of those this run stands beside.
+    """Make the table of all records on disk, and compare this run with those it belongs to.
 
     Args:
         records: loaders of all records by place.
@@ -48,9 +48,9 @@ def compare_run(
     """
     readable, problems = read_records(records)
     require_records(readable, problems)
-    own = CellRecord.model_validate(current[0]) if current else readable[0]
+    record = CellRecord.model_validate(current[0]) if current else readable[0]
     comparison = compare_beside(
-        own,
+        record,
         readable,
         problems,
         predictions,
@@ -63,7 +63,7 @@ def compare_run(
 
 
 def draw_report(comparison: Comparison) -> tuple[str, str, dict[str, Figure], Figure]:
-    """What a terminal shows, the page, all figures by name, and the first of them."""
+    """Draw the text for a terminal, the page, all figures by name, and the first of them."""
     drawn = figures(comparison)
     text = to_text(comparison, text_tables(comparison), commands=False)
     return text, render(comparison), drawn, next(iter(drawn.values()))

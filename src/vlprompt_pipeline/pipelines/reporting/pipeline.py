@@ -6,7 +6,7 @@ from vlprompt_pipeline.pipelines.reporting.nodes import compare_run, draw_report
 
 
 def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
-    """Two nodes; the records of this run come first, then all there are are read."""
+    """Create two nodes; they run after the records of this run, and read all on disk."""
     return Pipeline(
         [
             Node(

@@ -1,4 +1,4 @@
-"""Before and after the cell that is run again: what is stored is checked, then compared."""
+"""Check what is stored before the cell is run again, and compare the results after it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check_stored(
     *stored: Any,
     folders: int,
 ) -> list[Path]:
-    """Refuse what cannot be made again, then give as many empty folders as are asked for.
+    """Refuse what cannot be made again, then return that many empty folders.
 
     Args:
         fresh: an empty folder.
@@ -70,7 +70,7 @@ def compare_with_stored(
     *scored: Any,
     targets: tuple[str, ...],
 ) -> MethodComparison:
-    """What is equal of a method.
+    """Compare a method as stored with the method as made again.
 
     `scored` are the stored predictions on the dataset and each of `targets`, then their metrics,
     then the same as they were made again.
@@ -87,7 +87,7 @@ def compare_with_stored(
 
 
 def tell(parameters: dict[str, Any], *compared: MethodComparison) -> tuple[dict[str, Any], str]:
-    """The verification of all methods, as data and as text."""
+    """Summarise the verification of all methods, as data and as text."""
     cell = {key: parameters[key] for key in ("dataset", "protocol", "shots", "seed")}
     cell["dataset"] = f"{parameters['dataset_prefix']}{parameters['dataset']}"
     verification = Verification(

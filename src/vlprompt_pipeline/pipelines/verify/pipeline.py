@@ -1,7 +1,7 @@
-"""Verification: the pipeline of a cell once more, each of its datasets under another name.
+"""Verification: run the pipeline of a cell again, each of its datasets under another name.
 
-No dataset of that name is in the catalog, so what is made again stays in memory. The folders that
-nodes fill are new and empty. Images, the frozen CLIP and parameters are read as they are.
+No dataset of that name is in the catalog, so the new results stay in memory. The folders that nodes
+fill are new and empty. Images, the frozen CLIP and parameters are those of the first run.
 """
 
 from functools import partial, update_wrapper
@@ -40,7 +40,7 @@ AGAIN = "again_"
 def create_pipeline(
     protocol: str, verified: tuple[str, ...] = (), targets: tuple[str, ...] = (), **kwargs
 ) -> Pipeline:
-    """A check of what is stored, the cell, a comparison for each method, and the verdict."""
+    """Create a check of what is stored, the cell, a comparison a method, and the verdict."""
     cell = Pipeline(
         [
             stage.create_pipeline(
@@ -84,14 +84,14 @@ def again(name: str) -> str:
 def _comparison(method: str, targets: tuple[str, ...]) -> Node:
     scored = [f"{method}.predictions", *(f"{method}.{t}.target_predictions" for t in targets)]
     scored += [f"{method}.metrics", *(f"{method}.{t}.target_metrics" for t in targets)]
-    own = [f"{method}.prompt", f"{method}.packed_prompt"]
+    files = [f"{method}.prompt", f"{method}.packed_prompt"]
     return Node(
         update_wrapper(partial(compare_with_stored, targets=targets), compare_with_stored),
         inputs=[
             f"{method}.reproducibility",
             "parameters",
-            *own,
-            *map(again, own),
+            *files,
+            *map(again, files),
             *scored,
             *map(again, scored),
         ],
