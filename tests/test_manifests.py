@@ -66,12 +66,37 @@ def test_a_broken_manifest_is_told(stored, content):
     assert find_fault(stored, "seed 1") == "has a broken manifest"
 
 
-def test_a_file_of_before_manifests_is_read_with_a_warning(stored, caplog):
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_file_of_before_manifests_is_read_with_a_warning(stored, caplog, shared):
     manifest_path(stored).unlink()
+    if not shared:
+        manifest_path(stored).parent.rmdir()
     assert find_fault(stored, "seed 1") == "has no manifest"
     with caplog.at_level(logging.WARNING):
-        require_described(stored, "seed 1", "run again")
+        require_described(stored, "seed 1", "run again", shared=shared)
     assert "coop.json has no manifest" in caplog.text
+
+
+def test_a_removed_manifest_is_told_where_the_folder_has_others(stored):
+    write(stored.with_name("qcoop.json"), b"9")
+    manifest_path(stored).unlink()
+    with pytest.raises(ChangedFileError, match=r"coop.json has no manifest; run again"):
+        require_described(stored, "seed 1", "run again")
+
+
+def test_what_was_made_from_another_source_is_told(stored):
+    packed = stored.with_name("prompt.vlp")
+    with described_write(packed, "seed 1", stored) as temporary:
+        temporary.write_bytes(b"packed")
+    assert find_fault(packed, "seed 1", stored) == ""
+    write(stored, b"trained again")
+    fault = "was made from another coop.json than there is now"
+    assert find_fault(packed, "seed 1", stored) == fault
+    assert find_fault(packed, "seed 1") == ""
+    with pytest.raises(ChangedFileError, match=f"prompt.vlp {fault}; run again"):
+        require_described(packed, "seed 1", "run again", stored)
+    stored.unlink()
+    assert find_fault(packed, "seed 1", stored) == fault
 
 
 @pytest.mark.parametrize("step", ["before the file is renamed", "before the manifest is cleaned"])

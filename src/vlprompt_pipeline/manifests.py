@@ -4,6 +4,9 @@ The manifest of `folder/name` is `folder/.manifests/name.manifest`, JSON. Whoeve
 compares both first, so that a flipped bit, a shorter copy or the file of another run is told and
 never used. The same content has the same manifest: no times, no absolute paths.
 
+A file that another one is made of, as the packed prompt is of the trained one, is its source: the
+manifest has the SHA-256 of it too, and what was made from an earlier one is told.
+
 A process can be killed between any two steps. While a file is replaced its manifest describes the
 content before and the content to come, so that either is good.
 """
@@ -37,16 +40,20 @@ class ChangedFileError(UserError):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a file is: bytes, SHA-256 in hex, and the key of what it was made from."""
+    """What a file is: bytes, SHA-256 in hex, and the key of what it was made from.
+
+    `source_sha256` is that of its source, empty if it has none.
+    """
 
     size: int
     sha256: str
     made_from: str
+    source_sha256: str = ""
 
     @classmethod
-    def of(cls, path: Path, made_from: str) -> Manifest:
+    def of(cls, path: Path, made_from: str, source: Path | None = None) -> Manifest:
         """That of the file as it is now."""
-        return cls(path.stat().st_size, sha256_file(path), made_from)
+        return cls(path.stat().st_size, sha256_file(path), made_from, _source_sha256(source))
 
 
 def manifest_path(path: Path) -> Path:
@@ -66,7 +73,7 @@ def place_of(path: Path) -> str:
 
 
 @contextmanager
-def described_write(path: Path, made_from: str) -> Iterator[Path]:
+def described_write(path: Path, made_from: str, source: Path | None = None) -> Iterator[Path]:
     """As `files.atomic_write`, and the manifest follows the file.
 
     Raises:
@@ -74,7 +81,7 @@ def described_write(path: Path, made_from: str) -> Iterator[Path]:
     """
     with atomic_write(path) as temporary:
         yield temporary
-        latest = Manifest.of(temporary, made_from)
+        latest = Manifest.of(temporary, made_from, source)
         earlier = [each for each in _read(path) or () if each != latest]
         _write(path, latest, *earlier[:1])
     if earlier:
@@ -97,8 +104,8 @@ def has_manifest(path: Path) -> bool:
     return manifest_path(path).is_file()
 
 
-def find_fault(path: Path, made_from: str) -> str:
-    """Why a file is not what was written there from `made_from`; empty if it is.
+def find_fault(path: Path, made_from: str, source: Path | None = None) -> str:
+    """Why a file is not what was written there from `made_from` and `source`; empty if it is.
 
     Begins with a verb, as what is said about the file.
     """
@@ -110,10 +117,19 @@ def find_fault(path: Path, made_from: str) -> str:
     if path.stat().st_size not in {each.size for each in described}:
         return f"has not the {described[0].size:,} bytes that were written"
     sha256 = sha256_file(path)
-    made = {each.made_from for each in described if each.sha256 == sha256}
-    if not made:
+    same = [each for each in described if each.sha256 == sha256]
+    if not same:
         return "has been changed since it was written"
-    return "" if made_from in made else "was made from something else: it is of another run"
+    return _other_origin(same, made_from, source)
+
+
+def _other_origin(described: list[Manifest], made_from: str, source: Path | None) -> str:
+    described = [each for each in described if each.made_from == made_from]
+    if not described:
+        return "was made from something else: it is of another run"
+    if source and _source_sha256(source) not in {each.source_sha256 for each in described}:
+        return f"was made from another {source.name} than there is now"
+    return ""
 
 
 def may_be_made_from(path: Path, made_from: str) -> bool:
@@ -122,16 +138,22 @@ def may_be_made_from(path: Path, made_from: str) -> bool:
     return described is None or made_from in {each.made_from for each in described}
 
 
-def require_described(path: Path, made_from: str, remedy: str) -> None:
+def require_described(
+    path: Path, made_from: str, remedy: str, source: Path | None = None, *, shared: bool = False
+) -> None:
     """Refuse a file that is not what was written there; one of before manifests gets a warning.
+
+    A folder without any manifest is of before. One that several runs fill, such as that of the
+    records (`shared`), may have files of before beside those of today.
 
     Raises:
         ChangedFileError: it names the file, what is wrong and the remedy.
     """
-    if path.is_file() and not has_manifest(path):
+    of_before = shared or not (path.parent / FOLDER).is_dir()
+    if path.is_file() and not has_manifest(path) and of_before:
         _warn_once(path, remedy)
         return
-    if fault := find_fault(path, made_from):
+    if fault := find_fault(path, made_from, source):
         raise ChangedFileError(f"{path} {fault}; {remedy}")
 
 
@@ -143,6 +165,10 @@ def _warn_once(path: Path, remedy: str) -> None:
         path,
         remedy,
     )
+
+
+def _source_sha256(source: Path | None) -> str:
+    return sha256_file(source) if source and source.is_file() else ""
 
 
 def _read(path: Path) -> list[Manifest] | None:

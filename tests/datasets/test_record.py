@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from kedro.io import DatasetError
 from vlprompt_pipeline.clip.dataset_features import TrainingFeatures
 from vlprompt_pipeline.datasets import RecordDataset
 from vlprompt_pipeline.image_datasets import ClassSubset, DatasetCard, FewShotSet
+from vlprompt_pipeline.manifests import manifest_path
 
 CARD = DatasetCard(
     name="pets",
@@ -81,12 +83,19 @@ def test_what_is_no_such_record_is_told(tmp_path, kind, values, sentence):
         stored(tmp_path, kind).load()
 
 
-def test_a_few_shot_set_that_was_altered_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("manifest", "sentence"),
+    [(True, "record.json has been changed"), (False, "few-shot set of pets was altered")],
+)
+def test_a_few_shot_set_that_was_altered_is_refused(tmp_path, manifest, sentence):
+    """Those of before manifests by their own digest."""
     dataset = stored(tmp_path, "image_datasets.FewShotSet")
     dataset.save(FEW_SHOT)
     path = tmp_path / "record.json"
     path.write_text(path.read_text().replace("cat/1.jpg", "cat/2.jpg"))
-    with pytest.raises(DatasetError, match="few-shot set of pets was altered"):
+    if not manifest:
+        shutil.rmtree(manifest_path(path).parent)
+    with pytest.raises(DatasetError, match=sentence):
         dataset.load()
 
 

@@ -19,15 +19,17 @@ from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
 from vlprompt_pipeline.manifests import manifest_path
 
 DAMAGES = ("flipped bit", "zeros", "truncated", "empty", "other seed", "other seed and manifest")
+IN_WHOLE_RUNS = ("flipped bit", "other seed and manifest")
 
 
 @pytest.fixture(scope="module")
 def other_seed(tmp_path_factory, finished) -> Project:
     """The same project with seed 2."""
     project = Project.create(tmp_path_factory.mktemp("other_seed") / "project")
+    shutil.copytree(finished.data / "01_raw", project.data / "01_raw")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(IMAGE_DATASETS, DATASET, miniature())
-        project.run({"seed": 2, "dataset_root": str(finished.data / "01_raw")})
+        project.run({"seed": 2})
     return project
 
 
@@ -73,33 +75,37 @@ def stored_files(project: Project) -> list[Path]:
 
 @pytest.fixture
 def copied(finished, tmp_path) -> Project:
-    """A copy of the finished project, without its pictures."""
-    ignored = shutil.ignore_patterns("01_raw")
-    shutil.copytree(finished.root, tmp_path / "copy", ignore=ignored)
+    """A copy of the finished project."""
+    shutil.copytree(finished.root, tmp_path / "copy")
     return Project(tmp_path / "copy")
 
 
-def results_of_a_run(project: Project, finished: Project) -> dict[str, bytes]:
-    project.run({"dataset_root": str(finished.data / "01_raw")})
-    return project.files()
-
-
-@pytest.mark.parametrize("kind", DAMAGES)
-def test_a_run_makes_everything_again_that_was_changed(copied, finished, other_seed, kind):
-    """All files at once."""
-    expected = results_of_a_run(copied, finished)
-    changed = [path for path in stored_files(copied) if damage(kind, path, other_seed)]
-    assert len(changed) > 10
-    found = results_of_a_run(copied, finished)
+def assert_a_run_leaves(project: Project, expected: dict[str, bytes]) -> None:
+    project.run()
+    found = project.files()
     assert [name for name in expected if found.get(name) != expected[name]] == []
     assert set(found) == set(expected)
 
 
-def test_broken_manifests_are_no_end(copied, finished):
-    expected = results_of_a_run(copied, finished)
-    for path in copied.data.rglob("*.manifest"):
-        path.write_bytes(path.read_bytes()[:-9])
-    assert results_of_a_run(copied, finished) == expected
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[] if kind in IN_WHOLE_RUNS else pytest.mark.exhaustive)
+        for kind in DAMAGES
+    ],
+)
+def test_a_run_makes_everything_again_that_was_changed(copied, finished, other_seed, kind):
+    """All files at once."""
+    changed = [path for path in stored_files(copied) if damage(kind, path, other_seed)]
+    assert len(changed) > 10
+    assert_a_run_leaves(copied, finished.files())
+
+
+@pytest.mark.parametrize("kind", ["broken", "removed"])
+def test_manifests_are_made_again(copied, finished, kind):
+    for path in list(copied.data.rglob("*.manifest")):
+        path.unlink() if kind == "removed" else path.write_bytes(path.read_bytes()[:-9])
+    assert_a_run_leaves(copied, finished.files())
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
@@ -133,6 +139,32 @@ def _refusal(load: Callable[[], object]) -> str:
     return str(error)
 
 
+def test_a_stage_refuses_what_an_earlier_training_left(copied):
+    """Trained again with other settings, then evaluated without, then with an old packed prompt."""
+    other = {"methods": ["coop"], "recipes": {"coop": {"training": {"epochs": 2}}}}
+    copied.run(other, stages=("prompt_training",))
+    folder = copied.path("06_models", "coop")
+    for stage in ("quantization_export", "evaluation"):
+        said = copied.refusal({"methods": ["coop"]}, stages=(stage,))
+        if stage == "evaluation":
+            assert said.startswith(f"{folder / 'prompt.vlp'} was made from another prompt.safeten")
+        else:
+            assert "of coop was made with training.epochs 2, and this run has 3" in said
+    assert "prompt.vlp was made from" in copied.refusal(other, stages=("evaluation",))
+    copied.run(other, stages=("quantization_export",))
+    said = copied.refusal({"methods": ["coop"]}, stages=("evaluation",))
+    assert "of coop was made with training.epochs 2, and this run has 3" in said
+    copied.run(other, stages=("evaluation",))
+    assert copied.json("08_reporting/records", "coop.json")["methods"][0]["made_with"]
+
+
+def test_a_stage_refuses_a_file_whose_manifest_was_removed(copied):
+    prompt = copied.path("06_models", "coop/prompt.safetensors")
+    manifest_path(prompt).unlink()
+    said = copied.refusal({"methods": ["coop"]}, stages=("quantization_export",))
+    assert said.startswith(f"{prompt} has no manifest; run the pipeline that writes it again")
+
+
 def kinds(project: Project) -> list[Path]:
     """One file of each kind: paths that differ in names of methods, keys and numbers alone."""
     found: dict[str, Path] = {}
@@ -147,13 +179,13 @@ def kinds(project: Project) -> list[Path]:
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_each_kind_of_file_by_itself(copied, finished, other_seed, kind):
     """In whole runs, and in a run of the stages behind the features alone."""
-    expected = results_of_a_run(copied, finished)
+    expected = finished.files()
     late = ("quantization_export", "evaluation", "reporting")
     for path in kinds(copied):
         if not damage(kind, path, other_seed):
             continue
         try:
-            copied.run({"dataset_root": str(finished.data / "01_raw")}, stages=late)
+            copied.run(stages=late)
         except Exception as error:
             assert path.name in str(error), (path, error)
         else:
@@ -161,4 +193,4 @@ def test_each_kind_of_file_by_itself(copied, finished, other_seed, kind):
                 copied.files() == expected
                 or path.read_bytes() != expected[str(path.relative_to(copied.data))]
             ), path
-        assert results_of_a_run(copied, finished) == expected, path
+        assert_a_run_leaves(copied, expected)

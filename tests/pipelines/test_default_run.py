@@ -67,7 +67,7 @@ def test_every_file_of_the_cell_is_there(finished):
     }
     assert expected <= found
     rest = {path.split("/")[1] for path in found - expected}
-    assert rest == {"store", "figures", "guard", "clock"}, "a file nobody expects"
+    assert rest == {"store", "figures"}, "a file nobody expects"
     assert not [path for path in data.rglob(".*") if path.is_file()]
 
 

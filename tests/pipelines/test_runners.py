@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -34,9 +35,10 @@ def run_in_processes(project: Project, params: dict) -> subprocess.CompletedProc
 
 def test_threads_and_processes_give_the_files_of_a_sequential_run(finished, tmp_path):
     threads, processes = (Project.create(tmp_path / kind) for kind in ("threads", "processes"))
-    pictures = {"dataset_root": str(finished.data / "01_raw")}
-    threads.run(pictures, runner=ThreadRunner())
-    done = run_in_processes(processes, pictures)
+    for project in (threads, processes):
+        shutil.copytree(finished.data / "01_raw", project.data / "01_raw")
+    threads.run(runner=ThreadRunner())
+    done = run_in_processes(processes, {})
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stdout + done.stderr
     expected = finished.files()

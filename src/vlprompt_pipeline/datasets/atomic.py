@@ -24,9 +24,22 @@ from vlprompt_pipeline.reports.sheet import SVG_STYLE
 
 
 class _AtomicSave:
-    """Lets the dataset below it write to a temporary path that is renamed on success."""
+    """Lets the dataset below it write to a temporary path that is renamed on success.
+
+    Args:
+        source: `{path: …}` of the file that this one is made of; once it is another one, this file
+            is refused.
+        shared: whether runs fill its folder beside files of before manifests.
+        options: as of the dataset below.
+    """
 
     _writing: PurePosixPath | None = None
+
+    def __init__(
+        self, *, source: dict[str, str] | None = None, shared: bool = False, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self._source, self._shared = source and Path(source["path"]), shared
 
     @property
     def filepath(self) -> Path:
@@ -43,7 +56,8 @@ class _AtomicSave:
             raise UserError(
                 f"no {self.filepath}: run the pipeline that writes it, or kedro run as a whole"
             )
-        require_described(self.filepath, place_of(self.filepath), RUN_AGAIN)
+        place = place_of(self.filepath)
+        require_described(self.filepath, place, RUN_AGAIN, self._source, shared=self._shared)
         try:
             return super().load()
         except Exception as error:  # parsers raise nearly anything on garbage
@@ -53,7 +67,7 @@ class _AtomicSave:
 
     def save(self, data: Any) -> None:
         """Write the file and its manifest."""
-        with described_write(self.filepath, place_of(self.filepath)) as temporary:
+        with described_write(self.filepath, place_of(self.filepath), self._source) as temporary:
             self._writing = PurePosixPath(temporary)
             try:
                 super().save(data)

@@ -43,10 +43,19 @@ class PromptDataset(AbstractDataset[TrainedPrompt, TrainedPrompt]):
 
 
 class ExportDataset(AbstractDataset[bytes, bytes]):
-    """A file that a prompt is exported as. No bytes are no file: what was there before goes."""
+    """A file that a prompt is exported as. No bytes are no file: what was there before goes.
 
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    `source` is the `{path: …}` of the trained prompt; once it is another one the file is refused.
+    """
+
+    def __init__(
+        self,
+        filepath: str,
+        source: dict[str, str] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         self.filepath, self.metadata = Path(filepath), metadata
+        self._source = source and Path(source["path"])
 
     def load(self) -> bytes:
         """Raises UserError if the file is absent or not as it was written."""
@@ -55,7 +64,7 @@ class ExportDataset(AbstractDataset[bytes, bytes]):
                 f"{self.filepath} is not there: run quantization_export first, which leaves none "
                 "where the method has no such file or export does not ask for it"
             )
-        require_described(self.filepath, place_of(self.filepath), RUN_AGAIN)
+        require_described(self.filepath, place_of(self.filepath), RUN_AGAIN, self._source)
         return self.filepath.read_bytes()
 
     def save(self, data: bytes) -> None:
@@ -63,7 +72,7 @@ class ExportDataset(AbstractDataset[bytes, bytes]):
         if not data:
             remove_described(self.filepath)
             return
-        with described_write(self.filepath, place_of(self.filepath)) as temporary:
+        with described_write(self.filepath, place_of(self.filepath), self._source) as temporary:
             temporary.write_bytes(data)
 
     def _exists(self) -> bool:

@@ -1,16 +1,45 @@
-"""Inputs of nodes that take as many datasets as a run has methods or targets.
-
-Kedro hands a node with a variable number of inputs one flat list. Where there are two datasets for
-each method or target, all the first stand before all the second.
-"""
+"""Inputs that nodes of several stages treat in the same way."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.image_datasets import FewShotSet
+from vlprompt_pipeline.methods import resolve_recipe
+from vlprompt_pipeline.methods.trained import TrainedPrompt
+from vlprompt_pipeline.reproducibility.differences import differences
+
+_NO_RESULT_DEPENDS_ON = {"title": True, "training": {"memory_gb"}}
+
 
 def in_two(values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Split a flat list of inputs into its first and its second half."""
+    """Split a flat list of inputs into its first and its second half.
+
+    Kedro hands a node with a variable number of inputs one flat list. Where there are two datasets
+    for each method or target, all the first stand before all the second.
+    """
     middle = len(values) // 2
     return values[:middle], values[middle:]
+
+
+def require_prompt_of_this_run(
+    prompt: TrainedPrompt, method: str, recipes: dict[str, Any], few_shot_set: FewShotSet
+) -> None:
+    """Refuse a prompt that an earlier training with other settings or images left in this cell.
+
+    Raises:
+        PromptFileError: it names the first setting that differs.
+    """
+    trained, wanted = (
+        recipe.model_dump(mode="json", exclude=_NO_RESULT_DEPENDS_ON)
+        for recipe in (prompt.resolved_recipe(), resolve_recipe(method, recipes))
+    )
+    trained["few-shot images"] = prompt.provenance["few_shot_sha256"]
+    wanted["few-shot images"] = few_shot_set.digest["train"]
+    for setting, (then, now) in differences(trained, wanted).items():
+        raise PromptFileError(
+            f"the trained prompt of {method} was made with {setting} {then}, and this run has "
+            f"{now}: run prompt_training with these settings first, or give those it was made with"
+        )

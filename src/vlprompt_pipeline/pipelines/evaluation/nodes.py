@@ -20,10 +20,10 @@ from vlprompt_pipeline.evaluation.outcomes import joined, outcomes
 from vlprompt_pipeline.evaluation.predict import predict_among
 from vlprompt_pipeline.evaluation.scores import nested_scores
 from vlprompt_pipeline.export.learner import load_learner
-from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard
+from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
 from vlprompt_pipeline.methods import ClassTexts, Recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt
-from vlprompt_pipeline.pipelines.inputs import in_two
+from vlprompt_pipeline.pipelines.inputs import in_two, require_prompt_of_this_run
 from vlprompt_pipeline.protocols import get_protocol
 from vlprompt_pipeline.protocols.choices import choices
 from vlprompt_pipeline.reproducibility.differences import flatten
@@ -56,6 +56,9 @@ def evaluate_prompt(
     store: Path,
     features: FeatureParameters,
     metrics: Sequence[str],
+    recipes: dict[str, Any],
+    few_shot_set: FewShotSet,
+    method: str,
 ) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Predict every test image among the classes of its subset, and score the predictions.
 
@@ -67,7 +70,11 @@ def evaluate_prompt(
     Returns:
         Predictions, one row an image and choice; scores by subset; scores of each class; counts of
         the confusion matrices.
+
+    Raises:
+        PromptFileError: the prompt is of an earlier training, or of another CLIP.
     """
+    require_prompt_of_this_run(prompt, method, recipes, few_shot_set)
     recipe = prompt.resolved_recipe()
     choices_to_score = choices(class_subsets, bound=recipe.bound_to_classes)
     if not choices_to_score:

@@ -30,7 +30,7 @@ def create_pipeline(
 
 def _evaluation(method: str, folders: str) -> Node:
     return Node(
-        evaluate_prompt,
+        update_wrapper(partial(evaluate_prompt, method=method), evaluate_prompt),
         inputs={
             "packed": f"{method}.packed_prompt",
             "prompt": f"{method}.prompt",
@@ -42,6 +42,8 @@ def _evaluation(method: str, folders: str) -> Node:
             "store": f"{folders}feature_store",
             "features": "params:features",
             "metrics": "params:metrics",
+            "recipes": "params:recipes",
+            "few_shot_set": "few_shot_set",
         },
         outputs=[f"{method}.{output}" for output in EVALUATED],
         name=f"evaluate_{method}",

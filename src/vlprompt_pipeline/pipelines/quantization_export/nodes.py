@@ -9,12 +9,20 @@ from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.config import ExportParameters
 from vlprompt_pipeline.export import EXPORT_FORMATS, ExportContext, prompt_sizes
 from vlprompt_pipeline.export.cost import inference_cost
-from vlprompt_pipeline.image_datasets import DatasetCard
+from vlprompt_pipeline.image_datasets import DatasetCard, FewShotSet
 from vlprompt_pipeline.methods.trained import TrainedPrompt
+from vlprompt_pipeline.pipelines.inputs import require_prompt_of_this_run
 
 
 def export_prompt(
-    prompt: TrainedPrompt, clip: FrozenClip, card: DatasetCard, export: ExportParameters
+    prompt: TrainedPrompt,
+    clip: FrozenClip,
+    card: DatasetCard,
+    export: ExportParameters,
+    recipes: dict[str, Any],
+    few_shot_set: FewShotSet,
+    *,
+    method: str,
 ) -> dict[str, Any]:
     """Export a trained prompt in every format.
 
@@ -22,7 +30,11 @@ def export_prompt(
         The file of each format by the format's name, no bytes where the method has none or it is
         not asked for; and `sizes`, also of the towers that a file needs to be of use: both for a
         prompt, the image tower for classifier weights.
+
+    Raises:
+        PromptFileError: the prompt is of an earlier training, or of another CLIP.
     """
+    require_prompt_of_this_run(prompt, method, recipes, few_shot_set)
     context = ExportContext(prompt, clip, card, export)
     files = {name: each.to_bytes(context) or b"" for name, each in EXPORT_FORMATS.items()}
     learner = context.learner

@@ -1,5 +1,7 @@
 """Quantization and export: one node a method."""
 
+from functools import partial, update_wrapper
+
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.export import EXPORT_FORMATS
@@ -11,8 +13,15 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
     return Pipeline(
         [
             Node(
-                export_prompt,
-                inputs=[f"{method}.prompt", "clip", "dataset_card", "params:export"],
+                update_wrapper(partial(export_prompt, method=method), export_prompt),
+                inputs=[
+                    f"{method}.prompt",
+                    "clip",
+                    "dataset_card",
+                    "params:export",
+                    "params:recipes",
+                    "few_shot_set",
+                ],
                 outputs={name: f"{method}.{name}" for name in (*EXPORT_FORMATS, "sizes")},
                 name=f"export_{method}",
                 namespace=method,

@@ -73,7 +73,7 @@ def _target_nodes(target: str, folders: str) -> list[Node]:
 
 def _evaluation(method: str, target: str, folders: str) -> Node:
     return Node(
-        evaluate_prompt,
+        update_wrapper(partial(evaluate_prompt, method=method), evaluate_prompt),
         inputs={
             "packed": f"{method}.packed_prompt",
             "prompt": f"{method}.prompt",
@@ -85,6 +85,8 @@ def _evaluation(method: str, target: str, folders: str) -> Node:
             "store": f"{folders}feature_store",
             "features": "params:features",
             "metrics": "params:metrics",
+            "recipes": "params:recipes",
+            "few_shot_set": "few_shot_set",
         },
         outputs=[f"{method}.{target}.target_{output}" for output in EVALUATED],
         name=f"evaluate_{method}_on_{target}",
