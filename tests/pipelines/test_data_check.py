@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from image_datasets.miniatures import write_miniature
-from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, list_image_datasets
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, fingerprints, list_image_datasets
 
 NAMES = [dataset.name for dataset in list_image_datasets()]
 
@@ -76,3 +76,30 @@ def test_a_second_time_and_a_root_that_is_not_there(checked, project):
     project.run({"dataset_root": "nowhere"}, stages=("data_check",))
     report = json.loads((project.data / "08_reporting/data_check.json").read_text())
     assert {found["state"] for found in report["datasets"]} == {"absent"}
+
+
+def test_all_contents_are_read_where_it_is_asked_for(project, monkeypatch):
+    """On a disk that keeps no times, a large dataset with one picture changed in its place."""
+    root = project.data / "01_raw"
+    monkeypatch.setattr(fingerprints, "MAX_HASHED", 0)
+    monkeypatch.setattr(
+        fingerprints, "_by_stat", lambda folder, path: f"{(folder / path).stat().st_size}:{path}"
+    )
+    monkeypatch.setitem(IMAGE_DATASETS, "imagenet", write_miniature(root, "imagenet"))
+
+    def check(contents: bool) -> dict:
+        params = {"shots": 1, "data_check": {"contents": contents}}
+        project.run(params, stages=("data_check",))
+        report = json.loads((project.data / "08_reporting/data_check.json").read_text())
+        return by_name(report)["imagenet"]
+
+    sound = check(contents=False)
+    assert check(contents=True) == sound
+    image = sorted((root / "imagenet/images/train").rglob("*.JPEG"))[0]
+    content = image.read_bytes()
+    image.write_bytes(content[:-20] + bytes([content[-20] ^ 1]) + content[-19:])
+    assert check(contents=False) == sound
+    (fault,) = check(contents=True)["faults"]
+    ((path, reason),) = fault["unreadable"]
+    assert path.endswith(image.name)
+    assert reason.startswith("other content than at the last check")

@@ -119,6 +119,17 @@ def test_a_miniature_is_made_once_and_of_the_same_bytes(tmp_path):
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["sun397"]
 
 
+@pytest.mark.parametrize("what", ["*.jpg", "Testing_01.txt"])
+def test_a_changed_miniature_is_made_again(tmp_path, caplog, what):
+    folder = make_miniature(get_image_dataset("sun397"), tmp_path)
+    path = sorted(folder.rglob(what))[0]
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    make_miniature(get_image_dataset("sun397"), tmp_path)
+    assert path.read_bytes() == content
+    assert str(path) in caplog.text
+
+
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "root").write_text("in the way")
     with pytest.raises(DataError, match="cannot write the miniature of dtd to .*dtd: "):
