@@ -229,11 +229,14 @@ def test_weights_changed_between_stages_are_told_with_both_hashes(project, weigh
 
 
 def test_a_packed_prompt_of_another_clip(project, weights, finished):
-    """Features fit, but the file that ships was trained elsewhere."""
+    """Features fit, but the file that ships was trained elsewhere, as was one without manifest."""
     project.run({**clip(weights), "methods": ["coop"]})
     cell = f"tiny/{DATASET}/base_to_new/shots4/seed1"
     packed = project.path("06_models", "coop/prompt.vlp", cell)
     shutil.copy(finished.path("06_models", "coop/prompt.vlp"), packed)
+    message = project.refusal({**clip(weights), "methods": ["coop"]}, stages=("evaluation",))
+    assert message.startswith(f"{packed} has ")
+    shutil.rmtree(packed.parent / ".manifests")
     message = project.refusal({**clip(weights), "methods": ["coop"]}, stages=("evaluation",))
     assert message.startswith("the prompt was trained on the CLIP with weights ")
     assert sha256_file(weights)[:16] in message
@@ -278,7 +281,7 @@ def test_pictures_that_cannot_be_rendered(project):
         ("few_shot_sampling", "no {data}/03_primary/demo_counts/image_index.parquet: run the "),
         ("prompt_training", "no {data}/02_intermediate/demo_counts/dataset_card.json: run the "),
         ("quantization_export", "no prompt at {data}/06_models/{cell}/coop/prompt.safetensors: "),
-        ("evaluation", "no packed prompt at {data}/06_models/{cell}/coop/prompt.vlp: run "),
+        ("evaluation", "{data}/06_models/{cell}/coop/prompt.vlp is not there: run "),
     ],
 )
 def test_a_stage_without_those_before_it(project, stage, sentence):
