@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from kedro.framework.cli.utils import LazyGroup, _split_params, env_option, split_string
+from kedro.framework.cli.utils import LazyGroup, env_option, split_string
 from kedro.framework.startup import ProjectMetadata
+
+from vlprompt_pipeline.params_option import split_params
 
 
 @click.group(cls=LazyGroup, lazy_subcommands={"run": "vlprompt_pipeline.run_command.run"})
@@ -28,7 +30,7 @@ def __getattr__(name: str) -> click.Command:
 @click.option("--datasets", default="", callback=split_string, help="Such as demo_aerial,dtd.")
 @click.option("--shots", default="", callback=split_string, help="Such as 1,2,4,8,16.")
 @click.option("--seeds", default="", callback=split_string, help="Such as 1,2,3.")
-@click.option("--params", default="", callback=_split_params, help="As of kedro run; for all.")
+@click.option("--params", default="", callback=split_params, help="As of kedro run; for all.")
 @env_option
 @click.pass_obj
 def sweep(

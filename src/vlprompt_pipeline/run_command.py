@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from yaml import YAMLError
 
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.hooks.errors import one_sentence
+from vlprompt_pipeline.params_option import split_params
 from vlprompt_pipeline.parsing import unknown
 from vlprompt_pipeline.pipeline_registry import APART, STAGES
 from vlprompt_pipeline.protocol_runs import configured, with_protocol
@@ -58,4 +61,12 @@ def _require_registered(pipelines: list[str]) -> None:
             raise ConfigError(unknown("pipelines", "pipeline", name, names))
 
 
-run = click.Command(kedro_run.name, params=kedro_run.params, callback=_run, help=kedro_run.help)
+def _options() -> Iterator[click.Parameter]:
+    """Those of Kedro, `--params` with a better sentence."""
+    for option in map(copy, kedro_run.params):
+        if option.name == "params":
+            option.callback = split_params
+        yield option
+
+
+run = click.Command(kedro_run.name, params=[*_options()], callback=_run, help=kedro_run.help)

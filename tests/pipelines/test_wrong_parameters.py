@@ -8,6 +8,9 @@ import pytest
 from click.testing import CliRunner
 from kedro.framework.cli.cli import KedroCLI
 
+from vlprompt_pipeline.config import ExportParameters
+from vlprompt_pipeline.parsing import parse
+
 BEFORE_ANY_NODE = [
     pytest.param(
         {"sedd": 3},
@@ -136,6 +139,40 @@ def test_what_paths_are_made_of_is_set_in_globals_alone(project):
     (project.root / "conf/local/globals.yml").write_text("protocol: few_shot\n")
     project.run({"methods": ["zero_shot"]})
     assert project.path("07_model_output", cell="demo/demo_counts/few_shot/shots4/seed1").is_dir()
+
+
+@pytest.mark.parametrize("name", ["a.b", "checkpoints", "targets", "all"])
+def test_a_recipe_whose_name_cannot_be_a_folder_is_refused(project, name):
+    recipe = f"recipes: {{{name}: {{extends: coop}}}}\n"
+    (project.root / "conf/local/parameters.yml").write_text(recipe)
+    message = project.refusal()
+    assert message.startswith(f"parameters.recipes.{name}")
+    assert "a recipe's name stands" in message or f"{name} is no name for a recipe" in message
+    assert list(project.data.iterdir()) == []
+
+
+def test_a_dataset_that_is_a_number_is_a_name(project):
+    assert project.refusal({"dataset": 2024}).startswith("dataset '2024' is unknown")
+
+
+def test_class_names_are_joined_with_plus_everywhere():
+    assert parse(ExportParameters, {"class_names": "cat+dog"}, "export").class_names == (
+        "cat",
+        "dog",
+    )
+    assert parse(ExportParameters, {"class_names": ["a+b"]}, "export").class_names == ("a+b",)
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_a_comma_in_a_folder_is_given_in_conf(project, monkeypatch, command):
+    monkeypatch.chdir(project.root)
+    folder = project.root / "photos, mine"
+    shown = CliRunner().invoke(KedroCLI(project.root), [command, f"--params=dataset_root={folder}"])
+    assert shown.exit_code == 2
+    assert "set a folder with a comma in its name in conf/local/globals.yml" in shown.stderr
+    (project.root / "conf/local/globals.yml").write_text(f'dataset_root: "{folder}"\n')
+    project.run(stages=("data_preparation",))
+    assert (folder / "demo_counts").is_dir()
 
 
 @pytest.mark.parametrize(
