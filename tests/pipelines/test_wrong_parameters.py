@@ -62,7 +62,7 @@ BEFORE_ANY_NODE = [
     ),
     pytest.param(
         {"recipes": {"zero_shot": {"quantize": {"bits": 1}}}},
-        "recipes.zero_shot.quantize: zero_shot trains no prompt to put it on",
+        "recipes.zero_shot.quantize: zero_shot has no tensors to put it on",
         id="quantization of nothing",
     ),
     pytest.param(
