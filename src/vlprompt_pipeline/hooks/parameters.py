@@ -126,12 +126,12 @@ def _require_dataset(parameters: RunParameters, dataset: str, project: Path) -> 
     from vlprompt_pipeline.image_datasets import (
         get_image_dataset,
         is_named_dataset,
-        require_known,
+        require_dataset_name,
         require_splittable,
     )
 
     name = f"{parameters.dataset_prefix}{dataset}"
-    require_known(name, project / Path(parameters.dataset_root).expanduser())
+    require_dataset_name(name, project / Path(parameters.dataset_root).expanduser())
     if parameters.split == "random" and is_named_dataset(name):
         require_splittable(get_image_dataset(name))
 

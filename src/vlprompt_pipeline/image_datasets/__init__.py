@@ -36,7 +36,7 @@ from vlprompt_pipeline.image_datasets.lookup import (
 )
 from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer
 from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, same_pattern
-from vlprompt_pipeline.image_datasets.own_data import OwnData, build_own_index, require_known
+from vlprompt_pipeline.image_datasets.own_data import OwnData, build_own_index, require_dataset_name
 from vlprompt_pipeline.image_datasets.path_labels import PathLabels
 from vlprompt_pipeline.image_datasets.random_datasets import require_splittable
 from vlprompt_pipeline.image_datasets.random_split import RandomSplit
@@ -83,7 +83,7 @@ __all__ = [
     "official_archive",
     "read_split",
     "register_dataset",
-    "require_known",
+    "require_dataset_name",
     "require_splittable",
     "same_pattern",
     "sample_few_shot",

@@ -63,29 +63,29 @@ class ClassFolders:
         """
         names = read_class_names(folder / _CLASS_NAMES)
         if self.numbered:
-            names = {str(place): name for place, name in enumerate(names.values())}
-        rows = {part: self._rows(images, place, names) for part, place in self.parts.items()}
+            names = {str(number): name for number, name in enumerate(names.values())}
+        rows = {part: self._rows(images, folder, names) for part, folder in self.parts.items()}
         return Split.from_rows(f"the split by class folders of {images}", rows)
 
-    def _rows(self, images: Path, place: str, names: Mapping[str, str]) -> list[Row]:
-        listing = list_folder(images / place)
-        found = set(listing.folders)
+    def _rows(self, images: Path, folder: str, names: Mapping[str, str]) -> list[Row]:
+        listing = list_folder(images / folder)
+        folders = set(listing.folders)
         flat = [file for file in listing.files if is_image(file)]
         if flat and self.sorted_with:
             raise DataError(
-                f"{images / place} holds {len(flat):,} images outside of class folders "
+                f"{images / folder} holds {len(flat):,} images outside of class folders "
                 f"({_some(flat)}); if its archive left them so, sort them with {self.sorted_with} "
-                f"{images / place} <file of their labels>; move others elsewhere"
+                f"{images / folder} <file of their labels>; move others elsewhere"
             )
-        _require_known(found, names, images / place)
+        _require_no_others(folders, names, images / folder)
         if self.subset:
-            names = {key: name for key, name in names.items() if key in found}
-        _require_all(found, names, images / place)
-        prefix = f"{place}/" if place else ""
+            names = {key: name for key, name in names.items() if key in folders}
+        _require_all(folders, names, images / folder)
+        prefix = f"{folder}/" if folder else ""
         return [
             (f"{prefix}{key}/{file}", label, name)
             for label, (key, name) in enumerate(names.items())
-            for file in _images(images / place / key)
+            for file in _images(images / folder / key)
         ]
 
 
@@ -114,20 +114,20 @@ def _images(folder: Path) -> list[str]:
     return [file for file in files if is_image(file)]
 
 
-def _require_known(found: set[str], names: Mapping[str, str], place: Path) -> None:
-    unknown = sorted(found - set(names))
+def _require_no_others(folders: set[str], names: Mapping[str, str], parent: Path) -> None:
+    unknown = sorted(folders - set(names))
     if unknown:
         raise DataError(
-            f"{place} has folders that are no class of {_CLASS_NAMES} "
+            f"{parent} has folders that are no class of {_CLASS_NAMES} "
             f"({_some(unknown)}); move them elsewhere or get the official {_CLASS_NAMES}"
         )
 
 
-def _require_all(found: set[str], names: Mapping[str, str], place: Path) -> None:
-    absent = [key for key in names if key not in found]
+def _require_all(folders: set[str], names: Mapping[str, str], parent: Path) -> None:
+    absent = [key for key in names if key not in folders]
     if absent:
         raise DataError(
-            f"{place} has no folder for {len(absent):,} of the {len(names):,} classes of "
+            f"{parent} has no folder for {len(absent):,} of the {len(names):,} classes of "
             f"{_CLASS_NAMES} ({_some(absent)}); unpack the archive whole, one folder a class"
         )
 

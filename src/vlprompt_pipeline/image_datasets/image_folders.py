@@ -45,8 +45,8 @@ class FoundImages:
             self.ignored[suffix or "no ending"] += 1
 
 
-def find_images(root: Path, place: str) -> FoundImages:
-    """List the images below `root / place`, at any depth, by their paths from `root`.
+def find_images(root: Path, folder: str) -> FoundImages:
+    """List the images below `root / folder`, at any depth, by their paths from `root`.
 
     Hidden files are left out. Links to folders are followed, but not to what lies in `root` already
     or holds it: its images would be listed again, as those of another class. These are counted.
@@ -54,22 +54,22 @@ def find_images(root: Path, place: str) -> FoundImages:
     Raises:
         DataError: a folder may not be listed.
     """
-    found = FoundImages()
-    _descend(root, place, found, frozenset())
-    return found
+    images = FoundImages()
+    _descend(root, folder, images, frozenset())
+    return images
 
 
-def _descend(root: Path, place: str, found: FoundImages, above: frozenset[str]) -> None:
-    real = os.path.realpath(root / place)
-    if real in above or (above and os.path.islink(root / place) and _overlap(real, root)):
-        found.ignored[BACK] += 1
+def _descend(root: Path, folder: str, images: FoundImages, above: frozenset[str]) -> None:
+    real = os.path.realpath(root / folder)
+    if real in above or (above and os.path.islink(root / folder) and _overlap(real, root)):
+        images.ignored[BACK] += 1
         return
-    listing = list_folder(root / place)
-    prefix = f"{place}/" if place else ""
+    listing = list_folder(root / folder)
+    prefix = f"{folder}/" if folder else ""
     for name in listing.files:
-        found.add(f"{prefix}{name}")
+        images.add(f"{prefix}{name}")
     for name in listing.folders:
-        _descend(root, f"{prefix}{name}", found, above | {real})
+        _descend(root, f"{prefix}{name}", images, above | {real})
 
 
 def _overlap(real: str, root: Path) -> bool:

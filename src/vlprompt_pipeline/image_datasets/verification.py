@@ -16,8 +16,8 @@ def require_dataset(dataset: ImageDataset, root: Path) -> None:
     Raises:
         DataError: saying which is absent and where to get it.
     """
-    place, images = dataset.dataset_folder(root), dataset.image_folder(root)
-    absent = [file for file in dataset.split.files if not (place / file).is_file()]
+    folder, images = dataset.dataset_folder(root), dataset.image_folder(root)
+    absent = [file for file in dataset.split.files if not (folder / file).is_file()]
     if images.is_dir() and not absent:
         return
     if _lies_at(dataset, root):
@@ -26,16 +26,16 @@ def require_dataset(dataset: ImageDataset, root: Path) -> None:
             f"set it to the folder that holds it, so that {dataset.folder}/ is inside"
         )
     fetching = ""
-    if not place.is_dir():
+    if not folder.is_dir():
         fetching = f"{dataset.download_advice}, or "
-        found = f"dataset {dataset.name} is not at {place}"
+        problem = f"dataset {dataset.name} is not at {folder}"
     elif not images.is_dir():
-        found = f"dataset {dataset.name} at {place} has no folder {dataset.image_prefix}"
+        problem = f"dataset {dataset.name} at {folder} has no folder {dataset.image_prefix}"
     else:
-        found = f"dataset {dataset.name} at {place} has no {_join(absent)}"
+        problem = f"dataset {dataset.name} at {folder} has no {_join(absent)}"
     content = f"{dataset.image_prefix}/ with the images and " if dataset.image_prefix else ""
     raise DataError(
-        f"{found}; expected there are {content}the official {_join(dataset.split.files)} "
+        f"{problem}; expected there are {content}the official {_join(dataset.split.files)} "
         "(nothing is made up in place of it, because results would not be comparable): "
         f"{fetching}get them from {dataset.source}, or set the parameter dataset_root to the "
         f"folder that holds {dataset.folder}/"

@@ -21,7 +21,7 @@ from vlprompt_pipeline.image_datasets import (
     read_split,
     sample_few_shot,
 )
-from vlprompt_pipeline.image_datasets.own_data import require_known
+from vlprompt_pipeline.image_datasets.own_data import require_dataset_name
 
 
 def index(root: Path, **options):
@@ -246,7 +246,7 @@ def test_names_that_no_table_can_hold(tmp_path, name):
 
 def test_a_name_that_is_neither_known_nor_there(tmp_path):
     with pytest.raises(ConfigError) as caught:
-        require_known("caltech", tmp_path)
+        require_dataset_name("caltech", tmp_path)
     assert str(caught.value).startswith("dataset 'caltech' is unknown; did you mean 'caltech101'? ")
     assert str(caught.value).endswith(
         f", and there is no folder or table of that name in {tmp_path}"
@@ -255,17 +255,17 @@ def test_a_name_that_is_neither_known_nor_there(tmp_path):
 
 def test_a_known_name_need_not_be_there(tmp_path):
     for name in IMAGE_DATASETS:
-        require_known(name, tmp_path)
+        require_dataset_name(name, tmp_path)
 
 
 def test_the_folder_of_a_benchmark_is_not_own_data(tmp_path):
     (tmp_path / "caltech-101").mkdir()
     with pytest.raises(ConfigError, match="is the folder of the dataset caltech101: ask for it by"):
-        require_known("caltech-101", tmp_path)
+        require_dataset_name("caltech-101", tmp_path)
 
 
 def test_two_tables(tmp_path):
     for suffix in ("csv", "parquet"):
         (tmp_path / f"zoo.{suffix}").touch()
     with pytest.raises(ConfigError, match=r"has two tables in .*, zoo\.csv and zoo\.parquet; keep"):
-        require_known("zoo", tmp_path)
+        require_dataset_name("zoo", tmp_path)

@@ -2,13 +2,13 @@
 
 | module | what it does |
 | --- | --- |
-| `place` | from a name to the folder or table |
+| `location` | from a name to the folder or table |
 | `folders`, `tables` | the layouts that are read, all into `gathered.Gathered` |
 | `class_names` | what classes are called |
 | `build` | the index |
 """
 
 from vlprompt_pipeline.image_datasets.own_data.build import OwnData, build_own_index
-from vlprompt_pipeline.image_datasets.own_data.place import require_known
+from vlprompt_pipeline.image_datasets.own_data.location import require_dataset_name
 
-__all__ = ["OwnData", "build_own_index", "require_known"]
+__all__ = ["OwnData", "build_own_index", "require_dataset_name"]

@@ -15,7 +15,7 @@ from vlprompt_pipeline.image_datasets.index import ImageIndex, index_split
 from vlprompt_pipeline.image_datasets.own_data.class_names import name_classes
 from vlprompt_pipeline.image_datasets.own_data.folders import gather_folder
 from vlprompt_pipeline.image_datasets.own_data.gathered import Gathered, require_plain_names
-from vlprompt_pipeline.image_datasets.own_data.place import locate_own_data
+from vlprompt_pipeline.image_datasets.own_data.location import locate_own_data
 from vlprompt_pipeline.image_datasets.own_data.tables import gather_table
 from vlprompt_pipeline.image_datasets.random_split import RandomSplit
 from vlprompt_pipeline.image_datasets.schema import PARTS
@@ -60,8 +60,8 @@ def build_own_index(
         DataError: it is in none of the known layouts, or files of it are absent.
     """
     root = Path(dataset_root).expanduser().resolve()
-    place = locate_own_data(name, root)
-    gathered = gather_folder(place) if place.is_dir() else gather_table(place)
+    source = locate_own_data(name, root)
+    gathered = gather_folder(source) if source.is_dir() else gather_table(source)
     _require_usable(gathered)
     mapping = root / Path(options.class_names).expanduser() if options.class_names else None
     names = name_classes(gathered.keys, mapping)

@@ -32,8 +32,8 @@ def gather_folder(root: Path) -> Gathered:
         return gather_metadata(root, metadata)
     gathered = Gathered(f"folder {root}", root)
     classes: set[str] = set()
-    for part, place in places.items() or ((None, ""),):
-        classes.update(_add_classes(gathered, part, place))
+    for part, folder in places.items() or ((None, ""),):
+        classes.update(_add_classes(gathered, part, folder))
     gathered.empty = tuple(sorted(classes - set(gathered.keys)))
     if not gathered.photos:
         raise DataError(
@@ -71,17 +71,17 @@ def _part_folders(root: Path) -> dict[str | None, str]:
     return places
 
 
-def _add_classes(gathered: Gathered, part: str | None, place: str) -> Sequence[str]:
-    """Add the images of each class folder below `place`; returns the class folders."""
-    listing = list_folder(gathered.folder / place)
-    prefix = f"{place}/" if place else ""
+def _add_classes(gathered: Gathered, part: str | None, folder: str) -> Sequence[str]:
+    """Add the images of each class folder below `folder`; returns the class folders."""
+    listing = list_folder(gathered.folder / folder)
+    prefix = f"{folder}/" if folder else ""
     loose = FoundImages()
     for name in listing.files:
         loose.add(name)
     gathered.loose += len(loose.paths)
     gathered.ignored += loose.ignored
     for key in listing.folders:
-        found = find_images(gathered.folder, f"{prefix}{key}")
-        gathered.photos += [Photo(path, key, part) for path in found.paths]
-        gathered.ignored += found.ignored
+        images = find_images(gathered.folder, f"{prefix}{key}")
+        gathered.photos += [Photo(path, key, part) for path in images.paths]
+        gathered.ignored += images.ignored
     return listing.folders

@@ -14,7 +14,7 @@ from vlprompt_pipeline.image_datasets.lookup import (
 TABLE_SUFFIXES = (".csv", ".parquet")
 
 
-def require_known(name: str, root: Path) -> None:
+def require_dataset_name(name: str, root: Path) -> None:
     """Check that `name` is a dataset or own data below `root`; nothing is read.
 
     Raises:
