@@ -44,6 +44,13 @@ class FrozenClip:
             methods compare classes by a softmax, which it cannot change.
         threads: that PyTorch computes with on a CPU.
         source: what `load_clip` was asked for; empty where it was built by hand.
+
+    Example:
+        >>> from vlprompt_pipeline.clip import load_clip
+        >>> clip = load_clip("embedded")
+        >>> features = clip.encode_texts(["a photo of a cat.", "a photo of a dog."])
+        >>> features.shape == (2, clip.embed_dim)
+        True
     """
 
     def __init__(

@@ -71,7 +71,23 @@ class FeatureSet:
 
 @dataclass(frozen=True)
 class FeatureStore:
-    """A folder of feature sets, one sub-folder each."""
+    """A folder of feature sets, one sub-folder each.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from PIL import Image
+        >>> from vlprompt_pipeline.clip import EvaluationView, ImageSet, load_clip
+        >>> from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_images
+        >>> clip = load_clip("embedded")
+        >>> with TemporaryDirectory() as folder:
+        ...     Image.new("RGB", (40, 30), "red").save(f"{folder}/red.png")
+        ...     fingerprints = fingerprint_images(["red.png"], Path(folder))
+        ...     images = ImageSet(Path(folder), ("red.png",), tuple(fingerprints))
+        ...     store = FeatureStore(Path(folder, "store"))
+        ...     features = store.extract(clip, images, EvaluationView(clip.preprocessing))
+        >>> features.of(clip).shape == (1, 1, clip.embed_dim)  # images, views, width
+        True
+    """
 
     root: Path
 

@@ -58,6 +58,13 @@ class PackedPrompt:
         context_sha256: hash in hex of what surrounds the tensors (tokenizer, template, place of
             the class name); the file keeps the first 8 digits, and its user compares them.
         metadata: short texts and signed 32-bit integers, whatever else its user needs.
+
+    Example:
+        >>> import numpy as np
+        >>> context = DenseTensor(np.ones((4, 8), dtype=np.float16))
+        >>> data = pack(PackedPrompt("coop", {"context": context}, "ab" * 32, "cd" * 32))
+        >>> unpack(data).tensors["context"].shape
+        (4, 8)
     """
 
     method: str

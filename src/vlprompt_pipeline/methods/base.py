@@ -20,7 +20,19 @@ from vlprompt_pipeline.parametrizations.naming import shown_name
 
 @dataclass(frozen=True)
 class ClassTexts:
-    """The classes to tell apart: their names in label order, and the dataset's own template."""
+    """The classes to tell apart: their names in label order, and the dataset's own template.
+
+    Example:
+        >>> from vlprompt_pipeline.clip import load_clip
+        >>> from vlprompt_pipeline.methods import build_learner, resolve_recipe
+        >>> classes = ClassTexts(("cat", "dog"), "a photo of a {}.")
+        >>> prompt = {"templates": "benchmark"}
+        >>> values = {"method": "zero_shot", "title": "Zero-shot CLIP", "prompt": prompt}
+        >>> recipe = resolve_recipe("zero_shot", {"zero_shot": values})
+        >>> learner = build_learner(recipe, load_clip("embedded"), classes, seed=1)
+        >>> learner.class_features().shape == (2, learner.clip.embed_dim)
+        True
+    """
 
     names: tuple[str, ...]
     template: str

@@ -44,6 +44,12 @@ class CachedViews:
         apart: whether every view counts as an image, and an epoch draws as many of them as there
             are images (CLAP).
         drop_last: as in `TrainingParameters`.
+
+    Example:
+        >>> features, labels = torch.randn(4, 3, 8), torch.tensor([0, 0, 1, 1])
+        >>> batches = CachedViews(features, labels, batch_size=2, seed=1)
+        >>> [(images.shape, labels.tolist()) for images, labels in batches.epoch(0)]
+        [(torch.Size([2, 8]), [1, 0]), (torch.Size([2, 8]), [0, 1])]
     """
 
     features: Tensor

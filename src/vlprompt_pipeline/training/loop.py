@@ -38,6 +38,28 @@ def train(
 
     Raises:
         UserError: the loss or a gradient is no longer finite.
+
+    Example:
+        >>> from vlprompt_pipeline.clip import load_clip
+        >>> from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
+        >>> from vlprompt_pipeline.training import CachedViews
+        >>> rates = {"lr": 0.002, "warmup_lr": 1e-5, "warmup_epochs": 1}
+        >>> sgd = {"momentum": 0.9, "weight_decay": 5e-4}
+        >>> values = {
+        ...     "method": "coop",
+        ...     "title": "CoOp",
+        ...     "prompt": {
+        ...         "length": 4, "init": None, "class_position": "end", "class_specific": False
+        ...     },
+        ...     "training": {"epochs": 2, "batch_size": 2, **rates, **sgd},
+        ... }
+        >>> recipe = resolve_recipe("coop", {"coop": values})
+        >>> classes = ClassTexts(("cat", "dog"), "a photo of a {}.")
+        >>> learner = build_learner(recipe, load_clip("embedded"), classes, seed=1)
+        >>> features = torch.nn.functional.normalize(torch.randn(4, 1, 128), dim=-1)
+        >>> batches = CachedViews(features, torch.tensor([0, 0, 1, 1]), batch_size=2, seed=1)
+        >>> [row["epoch"] for row in train(learner, batches, recipe.training)]
+        [0, 1]
     """
     learner.train()
     training = training.in_epochs(batches.steps)
