@@ -34,6 +34,30 @@ class Classifier:
         card: how to use the prompt.
         clip: the frozen CLIP.
         packed: the packed prompt, as it lies in the file.
+
+    Example:
+        >>> from PIL import Image
+        >>> from vlprompt_pipeline.export import pack, pack_learner
+        >>> from vlprompt_pipeline.methods import build_learner, resolve_recipe
+        >>> prompt = {"templates": "benchmark"}
+        >>> values = {"method": "zero_shot", "title": "Zero-shot CLIP", "prompt": prompt}
+        >>> recipe = resolve_recipe("zero_shot", {"zero_shot": values})
+        >>> clip, names, template = load_clip("embedded"), ("cat", "dog"), "a photo of a {}."
+        >>> learner = build_learner(recipe, clip, ClassTexts(names, template), seed=1)
+        >>> card = ModelCard(
+        ...     recipe=recipe.model_dump(mode="json"),
+        ...     class_names=names,
+        ...     template=template,
+        ...     decoding="as_seen",
+        ...     weights_sha256=clip.weights_sha256,
+        ...     clip_identity=clip.identity.to_dict(),
+        ...     clip_name=clip.name,
+        ... )
+        >>> classifier = Classifier(card, clip, pack(pack_learner(learner, recipe)))
+        >>> picture = BytesIO()
+        >>> Image.new("RGB", (40, 30), "red").save(picture, "PNG")
+        >>> classifier.classify([picture.getvalue()]).columns.tolist()
+        ['label', 'score', 'top_labels', 'top_scores', 'problem']
     """
 
     def __init__(
