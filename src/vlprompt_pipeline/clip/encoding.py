@@ -22,7 +22,7 @@ from vlprompt_pipeline.images import ImageBytes
 
 BLOCK = 32
 """Inputs of the tower at once on a CPU (our choice): from here on the embedded CLIP has the same
-bits for any number of threads, and larger blocks are no faster."""
+bits for any number of threads, and larger blocks are no faster (tests/speed/threads.py)."""
 
 GPU_BLOCK = 256
 """Inputs of the tower at once elsewhere (our choice), to have enough to do for all of a GPU."""
