@@ -14,8 +14,8 @@ run: .venv/installed ## train, quantize and compare on an embedded dataset, seed
 test: .venv/installed-test lint ## linters, contracts and tests
 	$(BIN)/python -m pytest -n auto --dist loadscope --cov --cov-report=term --cov-fail-under=90 -q -rs
 
-test-all: .venv/installed-test ## every kind of model and of stored file, built small
-	$(BIN)/python -m pytest -n auto -q -m "every_kind or exhaustive"
+test-all: .venv/installed-test ## the long tests: every model, every stored file changed, a hundred kills
+	$(BIN)/python -m pytest -n auto -q -m long
 
 lint: .venv/installed-test
 	$(BIN)/ruff check

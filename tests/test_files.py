@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import stat
+import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.files import atomic_write, sha256_file
+from vlprompt_pipeline.files import atomic_write, remove_unfinished, sha256_file, unfinished_prefix
+from vlprompt_pipeline.processes import Process
 
 
 def test_a_file_appears_with_its_folders_and_its_content(tmp_path):
@@ -131,3 +135,39 @@ def test_the_hash_is_that_of_all_bytes(tmp_path, size):
     content = bytes(range(256)) * (size // 256 + 1)
     (tmp_path / "file").write_bytes(content[:size])
     assert sha256_file(tmp_path / "file") == hashlib.sha256(content[:size]).hexdigest()
+
+
+def test_what_a_killed_process_was_writing_is_removed_and_nothing_else(tmp_path):
+    folder = tmp_path / "features"
+
+    process = os.fork()
+    if process == 0:
+        with atomic_write(folder / "00000.safetensors") as temporary:
+            temporary.write_text("hal")
+            Path(tempfile.mkdtemp(prefix=unfinished_prefix("demo"), dir=folder), "a").touch()
+            time.sleep(60)
+        os._exit(1)
+    deadline = time.monotonic() + 20
+    while len(list(folder.rglob("*"))) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    (folder / ".gitkeep").touch()
+    (folder / ".mine.1234-5.txt").touch()
+    assert remove_unfinished(folder.rglob(".*")) == [], "its writer is alive"
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    with atomic_write(folder / "of this process") as writing:
+        assert len(remove_unfinished(list(folder.rglob(".*")))) == 2
+        assert sorted(folder.rglob("*")) == sorted(
+            [folder / ".gitkeep", folder / ".mine.1234-5.txt", writing]
+        )
+
+
+def test_what_another_machine_writes_is_left_for_a_day(tmp_path):
+    writer = Process("another", 1, 0)
+    unfinished = tmp_path / f"{unfinished_prefix('a.csv', writer)}x1y2"
+    unfinished.touch()
+    assert remove_unfinished([unfinished]) == []
+    before = time.time() - 25 * 3600
+    os.utime(unfinished, (before, before))
+    assert remove_unfinished([unfinished]) == [unfinished]

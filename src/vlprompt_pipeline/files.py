@@ -1,17 +1,28 @@
-"""Files that are either whole or absent, and their fingerprints."""
+"""Files that are either whole or absent, and their fingerprints.
+
+Until it is whole a file has a hidden name that tells which process writes it. A killed process
+leaves it behind; `remove_unfinished` removes those whose writer is gone, and no other.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.processes import Process
 
 _HASH_CHUNK = 1 << 20
+_UNFINISHED = re.compile(r"\..+\.(?P<host>[0-9a-f]{8})-(?P<number>\d+)-(?P<started>\d+)\.[^.]+")
+_ABANDONED = 24 * 3600  # seconds after which a file of another machine is taken for left behind
 
 
 @contextmanager
@@ -24,7 +35,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=unfinished_prefix(target.name), dir=target.parent)
     except OSError as error:
         raise _unwritable(target, error) from error
     os.close(handle)
@@ -41,6 +52,29 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def unfinished_prefix(name: str, writer: Process | None = None) -> str:
+    """How the hidden name begins under which a process, this one, writes what will be `name`."""
+    host, number, started = writer or _this_process(os.getpid())
+    return f".{name}.{_short(host)}-{number}-{started:.0f}."
+
+
+def remove_unfinished(paths: Iterable[Path]) -> list[Path]:
+    """Remove those of some files and folders that a process was writing which is gone.
+
+    One of another machine cannot be asked: what it writes is removed a day after its last change.
+
+    Returns:
+        What was removed.
+    """
+    removed = []
+    for path in paths:
+        named = _UNFINISHED.fullmatch(path.name)
+        if named and _is_left_behind(path, **named.groupdict()):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            removed.append(path)
+    return removed
+
+
 def sha256_file(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     digest = hashlib.sha256()
@@ -48,6 +82,23 @@ def sha256_file(path: str | Path) -> str:
         while chunk := stream.read(_HASH_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+@cache
+def _this_process(number: int) -> Process:
+    """By its number, for a fork is another one."""
+    return Process.current()
+
+
+def _is_left_behind(path: Path, host: str, number: str, started: str) -> bool:
+    here = Process.current().host
+    if host == _short(here):
+        return bool(Process(here, int(number), float(started)).is_dead)
+    return path.exists() and time.time() - path.stat().st_mtime > _ABANDONED
+
+
+def _short(host: str) -> str:
+    return hashlib.sha256(host.encode()).hexdigest()[:8]
 
 
 def _unwritable(target: Path, error: OSError) -> UserError:

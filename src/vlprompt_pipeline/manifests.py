@@ -25,7 +25,7 @@ from functools import cache
 from pathlib import Path
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.files import atomic_write, sha256_file
+from vlprompt_pipeline.files import atomic_write, sha256_file, unfinished_prefix
 
 logger = logging.getLogger(__name__)
 
@@ -186,7 +186,7 @@ def _write(path: Path, latest: Manifest, *earlier: Manifest) -> None:
     target = manifest_path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=unfinished_prefix(target.name), dir=target.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             json.dump(content, stream, indent=1)
         Path(name).replace(target)

@@ -1,6 +1,6 @@
 """Every kind of model that open_clip has is computed as it computes it, or refused by its kind.
 
-In CI one model of each kind of tower and tokenizer; `pytest -m every_kind` takes all of them.
+In CI one model of each kind of tower and tokenizer; `pytest -m long` takes all of them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ TEXTS = ["a photo of a cat.", "Dog", "the  picture, a 'dog'!"]
 def _kinds() -> list:
     names = [name for name in open_clip.list_models() if not unsupported_of(name)]
     others = [name for name in names if name not in ONE_OF_EACH]
-    return [*ONE_OF_EACH, *(pytest.param(name, marks=pytest.mark.every_kind) for name in others)]
+    return [*ONE_OF_EACH, *(pytest.param(name, marks=pytest.mark.long) for name in others)]
 
 
 def unsupported_of(name: str) -> str | None:

@@ -145,7 +145,8 @@ def series(folder: Path, kills: int, a_group: int, chance: random.Random) -> int
     undisturbed = results(alone)
     require_one_run_a_cell(alone)
     used = Project.create(folder / "used")
-    ended(started(lambda: sweep(used, seeds=SEEDS[:1]), log), log)
+    if kills > a_group:
+        ended(started(lambda: sweep(used, seeds=SEEDS[:1]), log), log)
     total = group = 0
     while total < kills:
         root = folder / f"group{group}"

@@ -175,7 +175,7 @@ def kinds(project: Project) -> list[Path]:
     return list(found.values())
 
 
-@pytest.mark.exhaustive
+@pytest.mark.long
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_each_kind_of_file_by_itself(copied, finished, other_seed, kind):
     """In whole runs, and in a run of the stages behind the features alone."""

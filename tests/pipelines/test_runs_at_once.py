@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,14 +19,12 @@ from mlflow.entities import Run
 
 from pipelines.killed_sweeps import (
     ended,
-    killed,
-    require_one_run_a_cell,
-    require_the_same,
-    results,
+    series,
     started,
-    sweep,
 )
 from pipelines.project import CELL, DATASET, Project, merged
+from vlprompt_pipeline.files import unfinished_prefix
+from vlprompt_pipeline.processes import Process
 
 ON = {"tracking": {"enabled": True}, "methods": ["coop"]}
 
@@ -74,30 +73,31 @@ def require_own_settings_and_prompt(project: Project, run: Run) -> None:
     assert record["seed"] == int(run.data.params["seed"])
 
 
-def test_two_settings_of_one_cell_at_once_and_then_again(project):
-    """A fresh project, then the same in a used one: the later replaces the earlier on disk."""
-    said = at_once(project, epochs(2), epochs(3))
+def test_two_settings_of_one_cell_at_once(project):
+    """The later replaces the earlier on disk; in MLflow there are both."""
+    said = at_once(project, epochs(1), epochs(2))
     assert f"waiting for the cell {CELL}" in said
     assert "coop in" in said
     assert ": this run replaces it on disk; MLflow keeps both" in said
     runs = of_method(project)
-    assert sorted(run.data.params["training.epochs"] for run in runs) == ["2", "3"]
+    assert sorted(run.data.params["training.epochs"] for run in runs) == ["1", "2"]
     for run in runs:
         require_own_settings_and_prompt(project, run)
     on_disk = hashlib.sha256(project.path("06_models", "coop/prompt.vlp").read_bytes()).hexdigest()
     record = project.json("08_reporting/reproducibility", "coop/reproducibility.json")
     assert record["files"]["packed_prompt"]["sha256"] == on_disk
-    at_once(project, epochs(2), epochs(3))
-    assert len(of_method(project)) == 2, "results that MLflow has already are not counted again"
 
 
+@pytest.mark.long
 def test_four_runs_on_two_cells_at_once(project):
-    at_once(project, epochs(2), epochs(2, seed=2), epochs(3), epochs(2))
-    runs = of_method(project)
-    made = sorted((run.data.params["seed"], run.data.params["training.epochs"]) for run in runs)
-    assert made == [("1", "2"), ("1", "3"), ("2", "2")]
-    for run in runs:
-        require_own_settings_and_prompt(project, run)
+    """In a fresh project, then the same in the used one: what MLflow has is not counted again."""
+    for _ in range(2):
+        at_once(project, epochs(2), epochs(2, seed=2), epochs(3), epochs(2))
+        runs = of_method(project)
+        made = sorted((run.data.params["seed"], run.data.params["training.epochs"]) for run in runs)
+        assert made == [("1", "2"), ("1", "3"), ("2", "2")]
+        for run in runs:
+            require_own_settings_and_prompt(project, run)
 
 
 def test_who_does_not_want_to_wait_is_told_who_writes(project):
@@ -114,26 +114,20 @@ def test_who_does_not_want_to_wait_is_told_who_writes(project):
     assert message.startswith(f"the cell {CELL} is still written by process {holder} on ")
     os.kill(holder, 9)
     os.waitpid(holder, 0)
-    left = project.path("06_models", "zero_shot/.prompt.vlp.x1y2")
-    left.parent.mkdir(parents=True)
-    left.write_text("of a run that was killed while it wrote")
+    writer = Process(socket.gethostname(), holder, 0)
+    name = f"{unfinished_prefix('prompt.vlp', writer)}x1y2"
+    cells = [project.path("06_models", name), project.path("04_feature", name, cell="store")]
+    for left in cells:
+        left.parent.mkdir(parents=True)
+        left.write_text("of a run that was killed while it wrote")
     project.run({"methods": ["zero_shot"], "wait_for_other_runs": 0})
-    assert not left.exists()
+    assert not any(left.exists() for left in cells)
 
 
-def test_a_sweep_killed_at_random_ends_as_if_undisturbed(project, tmp_path):
-    """The short form of `python tests/pipelines/killed_sweeps.py`."""
-    log = tmp_path / "log.txt"
-    begin = time.monotonic()
-    ended(started(lambda: sweep(project), log), log)
-    seconds = time.monotonic() - begin
-    require_one_run_a_cell(project)
-    other = Project.create(tmp_path / "other")
-    killed(other, 2, seconds, random.Random(0), log)
-    require_the_same(other, results(project))
-    require_one_run_a_cell(other)
-    ended(started(lambda: sweep(other), log), log)
-    require_one_run_a_cell(other)
+@pytest.mark.parametrize("kills", [2, pytest.param(100, marks=pytest.mark.long)])
+def test_sweeps_killed_at_random_end_as_if_undisturbed(kills, tmp_path):
+    """Two kills of a fresh project; the long form goes on in fresh and used ones by turns."""
+    assert series(tmp_path, kills, 5, random.Random(0)) == kills
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int]]:

@@ -17,7 +17,7 @@ import torch
 from kedro.io import DataCatalog, MemoryDataset
 from mlflow.entities import Run
 
-from pipelines.project import Project
+from pipelines.project import DATASET, Project, merged
 from vlprompt_pipeline.hooks.mlflow_runs import Description, find_or_open
 from vlprompt_pipeline.registry.experiment import Experiment
 
@@ -83,6 +83,12 @@ def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):
     assert failed.info.status == "FAILED"
     assert failed.data.tags["error"] == message[: len(failed.data.tags["error"])]
     assert mlflow.active_run() is None
+
+    recorded = len(runs(project))
+    unknown = {"prediction": {"images": "data/01_raw", "model": f"{DATASET}.coop/9", "top_k": 1}}
+    for stage, params in (("register", {"seed": 9}), ("prediction", unknown)):
+        project.refusal(merged(ON, params), stages=(stage,))
+    assert len(runs(project)) == recorded, "what was refused before any work is no failed run"
 
 
 def test_metrics_of_targets_are_told_apart(tmp_path):

@@ -110,6 +110,7 @@ def test_packed_bytes_and_the_images_of_training_count():
         "split": True,
         "few_shot": False,
         "recipe": True,
+        "clip": True,
     }
     assert compared.told().startswith("few_shot is another")
 

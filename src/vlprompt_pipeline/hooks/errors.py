@@ -54,16 +54,24 @@ def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
     says what could not be read or written and why; a worker process sends it without its cause. Of
     any other error the first line is shown, and where the traceback is kept.
     """
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, UserError | click.ClickException):
-        cause = cause.__cause__
+    cause = _for_the_user(error)
     if isinstance(cause, click.ClickException):
         return cause
-    if cause is None and isinstance(error, DatasetError):
-        cause = error
     if cause is not None:
         return click.ClickException(str(cause))
     return click.ClickException(
         f"this should not have happened: {first_line(error)}{where_the_rest_is(error, project)}, "
         "to be sent with a report of the fault"
     )
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the user can mend it: wrong input, and no fault of the program."""
+    return _for_the_user(error) is not None
+
+
+def _for_the_user(error: Exception) -> BaseException | None:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, UserError | click.ClickException):
+        cause = cause.__cause__
+    return error if cause is None and isinstance(error, DatasetError) else cause

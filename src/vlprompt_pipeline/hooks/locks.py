@@ -15,6 +15,7 @@ import click
 from kedro.framework.hooks import hook_impl
 
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.files import remove_unfinished
 from vlprompt_pipeline.locks import HeldLocks, Lock
 from vlprompt_pipeline.selection import selected
 
@@ -69,8 +70,7 @@ class LockHook:
         self._release()
         self._held = HeldLocks(self._project / _FOLDER)
         self._acquire(locks)
-        if any(lock.name == f"the cell {self._cell()}" for lock in locks):
-            self._remove_leftovers()
+        self._remove_unfinished()
         for sentence in self._replaced(outputs, catalog):
             logger.warning(sentence)
 
@@ -114,12 +114,12 @@ class LockHook:
         if held is not None:
             held.release()
 
-    def _remove_leftovers(self) -> None:
-        """Remove unfinished files of killed runs from the cell, which nobody else writes to now."""
-        for folder in self._project.glob(f"data/0[678]_*/**/{self._cell()}"):
-            for file in folder.rglob(".*"):
-                if file.is_file():
-                    file.unlink(missing_ok=True)
+    def _remove_unfinished(self) -> None:
+        """Remove what killed runs were writing: results, locks, and datasets half drawn."""
+        data = self._project / "data"
+        places = ("0[2-8]_*/**/.*", "locks/.*", "01_raw/.*")  # of photos only the top is looked at
+        if removed := remove_unfinished([path for place in places for path in data.glob(place)]):
+            logger.info("removed unfinished files of killed runs: %d", len(removed))
 
     def _paths(self, pipeline: Any, catalog: Any) -> Iterator[tuple[str, str]]:
         """Yield names and paths below the project of all that a pipeline reads or writes."""

@@ -2,7 +2,9 @@
 
 Which outputs are logged stands in the catalog: `metadata: {mlflow: artifact | metrics | history}`.
 Everything is logged at the end from the catalog, so that the runner does not matter and nodes know
-nothing of MLflow. MLflow itself is imported when a run starts, not with the project.
+nothing of MLflow. A run is opened when its first node has ended: a command that was refused before
+it did any work is no run, and no failed one in MLflow's lists. MLflow itself is imported when a run
+starts, not with the project.
 """
 
 from __future__ import annotations
@@ -11,7 +13,11 @@ import atexit
 import hashlib
 import json
 import logging
-from contextlib import suppress
+import os
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +25,7 @@ import click
 from kedro.framework.hooks import hook_impl
 
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.hooks.errors import is_refusal
 from vlprompt_pipeline.registry.place import database_of, tracking_uri
 
 if TYPE_CHECKING:
@@ -43,6 +50,10 @@ class TrackingHook:
         self._project = Path()
         self._uri = ""
         self._run: OpenRun | None = None
+        self._answers: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._open: Callable[[], OpenRun] | None = None
+        self._process = 0
+        self._one_at_a_time = threading.Lock()  # nodes end in threads, too
         atexit.register(self._cut_short)
 
     @hook_impl
@@ -53,11 +64,13 @@ class TrackingHook:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
-        """Open the run of the cell, and end those whose process was killed.
+        """See that MLflow answers, and end the runs whose process was killed.
 
         Raises:
             ClickException: MLflow is not where the parameters or the environment say.
         """
+        self._run = self._open = None
+        self._process = os.getpid()
         tracking = self._parameters["tracking"]
         if not tracking["enabled"]:
             return
@@ -76,9 +89,20 @@ class TrackingHook:
                     key, described = self._cell_key(), self._describe_cell(names)
                 else:
                     key, described = None, self._describe_other(names)
-                self._run = mlflow_runs.find_or_open(experiment, key, described)
         except UserError as error:
             raise click.ClickException(str(error)) from error
+        self._open = partial(mlflow_runs.find_or_open, experiment, key, described)
+        self._answers = experiment.answers
+
+    @hook_impl
+    def after_node_run(self) -> None:
+        """Open the run, for there is work in it now.
+
+        Raises:
+            ClickException: MLflow does not answer any more.
+        """
+        if os.getpid() == self._process:  # not in a worker process, which knows nothing of others
+            self._begin()
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Any, catalog: Any) -> None:
@@ -87,6 +111,7 @@ class TrackingHook:
         Raises:
             ClickException: MLflow takes no more; what the run made is in the catalog's files.
         """
+        self._begin()
         run, self._run = self._run, None
         if run is None:
             return
@@ -108,12 +133,27 @@ class TrackingHook:
 
     @hook_impl(tryfirst=True)
     def on_pipeline_error(self, error: Exception) -> None:
-        """End a failed run as FAILED, with the reason."""
+        """End a failed run as FAILED, with the reason; what was refused before work is no run."""
+        if not is_refusal(error):
+            with suppress(click.ClickException):  # the error itself is on its way to the user
+                self._begin()
+        self._open = None
         self._end("FAILED", str(error))
 
     def _cut_short(self) -> None:
         """End a run that the user stops as KILLED."""
         self._end("KILLED", "stopped before its end")
+
+    def _begin(self) -> None:
+        with self._one_at_a_time:
+            if self._open is None:
+                return
+            begin, self._open = self._open, None
+            try:
+                with self._answers():
+                    self._run = begin()
+            except UserError as error:
+                raise click.ClickException(str(error)) from error
 
     def _end(self, status: str, reason: str) -> None:
         run, self._run = self._run, None
@@ -138,7 +178,7 @@ class TrackingHook:
         run.log_outputs(catalog, shared)
         as_before = []
         for method, outputs in by_method.items():
-            child = run.child(_made_from(catalog, method), self._describe_method(method))
+            child = run.child(self._made_from(catalog, method), self._describe_method(method))
             child.log_inputs(self._inputs(catalog, method))
             child.log_outputs(catalog, outputs)
             if child.news or not child.finished:
@@ -221,6 +261,18 @@ class TrackingHook:
             name = f"{name}, {{dataset}}, {{shots}} shots, seed {{seed}}".format(**self._cell())
         return Description(name, logged, {**origin_tags(), "kedro.pipelines": ", ".join(pipelines)})
 
+    def _made_from(self, catalog: Any, method: str) -> str:
+        """Hash all that the results of a method depend on beside the cell's parameters."""
+        from vlprompt_pipeline.methods import get_method, resolve_recipe
+        from vlprompt_pipeline.source_code import code_digest
+
+        record = f"{method}.reproducibility"
+        hashes = catalog.load(record)["hashes"] if catalog.exists(record) else None
+        recipe = resolve_recipe(method, self._parameters["recipes"])
+        trained_by = catalog.load(f"{method}.prompt").provenance.get("code", "")
+        evaluated_by = code_digest("results", get_method(recipe.method).learner)
+        return _digest([method, hashes, trained_by, evaluated_by])
+
     def _inputs(self, catalog: Any, method: str) -> list[tuple[str, str, str, str]]:
         """Return the dataset and the few-shot set that a method's prompt was trained on."""
         if not catalog.exists(f"{method}.reproducibility"):
@@ -242,12 +294,6 @@ def _digest(values: Any) -> str:
 
 def _as_tags(values: dict[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in values.items()}
-
-
-def _made_from(catalog: Any, method: str) -> str:
-    """Hash all that the results of a method depend on beside the parameters of its cell."""
-    record = f"{method}.reproducibility"
-    return _digest([method, catalog.load(record)["hashes"] if catalog.exists(record) else None])
 
 
 def _data_tags(pipeline: Any, catalog: Any) -> dict[str, str]:

@@ -154,7 +154,7 @@ def compare_method(
     hashes = Hashes.of(now.prompt).model_dump()
     return MethodComparison(
         method=record.method,
-        made_from={name: hashes[name] == value for name, value in record.hashes},
+        made_from={name: hashes[name] == value for name, value in record.hashes if value},
         tensors=_tensors(then.prompt.state, now.prompt.state),
         packed_prompt=then.packed == now.packed,
         answers={

@@ -46,13 +46,15 @@ class Hashes(_Frozen):
     """SHA-256 of what a trained prompt was made from.
 
     `few_shot` is that of the training part; `recipe` that of the resolved recipe as JSON with
-    sorted keys.
+    sorted keys; `clip` that of weights, configuration, preprocessing and tokenizer, empty in
+    records that know the weights alone.
     """
 
     weights: str
     split: str
     few_shot: str
     recipe: str
+    clip: str = ""
 
     @classmethod
     def of(cls, prompt: TrainedPrompt) -> Hashes:
@@ -63,6 +65,7 @@ class Hashes(_Frozen):
             split=prompt.provenance["split_sha256"],
             few_shot=prompt.provenance["few_shot_sha256"],
             recipe=hashlib.sha256(recipe).hexdigest(),
+            clip=prompt.clip_identity.digest,
         )
 
 

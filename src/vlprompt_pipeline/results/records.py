@@ -75,7 +75,7 @@ class MadeWith(_Frozen):
         settings: those of the recipe and of the features, keys joined by dots, and the template.
         images: digest of the contents of all images of the dataset.
         clip: identity of the CLIP: weights, configuration, preprocessing, tokenizer.
-        code: digest of the code that trained; empty where it is not known.
+        code: digest of the code that trained and evaluated; empty where it is not known.
     """
 
     settings: dict[str, Any]

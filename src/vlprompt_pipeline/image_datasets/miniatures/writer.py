@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.files import unfinished_prefix
 from vlprompt_pipeline.image_datasets.checksums import first_changed, write_checksums
 from vlprompt_pipeline.source_code import code_digest
 
@@ -83,7 +84,7 @@ def make_miniature(official: ImageDataset, root: Path) -> Path:
                 "another folder for miniatures"
             )
         root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=root) as scratch:
+        with tempfile.TemporaryDirectory(prefix=unfinished_prefix(name), dir=root) as scratch:
             built = write_miniature_files(official, Path(scratch) / "new")
             (built / _MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
             write_checksums(built)

@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.files import unfinished_prefix
 from vlprompt_pipeline.image_datasets.checksums import first_changed, write_checksums
 from vlprompt_pipeline.image_datasets.rendered.datasets import (
     PARTS,
@@ -76,7 +77,9 @@ def render_dataset(
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=target.parent) as scratch:
+        with tempfile.TemporaryDirectory(
+            prefix=unfinished_prefix(name), dir=target.parent
+        ) as scratch:
             built = Path(scratch) / "new"
             _write(dataset, built, recipe, progress)
             _put_in_place(built, target, Path(scratch) / "old", recipe)

@@ -21,7 +21,7 @@ from vlprompt_pipeline.evaluation.predict import predict_among
 from vlprompt_pipeline.evaluation.scores import nested_scores
 from vlprompt_pipeline.export.learner import load_learner
 from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
-from vlprompt_pipeline.methods import ClassTexts, Recipe
+from vlprompt_pipeline.methods import ClassTexts, Recipe, get_method
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.pipelines.inputs import in_two, require_prompt_of_this_run
 from vlprompt_pipeline.protocols import get_protocol
@@ -39,6 +39,7 @@ from vlprompt_pipeline.results.records import (
     Score,
     Target,
 )
+from vlprompt_pipeline.source_code import code_digest
 
 EVALUATED = ("predictions", "metrics", "per_class", "confusion")
 """Catalog names of what `evaluate_prompt` returns."""
@@ -184,8 +185,18 @@ def _made_with(
         settings=flatten(settings),
         images=_image_digest(table),
         clip=clip.identity_sha256,
-        code=prompt.provenance.get("code", ""),
+        code=_code(prompt, recipe),
     )
+
+
+def _code(prompt: TrainedPrompt, recipe: Recipe) -> str:
+    """Digest of the code that trained the prompt and of that which gives its results now.
+
+    Empty where nobody knows what trained it.
+    """
+    trained = prompt.provenance.get("code", "")
+    now = code_digest("results", get_method(recipe.method).learner)
+    return trained and hashlib.sha256(f"{trained} {now}".encode()).hexdigest()
 
 
 def _image_digest(table: pd.DataFrame) -> str:
