@@ -39,6 +39,7 @@ NUMBERS = {
     "prograd": 16 * TEXT,
     "rlp": 4 * 1 + 1 * TEXT,
     "qrlp": 4 * 1 + 1 * TEXT,
+    "rp_coop": 60,
     "cocoop": 4 * TEXT + (JOINT * 32 + 32) + (32 * TEXT + TEXT),
     "variational": 4 * TEXT + TEXT + TEXT,
     "variational_conditional": 4 * TEXT

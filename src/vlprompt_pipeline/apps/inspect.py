@@ -53,14 +53,15 @@ def describe(prompt: PackedPrompt, data: bytes) -> dict[str, Any]:
 
 
 def _described(name: str, tensor: PackedTensor) -> dict[str, Any]:
-    from vlprompt_pipeline.export.packed import QuantizedTensor
+    from vlprompt_pipeline.export.tensors import DenseTensor, QuantizedTensor
 
-    quantized = isinstance(tensor, QuantizedTensor)
+    dense = isinstance(tensor, DenseTensor)
+    several = len(tensor.codebooks) if isinstance(tensor, QuantizedTensor) else 1
     return {
         "name": name,
         "shape": list(tensor.shape),
-        "encoding": f"{tensor.bits}-bit" if quantized else str(tensor.values.dtype),
-        "codebooks": len(tensor.codebooks) if quantized else 0,
+        "encoding": str(tensor.values.dtype) if dense else f"{tensor.bits}-bit",
+        "codebooks": 0 if dense else several,
         "bytes": tensor.payload_bytes,
     }
 

@@ -15,6 +15,7 @@ from vlprompt_pipeline.export.packed import PackedPrompt, unpack
 from vlprompt_pipeline.export.tensors import (
     DenseTensor,
     PackedTensor,
+    ProjectedTensor,
     QuantizedTensor,
     StructuredTensor,
 )
@@ -23,6 +24,7 @@ from vlprompt_pipeline.parametrizations import Quantizer, quantized_tensors
 from vlprompt_pipeline.parametrizations.half import halved
 from vlprompt_pipeline.parametrizations.low_rank import low_rank_tensors, merged
 from vlprompt_pipeline.parametrizations.naming import tensor_name
+from vlprompt_pipeline.parametrizations.projected import projected_tensors
 from vlprompt_pipeline.parametrizations.structured import StructuredQuantizer
 
 _CLIP = "clip"  # key of the metadata: all of the CLIP's identity, see docs/packed-format.md
@@ -44,7 +46,7 @@ def pack_learner(learner: PromptLearner, recipe: Recipe) -> PackedPrompt:
     }
     return PackedPrompt(
         method=recipe.method,
-        tensors=tensors | _drawn_contexts(learner, recipe),
+        tensors=tensors | _projected(learner) | _drawn_contexts(learner, recipe),
         clip_sha256=learner.clip.weights_sha256,
         context_sha256=_context_sha256(recipe, learner.classes),
         metadata={**_texts(recipe), _CLIP: learner.clip.identity.number},
@@ -70,9 +72,11 @@ def load_learner(
         )
     learner = build_plain(recipe, clip, classes)
     tensors = {name: _tensor(packed, clip) for name, packed in prompt.tensors.items()}
-    if recipe.low_rank:
-        for name in learner.contexts:
+    for name in learner.contexts:
+        if recipe.low_rank:
             _merge(tensors, name, attrgetter(name)(learner).detach())
+        if isinstance(prompt.tensors.get(name), ProjectedTensor):
+            _add(tensors, name, attrgetter(name)(learner).detach())
     learner.load_prompt(tensors)
     return learner.requires_grad_(False)
 
@@ -102,9 +106,22 @@ def _packed(values: Tensor, link: Quantizer | None, exact: bool) -> PackedTensor
     return QuantizedTensor(*(part.cpu().numpy() for part in link.encode(values)))
 
 
+def _projected(learner: PromptLearner) -> dict[str, PackedTensor]:
+    """Pack contexts made of a few numbers: the numbers, under the name of the context."""
+    packed: dict[str, PackedTensor] = {}
+    for name, link in projected_tensors(learner):
+        owner, _, last = name.rpartition(".")
+        (z,) = learner.get_submodule(owner).parametrizations[last].parameters(recurse=False)
+        indices, scale = (part.cpu().numpy() for part in link.encode(z))
+        shape = tuple(link.initial.shape)
+        packed[name] = ProjectedTensor(shape, indices, scale[()], link.config.seed)
+    return packed
+
+
 def _drawn_contexts(learner: PromptLearner, recipe: Recipe) -> dict[str, PackedTensor]:
-    """Collect what low-rank contexts start from, where it is drawn and not made of words."""
-    initial_contexts = {name: link.initial for name, link in low_rank_tensors(learner)}
+    """Collect what contexts are added to, where it is drawn and not made of words."""
+    links = (*low_rank_tensors(learner), *projected_tensors(learner))
+    initial_contexts = {name: link.initial for name, link in links}
     if not initial_contexts:
         return {}
     # Words give the same context with every seed: what differs with another seed was drawn. It is
@@ -127,6 +144,14 @@ def _merge(tensors: dict[str, Tensor], name: str, words: Tensor) -> None:
         tensors[name] = merged(initial, a, b)
         for part in ("a", "b", "initial"):
             tensors.pop(f"{name}.{part}", None)
+
+
+def _add(tensors: dict[str, Tensor], name: str, words: Tensor) -> None:
+    """Add the change of a context to what it starts from, unless their shapes are refused later."""
+    initial = tensors.get(f"{name}.initial", words)
+    if initial.shape == tensors[name].shape:
+        tensors[name] = initial + tensors[name]
+        tensors.pop(f"{name}.initial", None)
 
 
 def _tensor(packed: PackedTensor, clip: FrozenClip) -> Tensor:

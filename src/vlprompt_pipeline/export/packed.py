@@ -17,9 +17,11 @@ from vlprompt_pipeline.export.metadata import metadata_bytes, read_metadata
 from vlprompt_pipeline.export.tensors import (
     DenseTensor,
     PackedTensor,
+    ProjectedTensor,
     QuantizedTensor,
     StructuredTensor,
     read_tensor,
+    stored_numbers,
     tensor_bytes,
 )
 from vlprompt_pipeline.export.wire import Reader, malformed, text, varint
@@ -102,7 +104,7 @@ def prompt_sizes(prompt: PackedPrompt) -> Sizes:
         payload_bits=sum(tensor.payload_bits for tensor in tensors),
         payload_bytes=sum(tensor.payload_bytes for tensor in tensors),
         file_bytes=len(pack(prompt)),
-        fp16_bytes=2 * _count(prompt),
+        fp16_bytes=2 * sum(map(stored_numbers, tensors)),
     )
 
 
@@ -128,7 +130,7 @@ def pack(prompt: PackedPrompt) -> bytes:
         )
     clip, context = _prefix(prompt.clip_sha256, 8), _prefix(prompt.context_sha256, 4)
     # files without a tensor of 1.1 are those of 1.0, bit for bit
-    newer = any(isinstance(tensor, StructuredTensor) for tensor in prompt.tensors.values())
+    newer = any(isinstance(t, StructuredTensor | ProjectedTensor) for t in prompt.tensors.values())
     version = MAJOR << 4 | (MINOR if newer else 0)
     data = bytearray(_HEADER.pack(MAGIC, version, size, bytes(8), clip, context) + body)
     data[_CHECKSUM] = _checksum(data)

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export.bits import pack_bits, packed_size, unpack_bits
 from vlprompt_pipeline.export.wire import Reader, malformed, varint
+from vlprompt_pipeline.random_directions import MAX_NUMBERS, change
 
 MAX_DIMENSIONS = 8
 _DENSE = {0: np.dtype(np.float16), 9: np.dtype(np.float32)}  # by code; codes 1 to 8 are bits
 _SEVERAL = 10  # code of a tensor with more than one codebook
 _STRUCTURED = 11  # code of a matrix with scales of rows and columns, and columns kept apart
+_PROJECTED = 12  # code of a change along random directions
+_LEVEL_BITS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +146,51 @@ class StructuredTensor:
         return matrix.reshape(self.shape)
 
 
-PackedTensor = DenseTensor | QuantizedTensor | StructuredTensor
+@dataclass(frozen=True, eq=False)
+class ProjectedTensor:
+    """The change of a context along random directions, see `random_directions`.
+
+    Attributes:
+        shape: of the context.
+        indices: `[numbers]` uint8, places in the table of 16 levels.
+        scale: one float16.
+        seed: of the projection.
+    """
+
+    shape: tuple[int, ...]
+    indices: NDArray[np.uint8]
+    scale: np.float16
+    seed: int
+
+    @property
+    def bits(self) -> int:
+        """Bits of an index."""
+        return _LEVEL_BITS
+
+    @property
+    def payload_bits(self) -> int:
+        """Bits of all indices."""
+        return self.indices.size * _LEVEL_BITS
+
+    @property
+    def payload_bytes(self) -> int:
+        """Bytes of the scale and the packed indices."""
+        return self.scale.nbytes + packed_size(self.indices.size, _LEVEL_BITS)
+
+    def decode(self) -> NDArray[np.float32]:
+        """Return what is added to the initial context, in its shape."""
+        values = change(self.indices, self.scale, self.seed, math.prod(self.shape))
+        return values.reshape(self.shape)
+
+
+PackedTensor = DenseTensor | QuantizedTensor | StructuredTensor | ProjectedTensor
+
+
+def stored_numbers(tensor: PackedTensor) -> int:
+    """Return how many numbers a tensor is made of, whatever bits they have."""
+    if isinstance(tensor, ProjectedTensor):
+        return tensor.indices.size
+    return math.prod(tensor.shape)
 
 
 def tensor_bytes(name: str, tensor: PackedTensor) -> bytes:
@@ -154,6 +201,8 @@ def tensor_bytes(name: str, tensor: PackedTensor) -> bytes:
     """
     if isinstance(tensor, StructuredTensor):
         return _structured_bytes(name, tensor)
+    if isinstance(tensor, ProjectedTensor):
+        return _projected_bytes(name, tensor)
     several, indices = b"", b""
     if isinstance(tensor, DenseTensor):
         code = next(code for code, dtype in _DENSE.items() if dtype == tensor.values.dtype)
@@ -185,8 +234,8 @@ def read_tensor(name: str, reader: Reader, max_values: int) -> PackedTensor:
     """
     what = f"tensor {name!r}"
     dimensions, code = divmod(reader.byte(what), 16)
-    if dimensions > MAX_DIMENSIONS or code > _STRUCTURED:
-        raise malformed(f"{what} has {dimensions} dimensions in encoding {code}, 8 and 11 are most")
+    if dimensions > MAX_DIMENSIONS or code > _PROJECTED:
+        raise malformed(f"{what} has {dimensions} dimensions in encoding {code}, 8 and 12 are most")
     shape = tuple(reader.varint(what) for _ in range(dimensions))
     count = math.prod(shape)
     if not 1 <= count <= max_values:
@@ -196,6 +245,8 @@ def read_tensor(name: str, reader: Reader, max_values: int) -> PackedTensor:
         return DenseTensor(_read_values(reader, _DENSE[code], count, what).reshape(shape))
     if code == _STRUCTURED:
         return _read_structured(reader, shape, what)
+    if code == _PROJECTED:
+        return _read_projected(reader, shape, max_values, what)
     bits, codebooks = code, 1
     if code == _SEVERAL:
         bits, codebooks = reader.byte(what), reader.varint(what)
@@ -247,6 +298,32 @@ def _read_structured(reader: Reader, shape: tuple[int, ...], what: str) -> Struc
         values.reshape(rows, kept),
         np.array(places, np.intp),
     )
+
+
+def _projected_bytes(name: str, tensor: ProjectedTensor) -> bytes:
+    if not np.isfinite(tensor.scale):
+        raise PromptFileError(
+            f"tensor {name!r} has values that are not finite: train again with a lower training.lr"
+        )
+    form = bytes([len(tensor.shape) << 4 | _PROJECTED]) + b"".join(map(varint, tensor.shape))
+    head = varint(tensor.seed) + varint(tensor.indices.size)
+    scale = np.array(tensor.scale, "<f2").tobytes()
+    return form + head + scale + pack_bits(tensor.indices, _LEVEL_BITS)
+
+
+def _read_projected(
+    reader: Reader, shape: tuple[int, ...], max_values: int, what: str
+) -> ProjectedTensor:
+    seed, numbers = reader.varint(what), reader.varint(what)
+    if not 1 <= numbers <= MAX_NUMBERS or math.prod(shape) * numbers > max_values:
+        raise malformed(f"{what} of shape {shape} is made of {numbers} numbers")
+    _require_size(reader, 2 + packed_size(numbers, _LEVEL_BITS), what)
+    (scale,) = _read_values(reader, np.dtype(np.float16), 1, what)
+    try:
+        indices = unpack_bits(reader.take(len(reader), what), numbers, _LEVEL_BITS)
+    except ValueError as error:
+        raise malformed(f"{what}: {error}") from None
+    return ProjectedTensor(shape, indices, scale, seed)
 
 
 def _require_size(reader: Reader, size: int, what: str) -> None:

@@ -18,6 +18,7 @@ from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRank
 from vlprompt_pipeline.parametrizations.naming import tensor_name
 from vlprompt_pipeline.parametrizations.noise import TrainingNoise
+from vlprompt_pipeline.parametrizations.projected import Projected, projected_tensors
 from vlprompt_pipeline.parametrizations.quantized import make_quantizer, quantized_tensors
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer
 from vlprompt_pipeline.parametrizations.structured import warn_of_outliers
@@ -52,6 +53,9 @@ def build_learner(
     if recipe.low_rank:
         for name in learner.contexts:
             _put_on(learner, name, LowRank(recipe.low_rank, attrgetter(name)(learner), generator))
+    if recipe.projected:
+        for name in learner.contexts:
+            _put_on(learner, name, Projected(recipe.projected, attrgetter(name)(learner)))
     if recipe.noise:
         for name in learner.prompt_names():
             _put_on(learner, name, TrainingNoise(recipe.noise, generator))
@@ -100,7 +104,7 @@ def quantize_after(learner: PromptLearner, config: QuantizeConfig, seed: int = 0
         ConfigError: groups that share a codebook do not fill a tensor.
         UserError: the learner is quantized already, or a tensor is not finite.
     """
-    if any(quantized_tensors(learner)):
+    if any(quantized_tensors(learner)) or any(projected_tensors(learner)):
         raise UserError("the learner is quantized already: build it from a recipe without quantize")
     _quantize(learner, config, torch.Generator().manual_seed(seed))
     return learner.eval()

@@ -72,6 +72,7 @@ class Case(Parameters):
     prompt: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
     low_rank: dict[str, Any] | None = None
+    projected: dict[str, Any] | None = None
     noise: dict[str, Any] | None = None
     quantize: dict[str, Any] | None = None
 

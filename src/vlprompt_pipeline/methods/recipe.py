@@ -18,6 +18,7 @@ from vlprompt_pipeline.methods.registry import get_method
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig
+from vlprompt_pipeline.parametrizations.projected import ProjectedConfig
 from vlprompt_pipeline.parsing import Parameters, parse, unknown
 
 
@@ -29,6 +30,7 @@ class Recipe(Parameters):
         prompt: the method's own parameters.
         training: optimiser and schedule; none where there is nothing to train.
         low_rank: factors in place of every context, merged at export.
+        projected: a few numbers of 4 bits along random directions in place of every context.
         noise: on all tensors of the prompt while training.
         quantize: quantization of all trained tensors, factors included, in or after training.
         tuned_per_dataset: some of this was chosen for the dataset; tables of results say so.
@@ -39,6 +41,7 @@ class Recipe(Parameters):
     prompt: SerializeAsAny[Parameters]
     training: TrainingParameters | None = None
     low_rank: LowRankConfig | None = None
+    projected: ProjectedConfig | None = None
     noise: NoiseConfig | None = None
     quantize: QuantizeConfig | None = None
     tuned_per_dataset: bool = False
@@ -68,6 +71,13 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
     recipe = parse(Recipe, {**values, "prompt": prompt}, where)
     if recipe.low_rank and not method.learner.contexts:
         raise ConfigError(f"{where}.low_rank: {method.name} trains no context to put it on")
+    if recipe.projected and not method.learner.contexts:
+        raise ConfigError(f"{where}.projected: {method.name} trains no context to put it on")
+    if recipe.projected and (recipe.low_rank or recipe.quantize):
+        raise ConfigError(
+            f"{where}.projected: its numbers are quantized as they are; leave out low_rank and "
+            "quantize"
+        )
     if recipe.noise and (not recipe.training or method.learner.fitted):
         raise ConfigError(f"{where}.noise: {method.name} trains no prompt to put it on")
     if recipe.quantize and not (recipe.training or method.learner.fitted):
