@@ -116,11 +116,14 @@ def test_a_second_look_decodes_nothing(miniature, monkeypatch):
     assert survey(miniature.dataset, miniature.root) == first
 
 
-def test_a_cache_that_is_none_is_told(miniature):
-    cache = miniature.root / "image_checks"
-    cache.mkdir()
-    (cache / "small.parquet").write_text("not a table")
-    assert "is not a table of checked images" in survey(miniature.dataset, miniature.root).to_do
+def test_a_cache_that_is_none_is_told_and_made_again(miniature, caplog):
+    whole = survey(miniature.dataset, miniature.root)
+    cache = miniature.root / "image_checks/small.parquet"
+    content = cache.read_bytes()
+    cache.write_text("not a table")
+    assert survey(miniature.dataset, miniature.root) == whole
+    assert str(cache) in caplog.text
+    assert cache.read_bytes() == content
 
 
 @pytest.fixture
@@ -147,7 +150,9 @@ def test_a_hundred_broken_images_are_all_named(broken):
     assert all(reason for _, reason in (*fault.missing, *fault.unreadable))
     assert Counter(named.values()) == {"unreadable": 93, "missing": 7}
     assert (fault.class_name, fault.images, found.classes) == ("face", 114, 4)
-    assert files_under(broken.root) - before == {str(broken.root / "image_checks/small.parquet")}
+    cache = broken.root / "image_checks"
+    written = (cache / "small.parquet", cache / ".manifests/small.parquet.manifest")
+    assert files_under(broken.root) - before == set(map(str, written))
     assert set(json.loads(json.dumps(found.to_dict()))["faults"][0]) >= {"missing", "unreadable"}
     reasons = dict((*fault.missing, *fault.unreadable))
     assert reasons["Faces/folder.jpg"] == "a folder, not a file"

@@ -172,6 +172,8 @@ def group_records(records: Iterable[CellRecord]) -> tuple[Group, ...]:
 
 def cause_of(error: Exception) -> str:
     """The kind and first line of what a loader failed with, without what a catalog adds to it."""
+    if isinstance(error, UserError):
+        return str(error)  # a sentence already, with the file in it
     cause = error.__cause__ or error
     return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
 
