@@ -32,8 +32,9 @@ RESOLVED = {name: resolve_recipe(name, RECIPES) for name in RECIPES}
 TRAINED = [
     name
     for name, recipe in RESOLVED.items()
-    if recipe.training and not get_method(recipe.method).learner.fitted
+    if recipe.training and not get_method(recipe.method).learner.fitted and not recipe.projected
 ]
+"""Projected contexts are quantized as they are; tests/parametrizations/test_projected.py."""
 CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
 NEW = ClassTexts(("old green house", "river"), "a photo of a {}.")
 RATE = 0.5  # far from what the prompt started with after few steps
