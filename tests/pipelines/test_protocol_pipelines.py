@@ -123,7 +123,7 @@ def test_a_session_must_say_which_protocol_its_paths_are_of(project):
 
 
 def test_run_is_kedros_own_in_everything_else(kedro):
-    assert run.params is kedro_run.params
+    assert [option.opts for option in run.params] == [option.opts for option in kedro_run.params]
     shown = kedro("run", "--help").output
     assert kedro_run.help in shown
     assert all(max(option.opts, key=len) in shown for option in kedro_run.params)

@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 
 from pipelines.project import CELL, ROOT, Project
 from vlprompt_pipeline.apps import main
+from vlprompt_pipeline.manifests import described_write, place_of
 from vlprompt_pipeline.registry import load_classifier
 
 METHODS = ["zero_shot", "coop", "qcoop"]
@@ -151,7 +152,9 @@ def test_a_package_that_says_something_else_is_not_registered(registered, client
     path = project.path("07_model_output", "coop/predictions.parquet")
     table = pd.read_parquet(path)
     table["prediction"] = (table["prediction"] + 1) % 3
-    table.to_parquet(path)
+    packed = project.path("06_models", "coop/prompt.vlp")
+    with described_write(path, place_of(path), packed) as temporary:
+        table.to_parquet(temporary)
     said = project.refusal({**ON, "methods": ["coop"]}, stages=("register",))
     assert (
         "the packaged model labels 12 of 12 base test images otherwise than the evaluation" in said
