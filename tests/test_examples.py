@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import logging
 from importlib import import_module
 
 import pytest
@@ -19,7 +20,12 @@ MODULES = [
 
 @pytest.mark.parametrize("module", MODULES)
 def test_examples(module):
+    # warnings go to a log, but a handler that another test left may print them
+    logging.disable(logging.WARNING)
     options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    done = doctest.testmod(import_module(module), optionflags=options)
+    try:
+        done = doctest.testmod(import_module(module), optionflags=options)
+    finally:
+        logging.disable(logging.NOTSET)
     assert done.attempted
     assert done.failed == 0, "see the captured output"

@@ -151,12 +151,13 @@ def test_no_workers(miniature):
         check_images(index, workers=0)
 
 
-def test_cache_that_is_none(miniature, tmp_path):
+def test_cache_that_is_none_is_made_again(miniature, tmp_path, caplog):
     cache = tmp_path / "checked.parquet"
     cache.write_text("not a table")
     index = build_index(miniature.dataset, miniature.root)
-    with pytest.raises(DataError, match=r"checked\.parquet is not a table of checked images"):
-        check_images(index, cache)
+    assert check_images(index, cache) == check_images(index)
+    assert f"{cache} " in caplog.text
+    assert "the images are decoded again" in caplog.text
 
 
 def test_real_photos(shared: Path):
