@@ -105,7 +105,7 @@ def test_a_clip_without_a_vit_is_refused_before_features_are_computed(project, t
     (tmp_path / "open_clip_config.json").write_text(json.dumps(described))
     clip = {"name": "rn", "source": f"local-dir:{tmp_path}"}
     said = project.refusal({"clip": clip, "methods": ["maple"]})
-    assert said.startswith("recipes.maple.method: its prompts stand in the image tower, which must")
+    assert said.startswith("recipes.maple.method: it changes the image tower, which must be a ViT")
     assert "but rn has another (ModifiedResNet)" in said
     assert not (project.data / "04_feature").exists()
     project.run({"clip": clip, "methods": ["deep_language"], "recipes": {"maple": SHORT}})

@@ -209,6 +209,7 @@ class TestCheckpoint:
         script = textwrap.dedent(f"""
             import sys
             sys.path[:0] = {[str(p) for p in sys.path]!r}
+            from pathlib import Path
             import test_loop as t
             from safetensors.torch import save_file
             from vlprompt_pipeline.clip import load_clip
@@ -220,7 +221,7 @@ class TestCheckpoint:
                 print(epochs, flush=True)
             Checkpoint.save = announce
             recipe = t._recipe(epochs=30, bits=1)
-            learner, _ = t._train(clip, recipe, Checkpoint({str(tmp_path / "c")!r}, "run"))
+            learner, _ = t._train(clip, recipe, Checkpoint(Path({str(tmp_path / "c")!r}), "run"))
             save_file(learner.state_dict(), {str(tmp_path / "end")!r})
         """)
         environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
