@@ -90,7 +90,7 @@ def assert_a_run_leaves(project: Project, expected: dict[str, bytes]) -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param(kind, marks=[] if kind in IN_WHOLE_RUNS else pytest.mark.exhaustive)
+        pytest.param(kind, marks=[] if kind in IN_WHOLE_RUNS else pytest.mark.long)
         for kind in DAMAGES
     ],
 )
