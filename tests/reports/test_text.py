@@ -14,7 +14,7 @@ from vlprompt_pipeline.reports.latex import escape, to_latex
 from vlprompt_pipeline.reports.layout import TextTable, text_tables
 from vlprompt_pipeline.reports.markdown import to_markdown
 from vlprompt_pipeline.reports.page import render
-from vlprompt_pipeline.reports.terminal import to_text
+from vlprompt_pipeline.reports.terminal import terminal_width, to_text
 from vlprompt_pipeline.results.results import AVERAGE
 
 AWKWARD = r"50% of_A&B #1 {x} ~ ^ \ $ <b> | λ ± ≤ Ünïcode 漢"
@@ -227,6 +227,27 @@ def test_the_terminal_has_averages_remarks_and_commands(tables, comparison):
     assert "! 6 cells of the asked grid are missing." in text
     assert "kedro sweep --datasets=demo_aerial --shots=16 --seeds=2" in text
     assert "and 1 more in missing.csv" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_narrow_terminal_keeps_names_scores_and_verdicts_whole(comparison, tables, width):
+    text = to_text(comparison, list(tables.values()), commands=False, width=width)
+    lines = [line for line in text.splitlines() if not line.startswith("!")]  # remarks wrap there
+    assert max(map(len, lines)) <= width
+    assert "…" not in text
+    words = " ".join(text.split())
+    for whole in ("method", "Zero-shot CLIP", "linear_probe", "62.0 ± 0.8 ↑", "70.0 (+15.3)"):
+        assert whole in words
+    assert len(re.findall(r"better, p < 0.001 \(6 tests\)", words)) >= 6
+    assert words.count("only seed 1") >= 5
+    assert ("[1] only seed 1" in words) == (width < 120)
+    assert words.count("H against Zero-shot CLIP: CoOp: better") == (3 if width < 120 else 0)
+
+
+def test_the_width_is_that_of_the_terminal_within_limits(monkeypatch):
+    for columns, width in (("30", 60), ("80", 80), ("400", 110)):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert terminal_width() == width
 
 
 def test_page_and_figures_take_a_grid_with_holes(comparison):

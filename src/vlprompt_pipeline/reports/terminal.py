@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,24 +22,60 @@ from vlprompt_pipeline.results.results import Comparison
 from vlprompt_pipeline.wording import human_bytes, plus_minus, signed
 
 WIDTH = 110
+"""Columns of the widest text, and of one that no terminal shows."""
+_NARROWEST = 60
 _MOST_COLUMNS, _MOST_BLOCKS, _COMMANDS = 5, 4, 5
+_TITLE_WIDTH, _VERDICT_WIDTH = 16, 22
+"""Narrower than these neither titles of methods nor verdicts are set, but for shorter ones."""
 _ARROWS = {"better": " ↑", "worse": " ↓"}
 
 
-def to_text(comparison: Comparison, tables: Sequence[TextTable], *, commands: bool = True) -> str:
+class _Arrangement(NamedTuple):
+    """What stands in the columns of a table; the rest stands below it or is left out."""
+
+    caveats: bool = True
+    verdicts: bool = True
+    sizes: bool = True
+    all_scores: bool = True
+
+
+_ARRANGEMENTS = (
+    _Arrangement(),
+    _Arrangement(caveats=False),
+    _Arrangement(caveats=False, verdicts=False),
+    _Arrangement(caveats=False, verdicts=False, sizes=False),
+    _Arrangement(caveats=False, verdicts=False, sizes=False, all_scores=False),
+)
+"""From wide to narrow: the first that fits is used."""
+
+
+def to_text(
+    comparison: Comparison,
+    tables: Sequence[TextTable],
+    *,
+    commands: bool = True,
+    width: int = WIDTH,
+) -> str:
     """All tables, remarks, and how to make what is missing.
 
     Of a table with many blocks the average alone is shown, and of a family its first table.
+
+    Args:
+        comparison: what the tables are of.
+        tables: as papers set them.
+        commands: whether to show how missing cells are made.
+        width: columns of the terminal. A table that is wider has its caveats and verdicts below,
+            then no sizes of files, and at last fewer scores.
     """
     text = io.StringIO()
-    console = Console(file=text, width=WIDTH)
+    console = Console(file=text, width=width)
     first = {table.family: table for table in reversed(tables)}
     for table in sorted(first.values(), key=tables.index):
         shown = table.blocks if len(table.blocks) <= _MOST_BLOCKS else table.blocks[:1]
         sizes = comparison.of(table.family, "sizes").set_index("method")["file_bytes"]
         for block in shown:
             console.print(Text(", ".join(filter(None, (table.title, block.title)))))
-            console.print(_table(table, block, [human_bytes(sizes[m]) for m in table.methods]))
+            _print_table(console, table, block, [human_bytes(sizes[m]) for m in table.methods])
         console.print(Text(" ".join(of_family(comparison, table.family))), "")
     if any(cell.verdict for table in tables for cell in _cells(table)):
         console.print("↑ better, ↓ worse than zero-shot on the same test images (paired, Holm)")
@@ -46,6 +86,11 @@ def to_text(comparison: Comparison, tables: Sequence[TextTable], *, commands: bo
     return text.getvalue()
 
 
+def terminal_width() -> int:
+    """The columns of the terminal that a run was started in, 60 to `WIDTH`; without one `WIDTH`."""
+    return min(WIDTH, max(_NARROWEST, shutil.get_terminal_size((WIDTH, 0)).columns))
+
+
 def _print_commands(console: Console, commands: Sequence[str]) -> None:
     for command in commands[:_COMMANDS]:
         console.print(Text(f"  {command}"), soft_wrap=True)
@@ -53,39 +98,104 @@ def _print_commands(console: Console, commands: Sequence[str]) -> None:
         console.print(f"  and {len(commands) - _COMMANDS} more in missing.csv")
 
 
-def _table(table: TextTable, block: Block, sizes: Sequence[str]) -> Table:
+class _Column(NamedTuple):
+    """A column of words that wrap, or of figures that do not: these have no `wraps_at`."""
+
+    heading: str
+    texts: Sequence[str]
+    wraps_at: int = 0
+
+    def add_to(self, table: Table) -> None:
+        if self.wraps_at:
+            width = min(self.wraps_at, max(map(cell_len, self.texts)))
+            table.add_column(self.heading, min_width=width, overflow="fold")
+        else:
+            width = max(map(cell_len, (*self.heading.splitlines(), *self.texts)))
+            heading = Text(self.heading)
+            table.add_column(heading, min_width=width, justify="right", no_wrap=True)
+
+
+@dataclass
+class _Notes:
+    """Notes below a table, each with the mark that stands where it holds."""
+
+    marks: dict[str, str] = field(default_factory=dict)
+
+    def mark(self, note: str) -> str:
+        return self.marks.setdefault(note, f"[{len(self.marks) + 1}]")
+
+    def lines(self) -> list[str]:
+        return [f" {mark} {note}" for note, mark in self.marks.items()]
+
+
+def _print_table(console: Console, table: TextTable, block: Block, sizes: Sequence[str]) -> None:
+    unlimited = console.options.update(max_width=1000)  # else a measure ends at the width
+    for arrangement in _ARRANGEMENTS:
+        notes = _Notes()
+        drawn = _table(table, block, sizes, arrangement, notes)
+        if drawn.__rich_measure__(console, unlimited).minimum <= console.width:
+            break
+    console.print(drawn)
+    lines = notes.lines()
+    if not arrangement.verdicts and any(block.verdicts):
+        lines.append(f" {_tested(table)}:")
+        verdicts = zip(table.methods.values(), block.verdicts, strict=True)
+        lines += [f" {title}: {verdict}" for title, verdict in verdicts if verdict]
+    if lines:
+        console.print(Text("\n".join((*lines, ""))))
+
+
+def _table(
+    table: TextTable,
+    block: Block,
+    sizes: Sequence[str],
+    arrangement: _Arrangement,
+    notes: _Notes,
+) -> Table:
     """Methods down, whatever way they go in the paper's table; of many columns first and last."""
     headings, rows = table.columns, [line.cells for line in block.lines]
     if table.methods_across:
         headings = tuple(line.title for line in block.lines)
         rows = list(zip(*rows, strict=True))
     shown = range(len(headings))
-    tested = any(block.verdicts)
-    if len(headings) > _MOST_COLUMNS - tested:
-        shown = (0, len(headings) - 1)
-    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    made.add_column("method")
+    tested = any(block.verdicts) and arrangement.verdicts
+    if table.methods_across and not arrangement.all_scores:
+        shown = range(3)  # base, new and H without the other convention of H
+    elif len(headings) > _MOST_COLUMNS - tested or not arrangement.all_scores:
+        shown = sorted({0, len(headings) - 1})
+    columns = [_Column("method", tuple(table.methods.values()), _TITLE_WIDTH)]
     for number in shown:
         heading = headings[number].replace(" of ", "\nof ").replace(" (", "\n(")
-        made.add_column(Text(f"{heading} %"), justify="right", no_wrap=True)
-    made.add_column("file", justify="right", no_wrap=True)
+        scores = (_text(cells[number], None if arrangement.caveats else notes) for cells in rows)
+        columns.append(_Column(f"{heading} %", tuple(scores)))
+    if arrangement.sizes:
+        columns.append(_Column("file", sizes))
     if tested:
-        made.add_column(f"{table.tested} against {table.methods[ZERO_SHOT]}")
-    for number, (method, cells) in enumerate(zip(table.methods.values(), rows, strict=True)):
-        scores = [_text(cells[column]) for column in shown]
-        verdict = [block.verdicts[number] or "–"] if tested else []
-        made.add_row(*map(Text, (method, *scores, sizes[number], *verdict)))
-    return made
+        verdicts = tuple(verdict or "–" for verdict in block.verdicts)
+        columns.append(_Column(_tested(table), verdicts, _VERDICT_WIDTH))
+    drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:
+        column.add_to(drawn)
+    for row in zip(*(column.texts for column in columns), strict=True):
+        drawn.add_row(*map(Text, row))
+    return drawn
+
+
+def _tested(table: TextTable) -> str:
+    return f"{table.tested} against {table.methods[ZERO_SHOT]}"
 
 
 def _cells(table: TextTable) -> list[TableCell]:
     return [cell for line in table.blocks[0].lines for cell in line.cells if cell]
 
 
-def _text(cell: TableCell | None) -> str:
+def _text(cell: TableCell | None, notes: _Notes | None) -> str:
+    """A score; its caveats beside it, or a mark for each of them where there are notes."""
     if cell is None:
         return "–"
-    known = cell.seeds if cell.std == cell.std else 1  # NaN: nobody can say
+    n_seeds = cell.seeds if cell.std == cell.std else 1  # NaN: the seeds are not the same ones
     published = "" if cell.delta != cell.delta else f" ({signed(cell.delta)})"
-    figure = f"{plus_minus(cell.mean, cell.std, known)}{_ARROWS.get(cell.verdict, '')}{published}"
-    return titled(figure, cell.caveats)
+    figure = f"{plus_minus(cell.mean, cell.std, n_seeds)}{_ARROWS.get(cell.verdict, '')}{published}"
+    if notes is None:
+        return titled(figure, cell.caveats)
+    return " ".join((figure, *map(notes.mark, cell.caveats)))

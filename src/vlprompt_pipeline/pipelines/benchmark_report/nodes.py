@@ -13,7 +13,7 @@ from vlprompt_pipeline.reports.latex import to_latex
 from vlprompt_pipeline.reports.layout import text_tables
 from vlprompt_pipeline.reports.markdown import to_markdown
 from vlprompt_pipeline.reports.page import render
-from vlprompt_pipeline.reports.terminal import to_text
+from vlprompt_pipeline.reports.terminal import terminal_width, to_text
 from vlprompt_pipeline.results.compare import compare
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.grid import ReportRun
@@ -64,7 +64,7 @@ def write_tables(
         comparison.missing,
         to_latex(tables),
         to_markdown(tables, comparison.remarks, left_out(comparison)),
-        to_text(comparison, tables),
+        to_text(comparison, tables, width=terminal_width()),
     )
 
 

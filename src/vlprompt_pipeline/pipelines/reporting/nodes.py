@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from vlprompt_pipeline.reports.figures import figures
 from vlprompt_pipeline.reports.layout import text_tables
 from vlprompt_pipeline.reports.page import render
-from vlprompt_pipeline.reports.terminal import to_text
+from vlprompt_pipeline.reports.terminal import terminal_width, to_text
 from vlprompt_pipeline.results.compare import compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.grid import ReportRun
@@ -65,5 +65,6 @@ def compare_run(
 def draw_report(comparison: Comparison) -> tuple[str, str, dict[str, Figure], Figure]:
     """Draw the text for a terminal, the page, all figures by name, and the first of them."""
     drawn = figures(comparison)
-    text = to_text(comparison, text_tables(comparison), commands=False)
+    tables = text_tables(comparison)
+    text = to_text(comparison, tables, commands=False, width=terminal_width())
     return text, render(comparison), drawn, next(iter(drawn.values()))
