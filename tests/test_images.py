@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.images import open_image, read_rgb
+from vlprompt_pipeline.images import LONGEST_RATIO, STRIP, open_image, read_rgb, require_size
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -177,3 +178,42 @@ def test_truncated_files_are_named(file, kind, decoding):
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(DataError, match=r"cannot read .*picture \(.+\): replace the file or remo"):
         read_rgb(file, decoding, 224)
+
+
+def test_tall_transparent_pictures_are_laid_on_white_without_seams(file):
+    values = np.random.default_rng(0).integers(0, 256, (2 * STRIP + 7, 9, 4), np.uint8)
+    image = Image.fromarray(values)
+    image.save(file, "PNG")
+    paper = Image.new("RGBA", image.size, "white")
+    expected = np.asarray(Image.alpha_composite(paper, image).convert("RGB"))
+    assert np.array_equal(seen(file), expected)
+
+
+@pytest.mark.parametrize("decoding", ["published", "as_seen"])
+def test_a_strip_that_resizing_would_blow_up_is_refused(file, decoding):
+    Image.new("L", (1, LONGEST_RATIO + 1)).save(file, "PNG")
+    with pytest.raises(DataError, match="1 x 101 pixels are a strip of more than 100:1; cut it"):
+        read_rgb(file, decoding, 224)
+    assert read_rgb(file, decoding).size == (1, LONGEST_RATIO + 1)  # nothing is resized
+    Image.new("L", (LONGEST_RATIO, 1)).save(file, "PNG")
+    assert read_rgb(file, decoding, 224).size == (LONGEST_RATIO, 1)
+
+
+def test_too_many_pixels_are_refused_by_the_header():
+    stream = BytesIO()
+    Image.new("L", (20, 10)).save(stream, "PNG")
+    header = stream.getvalue()[:40]  # the rest is not there, and not asked for
+    require_size(BytesIO(header), 200)
+    with pytest.raises(DataError, match="the image has 200 pixels, 199 are allowed"):
+        require_size(BytesIO(header), 199)
+    huge = header[:16] + (30_000).to_bytes(4, "big") * 2 + header[24:29]
+    huge += zlib.crc32(huge[12:29]).to_bytes(4, "big") + header[33:]
+    with pytest.raises(DataError, match="more than 178,956,970 pixels, 1,000 are allowed"):
+        require_size(BytesIO(huge), 1000)
+
+
+def test_formats_that_start_other_programs_are_not_read_from_strangers():
+    stream = BytesIO()
+    Image.new("L", (20, 10)).save(stream, "EPS")
+    with pytest.raises(DataError, match="none of BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP"):
+        require_size(stream, 1000)

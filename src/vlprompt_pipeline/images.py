@@ -48,6 +48,16 @@ about 170 pixels a byte, and 350 where blocks are coded in runs.
 """
 
 
+LONGEST_RATIO = 100
+"""Most long sides to a short one (our choice): resized by its short side, a picture of 1 x 100,000
+pixels would become one of 224 x 22,400,000, and a file of a few bytes take 15 GB."""
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Formats that are read from strangers; Pillow knows more, and starts Ghostscript for some."""
+
+STRIP = 256  # rows that are laid on white at once: our choice
+
+
 class ImageBytes(BytesIO):
     """The content of an image file, which knows its path and its SHA-256."""
 
@@ -94,6 +104,8 @@ def read_rgb(
     """
     try:
         with open_image(source) as image:
+            if short_side is not None:
+                _require_shape(*image.size)
             if decoding == "published":
                 return image.convert("RGB")
             if short_side is not None:
@@ -108,6 +120,32 @@ def read_rgb(
         if path is None:
             raise DataError(f"these bytes cannot be read as an image ({reason})") from error
         raise _unreadable(path, reason) from error
+
+
+def require_size(source: BinaryIO, most_pixels: int) -> None:
+    """Refuse an image file by its header, before any of it is decoded.
+
+    Args:
+        source: its bytes; read from the beginning, and left there.
+        most_pixels: width times height at most.
+
+    Raises:
+        DataError: it has more pixels, or is none of `FORMATS`.
+    """
+    try:
+        with Image.open(source, formats=FORMATS) as image:
+            pixels = image.width * image.height
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        pixels = None  # beyond Pillow's own limit, which tells no number
+    except Exception as error:  # as in read_rgb
+        raise DataError(
+            f"these bytes cannot be read as an image (none of {', '.join(FORMATS)}, or damaged)"
+        ) from error
+    finally:
+        source.seek(0)
+    if pixels is None or pixels > most_pixels:
+        said = f"{pixels:,}" if pixels else f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,}"
+        raise DataError(f"the image has {said} pixels, {most_pixels:,} are allowed: make it smaller")
 
 
 def _unreadable(path: Path, reason: object) -> DataError:
@@ -143,6 +181,13 @@ def open_image(source: Path | BinaryIO) -> Image.Image:
         return image
 
 
+def _require_shape(width: int, height: int) -> None:
+    if max(width, height) > LONGEST_RATIO * min(width, height):
+        raise ValueError(
+            f"{width:,} x {height:,} pixels are a strip of more than {LONGEST_RATIO}:1; cut it"
+        )
+
+
 def _bytes_of(source: Path | BinaryIO) -> int:
     if isinstance(source, Path):
         return source.stat().st_size
@@ -166,16 +211,22 @@ def _shrink(image: Image.Image, short_side: int) -> None:
 
 
 def _as_seen(image: Image.Image) -> Image.Image:
-    upright = ImageOps.exif_transpose(image)
+    """RGB as a viewer shows it; a picture is not copied as a whole more often than need be."""
+    ImageOps.exif_transpose(image, in_place=True)
+    upright = image
     if upright.mode == "F":
         raise ValueError("its pixels are fractions of unknown range; save it with 8 or 16 bits")
     if upright.mode.startswith("I"):
         upright = _eight_bits(upright)
     if not upright.has_transparency_data:
         return upright.convert("RGB")
-    colours = upright.convert("RGBA")
-    paper = Image.new("RGBA", colours.size, "white")
-    return Image.alpha_composite(paper, colours).convert("RGB")
+    width, height = upright.size
+    seen = Image.new("RGB", upright.size)
+    for top in range(0, height, STRIP):
+        colours = upright.crop((0, top, width, min(top + STRIP, height))).convert("RGBA")
+        paper = Image.new("RGBA", colours.size, "white")
+        seen.paste(Image.alpha_composite(paper, colours).convert("RGB"), (0, top))
+    return seen
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
