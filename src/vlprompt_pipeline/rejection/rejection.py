@@ -1,0 +1,168 @@
+"""A calibrated rejection: apply it to logits, write it to a file, read it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.rejection.scores import KINDS, softmax
+
+NONE = "none"
+"""The label of an image that is none of the classes."""
+_FORMAT = "vlprompt_pipeline.rejection.1"
+
+
+class Calibration(BaseModel):
+    """What the threshold was chosen on, and what it does there; all shares between 0 and 1.
+
+    Attributes:
+        images: how many.
+        wanted: accuracy among the accepted, or coverage of conformal sets.
+        accepted: share of the images that are accepted.
+        accuracy: among these, if there are any.
+        accuracy_of_all: without rejection.
+        outsiders: how many images of no class were given.
+        outsiders_refused: share of them that is refused.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    images: int = Field(ge=1)
+    wanted: float
+    accepted: float
+    accuracy: float | None
+    accuracy_of_all: float
+    outsiders: int = 0
+    outsiders_refused: float | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a model says of some images.
+
+    Attributes:
+        best: `[images]` index of the most probable class, also of those refused.
+        accepted: `[images]`; False: none of these.
+        probabilities: `[images, classes]`, with the calibrated temperature.
+        sets: `[images, classes]`, which labels are in the set; none where the kind has no sets. The
+            set of an image that is refused is empty.
+    """
+
+    best: np.ndarray
+    accepted: np.ndarray
+    probabilities: np.ndarray
+    sets: np.ndarray | None
+
+    def labels(self, class_names: tuple[str, ...]) -> list[str]:
+        """Name the best class of each image, or `NONE`."""
+        pairs = zip(self.best.tolist(), self.accepted.tolist(), strict=True)
+        return [class_names[best] if accepted else NONE for best, accepted in pairs]
+
+    def label_sets(self, class_names: tuple[str, ...]) -> list[list[str]] | None:
+        """Name the classes in the set of each image, the most probable first."""
+        if self.sets is None:
+            return None
+        ranked = np.argsort(-self.probabilities, axis=-1, kind="stable").tolist()
+        return [
+            [class_names[c] for c in order if chosen[c]]
+            for order, chosen in zip(ranked, self.sets, strict=True)
+        ]
+
+
+class Rejection(BaseModel):
+    """Refuse images whose score is below a threshold, which belongs to one model and its classes.
+
+    Attributes:
+        kind: of `KINDS`.
+        threshold: images that score this or more are accepted; of conformal sets the probability
+            from which a label is in the set.
+        temperature: that logits are divided by to make `Decision.probabilities`; it does not enter
+            the score.
+        calibration: what both were chosen on.
+
+    Example:
+        >>> of = Calibration(images=40, wanted=0.9, accepted=0.8, accuracy=0.9, accuracy_of_all=0.8)
+        >>> rejection = Rejection(
+        ...     kind="max_softmax", threshold=0.7, temperature=1.5, calibration=of
+        ... )
+        >>> rejection.decide(np.array([[2.0, 0.0], [0.1, 0.0]])).labels(("cat", "dog"))
+        ['cat', 'none']
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    format: str = _FORMAT
+    kind: str
+    threshold: float
+    temperature: float = Field(gt=0)
+    calibration: Calibration
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if value != _FORMAT:
+            raise ValueError(f"the format is {value!r}, not {_FORMAT!r}")
+        return value
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, value: str) -> str:
+        if value not in KINDS:
+            raise ValueError(f"the kind is {value!r}, not one of {', '.join(KINDS)}")
+        return value
+
+    @cached_property
+    def sets(self) -> bool:
+        """Whether it gives sets of labels."""
+        return KINDS[self.kind].sets
+
+    def decide(self, logits: np.ndarray) -> Decision:
+        """Decide on images by their logits `[images, classes]`, those that calibration had."""
+        logits = np.asarray(logits, np.float64)
+        kind = KINDS[self.kind]
+        return Decision(
+            best=logits.argmax(-1),
+            accepted=kind.score(logits) >= self.threshold,
+            probabilities=softmax(logits, self.temperature),
+            sets=softmax(logits) >= self.threshold if kind.sets else None,
+        )
+
+    def to_json(self) -> str:
+        """Return the content of the file `rejection.json`."""
+        return self.model_dump_json(indent=1)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str) -> Rejection:
+        """Read what `to_json` wrote; `where` it was found stands in the message.
+
+        Raises:
+            PromptFileError: it is something else.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
+            raise PromptFileError(
+                f"{where} is no rejection ({field + ': ' if field else ''}{first['msg']}): "
+                "register the model again"
+            ) from None
+
+    @classmethod
+    def load(cls, path: Path) -> Rejection:
+        """Read the file of `to_json`.
+
+        Raises:
+            PromptFileError: absent, or something else.
+        """
+        try:
+            return cls.from_json(path.read_bytes(), str(path))
+        except OSError as error:
+            raise PromptFileError(
+                f"no rejection at {path} ({error.strerror}): register the model again"
+            ) from None
