@@ -145,7 +145,7 @@ def require_size(source: BinaryIO, most_pixels: int) -> None:
         source.seek(0)
     if pixels is None or pixels > most_pixels:
         said = f"{pixels:,}" if pixels else f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,}"
-        raise DataError(f"the image has {said} pixels, {most_pixels:,} are allowed: make it smaller")
+        raise DataError(f"the image has {said} pixels, {most_pixels:,} are allowed; shrink it")
 
 
 def _unreadable(path: Path, reason: object) -> DataError:
