@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from io import BytesIO
@@ -17,6 +16,8 @@ from vlprompt_pipeline.errors import ConfigError, DataError, WeightsError
 from vlprompt_pipeline.export import ClassifierWeights, load_learner
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner
 from vlprompt_pipeline.registry.card import ModelCard
+from vlprompt_pipeline.registry.image_bytes import image_bytes
+from vlprompt_pipeline.registry.limits import RequestLimits
 from vlprompt_pipeline.wording import same_names
 
 INCLUDED = "included"
@@ -100,27 +101,23 @@ class Classifier:
         head = ClassifierWeights.load(Path(files["head"])) if "head" in files else None
         return cls(card, clip, Path(files["prompt"]).read_bytes(), head)
 
-    def pixels(self, image: object) -> Tensor:
-        """Prepare an encoded image, bytes or base64 text, as `[3, size, size]`.
+    def pixels(self, image: object, limits: RequestLimits | None = None) -> Tensor:
+        """Prepare an encoded image, as `image_bytes` takes it, as `[3, size, size]`.
 
         Raises:
-            DataError: it is neither, or no image.
+            DataError: it is no image, or larger than the limits allow.
         """
-        if isinstance(image, bytearray | memoryview):
-            image = bytes(image)
-        if not isinstance(image, bytes | str):
-            raise DataError(
-                f"this is {_described(image)}: give the bytes of an image file, or their base64"
-            )
-        if isinstance(image, str) or image.isascii():  # no image file is text, but MLflow hands
-            try:  # some base64 over as bytes
-                image = base64.b64decode(image, validate=True)
-            except ValueError as error:
-                raise DataError(f"this text is not base64 of an image file ({error})") from None
-        return self._view.of(BytesIO(image))
+        content = image_bytes(image)
+        if limits:
+            limits.require_image(content)
+        return self._view.of(BytesIO(content))
 
     def classify(
-        self, images: Sequence[object], class_names: Sequence[str] = (), top: int = TOP
+        self,
+        images: Sequence[object],
+        class_names: Sequence[str] = (),
+        top: int = TOP,
+        limits: RequestLimits | None = None,
     ) -> pd.DataFrame:
         """Classify images; return a row each of `label`, `score`, `top_labels` and `top_scores`.
 
@@ -132,6 +129,7 @@ class Classifier:
             class_names: to tell apart instead of those of the card; any, unless the prompt is bound
                 to the classes of training.
             top: how many labels; all where there are fewer.
+            limits: on each image, where they come from strangers.
 
         Raises:
             ConfigError: class names that cannot be, or `top` below 1.
@@ -143,7 +141,7 @@ class Classifier:
             batch, numbers = [], []
             for number, image in enumerate(images[start : start + BATCH], start):
                 try:
-                    batch.append(self.pixels(image))
+                    batch.append(self.pixels(image, limits))
                     numbers.append(number)
                 except DataError as error:
                     problems[number] = str(error)
@@ -197,12 +195,6 @@ class Classifier:
                 "learns a prompt"
             )
         return names
-
-
-def _described(value: object) -> str:
-    kind = type(value)
-    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-    return "None" if value is None else f"a {name}"
 
 
 def _table(

@@ -14,10 +14,12 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.registry.classifier import TOP, Classifier
 from vlprompt_pipeline.registry.integrity import require_same_files
+from vlprompt_pipeline.registry.limits import RequestLimits
+from vlprompt_pipeline.registry.mlflow_server import is_served, refuse_unknown_parameters
 
 
 class PromptModel(PythonModel):
-    """Images in the column `image`, as bytes or base64, to labels and scores."""
+    """Images in the column `image`, as bytes, base64 or data-URLs, to labels and scores."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load prompt and CLIP; `clip_source` and `device` are the model's configuration.
@@ -28,6 +30,8 @@ class PromptModel(PythonModel):
         files = {name: Path(path) for name, path in context.artifacts.items()}
         require_same_files(files, settings.pop("files_sha256"), "this package")
         self.classifier = Classifier.load(context.artifacts, **settings)
+        self.limits = RequestLimits.from_environment()
+        refuse_unknown_parameters()
 
     def predict(
         self,
@@ -35,11 +39,17 @@ class PromptModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """A row an image, `problem` for what is none; `params`: `class_names` and `top_k`."""
-        asked = params or {}
-        names, top = asked.get("class_names", ()), asked.get("top_k", TOP)
+        """A row an image, `problem` for what is none; `params`: `class_names` and `top_k`.
+
+        Behind a server the limits on requests hold.
+        """
+        given = params or {}
+        names, top = given.get("class_names", ()), given.get("top_k", TOP)
+        images, limits = list(model_input["image"]), self.limits if is_served() else None
         try:
-            return self.classifier.classify(list(model_input["image"]), names, top)
+            if limits:
+                limits.require_request(images, names)
+            return self.classifier.classify(images, names, top, limits)
         except UserError as error:  # a server passes on the text of MLflow's own errors only
             raise MlflowException.invalid_parameter_value(str(error)) from error
 

@@ -11,7 +11,7 @@ import mlflow.pyfunc
 import pandas as pd
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-from mlflow.types.schema import Array
+from mlflow.types.schema import AnyType, Array
 from PIL import Image
 
 from vlprompt_pipeline.files import sha256_file
@@ -21,9 +21,10 @@ from vlprompt_pipeline.registry.integrity import CLIP_FOLDER
 
 MODEL_FILE = Path(__file__).with_name("model.py")
 
-# Bytes in Python are base64 in JSON: MLflow decodes the latter for a column of binary type.
+# Any type, so that a row that is no image answers for itself: MLflow's binary type would decode
+# everything in JSON as if it were base64, data-URLs too, and refuse the whole request for a number.
 SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec(DataType.binary, "image")]),
+    inputs=Schema([ColSpec(AnyType(), "image")]),
     outputs=Schema(
         [
             ColSpec(DataType.string, "label"),
