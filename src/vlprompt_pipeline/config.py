@@ -275,18 +275,33 @@ class RunParameters(Parameters):
     def selected_methods(self) -> tuple[str, ...]:
         """List the recipes to run in the order given: a list, `all`, or names joined by `+`.
 
+        `all` leaves out those that look at test images in other views (`test_time`), which take as
+        many times longer and are no rival of the others.
+
         Raises:
             ConfigError: a name has no recipe, or none is asked for.
         """
         names = self.methods
         if isinstance(names, str):
-            names = tuple(self.recipes) if names == "all" else tuple(names.split("+"))
+            plain = (name for name in self.recipes if not self._at_test_time(name))
+            names = tuple(plain) if names == "all" else tuple(names.split("+"))
         if not names:
             raise ConfigError("methods: none given; name recipes of parameters_recipes.yml or all")
         for name in names:
             if name not in self.recipes:
                 raise ConfigError(unknown("methods", "method", name, [*self.recipes, "all"]))
         return tuple(dict.fromkeys(names))
+
+    def _at_test_time(self, name: str) -> bool:
+        """Whether a recipe, or one that it extends, has `test_time`."""
+        seen: set[str] = set()
+        while name in self.recipes and name not in seen:
+            seen.add(name)
+            own = self.recipes[name]
+            if "test_time" in own:
+                return own["test_time"] is not None
+            name = str(own.get("extends"))
+        return False
 
 
 def parse_run_parameters(values: Mapping[str, Any]) -> RunParameters:

@@ -242,9 +242,11 @@ def tip_adapter() -> Iterator[list[Row]]:
 
 
 def others() -> Iterator[list[Row]]:
-    """One number each."""
+    """One number each, and ZERO's views."""
     yield say(["clip_adapter"], ["few_shot"], ELEVEN, SHOTS, prompt__ratio=0.2)
     yield say(["lp_plus_plus"], ["few_shot"], ELEVEN, SHOTS, prompt__steps=300)
+    zero = {"test_time__views": 64, "test_time__keep": 0.3, "prompt__templates": "photo"}
+    yield say(["zero"], PROTOCOLS, ELEVEN, SHOTS, **zero)
     yield say(["linear_probe"], ["few_shot"], ELEVEN, SHOTS, prompt__bisections=8)
 
 

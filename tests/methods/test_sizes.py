@@ -33,6 +33,7 @@ SHOTS = 16
 
 NUMBERS = {
     "zero_shot": 0,
+    "zero": 0,
     "coop": 4 * TEXT,
     "qcoop": 4 * TEXT,
     "kgcoop": 4 * TEXT,

@@ -52,7 +52,7 @@ def row(name: str, recipes: dict, clip: FrozenClip, classes: ClassTexts) -> str:
         learner.fit(FewShotFeatures(images, labels, images, labels))
     trained = sum(p.numel() for p in learner.parameters() if p.requires_grad)
     sizes = prompt_sizes(pack_learner(learner, recipe))
-    cost = times(inference_cost(learner))
+    cost = times(recipe.views * inference_cost(learner))
     file = human_bytes(sizes.file_bytes)
     return f"{name:24} {trained:>10,} {human_bytes(sizes.fp16_bytes):>8} {file:>8} {cost:>7}"
 

@@ -8,11 +8,12 @@ from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.loading import load_clip
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.clip.text import Prompts, TextTower
-from vlprompt_pipeline.clip.views import EvaluationView, TrainingViews
+from vlprompt_pipeline.clip.views import AugmentedViews, EvaluationView, TrainingViews
 from vlprompt_pipeline.clip.whole_text import WholeTextTower
 from vlprompt_pipeline.clip.words import Word, nearest_words
 
 __all__ = [
+    "AugmentedViews",
     "ClipIdentity",
     "EvaluationView",
     "FeatureSet",

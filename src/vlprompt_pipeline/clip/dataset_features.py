@@ -148,7 +148,7 @@ def decoding_of(features: FeatureParameters, card: DatasetCard) -> Decoding:
 
 def encode_test_images(
     encoder: ImageEncoder,
-    view: EvaluationView,
+    view: Views,
     table: pd.DataFrame,
     card: DatasetCard,
     store: Path,

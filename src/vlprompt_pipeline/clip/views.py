@@ -88,6 +88,31 @@ class TrainingViews:
         return p.normalised(functional.hflip(crop) if flip else crop)
 
 
+@dataclass(frozen=True)
+class AugmentedViews:
+    """The plain view of a test image, then random crops of it, for methods at test time."""
+
+    plain: EvaluationView
+    crops: TrainingViews
+
+    @property
+    def count(self) -> int:
+        """Views of an image."""
+        return 1 + self.crops.count
+
+    @property
+    def identity(self) -> str:
+        """What the features depend on, besides image and weights."""
+        return f"{self.plain.identity}, then {self.crops.identity}"
+
+    def pixels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
+        """`[count, 3, size, size]` of an image file, or of its bytes."""
+        plain = self.plain.pixels(source, fingerprint)
+        if not isinstance(source, Path):
+            source.seek(0)
+        return torch.cat([plain, self.crops.pixels(source, fingerprint)])
+
+
 def _random_box(
     width: int, height: int, scale: tuple[float, float], generator: torch.Generator
 ) -> tuple[int, int, int, int]:

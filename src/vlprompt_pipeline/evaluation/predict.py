@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import torch
 from torch import Tensor
 
 from vlprompt_pipeline.methods.base import PromptLearner, SampledPredictions
+from vlprompt_pipeline.methods.zero import votes
 
 TOP = 5
 CHUNK = 8192
@@ -30,7 +31,6 @@ def predict(learner: PromptLearner, image_features: Tensor, labels: Tensor) -> p
     return table
 
 
-@torch.no_grad()
 def predict_among(
     learner: PromptLearner, image_features: Tensor, labels: Tensor, sets: Sequence[Sequence[int]]
 ) -> list[pd.DataFrame]:
@@ -40,23 +40,78 @@ def predict_among(
     that is what takes time. Tables are indexed by image; labels and predictions are places in the
     set.
     """
-    chunks: list[list[dict[str, Tensor]]] = [[] for _ in sets]
-    for rows in torch.arange(len(labels)).split(CHUNK):
-        features = image_features[rows].to(learner.clip.device)
+
+    def ask(features: Tensor) -> Answers:
         sampled = learner.sampled(features)
-        logits = None if sampled else learner.logits(features)
-        for found, columns in zip(chunks, [torch.tensor([*among]) for among in sets], strict=True):
+        if sampled is None:
+            logits = learner.logits(features)
+            return lambda kept, columns: _of_probabilities(logits[kept][:, columns].softmax(-1))
+
+        def answer(kept: Tensor, columns: Tensor) -> dict[str, Tensor]:
+            part = sampled.among(kept, columns)
+            values = _of_probabilities(part.probabilities)
+            return values | _of_samples(part, values["prediction"])
+
+        return answer
+
+    return _tables(learner, image_features, labels, sets, ask)
+
+
+def predict_by_vote(
+    learner: PromptLearner,
+    view_features: Tensor,
+    labels: Tensor,
+    sets: Sequence[Sequence[int]],
+    voters: int,
+) -> list[pd.DataFrame]:
+    """As `predict_among`, by the votes of an image's most confident views (`methods.zero`).
+
+    Probabilities are shares of votes. A prompt that is a distribution votes by its average.
+
+    Args:
+        learner: a prompt for C classes.
+        view_features: `[images, views, embed]`, normalised.
+        labels: `[images]` indices into the learner's classes.
+        sets: classes that there are, by their indices.
+        voters: views of an image that vote.
+    """
+
+    def ask(features: Tensor) -> Answers:
+        logits = learner.logits(features.flatten(0, 1)).unflatten(0, features.shape[:2])
+
+        def answer(kept: Tensor, columns: Tensor) -> dict[str, Tensor]:
+            counted = votes(logits[kept][..., columns], voters)
+            return _of_probabilities(counted / counted.sum(-1, keepdim=True))
+
+        return answer
+
+    return _tables(learner, view_features, labels, sets, ask)
+
+
+Answers = Callable[[Tensor, Tensor], dict[str, Tensor]]
+"""What is said of some images, by their rows, among some classes, by their columns."""
+
+
+@torch.no_grad()
+def _tables(
+    learner: PromptLearner,
+    features: Tensor,
+    labels: Tensor,
+    sets: Sequence[Sequence[int]],
+    ask: Callable[[Tensor], Answers],
+) -> list[pd.DataFrame]:
+    """Tables of the images of each set, a chunk of images after the other."""
+    chunks: list[list[dict[str, Tensor]]] = [[] for _ in sets]
+    columns_of = [torch.tensor([*among]) for among in sets]
+    views = features.shape[1] if features.ndim > 2 else 1
+    for rows in torch.arange(len(labels)).split(max(1, CHUNK // views)):
+        answer = ask(features[rows].to(learner.clip.device))
+        for found, columns in zip(chunks, columns_of, strict=True):
             place = torch.full((len(learner.classes.names),), -1)
             place[columns] = torch.arange(len(columns))
             own = place[labels[rows]]
             kept = (own >= 0).nonzero()[:, 0]
-            if sampled:
-                part = sampled.among(kept, columns)
-                values = _of_probabilities(part.probabilities)
-                values |= _of_samples(part, values["prediction"])
-            else:
-                values = _of_probabilities(logits[kept][:, columns].softmax(-1))
-            found.append({"image": rows[kept], "label": own[kept], **values})
+            found.append({"image": rows[kept], "label": own[kept], **answer(kept, columns)})
     return [_table(found) for found in chunks]
 
 

@@ -15,11 +15,15 @@ from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods.cases import overlay
 from vlprompt_pipeline.methods.registry import get_method
+from vlprompt_pipeline.methods.zero import ZeroConfig
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig
 from vlprompt_pipeline.parametrizations.projected import ProjectedConfig
 from vlprompt_pipeline.parsing import Parameters, parse, unknown
+
+AT_TEST_TIME = "(test-time)"
+"""What ends the title of a recipe that looks at test images in more than their plain view."""
 
 
 class Recipe(Parameters):
@@ -33,6 +37,8 @@ class Recipe(Parameters):
         projected: a few numbers of 4 bits along random directions in place of every context.
         noise: on all tensors of the prompt while training.
         quantize: quantization of all trained tensors, factors included, in or after training.
+        test_time: what test images are asked beside their plain view (ZERO); the prompt itself is
+            trained and shipped as without. The title then says `(test-time)`.
         tuned_per_dataset: some of this was chosen for the dataset; tables of results say so.
     """
 
@@ -44,7 +50,13 @@ class Recipe(Parameters):
     projected: ProjectedConfig | None = None
     noise: NoiseConfig | None = None
     quantize: QuantizeConfig | None = None
+    test_time: ZeroConfig | None = None
     tuned_per_dataset: bool = False
+
+    @property
+    def views(self) -> int:
+        """In how many views a test image is looked at."""
+        return self.test_time.views if self.test_time else 1
 
     @property
     def bound_to_classes(self) -> bool:
@@ -69,6 +81,8 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
     method = get_method(str(values["method"]), f"{where}.method")
     prompt = parse(method.parameters, values.get("prompt", {}), f"{where}.prompt")
     recipe = parse(Recipe, {**values, "prompt": prompt}, where)
+    if recipe.test_time and not recipe.title.endswith(AT_TEST_TIME):
+        recipe = recipe.model_copy(update={"title": f"{recipe.title} {AT_TEST_TIME}"})
     if recipe.low_rank and not method.learner.contexts:
         raise ConfigError(f"{where}.low_rank: {method.name} trains no context to put it on")
     if recipe.projected and not method.learner.contexts:

@@ -23,6 +23,7 @@ MEANINGS = {
     "per-dataset rate": "a learning rate for each dataset",
     "per-dataset batch": "a batch size for each dataset",
     "per-target β": "a mixing share for each target dataset, chosen with it in sight",
+    "test-time": "looks at each test image in many views, at their cost",
     TUNED: "the recipe has settings for single datasets",
 }
 """Short names and what they say of a method's figure."""

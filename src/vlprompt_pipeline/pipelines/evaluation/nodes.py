@@ -11,18 +11,19 @@ import pandas as pd
 import torch
 
 from vlprompt_pipeline import __version__
-from vlprompt_pipeline.clip import EvaluationView, FrozenClip
+from vlprompt_pipeline.clip import AugmentedViews, EvaluationView, FrozenClip, TrainingViews
 from vlprompt_pipeline.clip.dataset_features import EvaluationFeatures, encode_test_images
 from vlprompt_pipeline.clip.templates import BENCHMARK
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.evaluation.metrics import METRICS, score_of
 from vlprompt_pipeline.evaluation.outcomes import joined, outcomes
-from vlprompt_pipeline.evaluation.predict import predict_among
+from vlprompt_pipeline.evaluation.predict import predict_among, predict_by_vote
 from vlprompt_pipeline.evaluation.scores import nested_scores
 from vlprompt_pipeline.export.learner import load_learner
 from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
 from vlprompt_pipeline.methods import ClassTexts, Recipe, get_method
 from vlprompt_pipeline.methods.trained import TrainedPrompt
+from vlprompt_pipeline.methods.zero import ZeroConfig
 from vlprompt_pipeline.pipelines.inputs import in_two, require_prompt_of_this_run
 from vlprompt_pipeline.protocols import get_protocol
 from vlprompt_pipeline.protocols.choices import choices
@@ -83,18 +84,23 @@ def evaluate_prompt(
     all_classes = choices_to_score[-1].classes
     classes = ClassTexts(all_classes.class_names, card.template)
     learner = load_learner(packed, recipe, clip, classes)
-    view = EvaluationView(clip.preprocessing, test_features.decoding)
-    encoder = learner.image_side()
-    image_features = encode_test_images(encoder, view, table, card, store, features).values
     test = table[table["part"] == "test"].reset_index(drop=True)
     rows = torch.from_numpy(test["label"].isin(all_classes.labels).to_numpy().copy())
+    plain = EvaluationView(clip.preprocessing, test_features.decoding)
+    zero = recipe.test_time
+    views = _augmented(plain, zero, prompt.provenance["seed"]) if zero else plain
+    encoder = learner.image_side()
+    image_features = encode_test_images(encoder, views, table, card, store, features).values[rows]
     images = all_classes.restrict(test)
     labels = torch.from_numpy(images["label"].to_numpy().copy())
     label_sets = [
         [all_classes.relabelling[label] for label in choice.classes.labels]
         for choice in choices_to_score
     ]
-    tables = predict_among(learner, image_features[rows, 0], labels, label_sets)
+    if zero:
+        tables = predict_by_vote(learner, image_features, labels, label_sets, zero.voters)
+    else:
+        tables = predict_among(learner, image_features[:, 0], labels, label_sets)
     scores, scored = {}, []
     for choice, predicted in zip(choices_to_score, tables, strict=True):
         for subset, outcome in outcomes(predicted.assign(path=images["path"]), choice).items():
@@ -102,6 +108,14 @@ def evaluate_prompt(
             scored.append(outcome)
     predictions, by_class, confusion = joined(scored)
     return predictions, nested_scores(scores), by_class, confusion
+
+
+def _augmented(plain: EvaluationView, zero: ZeroConfig, seed: int) -> AugmentedViews:
+    """Views of a method at test time; the crops follow the seed of the run."""
+    crops = TrainingViews(
+        plain.preprocessing, seed, zero.views - 1, zero.crop_scale, plain.decoding
+    )
+    return AugmentedViews(plain, crops)
 
 
 def write_record(

@@ -41,7 +41,7 @@ def export_prompt(
     sizes = {
         "trainable_parameters": sum(p.numel() for p in learner.parameters() if p.requires_grad),
         **asdict(prompt_sizes(context.packed)),
-        "inference_cost": inference_cost(learner),
+        "inference_cost": inference_cost(learner) * context.recipe.views,
         "head_classes": len(context.classes.names) if files["classifier_weights"] else 0,
         **{each.size_key: len(files[name]) for name, each in EXPORT_FORMATS.items()},
         **_tower_bytes(clip),
