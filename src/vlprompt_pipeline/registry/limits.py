@@ -16,6 +16,10 @@ ENVIRONMENT = "VLPROMPT_MAX_"
 _NAME_LENGTH = 200  # characters of a class name from a request: our choice
 
 
+class RequestTooLargeError(DataError):
+    """A request as a whole is larger than is allowed."""
+
+
 @dataclass(frozen=True)
 class RequestLimits:
     """What one request may hold. The defaults are our choice.
@@ -52,36 +56,38 @@ class RequestLimits:
         return cls(**given)
 
     def require_rows(self, images: int) -> None:
-        """Raises DataError for more images than are allowed."""
+        """Raises RequestTooLargeError for more images than are allowed."""
         if images > self.rows:
-            raise DataError(
+            raise RequestTooLargeError(
                 f"the request holds {images:,} images, {self.rows:,} are allowed: send several "
                 "requests"
             )
 
     def require_bytes(self, count: int) -> None:
-        """Raises DataError for more bytes than are allowed."""
+        """Raises RequestTooLargeError for more bytes than are allowed."""
         if count > self.bytes:
-            raise DataError(
+            raise RequestTooLargeError(
                 f"the request holds more than {human_bytes(self.bytes)}, which is the most that is "
                 "allowed: send several requests, or smaller images"
             )
 
     def require_class_names(self, names: Sequence[object]) -> None:
-        """Raises DataError for more or longer class names than are allowed."""
+        """Raises RequestTooLargeError for more or longer class names than are allowed."""
         if len(names) > self.classes:
-            raise DataError(
+            raise RequestTooLargeError(
                 f"class_names holds {len(names):,} names, {self.classes:,} are allowed: give fewer"
             )
         if any(isinstance(name, str) and len(name) > _NAME_LENGTH for name in names):
-            raise DataError(f"class_names: a name has more than {_NAME_LENGTH} characters")
+            raise RequestTooLargeError(
+                f"class_names: a name has more than {_NAME_LENGTH} characters"
+            )
 
     def require_image(self, image: bytes) -> None:
         """Raises DataError for an image with more pixels than are allowed, or of a rare format."""
         require_size(BytesIO(image), self.pixels)
 
     def require_request(self, images: Sequence[object], class_names: Sequence[object]) -> None:
-        """Raises DataError for a request that is too large as a whole."""
+        """Raises RequestTooLargeError for a request that is too large as a whole."""
         self.require_rows(len(images))
         self.require_bytes(sum(len(each) for each in images if isinstance(each, bytes | str)))
         self.require_class_names(class_names)

@@ -1,0 +1,95 @@
+"""The HTTP interface: /predict, /model, /health, /metrics, and /docs that explains them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from vlprompt_pipeline import __version__
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.registry.limits import RequestTooLargeError
+from vlprompt_pipeline.serving.body_limit import BodyLimit
+from vlprompt_pipeline.serving.labeller import BusyError, Labeller
+from vlprompt_pipeline.serving.metrics import Measured, Metrics
+from vlprompt_pipeline.serving.requests import BODIES, PredictAnswer, read_request
+from vlprompt_pipeline.serving.settings import ServingSettings
+
+if TYPE_CHECKING:
+    from vlprompt_pipeline.inference import ImageModel
+
+_BUSY = "the server is busy: send the request again in a second"
+
+
+def create_app(model: ImageModel, settings: ServingSettings) -> FastAPI:
+    """Make the application of one model.
+
+    Args:
+        model: as `inference.open_model` opens it.
+        settings: limits and batches.
+    """
+    metrics = Metrics(model.name, model.version)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.labeller = Labeller(model, settings, metrics)
+        yield
+        app.state.labeller.close()
+
+    app = FastAPI(
+        title=f"{model.name}, version {model.version}",
+        description="Labels images; one that cannot be read has a problem in place of a label.",
+        version=__version__,
+        lifespan=lifespan,
+    )
+    app.add_middleware(BodyLimit, limits=settings.limits, together=settings.bodies)
+    _answer_errors(app)
+    app.add_middleware(Measured, metrics=metrics, path="/predict")
+
+    @app.post("/predict", openapi_extra=BODIES)
+    async def predict(request: Request) -> PredictAnswer:
+        """Label images: base64 in JSON, files of a form, or one image as the body."""
+        read = await read_request(request, settings.limits)
+        labeller = request.app.state.labeller
+        rows = await labeller.label(read.images, tuple(read.class_names), read.top_k)
+        return PredictAnswer(model=model.name, version=model.version, predictions=rows)
+
+    @app.get("/model")
+    async def describe() -> dict[str, Any]:
+        """The model, its classes, and the limits on a request."""
+        limits = {f"max_{name}": value for name, value in vars(settings.limits).items()}
+        return {
+            "model": model.name,
+            "version": model.version,
+            "class_names": list(model.class_names),
+            "limits": limits,
+        }
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Whether the server takes requests."""
+        return {"status": "ok", "model": model.name, "version": model.version}
+
+    @app.get("/metrics")
+    async def tell_metrics() -> Response:
+        """Counters as Prometheus reads them."""
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """A sentence under `error`: 400 and 413 are the sender's, 503 passes."""
+
+    @app.exception_handler(UserError)
+    async def refuse(request: Request, error: UserError) -> JSONResponse:
+        status = 413 if isinstance(error, RequestTooLargeError) else 400
+        return JSONResponse({"error": str(error)}, status)
+
+    @app.exception_handler(BusyError)
+    async def put_off(request: Request, error: BusyError) -> JSONResponse:
+        return JSONResponse({"error": _BUSY}, 503, {"Retry-After": "1"})

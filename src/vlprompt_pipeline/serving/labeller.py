@@ -1,0 +1,101 @@
+"""From the images of a request to a row each: decoded by threads, scored in shared batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.registry.image_bytes import image_bytes
+from vlprompt_pipeline.serving.batching import Batcher
+from vlprompt_pipeline.serving.metrics import Metrics
+from vlprompt_pipeline.serving.settings import ServingSettings
+
+if TYPE_CHECKING:
+    from vlprompt_pipeline.inference import ImageModel
+
+Row = dict[str, Any]
+
+
+class BusyError(Exception):
+    """More is under way than the server takes; the same request can be sent again."""
+
+
+class Labeller:
+    """A model with its decoders and its queue."""
+
+    def __init__(self, model: ImageModel, settings: ServingSettings, metrics: Metrics) -> None:
+        """Start the threads; `close` ends them."""
+        self._model, self._settings, self._metrics = model, settings, metrics
+        self._decoders = ThreadPoolExecutor(settings.decoders, "decoder")
+        self._batcher = Batcher(self._scores, settings.batch, settings.delay, metrics.batch.observe)
+        self._waiting = 0
+
+    async def label(self, images: Sequence[object], names: tuple[str, ...], top: int) -> list[Row]:
+        """Label images; a row each, with a problem where one is no image.
+
+        Args:
+            images: as `image_bytes` takes them.
+            names: classes to tell apart; none for the model's own.
+            top: labels an image.
+
+        Raises:
+            BusyError: too many images are under way.
+            UserError: class names that the model cannot have.
+        """
+        if self._waiting + len(images) > self._settings.waiting:
+            raise BusyError
+        self._count(len(images))
+        try:
+            rows = [self._row(image, names, top) for image in images]
+            return list(await asyncio.gather(*rows))
+        finally:
+            self._count(-len(images))
+
+    def close(self) -> None:
+        """Finish what is under way and end the threads."""
+        self._decoders.shutdown()
+        self._batcher.close()
+
+    def _count(self, images: int) -> None:
+        self._waiting += images
+        self._metrics.waiting.set(self._waiting)
+
+    async def _row(self, image: object, names: tuple[str, ...], top: int) -> Row:
+        loop = asyncio.get_running_loop()
+        try:
+            pixels = await loop.run_in_executor(self._decoders, self._pixels, image)
+        except DataError as error:
+            self._metrics.images.labels("refused").inc()
+            return _row([], [], str(error))
+        scored = self._batcher.submit(names, pixels)
+        labels, scores = await asyncio.wrap_future(scored)
+        order = np.argsort(-scores, kind="stable")[:top]
+        self._metrics.images.labels("labelled").inc()
+        return _row([labels[place] for place in order], [float(scores[place]) for place in order])
+
+    def _pixels(self, image: object) -> np.ndarray:
+        content = image_bytes(image)
+        self._settings.limits.require_image(content)
+        return self._model.pixels(content)
+
+    def _scores(
+        self, names: tuple[str, ...], pixels: Sequence[np.ndarray]
+    ) -> list[tuple[tuple[str, ...], np.ndarray]]:
+        """The classes and their scores, of each image; text features of other names are made."""
+        model = self._model.telling_apart(names) if names else self._model
+        return [(model.class_names, row) for row in model.scores(np.stack(pixels))]
+
+
+def _row(labels: list[str], scores: list[float], problem: str | None = None) -> Row:
+    return {
+        "label": labels[0] if labels else None,
+        "score": scores[0] if scores else None,
+        "top_labels": labels,
+        "top_scores": scores,
+        "problem": problem,
+    }

@@ -1,0 +1,163 @@
+"""Read a request: JSON, a form with files, or the bytes of one image."""
+
+from __future__ import annotations
+
+import asyncio
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.registry.limits import RequestLimits
+
+TOP = 5  # labels an image: our choice
+
+
+class Prediction(BaseModel):
+    """What is said of one image; of one that could not be read, the problem alone."""
+
+    label: str | None = Field(description="the best label")
+    score: float | None = Field(description="its score: the softmax over the classes")
+    top_labels: list[str] = Field(description="the best labels, the best first")
+    top_scores: list[float]
+    problem: str | None = Field(description="why there is no label")
+
+
+class PredictAnswer(BaseModel):
+    """A prediction for each image, in order, and what made it."""
+
+    model: str
+    version: str
+    predictions: list[Prediction]
+
+
+class PredictRequest(BaseModel):
+    """Images with the parameters of the call."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    images: list[Any] = Field(
+        description="base64 or data-URLs of image files; paths and addresses are not opened",
+        min_length=1,
+    )
+    class_names: list[str] = Field(
+        default=[], description="classes to tell apart instead of the model's own"
+    )
+    top_k: int = Field(default=TOP, ge=1, description="labels for each image")
+
+
+_PARAMETERS = {
+    "class_names": {"type": "array", "items": {"type": "string"}},
+    "top_k": {"type": "integer", "minimum": 1, "default": TOP},
+}
+_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
+_FORM = {"type": "object", "properties": {"images": _FILES, **_PARAMETERS}, "required": ["images"]}
+
+BODIES = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": PredictRequest.model_json_schema()},
+            "multipart/form-data": {"schema": _FORM},
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+        },
+    },
+    "parameters": [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": schema,
+            "description": "beside a body that is an image",
+        }
+        for name, schema in _PARAMETERS.items()
+    ],
+}
+"""For the OpenAPI page: the three bodies that `read_request` takes."""
+
+
+async def read_request(request: Request, limits: RequestLimits) -> PredictRequest:
+    """Read a request in any of the three forms, and hold it to the limits.
+
+    Raises:
+        ConfigError: a parameter is unknown or of the wrong type.
+        DataError: it is too large, or of another type.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_image = kind.startswith("image/") or kind == "application/octet-stream"
+    if request.query_params and not is_image:
+        raise ConfigError(
+            f"the address has the parameter {next(iter(request.query_params))!r}: parameters stand "
+            "in the body, but for a body that is an image"
+        )
+    if kind == "application/json":
+        read = await asyncio.to_thread(_of_json, await request.body())
+    elif kind == "multipart/form-data":
+        read = await _of_form(request, limits)
+    elif is_image:
+        given = _listed(request.query_params.multi_items())
+        read = _checked({**given, "images": [await request.body()]})
+    else:
+        raise DataError(
+            f"a body of the type {kind or 'nothing'} is not read: send application/json, "
+            "multipart/form-data or an image"
+        )
+    limits.require_request(read.images, read.class_names)
+    return read
+
+
+def _of_json(body: bytes) -> PredictRequest:
+    try:
+        return PredictRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise ConfigError(_sentence(error)) from None
+
+
+async def _of_form(request: Request, limits: RequestLimits) -> PredictRequest:
+    try:
+        async with request.form(max_files=limits.rows, max_fields=limits.classes + 2) as form:
+            items = [
+                (name, await value.read() if isinstance(value, UploadFile) else value)
+                for name, value in form.multi_items()
+            ]
+    except HTTPException as error:
+        raise DataError(f"this form cannot be read ({error.detail.rstrip('.')})") from None
+    return _checked(_listed(items))
+
+
+def _listed(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Values of a form or an address by name: lists, and `top_k` as a number."""
+    given: dict[str, Any] = {}
+    for name, value in items:
+        if name == "top_k":
+            is_number = isinstance(value, str) and value.isascii() and value.isdigit()
+            given[name] = int(value) if is_number else value
+        else:
+            given.setdefault(name, []).append(value)
+    return given
+
+
+def _checked(given: dict[str, Any]) -> PredictRequest:
+    try:
+        return PredictRequest.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError(_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first thing that is wrong, by the name of its parameter."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        known = list(PredictRequest.model_fields)
+        close = get_close_matches(name, known, n=1)
+        meant = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+        return f"unknown parameter {name!r}: {meant}"
+    if first["type"] == "missing":
+        return f"the parameter {name!r} is missing"
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    return f"{name}: {message}" if name else message

@@ -1,0 +1,67 @@
+"""Run the application until it is told to stop."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from vlprompt_pipeline.errors import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from vlprompt_pipeline.inference import ImageModel
+    from vlprompt_pipeline.serving.settings import ServingSettings
+
+CONNECTIONS = 128  # at once; further ones are answered with 503: our choice
+IDLE = 10  # seconds that a silent connection stays open: our choice
+
+
+def require_serving() -> None:
+    """Refuse where the extra is missing.
+
+    Raises:
+        UserError: with the command that installs it.
+    """
+    try:
+        import fastapi  # noqa: PLC0415
+        import prometheus_client  # noqa: PLC0415
+        import python_multipart  # noqa: PLC0415
+        import uvicorn  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise UserError(
+            f"serving needs {error.name}: pip install 'vlprompt_pipeline[serve]'"
+        ) from None
+    del fastapi, prometheus_client, python_multipart
+
+
+def serve(model: ImageModel, settings: ServingSettings, host: str, port: int) -> None:
+    """Answer requests until SIGINT or SIGTERM, then finish those under way.
+
+    Raises:
+        ConfigError: the address is taken, or is none of this machine.
+    """
+    import socket  # noqa: PLC0415
+
+    import uvicorn  # noqa: PLC0415
+
+    from vlprompt_pipeline.serving.app import create_app  # noqa: PLC0415
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"cannot listen at {host}:{port} ({error.strerror}): give another --port or --host"
+        ) from None
+    config = uvicorn.Config(
+        create_app(model, settings),
+        log_level="warning",
+        access_log=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=IDLE,
+        timeout_graceful_shutdown=round(settings.stop),
+    )
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again once it has stopped
+        uvicorn.Server(config).run(sockets=[listener])

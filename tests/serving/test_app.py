@@ -1,0 +1,184 @@
+"""The HTTP interface: what it answers, and what it refuses with which words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from serving.models import ColourModel, base64_of, picture, png_of
+from vlprompt_pipeline.registry.limits import RequestLimits
+from vlprompt_pipeline.serving import ServingSettings, create_app
+
+LIMITS = RequestLimits(pixels=1_000_000, rows=8, bytes=300_000, classes=5)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    settings = ServingSettings(LIMITS, waiting=12, decoders=2)
+    with TestClient(create_app(ColourModel(), settings)) as client:
+        yield client
+
+
+def labels(answer) -> list[str | None]:
+    assert answer.status_code == 200, answer.text
+    return [row["label"] for row in answer.json()["predictions"]]
+
+
+def test_json_takes_base64_and_data_urls(client):
+    red, blue = base64_of(picture("red")), base64_of(picture("blue", kind="BMP"))
+    images = [red, f"data:image/bmp;base64,{blue}"]
+    answer = client.post("/predict", json={"images": images, "top_k": 2})
+    assert labels(answer) == ["red", "blue"]
+    body = answer.json()
+    assert (body["model"], body["version"]) == ("colours.mean", "7")
+    assert body["predictions"][0] == {
+        "label": "red",
+        "score": 1.0,
+        "top_labels": ["red", "green"],
+        "top_scores": [1.0, 0.0],
+        "problem": None,
+    }
+
+
+def test_a_form_takes_files(client):
+    files = [("images", ("a.png", picture("lime"))), ("images", ("b.webp", picture("red")))]
+    answer = client.post("/predict", files=files, data={"top_k": "1"})
+    assert labels(answer) == ["green", "red"]
+    assert len(answer.json()["predictions"][0]["top_labels"]) == 1
+    names = {"class_names": ["ruby", "grass", "sky"]}
+    assert labels(client.post("/predict", files=files, data=names)) == ["grass", "ruby"]
+
+
+def test_a_body_may_be_one_image(client):
+    kind = {"Content-Type": "image/png"}
+    assert labels(client.post("/predict", content=picture("blue"), headers=kind)) == ["blue"]
+    named = "/predict?class_names=ruby&class_names=grass&class_names=sky&top_k=1"
+    answer = client.post(named, content=picture("blue"), headers=kind)
+    assert answer.json()["predictions"][0]["top_labels"] == ["sky"]
+
+
+def test_each_bad_image_answers_for_itself(client):
+    good = picture("red")
+    bad = {
+        "/etc/passwd": "this looks like a path",
+        "photos/cat.jpg": "this looks like a path",
+        "https://example.org/cat.jpg": "this is an address",
+        "file:///etc/passwd": "this is an address",
+        "data:text/plain,hello": "this data-URL is not base64",
+        base64_of(good[:-40]): "these bytes cannot be read as an image",
+        base64_of(png_of(30_000, 30_000)): "the image has more than 178,956,970 pixels",
+    }
+    answer = client.post("/predict", json={"images": [base64_of(good), *bad]})
+    assert labels(answer) == ["red", *[None] * len(bad)]
+    rows = answer.json()["predictions"][1:]
+    for row, (sent, said) in zip(rows, bad.items(), strict=True):
+        assert row["problem"].startswith(said), sent
+        assert (row["top_labels"], row["score"]) == ([], None)
+
+
+@pytest.mark.parametrize("value", [None, 3, 1.5, True, {"url": "x"}, ["x"]])
+def test_a_value_of_another_type_answers_for_itself(client, value):
+    answer = client.post("/predict", json={"images": [value, base64_of(picture())]})
+    assert labels(answer) == [None, "red"]
+    assert answer.json()["predictions"][0]["problem"].startswith("this is ")
+
+
+GOOD = base64_of(picture())
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"images": [GOOD], "topk": 1}, 400, "unknown parameter 'topk': did you mean 'top_k'?"),
+        ({"image": [GOOD]}, 400, "the parameter 'images' is missing"),
+        ({"images": GOOD}, 400, "images: input should be a valid array"),
+        ({"images": []}, 400, "images: list should have at least 1 item"),
+        ({"images": [GOOD], "top_k": 0}, 400, "top_k: input should be greater than or equal to 1"),
+        ({"images": [GOOD], "top_k": "2"}, 400, "top_k: input should be a valid integer"),
+        ({"images": [GOOD], "class_names": ["a"]}, 400, "there are three colours"),
+        ({"images": [GOOD], "class_names": ["a"] * 6}, 413, "class_names holds 6 names"),
+        ({"images": [GOOD], "class_names": ["a" * 201]}, 413, "a name has more than 200"),
+        ({"images": ["x"] * 10_000}, 413, "the request holds 10,000 images, 8 are allowed"),
+        ({"images": ["x" * 300_000]}, 413, "the request holds more than 300 kB"),
+        ([GOOD], 400, "input should be an object"),
+    ],
+)
+def test_a_request_that_cannot_be_is_refused_in_a_sentence(client, body, status, said):
+    answer = client.post("/predict", json=body)
+    assert (answer.status_code, list(answer.json())) == (status, ["error"])
+    assert said in answer.json()["error"]
+
+
+def test_what_is_misspelt_in_a_form_or_an_address_is_named(client):
+    files = [("images", ("a.png", picture()))]
+    said = client.post("/predict", files=files, data={"topk": "1"}).json()["error"]
+    assert said == "unknown parameter 'topk': did you mean 'top_k'?"
+    said = client.post("/predict", files=[("files", ("a.png", picture()))]).json()["error"]
+    assert "'images' is missing" in said
+    kind = {"Content-Type": "image/png"}
+    said = client.post("/predict?tpo_k=1", content=picture(), headers=kind).json()["error"]
+    assert said == "unknown parameter 'tpo_k': did you mean 'top_k'?"
+    said = client.post("/predict?top_k=1", json={"images": [GOOD]}).json()["error"]
+    assert "parameters stand in the body" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "said"),
+    [
+        (b"{", "application/json", "invalid JSON"),
+        (b"x", "text/html", "a body of the type text/html is not read"),
+        (b"x", "", "a body of the type nothing is not read"),
+        (b"x", "multipart/form-data", "this form cannot be read"),
+        (b"x", "multipart/form-data; boundary=b", "Invalid multipart data"),
+    ],
+)
+def test_bodies_of_other_kinds(client, content, kind, said):
+    answer = client.post("/predict", content=content, headers={"Content-Type": kind})
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+
+
+def test_too_many_files_of_a_form(client):
+    files = [("images", (f"{i}.png", picture())) for i in range(9)]
+    answer = client.post("/predict", files=files)
+    assert answer.status_code == 400
+    assert "Too many files" in answer.json()["error"]
+
+
+def test_a_body_that_does_not_say_its_size_is_cut_off(client):
+    sent = []
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(100):
+            sent.append(1)
+            yield b"x" * 10_000
+
+    kind = {"Content-Type": "application/json"}
+    answer = client.post("/predict", content=chunks(), headers=kind)
+    assert answer.status_code == 413
+    assert "more than 300 kB" in answer.json()["error"]
+
+
+def test_health_model_metrics_and_page(client):
+    assert client.get("/health").json()["status"] == "ok"
+    said = client.get("/model").json()
+    assert said["class_names"] == ["red", "green", "blue"]
+    assert said["limits"]["max_pixels"] == 1_000_000
+    labels(client.post("/predict", json={"images": [GOOD, "x.png"]}))
+    text = client.get("/metrics").text
+    assert 'vlprompt_model_info{name="colours.mean",version="7"} 1.0' in text
+    assert 'vlprompt_requests_total{status="200"}' in text
+    for name in ('images_total{outcome="labelled"}', 'images_total{outcome="refused"}'):
+        (line,) = [line for line in text.splitlines() if line.startswith(f"vlprompt_{name}")]
+        assert float(line.split()[-1]) >= 1
+    assert "vlprompt_waiting_images 0.0" in text
+    assert "process_resident_memory_bytes" in text
+    page = client.get("/openapi.json").json()["paths"]["/predict"]["post"]
+    kinds = page["requestBody"]["content"]
+    assert list(kinds) == ["application/json", "multipart/form-data", "image/*"]
+    assert set(kinds["application/json"]["schema"]["properties"]) == {
+        *("images", "class_names", "top_k")
+    }
+    assert client.get("/docs").status_code == 200

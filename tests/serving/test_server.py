@@ -1,0 +1,130 @@
+"""A server as a process: hostile requests leave it alive and small, and it stops gracefully."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+import requests
+
+from serving.models import base64_of, picture, png_of
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.registry.limits import RequestLimits
+from vlprompt_pipeline.serving import ServingSettings
+
+SERVER = """
+import sys, time
+from serving.models import ColourModel
+from vlprompt_pipeline.serving import ServingSettings, serve
+class Slow(ColourModel):
+    def scores(self, pixels):
+        time.sleep(float(sys.argv[2]))
+        return super().scores(pixels)
+serve(Slow(), ServingSettings(waiting=64, decoders=2), "127.0.0.1", int(sys.argv[1]))
+"""
+
+
+STOPPED = -signal.SIGTERM  # whoever started it sees that it was told to
+
+
+class Running(NamedTuple):
+    process: subprocess.Popen
+    address: str
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def started(seconds: float) -> Running:
+    port = free_port()
+    tests = Path(__file__).resolve().parents[1]
+    path = os.pathsep.join([str(tests), str(tests.parent / "src")])
+    command = [sys.executable, "-c", SERVER, str(port), str(seconds)]
+    process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path})
+    address = f"http://127.0.0.1:{port}"
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            requests.get(f"{address}/health", timeout=5)
+            return Running(process, address)
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    process.kill()
+    raise AssertionError("the server did not start")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Running]:
+    running = started(0)
+    yield running
+    running.process.terminate()
+    assert running.process.wait(20) == STOPPED
+
+
+def test_hostile_requests_leave_it_alive_and_small(server):
+    process = psutil.Process(server.process.pid)
+    good = base64_of(picture())
+    bomb = base64_of(png_of(12_000, 12_000))
+    strip = base64_of(picture("red", (1, 100_000)))
+    address = f"{server.address}/predict"
+    assert requests.post(address, json={"images": [good]}, timeout=20).status_code == 200
+    before, peak = process.memory_info().rss, 0
+
+    def send(images: list) -> requests.Response:
+        return requests.post(address, json={"images": images}, timeout=60)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(send, [bomb, strip, good]) for _ in range(8)]
+        answers += [pool.submit(send, [good] * 10_000), pool.submit(send, ["/etc/passwd"])]
+        while not all(answer.done() for answer in answers):
+            peak = max(peak, process.memory_info().rss)
+            time.sleep(0.01)
+    for answer in answers[:8]:
+        bombed, stripped, labelled = answer.result().json()["predictions"]
+        assert "144,000,000 pixels, 50,000,000 are allowed" in bombed["problem"]
+        assert "a strip of more than 100:1" in stripped["problem"]
+        assert labelled["label"] == "red"
+    assert [answer.result().status_code for answer in answers[8:]] == [413, 200]
+    assert peak - before < 120e6  # decoding one of them would take 432 MB and more
+    assert send([good]).json()["predictions"][0]["label"] == "red"
+
+
+def test_what_is_too_much_is_put_off_and_what_is_under_way_is_answered_before_it_stops():
+    running = started(0.5)
+    good = base64_of(picture())
+
+    def send(images: int) -> requests.Response:
+        body = {"images": [good] * images}
+        return requests.post(f"{running.address}/predict", json=body, timeout=60)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(send, [32] * 4))
+        assert sorted(answer.status_code for answer in answers) == [200, 200, 503, 503]
+        late = next(answer for answer in answers if answer.status_code == 503)
+        assert late.headers["Retry-After"] == "1"
+        assert "busy" in late.json()["error"]
+        under_way = pool.submit(send, 1)
+        time.sleep(0.25)
+        running.process.send_signal(signal.SIGTERM)
+        assert under_way.result().json()["predictions"][0]["label"] == "red"
+    assert running.process.wait(20) == STOPPED
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{running.address}/health", timeout=5)
+
+
+def test_settings_under_which_no_request_could_be_answered_are_refused():
+    with pytest.raises(ConfigError, match="8 images may wait, but a single request may hold 64"):
+        ServingSettings(RequestLimits(), waiting=8)
