@@ -35,6 +35,12 @@ def test_the_graph_opens_on_a_few_boxes(shown):
     assert len(boxes) <= 15
 
 
+def test_of_a_method_only_its_record_stands_beside_the_boxes(shown):
+    of_methods = {name for name in shown["data"] if name.split(".")[0] in shown["modularPipeline"]}
+    assert of_methods == {"coop.record", "qcoop.record", "zero_shot.record"}
+    assert len(shown["data"]) < 20
+
+
 def test_no_folder_is_a_data_set_of_the_graph(shown):
     assert not [name for name in shown["data"] if "folder" in name or "store" in name]
     assert {"clip", "image_index", "few_shot_set", "coop.record"} <= shown["data"]

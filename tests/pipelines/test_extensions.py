@@ -87,6 +87,7 @@ ENTRY = """
 "{method}.class_features":
   type: vlprompt_pipeline.datasets.ExportDataset
   filepath: data/06_models/${_cell}/{method}/class_features.npy
+  optional: true
   metadata: {mlflow: artifact}
 """
 

@@ -60,17 +60,23 @@ def histograms_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     )
     [[axes]] = sheet.axes
     scale = _RIDGE / table["share"].max()
-    for place, (epoch, rows) in enumerate(table.groupby("epoch", sort=False)):
-        base = len(epochs) - 1 - place
+    for row_number, (epoch, rows) in enumerate(table.groupby("epoch", sort=False)):
+        base = len(epochs) - 1 - row_number
         middles = (rows["low"] + rows["high"]) / 2
         heights = base + scale * rows["share"]
-        strength = 0.25 + 0.6 * place / max(1, len(epochs) - 1)
+        strength = 0.25 + 0.6 * row_number / max(1, len(epochs) - 1)
         colour = sheet.style("share")["color"]
         edges = [*rows["low"], rows["high"].iloc[-1]]
         axes.stairs(
-            heights, edges, baseline=base, fill=True, color=colour, alpha=strength, zorder=place
+            heights,
+            edges,
+            baseline=base,
+            fill=True,
+            color=colour,
+            alpha=strength,
+            zorder=row_number,
         )
-        axes.stairs(heights, edges, baseline=base, color=colour, linewidth=0.8, zorder=place)
+        axes.stairs(heights, edges, baseline=base, color=colour, linewidth=0.8, zorder=row_number)
         texts = [
             f"epoch {epoch}, {row.low:.3f} to {row.high:.3f}: {100 * row.share:.1f} % of the values"
             for row in rows.itertuples()

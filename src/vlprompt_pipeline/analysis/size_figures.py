@@ -82,20 +82,20 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     )
     for row, score in zip(sheet.axes, SCORES, strict=True):
         for axes, mode in zip(row, modes, strict=True):
-            for place, name in enumerate(quantizers):
-                own = table[(table["training"] == mode) & (table["quantizer"] == name)]
-                aside = 0.09 * (place - (len(quantizers) - 1) / 2)
-                xs = [bits.index(value) + aside for value in own["bits"]]
+            for number, name in enumerate(quantizers):
+                rows = table[(table["training"] == mode) & (table["quantizer"] == name)]
+                aside = 0.09 * (number - (len(quantizers) - 1) / 2)
+                xs = [bits.index(value) + aside for value in rows["bits"]]
                 texts = [
-                    f"{QUANTIZERS[name].title}, {mode}{bits_text(one.bits)}: {scored(one)}"
-                    for one in own.itertuples()
+                    f"{QUANTIZERS[name].title}, {mode}{bits_text(row.bits)}: {scored(row)}"
+                    for row in rows.itertuples()
                 ]
                 sheet.marks(
                     axes,
                     QUANTIZERS[name].title,
                     xs,
-                    own[score],
-                    own[STDS[score]],
+                    rows[score],
+                    rows[STDS[score]],
                     texts,
                     joined=True,
                 )
@@ -119,8 +119,8 @@ def ablation_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     )
     for [axes], score in zip(sheet.axes, SCORES, strict=True):
         texts = [f"{row.stage}: {scored(row)}" for row in table.itertuples()]
-        places = range(len(table))
-        sheet.marks(axes, "score", places, table[score], table[STDS[score]], texts)
+        positions = range(len(table))
+        sheet.marks(axes, "score", positions, table[score], table[STDS[score]], texts)
     sheet.categories([_broken(stage) for stage in table["stage"]])
     return sheet
 

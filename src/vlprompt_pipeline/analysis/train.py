@@ -38,15 +38,15 @@ def train_runs(
         progress: shown over the runs that are not in the store.
     """
     names = {run: run.fingerprint(material, followed) for run, followed in runs.items()}
-    found = {run: store.load(name) for run, name in names.items()}
-    missing = [run for run in runs if found[run] is None]
+    results = {run: store.load(name) for run, name in names.items()}
+    missing = [run for run in runs if results[run] is None]
     with progress("analysis runs", len(missing)) as advance:
         for group in _groups(missing, runs, material, prompts_at_once):
             for run, result in zip(group, _train(group, runs[group[0]], material), strict=True):
                 store.save(names[run], result)
-                found[run] = result
+                results[run] = result
             advance(len(group))
-    return found
+    return results
 
 
 def score_packed(learner: PromptLearner, recipe: Recipe, material: Material) -> dict[str, int]:

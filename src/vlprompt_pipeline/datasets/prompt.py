@@ -46,20 +46,24 @@ class ExportDataset(AbstractDataset[bytes, bytes]):
     """A file that a prompt is exported as. No bytes are no file: what was there before goes.
 
     `source` is the `{path: …}` of the trained prompt; once it is another one the file is refused.
+    With `optional`, for formats that not every prompt has, no file loads as no bytes.
     """
 
     def __init__(
         self,
         filepath: str,
         source: dict[str, str] | None = None,
+        optional: bool = False,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self.filepath, self.metadata = Path(filepath), metadata
-        self._source = source and Path(source["path"])
+        self._source, self._optional = source and Path(source["path"]), optional
 
     def load(self) -> bytes:
         """Raises UserError if the file is absent or not as it was written."""
         if not self.filepath.is_file():
+            if self._optional:
+                return b""
             raise PromptFileError(
                 f"{self.filepath} is not there: run quantization_export first, which leaves none "
                 "where the method has no such file or export does not ask for it"

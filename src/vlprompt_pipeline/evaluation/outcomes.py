@@ -40,9 +40,9 @@ def outcomes(predicted: pd.DataFrame, choice: Choice) -> dict[str, Outcome]:
     }
 
 
-def joined(found: Sequence[Outcome]) -> Outcome:
+def joined(parts: Sequence[Outcome]) -> Outcome:
     """All in one."""
-    return Outcome(*(pd.concat(tables, ignore_index=True) for tables in zip(*found, strict=True)))
+    return Outcome(*(pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True)))
 
 
 def confusion_counts(predicted: pd.DataFrame) -> pd.DataFrame:
@@ -76,8 +76,8 @@ def class_scores(confusion: pd.DataFrame, class_names: Sequence[str]) -> pd.Data
     size, hit = len(class_names), label == prediction
     images = np.bincount(label, count, size).astype(int)
     correct = np.bincount(label[hit], count[hit], size).astype(int)
-    said = np.bincount(prediction, count, size).astype(int)
-    known = np.where(images > 0, images, np.nan)
+    predicted = np.bincount(prediction, count, size).astype(int)
+    images_or_nan = np.where(images > 0, images, np.nan)
     worst = (
         confusion[~hit]
         .sort_values(["label", "count"], ascending=[True, False], kind="stable")
@@ -92,8 +92,8 @@ def class_scores(confusion: pd.DataFrame, class_names: Sequence[str]) -> pd.Data
             "class_name": class_names,
             "images": images,
             "correct": correct,
-            "accuracy": 100.0 * correct / known,
-            "f1": 200.0 * correct / (known + said),
+            "accuracy": 100.0 * correct / images_or_nan,
+            "f1": 200.0 * correct / (images_or_nan + predicted),
             "confused_with": names.reindex(range(size), fill_value="").to_numpy(),
             "confused": confused.to_numpy(),
         }

@@ -106,13 +106,13 @@ def _tables(
     views = features.shape[1] if features.ndim > 2 else 1
     for rows in torch.arange(len(labels)).split(max(1, CHUNK // views)):
         answer = ask(features[rows].to(learner.clip.device))
-        for found, columns in zip(chunks, columns_of, strict=True):
-            place = torch.full((len(learner.classes.names),), -1)
-            place[columns] = torch.arange(len(columns))
-            own = place[labels[rows]]
-            kept = (own >= 0).nonzero()[:, 0]
-            found.append({"image": rows[kept], "label": own[kept], **answer(kept, columns)})
-    return [_table(found) for found in chunks]
+        for tables, columns in zip(chunks, columns_of, strict=True):
+            position = torch.full((len(learner.classes.names),), -1)
+            position[columns] = torch.arange(len(columns))
+            label = position[labels[rows]]
+            kept = (label >= 0).nonzero()[:, 0]
+            tables.append({"image": rows[kept], "label": label[kept], **answer(kept, columns)})
+    return [_table(tables) for tables in chunks]
 
 
 def _table(chunks: list[dict[str, Tensor]]) -> pd.DataFrame:
@@ -133,9 +133,9 @@ def _of_probabilities(probabilities: Tensor) -> dict[str, Tensor]:
 
 
 def _of_samples(sampled: SampledPredictions, prediction: Tensor) -> dict[str, Tensor]:
-    own = prediction[None, :, None].expand(len(sampled.samples), -1, 1)
+    predicted = prediction[None, :, None].expand(len(sampled.samples), -1, 1)
     return {
-        "spread": sampled.samples.gather(-1, own)[..., 0].std(0, correction=0),
+        "spread": sampled.samples.gather(-1, predicted)[..., 0].std(0, correction=0),
         "sampled_prediction": sampled.samples.mean(0).argmax(-1),
         "mean_prediction": sampled.mean.argmax(-1),
     }

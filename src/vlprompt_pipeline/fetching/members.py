@@ -104,12 +104,12 @@ class Inspector:
             raise self.refuse(member, f"is one of more than {_MOST_MEMBERS:,}")
 
     def _take(self, member: Member, path: str, kind: str) -> None:
-        known = self._kinds.get(path)
-        if known == kind == "folder":
+        earlier_kind = self._kinds.get(path)
+        if earlier_kind == kind == "folder":
             return
-        if known is not None:
+        if earlier_kind is not None:
             raise self.refuse(
-                member, "is there twice" if known == kind else "is both a file and a folder"
+                member, "is there twice" if earlier_kind == kind else "is both a file and a folder"
             )
         folded = unicodedata.normalize("NFC", path).casefold()
         other = self._spelled.setdefault(folded, path)

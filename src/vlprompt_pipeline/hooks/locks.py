@@ -117,8 +117,12 @@ class LockHook:
     def _remove_unfinished(self) -> None:
         """Remove what killed runs were writing: results, locks, and datasets half drawn."""
         data = self._project / "data"
-        places = ("0[2-8]_*/**/.*", "locks/.*", "01_raw/.*")  # of photos only the top is looked at
-        if removed := remove_unfinished([path for place in places for path in data.glob(place)]):
+        patterns = (
+            "0[2-8]_*/**/.*",
+            "locks/.*",
+            "01_raw/.*",
+        )  # of photos only the top is looked at
+        if removed := remove_unfinished([path for place in patterns for path in data.glob(place)]):
             logger.info("removed unfinished files of killed runs: %d", len(removed))
 
     def _paths(self, pipeline: Any, catalog: Any) -> Iterator[tuple[str, str]]:

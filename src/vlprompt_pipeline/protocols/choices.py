@@ -31,19 +31,19 @@ def choices(halves: ClassSubsets, *, bound: bool) -> list[Choice]:
     (generalised zero-shot learning, Xian et al., CVPR 2017). The last choice has the classes of
     all. What is `bound` to the classes of training is scored on these alone.
     """
-    own = {name: half for name, half in halves.items() if name == "base" or not bound}
-    found = [Choice(half, (name,) * len(half.labels)) for name, half in own.items()]
-    if {"base", "new"} <= set(own):
-        found.append(_generalised(own["base"], own["new"]))
+    usable = {name: half for name, half in halves.items() if name == "base" or not bound}
+    found = [Choice(half, (name,) * len(half.labels)) for name, half in usable.items()]
+    if {"base", "new"} <= set(usable):
+        found.append(_generalised(usable["base"], usable["new"]))
     return found
 
 
 def _generalised(base: ClassSubset, new: ClassSubset) -> Choice:
     """Both halves, in label order of the whole dataset."""
-    known = {
+    by_label = {
         label: (name, f"{GENERALISED}{half}")
         for half, classes in (("base", base), ("new", new))
         for label, name in zip(classes.labels, classes.class_names, strict=True)
     }
-    names, halves = zip(*(known[label] for label in sorted(known)), strict=True)
-    return Choice(ClassSubset(tuple(sorted(known)), names), halves)
+    names, halves = zip(*(by_label[label] for label in sorted(by_label)), strict=True)
+    return Choice(ClassSubset(tuple(sorted(by_label)), names), halves)

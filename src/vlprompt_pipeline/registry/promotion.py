@@ -53,10 +53,14 @@ def promote(
     adjusted = holm([result.paired.p_value for _, result in contests])
     decisions = []
     for candidate, (holder, result), p_value in zip(candidates, contests, adjusted, strict=True):
-        said = verdict(result.paired, p_value, how.level)
+        outcome = verdict(result.paired, p_value, how.level)
         together = "" if len(contests) == 1 else f", {p_value:.2g} for {len(contests)} tests (Holm)"
-        why = f"{said} than {holder}" if said != "no difference shown" else f"{said} from {holder}"
-        decision = Decision(candidate, said == "better", f"{why}: {result}{together}")
+        why = (
+            f"{outcome} than {holder}"
+            if outcome != "no difference shown"
+            else f"{outcome} from {holder}"
+        )
+        decision = Decision(candidate, outcome == "better", f"{why}: {result}{together}")
         if decision.promoted:
             registry.promote(candidate, {"promotion": decision.why})
         decisions.append(decision)

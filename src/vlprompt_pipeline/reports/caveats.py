@@ -60,5 +60,5 @@ def _shared(cells: Iterable[Any]) -> tuple[str, ...]:
     return tuple(name for name in each[0] if all(name in other for other in each)) if each else ()
 
 
-def _less(caveats: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    return tuple(caveat for caveat in caveats if caveat not in known)
+def _less(caveats: Sequence[str], elsewhere: Sequence[str]) -> tuple[str, ...]:
+    return tuple(caveat for caveat in caveats if caveat not in elsewhere)

@@ -167,8 +167,8 @@ def _column(name: str, values: list) -> dict[str, object]:
     unique = list(dict.fromkeys(plain))
     if len(unique) == 1:
         return {"all": unique[0]}
-    place = {value: number for number, value in enumerate(unique)}
-    at = [place[value] for value in plain]
+    index = {value: number for number, value in enumerate(unique)}
+    at = [index[value] for value in plain]
     runs = [part for value, run in groupby(at) for part in (value, len(list(run)))]
     ways += [{"of": unique, "at": at}, {"of": unique, "runs": runs}]
     return min(ways, key=lambda way: len(json.dumps(way, ensure_ascii=False)))
@@ -176,16 +176,16 @@ def _column(name: str, values: list) -> dict[str, object]:
 
 def _scaled(value: object, scale: int) -> object:
     if isinstance(value, tuple):
-        return tuple(_scaled(one, scale) for one in value)
+        return tuple(_scaled(item, scale) for item in value)
     return None if isnan(value) else round(scale * value)
 
 
 def _in_order(rows: pd.DataFrame, datasets: Sequence[str], methods: Sequence[str]) -> pd.DataFrame:
     """So that neighbouring rows have much in common."""
-    places = {"dataset": list(datasets), "method": list(methods)}
+    categories = {"dataset": list(datasets), "method": list(methods)}
     ranks = {
         f"_{name}": rows[name].map({value: rank for rank, value in enumerate(values)})
-        for name, values in places.items()
+        for name, values in categories.items()
     }
     ordered = rows.assign(**ranks).sort_values(["shots", "_dataset", "_method"], kind="stable")
     return ordered.drop(columns=list(ranks))

@@ -93,8 +93,10 @@ def size_figure(
     looks: Mapping[str, Look],
 ) -> Figure | None:
     """The score of whole methods against the bytes that ship, with payload and Pareto front."""
-    known = sizes.dropna(subset=["file_bytes", "payload_bytes"]).drop(columns=["family", "title"])
-    table = scores.merge(known, on="method")
+    with_sizes = sizes.dropna(subset=["file_bytes", "payload_bytes"]).drop(
+        columns=["family", "title"]
+    )
+    table = scores.merge(with_sizes, on="method")
     if table.empty or not (table["file_bytes"] > 0).all():
         return None
     titles = dict(zip(table["method"], table["title"], strict=True))

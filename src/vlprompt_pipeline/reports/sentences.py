@@ -79,9 +79,9 @@ def _highest(ranked: pd.DataFrame, where: str) -> str:
         datasets = counted(ranked["dataset"].nunique(), "dataset")
         return f"No method has all of the {datasets}, so none has an average."
     leader, dataset = _leader(rows), rows["dataset"].iloc[0]
-    place = "on average" if dataset == AVERAGE else f"on {dataset}"
+    where_scored = "on average" if dataset == AVERAGE else f"on {dataset}"
     figure = plus_minus(leader["mean"], leader["std"], leader["n_seeds"])
-    tell = f"Highest {name} {place}{where}: {leader['title']}, {figure} %"
+    tell = f"Highest {name} {where_scored}{where}: {leader['title']}, {figure} %"
     if leader["caveats"]:
         tell += f" ({join(leader['caveats'])})"
     if leader["flags"]:

@@ -128,8 +128,8 @@ def code_state(package: Path) -> Code:
         commit, _ = ask("rev-parse", "HEAD", "HEAD:./__init__.py").split()
         status = ask("status", "--porcelain", "--no-renames", "-z")
     except subprocess.CalledProcessError as error:
-        said = error.stderr.strip().splitlines()
-        return Code(remark=f"not in a git checkout ({said[0] if said else 'git failed'})")
+        message = error.stderr.strip().splitlines()
+        return Code(remark=f"not in a git checkout ({message[0] if message else 'git failed'})")
     except subprocess.TimeoutExpired:
         return Code(remark="git did not answer within 10 seconds")
     changed = [entry[3:] for entry in status.split("\0") if entry]

@@ -38,11 +38,11 @@ def of_images(
         unknown_to_clip: sets on which zero-shot CLIP is near chance.
     """
     half = images.half.rpartition("_")[2]
-    found = (
+    caveats = (
         counted(images.classes, f"{half} class".lstrip())
         if images.classes < _FEWEST_CLASSES
         else "",
         counted(int(total), f"{half} test image".lstrip()) if total < _FEWEST_IMAGES else "",
         NEAR_CHANCE if images in unknown_to_clip else "",
     )
-    return tuple(filter(None, found))
+    return tuple(filter(None, caveats))

@@ -20,7 +20,7 @@ from vlprompt_pipeline.results.records import Cell, CellRecord, MethodResult, Sc
 from vlprompt_pipeline.results.variants import find_variants
 
 Predictions = Mapping[str, Callable[[], pd.DataFrame]]
-"""Loaders by place, as a partitioned dataset hands them out; with `COLUMNS` at least."""
+"""Loaders by partition, as a partitioned dataset hands them out; with `COLUMNS` at least."""
 COLUMNS = ("half", "path", "label", "prediction")
 
 
@@ -65,7 +65,7 @@ class Result:
     not be averaged need names of their own here, and nowhere else.
     """
 
-    place: str
+    partition: str
     key: GroupKey
     seed: int
     method: MethodResult
@@ -92,14 +92,16 @@ class _Expected(NamedTuple):
     half: str
 
 
-def cell_place(clip: str, dataset: str, protocol: str, shots: int, seed: int, method: str) -> str:
+def cell_partition(
+    clip: str, dataset: str, protocol: str, shots: int, seed: int, method: str
+) -> str:
     """Where the catalog keeps a method of a cell, below each layer's folder."""
     return f"{clip}/{dataset}/{protocol}/shots{shots}/seed{seed}/{method}"
 
 
-def place_of(cell: Cell, method: str) -> str:
-    """`cell_place` of a record's cell."""
-    return cell_place(cell.clip, cell.dataset, cell.protocol, cell.shots, cell.seed, method)
+def partition_of(cell: Cell, method: str) -> str:
+    """`cell_partition` of a record's cell."""
+    return cell_partition(cell.clip, cell.dataset, cell.protocol, cell.shots, cell.seed, method)
 
 
 def read_results(
@@ -115,8 +117,8 @@ def read_results(
     for record in records:
         key = group_key(record)
         for method in record.methods:
-            place = place_of(record.cell, method.method)
-            expected = list(_expected(key, method, place))
+            partition = partition_of(record.cell, method.method)
+            expected = list(_expected(key, method, partition))
             predicted: dict[tuple[str, str], Correctness] = {}
             for file in dict.fromkeys(e.file for e in expected):
                 halves = {e.half: e.score for e in expected if e.file == file}
@@ -128,22 +130,22 @@ def read_results(
             sets = {e.images: Scored(e.score, predicted.get((e.file, e.half))) for e in expected}
             seed = record.cell.seed
             variant = variants.get((key, seed, method.method), "")
-            results.append(Result(place, key, seed, method, sets, variant))
+            results.append(Result(partition, key, seed, method, sets, variant))
     return results, problems
 
 
-def _expected(key: GroupKey, method: MethodResult, place: str) -> Iterator[_Expected]:
+def _expected(key: GroupKey, method: MethodResult, partition: str) -> Iterator[_Expected]:
     base, new = map(len, key.classes)
     first = ImageSet(key.data, "base" if new else "", base)
-    yield _Expected(first, method.base, place, "base")
+    yield _Expected(first, method.base, partition, "base")
     if method.new is not None:
-        yield _Expected(ImageSet(key.data, "new", new), method.new, place, "new")
+        yield _Expected(ImageSet(key.data, "new", new), method.new, partition, "new")
     if (both := method.generalised) is not None:
         for half, score in (("generalised_base", both.base), ("generalised_new", both.new)):
-            yield _Expected(ImageSet(key.data, half, base + new), score, place, half)
+            yield _Expected(ImageSet(key.data, half, base + new), score, partition, half)
     for (target, classes, _, mark), score in zip(key.targets, method.targets, strict=False):
         name = f"{target} ({mark})" if mark else target
-        file = f"{place}/targets/{target}"
+        file = f"{partition}/targets/{target}"
         yield _Expected(ImageSet(name, "", classes), score, file, "target")
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.parsing import unknown
-from vlprompt_pipeline.results.cells import Predictions, Result, place_of, read_results
+from vlprompt_pipeline.results.cells import Predictions, Result, partition_of, read_results
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.families import Family, families
 from vlprompt_pipeline.results.flags import TUNED, flags_of
@@ -43,7 +43,7 @@ def compare(
     records: Sequence[CellRecord],
     problems: Sequence[Problem],
     predictions: Predictions,
-    asked: BenchmarkReportParameters,
+    parameters: BenchmarkReportParameters,
     run: ReportRun,
     order: Sequence[str] = (),
     newest: str = "",
@@ -53,8 +53,8 @@ def compare(
     Args:
         records: all that could be read.
         problems: the records that could not.
-        predictions: loaders by place, see `cells.cell_place`.
-        asked: the grid.
+        predictions: loaders by partition, see `cells.cell_partition`.
+        parameters: the grid.
         run: the configuration that missing cells would be made with.
         order: names of recipes in the order of tables; other methods follow.
         newest: date of the newest record.
@@ -63,9 +63,9 @@ def compare(
         ConfigError: a method is asked for that nobody knows.
         UserError: no record is within the asked grid.
     """
-    asked = asked.with_prefix(run.dataset_prefix)
-    _require_known(asked.methods or (), records, order)
-    wanted = asked_for(records, asked)
+    parameters = parameters.with_prefix(run.dataset_prefix)
+    _require_known(parameters.methods or (), records, order)
+    wanted = asked_for(records, parameters)
     if not wanted:
         unread = "".join(f"; {problem}" for problem in problems)
         raise UserError(
@@ -74,10 +74,10 @@ def compare(
         )
     results, unpredicted = read_results(wanted, predictions)
     compared = families(_ordered(results, order))
-    absent = missing(wanted, problems, predictions, asked, run)
+    absent = missing(wanted, problems, predictions, parameters, run)
     tests, uncompared = [], []
     for family in compared:
-        rows, sentences = pairs(family, asked.against)
+        rows, sentences = pairs(family, parameters.against)
         tests += rows
         uncompared += sentences
     return Comparison(
@@ -93,7 +93,7 @@ def compare(
             problems=problems,
             unpredicted=unpredicted,
             predictions=predictions,
-            against=asked.against,
+            against=parameters.against,
             families=compared,
             absent=absent,
             uncompared=uncompared,
@@ -107,7 +107,7 @@ def compare_beside(
     records: Sequence[CellRecord],
     problems: Sequence[Problem],
     predictions: Predictions,
-    asked: BenchmarkReportParameters,
+    parameters: BenchmarkReportParameters,
     run: ReportRun,
     order: Sequence[str],
     newest: str = "",
@@ -123,14 +123,14 @@ def compare_beside(
         if all(getattr(other.cell, name) == getattr(record.cell, name) for name in same):
             alike.append(other)
         else:
-            elsewhere |= {place_of(other.cell, result.method) for result in other.methods}
+            elsewhere |= {partition_of(other.cell, result.method) for result in other.methods}
     beside = {
         name: load
         for name, load in predictions.items()
         if name.split("/targets/")[0] not in elsewhere
     }
     methods = {result.method for other in alike for result in other.methods}
-    tests = asked.without_grid(methods)
+    tests = parameters.without_grid(methods)
     return compare(alike, problems, beside, tests, run, order, newest)
 
 
@@ -217,9 +217,9 @@ def _provenance_rows(compared: Sequence[Family], records: Sequence[CellRecord]) 
                 "new_classes": key.classes[1],
                 "test_images": f"{base.total} base, {new.total} new" if new else str(base.total),
             }
-            place = (family.name, key, result.seed)
-            if new or place not in rows:  # what is bound to its classes has no new images
-                rows[place] = row
+            row_key = (family.name, key, result.seed)
+            if new or row_key not in rows:  # what is bound to its classes has no new images
+                rows[row_key] = row
     return sorted(rows.values(), key=lambda row: (row["dataset"], row["shots"], row["seed"]))
 
 

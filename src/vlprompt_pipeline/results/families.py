@@ -121,8 +121,8 @@ def _names(keys: Sequence[FamilyKey]) -> list[str]:
     plain = []
     for key in keys:
         shots = f"{key.shots}shots" if key.shots else ""
-        own = OWN if key.kind == OWN else ""
-        parts = (key.protocol, key.source, key.clip, shots, own.replace(" ", "_"))
+        own_photos = OWN if key.kind == OWN else ""
+        parts = (key.protocol, key.source, key.clip, shots, own_photos.replace(" ", "_"))
         plain.append(re.sub(r"[^A-Za-z0-9_-]+", "-", "_".join(filter(None, parts))))
     return [
         name if plain.count(name) == 1 else f"{name}_{_fingerprint(key)}"
@@ -136,8 +136,8 @@ def _titles(keys: Sequence[FamilyKey]) -> list[str]:
     for key in keys:
         trained = f"trained on {key.source}" if key.source else ""
         shots = shots_text(key.shots) if key.shots else ""
-        own = OWN if key.kind == OWN and not key.source else ""
-        words = (readable(key.protocol), trained, own, shots, f"CLIP {key.clip}")
+        own_photos = OWN if key.kind == OWN and not key.source else ""
+        words = (readable(key.protocol), trained, own_photos, shots, f"CLIP {key.clip}")
         plain.append(", ".join(filter(None, words)))
     return [
         f"{title} ({_difference(key, [k for k, t in zip(keys, plain, strict=True) if t == title])})"
@@ -149,13 +149,13 @@ def _titles(keys: Sequence[FamilyKey]) -> list[str]:
 
 def _difference(key: FamilyKey, alike: Sequence[FamilyKey]) -> str:
     words = []
-    if len({one.weights_sha256 for one in alike}) > 1:
+    if len({other.weights_sha256 for other in alike}) > 1:
         words.append(f"weights {key.weights_sha256[:8]}")
-    if len({one.template_set for one in alike}) > 1:
+    if len({other.template_set for other in alike}) > 1:
         words.append(f"templates {key.template_set}")
-    if len({one.kind for one in alike}) > 1:
+    if len({other.kind for other in alike}) > 1:
         words.append(key.kind)
-    if len({one.data for one in alike}) > 1:
+    if len({other.data for other in alike}) > 1:
         dataset = f"{key.data[0]} of " if key.data and not key.source else ""
         data = hashlib.sha256(repr(key.data).encode()).hexdigest()[:8]
         words.append(f"{dataset}data {data}" if key.data else "all other datasets")

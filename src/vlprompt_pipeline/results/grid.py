@@ -9,7 +9,7 @@ from itertools import product
 from typing import NamedTuple
 
 from vlprompt_pipeline.protocols import Protocol, find_protocol
-from vlprompt_pipeline.results.cells import cell_place
+from vlprompt_pipeline.results.cells import cell_partition
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.families import shots_side_by_side
 from vlprompt_pipeline.results.groups import Problem
@@ -42,38 +42,42 @@ class Coordinates(NamedTuple):
     method: str
 
     @property
-    def place(self) -> str:
+    def partition(self) -> str:
         """Where the catalog keeps it."""
-        return cell_place(
+        return cell_partition(
             self.clip, self.dataset, self.protocol, self.shots, self.seed, self.method
         )
 
     @classmethod
-    def of_place(cls, place: str) -> Coordinates | None:
-        """What the catalog keeps there; None if it is no place of a method in a cell."""
-        found = re.fullmatch(r"([^/]+)/([^/]+)/([^/]+)/shots(\d+)/seed(\d+)/([^/]+)", place)
-        if found is None:
+    def of_partition(cls, partition: str) -> Coordinates | None:
+        """What the catalog keeps there; None if it is no partition of a method in a cell."""
+        match = re.fullmatch(r"([^/]+)/([^/]+)/([^/]+)/shots(\d+)/seed(\d+)/([^/]+)", partition)
+        if match is None:
             return None
-        clip, dataset, protocol, shots, seed, method = found.groups()
+        clip, dataset, protocol, shots, seed, method = match.groups()
         return cls(protocol, clip, dataset, int(shots), int(seed), method)
 
-    def within(self, asked: BenchmarkReportParameters) -> bool:
+    def within(self, parameters: BenchmarkReportParameters) -> bool:
         """Whether it was asked for."""
         axes = (
-            (asked.protocols, self.protocol),
-            (asked.datasets, self.dataset),
-            (asked.shots, self.shots),
-            (asked.seeds, self.seed),
-            (asked.methods, self.method),
+            (parameters.protocols, self.protocol),
+            (parameters.datasets, self.dataset),
+            (parameters.shots, self.shots),
+            (parameters.seeds, self.seed),
+            (parameters.methods, self.method),
         )
         return all(values is None or value in values for values, value in axes)
 
 
-def asked_for(records: Sequence[CellRecord], asked: BenchmarkReportParameters) -> list[CellRecord]:
+def asked_for(
+    records: Sequence[CellRecord], parameters: BenchmarkReportParameters
+) -> list[CellRecord]:
     """The records within the asked grid, with the methods that were asked for."""
     kept = []
     for record in records:
-        methods = tuple(one for one in record.methods if _of(record, one).within(asked))
+        methods = tuple(
+            result for result in record.methods if _of(record, result).within(parameters)
+        )
         if methods:
             kept.append(record.model_copy(update={"methods": methods}))
     return kept
@@ -88,7 +92,7 @@ def missing(
     records: Sequence[CellRecord],
     problems: Sequence[Problem],
     predicted: Mapping[str, object],
-    asked: BenchmarkReportParameters,
+    parameters: BenchmarkReportParameters,
     run: ReportRun,
 ) -> list[Row]:
     """One row a cell that was asked for and has no record, with the reason and a command.
@@ -99,78 +103,80 @@ def missing(
 
     Args:
         records: those within the asked grid.
-        problems: records that could not be read, by place.
-        predicted: predictions by place.
-        asked: the grid.
+        problems: records that could not be read, by partition.
+        predicted: predictions by partition.
+        parameters: the grid.
         run: what holds for the commands without being named in them.
     """
     there = {_of(record, result) for record in records for result in record.methods}
     unread = {problem.name: problem.reason for problem in problems}
-    begun = {Coordinates.of_place(place) for place in (*unread, *predicted)} - {None}
-    known = there | {one for one in begun if one.within(asked)}
+    begun = {Coordinates.of_partition(partition) for partition in (*unread, *predicted)} - {None}
+    cells = there | {cell for cell in begun if cell.within(parameters)}
     return [
         {
-            **one._asdict(),
-            "reason": _reason(one, unread, predicted),
-            "command": _command(one, asked.sweep, run),
+            **cell._asdict(),
+            "reason": _reason(cell, unread, predicted),
+            "command": _command(cell, parameters.sweep, run),
         }
-        for one in sorted(set(_grid(known, asked, run)) - there)
+        for cell in sorted(set(_grid(cells, parameters, run)) - there)
     ]
 
 
 def _grid(
-    known: set[Coordinates], asked: BenchmarkReportParameters, run: ReportRun
+    cells: set[Coordinates], parameters: BenchmarkReportParameters, run: ReportRun
 ) -> Iterator[Coordinates]:
-    for protocol in asked.protocols or sorted({one.protocol for one in known}):
-        same = [one for one in known if one.protocol == protocol]
-        for clip in sorted({one.clip for one in same}) or [run.clip]:
-            alike = [one for one in same if one.clip == clip]
-            shots = asked.shots or sorted({one.shots for one in alike or known})
+    for protocol in parameters.protocols or sorted({cell.protocol for cell in cells}):
+        same = [cell for cell in cells if cell.protocol == protocol]
+        for clip in sorted({cell.clip for cell in same}) or [run.clip]:
+            alike = [cell for cell in same if cell.clip == clip]
+            shots = parameters.shots or sorted({cell.shots for cell in alike or cells})
             together = (
                 [tuple(shots)] if shots_side_by_side(protocol) else [(count,) for count in shots]
             )
             for counts in together:
-                own = [one for one in alike if one.shots in counts]
-                yield from _product(protocol, clip, counts, own or alike or known, asked)
+                same_shots = [cell for cell in alike if cell.shots in counts]
+                yield from _product(
+                    protocol, clip, counts, same_shots or alike or cells, parameters
+                )
 
 
 def _product(
     protocol: str,
     clip: str,
     shots: Sequence[int],
-    found: Collection[Coordinates],
-    asked: BenchmarkReportParameters,
+    cells: Collection[Coordinates],
+    parameters: BenchmarkReportParameters,
 ) -> Iterator[Coordinates]:
-    datasets = asked.datasets or sorted({one.dataset for one in found})
-    seeds = asked.seeds or sorted({one.seed for one in found})
+    datasets = parameters.datasets or sorted({cell.dataset for cell in cells})
+    seeds = parameters.seeds or sorted({cell.seed for cell in cells})
     registered = find_protocol(protocol) or Protocol()
-    methods = asked.methods or sorted({one.method for one in found})
+    methods = parameters.methods or sorted({cell.method for cell in cells})
     for dataset, count, seed, method in product(datasets, shots, seeds, methods):
         if registered.trains_on(dataset):
             yield Coordinates(protocol, clip, dataset, count, seed, method)
 
 
-def _reason(one: Coordinates, unread: Mapping[str, str], predicted: Mapping[str, object]) -> str:
-    if one.place in unread:
-        return f"its record {unread[one.place]}"
-    if one.place in predicted:
+def _reason(cell: Coordinates, unread: Mapping[str, str], predicted: Mapping[str, object]) -> str:
+    if cell.partition in unread:
+        return f"its record {unread[cell.partition]}"
+    if cell.partition in predicted:
         return "there are predictions, but no record: the run was cut short"
     return "not run yet"
 
 
-def _command(one: Coordinates, sweep: str, run: ReportRun) -> str:
+def _command(cell: Coordinates, sweep: str, run: ReportRun) -> str:
     """What makes the cell alone; none for another CLIP, which has another configuration."""
-    if one.clip != run.clip:
+    if cell.clip != run.clip:
         return ""
-    dataset = one.dataset.removeprefix(run.dataset_prefix)
-    registered = find_protocol(one.protocol)
-    protocol = registered.name if registered else one.protocol
-    settings = registered.label_settings(one.protocol) if registered else {}
+    dataset = cell.dataset.removeprefix(run.dataset_prefix)
+    registered = find_protocol(cell.protocol)
+    protocol = registered.name if registered else cell.protocol
+    settings = registered.label_settings(cell.protocol) if registered else {}
     repeated = {key: value for key, value in run.given.items() if key not in _NOT_OF_A_CELL}
-    params = {"protocol": protocol, "methods": one.method} | repeated
+    params = {"protocol": protocol, "methods": cell.method} | repeated
     if settings:
         params[protocol] = {**params.get(protocol, {}), **settings}
     return (
-        f"{sweep} --datasets={dataset} --shots={one.shots} --seeds={one.seed} "
+        f"{sweep} --datasets={dataset} --shots={cell.shots} --seeds={cell.seed} "
         f"--params={shlex.quote(command_parameters(params))}"
     )

@@ -82,24 +82,26 @@ def _rows(family: Mapping[str, object], table: pd.DataFrame, shots: int) -> list
         method: {name: tuple(means[method, name, half] for half in halves) for name in datasets}
         for method in titles
     }
-    ranks = _ranks({method: average_without(own) for method, own in accuracies.items()})
+    ranks = _ranks({method: average_without(values) for method, values in accuracies.items()})
     without = {
-        name: _ranks({method: average_without(own, (name,)) for method, own in accuracies.items()})
+        name: _ranks(
+            {method: average_without(values, (name,)) for method, values in accuracies.items()}
+        )
         for name in datasets
     }
     eurosat = tuple(name for name in datasets if name.removeprefix("miniature_") == EUROSAT)
     rows = []
     for method, title in titles.items():
-        own = [without[name][method] for name in datasets]
-        worse = max(own) > ranks[method]
+        ranks_without = [without[name][method] for name in datasets]
+        lowest = max(ranks_without)
         everywhere, elsewhere = _published(family, datasets, method, shots)
         values = (
             average_without(accuracies[method]),
             average_without(accuracies[method], eurosat) if eurosat else _NAN,
             ranks[method],
-            min(own),
-            max(own),
-            datasets[own.index(max(own))] if worse else "",
+            min(ranks_without),
+            lowest,
+            datasets[ranks_without.index(lowest)] if lowest > ranks[method] else "",
             everywhere,
             elsewhere,
         )
@@ -127,6 +129,8 @@ def _published(
     printed = {name: published(protocol or "", method, name) for name in datasets}
     if not all(set(names) <= set(figures) for figures in printed.values()):
         return _NAN, _NAN
-    figures = {name: tuple(own[metric][0] for metric in names) for name, own in printed.items()}
+    figures = {
+        name: tuple(by_metric[metric][0] for metric in names) for name, by_metric in printed.items()
+    }
     without = average_without(figures, (EUROSAT,)) if EUROSAT in figures else _NAN
     return average_without(figures), without

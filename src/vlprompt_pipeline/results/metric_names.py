@@ -39,8 +39,8 @@ def metric_order(metric: str) -> tuple[int, int, str]:
     """Sort key: accuracies first, then one kind after the other; what is unknown comes last."""
     images, kind = _parts(metric)
     kinds, accuracies = [None, *METRICS.values()], ["", *_ACCURACIES]
-    known = images in accuracies
-    return kinds.index(kind), accuracies.index(images) if known else len(accuracies), metric
+    listed = images in accuracies
+    return kinds.index(kind), accuracies.index(images) if listed else len(accuracies), metric
 
 
 def lower_is_better(metric: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from vlprompt_pipeline.results.cells import place_of
+from vlprompt_pipeline.results.cells import partition_of
 from vlprompt_pipeline.results.families import Family
 from vlprompt_pipeline.results.grid import Coordinates
 from vlprompt_pipeline.results.groups import Group, Problem, group_records
@@ -59,11 +59,11 @@ def _without_record(
     records: Sequence[CellRecord], problems: Sequence[Problem], predictions: Iterable[str]
 ) -> list[str]:
     recorded = {
-        place_of(record.cell, result.method) for record in records for result in record.methods
+        partition_of(record.cell, result.method) for record in records for result in record.methods
     }
     recorded |= {problem.name for problem in problems}
     cells = {name.split("/targets/")[0] for name in predictions} - recorded
-    unrecorded = sorted(name for name in cells if Coordinates.of_place(name))
+    unrecorded = sorted(name for name in cells if Coordinates.of_partition(name))
     if not unrecorded:
         return []
     return [f"Left out: {_some(unrecorded)}, predictions without a record; run their cells again."]

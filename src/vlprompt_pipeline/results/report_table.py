@@ -59,8 +59,8 @@ def _datasets(
         if key.dataset != results[0].key.data:
             continue  # a target stands in the row of its source
         names = (key.dataset, *family.averaged, AVERAGE) if family.key.source else (key.dataset,)
-        found = {name: scored.get(key._replace(dataset=name)) for name in names}
-        groups[key.dataset, results[0].key][key] = (results, found)
+        on_targets = {name: scored.get(key._replace(dataset=name)) for name in names}
+        groups[key.dataset, results[0].key][key] = (results, on_targets)
     for (dataset, group), methods in groups.items():
         yield dataset, group, methods
 
@@ -112,13 +112,13 @@ def _row(
     results: Sequence[Result],
     scores: Mapping[str, Aggregate],
 ) -> Row:
-    own = scores[group.data].values
+    values = scores[group.data].values
     seeds = [result.seed for result in results]
     row: Row = {"method": results[0].name, "title": results[-1].title}
     row |= {"seeds": join(seeds), "n_seeds": len(seeds)}
     if group.classes[1]:
-        row |= _base_new_h(own, "")
-        row |= _base_new_h(own, "generalised_")
+        row |= _base_new_h(values, "")
+        row |= _base_new_h(values, "generalised_")
     else:
         for column, (dataset, metric) in columns.items():
             aggregate = scores[dataset or group.data]
@@ -130,14 +130,14 @@ def _row(
     row["inference_cost"] = NAN if None in costs else sum(costs) / len(costs)
     for half in ("base", "new") if group.classes[1] else ("",):
         for name in metrics:
-            value = own.get(f"{half}_{name}" if half else name, _NOTHING)
+            value = values.get(f"{half}_{name}" if half else name, _NOTHING)
             row[f"{half or 'base'}_{name}"] = value.mean
     return row
 
 
-def _base_new_h(own: Mapping[str, Value], kind: str) -> Row:
-    base, new, h = (own.get(f"{kind}{name}", _NOTHING) for name in ("base", "new", "h"))
-    both = own.get(MEAN_OF_H, _NOTHING) if not kind else _mean_of_seeds(h)
+def _base_new_h(values: Mapping[str, Value], kind: str) -> Row:
+    base, new, h = (values.get(f"{kind}{name}", _NOTHING) for name in ("base", "new", "h"))
+    both = values.get(MEAN_OF_H, _NOTHING) if not kind else _mean_of_seeds(h)
     return {
         f"{kind}base_mean": base.mean,
         f"{kind}base_std": base.std,
@@ -163,7 +163,7 @@ def _with_published(
     """Add the figures of the same protocol, CLIP and split where some were printed."""
     if group.random_split:
         return table
-    known = {
+    printed_figures = {
         mean: [
             printed(family, name or dataset, group.shots, method, metric, NAN)
             for method in table["method"]
@@ -171,13 +171,13 @@ def _with_published(
         for mean, (name, metric) in columns.items()
     }
     sources = [
-        list(dict.fromkeys(one.published_source for one in row if one.published_source))
-        for row in zip(*known.values(), strict=True)
+        list(dict.fromkeys(figure.published_source for figure in row if figure.published_source))
+        for row in zip(*printed_figures.values(), strict=True)
     ]
     if not any(sources):
         return table
     figures = {
-        f"published_{mean.removesuffix('_mean')}": [one.published for one in row]
-        for mean, row in known.items()
+        f"published_{mean.removesuffix('_mean')}": [figure.published for figure in row]
+        for mean, row in printed_figures.items()
     }
-    return table.assign(**figures, published_source=["; ".join(one) for one in sources])
+    return table.assign(**figures, published_source=["; ".join(names) for names in sources])

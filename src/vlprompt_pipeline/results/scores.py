@@ -86,10 +86,12 @@ def aggregates(family: Family, *, intervals: bool = True) -> dict[ScoreKey, Aggr
     by_key = results_by_key(family)
     unknown = _unknown_to_clip(by_key)
     correct = {
-        key: correctness(key.dataset, list(own.values())) if intervals else {}
-        for key, own in by_key.items()
+        key: correctness(key.dataset, list(by_seed.values())) if intervals else {}
+        for key, by_seed in by_key.items()
     }
-    scored = {key: _aggregate(key, own, correct[key], unknown) for key, own in by_key.items()}
+    scored = {
+        key: _aggregate(key, by_seed, correct[key], unknown) for key, by_seed in by_key.items()
+    }
     averaged = {
         key: _average([scored[part] for part in parts], [correct[part] for part in parts])
         for key, parts in averages(family, by_key).items()
@@ -119,7 +121,7 @@ def _aggregate(
         total = scored[0].score.total
         caveats = of_images(images, total, unknown) + one_seed(tuple(by_seed))
         interval = accuracy_interval(correct[name]) if name in correct else NO_INTERVAL
-        accuracy = _value([one.score.accuracy for one in scored], total, caveats)
+        accuracy = _value([score.score.accuracy for score in scored], total, caveats)
         values[name] = accuracy._replace(interval=interval)
         values |= _further(images.half, scored, caveats)
     for name, halves in _harmonic(values):
@@ -142,9 +144,9 @@ def _average(parts: Sequence[Aggregate], correct: Sequence[Mapping[str, Correct]
     }
     draw = np.random.default_rng(0)
     drawn = {
-        name: draw_average(draw, [one[name] for one in correct])
+        name: draw_average(draw, [of_dataset[name] for of_dataset in correct])
         for name in values
-        if all(name in one for one in correct)
+        if all(name in of_dataset for of_dataset in correct)
     }
     for name, halves in _harmonic(values):
         if name == "h":
@@ -163,7 +165,7 @@ def _value(per_seed: Sequence[float], images: float, caveats: tuple[str, ...]) -
 
 def _further(half: str, scored: Sequence[Scored], caveats: tuple[str, ...]) -> dict[str, Value]:
     """The metrics beside accuracy that all of the records have."""
-    metrics = [one.score.metrics for one in scored]
+    metrics = [score.score.metrics for score in scored]
     return {
         f"{half}_{name}" if half else name: _value(
             [values[name] for values in metrics], scored[0].score.total, caveats

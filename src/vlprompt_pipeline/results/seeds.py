@@ -78,6 +78,6 @@ def correctness(dataset: str, results: Sequence[Result]) -> dict[str, Correct]:
     by_name = {}
     for name, images in image_sets(dataset, results).items():
         each = [result.sets[images].correctness for result in results]
-        if None not in each and len({one.images for one in each}) == 1:
-            by_name[name] = np.stack([one.correct for one in each])
+        if None not in each and len({hits.images for hits in each}) == 1:
+            by_name[name] = np.stack([hits.correct for hits in each])
     return by_name

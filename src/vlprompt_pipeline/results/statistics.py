@@ -88,7 +88,12 @@ def h_interval(
 
 
 def compare_accuracy(
-    one: Correct, other: Correct, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+    correct: Correct,
+    reference: Correct,
+    *,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
 ) -> Paired:
     """Accuracy of one method less that of another on the same images in the same order.
 
@@ -100,7 +105,7 @@ def compare_accuracy(
     Raises:
         DataError: different shapes, no images, or a value that is neither true nor false.
     """
-    answers = Hits.of(one, other)
+    answers = Hits.of(correct, reference)
     gained = answers.hits[0] - answers.hits[1]
     gain = answers._replace(hits=gained[None])
     (drawn,) = resampled(np.random.default_rng(seed), resamples, gain)

@@ -106,8 +106,8 @@ def preprocessing_description(model: ShippedModel) -> dict[str, Any]:
     """
     how = model.clip.preprocessing
     height, width = how.height_width
-    known = how.resize_mode == "squash" or (how.resize_mode == "shortest" and height == width)
-    if not known:
+    resizes = how.resize_mode == "squash" or (how.resize_mode == "shortest" and height == width)
+    if not resizes:
         raise UserError(
             f"images of {model.clip.name} are prepared by resize mode {how.resize_mode} to "
             f"{height} × {width}, which the exported example cannot: export a CLIP with square "

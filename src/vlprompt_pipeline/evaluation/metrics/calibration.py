@@ -21,8 +21,8 @@ def calibration_error(
     2015).
     """
     confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
-    places = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(places, weights=correct - confidence, minlength=bins)
+    bin_numbers = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(bin_numbers, weights=correct - confidence, minlength=bins)
     return 100.0 * float(np.abs(gaps).sum()) / len(confidence)
 
 

@@ -2,7 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines.data_preparation.nodes import check_dataset, index_images
+from vlprompt_pipeline.pipelines.data_preparation.nodes import (
+    check_dataset,
+    index_images,
+    keep_checked,
+)
 
 
 def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
@@ -36,8 +40,15 @@ def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
                     f"{folders}check_folder",
                     "params:features.workers",
                 ],
-                outputs=["image_index", "image_check"],
+                outputs="image_check",
                 name="check_images",
+                namespace="data",
+            ),
+            Node(
+                keep_checked,
+                inputs=["raw_index", "image_check"],
+                outputs="image_index",
+                name="keep_checked_images",
                 namespace="data",
             ),
         ],

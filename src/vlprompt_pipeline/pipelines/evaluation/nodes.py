@@ -24,7 +24,7 @@ from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotS
 from vlprompt_pipeline.methods import ClassTexts, Recipe, get_method
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.methods.zero import ZeroConfig
-from vlprompt_pipeline.pipelines.inputs import in_two, require_prompt_of_this_run
+from vlprompt_pipeline.pipelines.inputs import require_prompt_of_this_run
 from vlprompt_pipeline.protocols import get_protocol
 from vlprompt_pipeline.protocols.choices import choices
 from vlprompt_pipeline.reproducibility.differences import flatten
@@ -129,15 +129,17 @@ def write_record(
     features: FeatureParameters,
     protocol: str,
     settings: dict[str, Any],
-    *on_targets: dict[str, Any],
+    *others: Any,
     method: str,
+    n_targets: int = 0,
 ) -> dict[str, Any]:
     """Record the result of one method in one cell, with everything it depends on.
 
-    Reports read this record. `on_targets` are the metrics on each target dataset, then the cards of
-    these datasets.
+    Reports read this record: it says that a method is finished in this cell. `others` are the
+    metrics on each target dataset, the cards of these datasets, and all other files that the method
+    has left, which only have to be there and of this prompt.
     """
-    target_metrics, target_cards = in_two(on_targets)
+    target_metrics, target_cards = others[:n_targets], others[n_targets : 2 * n_targets]
     recipe = prompt.resolved_recipe()
     class_names = {name: subset.class_names for name, subset in class_subsets.items()}
     scores = {half: _score(metrics[half]) for half in class_names if half in metrics}
@@ -216,7 +218,9 @@ def _code(prompt: TrainedPrompt, recipe: Recipe) -> str:
 def _image_digest(table: pd.DataFrame) -> str:
     """Digest of all images of an index, by content; of large datasets by path and size."""
     content = table["fingerprint"].str.replace(r"^(stat:\d+)-.*$", r"\1", regex=True)
-    lines = sorted(f"{path}\0{known}\n" for path, known in zip(table["path"], content, strict=True))
+    lines = sorted(
+        f"{path}\0{fingerprint}\n" for path, fingerprint in zip(table["path"], content, strict=True)
+    )
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -4,7 +4,11 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
+from vlprompt_pipeline.export import EXPORT_FORMATS
 from vlprompt_pipeline.pipelines.evaluation.nodes import EVALUATED, evaluate_prompt, write_record
+from vlprompt_pipeline.pipelines.prompt_training.nodes import TRAINED
+
+_TABLES = tuple(name for name in EVALUATED if name != "metrics")
 
 
 def create_pipeline(
@@ -53,10 +57,14 @@ def _evaluation(method: str, folders: str) -> Node:
 
 
 def _record(method: str, protocol: str, targets: tuple[str, ...]) -> Node:
+    """The node that comes last: all that the method leaves is an input, so none is left undone."""
     scores = [f"{method}.{target}.target_metrics" for target in targets]
     cards = [f"{target}.target_card" for target in targets]
+    files = [f"{method}.{name}" for name in (*TRAINED[1:], *EXPORT_FORMATS, *_TABLES)]
+    files += [f"{method}.{target}.target_{name}" for target in targets for name in _TABLES]
+    function = partial(write_record, method=method, n_targets=len(targets))
     return Node(
-        update_wrapper(partial(write_record, method=method), write_record),
+        update_wrapper(function, write_record),
         inputs=[
             f"{method}.metrics",
             f"{method}.sizes",
@@ -70,6 +78,7 @@ def _record(method: str, protocol: str, targets: tuple[str, ...]) -> Node:
             f"params:{protocol}",
             *scores,
             *cards,
+            *files,
         ],
         outputs=f"{method}.record",
         name=f"record_{method}",

@@ -31,6 +31,9 @@ from vlprompt_pipeline.protocols import resolve_protocol
 from vlprompt_pipeline.source_code import code_digest
 from vlprompt_pipeline.training import Checkpoint, FewShotImages, train
 
+TRAINED = ("prompt", "history", "clusterings")
+"""Catalog names of what `train_prompt` returns."""
+
 
 def check_prompts(
     clip: FrozenClip,

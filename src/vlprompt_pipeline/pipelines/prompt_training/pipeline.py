@@ -4,7 +4,7 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines.prompt_training.nodes import check_prompts, train_prompt
+from vlprompt_pipeline.pipelines.prompt_training.nodes import TRAINED, check_prompts, train_prompt
 
 
 def create_pipeline(
@@ -58,7 +58,7 @@ def _method_node(method: str, folders: str) -> Node:
             "features": "params:features",
             "seed": "params:seed",
         },
-        outputs=[f"{method}.prompt", f"{method}.history", f"{method}.clusterings"],
+        outputs=[f"{method}.{output}" for output in TRAINED],
         name=f"train_{method}",
         namespace=method,
         tags=method,

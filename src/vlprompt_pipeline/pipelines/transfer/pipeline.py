@@ -5,7 +5,7 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.clip.dataset_features import extract_test_features
-from vlprompt_pipeline.pipelines.data_preparation.nodes import check_dataset
+from vlprompt_pipeline.pipelines.data_preparation.nodes import check_dataset, keep_checked
 from vlprompt_pipeline.pipelines.evaluation.nodes import EVALUATED, evaluate_prompt
 from vlprompt_pipeline.pipelines.transfer.nodes import index_target, list_target_classes
 
@@ -16,7 +16,7 @@ def create_pipeline(
     folders: str = "params:",
     **kwargs,
 ) -> Pipeline:
-    """Create four nodes a target, and one for each method and target; none without targets.
+    """Create five nodes a target, and one for each method and target; none without targets.
 
     Args:
         methods: names of recipes.
@@ -50,8 +50,15 @@ def _target_nodes(target: str, folders: str) -> list[Node]:
         Node(
             check_dataset,
             inputs=[raw, card, f"{folders}check_folder", "params:features.workers"],
-            outputs=[table, f"{target}.target_check"],
+            outputs=f"{target}.target_check",
             name=f"check_{target}",
+            namespace=namespace,
+        ),
+        Node(
+            keep_checked,
+            inputs=[raw, f"{target}.target_check"],
+            outputs=table,
+            name=f"keep_checked_images_of_{target}",
             namespace=namespace,
         ),
         Node(
