@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,16 @@ from vlprompt_pipeline.protocol_runs import configured, with_protocol
 from vlprompt_pipeline.protocols import PROTOCOLS
 
 _OTHER_PIPELINES = ("__default__", "cell", *STAGES, *APART)
+_NOTHING_FITS = ("Pipeline contains no nodes", "Pipeline does not contain")
+_FILTERS = {
+    "tags": "--tags",
+    "node_names": "--nodes",
+    "from_nodes": "--from-nodes",
+    "to_nodes": "--to-nodes",
+    "from_inputs": "--from-inputs",
+    "to_outputs": "--to-outputs",
+    "namespaces": "--namespaces",
+}
 
 
 @click.pass_obj
@@ -45,8 +56,32 @@ def _run(metadata: ProjectMetadata | None, /, **options: Any) -> Any:
             options["params"] = with_protocol(pipelines, given, conf)
     except (UserError, YAMLError) as error:
         raise click.ClickException(str(error)) from None
-    with one_sentence(project):
+    with one_sentence(project), _nodes_that_fit(options):
         return kedro_run.callback(**options)
+
+
+@contextmanager
+def _nodes_that_fit(options: Mapping[str, Any]) -> Iterator[None]:
+    """Turn Kedro's refusal of a filter that no node fits into a sentence.
+
+    Raises:
+        ConfigError: naming the filters, and where the nodes are listed.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if not str(error).startswith(_NOTHING_FITS):
+            raise
+        filters = [
+            f"{option}={','.join(options[name])}"
+            for name, option in _FILTERS.items()
+            if options.get(name)
+        ]
+        said = str(error).split(" after ")[0].rstrip(".").removeprefix("Pipeline ")
+        raise ConfigError(
+            f"{' '.join(filters)} leaves nothing to do; kedro registry describe __default__ lists "
+            f"the nodes, and conf/base/catalog*.yml what they read and write: the pipeline {said}"
+        ) from error
 
 
 def _require_registered(pipelines: list[str]) -> None:

@@ -116,11 +116,9 @@ def runs(project: Project) -> tuple[Counter, Counter]:
 def require_one_run_a_cell(project: Project, seeds: list[int] = SEEDS) -> None:
     """One finished run a cell, one below it a method, and none that goes on."""
     statuses, finished = runs(project)
-    expected = {f"{DATASET}, 4 shots, seed {seed}, base_to_new": 1 for seed in seeds}
+    expected = {f"k4 s{seed} {DATASET} base_to_new": 1 for seed in seeds}
     expected |= {
-        f"{method}, 4 shots, seed {seed}, {DATASET}, base_to_new": 1
-        for method in METHODS
-        for seed in seeds
+        f"{method} k4 s{seed} {DATASET} base_to_new": 1 for method in METHODS for seed in seeds
     }
     assert dict(finished) == expected, finished
     assert statuses["RUNNING"] == 0, statuses

@@ -79,7 +79,7 @@ def test_a_version_says_all_about_itself(registered, client):
     for method in METHODS:
         title = registered.json("08_reporting/records", f"{method}.json")["methods"][0]["title"]
         assert title in version.description
-    assert "models:/demo_counts.qcoop@candidate" in version.description
+    assert '"models:/demo_counts.qcoop/1"' in version.description
     assert len(version.description) < 5000
     with pytest.raises(mlflow.exceptions.MlflowException):
         client.get_model_version_by_alias("demo_counts.qcoop", "champion")

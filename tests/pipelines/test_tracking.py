@@ -18,7 +18,8 @@ from kedro.io import DataCatalog, MemoryDataset
 from mlflow.entities import Run
 
 from pipelines.project import DATASET, Project, merged
-from vlprompt_pipeline.hooks.mlflow_runs import Description, find_or_open
+from vlprompt_pipeline.hooks.mlflow_runs import find_or_open
+from vlprompt_pipeline.hooks.run_descriptions import Description, RunDescriptions
 from vlprompt_pipeline.registry.experiment import Experiment
 
 METHODS = ["zero_shot", "coop"]
@@ -48,7 +49,7 @@ def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):
     assert f"runs: sqlite:///{project.root / 'mlflow.db'}\n" in shown
     parent, *children = runs(project)
     assert parent.info.status == "FINISHED"
-    assert parent.info.run_name == "demo_counts, 4 shots, seed 1, base_to_new"
+    assert parent.info.run_name == "k4 s1 demo_counts base_to_new"
     assert parent.data.params["clip.name"] == "demo"
     assert parent.data.params["features.views"] == "2"
     assert parent.data.params["base_to_new.base_share"] == "0.5"
@@ -78,17 +79,39 @@ def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):
     curve = client.get_metric_history(by_method["coop"].info.run_id, "epoch.loss")
     assert [point.step for point in curve] == [0, 1, 2]
 
-    message = project.refusal({**ON, "shots": 6})
+    asked = f"metrics.h > 0 and params.dataset = '{DATASET}' and params.method = 'coop'"
+    found = client.search_runs([parent.info.experiment_id], f"{asked} and params.shots = '4'")
+    assert [run.info.run_name for run in found] == ["coop k4 s1 demo_counts base_to_new"]
+    for run in (parent, *children):
+        recorded = client.get_run(run.info.run_id).inputs.dataset_inputs
+        names = {given.dataset.name: given.dataset.digest for given in recorded}
+        assert set(names) == {DATASET, f"{DATASET}, 4 shots, seed 1"}
+        record = project.json("08_reporting/reproducibility", "coop/reproducibility.json")
+        assert names[DATASET] == record["hashes"]["split"][:36]
+
+    fails = "vlprompt_pipeline.pipelines.few_shot_sampling.nodes.sample_few_shot"
+    monkeypatch.setattr(fails, lambda *_: 1 / 0)
+    assert "ZeroDivisionError" in project.refusal({**ON, "seed": 2})
     failed = runs(project)[-1]
     assert failed.info.status == "FAILED"
-    assert failed.data.tags["error"] == message[: len(failed.data.tags["error"])]
+    assert failed.data.tags["error"] == "division by zero"
     assert mlflow.active_run() is None
 
-    recorded = len(runs(project))
+
+def test_a_refused_command_leaves_no_run(project):
     unknown = {"prediction": {"images": "data/01_raw", "model": f"{DATASET}.coop/9", "top_k": 1}}
     for stage, params in (("register", {"seed": 9}), ("prediction", unknown)):
         project.refusal(merged(ON, params), stages=(stage,))
-    assert len(runs(project)) == recorded, "what was refused before any work is no failed run"
+    project.refusal({**ON, "shots": 6})  # after the nodes that read the images
+    assert runs(project) == []
+
+
+def test_a_prediction_is_called_like_its_model(tmp_path):
+    model = {"prediction": {"model": "my.photos.linear_probe@champion", "top_k": 1}}
+    described = RunDescriptions(model, tmp_path, "sqlite:///mlflow.db").of_other(["prediction"])
+    assert described.name == "my.photos.linear_probe@champion, prediction"
+    for where in (described.parameters, described.tags):
+        assert (where["dataset"], where["method"]) == ("my.photos", "linear_probe")
 
 
 def test_metrics_of_targets_are_told_apart(tmp_path):

@@ -196,3 +196,27 @@ def test_the_command_line_shows_the_sentence_and_no_frames(project, monkeypatch,
     assert f"Error: {sentence}" in shown.stderr
     assert "Traceback" not in shown.output
     assert "NoneType" not in shown.output
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        (
+            "--tags=nonsense",
+            "the pipeline contains no nodes",
+        ),
+        (
+            "--nodes=train_coop",
+            "the pipeline does not contain nodes named ['train_coop']. Did you mean: "
+            "['coop.train_coop']?",
+        ),
+    ],
+)
+def test_a_filter_that_no_node_fits_ends_in_a_sentence(project, monkeypatch, option, sentence):
+    monkeypatch.chdir(project.root)
+    arguments = ["run", option, "--params=dataset=demo_counts,tracking.enabled=false"]
+    shown = CliRunner().invoke(KedroCLI(project.root), arguments)
+    assert shown.exit_code == 1
+    assert f"Error: {option} leaves nothing to do; kedro registry describe" in shown.stderr
+    assert shown.stderr.rstrip().endswith(sentence)
+    assert "Traceback" not in shown.output

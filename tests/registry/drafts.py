@@ -63,7 +63,7 @@ def draft(folder: Path, method: str, right: dict[str, Sequence[bool]], **tags: s
         tags={**TASK, "method": method, **tags},
         params={"method": method},
         introduction="all",
-        description="one",
+        describe="version {}".format,
         source_run=None,
     )
 

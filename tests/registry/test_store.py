@@ -42,7 +42,7 @@ def test_a_registration_that_is_killed_leaves_a_whole_version_or_none(step, data
         assert version.tags["seed"] == "1"
         assert version.tags["split_sha256"] == "s"
         assert len(registry.evidence(version)) == 5
-        assert registry.client.get_model_version(NAME, "1").description == "one"
+        assert registry.client.get_model_version(NAME, "1").description == "version 1"
     named = STEPS.index(step) >= STEPS.index("set_registered_model_alias")
     assert (registry.holder(NAME, CANDIDATE) is not None) == named
 

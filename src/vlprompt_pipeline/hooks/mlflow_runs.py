@@ -15,11 +15,8 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from getpass import getuser
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -27,9 +24,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
 from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.hooks.run_descriptions import Description
 from vlprompt_pipeline.processes import Process
 from vlprompt_pipeline.registry.experiment import Experiment
-from vlprompt_pipeline.reproducibility.environment import code_state
 
 KEY, PROCESS, LOGGED = "vlprompt.key", "vlprompt.process", "vlprompt.logged"
 _PARENT = "mlflow.parentRunId"
@@ -39,21 +36,6 @@ _REASON = 5000  # characters; MLflow's limit is 8000
 _DIGEST = 36  # characters of a dataset's digest, MLflow's limit
 _ABANDONED = 24 * 3600 * 1000  # ms after which a run of another machine is taken for dead
 _RENAMED = {"harmonic_mean": "h", "generalised.harmonic_mean": "generalised.h"}  # as in the tables
-
-
-@dataclass(frozen=True)
-class Description:
-    """Name, parameters and tags by which a run is shown and searched for.
-
-    Attributes:
-        name: of the run.
-        parameters: nested mappings are logged with keys joined by dots.
-        tags: beside those of every run.
-    """
-
-    name: str
-    parameters: Mapping[str, Any]
-    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -66,6 +48,7 @@ class OpenRun:
         finished: it was found finished, and is so until something new is logged.
         logged: what each output held that is logged already, by name.
         failed_before: the reason of an earlier failure stands on it.
+        status_before: that it was found with; none if it is new.
         news: whether anything was logged.
     """
 
@@ -74,6 +57,7 @@ class OpenRun:
     finished: bool = False
     logged: dict[str, str] = field(default_factory=dict)
     failed_before: bool = False
+    status_before: str | None = None
     news: bool = False
 
     @property
@@ -145,6 +129,13 @@ class OpenRun:
         if not self.finished:
             self.client.set_terminated(self.run_id, status)
 
+    def withdraw(self) -> None:
+        """Leave MLflow as it was before this run was opened, as far as nothing is logged yet."""
+        if self.status_before is None and not self.news:
+            self.client.delete_run(self.run_id)
+        elif not self.finished:
+            self.client.set_terminated(self.run_id, self.status_before or "KILLED")
+
     def _log_metrics(self, points: Iterator[Metric]) -> None:
         while chunk := list(islice(points, _BATCH)):  # itertools.batched came with Python 3.12
             self.client.log_batch(self.run_id, metrics=chunk)
@@ -157,7 +148,8 @@ def find_or_open(experiment: Experiment, key: str | None, description: Descripti
     """
     client = experiment.client
     run = _find(experiment, key) if key else None
-    finished = run is not None and run.info.status == "FINISHED"
+    status = run.info.status if run else None
+    finished = status == "FINISHED"
     tags = {**description.tags, PROCESS: str(Process.current()), **({KEY: key} if key else {})}
     if run is None:
         run = client.create_run(experiment.number, run_name=description.name, tags=tags)
@@ -168,7 +160,8 @@ def find_or_open(experiment: Experiment, key: str | None, description: Descripti
         values = flatten(description.parameters)
         client.log_batch(run.info.run_id, params=[Param(k, str(v)) for k, v in values.items()])
     logged = json.loads(run.data.tags.get(LOGGED, "{}"))
-    return OpenRun(experiment, run.info.run_id, finished, logged, _ERROR in run.data.tags)
+    failed = _ERROR in run.data.tags
+    return OpenRun(experiment, run.info.run_id, finished, logged, failed, status)
 
 
 def close_dead_runs(experiment: Experiment) -> int:
@@ -188,16 +181,6 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         name = f"{prefix}{key}"
         flat.update(flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value})
     return flat
-
-
-def origin_tags() -> dict[str, str]:
-    """Return who ran what, under the names that MLflow gives these tags."""
-    tags = {"mlflow.source.name": "kedro run"}
-    with suppress(KeyError, OSError):  # a container's user may have no name
-        tags["mlflow.user"] = getuser()
-    if commit := code_state(Path(__file__).parents[1]).commit:
-        tags["mlflow.source.git.commit"] = commit
-    return tags
 
 
 def _find(experiment: Experiment, key: str) -> Run | None:

@@ -23,7 +23,7 @@ _CLASSES = 5  # class names shown
 _USE = """```python
 import mlflow, pandas as pd
 
-model = mlflow.pyfunc.load_model("models:/{name}@{alias}")
+model = mlflow.pyfunc.load_model("models:/{name}/{number}")
 images = pd.DataFrame({{"image": [open("photo.jpg", "rb").read()]}})
 model.predict(images)  # label, score, top_labels, top_scores, problem
 {more}
@@ -45,8 +45,8 @@ def introduce(contents: Contents) -> str:
     )
 
 
-def describe(contents: Contents, beside: Sequence[MethodResult], verdict: str) -> str:
-    """Write a version's page in Markdown: its result beside those of its cell, how to use it.
+def describe(contents: Contents, beside: Sequence[MethodResult], verdict: str, number: int) -> str:
+    """Write the page of version `number` in Markdown: its result beside its cell's, how to use it.
 
     It stays below the 5,000 characters that MLflow keeps.
     """
@@ -62,7 +62,7 @@ def describe(contents: Contents, beside: Sequence[MethodResult], verdict: str) -
             _results(contents, beside) + _among_all(contents),
             *([f"When it was registered: {verdict}"] if verdict else []),
             f"Tells apart {len(names)} classes ({shown}), {others}:",
-            _USE.format(name=contents.name, alias=CANDIDATE, more=_OWN if bound else _ANY),
+            _USE.format(name=contents.name, number=number, more=_OWN if bound else _ANY),
         ]
     )
 

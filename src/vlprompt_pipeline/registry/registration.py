@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -90,7 +91,7 @@ def register(
             tags=tags,
             params={key: tags[key] for key in _SHOWN},
             introduction=introduce(contents),
-            description=describe(contents, beside, verdict),
+            describe=partial(describe, contents, beside, verdict),
             source_run=models.run_of(method=tags["method"], prompt_sha256=tags["prompt_sha256"]),
         )
         return Registered(models.publish(draft), new=True, checked=checked)

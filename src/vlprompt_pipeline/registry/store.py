@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -79,7 +79,8 @@ class Draft(NamedTuple):
         tags: of the version.
         params: of the logged model.
         introduction: to all versions of the name.
-        description: of the version, in Markdown.
+        describe: writes the description of the version in Markdown, given its number, which is
+            MLflow's to choose.
         source_run: the run that the prompt comes from, where one is known.
     """
 
@@ -89,7 +90,7 @@ class Draft(NamedTuple):
     tags: Mapping[str, str]
     params: Mapping[str, str]
     introduction: str
-    description: str
+    describe: Callable[[int], str]
     source_run: str | None
 
 
@@ -139,15 +140,19 @@ class ModelRegistry:
             self.client.log_model_artifacts(logged.model_id, str(draft.folder))
             self.client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
             self._require_name(draft)
+            expected = self._next_number(draft.name)
             made = self.client.create_model_version(
                 draft.name,
                 _address(logged.model_id),
                 draft.source_run,
                 {**draft.tags, HASHES: hashes},
-                description=draft.description,
+                description=draft.describe(expected),
                 model_id=logged.model_id,
             )
             version, holder = _found(made), self.holder(draft.name, CANDIDATE)
+            if int(version.number) != expected:  # another process registered meanwhile
+                described = draft.describe(int(version.number))
+                self.client.update_model_version(version.name, version.number, described)
             newer = holder is not None and int(holder.number) > int(version.number)
             if not newer:  # than this one, registered by another process meanwhile
                 self.nominate(version)
@@ -211,6 +216,10 @@ class ModelRegistry:
         with self.experiment.answers():
             runs = self.client.search_runs([self.experiment.number], query, max_results=1)
         return runs[0].info.run_id if runs else None
+
+    def _next_number(self, name: str) -> int:
+        newest = self.versions(name)[:1]
+        return int(newest[0].number) + 1 if newest else 1
 
     def _require_name(self, draft: Draft) -> None:
         try:
