@@ -6,13 +6,18 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 
+import pandas as pd
 import pytest
+import yaml
 
+from conftest import ROOT
 from image_datasets.miniatures import DATA, index_without_images
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.image_datasets import (
+    DatasetCard,
     FewShotSet,
     build_index,
     get_image_dataset,
@@ -20,6 +25,7 @@ from vlprompt_pipeline.image_datasets import (
     sample_few_shot,
     sample_from_split,
 )
+from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import draw_few_shot_set
 
 CALTECH101 = json.loads((DATA / "golden_fewshot_caltech101.json").read_text())
 SHOTS = (1, 2, 4, 8, 16)
@@ -172,3 +178,33 @@ def test_dataset_for_testing_only(index):
 def test_no_shots(index, shots):
     with pytest.raises(ConfigError, match=f"shots is {shots}; give a number of training images"):
         sample_few_shot(index, shots, 1)
+
+
+PETS = ("cat", "dog")
+RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
+
+
+@pytest.mark.parametrize("parts", [("train",), ("train", "val")])
+def test_a_method_that_needs_validation_images_is_refused_without_any(parts):
+    rows = [
+        (f"{part}/{name}.jpg", label, name, part)
+        for part in parts
+        for label, name in enumerate(PETS)
+    ]
+    table = pd.DataFrame(rows, columns=["path", "label", "class_name", "part"])
+    table = table.assign(fingerprint="sha256:0", source="imagenet")
+    card = DatasetCard(
+        name="imagenet",
+        folder=Path("photos"),
+        class_names=PETS,
+        template="a photo of a {}.",
+        split_sha256="0" * 64,
+    )
+    draw = partial(draw_few_shot_set, table, card, 1, 1, RECIPES)
+    assert len(draw(methods=("coop",)).train) == len(PETS)
+    if "val" in parts:
+        assert draw(methods=("linear_probe",)).val
+    else:
+        message = "linear_probe chooses .* imagenet has none; leave it"
+        with pytest.raises(ConfigError, match=message):
+            draw(methods=("coop", "linear_probe"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -18,7 +17,6 @@ from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.config import ExportParameters
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.image_datasets import FewShotSet
 from vlprompt_pipeline.methods import (
     ClassTexts,
     FewShotFeatures,
@@ -26,7 +24,6 @@ from vlprompt_pipeline.methods import (
     get_method,
     resolve_recipe,
 )
-from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import check_validation
 from vlprompt_pipeline.pipelines.prompt_training.nodes import check_prompts
 
 RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
@@ -77,14 +74,6 @@ def test_what_does_not_fit_is_told_by_the_check_that_stands_before_all_long_work
                 check(methods=(name,))
         else:
             assert check(methods=(name,))[name] > 0
-
-
-def test_a_method_that_needs_validation_images_is_refused_without_any():
-    drawn = FewShotSet("imagenet", 1, 1, "", train=(("a.jpg", 0),), val=())
-    check_validation(drawn, RECIPES, methods=("coop",))
-    check_validation(replace(drawn, val=drawn.train), RECIPES, methods=("linear_probe",))
-    with pytest.raises(ConfigError, match="linear_probe chooses .* imagenet has none; leave it"):
-        check_validation(drawn, RECIPES, methods=("coop", "linear_probe"))
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.evaluation.scores import nested_scores
 from vlprompt_pipeline.image_datasets import ClassSubset
 from vlprompt_pipeline.protocols import PROTOCOLS, ProtocolParameters
@@ -31,6 +34,13 @@ def test_what_is_bound_to_its_classes_is_scored_on_them_alone():
     (only,) = choices(BOTH, bound=True)
     assert only.classes == BASE
     assert choices({"target": BASE}, bound=True) == []
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_dataset_of_one_class_is_no_task(name):
+    section = SimpleNamespace(dataset="dtd", shots=16, base_share=0.5)
+    with pytest.raises(DataError, match="one class only, 'cat'"):
+        PROTOCOLS[name].class_subsets(["cat"], section)
 
 
 @pytest.mark.parametrize("name", ["base", "target"])

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.image_datasets import ClassSubset, ClassSubsets
 from vlprompt_pipeline.parsing import DatasetName, Parameters, parse, unknown
 
@@ -70,6 +70,11 @@ class Protocol:
         Raises:
             DataError: too few classes.
         """
+        if len(class_names) < 2:
+            raise DataError(
+                f"the dataset has one class only, {class_names[0]!r}: there is nothing to tell "
+                "apart; at least two classes are needed"
+            )
         return {"base": ClassSubset(tuple(range(len(class_names))), tuple(class_names))}
 
     def targets(

@@ -18,9 +18,24 @@ from vlprompt_pipeline.methods import get_method, resolve_recipe
 from vlprompt_pipeline.protocols import resolve_protocol
 
 
-def draw_few_shot_set(table: pd.DataFrame, card: DatasetCard, shots: int, seed: int) -> FewShotSet:
-    """Draw the published few-shot set of a dataset, over all of its classes."""
-    return sample_few_shot(ImageIndex.join(table, card), shots, seed)
+def draw_few_shot_set(
+    table: pd.DataFrame,
+    card: DatasetCard,
+    shots: int,
+    seed: int,
+    recipes: dict[str, Any],
+    *,
+    methods: tuple[str, ...],
+) -> FewShotSet:
+    """Draw the published few-shot set of a dataset, over all of its classes.
+
+    Raises:
+        ConfigError: a method chooses its settings on validation images and there are none. Whatever
+            reads images comes after this node, so the refusal does not wait for features.
+    """
+    drawn = sample_few_shot(ImageIndex.join(table, card), shots, seed)
+    _require_validation(drawn, recipes, methods)
+    return drawn
 
 
 def split_into_subsets(card: DatasetCard, protocol: str, settings: dict[str, Any]) -> ClassSubsets:
@@ -29,18 +44,13 @@ def split_into_subsets(card: DatasetCard, protocol: str, settings: dict[str, Any
     return chosen.class_subsets(card.class_names, section)
 
 
-def check_validation(
-    few_shot_set: FewShotSet, recipes: dict[str, Any], *, methods: tuple[str, ...]
+def _require_validation(
+    drawn: FewShotSet, recipes: dict[str, Any], methods: tuple[str, ...]
 ) -> None:
-    """Refuse methods that choose their settings on validation images where there are none.
-
-    Raises:
-        ConfigError: naming the method.
-    """
     for method in methods:
         learner = get_method(resolve_recipe(method, recipes).method).learner
-        if learner.needs_validation and not few_shot_set.val:
+        if learner.needs_validation and not drawn.val:
             raise ConfigError(
                 f"methods: {method} chooses its settings on validation images, and "
-                f"{few_shot_set.dataset} has none; leave it out"
+                f"{drawn.dataset} has none; leave it out"
             )

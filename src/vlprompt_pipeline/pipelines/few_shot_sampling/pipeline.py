@@ -5,7 +5,6 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import (
-    check_validation,
     draw_few_shot_set,
     split_into_subsets,
 )
@@ -16,8 +15,14 @@ def create_pipeline(protocol: str, methods: tuple[str, ...] = (), **kwargs) -> P
     return Pipeline(
         [
             Node(
-                draw_few_shot_set,
-                inputs=["image_index", "dataset_card", "params:shots", "params:seed"],
+                update_wrapper(partial(draw_few_shot_set, methods=methods), draw_few_shot_set),
+                inputs=[
+                    "image_index",
+                    "dataset_card",
+                    "params:shots",
+                    "params:seed",
+                    "params:recipes",
+                ],
                 outputs="few_shot_set",
                 name="draw_few_shot_set",
                 namespace="few_shot",
@@ -27,13 +32,6 @@ def create_pipeline(protocol: str, methods: tuple[str, ...] = (), **kwargs) -> P
                 inputs=["dataset_card", "params:protocol", f"params:{protocol}"],
                 outputs="class_subsets",
                 name="split_classes",
-                namespace="few_shot",
-            ),
-            Node(
-                update_wrapper(partial(check_validation, methods=methods), check_validation),
-                inputs=["few_shot_set", "params:recipes"],
-                outputs=None,
-                name="check_validation",
                 namespace="few_shot",
             ),
         ],
