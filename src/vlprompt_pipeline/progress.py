@@ -26,8 +26,11 @@ def no_progress(title: str, total: int) -> Iterator[Advance]:
 
 
 @contextmanager
-def bar(title: str, total: int) -> Iterator[Advance]:
-    """Show a bar on the terminal, and nothing when the output is not a terminal."""
+def bar(title: str, total: int | None) -> Iterator[Advance]:
+    """Show a bar on the terminal, and nothing when the output is not a terminal.
+
+    Where the total is not known the bar only counts.
+    """
     console = Console(stderr=True)
     columns = (
         "{task.description}",

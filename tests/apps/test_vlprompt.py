@@ -21,7 +21,9 @@ QUICK = [
     *[([name, "--help"], 0) for name in COMMANDS],
     (["no-such-command"], 2),
     (["predict"], 2),
-    (["predict", "pets.coop@champion", "no/such/folder"], 2),
+    (["predict", "no/such/folder", "--model", "pets.coop"], 2),
+    (["predict", ".", "--page"], 2),
+    (["predict", "-", "."], 2),
     (["inspect", "no/such/file.vlp"], 2),
 ]
 
@@ -85,6 +87,16 @@ def test_inspect_refuses_an_altered_file_in_a_sentence(tmp_path):
 
 
 def test_predict_refuses_a_folder_without_images_before_mlflow_is_asked(tmp_path):
-    done = CliRunner().invoke(main, ["predict", "pets.coop@champion", str(tmp_path)])
+    done = CliRunner().invoke(main, ["predict", str(tmp_path), "--model", "pets.coop"])
     assert done.exit_code == 1
     assert f"no image files in {tmp_path}" in done.output
+
+
+def test_predict_makes_no_database_where_none_is(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").touch()
+    done = CliRunner().invoke(main, ["predict", "a.png", "--model", "pets.coop"])
+    assert done.exit_code == 1
+    assert "mlflow.db is not there; run in the project's folder, or name" in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -202,16 +202,20 @@ def test_a_folder_is_labelled_and_what_is_no_image_is_named(registered, tmp_path
     registered.run({**ON, "prediction": asked}, stages=("prediction",))
     assert "labels.csv (1 without a label, the column problem says why)" in capsys.readouterr().out
     table = pd.read_csv(registered.data / "07_model_output/prediction/labels.csv")
-    assert list(table) == ["path", "label", "score", "label_2", "score_2", "problem"]
+    columns = ["path", "label", "score", "label_2", "score_2", "problem", "model", "version"]
+    assert list(table) == columns
+    assert set(table["model"]) == {"demo_counts.qcoop"}
     assert table["path"].tolist() == ["0.png", "1.png", "2.png", "more/cut.png"]
     assert table["label"].isna().tolist() == [False, False, False, True]
     assert "cannot be read as an image" in table["problem"][3]
     written = tmp_path / "labels.csv"
-    arguments = ["predict", asked["model"], str(folder), "--top-k", "2", "--output", str(written)]
+    arguments = ["predict", str(folder), "--model", asked["model"], "--top", "2", "--out", written]
     uri = f"sqlite:///{registered.root / 'mlflow.db'}"
-    done = CliRunner().invoke(main, [*arguments, "--tracking-uri", uri], catch_exceptions=False)
-    assert "4 images, 1 without a label" in done.output
-    pd.testing.assert_frame_equal(pd.read_csv(written), table)
+    done = CliRunner().invoke(
+        main, [*map(str, arguments), "--tracking-uri", uri], catch_exceptions=False
+    )
+    assert "4 photos, 1 without a label" in done.output
+    pd.testing.assert_frame_equal(pd.read_csv(written), table, rtol=1e-6)
     own = {**asked, "class_names": "one red circle+two blue squares"}
     registered.run({**ON, "prediction": own}, stages=("prediction",))
     table = pd.read_csv(registered.data / "07_model_output/prediction/labels.csv")
@@ -235,7 +239,7 @@ def test_a_folder_is_labelled_and_what_is_no_image_is_named(registered, tmp_path
         (
             {"prediction": {"images": "nowhere", "model": "gone@champion"}},
             "prediction",
-            "name a folder that holds some",
+            "name a photo, or a folder that holds some",
         ),
     ],
 )

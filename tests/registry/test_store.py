@@ -12,7 +12,8 @@ from registry.drafts import STEPS, dying_after, forked, open_registry, publish
 from vlprompt_pipeline.config import TrackingParameters
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.processes import Process
-from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, ModelRegistry, load_classifier
+from vlprompt_pipeline.registry.loading import load_classifier
+from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, ModelRegistry
 
 RIGHT = {"base": [True, False, True], "new": [True, True]}
 NAME = "cats.coop"

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 
 from shipping.models import shipped, write_pictures
 from vlprompt_pipeline.clip import load_clip
-from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.inference import hub, open_model
+from vlprompt_pipeline.inference.exported import ExportedModel
 from vlprompt_pipeline.shipping import ShippedModel, export_folder
 from vlprompt_pipeline.shipping.folder import ImageSamples, require_free
 from vlprompt_pipeline.shipping.onnx_files import require_onnx
@@ -33,7 +39,8 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 @pytest.fixture(scope="module")
 def model() -> ShippedModel:
-    return shipped("coop", load_clip("embedded", "demo", "cpu"), decoding="as_seen")
+    made = shipped("coop", load_clip("embedded", "demo", "cpu"), decoding="as_seen")
+    return replace(made, name="demo.coop", version="3")
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +125,77 @@ def test_class_names_pass_the_tokenizer_and_the_text_graph(exported, model):
     with torch.no_grad():
         expected = ShippedModel(card, model.packed, model.clip).learner.class_features().numpy()
     np.testing.assert_allclose(features, expected, atol=1e-5)
+
+
+def test_the_folder_labels_photos_as_evaluated_without_torch(exported, pictures, scores, tmp_path):
+    out = tmp_path / "labels.csv"
+    command = ["predict", *map(str, pictures), "--model", str(exported), "--top", "3"]
+    code = (
+        "import sys; from vlprompt_pipeline.apps import main\n"
+        f"main({[*command, '--out', str(out)]!r}, standalone_mode=False)\n"
+        "assert not {'torch', 'mlflow', 'kedro'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    table = pd.read_csv(out)
+    labels = json.loads((exported / "labels.json").read_text())
+    assert table["path"].tolist() == list(map(str, pictures))
+    for row, expected in zip(table.itertuples(), scores, strict=True):
+        order = expected.argsort()[::-1]
+        assert [row.label, row.label_2, row.label_3] == [labels[place] for place in order]
+        found = [row.score, row.score_2, row.score_3]
+        np.testing.assert_allclose(found, expected[order], atol=1e-5)
+    assert set(table["model"]) == {"demo.coop"}
+    assert set(table["version"]) == {3}
+
+
+def test_other_classes_score_as_the_prompt_does(exported, model, pictures, pixels):
+    names = ("red_disc", "a house", "Crème brûlée")
+    own = ExportedModel(exported)
+    folder = own.telling_apart(names)
+    assert own.class_names == model.card.class_names
+    assert folder.class_names == names
+    card = model.card.model_copy(update={"class_names": names})
+    learner = ShippedModel(card, model.packed, model.clip).learner
+    with torch.no_grad():
+        expected = learner.logits(model.clip.encode_images(torch.from_numpy(pixels))).softmax(-1)
+    found = folder.scores(np.stack([folder.pixels(path.read_bytes()) for path in pictures]))
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+
+
+def test_a_changed_folder_and_what_is_none_are_refused(exported, tmp_path):
+    copy = shutil.copytree(exported, tmp_path / "copy")
+    graph = copy / "onnx/vision_model.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"x")
+    with pytest.raises(UserError, match="vision_model.onnx is not as it was exported"):
+        open_model(str(copy))
+    graph.unlink()
+    with pytest.raises(UserError, match="vision_model.onnx is not there"):
+        open_model(str(copy))
+    with pytest.raises(UserError, match="is no exported model"):
+        open_model(str(tmp_path))
+    with pytest.raises(ConfigError, match="read the same"):
+        ExportedModel(exported, ["cat", "cat"])
+
+
+def test_a_repository_of_the_hub_is_read_as_a_folder(exported, pictures, monkeypatch):
+    asked = []
+
+    def fetched(name, **options):
+        asked.append((name, options["revision"]))
+        return str(exported)
+
+    monkeypatch.setattr(hub, "snapshot_download", fetched)
+    found, folder = open_model("hf-hub:me/demo@v2"), ExportedModel(exported)
+    pixels = folder.pixels(pictures[0].read_bytes())[None]
+    np.testing.assert_array_equal(found.scores(pixels), folder.scores(pixels))
+    assert asked == [("me/demo", "v2")]
+
+    def unreachable(name, **options):
+        raise LocalEntryNotFoundError("the network is down")
+
+    monkeypatch.setattr(hub, "snapshot_download", unreachable)
+    with pytest.raises(UserError, match="did not give me/demo .the network is down"):
+        open_model("hf-hub:me/demo")
 
 
 def test_hashes_are_those_of_all_files(exported):

@@ -50,17 +50,22 @@ def export(
     export there is replaced. Needs the extra [onnx].
     """
     from vlprompt_pipeline import registry
-    from vlprompt_pipeline.config import TrackingParameters
     from vlprompt_pipeline.errors import UserError
     from vlprompt_pipeline.shipping import ShippedModel, export_folder
     from vlprompt_pipeline.shipping.onnx_files import require_onnx
 
     try:
         require_onnx()
-        tracking = TrackingParameters(enabled=True, experiment="vlprompt", uri=tracking_uri)
-        registry.ModelRegistry.open(tracking, Path.cwd())
-        classifier = registry.load_classifier(f"models:/{model}")
-        shipped = ShippedModel(classifier.card, classifier.packed, classifier.clip.to("cpu"))
+        registry.open_existing(tracking_uri, Path.cwd())
+        version = registry.find_version(model)
+        classifier = registry.load_classifier(f"models:/{version.address}")
+        shipped = ShippedModel(
+            classifier.card,
+            classifier.packed,
+            classifier.clip.to("cpu"),
+            name=version.name,
+            version=version.number,
+        )
         samples = _samples(shipped, images)
         rows = export_folder(shipped, folder, samples, web=web, web_runtime=web_runtime)
     except UserError as error:
@@ -79,12 +84,12 @@ def _samples(model: ShippedModel, images: Path | None) -> ImageSamples:
     import numpy as np
     import torch
 
-    from vlprompt_pipeline import registry
+    from vlprompt_pipeline import inference
     from vlprompt_pipeline.shipping.folder import ImageSamples
 
     if images is None:
         return ImageSamples()
-    files = registry.image_files(images)
+    files = [photo.path for photo in inference.find_photos([images]).photos]
     step = -(-len(files) // (CALIBRATION + MEASURED))
     files = files[::step]
     pixels = torch.stack([model.view.of(path) for path in files]).numpy()

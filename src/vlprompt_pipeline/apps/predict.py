@@ -1,24 +1,40 @@
-"""`vlprompt predict`: a registered model labels a folder of images."""
+"""`vlprompt predict`: label photos with a model, as many as there are."""
 
 from __future__ import annotations
 
+import csv
+import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from vlprompt_pipeline.inference import ImageModel, Photo
+
+STANDARD_INPUT = "-"
+
 
 @click.command()
-@click.argument("model")
-@click.argument("images", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True))
 @click.option(
-    "--output",
+    "--model",
+    help="A registered model (NAME, NAME@ALIAS or NAME/VERSION), a folder that vlprompt export "
+    "wrote, or hf-hub:ORG/NAME. Without it, the only one that is registered.",
+)
+@click.option("--classes", help="Other classes to tell apart: NAME,NAME,…")
+@click.option(
+    "--top", type=click.IntRange(min=1), default=1, show_default=True, help="Labels a photo."
+)
+@click.option(
+    "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a CSV file here instead of to the terminal.",
+    help="Write a .csv or .parquet file here instead of a CSV table to the terminal.",
 )
-@click.option("--class-name", "class_names", multiple=True, help="One of other classes; repeat it.")
-@click.option(
-    "--top-k", type=click.IntRange(min=1), default=1, show_default=True, help="Labels an image."
-)
+@click.option("--page", is_flag=True, help="With --out: a page beside it that shows photos, too.")
+@click.option("--overwrite", is_flag=True, help="Replace --out, or begin it anew.")
+@click.option("--workers", type=click.IntRange(min=1), help="Threads that decode; one a core.")
 @click.option(
     "--tracking-uri",
     default="sqlite:///mlflow.db",
@@ -26,39 +42,83 @@ import click
     help="Where MLflow keeps models; MLFLOW_TRACKING_URI goes first.",
 )
 def predict(
-    model: str,
-    images: Path,
-    output: Path | None,
-    class_names: tuple[str, ...],
-    top_k: int,
+    photos: tuple[str, ...],
+    model: str | None,
+    classes: str | None,
+    top: int,
+    out: Path | None,
+    page: bool,
+    overwrite: bool,
+    workers: int | None,
     tracking_uri: str,
 ) -> None:
-    """Label all images below a folder with a registered model.
+    r"""Label photos.
 
-    MODEL is <dataset>.<method>@<alias> or <dataset>.<method>/<version>, as kedro run
-    --pipelines=register makes them. IMAGES is the folder. A file that is no image gets no label but
-    its problem.
+    PHOTOS are image files, folders (with all below them), or - for paths that come line by line.
+
+    \b
+      vlprompt predict holiday/ --model pets.qcoop --out labels.csv --page
+      find . -name '*.jpg' | vlprompt predict - --model shipped/ > labels.csv
+
+    Rows appear as they are made. A command that was cut off goes on where it was when it is given
+    again. A file that is no image gets a row with its problem.
     """
-    from vlprompt_pipeline import registry
-    from vlprompt_pipeline.config import TrackingParameters
+    from vlprompt_pipeline import inference
     from vlprompt_pipeline.errors import UserError
-    from vlprompt_pipeline.files import atomic_write
     from vlprompt_pipeline.progress import bar
 
+    if page and out is None:
+        raise click.UsageError("--page goes beside a table: give --out, too")
+    if STANDARD_INPUT in photos and len(photos) > 1:
+        raise click.UsageError("- stands alone: name photos, or give their paths line by line")
+    names = [name.strip() for name in classes.split(",")] if classes else []
+    places = [Path(place) for place in photos]
     try:
-        files = registry.image_files(images)
-        tracking = TrackingParameters(enabled=True, experiment="vlprompt", uri=tracking_uri)
-        registry.ModelRegistry.open(tracking, Path.cwd())
-        classifier = registry.load_classifier(f"models:/{model}")
-        with bar(f"labels of {len(files):,} images", len(files)) as advance:
-            table = registry.label_files(classifier, images, files, class_names, top_k, advance)
-        if output is None:
-            click.echo(table.to_csv(index=False), nl=False)
+        file = inference.LabelFile(out, overwrite) if out else None
+        stream, total = _photos(places)
+        opened = inference.open_model(model, names, tracking_uri)
+        if file is None:
+            _to_terminal(opened, stream, top, workers)
             return
-        with atomic_write(output) as temporary:
-            table.to_csv(temporary, index=False)
+        with bar("photos", total) as advance:
+            done = inference.label_to_file(
+                opened,
+                stream,
+                file,
+                top=top,
+                advance=advance,
+                workers=workers,
+                page=page,
+                page_folder=places[0] if len(places) == 1 and places[0].is_dir() else None,
+            )
     except UserError as error:
         raise click.ClickException(str(error)) from None
-    without_label = int(table["problem"].notna().sum())
-    note = f", {without_label} without a label" if without_label else ""
-    click.echo(f"{output}: {len(table)} images{note}", err=True)
+    there = f", {done.before:,} of them there before" if done.before else ""
+    broken = f", {done.broken:,} without a label (see problem)" if done.broken else ""
+    click.echo(f"{out}: {done.rows:,} photos{there}{broken}", err=True)
+    if page:
+        click.echo(f"{out.with_suffix('.html')}: open it in a browser", err=True)
+
+
+def _photos(places: list[Path]) -> tuple[Iterable[Photo], int | None]:
+    """Photos, and how many there are, if that is known."""
+    from vlprompt_pipeline import inference
+
+    if places == [Path(STANDARD_INPUT)]:
+        return inference.read_paths(sys.stdin), None
+    found = inference.find_photos(places)
+    if found.ignored:
+        endings = ", ".join(f"{ending} {count:,}" for ending, count in found.ignored.most_common(5))
+        click.echo(f"{found.ignored.total():,} other files are left out ({endings})", err=True)
+    return found.photos, len(found.photos)
+
+
+def _to_terminal(model: ImageModel, photos: Iterable[Photo], top: int, workers: int | None) -> None:
+    from vlprompt_pipeline import inference
+    from vlprompt_pipeline.inference.label_file import cells
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(inference.table_columns(model, top))
+    for predictions in inference.predict_photos(model, photos, top, workers):
+        writer.writerows(cells(prediction.row(model, top)) for prediction in predictions)
+        sys.stdout.flush()

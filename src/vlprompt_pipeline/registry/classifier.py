@@ -134,7 +134,8 @@ class Classifier:
         Raises:
             ConfigError: class names that cannot be, or `top` below 1.
         """
-        names = self._checked(class_names, top)
+        names = self.names(class_names)
+        _require_top(top)
         problems: list[str | None] = [None] * len(images)
         rows: list[pd.DataFrame] = []
         for start in range(0, len(images), BATCH):
@@ -155,15 +156,20 @@ class Classifier:
         table["label"] = table["label"].astype("object").where(table["label"].notna(), None)
         return table.assign(problem=pd.Series(problems, dtype="object"))
 
-    @torch.no_grad()
     def classify_pixels(
         self, pixels: Tensor, class_names: Sequence[str] = (), top: int = TOP
     ) -> pd.DataFrame:
         """Classify `[images, 3, size, size]` that `pixels` gave, in one batch, as `classify`."""
-        names = self._checked(class_names, top)
-        features = self._images.encode_images(pixels.to(self.clip.device))
-        ranked = self._probabilities(features, names).topk(min(top, len(names)), dim=-1)
+        names = self.names(class_names)
+        _require_top(top)
+        ranked = self.scores(pixels, names).topk(min(top, len(names)), dim=-1)
         return _table(names, ranked.indices.tolist(), ranked.values.tolist())
+
+    @torch.no_grad()
+    def scores(self, pixels: Tensor, names: tuple[str, ...]) -> Tensor:
+        """Score `[images, 3, size, size]` for each of `names`, which `names()` gave."""
+        features = self._images.encode_images(pixels.to(self.clip.device))
+        return self._probabilities(features, names)
 
     def _probabilities(self, features: Tensor, names: tuple[str, ...]) -> Tensor:
         if self._head and names == self._head.class_names:
@@ -176,9 +182,12 @@ class Classifier:
         texts = ClassTexts(names, self.card.template)
         return load_learner(self.packed, self._recipe, self.clip, texts)
 
-    def _checked(self, given: Sequence[str], top: int) -> tuple[str, ...]:
-        if top < 1:
-            raise ConfigError(f"top_k is {top}: ask for 1 or more labels")
+    def names(self, given: Sequence[str]) -> tuple[str, ...]:
+        """Return the classes to tell apart: those given, or the card's if none are.
+
+        Raises:
+            ConfigError: names that cannot be.
+        """
         names = tuple(given) or self.card.class_names
         for number, name in enumerate(names):
             if not isinstance(name, str) or not name.strip():
@@ -195,6 +204,11 @@ class Classifier:
                 "learns a prompt"
             )
         return names
+
+
+def _require_top(top: int) -> None:
+    if top < 1:
+        raise ConfigError(f"top_k is {top}: ask for 1 or more labels")
 
 
 def _table(

@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 import mlflow
 import pandas as pd
-from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -33,20 +32,18 @@ from mlflow.protos.databricks_pb2 import (
 )
 
 from vlprompt_pipeline.config import TrackingParameters
-from vlprompt_pipeline.error_log import first_line
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.processes import Process
-from vlprompt_pipeline.registry.classifier import Classifier
 from vlprompt_pipeline.registry.experiment import Experiment
 from vlprompt_pipeline.registry.integrity import hash_files, require_same_files
-from vlprompt_pipeline.registry.place import tracking_uri, without_password
+from vlprompt_pipeline.registry.place import tracking_uri
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 HASHES = "files_sha256"  # a tag: SHA-256 of the files of a version, as JSON
 _MAKER, _NAME = "vlprompt.made_by", "vlprompt.registers"  # on a logged model without version
 _ABANDONED = 24 * 3600 * 1000  # ms after which a maker on another machine is taken for dead
 _PAGE = 1000
-_MODELS = "models:/"
+MODELS = "models:/"
 _EVIDENCE, _PROMPT = "artifacts/evidence.parquet", "artifacts/prompt.vlp"
 _NOT_THERE = {ErrorCode.Name(c) for c in (INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST)}
 
@@ -149,7 +146,7 @@ class ModelRegistry:
                 description=draft.describe(expected),
                 model_id=logged.model_id,
             )
-            version, holder = _found(made), self.holder(draft.name, CANDIDATE)
+            version, holder = found_version(made), self.holder(draft.name, CANDIDATE)
             if int(version.number) != expected:  # another process registered meanwhile
                 described = draft.describe(int(version.number))
                 self.client.update_model_version(version.name, version.number, described)
@@ -177,14 +174,14 @@ class ModelRegistry:
             rows = self.client.search_model_versions(
                 f"name = '{name}'", _PAGE, order_by=["version_number DESC"]
             )
-        versions = map(_found, rows)
+        versions = map(found_version, rows)
         return [version for version in versions if tags.items() <= version.tags.items()]
 
     def holder(self, name: str, alias: str) -> Found | None:
         """Return the version that holds an alias, or none if no version does."""
         with self.experiment.answers():
             try:
-                return _found(self.client.get_model_version_by_alias(name, alias))
+                return found_version(self.client.get_model_version_by_alias(name, alias))
             except MlflowException as error:
                 if error.error_code not in _NOT_THERE:  # no such name, or no such alias
                     raise
@@ -196,11 +193,11 @@ class ModelRegistry:
         Raises:
             UserError: its files are gone or were changed.
         """
-        expected = _hashes(version.tags)
+        expected = hashes_of(version.tags)
         with self.experiment.answers(), TemporaryDirectory() as temporary:
             files = {}
             for name in {**expected, _EVIDENCE: ""}:
-                address = f"{_MODELS}{version.address}/{name}"
+                address = f"{MODELS}{version.address}/{name}"
                 with suppress(OSError, MlflowException):  # what is not there is refused below
                     path = mlflow.artifacts.download_artifacts(address, dst_path=temporary)
                     files[name] = Path(path)
@@ -243,58 +240,20 @@ class ModelRegistry:
                 self.client.delete_logged_model(model.model_id)
 
 
-def load_classifier(address: str) -> Classifier:
-    """Load the classifier of a registered model, such as `models:/demo_aerial.coop@champion`.
-
-    Its files are compared with the hashes of the version before MLflow imports any of them.
-
-    Raises:
-        UserError: there is no such model, it is none of this project, or its files were changed.
-    """
-    folder = address
-    try:
-        if address.startswith(_MODELS):
-            version = _resolve(address.removeprefix(_MODELS))
-            downloaded = Path(mlflow.artifacts.download_artifacts(_MODELS + version.address))
-            expected = _hashes(version.tags)
-            files = {name: downloaded / name for name in expected}
-            require_same_files(files, expected, str(version))
-            folder = str(downloaded)
-        model = mlflow.pyfunc.load_model(folder).unwrap_python_model()
-    except (MlflowException, OSError) as error:
-        raise UserError(
-            f"no model {address.removeprefix(_MODELS)} in MLflow at "
-            f"{without_password(mlflow.get_tracking_uri())} ({first_line(error)}); "
-            "kedro run --pipelines=register makes one"
-        ) from error
-    if not isinstance(getattr(model, "classifier", None), Classifier):
-        raise UserError(f"{address} classifies no images: name a model that register made")
-    return model.classifier
-
-
-def _resolve(name: str) -> Found:
-    """Return the version behind `name@alias` or `name/number`."""
-    client = MlflowClient()
-    model, at, alias = name.rpartition("@")
-    if at:
-        return _found(client.get_model_version_by_alias(model, alias))
-    model, _, number = name.rpartition("/")
-    return _found(client.get_model_version(model, number))
-
-
-def _hashes(tags: Mapping[str, str]) -> dict[str, str]:
+def hashes_of(tags: Mapping[str, str]) -> dict[str, str]:
     """Return the hashes of a version's files; earlier releases stored the prompt's only."""
     if HASHES in tags:
         return json.loads(tags[HASHES])
     return {_PROMPT: tags["prompt_sha256"]} if "prompt_sha256" in tags else {}
 
 
-def _found(row: ModelVersion) -> Found:
+def found_version(row: ModelVersion) -> Found:
+    """Take from MLflow's entity what is used here."""
     return Found(row.name, str(row.version), dict(row.tags))
 
 
 def _address(model_id: str) -> str:
-    return _MODELS + model_id
+    return MODELS + model_id
 
 
 def _is_dead(maker: str, since: int) -> bool:

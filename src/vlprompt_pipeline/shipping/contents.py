@@ -19,12 +19,16 @@ class ShippedModel:
         card: how to use the prompt: labels, template, decoding, recipe.
         packed: the packed prompt.
         clip: the frozen CLIP it belongs to.
+        name: that tables of labels show, such as `demo_aerial.coop`; none: the recipe's title.
+        version: beside it, the registry's number; none: the packed prompt's hash.
         threshold: score below which the answer is "none of these"; none where it was not set.
     """
 
     card: ModelCard
     packed: bytes
     clip: FrozenClip
+    name: str | None = None
+    version: str | None = None
     threshold: float | None = None
 
     @cached_property

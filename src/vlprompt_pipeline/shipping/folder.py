@@ -20,6 +20,14 @@ from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.shipping.contents import ShippedModel
 from vlprompt_pipeline.shipping.graphs import ImageGraph, TextGraph, has_open_classes
+from vlprompt_pipeline.shipping.layout import (
+    FORMAT,
+    GRAPH,
+    HASHES,
+    SUFFIXES,
+    TEXT_GRAPH,
+    TOKENIZER,
+)
 from vlprompt_pipeline.shipping.measurements import BATCH, VariantMeasurement, measure_variants
 from vlprompt_pipeline.shipping.onnx_files import (
     OPSET,
@@ -32,11 +40,6 @@ from vlprompt_pipeline.shipping.onnx_files import (
 )
 from vlprompt_pipeline.shipping.texts import text_description, write_tokenizer
 from vlprompt_pipeline.shipping.web_page import write_web_page
-
-FORMAT = "vlprompt_pipeline.onnx_folder.1"
-GRAPH = "vision_model"
-SUFFIXES = {"fp32": "", "fp16": "_fp16", "int8": "_int8", "q4": "_q4"}
-"""Endings of the graphs' names, as transformers.js has them."""
 
 
 @dataclass(frozen=True)
@@ -145,10 +148,8 @@ def _write(
         text = TextGraph(model.learner)
         ids = torch.full((2, text.tokens), model.clip.tokenizer.pad)
         ids[:, 1] = model.clip.tokenizer.end
-        save_model(
-            export_graph(text, ids, ("input_ids", "text_embeds")), folder / "onnx/text_model.onnx"
-        )
-        write_tokenizer(folder / "tokenizer.json", model.clip.tokenizer, text.tokens)
+        save_model(export_graph(text, ids, ("input_ids", "text_embeds")), folder / TEXT_GRAPH)
+        write_tokenizer(folder / TOKENIZER, model.clip.tokenizer, text.tokens)
     if samples.test is None:
         return []
     return measure_variants(folder, written, samples.test, samples.labels)
@@ -167,6 +168,8 @@ def _describe(
     text = text_description(model) if has_open_classes(model.learner) else None
     described = {
         "format": FORMAT,
+        "name": model.name,
+        "version": model.version,
         "title": recipe.title,
         "method": recipe.method,
         "recipe": card.recipe,
@@ -216,7 +219,7 @@ def _describe(
 def _write_hashes(folder: Path) -> None:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     lines = [f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
-    _write_text(folder / "SHA256SUMS", "".join(lines))
+    _write_text(folder / HASHES, "".join(lines))
 
 
 def _write_text(path: Path, text: str) -> None:

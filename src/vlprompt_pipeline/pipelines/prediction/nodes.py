@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from vlprompt_pipeline import registry
+from vlprompt_pipeline import inference
 from vlprompt_pipeline.config import TrackingParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.progress import bar
@@ -23,14 +23,17 @@ def label_images(
         DataError: there are no images.
         UserError: there is no such model.
     """
+    if not tracking.enabled:
+        raise ConfigError("tracking.enabled is false, but models are in MLflow: set it to true")
     for key in ("images", "model"):
         if not getattr(prediction, key):
             raise ConfigError(f"prediction.{key} is not set: give it in conf or with --params")
     folder = project / Path(prediction.images).expanduser()
-    files = registry.image_files(folder)
-    registry.ModelRegistry.open(tracking, project)
-    classifier = registry.load_classifier(f"models:/{prediction.model}")
-    with bar(f"labels of {len(files):,} images", len(files)) as advance:
-        return registry.label_files(
-            classifier, folder, files, prediction.class_names, prediction.top_k, advance
-        )
+    photos = inference.find_photos([folder]).photos
+    model = inference.open_model(prediction.model, prediction.class_names, tracking.uri, project)
+    top, rows = prediction.top_k, []
+    with bar(f"labels of {len(photos):,} images", len(photos)) as advance:
+        for predictions in inference.predict_photos(model, photos, top):
+            rows += [each.row(model, top) for each in predictions]
+            advance(len(predictions))
+    return pd.DataFrame(rows, columns=inference.table_columns(model, top))

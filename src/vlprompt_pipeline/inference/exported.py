@@ -1,0 +1,152 @@
+"""A folder that `vlprompt export` wrote, computed with onnxruntime; torch is not needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from copy import copy
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.shipping.layout import FORMAT, GRAPH, HASHES, TEXT_GRAPH, TOKENIZER
+from vlprompt_pipeline.shipping.pixels import Preparation
+from vlprompt_pipeline.wording import same_names
+
+_BLOCK = 32  # images at once, as registered models have them on a CPU
+
+
+class ExportedModel:
+    """An exported or published folder; see `ImageModel`."""
+
+    block = _BLOCK
+
+    def __init__(self, folder: Path, class_names: Sequence[str] = ()) -> None:
+        """Open the graph in single precision.
+
+        Raises:
+            UserError: the folder is no export, a file was changed, or a library is missing.
+            ConfigError: the model cannot have these classes.
+        """
+        self.folder = folder
+        described = _read(folder, "model")
+        if described.get("format") != FORMAT:
+            raise UserError(f"{folder} is no export of this version: export the model again")
+        self._described = described
+        self._scale = float(described["logit_scale"])
+        self.name = described.get("name") or described["title"]
+        self.version = described.get("version") or sha256_file(folder / "prompt.vlp")[:12]
+        self._preparation = Preparation.of(_read(folder, "preprocessing"))
+        self._labels = tuple(_read(folder, "labels"))
+        self._hashes = _hashes(folder)
+        self._session = self._open(f"onnx/{GRAPH}.onnx")
+        self._tell_apart(class_names)
+
+    def pixels(self, source: bytes) -> np.ndarray:
+        """Prepare an image as it was evaluated."""
+        return self._preparation.pixels(BytesIO(source))
+
+    def scores(self, pixels: np.ndarray) -> np.ndarray:
+        """Softmax over the classes."""
+        if self._texts is None:
+            (logits,) = self._session.run(["logits"], {"pixel_values": pixels})
+        else:
+            (features,) = self._session.run(["image_embeds"], {"pixel_values": pixels})
+            logits = self._scale * features @ self._texts.T
+        powers = np.exp(logits - logits.max(-1, keepdims=True))
+        return powers / powers.sum(-1, keepdims=True)
+
+    def telling_apart(self, class_names: Sequence[str]) -> ExportedModel:
+        """Return the same model, its graph shared, for other classes."""
+        other = copy(self)
+        other._tell_apart(class_names)
+        return other
+
+    def _tell_apart(self, class_names: Sequence[str]) -> None:
+        self.class_names = _checked(tuple(class_names), self._labels)
+        own = self.class_names == self._labels
+        self._texts = None if own else self._text_features()
+
+    def _text_features(self) -> np.ndarray:
+        """Features of other class names, `[classes, embed]`, from the text graph."""
+        how = self._described.get("text")
+        if not how:
+            raise ConfigError(
+                f"{self.folder} tells apart its own {len(self._labels)} labels "
+                "only: leave --classes away, or export a method that takes any class name"
+            )
+        session, tokenizer = self._open(TEXT_GRAPH), self._tokenizer
+        rows = []
+        for name in self.class_names:
+            texts = [text.format(name.replace("_", " ")) for text in how["texts"]]
+            ids = np.array([tokenizer.encode(text).ids for text in texts], np.int64)
+            (features,) = session.run(["text_embeds"], {"input_ids": ids})
+            mean = features.mean(0)
+            rows.append(mean / np.linalg.norm(mean))
+        return np.stack(rows).astype(np.float32)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from tokenizers import Tokenizer
+
+        if not (self.folder / TOKENIZER).is_file():
+            raise ConfigError(
+                f"{self.folder} has no {TOKENIZER}, without which it knows no other classes: leave "
+                "--classes away"
+            )
+        self._require_unchanged(TOKENIZER)
+        return Tokenizer.from_file(str(self.folder / TOKENIZER))
+
+    def _open(self, name: str) -> Any:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise UserError(
+                "an exported model needs onnxruntime: pip install 'vlprompt_pipeline[onnx]'"
+            ) from None
+        self._require_unchanged(name)
+        options = onnxruntime.SessionOptions()
+        # threads that wait by spinning would take the cores from those that decode
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return onnxruntime.InferenceSession(
+            self.folder / name, options, providers=["CPUExecutionProvider"]
+        )
+
+    def _require_unchanged(self, name: str) -> None:
+        if not (self.folder / name).is_file():
+            raise UserError(f"{self.folder / name} is not there: export the model again")
+        if self._hashes.get(name) != sha256_file(self.folder / name):
+            raise UserError(
+                f"{self.folder / name} is not as it was exported ({HASHES}): export it again"
+            )
+
+
+def _read(folder: Path, name: str) -> Any:
+    try:
+        return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{folder} is no exported model ({name}.json: {error}): name a folder that "
+            "vlprompt export wrote"
+        ) from None
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    try:
+        lines = (folder / HASHES).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UserError(f"{folder} has no {HASHES} ({error.strerror}): export it again") from None
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+def _checked(given: tuple[str, ...], labels: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(name.strip() for name in given):
+        raise ConfigError("a class has no name: separate names by single commas")
+    if twice := same_names(given):
+        raise ConfigError(f"{' and '.join(map(repr, twice))} read the same: give each class once")
+    return given or labels

@@ -1,0 +1,73 @@
+"""Label photos into a file: what the command does, for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from vlprompt_pipeline.inference.label_file import LabelFile, read_rows
+from vlprompt_pipeline.inference.label_page import write_label_page
+from vlprompt_pipeline.inference.models import ImageModel
+from vlprompt_pipeline.inference.photos import Photo
+from vlprompt_pipeline.inference.predictions import predict_photos, table_columns
+from vlprompt_pipeline.progress import Advance
+
+
+class Labelled(NamedTuple):
+    """How many rows a file has, how many of them were there before, and how many have a problem."""
+
+    rows: int
+    before: int
+    broken: int
+
+
+def label_to_file(
+    model: ImageModel,
+    photos: Iterable[Photo],
+    file: LabelFile,
+    *,
+    top: int,
+    advance: Advance,
+    workers: int | None = None,
+    page_folder: Path | None = None,
+    page: bool = False,
+) -> Labelled:
+    """Label the photos that have no row yet, then finish the file.
+
+    Args:
+        model: see `ImageModel`.
+        photos: one that comes twice has one row.
+        file: to write; one that was cut off goes on.
+        top: labels a photo.
+        advance: is told of photos as they are done.
+        workers: threads that decode; one a core if not given.
+        page: whether to write a page beside the file, with its name and `.html`.
+        page_folder: that the photos' paths start from; none for the working folder.
+
+    Raises:
+        UserError: the file cannot be written, or was begun with another model.
+    """
+    settings = {"model": model.name, "version": model.version, "classes": list(model.class_names)}
+    with file:
+        file.begin(table_columns(model, top), settings)
+        before = len(file.done)
+        advance(before)
+        for predictions in predict_photos(model, _new(photos, file.done), top, workers):
+            file.write(prediction.row(model, top) for prediction in predictions)
+            advance(len(predictions))
+        broken = sum(bool(row["problem"]) for row in read_rows(file.part))
+        if page:
+            title = f"{model.name} {model.version}"
+            place = file.path.with_suffix(".html")
+            write_label_page(place, read_rows(file.part), page_folder, title)
+        file.finish()
+    return Labelled(len(file.done), before, broken)
+
+
+def _new(photos: Iterable[Photo], done: set[str]) -> Iterator[Photo]:
+    """Photos that have no row yet, each once."""
+    for photo in photos:
+        if photo.shown not in done:
+            done.add(photo.shown)
+            yield photo

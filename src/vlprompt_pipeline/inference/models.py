@@ -1,0 +1,82 @@
+"""Open a model by its address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from vlprompt_pipeline.errors import UserError
+
+HUB = "hf-hub:"
+DEFAULT_REGISTRY = "sqlite:///mlflow.db"
+
+
+class ImageModel(Protocol):
+    """What labels photos.
+
+    Attributes:
+        name: of the model, such as `demo_aerial.coop`.
+        version: number in the registry, or the first digits of the packed prompt's SHA-256.
+        class_names: that it tells apart, in the order of its scores.
+        block: how many images `scores` takes at once; fewer are filled up, so that the scores of an
+            image do not depend on those beside it.
+    """
+
+    name: str
+    version: str
+    class_names: tuple[str, ...]
+    block: int
+
+    def pixels(self, source: bytes) -> np.ndarray:
+        """Prepare an encoded image as `[3, height, width]`, float32; used by several threads.
+
+        Raises:
+            DataError: it is no image, damaged, or too large to decode.
+        """
+
+    def scores(self, pixels: np.ndarray) -> np.ndarray:
+        """Score `[images, 3, height, width]` for each class, `[images, classes]`."""
+
+    def telling_apart(self, class_names: Sequence[str]) -> ImageModel:
+        """Return the same model for other classes.
+
+        Raises:
+            ConfigError: it cannot have them.
+        """
+
+
+def open_model(
+    address: str | None,
+    class_names: Sequence[str] = (),
+    registry_uri: str = DEFAULT_REGISTRY,
+    project: Path | None = None,
+) -> ImageModel:
+    """Open a model.
+
+    Args:
+        address: a folder that was exported or published; `hf-hub:<owner>/<name>`; or a registered
+            model as `name`, `name@alias` or `name/number`, none where only one is registered.
+        class_names: to tell apart instead of the model's own.
+        registry_uri: of MLflow, for registered models.
+        project: folder that a relative `registry_uri` starts from; the working folder if not given.
+
+    Raises:
+        UserError: there is no such model, it cannot be used, or it cannot have these classes.
+    """
+    if address and address.startswith(HUB):
+        from vlprompt_pipeline.inference.exported import ExportedModel
+        from vlprompt_pipeline.inference.hub import fetch_model
+
+        return ExportedModel(fetch_model(address), class_names)
+    if address and Path(address).is_dir():
+        from vlprompt_pipeline.inference.exported import ExportedModel
+
+        return ExportedModel(Path(address), class_names)
+    if address and address.startswith((".", "/", "~")):
+        raise UserError(f"no folder {address}: name one that vlprompt export wrote")
+    from vlprompt_pipeline.inference.registered import open_registered
+
+    return open_registered(address, class_names, registry_uri, project or Path.cwd())

@@ -1,0 +1,67 @@
+"""Which photos are to be labelled: files, folders, or paths from the standard input."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.image_folders import find_images
+
+
+class Photo(NamedTuple):
+    """A photo under the name that tables show, and where it is."""
+
+    shown: str
+    path: Path
+
+
+class FoundPhotos(NamedTuple):
+    """Photos in order, and other files that were left out by their ending."""
+
+    photos: list[Photo]
+    ignored: Counter[str]
+
+
+def find_photos(places: Iterable[Path]) -> FoundPhotos:
+    """List photos: a file as it is named, and what is an image by its ending below a folder.
+
+    Photos of one folder are shown by their path in it, of several places by the path from here.
+
+    Raises:
+        DataError: a place is not there or cannot be listed, or there is no photo at all.
+    """
+    places = list(places)
+    photos, ignored = [], Counter()
+    for place in places:
+        if not place.exists():
+            raise DataError(f"there is no {place}: name a photo, or a folder that holds some")
+        if not place.is_dir():
+            photos.append(Photo(_readable(str(place)), place))
+            continue
+        found = find_images(place, "")
+        ignored += found.ignored
+        alone = len(places) == 1
+        photos += (
+            Photo(_readable(path if alone else str(place / path)), place / path)
+            for path in found.paths
+        )
+    if not photos:
+        names = ", ".join(map(str, places))
+        raise DataError(f"no image files in {names}: name a folder that holds some")
+    return FoundPhotos(photos, ignored)
+
+
+def read_paths(lines: Iterable[str]) -> Iterator[Photo]:
+    """Take a photo from each line that is not empty, as the lines come."""
+    for line in lines:
+        if name := line.rstrip("\r\n"):
+            yield Photo(_readable(name), Path(name))
+
+
+def _readable(name: str) -> str:
+    """Write a name in UTF-8, and bytes that are none, which file systems may have, in hex."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,0 +1,64 @@
+"""A registered model, computed with torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vlprompt_pipeline import registry
+from vlprompt_pipeline.clip.encoding import BLOCK, GPU_BLOCK
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.registry.classifier import Classifier
+
+
+class RegisteredModel:
+    """A classifier of the registry; see `ImageModel`."""
+
+    def __init__(
+        self, classifier: Classifier, name: str, version: str, class_names: Sequence[str]
+    ) -> None:
+        """Raises ConfigError for class names that the classifier cannot have."""
+        self.classifier, self.name, self.version = classifier, name, version
+        self.class_names = classifier.names(class_names)
+        self.block = BLOCK if classifier.clip.device.type == "cpu" else GPU_BLOCK
+
+    def pixels(self, source: bytes) -> np.ndarray:
+        """Prepare an image as it was evaluated."""
+        return self.classifier.pixels(source).numpy()
+
+    def scores(self, pixels: np.ndarray) -> np.ndarray:
+        """Score images, with as many threads of torch as the evaluation had."""
+        with self.classifier.clip.arithmetic.running():
+            scores = self.classifier.scores(torch.from_numpy(pixels), self.class_names)
+        return scores.cpu().numpy()
+
+    def telling_apart(self, class_names: Sequence[str]) -> RegisteredModel:
+        """Return the same model for other classes; the last few lists keep their text features."""
+        return RegisteredModel(self.classifier, self.name, self.version, class_names)
+
+
+def open_registered(
+    address: str | None, class_names: Sequence[str], uri: str, project: Path
+) -> RegisteredModel:
+    """Load a version by `name`, `name@alias` or `name/number`.
+
+    Raises:
+        UserError: there is none, or several where none is named.
+    """
+    models = registry.open_existing(uri, project)
+    version = registry.find_version(address or _only_name(models))
+    classifier = registry.load_classifier(f"models:/{version.address}")
+    return RegisteredModel(classifier, version.name, version.number, class_names)
+
+
+def _only_name(models: registry.ModelRegistry) -> str:
+    names = sorted({row.version.name for row in registry.list_versions(models)})
+    if len(names) == 1:
+        return names[0]
+    there = ", ".join(names[:5]) + ("…" if len(names) > 5 else "")
+    if not names:
+        raise UserError("no model is registered: kedro run --pipelines=register makes one")
+    raise UserError(f"{len(names)} models are registered ({there}): name one with --model")

@@ -1,0 +1,180 @@
+"""A table of labels goes on after any death, and nothing is overwritten unasked."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from inference.fake_model import GreyModel, write_greys
+from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.inference import LabelFile, find_photos, label_to_file
+
+LEVELS = [(37 * n) % 256 for n in range(50)]
+TESTS = Path(__file__).parents[1]
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from inference.fake_model import GreyModel
+from vlprompt_pipeline.inference import LabelFile, find_photos, label_to_file
+class Dies(GreyModel):
+    def scores(self, pixels):
+        if len(self.blocks) == int(sys.argv[3]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().scores(pixels)
+photos = find_photos([Path(sys.argv[1])]).photos
+label_to_file(Dies(), photos, LabelFile(Path(sys.argv[2])), top=2, advance=lambda n: None)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    write_greys(folder, LEVELS)
+    (folder / 'quoted, "name"\nof two lines.png').write_bytes((folder / "000.png").read_bytes())
+    (folder / "broken.png").write_bytes(b"")
+    return folder
+
+
+def label(folder: Path, out: Path, model=None, **options):
+    overwrite = options.pop("overwrite", False)
+    return label_to_file(
+        model or GreyModel(),
+        find_photos([folder]).photos,
+        LabelFile(out, overwrite),
+        **{"top": 2, "advance": lambda count: None, **options},
+    )
+
+
+@pytest.fixture(scope="module")
+def expected(folder, tmp_path_factory) -> bytes:
+    out = tmp_path_factory.mktemp("out") / "labels.csv"
+    done = label(folder, out)
+    assert (done.rows, done.before, done.broken) == (52, 0, 1)
+    assert [path.name for path in out.parent.iterdir()] == ["labels.csv"]
+    return out.read_bytes()
+
+
+@pytest.mark.parametrize("blocks", [1, 7])
+def test_a_killed_process_is_continued_without_a_lost_or_doubled_row(
+    folder, expected, tmp_path, blocks
+):
+    out = tmp_path / "labels.csv"
+    command = [sys.executable, "-c", KILLED, str(folder), str(out), str(blocks)]
+    paths = os.pathsep.join([str(TESTS), *sys.path])
+    died = subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": paths})
+    assert died.returncode == -signal.SIGKILL
+    assert not out.exists()
+    done = label(folder, out)
+    assert done.before == 4 * blocks
+    assert done.rows == 52
+    assert out.read_bytes() == expected
+
+
+def test_cut_at_any_byte_the_table_becomes_the_same(folder, expected, tmp_path):
+    out = tmp_path / "labels.csv"
+    part, begun = tmp_path / "labels.csv.part", tmp_path / "labels.csv.part.json"
+    with LabelFile(out) as file:
+        file.begin(expected.decode().splitlines()[0].split(","), settings := _settings())
+    about = begun.read_text()
+    assert json.loads(about)["model"] == settings["model"]
+    quoted = expected.index(b'"quoted')
+    cuts = [0, 5, 40, 400, 401, *range(quoted - 1, quoted + 50, 7), len(expected) - 1]
+    for cut in [*cuts, len(expected)]:
+        part.write_bytes(expected[:cut])
+        begun.write_text(about)
+        label(folder, out)
+        assert out.read_bytes() == expected, cut
+        out.unlink()
+
+
+def _settings():
+    model = GreyModel()
+    return {"model": model.name, "version": model.version, "classes": list(model.class_names)}
+
+
+def test_what_is_there_is_kept_unless_told_otherwise(folder, expected, tmp_path):
+    out = tmp_path / "labels.csv"
+    out.write_text("mine")
+    with pytest.raises(UserError, match="is there already: name another file, or give --overwrite"):
+        label(folder, out)
+    assert out.read_text() == "mine"
+    label(folder, out, overwrite=True)
+    assert out.read_bytes() == expected
+
+
+def test_a_table_begun_with_another_model_is_not_mixed(folder, tmp_path):
+    class Newer(GreyModel):
+        version = "8"
+
+    class Dies(GreyModel):
+        def scores(self, pixels):
+            if self.blocks:
+                raise KeyboardInterrupt
+            return super().scores(pixels)
+
+    out = tmp_path / "labels.csv"
+    with pytest.raises(KeyboardInterrupt):
+        label(folder, out, Dies())
+    before = (tmp_path / "labels.csv.part").read_bytes()
+    with pytest.raises(UserError, match=r"was begun with version 7, not 8: .*--overwrite"):
+        label(folder, out, Newer())
+    with pytest.raises(UserError, match="was begun with columns path, label"):
+        label(folder, out, top=1)
+    assert (tmp_path / "labels.csv.part").read_bytes() == before
+    assert label(folder, out, Newer(), overwrite=True).before == 0
+
+
+def test_two_processes_do_not_write_one_table(folder, tmp_path):
+    out = tmp_path / "labels.csv"
+    with LabelFile(out) as first:
+        first.begin(["path"], {})
+        with pytest.raises(UserError, match="another process is writing"):
+            label(folder, out)
+
+
+def test_parquet_has_the_same_rows(folder, expected, tmp_path):
+    out = tmp_path / "labels.parquet"
+    label(folder, out)
+    table = pd.read_parquet(out)
+    (tmp_path / "labels.csv").write_bytes(expected)
+    same = pd.read_csv(tmp_path / "labels.csv", dtype={"version": str})
+    pd.testing.assert_frame_equal(table, same, check_dtype=False)
+    assert str(table["score"].dtype) == "float64"
+    assert [path.name for path in tmp_path.glob("labels.parquet*")] == ["labels.parquet"]
+
+
+@pytest.mark.parametrize(("name", "said"), [("a.xlsx", "neither .csv"), ("no/a.csv", "no folder")])
+def test_names_that_cannot_be(name, said, tmp_path):
+    with pytest.raises(ConfigError, match=said):
+        LabelFile(tmp_path / name)
+
+
+def test_a_photo_that_is_named_twice_has_one_row(folder, tmp_path):
+    photos = find_photos([folder]).photos[:3]
+    done = label_to_file(
+        GreyModel(), [*photos, *photos], LabelFile(tmp_path / "a.csv"), top=1, advance=print
+    )
+    assert done.rows == 3
+    assert len(pd.read_csv(tmp_path / "a.csv")) == 3
+
+
+def test_the_page_counts_all_and_shows_the_least_sure(folder, tmp_path):
+    done = label(folder, tmp_path / "labels.csv", page=True, page_folder=folder)
+    table = pd.read_csv(tmp_path / "labels.csv")
+    page = (tmp_path / "labels.html").read_text()
+    assert f"{done.rows - 1} photos labelled, 1 could not be read" in page
+    for name, group in table.groupby("label"):
+        assert f"{name} <small>{len(group)}</small>" in page
+        least = group.nsmallest(8, "score")["score"]
+        for score in least:
+            assert f"<b>{score:.2f}</b>" in page
+    assert page.count("<img") == sum(min(len(g), 8) for _, g in table.groupby("label"))
+    assert 'src="data:image/jpeg;base64,' in page
+    assert "<li>broken.png: " in page

@@ -1,0 +1,105 @@
+"""Photos are labelled in order, in blocks of one size, and a broken one harms no other."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inference.fake_model import BrokenModel, GreyModel, write_greys
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.inference import (
+    Photo,
+    find_photos,
+    predict_photos,
+    read_paths,
+    table_columns,
+)
+
+LEVELS = [0, 255, 120, 10, 250, 130, 0, 0, 255, 128]
+LABELS = ["dark", "light", "middle", "dark", "light", "middle", "dark", "dark", "light", "middle"]
+
+
+def predicted(model, photos, top=1):
+    return [each for block in predict_photos(model, photos, top, workers=2) for each in block]
+
+
+def test_photos_are_labelled_in_order_and_blocks_are_filled_up(tmp_path):
+    write_greys(tmp_path, LEVELS)
+    model = GreyModel()
+    found = predicted(model, find_photos([tmp_path]).photos)
+    assert [each.labels for each in found] == [(label,) for label in LABELS]
+    assert [each.photo.shown for each in found] == [f"{n:03d}.png" for n in range(10)]
+    assert [len(block) for block in model.blocks] == [4, 4, 4]
+    assert not model.blocks[-1][2:].any(), "what an earlier block left is not scored again"
+
+
+def test_ranks_are_those_of_the_scores(tmp_path):
+    (path,) = write_greys(tmp_path, [100])
+    model = GreyModel()
+    (each,) = predicted(model, [Photo("x", path)], top=5)
+    assert each.labels == ("middle", "dark", "light")
+    scores = model.scores(model.pixels(path.read_bytes())[None])[0]
+    np.testing.assert_allclose(each.scores, sorted(scores, reverse=True))
+    assert table_columns(model, 5) == [
+        *("path", "label", "score", "label_2", "score_2", "label_3", "score_3"),
+        *("problem", "model", "version"),
+    ]
+    assert len(each.row(model, 5)) == 10
+    assert each.row(model, 1)[0] == "x"
+
+
+def test_broken_files_are_named_between_the_others(tmp_path):
+    paths = write_greys(tmp_path, LEVELS[:6])
+    paths[1].write_bytes(b"no picture")
+    paths[4].write_bytes(paths[4].read_bytes()[:40])
+    paths[5].unlink()
+    model = GreyModel()
+    found = predicted(model, [Photo(path.name, path) for path in paths], top=2)
+    assert [bool(each.problem) for each in found] == [False, True, False, False, True, True]
+    assert [each.labels[:1] for each in found if each.labels] == [("dark",), ("middle",), ("dark",)]
+    assert "cannot be read as an image" in found[1].problem
+    assert "No such file" in found[5].problem
+    assert found[1].row(model, 2) == [
+        *("001.png", None, None, None, None),
+        *(found[1].problem, "fake.grey", "7"),
+    ]
+
+
+def test_many_broken_files_are_told_of_before_the_last_is_read(tmp_path):
+    (path,) = write_greys(tmp_path, [0])
+    asked = 0
+
+    def endless():
+        nonlocal asked
+        while True:
+            asked += 1
+            yield Photo(str(asked), path)
+
+    stream = predict_photos(BrokenModel(), endless(), 1, workers=2)
+    assert {each.problem for each in next(stream)} == {"never"}
+    assert asked < 100, "photos are taken as they are needed"
+    stream.close()
+
+
+def test_photos_of_folders_files_and_lines(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a/b").mkdir(parents=True)
+    write_greys(tmp_path / "a/b", [0, 0])
+    (tmp_path / "a/notes.txt").write_text("no picture")
+    alone = find_photos([Path("a")])
+    assert [photo.shown for photo in alone.photos] == ["b/000.png", "b/001.png"]
+    assert dict(alone.ignored) == {".txt": 1}
+    both = find_photos([Path("a"), Path("a/notes.txt")])
+    assert [photo.shown for photo in both.photos] == ["a/b/000.png", "a/b/001.png", "a/notes.txt"]
+    lines = list(read_paths(["a/b/000.png\n", "\n", "with space .jpg\r\n"]))
+    assert [photo.shown for photo in lines] == ["a/b/000.png", "with space .jpg"]
+    odd = os.fsdecode(b"odd\xff.png")
+    assert next(read_paths([odd])) == Photo("odd\\xff.png", Path(odd))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no image files in empty"):
+        find_photos([Path("empty")])
+    with pytest.raises(DataError, match="there is no nowhere"):
+        find_photos([Path("nowhere")])
