@@ -36,6 +36,10 @@ _GUARD_PATIENCE = 60.0  # seconds; whoever looks at the locks does so for millis
 _COMMAND = 200  # characters of a command that are shown
 
 
+class HeldByAnotherError(UserError):
+    """Another run writes the same, and went on for longer than was to be waited."""
+
+
 class Lock(NamedTuple):
     """Something that is written by one run at a time.
 
@@ -113,7 +117,7 @@ class HeldLocks:
             patience: seconds to wait for other runs.
 
         Raises:
-            UserError: another run still holds one of them; it says which and since when.
+            HeldByAnotherError: another run still holds one of them; it says which and since when.
         """
         wanted = tuple(lock for lock in locks if lock not in self._locks)
         if not wanted:
@@ -124,7 +128,7 @@ class HeldLocks:
             lock, holder = conflict
             if time.monotonic() >= deadline:
                 waited = f" after {patience:.0f} seconds" if patience else ""
-                raise UserError(
+                raise HeldByAnotherError(
                     f"{lock.name} is still written by {holder}{waited}: wait for it to end, end "
                     "it, or wait longer with --params=wait_for_other_runs=SECONDS"
                 )

@@ -104,6 +104,11 @@ def has_manifest(path: Path) -> bool:
     return manifest_path(path).is_file()
 
 
+def described_as(path: Path) -> tuple[str, ...]:
+    """SHA-256 of what the manifest of a file says its content is; two while it is replaced."""
+    return tuple(each.sha256 for each in _read(path) or ())
+
+
 def find_fault(path: Path, made_from: str, source: Path | None = None) -> str:
     """Why a file is not what was written there from `made_from` and `source`; empty if it is.
 

@@ -91,10 +91,17 @@ def configured(project: Path, conf: str | None, env: str | None, given: Values) 
     Raises:
         ConfigError: an unknown key or a wrong value.
     """
+    return parse_run_parameters(configured_values(project, conf, env, given))
+
+
+def configured_values(
+    project: Path, conf: str | None, env: str | None, given: Values
+) -> dict[str, Any]:
+    """Read the parameters likewise, as plain values that nobody has checked."""
     loader = settings.CONFIG_LOADER_CLASS(
         conf_source=conf or str(project / settings.CONF_SOURCE),
         env=env or os.environ.get("KEDRO_ENV"),
         runtime_params=dict(given),
         **settings.CONFIG_LOADER_ARGS,
     )
-    return parse_run_parameters(loader["parameters"])
+    return loader["parameters"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlprompt_pipeline.hooks import (
+    CompletionHook,
     ErrorHook,
     LockHook,
     ParameterHook,
@@ -37,6 +38,7 @@ HOOKS = (
     steps,
     ReproducibilityHook(steps),
     VerificationHook(),
+    CompletionHook(),
     SummaryHook(),
     ErrorHook(),
     LockHook(),  # the last one: it holds before all that write, and is the last to let go

@@ -120,6 +120,8 @@ def require_one_run_a_cell(project: Project, seeds: list[int] = SEEDS) -> None:
     expected |= {
         f"{method} k4 s{seed} {DATASET} base_to_new": 1 for method in METHODS for seed in seeds
     }
+    if len(seeds) > 1:
+        expected[f"sweep of {len(seeds)} cells"] = 1
     assert dict(finished) == expected, finished
     assert statuses["RUNNING"] == 0, statuses
 

@@ -1,18 +1,30 @@
-"""`kedro sweep`: cells of a grid, each a run, then one report."""
+"""`kedro sweep`: cells of a grid, each a run that is finished once, then one report."""
 
 from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
 
 import click
 import pytest
 
-from pipelines.project import CELL, QUICK, Project
-from vlprompt_pipeline.sweep import grid, run_cells
+from pipelines.project import CELL, DATASET, QUICK, Project, merged
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.manifests import describe, place_of
+from vlprompt_pipeline.sweep import Options, grid, job, protocol_grid, read_grid, run_cells
+from vlprompt_pipeline.sweep.dry_run import print_plan
+from vlprompt_pipeline.sweep.plan import plan
 
 PARAMS = {**QUICK, "methods": ["zero_shot"]}
 
 
-def sweep(project: Project, **axes: list) -> None:
-    run_cells(grid(**axes), project.root, None, PARAMS)
+def sweep(project: Project, params: dict | None = None, options: Options | None = None, **axes):
+    return run_cells(grid(**axes), project.root, None, merged(PARAMS, params or {}), options)
+
+
+def why_due(project: Project, params: dict, **axes) -> list[str]:
+    return [each.why_due() for each in plan(grid(**axes), project.root, None, params)]
 
 
 def test_a_grid_is_every_combination_of_what_is_given():
@@ -25,7 +37,49 @@ def test_a_grid_is_every_combination_of_what_is_given():
     assert grid(dataset=[], shots=[], seed=[]) == [{}]
 
 
-def test_every_cell_is_run_and_reported_once(project):
+def test_a_grid_file_adds_and_leaves_out_cells(tmp_path):
+    file = tmp_path / "grid.yml"
+    file.write_text(
+        "datasets: [demo_flags, demo_counts]\nshots: [1, 4]\nmethods: [coop]\n"
+        "include: [{dataset: demo_aerial, shots: 16, seed: 2}, {dataset: demo_flags, shots: 1,"
+        " methods: coop}]\n"
+        "exclude: [{dataset: demo_counts, shots: 1}]\n"
+    )
+    asked = read_grid(file)
+    cells = asked.within(protocol_grid(asked.protocols, asked.axes, tmp_path, None, {}))
+    assert cells == [
+        {"dataset": "demo_flags", "shots": 1, "methods": "coop"},
+        {"dataset": "demo_flags", "shots": 4, "methods": "coop"},
+        {"dataset": "demo_counts", "shots": 4, "methods": "coop"},
+        {"dataset": "demo_aerial", "shots": 16, "seed": 2},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dataset: [a]", "--grid grid.yml: unknown key 'dataset' (did you mean 'datasets'?)"),
+        ("[a, b]", "give axes such as datasets"),
+        ("shots: [x]", "shots.0 is 'x'"),
+        ("a: b: c", "cannot be read"),
+    ],
+)
+def test_a_wrong_grid_file_is_refused(text, message, tmp_path):
+    file = tmp_path / "grid.yml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_grid(file)
+    assert message in str(caught.value)
+
+
+def test_all_methods_are_cells_of_their_own(project):
+    project.bootstrap()
+    cells = protocol_grid((), {"methods": ["all"]}, project.root, None, {})
+    assert {"methods": "coop"} in cells
+    assert len(cells) > 20
+
+
+def test_every_cell_is_run_and_reported_once(project, capsys, monkeypatch):
     project.bootstrap()
     sweep(project, seed=[1, 2], shots=[2, 4])
     for shots in (2, 4):
@@ -41,6 +95,49 @@ def test_every_cell_is_run_and_reported_once(project):
     assert sorted(report["shots"]) == [2, 4]
     assert set(report["n_seeds"]) == {2}
 
+    capsys.readouterr()
+    print_plan(grid(seed=[1, 2, 3], shots=[4]), project.root, None, PARAMS)
+    told = capsys.readouterr().out
+    assert "seed 3, base_to_new: not run yet\n3 cells: 2 finished, 1 due\nabout " in told
+
+    ran = []
+    monkeypatch.setattr(job, "_session", lambda each, params: ran.append(each.kind))
+    watch = sweep(project, options=Options(report=False), seed=[1, 2], shots=[2, 4])
+    assert (ran, watch.counts) == (["shared"], {"found": 4}), "none is run again"
+    sweep(project, options=Options(force=True, report=False), seed=[1], shots=[2])
+    assert ran == ["shared", "shared", "cell"]
+
+
+def test_what_changes_a_result_makes_a_cell_due_again(project):
+    project.bootstrap()
+    sweep(project, seed=[1])
+    assert why_due(project, PARAMS, seed=[1]) == [""]
+    nothing = {"features": {"workers": 1}, "wait_for_other_runs": 3, "tracking": {"enabled": True}}
+    assert why_due(project, merged(PARAMS, nothing), seed=[1]) == [""]
+    memory = {"recipes": {"zero_shot": {"title": "Other"}}}
+    assert why_due(project, merged(PARAMS, memory), seed=[1]) == [""]
+    for changed in ({"features": {"views": 3}}, {"metrics": ["macro_f1"]}, {"threads": 2}):
+        assert why_due(project, merged(PARAMS, changed), seed=[1]) == [
+            "zero_shot: its settings changed"
+        ]
+    metrics = project.path("07_model_output", "zero_shot/metrics.json")
+    content = metrics.read_bytes()
+    metrics.unlink()
+    assert why_due(project, PARAMS, seed=[1]) == ["zero_shot: metrics.json is gone"]
+    metrics.write_bytes(content)
+    record = project.path("08_reporting/completion", "zero_shot.json")
+    stored = json.loads(record.read_text())
+    code = [stored["key"][0], "0" * 64, stored["key"][2]]
+    record.write_text(json.dumps(stored | {"key": code}))
+    assert why_due(project, PARAMS, seed=[1]) == ["zero_shot: its code changed"]
+    record.write_text("half a rec")
+    assert why_due(project, PARAMS, seed=[1]) == ["not run yet"]
+    record.write_text(json.dumps(stored))
+    index = project.path("03_primary", "image_index.parquet", DATASET)
+    index.write_bytes(index.read_bytes() + b" ")
+    describe(index, place_of(index))  # as after a look at other photos
+    assert why_due(project, PARAMS, seed=[1]) == ["zero_shot: its inputs changed"]
+
 
 def test_all_cells_are_checked_before_the_first_runs(project):
     project.bootstrap()
@@ -49,8 +146,110 @@ def test_all_cells_are_checked_before_the_first_runs(project):
     assert project.files() == {}
 
 
-def test_a_failing_cell_leaves_finished_ones(project):
+def test_a_failing_cell_leaves_the_others(project):
     project.bootstrap()
-    with pytest.raises(click.ClickException, match="fewer training images than the 6 shots"):
-        sweep(project, shots=[4, 6])
+    with pytest.raises(click.ClickException) as caught:
+        sweep(project, shots=[6, 4])
+    told = caught.value.message
+    assert told.startswith("1 of 2 cells failed, the others are finished:\n")
+    assert "fewer training images than the 6 shots" in told
+    command = f"again: kedro sweep --protocols=base_to_new --datasets={DATASET} --shots=6 --seeds=1"
+    assert command in told
     assert project.path("07_model_output", "zero_shot/metrics.json").is_file()
+
+
+class Faults:
+    """Sessions that fail at their first calls, in the place of real ones."""
+
+    def __init__(self, monkeypatch, *errors: BaseException | None):
+        self.errors, self.params = list(errors), []
+        monkeypatch.setattr(job, "_session", self)
+
+    def __call__(self, each, params):
+        if each.kind == "shared":
+            return
+        self.params.append(params)
+        error = self.errors.pop(0) if self.errors else None
+        if error is not None:
+            raise error
+
+
+def full_disk() -> OSError:
+    return OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_and_a_fault_are_tried_again(project, monkeypatch):
+    project.bootstrap()
+    faults = Faults(monkeypatch, full_disk(), ZeroDivisionError("a fault"))
+    watch = sweep(project, options=Options(report=False), seed=[1])
+    assert (watch.counts, len(faults.params)) == ({"finished": 1}, 3)
+
+
+def test_a_refusal_is_not_tried_again_and_fail_fast_ends(project, monkeypatch):
+    project.bootstrap()
+    faults = Faults(monkeypatch, ConfigError("no such thing"))
+    with pytest.raises(click.ClickException, match="1 of 3 cells failed"):
+        sweep(project, options=Options(report=False), seed=[1, 2, 3])
+    assert len(faults.params) == 3
+    faults = Faults(monkeypatch, ConfigError("no such thing"))
+    with pytest.raises(click.ClickException, match="no such thing"):
+        sweep(project, options=Options(report=False, fail_fast=True), seed=[1, 2, 3])
+    assert len(faults.params) == 1
+
+
+def test_out_of_memory_is_tried_again_with_fewer_activations(project, monkeypatch):
+    project.bootstrap()
+    faults = Faults(monkeypatch, MemoryError(), RuntimeError("CUDA out of memory. Tried"))
+    watch = sweep(project, {"methods": ["coop"]}, Options(report=False), seed=[1])
+    assert watch.counts["finished"] == 1
+    kept = [each["recipes"]["coop"]["training"].get("memory_gb") for each in faults.params]
+    assert kept == [None, 1.0, 0.5]
+    faults = Faults(monkeypatch, *[MemoryError()] * 9)
+    with pytest.raises(click.ClickException, match="ran out of memory in 4 tries"):
+        sweep(project, {"methods": ["coop"]}, Options(report=False), seed=[1])
+
+
+def test_ctrl_c_keeps_what_is_finished(project, monkeypatch, capsys):
+    project.bootstrap()
+    Faults(monkeypatch, None, KeyboardInterrupt())
+    with pytest.raises(click.exceptions.Exit) as caught:
+        sweep(project, options=Options(report=False), seed=[1, 2, 3])
+    assert caught.value.exit_code == 130
+    assert "stopped: 1 of 3 cells are finished and kept" in capsys.readouterr().err
+
+
+def test_without_mlflow_cells_are_finished_and_recorded_later(project, monkeypatch, capsys):
+    project.bootstrap()
+    on = {"tracking": {"enabled": True}}
+    broken = project.root / "broken.db"
+    broken.write_text("this is no database at all, whoever reads it")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{broken}")
+    monkeypatch.setattr(job, "_asked_again", 0.0)
+    watch = sweep(project, on, Options(report=False), seed=[1, 2])
+    assert watch.counts == {"unrecorded": 2}
+    assert "the same command with --record logs them" in capsys.readouterr().err
+    before = project.files()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.setattr(job, "_asked_again", 0.0)
+    watch = sweep(project, on, Options(record=True), seed=[1, 2])
+    assert watch.counts == {"finished": 2}
+    after = project.files()
+    changed = {name for name in after if after[name] != before.get(name)}
+    assert all("completion" in name for name in changed), changed
+    assert len(changed) == 2
+    assert sweep(project, on, Options(record=True), seed=[1, 2]).counts == {}
+    statuses = _runs(project.root / "mlflow.db")
+    assert sorted(statuses) == sorted(
+        ["sweep of 2 cells"]
+        + [f"{DATASET}, 4 shots, seed {seed}, base_to_new" for seed in (1, 2)]
+        + [f"zero_shot, 4 shots, seed {seed}, {DATASET}, base_to_new" for seed in (1, 2)]
+    )
+    assert set(statuses.values()) == {"FINISHED"}
+
+
+def _runs(database: Path) -> dict[str, str]:
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(database)) as connection:
+        return dict(connection.execute("SELECT name, status FROM runs").fetchall())

@@ -1,5 +1,6 @@
 """What listens to a run: checks, locks, MLflow, a line a step, records, the summary, errors."""
 
+from vlprompt_pipeline.hooks.completion import CompletionHook
 from vlprompt_pipeline.hooks.errors import ErrorHook
 from vlprompt_pipeline.hooks.locks import LockHook
 from vlprompt_pipeline.hooks.parameters import ParameterHook
@@ -10,6 +11,7 @@ from vlprompt_pipeline.hooks.tracking import TrackingHook
 from vlprompt_pipeline.hooks.verification import VerificationHook
 
 __all__ = [
+    "CompletionHook",
     "ErrorHook",
     "LockHook",
     "ParameterHook",

@@ -103,11 +103,15 @@ class LockHook:
         """Unlock."""
         self._release()
 
+    def cut_short(self) -> None:
+        """Unlock after a run that Kedro told no end of: one refused at its start, or stopped."""
+        self._release()
+
     def _acquire(self, locks: list[Lock]) -> None:
         try:
             self._held.acquire(locks, self._parameters.get("wait_for_other_runs", 3600))
         except UserError as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(str(error)) from error
 
     def _release(self) -> None:
         held, self._held = self._held, None
@@ -152,13 +156,10 @@ class LockHook:
 
     def _cell(self) -> str:
         """Return the cell as it stands in the paths of the catalog."""
-        from vlprompt_pipeline.protocols import get_protocol
+        from vlprompt_pipeline.config import parse_run_parameters
+        from vlprompt_pipeline.reproducibility.completion import cell_folder
 
-        values = self._parameters
-        protocol = get_protocol(values["protocol"]).label(values[values["protocol"]])
-        dataset = f"{values['dataset_prefix']}{values['dataset']}"
-        draw = f"shots{values['shots']}/seed{values['seed']}"
-        return f"{values['clip']['name']}/{dataset}/{protocol}/{draw}"
+        return cell_folder(parse_run_parameters(self._parameters))
 
     def _replaced(self, outputs: set[str], catalog: Any) -> Iterator[str]:
         """Yield a sentence for each method whose stored result has other settings than this run."""

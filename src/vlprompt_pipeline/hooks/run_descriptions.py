@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from typing import Any
 from vlprompt_pipeline.registry.place import database_of
 from vlprompt_pipeline.reproducibility.environment import code_state
 
+SWEEP_RUN = "VLPROMPT_SWEEP_RUN"
+"""Variable of the environment: the run in MLflow of the sweep that a cell is part of."""
 # Parameters by which a run is found; they stand on it as tags, too.
 _FOUND_BY = ("dataset", "protocol", "shots", "seed")
 # Where images lie and how they are read decides no result: moved photos are no other settings.
@@ -80,6 +83,8 @@ class RunDescriptions:
         """Describe the run of a cell, below which its methods have theirs."""
         cell = self.cell()
         tags = {**_as_tags(cell), **origin_tags(), "kedro.pipelines": ", ".join(pipelines)}
+        if sweep := os.environ.get(SWEEP_RUN):
+            tags["mlflow.parentRunId"] = sweep
         return Description(self._name(), {**cell, **self._settings()}, tags)
 
     def of_method(self, method: str) -> Description:

@@ -46,7 +46,7 @@ class TrackingHook:
         self._open: Callable[[], OpenRun] | None = None
         self._process = 0
         self._one_at_a_time = threading.Lock()  # nodes end in threads, too
-        atexit.register(self._cut_short)
+        atexit.register(self.cut_short)
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
@@ -134,8 +134,9 @@ class TrackingHook:
             self._begin()
         self._end("FAILED", str(error))
 
-    def _cut_short(self) -> None:
+    def cut_short(self) -> None:
         """End a run that the user stops as KILLED."""
+        self._open = None
         self._end("KILLED", "stopped before its end")
 
     def _begin(self) -> None:

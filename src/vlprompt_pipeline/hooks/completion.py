@@ -1,0 +1,64 @@
+"""Write the completion record of each method that a run takes to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+
+_OUTPUTS = ("prompt", "packed_prompt", "predictions", "metrics", "record")
+
+
+class CompletionHook:
+    """Note that a cell is finished: first on disk, then whether MLflow has it, too."""
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Remember the parameters and the project's folder."""
+        self._parameters = dict(context.config_loader["parameters"])
+        self._project = Path(context.project_path)
+
+    @hook_impl(wrapper=True)
+    def after_pipeline_run(self, pipeline: Any, catalog: Any) -> Generator[None, Any, Any]:
+        """Write the records before MLflow is asked, which may be away, and once more after it."""
+        outputs = pipeline.all_outputs()
+        methods = sorted(
+            name.removesuffix(".record")
+            for name in outputs
+            if name.endswith(".record") and f"{name.removesuffix('.record')}.prompt" in outputs
+        )
+        if not methods:
+            return (yield)
+        completions = {method: self._completion(method, outputs, catalog) for method in methods}
+        self._write(completions, catalog, recorded=False)
+        result = yield
+        if self._parameters["tracking"]["enabled"]:
+            self._write(completions, catalog, recorded=True)
+        return result
+
+    def _completion(self, method: str, outputs: set[str], catalog: Any) -> Any:
+        from vlprompt_pipeline.files import sha256_file
+        from vlprompt_pipeline.reproducibility.completion import Completion, completion_key
+
+        files = {}
+        for name in sorted(outputs):
+            if name.startswith(f"{method}.") and name.removeprefix(f"{method}.") in _OUTPUTS:
+                path = Path(catalog.get(name).filepath)
+                files[path.relative_to(self._project).as_posix()] = sha256_file(path)
+        recipes = self._parameters["recipes"]
+        key = completion_key(self._parameters, recipes, method, self._project)
+        return Completion(key=key, outputs=files, recorded=False)
+
+    def _write(self, completions: dict[str, Any], catalog: Any, *, recorded: bool) -> None:
+        from vlprompt_pipeline.reproducibility.completion import Completion
+
+        for method, completion in completions.items():
+            dataset = catalog.get(f"{method}.completion")
+            earlier = Completion.read(dataset.filepath)
+            latest = completion.model_copy(update={"recorded": recorded})
+            if earlier == completion.model_copy(update={"recorded": True}):
+                continue  # MLflow has just this
+            if latest != earlier:
+                dataset.save(latest.model_dump(mode="json"))

@@ -1,0 +1,163 @@
+"""The completion record of a method in a cell: what it was finished from, and what it left.
+
+A cell is finished if its record has the key that the cell has now, part by part, and if the files
+that it names are there as it names them. So changed photos, settings or code make it due again, and
+a file that another run replaced does, too. There are no times in it: the same result has the same
+record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import ValidationError
+
+from vlprompt_pipeline.clip.loading import EMBEDDED
+from vlprompt_pipeline.config import RunParameters, parse_run_parameters
+from vlprompt_pipeline.evaluation.metrics import METRICS
+from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.manifests import described_as
+from vlprompt_pipeline.methods import get_method, resolve_recipe
+from vlprompt_pipeline.protocols import get_protocol
+from vlprompt_pipeline.reproducibility.record import _Frozen, result_parameters
+from vlprompt_pipeline.source_code import code_digest
+
+FOLDER = Path("data/08_reporting/completion")
+"""Below the project: a file for each method of a cell, where the catalog says the same."""
+_NO_RESULT = {"title": True, "training": {"memory_gb"}}
+_NO_FEATURE_SETTINGS = ("batch_size", "shard_size", "workers")
+_SAMPLING = "vlprompt_pipeline.image_datasets.few_shot"
+
+
+class Key(NamedTuple):
+    """What a result is finished from: SHA-256 of settings, of code and of inputs.
+
+    `inputs` is empty until the images have been looked at.
+    """
+
+    settings: str
+    code: str
+    inputs: str
+
+
+class Completion(_Frozen):
+    """A finished method of a cell.
+
+    Attributes:
+        key: see `Key`.
+        outputs: SHA-256 of the files that it left, by their path in the project.
+        recorded: whether MLflow has the result, where it was to be recorded.
+    """
+
+    schema_version: Literal[1] = 1
+    key: Key
+    outputs: dict[str, str]
+    recorded: bool
+
+    @classmethod
+    def read(cls, file: Path) -> Completion | None:
+        """Read a record; none if there is none that can be read."""
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def why_due(self, key: Key, project: Path) -> str:
+        """Say why the result is to be made again; empty if it is finished."""
+        for part in Key._fields:
+            if getattr(key, part) != getattr(self.key, part):
+                return f"its {part} changed"
+        for path, sha256 in self.outputs.items():
+            if not (project / path).is_file():
+                return f"{Path(path).name} is gone"
+            if sha256 not in described_as(project / path):
+                return f"{Path(path).name} is of another run"
+        return ""
+
+
+def cell_folder(parameters: RunParameters) -> str:
+    """Name the folder of a cell, as it stands in the paths of the catalog."""
+    protocol = get_protocol(parameters.protocol).label(
+        parameters.section(parameters.protocol).model_dump()
+    )
+    draw = f"shots{parameters.shots}/seed{parameters.seed}"
+    return f"{parameters.clip.name}/{parameters.benchmark}/{protocol}/{draw}"
+
+
+def completion_file(project: Path, cell: str, method: str) -> Path:
+    """Name the file of the record."""
+    return project / FOLDER / cell / f"{method}.json"
+
+
+def completion_key(
+    values: Mapping[str, Any], recipes: Mapping[str, Any], method: str, project: Path
+) -> Key:
+    """Compute the key of a method in the cell of these parameters.
+
+    Args:
+        values: all parameters of the run.
+        recipes: those of its situation.
+        method: name of the recipe.
+        project: folder of the project, where inputs are looked for as they are now.
+    """
+    parameters = parse_run_parameters(values)
+    settings = result_parameters(values) | {"metrics": sorted(parameters.metrics)}
+    del settings["dataset_root"]
+    settings["features"] = {
+        name: value
+        for name, value in settings["features"].items()
+        if name not in _NO_FEATURE_SETTINGS
+    }
+    recipe = resolve_recipe(method, recipes)
+    settings["recipe"] = recipe.model_dump(mode="json", exclude=_NO_RESULT)
+    metrics = [METRICS[name].compute.__module__ for name in parameters.metrics if name in METRICS]
+    learner = get_method(recipe.method).learner
+    code = code_digest("features", "results", _SAMPLING, learner, *metrics)
+    return Key(_sha256(settings), code, _inputs(parameters, project))
+
+
+def _inputs(parameters: RunParameters, project: Path) -> str:
+    """Hash the indexes of images and the CLIP; empty as long as an index is not there."""
+    data, parts = project / "data", []
+    names = [parameters.benchmark]
+    names += [f"{parameters.dataset_prefix}{target}" for target in parameters.targets()]
+    for name in names:
+        for file in (
+            data / "03_primary" / name / "image_index.parquet",
+            data / "02_intermediate" / name / "dataset_card.json",
+        ):
+            described = described_as(file)
+            if len(described) != 1:
+                return ""
+            parts += [name, *described]
+    return _sha256([*parts, _clip(parameters.clip.source, project)])
+
+
+def _clip(source: str, project: Path) -> Any:
+    """Describe the content of the CLIP; a name on a hub is its own description."""
+    kind, _, folder = source.partition(":")
+    if kind not in ("embedded", "local-dir"):
+        return source
+    place = project / Path(folder).expanduser() if folder else EMBEDDED
+    files = sorted(each for each in place.glob("*") if each.is_file())
+    return [(file.name, _content(file, *_changed(file))) for file in files]
+
+
+def _changed(file: Path) -> tuple[int, int]:
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+@lru_cache(maxsize=256)
+def _content(file: Path, size: int, changed: int) -> str:
+    return sha256_file(file)
+
+
+def _sha256(values: Any) -> str:
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

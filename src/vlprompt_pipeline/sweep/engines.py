@@ -1,0 +1,189 @@
+"""Where jobs run: in this process, or as tasks of Ray, which places them and tries them again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import click
+
+from vlprompt_pipeline.sweep.job import Job, Outcome, TransientError, run_job
+
+RAY_NEEDED = (
+    "--engine=ray needs Ray, which is not installed: pip install 'vlprompt_pipeline[ray]' "
+    "(-c constraints.txt), or leave --engine=local"
+)
+_LOOK = 0.5  # seconds between two looks whether the user wants to stop
+
+
+class Engine(Protocol):
+    """What the sweep knows of an engine."""
+
+    dashboard: str
+
+    def has_room(self) -> bool:
+        """Whether another job may be started now."""
+
+    def start(self, job: Job) -> None:
+        """Begin a job, or note it."""
+
+    def ended(self) -> Iterator[tuple[Job, Outcome]]:
+        """Yield jobs that have ended; waits a moment for the first one."""
+
+    def stop(self, *, at_once: bool) -> None:
+        """Let go of all jobs."""
+
+
+class LocalEngine:
+    """One job at a time, in this process."""
+
+    dashboard = ""
+
+    def __init__(self, retries: int, run: Callable[[Job], Outcome] = run_job) -> None:
+        self._retries, self._run, self._job = retries, run, None
+
+    def has_room(self) -> bool:
+        """Whether the job before was run."""
+        return self._job is None
+
+    def start(self, job: Job) -> None:
+        """Note the job."""
+        self._job = job
+
+    def ended(self) -> Iterator[tuple[Job, Outcome]]:
+        """Run the job."""
+        job, self._job = self._job, None
+        if job is not None:
+            yield job, self._tried(job)
+
+    def stop(self, *, at_once: bool) -> None:
+        """Nothing runs."""
+
+    def _tried(self, job: Job) -> Outcome:
+        for left in range(self._retries, -1, -1):
+            try:
+                return self._run(job)
+            except TransientError as error:
+                if not left:
+                    return Outcome("failed", str(error))
+        raise AssertionError("unreachable")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a job asks of Ray, and where Ray is.
+
+    Attributes:
+        workers: jobs at once on a Ray that is started here; none is one a core.
+        gpus: share of a GPU that each job gets.
+        retries: further tries of a job whose worker died, or that may go better.
+        address: of a running cluster; empty starts a Ray here, unless RAY_ADDRESS is set.
+        dashboard: start Ray's own page beside a Ray that is started here.
+    """
+
+    workers: int | None = None
+    gpus: float = 0.0
+    retries: int = 3
+    address: str = ""
+    dashboard: bool = False
+
+
+class RayEngine:
+    """Jobs as tasks of Ray. It keeps a few more at Ray than can run, so that none waits idle."""
+
+    def __init__(self, resources: Resources, run: Callable[[Job], Outcome] = run_job) -> None:
+        """Start Ray or join a cluster.
+
+        Raises:
+            ClickException: Ray is not installed, or the cluster does not answer.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # a busy machine is slow
+        os.environ.setdefault("RAY_agent_register_timeout_ms", "300000")
+        os.environ.setdefault("RAY_task_oom_retries", "0")  # Ray would ask for the same memory
+        try:
+            import ray
+        except ImportError:
+            raise click.ClickException(RAY_NEEDED) from None
+        self._ray, self._resources = ray, resources
+        self._running: dict[Any, Job] = {}
+        address = resources.address or os.environ.get("RAY_ADDRESS")
+        given = {}
+        if not address:
+            given = {"num_cpus": resources.workers, "include_dashboard": resources.dashboard}
+        try:
+            context = ray.init(address, log_to_driver=False, logging_level="ERROR", **given)
+        except Exception as error:  # Ray raises bare ones, too
+            raise click.ClickException(
+                f"Ray at {address or 'this machine'} does not answer "
+                f"({str(error).splitlines()[0]}); start it with ray start --head, or leave "
+                "--address and RAY_ADDRESS out"
+            ) from None
+        self.dashboard = context.dashboard_url or ""
+        slots = ray.cluster_resources().get("CPU", 1)
+        if resources.gpus:
+            slots = ray.cluster_resources().get("GPU", 0) / resources.gpus
+        self._window = int(2 * max(slots, 1)) + 2
+        # workers with a GPU are not used again unless max_calls says so: each would import again
+        self._task = ray.remote(max_calls=0)(run)
+
+    def has_room(self) -> bool:
+        """Whether fewer jobs are with Ray than keep it busy."""
+        return len(self._running) < self._window
+
+    def start(self, job: Job) -> None:
+        """Hand the job to Ray."""
+        asked = self._resources
+        task = self._task.options(
+            name=job.name,
+            num_cpus=1,
+            num_gpus=asked.gpus or None,
+            memory=job.memory_gb and int(job.memory_gb * 1e9),
+            max_retries=asked.retries,
+            retry_exceptions=[TransientError] if asked.retries else False,
+        )
+        self._running[task.remote(job)] = job
+
+    def ended(self) -> Iterator[tuple[Job, Outcome]]:
+        """Yield what ended; what Ray itself gave up has failed or run out of memory."""
+        if not self._running:
+            return
+        ready, _ = self._ray.wait([*self._running], num_returns=1, timeout=_LOOK)
+        if ready:  # whatever else is there, too
+            ready, _ = self._ray.wait([*self._running], num_returns=len(self._running), timeout=0)
+        for reference in ready:
+            yield self._running.pop(reference), self._outcome(reference)
+
+    def stop(self, *, at_once: bool) -> None:
+        """End what runs, and a Ray that was started here.
+
+        Args:
+            at_once: kill the workers; else they have a moment to end their runs in MLflow.
+        """
+        for reference in self._running:
+            self._ray.cancel(reference, force=at_once)
+        if self._running and not at_once:
+            self._ray.wait([*self._running], num_returns=len(self._running), timeout=2)
+        self._running.clear()
+        self._ray.shutdown()
+
+    def _outcome(self, reference: Any) -> Outcome:
+        errors = self._ray.exceptions
+        try:
+            return self._ray.get(reference)
+        except errors.OutOfMemoryError:
+            return Outcome("memory", "it ran out of memory")
+        except TransientError as error:
+            return Outcome("failed", str(getattr(error, "cause", error)))
+        except errors.RayError as error:
+            tries = self._resources.retries + 1
+            kind = type(error).__name__
+            return Outcome("failed", f"its worker died in each of {tries} tries ({kind})")
+
+
+def pause() -> None:
+    """Wait a moment for what others run."""
+    time.sleep(_LOOK)

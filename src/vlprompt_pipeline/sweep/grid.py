@@ -1,0 +1,125 @@
+"""The cells of a grid: from the axes of the command line, of protocols, or of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from pydantic import Field
+from yaml import YAMLError
+
+from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.parsing import Parameters, parse
+from vlprompt_pipeline.protocol_runs import axes_of, configured, named_protocols
+
+Cell = Mapping[str, Any]
+"""What tells a cell from the others: any of protocol, dataset, shots, seed and methods."""
+
+
+class CellValues(Parameters):
+    """Some coordinates of a cell; what is not given is as configured, or any in `exclude`."""
+
+    protocol: str | None = None
+    dataset: str | None = None
+    shots: int | None = Field(default=None, ge=1)
+    seed: int | None = Field(default=None, ge=0)
+    methods: str | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Return those that are given."""
+        return self.model_dump(exclude_none=True)
+
+
+class GridFile(Parameters):
+    """A grid that is kept in a file.
+
+    Attributes:
+        protocols, datasets, shots, seeds, methods: values of the axes, all combinations of them.
+        include: further cells.
+        exclude: cells with all of these values are left out.
+        params: as of `--params`, nested, for every cell.
+    """
+
+    protocols: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    shots: tuple[int, ...] = ()
+    seeds: tuple[int, ...] = ()
+    methods: tuple[str, ...] = ()
+    include: tuple[CellValues, ...] = ()
+    exclude: tuple[CellValues, ...] = ()
+    params: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def axes(self) -> dict[str, Sequence[Any]]:
+        """Return the axes by the names of parameters, without protocols."""
+        return {
+            "dataset": self.datasets,
+            "shots": self.shots,
+            "seed": self.seeds,
+            "methods": self.methods,
+        }
+
+    def within(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Add and leave out cells; each is there once."""
+        kept = [*cells, *(each.given for each in self.include)]
+        left = [each.given.items() for each in self.exclude]
+        kept = [cell for cell in kept if not any(values <= cell.items() for values in left)]
+        return [cell for number, cell in enumerate(kept) if cell not in kept[:number]]
+
+
+def grid(**axes: Sequence[Any]) -> list[Cell]:
+    """Every combination of the values of the axes that have any; the last axis turns fastest."""
+    given = {name: values for name, values in axes.items() if values}
+    return [dict(zip(given, values, strict=True)) for values in product(*given.values())]
+
+
+def protocol_grid(
+    protocols: Sequence[str],
+    axes: Mapping[str, Sequence[Any]],
+    project: Path,
+    env: str | None,
+    params: Mapping[str, Any],
+) -> list[Cell]:
+    """The grids of several protocols, one after the other; what has no value is each one's own.
+
+    Without protocols it is the grid of the axes alone. Among methods, `all` is every recipe.
+
+    Raises:
+        ClickException: an unknown protocol, another one among the parameters, or wrong parameters.
+    """
+    if protocols and "protocol" in params:
+        raise click.ClickException("give --protocols or --params=protocol=…, not both")
+    given = {name: values for name, values in axes.items() if values}
+    if not protocols and "all" not in given.get("methods", ()):
+        return grid(**given)
+    try:
+        parameters = configured(project, None, env, params)  # registers extensions first
+        names = named_protocols(protocols)
+    except (UserError, YAMLError) as error:
+        raise click.ClickException(str(error)) from None
+    if "all" in given.get("methods", ()):
+        given["methods"] = tuple(parameters.recipes)
+    if not protocols:
+        return grid(**given)
+    return [cell for name in names for cell in grid(**(axes_of(name, params, parameters) | given))]
+
+
+def read_grid(file: Path) -> GridFile:
+    """Read the file of a grid.
+
+    Raises:
+        ConfigError: it is none; the key, its value and what is allowed there are named.
+    """
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"--grid {file} cannot be read: {reason}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"--grid {file}: give axes such as datasets: [demo_aerial], seeds: [1]")
+    return parse(GridFile, values, f"--grid {file.name}")

@@ -1,0 +1,219 @@
+"""One job of a sweep, run in whatever process: a Kedro session with parameters of its own.
+
+The same function runs a cell here, in a worker of Ray and on another machine. It returns an outcome
+and raises for nothing but what may be tried again as it is, which is the engine's to do.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from time import monotonic, perf_counter, time
+from typing import Any, Literal
+
+import torch
+from kedro.framework.project import settings
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.runner import SequentialRunner
+
+from vlprompt_pipeline.errors import TrackingError
+from vlprompt_pipeline.hooks.errors import in_one_sentence, is_refusal
+from vlprompt_pipeline.hooks.run_descriptions import SWEEP_RUN
+from vlprompt_pipeline.locks import HeldByAnotherError
+
+Status = Literal["finished", "found", "unrecorded", "busy", "memory", "failed"]
+_AWAY = 60.0  # seconds for which MLflow is not asked again after it did not answer
+_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
+_asked_again = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is handed: small, and the same on every machine.
+
+    Attributes:
+        name: in words; also that of the task in Ray.
+        project: folder of the project.
+        params: of the session, those of the cell included.
+        group: jobs of one group run one after the other, since they write to the same files.
+        kind: `shared` makes what several cells need, `record` logs a finished cell to MLflow.
+        after: name of the job that must have ended well before.
+        outputs: what a shared job makes, by names of the catalog; all of its stages if empty.
+        trained: methods whose `training.memory_gb` may be lowered.
+        memory_gb: asked of Ray; none asks for none.
+        attempt: counts tries after running out of memory.
+        folder: of the cell, as it stands in the catalog's paths.
+        env, sweep_run, force: of the sweep.
+    """
+
+    name: str
+    project: str
+    params: Mapping[str, Any]
+    group: str
+    kind: Literal["cell", "shared", "record"] = "cell"
+    after: str = ""
+    outputs: tuple[str, ...] = ()
+    trained: tuple[str, ...] = ()
+    memory_gb: float | None = None
+    attempt: int = 0
+    env: str | None = None
+    sweep_run: str = ""
+    folder: str = ""
+    force: bool = False
+
+    def with_less_memory(self) -> Job:
+        """Return the same job with half of the activations kept, and twice the memory asked for."""
+        params, asked = dict(self.params), self.memory_gb or 2.0
+        recipes = dict(params.get("recipes", {}))
+        for method in self.trained:
+            training = dict(recipes.get(method, {}).get("training", {}))
+            training["memory_gb"] = (training.get("memory_gb") or 2.0) / 2
+            recipes[method] = {**recipes.get(method, {}), "training": training}
+        params["recipes"] = recipes
+        return replace(self, params=params, memory_gb=asked * 2, attempt=self.attempt + 1)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    Attributes:
+        status: `found` was finished before, `unrecorded` is finished but not in MLflow, `busy` is
+            run by another sweep, `memory` and `failed` are not finished.
+        sentence: why it failed.
+        seconds: it took.
+        encoded: images of the feature sets that were made in this time, by the key of the set.
+    """
+
+    status: Status
+    sentence: str = ""
+    seconds: float = 0.0
+    encoded: Mapping[str, int] = field(default_factory=dict)
+
+
+class TransientError(Exception):
+    """Something that may be gone at the next try: a full disk, a fault that nobody foresaw."""
+
+
+class RecordingRunner(SequentialRunner):
+    """Runs no node, so that hooks log what is on disk."""
+
+    def _run(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing."""
+
+
+def run_job(job: Job) -> Outcome:
+    """Run a job in this process.
+
+    Raises:
+        TransientError: it may be tried again as it is; the message is the sentence.
+    """
+    project = Path(job.project)
+    _bootstrap(project)
+    os.environ[SWEEP_RUN] = job.sweep_run
+    begun, started = perf_counter(), time()
+    try:
+        status = _run(job, project)
+    except Exception as error:
+        return _failed(error, project)
+    finally:
+        clean_up()
+        os.environ.pop(SWEEP_RUN, None)
+    return Outcome(status, "", perf_counter() - begun, _encoded_since(started, project))
+
+
+def _run(job: Job, project: Path) -> Status:
+    """Run the session; one that MLflow does not answer goes on without it."""
+    global _asked_again  # noqa: PLW0603  (of this process: each cell would wait for an answer)
+    if job.force:
+        _forget(job, project)
+    recording = job.kind == "cell" and job.params.get("tracking", {}).get("enabled", True)
+    if recording and monotonic() < _asked_again:
+        _session(job, {**job.params, "tracking": {"enabled": False}})
+        return "unrecorded"
+    try:
+        _session(job, job.params)
+    except Exception as error:
+        if job.kind != "cell" or not any(isinstance(each, TrackingError) for each in _chain(error)):
+            raise
+        _asked_again = monotonic() + _AWAY
+        clean_up()
+        _session(job, {**job.params, "tracking": {"enabled": False}})
+        return "unrecorded"
+    return "finished"
+
+
+def _session(job: Job, params: Mapping[str, Any]) -> None:
+    given = {**params, "wait_for_other_runs": 0} if job.kind == "cell" else {**params}
+    if job.kind == "shared":
+        given["tracking"] = {"enabled": False}
+    with KedroSession.create(job.project, env=job.env, runtime_params=given) as session:
+        if job.kind == "shared":
+            stages = ["data_preparation", "few_shot_sampling", "feature_extraction", "transfer"]
+            session.run(pipeline_names=stages, to_outputs=list(job.outputs))
+        else:
+            runner = RecordingRunner() if job.kind == "record" else None
+            session.run(pipeline_names=["cell"], runner=runner)
+
+
+def _failed(error: Exception, project: Path) -> Outcome:
+    chain = list(_chain(error))
+    if any(isinstance(each, HeldByAnotherError) for each in chain):
+        return Outcome("busy")
+    if any(_is_memory(each) for each in chain):
+        return Outcome("memory", "it ran out of memory")
+    sentence = in_one_sentence(error, project).message
+    full = any(getattr(each, "errno", None) == errno.ENOSPC for each in chain)
+    if full or not is_refusal(error):
+        raise TransientError(sentence) from None  # what caused it may not cross to the driver
+    return Outcome("failed", sentence)
+
+
+def _is_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(w in str(error) for w in _MEMORY_WORDS)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _forget(job: Job, project: Path) -> None:
+    """Remove what a forced cell would find trained."""
+    for method in str(job.params["methods"]).split("+"):
+        shutil.rmtree(project / "data/06_models" / job.folder / method, ignore_errors=True)
+        checkpoint = project / "data/06_models" / job.folder / f"checkpoints/{method}.safetensors"
+        checkpoint.unlink(missing_ok=True)
+
+
+@cache
+def _bootstrap(project: Path) -> None:
+    bootstrap_project(project)
+
+
+def clean_up() -> None:
+    """Let hooks end what Kedro told them no end of."""
+    for hook in settings.HOOKS:
+        if hasattr(hook, "cut_short"):
+            with suppress(Exception):  # the outcome is known
+                hook.cut_short()
+
+
+def _encoded_since(started: float, project: Path) -> dict[str, int]:
+    """Count the images of the feature sets that were finished since."""
+    fresh = {}
+    for file in (project / "data/04_feature/store").glob("*/features.json"):
+        if file.stat().st_mtime >= started:
+            fresh[file.parent.name] = json.loads(file.read_text(encoding="utf-8"))["images"]
+    return fresh

@@ -1,0 +1,193 @@
+"""From cells to jobs: what each cell is made from, whether it is finished, what cells share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from vlprompt_pipeline.config import RunParameters, parse_run_parameters
+from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
+from vlprompt_pipeline.protocol_runs import configured_values
+from vlprompt_pipeline.reproducibility.completion import (
+    Completion,
+    cell_folder,
+    completion_file,
+    completion_key,
+)
+from vlprompt_pipeline.sweep.grid import Cell
+from vlprompt_pipeline.sweep.job import Job
+from vlprompt_pipeline.wording import command_parameters
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell with its parameters.
+
+    Attributes:
+        cell: its coordinates as they were given.
+        values: all parameters of its run.
+        parameters: the same, checked.
+        recipes: those of its situation.
+        project: folder of the project.
+        given: what the command line gives for all cells.
+        env: of the command line.
+    """
+
+    cell: Cell
+    values: Mapping[str, Any]
+    parameters: RunParameters
+    recipes: Mapping[str, Any]
+    project: Path
+    given: Mapping[str, Any] = field(repr=False)
+    env: str | None = None
+
+    @cached_property
+    def methods(self) -> tuple[str, ...]:
+        """Names of its recipes."""
+        return self.parameters.selected_methods()
+
+    @cached_property
+    def folder(self) -> str:
+        """The cell as it stands in the paths of the catalog."""
+        return cell_folder(self.parameters)
+
+    @property
+    def name(self) -> str:
+        """The cell in words."""
+        own = self.parameters
+        where = f"{own.benchmark}, {own.shots} shots, seed {own.seed}, {own.protocol}"
+        return f"{' + '.join(self.methods)}, {where}"
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Names of the datasets whose index and test features it needs."""
+        own = self.parameters
+        return own.benchmark, *(f"{own.dataset_prefix}{target}" for target in own.targets())
+
+    @property
+    def command(self) -> str:
+        """The command that runs this cell alone."""
+        own = self.parameters
+        parts = ["kedro sweep", f"--protocols={own.protocol}", f"--datasets={own.dataset}"]
+        parts += [f"--shots={own.shots}", f"--seeds={own.seed}"]
+        if "methods" in self.cell:
+            parts.append(f"--methods={self.cell['methods']}")
+        given = {k: v for k, v in self.given.items() if k not in {"protocol", *self.cell}}
+        if given:
+            parts.append(f"--params={command_parameters(given)}")
+        return " ".join([*parts, *([f"--env={self.env}"] if self.env else [])])
+
+    def why_due(self) -> str:
+        """Say why the cell is not finished; empty if it is."""
+        for method in self.methods:
+            completion = self._completion(method)
+            if completion is None:
+                return "not run yet"
+            key = completion_key(self.values, self.recipes, method, self.project)
+            if why := completion.why_due(key, self.project):
+                return f"{method}: {why}"
+        return ""
+
+    def is_recorded(self) -> bool:
+        """Whether MLflow has every method of a finished cell."""
+        completions = [self._completion(method) for method in self.methods]
+        return all(each is not None and each.recorded for each in completions)
+
+    def job(self, **options: Any) -> Job:
+        """Return the job that runs the cell."""
+        own = self.parameters
+        resolved = {name: resolve_recipe(name, self.recipes) for name in self.methods}
+        return Job(
+            self.name,
+            str(self.project),
+            {**self.given, **self.cell},
+            group=f"{own.clip.name} {own.benchmark} {own.shots} {own.seed}",
+            trained=tuple(name for name, recipe in resolved.items() if recipe.training),
+            env=self.env,
+            folder=self.folder,
+            **options,
+        )
+
+    def _completion(self, method: str) -> Completion | None:
+        return Completion.read(completion_file(self.project, self.folder, method))
+
+
+def plan(
+    cells: Sequence[Cell], project: Path, env: str | None, given: Mapping[str, Any]
+) -> list[PlannedCell]:
+    """Plan cells.
+
+    Raises:
+        ConfigError: wrong parameters.
+    """
+    base = configured_values(project, None, env, given)
+    return [_planned(cell, base, project, env, given) for cell in cells]
+
+
+def _planned(
+    cell: Cell, base: Mapping[str, Any], project: Path, env: str | None, given: Mapping[str, Any]
+) -> PlannedCell:
+    values = {**base, **cell}
+    parameters = parse_run_parameters(values)
+    situation = Situation(parameters.protocol, parameters.dataset, parameters.shots)
+    recipes = recipes_in(situation, parameters.recipes, last=given.get("recipes", {}))
+    return PlannedCell(cell, values, parameters, recipes, project, given, env)
+
+
+def shared_jobs(planned: Sequence[PlannedCell]) -> list[Job]:
+    """Return the jobs that make what several cells need: one a dataset with its targets.
+
+    They look at the images, and compute the test features that methods, shots and seeds share.
+    Those of a few-shot set are made by the first cell that needs them, which the others wait for.
+    Where one fails its cells say why themselves: what is wrong with one need not be with all.
+    """
+    fewest: dict[str, PlannedCell] = {}
+    for each in planned:
+        other = fewest.setdefault(shared_name(each), each)
+        if each.parameters.shots < other.parameters.shots:
+            fewest[shared_name(each)] = each
+    jobs = []
+    for job_name, each in fewest.items():
+        targets = each.parameters.targets()
+        made = ("target_index", "target_features")
+        outputs = [f"{target}.{name}" for target in targets for name in made]
+        jobs.append(
+            Job(
+                job_name,
+                str(each.project),
+                {**each.given, **each.cell},
+                group="what cells share",  # one after the other: a target may be in two of them
+                kind="shared",
+                outputs=("image_index", "test_features", *outputs),
+                env=each.env,
+            )
+        )
+    return jobs
+
+
+def shared_name(each: PlannedCell) -> str:
+    """Name the shared job that a cell waits for."""
+    return f"images and features of {', '.join(each.shared)}"
+
+
+def seconds_by_method(planned: Sequence[PlannedCell]) -> dict[str, float]:
+    """Return the median seconds of finished cells of the project, by the methods they ran."""
+    methods = {method for each in planned for method in each.methods}
+    found = {method: list(_measured(planned[0].project, method)) for method in methods}
+    return {method: median(seconds) for method, seconds in found.items() if seconds}
+
+
+def _measured(project: Path, method: str) -> Iterator[float]:
+    folder = project / "data/08_reporting/reproducibility"
+    for file in folder.glob(f"*/*/*/*/*/{method}/reproducibility.json"):
+        try:
+            run = json.loads(file.read_text(encoding="utf-8"))["runs"][-1]
+            own = [s for node, s in (run["nodes"] or {}).items() if node.startswith(f"{method}.")]
+        except (OSError, ValueError, KeyError, IndexError):
+            continue
+        yield sum(own) or run["seconds"]

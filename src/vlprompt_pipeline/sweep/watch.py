@@ -1,0 +1,123 @@
+"""What is seen of a sweep: a live table on a terminal, plain lines elsewhere, and failures."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from vlprompt_pipeline.sweep.job import Job, Outcome
+
+_DONE = ("finished", "found", "unrecorded")
+
+
+def as_time(seconds: float) -> str:
+    """Write a length of time, for instance "2 h 05 min"."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+@dataclass
+class Watch:
+    """Counts what has happened, and shows it.
+
+    Attributes:
+        cells: of the grid.
+        dashboard: of Ray.
+        counts: cells by their status.
+        running: jobs that have been started.
+        failures: jobs that failed, and why.
+    """
+
+    cells: int
+    dashboard: str = ""
+    counts: Counter[str] = field(default_factory=Counter)
+    running: int = 0
+    failures: list[tuple[Job, str]] = field(default_factory=list)
+    encoded: dict[str, int] = field(default_factory=dict)
+    begun: float = field(default_factory=time.monotonic)
+    live: Live | None = None
+
+    def __enter__(self) -> Watch:
+        """Begin to show."""
+        console = Console(stderr=True)
+        if console.is_terminal:
+            self.live = Live(console=console, get_renderable=self.table, refresh_per_second=2)
+            self.live.start()
+        if self.dashboard:
+            self.say(f"Ray's dashboard: http://{self.dashboard}")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave the last table on the terminal."""
+        if self.live:
+            self.live.stop()
+
+    @property
+    def done(self) -> int:
+        """Cells that are finished, by this sweep or before it."""
+        return sum(self.counts[status] for status in _DONE)
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds, from the cells that this sweep has finished; none before the first."""
+        own = self.counts["finished"] + self.counts["unrecorded"]
+        left = self.cells - self.done - self.counts["failed"]
+        return (time.monotonic() - self.begun) / own * left if own else None
+
+    def table(self) -> Table:
+        """Return the numbers as a table of one row."""
+        left, seconds = self.time_left, time.monotonic() - self.begun
+        values = {
+            "done": f"{self.done:,} of {self.cells:,}",
+            "running": f"{self.running:,}",
+            "failed": f"{self.counts['failed']:,}",
+            "due": f"{self.cells - self.done - self.counts['failed']:,}",
+            "images/s": f"{sum(self.encoded.values()) / seconds:,.0f}" if self.encoded else "",
+            "time": as_time(seconds),
+            "time left": as_time(left) if left is not None else "",
+        }
+        table = Table(*values)
+        table.add_row(*values.values())
+        return table
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """Count how a job ended, and say so."""
+        self.encoded |= outcome.encoded
+        if outcome.status == "failed" and job.kind != "shared":
+            self.failures.append((job, outcome.sentence))
+            self.say(f"failed: {job.name}: {outcome.sentence}")
+        if job.kind == "shared":
+            if outcome.status != "failed":
+                self.say(f"{job.name}: {as_time(outcome.seconds)}")
+            return
+        self.counts[outcome.status] += 1
+        if outcome.status in ("finished", "unrecorded"):
+            note = ", MLflow away" if outcome.status == "unrecorded" else ""
+            number = self.done + self.counts["failed"]
+            took = f"{outcome.seconds:.1f} s"
+            self.say(f"cell {number:,} of {self.cells:,}: {job.name}: {took}{note}")
+
+    def say(self, sentence: str) -> None:
+        """Write a line; on a terminal above the table, and only what is no news of a cell."""
+        if self.live:
+            if not sentence.startswith("cell "):
+                self.live.console.print(sentence, markup=False, highlight=False)
+        else:
+            click.echo(sentence, err=True)
+
+
+def failure_table(failures: Sequence[tuple[str, str, str]]) -> str:
+    """Write cells that failed, each with its sentence and the command that repeats it."""
+    lines = []
+    for name, sentence, command in failures:
+        lines += [f"  {name}", f"    {sentence}", f"    again: {command}"]
+    return "\n".join(lines)

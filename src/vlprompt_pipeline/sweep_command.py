@@ -1,0 +1,99 @@
+"""`kedro sweep`: its options, and what they say to the room `sweep`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.utils import env_option, split_string
+from kedro.framework.startup import ProjectMetadata
+
+from vlprompt_pipeline.params_option import split_params
+
+
+@click.command()
+@click.option("--protocols", default="", callback=split_string, help="Such as few_shot, or all.")
+@click.option("--datasets", default="", callback=split_string, help="Such as demo_aerial,dtd.")
+@click.option("--shots", default="", callback=split_string, help="Such as 1,2,4,8,16.")
+@click.option("--seeds", default="", callback=split_string, help="Such as 1,2,3.")
+@click.option(
+    "--methods",
+    default="",
+    callback=split_string,
+    help="Such as coop,qcoop: each a cell of its own; coop+qcoop is one cell with both; or all.",
+)
+@click.option("--params", default="", callback=split_params, help="As of kedro run; for all.")
+@click.option(
+    "--grid",
+    "grid_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML: protocols, datasets, shots, seeds, methods, include, exclude, params.",
+)
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--address", default="", help="Of a running Ray, as RAY_ADDRESS.")
+@click.option("--workers", type=click.IntRange(1), help="Cells at once on a Ray of this machine.")
+@click.option("--gpus-per-cell", type=click.FloatRange(0), default=0.0, help="Such as 0.25.")
+@click.option("--dashboard", is_flag=True, help="Start Ray's page beside a Ray of this machine.")
+@click.option("--retries", type=click.IntRange(0), default=3, show_default=True, help="Of a cell.")
+@click.option("--dry-run", is_flag=True, help="Show the cells, what is finished, and the time.")
+@click.option("--fail-fast", is_flag=True, help="End at the first failure.")
+@click.option("--force", is_flag=True, help="Train and score finished cells of this grid again.")
+@click.option("--record", is_flag=True, help="Only log finished cells that MLflow lacks.")
+@env_option
+@click.pass_obj
+def sweep(
+    metadata: ProjectMetadata,
+    grid_file: Path | None,
+    params: dict[str, Any],
+    env: str | None,
+    dry_run: bool,
+    **given: Any,
+) -> None:
+    """Run every cell of a grid, each a whole kedro run, then the report.
+
+    With protocols, the grid of each of them. What is not given is as configured, for each protocol
+    in its own parameter file; what is finished is not computed again. docs/scaling.md
+    """
+    # Kedro's sessions are slow to import
+    from vlprompt_pipeline.hooks.errors import one_sentence
+    from vlprompt_pipeline.sweep import GridFile, Options, protocol_grid, read_grid, run_cells
+    from vlprompt_pipeline.sweep.dry_run import print_plan
+    from vlprompt_pipeline.sweep.engines import Resources
+
+    project = metadata.project_path
+    with one_sentence(project):
+        asked = read_grid(grid_file) if grid_file else GridFile()
+        on_command_line = {
+            "protocols": tuple(given["protocols"]),
+            "datasets": tuple(given["datasets"]),
+            "shots": tuple(_number("shots", text) for text in given["shots"]),
+            "seeds": tuple(_number("seeds", text) for text in given["seeds"]),
+            "methods": tuple(given["methods"]),
+        }
+        asked = asked.model_copy(update={k: v for k, v in on_command_line.items() if v})
+        params = {**asked.params, **params}
+        cells = asked.within(protocol_grid(asked.protocols, asked.axes, project, env, params))
+        if not cells:
+            raise click.ClickException("the grid has no cell: its excludes leave nothing")
+        if dry_run:
+            print_plan(cells, project, env, params)
+            return
+        resources = Resources(
+            given["workers"],
+            given["gpus_per_cell"],
+            given["retries"],
+            given["address"],
+            given["dashboard"],
+        )
+        options = Options(given["engine"], resources)
+        flags = {name: given[name] for name in ("fail_fast", "force", "record")}
+        run_cells(cells, project, env, params, replace(options, **flags))
+
+
+def _number(option: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no whole number", param_hint=option) from None
