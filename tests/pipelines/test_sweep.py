@@ -241,8 +241,8 @@ def test_without_mlflow_cells_are_finished_and_recorded_later(project, monkeypat
     statuses = _runs(project.root / "mlflow.db")
     assert sorted(statuses) == sorted(
         ["sweep of 2 cells"]
-        + [f"{DATASET}, 4 shots, seed {seed}, base_to_new" for seed in (1, 2)]
-        + [f"zero_shot, 4 shots, seed {seed}, {DATASET}, base_to_new" for seed in (1, 2)]
+        + [f"k4 s{seed} {DATASET} base_to_new" for seed in (1, 2)]
+        + [f"zero_shot k4 s{seed} {DATASET} base_to_new" for seed in (1, 2)]
     )
     assert set(statuses.values()) == {"FINISHED"}
 
