@@ -93,7 +93,7 @@ def test_an_archive_of_openai_is_read_without_running_it(archive, tmp_path, monk
     file, model = archive
     monkeypatch.setattr(torch.jit, "load", None)
     done = convert_clip(file, tmp_path / "new")
-    assert done.found == "OpenAI's archive of tiny"
+    assert done.form == "OpenAI's archive of tiny"
     clip = load_clip(f"local-dir:{tmp_path / 'new'}", "archive", "cpu")
     for name, tensor in model.state_dict().items():
         assert torch.equal(clip.model.state_dict()[name], tensor), name

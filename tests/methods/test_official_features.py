@@ -300,6 +300,6 @@ class TestDescriptions:
         recipe = resolve_recipe(method, RECIPES).prompt.model_dump()
         texts = {"templates": "none", "descriptions": str(path)}
         learner = build(clip, method, ["cat", "dog"], "a {}.", **{**recipe, **texts})
-        known = learner.texts if method == "gda" else learner.known
+        known = learner.texts if method == "gda" else learner.frozen_features
         expected = clip.encode_texts(["a close-up of a cat.", "a sketch of a dog."])
         torch.testing.assert_close(known, expected)

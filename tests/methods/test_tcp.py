@@ -25,7 +25,7 @@ def slow_features(clip, tcp: TCP, layer: int) -> torch.Tensor:
     """77 tokens for each class: the prompt in words, its first three vectors learned."""
     net, model = tcp.class_net, clip.model
     features = []
-    for name, known in zip(CLASSES.names, tcp.known, strict=True):
+    for name, frozen in zip(CLASSES.names, tcp.frozen_features, strict=True):
         ids = [
             *clip.tokenizer.start,
             *clip.token_ids(f"X X X {name}, a type of pet."),
@@ -33,7 +33,7 @@ def slow_features(clip, tcp: TCP, layer: int) -> torch.Tensor:
         ]
         x = model.token_embedding(torch.tensor(ids + [0] * (77 - len(ids))))
         x = torch.cat([x[:1], tcp.context, x[4:]]) + model.positional_embedding
-        hidden = net.linear1.weight @ known + net.linear1.bias
+        hidden = net.linear1.weight @ frozen + net.linear1.bias
         hidden = hidden * torch.sigmoid(1.702 * hidden)
         tokens = (net.linear2.weight @ hidden + net.linear2.bias).reshape(3, -1)
         for depth, block in enumerate(model.transformer.resblocks):

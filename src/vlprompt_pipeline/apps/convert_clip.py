@@ -27,7 +27,7 @@ def convert_clip(source: Path, folder: Path, model: str | None) -> None:
     except UserError as error:
         raise click.ClickException(str(error)) from None
     click.echo(
-        f"{source} is {done.found}: {done.model}, {done.tensors:,} tensors with "
+        f"{source} is {done.form}: {done.model}, {done.tensors:,} tensors with "
         f"{done.parameters:,} values, all that the architecture asks for.\n"
         f"Written as local-dir:{done.folder}"
     )

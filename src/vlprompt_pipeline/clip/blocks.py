@@ -34,13 +34,13 @@ def project_some(
     attn = block.attn
     normed = block.ln_1(x)
     width = x.shape[-1]
-    places = queried[..., None].expand(*queried.shape, width)
+    positions = queried[..., None].expand(*queried.shape, width)
     weight_q, weight_kv = attn.in_proj_weight.split([width, 2 * width])
     bias_q, bias_kv = attn.in_proj_bias.split([width, 2 * width])
-    q = F.linear(normed.gather(-2, places), weight_q, bias_q)
+    q = F.linear(normed.gather(-2, positions), weight_q, bias_q)
     kv = F.linear(normed, weight_kv, bias_kv)
     heads = (_by_head(part, attn.num_heads) for part in (q, *kv.chunk(2, -1)))
-    return *heads, x.gather(-2, places)
+    return *heads, x.gather(-2, positions)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:

@@ -41,13 +41,13 @@ class Conversion:
     """What was found and written.
 
     Attributes:
-        found: the form of the file, in words.
+        form: the form of the file, in words.
         model: name of open_clip, or what the configuration beside the file said.
         tensors, parameters: how many.
         folder: the new folder, a `local-dir:` source.
     """
 
-    found: str
+    form: str
     model: str
     tensors: int
     parameters: int
@@ -78,15 +78,15 @@ def convert_clip(source: Path, target: Path, model: str | None = None) -> Conver
                 f"{file} is a TorchScript archive, but none that OpenAI publishes (its SHA-256 is "
                 "not in the table): use the model's safetensors, or download the archive again"
             )
-        found, state = f"OpenAI's archive of {published}", read_torchscript(file)
+        form, state = f"OpenAI's archive of {published}", read_torchscript(file)
         name, config = f"{published}-quickgelu", {}
     else:
-        found, state = "a checkpoint of tensors", _read_checkpoint(file)
+        form, state = "a checkpoint of tensors", _read_checkpoint(file)
         name, config = _description(file, model)
     if model and name != model:
         raise ConfigError(f"{file} is {name}, not {model}: leave --model out")
     model_cfg = config.get("model_cfg") or {"quick_gelu": False, **_model_config(name)}
-    return _write(state, model_cfg, config.get("preprocess_cfg") or {}, file, target, found, name)
+    return _write(state, model_cfg, config.get("preprocess_cfg") or {}, file, target, form, name)
 
 
 def _write(
@@ -95,7 +95,7 @@ def _write(
     preprocess_cfg: dict[str, Any],
     file: Path,
     target: Path,
-    found: str,
+    form: str,
     name: str,
 ) -> Conversion:
     refuse_unsupported(model_cfg, str(file))
@@ -113,7 +113,7 @@ def _write(
         whole = {"model_cfg": model_cfg, "preprocess_cfg": preprocess_cfg}
         temporary.write_text(json.dumps(whole, indent=1), encoding="utf-8")
     parameters = sum(tensor.numel() for tensor in state.values())
-    return Conversion(found, name, len(state), parameters, target)
+    return Conversion(form, name, len(state), parameters, target)
 
 
 def _pickle_file(source: Path) -> Path:

@@ -39,10 +39,10 @@ def fetch_tag(model: str, tag: str) -> ClipFiles:
     """
     model_cfg, preprocess_cfg, entry = tag_config(model, tag)
     repository = entry["hf_hub"].rpartition("/")[0]
-    asked = f"{model}:{tag}"
-    tokenizer = _fetch_tokenizer(repository, model_cfg, asked)
-    weights = _fetch_weights(repository, OPEN_CLIP_WEIGHTS, asked)
-    where = f"open_clip:{asked}"
+    model_name = f"{model}:{tag}"
+    tokenizer = _fetch_tokenizer(repository, model_cfg, model_name)
+    weights = _fetch_weights(repository, OPEN_CLIP_WEIGHTS, model_name)
+    where = f"open_clip:{model_name}"
     return ClipFiles(model_cfg, preprocess_cfg, weights, tokenizer, False, where)
 
 
@@ -75,19 +75,19 @@ def fetch_repository(name: str) -> ClipFiles:
     return ClipFiles(model_cfg, preprocess_cfg, weights, tokenizer, True, where)
 
 
-def _fetch_weights(repository: str, name: str, asked: str) -> tuple[Path, ...]:
+def _fetch_weights(repository: str, name: str, model_name: str) -> tuple[Path, ...]:
     whole = _fetch_if_there(repository, name)
     if whole is not None:
         return (whole,)
     index = _fetch_if_there(repository, f"{name}.index.json")
     if index is None:
-        return (_fetch(repository, name, asked),)  # says why it is not there
+        return (_fetch(repository, name, model_name),)  # says why it is not there
     for shard in sorted(set(read_json(index).get("weight_map", {}).values())):
-        _fetch(repository, shard, asked)
+        _fetch(repository, shard, model_name)
     return find_weights(index.parent, name)
 
 
-def _fetch_tokenizer(repository: str, model_cfg: dict[str, Any], asked: str) -> Path | None:
+def _fetch_tokenizer(repository: str, model_cfg: dict[str, Any], model_name: str) -> Path | None:
     """The folder of the tokenizer's files: those beside the weights, else those it is named by."""
     name = model_cfg["text_cfg"].get("hf_tokenizer_name")
     if not name:
@@ -105,7 +105,7 @@ def _fetch_tokenizer(repository: str, model_cfg: dict[str, Any], asked: str) -> 
     )
 
 
-def _fetch(repository: str, name: str, asked: str) -> Path:
+def _fetch(repository: str, name: str, model_name: str) -> Path:
     """A file of a repository.
 
     Raises:
@@ -115,7 +115,7 @@ def _fetch(repository: str, name: str, asked: str) -> Path:
         return Path(hf_hub_download(repository, name))
     except (OSError, EntryNotFoundError, HfHubHTTPError) as error:
         raise WeightsError(
-            f"clip.source: cannot fetch {name} of {asked} from {repository} "
+            f"clip.source: cannot fetch {name} of {model_name} from {repository} "
             f"({str(error).strip().splitlines()[0]}); where the repository has only a pickle "
             "(.bin, .pt), download that and run vlprompt convert-clip; with the files at hand use "
             f"local-dir:<folder with {OPEN_CLIP_CONFIG} and {OPEN_CLIP_WEIGHTS}>"

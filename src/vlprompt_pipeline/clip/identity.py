@@ -94,9 +94,9 @@ class ClipIdentity:
     def difference(self, other: ClipIdentity) -> str:
         """What differs among the parts that both know, as "the weights 0123… and not 4567…"."""
         for part in fields(self):
-            own, its = getattr(self, part.name), getattr(other, part.name)
-            if own and its and own != its:
-                return f"the {_NAMES[part.name]} {own[:16]}… and not {its[:16]}…"
+            mine, theirs = getattr(self, part.name), getattr(other, part.name)
+            if mine and theirs and mine != theirs:
+                return f"the {_NAMES[part.name]} {mine[:16]}… and not {theirs[:16]}…"
         return ""
 
     def warn_if_partial(self, what: str) -> None:

@@ -56,13 +56,13 @@ class ImageTower(nn.Module):
         x = visual.conv1(pixels.to(visual.conv1.weight)).flatten(2).transpose(1, 2)
         start = visual.class_embedding.to(x.dtype).expand(len(x), 1, -1)
         x = torch.cat([start, x], dim=1) + visual.positional_embedding.to(x.dtype)
-        own = x.shape[1]
+        length = x.shape[1]
         if prompts:
             x = torch.cat([x, for_images(prompts[0], x)], dim=1)
         x = visual.ln_pre(x)
         for depth, block in enumerate(self.blocks):
             if 0 < depth < len(prompts):
-                x = torch.cat([x[:, :own], for_images(prompts[depth], x)], dim=1)
+                x = torch.cat([x[:, :length], for_images(prompts[depth], x)], dim=1)
             if not self.has_attention_weights:
                 x = block(x)
             elif depth < len(self.blocks) - 1 or not self._read_first:
@@ -71,7 +71,7 @@ class ImageTower(nn.Module):
                 first = torch.zeros(len(x), 1, dtype=torch.int64, device=x.device)
                 q, k, v, x = project_some(block, x, first)
                 x = finish(block, x, F.scaled_dot_product_attention(q, k, v))
-        features = visual.ln_post(x[:, 0]) if self._read_first else visual._pool(x[:, :own])[0]
+        features = visual.ln_post(x[:, 0]) if self._read_first else visual._pool(x[:, :length])[0]
         return in_single(features @ visual.proj)
 
     def attention_weights(self) -> list[Tensor]:

@@ -46,8 +46,8 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    known = filter(None, (_available(), _left_to_container()))
-    return min(known, default=_half_of_all() or _UNKNOWN)
+    limits = filter(None, (_available(), _left_to_container()))
+    return min(limits, default=_half_of_all() or _UNKNOWN)
 
 
 def _available(source: Path = Path("/proc/meminfo")) -> int | None:

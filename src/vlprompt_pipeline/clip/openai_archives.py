@@ -118,10 +118,10 @@ def _rebuild(values: Tensor, offset: int, size: tuple, stride: tuple, *_: Any) -
 
 
 def _named(module: Any, prefix: str) -> list[tuple[str, Tensor]]:
-    found: list[tuple[str, Tensor]] = []
+    tensors: list[tuple[str, Tensor]] = []
     for name, value in getattr(module, "state", {}).items():
         if isinstance(value, Tensor):
-            found.append((f"{prefix}{name}", value.contiguous()))
+            tensors.append((f"{prefix}{name}", value.contiguous()))
         elif isinstance(value, _Module):
-            found += _named(value, f"{prefix}{name}.")
-    return found
+            tensors += _named(value, f"{prefix}{name}.")
+    return tensors

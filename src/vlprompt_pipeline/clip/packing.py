@@ -41,8 +41,8 @@ class Packing:
 
     def visible(self, shared: int) -> Tensor:
         """`[rows, length, shared + length]`: a token sees the prefix and its own class up to it."""
-        own = (self.owner[:, :, None] == self.owner[:, None, :]).tril()
-        return torch.cat([own.new_ones(*own.shape[:2], shared), own], dim=-1)
+        same_class = (self.owner[:, :, None] == self.owner[:, None, :]).tril()
+        return torch.cat([same_class.new_ones(*same_class.shape[:2], shared), same_class], dim=-1)
 
 
 def pack_rows(lengths: Sequence[int], width: int, device: torch.device) -> Packing:
@@ -66,18 +66,18 @@ def _pack_rows(lengths: tuple[int, ...], width: int, device: torch.device) -> Pa
     ends = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)
     filled, first = [], [0]
     for row, classes in enumerate(rows):
-        place = 0
-        for number, one in enumerate(classes):
-            its = slice(place, place + lengths[one])
-            tokens[row, its] = one * longest + torch.arange(lengths[one])
-            owner[row, its] = one
+        offset = 0
+        for number, label in enumerate(classes):
+            its = slice(offset, offset + lengths[label])
+            tokens[row, its] = label * longest + torch.arange(lengths[label])
+            owner[row, its] = label
             ends[row, number] = its.stop - 1
             filled.append(row * ends.shape[1] + number)
-            place = its.stop
+            offset = its.stop
         first.append(len(filled))
-    order = torch.tensor([one for classes in rows for one in classes]).argsort()
-    places = (tokens, owner, ends, torch.tensor(filled), order)
-    tokens, owner, ends, filled, order = (each.to(device) for each in places)
+    order = torch.tensor([label for classes in rows for label in classes]).argsort()
+    tensors = (tokens, owner, ends, torch.tensor(filled), order)
+    tokens, owner, ends, filled, order = (each.to(device) for each in tensors)
     return Packing(tokens, owner, ends, filled, tuple(first), order)
 
 
@@ -85,12 +85,12 @@ def _fill(lengths: Sequence[int], size: int) -> list[list[int]]:
     """Classes of each row of `size` tokens: the longest first, into the fullest row they fit."""
     rows: list[list[int]] = []
     with_room: list[list[int]] = [[] for _ in range(size + 1)]  # rows, by the places left in them
-    for one in sorted(range(len(lengths)), key=lambda each: -lengths[each]):
-        left = next((n for n in range(lengths[one], size) if with_room[n]), size)
+    for label in sorted(range(len(lengths)), key=lambda each: -lengths[each]):
+        left = next((n for n in range(lengths[label], size) if with_room[n]), size)
         if not with_room[left]:
             with_room[left].append(len(rows))
             rows.append([])
         row = with_room[left].pop()
-        rows[row].append(one)
-        with_room[left - lengths[one]].append(row)
+        rows[row].append(label)
+        with_room[left - lengths[label]].append(row)
     return rows

@@ -68,16 +68,16 @@ def adaptable_tags() -> tuple[str, ...]:
     return tuple(f"{model}:{tag}" for model, tag in _tags() if _adaptable(model, tag))
 
 
-def nearest_tag(asked: str, model_cfg: dict[str, Any]) -> str:
+def nearest_tag(name: str, model_cfg: dict[str, Any]) -> str:
     """The adaptable tag whose image tower is the same if there is one, and whose name is nearest.
 
-    `asked` is a name, such as `coca_ViT-L-14:laion2b_s13b_b90k`.
+    `name` is a name, such as `coca_ViT-L-14:laion2b_s13b_b90k`.
     """
 
     def distance(candidate: str) -> tuple[bool, float]:
         model = candidate.partition(":")[0]
         same = _image_tower(open_clip.get_model_config(model)) == _image_tower(model_cfg)
-        return not same, -SequenceMatcher(None, asked, candidate).ratio()
+        return not same, -SequenceMatcher(None, name, candidate).ratio()
 
     return min(adaptable_tags(), key=distance)
 

@@ -42,8 +42,8 @@ def templates(name: str, benchmark_template: str) -> tuple[str, ...]:
     if name == "imagenet_select+benchmark":  # what CoOp's ZeroshotCLIP2 uses off ImageNet
         return (*TEMPLATE_SETS["imagenet_select"], benchmark_template)
     if name not in TEMPLATE_SETS:
-        known = ", ".join([BENCHMARK, "imagenet_select+benchmark", *TEMPLATE_SETS])
-        raise ConfigError(f"templates: unknown set {name!r}; allowed: {known}")
+        names = ", ".join([BENCHMARK, "imagenet_select+benchmark", *TEMPLATE_SETS])
+        raise ConfigError(f"templates: unknown set {name!r}; allowed: {names}")
     return TEMPLATE_SETS[name]
 
 

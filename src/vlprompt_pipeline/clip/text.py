@@ -77,15 +77,15 @@ class TextTower(TextTowerBase):
 
     def _prefix(self, x: Tensor, *deep: Tensor) -> tuple[Tensor, ...]:
         """Keys and values of each block in turn, each `[groups, heads, prefix length, …]`."""
-        found: list[Tensor] = []
+        keys_and_values: list[Tensor] = []
         for depth, block in enumerate(self.blocks):
             if 0 < depth <= len(deep):
                 x = replace_tokens(x, deep[depth - 1], self.start_tokens)
             q, k, v = project(block, x)
-            found += (k, v)
+            keys_and_values += (k, v)
             if depth < len(self.blocks) - 1:
                 x = finish(block, x, F.scaled_dot_product_attention(q, k, v, is_causal=True))
-        return tuple(found)
+        return tuple(keys_and_values)
 
     def _suffix(
         self, words: Tensor, visible: Tensor, ends: Tensor, filled: Tensor, *keys: Tensor
@@ -98,9 +98,9 @@ class TextTower(TextTowerBase):
             if depth < len(self.blocks) - 1:
                 y = finish(block, y, _attend(project(block, y), keys, depth, mask, rows))
         # of the last block only what the end tokens ask for
-        asked = ends.expand(groups, -1, -1).flatten(0, 1)
-        q, k, v, y = project_some(block, y, asked)
-        mask = mask.gather(1, asked[..., None].expand(-1, -1, mask.shape[-1]))
+        positions = ends.expand(groups, -1, -1).flatten(0, 1)
+        q, k, v, y = project_some(block, y, positions)
+        mask = mask.gather(1, positions[..., None].expand(-1, -1, mask.shape[-1]))
         attended = _attend((q, k, v), keys, depth, mask, rows).transpose(1, 2).flatten(0, 1)
         steps = torch.arange(groups, device=filled.device) * ends.numel()
         chosen = (steps[:, None] + filled).flatten()

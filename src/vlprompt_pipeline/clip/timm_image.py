@@ -69,9 +69,9 @@ class TimmImageTower(nn.Module):
     def _through(self, block: nn.Module, depth: int, x: Tensor, options: dict) -> Tensor:
         if self._weights is None:
             return block(x, **options)
-        own = _attention(block)
-        parts = self._weights[depth].split([len(weight) for weight in own.values()])
-        return functional_call(block, dict(zip(own, parts, strict=True)), (x,), options)
+        weights = _attention(block)
+        parts = self._weights[depth].split([len(weight) for weight in weights.values()])
+        return functional_call(block, dict(zip(weights, parts, strict=True)), (x,), options)
 
 
 def takes_prompts(visual: nn.Module) -> bool:

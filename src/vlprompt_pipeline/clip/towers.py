@@ -67,14 +67,14 @@ def capabilities(model: nn.Module) -> frozenset[str]:
     Text prompts, deep ones too, and features of both towers are there for every model.
     """
     text = getattr(model, "text", model)
-    found = set()
+    abilities = set()
     if all(map(is_plain, text.transformer.resblocks)):
-        found.add(TEXT_ATTENTION)
+        abilities.add(TEXT_ATTENTION)
     visual = model.visual
     if image.takes_prompts(visual):
-        found.add(IMAGE_PROMPTS)
+        abilities.add(IMAGE_PROMPTS)
         if all(map(is_plain, visual.transformer.resblocks)):
-            found.add(IMAGE_ATTENTION)
+            abilities.add(IMAGE_ATTENTION)
     elif timm_image.takes_prompts(visual):
-        found |= {IMAGE_PROMPTS, IMAGE_ATTENTION}
-    return frozenset(found)
+        abilities |= {IMAGE_PROMPTS, IMAGE_ATTENTION}
+    return frozenset(abilities)

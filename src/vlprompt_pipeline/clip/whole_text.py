@@ -81,7 +81,7 @@ class WholeTextTower(TextTowerBase):
             for depth, deep in enumerate(prompts.deep, start=1)
         }
         x, end = self._sequences(prompts)
-        places = self._places(end)
+        positions = self._places(end)
         mask = self.mask
         for depth, block in enumerate(self.blocks):
             if depth in replaced:
@@ -91,10 +91,10 @@ class WholeTextTower(TextTowerBase):
             elif depth < len(self.blocks) - 1:
                 x = finish(block, x, attend(*project(block, x), mask))
             else:  # of the last block only what the place that is read asks for
-                q, k, v, x = project_some(block, x, places)
-                rows = None if mask is None else mask.to(x)[places][:, None]
+                q, k, v, x = project_some(block, x, positions)
+                rows = None if mask is None else mask.to(x)[positions][:, None]
                 return self.read(finish(block, x, attend(q, k, v, rows))[:, 0])
-        return self.read(x.gather(1, places[..., None].expand(-1, -1, x.shape[-1]))[:, 0])
+        return self.read(x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))[:, 0])
 
     def _sequences(self, prompts: Prompts) -> tuple[Tensor, Tensor]:
         """Prompts of one group with positions `[classes, context, width]`, and the end's place."""

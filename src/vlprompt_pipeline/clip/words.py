@@ -39,14 +39,14 @@ def nearest_words(clip: FrozenClip, vectors: Tensor, count: int = 5) -> list[lis
     vectors = vectors.detach().to(embeddings)
     cosines = F.normalize(vectors, dim=-1) @ F.normalize(embeddings, dim=-1).T
     texts = list(words.values())
-    found = []
+    words = []
     for vector, row in zip(vectors, cosines, strict=True):
         nearest = row.topk(min(count, len(texts))).indices.tolist()
         distances = (embeddings[nearest] - vector).norm(dim=-1).tolist()
-        found.append(
+        words.append(
             [
-                Word(texts[place], row[place].item(), distance)
-                for place, distance in zip(nearest, distances, strict=True)
+                Word(texts[token], row[token].item(), distance)
+                for token, distance in zip(nearest, distances, strict=True)
             ]
         )
-    return found
+    return words

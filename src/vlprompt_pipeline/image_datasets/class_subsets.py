@@ -34,7 +34,7 @@ class ClassSubset:
     @property
     def relabelling(self) -> dict[int, int]:
         """Label in the whole dataset to label within the half."""
-        return {label: place for place, label in enumerate(self.labels)}
+        return {label: index for index, label in enumerate(self.labels)}
 
     def restrict(self, table: pd.DataFrame) -> pd.DataFrame:
         """Rows of the half's classes, relabelled, in the same order, numbered from 0.

@@ -44,22 +44,24 @@ class Findings:
 
     def sentences(self) -> list[str]:
         """Everything but `untested_classes`, one clause each; none if there is nothing to say."""
-        said = []
+        sentences = []
         if self.ignored_files:
             files = ", ".join(f"{suffix} {n:,}" for suffix, n in self.ignored_files.items())
-            said.append(f"files ignored because they are no images by their ending: {files}")
+            sentences.append(f"files ignored because they are no images by their ending: {files}")
         if self.loose_images:
-            said.append(f"images ignored because they lie in no class folder: {self.loose_images}")
+            sentences.append(
+                f"images ignored because they lie in no class folder: {self.loose_images}"
+            )
         if self.empty_classes:
-            said.append(f"class folders without an image: {some(self.empty_classes)}")
+            sentences.append(f"class folders without an image: {some(self.empty_classes)}")
         if self.single_image_classes:
-            said.append(f"classes with one image only: {some(self.single_image_classes)}")
+            sentences.append(f"classes with one image only: {some(self.single_image_classes)}")
         if self.alike_classes:
             alike = ["/".join(group) for group in self.alike_classes]
-            said.append(f"classes that are called alike: {some(alike)}")
+            sentences.append(f"classes that are called alike: {some(alike)}")
         if self.unread_columns:
-            said.append(f"columns that are not read: {some(self.unread_columns)}")
-        return said
+            sentences.append(f"columns that are not read: {some(self.unread_columns)}")
+        return sentences
 
 
 def some(names: Sequence[str]) -> str:

@@ -41,13 +41,13 @@ def fingerprint_readable(paths: Sequence[str], folder: Path) -> tuple[list[str],
         The fingerprints of all paths that are not in the second value, and path to reason.
     """
     fingerprint = _by_content if len(paths) <= MAX_HASHED else _by_stat
-    found, refused = [], {}
+    fingerprints, refused = [], {}
     for path in paths:  # one thread: a pool took longer on a local disk, the files being so small
         try:
-            found.append(fingerprint(folder, path))
+            fingerprints.append(fingerprint(folder, path))
         except OSError as error:
             refused[path] = error.strerror or str(error)
-    return found, refused
+    return fingerprints, refused
 
 
 def _by_content(folder: Path, path: str) -> str:

@@ -108,22 +108,22 @@ def inspect_images(
     if workers is not None and workers < 1:
         raise ConfigError(f"workers is {workers}; give a number of threads from 1")
     table = index.table
-    known = _read_cache(cache)
+    checked = _read_cache(cache)
     absent = find_absent(table["path"], index.card.folder)
-    unseen = table[~absent & (contents | ~table["fingerprint"].isin(known.index))]
+    unseen = table[~absent & (contents | ~table["fingerprint"].isin(checked.index))]
     unseen = unseen.drop_duplicates("fingerprint")
     broken: dict[str, str] = {}
     for start in range(0, len(unseen), BLOCK):
         decoded = _decode_all(unseen.iloc[start : start + BLOCK], index.card.folder, workers)
         broken |= {image.fingerprint: image.reason for image in decoded if image.reason}
         good = [image for image in decoded if not image.reason]
-        broken |= {image.fingerprint: _ALTERED for image in good if _is_altered(image, known)}
-        good = [image for image in good if image.fingerprint not in known.index]
+        broken |= {image.fingerprint: _ALTERED for image in good if _is_altered(image, checked)}
+        good = [image for image in good if image.fingerprint not in checked.index]
         if good:
             fresh = pd.DataFrame(good).set_index("fingerprint")[_FACTS]
-            known = pd.concat([known, fresh])
-            _write_cache(known, cache)
-    return _summarise(index, known, absent, broken)
+            checked = pd.concat([checked, fresh])
+            _write_cache(checked, cache)
+    return _summarise(index, checked, absent, broken)
 
 
 def check_images(
@@ -193,9 +193,10 @@ def _warn(check: ImageCheck) -> None:
         )
 
 
-def _is_altered(image: _Decoded, known: pd.DataFrame) -> bool:
+def _is_altered(image: _Decoded, checked: pd.DataFrame) -> bool:
     return (
-        image.fingerprint in known.index and known.loc[image.fingerprint, "sha256"] != image.sha256
+        image.fingerprint in checked.index
+        and checked.loc[image.fingerprint, "sha256"] != image.sha256
     )
 
 
@@ -234,11 +235,11 @@ def _made_from() -> str:
 
 
 def _read_cache(cache: Path | None) -> pd.DataFrame:
-    known = cache is not None and cache.exists()
-    if known and (fault := find_fault(cache, _made_from())):
+    is_current = cache is not None and cache.exists()
+    if is_current and (fault := find_fault(cache, _made_from())):
         _logger.warning("%s %s: the images are decoded again", cache, fault)
-        known = False
-    if not known:
+        is_current = False
+    if not is_current:
         empty = pd.DataFrame({"fingerprint": [], "sha256": [], "bytes": []})
         return empty.astype({"fingerprint": str, "sha256": str, "bytes": "int64"}).set_index(
             "fingerprint"
@@ -246,20 +247,20 @@ def _read_cache(cache: Path | None) -> pd.DataFrame:
     return pd.read_parquet(cache)[_FACTS]
 
 
-def _write_cache(known: pd.DataFrame, cache: Path | None) -> None:
+def _write_cache(checked: pd.DataFrame, cache: Path | None) -> None:
     if cache is not None:
         with described_write(cache, _made_from()) as temporary:
-            known.to_parquet(temporary)
+            checked.to_parquet(temporary)
 
 
 def _summarise(
-    index: ImageIndex, known: pd.DataFrame, absent: np.ndarray, broken: dict[str, str]
+    index: ImageIndex, checked: pd.DataFrame, absent: np.ndarray, broken: dict[str, str]
 ) -> ImageCheck:
     table = index.table
     gone = table.loc[absent, "path"]
     unreadable = table[~absent & table["fingerprint"].isin(list(broken))]
     good = table[~absent & ~table["fingerprint"].isin(list(broken))]
-    facts = good.join(known, on="fingerprint")
+    facts = good.join(checked, on="fingerprint")
     return ImageCheck(
         dataset=index.card.name,
         split_sha256=index.card.split_sha256,

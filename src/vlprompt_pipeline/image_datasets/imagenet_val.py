@@ -91,7 +91,7 @@ def _numbered(labels: Path, numbers: Sequence[int], meta: Path | None) -> dict[i
     unknown = sorted(set(numbers) - set(keys))
     if unknown:
         raise DataError(f"{meta} does not say which class the number {unknown[0]} of {labels} is")
-    return {place: keys[number].strip() for place, number in enumerate(numbers, start=1)}
+    return {index: keys[number].strip() for index, number in enumerate(numbers, start=1)}
 
 
 def _read_mat(meta: Path) -> dict[int, str]:

@@ -102,27 +102,27 @@ def _check_paths(table: pd.DataFrame, origin: str) -> None:
 
 
 def _check_labels(label: pd.Series, origin: str) -> None:
-    found = set(label.unique().tolist())
-    lowest, highest = min(found), max(found)
+    labels = set(label.unique().tolist())
+    lowest, highest = min(labels), max(labels)
     if lowest < 0:
         raise DataError(f"{origin} has the label {lowest}; labels count from 0")
-    gaps = highest + 1 - len(found)
+    gaps = highest + 1 - len(labels)
     if gaps:  # a broken label may be huge: the gaps are counted, not listed
-        first = islice((number for number in range(highest) if number not in found), _SHOWN)
+        first = islice((number for number in range(highest) if number not in labels), _SHOWN)
         shown = ", ".join(map(str, first)) + (", ..." if gaps > _SHOWN else "")
         raise DataError(
-            f"{origin} has {len(found)} labels up to {highest}, so {gaps} are without an "
+            f"{origin} has {len(labels)} labels up to {highest}, so {gaps} are without an "
             f"image ({shown}); number the classes 0, 1, 2, ... without gaps"
         )
 
 
 def _check_names(table: pd.DataFrame, origin: str) -> None:
-    names = table.groupby("label")["class_name"].unique()
-    for label, found in names.items():
-        if len(found) > 1:
+    names_by_label = table.groupby("label")["class_name"].unique()
+    for label, names in names_by_label.items():
+        if len(names) > 1:
             raise DataError(
-                f"{origin} calls label {label} both {found[0]!r} and {found[1]!r}; "
+                f"{origin} calls label {label} both {names[0]!r} and {names[1]!r}; "
                 "give each label one class name"
             )
-        if not found[0].strip():
+        if not names[0].strip():
             raise DataError(f"{origin} gives label {label} an empty class name; name the class")

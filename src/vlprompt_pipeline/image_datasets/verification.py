@@ -52,8 +52,8 @@ def verify_split(split: Split, dataset: ImageDataset) -> None:
     if classes != dataset.classes:
         raise _not_official(split, dataset, f"{classes} classes", f"{dataset.classes} classes")
     if split.counts != dataset.counts:
-        found = f"{_spell(split.counts)}{_excess(split, dataset)}"
-        raise _not_official(split, dataset, found, _spell(dataset.counts))
+        counts = f"{_spell(split.counts)}{_excess(split, dataset)}"
+        raise _not_official(split, dataset, counts, _spell(dataset.counts))
     if dataset.split_sha256 is not None and split.sha256 != dataset.split_sha256:
         raise _not_official(
             split,
@@ -86,9 +86,9 @@ def _excess(split: Split, dataset: ImageDataset) -> str:
     return f" ({odd[0]} is named unlike the others)" if odd else ""
 
 
-def _not_official(split: Split, dataset: ImageDataset, found: str, expected: str) -> DataError:
+def _not_official(split: Split, dataset: ImageDataset, counts: str, expected: str) -> DataError:
     return DataError(
-        f"{split.origin} is not the official one of {dataset.name}: it has {found}, "
+        f"{split.origin} is not the official one of {dataset.name}: it has {counts}, "
         f"expected is {expected}; results would not be comparable, so get the official files "
         f"from {dataset.source}"
     )

@@ -195,10 +195,10 @@ class PromptLearner(nn.Module):
         tensors = self.renamed(tensors)
         self.make_room(tensors)
         expected = {name: tuple(p.shape) for name, p in self.named_parameters()}
-        found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        if expected != found:
+        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        if expected != shapes:
             raise PromptFileError(
-                f"the prompt holds {found or 'no tensors'}, but this method and CLIP need "
+                f"the prompt holds {shapes or 'no tensors'}, but this method and CLIP need "
                 f"{expected or 'none'}: load it with the recipe it was trained with"
             )
         with torch.no_grad():

@@ -100,11 +100,11 @@ def recipes_in(
     Raises:
         ConfigError: a case is not one, says nowhere where it holds, or changes the method.
     """
-    found = {name: _in_situation(name, recipe, situation) for name, recipe in recipes.items()}
+    resolved = {name: _in_situation(name, recipe, situation) for name, recipe in recipes.items()}
     for name, settings in (last or {}).items():
         if "cases" not in settings:  # what brings cases of its own means them to hold
-            found[name] = overlay(found[name], settings)
-    return found
+            resolved[name] = overlay(resolved[name], settings)
+    return resolved
 
 
 def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,13 +117,13 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _in_situation(name: str, recipe: Mapping[str, Any], situation: Situation) -> dict[str, Any]:
-    found = {key: value for key, value in recipe.items() if key != "cases"}
+    resolved = {key: value for key, value in recipe.items() if key != "cases"}
     for case in _cases(name, recipe.get("cases") or []):
         if case.when.holds(situation):
-            found = overlay(found, case.model_dump(exclude_unset=True, exclude={"when"}))
+            resolved = overlay(resolved, case.model_dump(exclude_unset=True, exclude={"when"}))
             if case.when.dataset and not case.changes_texts_only:
-                found["tuned_per_dataset"] = True
-    return found
+                resolved["tuned_per_dataset"] = True
+    return resolved
 
 
 def _cases(name: str, given: Any) -> list[Case]:

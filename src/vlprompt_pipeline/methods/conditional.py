@@ -31,7 +31,7 @@ def own_similarities(
     parts = zip(contexts.split(size), image_features.split(size), strict=True)
     return torch.cat(
         [
-            torch.einsum("ie,ice->ic", images, group_features(clip, layout, own))
-            for own, images in parts
+            torch.einsum("ie,ice->ic", images, group_features(clip, layout, context))
+            for context, images in parts
         ]
     )

@@ -95,11 +95,11 @@ class GDA(PromptLearner):
         if not self.parameters_.new_classes:
             return self.weight, self.bias
         rows = rows_of(self.classes.names, self.names)
-        new = [place for place, row in enumerate(rows) if row is None]
+        new = [number for number, row in enumerate(rows) if row is None]
         weight, bias = torch.zeros_like(self.texts), self.texts.new_zeros(len(rows))
-        known = [place for place, row in enumerate(rows) if row is not None]
+        in_training = [number for number, row in enumerate(rows) if row is not None]
         chosen = [row for row in rows if row is not None]
-        weight[known], bias[known] = self.weight[chosen], self.bias[chosen]
+        weight[in_training], bias[in_training] = self.weight[chosen], self.bias[chosen]
         if new and len(self.features):
             made = new_class_gaussians(self.features.double(), self.texts[new].double())
             scaled = (self.strength.double() * each for each in centred(*discriminant(*made)))

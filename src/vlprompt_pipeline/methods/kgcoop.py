@@ -37,8 +37,8 @@ class KgCoOp(CoOp):
         """Raises ConfigError or DataError if words, templates or class names do not fit."""
         super().__init__(clip, classes, parameters, generator)
         self.weight = parameters.weight
-        known = text_features(clip, classes, parameters)
-        self.register_buffer("known", known, persistent=False)
+        frozen = text_features(clip, classes, parameters)
+        self.register_buffer("frozen_features", frozen, persistent=False)
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Cross-entropy, and the weighted distance to the hand-written prompts."""
@@ -46,13 +46,13 @@ class KgCoOp(CoOp):
         logits = self.clip.logit_scale * image_features @ learned.T
         return {
             "cross_entropy": F.cross_entropy(logits, labels),
-            "knowledge": self.weight * distance(learned, self.known),
+            "knowledge": self.weight * distance(learned, self.frozen_features),
         }
 
 
-def distance(learned: Tensor, known: Tensor) -> Tensor:
+def distance(learned: Tensor, frozen: Tensor) -> Tensor:
     """1 - mean cosine of normalised class features, both `[classes, embed]`."""
-    return 1 - (learned * known).sum(-1).mean()
+    return 1 - (learned * frozen).sum(-1).mean()
 
 
 register(

@@ -25,7 +25,7 @@ def hashed_names(names: Sequence[str]) -> Tensor:
     return torch.tensor(rows).reshape(-1, PIECES)
 
 
-def rows_of(names: Sequence[str], known: Tensor) -> list[int | None]:
-    """Return the row of each name among the `known` ones `[classes, 2]`, none for a new class."""
-    places = {tuple(row): number for number, row in enumerate(known.tolist())}
-    return [places.get(tuple(row)) for row in hashed_names(names).tolist()]
+def rows_of(names: Sequence[str], hashes: Tensor) -> list[int | None]:
+    """Return the row of each name among `hashes` `[classes, 2]`, none for a new class."""
+    row_numbers = {tuple(row): number for number, row in enumerate(hashes.tolist())}
+    return [row_numbers.get(tuple(row)) for row in hashed_names(names).tolist()]

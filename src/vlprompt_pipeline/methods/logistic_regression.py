@@ -124,7 +124,7 @@ class LogisticRegression:
         probabilities = point.log_probabilities.exp().float()
         precondition = _Preconditioner(inputs, importance, self._spread, penalty)
         residual = (-gradient / scale).float()
-        found, ready = torch.zeros_like(residual), precondition(residual)
+        solution, ready = torch.zeros_like(residual), precondition(residual)
         step, size = ready.clone(), (residual * ready).sum()
         first = size
         for _ in range(MAX_CONJUGATE):
@@ -134,15 +134,15 @@ class LogisticRegression:
             curvature = (step * curved).sum()
             if curvature <= 0:
                 break
-            found += size / curvature * step
+            solution += size / curvature * step
             residual -= size / curvature * curved
             ready = precondition(residual)
             before, size = size, (residual * ready).sum()
             if size <= FORCING * first:
                 break
             step = ready + size / before * step
-        found = found.double() * scale
-        return found - found.mean(0)  # the same for all classes changes no probability
+        solution = solution.double() * scale
+        return solution - solution.mean(0)  # the same for all classes changes no probability
 
 
 class _Preconditioner:

@@ -68,8 +68,8 @@ class LPPlusPlus(PromptLearner):
         members = F.one_hot(labels, len(self.texts)).to(images)
         with torch.no_grad():
             self.weight.copy_(members.T @ images)
-            own = (members * cosines).sum(0) / members.sum(0)
-            self.alpha.fill_(INITIAL_ALPHA * own.mean())
+            similarity = (members * cosines).sum(0) / members.sum(0)
+            self.alpha.fill_(INITIAL_ALPHA * similarity.mean())
         optimizer = torch.optim.SGD([self.weight], rate, MOMENTUM)
         rows, most, best = [], 0, self.prompt_tensors()
         for step in range(self.steps):

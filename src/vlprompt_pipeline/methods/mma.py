@@ -140,8 +140,9 @@ class MMA(PromptLearner):
             return out
         normed = block.ln_1(x)
         through = self.scale * self.adapters.output(tower, depth, normed, frozen=True)
-        own = self.adapters.output(tower, depth, normed.detach())
-        return out + through + (own - own.detach())  # adds zeros: their gradient without the scale
+        adapted = self.adapters.output(tower, depth, normed.detach())
+        gradient = adapted - adapted.detach()  # zeros, with their gradient without the scale
+        return out + through + gradient
 
 
 def _kaiming(inputs: int, outputs: int, generator: Generator) -> nn.Linear:

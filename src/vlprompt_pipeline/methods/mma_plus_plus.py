@@ -73,8 +73,8 @@ class MMAPlusPlus(PromptLearner):
                 layer.bias.copy_(bound * (2 * drawn - 1))
         self.draws = Draws(generator)
         texts = class_texts(classes, parameters)
-        self.counts = [len(own) for own in texts]
-        flat = [text for own in texts for text in own]
+        self.counts = [len(of_class) for of_class in texts]
+        flat = [text for of_class in texts for text in of_class]
         clip.warn_unseen(flat)
         self.prompts = clip.prompts(flat, cut=parameters.descriptions is not None)
 
@@ -83,7 +83,7 @@ class MMAPlusPlus(PromptLearner):
         scale = self.parameters_.evaluation_scale
         features = F.normalize(self._text(self.prompts, scale), dim=-1)
         return F.normalize(
-            torch.stack([own.mean(0) for own in features.split(self.counts)]), dim=-1
+            torch.stack([of_class.mean(0) for of_class in features.split(self.counts)]), dim=-1
         )
 
     def image_side(self) -> ChangedImages:
@@ -123,8 +123,10 @@ class MMAPlusPlus(PromptLearner):
     def _drawn_prompts(self) -> Prompts:
         starts = torch.tensor([0, *self.counts[:-1]]).cumsum(0)
         rows = starts + self.draw_texts()
-        own = self.prompts
-        return Prompts(own.prefix, own.suffix[rows.to(own.suffix.device)], own.lengths[rows])
+        prompts = self.prompts
+        return Prompts(
+            prompts.prefix, prompts.suffix[rows.to(prompts.suffix.device)], prompts.lengths[rows]
+        )
 
     def _keep(self, hidden: Tensor) -> Tensor:
         return hidden * self.draws.keep(hidden.shape, 1 - self.parameters_.dropout, hidden)

@@ -135,33 +135,33 @@ class MMRL(PromptLearner):
 
     def logits(self, image_features: Tensor) -> Tensor:
         """`[images, classes]` from features of both heads `[images, 2 embed]`."""
-        own, representation = self.head_logits(image_features)
+        class_logits, representation = self.head_logits(image_features)
         alpha = self.parameters_.alpha
-        fused = alpha * own + (1 - alpha) * representation
+        fused = alpha * class_logits + (1 - alpha) * representation
         rows = rows_of(self.classes.names, self.names)
-        known = torch.tensor([row is not None for row in rows], device=own.device)
-        return torch.where(known, fused, own)
+        trained = torch.tensor([row is not None for row in rows], device=class_logits.device)
+        return torch.where(trained, fused, class_logits)
 
     def head_logits(self, image_features: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the class token and of the representation tokens, `[images, classes]` each."""
         texts = self.class_features()
-        own, representation = image_features.chunk(2, dim=-1)
+        class_features, representation = image_features.chunk(2, dim=-1)
         scale = self.clip.logit_scale
-        return scale * own @ texts.T, scale * representation @ texts.T
+        return scale * class_features @ texts.T, scale * representation @ texts.T
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Cross-entropies of both heads and distances to the frozen CLIP, from pixels."""
         alpha, weight = self.parameters_.alpha, self.parameters_.weight
         texts = self.class_features()
-        own, representation = self._encode(images.to(self.clip.device)).chunk(2, dim=-1)
+        class_features, representation = self._encode(images.to(self.clip.device)).chunk(2, dim=-1)
         scale = self.clip.logit_scale
         frozen = self.clip.encode_images(images)
         text_cosine = (texts * self.frozen_texts).sum(-1).mean()
         return {
-            "class": alpha * F.cross_entropy(scale * own @ texts.T, labels),
+            "class": alpha * F.cross_entropy(scale * class_features @ texts.T, labels),
             "representation": (1 - alpha)
             * F.cross_entropy(scale * representation @ texts.T, labels),
-            "image": weight * (1 - (own * frozen).sum(-1).mean()),
+            "image": weight * (1 - (class_features * frozen).sum(-1).mean()),
             "text": weight * (1 - text_cosine),
         }
 
@@ -199,11 +199,11 @@ class MMRL(PromptLearner):
 
         def step(depth: int, block: nn.Module, x: Tensor, mask: Tensor | None) -> Tensor:
             if first <= depth < first + len(mapped):
-                own = mapped[depth - first].to(x.dtype).expand(len(x), -1, -1)
+                tokens = mapped[depth - first].to(x.dtype).expand(len(x), -1, -1)
                 rest = x[:, 1:] if depth == first else x[:, 1 + count :]
                 if depth > first:
-                    own = self._arriving(own, x[:, 1 : 1 + count])
-                x = torch.cat([x[:, :1], own, rest], dim=1)
+                    tokens = self._arriving(tokens, x[:, 1 : 1 + count])
+                x = torch.cat([x[:, :1], tokens, rest], dim=1)
                 if mask is not None and mask.shape[0] != x.shape[1]:
                     mask = torch.full((x.shape[1], x.shape[1]), -torch.inf).to(x).triu(1)
             return run_block(block, x, mask)
@@ -229,8 +229,8 @@ class MMRLPlusPlus(MMRL):
 
     def second_projection(self) -> Tensor:
         """CLIP's own and the product."""
-        own = self.clip.image.visual.proj.to(self.tokens.dtype)
-        return own + self.projection_a @ self.projection_b
+        projection = self.clip.image.visual.proj.to(self.tokens.dtype)
+        return projection + self.projection_a @ self.projection_b
 
     def _add_maps(self, generator: Generator) -> None:
         width, rank = self.parameters_.width, self.parameters_.map_rank

@@ -47,13 +47,13 @@ class ProGrad(CoOp):
         super().__init__(clip, classes, parameters, generator)
         self.strength = parameters.strength
         self.temperature = parameters.temperature
-        known = text_features(clip, classes, parameters)
-        self.register_buffer("known", known, persistent=False)
+        frozen = text_features(clip, classes, parameters)
+        self.register_buffer("frozen_features", frozen, persistent=False)
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Cross-entropy with the labels, and with zero-shot CLIP's probabilities."""
         logits = self.logits(image_features)
-        teacher = self.clip.logit_scale * image_features @ self.known.T
+        teacher = self.clip.logit_scale * image_features @ self.frozen_features.T
         soft = F.softmax(teacher / self.temperature, dim=-1)
         return {
             "cross_entropy": F.cross_entropy(logits, labels),
@@ -64,11 +64,11 @@ class ProGrad(CoOp):
         """Set the projected gradient; what is minimised is the cross-entropy alone."""
         parameters = list(self.parameters())
         wanted = torch.autograd.grad(losses["cross_entropy"], parameters, retain_graph=True)
-        known = torch.autograd.grad(losses["distillation"], parameters)
-        product = sum((a * b).sum() for a, b in zip(wanted, known, strict=True))
-        length = sum(b.square().sum() for b in known)
+        distilled = torch.autograd.grad(losses["distillation"], parameters)
+        product = sum((a * b).sum() for a, b in zip(wanted, distilled, strict=True))
+        length = sum(b.square().sum() for b in distilled)
         share = self.strength * product.clamp(max=0) / length.clamp(min=torch.finfo().tiny)
-        for parameter, a, b in zip(parameters, wanted, known, strict=True):
+        for parameter, a, b in zip(parameters, wanted, distilled, strict=True):
             parameter.grad = a - share * b
         return losses["cross_entropy"]
 

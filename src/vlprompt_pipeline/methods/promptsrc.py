@@ -81,17 +81,17 @@ class PromptSRC(IVLP):
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Cross-entropy, and the weighted distances to the frozen CLIP."""
         weights, scale = self.parameters_, self.clip.logit_scale
-        pictures, known_pictures = (
+        pictures, frozen_pictures = (
             side.encode_images(images) for side in (self.image_side(), self.clip)
         )
         texts = self.class_features()
         logits = scale * pictures @ texts.T
-        log_known = F.log_softmax(scale * known_pictures @ self.known.T, dim=-1)
-        divergence = F.kl_div(logits.log_softmax(-1), log_known, reduction="sum", log_target=True)
+        log_frozen = F.log_softmax(scale * frozen_pictures @ self.frozen_features.T, dim=-1)
+        divergence = F.kl_div(logits.log_softmax(-1), log_frozen, reduction="sum", log_target=True)
         return {
             "cross_entropy": F.cross_entropy(logits, labels),
-            "text": weights.text_weight * F.l1_loss(texts, self.known),
-            "image": weights.image_weight * F.l1_loss(pictures, known_pictures),
+            "text": weights.text_weight * F.l1_loss(texts, self.frozen_features),
+            "image": weights.image_weight * F.l1_loss(pictures, frozen_pictures),
             "logit": weights.logit_weight * divergence / logits.numel(),
         }
 

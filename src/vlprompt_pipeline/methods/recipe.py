@@ -107,11 +107,13 @@ def _merged(name: str, recipes: Mapping[str, Mapping[str, Any]], above: tuple[st
     if name not in recipes:
         where = f"recipes.{above[-1]}.extends" if above else "recipes"
         raise ConfigError(unknown(where, "recipe", name, sorted(recipes)))
-    own = dict(recipes[name])
-    if own.pop("cases", None):
+    settings = dict(recipes[name])
+    if settings.pop("cases", None):
         raise ConfigError(
             f"recipes.{name}.cases: settings differ by protocol, dataset or shots; choose with "
             "recipes_in(Situation(protocol, dataset, shots), recipes)"
         )
-    parent = own.pop("extends", None)
-    return own if parent is None else overlay(_merged(parent, recipes, (*above, name)), own)
+    parent = settings.pop("extends", None)
+    if parent is None:
+        return settings
+    return overlay(_merged(parent, recipes, (*above, name)), settings)

@@ -71,14 +71,14 @@ class TCP(PromptLearner):
                 linear2=linear(hidden, self.context.numel(), generator),
             )
         ).to(clip.device)
-        known = text_features(clip, classes, parameters)
-        self.register_buffer("known", known, persistent=False)
+        frozen = text_features(clip, classes, parameters)
+        self.register_buffer("frozen_features", frozen, persistent=False)
         ending = classes.template.partition("{}")[2]
         self.layout = class_layout(clip, classes.names, len(self.context), "end", False, ending)
 
     def class_features(self) -> Tensor:
         """Normalised text feature of each class, `[classes, embed]`."""
-        tokens = self.class_net(self.known).unflatten(-1, self.context.shape)
+        tokens = self.class_net(self.frozen_features).unflatten(-1, self.context.shape)
         prompts = self.layout.fill(self.context)
         features = self.clip.text.with_class_tokens(prompts, self.parameters_.layer, tokens)
         return F.normalize(features, dim=-1)
@@ -89,7 +89,7 @@ class TCP(PromptLearner):
         logits = self.clip.logit_scale * image_features @ learned.T
         return {
             "cross_entropy": F.cross_entropy(logits, labels),
-            "knowledge": self.parameters_.weight * distance(learned, self.known),
+            "knowledge": self.parameters_.weight * distance(learned, self.frozen_features),
         }
 
 

@@ -81,8 +81,8 @@ def class_texts(classes: ClassTexts, parameters: TextParameters) -> list[list[st
         texts = [[text.format(readable(name)) for text in chosen] for name in classes.names]
     if parameters.descriptions:
         sentences = read_descriptions(parameters.descriptions, parameters.descriptions_sha256)
-        for own, name in zip(texts, classes.names, strict=True):
-            own.extend(_of_class(sentences, name, parameters.descriptions))
+        for of_class, name in zip(texts, classes.names, strict=True):
+            of_class.extend(_of_class(sentences, name, parameters.descriptions))
     return texts
 
 
@@ -106,13 +106,13 @@ def mean_features(
         DataError: a template with a class name is too long.
     """
     texts = class_texts(classes, parameters)
-    flat = [text for own in texts for text in own]
+    flat = [text for of_class in texts for text in of_class]
     clip.warn_unseen(flat)
     encode = clip.encode_texts_raw if raw else clip.encode_texts
     cut = parameters.descriptions is not None
     parts = [encode(flat[i : i + AT_ONCE], cut=cut) for i in range(0, len(flat), AT_ONCE)]
-    by_class = torch.cat(parts).split([len(own) for own in texts])
-    return torch.stack([own.mean(0) for own in by_class])
+    by_class = torch.cat(parts).split([len(of_class) for of_class in texts])
+    return torch.stack([of_class.mean(0) for of_class in by_class])
 
 
 def read_descriptions(path: str, sha256: str | None = None) -> dict[str, list[str]]:
@@ -137,25 +137,25 @@ def read_descriptions(path: str, sha256: str | None = None) -> dict[str, list[st
         raise ConfigError(f"descriptions: {path} cannot be read ({error}); {_FORM}") from None
     if not isinstance(stored, dict):
         raise ConfigError(f"descriptions: {path} is no mapping; {_FORM}")
-    found: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for name, sentences in stored.items():
         key = _comparable(str(name))
         listed = isinstance(sentences, list) and all(isinstance(s, str) for s in sentences)
-        if not listed or key in found:
-            reason = "is there twice" if key in found else "has no list of sentences"
+        if not listed or key in by_name:
+            reason = "is there twice" if key in by_name else "has no list of sentences"
             raise ConfigError(f"descriptions: in {path} the class {name!r} {reason}; {_FORM}")
-        found[key] = sentences
-    return found
+        by_name[key] = sentences
+    return by_name
 
 
 def _of_class(sentences: Mapping[str, list[str]], name: str, path: str) -> list[str]:
-    own = sentences.get(_comparable(name))
-    if not own:
+    class_sentences = sentences.get(_comparable(name))
+    if not class_sentences:
         raise ConfigError(
             f"descriptions: {path} has no sentence about the class {name!r}; add one, under that "
             "name"
         )
-    return own
+    return class_sentences
 
 
 def _comparable(name: str) -> str:

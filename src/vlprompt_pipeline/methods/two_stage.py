@@ -83,9 +83,9 @@ class TwoStage(PromptLearner):
         rows = rows_of(self.classes.names, self.names)
         if None not in rows:
             return F.normalize(self.classifier[rows], dim=-1)
-        known = torch.tensor([row is not None for row in rows], device=self.classifier.device)
-        own = F.normalize(self.classifier[[row or 0 for row in rows]], dim=-1)
-        return torch.where(known[:, None], own, self.text_features())
+        trained = torch.tensor([row is not None for row in rows], device=self.classifier.device)
+        weights = F.normalize(self.classifier[[row or 0 for row in rows]], dim=-1)
+        return torch.where(trained[:, None], weights, self.text_features())
 
     def text_features(self) -> Tensor:
         """Normalised features of the tuned text tower, `[classes, embed]`."""

@@ -116,8 +116,8 @@ class _Variational(PromptLearner):
             cosines = torch.einsum("ie,sce->sic", image_features, texts)
         else:
             repeated = image_features.repeat(samples, 1)
-            own = own_similarities(self.clip, self.layout, contexts, repeated)
-            cosines = own.unflatten(0, (samples, each))
+            similarities = own_similarities(self.clip, self.layout, contexts, repeated)
+            cosines = similarities.unflatten(0, (samples, each))
         return F.log_softmax(self.clip.logit_scale * cosines, dim=-1)
 
 

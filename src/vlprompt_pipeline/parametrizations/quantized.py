@@ -42,20 +42,20 @@ def quantized_tensors(module: nn.Module) -> Iterator[tuple[str, Quantizer, Tenso
         if not parametrize.is_parametrized(owner):
             continue
         for name, chain in owner.parametrizations.items():
-            for place, link in enumerate(chain):
+            for number, link in enumerate(chain):
                 if isinstance(link, Quantizer):
-                    yield tensor_name(f"{path}.{name}".lstrip(".")), link, _given_to(chain, place)
+                    yield tensor_name(f"{path}.{name}".lstrip(".")), link, _given_to(chain, number)
 
 
 @torch.no_grad()
-def _given_to(chain: parametrize.ParametrizationList, place: int) -> Tensor:
+def _given_to(chain: parametrize.ParametrizationList, number: int) -> Tensor:
     """What stands before a link, as in evaluation: without the noise of training."""
-    if place == 0:
+    if number == 0:
         return chain.original
     names = ["original"] if chain.is_tensor else [f"original{i}" for i in range(chain.ntensors)]
     training = chain.training
     chain.eval()
-    first, *others = islice(chain, place)
+    first, *others = islice(chain, number)
     value = first(*(getattr(chain, name) for name in names))
     for link in others:
         value = link(value)

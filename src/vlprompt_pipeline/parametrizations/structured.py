@@ -64,10 +64,10 @@ class StructuredQuantizer(Quantizer):
         Indices `[rows, columns not kept]`; the fifth is `[rows, kept]`, the sixth which these are.
         """
         indices, codebooks = self.encode_matrix(weight)
-        places = self.kept.nonzero()[:, 0]
+        columns = self.kept.nonzero()[:, 0]
         values = self._matrix(weight).half()[:, self.kept]
         require_half(codebooks, self.rows, self.columns, values)
-        return indices, codebooks[0], self.rows, self.columns[~self.kept], values, places
+        return indices, codebooks[0], self.rows, self.columns[~self.kept], values, columns
 
     def encode_matrix(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Indices `[rows, columns not kept]` (uint8) and the codebook `[1, entries]` (float16)."""
@@ -112,13 +112,14 @@ def warn_of_outliers(name: str, tensor: Tensor, config: QuantizeConfig) -> None:
     """Log a warning where one codebook for a whole tensor meets columns that spoil it."""
     if config.codebook != "tensor" or config.outliers == "keep" or tensor.ndim < 2:
         return
-    places = outlier_columns(tensor.detach().reshape(-1, tensor.shape[-1])).nonzero()[:, 0].tolist()
-    if places:
+    matrix = tensor.detach().reshape(-1, tensor.shape[-1])
+    columns = outlier_columns(matrix).nonzero()[:, 0].tolist()
+    if columns:
         logger.warning(
             "%s has outlier columns (%s), on which a codebook of %d bits for the whole tensor is "
             "lost: set quantize.outliers to keep, or quantize.codebook to scaled",
             name,
-            ", ".join(map(str, places[:8])),
+            ", ".join(map(str, columns[:8])),
             config.bits,
         )
 

@@ -26,13 +26,13 @@ def gather_folder(root: Path) -> Gathered:
     Raises:
         DataError: the layout is none of those above, or could be two of them.
     """
-    places = _part_folders(root)
-    metadata = find_metadata(root, places)
+    part_folders = _part_folders(root)
+    metadata = find_metadata(root, part_folders)
     if metadata:
         return gather_metadata(root, metadata)
     gathered = Gathered(f"folder {root}", root)
     classes: set[str] = set()
-    for part, folder in places.items() or ((None, ""),):
+    for part, folder in part_folders.items() or ((None, ""),):
         classes.update(_add_classes(gathered, part, folder))
     gathered.empty = tuple(sorted(classes - set(gathered.keys)))
     if not gathered.photos:
@@ -55,20 +55,20 @@ def _part_folders(root: Path) -> dict[str | None, str]:
             f"{root} has {' and '.join(named)} beside other folders ({some(others)}), so it could "
             "be parts or classes; move the others elsewhere, or rename them all to classes"
         )
-    places: dict[str | None, str] = {}
+    part_folders: dict[str | None, str] = {}
     for folder in named:
         part = PART_NAMES[folder.lower()]
-        if part in places:
+        if part in part_folders:
             raise DataError(
-                f"{root} has both {places[part]}/ and {folder}/ for the part {part}; keep one"
+                f"{root} has both {part_folders[part]}/ and {folder}/ for the part {part}; keep one"
             )
-        places[part] = folder
-    if "train" not in places:
+        part_folders[part] = folder
+    if "train" not in part_folders:
         raise DataError(
             f"{root} has {some(named)} but no train/; put the training images into train/<class>/, "
             "or all class folders directly into it to have them split"
         )
-    return places
+    return part_folders
 
 
 def _add_classes(gathered: Gathered, part: str | None, folder: str) -> Sequence[str]:

@@ -56,18 +56,18 @@ def gather_table(file: Path) -> Gathered:
     return Gathered(f"table {file}", folder, rows, unread_columns=unread)
 
 
-def find_metadata(root: Path, places: Mapping[str | None, str]) -> dict[str | None, Path]:
+def find_metadata(root: Path, part_folders: Mapping[str | None, str]) -> dict[str | None, Path]:
     """Metadata files by the part they are of, None for one that stands in `root` itself.
 
     Raises:
         DataError: only some of the parts have one, or a folder has two.
     """
-    if own := _metadata_in(root):
-        return {None: own}
-    found = {part: _metadata_in(root / place) for part, place in places.items()}
-    present = {part: file for part, file in found.items() if file is not None}
-    if present and len(present) < len(found):
-        lacking = " and ".join(places[part] for part in found if part not in present)
+    if root_file := _metadata_in(root):
+        return {None: root_file}
+    by_part = {part: _metadata_in(root / folder) for part, folder in part_folders.items()}
+    present = {part: file for part, file in by_part.items() if file is not None}
+    if present and len(present) < len(by_part):
+        lacking = " and ".join(part_folders[part] for part in by_part if part not in present)
         raise DataError(
             f"{root} has {next(iter(present.values())).relative_to(root)}, but no metadata file in "
             f"{lacking}; give each part one, or none"
@@ -97,10 +97,10 @@ def gather_metadata(root: Path, metadata: Mapping[str | None, Path]) -> Gathered
 
 
 def _metadata_in(folder: Path) -> Path | None:
-    found = [folder / name for name in _METADATA if (folder / name).is_file()]
-    if len(found) > 1:
-        raise DataError(f"{folder} has {found[0].name} and {found[1].name}; keep one of them")
-    return found[0] if found else None
+    files = [folder / name for name in _METADATA if (folder / name).is_file()]
+    if len(files) > 1:
+        raise DataError(f"{folder} has {files[0].name} and {files[1].name}; keep one of them")
+    return files[0] if files else None
 
 
 def _read_rows(

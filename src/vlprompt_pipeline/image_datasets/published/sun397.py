@@ -47,9 +47,9 @@ class CheckedSplitFile(SplitFile):
 
 def _verify_test_part(split: Split, file: Path) -> None:
     official = {line.removeprefix("/") for line in read_lines(file)}
-    found = set(split.table.loc[split.table["part"] == "test", "path"])
-    if found != official:
-        different = sorted(found ^ official)
+    test_paths = set(split.table.loc[split.table["part"] == "test", "path"])
+    if test_paths != official:
+        different = sorted(test_paths ^ official)
         raise DataError(
             f"the test part of {split.origin} is not that of {file}: {len(different):,} images are "
             f"in one of them only, the first is {different[0]}; get the official files from "

@@ -98,28 +98,28 @@ def _parking_lot(site: _Site) -> None:
     site.block(-34, -26, 68, 52, (118, 118, 120))
     paint = [(225, 225, 230), (30, 30, 35), (190, 40, 40), (50, 80, 170)]
     for row in range(3):
-        for place in range(8):
+        for column in range(8):
             if site.rng.random() < 0.75:
                 fill = paint[site.rng.integers(4)]
-                site.block(-31 + 8 * place, -23 + 18 * row, 5, 9, fill)
+                site.block(-31 + 8 * column, -23 + 18 * row, 5, 9, fill)
 
 
 def _houses(site: _Site) -> None:
     roofs = [(170, 80, 60), (150, 95, 80), (200, 190, 180), (140, 60, 50)]
     for row in range(-2, 3):
-        for place in range(-2, 3):
+        for column in range(-2, 3):
             if site.rng.random() < 0.8:
-                x, y = 18 * place + site.rng.normal(0, 1.5), 18 * row + site.rng.normal(0, 1.5)
+                x, y = 18 * column + site.rng.normal(0, 1.5), 18 * row + site.rng.normal(0, 1.5)
                 site.block(x, y, 10, 8, roofs[site.rng.integers(4)])
 
 
 def _storage_tanks(site: _Site) -> None:
     for row in (-1, 0, 1):
-        for place in (-1, 0, 1):
+        for column in (-1, 0, 1):
             if site.rng.random() < 0.8:
                 radius = site.rng.uniform(9, 12)
-                site.disc(29 * place, 29 * row, radius + 1.5, (80, 80, 80))
-                site.disc(29 * place, 29 * row, radius, (225, 225, 225))
+                site.disc(29 * column, 29 * row, radius + 1.5, (80, 80, 80))
+                site.disc(29 * column, 29 * row, radius, (225, 225, 225))
 
 
 def _solar_farm(site: _Site) -> None:
@@ -163,8 +163,8 @@ def _cover(draw: ImageDraw.ImageDraw, land: str, rng: np.random.Generator) -> No
     elif land == "farm land":
         crops = [(150, 170, 70), (200, 185, 90), (90, 140, 60), (165, 130, 80), (120, 160, 60)]
         for row in range(-4, 4):
-            for place in range(-4, 4):
-                site.block(20 * place, 20 * row, 19, 19, crops[rng.integers(5)])
+            for column in range(-4, 4):
+                site.block(20 * column, 20 * row, 19, 19, crops[rng.integers(5)])
     elif land == "desert":
         phase = rng.uniform(0, 6)
         for row in range(-6, 7):
