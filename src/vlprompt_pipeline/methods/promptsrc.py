@@ -73,7 +73,7 @@ class PromptSRC(IVLP):
             clip.check_length(text, 2 + len(clip.token_ids(text)))
 
     @cached_property
-    def known(self) -> Tensor:
+    def frozen_features(self) -> Tensor:
         """Normalised mean of the texts' raw features, `[classes, embed]`; encoded when needed."""
         mean = mean_features(self.clip, self.classes, self.parameters_, raw=True)
         return F.normalize(mean, dim=-1)
