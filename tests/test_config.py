@@ -10,15 +10,10 @@ import yaml
 from pydantic import ValidationError
 
 from conftest import ROOT
-from vlprompt_pipeline.config import (
-    ClipParameters,
-    FeatureParameters,
-    RunParameters,
-    TrainingParameters,
-    parse_run_parameters,
-)
+from vlprompt_pipeline.config import ClipParameters, FeatureParameters, TrainingParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parsing import parse, unknown
+from vlprompt_pipeline.run_parameters import RunParameters, parse_run_parameters
 
 VALUES: dict[str, Any] = {
     "dataset": "demo_counts",

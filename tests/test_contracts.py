@@ -16,13 +16,13 @@ from kedro.io import CatalogConfigResolver
 from kedro.pipeline import Pipeline
 
 from conftest import ROOT
-from vlprompt_pipeline.config import RunParameters, parse_run_parameters
 from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
 from vlprompt_pipeline.methods.cases import overlay
 from vlprompt_pipeline.pipeline_registry import APART, register_pipelines
 from vlprompt_pipeline.pipelines.verify.pipeline import again
 from vlprompt_pipeline.protocols import PROTOCOLS
 from vlprompt_pipeline.results.published import SHIFTED, TARGETS
+from vlprompt_pipeline.run_parameters import RunParameters, parse_run_parameters
 from vlprompt_pipeline.selection import Selection, select, selected, selection_of
 from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
 

@@ -1,39 +1,15 @@
-"""The parameters of a run: frozen, complete, and checked before anything is computed."""
+"""Sections of the parameters of a run, each a checked model."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import import_module
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.parsing import DatasetName, Parameters, Several, parse, unknown
-from vlprompt_pipeline.protocols import PROTOCOLS, ProtocolParameters
+from vlprompt_pipeline.parsing import Parameters, Several
 from vlprompt_pipeline.wording import same_names
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
-
-
-RESERVED = ("all", "checkpoints", "targets")
-"""Names that no recipe can have: folders beside those of recipes, and `all` in `methods`."""
-
-
-def _recipe_name(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise ValueError(
-            "a recipe's name stands in the names of nodes and folders; use lower-case letters, "
-            "digits, '_' and '-', with a letter or digit first"
-        )
-    if name in RESERVED:
-        raise ValueError(f"{name} is no name for a recipe, it means something else; take another")
-    return name
-
-
-RecipeName = Annotated[str, AfterValidator(_recipe_name)]
 
 
 class ClipParameters(Parameters):
@@ -201,138 +177,3 @@ class ExportParameters(Parameters):
         return names
 
     full_precision: bool = False
-
-
-class RunParameters(Parameters):
-    """Hold everything under conf/<env>/parameters*.yml together with `--params`.
-
-    `extensions` are modules to import, which register what a run asks for by name;
-    `wait_for_other_runs` are seconds that a run waits for one that writes to the same cell.
-    `given` are those of `--params` again, which a run notes itself for the commands it prints.
-    `parse_run_parameters` adds the section of every registered protocol, under its name.
-    """
-
-    extensions: tuple[str, ...] = ()
-    dataset: DatasetName
-    dataset_prefix: Literal["", "miniature_"] = ""
-    dataset_root: str
-    split: Literal["official", "random"]
-    own_data: OwnDataParameters
-    protocol: str
-    shots: int = Field(ge=1)
-    seed: int = Field(ge=0)
-    methods: tuple[str, ...] | str
-    metrics: Annotated[tuple[str, ...], Several] = ()
-    device: Literal["auto", "cpu", "cuda", "mps"]
-    threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    clip: ClipParameters
-    features: FeatureParameters
-    export: ExportParameters = ExportParameters()
-    data_check: DataCheckParameters = DataCheckParameters()
-    tracking: TrackingParameters
-    wait_for_other_runs: float = Field(default=3600, ge=0)
-    recipes: dict[RecipeName, dict[str, Any]]
-    demo_pretraining: dict[str, Any] = Field(default_factory=dict)
-    analysis: dict[str, Any] = Field(default_factory=dict)
-    benchmark_report: dict[str, Any] = Field(default_factory=dict)
-    registry: dict[str, Any] = Field(default_factory=dict)
-    prediction: dict[str, Any] = Field(default_factory=dict)
-    given: dict[str, Any] = Field(default_factory=dict)
-
-    @property
-    def benchmark(self) -> str:
-        """Return the name of the dataset in the registry, in paths and in results."""
-        return f"{self.dataset_prefix}{self.dataset}"
-
-    @field_validator("protocol")
-    @classmethod
-    def _registered(cls, name: str) -> str:
-        if name not in PROTOCOLS:
-            raise ValueError(f"protocols are {', '.join(PROTOCOLS)}")
-        return name
-
-    def section(self, protocol: str) -> ProtocolParameters:
-        """Return the section of a protocol."""
-        return getattr(self, protocol)
-
-    def in_protocol(self, protocol: str) -> RunParameters:
-        """Return the same, or the parameters of another protocol, run on its own dataset."""
-        if protocol == self.protocol:
-            return self
-        section = self.section(protocol)
-        changed = {"protocol": protocol, "dataset": section.dataset, "shots": section.shots}
-        return self.model_copy(update=changed)
-
-    def targets(self) -> tuple[str, ...]:
-        """List the other datasets, without prefix, that the prompts of the run are scored on.
-
-        Raises:
-            ConfigError: the protocol refuses the dataset or its targets.
-        """
-        section = self.section(self.protocol)
-        return PROTOCOLS[self.protocol].targets(section, self.dataset, self.dataset_prefix)
-
-    def selected_methods(self) -> tuple[str, ...]:
-        """List the recipes to run in the order given: a list, `all`, or names joined by `+`.
-
-        `all` leaves out those that look at test images in other views (`test_time`), which take as
-        many times longer and are no rival of the others.
-
-        Raises:
-            ConfigError: a name has no recipe, or none is asked for.
-        """
-        names = self.methods
-        if isinstance(names, str):
-            plain = (name for name in self.recipes if not self._at_test_time(name))
-            names = tuple(plain) if names == "all" else tuple(names.split("+"))
-        if not names:
-            raise ConfigError("methods: none given; name recipes of parameters_recipes.yml or all")
-        for name in names:
-            if name not in self.recipes:
-                raise ConfigError(unknown("methods", "method", name, [*self.recipes, "all"]))
-        return tuple(dict.fromkeys(names))
-
-    def _at_test_time(self, name: str) -> bool:
-        """Whether a recipe, or one that it extends, has `test_time`."""
-        seen: set[str] = set()
-        while name in self.recipes and name not in seen:
-            seen.add(name)
-            own = self.recipes[name]
-            if "test_time" in own:
-                return own["test_time"] is not None
-            name = str(own.get("extends"))
-        return False
-
-
-def parse_run_parameters(values: Mapping[str, Any]) -> RunParameters:
-    """Check the parameters of a run, after the modules that they name as `extensions` registered.
-
-    Raises:
-        ConfigError: naming every offending key, or an extension that cannot be imported.
-    """
-    if isinstance(values, Mapping):
-        import_extensions(values.get("extensions") or ())
-    return parse(_with_sections(tuple(PROTOCOLS)), values)
-
-
-def import_extensions(modules: Sequence[str]) -> None:
-    """Import modules that register methods, datasets, metrics, quantizers or protocols.
-
-    Raises:
-        ConfigError: one cannot be imported.
-    """
-    for name in modules:
-        try:
-            import_module(name)
-        except ImportError as error:
-            raise ConfigError(
-                f"extensions: cannot import {name!r} ({error}); put the file into src/ of the "
-                "project, or install its package"
-            ) from error
-
-
-@cache
-def _with_sections(protocols: tuple[str, ...]) -> type[RunParameters]:
-    """Make the model with a required field for the section of each protocol."""
-    sections = {name: (PROTOCOLS[name].parameters, ...) for name in protocols}
-    return create_model("RunParameters", __base__=RunParameters, **sections)

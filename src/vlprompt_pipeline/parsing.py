@@ -70,7 +70,8 @@ def _reason(model: type[BaseModel], item: Any, where: str) -> str:
     path = ".".join([where, *location])
     if item["type"] == "extra_forbidden":
         owner = _model_at(model, location[:-1])
-        allowed = sorted(owner.model_fields) if owner else []
+        fields = owner.model_fields.items() if owner else ()
+        allowed = sorted(name for name, field in fields if not field.exclude)
         return unknown(".".join([where, *location[:-1]]), "key", location[-1], allowed)
     if item["type"] == "missing":
         return f"{path} is missing; set it in conf or with --params"

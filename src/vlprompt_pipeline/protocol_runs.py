@@ -14,10 +14,10 @@ from typing import Any
 
 from kedro.framework.project import settings
 
-from vlprompt_pipeline.config import RunParameters, parse_run_parameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parsing import unknown
 from vlprompt_pipeline.protocols import PROTOCOLS
+from vlprompt_pipeline.run_parameters import RunParameters, parse_run_parameters
 
 Values = Mapping[str, Any]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vlprompt_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from vlprompt_pipeline.config import RunParameters
+    from vlprompt_pipeline.run_parameters import RunParameters
 
 
 class Selection(NamedTuple):
@@ -55,7 +55,7 @@ def _from_conf() -> Selection:
     from kedro.config import OmegaConfigLoader
     from kedro.utils import find_kedro_project
 
-    from vlprompt_pipeline.config import parse_run_parameters
+    from vlprompt_pipeline.run_parameters import parse_run_parameters
 
     project = find_kedro_project(Path.cwd()) or Path.cwd()
     loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="base")

@@ -9,12 +9,12 @@ from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.cli.project import run as kedro_run
 
 from pipelines.project import CLASSES, QUICK, merged, miniature
-from vlprompt_pipeline.config import RunParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
 from vlprompt_pipeline.protocol_runs import axes_of, configured, named_protocols, with_protocol
 from vlprompt_pipeline.protocols import PROTOCOLS
 from vlprompt_pipeline.run_command import run
+from vlprompt_pipeline.run_parameters import RunParameters
 from vlprompt_pipeline.sweep import protocol_grid, run_cells
 
 SMALL = "methods=zero_shot,device=cpu,tracking.enabled=false"
@@ -45,7 +45,7 @@ def test_the_pipeline_brings_its_protocol_dataset_shots_and_targets(project, ked
     cell = "demo/demo_counts/cross_dataset/shots2/seed1"
     targets = project.path("07_model_output", "zero_shot/targets", cell)
     assert [path.name for path in targets.iterdir()] == ["demo_flags"]
-    title = "cross dataset, trained on demo_counts, 2 shots, CLIP demo, only seed 1"
+    title = "cross-dataset, trained on demo_counts, 2 shots, CLIP demo, only seed 1"
     assert title in done.output
 
 
@@ -185,7 +185,7 @@ def test_a_sweep_reports_each_protocol(project, capsys):
     shown = capsys.readouterr().out
     assert shown.count(" report: data/") == 2
     assert "base to new, 4 shots, CLIP demo, only seed 2, demo_counts" in shown
-    assert "few shot, CLIP demo, demo_counts" in shown
+    assert "few-shot, CLIP demo, demo_counts" in shown
     assert "Left out" not in shown
     assert "missing" not in shown
     assert sorted(project.report()["protocol"]) == ["base_to_new", "few_shot"]

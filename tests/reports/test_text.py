@@ -102,7 +102,7 @@ def test_few_shot_has_shots_as_columns(tables):
 def test_own_photos_are_a_table_of_their_own_and_in_no_average(tables):
     table = tables["few_shot_demo_own_photos"]
     assert [block.title for block in table.blocks] == ["my_photos (own random split, seed 1)"]
-    assert table.title == "few shot, own photos, CLIP demo, only seed 1"
+    assert table.title == "few-shot, own photos, CLIP demo, only seed 1"
 
 
 def test_base_and_new_among_all_classes_are_a_table_of_their_own(tables):

@@ -90,5 +90,5 @@ def test_the_published_average_without_eurosat_stands_beside_ours():
 def test_markdown_shows_what_decides_a_rank():
     whole = replace(disk().compare(), remarks=())
     text = to_markdown(text_tables(whole), (), left_out(whole))
-    assert "## One dataset left out: few shot, " in text
+    assert "## One dataset left out: few-shot, " in text
     assert "| CoOp | 60.00 | 45.00 | 1 | 1 to 3 | eurosat |" in text

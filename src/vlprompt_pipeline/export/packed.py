@@ -14,15 +14,14 @@ from dataclasses import dataclass, field
 
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export.metadata import metadata_bytes, read_metadata
+from vlprompt_pipeline.export.tensor_bytes import read_tensor, tensor_bytes
 from vlprompt_pipeline.export.tensors import (
     DenseTensor,
     PackedTensor,
     ProjectedTensor,
     QuantizedTensor,
     StructuredTensor,
-    read_tensor,
     stored_numbers,
-    tensor_bytes,
 )
 from vlprompt_pipeline.export.wire import Reader, malformed, text, varint
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
 
-    from vlprompt_pipeline.config import RunParameters
+    from vlprompt_pipeline.run_parameters import RunParameters
 
 
 class ParameterHook:
@@ -32,13 +32,13 @@ class ParameterHook:
         """Check everything under conf and `--params`."""
         # imported here: `kedro --version` and its like need neither pydantic nor torch
         from vlprompt_pipeline.analysis.config import AnalysisParameters
-        from vlprompt_pipeline.config import parse_run_parameters
         from vlprompt_pipeline.demo import PretrainingConfig
         from vlprompt_pipeline.evaluation.metrics import require_metrics
         from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
         from vlprompt_pipeline.parsing import parse
         from vlprompt_pipeline.registry.config import PredictionParameters, RegistryParameters
         from vlprompt_pipeline.results.config import BenchmarkReportParameters
+        from vlprompt_pipeline.run_parameters import parse_run_parameters
 
         try:
             values = context.config_loader["parameters"]

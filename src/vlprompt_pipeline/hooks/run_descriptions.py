@@ -62,7 +62,7 @@ class RunDescriptions:
 
     def cell(self) -> dict[str, Any]:
         """Return the parameters by which every run of this cell is found."""
-        from vlprompt_pipeline.config import parse_run_parameters
+        from vlprompt_pipeline.run_parameters import parse_run_parameters
 
         parameters = parse_run_parameters(self.parameters)
         found_by = {name: getattr(parameters, name) for name in _FOUND_BY}

@@ -13,6 +13,7 @@ from vlprompt_pipeline.protocols.base import (
     ProtocolParameters,
     find_protocol,
     get_protocol,
+    protocol_title,
     register,
     resolve_protocol,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "TransferParameters",
     "find_protocol",
     "get_protocol",
+    "protocol_title",
     "register",
     "resolve_protocol",
 ]

@@ -10,6 +10,7 @@ from pydantic import Field
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.image_datasets import ClassSubset, ClassSubsets
 from vlprompt_pipeline.parsing import DatasetName, Parameters, parse, unknown
+from vlprompt_pipeline.wording import readable
 
 PUBLISHED_DATASETS = frozenset(
     {
@@ -170,3 +171,11 @@ def find_protocol(label: str) -> Protocol | None:
     """
     names = [name for name in PROTOCOLS if label == name or label.startswith(f"{name}_")]
     return PROTOCOLS[max(names, key=len)] if names else None
+
+
+def protocol_title(label: str) -> str:
+    """Return what people call a label: "few-shot", or "base to new share 0.3" with its settings."""
+    registered = find_protocol(label)
+    if registered is None:
+        return readable(label)
+    return f"{registered.title}{readable(label.removeprefix(registered.name))}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
+from vlprompt_pipeline.protocols import protocol_title
 from vlprompt_pipeline.registry.contents import Contents
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION
 from vlprompt_pipeline.reproducibility.environment import code_state
@@ -15,7 +16,6 @@ from vlprompt_pipeline.wording import (
     human_bytes,
     join,
     one_decimal,
-    readable,
     shots_text,
 )
 
@@ -57,7 +57,7 @@ def describe(contents: Contents, beside: Sequence[MethodResult], verdict: str, n
     others = "and no others" if bound else "or any given with the call"
     return "\n\n".join(
         [
-            f"{contents.result.title} for {data}: {readable(cell.protocol)}, "
+            f"{contents.result.title} for {data}: {protocol_title(cell.protocol)}, "
             f"{shots_text(cell.shots)}, seed {cell.seed}, CLIP {cell.clip}.",
             _results(contents, beside) + _among_all(contents),
             *([f"When it was registered: {verdict}"] if verdict else []),

@@ -11,7 +11,7 @@ from vlprompt_pipeline.registry.evidence import Contender, Contest, contest, dif
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, Found, ModelRegistry
 from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.results.statistics import holm, verdict
-from vlprompt_pipeline.wording import join
+from vlprompt_pipeline.wording import counted, join
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,14 @@ def promote(
     decisions = []
     for candidate, (holder, result), p_value in zip(candidates, contests, adjusted, strict=True):
         outcome = verdict(result.paired, p_value, how.level)
-        together = "" if len(contests) == 1 else f", {p_value:.2g} for {len(contests)} tests (Holm)"
+        tests = counted(len(contests), "test")
+        corrected = tests if len(contests) == 1 else f"{p_value:.2g} for {tests} (Holm)"
         why = (
             f"{outcome} than {holder}"
             if outcome != "no difference shown"
             else f"{outcome} from {holder}"
         )
-        decision = Decision(candidate, outcome == "better", f"{why}: {result}{together}")
+        decision = Decision(candidate, outcome == "better", f"{why}: {result}, {corrected}")
         if decision.promoted:
             registry.promote(candidate, {"promotion": decision.why})
         decisions.append(decision)

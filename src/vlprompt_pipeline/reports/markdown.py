@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from vlprompt_pipeline.reports.layout import TableCell, TextTable
+from vlprompt_pipeline.results.left_out import rank_span
 from vlprompt_pipeline.wording import join, shots_text
 
 _ARROWS = {"better": " ↑", "worse": " ↓"}
@@ -62,10 +63,10 @@ def _ranks(title: str, rows: pd.DataFrame) -> str:
     ]
     for row in rows.to_dict("records"):
         figures = ["–" if pd.isna(row[column]) else f"{row[column]:.2f}" for column in shown]
-        best, worst = row["best_rank"], row["worst_rank"]
-        span = f"{best}" if best == worst else f"{best} to {worst}"
         where = row["worst_without"] or "–"
-        lines.append(_row([_plain(row["title"]), *figures, str(row["rank"]), span, _plain(where)]))
+        lines.append(
+            _row([_plain(row["title"]), *figures, str(row["rank"]), rank_span(row), _plain(where)])
+        )
     name = (
         "H of the averages of base and new accuracy"
         if rows["metric"].iloc[0] == "h"

@@ -9,9 +9,11 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from vlprompt_pipeline import __version__, wording
+from vlprompt_pipeline.protocols import protocol_title
 from vlprompt_pipeline.reports.html import embedded_json, environment
 from vlprompt_pipeline.reports.payload import missing_cells, payload
 from vlprompt_pipeline.reports.sentences import of_family, opening
+from vlprompt_pipeline.results.left_out import left_out, rank_span
 from vlprompt_pipeline.results.metric_names import metric_title
 from vlprompt_pipeline.results.results import Comparison
 
@@ -44,11 +46,11 @@ _COMMON = (
 
 def render(comparison: Comparison) -> str:
     """The page; the same comparison gives the same page, byte for byte."""
-    data = payload(comparison)
+    data, ranks = payload(comparison), left_out(comparison)
     templates = environment()
     templates.filters |= {
         "bytes": wording.human_bytes,
-        "readable": wording.readable,
+        "protocol": protocol_title,
         "times": wording.times,
         "unbroken": lambda text: text.replace(" ± ", "\u00a0±\u00a0").replace(" %", "\u00a0%"),
     }
@@ -57,7 +59,10 @@ def render(comparison: Comparison) -> str:
         newest=comparison.newest,
         remarks=comparison.remarks,
         methods=data["methods"],
-        families=[_section(comparison, family) for family in data["families"]],
+        families=[
+            _section(comparison, family, ranks[ranks["family"] == family["name"]])
+            for family in data["families"]
+        ],
         flags=_flags(comparison.scores, data["flags"]),
         missing=missing_cells(comparison.missing).to_dict("records"),
         payload=embedded_json(data),
@@ -71,7 +76,9 @@ def _sources(templates: Environment, names: Sequence[str]) -> Markup:
     return Markup("".join(templates.loader.get_source(templates, name)[0] for name in names))
 
 
-def _section(comparison: Comparison, family: dict[str, object]) -> dict[str, object]:
+def _section(
+    comparison: Comparison, family: dict[str, object], ranks: pd.DataFrame
+) -> dict[str, object]:
     """What the template shows of a family: text, and the choices of its controls."""
     name = family["name"]
     about = comparison.families.set_index("family").loc[name]
@@ -106,6 +113,8 @@ def _section(comparison: Comparison, family: dict[str, object]) -> dict[str, obj
         "has_published": has_published,
         "generalised": "generalised_h" in metrics,
         "sizes": comparison.of(name, "sizes").to_dict("records"),
+        "ranks": [row | {"span": rank_span(row)} for row in ranks.to_dict("records")],
+        "without_eurosat": bool(ranks["without_eurosat"].notna().any()),
         "metrics": [
             (group, [(metric, metric_title(metric)) for metric in chosen])
             for group, chosen in (

@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
 
-from vlprompt_pipeline.config import parse_run_parameters
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parsing import parse
 from vlprompt_pipeline.reproducibility.environment import Environment, environment
+from vlprompt_pipeline.run_parameters import parse_run_parameters
 
 SCHEMA_VERSION = 1
 # Parameters of a run that its results may depend on; the recipe is in the prompt itself.

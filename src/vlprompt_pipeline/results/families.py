@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vlprompt_pipeline.protocols import find_protocol
+from vlprompt_pipeline.protocols import find_protocol, protocol_title
 from vlprompt_pipeline.results.cells import Result
 from vlprompt_pipeline.results.dataset_names import OWN, dataset_kind
 from vlprompt_pipeline.results.groups import GroupKey
-from vlprompt_pipeline.wording import readable, shots_text
+from vlprompt_pipeline.wording import shots_text
 
 
 class FamilyKey(NamedTuple):
@@ -137,7 +137,7 @@ def _titles(keys: Sequence[FamilyKey]) -> list[str]:
         trained = f"trained on {key.source}" if key.source else ""
         shots = shots_text(key.shots) if key.shots else ""
         own_photos = OWN if key.kind == OWN and not key.source else ""
-        words = (readable(key.protocol), trained, own_photos, shots, f"CLIP {key.clip}")
+        words = (protocol_title(key.protocol), trained, own_photos, shots, f"CLIP {key.clip}")
         plain.append(", ".join(filter(None, words)))
     return [
         f"{title} ({_difference(key, [k for k, t in zip(keys, plain, strict=True) if t == title])})"

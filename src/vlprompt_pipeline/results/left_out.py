@@ -57,6 +57,12 @@ def left_out(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def rank_span(row: Mapping[str, object]) -> str:
+    """The ranks over leaving out each dataset once, such as "1 to 3"."""
+    best, worst = row["best_rank"], row["worst_rank"]
+    return f"{best}" if best == worst else f"{best} to {worst}"
+
+
 def average_without(accuracies: Accuracies, left: Collection[str] = ()) -> float:
     """Average over all datasets but those of `left`; where there are two halves, the H of theirs.
 

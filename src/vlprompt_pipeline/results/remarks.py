@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from vlprompt_pipeline.protocols import protocol_title
 from vlprompt_pipeline.results.cells import partition_of
 from vlprompt_pipeline.results.families import Family
 from vlprompt_pipeline.results.grid import Coordinates
 from vlprompt_pipeline.results.groups import Group, Problem, group_records
 from vlprompt_pipeline.results.record_checks import group_remarks, mixed_remarks
 from vlprompt_pipeline.results.records import CellRecord
-from vlprompt_pipeline.wording import join, readable, shots_text
+from vlprompt_pipeline.wording import join, shots_text
 
 _NAMED = 3
 
@@ -74,7 +75,7 @@ def _shared(groups: Sequence[Group]) -> list[str]:
     where: dict[str, list[str]] = defaultdict(list)
     for group in groups:
         key = group.key
-        named = f"{key.data}, {shots_text(key.shots)}, {readable(key.protocol)}"
+        named = f"{key.data}, {shots_text(key.shots)}, {protocol_title(key.protocol)}"
         for remark in group_remarks(group):
             where[remark].append(named)
     return [f"{_some(list(dict.fromkeys(names)))}: {remark}" for remark, names in where.items()]
