@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pipelines.project import Project, merged
+import json
+
+from image_datasets.own_data.photos import write_classes
+from pipelines.project import CELL, Project, merged
+from vlprompt_pipeline.manifests import manifest_path
 
 COOP = {"methods": ["coop"], "recipes": {"coop": {"training": {"epochs": 1}}}}
 
@@ -14,3 +18,47 @@ def test_seeds_made_with_other_settings_are_not_averaged(project: Project):
     titles = list(project.report()["title"])  # a row each
     assert len(titles) == 2
     assert [title for title in titles if "training.epochs=2" in title], titles
+
+
+def test_more_bits_for_one_seed_are_not_averaged_with_one_bit(project: Project):
+    """The example of the documentation: the title says 1 bit, and the row of the other 2 bits."""
+    quick = merged(COOP, {"methods": ["qcoop"]})
+    project.run(quick)
+    project.run(merged(quick, {"seed": 2, "recipes": {"qcoop": {"quantize": {"bits": 2}}}}))
+    titles = list(project.report()["title"])
+    assert len(titles) == 2
+    assert [title for title in titles if "quantize.bits=2" in title], titles
+
+
+def test_other_pictures_under_the_same_names_are_not_averaged(project: Project):
+    folder = project.data / "01_raw/birds"
+    zero_shot = {"dataset": "birds", "protocol": "few_shot", "methods": ["zero_shot"]}
+    write_classes(folder, crow=10, gull=10)
+    project.run(zero_shot)
+    crows, gulls = (sorted((folder / name).iterdir()) for name in ("crow", "gull"))
+    for crow, gull in zip(crows, gulls, strict=True):
+        content = crow.read_bytes()
+        crow.write_bytes(gull.read_bytes())
+        gull.write_bytes(content)
+    project.run({**zero_shot, "seed": 2})
+    titles = list(project.report()["title"])
+    assert len(titles) == 2
+    assert [title for title in titles if "images " in title], titles
+
+
+def test_a_record_of_before_is_a_row_called_code_unknown(project: Project):
+    zero_shot = {"methods": ["zero_shot"]}
+    project.run(zero_shot)
+    project.run({**zero_shot, "seed": 2})
+    (path,) = (project.data / "08_reporting/records" / CELL.replace("seed1", "seed2")).glob(
+        "*.json"
+    )
+    record = json.loads(path.read_text())
+    for method in record["methods"]:
+        del method["made_with"]
+    path.write_text(json.dumps(record))
+    manifest_path(path).unlink()
+    project.run(zero_shot)
+    titles = list(project.report()["title"])
+    assert len(titles) == 2
+    assert [title for title in titles if "code unknown" in title], titles
