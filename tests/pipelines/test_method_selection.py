@@ -56,13 +56,16 @@ def test_a_recipe_of_the_command_line_is_a_method(project):
 def test_a_method_at_test_time_is_marked_and_priced_by_its_views(project):
     zero = {"test_time": {"views": 4}}
     voting = {"extends": "coop", "title": "CoOp, voting", "test_time": {"views": 2, "keep": 1.0}}
-    project.run({"methods": ["zero", "voting"], "recipes": {"zero": zero, "voting": voting}})
+    others = {name: {"training": {"epochs": 1}} for name in ("mma", "prolip")}
+    recipes = {"zero": zero, "voting": voting, **others}
+    project.run({"methods": list(recipes), "recipes": recipes})
     record = project.json("08_reporting/records", "zero.json", CELL)
     (result,) = record["methods"]
     assert result["title"] == "ZERO (test-time)"
     assert result["inference_cost"] == pytest.approx(4, rel=0.05)
     report = project.report()
-    assert set(report["title"]) == {"ZERO (test-time)", "CoOp, voting (test-time)"}
+    titles = ["ZERO (test-time)", "CoOp, voting (test-time)", "MMA", "ProLIP"]
+    assert sorted(report["title"]) == sorted(titles)
     predictions = project.path("07_model_output", "zero/predictions.parquet")
     assert pd.read_parquet(predictions)["probability"].isin([1.0, 0.5]).all()
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,6 +16,7 @@ from vlprompt_pipeline.clip._open_clip import open_clip
 
 Tower = TypeVar("Tower", bound=nn.Module)
 
+_NORMS = ("ln_1", "ln_2")
 _QUICK = 1.702  # of QuickGELU, x · sigmoid(1.702 x)
 
 
@@ -31,16 +34,25 @@ def project_some(
 
     The fourth result is these tokens, `[…, some, width]`.
     """
-    attn = block.attn
+    positions = queried[..., None].expand(*queried.shape, x.shape[-1])
     normed = block.ln_1(x)
-    width = x.shape[-1]
-    positions = queried[..., None].expand(*queried.shape, width)
+    return *_project_for(block, normed.gather(-2, positions), normed), x.gather(-2, positions)
+
+
+def project_first(block: nn.Module, x: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """As `project_some`, with queries of the `count` first tokens only."""
+    normed = block.ln_1(x)
+    return *_project_for(block, normed[..., :count, :], normed), x[..., :count, :]
+
+
+def _project_for(block: nn.Module, asking: Tensor, normed: Tensor) -> tuple[Tensor, ...]:
+    """Queries of some tokens, keys and values of all, by head; all behind the first norm."""
+    attn, width = block.attn, normed.shape[-1]
     weight_q, weight_kv = attn.in_proj_weight.split([width, 2 * width])
     bias_q, bias_kv = attn.in_proj_bias.split([width, 2 * width])
-    q = F.linear(normed.gather(-2, positions), weight_q, bias_q)
+    q = F.linear(asking, weight_q, bias_q)
     kv = F.linear(normed, weight_kv, bias_kv)
-    heads = (_by_head(part, attn.num_heads) for part in (q, *kv.chunk(2, -1)))
-    return *heads, x.gather(-2, positions)
+    return tuple(_by_head(part, attn.num_heads) for part in (q, *kv.chunk(2, -1)))
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
@@ -68,6 +80,26 @@ def _mlp(mlp: nn.Sequential, x: Tensor) -> Tensor:
     if not isinstance(mlp.gelu, open_clip.transformer.QuickGELU):
         return mlp(x)
     return mlp.c_proj(F.silu(_QUICK * mlp.c_fc(x)) / _QUICK)
+
+
+def with_norms(block: nn.Module, values: Tensor) -> SimpleNamespace:
+    """A view of a block whose norms have other weights and biases: `values` as of `norms_of`."""
+    changed = {
+        name: partial(_normalise, values[2 * i], values[2 * i + 1], getattr(block, name).eps)
+        for i, name in enumerate(_NORMS)
+    }
+    kept = ("attn", "ls_1", "ls_2", "mlp")
+    return SimpleNamespace(**{name: getattr(block, name) for name in kept}, **changed)
+
+
+def norms_of(block: nn.Module) -> Tensor:
+    """Weight and bias of the norm before attention, then of that before the MLP, `[4, width]`."""
+    parts = [getattr(getattr(block, name), part) for name in _NORMS for part in ("weight", "bias")]
+    return torch.stack([part.detach() for part in parts])
+
+
+def _normalise(weight: Tensor, bias: Tensor, eps: float, x: Tensor) -> Tensor:
+    return F.layer_norm(x, (x.shape[-1],), weight, bias, eps)
 
 
 def attention_weights(blocks: Sequence[nn.Module]) -> list[Tensor]:

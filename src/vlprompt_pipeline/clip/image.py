@@ -10,6 +10,7 @@ choice: the published methods know towers with a class token only).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +21,15 @@ from vlprompt_pipeline.clip.blocks import (
     attention_weights,
     finish,
     is_plain,
+    norms_of,
     project,
-    project_some,
+    project_first,
     with_attention,
+    with_norms,
 )
+
+Options = dict[str, Any]
+Tokens = tuple[Tensor, Options]
 
 
 class ImageTower(nn.Module):
@@ -32,8 +38,11 @@ class ImageTower(nn.Module):
     Attributes:
         blocks: its residual blocks.
         width: of a prompt token.
+        start_tokens: that stand before the patches.
         has_attention_weights: whether `with_attention` works.
     """
+
+    start_tokens = 1
 
     def __init__(self, visual: nn.Module) -> None:
         """Take a `VisionTransformer` of open_clip."""
@@ -52,27 +61,83 @@ class ImageTower(nn.Module):
             pixels: `[images, 3, height, width]`, in any precision and on any device.
             prompts: of blocks 0, 1, …, each `[n, width]`, the same for all images.
         """
-        visual = self.visual
-        x = visual.conv1(pixels.to(visual.conv1.weight)).flatten(2).transpose(1, 2)
-        start = visual.class_embedding.to(x.dtype).expand(len(x), 1, -1)
-        x = torch.cat([start, x], dim=1) + visual.positional_embedding.to(x.dtype)
+        x = self._patches(pixels)
         length = x.shape[1]
         if prompts:
             x = torch.cat([x, for_images(prompts[0], x)], dim=1)
-        x = visual.ln_pre(x)
-        for depth, block in enumerate(self.blocks):
+        x = self.visual.ln_pre(x)
+        for depth in range(len(self.blocks)):
             if 0 < depth < len(prompts):
                 x = torch.cat([x[:, :length], for_images(prompts[depth], x)], dim=1)
-            if not self.has_attention_weights:
-                x = block(x)
-            elif depth < len(self.blocks) - 1 or not self._read_first:
-                x = finish(block, x, F.scaled_dot_product_attention(*project(block, x)))
-            else:  # the class token alone is read, so nothing else is computed
-                first = torch.zeros(len(x), 1, dtype=torch.int64, device=x.device)
-                q, k, v, x = project_some(block, x, first)
-                x = finish(block, x, F.scaled_dot_product_attention(q, k, v))
-        features = visual.ln_post(x[:, 0]) if self._read_first else visual._pool(x[:, :length])[0]
+            x = self.through(depth, x)
+        return self.pooled(x if self._read_first else x[:, :length])
+
+    def begin(self, pixels: Tensor) -> Tokens:
+        """Tokens `[images, tokens, width]` at the input of the first block, the class token first.
+
+        And what `through` needs beside them.
+        """
+        return self.visual.ln_pre(self._patches(pixels)), {}
+
+    def through(
+        self,
+        depth: int,
+        x: Tensor,
+        options: Options | None = None,
+        *,
+        norms: Tensor | None = None,
+        inserted: int = 0,
+    ) -> Tensor:
+        """Tokens behind a block, of the last one those alone that are read.
+
+        Args:
+            depth: number of the block.
+            x: tokens `[images, tokens, width]` before it.
+            options: what `begin` gave beside the tokens.
+            norms: `[4, width]` in the place of the block's own, see `norms_of`.
+            inserted: tokens that stand behind the class token and are read as it is.
+        """
+        block = self.blocks[depth] if norms is None else with_norms(self.blocks[depth], norms)
+        if not self.has_attention_weights:
+            return block(x)
+        read = self.read_of(depth, x, inserted).shape[1]
+        if read == x.shape[1]:
+            return finish(block, x, F.scaled_dot_product_attention(*project(block, x)))
+        q, k, v, x = project_first(block, x, read)  # what is not read is not computed either
+        return finish(block, x, F.scaled_dot_product_attention(q, k, v))
+
+    def read_of(self, depth: int, x: Tensor, inserted: int = 0) -> Tensor:
+        """Of the tokens before a block those that are read behind it."""
+        last = depth == len(self.blocks) - 1
+        return x[:, : 1 + inserted] if last and self._read_first else x
+
+    def first_norm(self, depth: int) -> nn.Module:
+        """The norm before the attention of a block."""
+        return self.blocks[depth].ln_1
+
+    def norms_of(self, depth: int) -> Tensor:
+        """Weight and bias of both norms of a block, `[4, width]`."""
+        return norms_of(self.blocks[depth])
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """Features `[images, embed]` of the tower's own tokens behind the last block."""
+        visual = self.visual
+        features = visual.ln_post(x[:, 0]) if self._read_first else visual._pool(x)[0]
         return in_single(features @ visual.proj)
+
+    def last_norm(self, x: Tensor) -> Tensor:
+        """Tokens `[…, width]` behind the last block, as they are before the projection."""
+        return self.visual.ln_post(x)
+
+    def projection(self) -> tuple[Tensor, Tensor | None]:
+        """The map `[width, embed]` into the joint space, and its bias."""
+        return self.visual.proj, None
+
+    def _patches(self, pixels: Tensor) -> Tensor:
+        visual = self.visual
+        x = visual.conv1(pixels.to(visual.conv1.weight)).flatten(2).transpose(1, 2)
+        start = visual.class_embedding.to(x.dtype).expand(len(x), 1, -1)
+        return torch.cat([start, x], dim=1) + visual.positional_embedding.to(x.dtype)
 
     def attention_weights(self) -> list[Tensor]:
         """Weights `[3 width, width]` of the queries, keys and values of each block."""

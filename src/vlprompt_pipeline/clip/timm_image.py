@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from vlprompt_pipeline.clip._open_clip import open_clip
-from vlprompt_pipeline.clip.image import for_images, in_single
+from vlprompt_pipeline.clip.image import Options, Tokens, for_images, in_single
 
 _SEPARATE = ("attn.q_proj.weight", "attn.k_proj.weight", "attn.v_proj.weight")
 _FUSED = "attn.qkv.weight"
+_NORMS = ("norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias")
 _BLOCKS = ("Block", "EvaBlock", "EvaBlockPostNorm")
 
 
@@ -32,6 +33,7 @@ class TimmImageTower(nn.Module):
         self.visual = visual
         self.blocks = visual.trunk.blocks
         self.width = visual.trunk.embed_dim
+        self.start_tokens = visual.trunk.num_prefix_tokens
         self._weights: tuple[Tensor, ...] | None = None
 
     def forward(self, pixels: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
@@ -41,20 +43,71 @@ class TimmImageTower(nn.Module):
             pixels: `[images, 3, height, width]`, in any precision and on any device.
             prompts: of blocks 0, 1, …, each `[n, width]`, the same for all images.
         """
-        trunk = self.visual.trunk
-        x = trunk._pos_embed(trunk.patch_embed(pixels.to(next(trunk.parameters()))))
-        x, options = (x[0], {"rope": x[1]}) if isinstance(x, tuple) else (x, {})
-        start, count = trunk.num_prefix_tokens, len(prompts[0]) if prompts else 0
+        x, options = self._patches(pixels)
+        start, count = self.start_tokens, len(prompts[0]) if prompts else 0
         if prompts:
             x = torch.cat([x[:, :start], for_images(prompts[0], x), x[:, start:]], dim=1)
-        x = trunk.norm_pre(x)
-        for depth, block in enumerate(self.blocks):
+        x = self.visual.trunk.norm_pre(x)
+        for depth in range(len(self.blocks)):
             if 0 < depth < len(prompts):
                 deep = for_images(prompts[depth], x)
                 x = torch.cat([x[:, :start], deep, x[:, start + count :]], dim=1)
-            x = self._through(_behind(block, count), depth, x, options)
-        x = trunk.norm(torch.cat([x[:, :start], x[:, start + count :]], dim=1))
-        return in_single(self.visual.head(trunk.forward_head(x)))
+            x = self.through(depth, x, options, inserted=count)
+        return self.pooled(torch.cat([x[:, :start], x[:, start + count :]], dim=1))
+
+    def begin(self, pixels: Tensor) -> Tokens:
+        """As `ImageTower.begin`; the class token comes first where there is one."""
+        x, options = self._patches(pixels)
+        return self.visual.trunk.norm_pre(x), options
+
+    def through(
+        self,
+        depth: int,
+        x: Tensor,
+        options: Options | None = None,
+        *,
+        norms: Tensor | None = None,
+        inserted: int = 0,
+    ) -> Tensor:
+        """As `ImageTower.through`; all tokens are read, and inserted ones have no position."""
+        block, changed = _behind(self.blocks[depth], inserted), {}
+        if self._weights is not None:
+            weights = _attention(block)
+            parts = self._weights[depth].split([len(weight) for weight in weights.values()])
+            changed |= dict(zip(weights, parts, strict=True))
+        if norms is not None:
+            changed |= dict(zip(_NORMS, norms, strict=True))
+        options = options or {}
+        return functional_call(block, changed, (x,), options) if changed else block(x, **options)
+
+    def read_of(self, depth: int, x: Tensor, inserted: int = 0) -> Tensor:
+        """Of the tokens before a block those that are read behind it: all."""
+        return x
+
+    def first_norm(self, depth: int) -> nn.Module:
+        """The norm before the attention of a block, or behind it where the block has it there."""
+        return self.blocks[depth].norm1
+
+    def norms_of(self, depth: int) -> Tensor:
+        """Weight and bias of both norms of a block, `[4, width]`."""
+        parameters = dict(self.blocks[depth].named_parameters())
+        return torch.stack([parameters[name].detach() for name in _NORMS])
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """Features `[images, embed]` of the tower's own tokens behind the last block."""
+        trunk = self.visual.trunk
+        return in_single(self.visual.head(trunk.forward_head(trunk.norm(x))))
+
+    def last_norm(self, x: Tensor) -> Tensor:
+        """Tokens `[…, width]` behind the last block, as they are before the projection."""
+        return self.visual.trunk.fc_norm(self.visual.trunk.norm(x))
+
+    def projection(self) -> tuple[Tensor, Tensor | None]:
+        """The map `[width, embed]` into the joint space, and its bias; the identity without one."""
+        found = last_linear(self.visual)
+        if found is None:
+            return torch.eye(self.width).to(next(self.visual.parameters())), None
+        return found[1].weight.T, found[1].bias
 
     def attention_weights(self) -> list[Tensor]:
         """Weights `[3 width, width]` of the queries, keys and values of each block."""
@@ -66,12 +119,22 @@ class TimmImageTower(nn.Module):
         view._weights = tuple(weights)
         return view
 
-    def _through(self, block: nn.Module, depth: int, x: Tensor, options: dict) -> Tensor:
-        if self._weights is None:
-            return block(x, **options)
-        weights = _attention(block)
-        parts = self._weights[depth].split([len(weight) for weight in weights.values()])
-        return functional_call(block, dict(zip(weights, parts, strict=True)), (x,), options)
+    def _patches(self, pixels: Tensor) -> Tokens:
+        trunk = self.visual.trunk
+        x = trunk._pos_embed(trunk.patch_embed(pixels.to(next(trunk.parameters()))))
+        return (x[0], {"rope": x[1]}) if isinstance(x, tuple) else (x, {})
+
+
+def last_linear(visual: nn.Module) -> tuple[str, nn.Linear] | None:
+    """The linear map into the joint space at the end of a `TimmModel`, and its path in there."""
+    paths = ("head.proj",) if len(visual.head) else ("trunk.head", "trunk.head.fc")
+    for path in paths:
+        part: nn.Module | None = visual
+        for name in path.split("."):
+            part = getattr(part, name, None)
+        if isinstance(part, nn.Linear):
+            return path, part
+    return None
 
 
 def takes_prompts(visual: nn.Module) -> bool:

@@ -80,8 +80,8 @@ class WholeTextTower(TextTowerBase):
             depth: deep.expand(len(prompts.suffix), -1, -1)
             for depth, deep in enumerate(prompts.deep, start=1)
         }
-        x, end = self._sequences(prompts)
-        positions = self._places(end)
+        x, end = self.sequences(prompts)
+        positions = self.read_positions(end)
         mask = self.mask
         for depth, block in enumerate(self.blocks):
             if depth in replaced:
@@ -96,7 +96,7 @@ class WholeTextTower(TextTowerBase):
                 return self.read(finish(block, x, attend(q, k, v, rows))[:, 0])
         return self.read(x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))[:, 0])
 
-    def _sequences(self, prompts: Prompts) -> tuple[Tensor, Tensor]:
+    def sequences(self, prompts: Prompts) -> tuple[Tensor, Tensor]:
         """Prompts of one group with positions `[classes, context, width]`, and the end's place."""
         classes, length, width = prompts.suffix.shape
         shared, context = prompts.prefix.shape[1], len(self.positions)
@@ -111,7 +111,7 @@ class WholeTextTower(TextTowerBase):
             parts.append(padding.expand(classes, rest, width))
         return torch.cat(parts, dim=1) + self.positions, shared + lengths - 1
 
-    def _places(self, end: Tensor) -> Tensor:
+    def read_positions(self, end: Tensor) -> Tensor:
         """Place of each class that is read, `[classes, 1]`."""
         if self.pool_type == "first":
             return torch.zeros_like(end)[:, None]

@@ -9,21 +9,19 @@ shortcuts.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.arithmetic import Arithmetic
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import readable
 from vlprompt_pipeline.clip.towers import IMAGE_ATTENTION, TEXT_ATTENTION
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.changed_images import ChangedImages
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.parametrizations.draws import Draws
 from vlprompt_pipeline.parsing import Parameters
@@ -43,36 +41,6 @@ class ClipLoraParameters(Parameters):
     rank: int = Field(ge=1)
     alpha: float = Field(gt=0)
     dropout: float = Field(ge=0, lt=1)
-
-
-@dataclass(frozen=True)
-class AdaptedImages:
-    """An image tower with changed weights: encodes as `FrozenClip` does."""
-
-    clip: FrozenClip
-    weights: tuple[Tensor, ...]
-
-    @property
-    def name(self) -> str:
-        """What the CLIP is called."""
-        return self.clip.name
-
-    @property
-    def arithmetic(self) -> Arithmetic:
-        """How it computes: as the CLIP."""
-        return self.clip.arithmetic
-
-    @property
-    def identity_sha256(self) -> str:
-        """Hash of the CLIP and of the weights that replace some of its own."""
-        digest = hashlib.sha256(self.clip.identity_sha256.encode())
-        for weight in self.weights:
-            digest.update(weight.detach().float().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
-
-    def encode_images(self, pixels: Tensor) -> Tensor:
-        """Normalised features `[images, embed]` of pixels `[images, 3, size, size]`."""
-        return F.normalize(self.clip.image.with_attention(self.weights)(pixels), dim=-1)
 
 
 class ClipLora(PromptLearner):
@@ -110,9 +78,13 @@ class ClipLora(PromptLearner):
         tower = self.clip.text.with_attention(tuple(self._weights("text")))
         return F.normalize(tower(self.prompts)[0], dim=-1)
 
-    def image_side(self) -> AdaptedImages:
+    def image_side(self) -> ChangedImages:
         """The CLIP with the changed image tower."""
-        return AdaptedImages(self.clip, tuple(self._weights("image")))
+        weights = tuple(self._weights("image"))
+        tower = self.clip.image.with_attention(weights)
+        return ChangedImages(
+            self.clip, "attention", weights, lambda pixels: F.normalize(tower(pixels), dim=-1)
+        )
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """As the base, from pixels `[images, 3, size, size]`."""

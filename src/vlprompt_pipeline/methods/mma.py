@@ -21,15 +21,10 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import readable
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.changed_images import ChangedImages
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.walked_towers import (
-    ChangedImages,
-    class_token_features,
-    require_plain_towers,
-    run_block,
-    walk_images,
-    walk_text,
-)
+from vlprompt_pipeline.methods.walked_text import WalkedTexts
+from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages, require_plain_towers
 from vlprompt_pipeline.parsing import Parameters
 
 
@@ -113,11 +108,11 @@ class MMA(PromptLearner):
         self.adapters = Adapters(clip, parameters, generator)
         texts = [parameters.template.format(readable(name)) for name in classes.names]
         clip.warn_unseen(texts)
-        self.prompts = clip.prompts(texts)
+        self.texts = WalkedTexts(clip, texts, unchanged=parameters.first_block)
 
     def class_features(self) -> Tensor:
         """Normalised text feature of each class, `[classes, embed]`."""
-        return F.normalize(walk_text(self.clip, self.prompts, partial(self._step, "text")), dim=-1)
+        return self.texts.features(self.clip, partial(self._step, "text"))
 
     def image_side(self) -> ChangedImages:
         """The CLIP with adapters in its image tower."""
@@ -129,16 +124,14 @@ class MMA(PromptLearner):
         return super().losses(self._encode(images), labels)
 
     def _encode(self, pixels: Tensor) -> Tensor:
-        tokens = walk_images(self.clip, pixels, partial(self._step, "image"))
-        return class_token_features(self.clip, tokens)
+        images = WalkedImages.begin(self.clip, pixels, self.adapters.first)
+        return images.features(partial(self._step, "image"))[0]
 
-    def _step(
-        self, tower: str, depth: int, block: nn.Module, x: Tensor, mask: Tensor | None
-    ) -> Tensor:
-        out = run_block(block, x, mask)
+    def _step(self, tower: str, depth: int, passing: Passing) -> Tensor:
+        out = passing.run()
         if not self.adapters.has(depth):
             return out
-        normed = block.ln_1(x)
+        normed = passing.normed()
         through = self.scale * self.adapters.output(tower, depth, normed, frozen=True)
         adapted = self.adapters.output(tower, depth, normed.detach())
         gradient = adapted - adapted.detach()  # zeros, with their gradient without the scale

@@ -18,18 +18,13 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.clip.text import Prompts
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.changed_images import ChangedImages
 from vlprompt_pipeline.methods.mma import AdapterParameters, Adapters
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.texts import TextParameters, class_texts
-from vlprompt_pipeline.methods.walked_towers import (
-    ChangedImages,
-    class_token_features,
-    run_block,
-    walk_images,
-    walk_text,
-)
+from vlprompt_pipeline.methods.walked_text import WalkedTexts
+from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages
 from vlprompt_pipeline.parametrizations.draws import Draws
 
 
@@ -76,12 +71,13 @@ class MMAPlusPlus(PromptLearner):
         self.counts = [len(of_class) for of_class in texts]
         flat = [text for of_class in texts for text in of_class]
         clip.warn_unseen(flat)
-        self.prompts = clip.prompts(flat, cut=parameters.descriptions is not None)
+        cut = parameters.descriptions is not None
+        self.texts = WalkedTexts(clip, flat, cut=cut, unchanged=parameters.first_block)
 
     def class_features(self) -> Tensor:
         """Normalised mean over the texts of each class, `[classes, embed]`."""
         scale = self.parameters_.evaluation_scale
-        features = F.normalize(self._text(self.prompts, scale), dim=-1)
+        features = self._text(None, scale)
         return F.normalize(
             torch.stack([of_class.mean(0) for of_class in features.split(self.counts)]), dim=-1
         )
@@ -90,19 +86,24 @@ class MMAPlusPlus(PromptLearner):
         """The CLIP with adapters in its image tower, at the scale of evaluation."""
         tensors = [p for n, p in sorted(self.adapters.state_dict().items()) if "text" not in n]
         scale = self.parameters_.evaluation_scale
-        return ChangedImages(self.clip, f"mma {scale}", tensors, partial(self._image, scale=scale))
+
+        def encode(pixels: Tensor) -> Tensor:
+            return self._image(WalkedImages.begin(self.clip, pixels, self.adapters.first), scale)
+
+        return ChangedImages(self.clip, f"mma {scale}", tensors, encode)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Cross-entropy and both consistencies, from pixels `[images, 3, size, size]`."""
         scale, weight = self.parameters_.scale, self.parameters_.consistency
-        prompts = self._drawn_prompts()
+        rows = self.drawn_rows()
         weaker = scale * self.draw_scale()
         keep = self._keep if self.training and self.parameters_.dropout else None
-        texts = F.normalize(self._text(prompts, scale, keep), dim=-1)
-        pictures = self._image(images, scale, keep)
+        texts = self._text(rows, scale, keep)
+        begun = WalkedImages.begin(self.clip, images, self.adapters.first)
+        pictures = self._image(begun, scale, keep)
         with torch.no_grad():
-            weak_texts = F.normalize(self._text(prompts, weaker, keep), dim=-1)
-            weak_pictures = self._image(images, weaker, keep)
+            weak_texts = self._text(rows, weaker, keep)
+            weak_pictures = self._image(begun, weaker, keep)
         logits = self.clip.logit_scale * pictures @ texts.T
         return {
             "cross_entropy": F.cross_entropy(logits, labels),
@@ -120,38 +121,24 @@ class MMAPlusPlus(PromptLearner):
         """Share of the training scale that the weaker pass has."""
         return self.draws.uniform((1,), torch.zeros(())).item()
 
-    def _drawn_prompts(self) -> Prompts:
-        starts = torch.tensor([0, *self.counts[:-1]]).cumsum(0)
-        rows = starts + self.draw_texts()
-        prompts = self.prompts
-        return Prompts(
-            prompts.prefix, prompts.suffix[rows.to(prompts.suffix.device)], prompts.lengths[rows]
-        )
+    def drawn_rows(self) -> Tensor:
+        """Places among all texts of those that a step reads, `[classes]`."""
+        return torch.tensor([0, *self.counts[:-1]]).cumsum(0) + self.draw_texts()
 
     def _keep(self, hidden: Tensor) -> Tensor:
         return hidden * self.draws.keep(hidden.shape, 1 - self.parameters_.dropout, hidden)
 
-    def _text(self, prompts: Prompts, scale: float, keep=None) -> Tensor:
-        return walk_text(self.clip, prompts, partial(self._step, "text", scale, keep))
+    def _text(self, rows: Tensor | None, scale: float, keep=None) -> Tensor:
+        return self.texts.features(self.clip, partial(self._step, "text", scale, keep), rows=rows)
 
-    def _image(self, pixels: Tensor, scale: float, keep=None) -> Tensor:
-        tokens = walk_images(self.clip, pixels, partial(self._step, "image", scale, keep))
-        return class_token_features(self.clip, tokens)
+    def _image(self, images: WalkedImages, scale: float, keep=None) -> Tensor:
+        return images.features(partial(self._step, "image", scale, keep))[0]
 
-    def _step(
-        self,
-        tower: str,
-        scale: float,
-        keep,
-        depth: int,
-        block: nn.Module,
-        x: Tensor,
-        mask: Tensor | None,
-    ) -> Tensor:
-        out = run_block(block, x, mask)
+    def _step(self, tower: str, scale: float, keep, depth: int, passing: Passing) -> Tensor:
+        out = passing.run()
         if not self.adapters.has(depth):
             return out
-        return out + scale * self.adapters.output(tower, depth, block.ln_1(x), keep)
+        return out + scale * self.adapters.output(tower, depth, passing.normed(), keep)
 
 
 register(Method(name="mma_plus_plus", parameters=MMAPlusPlusParameters, learner=MMAPlusPlus))

@@ -22,19 +22,15 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.templates import readable
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.changed_images import ChangedImages
 from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
 from vlprompt_pipeline.methods.networks import linear
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.walked_towers import (
-    ChangedImages,
-    class_token_features,
-    require_plain_towers,
-    run_block,
-    walk_images,
-    walk_text,
-)
+from vlprompt_pipeline.methods.walked_text import WalkedTexts
+from vlprompt_pipeline.methods.walked_towers import Enter, WalkedImages, require_plain_towers
 from vlprompt_pipeline.parsing import Parameters
 
 INITIAL_STD = 0.02
@@ -106,9 +102,12 @@ class MMRL(PromptLearner):
         names = hashed_names(classes.names)
         self.names = nn.Parameter(names, requires_grad=False)
         self.to(clip.device)
-        self.texts = [classes.template.format(n.replace("_", " ")) for n in classes.names]
-        clip.warn_unseen(self.texts)
-        self.prompts = clip.prompts(self.texts)
+        texts = [classes.template.format(readable(name)) for name in classes.names]
+        clip.warn_unseen(texts)
+        self.sentences = texts
+        self.texts = WalkedTexts(
+            clip, texts, inserted=parameters.tokens, unchanged=parameters.first_block
+        )
 
     @property
     def image_width(self) -> int:
@@ -118,14 +117,11 @@ class MMRL(PromptLearner):
     @cached_property
     def frozen_texts(self) -> Tensor:
         """The frozen CLIP's text features, `[classes, embed]`."""
-        return self.clip.encode_texts(self.texts)
+        return self.clip.encode_texts(self.sentences)
 
     def class_features(self) -> Tensor:
         """Normalised text feature of each class, `[classes, embed]`."""
-        mapped = [self.mapped("text", number) for number in range(self.count)]
-        step = self._steps(mapped)
-        inserted = self.parameters_.tokens
-        return F.normalize(walk_text(self.clip, self.prompts, step, inserted), dim=-1)
+        return self.texts.features(self.clip, enter=self._entering("text"))
 
     def image_side(self) -> ChangedImages:
         """The CLIP with tokens in its image tower, and both heads."""
@@ -152,10 +148,11 @@ class MMRL(PromptLearner):
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Cross-entropies of both heads and distances to the frozen CLIP, from pixels."""
         alpha, weight = self.parameters_.alpha, self.parameters_.weight
-        texts = self.class_features()
-        class_features, representation = self._encode(images.to(self.clip.device)).chunk(2, dim=-1)
-        scale = self.clip.logit_scale
-        frozen = self.clip.encode_images(images)
+        texts, scale = self.class_features(), self.clip.logit_scale
+        begun = WalkedImages.begin(self.clip, images, self.parameters_.first_block)
+        class_features, representation = self._heads(begun)
+        with torch.no_grad():
+            frozen = begun.features()[0]
         text_cosine = (texts * self.frozen_texts).sum(-1).mean()
         return {
             "class": alpha * F.cross_entropy(scale * class_features @ texts.T, labels),
@@ -175,9 +172,9 @@ class MMRL(PromptLearner):
         """Tokens `[K, tower width]` of a prompted block."""
         return getattr(self, f"to_{tower}")[number](self.tokens)
 
-    def second_projection(self) -> Tensor:
-        """`[image width, embed]`, from the mean representation token into the joint space."""
-        return self.projection
+    def project(self, means: Tensor) -> Tensor:
+        """Mean representation tokens `[images, image width]` in the joint space."""
+        return means @ self.projection
 
     def _add_maps(self, generator: Generator) -> None:
         width = self.parameters_.width
@@ -193,29 +190,34 @@ class MMRL(PromptLearner):
         """What stands at the tokens' places at a later block."""
         return mapped
 
-    def _steps(self, mapped: list[Tensor]):
+    def _entering(self, tower: str) -> Enter:
         """Put tokens behind the first one: inserted at the first prompted block, then replaced."""
         first, count = self.parameters_.first_block, self.parameters_.tokens
+        mapped = [self.mapped(tower, number) for number in range(self.count)]
 
-        def step(depth: int, block: nn.Module, x: Tensor, mask: Tensor | None) -> Tensor:
-            if first <= depth < first + len(mapped):
-                tokens = mapped[depth - first].to(x.dtype).expand(len(x), -1, -1)
-                rest = x[:, 1:] if depth == first else x[:, 1 + count :]
-                if depth > first:
-                    tokens = self._arriving(tokens, x[:, 1 : 1 + count])
-                x = torch.cat([x[:, :1], tokens, rest], dim=1)
-                if mask is not None and mask.shape[0] != x.shape[1]:
-                    mask = torch.full((x.shape[1], x.shape[1]), -torch.inf).to(x).triu(1)
-            return run_block(block, x, mask)
+        def enter(depth: int, x: Tensor, start: int) -> Tensor:
+            if not first <= depth < first + len(mapped):
+                return x
+            tokens = mapped[depth - first].to(x.dtype).expand(*x.shape[:-2], -1, -1)
+            rest = x[..., start if depth == first else start + count :, :]
+            if depth > first:
+                tokens = self._arriving(tokens, x[..., start : start + count, :])
+            return torch.cat([x[..., :start, :], tokens, rest], dim=-2)
 
-        return step
+        return enter
+
+    def _heads(self, images: WalkedImages) -> tuple[Tensor, Tensor]:
+        """Normalised features of the class token and of the representation tokens."""
+        class_features, tokens = images.features(
+            enter=self._entering("image"), inserted=self.parameters_.tokens
+        )
+        return class_features, F.normalize(
+            self.project(tokens.mean(1).to(self.tokens.dtype)), dim=-1
+        )
 
     def _encode(self, pixels: Tensor) -> Tensor:
-        mapped = [self.mapped("image", number) for number in range(self.count)]
-        tokens = walk_images(self.clip, pixels, self._steps(mapped))
-        means = self.clip.image.visual.ln_post(tokens[:, 1 : 1 + self.parameters_.tokens]).mean(1)
-        second = means.to(self.tokens.dtype) @ self.second_projection()
-        return torch.cat([class_token_features(self.clip, tokens), F.normalize(second, dim=-1)], -1)
+        first = self.parameters_.first_block
+        return torch.cat(self._heads(WalkedImages.begin(self.clip, pixels, first)), dim=-1)
 
 
 class MMRLPlusPlus(MMRL):
@@ -225,12 +227,13 @@ class MMRLPlusPlus(MMRL):
         """Tokens `[K, tower width]` of a prompted block."""
         shared = getattr(self, f"{tower}_shared")
         a, b, bias = (getattr(self, f"{tower}_{part}")[number] for part in ("a", "b", "bias"))
-        return self.tokens @ (shared + a @ b).T + bias
+        return F.linear(self.tokens, shared, bias) + F.linear(F.linear(self.tokens, b), a)
 
-    def second_projection(self) -> Tensor:
-        """CLIP's own and the product."""
-        projection = self.clip.image.visual.proj.to(self.tokens.dtype)
-        return projection + self.projection_a @ self.projection_b
+    def project(self, means: Tensor) -> Tensor:
+        """By CLIP's own projection and the product of low rank."""
+        projection, bias = self.clip.image.projection()
+        joint = means @ projection.to(means.dtype) + means @ self.projection_a @ self.projection_b
+        return joint if bias is None else joint + bias.to(means.dtype)
 
     def _add_maps(self, generator: Generator) -> None:
         width, rank = self.parameters_.width, self.parameters_.map_rank

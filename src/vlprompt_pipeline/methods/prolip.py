@@ -9,8 +9,7 @@ have the same view number, here each its own.
 from __future__ import annotations
 
 import copy
-import hashlib
-from dataclasses import dataclass
+from functools import partial
 
 import torch
 from pydantic import Field
@@ -18,8 +17,11 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.timm_image import last_linear
+from vlprompt_pipeline.clip.towers import describe_image_tower
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.changed_images import ChangedImages
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.texts import TextParameters, text_features
 
@@ -28,30 +30,6 @@ class ProLIPParameters(TextParameters):
     """`weight` of the distance; published without validation images: 1 / shots."""
 
     weight: float = Field(ge=0)
-
-
-@dataclass(frozen=True)
-class UnprojectedImages:
-    """The image tower of a CLIP without its last map: encodes as `FrozenClip` does."""
-
-    clip: FrozenClip
-    tower: nn.Module
-
-    @property
-    def name(self) -> str:
-        """What the CLIP is called."""
-        return self.clip.name
-
-    @property
-    def identity_sha256(self) -> str:
-        """Hash of the CLIP, and of what is left out."""
-        return hashlib.sha256(f"{self.clip.identity_sha256} unprojected".encode()).hexdigest()
-
-    def encode_images(self, pixels: Tensor) -> Tensor:
-        """Features `[images, image width]` before the projection, not normalised."""
-        with torch.no_grad():
-            features = self.tower(pixels.to(self.clip.device, self.clip.dtype))
-        return features.to(torch.promote_types(features.dtype, torch.float32))
 
 
 class ProLIP(PromptLearner):
@@ -71,7 +49,7 @@ class ProLIP(PromptLearner):
         super().__init__(clip, classes)
         self.weight = parameters.weight
         tower, projection, bias = _without_projection(clip)
-        self.images = UnprojectedImages(clip, tower)
+        self.images = ChangedImages(clip, "unprojected", (), partial(_encode, clip, tower))
         initial = projection.detach().to(torch.promote_types(projection.dtype, torch.float32))
         self.register_buffer("initial", initial.clone(), persistent=False)
         self.register_buffer("bias", bias, persistent=False)
@@ -88,7 +66,7 @@ class ProLIP(PromptLearner):
         """Those of the texts, `[classes, embed]`."""
         return self.texts
 
-    def image_side(self) -> UnprojectedImages:
+    def image_side(self) -> ChangedImages:
         """The frozen image tower without its projection."""
         return self.images
 
@@ -106,15 +84,20 @@ class ProLIP(PromptLearner):
         return {**terms, "distance": self.weight * distance}
 
 
+def _encode(clip: FrozenClip, tower: nn.Module, pixels: Tensor) -> Tensor:
+    """Features `[images, image width]` before the projection, not normalised."""
+    with torch.no_grad():
+        features = tower(pixels.to(clip.dtype))
+    return features.to(torch.promote_types(features.dtype, torch.float32))
+
+
 def _without_projection(clip: FrozenClip) -> tuple[nn.Module, Tensor, Tensor | None]:
     """The image tower without its last linear map, that map `[width, embed]`, and its bias.
 
     Raises:
-        ConfigError: the tower does not end in a linear map that is known here.
+        ConfigError: the tower does not end in a linear map.
     """
     visual = clip.model.visual
-    # A shallow copy shares the tower's dictionaries of parameters and modules. Each is replaced by
-    # a new one before it is changed: the weights stay shared, and the frozen CLIP stays whole.
     if isinstance(getattr(visual, "proj", None), Tensor):
         tower = copy.copy(visual)
         tower._parameters = {**visual._parameters, "proj": None}
@@ -125,15 +108,29 @@ def _without_projection(clip: FrozenClip) -> tuple[nn.Module, Tensor, Tensor | N
         identity = nn.utils.skip_init(nn.Linear, width, width)
         identity.weight.data = torch.eye(width).to(last.weight)
         identity.bias.data = torch.zeros(width).to(last.weight)
-        tower, bare = copy.copy(visual), copy.copy(pooling)
-        bare._modules = {**pooling._modules, "c_proj": identity.requires_grad_(False)}
-        tower._modules = {**visual._modules, "attnpool": bare}
+        tower = _replaced(visual, "attnpool.c_proj", identity.requires_grad_(False))
         return tower, last.weight.T, last.bias.detach()
+    found = last_linear(visual) if hasattr(visual, "trunk") else None
+    if found:
+        path, linear = found
+        bias = None if linear.bias is None else linear.bias.detach()
+        return _replaced(visual, path, nn.Identity()), linear.weight.T, bias
     raise ConfigError(
         f"method: prolip trains the linear map at the end of the image tower, and that of "
-        f"{clip.name} ({type(visual).__name__}) has none; give a ViT or ResNet of CLIP as "
+        f"{clip.name} ({describe_image_tower(visual)}) has none; give a ViT or ResNet of CLIP as "
         "clip.source"
     )
+
+
+def _replaced(module: nn.Module, path: str, part: nn.Module) -> nn.Module:
+    """A view of a module with another part at a dotted path; the weights are shared."""
+    # A shallow copy shares the dictionary of modules. It is replaced by a new one before it is
+    # changed, so that the frozen CLIP stays whole.
+    name, _, rest = path.partition(".")
+    view = copy.copy(module)
+    replacement = _replaced(module._modules[name], rest, part) if rest else part
+    view._modules = {**module._modules, name: replacement}
+    return view
 
 
 register(Method(name="prolip", parameters=ProLIPParameters, learner=ProLIP))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from types import SimpleNamespace
 
 import torch
 from pydantic import Field
@@ -20,21 +19,15 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.blocks import norms_of
 from vlprompt_pipeline.clip.templates import readable
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.changed_images import ChangedImages
 from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.walked_towers import (
-    ChangedImages,
-    class_token_features,
-    require_plain_towers,
-    run_block,
-    walk_images,
-    walk_text,
-)
+from vlprompt_pipeline.methods.walked_text import WalkedTexts
+from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages, require_plain_towers
 from vlprompt_pipeline.parsing import Parameters
-
-NORMS = ("ln_1", "ln_2")
 
 
 class TwoStageParameters(Parameters):
@@ -65,16 +58,16 @@ class TwoStage(PromptLearner):
         super().__init__(clip, classes)
         require_plain_towers(clip)
         self.share = parameters.share
-        for tower in ("text", "image"):
-            norms = [_norms(block) for block in getattr(clip, tower).blocks]
-            setattr(self, f"{tower}_norms", nn.ParameterList(norms))
+        self.text_norms = nn.ParameterList(norms_of(block) for block in clip.text.blocks)
+        image = clip.image
+        self.image_norms = nn.ParameterList(map(image.norms_of, range(len(image.blocks))))
         rows = len(classes.names)
         self.classifier = nn.Parameter(torch.zeros(rows, clip.embed_dim))
         self.names = nn.Parameter(hashed_names(classes.names), requires_grad=False)
         self.to(clip.device)
         texts = [parameters.template.format(readable(name)) for name in classes.names]
         clip.warn_unseen(texts)
-        self.prompts = clip.prompts(texts)
+        self.texts = WalkedTexts(clip, texts)
 
     def class_features(self) -> Tensor:
         """Normalised rows of known classes, text features of new ones, `[classes, embed]`."""
@@ -89,8 +82,7 @@ class TwoStage(PromptLearner):
 
     def text_features(self) -> Tensor:
         """Normalised features of the tuned text tower, `[classes, embed]`."""
-        features = walk_text(self.clip, self.prompts, partial(self._step, self.text_norms))
-        return F.normalize(features, dim=-1)
+        return self.texts.features(self.clip, partial(_with_norms, self.text_norms))
 
     @property
     def in_second_stage(self) -> bool:
@@ -130,33 +122,12 @@ class TwoStage(PromptLearner):
                 setattr(self, name, nn.Parameter(values, requires_grad=name == "classifier"))
 
     def _encode(self, pixels: Tensor) -> Tensor:
-        step = partial(self._step, self.image_norms)
-        return class_token_features(self.clip, walk_images(self.clip, pixels, step))
-
-    def _step(
-        self,
-        norms: nn.ParameterList,
-        depth: int,
-        block: nn.Module,
-        x: Tensor,
-        mask: Tensor | None,
-    ) -> Tensor:
-        values = norms[depth].to(x.dtype)
-        changed = {
-            name: partial(_normalise, values[2 * i], values[2 * i + 1], getattr(block, name).eps)
-            for i, name in enumerate(NORMS)
-        }
-        kept = {name: getattr(block, name) for name in ("attn", "ls_1", "ls_2", "mlp")}
-        return run_block(SimpleNamespace(**kept, **changed), x, mask)
+        images = WalkedImages.begin(self.clip, pixels)
+        return images.features(partial(_with_norms, self.image_norms))[0]
 
 
-def _norms(block: nn.Module) -> nn.Parameter:
-    parts = [getattr(getattr(block, name), p) for name in NORMS for p in ("weight", "bias")]
-    return nn.Parameter(torch.stack([part.detach() for part in parts]).clone())
-
-
-def _normalise(weight: Tensor, bias: Tensor, eps: float, x: Tensor) -> Tensor:
-    return F.layer_norm(x, (x.shape[-1],), weight, bias, eps)
+def _with_norms(norms: nn.ParameterList, depth: int, passing: Passing) -> Tensor:
+    return passing.run(norms[depth])
 
 
 register(Method(name="two_stage", parameters=TwoStageParameters, learner=TwoStage))
