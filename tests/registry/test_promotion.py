@@ -69,6 +69,7 @@ def test_the_next_one_has_to_beat_the_champion(registry, published):
     (decision,) = promote(registry, "cats", ["coop"], BY_TEST)
     assert not decision.promoted
     assert decision.why.startswith("worse than cats.coop version 1: H ")
+    assert decision.why.endswith(", 1 test")
     assert registry.holder("cats.coop", CHAMPION).number == champion.number
     published("coop", 100, 100)
     assert promote(registry, "cats", ["coop"], BY_TEST)[0].promoted

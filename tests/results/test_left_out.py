@@ -10,6 +10,7 @@ from results.made import Disk, right
 from results.synthetic import DATASETS, comparison
 from vlprompt_pipeline.reports.layout import text_tables
 from vlprompt_pipeline.reports.markdown import to_markdown
+from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.results.left_out import average_without, left_out
 
 ACCURACIES = {  # percent; CoOp is ahead of QCoOp by eurosat alone
@@ -92,3 +93,11 @@ def test_markdown_shows_what_decides_a_rank():
     text = to_markdown(text_tables(whole), (), left_out(whole))
     assert "## One dataset left out: few-shot, " in text
     assert "| CoOp | 60.00 | 45.00 | 1 | 1 to 3 | eurosat |" in text
+
+
+def test_the_page_has_the_ranks_too():
+    page = render(disk().compare())
+    assert "Ranks with one dataset left out" in page
+    row = '<td>CoOp</td><td>60.0</td><td>45.0</td><td>1</td><td data-value="3">1 to 3</td>'
+    assert f"{row}<td>eurosat</td>" in page
+    assert "left out" not in render(disk(("dtd", "eurosat")).compare())

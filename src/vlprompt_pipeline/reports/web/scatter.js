@@ -89,7 +89,8 @@ const drawHalves = (box, family, chosen) => {
       .filter(([base, other]) => 2 * base > h && other >= yLimits[0] && other <= yLimits[1]);
     if (points.length < 6) continue;
     svg.append(draw("path", { class: "grid line", d: `M${points.map(([base, other]) => `${x(base)} ${up(other)}`).join(" L")}` }));
-    svg.append(textOf(x(points.at(-1)[0]) + 3, up(points.at(-1)[1]) + 4, `H ${h}`));
+    const [base, other] = points.at(-1);
+    svg.append(textOf(x(base) + 3, Math.min(up(other) + 4, frame.bottom - 4), `H ${h}`));
   }
   for (const { base, other } of marks) {
     const fill = `fill:${colourOf(base.method)}`;

@@ -95,18 +95,15 @@ const holeCell = (family, chosen, what) => {
 
 const drawScores = (table, family, chosen) => {
   const columns = scoreColumns(family, chosen), rows = new Map(), headings = [headingOf("Method", "text", "method")];
+  const ranking = family.datasets.length === 1 ? chosen.metric : family.datasets[0];  // a column's key
   const verdicts = chosen.metric === family.ranking ? family.verdicts[chosen.shots] : null;
-  if (verdicts) headings.push(headingOf(`Against ${titleOf(given.zero_shot)}`, "text", "verdict"));
-  for (const method of family.methods) {
-    const verdict = verdicts ? [cellOf(verdicts[method], verdicts[method] ?? NONE)] : [];
-    rows.set(method, [nameCell(family, method), ...verdict]);
-  }
+  for (const method of family.methods) rows.set(method, [nameCell(family, method)]);
   for (const { dataset, metric, title, key } of columns) {
-    const found = new Map([...rows.keys()].map(method => [method, scoreOf(family, chosen, { dataset, metric, method })]));
-    const scores = [...found.values()].filter(Boolean), shared = sharedCaveats(scores);
+    const inColumn = new Map([...rows.keys()].map(method => [method, scoreOf(family, chosen, { dataset, metric, method })]));
+    const scores = [...inColumn.values()].filter(Boolean), shared = sharedCaveats(scores);
     const best = given.metrics[metric].lower ? Math.min : Math.max;
     const top = best(...scores.map(row => row.mean));
-    for (const [method, row] of found) {
+    for (const [method, row] of inColumn) {
       const cell = row ? scoreCell(family, chosen, row, shared) : holeCell(family, chosen, { dataset, method });
       cell.classList.toggle("best", row?.mean === top);
       rows.get(method).push(cell);
@@ -114,9 +111,12 @@ const drawScores = (table, family, chosen) => {
     const heading = headingOf(title, "number", key);
     if (shared.length) heading.append(make("small", {}, shared.join(", ")));
     headings.push(heading);
+    if (verdicts && key === ranking) {
+      headings.push(headingOf(`Against ${titleOf(given.zero_shot)}`, "text", "verdict"));
+      for (const [method, cells] of rows) cells.push(cellOf(verdicts[method], verdicts[method] ?? NONE));
+    }
   }
-  fillTable(table, headings, [...rows].map(([method, cells]) => rowOf(method, cells)),
-    family.datasets.length === 1 ? chosen.metric : family.datasets[0]);
+  fillTable(table, headings, [...rows].map(([method, cells]) => rowOf(method, cells)), ranking);
 };
 
 const VERDICTS = { better: "▲", worse: "▼" };
