@@ -7,12 +7,15 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from export.packed_prompts import CLIP, qcoop
+from export.packed_prompts import CLIP, CONTEXT, qcoop
 from vlprompt_pipeline.apps import COMMANDS, main
-from vlprompt_pipeline.export import pack
+from vlprompt_pipeline.export import DenseTensor, PackedPrompt, pack
+from vlprompt_pipeline.export.tensors import ProjectedTensor, StructuredTensor
+from vlprompt_pipeline.token_table import embedded_weights, read_token_table
 
 HEAVY = {"torch", "mlflow", "kedro", "pandas", "numpy", "pydantic", "open_clip"}
 QUICK = [
@@ -76,6 +79,72 @@ def test_inspect_tells_method_tensors_sizes_and_hashes(tmp_path):
     text = CliRunner().invoke(main, ["inspect", str(file)], catch_exceptions=False).output
     assert "context: 4 × 512, 2-bit, 1 codebook(s), 520 bytes" in text
     assert f"{len(data):,} bytes" in text
+
+
+def of_embedded(tensors: dict, clip: str | None = None) -> bytes:
+    clip = clip or hashlib.sha256(embedded_weights().read_bytes()).hexdigest()
+    return pack(PackedPrompt("coop", tensors, clip, CONTEXT))
+
+
+def inspected(tmp_path, data: bytes, *options: str) -> dict:
+    (tmp_path / "prompt.vlp").write_bytes(data)
+    arguments = ["inspect", str(tmp_path / "prompt.vlp"), *options]
+    text = CliRunner().invoke(main, arguments, catch_exceptions=False).output
+    done = CliRunner().invoke(main, [*arguments, "--json"], catch_exceptions=False)
+    return json.loads(done.output) | {"text": text}
+
+
+def test_inspect_gives_the_words_nearest_to_a_context(tmp_path):
+    table = read_token_table(embedded_weights(), "")
+    words = [table.texts.index(word) for word in ("photo", "red", "circle")]
+    context = DenseTensor((3 * table.embeddings[words]).astype(np.float16))
+    found = inspected(tmp_path, of_embedded({"context": context}))
+    assert [near[0]["text"] for near in found["words"]] == ["photo", "red", "circle"]
+    assert "words    1: photo 1.00, " in found["text"]
+    assert "\n         3: circle 1.00, " in found["text"]
+
+
+def test_inspect_tells_of_scaled_matrices_and_of_random_directions(tmp_path):
+    half = np.float16
+    structured = StructuredTensor(
+        shape=(2, 4),
+        indices=np.array([[0, 1, 1], [1, 0, 1]], np.uint8),
+        codebook=np.array([-1, 1], half),
+        rows=np.array([1, 2], half),
+        columns=np.array([1, 2, 3], half),
+        kept=np.array([[5], [6]], half),
+        places=np.array([1]),
+    )
+    found = inspected(tmp_path, of_embedded({"context": structured}))
+    (tensor,) = found["tensors"]
+    # codebook 4, scales 4 and 6, kept column 4, six indices of a bit 1
+    assert (tensor["encoding"], tensor["bytes"]) == ("1-bit", 4 + 4 + 6 + 4 + 1)
+    assert found["payload_bits"] == 6 + 2 * 16
+    assert "context: 2 × 4, 1-bit" in found["text"]
+    assert found["no_words"] == "its context is no sequence of tokens"
+
+    projected = ProjectedTensor((4, 128), np.zeros(60, np.uint8), half(0.01), seed=1)
+    found = inspected(tmp_path, of_embedded({"context": projected}))
+    (tensor,) = found["tensors"]
+    assert (tensor["shape"], tensor["encoding"], tensor["bytes"]) == ([4, 128], "4-bit", 32)
+    assert found["fp16_bytes"] == 2 * 60
+    assert found["no_words"].startswith("its context changes words of the recipe")
+    table = read_token_table(embedded_weights(), "")
+    start = table.embeddings[[table.texts.index("red")] * 4].astype(half)
+    tensors = {"context": projected, "context.initial": DenseTensor(start)}
+    found = inspected(tmp_path, of_embedded(tensors))
+    vectors = start.astype(np.float32) + projected.decode()
+    nearest = [[word.text for word in row] for row in table.nearest(vectors, 5)]
+    assert [[word["text"] for word in row] for row in found["words"]] == nearest
+
+
+def test_inspect_needs_the_clip_of_the_prompt_for_words(tmp_path):
+    found = inspected(tmp_path, pack(qcoop()))
+    assert "words    none: give the folder of its CLIP with --clip" in found["text"]
+    clip = str(embedded_weights().parent)
+    done = CliRunner().invoke(main, ["inspect", str(tmp_path / "prompt.vlp"), "--clip", clip])
+    assert done.exit_code == 1
+    assert f"is not the CLIP with the weights {CLIP[:16]}" in done.output
 
 
 def test_inspect_refuses_an_altered_file_in_a_sentence(tmp_path):

@@ -6,6 +6,14 @@ import pytest
 import torch
 
 from vlprompt_pipeline.clip import load_clip, nearest_words
+from vlprompt_pipeline.clip.loading import copy_clip
+from vlprompt_pipeline.errors import WeightsError
+from vlprompt_pipeline.token_table import (
+    clip_vocabulary,
+    embedded_weights,
+    find_weights_file,
+    read_token_table,
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +51,31 @@ def test_words_that_training_never_met_are_left_out(clip, tiny_clip):
     assert "photo" in met.values()
     (piece,) = (number for number, text in all_words.items() if text == "pho-")
     assert tiny_clip.token_ids("pho") != [piece], "as a word of its own it is another token"
+
+
+def test_the_vocabulary_without_open_clip_is_that_of_open_clip(tiny_clip):
+    assert dict(enumerate(clip_vocabulary())) == tiny_clip.vocabulary()
+
+
+def test_a_table_read_without_torch_finds_the_same_words(clip, tiny_clip, tmp_path):
+    draw = torch.Generator().manual_seed(1)
+    copy_clip(tiny_clip.source, tmp_path)
+    for of, weights in ((clip, embedded_weights()), (tiny_clip, find_weights_file(tmp_path))):
+        vectors = torch.randn(3, of.text_width, generator=draw)
+        table = read_token_table(weights, of.weights_sha256[:16])
+        found, expected = table.nearest(vectors.numpy(), 5), nearest_words(of, vectors)
+        assert [[w.text for w in row] for row in found] == [[w.text for w in r] for r in expected]
+
+
+def test_another_clip_and_another_tokenizer_are_refused(tiny_clip, tmp_path):
+    with pytest.raises(WeightsError, match="is not the CLIP with the weights 0123"):
+        read_token_table(embedded_weights(), "0123")
+    with pytest.raises(WeightsError, match="name the folder of a CLIP"):
+        find_weights_file(tmp_path)
+    copy_clip(tiny_clip.source, tmp_path)
+    config = tmp_path / "open_clip_config.json"
+    config.write_text(
+        config.read_text().replace('"text_cfg": {', '"text_cfg": {"hf_tokenizer_name": "x",')
+    )
+    with pytest.raises(WeightsError, match="another tokenizer than CLIP's own"):
+        read_token_table(find_weights_file(tmp_path), "")

@@ -216,6 +216,11 @@ def test_a_folder_is_labelled_and_what_is_no_image_is_named(registered, tmp_path
     )
     assert "4 photos, 1 without a label" in done.output
     pd.testing.assert_frame_equal(pd.read_csv(written), table, rtol=1e-6)
+    listed = CliRunner().invoke(main, ["models", "demo_counts.qcoop", "--tracking-uri", uri])
+    assert [line.split()[:3] for line in listed.output.splitlines()] == [
+        ["model", "version", "alias"],
+        ["demo_counts.qcoop", "1", "candidate"],
+    ]
     own = {**asked, "class_names": "one red circle+two blue squares"}
     registered.run({**ON, "prediction": own}, stages=("prediction",))
     table = pd.read_csv(registered.data / "07_model_output/prediction/labels.csv")

@@ -17,6 +17,7 @@ COMMANDS = {
     "convert-clip": "vlprompt_pipeline.apps.convert_clip:convert_clip",
     "export": "vlprompt_pipeline.apps.export:export",
     "inspect": "vlprompt_pipeline.apps.inspect:inspect",
+    "models": "vlprompt_pipeline.apps.models:models",
     "predict": "vlprompt_pipeline.apps.predict:predict",
     "sort-imagenet-val": "vlprompt_pipeline.apps.sort_imagenet_val:sort_imagenet_val",
 }

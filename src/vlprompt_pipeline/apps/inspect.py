@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+_NEAREST = 5  # words of each context vector
+
 if TYPE_CHECKING:
     from vlprompt_pipeline.export.packed import PackedPrompt, PackedTensor
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--clip",
+    type=click.Path(exists=True, path_type=Path),
+    help="Folder of the prompt's CLIP, for the words nearest to a trained context; not needed for "
+    "the embedded one.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
-def inspect(file: Path, as_json: bool) -> None:
-    """Show method, tensors, sizes and hashes of a packed prompt.
+def inspect(file: Path, clip: Path | None, as_json: bool) -> None:
+    """Show method, tensors, sizes, hashes and nearest words of a packed prompt.
 
     FILE is a prompt.vlp; its checksum is verified.
     """
@@ -29,7 +37,7 @@ def inspect(file: Path, as_json: bool) -> None:
         prompt = unpack(data)
     except UserError as error:
         raise click.ClickException(f"{file}: {error}") from None
-    description = describe(prompt, data)
+    description = describe(prompt, data) | nearest_words(prompt, clip)
     click.echo(json.dumps(description, indent=1) if as_json else as_text(description))
 
 
@@ -50,6 +58,38 @@ def describe(prompt: PackedPrompt, data: bytes) -> dict[str, Any]:
         "metadata": dict(prompt.metadata),
         "tensors": [_described(name, tensor) for name, tensor in prompt.tensors.items()],
     }
+
+
+def nearest_words(prompt: PackedPrompt, clip: Path | None) -> dict[str, Any]:
+    """Give the words nearest to each context vector, or the reason why there are none.
+
+    Raises:
+        click.ClickException: `clip` is not the prompt's.
+    """
+    from vlprompt_pipeline.errors import PromptFileError, WeightsError
+    from vlprompt_pipeline.export.context import context_vectors
+    from vlprompt_pipeline.token_table import (
+        embedded_weights,
+        find_weights_file,
+        read_token_table,
+    )
+
+    try:
+        vectors = context_vectors(prompt)
+        weights = embedded_weights()
+        if clip is not None:
+            weights = find_weights_file(clip) if clip.is_dir() else clip
+        table = read_token_table(weights, prompt.clip_sha256)
+    except PromptFileError as error:
+        return {"words": None, "no_words": str(error)}
+    except WeightsError as error:
+        if clip is not None:
+            raise click.ClickException(str(error)) from None
+        return {"words": None, "no_words": "give the folder of its CLIP with --clip"}
+    if vectors.shape[-1] != table.embeddings.shape[-1]:
+        return {"words": None, "no_words": "its context is no sequence of tokens"}
+    found = table.nearest(vectors, _NEAREST)
+    return {"words": [[word._asdict() for word in words] for words in found], "no_words": None}
 
 
 def _described(name: str, tensor: PackedTensor) -> dict[str, Any]:
@@ -90,4 +130,9 @@ def as_text(description: dict[str, Any]) -> str:
             f"{'tensor':<{width}}  {tensor['name']}: {shape}, {tensor['encoding']}{codebooks}, "
             f"{tensor['bytes']:,} bytes"
         )
+    for number, words in enumerate(description["words"] or ()):
+        near = ", ".join(f"{word['text']} {word['cosine']:.2f}" for word in words)
+        lines.append(f"{'words' if number == 0 else '':<{width}}  {number + 1}: {near}")
+    if description["no_words"]:
+        lines.append(f"{'words':<{width}}  none: {description['no_words']}")
     return "\n".join(lines)
