@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -50,6 +50,43 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise _unwritable(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | Path, is_ours: Callable[[Path], bool], kind: str) -> Iterator[Path]:
+    """Give a temporary folder beside `path` that becomes `path` on success and goes on failure.
+
+    Args:
+        path: absent, an empty folder, or an earlier one of the kind, which is replaced.
+        is_ours: whether a folder is of the kind.
+        kind: what it holds, for the message.
+
+    Raises:
+        UserError: there is something else in its place, or it cannot be written.
+    """
+    target = Path(path)
+    is_free = not target.exists() or (target.is_dir() and not any(target.iterdir()))
+    if not is_free and not is_ours(target):
+        raise UserError(f"{target} holds something else than {kind}: name a new folder")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=unfinished_prefix(target.name), dir=target.parent))
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    try:
+        yield staging
+        staging.chmod(0o777 & ~_UMASK)
+        if target.exists():
+            old = Path(tempfile.mkdtemp(prefix=unfinished_prefix(target.name), dir=target.parent))
+            os.replace(target, old / target.name)
+            os.replace(staging, target)
+            shutil.rmtree(old)
+        else:
+            os.replace(staging, target)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def unfinished_prefix(name: str, writer: Process | None = None) -> str:

@@ -19,6 +19,8 @@ COMMANDS = {
     "inspect": "vlprompt_pipeline.apps.inspect:inspect",
     "models": "vlprompt_pipeline.apps.models:models",
     "predict": "vlprompt_pipeline.apps.predict:predict",
+    "publish": "vlprompt_pipeline.apps.publish:publish",
+    "serve": "vlprompt_pipeline.apps.serve:serve",
     "sort-imagenet-val": "vlprompt_pipeline.apps.sort_imagenet_val:sort_imagenet_val",
 }
 """Where each command is: module and name in it."""

@@ -83,6 +83,20 @@ def copy_clip(source: str, folder: Path) -> None:
             shutil.copyfile(files.tokenizer / file, folder / file)
 
 
+def write_for_open_clip(source: str, folder: Path) -> None:
+    """Write what `source` names as open_clip itself loads it, with the whole table of tokens.
+
+    The file has another hash than that of the source where the source leaves out rows of the table.
+
+    Raises:
+        ConfigError, WeightsError: as `load_clip`.
+    """
+    copy_clip(source, folder)
+    state = read_state(locate(source))
+    expand_token_rows(state, locate(source).model_cfg["text_cfg"].get("vocab_size", 49408))
+    save_file(state, folder / OPEN_CLIP_WEIGHTS)
+
+
 def resolve_device(device: str) -> str:
     """The device that `auto` means here, or the one asked for.
 

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.publishing.layout import HUB, is_published_prompt
 
-HUB = "hf-hub:"
 DEFAULT_REGISTRY = "sqlite:///mlflow.db"
 
 
@@ -67,16 +67,23 @@ def open_model(
         UserError: there is no such model, it cannot be used, or it cannot have these classes.
     """
     if address and address.startswith(HUB):
-        from vlprompt_pipeline.inference.exported import ExportedModel
-        from vlprompt_pipeline.inference.hub import fetch_model
+        from vlprompt_pipeline.publishing import fetch_published
 
-        return ExportedModel(fetch_model(address), class_names)
+        return _open_folder(fetch_published(address), class_names)
     if address and Path(address).is_dir():
-        from vlprompt_pipeline.inference.exported import ExportedModel
-
-        return ExportedModel(Path(address), class_names)
+        return _open_folder(Path(address), class_names)
     if address and address.startswith((".", "/", "~")):
-        raise UserError(f"no folder {address}: name one that vlprompt export wrote")
+        raise UserError(f"no folder {address}: name one that vlprompt export or publish wrote")
     from vlprompt_pipeline.inference.registered import open_registered
 
     return open_registered(address, class_names, registry_uri, project or Path.cwd())
+
+
+def _open_folder(folder: Path, class_names: Sequence[str]) -> ImageModel:
+    if is_published_prompt(folder):
+        from vlprompt_pipeline.inference.registered import open_published
+
+        return open_published(folder, class_names)
+    from vlprompt_pipeline.inference.exported import ExportedModel
+
+    return ExportedModel(folder, class_names)

@@ -1,4 +1,4 @@
-"""A registered model, computed with torch."""
+"""A registered or published model, computed with torch."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from vlprompt_pipeline import registry
 from vlprompt_pipeline.clip.encoding import BLOCK, GPU_BLOCK
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.publishing import load_published
 from vlprompt_pipeline.registry.classifier import Classifier
 
 
@@ -52,6 +53,16 @@ def open_registered(
     version = registry.find_version(address or _only_name(models))
     classifier = registry.load_classifier(f"models:/{version.address}")
     return RegisteredModel(classifier, version.name, version.number, class_names)
+
+
+def open_published(folder: Path, class_names: Sequence[str]) -> RegisteredModel:
+    """Load a folder that `vlprompt publish` wrote.
+
+    Raises:
+        UserError: a file was changed, or the CLIP is not the one it belongs to.
+    """
+    classifier, manifest = load_published(folder)
+    return RegisteredModel(classifier, manifest.name, manifest.version, class_names)
 
 
 def _only_name(models: registry.ModelRegistry) -> str:

@@ -35,6 +35,7 @@ class Classifier:
         card: how to use the prompt.
         clip: the frozen CLIP.
         packed: the packed prompt, as it lies in the file.
+        head: text features of the card's classes, where the method has any.
 
     Example:
         >>> from PIL import Image
@@ -76,8 +77,8 @@ class Classifier:
                 "clip_source, in the form that clip.source has"
             )
         card.clip.warn_if_partial("the card of the registered model")
-        self.card, self.clip = card, clip
-        self._recipe, self.packed, self._head = card.resolved_recipe(), packed, head
+        self.card, self.clip, self.packed, self.head = card, clip, packed, head
+        self._recipe = card.resolved_recipe()
         self._view = EvaluationView(clip.preprocessing, card.decoding)
         self._learner = lru_cache(_CLASS_SETS)(self._make_learner)
         # text features of a head are there already, and only its image side is needed
@@ -172,8 +173,8 @@ class Classifier:
         return self._probabilities(features, names)
 
     def _probabilities(self, features: Tensor, names: tuple[str, ...]) -> Tensor:
-        if self._head and names == self._head.class_names:
-            return self._head.logits(features.cpu()).softmax(-1)
+        if self.head and names == self.head.class_names:
+            return self.head.logits(features.cpu()).softmax(-1)
         learner = self._learner(names)
         sampled = learner.sampled(features)
         return sampled.probabilities if sampled else learner.logits(features).softmax(-1)

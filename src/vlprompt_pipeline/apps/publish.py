@@ -1,0 +1,92 @@
+"""`vlprompt publish`: a registered model as a repository of the Hugging Face hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("model")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--repo", metavar="ORG/NAME", help="Upload the folder there; made if it is not.")
+@click.option("--private", is_flag=True, help="With --repo: a repository that only you can read.")
+@click.option("--dry-run", is_flag=True, help="Say what would be uploaded; the hub is not asked.")
+@click.option("--licence", metavar="ID", help="Of the prompt, such as mit.  [default: other]")
+@click.option("--clip-licence", help="Of the CLIP's weights, where it is not known here.")
+@click.option("--data-licence", help="Of the training images, where it is not known here.")
+@click.option(
+    "--include-clip", is_flag=True, help="With the weights of a CLIP of this machine alone."
+)
+@click.option(
+    "--tracking-uri",
+    default="sqlite:///mlflow.db",
+    show_default=True,
+    help="Where MLflow keeps models; MLFLOW_TRACKING_URI goes first.",
+)
+def publish(
+    model: str,
+    folder: Path,
+    repo: str | None,
+    private: bool,
+    dry_run: bool,
+    licence: str | None,
+    clip_licence: str | None,
+    data_licence: str | None,
+    include_clip: bool,
+    tracking_uri: str,
+) -> None:
+    r"""Write a registered model as a folder for the hub, and upload it with --repo.
+
+    MODEL is <dataset>.<method>@<alias> or <dataset>.<method>/<version>. FOLDER is made; an earlier
+    publication there is replaced.
+
+    \b
+      vlprompt publish pets.qcoop@champion hub/ --repo me/pets-qcoop --dry-run
+      vlprompt predict photos/ --model hf-hub:me/pets-qcoop
+
+    The login for an upload is that of hf auth login, or HF_TOKEN.
+    """
+    from vlprompt_pipeline import publishing, registry
+    from vlprompt_pipeline.errors import UserError
+    from vlprompt_pipeline.wording import human_bytes
+
+    if (dry_run or private) and not repo:
+        raise click.UsageError("--dry-run and --private are about an upload: give --repo, too")
+    try:
+        if repo:
+            publishing.require_repository(repo)
+        registry.open_existing(tracking_uri, Path.cwd())
+        version = registry.find_version(model)
+        classifier = registry.load_classifier(f"models:/{version.address}")
+        licences = publishing.Licences.of(
+            classifier.clip.source,
+            version.tags.get("dataset", version.name),
+            clip=clip_licence,
+            data=data_licence,
+            prompt=licence,
+        )
+        publication = publishing.Publication(
+            version.name,
+            version.number,
+            version.tags,
+            classifier.card,
+            classifier.packed,
+            classifier.head,
+            classifier.clip,
+        )
+        publishing.write_publication(
+            publication, folder, licences, repo or "<owner>/<name>", include_clip
+        )
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            name = path.relative_to(folder).as_posix()
+            click.echo(f"  {human_bytes(path.stat().st_size):>10}  {name}")
+        if not repo:
+            click.echo(f"{folder}: look at its README.md, then give --repo to upload it")
+        elif dry_run:
+            click.echo(f"{folder} is what would be uploaded to {repo}; nothing was sent")
+        else:
+            click.echo(publishing.upload(folder, repo, private))
+    except UserError as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,114 @@
+"""`vlprompt serve`: a model behind HTTP."""
+
+from __future__ import annotations
+
+import click
+
+_COUNT = click.IntRange(min=1)
+
+
+@click.command()
+@click.argument("model")
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 for all networks.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option(
+    "--max-pixels",
+    type=_COUNT,
+    default=50_000_000,
+    show_default=True,
+    envvar="VLPROMPT_MAX_PIXELS",
+    help="Of an image, by its header.",
+)
+@click.option(
+    "--max-rows",
+    type=_COUNT,
+    default=64,
+    show_default=True,
+    envvar="VLPROMPT_MAX_ROWS",
+    help="Images in a request.",
+)
+@click.option(
+    "--max-bytes",
+    type=_COUNT,
+    default=32_000_000,
+    show_default=True,
+    envvar="VLPROMPT_MAX_BYTES",
+    help="Of a request.",
+)
+@click.option(
+    "--max-classes",
+    type=_COUNT,
+    default=1000,
+    show_default=True,
+    envvar="VLPROMPT_MAX_CLASSES",
+    help="Class names given with a request.",
+)
+@click.option(
+    "--max-batch", type=_COUNT, default=32, show_default=True, help="Images in the model at once."
+)
+@click.option(
+    "--max-delay-ms",
+    type=click.FloatRange(min=0),
+    default=5,
+    show_default=True,
+    help="How long an image waits for others to share a batch.",
+)
+@click.option(
+    "--max-waiting",
+    type=_COUNT,
+    default=256,
+    show_default=True,
+    help="Images of all requests under way; more are told to come again.",
+)
+@click.option("--decoders", type=_COUNT, help="Images decoded at once; one a core if not given.")
+@click.option(
+    "--tracking-uri",
+    default="sqlite:///mlflow.db",
+    show_default=True,
+    help="Where MLflow keeps models; MLFLOW_TRACKING_URI goes first.",
+)
+def serve(
+    model: str,
+    host: str,
+    port: int,
+    max_pixels: int,
+    max_rows: int,
+    max_bytes: int,
+    max_classes: int,
+    max_batch: int,
+    max_delay_ms: float,
+    max_waiting: int,
+    decoders: int | None,
+    tracking_uri: str,
+) -> None:
+    """Answer images with labels over HTTP, until it is stopped.
+
+    MODEL is a registered model (<dataset>.<method>@<alias> or /<version>), a folder that vlprompt
+    export or publish wrote, or hf-hub:<owner>/<name>. http://HOST:PORT/docs shows how to ask.
+    Needs the extra [serve].
+    """
+    from vlprompt_pipeline.errors import UserError
+    from vlprompt_pipeline.serving import ServingSettings, require_serving
+    from vlprompt_pipeline.serving import serve as serve_model
+
+    try:
+        require_serving()
+        from vlprompt_pipeline.inference import open_model
+        from vlprompt_pipeline.registry.limits import RequestLimits
+
+        settings = ServingSettings(
+            limits=RequestLimits(max_pixels, max_rows, max_bytes, max_classes),
+            batch=max_batch,
+            delay=max_delay_ms / 1000,
+            waiting=max_waiting,
+            **({"decoders": decoders} if decoders else {}),
+        )
+        opened = open_model(model, registry_uri=tracking_uri)
+        click.echo(
+            f"{opened.name} version {opened.version} at http://{host}:{port}, explained at /docs; "
+            "Ctrl-C stops it",
+            err=True,
+        )
+        serve_model(opened, settings, host, port)
+    except UserError as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,154 @@
+"""Write the folder that is published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from vlprompt_pipeline.clip import FrozenClip
+from vlprompt_pipeline.clip.loading import copy_clip, write_for_open_clip
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.export import ClassifierWeights
+from vlprompt_pipeline.files import atomic_folder, sha256_file
+from vlprompt_pipeline.publishing.layout import (
+    CARD,
+    CLIP_FOLDER,
+    EXAMPLE,
+    FORMAT,
+    HASHES,
+    HEAD,
+    MANIFEST,
+    PROMPT,
+    README,
+    Manifest,
+    is_published_prompt,
+)
+from vlprompt_pipeline.publishing.licences import Licences
+from vlprompt_pipeline.publishing.model_card import model_card
+from vlprompt_pipeline.registry.card import ModelCard
+from vlprompt_pipeline.registry.classifier import INCLUDED
+
+EMBEDDED = "embedded"  # the CLIP that is part of this project
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is published: a version of a registered model.
+
+    Attributes:
+        name, version: of the model, such as `demo_aerial.qcoop` and 3.
+        tags: of the version: its cell, scores and hashes.
+        card: how to use the prompt.
+        packed: the packed prompt.
+        head: text features of the card's classes, where the method has any.
+        clip: the frozen CLIP.
+    """
+
+    name: str
+    version: str
+    tags: Mapping[str, str]
+    card: ModelCard
+    packed: bytes
+    head: ClassifierWeights | None
+    clip: FrozenClip
+
+    @property
+    def clip_source(self) -> str:
+        """Where others get the CLIP from; `included` where they cannot."""
+        public = self.clip.source.startswith((EMBEDDED, "open_clip:", "hf-hub:"))
+        return self.clip.source if public else INCLUDED
+
+
+def write_publication(
+    publication: Publication,
+    folder: Path,
+    licences: Licences,
+    repository: str = "<owner>/<name>",
+    include_clip: bool = False,
+) -> None:
+    """Write the folder, whole or not at all; an earlier publication in its place is replaced.
+
+    Args:
+        publication: what it holds.
+        folder: absent, empty, or an earlier publication.
+        licences: for the model card.
+        repository: of the hub, for the model card.
+        include_clip: with the weights of a CLIP of this machine alone.
+
+    Raises:
+        UserError: the folder holds something else.
+        ConfigError: others could not get the CLIP.
+    """
+    included = publication.clip_source == INCLUDED
+    if included and not include_clip:
+        raise ConfigError(
+            f"the CLIP of this prompt lies on this machine alone ({publication.clip.source}): give "
+            "--include-clip to publish its weights too, if their licence allows that, or train "
+            "with one of open_clip or the hub"
+        )
+    with atomic_folder(folder, is_published_prompt, "a published prompt") as staging:
+        manifest = Manifest(
+            format=FORMAT,
+            name=publication.name,
+            version=publication.version,
+            clip_source=publication.clip_source,
+            tags=_shown(publication.tags),
+        )
+        _write(staging / MANIFEST, json.dumps(manifest.model_dump(), indent=1))
+        _write(staging / CARD, publication.card.to_json())
+        (staging / PROMPT).write_bytes(publication.packed)
+        if publication.head:
+            (staging / HEAD).write_bytes(publication.head.to_bytes())
+        if included:
+            copy_clip(publication.clip.source, staging / CLIP_FOLDER)
+        if publication.clip_source == EMBEDDED:  # which open_clip does not have
+            write_for_open_clip(EMBEDDED, staging / CLIP_FOLDER)
+        if runs_on_open_clip(publication):
+            _write(staging / EXAMPLE, _example(publication))
+        _write_hashes(staging)
+        text = model_card(publication, licences, repository, runs_on_open_clip(publication))
+        _write(staging / README, text)
+
+
+def runs_on_open_clip(publication: Publication) -> bool:
+    """Whether open_clip alone is enough: text features of the classes, and its own preparation."""
+    if publication.head is None:
+        return False
+    return publication.clip.preprocessing.library == "open_clip"
+
+
+def _example(publication: Publication) -> str:
+    """The ten lines."""
+    source = publication.clip_source
+    if source in (INCLUDED, EMBEDDED):
+        created = f"f\"local-dir:{{HERE / '{CLIP_FOLDER}'}}\""
+    elif source.startswith("hf-hub:"):
+        created = repr(source)
+    else:
+        _, model, tag = source.split(":")
+        created = f'"{model}", pretrained="{tag}"'
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("vlprompt_pipeline", "publishing"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(f"{EXAMPLE}.j2").render(created=created, head=HEAD)
+
+
+def _shown(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags of the version but those that speak of files of the registry."""
+    return {key: value for key, value in sorted(tags.items()) if not key.startswith("files_")}
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _write_hashes(folder: Path) -> None:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
+    _write(folder / HASHES, "".join(lines))

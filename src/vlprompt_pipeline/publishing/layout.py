@@ -1,0 +1,118 @@
+"""Where things lie in a published folder, and how they are verified."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.files import sha256_file
+
+FORMAT = "vlprompt_pipeline.published_prompt.1"
+HUB = "hf-hub:"
+"""What the address of a model on the hub begins with."""
+MANIFEST = "vlprompt.json"
+HASHES = "SHA256SUMS"
+CARD, PROMPT, HEAD = "card.json", "prompt.vlp", "classifier_weights.safetensors"
+CLIP_FOLDER = "clip"
+EXAMPLE, README = "classify.py", "README.md"
+
+
+class Manifest(BaseModel):
+    """What `vlprompt.json` says.
+
+    Attributes:
+        format: `FORMAT`.
+        name, version: of the registered model.
+        clip_source: as `clip.source`, or `included` for the folder `clip`.
+        tags: of the version: its cell, scores and hashes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: str
+    name: str
+    version: str
+    clip_source: str
+    tags: dict[str, str]
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Read the file.
+
+        Raises:
+            PromptFileError: absent, or of another format.
+        """
+        path = folder / MANIFEST
+        try:
+            manifest = cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, ValidationError) as error:
+            raise PromptFileError(
+                f"{folder} holds no published prompt ({MANIFEST}: {str(error).splitlines()[0]}): "
+                "name one that vlprompt publish wrote"
+            ) from None
+        if manifest.format != FORMAT:
+            raise PromptFileError(
+                f"{folder} is a published prompt of the format {manifest.format}, this program "
+                f"reads {FORMAT}: use the vlprompt_pipeline that wrote it"
+            )
+        return manifest
+
+
+def is_published_prompt(folder: Path) -> bool:
+    """Whether a folder is one that `write_publication` wrote, of any format of it."""
+    try:
+        content: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    written = content.get("format") if isinstance(content, dict) else None
+    return isinstance(written, str) and written.startswith(FORMAT.rpartition(".")[0])
+
+
+def read_hashes(folder: Path) -> dict[str, str]:
+    """Read SHA-256 by relative path from `SHA256SUMS`.
+
+    Raises:
+        PromptFileError: absent, or it names a file outside of the folder.
+    """
+    try:
+        lines = (folder / HASHES).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise PromptFileError(
+            f"{folder} has no {HASHES}, so that nothing in it can be verified: name a model that "
+            "vlprompt publish or vlprompt export wrote"
+        ) from None
+    hashes = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    for name in hashes:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\\" in name or not path.parts:
+            raise PromptFileError(f"{HASHES} of {folder} names {name!r}, which is outside of it")
+    return hashes
+
+
+def verify_files(folder: Path) -> None:
+    """Compare all files of a folder that are there with `SHA256SUMS`.
+
+    README.md may have been edited since, on the hub's own page.
+
+    Raises:
+        PromptFileError: a file was changed, or is in no list; it names the file.
+    """
+    hashes = read_hashes(folder)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if name in (HASHES, README, ".gitattributes") or name.startswith(".cache/"):
+            continue
+        if name not in hashes:
+            raise PromptFileError(
+                f"{name} of {folder} is not in {HASHES}, so it was added later: nothing of it is "
+                "used; publish the model again"
+            )
+        if sha256_file(path) != hashes[name]:
+            raise PromptFileError(
+                f"{name} of {folder} was changed since it was published: nothing of it is used; "
+                "fetch or publish it again"
+            )

@@ -1,0 +1,32 @@
+"""From a published folder to a classifier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.publishing.layout import (
+    CARD,
+    CLIP_FOLDER,
+    HEAD,
+    PROMPT,
+    Manifest,
+    verify_files,
+)
+from vlprompt_pipeline.registry.classifier import Classifier
+
+
+def load_published(folder: Path, device: str = "auto") -> tuple[Classifier, Manifest]:
+    """Load a folder that `write_publication` wrote, here or fetched, once it is verified.
+
+    Raises:
+        UserError: a file was changed or is absent, or the CLIP is not the one it belongs to.
+    """
+    manifest = Manifest.read(folder)
+    verify_files(folder)
+    names = {"card": CARD, "prompt": PROMPT, "head": HEAD, "clip": CLIP_FOLDER}
+    files = {key: str(folder / name) for key, name in names.items() if (folder / name).exists()}
+    for needed in ("card", "prompt"):
+        if needed not in files:
+            raise PromptFileError(f"{folder} has no {names[needed]}: fetch or publish it again")
+    return Classifier.load(files, manifest.clip_source, device), manifest

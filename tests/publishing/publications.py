@@ -1,0 +1,37 @@
+"""A publication of an untrained prompt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from registry.packages import contents_of
+from vlprompt_pipeline.clip import load_clip
+from vlprompt_pipeline.publishing import Publication
+
+TAGS = {
+    "dataset": "demo_aerial",
+    "method": "coop",
+    "protocol": "base_to_new",
+    "shots": "16",
+    "seed": "1",
+    "H": "81.60",
+    "base": "83.20",
+    "new": "80.06",
+    "split_sha256": "5" * 64,
+    "git_commit": "a" * 40,
+    "files_sha256": "{}",
+}
+
+
+def publication_of(method: str, decoding: str = "published") -> Publication:
+    contents = contents_of(method)
+    card = contents.card.model_copy(update={"decoding": decoding})
+    clip = load_clip("embedded", "demo", "cpu")
+    return Publication("demo_aerial.coop", "3", TAGS, card, contents.packed, contents.head, clip)
+
+
+def with_source(publication: Publication, source: str) -> Publication:
+    """The same under a CLIP that came from elsewhere."""
+    clip = publication.clip.computing(publication.clip.dtype)  # a copy
+    clip.source = source
+    return replace(publication, clip=clip)
