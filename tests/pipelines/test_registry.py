@@ -283,3 +283,52 @@ def test_a_server_answers_with_labels_or_a_sentence(registered):
     bad, good = answer({"dataframe_records": [{"image": wrong}, {"image": image}]})
     assert (bad["label"], good["label"], good["problem"]) == (None, label, None)
     assert bad["problem"].startswith("this")
+
+
+def test_a_version_is_published_dry_and_labels_from_its_folder(registered, tmp_path):
+    uri = f"sqlite:///{registered.root / 'mlflow.db'}"
+    folder, table = tmp_path / "hub", tmp_path / "labels.csv"
+    command = ["publish", "demo_counts.qcoop@candidate", str(folder), "--tracking-uri", uri]
+    done = CliRunner().invoke(
+        main, [*command, "--repo", "me/counts", "--dry-run"], catch_exceptions=False
+    )
+    assert "is what would be uploaded to me/counts; nothing was sent" in done.output
+    readme = (folder / "README.md").read_text()
+    result = registered.json("07_model_output", "qcoop/metrics.json")
+    assert f"| harmonic mean of base and new, % | {result['harmonic_mean']:.2f} |" in readme
+    assert "| training images | MIT |" in readme
+    images = str(registered.data / "01_raw/demo_counts/images")
+    for model in (str(folder), "demo_counts.qcoop@candidate"):
+        arguments = ["predict", images, "--model", model, "--out", str(table), "--overwrite"]
+        CliRunner().invoke(main, [*arguments, "--tracking-uri", uri], catch_exceptions=False)
+        rows = pd.read_csv(table)
+        assert set(rows["model"]) == {"demo_counts.qcoop"}
+        if model == str(folder):
+            published = rows
+    pd.testing.assert_frame_equal(published, rows)
+    refused = CliRunner().invoke(main, [*command, "--repo", "counts"])
+    assert "'counts' is no repository of the hub: write <owner>/<name>" in refused.output
+
+
+def test_http_scores_as_the_evaluation(registered):
+    from starlette.testclient import TestClient
+
+    from vlprompt_pipeline.inference import open_model
+    from vlprompt_pipeline.serving import ServingSettings, create_app
+
+    uri = f"sqlite:///{registered.root / 'mlflow.db'}"
+    halves = registered.json("05_model_input", "class_subsets.json")
+    predictions = pd.read_parquet(registered.path("07_model_output", "qcoop/predictions.parquet"))
+    model = open_model("demo_counts.qcoop@candidate", registry_uri=uri)
+    folder = registered.data / "01_raw/demo_counts"
+    with TestClient(create_app(model, ServingSettings())) as client:
+        for half, part in predictions.groupby("half"):
+            names = halves[half]["class_names"]
+            files = [("images", (Path(p).name, (folder / p).read_bytes())) for p in part["path"]]
+            answer = client.post("/predict", files=files, data={"class_names": names}).json()
+            rows = answer["predictions"]
+            assert [row["label"] for row in rows] == [names[i] for i in part["prediction"]]
+            assert [row["score"] for row in rows] == pytest.approx(
+                part["probability"].tolist(), abs=1e-4
+            )
+    assert (answer["model"], answer["version"]) == ("demo_counts.qcoop", model.version)

@@ -60,6 +60,14 @@ def test_each_row_answers_for_itself(server):
         assert row["problem"].startswith(start)
 
 
+def test_columns_may_come_as_lists_and_answers_are_json(server):
+    body = {"inputs": {"image": [encoded(), "photo.jpg"]}}
+    answer = server.post("/invocations", json=body)
+    good, bad = answer.json()["predictions"]
+    assert (good["problem"], bad["label"], bad["score"]) == (None, None, None)
+    assert "NaN" not in answer.text
+
+
 def test_too_many_pixels_are_refused_by_the_header(server):
     large, good = ask(server, [encoded((1001, 1000)), encoded()])["predictions"]
     assert large["problem"].startswith("the image has 1,001,000 pixels, 1,000,000 are allowed")

@@ -45,11 +45,16 @@ class PromptModel(PythonModel):
         """
         given = params or {}
         names, top = given.get("class_names", ()), given.get("top_k", TOP)
-        images, limits = list(model_input["image"]), self.limits if is_served() else None
+        images = list(model_input["image"])
+        if len(images) == 1 and isinstance(images[0], list):  # {"inputs": {"image": [...]}}
+            images = images[0]
         try:
-            if limits:
-                limits.require_request(images, names)
-            return self.classifier.classify(images, names, top, limits)
+            if not is_served():
+                return self.classifier.classify(images, names, top)
+            self.limits.require_request(images, names)
+            table = self.classifier.classify(images, names, top, self.limits)
+            scores = table["score"].astype(object)  # JSON has no NaN
+            return table.assign(score=scores.where(table["score"].notna(), None))
         except UserError as error:  # a server passes on the text of MLflow's own errors only
             raise MlflowException.invalid_parameter_value(str(error)) from error
 
