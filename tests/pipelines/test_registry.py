@@ -282,7 +282,7 @@ def test_a_server_answers_with_labels_or_a_sentence(registered):
     wrong = base64.b64encode(b"no image").decode()
     bad, good = answer({"dataframe_records": [{"image": wrong}, {"image": image}]})
     assert (bad["label"], good["label"], good["problem"]) == (None, label, None)
-    assert bad["problem"].startswith("this")
+    assert bad["problem"].startswith("these bytes cannot be read as an image")
 
 
 def test_a_version_is_published_dry_and_labels_from_its_folder(registered, tmp_path):
@@ -317,7 +317,9 @@ def test_http_scores_as_the_evaluation(registered):
     from vlprompt_pipeline.serving import ServingSettings, create_app
 
     uri = f"sqlite:///{registered.root / 'mlflow.db'}"
-    halves = registered.json("05_model_input", "class_subsets.json")
+    halves = json.loads(
+        (registered.data / "05_model_input/demo_counts/base_to_new/class_subsets.json").read_text()
+    )
     predictions = pd.read_parquet(registered.path("07_model_output", "qcoop/predictions.parquet"))
     model = open_model("demo_counts.qcoop@candidate", registry_uri=uri)
     folder = registered.data / "01_raw/demo_counts"
