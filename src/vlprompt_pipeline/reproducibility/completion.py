@@ -18,13 +18,13 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from vlprompt_pipeline.clip.loading import EMBEDDED
-from vlprompt_pipeline.config import RunParameters, parse_run_parameters
 from vlprompt_pipeline.evaluation.metrics import METRICS
 from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.manifests import described_as
 from vlprompt_pipeline.methods import get_method, resolve_recipe
 from vlprompt_pipeline.protocols import get_protocol
 from vlprompt_pipeline.reproducibility.record import _Frozen, result_parameters
+from vlprompt_pipeline.run_parameters import RunParameters, parse_run_parameters
 from vlprompt_pipeline.source_code import code_digest
 
 FOLDER = Path("data/08_reporting/completion")
