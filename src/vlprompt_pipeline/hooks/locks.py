@@ -156,8 +156,8 @@ class LockHook:
 
     def _cell(self) -> str:
         """Return the cell as it stands in the paths of the catalog."""
-        from vlprompt_pipeline.config import parse_run_parameters
         from vlprompt_pipeline.reproducibility.completion import cell_folder
+        from vlprompt_pipeline.run_parameters import parse_run_parameters
 
         return cell_folder(parse_run_parameters(self._parameters))
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from vlprompt_pipeline.config import RunParameters, parse_run_parameters
 from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
 from vlprompt_pipeline.protocol_runs import configured_values
 from vlprompt_pipeline.reproducibility.completion import (
@@ -19,6 +18,7 @@ from vlprompt_pipeline.reproducibility.completion import (
     completion_file,
     completion_key,
 )
+from vlprompt_pipeline.run_parameters import RunParameters, parse_run_parameters
 from vlprompt_pipeline.sweep.grid import Cell
 from vlprompt_pipeline.sweep.job import Job
 from vlprompt_pipeline.wording import command_parameters
