@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vlprompt_pipeline.arithmetic import torch_threads
 from vlprompt_pipeline.demo.attributes import AttributeHeads
 from vlprompt_pipeline.demo.batches import Batch, Batches
 from vlprompt_pipeline.demo.config import PretrainingConfig
@@ -61,7 +61,7 @@ def pretrain(
         progress: called every hundred steps with the model as it stands.
     """
     tokens = CompactTokens(caption_words())
-    with _threads(config.threads):
+    with torch_threads(config.threads):
         model = build(config.architecture, tokens.size, config.seed)
         generator = torch.Generator().manual_seed(config.seed)
         heads = AttributeHeads(config.architecture.embed, generator)
@@ -119,13 +119,3 @@ def _optimizer(
         {"params": free, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, betas=(0.9, 0.98), eps=1e-6, foreach=True)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

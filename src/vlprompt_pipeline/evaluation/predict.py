@@ -41,20 +41,20 @@ def predict_among(
     set.
     """
 
-    def ask(features: Tensor) -> Answers:
+    def predictor_of(features: Tensor) -> Predictor:
         sampled = learner.sampled(features)
         if sampled is None:
             logits = learner.logits(features)
             return lambda kept, columns: _of_probabilities(logits[kept][:, columns].softmax(-1))
 
-        def answer(kept: Tensor, columns: Tensor) -> dict[str, Tensor]:
+        def predict_some(kept: Tensor, columns: Tensor) -> dict[str, Tensor]:
             part = sampled.among(kept, columns)
             values = _of_probabilities(part.probabilities)
             return values | _of_samples(part, values["prediction"])
 
-        return answer
+        return predict_some
 
-    return _tables(learner, image_features, labels, sets, ask)
+    return _tables(learner, image_features, labels, sets, predictor_of)
 
 
 def predict_by_vote(
@@ -76,19 +76,19 @@ def predict_by_vote(
         voters: views of an image that vote.
     """
 
-    def ask(features: Tensor) -> Answers:
+    def predictor_of(features: Tensor) -> Predictor:
         logits = learner.logits(features.flatten(0, 1)).unflatten(0, features.shape[:2])
 
-        def answer(kept: Tensor, columns: Tensor) -> dict[str, Tensor]:
+        def predict_some(kept: Tensor, columns: Tensor) -> dict[str, Tensor]:
             counted = votes(logits[kept][..., columns], voters)
             return _of_probabilities(counted / counted.sum(-1, keepdim=True))
 
-        return answer
+        return predict_some
 
-    return _tables(learner, view_features, labels, sets, ask)
+    return _tables(learner, view_features, labels, sets, predictor_of)
 
 
-Answers = Callable[[Tensor, Tensor], dict[str, Tensor]]
+Predictor = Callable[[Tensor, Tensor], dict[str, Tensor]]
 """What is said of some images, by their rows, among some classes, by their columns."""
 
 
@@ -98,20 +98,22 @@ def _tables(
     features: Tensor,
     labels: Tensor,
     sets: Sequence[Sequence[int]],
-    ask: Callable[[Tensor], Answers],
+    predictor_of: Callable[[Tensor], Predictor],
 ) -> list[pd.DataFrame]:
     """Tables of the images of each set, a chunk of images after the other."""
     chunks: list[list[dict[str, Tensor]]] = [[] for _ in sets]
     columns_of = [torch.tensor([*among]) for among in sets]
     views = features.shape[1] if features.ndim > 2 else 1
     for rows in torch.arange(len(labels)).split(max(1, CHUNK // views)):
-        answer = ask(features[rows].to(learner.clip.device))
+        predict_some = predictor_of(features[rows].to(learner.clip.device))
         for tables, columns in zip(chunks, columns_of, strict=True):
             position = torch.full((len(learner.classes.names),), -1)
             position[columns] = torch.arange(len(columns))
             label = position[labels[rows]]
             kept = (label >= 0).nonzero()[:, 0]
-            tables.append({"image": rows[kept], "label": label[kept], **answer(kept, columns)})
+            tables.append(
+                {"image": rows[kept], "label": label[kept], **predict_some(kept, columns)}
+            )
     return [_table(tables) for tables in chunks]
 
 

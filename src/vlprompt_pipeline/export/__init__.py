@@ -3,29 +3,25 @@
 Loaded by name, so that a packed prompt is read with numpy alone: torch takes seconds.
 """
 
-from importlib import import_module
-from typing import Any
+from vlprompt_pipeline.lazy import lazy_names
 
-_HOME = {
-    "ClassifierWeights": "formats.classifier_weights",
-    "DenseTensor": "packed",
-    "EXPORT_FORMATS": "formats",
-    "ExportContext": "formats",
-    "ExportFormat": "formats",
-    "PackedPrompt": "packed",
-    "PackedTensor": "packed",
-    "QuantizedTensor": "packed",
-    "Sizes": "packed",
-    "load_learner": "learner",
-    "pack": "packed",
-    "pack_learner": "learner",
-    "prompt_sizes": "packed",
-    "register": "formats",
-    "unpack": "packed",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "ClassifierWeights": "formats.classifier_weights",
+        "DenseTensor": "packed",
+        "EXPORT_FORMATS": "formats",
+        "ExportContext": "formats",
+        "ExportFormat": "formats",
+        "PackedPrompt": "packed",
+        "PackedTensor": "packed",
+        "QuantizedTensor": "packed",
+        "Sizes": "packed",
+        "load_learner": "learner",
+        "pack": "packed",
+        "pack_learner": "learner",
+        "prompt_sizes": "packed",
+        "register": "formats",
+        "unpack": "packed",
+    },
+)

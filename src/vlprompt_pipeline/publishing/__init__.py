@@ -3,22 +3,18 @@
 Loaded by name, so that a fetched model is verified without torch and MLflow.
 """
 
-from importlib import import_module
-from typing import Any
+from vlprompt_pipeline.lazy import lazy_names
 
-_HOME = {
-    "Licences": "licences",
-    "Publication": "folder",
-    "fetch_published": "hub",
-    "is_published_prompt": "layout",
-    "load_published": "loading",
-    "require_repository": "hub",
-    "upload": "hub",
-    "write_publication": "folder",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Licences": "licences",
+        "Publication": "folder",
+        "fetch_published": "hub",
+        "is_published_prompt": "layout",
+        "load_published": "loading",
+        "require_repository": "hub",
+        "upload": "hub",
+        "write_publication": "folder",
+    },
+)

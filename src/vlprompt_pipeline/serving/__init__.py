@@ -3,18 +3,14 @@
 Loaded by name, so that FastAPI, an extra of the package, is imported by those who serve alone.
 """
 
-from importlib import import_module
-from typing import Any
+from vlprompt_pipeline.lazy import lazy_names
 
-_HOME = {
-    "ServingSettings": "settings",
-    "create_app": "app",
-    "require_serving": "server",
-    "serve": "server",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "ServingSettings": "settings",
+        "create_app": "app",
+        "require_serving": "server",
+        "serve": "server",
+    },
+)

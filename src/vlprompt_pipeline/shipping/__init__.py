@@ -4,18 +4,14 @@ Loaded by name, so that the ONNX libraries, an extra of the package, are importe
 export alone.
 """
 
-from importlib import import_module
-from typing import Any
+from vlprompt_pipeline.lazy import lazy_names
 
-_HOME = {
-    "ShippedModel": "contents",
-    "export_folder": "folder",
-    "measure_variants": "measurements",
-    "write_web_page": "web_page",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "ShippedModel": "contents",
+        "export_folder": "folder",
+        "measure_variants": "measurements",
+        "write_web_page": "web_page",
+    },
+)
