@@ -22,7 +22,7 @@ brings. The smallest published towers, of ViT-B/32, have 124 million.
 """
 
 MACHINE_THREADS = torch.get_num_threads()
-"""What PyTorch takes by itself: one a core, or OMP_NUM_THREADS. Asked before anybody sets it."""
+"""What PyTorch takes by itself: one a core, or OMP_NUM_THREADS. Read before it is set."""
 
 Threads = int | Literal["auto"]
 

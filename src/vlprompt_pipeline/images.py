@@ -53,7 +53,7 @@ LONGEST_RATIO = 100
 pixels would become one of 224 x 22,400,000, and a file of a few bytes take 15 GB."""
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Formats that are read from strangers; Pillow knows more, and starts Ghostscript for some."""
+"""Formats that are read; of Pillow's others some start Ghostscript, which is no risk to take."""
 
 STRIP = 256  # rows that are laid on white at once: our choice
 

@@ -97,7 +97,7 @@ def configured(project: Path, conf: str | None, env: str | None, given: Values) 
 def configured_values(
     project: Path, conf: str | None, env: str | None, given: Values
 ) -> dict[str, Any]:
-    """Read the parameters likewise, as plain values that nobody has checked."""
+    """Read the parameters likewise, as plain values, unchecked."""
     loader = settings.CONFIG_LOADER_CLASS(
         conf_source=conf or str(project / settings.CONF_SOURCE),
         env=env or os.environ.get("KEDRO_ENV"),

@@ -42,7 +42,7 @@ def inline_svg(figure: Figure, prefix: str, alternative: str) -> Markup:
 
 
 def _plain(element: ElementTree.Element, prefix: str, used: set[str]) -> ElementTree.Element:
-    """A copy without namespaces, needless groups, ids nobody refers to and white space."""
+    """A copy without namespaces, needless groups, unused ids and white space."""
     attributes = {}
     for name, value in element.attrib.items():
         local = name.rpartition("}")[2]  # SVG 2 has a plain href

@@ -1,4 +1,4 @@
-"""Which words trained vectors are near to: a look at them, not an explanation of them."""
+"""List the words nearest to trained vectors, which does not explain what the vectors do."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class WalkedTexts:
 
     @torch.no_grad()
     def _begun(self, clip: FrozenClip) -> Begun:
-        """All texts behind the blocks that nobody changes, and how many those are."""
+        """All texts behind the blocks that are not changed, and how many those are."""
         key = (clip.text.dtype, clip.device)
         if key not in self._there:
             walk = self._walk(clip, self.prompts)

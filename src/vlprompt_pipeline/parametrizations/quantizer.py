@@ -222,7 +222,7 @@ def decode(indices: Tensor, codebooks: Tensor, dtype: torch.dtype = torch.float3
 
 
 def _adopt_state(quantizer: Quantizer, _incompatible: object) -> None:
-    """A loaded state is the end of its own past, which whoever stored it has kept."""
+    """Load codebooks; the list of clusterings is empty, since it is stored with the history."""
     quantizer._mirror()
     quantizer._history.clear()
 

@@ -31,7 +31,7 @@ PUBLISHED_DATASETS = frozenset(
 
 
 class ProtocolParameters(Parameters):
-    """What a protocol is run on where nobody says otherwise: dataset, and shots of one run."""
+    """Defaults of a protocol: its dataset, and the shots of one run."""
 
     dataset: DatasetName
     shots: int = Field(ge=1)

@@ -1,4 +1,4 @@
-"""Caveats stand where they hold: of a whole table, of a block, of a column, or of a single cell."""
+"""Caveats of tables, put where they hold: a whole table, a block, a column, or a single cell."""
 
 from __future__ import annotations
 

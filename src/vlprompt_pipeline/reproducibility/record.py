@@ -75,7 +75,7 @@ class Run(_Frozen):
     Attributes:
         started, ended: in UTC.
         seconds: on the clock on the wall, from before the first node to after the last.
-        nodes: seconds of each node of the method or of all methods, none where nobody measured.
+        nodes: seconds of each node of the method or of all methods, none if not measured.
         cpu_seconds, peak_memory_bytes: see `Clock.stop`.
         not_measured: what is missing here and why, a sentence each.
         parameters: those of the run, without recipes.
@@ -110,7 +110,7 @@ class Run(_Frozen):
             cost: what `Clock.stop` gave.
             pipelines: their names.
             runner: name of Kedro's runner.
-            nodes: seconds of nodes; none where nobody measured.
+            nodes: seconds of nodes; none where they were not measured.
             found_trained: the method's checkpoint was finished before the run.
             parameters: all of the run's.
         """

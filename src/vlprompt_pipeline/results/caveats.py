@@ -23,7 +23,7 @@ def near_chance(accuracy: float, classes: int) -> bool:
 
 
 def one_seed(seeds: Sequence[int]) -> tuple[str, ...]:
-    """Of a single seed, for instance "only seed 1": nobody can say how much a figure varies."""
+    """For instance "only seed 1": the spread is unknown then; empty for several seeds."""
     return (f"only {seeds_text(seeds)}",) if len(seeds) == 1 else ()
 
 

@@ -60,7 +60,7 @@ def compare(
         newest: date of the newest record.
 
     Raises:
-        ConfigError: a method is asked for that nobody knows.
+        ConfigError: an unknown method is asked for.
         UserError: no record is within the asked grid.
     """
     parameters = parameters.with_prefix(run.dataset_prefix)

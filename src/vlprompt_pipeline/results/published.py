@@ -70,7 +70,7 @@ def published(protocol: str, method: str, dataset: str) -> dict[str, tuple[float
 
 
 def published_name(method: str) -> str:
-    """The CSV's name of our method, empty if it knows none."""
+    """Return the CSV's name of a method, empty if it has none."""
     return _METHODS.get(method, "")
 
 

@@ -1,4 +1,4 @@
-"""What a comparison knows, as plain tables: whoever writes text, pages or figures reads these."""
+"""A comparison as plain tables, from which texts, pages and figures are written."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Comparison:
             source it is over the targets alone, as in the papers. Own random splits are part of
             the dataset's name: `my_photos (own random split, seed 1)`.
             `seeds` is a tuple, and so is `per_seed`, the values of the seeds in their order (empty
-            where nobody can say) and `caveats`, what makes the figure say little. `std` is that of
+            where unknown) and `caveats`, what makes the figure say little. `std` is that of
             the population over seeds, `sample_std` with n - 1 (NaN for one seed); `low` and `high`
             bound the 95 % bootstrap interval over `images` test images, of accuracies and their
             `h` (of an average: images within each dataset).
@@ -61,7 +61,7 @@ class Comparison:
             random_split, few_shot_sha256, code_version, base_classes, new_classes, test_images`;
             classes are tuples of names, `test_images` a text.
         remarks: what a reader must know, one sentence each: left-out files, mixed fingerprints.
-        newest: date of the newest result, such as "2026-03-01"; empty where nobody knows.
+        newest: date of the newest result, such as "2026-03-01"; empty where it is unknown.
     """
 
     families: pd.DataFrame

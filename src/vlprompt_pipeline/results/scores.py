@@ -40,7 +40,7 @@ class Value(NamedTuple):
 
     Attributes:
         mean: over seeds, and over datasets where it is an average.
-        per_seed: by ascending seed, empty if nobody can say how it varies.
+        per_seed: by ascending seed, empty if the spread is unknown.
         images: how many test images it is of.
         interval: bootstrap interval over test images.
         caveats: what makes it say little, see `caveats`.
@@ -193,7 +193,7 @@ def _harmonic(values: dict[str, Value]) -> list[tuple[str, tuple[str, str]]]:
 
 
 def _mean(parts: Sequence[Aggregate], name: str) -> Value:
-    """Over datasets; over seeds it varies if all datasets have the same, else nobody can say."""
+    """Average over datasets; the spread is over seeds if all datasets have the same, else NaN."""
     each = [part.values[name] for part in parts]
     same = len({part.seeds for part in parts}) == 1
     per_seed = np.mean([value.per_seed for value in each], axis=0).tolist() if same else ()

@@ -72,7 +72,7 @@ class ExportFormat:
     Attributes:
         name: the second part of its catalog entry, `{method}.<name>`, which says where it goes.
         size_key: key of its number of bytes in the sizes and in MLflow.
-        to_bytes: makes the file; None where a method has no such file, or nobody asked for it.
+        to_bytes: makes the file; None where a method has no such file, or it is not asked for.
     """
 
     name: str

@@ -208,7 +208,7 @@ def _made_with(
 def _code(prompt: TrainedPrompt, recipe: Recipe) -> str:
     """Digest of the code that trained the prompt and of that which gives its results now.
 
-    Empty where nobody knows what trained it.
+    Empty where it is unknown what trained it.
     """
     trained = prompt.provenance.get("code", "")
     now = code_digest("results", get_method(recipe.method).learner)
