@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,15 +106,22 @@ def index_split(
     remedy: str,
     random_split: str = "",
     findings: Findings | None = None,
+    fingerprints: Mapping[str, str] | None = None,
 ) -> ImageIndex:
     """Index the images of a split; `remedy` is what to do where some are absent.
+
+    `fingerprints` by path are those of images that were looked at just now.
 
     Raises:
         DataError: images are absent or cannot be read.
     """
     require_present(split.table, folder, origin=f"the split of {name}", remedy=remedy)
-    fingerprints = fingerprint_images(split.table["path"].tolist(), folder)
-    table = split.table.assign(fingerprint=fingerprints, source=name)[list(COLUMNS)]
+    paths = split.table["path"].tolist()
+    if fingerprints is None or not set(paths) <= set(fingerprints):
+        known_by = fingerprint_images(paths, folder)
+    else:
+        known_by = [fingerprints[path] for path in paths]
+    table = split.table.assign(fingerprint=known_by, source=name)[list(COLUMNS)]
     validate_index(table, f"index of {name}")
     card = DatasetCard(
         name=name,

@@ -8,7 +8,7 @@ same split on every machine, and photos added to one class leave the others as t
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -42,13 +42,30 @@ class RandomSplit:
         Shares are rounded, but a class of two or more images has at least one to train with and
         one to test with; a single image is for training.
         """
-        shuffled = sorted(paths)
+        return self.extend({}, paths, key)
+
+    def extend(
+        self, kept: Mapping[str, Sequence[str]], new: Sequence[str], key: str
+    ) -> dict[str, list[str]]:
+        """Deal new images of the class `key` out so that its shares are met, as far as they go.
+
+        Args:
+            kept: images by the part that they are and stay in.
+            new: the others.
+            key: of the class.
+        """
+        train, val, test = (list(kept.get(part, ())) for part in ("train", "val", "test"))
+        shuffled = sorted(new)
         random.Random(f"{self.seed} {key}").shuffle(shuffled)
-        number, whole = len(shuffled), self.train + self.val + self.test
-        test = min(max(round(number * self.test / whole), 1), number - 1) if number else 0
-        val = min(round(number * self.val / whole), max(number - test - 1, 0))
+        number = len(train) + len(val) + len(test) + len(shuffled)
+        whole = self.train + self.val + self.test
+        tested = min(max(round(number * self.test / whole), 1), number - 1) if number else 0
+        validated = min(round(number * self.val / whole), max(number - tested - 1, 0))
+        for_test = min(max(tested - len(test), 0), len(shuffled))
+        at_most = len(shuffled) - for_test - (not train)
+        for_val = max(min(validated - len(val), at_most), 0)
         return {
-            "train": sorted(shuffled[test + val :]),
-            "val": sorted(shuffled[test : test + val]),
-            "test": sorted(shuffled[:test]),
+            "train": sorted([*train, *shuffled[for_test + for_val :]]),
+            "val": sorted([*val, *shuffled[for_test : for_test + for_val]]),
+            "test": sorted([*test, *shuffled[:for_test]]),
         }

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.registry.evidence import HALVES
+from vlprompt_pipeline.registry.common_images import HALVES
 
 
 def require_same_answers(

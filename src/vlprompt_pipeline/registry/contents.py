@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,10 +105,13 @@ def gather(
     template: str,
     decoding: Decoding,
     include_clip: bool,
+    halves: Mapping[str, Sequence[str]],
+    fingerprints: Mapping[str, str],
 ) -> Contents:
     """Gather the contents of a version from what a finished method left.
 
-    A method that is bound to the classes of training keeps those instead of `class_names`.
+    A method that is bound to the classes of training keeps those instead of `class_names`. The
+    class names of `halves` and the `fingerprints` of images by path are for its evidence.
 
     Raises:
         PromptFileError: prompt, packed prompt and CLIP do not belong together.
@@ -128,7 +132,7 @@ def gather(
         card=card,
         packed=packed,
         head=ClassifierWeights.of(learner, recipe.title),
-        evidence=evidence_of(predictions),
+        evidence=evidence_of(predictions, halves, fingerprints),
         clip_source=INCLUDED if include_clip else clip.source,
         record=record,
     )

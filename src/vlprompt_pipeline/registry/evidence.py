@@ -1,13 +1,13 @@
-"""Store which test images a version predicted correctly, so that it can be compared later.
+"""Store which test images a version predicted correctly, and compare two versions by it.
 
 A small table is stored with every version, so that a promotion needs the registry and no data.
-Images are identified by the hash of their paths.
+Images are identified by the hashes of their paths and of their contents.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -16,46 +16,59 @@ import pandas as pd
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.evaluation.metrics import accuracy, harmonic_mean
+from vlprompt_pipeline.registry.common_images import (
+    HALVES,
+    CommonImages,
+    Contender,
+    common_images,
+)
 from vlprompt_pipeline.results.statistics import Paired, compare_accuracy, compare_h
 
-HALVES = ("base", "new")
-_SAME = ("dataset", "protocol", "split_sha256")  # what two versions must share
+_SAME = ("dataset", "protocol")  # what two versions must share
 _DIGITS = 16
+_BY_CONTENT = "sha256:"  # how the fingerprint of an image begins that is known by its content
 
 
-def evidence_of(predictions: pd.DataFrame) -> bytes:
-    """Return the Parquet file of an evaluation's predictions: `half`, `image`, `label`, `right`."""
+def evidence_of(
+    predictions: pd.DataFrame,
+    class_names: Mapping[str, Sequence[str]],
+    fingerprints: Mapping[str, str],
+) -> bytes:
+    """Return the Parquet file of what an evaluation answered.
+
+    Its columns are `half`, `image` (hash of the path), `content` (hash of the file, or of the path
+    where the set is too large to be known by content), `label` (its number in the half), `truth`
+    and `answer` (class names), and `right`.
+
+    Args:
+        predictions: of the evaluation.
+        class_names: of each half.
+        fingerprints: of the images, by path.
+    """
     rows = predictions[predictions["half"].isin(HALVES)]
+    by_path = [_hash(path) for path in rows["path"]]
+    halves = rows["half"].tolist()
+
+    def named(labels: pd.Series) -> list[str]:
+        return [class_names[half][label] for half, label in zip(halves, labels, strict=True)]
+
     table = pd.DataFrame(
         {
-            "half": rows["half"],
-            "image": [hashlib.sha256(path.encode()).hexdigest()[:_DIGITS] for path in rows["path"]],
-            "label": rows["label"],
-            "right": rows["prediction"] == rows["label"],
+            "half": halves,
+            "image": by_path,
+            "content": [
+                _content(fingerprints.get(path, ""), otherwise)
+                for path, otherwise in zip(rows["path"], by_path, strict=True)
+            ],
+            "label": rows["label"].to_numpy(),
+            "truth": named(rows["label"]),
+            "answer": named(rows["prediction"]),
+            "right": (rows["prediction"] == rows["label"]).to_numpy(),
         }
     )
     stream = BytesIO()
     table.sort_values(["half", "image"]).to_parquet(stream, index=False)
     return stream.getvalue()
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A version as one side of a comparison.
-
-    Attributes:
-        name: for instance "demo_aerial.coop version 3".
-        tags: of the version.
-        evidence: the table of `evidence_of`.
-    """
-
-    name: str
-    tags: Mapping[str, str]
-    evidence: pd.DataFrame
-
-    def right(self, half: str) -> np.ndarray:
-        """Return which images were predicted correctly, `[images]`; empty for a half it lacks."""
-        return self.evidence.loc[self.evidence["half"] == half, "right"].to_numpy()
 
 
 @dataclass(frozen=True)
@@ -66,11 +79,13 @@ class Contest:
         metric: "H" or "accuracy", as percentages of both sides in `scores`.
         scores: of the challenger, then of who holds the place.
         paired: the difference and its test.
+        seen: the images.
     """
 
     metric: str
     scores: tuple[float, float]
     paired: Paired
+    seen: CommonImages
 
     def __str__(self) -> str:
         """Write for instance "H 83.3 against 81.6: +1.7 (95 % interval 0.2 to 3.1), …"."""
@@ -78,7 +93,7 @@ class Contest:
         _, low, high, p_value, test = self.paired
         return (
             f"{self.metric} {mine:.1f} against {yours:.1f}: {mine - yours:+.1f} (95 % interval "
-            f"{low:+.1f} to {high:+.1f}), p = {p_value:.2g}, {test}"
+            f"{low:+.1f} to {high:+.1f}), p = {p_value:.2g}, {test}, {self.seen}"
         )
 
 
@@ -88,17 +103,6 @@ def difference_in_kind(challenger: Contender, holder: Contender) -> str | None:
         mine, yours = challenger.tags.get(key), holder.tags.get(key)
         if mine != yours:
             return f"{key} is {mine} for {challenger.name} and {yours} for {holder.name}"
-    for half in HALVES:
-        mine, yours = (
-            contender.evidence.loc[contender.evidence["half"] == half, ["image", "label"]]
-            for contender in (challenger, holder)
-        )
-        if not len(mine):  # bound to the classes of training: those alone are compared
-            continue
-        if not np.array_equal(mine.to_numpy(), yours.to_numpy()):
-            return (
-                f"{challenger.name} and {holder.name} were scored on different {half} test images"
-            )
     return None
 
 
@@ -106,22 +110,30 @@ def contest(challenger: Contender, holder: Contender) -> Contest:
     """Compare two versions by H where both halves have images, else by accuracy.
 
     Raises:
-        UserError: the two were not scored on the same task and images.
+        UserError: the two were not scored on the same task, or have no test image in common.
     """
     if reason := difference_in_kind(challenger, holder):
         raise UserError(
             f"{challenger.name} cannot be compared with {holder.name}: {reason}; register both "
             "from the same task, or promote by registry.promote.force"
         )
-    (my_base, my_new), (base, new) = (
-        [contender.right(half) for half in HALVES] for contender in (challenger, holder)
-    )
-    if len(my_new):
-        scores = (_h(my_base, my_new), _h(base, new))
-        return Contest("H", scores, compare_h(my_base, my_new, base, new))
-    return Contest(
-        "accuracy", (_accuracy(my_base), _accuracy(base)), compare_accuracy(my_base, base)
-    )
+    seen = common_images(challenger, holder)
+    base = seen.right["base"]
+    if "new" in seen.right:
+        new = seen.right["new"]
+        scores = (_h(base[0], new[0]), _h(base[1], new[1]))
+        return Contest("H", scores, compare_h(base[0], new[0], base[1], new[1]), seen)
+    scores = (_accuracy(base[0]), _accuracy(base[1]))
+    return Contest("accuracy", scores, compare_accuracy(*base), seen)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def _content(fingerprint: str, otherwise: str) -> str:
+    known = fingerprint.startswith(_BY_CONTENT)
+    return fingerprint.removeprefix(_BY_CONTENT)[:_DIGITS] if known else otherwise
 
 
 def _accuracy(right: np.ndarray) -> float:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.registry.common_images import Contender
 from vlprompt_pipeline.registry.config import PromotionParameters
-from vlprompt_pipeline.registry.evidence import Contender, Contest, contest, difference_in_kind
+from vlprompt_pipeline.registry.evidence import Contest, contest
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, Found, ModelRegistry
 from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.results.statistics import holm, verdict
@@ -108,10 +109,9 @@ def _contest(
         )
     baseline = f"{dataset}.{ZERO_SHOT}"
     same = {key: candidate.tags[key] for key in ("protocol", "split_sha256", "weights_sha256")}
-    for version in registry.versions(baseline, **same):
+    for version in registry.versions(baseline, **same)[:1]:
         holder = _contender(registry, version)
-        if difference_in_kind(challenger, holder) is None:
-            return str(holder.name), contest(challenger, holder)
+        return holder.name, contest(challenger, holder)
     raise UserError(
         f"{candidate.name} has no champion yet, and a first one has to beat zero-shot CLIP, of "
         f"which no version for the same task is registered: register {ZERO_SHOT} of the same "

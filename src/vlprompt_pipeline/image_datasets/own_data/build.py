@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,15 +12,22 @@ import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.findings import Findings
+from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_readable
 from vlprompt_pipeline.image_datasets.index import ImageIndex, index_split
 from vlprompt_pipeline.image_datasets.own_data.class_names import name_classes
 from vlprompt_pipeline.image_datasets.own_data.folders import gather_folder
 from vlprompt_pipeline.image_datasets.own_data.gathered import Gathered, require_plain_names
+from vlprompt_pipeline.image_datasets.own_data.kept_split import KeptSplit
 from vlprompt_pipeline.image_datasets.own_data.location import locate_own_data
 from vlprompt_pipeline.image_datasets.own_data.tables import gather_table
 from vlprompt_pipeline.image_datasets.random_split import RandomSplit
 from vlprompt_pipeline.image_datasets.schema import PARTS
 from vlprompt_pipeline.image_datasets.split import Row, Split
+
+logger = logging.getLogger(__name__)
+
+EXTENDED = ", extended since"
+"""Ends the mark of a split whose seed alone does not give it."""
 
 Parts = dict[str | None, dict[str, list[str]]]
 """Part to class to paths in ASCII order."""
@@ -41,7 +49,12 @@ class OwnData:
 
 
 def build_own_index(
-    name: str, dataset_root: Path | str, options: OwnData, *, resplit: bool = False
+    name: str,
+    dataset_root: Path | str,
+    options: OwnData,
+    *,
+    resplit: bool = False,
+    kept_splits: Path | None = None,
 ) -> ImageIndex:
     """Index own photos: `<root>/<name>/`, `<root>/<name>.csv` or `<root>/<name>.parquet`.
 
@@ -54,6 +67,7 @@ def build_own_index(
         dataset_root: the folder that holds it.
         options: template, class names and split.
         resplit: split at random even if the data has a test part.
+        kept_splits: folder of splits that were drawn before, which are extended; none to draw anew.
 
     Raises:
         ConfigError: there is no own data of that name.
@@ -65,14 +79,16 @@ def build_own_index(
     _require_usable(gathered)
     mapping = root / Path(options.class_names).expanduser() if options.class_names else None
     names = name_classes(gathered.keys, mapping)
-    parts, mark = _parts(gathered, options.split, resplit)
+    fingerprints = _fingerprints(gathered)
+    kept = KeptSplit.load(kept_splits, name, options.split) if kept_splits else None
+    parts, mark = _parts(gathered, options.split, resplit, kept, fingerprints)
     labels = {key: label for label, key in enumerate(gathered.keys)}
     rows: dict[str, list[Row]] = {
         part: [(path, labels[key], names[key]) for key in labels for path in parts[part][key]]
         for part in PARTS
     }
     split = Split.from_rows(f"own data in {gathered.origin}", rows)
-    return index_split(
+    index = index_split(
         split,
         gathered.folder,
         name=name,
@@ -80,7 +96,22 @@ def build_own_index(
         remedy="mend the table or put the files there",
         random_split=mark,
         findings=_findings(gathered, names, split.table),
+        fingerprints=fingerprints,
     )
+    if kept is not None and mark:
+        known = bool(kept.parts)
+        new = kept.update(index.table)
+        if known and new.total():
+            dealt = ", ".join(f"{new[part]} for {part}" for part in PARTS)
+            logger.info("%s: the split is kept; new photos: %s", name, dealt)
+    return index
+
+
+def _fingerprints(gathered: Gathered) -> dict[str, str]:
+    """What each photo is known by; those that cannot be read are left to `index_split`."""
+    paths = [photo.path for photo in gathered.photos]
+    found, refused = fingerprint_readable(paths, gathered.folder)
+    return dict(zip((path for path in paths if path not in refused), found, strict=True))
 
 
 def _require_usable(gathered: Gathered) -> None:
@@ -94,7 +125,13 @@ def _require_usable(gathered: Gathered) -> None:
         )
 
 
-def _parts(gathered: Gathered, split: RandomSplit, resplit: bool) -> tuple[Parts, str]:
+def _parts(
+    gathered: Gathered,
+    split: RandomSplit,
+    resplit: bool,
+    kept_split: KeptSplit | None,
+    fingerprints: Mapping[str, str],
+) -> tuple[Parts, str]:
     """The paths of each class in each part, and the mark of the split if it is drawn here."""
     given = {photo.part for photo in gathered.photos}
     if "test" in given and not resplit:
@@ -106,10 +143,15 @@ def _parts(gathered: Gathered, split: RandomSplit, resplit: bool) -> tuple[Parts
         if resplit or photo.part != "val":
             pool[photo.key].append(photo.path)
     divided = [("val", photo.key, photo.path) for photo in kept]
+    extended = False
     for key, paths in pool.items():
-        for part, chosen in drawn.divide(paths, key).items():
+        dealt = fresh = drawn.divide(paths, key)
+        if kept_split is not None:
+            dealt = kept_split.divide(drawn, paths, key, fingerprints)
+            extended |= dealt != fresh
+        for part, chosen in dealt.items():
             divided += [(part, key, path) for path in chosen]
-    return _by_part(divided), split.mark
+    return _by_part(divided), split.mark + EXTENDED * extended
 
 
 def _by_part(images: Iterable[tuple[str | None, str, str]]) -> Parts:

@@ -29,11 +29,13 @@ def index_images(
     split: str,
     own_data: OwnDataParameters,
     split_folder: Path,
+    kept_splits: Path,
 ) -> tuple[pd.DataFrame, DatasetCard]:
     """Index a dataset, one row an image; embedded datasets are made at their first use.
 
     A split that is drawn here is written below `split_folder` in the form of the published split
-    files, named by the hash of its content, so that it can be published with the results.
+    files, named by the hash of its content, so that it can be published with the results. That of
+    own photos is kept below `kept_splits` and extended when photos are added.
     """
     drawn = RandomSplit(**own_data.split.model_dump())
     name = f"{prefix}{dataset}"
@@ -41,7 +43,9 @@ def index_images(
         index = build_index(name, dataset_root, drawn if split == "random" else None)
     else:
         options = OwnData(own_data.template, own_data.class_names, drawn)
-        index = build_own_index(name, dataset_root, options, resplit=split == "random")
+        index = build_own_index(
+            name, dataset_root, options, resplit=split == "random", kept_splits=kept_splits
+        )
     if index.card.random_split:
         path = split_folder / name / f"split_{index.card.split_sha256[:16]}.json"
         with described_write(path, place_of(path)) as temporary:

@@ -27,6 +27,7 @@ def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
                     "split": "params:split",
                     "own_data": "params:own_data",
                     "split_folder": f"{folders}split_folder",
+                    "kept_splits": "params:kept_split_folder",
                 },
                 outputs=["raw_index", "dataset_card"],
                 name="index_images",

@@ -68,6 +68,7 @@ def register_method(
     verdicts: dict[str, str],
     clip: FrozenClip,
     card: DatasetCard,
+    images: pd.DataFrame,
     class_subsets: ClassSubsets,
     test_features: EvaluationFeatures,
     export: ExportParameters,
@@ -80,6 +81,7 @@ def register_method(
     Raises:
         UserError: the files do not belong together, or MLflow refuses.
     """
+    halves = {name: subset.class_names for name, subset in class_subsets.items()}
     contents = registry.gather(
         record=CellRecord.model_validate(record),
         prompt=prompt,
@@ -90,8 +92,9 @@ def register_method(
         template=card.template,
         decoding=test_features.decoding,
         include_clip=how.include_clip,
+        halves=halves,
+        fingerprints=dict(zip(images["path"], images["fingerprint"], strict=True)),
     )
-    halves = {name: subset.class_names for name, subset in class_subsets.items()}
     done = registry.register(
         registry.ModelRegistry.open(tracking, project),
         contents,

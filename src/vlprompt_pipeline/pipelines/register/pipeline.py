@@ -41,6 +41,7 @@ def _registration(method: str) -> Node:
             "verdicts": "registration_verdicts",
             "clip": "clip",
             "card": "dataset_card",
+            "images": "image_index",
             "class_subsets": "class_subsets",
             "test_features": "test_features",
             "export": "params:export",

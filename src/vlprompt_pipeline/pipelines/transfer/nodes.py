@@ -17,11 +17,12 @@ def index_target(
     split: str,
     own_data: OwnDataParameters,
     split_folder: Path,
+    kept_splits: Path,
     *,
     target: str,
 ) -> tuple[pd.DataFrame, DatasetCard]:
     """Index a target dataset, one row an image."""
-    return index_images(prefix, target, dataset_root, split, own_data, split_folder)
+    return index_images(prefix, target, dataset_root, split, own_data, split_folder, kept_splits)
 
 
 def list_target_classes(card: DatasetCard) -> ClassSubsets:

@@ -42,6 +42,7 @@ def _target_nodes(target: str, folders: str) -> list[Node]:
                 "split": "params:split",
                 "own_data": "params:own_data",
                 "split_folder": f"{folders}split_folder",
+                "kept_splits": "params:kept_split_folder",
             },
             outputs=[raw, card],
             name=f"index_{target}",

@@ -1,0 +1,101 @@
+"""The split of own photos, kept from its first draw on, so that a test photo stays a test photo.
+
+A photo that was in a part stays there, known by its content, whatever its name, folder or label is
+now. Photos that are new are dealt out so that each class has its shares again (our choice). So a
+model that was trained before and one that is trained after photos, labels or classes were added
+have test photos in common that neither was trained on.
+
+The file also lists photos that are gone: one that comes back returns to its part.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.image_datasets.random_split import RandomSplit
+from vlprompt_pipeline.image_datasets.schema import PARTS
+
+
+@dataclass
+class KeptSplit:
+    """Which photos are in which part.
+
+    Attributes:
+        file: where it is kept.
+        parts: fingerprint to path to part; copies of a photo may be in several parts.
+    """
+
+    file: Path
+    parts: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, folder: Path, name: str, split: RandomSplit) -> KeptSplit:
+        """Load what is kept of a dataset's split with these shares and this seed, if anything.
+
+        Raises:
+            DataError: the file is broken.
+        """
+        shares = f"{split.train:g}_{split.val:g}_{split.test:g}"
+        file = folder / f"{name}_seed{split.seed}_{shares}.json"
+        if not file.exists():
+            return cls(file)
+        try:
+            stored = json.loads(file.read_text(encoding="utf-8"))
+            parts: dict[str, dict[str, str]] = defaultdict(dict)
+            for part in PARTS:
+                for fingerprint, path in stored[part]:
+                    parts[fingerprint][path] = part
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"the kept split {file} cannot be read ({error!r}): restore it, or delete it to "
+                "have the test part drawn anew"
+            ) from None
+        return cls(file, dict(parts))
+
+    def divide(
+        self, split: RandomSplit, paths: list[str], key: str, fingerprints: Mapping[str, str]
+    ) -> dict[str, list[str]]:
+        """Deal the photos of the class `key` out: those that are kept, then the new ones."""
+        kept: dict[str, list[str]] = defaultdict(list)
+        new = []
+        for path in paths:
+            part = self._part(fingerprints.get(path, ""), path)
+            (new if part is None else kept[part]).append(path)
+        return split.extend(kept, new, key)
+
+    def update(self, table: pd.DataFrame) -> Counter[str]:
+        """Keep the parts of an index, too; return how many photos are new in each."""
+        new, changed = Counter(), False
+        for path, part, fingerprint in table[["path", "part", "fingerprint"]].itertuples(False):
+            new[part] += fingerprint not in self.parts
+            before = self.parts.setdefault(fingerprint, {})
+            changed |= before.get(path) != part
+            before[path] = part
+        if changed:
+            rows = {part: self._rows(part) for part in PARTS}
+            with atomic_write(self.file) as temporary:
+                temporary.write_text(json.dumps(rows, ensure_ascii=False, indent=1), "utf-8")
+        return new
+
+    def _part(self, fingerprint: str, path: str) -> str | None:
+        """The part of a photo, under this path or else under any: then `test` goes first."""
+        by_path = self.parts.get(fingerprint, {})
+        return by_path.get(path) or next(
+            (part for part in reversed(PARTS) if part in by_path.values()), None
+        )
+
+    def _rows(self, part: str) -> list[tuple[str, str]]:
+        return sorted(
+            (fingerprint, path)
+            for fingerprint, by_path in self.parts.items()
+            for path, its_part in by_path.items()
+            if its_part == part
+        )

@@ -1,0 +1,107 @@
+"""A test photo stays one when photos, labels and classes are added, moved or renamed."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from image_datasets.own_data.photos import write_classes, write_photo
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets import ImageIndex, OwnData, RandomSplit, build_own_index
+
+
+@pytest.fixture
+def zoo(tmp_path: Path) -> Path:
+    folder = tmp_path / "zoo"
+    write_classes(folder, cat=10, dog=7)
+    return folder
+
+
+def index(zoo: Path, **options) -> ImageIndex:
+    kept = zoo.parent / "kept"
+    return build_own_index("zoo", zoo.parent, OwnData(**options), kept_splits=kept)
+
+
+def parts(index: ImageIndex) -> dict[str, str]:
+    """Part by content."""
+    return dict(zip(index.table["fingerprint"], index.table["part"], strict=True))
+
+
+def test_the_first_draw_is_that_of_the_seed_and_stays(zoo):
+    first = index(zoo)
+    drawn = build_own_index("zoo", zoo.parent, OwnData())
+    assert first.card == drawn.card
+    assert index(zoo).card == first.card
+    assert index(zoo, split=RandomSplit(seed=2)).card.random_split == "own random split, seed 2"
+
+
+def test_added_photos_fill_the_shares_and_move_no_other(zoo, caplog):
+    before = parts(index(zoo))
+    write_classes(zoo, cat=20, cow=10)
+    with caplog.at_level(logging.INFO):
+        after = index(zoo)
+    assert before.items() <= parts(after).items()
+    sizes = after.table.groupby(["class_name", "part"]).size()
+    assert sizes["cat"].to_dict() == {"train": 10, "val": 4, "test": 6}
+    assert sizes["cow"].to_dict() == {"train": 5, "val": 2, "test": 3}
+    assert after.card.random_split == "own random split, seed 1, extended since"
+    assert "zoo: the split is kept; new photos: 10 for train, 4 for val, 6 for test" in caplog.text
+    assert index(zoo).card == after.card
+    fresh = parts(build_own_index("zoo", zoo.parent, OwnData()))
+    assert not before.items() <= fresh.items(), "without the kept split photos would have moved"
+
+
+def test_a_photo_keeps_its_part_under_another_label_and_name(zoo):
+    before = parts(index(zoo))
+    moved = next(zoo / path for path in index(zoo).table.query("part == 'test'")["path"])
+    moved.rename(zoo / "dog" / "renamed.png")
+    assert parts(index(zoo)) == before
+
+
+def test_a_photo_that_comes_back_returns_to_its_part(zoo):
+    before = parts(index(zoo))
+    gone = zoo / "cat" / "003.png"
+    content = gone.read_bytes()
+    gone.unlink()
+    index(zoo)
+    gone.write_bytes(content)
+    assert parts(index(zoo)) == before
+
+
+def test_copies_in_two_parts_stay_where_they_are(zoo):
+    table = index(zoo).table
+    train = next(path for path in table.query("part == 'train'")["path"])
+    test = next(path for path in table.query("part == 'test'")["path"])
+    (zoo / train).write_bytes((zoo / test).read_bytes())
+    first = index(zoo)
+    assert index(zoo).card == first.card
+
+
+def test_a_class_of_one_new_photo_trains_and_one_of_two_tests(zoo):
+    index(zoo)
+    write_photo(zoo / "owl" / "000.png")
+    write_classes(zoo, pig=2)
+    sizes = index(zoo).table.groupby(["class_name", "part"]).size()
+    assert sizes["owl"].to_dict() == {"train": 1}
+    assert sizes["pig"].to_dict() == {"train": 1, "test": 1}
+
+
+def test_given_parts_are_not_kept(tmp_path):
+    write_classes(tmp_path / "zoo" / "train", cat=2, dog=2)
+    write_classes(tmp_path / "zoo" / "test", cat=2, dog=2)
+    index(tmp_path / "zoo")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_broken_file_says_what_to_do(zoo):
+    index(zoo)
+    (file,) = (zoo.parent / "kept").iterdir()
+    assert file.name == "zoo_seed1_0.5_0.2_0.3.json"
+    stored = json.loads(file.read_text())
+    del stored["test"]
+    file.write_text(json.dumps(stored))
+    with pytest.raises(DataError, match="delete it to have the test part drawn anew"):
+        index(zoo)
