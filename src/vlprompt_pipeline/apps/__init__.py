@@ -14,12 +14,17 @@ from vlprompt_pipeline import __version__
 
 COMMANDS = {
     "backbones": "vlprompt_pipeline.apps.backbones:backbones",
+    "check-labels": "vlprompt_pipeline.apps.check_labels:check_labels",
     "convert-clip": "vlprompt_pipeline.apps.convert_clip:convert_clip",
+    "embed": "vlprompt_pipeline.apps.embed:embed",
     "export": "vlprompt_pipeline.apps.export:export",
     "inspect": "vlprompt_pipeline.apps.inspect:inspect",
     "models": "vlprompt_pipeline.apps.models:models",
+    "nearest": "vlprompt_pipeline.apps.nearest:nearest",
     "predict": "vlprompt_pipeline.apps.predict:predict",
     "publish": "vlprompt_pipeline.apps.publish:publish",
+    "relabel": "vlprompt_pipeline.apps.relabel:relabel",
+    "review": "vlprompt_pipeline.apps.review:review",
     "serve": "vlprompt_pipeline.apps.serve:serve",
     "sort-imagenet-val": "vlprompt_pipeline.apps.sort_imagenet_val:sort_imagenet_val",
 }

@@ -86,18 +86,21 @@ def _shown(row: Mapping[str, str], folder: Path | None) -> _Shown:
     return _Shown(
         path=row["path"],
         score=float(row["score"]),
-        picture=_thumbnail((folder or Path()) / row["path"]),
+        picture=thumbnail((folder or Path()) / row["path"]),
         beside=f"{second} {float(row['score_2']):.2f}" if second else "",
     )
 
 
-def _thumbnail(path: Path) -> str:
-    """A small JPEG as a data URL, or nothing for a photo that is gone meanwhile."""
+def thumbnail(path: Path, side: int = _SIDE) -> str:
+    """Return a small JPEG as a data URL, or nothing for a photo that is gone meanwhile.
+
+    It is as sharp as a picture of `side` pixels on a screen with two for one.
+    """
     try:
-        image = read_rgb(path, "as_seen", _SIDE)
+        image = read_rgb(path, "as_seen", side)
     except DataError:
         return ""
-    image.thumbnail((2 * _SIDE, 2 * _SIDE))
+    image.thumbnail((2 * side, 2 * side))
     stream = BytesIO()
     image.save(stream, "JPEG", quality=80)
     return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -9,7 +9,11 @@
 | `build` | the index |
 """
 
-from vlprompt_pipeline.image_datasets.own_data.build import OwnData, build_own_index
+from vlprompt_pipeline.image_datasets.own_data.build import (
+    OwnData,
+    build_own_index,
+    gather_own_data,
+)
 from vlprompt_pipeline.image_datasets.own_data.location import require_dataset_name
 
-__all__ = ["OwnData", "build_own_index", "require_dataset_name"]
+__all__ = ["OwnData", "build_own_index", "gather_own_data", "require_dataset_name"]

@@ -74,8 +74,7 @@ def build_own_index(
         DataError: it is in none of the known layouts, or files of it are absent.
     """
     root = Path(dataset_root).expanduser().resolve()
-    source = locate_own_data(name, root)
-    gathered = gather_folder(source) if source.is_dir() else gather_table(source)
+    gathered = gather_own_data(name, root)
     _require_usable(gathered)
     mapping = root / Path(options.class_names).expanduser() if options.class_names else None
     names = name_classes(gathered.keys, mapping)
@@ -105,6 +104,17 @@ def build_own_index(
             dealt = ", ".join(f"{new[part]} for {part}" for part in PARTS)
             logger.info("%s: the split is kept; new photos: %s", name, dealt)
     return index
+
+
+def gather_own_data(name: str, root: Path) -> Gathered:
+    """List the photos of own data, in whichever layout.
+
+    Raises:
+        ConfigError: there is no own data of that name.
+        DataError: it is in none of the known layouts.
+    """
+    source = locate_own_data(name, root)
+    return gather_folder(source) if source.is_dir() else gather_table(source)
 
 
 def _fingerprints(gathered: Gathered) -> dict[str, str]:

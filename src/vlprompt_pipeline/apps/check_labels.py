@@ -1,0 +1,70 @@
+"""`vlprompt check-labels`: near copies and labels that are probably wrong."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+_SHOWN = 10  # groups of near copies on the terminal
+_THRESHOLD = 0.98
+
+
+@click.command("check-labels")
+@click.argument("features", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("label_errors.csv"),
+    show_default=True,
+    help="The CSV file to write, for vlprompt review.",
+)
+@click.option(
+    "--copies",
+    "threshold",
+    type=click.FloatRange(0, 1),
+    default=_THRESHOLD,
+    show_default=True,
+    help="Cosine from which two photos are near copies.",
+)
+def check_labels(features: Path, out: Path, threshold: float) -> None:
+    r"""Find near copies and likely wrong labels in FEATURES, which vlprompt embed wrote.
+
+    The label of a photo is the folder that it lies in. Needs the extra [labels].
+
+    \b
+      vlprompt check-labels features.parquet --out label_errors.csv
+      vlprompt review label_errors.csv --images photos/
+    """
+    if not (find_spec("cleanlab") and find_spec("sklearn")):
+        raise click.ClickException(
+            'likely label errors are found with cleanlab: pip install "vlprompt_pipeline[labels]", '
+            'in a checkout .venv/bin/pip install -c constraints.txt -e ".[labels]"'
+        )
+    from vlprompt_pipeline.curation.embeddings import Embeddings
+    from vlprompt_pipeline.curation.label_errors import label_errors
+    from vlprompt_pipeline.curation.near_copies import near_copies
+    from vlprompt_pipeline.errors import UserError
+    from vlprompt_pipeline.files import atomic_write
+
+    try:
+        embeddings = Embeddings.load(features)
+        groups = near_copies(embeddings.features, threshold)
+        table = label_errors(embeddings)
+        with atomic_write(out) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.4f")
+    except UserError as error:
+        raise click.ClickException(str(error)) from None
+    paths, labels = embeddings.paths, embeddings.labels
+    for group in groups[:_SHOWN]:
+        several = {labels[row] for row in group}
+        under = f" (under {len(several)} labels: {', '.join(sorted(several))})"
+        click.echo(
+            f"near copies: {', '.join(paths[row] for row in group)}{under * (len(several) > 1)}"
+        )
+    if len(groups) > _SHOWN:
+        click.echo(f"and {len(groups) - _SHOWN:,} other groups of near copies")
+    doubtful = int(table["doubtful"].sum())
+    click.echo(f"{out}: {doubtful:,} of {len(table):,} labels are probably wrong, these first")
+    click.echo(f"look at them: vlprompt review {out} --images {embeddings.folder}")

@@ -1,0 +1,40 @@
+"""`vlprompt nearest`: the photos of a file of features that are nearest to a text or a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("features", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--text", help='Such as "a red flag".')
+@click.option(
+    "--picture",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An image file, instead of a text.",
+)
+@click.option(
+    "--count", type=click.IntRange(min=1), default=10, show_default=True, help="How many photos."
+)
+def nearest(features: Path, text: str | None, picture: Path | None, count: int) -> None:
+    """List the photos nearest to a text or a picture, as a CSV table of path, label and cosine.
+
+    FEATURES is a file that vlprompt embed wrote.
+    """
+    if (text is None) == (picture is None):
+        raise click.UsageError("give either --text or --picture")
+    from vlprompt_pipeline.curation.embeddings import Embeddings
+    from vlprompt_pipeline.curation.nearest import nearest as find
+    from vlprompt_pipeline.curation.nearest import query_picture, query_text
+    from vlprompt_pipeline.errors import UserError
+
+    try:
+        embeddings = Embeddings.load(features)
+        clip = embeddings.load_clip()
+        query = query_picture(clip, picture) if picture else query_text(clip, text)
+    except UserError as error:
+        raise click.ClickException(str(error)) from None
+    table = find(embeddings, query, count)
+    click.echo(table.to_csv(index=False, float_format="%.4f"), nl=False)

@@ -1,0 +1,41 @@
+"""`vlprompt relabel`: the labels of a review become the table of a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("dataset")
+@click.argument("reviewed", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--dataset-root",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder that holds the dataset, as dataset_root of kedro run.",
+)
+def relabel(dataset: str, reviewed: Path, dataset_root: Path) -> None:
+    r"""Write the table of DATASET with the labels of REVIEWED, which a page of review saved.
+
+    Photos that the dataset has get their new labels or are left out, others are added. No photo is
+    moved: DATASET.csv beside the folder says what each is, and is read instead of the folder.
+
+    \b
+      vlprompt relabel my_photos reviewed_labels.csv --dataset-root ~/Pictures
+      kedro run --params=dataset=my_photos,dataset_root=~/Pictures
+    """
+    from vlprompt_pipeline.curation.relabel import relabel as write
+    from vlprompt_pipeline.errors import UserError
+
+    try:
+        done = write(dataset, dataset_root, reviewed)
+    except UserError as error:
+        raise click.ClickException(str(error)) from None
+    counts = ", ".join(
+        f"{number:,} {what}" for what, number in sorted(done.counts.items()) if number
+    )
+    new = f"; new classes: {', '.join(done.new_classes)}" if done.new_classes else ""
+    click.echo(f"{done.table}: {done.photos:,} photos ({counts or 'nothing new'}){new}")
+    click.echo(f"train with them: kedro run --params=dataset={dataset},dataset_root={dataset_root}")

@@ -1,0 +1,58 @@
+"""`vlprompt review`: a page on which predictions are confirmed or corrected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_SHOWN = 200
+
+
+@click.command()
+@click.argument("labels", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="The folder that the paths of the table start from; the working folder if not given.",
+)
+@click.option(
+    "--features",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What vlprompt embed wrote of these photos: photos that look alike come later.",
+)
+@click.option(
+    "--count", type=click.IntRange(min=1), default=_SHOWN, show_default=True, help="Photos shown."
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The page; beside LABELS, ending in .review.html, if not given.",
+)
+def review(labels: Path, images: Path, features: Path | None, count: int, out: Path | None) -> None:
+    r"""Write a page with the photos of LABELS that a person should look at.
+
+    LABELS is a table that vlprompt predict --top 3 --out or vlprompt check-labels wrote. Wrong
+    labels come first, then doubtful ones. The page saves reviewed_labels.csv, which vlprompt
+    relabel makes part of a dataset.
+
+    \b
+      vlprompt predict new/ --model my_photos.tip_adapter_f --top 3 --out labels.csv
+      vlprompt review labels.csv --images new/
+      vlprompt relabel my_photos reviewed_labels.csv --dataset-root ~/Pictures
+    """
+    from vlprompt_pipeline.curation.embeddings import Embeddings
+    from vlprompt_pipeline.curation.order import review_order
+    from vlprompt_pipeline.curation.review_page import read_predictions, write_review_page
+    from vlprompt_pipeline.errors import UserError
+
+    page = out or labels.with_suffix(".review.html")
+    try:
+        table = read_predictions(labels)
+        given = Embeddings.load(features).features_of(table["path"].tolist()) if features else None
+        rows = review_order(table, count, given)
+        write_review_page(page, table, rows, images, labels.name)
+    except UserError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{page}: {len(rows):,} of {len(table):,} photos; open it in a browser", err=True)

@@ -1,0 +1,50 @@
+"""Which predictions a person should look at first: wrong ones, then doubtful ones, of all kinds.
+
+A prediction is wrong where a label was given and it is another. It is doubtful by its margin, the
+score of the best label less that of the second (Scheffer, Decomain and Wrobel, 2001). Photos that
+look alike would tell a person the same, so a photo waits behind those it resembles: the margin of
+each is raised by its highest similarity to what stands before it (our choice). Without features,
+predicted classes take turns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+SIMILAR = 0.5
+"""How much a photo equal to one before it is held back, in units of margin (our choice)."""
+
+
+def margins(table: pd.DataFrame) -> np.ndarray:
+    """Return best less second score of each row; the best alone where there is no second."""
+    score = table["score"].to_numpy(float)
+    second = table["score_2"].to_numpy(float) if "score_2" in table else np.zeros(len(table))
+    return score - np.nan_to_num(second)
+
+
+def review_order(table: pd.DataFrame, count: int, features: np.ndarray | None = None) -> list[int]:
+    """Return the rows to look at, the first first, at most `count`.
+
+    Args:
+        table: `label`, `score`, perhaps `score_2` and `given`.
+        count: how many.
+        features: `[rows, width]` of length 1, or none.
+    """
+    wrong = np.zeros(len(table), bool)
+    if "given" in table:
+        given = table["given"].fillna("")
+        wrong = ((given != "") & (given != table["label"])).to_numpy()
+    doubt = margins(table) - 2.0 * wrong  # a margin is at most 1: wrong ones stand before others
+    if features is None:
+        doubts = pd.DataFrame({"label": table["label"], "doubt": doubt, "wrong": wrong})
+        turns = doubts.sort_values("doubt", kind="stable").groupby(["label", "wrong"]).cumcount()
+        return np.lexsort((doubt, turns.sort_index(), ~wrong))[:count].tolist()
+    waiting, held_back = np.ones(len(table), bool), np.zeros(len(table))
+    order: list[int] = []
+    for _ in range(min(count, len(table))):
+        row = int(np.argmin(np.where(waiting, doubt + SIMILAR * held_back, np.inf)))
+        order.append(row)
+        waiting[row] = False
+        held_back = np.maximum(held_back, features @ features[row])
+    return order

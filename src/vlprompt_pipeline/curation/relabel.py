@@ -1,0 +1,129 @@
+"""Corrected labels as the table of a dataset: what it had, with what a person decided.
+
+The dataset is a folder or a table of own photos. Its table `<root>/<name>.csv` is written beside
+the photos, none of which is moved or changed; where there are both, the table is what is read.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.image_datasets.own_data import gather_own_data
+from vlprompt_pipeline.image_datasets.own_data.gathered import Photo
+
+LEAVE_OUT = "leave out"
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    """What changed.
+
+    Attributes:
+        table: the file that was written.
+        photos: how many it has.
+        counts: `corrected`, `confirmed`, `added` and `left out`.
+        new_classes: labels that no photo had before.
+    """
+
+    table: Path
+    photos: int
+    counts: Counter[str]
+    new_classes: tuple[str, ...]
+
+
+def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
+    """Write the table of a dataset with the labels of a review.
+
+    Photos of the review that the dataset has get its labels or are left out; the others are added,
+    to its training part where it has parts. A dataset that is not there yet is made of the review
+    alone.
+
+    Args:
+        name: of the dataset, a folder or a table in `root`.
+        root: the folder of datasets.
+        reviewed: the CSV that the page saved: `path`, `label`, `decision`.
+
+    Raises:
+        ConfigError: the dataset is a table in Parquet.
+        DataError: the review or the dataset cannot be read.
+    """
+    root = root.expanduser().resolve()
+    target = root / f"{name}.csv"
+    if target.with_suffix(".parquet").exists():
+        raise ConfigError(f"{name} is a table in Parquet: write it as {target.name} first")
+    photos = _photos_of(name, root)
+    decided = _read_review(reviewed)
+    before = {photo.key for photo in photos.values()}
+    in_parts = any(photo.part for photo in photos.values())
+    counts: Counter[str] = Counter()
+    for path, label in decided.items():
+        known = photos.get(path)
+        if label is None:
+            counts["left out"] += photos.pop(path, None) is not None
+        elif known is None:
+            photos[path] = Photo(path, label, "train" if in_parts else None)
+            counts["added"] += 1
+        else:
+            same = _spoken(known.key) == _spoken(label)
+            counts["confirmed" if same else "corrected"] += 1
+            photos[path] = known if same else known._replace(key=label)
+    names = {_spoken(key): key for key in sorted(before)}
+    rows = [
+        photo._replace(path=_shown(path, root), key=names.get(_spoken(photo.key), photo.key))
+        for path, photo in sorted(photos.items())
+    ]
+    with (
+        atomic_write(target) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as out,
+    ):
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["path", "label", *(["part"] if in_parts else [])])
+        writer.writerows([path, key, *([part] if in_parts else [])] for path, key, part in rows)
+    new = sorted({row.key for row in rows} - before)
+    return Relabelled(target, len(rows), counts, tuple(new))
+
+
+def _photos_of(name: str, root: Path) -> dict[str, Photo]:
+    """The photos of a dataset by absolute path; none where it is not there yet."""
+    if not any((root / place).exists() for place in (name, f"{name}.csv")):
+        return {}
+    gathered = gather_own_data(name, root)
+    return {os.path.normpath(gathered.folder / photo.path): photo for photo in gathered.photos}
+
+
+def _read_review(file: Path) -> dict[str, str | None]:
+    """The label of each path that was decided; None for one that is left out."""
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {file} ({str(error).splitlines()[0]})") from None
+    if not {"path", "label", "decision"} <= set(table.columns):
+        raise DataError(
+            f"{file} has not the columns path, label and decision: it is the table that the page "
+            "of vlprompt review saves"
+        )
+    out = table["decision"].eq(LEAVE_OUT)
+    if wrong := table.loc[~out & table["label"].eq(""), "path"].tolist():
+        raise DataError(f"{file} has no label for {wrong[0]}: give it one, or leave it out")
+    return {
+        path: None if left else label
+        for path, label, left in zip(table["path"], table["label"], out, strict=True)
+    }
+
+
+def _shown(path: str, root: Path) -> str:
+    """A path as the table has it: relative to its folder, or absolute for one that is elsewhere."""
+    inside = Path(path).is_relative_to(root)
+    return Path(path).relative_to(root).as_posix() if inside else path
+
+
+def _spoken(name: str) -> str:
+    return " ".join(name.replace("_", " ").split())

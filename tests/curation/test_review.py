@@ -1,0 +1,172 @@
+"""From predictions to a page, from the page to a table, and from the table to a dataset."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from browser import CHROMIUM, Browser
+from curation.photos import draw, write_shapes
+from vlprompt_pipeline.apps import main
+from vlprompt_pipeline.curation.order import review_order
+from vlprompt_pipeline.curation.relabel import relabel
+from vlprompt_pipeline.curation.review_page import read_predictions, write_review_page
+from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.image_datasets import OwnData, build_own_index
+
+TABLE = pd.DataFrame(
+    {
+        "path": ["square/0.png", "square/1.png", "blue_disc/0.png", "blue_disc/1.png"],
+        "label": ["square", "square", "square", "blue disc"],
+        "score": [0.99, 0.55, 0.9, 0.6],
+        "label_2": ["blue disc"] * 3 + ["square"],
+        "score_2": [0.01, 0.45, 0.1, 0.4],
+    }
+)
+
+
+def test_wrong_ones_come_first_then_small_margins():
+    assert review_order(TABLE.assign(given=["square", "square", "blue disc", "blue disc"]), 4) == [
+        2,
+        1,
+        3,
+        0,
+    ]
+    assert review_order(TABLE, 2) == [1, 3]
+
+
+def test_classes_take_turns_where_there_are_no_features():
+    table = pd.DataFrame({"label": ["a", "a", "a", "b"], "score": [0.5, 0.51, 0.52, 0.9]})
+    assert review_order(table, 4) == [0, 3, 1, 2]
+
+
+def test_photos_that_look_alike_wait():
+    table = pd.DataFrame({"label": ["a"] * 3, "score": [0.5, 0.51, 0.6]})
+    features = np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)
+    assert review_order(table, 3, features) == [0, 2, 1]
+    assert review_order(table, 3, np.eye(3, dtype=np.float32)) == [0, 1, 2]
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    write_shapes(tmp_path / "shapes", 4)
+    return tmp_path / "shapes"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_labels_are_corrected_on_the_page(photos, tmp_path):
+    page = tmp_path / "review.html"
+    table = TABLE.assign(given=["square", "square", "blue disc", "blue disc"])
+    write_review_page(page, table, review_order(table, 4), photos, "labels.csv")
+    browser = Browser(tmp_path / "profile")
+    try:
+        browser.open(page, width=1280)
+        said = browser.evaluate("document.querySelector('figcaption').innerText")
+        assert said.startswith("labelled blue disc, looks like square 0.90")
+        assert browser.evaluate("document.getElementById('save').disabled")
+        pick = "document.querySelectorAll('figure')[{}].querySelector(`{}`).click()"
+        browser.evaluate(pick.format(0, '[data-choice="blue disc"]'))
+        browser.evaluate(pick.format(1, '[data-choice="square"]'))
+        browser.evaluate(pick.format(2, "[data-out]"))
+        browser.evaluate(
+            "(() => { const input = document.querySelectorAll('figure')[3].querySelector('input');"
+            " input.value = ' a \"new\", class '; input.dispatchEvent(new Event('change')) })()"
+        )
+        assert browser.evaluate("document.getElementById('count').value") == (
+            "4 of 4 decided, 1 left out"
+        )
+        classes = browser.evaluate("[...document.querySelectorAll('figure')].map(f => f.className)")
+        assert classes == ["corrected", "confirmed", "out", "corrected"]
+        browser.open(page, width=400)  # as after a break: the browser remembers
+        rows = list(csv.reader(StringIO(browser.evaluate("table()"))))
+        assert browser.evaluate("document.documentElement.scrollWidth") <= 400
+        assert browser.errors == []
+    finally:
+        browser.close()
+    names = [table["path"][row] for row in (2, 1, 3, 0)]
+    expected = [("blue disc", "keep"), ("square", "keep"), ("", "leave out")]
+    expected.append(('a "new", class', "keep"))
+    assert rows[0] == ["path", "label", "decision"]
+    assert rows[1:] == [
+        [str(photos / name), label, decision]
+        for name, (label, decision) in zip(names, expected, strict=True)
+    ]
+
+
+def write_review(file: Path, *rows: tuple[object, str, str]) -> Path:
+    pd.DataFrame(rows, columns=["path", "label", "decision"]).to_csv(file, index=False)
+    return file
+
+
+def test_a_review_becomes_the_table_of_a_folder(photos, tmp_path):
+    kept = tmp_path / "kept"
+    before = build_own_index("shapes", tmp_path, OwnData(), kept_splits=kept).table
+    draw(tmp_path / "new" / "0.png", "disc", 30)
+    reviewed = write_review(
+        tmp_path / "reviewed_labels.csv",
+        (photos / "square/0.png", "blue disc", "keep"),  # as the page names the class blue_disc
+        (photos / "square/1.png", "square", "keep"),
+        (photos / "square/2.png", "", "leave out"),
+        (tmp_path / "new/0.png", "far disc", "keep"),
+        (photos / "square/3.png", "far disc", "keep"),
+    )
+    done = relabel("shapes", tmp_path, reviewed)
+    assert dict(done.counts) == {"corrected": 2, "confirmed": 1, "left out": 1, "added": 1}
+    assert (done.photos, done.new_classes) == (8, ("far disc",))
+    index = build_own_index("shapes", tmp_path, OwnData(), kept_splits=kept)
+    assert index.card.class_names == ("blue disc", "far disc", "square")
+    named = dict(zip(index.table["path"], index.table["class_name"], strict=True))
+    assert named["shapes/square/0.png"] == "blue disc"
+    assert named["new/0.png"] == "far disc"
+    assert "shapes/square/2.png" not in named
+    part = dict(zip(before["fingerprint"], before["part"], strict=True))
+    after = dict(zip(index.table["fingerprint"], index.table["part"], strict=True))
+    assert all(after[each] == part[each] for each in set(part) & set(after))
+    again = relabel("shapes", tmp_path, reviewed)
+    assert dict(again.counts) == {"confirmed": 4, "left out": 0}
+
+
+def test_photos_are_added_to_the_training_part_of_a_dataset_with_parts(tmp_path):
+    write_shapes(tmp_path / "shapes/train", 2)
+    write_shapes(tmp_path / "shapes/test", 2)
+    draw(tmp_path / "new.png", "disc", 20)
+    row = (tmp_path / "new.png", "blue_disc", "keep")
+    relabel("shapes", tmp_path, write_review(tmp_path / "reviewed.csv", row))
+    table = build_own_index("shapes", tmp_path, OwnData()).table
+    assert table.groupby("part").size().to_dict() == {"train": 5, "test": 4}
+
+
+def test_what_is_no_review_is_refused(photos, tmp_path):
+    with pytest.raises(DataError, match="it is the table that the page of vlprompt review saves"):
+        TABLE.to_csv(tmp_path / "labels.csv", index=False)
+        relabel("shapes", tmp_path, tmp_path / "labels.csv")
+    with pytest.raises(DataError, match=r"no label for .*0\.png: give it one, or leave it out"):
+        row = (photos / "square/0.png", "", "keep")
+        relabel("shapes", tmp_path, write_review(tmp_path / "reviewed.csv", row))
+    TABLE.to_parquet(tmp_path / "shapes.parquet")
+    with pytest.raises(ConfigError, match="write it as shapes.csv first"):
+        relabel("shapes", tmp_path, tmp_path / "reviewed.csv")
+    with pytest.raises(DataError, match="has no column score"):
+        TABLE.drop(columns="score").to_csv(tmp_path / "labels.csv", index=False)
+        read_predictions(tmp_path / "labels.csv")
+    with pytest.raises(DataError, match="no photo of the table is in"):
+        write_review_page(tmp_path / "page.html", TABLE, [0], tmp_path, "x")
+
+
+def test_the_commands(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    TABLE.assign(problem="").to_csv("labels.csv", index=False)
+    done = CliRunner().invoke(main, ["review", "labels.csv", "--images", "shapes", "--count", "3"])
+    assert done.exit_code == 0, done.output
+    assert "labels.review.html: 3 of 4 photos" in done.output
+    write_review(Path("reviewed_labels.csv"), (photos / "square/0.png", "blue disc", "keep"))
+    arguments = ["relabel", "shapes", "reviewed_labels.csv", "--dataset-root", "."]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    assert "shapes.csv: 8 photos (1 corrected)" in done.output
