@@ -22,7 +22,19 @@ _TRIES = 10
 
 @dataclass(frozen=True)
 class EvaluationView:
-    """The image as the CLIP was trained to see it: one view, resized and normalised."""
+    """The image as the CLIP was trained to see it: one view, resized and normalised.
+
+    Example:
+        >>> import io
+        >>> from PIL import Image
+        >>> from vlprompt_pipeline.clip import load_clip
+        >>> from vlprompt_pipeline.clip.views import EvaluationView
+        >>> file = io.BytesIO()
+        >>> Image.new("RGB", (80, 60), "teal").save(file, "png")
+        >>> view = EvaluationView(load_clip("embedded", "demo").preprocessing)
+        >>> view.of(file).shape
+        torch.Size([3, 48, 48])
+    """
 
     preprocessing: Preprocessing
     decoding: Decoding = "published"
@@ -53,6 +65,14 @@ class TrainingViews:
 
     A crop depends on (seed, image, view number) alone, so that neither threads nor the order of
     work change it. `first` numbers the views: an online loop asks for new ones in each step.
+
+    Example:
+        >>> from vlprompt_pipeline.clip import load_clip
+        >>> from vlprompt_pipeline.clip.views import TrainingViews
+        >>> preprocessing = load_clip("embedded", "demo").preprocessing
+        >>> views = TrainingViews(preprocessing, seed=1, count=4, crop_scale=(0.08, 1.0))
+        >>> views.count
+        4
     """
 
     preprocessing: Preprocessing

@@ -26,6 +26,11 @@ class ClassSubset:
     Attributes:
         labels: labels in the whole dataset.
         class_names: their names.
+
+    Example:
+        >>> from vlprompt_pipeline.image_datasets import ClassSubset
+        >>> ClassSubset(labels=(2, 5), class_names=("cat", "dog")).relabelling
+        {2: 0, 5: 1}
     """
 
     labels: tuple[int, ...]

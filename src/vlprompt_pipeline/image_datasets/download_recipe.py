@@ -73,6 +73,22 @@ class DownloadRecipe:
         sources: in the order they are tried; none: it cannot be downloaded by a program.
         by_hand: what a person can do, as a sentence, `<dataset_root>` standing for the folder;
             empty: to get it from the dataset's `source`.
+
+    Example:
+        >>> from vlprompt_pipeline.image_datasets.download_recipe import (
+        ...     Checksum,
+        ...     DownloadFile,
+        ...     DownloadRecipe,
+        ...     DownloadSource,
+        ... )
+        >>> archive = DownloadFile(
+        ...     url="https://example.org/leaves.tar.gz",
+        ...     checksum=Checksum("md5", "0" * 32),
+        ...     put="images",
+        ... )
+        >>> source = DownloadSource(title="the authors' archive", files=(archive,))
+        >>> DownloadRecipe(sources=(source,)).sources[0].files[0].file_name
+        'leaves.tar.gz'
     """
 
     sources: tuple[DownloadSource, ...]

@@ -37,6 +37,25 @@ class ImageDataset:
             each is the `FewShotSet.digest` of an index list of linzhiqiu/cross_modal_adaptation.
         miniature: what its miniature looks like; None: it has none.
         make: writes the dataset under a dataset root when it can be made on this machine.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from vlprompt_pipeline.image_datasets import ImageDataset, PartCounts, SplitFile
+        >>> leaves = ImageDataset(
+        ...     name="leaves",
+        ...     title="Leaves",
+        ...     folder="leaves",
+        ...     image_prefix="images",
+        ...     split=SplitFile("split_leaves.json"),
+        ...     template="a photo of a {} leaf.",
+        ...     classes=3,
+        ...     counts=PartCounts(train=30, val=6, test=12),
+        ...     licence="CC BY 4.0",
+        ...     citation="A. Botanist: Leaves, 2026",
+        ...     source="https://example.org/leaves",
+        ... )
+        >>> leaves.image_folder(Path("datasets")).as_posix()
+        'datasets/leaves/images'
     """
 
     name: str

@@ -19,6 +19,12 @@ class Method:
         parameters: model of the recipe's `prompt` section.
         learner: a `PromptLearner`; made from (clip, classes, parameters, generator).
         bound_to_classes: whether prompts with these parameters fit only the classes of training.
+
+    Example:
+        >>> from vlprompt_pipeline.methods import get_method
+        >>> method = get_method("coop")  # registered by the module `coop`
+        >>> method.name, method.learner.__name__
+        ('coop', 'CoOp')
     """
 
     name: str

@@ -45,6 +45,11 @@ class QuantizeConfig(Parameters):
         kl_threshold: drift of the index histogram, in nats, above which the tensor is clustered
             anew. Not published; 0.05 is our tentative choice, untested on the published datasets:
             with 1 bit it is reached when a sixth of the values have changed sides.
+
+    Example:
+        >>> from vlprompt_pipeline.parametrizations import QuantizeConfig
+        >>> QuantizeConfig(bits=2, codebook="group", group_size=64).quantizer
+        'kmeans'
     """
 
     quantizer: QuantizerName = "kmeans"

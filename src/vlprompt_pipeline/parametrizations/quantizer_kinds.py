@@ -33,6 +33,14 @@ class QuantizerKind:
         parametrization: makes the module that stands on a tensor, of the configuration, a generator
             and the number of codebooks; None: a `Quantizer`, which shows the nearest entry.
         post_training: whether it can quantize a trained tensor.
+
+    Example:
+        >>> import numpy as np
+        >>> from vlprompt_pipeline.parametrizations.quantizer_kinds import QuantizerKind
+        >>> def fit(values, entries, start):
+        ...     return np.quantile(values, np.linspace(0.1, 0.9, entries))
+        >>> QuantizerKind("deciles", "deciles", fit).fit(np.arange(11.0), 2, "quantiles").tolist()
+        [1.0, 9.0]
     """
 
     name: str

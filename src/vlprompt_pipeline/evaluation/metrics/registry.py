@@ -26,6 +26,13 @@ class Metric:
         unit: "%" or, for instance, "nats".
         lower_is_better: the direction.
         recorded: whether records keep it, so that reports show it and compare it over seeds.
+
+    Example:
+        >>> from vlprompt_pipeline.evaluation.metrics import Metric
+        >>> def coverage(predictions, classes):
+        ...     return 100 * float((predictions["probability"] > 0.5).mean())
+        >>> Metric("coverage", "share of confident predictions", coverage).unit
+        '%'
     """
 
     name: str

@@ -73,6 +73,13 @@ class ExportFormat:
         name: the second part of its catalog entry, `{method}.<name>`, which says where it goes.
         size_key: key of its number of bytes in the sizes and in MLflow.
         to_bytes: makes the file; None where a method has no such file, or it is not asked for.
+
+    Example:
+        >>> from vlprompt_pipeline.export import ExportFormat
+        >>> def class_list(context):
+        ...     return ",".join(context.classes.names).encode()
+        >>> ExportFormat("class_list", "class_list_bytes", class_list).name
+        'class_list'
     """
 
     name: str

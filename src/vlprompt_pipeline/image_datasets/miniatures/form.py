@@ -28,6 +28,15 @@ class MiniatureForm:
             within the class, `serial` over all, `folder` is one of `part_folders`.
         per_class: images of each part.
         part_folders: folder of the train and val images, and of the test images.
+
+    Example:
+        >>> from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer
+        >>> from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, same_pattern
+        >>> form = MiniatureForm(
+        ...     split_file_writer("split_leaves.json"), same_pattern("*/{number}.jpg", "oak", "elm")
+        ... )
+        >>> form.counts
+        PartCounts(train=12, val=10, test=6)
     """
 
     write_annotations: AnnotationWriter
