@@ -27,24 +27,30 @@ LIBRARY, KEDRO, COMMAND = "#e3edf7", "#fdf0d5", "#e6f4e6"
 LEGEND = {"command line": COMMAND, "Kedro project": KEDRO, "library": LIBRARY}
 WIDTH, LINE, GAP = 10.0, 0.15, 0.1  # inches: of the picture, a line of text, between boxes
 CHARACTERS = 158  # of the small text in a box as wide as the picture
+MOST_IN_A_ROW = 4  # boxes; a layer with more has several rows
 
 
 def layers() -> list[list[str]]:
-    """Rooms by layer, the highest first, as the import contract has them."""
+    """Rows of rooms, the highest first, as the import contract has them."""
     settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = settings["tool"]["importlinter"]["contracts"]
     contract = next(contract for contract in contracts if contract["type"] == "layers")
-    return [[room.strip() for room in layer.split("|")] for layer in contract["layers"]]
+    rooms = [[room.strip() for room in layer.split("|")] for layer in contract["layers"]]
+    return [
+        row[start : start + MOST_IN_A_ROW]
+        for row in rooms
+        for start in range(0, len(row), MOST_IN_A_ROW)
+    ]
 
 
 def imports() -> dict[str, set[str]]:
     """The rooms, and names of outside packages, that each room imports."""
     graph = grimp.build_graph(PACKAGE, include_external_packages=True)
-    found: dict[str, set[str]] = defaultdict(set)
+    by_room: dict[str, set[str]] = defaultdict(set)
     for importer in graph.modules:
         for imported in graph.find_modules_directly_imported_by(importer):
-            found[_room(importer)].add(_room(imported))
-    return {room: names - {room, ""} for room, names in found.items()}
+            by_room[_room(importer)].add(_room(imported))
+    return {room: names - {room, ""} for room, names in by_room.items()}
 
 
 def _room(module: str) -> str:
@@ -78,14 +84,14 @@ def draw(rows: list[list[str]], imported: dict[str, set[str]]) -> Figure:
     axes.set_ylim(0, height)
     axes.set_axis_off()
     top = height - GAP
-    for place, (title, colour) in enumerate(LEGEND.items()):
-        axes.add_patch(_box(GAP + 1.5 * place, top - LINE, 0.2, LINE, colour))
-        axes.text(GAP + 1.5 * place + 0.28, top - LINE / 2, title, va="center", fontsize=8)
+    for column, (title, colour) in enumerate(LEGEND.items()):
+        axes.add_patch(_box(GAP + 1.5 * column, top - LINE, 0.2, LINE, colour))
+        axes.text(GAP + 1.5 * column + 0.28, top - LINE / 2, title, va="center", fontsize=8)
     top -= LINE + GAP
     for row, tall in zip(rows, heights, strict=True):
         wide = (WIDTH - GAP * (len(row) + 1)) / len(row)
-        for place, room in enumerate(row):
-            left = GAP + place * (wide + GAP)
+        for column, room in enumerate(row):
+            left = GAP + column * (wide + GAP)
             axes.add_patch(_box(left, top - tall, wide, tall, _colour(room, imported)))
             axes.text(left + 0.1, top - LINE, room, va="center", fontsize=9, weight="bold")
             for number, line in enumerate(texts[room], start=2):

@@ -1,1 +1,1 @@
-"""From predictions to what is said about them: protocols, metrics, records, tables, pages."""
+"""One cell scored: predictions of test images, their metrics, and outcomes class by class."""

@@ -1,1 +1,1 @@
-"""Methods x datasets over every finished cell: tables for a paper, tests, one page to look at."""
+"""Many cells compared: records, scores over seeds and datasets, paired tests, verdicts."""
