@@ -321,6 +321,7 @@ def test_http_scores_as_the_evaluation(registered):
         (registered.data / "05_model_input/demo_counts/base_to_new/class_subsets.json").read_text()
     )
     predictions = pd.read_parquet(registered.path("07_model_output", "qcoop/predictions.parquet"))
+    predictions = predictions[predictions["half"].isin(halves)]  # not those among all classes
     model = open_model("demo_counts.qcoop@candidate", registry_uri=uri)
     folder = registered.data / "01_raw/demo_counts"
     with TestClient(create_app(model, ServingSettings())) as client:

@@ -42,8 +42,8 @@ def main() -> None:
     given = parser.parse_args()
     photos = [photo.path.read_bytes() for photo in find_photos([given.photos]).photos]
     port = given.port or _free_port()
-    command = [Path(sys.executable).with_name("vlprompt"), "serve", given.model]
-    server = subprocess.Popen([*command, "--port", str(port)])
+    command = [sys.executable, "-c", "from vlprompt_pipeline.apps import main; main()", "serve"]
+    server = subprocess.Popen([*command, given.model, "--port", str(port)])
     address = f"http://127.0.0.1:{port}"
     try:
         _wait(address, server)
