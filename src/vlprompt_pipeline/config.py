@@ -141,11 +141,13 @@ class OwnDataParameters(Parameters):
 
     Own photos are a folder or table of `dataset_root` that is no known dataset. `template` is the
     text of the zero-shot prompt, `{}` the class name. `class_names` is a file that maps class
-    folders to names, relative to `dataset_root`.
+    folders to names, relative to `dataset_root`. Photos that cannot be read end a run, or are left
+    out of the split (`broken`).
     """
 
     template: str
     class_names: str | None
+    broken: Literal["refuse", "leave_out"] = "refuse"
     split: RandomSplitParameters
 
     @field_validator("template")

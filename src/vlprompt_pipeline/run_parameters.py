@@ -45,6 +45,8 @@ class RunParameters(Parameters):
 
     `extensions` are modules to import, which register what a run asks for by name;
     `wait_for_other_runs` are seconds that a run waits for one that writes to the same cell.
+    With `short_classes: take_all` a class with fewer training images than `shots` takes all it has.
+    `remarks` are what a run notes about all of its results, such as methods that it left out.
     `given` are those of `--params` again, which a run notes itself for the commands it prints.
     `parse_run_parameters` adds the section of every registered protocol, under its name.
     """
@@ -57,6 +59,7 @@ class RunParameters(Parameters):
     own_data: OwnDataParameters
     protocol: str
     shots: int = Field(ge=1)
+    short_classes: Literal["refuse", "take_all"] = "refuse"
     seed: int = Field(ge=0)
     methods: tuple[str, ...] | str
     metrics: Annotated[tuple[str, ...], Several] = ()
@@ -75,6 +78,7 @@ class RunParameters(Parameters):
     registry: dict[str, Any] = Field(default_factory=dict)
     prediction: dict[str, Any] = Field(default_factory=dict)
     given: dict[str, Any] = Field(default_factory=dict, exclude=True)
+    remarks: tuple[str, ...] = Field(default=(), exclude=True)
 
     @property
     def benchmark(self) -> str:

@@ -111,6 +111,22 @@ def test_only_named_metrics_are_computed_and_only_where_they_apply():
     assert "entropy" in found and "spread" not in found  # no distribution over prompts
 
 
+def test_outsiders_are_told_by_probability_and_by_energy_where_there_are_some():
+    predicted, _ = random_predictions(3, 40)
+    predicted = predicted.assign(energy=np.arange(40))
+    outsiders = pd.DataFrame({"probability": [0.0, 2.0], "energy": [-1, 20]})
+    names = ("auroc", "fpr95", "energy_auroc", "energy_fpr95")
+    classes = classes_of(predicted, 3)
+    found = metrics.score_of(predicted, classes, names, outsiders)
+    assert (found["auroc"], found["fpr95"]) == (50, 50)
+    above = 19 + 0.5  # of 40 energies that many are above 20, and one is equal
+    assert found["energy_auroc"] == pytest.approx(100 * (40 + above) / 80)
+    assert found["energy_fpr95"] == 50
+    assert not set(names) & set(metrics.score_of(predicted, classes, names))
+    sampled = metrics.score_of(predicted.drop(columns="energy"), classes, names, outsiders)
+    assert "auroc" in sampled and "energy_auroc" not in sampled
+
+
 def test_an_unknown_metric_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"metrics: unknown metric 'macrof1'.*'macro_f1'"):
         metrics.require_metrics(["entropy", "macrof1"])

@@ -123,3 +123,34 @@ def test_some_of_the_classes_are_as_if_there_were_no_others(name, embedded):
         for column in ("top", "top_probability"):
             found, asked = (torch.tensor(t[column].tolist()) for t in (table, expected))
             torch.testing.assert_close(found, asked, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["coop", "variational"])
+def test_images_of_no_class_are_predicted_as_outsiders(tiny_clip, method):
+    """Images of other classes, and of none that the learner knows, among some of its classes."""
+    chosen = {
+        "coop": {"class_specific": False, "class_position": "end"},
+        "variational": {**VARIATIONAL, "initial_log_variance": -8.0},
+    }
+    made = learner(tiny_clip, method, **chosen[method])
+    features, labels = images(tiny_clip), torch.tensor([0, -1, 2, 0, 1, 2, -1])
+    inside, outside = predict_among(made, features, labels, [(2, 0)], outsiders_of=(2, 0))
+    assert inside.index.tolist() == [0, 2, 3, 5]
+    assert inside["label"].tolist() == [1, 0, 1, 0]
+    assert outside.index.tolist() == [1, 4, 6]
+    assert set(outside["label"]) == {-1}
+    everyone = torch.zeros(7, dtype=torch.int64)  # the same images, if they were of these classes
+    (expected,) = predict_among(made, features, everyone, [(2, 0)])
+    assert outside["prediction"].tolist() == expected.loc[[1, 4, 6], "prediction"].tolist()
+    assert outside["probability"].to_numpy() == pytest.approx(
+        expected.loc[[1, 4, 6], "probability"], rel=1e-5
+    )
+    assert ("energy" in outside) == (method == "coop")
+
+
+def test_energy_is_that_of_the_logits_among_the_set(tiny_clip):
+    coop = learner(tiny_clip, "coop", class_specific=False, class_position="end")
+    features, labels = images(tiny_clip), torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    (table,) = predict_among(coop, features, labels, [(0, 1)])
+    logits = coop.logits(features)[[0, 1, 3, 4, 6]][:, :2]
+    assert table["energy"].to_numpy() == pytest.approx(logits.exp().sum(-1).log(), rel=1e-5)

@@ -162,6 +162,20 @@ def test_more_shots_than_images(index):
         sample_few_shot(replace(index, table=few), 5, 1)
 
 
+def test_a_short_class_takes_what_it_has_where_that_is_asked_for(index):
+    few = index.table.drop(index.table.query("part == 'train' and label == 1").index[:2])
+    fewer = replace(index, table=few)
+    drawn = sample_few_shot(fewer, 5, 1, "take_all")
+    assert drawn.short_classes == {1: 4}
+    assert Counter(label for _, label in drawn.train) == {0: 5, 1: 4, 2: 5, 3: 5}
+    own = few.query("part == 'train' and label == 1")["path"].tolist()
+    assert [path for path, label in drawn.train if label == 1] == own
+    assert sample_few_shot(index, 5, 1, "take_all") == sample_few_shot(index, 5, 1)
+    none = fewer.table.drop(few.query("part == 'train' and label == 3").index)
+    with pytest.raises(DataError, match=r"1 of the 4 classes .*\(car side 0\); give every class"):
+        sample_few_shot(replace(index, table=none), 5, 1, "take_all")
+
+
 def test_class_without_a_training_image(index):
     none = index.table.drop(index.table.query("part == 'train' and label == 3").index)
     with pytest.raises(DataError, match=r"\(car side 0\); give every class at least one training"):

@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.methods import ClassTexts, FewShotFeatures, get_method
+from vlprompt_pipeline.export import load_learner, pack, pack_learner
+from vlprompt_pipeline.methods import ClassTexts, FewShotFeatures, get_method, resolve_recipe
 from vlprompt_pipeline.methods.base import PromptLearner
+from vlprompt_pipeline.methods.build import restore_learner
 from vlprompt_pipeline.methods.logistic_regression import LogisticRegression
 
 CLASSES = ClassTexts(("cat", "dog", "fire truck"), "a photo of a {}.")
@@ -133,13 +135,31 @@ class TestTipAdapter:
         sum(tip.losses(data.images, data.labels).values()).backward()
         assert tip.images.grad.abs().sum() > 0
 
-    def test_classes_of_different_size_are_refused(self, tiny_clip):
+    @pytest.mark.parametrize("method", ["tip_adapter", "tip_adapter_f"])
+    def test_a_class_with_fewer_images_leaves_places_empty(self, tiny_clip, method):
+        """The formula image by image, after a step of training, and through both files."""
         data = few_shot(tiny_clip)
         uneven = FewShotFeatures(
-            data.images[1:], data.labels[1:], data.validation, data.validation_labels
+            data.images[2:], data.labels[2:], data.validation, data.validation_labels
         )
-        with pytest.raises(DataError, match="as many images of each class"):
-            learner(tiny_clip, "tip_adapter", **TIP).fit(uneven)
+        recipe = resolve_recipe("t", {"t": {"method": method, "title": "T", "prompt": TIP}})
+        tip = learner(tiny_clip, method, **TIP)
+        tip.fit(uneven)
+        assert tip.counts.tolist() == [SHOTS - 1, SHOTS - 1, SHOTS]
+        expected = slow_tip(tiny_clip, uneven, data.validation, 2.0, 1.0)
+        torch.testing.assert_close(tip.logits(data.validation), expected)
+        if method == "tip_adapter_f":
+            sum(tip.losses(uneven.images, uneven.labels).values()).backward()
+            assert tip.images.grad[:2, -1].abs().sum() == 0
+        tip.settle(uneven)
+        tip.eval().requires_grad_(False)
+        shown = tip.logits(data.validation)
+        restored = restore_learner(recipe, tiny_clip, CLASSES, tip.state_dict())
+        torch.testing.assert_close(restored.logits(data.validation), shown)
+        packed = pack(pack_learner(tip, recipe))
+        loaded = load_learner(packed, recipe, tiny_clip, CLASSES)
+        torch.testing.assert_close(loaded.logits(data.validation), shown, rtol=1e-2, atol=0.2)
+        assert loaded.counts.tolist() == tip.counts.tolist()
 
 
 class TestLPPlusPlus:

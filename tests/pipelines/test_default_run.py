@@ -99,7 +99,14 @@ def test_metrics_follow_from_the_predictions(finished, method):
     table = pd.read_parquet(finished.path("07_model_output", f"{method}/predictions.parquet"))
     index = pd.read_parquet(finished.data / f"03_primary/{DATASET}/image_index.parquet")
     labels = index[index["part"] == "test"].set_index("path")["label"]
-    assert sorted(table["path"]) == sorted([*labels.index, *labels.index])
+    new = labels.index[labels >= HALF]
+    assert sorted(table["path"]) == sorted([*labels.index, *labels.index, *new])
+    outsiders = table[table["half"] == "outsiders"]  # new images among the base classes
+    assert outsiders["path"].tolist() == new.tolist()
+    assert set(outsiders["label"]) == {-1}
+    known = table.loc[table["half"] == "base", "probability"]
+    pairs = [(a > b) + (a == b) / 2 for a in known for b in outsiders["probability"]]
+    assert metrics["base"]["auroc"] == pytest.approx(100 * sum(pairs) / len(pairs))
     right = {}
     for half, first in (("base", 0), ("new", HALF)):
         rows = table[table["half"] == half]
@@ -155,6 +162,7 @@ def test_class_by_class_and_which_for_which(finished):
     assert list(classes["half"].unique()) == list(confusion["half"].unique()) == halves
     names = finished.json("02_intermediate", "dataset_card.json", DATASET)["class_names"]
     assert classes["class_name"].tolist() == names + names
+    predictions = predictions[predictions["half"] != "outsiders"]
     right = predictions[predictions["prediction"] == predictions["label"]]
     for (half, label), rows in predictions.groupby(["half", "label"]):
         own = classes[(classes["half"] == half) & (classes["label"] == label)].iloc[0]
@@ -206,9 +214,12 @@ def test_records_say_what_they_come_from(finished):
         (result,) = record["methods"]
         assert result["method"] == method
         for half in ("base", "new"):
-            kept = ("correct", "total", "calibration_error", "top5_accuracy", "macro_f1")
+            kept = ["correct", "total", "calibration_error", "top5_accuracy", "macro_f1"]
+            outside = ["auroc", "fpr95", "energy_auroc", "energy_fpr95"]
+            kept += outside if half == "base" else []
             assert result[half] == {key: metrics[half][key] for key in kept}
             together = metrics["generalised"][half]
+            kept = [key for key in kept if key not in outside]
             assert result["generalised"][half] == {key: together[key] for key in kept}
         assert result["inference_cost"] == 1
         prompt = TrainedPrompt.load(finished.path("06_models", f"{method}/prompt.safetensors"))

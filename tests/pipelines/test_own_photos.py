@@ -17,7 +17,7 @@ from pipelines.project import ROOT, Project, merged
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, read_split
 
 MARK = "own random split, seed 1"
-CLASSES = ("sea_gull", "dog", "Cat", "red_fox")
+CLASSES = ("square", "blue_star", "Circle", "red_square")  # words that the embedded CLIP knows
 OWN = {"dataset": "My.Photos", "shots": 3, "methods": ["zero_shot", "coop"]}
 CELL = "demo/My.Photos/base_to_new/shots3/seed1"
 
@@ -55,9 +55,9 @@ def assert_marked(project: Project, name: str, cell: str, mark: str = MARK) -> N
 
 def test_from_a_folder_to_a_marked_report(project, photos):
     project.run(OWN)
-    assert card(project)["class_names"] == ["Cat", "dog", "red fox", "sea gull"]
+    assert card(project)["class_names"] == ["Circle", "blue star", "red square", "square"]
     halves = project.json("05_model_input", "class_subsets.json", "My.Photos/base_to_new")
-    assert halves["base"]["class_names"] == ["Cat", "dog"]
+    assert halves["base"]["class_names"] == ["Circle", "blue star"]
     assert_marked(project, "My.Photos", CELL)
     (split,) = intermediate(project).glob("split_*.json")
     published = read_split(split)
@@ -80,7 +80,7 @@ def test_the_commands_of_the_documentation(project, tmp_path, monkeypatch):
     assert len(commands) == 4
     for command in commands:
         given = _split_params(None, None, command.replace("/home/me/Pictures", str(root)))
-        project.run(merged({"shots": 3, "methods": ["zero_shot"]}, given))
+        project.run(merged({"shots": 3, "methods": ["linear_probe"]}, given))
     data = project.report().reset_index()[["dataset", "random_split"]]
     assert set(data.itertuples(index=False, name=None)) == {
         ("caltech101", MARK),
@@ -117,11 +117,11 @@ def test_a_table_elsewhere_with_names_and_template_of_its_own(project, tmp_path)
         for path in sorted(root.rglob("*.png"))
     ]
     pd.DataFrame(rows).to_parquet(root / "table.parquet")
-    (root / "names.yml").write_text("red_fox: a fox\n")
+    (root / "names.yml").write_text("red_square: a triangle\n")
     own = {"template": "a drawing of {}.", "class_names": "names.yml", "split": {"seed": 5}}
     project.run({**OWN, "dataset": "table", "dataset_root": str(root), "own_data": own})
     stored = card(project, "table")
-    assert stored["class_names"] == ["Cat", "dog", "a fox", "sea gull"]
+    assert stored["class_names"] == ["Circle", "blue star", "a triangle", "square"]
     assert stored["template"] == "a drawing of {}."
     assert_marked(project, "table", CELL.replace("My.Photos", "table"), "own random split, seed 5")
 
@@ -189,11 +189,72 @@ def test_a_name_that_is_not_there_says_where_it_was_looked_for(project):
 
 
 def test_unreadable_photos_are_all_named(project, photos):
-    (photos / "dog/000.png").write_bytes(b"")
-    (photos / "Cat/003.png").write_text("none")
+    (photos / "blue_star/000.png").write_bytes(b"")
+    (photos / "Circle/003.png").write_text("none")
     message = project.refusal(OWN)
     assert message.startswith(f"2 of the 32 images of My.Photos under {photos} cannot be read: ")
-    for name in ("dog/000.png (an empty file)", "Cat/003.png (not an image of a known format)"):
+    for name in (
+        "blue_star/000.png (an empty file)",
+        "Circle/003.png (not an image of a known format)",
+    ):
         assert name in message
-    assert message.endswith("replace or delete them and run again")
+    assert message.endswith("own_data.broken=leave_out, and run again")
     assert not (project.data / "04_feature").exists()
+
+
+ANIMALS = {"cat": 20, "dog": 20, "owl": 20, "wolf": 6}
+ANY = {
+    "dataset": "animals",
+    "protocol": "few_shot",
+    "shots": 8,
+    "short_classes": "take_all",
+    "methods": ["zero_shot", "linear_probe", "tip_adapter_f"],
+    "own_data": {"broken": "leave_out", "split": {"val": 0.4, "train": 0.4, "test": 0.2}},
+    "recipes": {"tip_adapter_f": {"training": {"epochs": 2}}},
+}
+
+
+def test_classes_that_the_embedded_clip_has_no_words_for(project, capsys, monkeypatch):
+    """Methods that go by names are left out; the others are registered, and may say none."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    folder = project.data / "01_raw/animals"
+    write_classes(folder, **ANIMALS)
+    (folder / "cat/000.png").write_bytes(b"")
+    said = project.refusal({**ANY, "methods": ["zero_shot", "coop"]})
+    assert "(cat = dog = owl and 1 others)" in said
+    assert "zero_shot, coop) cannot be scored. Take real weights with --env=photos" in said
+    store = f"sqlite:///{project.root / 'mlflow.db'}"
+    on = merged(ANY, {"tracking": {"enabled": True, "uri": store}})
+    project.run(on)
+    shown = capsys.readouterr().out
+    page = (project.data / "08_reporting/report.html").read_text(encoding="utf-8")
+    for text in (shown, page):
+        assert "4 of the 4 classes of animals have the same text as another one" in text
+        assert "zero_shot tell classes by their names and are not scored" in text
+        assert "Up to 8 shots: 1 of 4 classes had fewer training images (wolf 3)." in text
+    assert card(project, "animals")["findings"]["left_out"] == [["cat/000.png", "an empty file"]]
+    (best,) = re.findall(r"take: (.*), by (\d+) right answers on 15 validation images", shown)
+    assert best[0] in ("Linear probe", "Tip-Adapter-F")
+    assert "--pipelines=register" in shown and "--env=photos" in shown
+    client = mlflow.MlflowClient(store)
+    runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
+    assert {run.data.tags.get("method") for run in runs} == {None, "linear_probe", "tip_adapter_f"}
+    assert all(run.data.tags["warning"].startswith("Texts that coincide:") for run in runs)
+    assert all("validation.accuracy" in run.data.metrics for run in runs if run.data.metrics)
+    asked = {"kind": "conformal", "coverage": 0.8}
+    registry = {"methods": ["tip_adapter_f"], "registry": {"rejection": asked, "check_images": 4}}
+    project.run(merged(on, registry), stages=("register",))
+    assert "predict animals.tip_adapter_f@candidate FOLDER" in capsys.readouterr().out
+    done = project.json("06_models", "tip_adapter_f/registration.json", ANIMAL_CELL)
+    assert done["rejection"]["kind"] == "conformal"
+    assert done["rejection"]["calibration"]["images"] == 27 - 15
+    mlflow.set_tracking_uri(store)
+    model = mlflow.pyfunc.load_model("models:/animals.tip_adapter_f@candidate")
+    photo = (folder / "dog/001.png").read_bytes()
+    (row,) = model.predict(pd.DataFrame({"image": [photo]})).to_dict("records")
+    assert set(row["label_set"]) <= set(ANIMALS)
+    assert row["label"] == (row["label_set"][0] if row["label_set"] else "none")
+    mlflow.set_tracking_uri(None)
+
+
+ANIMAL_CELL = "demo/animals/few_shot/shots8/seed1"

@@ -114,7 +114,7 @@ def extract_training_features(
     With `features.train: online` there is nothing to extract ahead: the crops are drawn while
     training, and only what they are drawn from is noted.
     """
-    images = _few_shot_images(table, card, few_shot_set.train)
+    images = few_shot_images(table, card, few_shot_set.train)
     decoding, key = decoding_of(features, card), None
     if features.train == "cached":
         crops = TrainingViews(
@@ -133,7 +133,7 @@ def extract_validation_features(
     features: FeatureParameters,
 ) -> ValidationFeatures:
     """Compute the features of the few-shot set's validation images, if it has any."""
-    images = _few_shot_images(table, card, few_shot_set.val)
+    images = few_shot_images(table, card, few_shot_set.val)
     view = EvaluationView(clip.preprocessing, decoding_of(features, card))
     key = encode_images(clip, images, view, store, features).key if len(images) else None
     return ValidationFeatures(key, clip.weights_sha256, len(images))
@@ -178,8 +178,9 @@ def encode_images(
     )
 
 
-def _few_shot_images(
+def few_shot_images(
     table: pd.DataFrame, card: DatasetCard, images: Sequence[tuple[str, int]]
 ) -> ImageSet:
+    """Give the files of one part of a few-shot set, in its order."""
     paths = [path for path, _ in images]
     return ImageSet.of(card.folder, table.set_index("path", drop=False).loc[paths])

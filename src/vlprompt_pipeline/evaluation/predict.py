@@ -18,7 +18,8 @@ CHUNK = 8192
 def predict(learner: PromptLearner, image_features: Tensor, labels: Tensor) -> pd.DataFrame:
     """One row an image: true `label`, `prediction`, its probability, the top five, the entropy.
 
-    `entropy` is that of the predicted probabilities in nats. Where the prompt is a distribution,
+    `entropy` is that of the predicted probabilities in nats, `energy` log Σ exp(logit), where
+    predictions are made of logits (`rejection.energy`). Where the prompt is a distribution,
     `sampled_prediction` is that of the averaged samples, `mean_prediction` that of the mean prompt
     alone, and `spread` the standard deviation over samples of the probability of `prediction`.
 
@@ -32,20 +33,35 @@ def predict(learner: PromptLearner, image_features: Tensor, labels: Tensor) -> p
 
 
 def predict_among(
-    learner: PromptLearner, image_features: Tensor, labels: Tensor, sets: Sequence[Sequence[int]]
+    learner: PromptLearner,
+    image_features: Tensor,
+    labels: Tensor,
+    sets: Sequence[Sequence[int]],
+    outsiders_of: Sequence[int] = (),
 ) -> list[pd.DataFrame]:
     """What `predict` gives for the images of each set of classes, if these are all there are.
 
     Every image meets every class once, whatever the sets: with a prompt of its own for each image
     that is what takes time. Tables are indexed by image; labels and predictions are places in the
     set.
+
+    Args:
+        learner: a prompt for C classes.
+        image_features: `[images, embed]`, normalised.
+        labels: `[images]` indices into the learner's classes; -1 for an image of none of them.
+        sets: classes that there are, by their indices.
+        outsiders_of: one more set, of which the images of all other classes are predicted: what a
+            model says of an image whose class it does not have. Their label is -1.
+
+    Returns:
+        A table a set, and one of the outsiders where these are asked for.
     """
 
     def predictor_of(features: Tensor) -> Predictor:
         sampled = learner.sampled(features)
         if sampled is None:
             logits = learner.logits(features)
-            return lambda kept, columns: _of_probabilities(logits[kept][:, columns].softmax(-1))
+            return lambda kept, columns: _of_logits(logits[kept][:, columns])
 
         def predict_some(kept: Tensor, columns: Tensor) -> dict[str, Tensor]:
             part = sampled.among(kept, columns)
@@ -54,7 +70,7 @@ def predict_among(
 
         return predict_some
 
-    return _tables(learner, image_features, labels, sets, predictor_of)
+    return _tables(learner, image_features, labels, sets, predictor_of, outsiders_of)
 
 
 def predict_by_vote(
@@ -63,6 +79,7 @@ def predict_by_vote(
     labels: Tensor,
     sets: Sequence[Sequence[int]],
     voters: int,
+    outsiders_of: Sequence[int] = (),
 ) -> list[pd.DataFrame]:
     """As `predict_among`, by the votes of an image's most confident views (`methods.zero`).
 
@@ -71,9 +88,10 @@ def predict_by_vote(
     Args:
         learner: a prompt for C classes.
         view_features: `[images, views, embed]`, normalised.
-        labels: `[images]` indices into the learner's classes.
+        labels: `[images]` as of `predict_among`, and so are the sets.
         sets: classes that there are, by their indices.
         voters: views of an image that vote.
+        outsiders_of: one more set, for the images of all other classes.
     """
 
     def predictor_of(features: Tensor) -> Predictor:
@@ -85,7 +103,7 @@ def predict_by_vote(
 
         return predict_some
 
-    return _tables(learner, view_features, labels, sets, predictor_of)
+    return _tables(learner, view_features, labels, sets, predictor_of, outsiders_of)
 
 
 Predictor = Callable[[Tensor, Tensor], dict[str, Tensor]]
@@ -99,18 +117,20 @@ def _tables(
     labels: Tensor,
     sets: Sequence[Sequence[int]],
     predictor_of: Callable[[Tensor], Predictor],
+    outsiders_of: Sequence[int],
 ) -> list[pd.DataFrame]:
     """Tables of the images of each set, a chunk of images after the other."""
-    chunks: list[list[dict[str, Tensor]]] = [[] for _ in sets]
-    columns_of = [torch.tensor([*among]) for among in sets]
+    asked = [(torch.tensor([*among]), False) for among in sets]
+    asked += [(torch.tensor([*outsiders_of]), True)] if len(outsiders_of) else []
+    chunks: list[list[dict[str, Tensor]]] = [[] for _ in asked]
     views = features.shape[1] if features.ndim > 2 else 1
     for rows in torch.arange(len(labels)).split(max(1, CHUNK // views)):
         predict_some = predictor_of(features[rows].to(learner.clip.device))
-        for tables, columns in zip(chunks, columns_of, strict=True):
-            position = torch.full((len(learner.classes.names),), -1)
+        for tables, (columns, outside) in zip(chunks, asked, strict=True):
+            position = torch.full((len(learner.classes.names) + 1,), -1)  # the last one: no class
             position[columns] = torch.arange(len(columns))
             label = position[labels[rows]]
-            kept = (label >= 0).nonzero()[:, 0]
+            kept = ((label < 0) if outside else (label >= 0)).nonzero()[:, 0]
             tables.append(
                 {"image": rows[kept], "label": label[kept], **predict_some(kept, columns)}
             )
@@ -121,6 +141,10 @@ def _table(chunks: list[dict[str, Tensor]]) -> pd.DataFrame:
     joined = {name: torch.cat([chunk[name].cpu() for chunk in chunks]) for name in chunks[0]}
     values = {n: v.tolist() if v.ndim > 1 else v.numpy() for n, v in joined.items()}
     return pd.DataFrame(values).set_index("image")
+
+
+def _of_logits(logits: Tensor) -> dict[str, Tensor]:
+    return _of_probabilities(logits.softmax(-1)) | {"energy": logits.logsumexp(-1)}
 
 
 def _of_probabilities(probabilities: Tensor) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.hooks.same_texts import methods_to_score
 from vlprompt_pipeline.selection import select, selection_of
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
     from vlprompt_pipeline.run_parameters import RunParameters
+
+logger = logging.getLogger(__name__)
 
 
 class ParameterHook:
@@ -53,18 +57,25 @@ class ParameterHook:
             parse(PredictionParameters, parameters.prediction, "prediction")
             require_metrics(parameters.metrics)
             _require_one_place(values, context.config_loader)
+            project = Path(context.project_path)
             selection = selection_of(parameters)
             for dataset in (parameters.dataset, *selection.targets[parameters.protocol]):
-                _require_dataset(parameters, dataset, Path(context.project_path))
+                _require_dataset(parameters, dataset, project)
             for method in selection.methods:
                 resolve_recipe(method, recipes)
+            scored = methods_to_score(parameters, recipes, selection.methods, project)
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
         context.config_loader["parameters"] = {
             **values,
             "recipes": recipes,
             "given": _plain(context.config_loader.runtime_params),
+            "methods": list(scored.methods),
+            "remarks": list(scored.remarks),
         }
+        for remark in scored.remarks:
+            logger.warning(remark)
+        selection = selection._replace(methods=scored.methods)
         self._protocol = parameters.protocol
         select(selection._replace(verified=_verified(context, selection.methods)))
 

@@ -85,6 +85,7 @@ class RunDescriptions:
         tags = {**_as_tags(cell), **origin_tags(), "kedro.pipelines": ", ".join(pipelines)}
         if sweep := os.environ.get(SWEEP_RUN):
             tags["mlflow.parentRunId"] = sweep
+        tags |= self._warning()
         return Description(self._name(), {**cell, **self._settings()}, tags)
 
     def of_method(self, method: str) -> Description:
@@ -97,6 +98,7 @@ class RunDescriptions:
         settings["recipe.method"] = settings.pop("method")  # `method` is the recipe's own name
         clip = {"clip": self.parameters["clip"]}
         tags = {**_as_tags(cell), **origin_tags(), "clip": self.parameters["clip"]["name"]}
+        tags |= self._warning()
         name = f"{method} {self._name()}"
         return Description(name, {**cell, **clip, **settings}, {**tags, "title": recipe.title})
 
@@ -145,6 +147,11 @@ class RunDescriptions:
             (dataset, hashes["split"], folder, "evaluation"),
             (few_shot, hashes["few_shot"], folder, "training"),
         ]
+
+    def _warning(self) -> dict[str, str]:
+        """Return what the run notes about all of its results, as a tag and on the run's page."""
+        text = " ".join(self.parameters["remarks"])
+        return {"warning": text, "mlflow.note.content": text} if text else {}
 
     def _name(self) -> str:
         return "k{shots} s{seed} {dataset} {protocol}".format(**self.cell())

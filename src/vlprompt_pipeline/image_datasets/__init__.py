@@ -23,7 +23,12 @@ from vlprompt_pipeline.image_datasets.download_recipe import (
     official_archive,
     split_file_download,
 )
-from vlprompt_pipeline.image_datasets.few_shot import FewShotSet, sample_few_shot, sample_from_split
+from vlprompt_pipeline.image_datasets.few_shot import (
+    FewShotSet,
+    ShortClasses,
+    sample_few_shot,
+    sample_from_split,
+)
 from vlprompt_pipeline.image_datasets.image_checks import ImageCheck, check_images, inspect_images
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.index import ImageIndex, build_index
@@ -36,7 +41,12 @@ from vlprompt_pipeline.image_datasets.lookup import (
 )
 from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer
 from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, same_pattern
-from vlprompt_pipeline.image_datasets.own_data import OwnData, build_own_index, require_dataset_name
+from vlprompt_pipeline.image_datasets.own_data import (
+    OwnData,
+    build_own_index,
+    own_class_names,
+    require_dataset_name,
+)
 from vlprompt_pipeline.image_datasets.path_labels import PathLabels
 from vlprompt_pipeline.image_datasets.random_datasets import require_splittable
 from vlprompt_pipeline.image_datasets.random_split import RandomSplit
@@ -68,6 +78,7 @@ __all__ = [
     "PartCounts",
     "PathLabels",
     "RandomSplit",
+    "ShortClasses",
     "Split",
     "SplitFile",
     "SplitSource",
@@ -81,6 +92,7 @@ __all__ = [
     "is_named_dataset",
     "list_image_datasets",
     "official_archive",
+    "own_class_names",
     "read_split",
     "register_dataset",
     "require_dataset_name",

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -22,6 +23,8 @@ from vlprompt_pipeline.image_datasets.schema import class_names_of
 from vlprompt_pipeline.image_datasets.split import Split
 
 MAX_VAL_SHOTS = 4
+ShortClasses = Literal["refuse", "take_all"]
+"""What is done about a class with fewer training images than shots."""
 _SHOWN = 10
 
 LabelledPath = tuple[str, int]
@@ -33,7 +36,7 @@ class FewShotSet:
 
     Attributes:
         dataset: name of the dataset.
-        shots: training images per class.
+        shots: training images per class; of `short_classes` fewer.
         seed: seed of the draw.
         split_sha256: content hash of the split it was drawn from.
         train: (path, label) of each training image; paths as in the index.
@@ -46,6 +49,12 @@ class FewShotSet:
     split_sha256: str
     train: tuple[LabelledPath, ...]
     val: tuple[LabelledPath, ...]
+
+    @property
+    def short_classes(self) -> dict[int, int]:
+        """Labels with fewer training images than shots, and how many they have."""
+        sizes = Counter(label for _, label in self.train)
+        return {label: size for label, size in sorted(sizes.items()) if size < self.shots}
 
     @property
     def content_sha256(self) -> str:
@@ -92,17 +101,20 @@ class FewShotSet:
         return few_shot
 
 
-def sample_few_shot(index: ImageIndex, shots: int, seed: int) -> FewShotSet:
+def sample_few_shot(
+    index: ImageIndex, shots: int, seed: int, short_classes: ShortClasses = "refuse"
+) -> FewShotSet:
     """Draw the few-shot set of an index.
 
     Refusing a class with fewer training images than shots is our choice: the reference takes what
-    there is, and "16 shots" is then no longer 16. Validation images are taken as far as they go.
+    there is, and "16 shots" is then up to 16. Validation images are taken as far as they go.
 
     Raises:
         ConfigError: `shots` is below 1.
         DataError: a class has no or too few training images.
     """
-    return _sample(index.card.name, index.table, index.card.split_sha256, shots, seed)
+    card = index.card
+    return _sample(card.name, index.table, card.split_sha256, shots, seed, short_classes)
 
 
 def sample_from_split(dataset: str, split: Split, shots: int, seed: int) -> FewShotSet:
@@ -116,12 +128,18 @@ def sample_from_split(dataset: str, split: Split, shots: int, seed: int) -> FewS
 
 
 def _sample(
-    dataset: str, table: pd.DataFrame, split_sha256: str, shots: int, seed: int
+    dataset: str,
+    table: pd.DataFrame,
+    split_sha256: str,
+    shots: int,
+    seed: int,
+    short_classes: ShortClasses = "refuse",
 ) -> FewShotSet:
     if shots < 1:
         raise ConfigError(f"shots is {shots}; give a number of training images per class from 1")
     train, val = (_by_label(table, part) for part in ("train", "val"))
-    _require_enough(dataset, class_names_of(table), train, shots)
+    least = shots if short_classes == "refuse" else 1
+    _require_enough(dataset, class_names_of(table), train, shots, least)
     stream = random.Random(seed)
     return FewShotSet(
         dataset=dataset,
@@ -153,11 +171,15 @@ def _draw(
 
 
 def _require_enough(
-    dataset: str, class_names: Sequence[str], train: dict[int, list[LabelledPath]], shots: int
+    dataset: str,
+    class_names: Sequence[str],
+    train: dict[int, list[LabelledPath]],
+    shots: int,
+    least: int,
 ) -> None:
     sizes = [len(train.get(label, ())) for label in range(len(class_names))]
     short = [
-        f"{name} {size}" for name, size in zip(class_names, sizes, strict=True) if size < shots
+        f"{name} {size}" for name, size in zip(class_names, sizes, strict=True) if size < least
     ]
     if not short:
         return
@@ -168,7 +190,8 @@ def _require_enough(
         )
     listed = ", ".join(short[:_SHOWN]) + (", ..." if len(short) > _SHOWN else "")
     remedy = (
-        f"the largest number of shots that works is {min(sizes)}"
+        f"the largest number of shots that works is {min(sizes)}, and with "
+        "short_classes=take_all such a class takes what it has"
         if min(sizes)
         else "give every class at least one training image"
     )

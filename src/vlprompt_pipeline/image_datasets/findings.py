@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from vlprompt_pipeline.image_datasets.presence import printable
+
 _SHOWN = 10
 
 
@@ -23,6 +25,7 @@ class Findings:
         alike_classes: groups of class folders whose names differ only in upper and lower case, or
             not at all once underscores are spaces.
         unread_columns: columns of a table that say nothing here.
+        left_out: (path, reason) of images that cannot be read and were left out, as was asked for.
     """
 
     ignored_files: Mapping[str, int]
@@ -32,6 +35,7 @@ class Findings:
     untested_classes: tuple[str, ...]
     alike_classes: tuple[tuple[str, ...], ...]
     unread_columns: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
@@ -61,6 +65,9 @@ class Findings:
             sentences.append(f"classes that are called alike: {some(alike)}")
         if self.unread_columns:
             sentences.append(f"columns that are not read: {some(self.unread_columns)}")
+        if self.left_out:
+            broken = [f"{printable(path)} ({reason})" for path, reason in self.left_out]
+            sentences.append(f"photos that cannot be read, left out: {some(broken)}")
         return sentences
 
 

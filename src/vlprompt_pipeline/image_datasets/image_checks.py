@@ -23,6 +23,7 @@ from vlprompt_pipeline.image_datasets.schema import PARTS
 from vlprompt_pipeline.images import open_image
 from vlprompt_pipeline.manifests import described_write, find_fault
 from vlprompt_pipeline.source_code import code_digest
+from vlprompt_pipeline.wording import counted
 
 _logger = logging.getLogger(__name__)
 _IMAGES_PER_TASK = 64
@@ -154,10 +155,11 @@ def _broken(index: ImageIndex, check: ImageCheck) -> str:
     listed = "; ".join(f"{printable(path)} ({reason})" for path, reason in broken[:_SHOWN])
     more = f"; and {len(broken) - _SHOWN:,} more" if len(broken) > _SHOWN else ""
     remedy = "replace them by the files of the original archive"
+    own = "replace or delete them, or leave them out with own_data.broken=leave_out,"
     return (
         f"{len(broken):,} of the {len(index.table):,} images of {index.card.name} under "
         f"{index.card.folder} cannot be read: {listed}{more}; "
-        f"{remedy if check.findings is None else 'replace or delete them'} and run again"
+        f"{remedy if check.findings is None else own} and run again"
     )
 
 
@@ -178,17 +180,17 @@ def _warn(check: ImageCheck) -> None:
     if check.duplicates:
         twins = " and ".join(f"{path} in {part}" for part, path in check.duplicates[0])
         _logger.warning(
-            "%s has the same picture in more than one part, %d times; the first is %s.",
+            "%s: %s in more than one part; the first is %s.",
             check.dataset,
-            len(check.duplicates),
+            counted(len(check.duplicates), "picture"),
             twins,
         )
     if check.contradictions:
         twins = " and ".join(f"{path} as {name!r}" for name, path in check.contradictions[0])
         _logger.warning(
-            "%s has the same picture under more than one class, %d times; the first is %s.",
+            "%s: %s under more than one class; the first is %s.",
             check.dataset,
-            len(check.contradictions),
+            counted(len(check.contradictions), "picture"),
             twins,
         )
 

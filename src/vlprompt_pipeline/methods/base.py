@@ -101,6 +101,8 @@ class PromptLearner(nn.Module):
             such features before the last linear map, or pixels, where it changes that tower.
         fitted: whether it is given all few-shot images at once, before and after training.
         needs_validation: whether it cannot do without validation images.
+        texts_decide: whether classes whose texts are equal are one class to it; a method that has
+            images of each class tells them apart all the same.
         exact: names of tensors that are kept in single precision and never quantized.
         former_names: names that its tensors had in files of earlier versions, with today's.
         views_apart: whether an epoch draws from all cached views as if each were an image; else
@@ -111,6 +113,7 @@ class PromptLearner(nn.Module):
     reads: Literal["features", "unprojected", "pixels"] = "features"
     fitted: bool = False
     needs_validation: bool = False
+    texts_decide: bool = True
     exact: tuple[str, ...] = ()
     former_names: Mapping[str, str] = MappingProxyType({})
     views_apart: bool = False

@@ -38,6 +38,7 @@ class LinearProbe(PromptLearner):
     contexts = ()
     fitted = True
     needs_validation = True
+    texts_decide = False
     exact = ("bias",)
 
     def __init__(

@@ -38,6 +38,7 @@ class LPPlusPlus(PromptLearner):
 
     contexts = ()
     fitted = True
+    texts_decide = False
     exact = ("alpha",)
 
     def __init__(

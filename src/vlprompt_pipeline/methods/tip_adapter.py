@@ -2,10 +2,11 @@
 
 logits = zero-shot + α · sum over the class's images k of exp(-β (1 - f · k)). `tip_adapter` trains
 nothing; `tip_adapter_f` trains the stored images. Both choose α and β on validation images at the
-end. Details follow gaopengcuhk/Tip-Adapter, main.py, but for two things. There the epoch of
+end. Details follow gaopengcuhk/Tip-Adapter, main.py, but for three things. There the epoch of
 Tip-Adapter-F with the highest accuracy on the test set is reported; here it is the last one. There
 α and β are searched on the whole validation part (in main_imagenet.py on the test set); here on
-the few-shot set's validation images, four a class at most.
+the few-shot set's validation images, four a class at most. There all classes have as many images;
+here a class with fewer leaves places of the memory empty.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.texts import TextParameters, text_features
@@ -50,11 +50,16 @@ class TipAdapterParameters(TextParameters):
 
 
 class TipAdapter(PromptLearner):
-    """`images` `[classes, shots, embed]`, and `strengths` (α, β)."""
+    """`images` `[classes, shots, embed]`, and `strengths` (α, β).
+
+    Where classes have different numbers of images, `counts` `[classes]` says how many each has, and
+    the places behind them are empty.
+    """
 
     contexts = ()
     fitted = True
-    exact = ("strengths",)
+    texts_decide = False
+    exact = ("strengths", "counts")
     former_names = MappingProxyType({"keys": "images"})
     trains_images = False
 
@@ -71,6 +76,7 @@ class TipAdapter(PromptLearner):
         texts = text_features(clip, classes, parameters)
         self.register_buffer("texts", texts, persistent=False)
         self._put(texts.new_zeros(len(texts), 0, clip.embed_dim))
+        self.register_parameter("counts", None)
         strengths = texts.new_tensor([parameters.alpha.initial, parameters.beta.initial])
         self.strengths = nn.Parameter(strengths, requires_grad=False)
 
@@ -84,16 +90,12 @@ class TipAdapter(PromptLearner):
         return super().logits(image_features) + alpha * self._recall(image_features, beta)
 
     def fit(self, few_shot: FewShotFeatures) -> list[dict]:
-        """Remember the images by class.
-
-        Raises:
-            DataError: classes have different numbers of images.
-        """
+        """Remember the images by class."""
         counts = few_shot.labels.bincount(minlength=len(self.texts))
+        by_class = few_shot.images[few_shot.labels.argsort(stable=True)].split(counts.tolist())
+        self._put(nn.utils.rnn.pad_sequence(by_class, batch_first=True))
         if len(counts.unique()) > 1:
-            raise DataError("Tip-Adapter needs as many images of each class: draw the set again")
-        by_class = few_shot.images[few_shot.labels.argsort(stable=True)]
-        self._put(by_class.unflatten(0, (len(self.texts), -1)))
+            self._count(counts)
         return []
 
     @torch.no_grad()
@@ -116,13 +118,22 @@ class TipAdapter(PromptLearner):
         """As many images as were stored."""
         if "images" in stored:
             self._put(torch.zeros_like(stored["images"], device=self.clip.device))
+        if "counts" in stored:
+            self._count(torch.zeros_like(stored["counts"], device=self.clip.device))
 
     def _put(self, images: Tensor) -> None:
         self.images = nn.Parameter(images.clone(), requires_grad=self.trains_images)
 
+    def _count(self, counts: Tensor) -> None:
+        self.counts = nn.Parameter(counts.to(self.texts), requires_grad=False)
+
     def _recall(self, image_features: Tensor, beta: Tensor | float) -> Tensor:
         affinity = torch.einsum("ie,cke->ick", image_features, self.images)
-        return torch.exp(beta * (affinity - 1)).sum(-1)
+        remembered = torch.exp(beta * (affinity - 1))
+        if self.counts is not None:
+            places = torch.arange(remembered.shape[-1], device=remembered.device)
+            remembered = remembered.masked_fill(places >= self.counts[:, None], 0.0)
+        return remembered.sum(-1)
 
 
 class TipAdapterF(TipAdapter):

@@ -7,17 +7,19 @@ from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
+from vlprompt_pipeline.clip import EvaluationView, FrozenClip, ImageEncoder, load_clip
 from vlprompt_pipeline.errors import ConfigError, DataError, WeightsError
 from vlprompt_pipeline.export import ClassifierWeights, load_learner
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.image_bytes import image_bytes
 from vlprompt_pipeline.registry.limits import RequestLimits
+from vlprompt_pipeline.rejection import Rejection, softmax
 from vlprompt_pipeline.wording import same_names
 
 INCLUDED = "included"
@@ -25,6 +27,7 @@ INCLUDED = "included"
 
 TOP = 5
 BATCH = 64  # images in the tower at once: our choice
+_LOG_ZERO = -1e4  # of a probability that is zero in single precision
 _CLASS_SETS = 8  # lists of class names whose text features are kept: our choice
 
 
@@ -36,6 +39,7 @@ class Classifier:
         clip: the frozen CLIP.
         packed: the packed prompt, as it lies in the file.
         head: text features of the card's classes, where the method has any.
+        rejection: how it says "none of these", if it does.
 
     Example:
         >>> from PIL import Image
@@ -68,6 +72,7 @@ class Classifier:
         clip: FrozenClip,
         packed: bytes,
         head: ClassifierWeights | None = None,
+        rejection: Rejection | None = None,
     ) -> None:
         """Raises WeightsError for another CLIP than that of the card, PromptFileError as export."""
         if difference := clip.identity.difference(card.clip):
@@ -78,7 +83,7 @@ class Classifier:
             )
         card.clip.warn_if_partial("the card of the registered model")
         self.card, self.clip, self.packed, self.head = card, clip, packed, head
-        self._recipe = card.resolved_recipe()
+        self._recipe, self.rejection = card.resolved_recipe(), rejection
         self._view = EvaluationView(clip.preprocessing, card.decoding)
         self._learner = lru_cache(_CLASS_SETS)(self._make_learner)
         # text features of a head are there already, and only its image side is needed
@@ -86,10 +91,10 @@ class Classifier:
 
     @classmethod
     def load(cls, files: Mapping[str, str], clip_source: str, device: str) -> Classifier:
-        """Load a classifier from the files of a package by name: `card`, `prompt` and any `head`.
+        """Load a classifier from the files of a package: `card`, `prompt`, `head`, `rejection`.
 
         Args:
-            files: paths.
+            files: paths by name; not every package has the last two.
             clip_source: as `clip.source`, or `included` for the folder `clip` among the files.
             device: as of `load_clip`.
 
@@ -100,7 +105,8 @@ class Classifier:
         source = f"local-dir:{files['clip']}" if clip_source == INCLUDED else clip_source
         clip = load_clip(source, card.clip_name, device)
         head = ClassifierWeights.load(Path(files["head"])) if "head" in files else None
-        return cls(card, clip, Path(files["prompt"]).read_bytes(), head)
+        rejection = Rejection.load(Path(files["rejection"])) if "rejection" in files else None
+        return cls(card, clip, Path(files["prompt"]).read_bytes(), head, rejection)
 
     def pixels(self, image: object, limits: RequestLimits | None = None) -> Tensor:
         """Prepare an encoded image, as `image_bytes` takes it, as `[3, size, size]`.
@@ -122,8 +128,10 @@ class Classifier:
     ) -> pd.DataFrame:
         """Classify images; return a row each of `label`, `score`, `top_labels` and `top_scores`.
 
-        The best label is first. A file that is no image has none of these, and a sentence in the
-        column `problem`; the others are classified.
+        The best label is first. With a rejection, and among the classes of the card, `label` is
+        "none" for an image that is none of them (`rejection.NONE`), and scores have the calibrated
+        temperature; conformal sets are in the column `label_set`. A file that is no image has none
+        of these, and a sentence in the column `problem`; the others are classified.
 
         Args:
             images: encoded, as `pixels` takes them.
@@ -152,7 +160,7 @@ class Classifier:
                 rows.append(table.set_index(pd.Index(numbers)))
         table = pd.concat(rows) if rows else _table((), (), ())
         table = table.reindex(range(len(images)))
-        for column in ("top_labels", "top_scores"):
+        for column in {"top_labels", "top_scores", "label_set"} & set(table):
             table[column] = [value if isinstance(value, list) else [] for value in table[column]]
         table["label"] = table["label"].astype("object").where(table["label"].notna(), None)
         return table.assign(problem=pd.Series(problems, dtype="object"))
@@ -163,21 +171,70 @@ class Classifier:
         """Classify `[images, 3, size, size]` that `pixels` gave, in one batch, as `classify`."""
         names = self.names(class_names)
         _require_top(top)
-        ranked = self.scores(pixels, names).topk(min(top, len(names)), dim=-1)
-        return _table(names, ranked.indices.tolist(), ranked.values.tolist())
+        return self._decided(self.logits_of_pixels(pixels, names), names, top)
+
+    def scores(self, pixels: Tensor, names: tuple[str, ...]) -> Tensor:
+        """Score `[images, 3, size, size]` for each of `names`, which `names()` gave.
+
+        These are probabilities; those of a model with a rejection have its temperature.
+        """
+        logits = self.logits_of_pixels(pixels, names)
+        temperature = self.rejection.temperature if self.rejects(names) else 1.0
+        return torch.from_numpy(softmax(logits, temperature))
 
     @torch.no_grad()
-    def scores(self, pixels: Tensor, names: tuple[str, ...]) -> Tensor:
-        """Score `[images, 3, size, size]` for each of `names`, which `names()` gave."""
-        features = self._images.encode_images(pixels.to(self.clip.device))
-        return self._probabilities(features, names)
+    def logits_of_pixels(self, pixels: Tensor, names: tuple[str, ...]) -> np.ndarray:
+        """Return what a rejection decides on, of `[images, 3, size, size]`."""
+        return self.logits(self._images.encode_images(pixels.to(self.clip.device)), names)
 
-    def _probabilities(self, features: Tensor, names: tuple[str, ...]) -> Tensor:
+    @torch.no_grad()
+    def logits(self, features: Tensor, class_names: Sequence[str] = ()) -> np.ndarray:
+        """Return `[images, classes]` of features `[images, embed]` that `image_side` gave.
+
+        They are log-probabilities where predictions are averaged over samples (`has_logits`).
+        """
+        names = tuple(class_names) or self.card.class_names
         if self.head and names == self.head.class_names:
-            return self.head.logits(features.cpu()).softmax(-1)
+            return self.head.logits(features.cpu()).numpy()
         learner = self._learner(names)
-        sampled = learner.sampled(features)
-        return sampled.probabilities if sampled else learner.logits(features).softmax(-1)
+        sampled = learner.sampled(features.to(self.clip.device))
+        if sampled:
+            return sampled.probabilities.cpu().log().clamp(min=_LOG_ZERO).numpy()
+        return learner.logits(features.to(self.clip.device)).cpu().numpy()
+
+    @property
+    def has_logits(self) -> bool:
+        """Whether `logits` are no log-probabilities."""
+        if self.head:
+            return True
+        return type(self._learner(self.card.class_names)).sampled is PromptLearner.sampled
+
+    @property
+    def image_side(self) -> ImageEncoder:
+        """From pixels to features: the frozen tower, or one with prompts in it."""
+        return self._images
+
+    @property
+    def view(self) -> EvaluationView:
+        """From an image file to pixels."""
+        return self._view
+
+    def rejects(self, class_names: Sequence[str] = ()) -> bool:
+        """Tell whether an answer may be "none": thresholds hold for the classes of the card."""
+        return self.rejection is not None and (tuple(class_names) or self.card.class_names) == (
+            self.card.class_names
+        )
+
+    def _decided(self, logits: np.ndarray, names: tuple[str, ...], top: int) -> pd.DataFrame:
+        decision = self.rejection.decide(logits) if self.rejects(names) else None
+        probabilities = torch.from_numpy(decision.probabilities if decision else softmax(logits))
+        ranked = probabilities.topk(min(top, len(names)), dim=-1)
+        table = _table(names, ranked.indices.tolist(), ranked.values.tolist())
+        if decision:
+            table["label"] = pd.Series(decision.labels(names), dtype="object")
+        if decision and decision.sets is not None:
+            table["label_set"] = pd.Series(decision.label_sets(names), dtype="object")
+        return table
 
     def _make_learner(self, names: tuple[str, ...]) -> PromptLearner:
         texts = ClassTexts(names, self.card.template)

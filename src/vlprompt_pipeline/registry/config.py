@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from vlprompt_pipeline.parsing import Parameters, Several
+from vlprompt_pipeline.rejection import RejectionParameters
 
 
 class PromotionParameters(Parameters):
@@ -37,11 +38,13 @@ class RegistryParameters(Parameters):
         include_clip: whether the weights of the CLIP lie in every version, or are named there.
         check_images: test images that a packaged model must classify as the evaluation did.
         promote: see `PromotionParameters`.
+        rejection: how a model says "none of these", see `RejectionParameters`.
     """
 
     include_clip: bool
     check_images: int = Field(ge=1)
     promote: PromotionParameters
+    rejection: RejectionParameters
 
 
 class PredictionParameters(Parameters):

@@ -19,12 +19,14 @@ from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.classifier import INCLUDED, Classifier
 from vlprompt_pipeline.registry.evidence import evidence_of
 from vlprompt_pipeline.registry.integrity import CLIP_FOLDER
+from vlprompt_pipeline.rejection import Rejection
 from vlprompt_pipeline.results.records import CellRecord, MethodResult
 
 _FILES = {
     "card": "card.json",
     "prompt": "prompt.vlp",
     "head": "classifier_weights.safetensors",
+    "rejection": "rejection.json",
     "evidence": "evidence.parquet",
 }
 
@@ -40,6 +42,7 @@ class Contents:
         evidence: the Parquet file of `evidence_of`.
         clip_source: where its CLIP comes from, or `included`.
         record: the results of its cell, this method alone.
+        rejection: how it says "none of these", if it does.
     """
 
     card: ModelCard
@@ -48,6 +51,7 @@ class Contents:
     evidence: bytes
     clip_source: str
     record: CellRecord
+    rejection: Rejection | None = None
 
     @property
     def name(self) -> str:
@@ -61,7 +65,7 @@ class Contents:
 
     def classifier(self, clip: FrozenClip) -> Classifier:
         """Return the classifier that the version will be, without its files."""
-        return Classifier(self.card, clip, self.packed, self.head)
+        return Classifier(self.card, clip, self.packed, self.head, self.rejection)
 
     def write(self, folder: Path, original: str) -> dict[str, str]:
         """Write the files, an included CLIP copied from `original`; return their paths by name.
@@ -76,6 +80,8 @@ class Contents:
         }
         if self.head:
             content["head"] = self.head.to_bytes()
+        if self.rejection:
+            content["rejection"] = self.rejection.to_json().encode()
         for name, data in content.items():
             (folder / _FILES[name]).write_bytes(data)
         files = {name: str(folder / _FILES[name]) for name in content}
@@ -87,7 +93,8 @@ class Contents:
     def digest(self, *further: str) -> str:
         """Hash everything that makes up a version: equal contents need no second version."""
         digest = hashlib.sha256(self.card.to_json().encode())
-        for part in (self.packed, self.evidence, self.clip_source.encode()):
+        rejection = self.rejection.to_json() if self.rejection else ""
+        for part in (self.packed, self.evidence, self.clip_source.encode(), rejection.encode()):
             digest.update(hashlib.sha256(part).digest())
         for text in further:
             digest.update(f"{text}\n".encode())

@@ -31,6 +31,7 @@ SIGNATURE = ModelSignature(
             ColSpec(DataType.double, "score"),
             ColSpec(Array(DataType.string), "top_labels"),
             ColSpec(Array(DataType.double), "top_scores"),
+            ColSpec(Array(DataType.string), "label_set", required=False),
             ColSpec(DataType.string, "problem", required=False),
         ]
     ),

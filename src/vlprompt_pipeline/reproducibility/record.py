@@ -29,6 +29,7 @@ _RESULT_PARAMETERS = (
     "own_data",
     "protocol",
     "shots",
+    "short_classes",
     "seed",
     "device",
     "threads",

@@ -14,6 +14,8 @@ from vlprompt_pipeline.results.record_checks import group_remarks, mixed_remarks
 from vlprompt_pipeline.results.records import CellRecord
 from vlprompt_pipeline.wording import join, shots_text
 
+TEXTS_COINCIDE = "Texts that coincide:"
+"""How a record's note begins that tells why methods were not scored."""
 _NAMED = 3
 
 

@@ -26,6 +26,9 @@ class Metric:
         unit: "%" or, for instance, "nats".
         lower_is_better: the direction.
         recorded: whether records keep it, so that reports show it and compare it over seeds.
+        of_outsiders: whether it is computed of the predictions and of those for images whose
+            classes are not among the answers, in place of the scores of classes; it then applies
+            only where there are such images, to base classes where others are held out.
 
     Example:
         >>> from vlprompt_pipeline.evaluation.metrics import Metric
@@ -41,6 +44,7 @@ class Metric:
     unit: str = "%"
     lower_is_better: bool = False
     recorded: bool = True
+    of_outsiders: bool = False
 
 
 METRICS: dict[str, Metric] = {}
@@ -66,7 +70,10 @@ def require_metrics(names: Sequence[str]) -> None:
 
 
 def score_of(
-    predicted: pd.DataFrame, classes: pd.DataFrame, names: Sequence[str]
+    predicted: pd.DataFrame,
+    classes: pd.DataFrame,
+    names: Sequence[str],
+    outsiders: pd.DataFrame | None = None,
 ) -> dict[str, float]:
     """Compute accuracy and the named metrics of a set of test images.
 
@@ -74,12 +81,18 @@ def score_of(
         predicted: what `predict` gave for the images.
         classes: the rows of `outcomes.class_scores` for the classes that the images show.
         names: of `METRICS`.
+        outsiders: what was predicted for images of other classes, among the same answers.
 
     Returns:
         `correct`, `total`, `accuracy` in percent, then each metric that applies, by name.
     """
     correct, total = int((predicted["prediction"] == predicted["label"]).sum()), len(predicted)
-    values = {name: METRICS[name].compute(predicted, classes) for name in names}
+    beside = {False: classes, True: outsiders}
+    values = {
+        name: METRICS[name].compute(predicted, beside[METRICS[name].of_outsiders])
+        for name in names
+        if beside[METRICS[name].of_outsiders] is not None
+    }
     return {"correct": correct, "total": total, "accuracy": accuracy(correct, total)} | {
         name: value for name, value in values.items() if value is not None
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -55,6 +55,7 @@ def build_own_index(
     *,
     resplit: bool = False,
     kept_splits: Path | None = None,
+    left_out: Sequence[tuple[str, str]] = (),
 ) -> ImageIndex:
     """Index own photos: `<root>/<name>/`, `<root>/<name>.csv` or `<root>/<name>.parquet`.
 
@@ -68,6 +69,7 @@ def build_own_index(
         options: template, class names and split.
         resplit: split at random even if the data has a test part.
         kept_splits: folder of splits that were drawn before, which are extended; none to draw anew.
+        left_out: (path, reason) of images to do without, as `inspect_images` finds them.
 
     Raises:
         ConfigError: there is no own data of that name.
@@ -75,6 +77,7 @@ def build_own_index(
     """
     root = Path(dataset_root).expanduser().resolve()
     gathered = gather_own_data(name, root)
+    _leave_out(gathered, left_out)
     _require_usable(gathered)
     mapping = root / Path(options.class_names).expanduser() if options.class_names else None
     names = name_classes(gathered.keys, mapping)
@@ -94,7 +97,7 @@ def build_own_index(
         template=options.template,
         remedy="mend the table or put the files there",
         random_split=mark,
-        findings=_findings(gathered, names, split.table),
+        findings=replace(_findings(gathered, names, split.table), left_out=tuple(left_out)),
         fingerprints=fingerprints,
     )
     if kept is not None and mark:
@@ -122,6 +125,32 @@ def _fingerprints(gathered: Gathered) -> dict[str, str]:
     paths = [photo.path for photo in gathered.photos]
     found, refused = fingerprint_readable(paths, gathered.folder)
     return dict(zip((path for path in paths if path not in refused), found, strict=True))
+
+
+def own_class_names(name: str, dataset_root: Path | str, class_names: str | None) -> list[str]:
+    """List the names of own classes in label order, without a look at any photo.
+
+    Args:
+        name: name of the folder or table.
+        dataset_root: the folder that holds it.
+        class_names: as of `OwnData`.
+
+    Raises:
+        ConfigError: there is no own data of that name.
+        DataError: it is in none of the known layouts, or the file of names is broken.
+    """
+    root = Path(dataset_root).expanduser().resolve()
+    gathered = gather_own_data(name, root)
+    mapping = root / Path(class_names).expanduser() if class_names else None
+    return list(name_classes(gathered.keys, mapping).values())
+
+
+def _leave_out(gathered: Gathered, left_out: Sequence[tuple[str, str]]) -> None:
+    """Remove photos; a class that has no others is as one without any."""
+    broken, before = {path for path, _ in left_out}, gathered.keys
+    gathered.photos = [photo for photo in gathered.photos if photo.path not in broken]
+    emptied = set(before) - set(gathered.keys)
+    gathered.empty = tuple(sorted({*gathered.empty, *emptied}))
 
 
 def _require_usable(gathered: Gathered) -> None:

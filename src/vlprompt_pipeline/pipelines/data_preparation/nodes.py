@@ -17,6 +17,7 @@ from vlprompt_pipeline.image_datasets import (
     build_index,
     build_own_index,
     check_images,
+    inspect_images,
     is_named_dataset,
 )
 from vlprompt_pipeline.manifests import described_write, place_of
@@ -30,10 +31,13 @@ def index_images(
     own_data: OwnDataParameters,
     split_folder: Path,
     kept_splits: Path,
+    check_folder: Path,
+    workers: int,
 ) -> tuple[pd.DataFrame, DatasetCard]:
     """Index a dataset, one row an image; embedded datasets are made at their first use.
 
-    A split that is drawn here is written below `split_folder` in the form of the published split
+    Own photos that cannot be read are left out of the split where `own_data.broken` says so. A
+    split that is drawn here is written below `split_folder` in the form of the published split
     files, named by the hash of its content, so that it can be published with the results. That of
     own photos is kept below `kept_splits` and extended when photos are added.
     """
@@ -43,8 +47,12 @@ def index_images(
         index = build_index(name, dataset_root, drawn if split == "random" else None)
     else:
         options = OwnData(own_data.template, own_data.class_names, drawn)
+        resplit, broken = split == "random", ()
+        if own_data.broken == "leave_out":
+            every = build_own_index(name, dataset_root, options, resplit=resplit)
+            broken = inspect_images(every, _cache(check_folder, name), workers).unreadable
         index = build_own_index(
-            name, dataset_root, options, resplit=split == "random", kept_splits=kept_splits
+            name, dataset_root, options, resplit=resplit, kept_splits=kept_splits, left_out=broken
         )
     if index.card.random_split:
         path = split_folder / name / f"split_{index.card.split_sha256[:16]}.json"
@@ -59,10 +67,15 @@ def check_dataset(
 ) -> dict[str, Any]:
     """Decode every image that was not decoded before; return what the check found."""
     index = ImageIndex.join(table, card)
-    check = check_images(index, cache / f"{index.card.name}.parquet", workers)
+    check = check_images(index, _cache(cache, index.card.name), workers)
     return check.to_dict()
 
 
 def keep_checked(table: pd.DataFrame, check: dict[str, Any]) -> pd.DataFrame:
     """Return the index of a dataset whose check has ended without an error."""
     return table
+
+
+def _cache(folder: Path, dataset: str) -> Path:
+    """Name the file of what is known of a dataset's images."""
+    return folder / f"{dataset}.parquet"

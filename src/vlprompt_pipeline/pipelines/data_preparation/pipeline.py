@@ -28,6 +28,8 @@ def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
                     "own_data": "params:own_data",
                     "split_folder": f"{folders}split_folder",
                     "kept_splits": "params:kept_split_folder",
+                    "check_folder": f"{folders}check_folder",
+                    "workers": "params:features.workers",
                 },
                 outputs=["raw_index", "dataset_card"],
                 name="index_images",

@@ -12,15 +12,22 @@ import torch
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.clip import AugmentedViews, EvaluationView, FrozenClip, TrainingViews
-from vlprompt_pipeline.clip.dataset_features import EvaluationFeatures, encode_test_images
+from vlprompt_pipeline.clip.dataset_features import (
+    EvaluationFeatures,
+    encode_images,
+    encode_test_images,
+    few_shot_images,
+)
 from vlprompt_pipeline.clip.templates import BENCHMARK
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.evaluation.metrics import METRICS, score_of
+from vlprompt_pipeline.evaluation.metrics.outsiders import OUTSIDERS
 from vlprompt_pipeline.evaluation.outcomes import joined, outcomes
 from vlprompt_pipeline.evaluation.predict import predict_among, predict_by_vote
 from vlprompt_pipeline.evaluation.scores import nested_scores
 from vlprompt_pipeline.export.learner import load_learner
-from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
+from vlprompt_pipeline.image_datasets import ClassSubset, ClassSubsets, DatasetCard, FewShotSet
+from vlprompt_pipeline.image_datasets.findings import some
 from vlprompt_pipeline.methods import ClassTexts, Recipe, get_method
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.methods.zero import ZeroConfig
@@ -64,14 +71,15 @@ def evaluate_prompt(
 ) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Predict every test image among the classes of its subset, and score the predictions.
 
-    Where there are base and new classes, also among the classes of both (`choices`). A method that
-    is bound to the classes of training is scored on these alone. Image features come from the
-    store: those of the frozen CLIP are there already, those of one with prompts in its image tower
-    are computed.
+    Where there are base and new classes, also among the classes of both (`choices`), and images of
+    new classes among the base classes, as outsiders that belong to none of them. A method that is
+    bound to the classes of training is scored on these and the outsiders alone. Image features come
+    from the store: those of the frozen CLIP are there already, those of one with prompts in its
+    image tower are computed.
 
     Returns:
-        Predictions, one row an image and choice; scores by subset; scores of each class; counts of
-        the confusion matrices.
+        Predictions, one row an image and choice; scores by subset, with the accuracy on the
+        few-shot set's validation images; scores of each class; counts of the confusion matrices.
 
     Raises:
         PromptFileError: the prompt is of an earlier training, or of another CLIP.
@@ -85,29 +93,41 @@ def evaluate_prompt(
     classes = ClassTexts(all_classes.class_names, card.template)
     learner = load_learner(packed, recipe, clip, classes)
     test = table[table["part"] == "test"].reset_index(drop=True)
-    rows = torch.from_numpy(test["label"].isin(all_classes.labels).to_numpy().copy())
+    places = test["label"].map(all_classes.relabelling).fillna(-1).astype("int64")
+    labels = torch.from_numpy(places.to_numpy().copy())
     plain = EvaluationView(clip.preprocessing, test_features.decoding)
     zero = recipe.test_time
     views = _augmented(plain, zero, prompt.provenance["seed"]) if zero else plain
     encoder = learner.image_side()
-    image_features = encode_test_images(encoder, views, table, card, store, features).values[rows]
-    images = all_classes.restrict(test)
-    labels = torch.from_numpy(images["label"].to_numpy().copy())
+    image_features = encode_test_images(encoder, views, table, card, store, features).values
     label_sets = [
         [all_classes.relabelling[label] for label in choice.classes.labels]
         for choice in choices_to_score
     ]
+    base = label_sets[0] if "new" in class_subsets else ()
     if zero:
-        tables = predict_by_vote(learner, image_features, labels, label_sets, zero.voters)
+        tables = predict_by_vote(learner, image_features, labels, label_sets, zero.voters, base)
     else:
-        tables = predict_among(learner, image_features[:, 0], labels, label_sets)
+        tables = predict_among(learner, image_features[:, 0], labels, label_sets, base)
+    tables = [table.assign(path=test["path"]) for table in tables]
+    outsiders = tables.pop().assign(half=OUTSIDERS) if base else None
     scores, scored = {}, []
     for choice, predicted in zip(choices_to_score, tables, strict=True):
-        for subset, outcome in outcomes(predicted.assign(path=images["path"]), choice).items():
-            scores[subset] = score_of(outcome.predictions, outcome.classes, metrics)
+        for subset, outcome in outcomes(predicted, choice).items():
+            strange = outsiders if subset == "base" else None
+            scores[subset] = score_of(outcome.predictions, outcome.classes, metrics, strange)
             scored.append(outcome)
     predictions, by_class, confusion = joined(scored)
-    return predictions, nested_scores(scores), by_class, confusion
+    if outsiders is not None:
+        predictions = pd.concat([predictions, outsiders], ignore_index=True)
+    nested = nested_scores(scores)
+    if card.name == few_shot_set.dataset and few_shot_set.val and "new" not in class_subsets:
+        images = few_shot_images(table, card, few_shot_set.val)
+        known = encode_images(encoder, images, plain, store, features).values[:, 0]
+        wanted = torch.tensor([all_classes.relabelling[label] for _, label in few_shot_set.val])
+        (predicted,) = predict_among(learner, known, wanted, label_sets[:1])
+        nested["validation"] = score_of(predicted, pd.DataFrame(), ())
+    return predictions, nested, by_class, confusion
 
 
 def _augmented(plain: EvaluationView, zero: ZeroConfig, seed: int) -> AugmentedViews:
@@ -127,6 +147,8 @@ def write_record(
     card: DatasetCard,
     table: pd.DataFrame,
     features: FeatureParameters,
+    few_shot_set: FewShotSet,
+    remarks: Sequence[str],
     protocol: str,
     settings: dict[str, Any],
     *others: Any,
@@ -166,7 +188,11 @@ def write_record(
             **{key: provenance[key] for key in ("split_sha256", "few_shot_sha256")},
         ),
         classes=Classes(**class_names),
-        notes=_notes(method, scores, class_names),
+        notes=(
+            *remarks,
+            *_notes(method, scores, class_names),
+            *_shorter(few_shot_set, class_subsets["base"], recipe),
+        ),
         methods=(
             MethodResult(
                 method=method,
@@ -248,6 +274,22 @@ _SIZES = (
     "fp16_bytes",
     "inference_cost",
 )
+
+
+def _shorter(few_shot_set: FewShotSet, base: ClassSubset, recipe: Recipe) -> tuple[str, ...]:
+    """Say which classes of training had fewer images than the table's number of shots."""
+    names = dict(zip(base.labels, base.class_names, strict=True))
+    short = [
+        f"{names[label]} {size}"
+        for label, size in few_shot_set.short_classes.items()
+        if label in names
+    ]
+    if not short or not (recipe.training or get_method(recipe.method).learner.fitted):
+        return ()
+    return (
+        f"Up to {few_shot_set.shots} shots: {len(short)} of {len(names)} classes had fewer "
+        f"training images ({some(short)}).",
+    )
 
 
 def _notes(

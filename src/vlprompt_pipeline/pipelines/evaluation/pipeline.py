@@ -74,6 +74,8 @@ def _record(method: str, protocol: str, targets: tuple[str, ...]) -> Node:
             "dataset_card",
             "image_index",
             "params:features",
+            "few_shot_set",
+            "params:remarks",
             "params:protocol",
             f"params:{protocol}",
             *scores,

@@ -12,6 +12,7 @@ from vlprompt_pipeline.image_datasets import (
     DatasetCard,
     FewShotSet,
     ImageIndex,
+    ShortClasses,
     sample_few_shot,
 )
 from vlprompt_pipeline.methods import get_method, resolve_recipe
@@ -23,6 +24,7 @@ def draw_few_shot_set(
     card: DatasetCard,
     shots: int,
     seed: int,
+    short_classes: ShortClasses,
     recipes: dict[str, Any],
     *,
     methods: tuple[str, ...],
@@ -33,7 +35,7 @@ def draw_few_shot_set(
         ConfigError: a method chooses its settings on validation images and there are none. Whatever
             reads images comes after this node, so the refusal does not wait for features.
     """
-    drawn = sample_few_shot(ImageIndex.join(table, card), shots, seed)
+    drawn = sample_few_shot(ImageIndex.join(table, card), shots, seed, short_classes)
     _require_validation(drawn, recipes, methods)
     return drawn
 

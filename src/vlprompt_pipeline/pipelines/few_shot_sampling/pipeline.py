@@ -21,6 +21,7 @@ def create_pipeline(protocol: str, methods: tuple[str, ...] = (), **kwargs) -> P
                     "dataset_card",
                     "params:shots",
                     "params:seed",
+                    "params:short_classes",
                     "params:recipes",
                 ],
                 outputs="few_shot_set",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pandas as pd
 from vlprompt_pipeline import registry
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip.dataset_features import EvaluationFeatures
-from vlprompt_pipeline.config import ExportParameters, TrackingParameters
-from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard
+from vlprompt_pipeline.config import ExportParameters, FeatureParameters, TrackingParameters
+from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
 from vlprompt_pipeline.methods.trained import TrainedPrompt
+from vlprompt_pipeline.registry.calibration import LabelledImages, calibrate_version
 from vlprompt_pipeline.registry.config import RegistryParameters
 from vlprompt_pipeline.results.compare import compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
@@ -71,12 +73,17 @@ def register_method(
     images: pd.DataFrame,
     class_subsets: ClassSubsets,
     test_features: EvaluationFeatures,
+    few_shot_set: FewShotSet,
+    store: Path,
+    features: FeatureParameters,
     export: ExportParameters,
     how: RegistryParameters,
     tracking: TrackingParameters,
     project: Path,
 ) -> dict[str, Any]:
     """Make a version of `<dataset>.<method>` and its candidate; keep the champion.
+
+    Where it is asked to say "none of these", that is calibrated first.
 
     Raises:
         UserError: the files do not belong together, or MLflow refuses.
@@ -95,6 +102,12 @@ def register_method(
         halves=halves,
         fingerprints=dict(zip(images["path"], images["fingerprint"], strict=True)),
     )
+    rows = LabelledImages(
+        images, card, few_shot_set, store, features, project, few_shot_set.seed
+    )
+    calibrated = calibrate_version(contents.classifier(clip), rows, how.rejection, contents.name)
+    rejection, effect = calibrated or (None, None)
+    contents = replace(contents, rejection=rejection)
     done = registry.register(
         registry.ModelRegistry.open(tracking, project),
         contents,
@@ -106,10 +119,14 @@ def register_method(
     )
     what = f"{done.checked} test images labelled as evaluated" if done.new else "nothing new in it"
     logger.info("%s is the candidate (%s)", done.version, what)
+    if effect:
+        logger.info("%s: %s", done.version, effect.sentence(rejection))
     return {
         "model": done.version.name,
         "version": done.version.number,
         "new": done.new,
         "checked_images": done.checked,
         "tags": dict(done.version.tags),
+        "rejection": rejection and rejection.model_dump(mode="json"),
+        "rejection_on_test_images": effect and asdict(effect),
     }

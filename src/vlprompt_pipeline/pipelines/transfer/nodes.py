@@ -18,11 +18,23 @@ def index_target(
     own_data: OwnDataParameters,
     split_folder: Path,
     kept_splits: Path,
+    check_folder: Path,
+    workers: int,
     *,
     target: str,
 ) -> tuple[pd.DataFrame, DatasetCard]:
     """Index a target dataset, one row an image."""
-    return index_images(prefix, target, dataset_root, split, own_data, split_folder, kept_splits)
+    return index_images(
+        prefix,
+        target,
+        dataset_root,
+        split,
+        own_data,
+        split_folder,
+        kept_splits,
+        check_folder,
+        workers,
+    )
 
 
 def list_target_classes(card: DatasetCard) -> ClassSubsets:

@@ -43,6 +43,8 @@ def _target_nodes(target: str, folders: str) -> list[Node]:
                 "own_data": "params:own_data",
                 "split_folder": f"{folders}split_folder",
                 "kept_splits": "params:kept_split_folder",
+                "check_folder": f"{folders}check_folder",
+                "workers": "params:features.workers",
             },
             outputs=[raw, card],
             name=f"index_{target}",

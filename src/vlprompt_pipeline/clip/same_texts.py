@@ -1,0 +1,38 @@
+"""Which classes a CLIP cannot tell apart by their names, because their texts are one to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from vlprompt_pipeline.clip.backbone import FrozenClip
+
+SAME = 1 - 1e-5
+"""Cosine from which two texts are the same: single precision, not likeness (our choice)."""
+
+
+@torch.no_grad()
+def same_texts(
+    clip: FrozenClip, class_names: Sequence[str], template: str
+) -> list[tuple[str, ...]]:
+    """Group the classes whose texts have the same features, in the order of their names.
+
+    A CLIP with few words, as the embedded one, has one embedding for all words that it does not
+    know.
+
+    Args:
+        clip: the frozen CLIP.
+        class_names: in label order.
+        template: of the dataset, `{}` the class name.
+
+    Returns:
+        Groups of two or more.
+    """
+    features = clip.encode_texts([template.format(name) for name in class_names], cut=True)
+    alike = features @ features.T > SAME
+    first = alike.int().argmax(-1).tolist()  # the first class with the same text
+    groups: dict[int, list[str]] = {}
+    for place, name in zip(first, class_names, strict=True):
+        groups.setdefault(place, []).append(name)
+    return [tuple(names) for names in groups.values() if len(names) > 1]

@@ -1,0 +1,126 @@
+"""What fits next after a run, as commands that work when copied."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vlprompt_pipeline.hooks.same_texts import EMBEDDED
+from vlprompt_pipeline.wording import command_parameters, join
+
+
+class Invocation(NamedTuple):
+    """A `kedro run` as the user typed it.
+
+    Attributes:
+        project: its folder.
+        env: the configuration environment, or none.
+        given: the values of `--params`.
+    """
+
+    project: Path
+    env: str | None
+    given: Mapping[str, Any]
+
+    def again(
+        self, pipeline: str = "", env: str | None = None, given: Mapping[str, Any] | None = None
+    ) -> str:
+        """Write the command, of another pipeline, environment or with other parameters."""
+        words = [_program(self.project, "kedro"), "run"]
+        chosen = env or self.env
+        words += [f"--env={chosen}"] if chosen and chosen != "local" else []
+        words += [f"--pipelines={pipeline}"] if pipeline else []
+        parameters = command_parameters(self.given if given is None else given)
+        words += [f"--params={parameters}"] if parameters else []
+        return shlex.join(words)
+
+
+class Validated(NamedTuple):
+    """A method with its right answers among the validation images of the few-shot set."""
+
+    method: str
+    title: str
+    right: int
+    images: int
+
+
+def recommendation(methods: Sequence[Validated]) -> str:
+    """Recommend the method with the most right answers on validation images, in a sentence.
+
+    Of equals the first one, as they stand in conf. Methods within one standard error of it are
+    named: with so few images they may be as good (our choice).
+    """
+    best = max(methods, key=lambda method: method.right)
+    share = best.right / best.images
+    error = math.sqrt(share * (1 - share) * best.images)
+    near = [m for m in methods if m is not best and best.right - m.right <= error]
+    beside = f"; {join([f'{m.title} ({m.right})' for m in near])} may be as good" if near else ""
+    return (
+        f"{best.title}, by {best.right} right answers on {best.images} validation images"
+        f"{beside}; no test image was asked"
+    )
+
+
+def after_report(
+    invocation: Invocation,
+    parameters: Mapping[str, Any],
+    validated: Sequence[Validated],
+) -> dict[str, str]:
+    """Say what fits after a run on own photos: the method to take, registration, real weights.
+
+    Args:
+        invocation: the run.
+        parameters: all of its parameters.
+        validated: its methods, where they have answers on validation images.
+    """
+    lines: dict[str, str] = {}
+    given = dict(invocation.given)
+    if validated:
+        lines["take"] = recommendation(validated)
+        best = max(validated, key=lambda method: method.right).method
+        # the first champion has to beat zero-shot CLIP, which is registered with it
+        beside = ["zero_shot"] if "zero_shot" in parameters["methods"] else []
+        chosen = "+".join(dict.fromkeys([*beside, best]))
+        lines["next"] = invocation.again("register", given={**given, "methods": chosen})
+    else:
+        lines["next"] = invocation.again("register")
+    if parameters["clip"]["source"] == EMBEDDED:
+        known = {key: value for key, value in given.items() if key not in ("clip", "methods")}
+        lines["weights"] = (
+            "the embedded CLIP has seen no photograph; with real weights: "
+            f"{invocation.again(env='photos', given=known)}"
+        )
+    return lines
+
+
+def after_registration(invocation: Invocation, models: Sequence[str]) -> dict[str, str]:
+    """Say how candidates become champions, and how one labels photos.
+
+    Args:
+        invocation: the registration.
+        models: names of the registered models; that of the best method is the last.
+    """
+    dataset, _, method = models[-1].rpartition(".")
+    given = {**invocation.given, "methods": method}
+    return {
+        "next": invocation.again("promote", given=given),
+        "label": _predict(invocation, f"{dataset}.{method}@candidate"),
+    }
+
+
+def after_promotion(invocation: Invocation, models: Sequence[str]) -> dict[str, str]:
+    """Say how a champion labels photos."""
+    return {"label": _predict(invocation, f"{models[-1]}@champion")}
+
+
+def _predict(invocation: Invocation, model: str) -> str:
+    program = _program(invocation.project, "vlprompt")
+    return f"{program} predict {model} FOLDER --output labels.csv"
+
+
+def _program(project: Path, name: str) -> str:
+    local = Path(".venv/bin") / name
+    return local.as_posix() if (project / local).is_file() else name

@@ -1,0 +1,82 @@
+"""Leave methods out that tell classes by names that the embedded CLIP does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vlprompt_pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from vlprompt_pipeline.run_parameters import RunParameters
+
+EMBEDDED = "embedded"
+_SHOWN = 3  # classes of a group that are named
+
+
+class Scored(NamedTuple):
+    """The methods of a run that can be scored, and what is to be said of the others."""
+
+    methods: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def methods_to_score(
+    parameters: RunParameters,
+    recipes: Mapping[str, Any],
+    methods: Sequence[str],
+    project: Path,
+) -> Scored:
+    """Leave out what tells classes apart by their texts, where the texts of own classes coincide.
+
+    Only the embedded CLIP, which knows 277 words, is asked: with published weights texts of
+    different names differ.
+
+    Raises:
+        ConfigError: no method is left.
+    """
+    from vlprompt_pipeline.clip import load_clip
+    from vlprompt_pipeline.clip.same_texts import same_texts
+    from vlprompt_pipeline.image_datasets import is_named_dataset, own_class_names
+    from vlprompt_pipeline.methods import get_method, resolve_recipe
+    from vlprompt_pipeline.results.remarks import TEXTS_COINCIDE
+
+    if parameters.clip.source != EMBEDDED or is_named_dataset(parameters.benchmark):
+        return Scored(tuple(methods))
+    own = parameters.own_data
+    root = project / Path(parameters.dataset_root).expanduser()
+    names = own_class_names(parameters.benchmark, root, own.class_names)
+    groups = same_texts(load_clip(EMBEDDED, device="cpu"), names, own.template)
+    by_text = {
+        name: get_method(resolve_recipe(name, recipes).method).learner.texts_decide
+        for name in methods
+    }
+    if not groups or not any(by_text.values()):
+        return Scored(tuple(methods))
+    kept = tuple(name for name in methods if not by_text[name])
+    alike = sum(map(len, groups))
+    said = (
+        f"{TEXTS_COINCIDE} {alike} of the {len(names)} classes of {parameters.benchmark} have the "
+        f"same text as another one to the embedded CLIP, which has seen no photograph and knows "
+        f"277 words ({'; '.join(map(_listed, groups))})"
+    )
+    if not kept:
+        raise ConfigError(
+            f"{said}: methods that tell classes by their names ({', '.join(methods)}) cannot be "
+            "scored. Take real weights with --env=photos, or methods that learn from images alone, "
+            "such as --params=methods=linear_probe+tip_adapter_f"
+        )
+    left_out = [name for name in methods if by_text[name]]
+    return Scored(
+        kept,
+        (
+            f"{said}. {', '.join(left_out)} tell classes by their names and are not scored; "
+            f"{', '.join(kept)} learn them from images.",
+        ),
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} others" if len(names) > _SHOWN else ""
+    return " = ".join(names[:_SHOWN]) + more
