@@ -73,10 +73,7 @@ def test_unreadable_images_and_untested_classes_are_told_at_once(tmp_path):
     assert message.startswith(f"2 of the 6 images of zoo under {tmp_path}/zoo cannot be read: ")
     assert "cat/001.png (an empty file)" in message
     assert "cat/002.png (not an image of a known format)" in message
-    assert (
-        "with own_data.broken=leave_out, and run again; 2 of the 3 classes of zoo"
-        in message
-    )
+    assert "with own_data.broken=leave_out, and run again; 2 of the 3 classes of zoo" in message
     assert message.endswith(
         "have no test image (dog, emu); add images, at least two a class, or move these classes "
         "elsewhere"
