@@ -102,9 +102,7 @@ def register_method(
         halves=halves,
         fingerprints=dict(zip(images["path"], images["fingerprint"], strict=True)),
     )
-    rows = LabelledImages(
-        images, card, few_shot_set, store, features, project, few_shot_set.seed
-    )
+    rows = LabelledImages(images, card, few_shot_set, store, features, project, few_shot_set.seed)
     calibrated = calibrate_version(contents.classifier(clip), rows, how.rejection, contents.name)
     rejection, effect = calibrated or (None, None)
     contents = replace(contents, rejection=rejection)
