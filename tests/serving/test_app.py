@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -181,4 +182,13 @@ def test_health_model_metrics_and_page(client):
     assert set(kinds["application/json"]["schema"]["properties"]) == {
         *("images", "class_names", "top_k")
     }
-    assert client.get("/docs").status_code == 200
+
+
+def test_the_page_needs_no_other_server(client):
+    page = client.get("/docs").text
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert any(address.endswith("swagger-ui-bundle.js") for address in addresses)
+    for address in addresses:
+        assert address.startswith("http://testserver/")
+        assert client.get(address).status_code == 200
+    assert client.get("/", follow_redirects=False).headers["location"].endswith("/docs")

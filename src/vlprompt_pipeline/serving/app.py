@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from fastapi_swagger import patch_fastapi
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from vlprompt_pipeline import __version__
@@ -45,7 +46,11 @@ def create_app(model: ImageModel, settings: ServingSettings) -> FastAPI:
         description="Labels images; one that cannot be read has a problem in place of a label.",
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's own pages take their layout from another server
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
+    patch_fastapi(app)  # the same page at /docs, with files of this one
     app.add_middleware(BodyLimit, limits=settings.limits, together=settings.bodies)
     _answer_errors(app)
     app.add_middleware(Measured, metrics=metrics, path="/predict")

@@ -23,6 +23,7 @@ def require_serving() -> None:
     """
     try:
         import fastapi  # noqa: PLC0415
+        import fastapi_swagger  # noqa: PLC0415
         import prometheus_client  # noqa: PLC0415
         import python_multipart  # noqa: PLC0415
         import uvicorn  # noqa: F401, PLC0415
@@ -30,7 +31,7 @@ def require_serving() -> None:
         raise UserError(
             f"serving needs {error.name}: pip install 'vlprompt_pipeline[serve]'"
         ) from None
-    del fastapi, prometheus_client, python_multipart
+    del fastapi, fastapi_swagger, prometheus_client, python_multipart
 
 
 def serve(model: ImageModel, settings: ServingSettings, host: str, port: int) -> None:
