@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILE
-from vlprompt_pipeline.clip.transformers_models import model_config, preprocess_config
+from vlprompt_pipeline.clip.transformers_models import model_config
+from vlprompt_pipeline.clip.transformers_processors import preprocess_config
 from vlprompt_pipeline.errors import WeightsError
 
 OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"

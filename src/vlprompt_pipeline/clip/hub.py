@@ -26,7 +26,8 @@ from vlprompt_pipeline.clip.forms import (
 )
 from vlprompt_pipeline.clip.pretrained import refuse_unsupported, tag_config
 from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILE, TOKENIZER_FILES
-from vlprompt_pipeline.clip.transformers_models import model_config, preprocess_config
+from vlprompt_pipeline.clip.transformers_models import model_config
+from vlprompt_pipeline.clip.transformers_processors import preprocess_config
 from vlprompt_pipeline.errors import WeightsError
 
 

@@ -1,9 +1,7 @@
-"""CLIP and SigLIP as Hugging Face transformers stores them, in open_clip's terms.
+"""Translate the configuration of a model of Hugging Face transformers into open_clip's.
 
-A folder of transformers says in `config.json` what its model is, in `preprocessor_config.json` how
-images are prepared, and names its tensors otherwise. Both are translated here, by reading JSON and
-renaming tensors; transformers itself is not needed. The features equal those of its `CLIPModel`
-and `SiglipModel`.
+`config.json` says what a CLIP or SigLIP is; in open_clip's modules the same model has the features
+of transformers' `CLIPModel` and `SiglipModel`. Only JSON is read; transformers is not needed.
 """
 
 from __future__ import annotations
@@ -11,10 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.errors import WeightsError
 
 _TEXT_DEFAULTS = {
@@ -71,26 +65,6 @@ _ACTIVATIONS = {  # transformers' name: what its GELU approximates with, as torc
     "gelu_new": "tanh",
     "gelu_fast": "tanh",
 }
-_PROCESSORS = {  # image processors with their defaults
-    "CLIP": {
-        "size": {"shortest_edge": 224},
-        "do_center_crop": True,
-        "crop_size": 224,
-        "resample": 3,
-        "rescale_factor": 1 / 255,
-        "image_mean": open_clip.OPENAI_DATASET_MEAN,
-        "image_std": open_clip.OPENAI_DATASET_STD,
-    },
-    "Siglip": {
-        "size": {"height": 224, "width": 224},
-        "do_center_crop": False,
-        "resample": 3,
-        "rescale_factor": 1 / 255,
-        "image_mean": (0.5, 0.5, 0.5),
-        "image_std": (0.5, 0.5, 0.5),
-    },
-}
-_PILLOW_FILTERS = {2: "bilinear", 3: "bicubic"}
 
 
 def model_config(config: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -115,68 +89,6 @@ def model_config(config: Mapping[str, Any], where: str) -> dict[str, Any]:
     if image["num_channels"] != 3:
         raise WeightsError(f"{where}: images of {image['num_channels']} channels, not 3")
     return (_clip if kind == "clip" else _siglip)(config, text, image, where)
-
-
-def preprocess_config(config: Mapping[str, Any], image_size: int, where: str) -> dict[str, Any]:
-    """The `preprocess_cfg` that a `preprocessor_config.json` describes, for images of this size.
-
-    Raises:
-        WeightsError: it does what the image processors of CLIP and SigLIP do not.
-    """
-    processor = str(config.get("image_processor_type") or config.get("feature_extractor_type"))
-    kind = next((kind for kind in _PROCESSORS if processor.startswith(kind)), None)
-    if kind is None:
-        raise WeightsError(f"{where}: the image processor {processor} is not known")
-    config = {**_PROCESSORS[kind], **{k: v for k, v in config.items() if v is not None}}
-    for step in ("do_resize", "do_rescale", "do_normalize"):
-        if not config.get(step, True):
-            raise WeightsError(f"{where}: {step} is false, so images do not fit the tower")
-    if abs(config["rescale_factor"] * 255 - 1) > 1e-6:
-        raise WeightsError(f"{where}: rescale_factor is {config['rescale_factor']}, not 1/255")
-    if config["resample"] not in _PILLOW_FILTERS:
-        raise WeightsError(f"{where}: resample is {config['resample']}, not 2 or 3")
-    resize, crop = (_sides(config.get(key)) for key in ("size", "crop_size"))
-    squash = "height" in resize
-    final = crop if config["do_center_crop"] else resize
-    if set(resize.values()) | set(final.values()) != {image_size} or not (squash or crop):
-        raise WeightsError(
-            f"{where}: images become {resize} and are cropped to {crop or 'nothing'}, but the "
-            f"tower reads squares of {image_size} pixels"
-        )
-    return {
-        "mean": config["image_mean"],
-        "std": config["image_std"],
-        "interpolation": _PILLOW_FILTERS[config["resample"]],
-        "resize_mode": "squash" if squash else "shortest",
-        "library": "transformers",
-    }
-
-
-def tensors(state: Mapping[str, Tensor], model_cfg: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Tensors of transformers by the names of open_clip.
-
-    Raises:
-        KeyError: one is missing.
-    """
-    siglip = "timm_options" in model_cfg["vision_cfg"]
-    layers = model_cfg["text_cfg"]["layers"]
-    text = {
-        "token_embedding.weight": state["text_model.embeddings.token_embedding.weight"],
-        "positional_embedding": state["text_model.embeddings.position_embedding.weight"],
-        **_renamed(state, "text_model.final_layer_norm", "ln_final"),
-        **_blocks(state, "text_model", "transformer.resblocks", layers, _OPEN_CLIP_BLOCK),
-    }
-    if not siglip:
-        text["text_projection"] = state["text_projection.weight"].T.contiguous()
-        image = _clip_image(state, model_cfg["vision_cfg"]["layers"])
-        return {**text, **image, "logit_scale": state["logit_scale"]}
-    text |= _renamed(state, "text_model.head", "text_projection")
-    return {
-        **{f"text.{name}": tensor for name, tensor in text.items()},
-        **_siglip_image(state, model_cfg["vision_cfg"]["timm_options"]["depth"]),
-        "logit_scale": state["logit_scale"],
-        "logit_bias": state["logit_bias"],
-    }
 
 
 def _clip(config: Mapping, text: dict, image: dict, where: str) -> dict[str, Any]:
@@ -271,80 +183,3 @@ def _activation(tower: dict, where: str) -> dict[str, str] | None:
 def _ratio(tower: dict) -> float:
     """A factor whose product with the width, rounded down, is the size of the hidden layer."""
     return (tower["intermediate_size"] + 0.5) / tower["hidden_size"]
-
-
-def _sides(size: Any) -> Mapping[str, int]:
-    if size is None:
-        return {}
-    return size if isinstance(size, Mapping) else {"shortest_edge": size}
-
-
-_OPEN_CLIP_BLOCK = {
-    "ln_1": "layer_norm1",
-    "ln_2": "layer_norm2",
-    "attn.in_proj_": "qkv",
-    "attn.out_proj": "self_attn.out_proj",
-    "mlp.c_fc": "mlp.fc1",
-    "mlp.c_proj": "mlp.fc2",
-}
-_TIMM_BLOCK = {
-    "norm1": "layer_norm1",
-    "norm2": "layer_norm2",
-    "attn.qkv.": "qkv",
-    "attn.proj": "self_attn.out_proj",
-    "mlp.fc1": "mlp.fc1",
-    "mlp.fc2": "mlp.fc2",
-}
-
-
-def _blocks(
-    state: Mapping[str, Tensor], tower: str, name: str, layers: int, names: Mapping[str, str]
-) -> dict[str, Tensor]:
-    renamed = {}
-    for layer in range(layers):
-        source = f"{tower}.encoder.layers.{layer}"
-        for ours, theirs in names.items():
-            if theirs != "qkv":
-                renamed |= _renamed(state, f"{source}.{theirs}", f"{name}.{layer}.{ours}")
-                continue
-            for kind in ("weight", "bias"):
-                parts = [state[f"{source}.self_attn.{part}_proj.{kind}"] for part in "qkv"]
-                renamed[f"{name}.{layer}.{ours}{kind}"] = torch.cat(parts)
-    return renamed
-
-
-def _clip_image(state: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
-    return {
-        "visual.class_embedding": state["vision_model.embeddings.class_embedding"],
-        "visual.positional_embedding": state["vision_model.embeddings.position_embedding.weight"],
-        "visual.conv1.weight": state["vision_model.embeddings.patch_embedding.weight"],
-        **_renamed(state, "vision_model.pre_layrnorm", "visual.ln_pre"),
-        **_renamed(state, "vision_model.post_layernorm", "visual.ln_post"),
-        "visual.proj": state["visual_projection.weight"].T.contiguous(),
-        **_blocks(state, "vision_model", "visual.transformer.resblocks", layers, _OPEN_CLIP_BLOCK),
-    }
-
-
-def _siglip_image(state: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
-    trunk, head = "visual.trunk", "vision_model.head"
-    query_kv = {}
-    for kind in ("weight", "bias"):
-        joint = state[f"{head}.attention.in_proj_{kind}"]
-        query_kv[f"{trunk}.attn_pool.q.{kind}"] = joint[: len(joint) // 3].clone()
-        query_kv[f"{trunk}.attn_pool.kv.{kind}"] = joint[len(joint) // 3 :].clone()
-    return {
-        **_renamed(state, "vision_model.embeddings.patch_embedding", f"{trunk}.patch_embed.proj"),
-        f"{trunk}.pos_embed": state["vision_model.embeddings.position_embedding.weight"][None],
-        **_blocks(state, "vision_model", f"{trunk}.blocks", layers, _TIMM_BLOCK),
-        **_renamed(state, "vision_model.post_layernorm", f"{trunk}.norm"),
-        f"{trunk}.attn_pool.latent": state[f"{head}.probe"],
-        **query_kv,
-        **_renamed(state, f"{head}.attention.out_proj", f"{trunk}.attn_pool.proj"),
-        **_renamed(state, f"{head}.layernorm", f"{trunk}.attn_pool.norm"),
-        **_renamed(state, f"{head}.mlp.fc1", f"{trunk}.attn_pool.mlp.fc1"),
-        **_renamed(state, f"{head}.mlp.fc2", f"{trunk}.attn_pool.mlp.fc2"),
-    }
-
-
-def _renamed(state: Mapping[str, Tensor], theirs: str, ours: str) -> dict[str, Tensor]:
-    return {f"{ours}.{kind}": state[f"{theirs}.{kind}"] for kind in ("weight", "bias")}

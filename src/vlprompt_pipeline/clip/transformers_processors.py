@@ -1,0 +1,71 @@
+"""Translate how transformers prepares images into open_clip's `preprocess_cfg`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.errors import WeightsError
+
+_PROCESSORS = {  # image processors with their defaults
+    "CLIP": {
+        "size": {"shortest_edge": 224},
+        "do_center_crop": True,
+        "crop_size": 224,
+        "resample": 3,
+        "rescale_factor": 1 / 255,
+        "image_mean": open_clip.OPENAI_DATASET_MEAN,
+        "image_std": open_clip.OPENAI_DATASET_STD,
+    },
+    "Siglip": {
+        "size": {"height": 224, "width": 224},
+        "do_center_crop": False,
+        "resample": 3,
+        "rescale_factor": 1 / 255,
+        "image_mean": (0.5, 0.5, 0.5),
+        "image_std": (0.5, 0.5, 0.5),
+    },
+}
+_PILLOW_FILTERS = {2: "bilinear", 3: "bicubic"}
+
+
+def preprocess_config(config: Mapping[str, Any], image_size: int, where: str) -> dict[str, Any]:
+    """The `preprocess_cfg` that a `preprocessor_config.json` describes, for images of this size.
+
+    Raises:
+        WeightsError: it does what the image processors of CLIP and SigLIP do not.
+    """
+    processor = str(config.get("image_processor_type") or config.get("feature_extractor_type"))
+    kind = next((kind for kind in _PROCESSORS if processor.startswith(kind)), None)
+    if kind is None:
+        raise WeightsError(f"{where}: the image processor {processor} is not known")
+    config = {**_PROCESSORS[kind], **{k: v for k, v in config.items() if v is not None}}
+    for step in ("do_resize", "do_rescale", "do_normalize"):
+        if not config.get(step, True):
+            raise WeightsError(f"{where}: {step} is false, so images do not fit the tower")
+    if abs(config["rescale_factor"] * 255 - 1) > 1e-6:
+        raise WeightsError(f"{where}: rescale_factor is {config['rescale_factor']}, not 1/255")
+    if config["resample"] not in _PILLOW_FILTERS:
+        raise WeightsError(f"{where}: resample is {config['resample']}, not 2 or 3")
+    resize, crop = (_sides(config.get(key)) for key in ("size", "crop_size"))
+    squash = "height" in resize
+    final = crop if config["do_center_crop"] else resize
+    if set(resize.values()) | set(final.values()) != {image_size} or not (squash or crop):
+        raise WeightsError(
+            f"{where}: images become {resize} and are cropped to {crop or 'nothing'}, but the "
+            f"tower reads squares of {image_size} pixels"
+        )
+    return {
+        "mean": config["image_mean"],
+        "std": config["image_std"],
+        "interpolation": _PILLOW_FILTERS[config["resample"]],
+        "resize_mode": "squash" if squash else "shortest",
+        "library": "transformers",
+    }
+
+
+def _sides(size: Any) -> Mapping[str, int]:
+    if size is None:
+        return {}
+    return size if isinstance(size, Mapping) else {"shortest_edge": size}
