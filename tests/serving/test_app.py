@@ -192,3 +192,25 @@ def test_the_page_needs_no_other_server(client):
         assert address.startswith("http://testserver/")
         assert client.get(address).status_code == 200
     assert client.get("/", follow_redirects=False).headers["location"].endswith("/docs")
+
+
+def test_class_names_are_made_once_and_a_failure_is_ours():
+    made = []
+
+    class Counting(ColourModel):
+        def telling_apart(self, class_names):
+            made.append(class_names)
+            if "broken" in class_names:
+                raise RuntimeError("out of memory")
+            return super().telling_apart(class_names)
+
+    app = create_app(Counting(), ServingSettings())
+    with TestClient(app, raise_server_exceptions=False) as client:
+        body = {"images": [GOOD], "class_names": ["ruby", "grass", "sky"]}
+        for _ in range(3):
+            assert labels(client.post("/predict", json=body)) == ["ruby"]
+        assert made == [("ruby", "grass", "sky")]
+        answer = client.post("/predict", json={"images": [GOOD], "class_names": ["broken"]})
+        assert answer.status_code == 500
+        assert answer.json() == {"error": "the server failed on this request: its log says why"}
+        assert labels(client.post("/predict", json=body)) == ["ruby"]

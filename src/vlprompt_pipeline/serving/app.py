@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi_swagger import patch_fastapi
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.errors import UserError
@@ -24,6 +25,20 @@ if TYPE_CHECKING:
     from vlprompt_pipeline.inference import ImageModel
 
 _BUSY = "the server is busy: send the request again in a second"
+_FAILED = "the server failed on this request: its log says why"
+
+
+class Refusal(BaseModel):
+    """Why a request as a whole was not answered."""
+
+    error: str
+
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Refusal, "description": "the request is not understood"},
+    413: {"model": Refusal, "description": "the request is larger than is allowed"},
+    503: {"model": Refusal, "description": "the server is busy; Retry-After says when to come"},
+}
 
 
 def create_app(model: ImageModel, settings: ServingSettings) -> FastAPI:
@@ -55,7 +70,7 @@ def create_app(model: ImageModel, settings: ServingSettings) -> FastAPI:
     _answer_errors(app)
     app.add_middleware(Measured, metrics=metrics, path="/predict")
 
-    @app.post("/predict", openapi_extra=BODIES)
+    @app.post("/predict", openapi_extra=BODIES, responses=_REFUSALS)
     async def predict(request: Request) -> PredictAnswer:
         """Label images: base64 in JSON, files of a form, or one image as the body."""
         read = await read_request(request, settings.limits)
@@ -88,7 +103,7 @@ def create_app(model: ImageModel, settings: ServingSettings) -> FastAPI:
 
 
 def _answer_errors(app: FastAPI) -> None:
-    """A sentence under `error`: 400 and 413 are the sender's, 503 passes."""
+    """A sentence under `error`: 400 and 413 are the sender's, 503 passes, 500 is ours."""
 
     @app.exception_handler(UserError)
     async def refuse(request: Request, error: UserError) -> JSONResponse:
@@ -98,3 +113,7 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(BusyError)
     async def put_off(request: Request, error: BusyError) -> JSONResponse:
         return JSONResponse({"error": _BUSY}, 503, {"Retry-After": "1"})
+
+    @app.exception_handler(Exception)
+    async def fail(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": _FAILED}, 500)

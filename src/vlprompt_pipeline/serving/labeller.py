@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from vlprompt_pipeline.inference import ImageModel
 
 Row = dict[str, Any]
+_CLASS_SETS = 8  # lists of class names whose text features are kept: our choice
 
 
 class BusyError(Exception):
@@ -31,6 +33,7 @@ class Labeller:
     def __init__(self, model: ImageModel, settings: ServingSettings, metrics: Metrics) -> None:
         """Start the threads; `close` ends them."""
         self._model, self._settings, self._metrics = model, settings, metrics
+        self._telling_apart = lru_cache(_CLASS_SETS)(model.telling_apart)
         self._decoders = ThreadPoolExecutor(settings.decoders, "decoder")
         self._batcher = Batcher(self._scores, settings.batch, settings.delay, metrics.batch.observe)
         self._waiting = 0
@@ -87,7 +90,7 @@ class Labeller:
         self, names: tuple[str, ...], pixels: Sequence[np.ndarray]
     ) -> list[tuple[tuple[str, ...], np.ndarray]]:
         """The classes and their scores, of each image; text features of other names are made."""
-        model = self._model.telling_apart(names) if names else self._model
+        model = self._telling_apart(names) if names else self._model
         return [(model.class_names, row) for row in model.scores(np.stack(pixels))]
 
 
