@@ -6,40 +6,29 @@ training a step on a small model of that kind with random weights.
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vlprompt_pipeline.clip import FrozenClip, load_clip
 from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.architecture import describe_text_tower, unsupported
 from vlprompt_pipeline.clip.pretrained import activation_sibling, nearest_tag
-from vlprompt_pipeline.clip.small import write_small
+from vlprompt_pipeline.clip.small import small_config, write_small
 from vlprompt_pipeline.clip.towers import IMAGE_PROMPTS, describe_image_tower
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.methods import build_learner, get_method, resolve_recipe
+from vlprompt_pipeline.methods import build_learner, resolve_recipe
 from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
 
-TRIED = (
-    "ViT-B-16",
-    "EVA02-B-16",
-    "PE-Core-T-16-384",
-    "ViT-B-16-SigLIP",
-    "ViT-B-16-SigLIP2",
-    "ViT-H-14-CLIPA",
-    "ViT-H-14-worldwide",
-    "MobileCLIP-B",
-    "MobileCLIP-S1",
-    "ViTamin-S",
-    "RN50",
-    "convnext_base",
-)
-"""A model of each kind of image and text tower."""
+VECTORS = 4
+"""Of the prompts whose sizes are told: as many as CoOp has."""
+
 _CLASSES = ClassTexts(("cat", "dog", "photo"), "a photo of a {}.")
 
 
@@ -58,14 +47,14 @@ def describe(name: str, recipes: Mapping[str, Any]) -> str:
     if kind:
         nearest = nearest_tag(name, config)
         return f"{model}: not accepted, it is {kind}; the nearest that is: open_clip:{nearest}"
-    on_images = IMAGE_PROMPTS in small_clip(model).capabilities
+    refused = _refused(small_clip(model), recipes, _builds)
     lines = {
         "text tower": describe_text_tower(config),
         "image tower": describe_image_tower(small_clip(model).model.visual),
-        "width of a prompt": f"{_text_width(config)} values a vector",
+        "prompt": f"{VECTORS * _text_width(config):,} numbers in {VECTORS} vectors",
         "context": f"{config['text_cfg'].get('context_length', 77)} tokens",
         "tokenizer": config["text_cfg"].get("hf_tokenizer_name") or "CLIP's own",
-        "methods": "all" if on_images else f"all but {', '.join(_on_pixels(recipes))}",
+        "methods": f"all but {', '.join(refused)}" if refused else "all",
         **{f"open_clip:{model}:{each}": _verdict(model, each) for each in tags},
     }
     width = max(map(len, lines))
@@ -123,27 +112,79 @@ def small_clip(model: str) -> FrozenClip:
         return load_clip(f"local-dir:{write_small(model, Path(folder))}", model, "cpu")
 
 
+def kinds() -> list[list[str]]:
+    """All accepted models of open_clip; those that differ in sizes alone stand together."""
+    found: dict[str, list[str]] = {}
+    for model in open_clip.list_models():
+        if not unsupported(open_clip.get_model_config(model)):
+            found.setdefault(_structure(model), []).append(model)
+    return list(found.values())
+
+
+def _structure(model: str) -> str:
+    """What of a model's configuration decides how it is computed."""
+    config = small_config(model)
+    text, vision = config["text_cfg"], config["vision_cfg"]
+    for sizes in (vision, vision.get("timm_options", {})):
+        for name in ("image_size", "patch_size", "img_size"):
+            sizes.pop(name, None)
+    for name in ("context_length", "vocab_size"):
+        text.pop(name, None)
+    for name in ("quick_gelu", "init_logit_bias", "init_logit_scale"):
+        config.pop(name, None)
+    return json.dumps(config, sort_keys=True)
+
+
 def _method_table(recipes: Mapping[str, Any]) -> Iterator[str]:
-    names = _without_variants(recipes)
     yield "## Methods on each kind of tower"
     yield ""
-    yield "One model of each kind, built small; a step of training of every recipe of `conf/base`."
+    yield "A model of every kind that is accepted, built small: models of open_clip that differ in"
+    yield "sizes alone are one kind. Tried was a step of training of the first recipe of every"
+    yield "method of `conf/base`; kinds on which the same methods train stand together."
     yield ""
-    yield "| model | text tower | image tower | methods that train |"
+    yield "| text tower | image tower | methods that train | models |"
     yield "| --- | --- | --- | --- |"
-    for model in TRIED:
-        clip = small_clip(model)
-        works = {name: try_method(name, cut_recipes(recipes), clip) for name in names}
-        refused = [name for name, trains in works.items() if not trains]
-        text = describe_text_tower(open_clip.get_model_config(model))
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for models in kinds():
+        clip = small_clip(models[0])
+        refused = _refused(clip, recipes, try_method)
+        text = describe_text_tower(open_clip.get_model_config(models[0]))
         methods = f"all but {', '.join(refused)}" if refused else "all"
-        yield f"| {model} | {text} | {describe_image_tower(clip.model.visual)} | {methods} |"
+        rows.setdefault((text, image_kind(clip.model.visual), methods), []).extend(models)
+    for (text, image, methods), models in rows.items():
+        yield f"| {text} | {image} | {methods} | {', '.join(models)} |"
+
+
+def image_kind(visual: nn.Module) -> str:
+    """The class of an image tower, and whose it is."""
+    trunk = getattr(visual, "trunk", None)
+    return type(visual).__name__ if trunk is None else f"{type(trunk).__name__} of timm"
+
+
+def _refused(
+    clip: FrozenClip,
+    recipes: Mapping[str, Any],
+    works: Callable[[str, Mapping[str, Any], FrozenClip], bool],
+) -> list[str]:
+    cut = cut_recipes(recipes)
+    return [name for name in _without_variants(recipes) if not works(name, cut, clip)]
+
+
+def _builds(name: str, recipes: Mapping[str, Any], clip: FrozenClip) -> bool:
+    try:
+        build_learner(resolve_recipe(name, recipes), clip, _CLASSES, seed=1)
+    except ConfigError:
+        return False
+    return True
 
 
 def _tag_table() -> Iterator[str]:
     yield "## All pretrained tags"
     yield ""
-    yield "| `open_clip:` | accepted | methods | values a vector | context | resize |"
+    yield f"*Prompt*: trained numbers of CoOp with {VECTORS} vectors. *Methods*: those in both"
+    yield "towers too, or those of texts and of image features alone; the table above has each."
+    yield ""
+    yield "| `open_clip:` | accepted | methods | prompt | context | resize |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for model, tag in open_clip.list_pretrained():
         config = open_clip.get_model_config(model)
@@ -151,11 +192,12 @@ def _tag_table() -> Iterator[str]:
         if unsupported(config):
             yield f"| {model}:{tag} | {_verdict(model, tag)} | | | | |"
             continue
-        methods = "all" if _takes_image_prompts(config) else "text and features"
+        methods = "both towers" if _takes_image_prompts(config) else "text and features"
         context = config["text_cfg"].get("context_length", 77)
         resize = entry.get("resize_mode", "shortest")
         yield (
-            f"| {model}:{tag} | {_verdict(model, tag)} | {methods} | {_text_width(config)} | "
+            f"| {model}:{tag} | {_verdict(model, tag)} | {methods} | "
+            f"{VECTORS * _text_width(config):,} | "
             f"{context} | {resize} |"
         )
 
@@ -200,12 +242,6 @@ def _text_width(config: Mapping[str, Any]) -> int:
     return config["text_cfg"].get("width", 512)
 
 
-def _on_pixels(recipes: Mapping[str, Any]) -> list[str]:
-    names = _without_variants(recipes)
-    learners = {name: get_method(resolve_recipe(name, recipes).method).learner for name in names}
-    return [name for name, learner in learners.items() if learner.reads == "pixels"]
-
-
 def _without_variants(recipes: Mapping[str, Any]) -> list[str]:
     """The first recipe of each method: its quantized and low-rank ones work where it does."""
     first: dict[str, str] = {}
@@ -215,12 +251,17 @@ def _without_variants(recipes: Mapping[str, Any]) -> list[str]:
 
 
 def cut_recipes(recipes: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipes for models of two blocks: prompted blocks and layers are at most so many."""
+    """The recipes for small models: at most two prompted blocks, and one short template.
+
+    A small vocabulary has few words, so that the long templates do not fit into every context.
+    """
     cut = {}
     for name, recipe in recipes.items():
         prompt = dict(recipe.get("prompt") or {})
         for key, most in (("depth", 2), ("image_depth", 2), ("layer", 1)):
             if isinstance(prompt.get(key), int):
                 prompt[key] = min(prompt[key], most)
+        if "templates" in prompt:
+            prompt["templates"] = "photo"
         cut[name] = {**recipe, "prompt": prompt} if prompt else recipe
     return cut

@@ -43,14 +43,16 @@ def test_one_exact_codebook_is_lost_on_outliers_and_the_others_are_not():
     texts, images, labels = planted()
     full = accuracy(texts, images, labels)
     assert full > 90
-    exact, local = shown(texts), shown(texts, quantizer="lloyd_max")
+    exact = shown(texts, codebook="tensor")
+    local = shown(texts, codebook="tensor", quantizer="lloyd_max")
     assert accuracy(exact, images, labels) < 20, "the second entry is spent on the outliers"
     assert (exact - texts).square().sum() <= (local - texts).square().sum()
     for settings in (
         {"outliers": "keep"},
         {"codebook": "scaled"},
         {"codebook": "scaled", "centre": True},
-        {"centre": True},
+        {"codebook": "tensor", "centre": True},
+        {},
     ):
         assert accuracy(shown(texts, **settings), images, labels) > full - 15, settings
 
@@ -65,7 +67,8 @@ def test_a_prompt_of_initial_words_keeps_its_two_columns():
     words = 0.01 * torch.randn(4, 512, generator=torch.Generator().manual_seed(1))
     words[:, OUTLIERS] = torch.tensor([-0.5, 0.3])
     assert outlier_columns(words).nonzero()[:, 0].tolist() == list(OUTLIERS)
-    plain, kept = shown(words), shown(words, outliers="keep")
+    plain, kept = shown(words, codebook="tensor"), shown(words, outliers="keep")
+    assert torch.equal(kept, shown(words)), "which is what the rule does by itself"
     rest = [column for column in range(512) if column not in OUTLIERS]
     assert torch.equal(kept[:, OUTLIERS], words[:, OUTLIERS].half().float())
     signs = {len(each[:, rest].unique()) for each in (plain, kept)}
@@ -86,9 +89,32 @@ def test_outliers_are_warned_of_where_they_do_harm(caplog):
     warn_of_outliers("context", texts, QuantizeConfig(bits=2, codebook="scaled"))
     assert not caplog.text
     with caplog.at_level(logging.WARNING):
-        warn_of_outliers("context", texts, QuantizeConfig(bits=2))
+        warn_of_outliers("context", texts, QuantizeConfig(bits=2, codebook="tensor"))
     assert "context has outlier columns (93, 133)" in caplog.text
     assert "set quantize.outliers to keep" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        warn_of_outliers("context", texts[:4], QuantizeConfig(bits=2))
+        warn_of_outliers("weight", texts, QuantizeConfig(bits=2))
+        warn_of_outliers("plain", torch.randn(4, 512), QuantizeConfig(bits=2))
+    assert "they stay in half precision" in caplog.text
+    assert "values get scales of rows and columns" in caplog.text
+    assert "plain" not in caplog.text
+
+
+@pytest.mark.parametrize("rows", [4, 15, 16, 20])
+def test_the_rule_goes_by_the_values(rows):
+    texts = planted()[0][:rows]
+    expected = {"codebook": "scaled"} if rows >= 16 else {"outliers": "keep"}
+    assert torch.equal(shown(texts), shown(texts, **expected))
+    plain = torch.randn(rows, 64, generator=torch.Generator().manual_seed(rows))
+    config = QuantizeConfig(bits=2)
+    made = make_quantizer(config, plain.shape, torch.Generator()).eval()
+    one = make_quantizer(QuantizeConfig(bits=2, codebook="tensor"), plain.shape, torch.Generator())
+    assert torch.equal(made(plain), one.eval()(plain)), "without outliers one codebook serves all"
+    assert made.is_plain
+    for ours, theirs in zip(made.encode(plain), one.encode(plain), strict=True):
+        assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("bits", range(1, 9))

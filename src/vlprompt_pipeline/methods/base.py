@@ -104,6 +104,8 @@ class PromptLearner(nn.Module):
         texts_decide: whether classes whose texts are equal are one class to it; a method that has
             images of each class tells them apart all the same.
         exact: names of tensors that are kept in single precision and never quantized.
+        classifiers: names of matrices `[…, embed]` that image features are multiplied with.
+        mean_free: those of them of whose mean over the rows no prediction depends.
         former_names: names that its tensors had in files of earlier versions, with today's.
         views_apart: whether an epoch draws from all cached views as if each were an image; else
             it shows every image once, in one of its views.
@@ -115,6 +117,8 @@ class PromptLearner(nn.Module):
     needs_validation: bool = False
     texts_decide: bool = True
     exact: tuple[str, ...] = ()
+    classifiers: tuple[str, ...] = ()
+    mean_free: tuple[str, ...] = ()
     former_names: Mapping[str, str] = MappingProxyType({})
     views_apart: bool = False
 

@@ -75,7 +75,8 @@ def fit_learner(
     """
     rows = learner.fit(few_shot)
     if recipe.quantize:
-        _quantize(learner, recipe.quantize, torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        _quantize(learner, recipe.quantize, generator, few_shot.images)
         if not recipe.training:
             for _, quantizer, given in quantized_tensors(learner):
                 quantizer.initialise(given)
@@ -86,19 +87,24 @@ def restore_learner(
     recipe: Recipe, clip: FrozenClip, classes: ClassTexts, state: Mapping[str, Tensor]
 ) -> PromptLearner:
     """Return the learner whose `state_dict` is given, tensors parametrized as the recipe says."""
-    learner = build_learner(recipe, clip, classes, seed=0)
+    # what grows with classes or images gets its size before a quantizer stands on it
+    without = recipe.model_copy(update={"quantize": None})
+    learner = build_learner(without, clip, classes, seed=0)
     state = learner.renamed(state)
     learner.make_room({tensor_name(name): tensor for name, tensor in state.items()})
-    if recipe.quantize and learner.fitted:
+    if recipe.quantize:
         _quantize(learner, recipe.quantize, torch.Generator().manual_seed(0))
     learner.load_state_dict(state)
     return learner
 
 
-def quantize_after(learner: PromptLearner, config: QuantizeConfig, seed: int = 0) -> PromptLearner:
+def quantize_after(
+    learner: PromptLearner, config: QuantizeConfig, seed: int = 0, images: Tensor | None = None
+) -> PromptLearner:
     """Quantize the tensors of a trained learner, in place; it is given back in evaluation mode.
 
     Factors of a low-rank context are quantized each. The full-precision weights stay as they are.
+    `images` are features `[images, embed]` for `moment: few_shot`.
 
     Raises:
         ConfigError: groups that share a codebook do not fill a tensor.
@@ -106,17 +112,28 @@ def quantize_after(learner: PromptLearner, config: QuantizeConfig, seed: int = 0
     """
     if any(quantized_tensors(learner)) or any(projected_tensors(learner)):
         raise UserError("the learner is quantized already: build it from a recipe without quantize")
-    _quantize(learner, config, torch.Generator().manual_seed(seed))
+    _quantize(learner, config, torch.Generator().manual_seed(seed), images)
     return learner.eval()
 
 
-def _quantize(learner: PromptLearner, config: QuantizeConfig, generator: Generator) -> None:
-    for name, tensor in list(learner.named_parameters()):
-        if tensor_name(name) in learner.exact:
+def _quantize(
+    learner: PromptLearner,
+    config: QuantizeConfig,
+    generator: Generator,
+    images: Tensor | None = None,
+) -> None:
+    moment = images.T @ images / len(images) if images is not None and len(images) else None
+    for path, tensor in list(learner.named_parameters()):
+        name = tensor_name(path)
+        if name in learner.exact:
             continue
-        warn_of_outliers(tensor_name(name), tensor, config)
-        link = make_quantizer(config, tensor.shape, generator, tensor_name(name))
-        _put_on(learner, name, link.to(tensor.device))
+        chosen = config.model_copy(update={"moment": "none"})
+        if name in learner.classifiers:
+            chosen = config.of_classifier(mean_free=name in learner.mean_free)
+        warn_of_outliers(name, tensor, chosen)
+        own_moment = moment if chosen.moment == "few_shot" else None
+        link = make_quantizer(chosen, tensor.shape, generator, name, own_moment)
+        _put_on(learner, path, link.to(tensor.device))
 
 
 def _put_on(learner: PromptLearner, name: str, parametrization: nn.Module) -> None:

@@ -32,6 +32,7 @@ class CLAP(PromptLearner):
     contexts = ()
     fitted = True
     exact = ("multipliers",)
+    classifiers = ("prototypes",)
     views_apart = True
 
     def __init__(

@@ -59,6 +59,7 @@ class GDA(PromptLearner):
     contexts = ()
     fitted = True
     exact = ("bias",)
+    classifiers = mean_free = ("weight",)
 
     def __init__(
         self,

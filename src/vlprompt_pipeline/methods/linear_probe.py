@@ -40,6 +40,7 @@ class LinearProbe(PromptLearner):
     needs_validation = True
     texts_decide = False
     exact = ("bias",)
+    classifiers = mean_free = ("weight",)
 
     def __init__(
         self,

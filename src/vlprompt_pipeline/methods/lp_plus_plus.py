@@ -40,6 +40,7 @@ class LPPlusPlus(PromptLearner):
     fitted = True
     texts_decide = False
     exact = ("alpha",)
+    classifiers = mean_free = ("weight",)
 
     def __init__(
         self,

@@ -96,6 +96,17 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
         raise ConfigError(f"{where}.noise: {method.name} trains no prompt to put it on")
     if recipe.quantize and not (recipe.training or method.learner.fitted):
         raise ConfigError(f"{where}.quantize: {method.name} has no tensors to put it on")
+    if recipe.quantize and recipe.quantize.moment == "few_shot":
+        if not method.learner.fitted or not method.learner.classifiers:
+            raise ConfigError(
+                f"{where}.quantize.moment: {method.name} is not given all images at once; leave it "
+                "out, or quantize gda, clap, tip_adapter, lp_plus_plus or linear_probe"
+            )
+        if recipe.training and not recipe.quantize.post_training:
+            raise ConfigError(
+                f"{where}.quantize.moment: codes are chosen once, so {method.name} takes it with "
+                "quantize.post_training: true"
+            )
     return recipe
 
 

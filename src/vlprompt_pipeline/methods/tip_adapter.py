@@ -60,6 +60,7 @@ class TipAdapter(PromptLearner):
     fitted = True
     texts_decide = False
     exact = ("strengths", "counts")
+    classifiers = ("images",)
     former_names = MappingProxyType({"keys": "images"})
     trains_images = False
 

@@ -46,6 +46,7 @@ class TwoStage(PromptLearner):
     contexts = ()
     reads = "pixels"
     exact = ("names",)
+    classifiers = ("classifier",)
 
     def __init__(
         self,

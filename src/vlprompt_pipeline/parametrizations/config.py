@@ -32,11 +32,16 @@ class QuantizeConfig(Parameters):
             by the mean and std of the moment, so that it follows them between clusterings.
         codebook: one for the whole tensor, for each row (along the last dimension), for each
             group of `group_size` consecutive values; or `scaled`: one for values in units of their
-            row and column (module `scaled`), which outlier columns do not spoil.
+            row and column (module `scaled`), which outlier columns do not spoil. `auto` chooses
+            from the values themselves (module `structured`): where no column is an outlier and the
+            tensor is no classifier it is `tensor`.
         outliers: `keep` stores columns six times larger than the median column in half precision;
             with `codebook` `tensor` or `scaled`.
         centre: take the mean over rows off and do not store it: no prediction of a linear
             classifier depends on it. For other tensors it changes what they are.
+        moment: `few_shot` chooses codes and scales of a matrix that image features are multiplied
+            with by what their error does to the products with the few-shot images, `none` by the
+            error of the values.
         group_size: of `codebook: group`; a smaller tensor is one group.
         start: where the iteration of `lloyd_max` begins.
         post_training: train without, and quantize the trained tensor.
@@ -55,11 +60,12 @@ class QuantizeConfig(Parameters):
     quantizer: QuantizerName = "kmeans"
     bits: int = Field(ge=1, le=8)
     normalise: bool = True
-    codebook: Literal["tensor", "row", "group", "scaled"] = "tensor"
+    codebook: Literal["auto", "tensor", "row", "group", "scaled"] = "auto"
     group_size: int | None = Field(default=None, ge=1)
     start: Start = "quantiles"
     outliers: Literal["quantize", "keep"] = "quantize"
     centre: bool = False
+    moment: Literal["none", "few_shot"] = "none"
     post_training: bool = False
     min_interval_steps: int | None = Field(default=None, ge=1)
     kl_threshold: float = Field(default=0.05, ge=0)
@@ -68,9 +74,11 @@ class QuantizeConfig(Parameters):
     def _consistent(self) -> Self:
         if (self.codebook == "group") != (self.group_size is not None):
             raise ValueError("group_size goes with codebook: group, give both or neither")
-        if self.structured and self.codebook in ("row", "group"):
+        if self.asks_for_columns and self.codebook in ("row", "group"):
             raise ValueError("outliers: keep and centre go with codebook: tensor or scaled")
-        if self.structured and QUANTIZERS[self.quantizer].parametrization:
+        if self.moment == "few_shot" and self.codebook not in ("auto", "scaled"):
+            raise ValueError("moment: few_shot goes with codebook: auto or scaled")
+        if self.asks_for_columns and QUANTIZERS[self.quantizer].parametrization:
             raise ValueError(f"{self.quantizer} has one plain codebook: leave scales and outliers")
         if self.post_training and not QUANTIZERS[self.quantizer].post_training:
             raise ValueError(
@@ -79,9 +87,25 @@ class QuantizeConfig(Parameters):
         return self
 
     @property
-    def structured(self) -> bool:
-        """Whether columns are told apart."""
+    def asks_for_columns(self) -> bool:
+        """Whether columns are told apart in any case."""
         return self.codebook == "scaled" or self.outliers == "keep" or self.centre
+
+    @property
+    def structured(self) -> bool:
+        """Whether columns may be told apart."""
+        plain = QUANTIZERS[self.quantizer].parametrization is None
+        return self.asks_for_columns or (self.codebook == "auto" and plain)
+
+    def of_classifier(self, mean_free: bool) -> QuantizeConfig:
+        """The same for a matrix that image features are multiplied with.
+
+        Args:
+            mean_free: whether no prediction depends on the mean over its rows.
+        """
+        if self.codebook != "auto" or not self.structured:
+            return self
+        return self.model_copy(update={"codebook": "scaled", "centre": mean_free or self.centre})
 
     def codebooks(self, shape: Sequence[int], name: str = "the tensor") -> int:
         """How many codebooks a tensor of that shape has.
@@ -90,7 +114,7 @@ class QuantizeConfig(Parameters):
             ConfigError: groups do not fill it.
         """
         values = math.prod(shape)
-        if self.codebook in ("tensor", "scaled") or not shape:
+        if self.codebook in ("auto", "tensor", "scaled") or not shape:
             return 1
         size = shape[-1] if self.codebook == "row" else min(self.group_size, values)
         if values % size:

@@ -17,15 +17,21 @@ from vlprompt_pipeline.parametrizations.structured import StructuredQuantizer
 
 
 def make_quantizer(
-    config: QuantizeConfig, shape: Sequence[int], generator: Generator, name: str = "the tensor"
+    config: QuantizeConfig,
+    shape: Sequence[int],
+    generator: Generator,
+    name: str = "the tensor",
+    moment: Tensor | None = None,
 ) -> Quantizer:
     """The quantizer that a configuration asks for, for a tensor of that shape.
+
+    `moment` `[columns, columns]` is that of the features that the tensor is multiplied with.
 
     Raises:
         ConfigError: groups do not fill the tensor.
     """
     if config.structured and len(shape) > 1:
-        return StructuredQuantizer(config, torch.Size(shape))
+        return StructuredQuantizer(config, torch.Size(shape), moment)
     codebooks = config.codebooks(shape, name)
     make = QUANTIZERS[config.quantizer].parametrization
     return Quantizer(config, codebooks) if make is None else make(config, generator, codebooks)

@@ -172,6 +172,10 @@ class Quantizer(nn.Module):
         fit = QUANTIZERS[self.config.quantizer].fit
         fitted = [fit(row, entries, start) for row in rows]
         self.codebook.copy_(torch.from_numpy(np.stack(fitted)))
+        self._clustered(weight, step)
+
+    def _clustered(self, weight: Tensor, step: int) -> None:
+        """Note that the codebooks are those of `weight` now."""
         indices, codebooks = self._nearest(weight)
         require_half(codebooks)
         self.last_step.fill_(step)

@@ -16,36 +16,68 @@ from vlprompt_pipeline.parametrizations.scaled import fit_scaled
 
 logger = logging.getLogger(__name__)
 
+MANY_ROWS = 16  # our choice: scales of columns take 16 bits each, so 1 a value at most
 OUTLIER_FACTOR = 6.0  # our choice: real ones are 10 times the rest, those of normal values below 3
 
 
 class StructuredQuantizer(Quantizer):
     """Shows a matrix as entry · scale of the row · scale of the column, some columns as they are.
 
-    Rows run along the last dimension. The scales are ones without `codebook: scaled`, and no column
-    is kept without `outliers: keep`; both are chosen when the codebook is made.
+    Rows run along the last dimension. What is done is chosen whenever codebooks are made. With
+    `codebook: auto` it follows from the values: where some columns are outliers
+    (`outlier_columns`), a matrix of 16 rows or more has scales, one of fewer keeps these columns;
+    any other has one codebook for its values, as `Quantizer`. Without `auto` there are scales where
+    it is `scaled`, and columns are kept where `outliers` says so.
+
+    With a `moment`, what is shown are the codes that were chosen with the codebook, whatever
+    becomes of the weight: for quantization after training.
     """
 
     kept: Tensor
     rows: Tensor
     columns: Tensor
+    codes: Tensor | None
 
-    def __init__(self, config: QuantizeConfig, shape: torch.Size) -> None:
-        super().__init__(config)
+    def __init__(
+        self, config: QuantizeConfig, shape: torch.Size, moment: Tensor | None = None
+    ) -> None:
+        """Raise nothing; `moment` `[columns, columns]` is that of the features it meets."""
+        if config.moment == "few_shot":
+            config = config.model_copy(update={"normalise": False})  # entries as they were fitted
         count = int(np.prod(shape[:-1]))
+        self._is_plain = False
+        super().__init__(config)
         self.register_buffer("kept", torch.zeros(shape[-1], dtype=torch.bool))
         self.register_buffer("rows", torch.ones(count, dtype=torch.float16))
         self.register_buffer("columns", torch.ones(shape[-1], dtype=torch.float16))
+        held = torch.zeros(count, shape[-1], dtype=torch.uint8)
+        self.register_buffer("codes", held if config.moment == "few_shot" else None)
+        self.register_buffer("moment", moment, persistent=False)
+        self._mirror()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether one codebook serves all values as they are."""
+        return self._is_plain
 
     def _matrix(self, weight: Tensor) -> Tensor:
         matrix = weight.float().reshape(len(self.rows), -1)
         return matrix - matrix.mean(0) if self.config.centre else matrix
 
     def _rows(self, weight: Tensor) -> Tensor:
+        if self._is_plain:
+            return super()._rows(weight)
         units = self._matrix(weight) / (self.rows.float()[:, None] * self.columns.float())
         return units[:, ~self.kept].reshape(1, -1).contiguous()
 
+    def _nearest(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        if self.codes is None:
+            return super()._nearest(weight)
+        return self.codes.long().reshape(1, -1), self.codebook.half() + 0.0
+
     def _show(self, weight: Tensor, training: bool) -> Tensor:
+        if self._is_plain:
+            return super()._show(weight, training)
         indices, codebooks = self._assign(weight, training)
         return self.restore(weight, indices, codebooks).to(weight.dtype).view(weight.shape)
 
@@ -64,10 +96,10 @@ class StructuredQuantizer(Quantizer):
         Indices `[rows, columns not kept]`; the fifth is `[rows, kept]`, the sixth which these are.
         """
         indices, codebooks = self.encode_matrix(weight)
-        columns = self.kept.nonzero()[:, 0]
+        places = self.kept.nonzero()[:, 0]
         values = self._matrix(weight).half()[:, self.kept]
         require_half(codebooks, self.rows, self.columns, values)
-        return indices, codebooks[0], self.rows, self.columns[~self.kept], values, columns
+        return indices, codebooks[0], self.rows, self.columns[~self.kept], values, places
 
     def encode_matrix(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Indices `[rows, columns not kept]` (uint8) and the codebook `[1, entries]` (float16)."""
@@ -79,21 +111,46 @@ class StructuredQuantizer(Quantizer):
 
     @torch.no_grad()
     def _cluster(self, weight: Tensor, step: int) -> None:
+        require_finite(weight)
         matrix = self._matrix(weight)
         self.kept.fill_(False)
-        if self.config.outliers == "keep":
-            self.kept.copy_(outlier_columns(matrix))
         self.rows.fill_(1.0)
         self.columns.fill_(1.0)
-        if self.config.codebook == "scaled":
+        scaled, kept = choose(matrix, self.config)
+        self.kept.copy_(kept)
+        self._is_plain = False
+        if scaled:
             left = matrix[:, ~self.kept].cpu().double().numpy()
-            codes = fit_scaled(left, self.config.bits)
+            moment = None if self.moment is None else self.moment.cpu().double().numpy()
+            codes = fit_scaled(left, self.config.bits, moment)
             self.rows.copy_(_usable(torch.from_numpy(codes.rows)))
             self.columns[~self.kept] = _usable(torch.from_numpy(codes.columns)).to(self.columns)
+            if self.codes is not None:
+                self.codes.copy_(torch.from_numpy(codes.indices))
+                self.codebook.copy_(torch.from_numpy(codes.codebook.astype(np.float32)))
+                self._clustered(weight, step)
+                return
         super()._cluster(weight, step)
 
     def _error(self, weight: Tensor, indices: Tensor, codebooks: Tensor) -> float:
+        if self._is_plain:
+            return super()._error(weight, indices, codebooks)
         return F.mse_loss(self.restore(weight, indices, codebooks), self._matrix(weight)).item()
+
+    def _mirror(self) -> None:
+        super()._mirror()
+        if not self.config.asks_for_columns and "columns" in self._buffers:
+            untouched = (self.rows == 1).all() & (self.columns == 1).all() & ~self.kept.any()
+            self._is_plain = self._ready and bool(untouched)
+
+
+def choose(matrix: Tensor, config: QuantizeConfig) -> tuple[bool, Tensor]:
+    """Whether a matrix `[rows, columns]` has scales, and which columns are kept, `[columns]`."""
+    outliers, none = outlier_columns(matrix), torch.zeros_like(matrix[0], dtype=torch.bool)
+    if config.codebook == "auto" and config.outliers == "quantize":
+        scaled = bool(outliers.any()) and len(matrix) >= MANY_ROWS
+        return scaled, none if scaled else outliers
+    return config.codebook == "scaled", outliers if config.outliers == "keep" else none
 
 
 def outlier_columns(matrix: Tensor) -> Tensor:
@@ -109,19 +166,28 @@ def outlier_columns(matrix: Tensor) -> Tensor:
 
 
 def warn_of_outliers(name: str, tensor: Tensor, config: QuantizeConfig) -> None:
-    """Log a warning where one codebook for a whole tensor meets columns that spoil it."""
-    if config.codebook != "tensor" or config.outliers == "keep" or tensor.ndim < 2:
+    """Log a warning where a tensor has columns that spoil one codebook for all of it.
+
+    It says what is done about them, or what to set.
+    """
+    if tensor.ndim < 2 or config.codebook == "scaled" or config.outliers == "keep":
         return
     matrix = tensor.detach().reshape(-1, tensor.shape[-1])
-    columns = outlier_columns(matrix).nonzero()[:, 0].tolist()
-    if columns:
-        logger.warning(
-            "%s has outlier columns (%s), on which a codebook of %d bits for the whole tensor is "
-            "lost: set quantize.outliers to keep, or quantize.codebook to scaled",
-            name,
-            ", ".join(map(str, columns[:8])),
-            config.bits,
-        )
+    places = outlier_columns(matrix).nonzero()[:, 0].tolist()
+    if not places:
+        return
+    done = "set quantize.outliers to keep, or quantize.codebook to auto or scaled"
+    if config.structured and config.codebook == "auto":
+        scaled, _ = choose(matrix, config)
+        done = "values get scales of rows and columns" if scaled else "they stay in half precision"
+    logger.warning(
+        "%s has outlier columns (%s), on which a codebook of %d bits for the whole tensor is "
+        "lost: %s",
+        name,
+        ", ".join(map(str, places[:8])),
+        config.bits,
+        done,
+    )
 
 
 def _usable(scales: Tensor) -> Tensor:
