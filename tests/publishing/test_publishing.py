@@ -40,10 +40,13 @@ FETCH = """
 import json, sys
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.publishing import fetch_published
-try:
-    print(json.dumps(str(fetch_published(sys.argv[1]))))
-except UserError as error:
-    print(json.dumps({"error": str(error)}))
+said = []
+for address in sys.argv[1:]:
+    try:
+        said.append(str(fetch_published(address)))
+    except UserError as error:
+        said.append({"error": str(error)})
+print(json.dumps(said))
 assert not {"torch", "mlflow", "kedro"} & set(sys.modules)
 """
 UPLOAD = """
@@ -210,14 +213,14 @@ def test_it_goes_to_the_hub_and_comes_back_verified(published, tmp_path, hub):
     assert repositories.repositories["someone/prompt"] == read(published)
 
     at = {"address": address, "home": tmp_path / "cache"}
-    folder = Path(json.loads(run(FETCH, "hf-hub:someone/prompt", **at)))
+    folder = Path(*json.loads(run(FETCH, "hf-hub:someone/prompt", **at)))
     fetched = read(folder)
     assert set(fetched) == set(read(published)) - {"README.md", "classify.py"}
     classifier, manifest = load_published(folder, "cpu")
     assert manifest.version == "3"
     assert len(classifier.card.class_names) == 3
     again = run(FETCH, "hf-hub:someone/prompt", home=tmp_path / "cache")  # without a network
-    assert json.loads(again) == str(folder)
+    assert json.loads(again) == [str(folder)]
 
 
 def test_what_the_hub_holds_and_does_not_list_as_it_is_is_refused(published, tmp_path, hub):
@@ -233,10 +236,9 @@ def test_what_the_hub_holds_and_does_not_list_as_it_is_is_refused(published, tmp
         "SHA256SUMS": files["SHA256SUMS"] + b"0" * 64 + b"  ../../x.json\n",
     }
     at = {"address": address, "home": tmp_path / "cache"}
-    said = {
-        name: json.loads(run(FETCH, f"hf-hub:someone/{name}", **at))
-        for name in ("prompt", "outside", "pickled", "absent")
-    }
+    names = ("prompt", "outside", "pickled", "absent")
+    answers = json.loads(run(FETCH, *(f"hf-hub:someone/{name}" for name in names), **at))
+    said = dict(zip(names, answers, strict=True))
     assert "prompt.vlp of" in said["prompt"]["error"]
     assert "was changed since it was published" in said["prompt"]["error"]
     assert "names '../../x.json', which is outside of it" in said["outside"]["error"]
