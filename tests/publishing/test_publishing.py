@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from publishing.stub_hub import TOKEN, Hub, serving_hub
 from shipping.models import write_pictures
 from vlprompt_pipeline.errors import ConfigError, PromptFileError, UserError
 from vlprompt_pipeline.publishing import Licences, load_published, write_publication
+from vlprompt_pipeline.rejection import Calibration, Rejection
 
 LICENCES = Licences("MIT", "CC BY 4.0")
 # open_clip as a stranger has it: this project cannot be imported. What mends torchvision in
@@ -178,6 +180,22 @@ def test_a_method_without_text_features_says_what_it_needs(tmp_path):
     Image.new("RGB", (40, 30), "red").save(picture)
     classifier, _ = load_published(tmp_path / "prompt", "cpu")
     assert classifier.classify([picture.read_bytes()])["label"].notna().all()
+
+
+def test_a_rejection_goes_with_it(tmp_path):
+    calibration = Calibration(
+        images=40, wanted=0.9, accepted=0.0, accuracy=None, accuracy_of_all=0.8
+    )
+    rejection = Rejection(
+        kind="max_softmax", threshold=1.1, temperature=1.0, calibration=calibration
+    )
+    publication = replace(publication_of("coop"), rejection=rejection)
+    write_publication(publication, tmp_path / "prompt", LICENCES)
+    assert 'answers "none"' in (tmp_path / "prompt/README.md").read_text()
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (40, 30), "red").save(picture)
+    classifier, _ = load_published(tmp_path / "prompt", "cpu")
+    assert classifier.classify([picture.read_bytes()])["label"].tolist() == ["none"]
 
 
 def test_what_is_no_publication_is_not_replaced(published, tmp_path):

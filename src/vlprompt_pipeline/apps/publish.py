@@ -75,6 +75,7 @@ def publish(
             classifier.packed,
             classifier.head,
             classifier.clip,
+            classifier.rejection,
         )
         publishing.write_publication(
             publication, folder, licences, repo or "<owner>/<name>", include_clip

@@ -24,6 +24,7 @@ from vlprompt_pipeline.publishing.layout import (
     MANIFEST,
     PROMPT,
     README,
+    REJECTION,
     Manifest,
     is_published_prompt,
 )
@@ -31,6 +32,7 @@ from vlprompt_pipeline.publishing.licences import Licences
 from vlprompt_pipeline.publishing.model_card import model_card
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.classifier import INCLUDED
+from vlprompt_pipeline.rejection import Rejection
 
 EMBEDDED = "embedded"  # the CLIP that is part of this project
 
@@ -46,6 +48,7 @@ class Publication:
         packed: the packed prompt.
         head: text features of the card's classes, where the method has any.
         clip: the frozen CLIP.
+        rejection: how it says "none of these", if it does.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Publication:
     packed: bytes
     head: ClassifierWeights | None
     clip: FrozenClip
+    rejection: Rejection | None = None
 
     @property
     def clip_source(self) -> str:
@@ -103,6 +107,8 @@ def write_publication(
         (staging / PROMPT).write_bytes(publication.packed)
         if publication.head:
             (staging / HEAD).write_bytes(publication.head.to_bytes())
+        if publication.rejection:
+            _write(staging / REJECTION, publication.rejection.to_json())
         if included:
             copy_clip(publication.clip.source, staging / CLIP_FOLDER)
         if publication.clip_source == EMBEDDED:  # which open_clip does not have

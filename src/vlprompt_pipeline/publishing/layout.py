@@ -17,6 +17,7 @@ HUB = "hf-hub:"
 MANIFEST = "vlprompt.json"
 HASHES = "SHA256SUMS"
 CARD, PROMPT, HEAD = "card.json", "prompt.vlp", "classifier_weights.safetensors"
+REJECTION = "rejection.json"
 CLIP_FOLDER = "clip"
 EXAMPLE, README = "classify.py", "README.md"
 

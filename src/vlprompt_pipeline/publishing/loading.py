@@ -10,6 +10,7 @@ from vlprompt_pipeline.publishing.layout import (
     CLIP_FOLDER,
     HEAD,
     PROMPT,
+    REJECTION,
     Manifest,
     verify_files,
 )
@@ -24,7 +25,13 @@ def load_published(folder: Path, device: str = "auto") -> tuple[Classifier, Mani
     """
     manifest = Manifest.read(folder)
     verify_files(folder)
-    names = {"card": CARD, "prompt": PROMPT, "head": HEAD, "clip": CLIP_FOLDER}
+    names = {
+        "card": CARD,
+        "prompt": PROMPT,
+        "head": HEAD,
+        "rejection": REJECTION,
+        "clip": CLIP_FOLDER,
+    }
     files = {key: str(folder / name) for key, name in names.items() if (folder / name).exists()}
     for needed in ("card", "prompt"):
         if needed not in files:

@@ -64,6 +64,7 @@ def model_card(
         more=max(0, len(names) - _SHOWN),
         bound=recipe.bound_to_classes,
         decoding=card.decoding,
+        rejection=publication.rejection,
         clip_name=card.clip_name,
         clip_sha256=card.weights_sha256,
         clip_source=publication.clip_source,
