@@ -76,7 +76,7 @@ def test_the_commands_of_the_documentation(project, tmp_path, monkeypatch):
     page = (ROOT / "docs/own-photos.md").read_text() + (ROOT / "README.md").read_text()
     (names,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     (root / "names.json").write_text(names)
-    commands = sorted(set(re.findall(r"kedro run --params=(\S*/home/me/\S*)", page)))
+    commands = sorted(set(re.findall(r"kedro run(?: --env=photos)? --params=(\S*/home/me/\S*)", page)))
     assert len(commands) == 4
     for command in commands:
         given = _split_params(None, None, command.replace("/home/me/Pictures", str(root)))
@@ -244,7 +244,7 @@ def test_classes_that_the_embedded_clip_has_no_words_for(project, capsys, monkey
     asked = {"kind": "conformal", "coverage": 0.8}
     registry = {"methods": ["tip_adapter_f"], "registry": {"rejection": asked, "check_images": 4}}
     project.run(merged(on, registry), stages=("register",))
-    assert "predict animals.tip_adapter_f@candidate FOLDER" in capsys.readouterr().out
+    assert "predict FOLDER --model animals.tip_adapter_f@candidate" in capsys.readouterr().out
     done = project.json("06_models", "tip_adapter_f/registration.json", ANIMAL_CELL)
     assert done["rejection"]["kind"] == "conformal"
     assert done["rejection"]["calibration"]["images"] == 24

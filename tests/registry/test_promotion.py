@@ -15,8 +15,9 @@ from vlprompt_pipeline.parsing import parse
 from vlprompt_pipeline.registry.common_images import Contender
 from vlprompt_pipeline.registry.config import PromotionParameters
 from vlprompt_pipeline.registry.evidence import contest, evidence_of
-from vlprompt_pipeline.registry.promotion import promote, refusal
+from vlprompt_pipeline.registry.promotion import guessing, promote, refusal
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION
+from vlprompt_pipeline.results.remarks import TEXTS_COINCIDE
 from vlprompt_pipeline.results.statistics import compare_accuracy, compare_h
 
 BY_TEST = PromotionParameters(level=0.05, force=False, reason=None)
@@ -69,6 +70,29 @@ def test_the_first_champion_has_to_beat_zero_shot(registry, published):
     assert registry.holder("cats.coop", CHAMPION).number == better.number != first.number
     kept = registry.holder("cats.coop", CHAMPION).tags["promotion"]
     assert kept.startswith("better than cats.zero_shot version 1: H 82.4 against 70.0: +12.4")
+
+
+def test_where_zero_shot_cannot_be_scored_the_most_frequent_class_is_to_be_beaten(
+    registry, published
+):
+    """All test images of these drafts are of one class, which nobody can beat by guessing."""
+    with pytest.raises(UserError, match="has to beat zero-shot CLIP"):
+        published("linear_probe", 90, None)
+        promote(registry, "cats", ["linear_probe"], BY_TEST)
+    warning = f"{TEXTS_COINCIDE} 2 of the 2 classes"
+    published("tip_adapter", 90, None, warning=warning)
+    (decision,) = promote(registry, "cats", ["tip_adapter"], BY_TEST)
+    assert not decision.promoted
+    assert decision.why.startswith(
+        "worse than always answering the most frequent class: accuracy 90.0 against 100.0"
+    )
+
+
+def test_the_most_frequent_class_of_each_half_is_guessed():
+    rows = {"half": ["base"] * 4 + ["new"], "truth": [*"abbb", "c"], "right": [True] * 5}
+    guessed = guessing(Contender("x", {}, pd.DataFrame(rows))).evidence
+    assert guessed["right"].tolist() == [False, True, True, True, True]
+    assert guessed["answer"].tolist() == [*"bbbb", "c"]
 
 
 def test_the_next_one_has_to_beat_the_champion(registry, published):

@@ -118,7 +118,7 @@ def after_promotion(invocation: Invocation, models: Sequence[str]) -> dict[str, 
 
 def _predict(invocation: Invocation, model: str) -> str:
     program = _program(invocation.project, "vlprompt")
-    return f"{program} predict {model} FOLDER --output labels.csv"
+    return f"{program} predict FOLDER --model {model} --out labels.csv"
 
 
 def _program(project: Path, name: str) -> str:

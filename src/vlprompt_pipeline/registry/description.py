@@ -12,6 +12,7 @@ from vlprompt_pipeline.registry.contents import Contents
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION
 from vlprompt_pipeline.reproducibility.environment import code_state
 from vlprompt_pipeline.results.records import CellRecord, MethodResult
+from vlprompt_pipeline.results.remarks import TEXTS_COINCIDE
 from vlprompt_pipeline.wording import (
     human_bytes,
     join,
@@ -78,6 +79,7 @@ def version_tags(contents: Contents, digest: str) -> dict[str, str]:
         "method": result.method,
         **cell.model_dump(exclude=not_shown),
         "split": cell.random_split or None,
+        "warning": next((n for n in contents.record.notes if n.startswith(TEXTS_COINCIDE)), None),
         "prompt_sha256": hashlib.sha256(contents.packed).hexdigest(),
         "contents_sha256": digest,
         "code_version": cell.code_version,

@@ -11,6 +11,7 @@ from vlprompt_pipeline.registry.config import PromotionParameters
 from vlprompt_pipeline.registry.evidence import Contest, contest
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, Found, ModelRegistry
 from vlprompt_pipeline.results.records import ZERO_SHOT
+from vlprompt_pipeline.results.remarks import TEXTS_COINCIDE
 from vlprompt_pipeline.results.statistics import holm, verdict
 from vlprompt_pipeline.wording import counted, join
 
@@ -35,7 +36,9 @@ def promote(
 ) -> list[Decision]:
     """Promote the candidates of these methods whose paired test says better.
 
-    The present champion is to be beaten; where there is none, zero-shot CLIP on the same images.
+    The present champion is to be beaten; where there is none, zero-shot CLIP on the same images;
+    where that cannot be scored, as the classes' texts are one to the CLIP, the answer that is right
+    most often.
     Tests of several methods are corrected for their number (Holm).
 
     Raises:
@@ -112,11 +115,22 @@ def _contest(
     for version in registry.versions(baseline, **same)[:1]:
         holder = _contender(registry, version)
         return holder.name, contest(challenger, holder)
+    if candidate.tags.get("warning", "").startswith(TEXTS_COINCIDE):
+        holder = guessing(challenger)
+        return holder.name, contest(challenger, holder)
     raise UserError(
         f"{candidate.name} has no champion yet, and a first one has to beat zero-shot CLIP, of "
         f"which no version for the same task is registered: register {ZERO_SHOT} of the same "
         "cell too (methods=zero_shot), or promote by registry.promote.force"
     )
+
+
+def guessing(challenger: Contender) -> Contender:
+    """Return who always answers with the class that has the most test images of each half."""
+    table = challenger.evidence
+    most = table.groupby("half")["truth"].transform(lambda names: names.mode()[0])
+    guessed = table.assign(answer=most, right=table["truth"] == most)
+    return Contender("always answering the most frequent class", challenger.tags, guessed)
 
 
 def _contender(registry: ModelRegistry, version: Found) -> Contender:
