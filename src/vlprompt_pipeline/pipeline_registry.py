@@ -29,6 +29,7 @@ APART = (
     "register",
     "promote",
     "prediction",
+    "rejection",
 )
 """What is run for itself alone."""
 

@@ -76,7 +76,9 @@ def test_the_commands_of_the_documentation(project, tmp_path, monkeypatch):
     page = (ROOT / "docs/own-photos.md").read_text() + (ROOT / "README.md").read_text()
     (names,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     (root / "names.json").write_text(names)
-    commands = sorted(set(re.findall(r"kedro run(?: --env=photos)? --params=(\S*/home/me/\S*)", page)))
+    commands = sorted(
+        set(re.findall(r"kedro run(?: --env=photos)? --params=(\S*/home/me/\S*)", page))
+    )
     assert len(commands) == 4
     for command in commands:
         given = _split_params(None, None, command.replace("/home/me/Pictures", str(root)))

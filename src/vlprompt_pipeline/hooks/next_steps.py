@@ -96,18 +96,21 @@ def after_report(
     return lines
 
 
-def after_registration(invocation: Invocation, models: Sequence[str]) -> dict[str, str]:
-    """Say how candidates become champions, and how one labels photos.
+def after_registration(
+    invocation: Invocation, models: Mapping[str, str], validated: Sequence[Validated]
+) -> dict[str, str]:
+    """Say how a candidate becomes champion, and how one labels photos.
 
     Args:
         invocation: the registration.
-        models: names of the registered models; that of the best method is the last.
+        models: names of the registered models by method; of the last one where none is validated.
+        validated: methods with their right answers on validation images.
     """
-    dataset, _, method = models[-1].rpartition(".")
-    given = {**invocation.given, "methods": method}
+    known = [one for one in validated if one.method in models]
+    best = max(known, key=lambda one: one.right).method if known else list(models)[-1]
     return {
-        "next": invocation.again("promote", given=given),
-        "label": _predict(invocation, f"{dataset}.{method}@candidate"),
+        "next": invocation.again("promote", given={**invocation.given, "methods": best}),
+        "label": _predict(invocation, f"{models[best]}@candidate"),
     }
 
 

@@ -19,6 +19,12 @@ from vlprompt_pipeline.hooks.next_steps import (
 from vlprompt_pipeline.registry.place import tracking_uri
 
 SHOWN = {"report_page": "report", "report_table": "table"}
+TEXTS = {
+    "data_check_text": ("whole", "data_check"),
+    "rejection_text": ("figure", "rejection_figure"),
+    "verification_text": ("whole", "verification"),
+}
+"""Texts that are printed as they are, each with what is named below it."""
 BENCHMARK = (
     "benchmark_page",
     "benchmark_scores_csv",
@@ -44,27 +50,10 @@ class SummaryHook:
         """Print the table of `report_text`, the files beside it and what to do next."""
         made = pipeline.all_outputs()
         invocation = Invocation(self._project, run_params.get("env"), self._parameters["given"])
-        if "data_check_text" in made:
-            click.echo(f"\n{catalog.load('data_check_text')}")
-            click.echo(f"   whole: {self._relative(catalog, 'data_check')}")
-        if "analysis_page" in made:
-            click.echo(f"\nanalysis: {self._relative(catalog, 'analysis_page')}")
-        if "benchmark_text" in made:
-            click.echo(f"\n{catalog.load('benchmark_text')}")
-            files = [self._relative(catalog, name) for name in BENCHMARK if name in made]
-            click.echo("".join(f"   {file}\n" for file in files))
-        if "verification_text" in made:
-            click.echo(f"\n{catalog.load('verification_text')}")
-            click.echo(f"   whole: {self._relative(catalog, 'verification')}")
-        if "predicted_labels" in made:
-            problems = int(catalog.load("predicted_labels")["problem"].notna().sum())
-            note = f" ({problems} without a label, the column problem says why)" if problems else ""
-            click.echo(f"\nlabels: {self._relative(catalog, 'predicted_labels')}{note}")
-        registered = [name for name in sorted(made) if name.endswith(".registration")]
+        self._print_texts(catalog, made)
+        registered = self._registered(catalog, made)
         if registered:
-            by_method = {name.partition(".")[0]: catalog.load(name)["model"] for name in registered}
-            models = [by_method[m] for m in self._parameters["methods"] if m in by_method]
-            _print(after_registration(invocation, models))
+            _print(after_registration(invocation, registered, self._validated(catalog)))
         if "promotions" in made:
             _print(after_promotion(invocation, [p["model"] for p in catalog.load("promotions")]))
         if "report_text" not in made:
@@ -78,18 +67,40 @@ class SummaryHook:
         if (self._project / "Makefile").is_file():
             lines["look"] = "make viz (the pipeline), make ui (the runs in MLflow)"
         if _is_own(self._parameters):
-            validated = self._validated(catalog, made)
-            lines |= after_report(invocation, self._parameters, validated)
+            lines |= after_report(invocation, self._parameters, self._validated(catalog))
         elif (self._project / "Makefile").is_file():
             lines["next"] = ".venv/bin/kedro run --params=dataset=demo_flags (more: docs/README.md)"
         _print(lines)
 
-    def _validated(self, catalog: Any, made: set[str]) -> list[Validated]:
+    def _print_texts(self, catalog: Any, made: set[str]) -> None:
+        """Print what pipelines apart wrote for people, and where the rest is."""
+        for name, (title, place) in TEXTS.items():
+            if name in made:
+                click.echo(f"\n{catalog.load(name)}")
+                click.echo(f"   {title}: {self._relative(catalog, place)}")
+        if "analysis_page" in made:
+            click.echo(f"\nanalysis: {self._relative(catalog, 'analysis_page')}")
+        if "benchmark_text" in made:
+            click.echo(f"\n{catalog.load('benchmark_text')}")
+            files = [self._relative(catalog, name) for name in BENCHMARK if name in made]
+            click.echo("".join(f"   {file}\n" for file in files))
+        if "predicted_labels" in made:
+            problems = int(catalog.load("predicted_labels")["problem"].notna().sum())
+            note = f" ({problems} without a label, the column problem says why)" if problems else ""
+            click.echo(f"\nlabels: {self._relative(catalog, 'predicted_labels')}{note}")
+
+    def _registered(self, catalog: Any, made: set[str]) -> dict[str, str]:
+        """Map the methods that this run registered to the names of their models."""
+        return {
+            method: catalog.load(f"{method}.registration")["model"]
+            for method in self._parameters["methods"]
+            if f"{method}.registration" in made
+        }
+
+    def _validated(self, catalog: Any) -> list[Validated]:
         """List the methods of this run that have answers on validation images."""
         found = []
         for method in self._parameters["methods"]:
-            if f"{method}.metrics" not in made:
-                continue
             score = catalog.load(f"{method}.metrics").get("validation")
             if score:
                 (result,) = catalog.load(f"{method}.record")["methods"]

@@ -1,0 +1,125 @@
+"""From predictions on disk to a table, a figure and sentences on rejection."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.methods import resolve_recipe
+from vlprompt_pipeline.protocols import get_protocol
+from vlprompt_pipeline.reports.risk_coverage import risk_coverage_figure
+from vlprompt_pipeline.results.outsiders import Scores, compare_with_hosts, outsider_table
+
+_SCORES = {"maximum softmax": "probability", "energy": "energy"}
+_COLUMNS = (
+    "method",
+    "title",
+    "score",
+    "seeds",
+    "images",
+    "outsiders",
+    "auroc",
+    "auroc_low",
+    "auroc_high",
+    "fpr95",
+    "fpr95_low",
+    "fpr95_high",
+)
+
+
+def measure_rejection(
+    predictions: dict[str, Callable[[], pd.DataFrame]],
+    recipes: dict[str, Any],
+    clip_name: str,
+    prefix: str,
+    dataset: str,
+    shots: int,
+    protocol: str,
+    settings: dict[str, Any],
+) -> tuple[pd.DataFrame, str, Figure]:
+    """Measure all methods that a dataset has predictions of, over their seeds.
+
+    Returns:
+        A row a method and kind of score; the text for a terminal; risk against coverage.
+
+    Raises:
+        DataError: there are no predictions.
+    """
+    label = get_protocol(protocol).label(settings)
+    cell = f"{clip_name}/{prefix}{dataset}/{label}/shots{shots}/"
+    by_method: dict[str, list[pd.DataFrame]] = defaultdict(list)
+    for name, load in sorted(predictions.items()):
+        seed, _, method = name.removeprefix(cell).partition("/")
+        if name.startswith(cell) and seed.startswith("seed") and method in recipes:
+            by_method[method].append(load())
+    if not by_method:
+        raise DataError(
+            f"no predictions for {prefix}{dataset}, {label}, {shots} shots with CLIP {clip_name}: "
+            "run its methods first (kedro run with the same parameters)"
+        )
+    ordered = {method: by_method[method] for method in recipes if method in by_method}
+    titles = {method: resolve_recipe(method, recipes).title for method in ordered}
+    found = {
+        kind: {m: one for m, tables in ordered.items() if (one := Scores.of(tables, column))}
+        for kind, column in _SCORES.items()
+    }
+    table = outsider_table(found, titles).reindex(columns=_COLUMNS)
+    sentences = compare_with_hosts(found, _hosts(recipes, list(ordered)), titles)
+    title = f"{prefix}{dataset}, {get_protocol(protocol).title}, {shots} shots"
+    figure = risk_coverage_figure(ordered, titles, title)
+    return table, _text(title, table, sentences), figure
+
+
+def _hosts(recipes: Mapping[str, Any], methods: Sequence[str]) -> dict[str, str]:
+    """Map each quantized method to the one that is the same without quantization."""
+    plain, hosts = {}, {}
+    for method in methods:
+        recipe = resolve_recipe(method, recipes)
+        values = recipe.model_dump_json(exclude={"title", "quantize"})
+        if recipe.quantize is None:
+            plain.setdefault(values, method)
+        else:
+            hosts[method] = values
+    return {method: plain[values] for method, values in hosts.items() if values in plain}
+
+
+def _text(title: str, table: pd.DataFrame, sentences: Sequence[str]) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, width=110)
+    if table.empty:
+        console.print(
+            f"{title}: no class is held out, so there are no outsiders; the figure shows what "
+            "refusing the least sure images saves",
+            highlight=False,
+        )
+        return stream.getvalue()
+    drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("method", "score", "seeds", "AUROC % (95 % interval)", "FPR95 % (95 %)"):
+        drawn.add_column(heading)
+    for row in table.to_dict("records"):
+        drawn.add_row(
+            row["title"],
+            row["score"],
+            str(row["seeds"]),
+            f"{row['auroc']:.1f} ({row['auroc_low']:.1f} to {row['auroc_high']:.1f})",
+            f"{row['fpr95']:.1f} ({row['fpr95_low']:.1f} to {row['fpr95_high']:.1f})",
+        )
+    first = table.iloc[0]
+    console.print(
+        f"{title}: {first['images']} images of base classes, {first['outsiders']} of new classes "
+        "as outsiders",
+        highlight=False,
+    )
+    console.print(drawn)
+    for sentence in sentences:
+        console.print(f"{sentence}.", highlight=False, soft_wrap=True)
+    return stream.getvalue()

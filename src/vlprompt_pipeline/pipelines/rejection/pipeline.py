@@ -1,0 +1,33 @@
+"""Rejection: one node that reads predictions of all seeds; nothing is computed again."""
+
+from kedro.pipeline import Node, Pipeline
+
+from vlprompt_pipeline.pipelines.rejection.nodes import measure_rejection
+
+
+def create_pipeline(protocol: str, **kwargs) -> Pipeline:
+    """Create the one node.
+
+    Args:
+        protocol: its name, which its section of the parameters has, too.
+        kwargs: arguments of other stages.
+    """
+    return Pipeline(
+        [
+            Node(
+                measure_rejection,
+                inputs=[
+                    "whole_predictions",
+                    "params:recipes",
+                    "params:clip.name",
+                    "params:dataset_prefix",
+                    "params:dataset",
+                    "params:shots",
+                    "params:protocol",
+                    f"params:{protocol}",
+                ],
+                outputs=["rejection_table", "rejection_text", "rejection_figure"],
+                name="measure_rejection",
+            )
+        ]
+    )

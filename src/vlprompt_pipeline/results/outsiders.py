@@ -1,0 +1,184 @@
+"""How well methods tell outsiders, with intervals over images, and quantized ones beside hosts.
+
+Seeds are averaged; what is asked is what other images of the same kind would have given. AUROC is a
+U-statistic, so its interval and the paired test are DeLong's (DeLong et al., Biometrics 1988), on
+the components that are averaged over seeds. The interval of FPR95 is a bootstrap of the images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from vlprompt_pipeline.evaluation.metrics.outsiders import OUTSIDERS
+from vlprompt_pipeline.rejection import false_positive_rate
+from vlprompt_pipeline.results.statistics import Interval, Paired, holm, verdict
+
+RESAMPLES = 2_000
+_LEVEL = 0.95
+
+
+class Scores(NamedTuple):
+    """Scores of one method: how much each image looks like one of the classes.
+
+    Attributes:
+        inside: `[seeds, images]` of images of the classes.
+        outside: `[seeds, images]` of outsiders.
+    """
+
+    inside: np.ndarray
+    outside: np.ndarray
+
+    @classmethod
+    def of(cls, predictions: Sequence[pd.DataFrame], column: str) -> Scores | None:
+        """Take them from the predictions of each seed, images in one order; None without any."""
+        halves = []
+        for half in ("base", OUTSIDERS):
+            tables = [table[table["half"] == half].sort_values("path") for table in predictions]
+            if any(column not in table or table.empty for table in tables):
+                return None
+            halves.append(np.stack([table[column].to_numpy(float) for table in tables]))
+        return cls(*halves)
+
+
+class Components(NamedTuple):
+    """DeLong's components in percent: mean over the other side of "ranked right", by image."""
+
+    inside: np.ndarray
+    outside: np.ndarray
+
+    @classmethod
+    def of(cls, scores: Scores) -> Components:
+        """Average them over seeds."""
+        pairs = zip(scores.inside, scores.outside, strict=True)
+        parts = [(_share_below(a, b), 100 - _share_below(b, a)) for a, b in pairs]
+        return cls(*(np.mean(side, axis=0) for side in zip(*parts, strict=True)))
+
+    def less(self, other: Components) -> Components:
+        """Subtract those of another method on the same images."""
+        return Components(self.inside - other.inside, self.outside - other.outside)
+
+    @property
+    def mean(self) -> float:
+        """The AUROC, or the difference of two, in percentage points."""
+        return float(self.inside.mean())
+
+    @property
+    def error(self) -> float:
+        """The standard error of the mean."""
+        return float(np.sqrt(sum(side.var(ddof=1) / len(side) for side in self)))
+
+    @property
+    def interval(self) -> Interval:
+        """Of 95 %."""
+        width = NormalDist().inv_cdf(0.5 + _LEVEL / 2) * self.error
+        return Interval(self.mean - width, self.mean + width)
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of no difference."""
+        if self.error == 0:
+            return 1.0
+        return 2 * NormalDist().cdf(-abs(self.mean) / self.error)
+
+
+def fpr95_samples(scores: Scores, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """Return FPR95 in percent, averaged over seeds: of the images, then of bootstrap samples.
+
+    The same seed draws the same images, so that differences of two methods are paired.
+    """
+    draw = np.random.default_rng(seed)
+    n_inside, n_outside = scores.inside.shape[1], scores.outside.shape[1]
+    found = [_mean_fpr95(scores.inside, scores.outside)]
+    for _ in range(resamples):
+        inside = draw.integers(0, n_inside, n_inside)
+        outside = draw.integers(0, n_outside, n_outside)
+        found.append(_mean_fpr95(scores.inside[:, inside], scores.outside[:, outside]))
+    return np.array(found)
+
+
+def outsider_table(
+    scores: Mapping[str, Mapping[str, Scores]], titles: Mapping[str, str]
+) -> pd.DataFrame:
+    """Make a row a method and kind of score: `method, title, score, seeds, auroc, …, fpr95, …`.
+
+    Args:
+        scores: by kind of score, such as "energy", then by method.
+        titles: of methods.
+    """
+    rows = []
+    for kind, by_method in scores.items():
+        for method, one in by_method.items():
+            parts, samples = Components.of(one), fpr95_samples(one)
+            low, high = np.percentile(samples[1:], [2.5, 97.5])
+            rows.append(
+                {
+                    "method": method,
+                    "title": titles[method],
+                    "score": kind,
+                    "seeds": len(one.inside),
+                    "images": one.inside.shape[1],
+                    "outsiders": one.outside.shape[1],
+                    "auroc": parts.mean,
+                    "auroc_low": parts.interval.low,
+                    "auroc_high": parts.interval.high,
+                    "fpr95": samples[0],
+                    "fpr95_low": low,
+                    "fpr95_high": high,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def compare_with_hosts(
+    scores: Mapping[str, Mapping[str, Scores]],
+    hosts: Mapping[str, str],
+    titles: Mapping[str, str],
+) -> list[str]:
+    """Say whether quantized methods tell outsiders better than their hosts, a sentence a pair.
+
+    Args:
+        scores: as of `outsider_table`.
+        hosts: the method that is the same without quantization, by method.
+        titles: of methods.
+    """
+    pairs = [
+        (kind, method, host)
+        for kind, by_method in scores.items()
+        for method, host in hosts.items()
+        if method in by_method and host in by_method
+    ]
+    tests = []
+    for kind, method, host in pairs:
+        ours, theirs = scores[kind][method], scores[kind][host]
+        gap = Components.of(ours).less(Components.of(theirs))
+        paired = Paired(gap.mean, *gap.interval, gap.p_value, "DeLong")
+        rates = fpr95_samples(ours) - fpr95_samples(theirs)
+        tests.append((paired, rates))
+    adjusted = holm([paired.p_value for paired, _ in tests])
+    sentences = []
+    for (kind, method, host), (paired, rates), p_value in zip(pairs, tests, adjusted, strict=True):
+        low, high = np.percentile(rates[1:], [2.5, 97.5])
+        sentences.append(
+            f"{titles[method]} against {titles[host]}, by {kind}: AUROC {paired.difference:+.1f} "
+            f"({paired.low:+.1f} to {paired.high:+.1f}), {verdict(paired, p_value)} "
+            f"(p = {p_value:.3f}, Holm over {len(pairs)}); FPR95 {rates[0]:+.1f} "
+            f"({low:+.1f} to {high:+.1f})"
+        )
+    return sentences
+
+
+def _share_below(scores: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return for each score the percent of others below it; equal ones count one half."""
+    ordered = np.sort(others)
+    counts = np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right")
+    return 100.0 * counts / (2.0 * len(others))
+
+
+def _mean_fpr95(inside: np.ndarray, outside: np.ndarray) -> float:
+    pairs = zip(inside, outside, strict=True)
+    return float(np.mean([false_positive_rate(a, b) for a, b in pairs]))
