@@ -18,7 +18,7 @@ from vlprompt_pipeline.evaluation.metrics.outsiders import OUTSIDERS
 from vlprompt_pipeline.rejection import false_positive_rate
 from vlprompt_pipeline.results.statistics import Interval, Paired, holm, verdict
 
-RESAMPLES = 2_000
+RESAMPLES = 1_000
 _LEVEL = 0.95
 
 
