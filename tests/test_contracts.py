@@ -201,6 +201,7 @@ def test_every_result_of_a_cell_has_the_cell_in_its_path():
                 "/".join(parts[2:])
                 .removeprefix("records/")
                 .removeprefix("reproducibility/")
+                .removeprefix("completion/")
                 .startswith("clip_a/set_a/few_shot/shots3/seed7/")
             ), name
             assert any("{method}" in part for part in parts) or name == "params:checkpoint_folder"
@@ -247,6 +248,8 @@ def test_every_protocol_has_a_section_that_makes_sense_as_it_is(env):
     assert found["base_to_new"] == found["few_shot"] == ()
     assert run.few_shot.curve == (1, 2, 4, 8, 16)
     assert run.base_to_new.base_share == 0.5
+    if env == "photos":  # no other dataset has one's own classes
+        return
     if env == "base":
         assert len(found["cross_dataset"]) == 6
         assert run.domain_generalisation.dataset == "demo_objects"

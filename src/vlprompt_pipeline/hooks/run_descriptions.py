@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from vlprompt_pipeline.registry.place import database_of
-from vlprompt_pipeline.reproducibility.environment import code_state
 
 SWEEP_RUN = "VLPROMPT_SWEEP_RUN"
 """Variable of the environment: the run in MLflow of the sweep that a cell is part of."""
@@ -176,6 +175,8 @@ def origin_tags() -> dict[str, str]:
     tags = {"mlflow.source.name": "kedro run"}
     with suppress(KeyError, OSError):  # a container's user may have no name
         tags["mlflow.user"] = getuser()
+    from vlprompt_pipeline.reproducibility.environment import code_state  # imports torch
+
     if commit := code_state(Path(__file__).parents[1]).commit:
         tags["mlflow.source.git.commit"] = commit
     return tags
