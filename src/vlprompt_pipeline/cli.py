@@ -10,6 +10,7 @@ from kedro.framework.cli.utils import LazyGroup
 _COMMANDS = {
     "run": "vlprompt_pipeline.run_command.run",
     "sweep": "vlprompt_pipeline.sweep_command.sweep",
+    "tune": "vlprompt_pipeline.tune_command.tune",
 }
 
 

@@ -38,6 +38,7 @@ from vlprompt_pipeline.params_option import split_params
 @click.option("--dashboard", is_flag=True, help="Start Ray's page beside a Ray of this machine.")
 @click.option("--retries", type=click.IntRange(0), default=3, show_default=True, help="Of a cell.")
 @click.option("--dry-run", is_flag=True, help="Show the cells, what is finished, and the time.")
+@click.option("--price", type=click.FloatRange(0), help="Of a worker an hour, for --dry-run.")
 @click.option("--fail-fast", is_flag=True, help="End at the first failure.")
 @click.option("--force", is_flag=True, help="Train and score finished cells of this grid again.")
 @click.option("--record", is_flag=True, help="Only log finished cells that MLflow lacks.")
@@ -78,7 +79,7 @@ def sweep(
         if not cells:
             raise click.ClickException("the grid has no cell: its excludes leave nothing")
         if dry_run:
-            print_plan(cells, project, env, params)
+            print_plan(cells, project, env, params, given["workers"], given["price"])
             return
         resources = Resources(
             given["workers"],

@@ -10,17 +10,25 @@ import click
 
 from vlprompt_pipeline.sweep.grid import Cell
 from vlprompt_pipeline.sweep.plan import plan, seconds_by_method
+from vlprompt_pipeline.sweep.simulation import simulate
 from vlprompt_pipeline.sweep.watch import as_time
 
 _SHOWN = 40  # cells; more make no better list
 
 
 def print_plan(
-    cells: Sequence[Cell], project: Path, env: str | None, params: Mapping[str, Any]
+    cells: Sequence[Cell],
+    project: Path,
+    env: str | None,
+    params: Mapping[str, Any],
+    workers: int | None = None,
+    price: float | None = None,
 ) -> None:
-    """Print the cells, why each is due, and the time that the due ones take one after the other.
+    """Print the cells, why each is due, and how long the due ones take.
 
-    Images are not looked at: changed ones are noticed when the sweep starts.
+    Images are not looked at: changed ones are noticed when the sweep starts. Time is simulated with
+    the order of jobs of a real sweep, on so many workers, from cells of this project that are
+    finished; `price` is that of a worker an hour, in whatever money.
     """
     planned = plan(cells, project, env, params)
     due = [(each, why) for each in planned if (why := each.why_due())]
@@ -31,8 +39,13 @@ def print_plan(
     click.echo(f"{len(planned):,} cells: {len(planned) - len(due):,} finished, {len(due):,} due")
     seconds = seconds_by_method(planned)
     unknown = sorted({m for each, _ in due for m in each.methods if m not in seconds})
-    total = sum(seconds.get(m, 0.0) for each, _ in due for m in each.methods)
     if due and seconds:
-        click.echo(f"about {as_time(total)} one after the other, as finished cells here took")
+        took = {each.name: sum(seconds.get(m, 0.0) for m in each.methods) for each, _ in due}
+        jobs = [each.job() for each, _ in due]
+        for number in sorted({1, workers or 1}):
+            end = simulate(jobs, number, lambda job: took[job.name], len(jobs))
+            cost = f", {number * end.seconds / 3600 * price:,.2f} in all" if price else ""
+            where = "one after the other" if number == 1 else f"on {number} workers"
+            click.echo(f"about {as_time(end.seconds)} {where}{cost}, as finished cells here took")
     if unknown:
         click.echo(f"not known yet how long: {', '.join(unknown)} (docs/scaling.md has a model)")

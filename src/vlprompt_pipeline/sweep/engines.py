@@ -111,11 +111,11 @@ class RayEngine:
         self._ray, self._resources = ray, resources
         self._running: dict[Any, Job] = {}
         address = resources.address or os.environ.get("RAY_ADDRESS")
-        given = {}
+        given: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         if not address:
-            given = {"num_cpus": resources.workers, "include_dashboard": resources.dashboard}
+            given |= {"num_cpus": resources.workers, "include_dashboard": resources.dashboard}
         try:
-            context = ray.init(address, log_to_driver=False, logging_level="ERROR", **given)
+            context = ray.init(address, ignore_reinit_error=True, **given)
         except Exception as error:  # Ray raises bare ones, too
             raise click.ClickException(
                 f"Ray at {address or 'this machine'} does not answer "

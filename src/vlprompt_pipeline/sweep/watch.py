@@ -32,6 +32,7 @@ class Watch:
     Attributes:
         cells: of the grid.
         dashboard: of Ray.
+        quiet: say nothing.
         counts: cells by their status.
         running: jobs that have been started.
         failures: jobs that failed, and why.
@@ -39,6 +40,7 @@ class Watch:
 
     cells: int
     dashboard: str = ""
+    quiet: bool = False
     counts: Counter[str] = field(default_factory=Counter)
     running: int = 0
     failures: list[tuple[Job, str]] = field(default_factory=list)
@@ -108,6 +110,8 @@ class Watch:
 
     def say(self, sentence: str) -> None:
         """Write a line; on a terminal above the table, and only what is no news of a cell."""
+        if self.quiet:
+            return
         if self.live:
             if not sentence.startswith("cell "):
                 self.live.console.print(sentence, markup=False, highlight=False)

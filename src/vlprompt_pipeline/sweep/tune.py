@@ -1,0 +1,162 @@
+"""Tune settings of a recipe on the validation images of a cell, never on its test images.
+
+A trial is a session of Kedro up to the file that ships, with `clip.name` changed, so that it leaves
+the cell's own results alone. What is scored is the packed prompt, on the validation part of the
+few-shot set. The study has a database of its own: MLflow and Optuna in one would break each other,
+for both keep the state of their tables in `alembic_version`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import yaml
+from kedro.framework.session import KedroSession
+from pydantic import Field, RootModel
+
+from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.parsing import Parameters, parse
+from vlprompt_pipeline.pipelines.evaluation.nodes import evaluate_prompt
+
+if TYPE_CHECKING:
+    import optuna
+
+OPTUNA_NEEDED = "kedro tune needs Optuna: pip install 'vlprompt_pipeline[tune]'"
+DATABASE = Path("data/08_reporting/tuning/optuna.db")
+_STAGES = ["data_preparation", "few_shot_sampling", "feature_extraction"]
+_MADE = [*_STAGES, "prompt_training", "quantization_export"]
+
+
+class Range(Parameters):
+    """Numbers from `low` to `high`; whole ones if both are, evenly over orders with `log`."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+
+class Space(RootModel[dict[str, Range | Annotated[tuple[Any, ...], Field(min_length=1)]]]):
+    """What is tried: settings below the recipe, `training.lr`, and a range or a list for each."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is tuned: a recipe in a cell.
+
+    Attributes:
+        project, env, params: as of a run; the params have the cell.
+        method: name of the recipe.
+        space: what is tried.
+    """
+
+    project: Path
+    env: str | None
+    params: Mapping[str, Any]
+    method: str
+    space: Space
+
+    def run(self, trials: int, name: str) -> optuna.Study:
+        """Run as many trials as the study of that name lacks.
+
+        Raises:
+            ClickException: Optuna is not installed.
+            DataError: there are no validation images.
+        """
+        try:
+            import optuna
+        except ImportError:
+            raise click.ClickException(OPTUNA_NEEDED) from None
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        database = self.project / DATABASE
+        database.parent.mkdir(parents=True, exist_ok=True)
+        study = optuna.create_study(
+            study_name=name,
+            storage=f"sqlite:///{database}",
+            direction="maximize",
+            load_if_exists=True,
+            sampler=optuna.samplers.TPESampler(seed=int(self.params.get("seed", 1))),
+        )
+        finished = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
+        study.optimize(self._score, n_trials=max(0, trials - len(finished)))
+        return study
+
+    def _score(self, trial: optuna.Trial) -> float:
+        """Accuracy in percent on the validation images, after training with a trial's values."""
+        values = {key: _suggest(trial, key, each) for key, each in self.space.root.items()}
+        params = self._trial_params(values)
+        made = [f"{self.method}.packed_prompt", f"{self.method}.prompt"]
+        with KedroSession.create(self.project, env=self.env, runtime_params=params) as session:
+            catalog = session.load_context().catalog
+            parameters = catalog.load("parameters")
+            session.run(pipeline_names=_MADE, to_outputs=made)
+        few_shot_set = catalog.load("few_shot_set")
+        if not few_shot_set.val:
+            raise DataError(
+                f"{few_shot_set.dataset} has no validation images: there is nothing to tune on, "
+                "and test images are not used for it"
+            )
+        table = catalog.load("image_index").set_index("path", drop=False)
+        table = table.loc[[path for path, _ in few_shot_set.val]].reset_index(drop=True)
+        _, scores, _, _ = evaluate_prompt(
+            packed=catalog.load(made[0]),
+            prompt=catalog.load(made[1]),
+            clip=catalog.load("clip"),
+            table=table.assign(part="test"),  # the part that is scored
+            card=catalog.load("dataset_card"),
+            class_subsets={"base": catalog.load("class_subsets")["base"]},
+            test_features=catalog.load("training_features"),
+            store=catalog.load("params:feature_store"),
+            features=parse(FeatureParameters, parameters["features"], "features"),
+            metrics=(),
+            recipes=parameters["recipes"],
+            few_shot_set=few_shot_set,
+            method=self.method,
+        )
+        accuracy = scores["base"]["accuracy"]
+        tried = ", ".join(f"{key}={value}" for key, value in values.items())
+        click.echo(f"trial {trial.number + 1}: {accuracy:.2f} % with {tried}", err=True)
+        return accuracy
+
+    def _trial_params(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        recipe: dict[str, Any] = dict(self.params.get("recipes", {}).get(self.method, {}))
+        for key, value in values.items():
+            *above, last = key.split(".")
+            section = recipe
+            for part in above:
+                section[part] = dict(section.get(part, {}))
+                section = section[part]
+            section[last] = value
+        clip = self.params.get("clip", {})
+        return {
+            **self.params,
+            "methods": self.method,
+            "recipes": {**self.params.get("recipes", {}), self.method: recipe},
+            "clip": {**clip, "name": f"{clip.get('name', 'clip')}-tuning"},
+            "tracking": {"enabled": False},
+        }
+
+
+def read_space(file: Path) -> Space:
+    """Read what is tried.
+
+    Raises:
+        ConfigError: the file holds something else.
+    """
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"--space {file} cannot be read: {str(error).splitlines()[0]}") from None
+    return parse(Space, values, f"--space {file.name}")
+
+
+def _suggest(trial: optuna.Trial, key: str, asked: Range | tuple[Any, ...]) -> Any:
+    if not isinstance(asked, Range):
+        return trial.suggest_categorical(key, list(asked))
+    if isinstance(asked.low, int) and isinstance(asked.high, int):
+        return trial.suggest_int(key, asked.low, asked.high, log=asked.log)
+    return trial.suggest_float(key, asked.low, asked.high, log=asked.log)

@@ -1,0 +1,62 @@
+"""`kedro tune`: trials are scored on validation images, and leave the cell alone."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import pytest
+
+from pipelines.project import QUICK
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.pipelines.evaluation import nodes
+from vlprompt_pipeline.sweep import tune
+from vlprompt_pipeline.sweep.tune import OPTUNA_NEEDED, Space, Tuning, read_space
+
+SPACE = {"training.lr": {"low": 0.001, "high": 0.01, "log": True}, "training.epochs": [1, 2]}
+
+
+def test_trials_see_no_test_image_and_a_study_goes_on(project, monkeypatch):
+    pytest.importorskip("optuna")
+    project.bootstrap()
+    seen = []
+
+    def evaluate(**given):
+        seen.append(given["table"])
+        return nodes.evaluate_prompt(**given)
+
+    monkeypatch.setattr(tune, "evaluate_prompt", evaluate)
+    params = {**QUICK, "methods": ["coop"]}
+    tuning = Tuning(project.root, None, params, "coop", Space.model_validate(SPACE))
+    study = tuning.run(2, "a study")
+    assert len(study.trials) == 2
+    assert set(study.best_params) == {"training.lr", "training.epochs"}
+    assert tuning.run(2, "a study").best_value == study.best_value
+    assert len(seen) == 2, "it went on with what it had"
+    few_shot = project.json("05_model_input", "few_shot_set.json", "demo_counts/shots4/seed1")
+    validation = {path for path, _ in few_shot["val"]}
+    assert all(set(table["path"]) == validation for table in seen)
+    made = {path.name for path in (project.data / "06_models").iterdir()}
+    assert made == {"clip-tuning"}, "the cell's own files are not touched"
+    assert not list((project.data / "07_model_output").rglob("*.*"))
+    assert (project.root / tune.DATABASE).is_file()
+    assert not (project.root / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("training.lr: {low: 1}", "high is missing"), ("training.lr: []", "training.lr"), ("3", "--")],
+)
+def test_a_wrong_space_is_refused(text, message, tmp_path):
+    file = tmp_path / "space.yml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_space(file)
+
+
+def test_without_optuna_a_sentence_says_what_is_needed(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    tuning = Tuning(tmp_path, None, {}, "coop", Space.model_validate(SPACE))
+    with pytest.raises(click.ClickException) as caught:
+        tuning.run(1, "a study")
+    assert caught.value.message == OPTUNA_NEEDED
