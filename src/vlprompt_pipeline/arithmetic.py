@@ -1,4 +1,4 @@
-"""What last bits depend on beside all inputs: the device, and on a CPU the number of threads.
+"""What last bits depend on beside all inputs: device and precision, and on a CPU the threads.
 
 PyTorch keeps the number of threads for each thread, and a new thread takes what any thread set
 last: work that relies on the number it finds has other bits beside other work. So work sets its
@@ -8,11 +8,13 @@ own, and what is stored is known by it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+
+from vlprompt_pipeline.errors import ConfigError
 
 SMALL_WORK = 10_000_000
 """Weights of transformer blocks up to which one thread is used (our choice).
@@ -26,6 +28,20 @@ MACHINE_THREADS = torch.get_num_threads()
 
 Threads = int | Literal["auto"]
 
+Precision = Literal["fp32", "tf32", "bf16", "fp16-amp"]
+PrecisionSetting = Literal["auto", "fp32", "tf32", "bf16", "fp16-amp"]
+
+DEFAULT_PRECISION: dict[str, Precision] = {"cuda": "bf16"}
+"""What `auto` means by kind of device, where that is not `fp32` (our choice).
+
+Published CLIP computes in fp16 on a GPU. bf16 needs no scaled loss and is as fast there; prompts
+trained in it on a CPU are as accurate as in fp32, within the spread over seeds
+(docs/performance.md).
+"""
+
+DTYPES: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16-amp": torch.float16}
+"""What frozen towers hold their weights in, where that is not what they were loaded in."""
+
 
 def resolve_threads(setting: Threads, weights: int) -> int:
     """The number of threads for a model with so many weights in its blocks.
@@ -37,6 +53,19 @@ def resolve_threads(setting: Threads, weights: int) -> int:
     return setting
 
 
+def resolve_precision(setting: PrecisionSetting, device: str) -> Precision:
+    """Say what a setting means on a kind of device.
+
+    Raises:
+        ConfigError: the device does not compute so.
+    """
+    if setting == "auto":
+        return DEFAULT_PRECISION.get(device, "fp32")
+    if setting == "tf32" and device != "cuda":
+        raise ConfigError(f"precision: tf32 is of NVIDIA GPUs, not of {device}; use fp32 or bf16")
+    return setting
+
+
 @dataclass(frozen=True)
 class Arithmetic:
     """How a model is computed.
@@ -44,19 +73,43 @@ class Arithmetic:
     Attributes:
         device: kind of device, as `cpu`.
         threads: of PyTorch, in whichever thread the work is done.
+        precision: of the frozen towers.
     """
 
     device: str
     threads: int
+    precision: Precision = "fp32"
 
     @property
     def key(self) -> str:
         """What stored results are known by: threads count only where they compute."""
-        return f"cpu, threads {self.threads}" if self.device == "cpu" else self.device
+        where = f"cpu, threads {self.threads}" if self.device == "cpu" else self.device
+        return where if self.precision == "fp32" else f"{where}, {self.precision}"
 
-    def running(self) -> AbstractContextManager[None]:
+    def in_single(self) -> Arithmetic:
+        """The same in single precision."""
+        return replace(self, precision="fp32")
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
         """Compute so in this thread, and afterwards as before."""
-        return torch_threads(self.threads)
+        with torch_threads(self.threads), matrix_products(self.precision == "tf32"):
+            yield
+
+
+@contextmanager
+def matrix_products(tf32: bool) -> Iterator[None]:
+    """Let a GPU round the factors of products in single precision to 10 bits, or not.
+
+    PyTorch does so in convolutions unless it is told not to, and CLIP's image tower begins with
+    one: fp32 means single precision here.
+    """
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
 @contextmanager

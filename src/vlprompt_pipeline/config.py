@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from vlprompt_pipeline.arithmetic import PrecisionSetting
 from vlprompt_pipeline.parsing import Parameters, Several
 from vlprompt_pipeline.wording import same_names
 
@@ -37,7 +38,7 @@ class FeatureParameters(Parameters):
     crop_scale: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]]
     batch_size: int = Field(ge=1)
     shard_size: int = Field(ge=1)
-    workers: int = Field(ge=1)
+    workers: Literal["auto"] | Annotated[int, Field(ge=1)]
     decoding: Literal["auto", "published", "as_seen"]
 
     @field_validator("crop_scale")
@@ -62,8 +63,9 @@ class TrainingParameters(Parameters):
         restart: share of the epochs after which optimizer and cosine start anew (2SFS), or none.
         momentum: of `sgd`.
         epsilon: of `adam` and `adamw`; TCP needs 1e-3 in half precision.
-        precision: what the frozen towers compute in; what is trained stays in single precision.
-            `fp16-amp` scales the loss, since half precision has no small gradients.
+        precision: what the frozen towers compute in while training, `auto` for the precision of
+            the run; what is trained stays in single precision. `fp16-amp` scales the loss, since
+            half precision has no small gradients.
         memory_gb: gigabytes of activations that a step may keep for its gradient, or none for half
             of the free memory; activations beyond it are computed twice, with the same result.
     """
@@ -80,7 +82,7 @@ class TrainingParameters(Parameters):
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     epsilon: float = Field(default=1e-8, gt=0)
     restart: float | None = Field(default=None, gt=0, lt=1)
-    precision: Literal["fp32", "bf16", "fp16-amp"] = "fp32"
+    precision: PrecisionSetting = "auto"
     memory_gb: float | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")

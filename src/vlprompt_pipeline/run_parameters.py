@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model, field_validator
 
+from vlprompt_pipeline.arithmetic import PrecisionSetting
 from vlprompt_pipeline.config import (
     ClipParameters,
     DataCheckParameters,
@@ -65,6 +66,7 @@ class RunParameters(Parameters):
     metrics: Annotated[tuple[str, ...], Several] = ()
     device: Literal["auto", "cpu", "cuda", "mps"]
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    precision: PrecisionSetting = "auto"
     clip: ClipParameters
     features: FeatureParameters
     export: ExportParameters = ExportParameters()

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip import Prompts, TextTower, text_base
 from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.packing import SuffixLengths
 
 WIDTH = 32
 
@@ -56,7 +57,7 @@ def _prompts(
     return Prompts(
         prefix=draw(groups, shared, WIDTH),
         suffix=draw(len(lengths), max(lengths), WIDTH),
-        lengths=torch.tensor(lengths),
+        lengths=SuffixLengths(lengths),
         deep=[draw(groups, replaced, WIDTH) for _ in range(deep)],
     )
 
@@ -187,7 +188,7 @@ def test_equals_encode_text_of_open_clip(model):
         [model.token_embedding(torch.tensor(row + [0] * (longest - len(row)))) for row in ids]
     )
     prefix = model.token_embedding(tokens[:1, :1])
-    prompts = Prompts(prefix, suffix, torch.tensor([len(row) for row in ids]))
+    prompts = Prompts(prefix, suffix, SuffixLengths(map(len, ids)))
     torch.testing.assert_close(
         TextTower(model)(prompts)[0], model.encode_text(tokens), rtol=1e-10, atol=1e-12
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, pstdev
 from tempfile import TemporaryDirectory
@@ -28,18 +29,22 @@ TRAINING = {
 }
 
 
-def compare() -> dict[str, Any]:
+def compare(
+    device: str = "cpu",
+    precisions: Sequence[str] = ("fp32", "bf16"),
+    seeds: Sequence[int] = SEEDS,
+) -> dict[str, Any]:
     """Base accuracy in per cent, mean and standard deviation over seeds, by precision."""
-    found: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    found: dict[str, list[float]] = {precision: [] for precision in precisions}
     with TemporaryDirectory() as folder:
-        for seed in SEEDS:
-            for precision, accuracy in _of_seed(Path(folder), seed).items():
+        for seed in seeds:
+            for precision, accuracy in _of_seed(Path(folder), seed, device, precisions).items():
                 found[precision].append(accuracy)
     return {name: {"mean": mean(a), "std": pstdev(a)} for name, a in found.items()}
 
 
-def _of_seed(folder: Path, seed: int) -> dict[str, float]:
-    clip = load_clip("embedded", device="cpu")
+def _of_seed(folder: Path, seed: int, device: str, precisions: Sequence[str]) -> dict[str, float]:
+    clip = load_clip("embedded", device=device, precision="fp32")
     index = build_index(DATASET, folder / "raw")
     base = split_classes(index.card.class_names).base
     chosen = [path for path, _ in sample_few_shot(index, SHOTS, seed=seed).train]
@@ -50,10 +55,11 @@ def _of_seed(folder: Path, seed: int) -> dict[str, float]:
     features = store.extract(clip, ImageSet.of(index.card.folder, shots), views).values
     images = ImageSet.of(index.card.folder, tests)
     seen = store.extract(clip, images, EvaluationView(clip.preprocessing)).values[:, 0]
-    batches = CachedViews(features, torch.tensor(shots["label"].to_numpy()), 32, seed=seed)
-    labels = torch.tensor(tests["label"].to_numpy())
+    shown = torch.tensor(shots["label"].to_numpy(), device=clip.device)
+    batches = CachedViews(features.to(clip.device), shown, 32, seed=seed)
+    labels, seen = torch.tensor(tests["label"].to_numpy()).to(clip.device), seen.to(clip.device)
     texts = ClassTexts(base.class_names, index.card.template)
-    return {p: _accuracy(clip, texts, batches, seen, labels, seed, p) for p in ("fp32", "bf16")}
+    return {p: _accuracy(clip, texts, batches, seen, labels, seed, p) for p in precisions}
 
 
 def _accuracy(

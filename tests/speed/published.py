@@ -21,8 +21,15 @@ from vlprompt_pipeline.clip import (
     TextTower,
 )
 from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 
 MODEL = "ViT-B-16-quickgelu"
+TINY = {
+    "embed_dim": 64,
+    "quick_gelu": True,
+    "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 32, "patch_size": 8},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
+}
 
 
 class PublishedTexts(TextTower):
@@ -30,7 +37,7 @@ class PublishedTexts(TextTower):
 
     def forward(self, prompts: Prompts) -> Tensor:
         """Text features `[groups, classes, embed]`, not normalised."""
-        return self.encode_reference(prompts.to(self.dtype)).float()
+        return self.encode_reference(prompts.to(self.dtype)).to(self.dtype)
 
 
 class PublishedImages(ImageTower):
@@ -50,21 +57,22 @@ class PublishedImages(ImageTower):
                 deep = prompts[depth].to(x).expand(len(x), -1, -1)
                 x = torch.cat([x[:, : -deep.shape[1]], deep], dim=1)
             x = block(x)
-        return (visual.ln_post(x)[:, 0] @ visual.proj).float()
+        return visual.ln_post(x)[:, 0] @ visual.proj
 
 
-def random_clip(device: str) -> FrozenClip:
-    """ViT-B/16 with random weights."""
+def random_clip(device: str, tiny: bool = False) -> FrozenClip:
+    """ViT-B/16 with random weights, or a CLIP of two narrow blocks a tower to try a script."""
     torch.manual_seed(0)
-    model = open_clip.create_model(MODEL)
-    preprocessing = Preprocessing(224, (0.5,) * 3, (0.25,) * 3)
-    tokenizer = open_clip.SimpleTokenizer()
-    return FrozenClip(model, tokenizer, preprocessing, "random", ClipIdentity("0" * 64)).to(device)
+    model = open_clip.CLIP(**TINY) if tiny else open_clip.create_model(MODEL)
+    size = TINY["vision_cfg"]["image_size"] if tiny else 224
+    preprocessing = Preprocessing(size, (0.5,) * 3, (0.25,) * 3)
+    identity = ClipIdentity("0" * 64)
+    return FrozenClip(model, ClipTokenizer(), preprocessing, "random", identity).to(device)
 
 
 def published(clip: FrozenClip) -> FrozenClip:
     """The same CLIP, computed the published way."""
     view = copy.copy(clip)
     view.text = PublishedTexts(clip.model)
-    view.image = PublishedImages(clip.model.visual, clip.name)
+    view.image = PublishedImages(clip.model.visual)
     return view

@@ -15,13 +15,13 @@ from time import perf_counter
 import torch
 from torch.nn import functional as F
 
-from vlprompt_pipeline.analysis.together import SideBySide, Streams
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner
 from vlprompt_pipeline.methods.coop import CoOpParameters
 from vlprompt_pipeline.parametrizations import QuantizeConfig
 from vlprompt_pipeline.training import CachedViews, train
+from vlprompt_pipeline.training.side_by_side import SideBySide, Streams
 
 REPEATS = 3
 PROMPTS = (1, 4, 16, 64)

@@ -123,8 +123,12 @@ def test_a_kept_short_batch_is_trained_on(tiny_clip):
 @pytest.mark.parametrize("post_training", [False, True])
 def test_quantizers_are_told_the_steps_done(tiny_clip, monkeypatch, post_training):
     """2 epochs of 2 steps: 1, 2, 3, 4, and the last one where codebooks are made afterwards."""
-    observed, made = [], []
-    observe, initialise = Quantizer.observe, Quantizer.initialise
+    asked, observed, made = [], [], []
+    is_due, observe, initialise = Quantizer.is_due, Quantizer.observe, Quantizer.initialise
+
+    def record_question(self, step, epoch_steps):
+        asked.append((step, epoch_steps))
+        return is_due(self, step, epoch_steps)
 
     def record(self, step, weight, epoch_steps):
         observed.append((step, epoch_steps))
@@ -134,12 +138,14 @@ def test_quantizers_are_told_the_steps_done(tiny_clip, monkeypatch, post_trainin
         made.append(step)
         initialise(self, weight, step)
 
+    monkeypatch.setattr(Quantizer, "is_due", record_question)
     monkeypatch.setattr(Quantizer, "observe", record)
     monkeypatch.setattr(Quantizer, "initialise", record_start)
-    quantize = QuantizeConfig(bits=1, post_training=post_training)
+    quantize = QuantizeConfig(bits=1, post_training=post_training, kl_threshold=10)
     recipe = _recipe(epochs=2).model_copy(update={"quantize": quantize})
     _, rows = _train(tiny_clip, recipe)
-    assert observed == [(1, 2), (2, 2), (3, 2), (4, 2)]
+    assert list(dict.fromkeys(asked)) == [(1, 2), (2, 2), (3, 2), (4, 2)]
+    assert observed == ([] if post_training else [(2, 2), (3, 2), (4, 2)])  # after the interval
     assert made[-1] == (4 if post_training else 0)
     if post_training:
         assert [row["step"] for row in rows[-1]["clusterings"]] == [4]

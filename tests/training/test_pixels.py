@@ -12,6 +12,7 @@ from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.training import CachedViews, Checkpoint, OnlineViews, PixelViews, train
+from vlprompt_pipeline.training import batches as batches_module
 
 CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
 LABELS = torch.arange(7) % 3
@@ -142,3 +143,36 @@ def test_half_precision_trains_both_towers(tiny_clip, images, method):
         assert all(p.dtype == torch.float32 for p in learner.parameters())
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
+
+
+def test_a_picture_is_decoded_once_where_there_is_room(tiny_clip, images, monkeypatch):
+    decoded: list[object] = []
+    read = TrainingViews.read
+
+    def record(self, source):
+        decoded.append(source.path.name)
+        return read(self, source)
+
+    monkeypatch.setattr(TrainingViews, "read", record)
+    seen = {}
+    for share in (0.25, 0.0):
+        monkeypatch.setattr(batches_module, "PICTURES_SHARE", share)
+        decoded.clear()
+        pixels = pixel_views(tiny_clip, images)
+        seen[share] = torch.cat([crops for epoch in range(3) for crops, _ in pixels.epoch(epoch)])
+        assert len(decoded) == (len(set(decoded)) if share else 3 * 6)  # a short batch is dropped
+    assert torch.equal(seen[0.25], seen[0.0])
+
+
+def test_as_many_pictures_are_kept_as_fit():
+    kept = batches_module.Pictures(room=2 * 10 * 10 * 3)
+    made: list[int] = []
+
+    def picture(row: int) -> Image.Image:
+        made.append(row)
+        return Image.new("RGB", (10, 10))
+
+    for _ in range(2):
+        for row in range(4):
+            kept.get(row, lambda row=row: picture(row))
+    assert made == [0, 1, 2, 3, 2, 3]

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from vlprompt_pipeline.analysis.material import HALVES, Material
-from vlprompt_pipeline.analysis.together import SideBySide
 from vlprompt_pipeline.methods import PromptLearner, Recipe, build_plain
 from vlprompt_pipeline.methods.conditional import group_features
+from vlprompt_pipeline.training.side_by_side import SideBySide
 
 
 class Following:

@@ -11,12 +11,12 @@ import torch
 from vlprompt_pipeline.analysis.follow import Following
 from vlprompt_pipeline.analysis.material import HALVES, Material
 from vlprompt_pipeline.analysis.runs import Result, ResultStore, Run
-from vlprompt_pipeline.analysis.together import SideBySide, Streams, can_share
 from vlprompt_pipeline.export.learner import load_learner, pack_learner
 from vlprompt_pipeline.export.packed import pack, prompt_sizes
 from vlprompt_pipeline.methods import PromptLearner, Recipe, build_learner, build_plain
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.training import train
+from vlprompt_pipeline.training.side_by_side import SideBySide, Streams, can_share
 
 Results = dict[Run, Result]
 

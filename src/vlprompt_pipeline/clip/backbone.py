@@ -11,9 +11,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.arithmetic import Arithmetic, Threads, resolve_threads
+from vlprompt_pipeline.arithmetic import (
+    DTYPES,
+    Arithmetic,
+    PrecisionSetting,
+    Threads,
+    resolve_precision,
+    resolve_threads,
+)
 from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
+from vlprompt_pipeline.clip.packing import SuffixLengths
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.clip.text import Prompts
 from vlprompt_pipeline.clip.timm_image import TimmImageTower
@@ -43,6 +51,7 @@ class FrozenClip:
         logit_bias: what sigmoid models (SigLIP) add to scaled similarities, 0 for others. The
             methods compare classes by a softmax, which it cannot change.
         threads: that PyTorch computes with on a CPU.
+        precision: of the image tower where it makes features, and of training by default.
         source: what `load_clip` was asked for; empty where it was built by hand.
 
     Example:
@@ -63,11 +72,13 @@ class FrozenClip:
         seen_tokens: frozenset[int] | None = None,
         source: str = "",
         threads: Threads = "auto",
+        precision: PrecisionSetting = "auto",
     ) -> None:
         """Freeze `model`, an open_clip `CLIP` or `CustomTextCLIP`.
 
         `seen_tokens` are the ids its training met, where that is known. `threads` are those that
-        PyTorch computes with; `auto` goes by the size of the towers.
+        PyTorch computes with; `auto` goes by the size of the towers, that of `precision` by the
+        device.
         """
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
@@ -84,6 +95,7 @@ class FrozenClip:
         bias = self.model.logit_bias
         self.logit_bias = 0.0 if bias is None else bias.item()
         self.threads = resolve_threads(threads, self._weights_of_blocks())
+        self.precision: PrecisionSetting = precision
         self._seen_tokens = seen_tokens
         self._warned_of: set[str] = set()
 
@@ -135,7 +147,8 @@ class FrozenClip:
     @property
     def arithmetic(self) -> Arithmetic:
         """How it computes."""
-        return Arithmetic(self.device.type, self.threads)
+        device = self.device.type
+        return Arithmetic(device, self.threads, resolve_precision(self.precision, device))
 
     @property
     def device(self) -> torch.device:
@@ -150,7 +163,15 @@ class FrozenClip:
     def to(self, device: torch.device | str) -> FrozenClip:
         """Move both towers; returns self."""
         self.model.to(device)
+        vars(self).pop("_feature_tower", None)
         return self
+
+    @cached_property
+    def _feature_tower(self) -> nn.Module:
+        """The image tower that makes features: in the CLIP's precision, which texts are not."""
+        dtype = DTYPES.get(self.arithmetic.precision, self.dtype)
+        visual = self.model.visual
+        return visual if dtype == self.dtype else copy.deepcopy(visual).to(dtype)
 
     def computing(self, dtype: torch.dtype, memory: int | None = None) -> FrozenClip:
         """The same CLIP with towers over prompts that compute in `dtype`; it shares the weights.
@@ -182,11 +203,10 @@ class FrozenClip:
         indices = torch.tensor(list(ids), dtype=torch.long, device=self.device)
         return self._embedding(indices)
 
-    def suffixes(self, texts: Iterable[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    def suffixes(self, texts: Iterable[Sequence[int]]) -> tuple[Tensor, SuffixLengths]:
         """Embeddings `[classes, longest, text_width]` of id lists, padded, and their lengths."""
         rows = [self.embed(ids) for ids in texts]
-        lengths = torch.tensor([len(row) for row in rows])
-        return nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths
+        return nn.utils.rnn.pad_sequence(rows, batch_first=True), SuffixLengths(map(len, rows))
 
     def encode_texts(self, texts: Sequence[str], *, cut: bool = False) -> Tensor:
         """Normalised features `[len(texts), embed_dim]` of whole sentences.
@@ -222,8 +242,10 @@ class FrozenClip:
 
     def encode_images(self, pixels: Tensor) -> Tensor:
         """Normalised features `[images, embed_dim]` of pixels `[images, 3, size, size]`."""
+        tower = self._feature_tower
         with torch.no_grad():
-            features = self.model.encode_image(pixels.to(self.device, self.dtype))
+            dtype = DTYPES.get(self.arithmetic.precision, self.dtype)
+            features = tower(pixels.to(self.device, dtype, non_blocking=True))
         return F.normalize(features.to(torch.promote_types(features.dtype, torch.float32)), dim=-1)
 
     def check_length(self, text: str, tokens: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -20,14 +20,20 @@ import torch
 from torch import Tensor
 
 from vlprompt_pipeline.clip.encoding import (
-    Decoded,
+    THREADS,
     ImageEncoder,
     ImageSet,
     Views,
+    Workers,
     block_size,
     cut,
     decode_ahead,
     encode_in_blocks,
+)
+from vlprompt_pipeline.clip.workers import (
+    decode_in_processes,
+    encode_shards,
+    worker_processes,
 )
 from vlprompt_pipeline.errors import UserError, WeightsError
 from vlprompt_pipeline.manifests import described_write, find_fault, require_described
@@ -100,7 +106,7 @@ class FeatureStore:
         *,
         batch_size: int = 256,
         shard_size: int = 2048,
-        workers: int = 2,
+        workers: Workers = "auto",
         progress: Progress = no_progress,
     ) -> FeatureSet:
         """Features of `images`, computing only the shards that are not on disk.
@@ -111,7 +117,8 @@ class FeatureStore:
             views: what the tower reads of each.
             batch_size: images that are read ahead of the tower; decides on memory alone.
             shard_size: images in a file.
-            workers: threads that decode.
+            workers: that decode: threads beside the tower on a CPU, two by default; processes
+                where a GPU computes, by default one for each core.
             progress: shows it.
 
         Raises:
@@ -121,39 +128,21 @@ class FeatureStore:
         key = _key(clip, images, views, shard_size)
         shards = cut(range(len(images)), shard_size)
         missing = [rows for number, rows in enumerate(shards) if not self._is_whole(key, number)]
-        todo = chain.from_iterable(missing)
         with (
             progress(f"features of {len(images):,} images", len(images)) as advance,
             clip.arithmetic.running(),
-            closing(decode_ahead(images, views, todo, batch_size, workers)) as decoded,
+            closing(_encoded(clip, images, views, missing, batch_size, workers, advance)) as ready,
         ):
             for number, rows in enumerate(shards):
                 if rows in missing:
-                    self._write(key, number, clip, islice(decoded, len(rows)), advance)
+                    self._write(key, number, *next(ready))
                 else:
                     advance(len(rows))
         self._describe(key, clip, images, views, shards=len(shards))
         return self.load(key)
 
-    def _write(
-        self,
-        key: str,
-        number: int,
-        clip: ImageEncoder,
-        images: Iterable[Decoded],
-        advance: Callable[[int], None],
-    ) -> None:
-        """Encode the images of a shard and write it."""
-        hashes: list[str] = []
-
-        def inputs() -> Iterator[Tensor]:
-            for image in images:
-                hashes.append(image.sha256)
-                yield image.pixels
-                advance(1)
-
-        block = block_size(clip.arithmetic)
-        values = encode_in_blocks(clip.encode_images, inputs(), block)
+    def _write(self, key: str, number: int, values: Tensor, hashes: list[str]) -> None:
+        """Write the features of a shard, and a hash of the files that they were made from."""
         with described_write(self._shard(key, number), key) as temporary:
             header = {"images": digest_of(hashes)}
             tensors = {"features": values.unflatten(0, (len(hashes), -1))}
@@ -209,6 +198,37 @@ class FeatureStore:
         if find_fault(path, key) or path.read_text(encoding="utf-8") != content:
             with described_write(path, key) as temporary:
                 temporary.write_text(content, encoding="utf-8")
+
+
+def _encoded(
+    clip: ImageEncoder,
+    images: ImageSet,
+    views: Views,
+    shards: Sequence[range],
+    ahead: int,
+    workers: Workers,
+    advance: Callable[[int], None],
+) -> Generator[tuple[Tensor, list[str]], None, None]:
+    """Yield features `[images · views, embed]` of each shard, and SHA-256 of its files."""
+    block = block_size(clip.arithmetic)
+    if clip.arithmetic.device == "cuda":
+        processes = worker_processes() if workers == "auto" else workers
+        device = torch.device("cuda", torch.cuda.current_device())
+        with closing(decode_in_processes(images, views, shards, processes, pin=True)) as chunks:
+            yield from encode_shards(clip.encode_images, chunks, shards, block, device, advance)
+        return
+    todo, threads = chain.from_iterable(shards), THREADS if workers == "auto" else workers
+    with closing(decode_ahead(images, views, todo, ahead, threads)) as decoded:
+        for shard in shards:
+            hashes: list[str] = []
+
+            def inputs(shard: range = shard, hashes: list[str] = hashes) -> Iterator[Tensor]:
+                for image in islice(decoded, len(shard)):
+                    hashes.append(image.sha256)
+                    yield image.pixels
+                    advance(1)
+
+            yield encode_in_blocks(clip.encode_images, inputs(), block), hashes
 
 
 def _key(clip: ImageEncoder, images: ImageSet, views: Views, shard_size: int) -> str:

@@ -12,7 +12,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from vlprompt_pipeline.arithmetic import Threads
+from vlprompt_pipeline.arithmetic import (
+    Precision,
+    PrecisionSetting,
+    Threads,
+    resolve_precision,
+)
 from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.architecture import build
 from vlprompt_pipeline.clip.backbone import FrozenClip
@@ -44,7 +49,11 @@ _ALLOWED = "embedded, local-dir:<folder>, open_clip:<model>:<tag>, hf-hub:<owner
 
 
 def load_clip(
-    source: str, name: str = "clip", device: str = "auto", threads: Threads = "auto"
+    source: str,
+    name: str = "clip",
+    device: str = "auto",
+    threads: Threads = "auto",
+    precision: PrecisionSetting = "auto",
 ) -> FrozenClip:
     """Load a frozen CLIP, once per process and device.
 
@@ -54,14 +63,17 @@ def load_clip(
         name: what paths and tables call it.
         device: `auto` (cuda, mps or cpu, the first there is) or one of them.
         threads: that PyTorch computes with on a CPU; `auto` goes by the size of the towers.
+        precision: of the frozen towers where they make features and train; `auto` is bf16 on CUDA
+            and fp32 elsewhere.
 
     Raises:
-        ConfigError: the source or the device does not exist.
+        ConfigError: the source or the device does not exist, or does not compute so.
         WeightsError: the kind of model cannot be adapted, or the weights are absent, broken, unsafe
             or not those of the configuration.
     """
     with _LOADING:  # two threads that ask for the same at once get the same
-        return _load(source, name, resolve_device(device), threads)
+        device = resolve_device(device)
+        return _load(source, name, device, threads, resolve_precision(precision, device))
 
 
 def copy_clip(source: str, folder: Path) -> None:
@@ -163,7 +175,9 @@ def _kind(source: str) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=2)
-def _load(source: str, name: str, device: str, threads: Threads) -> FrozenClip:
+def _load(
+    source: str, name: str, device: str, threads: Threads, precision: Precision
+) -> FrozenClip:
     files = locate(source)
     model_cfg, text_cfg = files.model_cfg, files.model_cfg["text_cfg"]
     tokenizer = tokenizer_of(text_cfg, files.tokenizer, files.where)
@@ -180,7 +194,9 @@ def _load(source: str, name: str, device: str, threads: Threads) -> FrozenClip:
     identity = ClipIdentity.of(
         files_sha256(files.weights), model_cfg, preprocessing, tokenizer.identity
     )
-    clip = FrozenClip(model, tokenizer, preprocessing, name, identity, seen, source, threads)
+    clip = FrozenClip(
+        model, tokenizer, preprocessing, name, identity, seen, source, threads, precision
+    )
     return clip.to(device)
 
 

@@ -24,8 +24,14 @@ class Room:
     """
 
     def __init__(self, memory: int | None, device: torch.device) -> None:
-        """`memory` in bytes, or none for half of what is free on the device."""
-        self.left = int(SHARE * free_memory(device)) if memory is None else memory
+        """`memory` in bytes, or none for half of what is free on the device.
+
+        What is free is asked only where something is to be kept: a pass without gradient asks
+        nothing, and training gives its budget with the tower.
+        """
+        if memory is None:
+            memory = memory_budget(device) if torch.is_grad_enabled() else 0
+        self.left = memory
 
     def reserve(self, need: int) -> None:
         """Hold back `need` bytes for a part that is computed again."""
@@ -39,6 +45,11 @@ class Room:
             self.left -= need
             return part(*tensors)
         return checkpoint(part, *tensors, use_reentrant=False, preserve_rng_state=False)
+
+
+def memory_budget(device: torch.device) -> int:
+    """Bytes that one pass through a tower may keep."""
+    return int(SHARE * free_memory(device))
 
 
 def free_memory(device: torch.device) -> int:

@@ -7,7 +7,7 @@ attention, long rows leave fewer places empty.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -43,6 +43,52 @@ class Packing:
         """`[rows, length, shared + length]`: a token sees the prefix and its own class up to it."""
         same_class = (self.owner[:, :, None] == self.owner[:, None, :]).tril()
         return torch.cat([same_class.new_ones(*same_class.shape[:2], shared), same_class], dim=-1)
+
+
+class SuffixLengths:
+    """Tokens of each class's suffix, end token included, and what is made of them once.
+
+    They follow from the class names alone, so they are numbers of the host: a pass through a tower
+    asks the device for none of them. Tensors made of them live as long as this does, which a
+    recorded CUDA graph relies on.
+
+    Example:
+        >>> lengths = SuffixLengths([3, 5])
+        >>> len(lengths), lengths.longest, lengths.on(torch.device("cpu"))
+        (2, 5, tensor([3, 5]))
+    """
+
+    def __init__(self, values: Iterable[int]) -> None:
+        self.values = tuple(values)
+        self.longest = max(self.values, default=0)
+        self._tensors: dict[torch.device, Tensor] = {}
+        self._packings: dict[tuple[int, torch.device], Packing] = {}
+        self._parts: dict[tuple[int, int], SuffixLengths] = {}
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, some: slice) -> SuffixLengths:
+        first, last, _ = some.indices(len(self))
+        if (first, last) not in self._parts:
+            self._parts[first, last] = SuffixLengths(self.values[first:last])
+        return self._parts[first, last]
+
+    def of(self, classes: Iterable[int]) -> SuffixLengths:
+        """Return the lengths of some classes, which are made anew each time."""
+        return SuffixLengths(self.values[each] for each in classes)
+
+    def on(self, device: torch.device) -> Tensor:
+        """Return the lengths as int64 `[classes]` on a device."""
+        if device not in self._tensors:
+            self._tensors[device] = torch.tensor(self.values, dtype=torch.int64, device=device)
+        return self._tensors[device]
+
+    def packing(self, width: int, device: torch.device) -> Packing:
+        """Return `pack_rows` of these lengths."""
+        if (width, device) not in self._packings:
+            self._packings[width, device] = pack_rows(self.values, width, device)
+        return self._packings[width, device]
 
 
 def pack_rows(lengths: Sequence[int], width: int, device: torch.device) -> Packing:

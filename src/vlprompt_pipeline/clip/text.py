@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.blocks import finish, project, project_some
 from vlprompt_pipeline.clip.memory import Room
-from vlprompt_pipeline.clip.packing import Packing, pack_rows
+from vlprompt_pipeline.clip.packing import Packing
 from vlprompt_pipeline.clip.text_base import (
     Prompts,
     TextTowerBase,
@@ -38,11 +38,13 @@ __all__ = ["Prompts", "TextTower"]
 class TextTower(TextTowerBase):
     """Frozen causal text transformer that is read at the end token of each prompt."""
 
+    parts = ("_prefix", "_suffix")
+
     def forward(self, prompts: Prompts) -> Tensor:
         """Text features `[groups, classes, embed]`, not normalised, in float32 or better."""
         prompts = prompts.to(self.dtype)
         groups, shared, width = prompts.prefix.shape
-        packing = pack_rows(prompts.lengths.tolist(), width, prompts.suffix.device)
+        packing = prompts.lengths.packing(width, prompts.suffix.device)
         words = self._words(prompts, packing)
         visible = packing.visible(shared)
         limit = at_once(words.device)
@@ -71,8 +73,11 @@ class TextTower(TextTowerBase):
         """Suffixes with positions, packed: `[rows, length, width]`."""
         shared, length = prompts.prefix.shape[1], prompts.suffix.shape[1]
         placed = prompts.suffix + self.positions[shared : shared + length]
-        longest = int(prompts.lengths.max())
-        packed = placed[:, :longest].flatten(0, 1).index_select(0, packing.tokens.flatten())
+        packed = (
+            placed[:, : prompts.lengths.longest]
+            .flatten(0, 1)
+            .index_select(0, packing.tokens.flatten())
+        )
         return packed.unflatten(0, packing.tokens.shape)
 
     def _prefix(self, x: Tensor, *deep: Tensor) -> tuple[Tensor, ...]:
@@ -137,8 +142,8 @@ class TextTower(TextTowerBase):
                 replace_tokens(x, tokens, self.start_tokens) if depth == layer else x,
                 attn_mask=mask,
             )
-        end = prompts.prefix.shape[1] + prompts.lengths - 1
-        return self.read(x[torch.arange(classes), end])
+        end = prompts.prefix.shape[1] + prompts.lengths.on(x.device) - 1
+        return self.read(x[torch.arange(classes, device=x.device), end])
 
     def encode_reference(self, prompts: Prompts) -> Tensor:
         """The same features `[groups, classes, embed]` from sequences of full length, slowly."""
@@ -154,8 +159,8 @@ class TextTower(TextTowerBase):
                     deep = prompts.deep[depth - 1][group].expand(len(x), -1, -1)
                     x = replace_tokens(x, deep, self.start_tokens)
                 x = block(x, attn_mask=mask)
-            end = shared + prompts.lengths - 1
-            features.append(self.read(x[torch.arange(len(x)), end]))
+            end = shared + prompts.lengths.on(x.device) - 1
+            features.append(self.read(x[torch.arange(len(x), device=x.device), end]))
         return torch.stack(features)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vlprompt_pipeline.clip.blocks import attention_weights, with_attention
+from vlprompt_pipeline.clip.packing import SuffixLengths
 
 # Tokens that pass the layers at a time. It decides the bits of a result, so it depends on nothing
 # else; on a CPU this many stay in its caches (tests/speed), a GPU wants more at once.
@@ -31,15 +32,14 @@ class Prompts:
         prefix: `[groups, prefix length, width]`; a group is one shared context: a single one for
             CoOp, one per image for image-conditioned prompts, one per sample for variational ones.
         suffix: `[classes, suffix length, width]`, class name to end token, padded with anything.
-        lengths: `[classes]` int64, tokens of each suffix up to and with its end token; on the
-            CPU, since it is read in each pass.
+        lengths: tokens of each suffix up to and with its end token.
         deep: embeddings that replace the n first positions of the prefix behind the start
             token at the input of blocks 1, 2, …; each `[groups, n, width]`.
     """
 
     prefix: Tensor
     suffix: Tensor
-    lengths: Tensor
+    lengths: SuffixLengths
     deep: Sequence[Tensor] = ()
 
     def to(self, dtype: torch.dtype) -> Prompts:
@@ -55,7 +55,10 @@ class TextTowerBase(nn.Module):
         blocks: its residual blocks.
         start_tokens: how many tokens stand before a prompt, 0 or 1.
         memory: bytes that a pass may keep for the backward pass; none for half of what is free.
+        parts: names of the methods that compute, which can be compiled.
     """
+
+    parts: tuple[str, ...] = ()
 
     def __init__(self, model: nn.Module, start_tokens: int = 1) -> None:
         """Take a `CLIP` or a `CustomTextCLIP`, whose text tower is a module of its own."""
@@ -86,6 +89,13 @@ class TextTowerBase(nn.Module):
         """A tower with the same weights in precision `dtype`, for `memory` bytes."""
         tower = copy.copy(self) if dtype == self.dtype else copy.deepcopy(self).to(dtype)
         tower.memory = memory
+        return tower
+
+    def compiled(self) -> Self:
+        """A tower with the same weights whose parts are compiled when they first run."""
+        tower = copy.copy(self)
+        for part in self.parts:
+            setattr(tower, part, torch.compile(getattr(tower, part), dynamic=False))
         return tower
 
     def attention_weights(self) -> list[Tensor]:

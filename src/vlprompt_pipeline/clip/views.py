@@ -90,10 +90,21 @@ class TrainingViews:
 
     def pixels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
         """`[count, 3, size, size]` crops of an image file, or of its bytes."""
+        return self.cut(self.read(source), fingerprint)
+
+    def read(self, source: Path | BinaryIO) -> Image.Image:
+        """Decode an image file as far as its crops need it; the same for all crops.
+
+        Raises:
+            DataError: it is no image, damaged, or too large to decode.
+        """
         # where a crop lies is drawn in pixels of the file, so only whole images are decoded smaller
         whole = self.crop_scale[0] == 1
         short_side = max(self.preprocessing.height_width) if whole else None
-        image = read_rgb(source, self.decoding, short_side)
+        return read_rgb(source, self.decoding, short_side)
+
+    def cut(self, image: Image.Image, fingerprint: str) -> Tensor:
+        """`[count, 3, size, size]` crops of a decoded image, which is not changed."""
         numbers = range(self.first, self.first + self.count)
         return torch.stack([self._view(image, fingerprint, number) for number in numbers])
 

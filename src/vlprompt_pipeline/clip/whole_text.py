@@ -102,7 +102,7 @@ class WholeTextTower(TextTowerBase):
         shared, context = prompts.prefix.shape[1], len(self.positions)
         device = prompts.suffix.device
         padding = self._padding.to(prompts.suffix)
-        lengths = prompts.lengths.to(device)
+        lengths = prompts.lengths.on(device)
         inside = torch.arange(length, device=device) < lengths[:, None]
         suffix = torch.where(inside[..., None], prompts.suffix, padding)
         rest = context - shared - length

@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 import torch
 from kedro.io import AbstractDataset, DatasetError
 
-from vlprompt_pipeline.arithmetic import Threads
+from vlprompt_pipeline.arithmetic import PrecisionSetting, Threads, resolve_precision
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.clip.loading import check_clip, load_clip
+from vlprompt_pipeline.clip.loading import check_clip, load_clip, resolve_device
 
 
 class ClipDataset(AbstractDataset[None, FrozenClip]):
@@ -23,6 +23,7 @@ class ClipDataset(AbstractDataset[None, FrozenClip]):
       name: vit_b16
       device: auto
       threads: auto
+      precision: auto
       path: .
     ```
 
@@ -39,6 +40,7 @@ class ClipDataset(AbstractDataset[None, FrozenClip]):
         name: str,
         device: str = "auto",
         threads: Threads = "auto",
+        precision: PrecisionSetting = "auto",
         path: str = ".",
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -46,17 +48,19 @@ class ClipDataset(AbstractDataset[None, FrozenClip]):
         if kind == "local-dir" and folder:
             source = f"local-dir:{Path(path) / Path(folder).expanduser()}"
         self.source, self.name, self.device, self.metadata = source, name, device, metadata
-        self.threads = threads
+        self.threads, self.precision = threads, precision
 
     def load(self) -> FrozenClip:
         """The frozen CLIP; see `load_clip` for what it refuses."""
-        clip = load_clip(self.source, self.name, self.device, self.threads)
+        clip = load_clip(self.source, self.name, self.device, self.threads, self.precision)
         torch.set_num_threads(clip.threads)
         return clip
 
     def check(self, device: bool = True) -> None:
-        """Refuse a source or a device that is not there, without loading; see `check_clip`."""
+        """Refuse a source or device that is not there, or a precision it has not; loads nothing."""
         check_clip(self.source, self.device if device else "cpu")
+        if device:
+            resolve_precision(self.precision, resolve_device(self.device))
 
     def save(self, data: None) -> NoReturn:
         """A frozen CLIP is never written."""

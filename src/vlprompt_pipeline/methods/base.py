@@ -109,6 +109,9 @@ class PromptLearner(nn.Module):
         former_names: names that its tensors had in files of earlier versions, with today's.
         views_apart: whether an epoch draws from all cached views as if each were an image; else
             it shows every image once, in one of its views.
+        not_capturable: why a training step cannot be recorded once and replayed on a GPU, as part
+            of a sentence; empty where it can: all steps of a phase run the same operations on
+            tensors of the same shapes, and none asks the device for a value.
     """
 
     contexts: tuple[str, ...] = ("context",)
@@ -121,6 +124,7 @@ class PromptLearner(nn.Module):
     mean_free: tuple[str, ...] = ()
     former_names: Mapping[str, str] = MappingProxyType({})
     views_apart: bool = False
+    not_capturable: str = ""
 
     def __init__(self, clip: FrozenClip, classes: ClassTexts) -> None:
         super().__init__()
@@ -130,6 +134,11 @@ class PromptLearner(nn.Module):
     def class_features(self) -> Tensor:
         """Normalised text feature of each class, `[classes, embed]`, whatever the others are."""
         raise NotImplementedError
+
+    @property
+    def phase(self) -> str:
+        """What else decides which operations a step runs; it may change between two epochs."""
+        return ""
 
     @property
     def image_width(self) -> int:

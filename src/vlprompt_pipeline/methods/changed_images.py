@@ -36,7 +36,7 @@ class ChangedImages:
     @property
     def arithmetic(self) -> Arithmetic:
         """How it computes: as the CLIP."""
-        return self.clip.arithmetic
+        return self.clip.arithmetic.in_single()
 
     @property
     def identity_sha256(self) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.packing import SuffixLengths
 from vlprompt_pipeline.clip.templates import readable
 from vlprompt_pipeline.clip.text import Prompts
 
@@ -22,25 +24,35 @@ class Layout:
         shared: how many context vectors stand in front of every class name, before the suffix.
         words: `[classes, longest suffix, width]` embeddings of the fixed tokens.
         slots: `[classes, longest suffix]` index of the context vector at a position, -1 for words.
-        lengths: `[classes]` tokens of each suffix, end token included; on the CPU.
+        lengths: tokens of each suffix, end token included.
     """
 
     start: Tensor
     shared: int
     words: Tensor
     slots: Tensor
-    lengths: Tensor
+    lengths: SuffixLengths
 
     def fill(self, context: Tensor) -> Prompts:
         """Prompts with a context `[length, width]`, or `[classes, length, width]` of their own."""
         prefix, suffix = self.start, self.words
         if self.shared:
             prefix = torch.cat([self.start, context[: self.shared]])
-        if (self.slots >= 0).any():
+        if self._context_places is not None:
+            here, index = self._context_places
             rows = context if context.ndim == 3 else context.expand(len(self.words), -1, -1)
-            index = self.slots.clamp(min=0)[..., None].expand(-1, -1, context.shape[-1])
-            suffix = torch.where(self.slots[..., None] >= 0, rows.gather(1, index), self.words)
+            vectors = rows.gather(1, index.expand(-1, -1, context.shape[-1]))
+            suffix = torch.where(here, vectors, self.words)
         return Prompts(prefix[None], suffix, self.lengths)
+
+    @cached_property
+    def _context_places(self) -> tuple[Tensor, Tensor] | None:
+        """Where context vectors stand in the suffixes and which, `[classes, longest, 1]` each.
+
+        None where all of them stand in front. It is read on the host once, not in every step.
+        """
+        here = self.slots[..., None] >= 0
+        return (here, self.slots.clamp(min=0)[..., None]) if bool(here.any()) else None
 
     def fill_groups(self, contexts: Tensor) -> Prompts:
         """Prompts with several contexts `[groups, length, width]`, all in front of the names."""
@@ -82,5 +94,5 @@ def class_layout(
         shared=shared,
         words=clip.embed(entries.clamp(min=0).flatten().tolist()).unflatten(0, entries.shape),
         slots=(-1 - entries).clamp(min=-1),
-        lengths=torch.tensor(list(map(len, rows))),
+        lengths=SuffixLengths(map(len, rows)),
     )

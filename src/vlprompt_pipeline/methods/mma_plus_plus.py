@@ -49,6 +49,7 @@ class MMAPlusPlus(PromptLearner):
 
     contexts = ()
     reads = "pixels"
+    not_capturable = "each step draws other texts, which have other lengths"
 
     def __init__(
         self,

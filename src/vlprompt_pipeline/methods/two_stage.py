@@ -9,8 +9,9 @@ ln_final are listed but stay frozen, as here. There the rate falls in every step
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any, Self
 
 import torch
 from pydantic import Field
@@ -57,6 +58,7 @@ class TwoStage(PromptLearner):
     ) -> None:
         """Raises ConfigError if the towers are of another kind, DataError for a name too long."""
         super().__init__(clip, classes)
+        self._read: dict[str, Any] = {}
         require_plain_towers(clip)
         self.share = parameters.share
         self.text_norms = nn.ParameterList(norms_of(block) for block in clip.text.blocks)
@@ -74,11 +76,10 @@ class TwoStage(PromptLearner):
         """Normalised rows of known classes, text features of new ones, `[classes, embed]`."""
         if not self.in_second_stage:
             return self.text_features()
-        rows = rows_of(self.classes.names, self.names)
-        if None not in rows:
-            return F.normalize(self.classifier[rows], dim=-1)
-        trained = torch.tensor([row is not None for row in rows], device=self.classifier.device)
-        weights = F.normalize(self.classifier[[row or 0 for row in rows]], dim=-1)
+        rows, trained = self._rows()
+        weights = F.normalize(self.classifier.index_select(0, rows), dim=-1)
+        if trained is None:
+            return weights
         return torch.where(trained[:, None], weights, self.text_features())
 
     def text_features(self) -> Tensor:
@@ -88,7 +89,35 @@ class TwoStage(PromptLearner):
     @property
     def in_second_stage(self) -> bool:
         """Whether the classifier has been started."""
-        return bool(self.classifier.any())
+        return self._of_training("stage", lambda: bool(self.classifier.any()))
+
+    @property
+    def phase(self) -> str:
+        """Which of both stages the next step belongs to."""
+        return "classifier" if self.in_second_stage else "norms"
+
+    def train(self, mode: bool = True) -> Self:
+        """As of every module; what the host knows of the tensors is read anew."""
+        self._read = {}
+        return super().train(mode)
+
+    def _rows(self) -> tuple[Tensor, Tensor | None]:
+        """Row of each class `[classes]`, 0 for a new one, and which are trained if not all are."""
+        return self._of_training("rows", self._read_rows)
+
+    def _read_rows(self) -> tuple[Tensor, Tensor | None]:
+        rows, device = rows_of(self.classes.names, self.names), self.classifier.device
+        trained = torch.tensor([row is not None for row in rows], device=device)
+        index = torch.tensor([row or 0 for row in rows], device=device)
+        return index, trained if None in rows else None
+
+    def _of_training(self, name: str, read: Callable[[], Any]) -> Any:
+        """What the host reads of the tensors: once while training, where steps must not ask."""
+        if not self.training:
+            return read()
+        if name not in self._read:
+            self._read[name] = read()
+        return self._read[name]
 
     @torch.no_grad()
     def start_second_stage(self) -> None:
@@ -97,6 +126,7 @@ class TwoStage(PromptLearner):
         if parametrize.is_parametrized(self, "classifier"):
             target = self.parametrizations.classifier.original
         target.copy_(self.text_features())
+        self._read = {}
 
     def epoch_done(self, epoch: int, epochs: int) -> None:
         """Pass to stage 2 after the share of stage 1, where `training.restart` is the same."""

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.blocks import attend, finish, project, project_some, with_norms
+from vlprompt_pipeline.clip.packing import SuffixLengths
 from vlprompt_pipeline.clip.text import Prompts, TextTower
 from vlprompt_pipeline.clip.whole_text import WholeTextTower
 from vlprompt_pipeline.methods.walked_towers import Enter, Passing, Step, plain
@@ -98,8 +99,8 @@ class _Causal:
 
     def __init__(self, tower: TextTower, prompts: Prompts, inserted: int) -> None:
         self.tower, self.prompts = tower, prompts
-        device, lengths = prompts.suffix.device, prompts.lengths
-        self.longest, self.count = int(lengths.max()), int(lengths.sum())
+        device, lengths = prompts.suffix.device, prompts.lengths.on(torch.device("cpu"))
+        self.longest, self.count = prompts.lengths.longest, sum(prompts.lengths.values)
         offsets = torch.arange(self.longest)
         inside = offsets < lengths[:, None]
         ends = lengths.cumsum(0) - 1
@@ -129,7 +130,7 @@ class _Causal:
         q, k, v = project(block, x)  # [heads, tokens, …]
         keys, values = (self._seen(part, shared) for part in (k, v))
         # a token sees all shared ones, and those of its text up to itself
-        mask = torch.full((self.longest, shared + self.longest), -torch.inf).to(x).triu(shared + 1)
+        mask = x.new_full((self.longest, shared + self.longest), -torch.inf).triu(shared + 1)
         if depth == len(self.tower.blocks) - 1:
             asked = q.index_select(1, shared + self.ends).transpose(0, 1)[:, :, None]
             rows = mask.index_select(0, self.last_offsets)[:, None, None]
@@ -185,7 +186,7 @@ class _Whole:
         mask = None
         if self.tower.mask is not None:
             length = x.shape[1]
-            mask = torch.full((length, length), -torch.inf).to(x).triu(1)
+            mask = x.new_full((length, length), -torch.inf).triu(1)
         if depth < len(self.tower.blocks) - 1:
             return finish(block, x, attend(*project(block, x), mask))
         q, k, v, read = project_some(block, x, self.positions)
@@ -205,15 +206,15 @@ Begun = tuple[_Causal | _Whole, Tensor, int]
 
 def _share(prompts: Prompts) -> Prompts:
     """The same with tokens that all texts begin with in the prefix; an end token at least stays."""
-    most = int(prompts.lengths.min()) - 1
+    most = min(prompts.lengths.values) - 1
     first = prompts.suffix[:1, :most]
     equal = (prompts.suffix[:, :most] == first).all(-1).all(0)
     count = int(equal.int().cumprod(0).sum())
     prefix = torch.cat([prompts.prefix, first[:, :count]], dim=1)
-    return Prompts(prefix, prompts.suffix[:, count:], prompts.lengths - count)
+    lengths = SuffixLengths(length - count for length in prompts.lengths.values)
+    return Prompts(prefix, prompts.suffix[:, count:], lengths)
 
 
 def _some(prompts: Prompts, rows: Tensor) -> Prompts:
-    return Prompts(
-        prompts.prefix, prompts.suffix[rows.to(prompts.suffix.device)], prompts.lengths[rows]
-    )
+    lengths = prompts.lengths.of(rows.tolist())
+    return Prompts(prompts.prefix, prompts.suffix[rows.to(prompts.suffix.device)], lengths)

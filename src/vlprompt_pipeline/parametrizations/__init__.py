@@ -28,7 +28,11 @@ from vlprompt_pipeline.parametrizations.checks import (
 )
 from vlprompt_pipeline.parametrizations.clustering import kmeans_1d, lloyd_1d
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
-from vlprompt_pipeline.parametrizations.quantized import make_quantizer, quantized_tensors
+from vlprompt_pipeline.parametrizations.quantized import (
+    find_quantized,
+    make_quantizer,
+    quantized_tensors,
+)
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer, decode
 from vlprompt_pipeline.parametrizations.quantizer_kinds import QUANTIZERS, QuantizerKind, register
 
@@ -41,6 +45,7 @@ __all__ = [
     "QuantizerKind",
     "clustering_row",
     "decode",
+    "find_quantized",
     "kmeans_1d",
     "lloyd_1d",
     "make_quantizer",

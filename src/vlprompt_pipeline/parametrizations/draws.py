@@ -1,11 +1,23 @@
-"""Random numbers of a learner: samples of a prompt, dropout. The same bits after a restart."""
+"""Random numbers of a learner: samples of a prompt, dropout. The same bits after a restart.
+
+They are drawn on the host, so that a device changes none of them. Inside a training step nothing
+may come from the host: `StepDraws` makes what a step draws before the step begins, in tensors whose
+place in memory stays.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
+
+Make = Callable[..., Tensor]
+"""Draw values of a shape, from `generator`, in `dtype`."""
 
 
 class Draws(nn.Module):
@@ -21,23 +33,116 @@ class Draws(nn.Module):
         super().__init__()
         self.seed = int(torch.randint(2**31, (1,), generator=generator))
         self.register_buffer("count", torch.tensor(0))
+        self._counted = 0  # the same, without asking the device
+        self._ahead: _Ahead | None = None
+        self.register_load_state_dict_post_hook(_adopt_count)
 
     def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """Standard normal values `shape` in type and on the device of `like`."""
-        return torch.randn(shape, generator=self._next(), dtype=like.dtype).to(like.device)
+        return self._draw(torch.randn, shape, like)
 
     def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """Values in [0, 1) `shape` in type and on the device of `like`."""
-        return torch.rand(shape, generator=self._next(), dtype=like.dtype).to(like.device)
+        return self._draw(torch.rand, shape, like)
 
     def keep(self, shape: tuple[int, ...], probability: float, like: Tensor) -> Tensor:
         """1 / probability where a value is kept, else 0: what dropout multiplies by."""
-        kept = torch.rand(shape, generator=self._next()) < probability
-        return (kept / probability).to(like.device, like.dtype)
+        return self._draw(partial(_kept, probability), shape, like)
+
+    def _draw(self, make: Make, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        request = _Request(make, tuple(shape), like.dtype, like.device)
+        if self._ahead is None or not self.training:
+            return request.made(self._next()).to(like.device)
+        return self._ahead.take(request, self._next)
 
     def _next(self) -> Generator:
         if self.training:
-            self.count += 1
-        which = f"{self.seed} {int(self.count)}" if self.training else "evaluation"
+            self._counted += 1
+            self.count.fill_(self._counted)
+        which = f"{self.seed} {self._counted}" if self.training else "evaluation"
         digest = hashlib.sha256(which.encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+class StepDraws:
+    """What a training step draws, made before it begins.
+
+    The first step tells what is drawn; every further one must draw the same shapes in the same
+    order, and finds its values in the same tensors. They are those that it would draw by itself.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        """Take over all `Draws` under `module`, within `given`."""
+        self._sources = [each for each in module.modules() if isinstance(each, Draws)]
+        self._ahead = [_Ahead() for _ in self._sources]
+
+    def refill(self) -> None:
+        """Draw anew what the last step drew; on a GPU the values are on their way, not there."""
+        for source, ahead in zip(self._sources, self._ahead, strict=True):
+            ahead.refill(source._next)
+
+    @contextmanager
+    def given(self) -> Iterator[None]:
+        """Give what was made ahead to the draws within the context."""
+        for source, ahead in zip(self._sources, self._ahead, strict=True):
+            source._ahead, ahead.place = ahead, 0
+        try:
+            yield
+        finally:
+            for source in self._sources:
+                source._ahead = None
+
+
+@dataclass(frozen=True)
+class _Request:
+    """One draw of a step."""
+
+    make: Make
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+
+    def made(self, generator: Generator) -> Tensor:
+        """Return its values, on the host."""
+        return self.make(self.shape, generator=generator, dtype=self.dtype)
+
+
+class _Ahead:
+    """The draws of a step from one source, in order."""
+
+    def __init__(self) -> None:
+        self.place = 0
+        self._made: list[tuple[_Request, Tensor]] = []
+
+    def refill(self, following: Callable[[], Generator]) -> None:
+        """Draw anew, into the same tensors."""
+        for request, tensor in self._made:
+            drawn = request.made(following())
+            if tensor.device.type == "cuda":
+                drawn = drawn.pin_memory()  # only from there a copy lets the host go on
+            tensor.copy_(drawn, non_blocking=True)
+
+    def take(self, request: _Request, following: Callable[[], Generator]) -> Tensor:
+        """Return the next tensor; it is drawn now where no step has come this far."""
+        if self.place == len(self._made):
+            drawn = request.made(following())
+            self._made.append((request, drawn.to(request.device, copy=True)))
+        _, tensor = self._made[self.place]
+        if (tensor.shape, tensor.dtype) != (torch.Size(request.shape), request.dtype):
+            raise RuntimeError(
+                f"a step drew {list(tensor.shape)} and now {list(request.shape)}: give the method "
+                "a text in not_capturable, then each step draws for itself"
+            )
+        self.place += 1
+        return tensor
+
+
+def _kept(
+    probability: float, shape: tuple[int, ...], *, generator: Generator, dtype: torch.dtype
+) -> Tensor:
+    kept = torch.rand(shape, generator=generator) < probability
+    return (kept / probability).to(dtype)
+
+
+def _adopt_count(draws: Draws, _incompatible: object) -> None:
+    draws._counted = int(draws.count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import torch
@@ -37,6 +38,20 @@ def make_quantizer(
     return Quantizer(config, codebooks) if make is None else make(config, generator, codebooks)
 
 
+@dataclass(frozen=True)
+class QuantizedTensor:
+    """A quantized tensor: its name, its quantizer, and where in a chain of links that stands."""
+
+    name: str
+    quantizer: Quantizer
+    chain: parametrize.ParametrizationList
+    place: int
+
+    def given(self) -> Tensor:
+        """Return what the quantizer is given now."""
+        return _given_to(self.chain, self.place)
+
+
 def quantized_tensors(module: nn.Module) -> Iterator[tuple[str, Quantizer, Tensor]]:
     """Every quantized tensor under `module`: its name, its quantizer, and what that is given.
 
@@ -44,13 +59,20 @@ def quantized_tensors(module: nn.Module) -> Iterator[tuple[str, Quantizer, Tenso
     `context.a` for a factor. What the quantizer is given has passed the parametrizations put on
     before it.
     """
+    for each in find_quantized(module):
+        yield each.name, each.quantizer, each.given()
+
+
+def find_quantized(module: nn.Module) -> Iterator[QuantizedTensor]:
+    """Every quantized tensor under `module`, nothing of it computed."""
     for path, owner in module.named_modules():
         if not parametrize.is_parametrized(owner):
             continue
         for name, chain in owner.parametrizations.items():
             for number, link in enumerate(chain):
                 if isinstance(link, Quantizer):
-                    yield tensor_name(f"{path}.{name}".lstrip(".")), link, _given_to(chain, number)
+                    shown = tensor_name(f"{path}.{name}".lstrip("."))
+                    yield QuantizedTensor(shown, link, chain, number)
 
 
 @torch.no_grad()

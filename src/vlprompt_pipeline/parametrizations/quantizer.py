@@ -8,6 +8,9 @@ quantizers are there to be compared with k-means and share everything but the en
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -17,6 +20,31 @@ from vlprompt_pipeline.parametrizations.checks import ClusteringCheck
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.half import require_finite, require_half
 from vlprompt_pipeline.parametrizations.quantizer_kinds import QUANTIZERS
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A `ClusteringCheck` whose numbers are still on the device."""
+
+    step: int
+    kl: float
+    reclustered: bool
+    finite: Tensor
+    error: Tensor
+    codebooks: Tensor
+
+    def read(self) -> ClusteringCheck:
+        """The check.
+
+        Raises:
+            UserError: the tensor had values that are not finite or beyond float16.
+        """
+        error = self.error.item()
+        if not math.isfinite(error):
+            require_finite(torch.where(self.finite, 0.0, torch.nan))
+            require_half(self.error)
+        entries = tuple(map(tuple, self.codebooks.tolist()))
+        return ClusteringCheck(self.step, self.kl, self.reclustered, error, entries)
 
 
 class Quantizer(nn.Module):
@@ -46,7 +74,7 @@ class Quantizer(nn.Module):
         self.register_buffer("codebook", torch.zeros(shape))
         self.register_buffer("last_step", torch.tensor(-1))
         self.register_buffer("histogram", torch.zeros(shape, dtype=torch.int64))
-        self._history: list[ClusteringCheck] = []
+        self._history: list[_Look] = []
         self._mirror()
         self.register_load_state_dict_post_hook(_adopt_state)
 
@@ -59,7 +87,7 @@ class Quantizer(nn.Module):
             UserError: the first tensor seen has values that are not finite.
         """
         if self.config.post_training and self.training:
-            self._forget()
+            self.forget()
             return weight
         if not self._ready:
             self.initialise(weight)
@@ -75,7 +103,13 @@ class Quantizer(nn.Module):
         """
         self._cluster(weight, step)
         indices, codebooks = self._nearest(weight)
-        self._record(step, 0.0, True, self._error(weight, indices, codebooks), codebooks)
+        error = self._error(weight, indices, codebooks)
+        self._record(step, 0.0, True, weight, error, codebooks)
+
+    def is_due(self, step: int, epoch_steps: int) -> bool:
+        """Whether `observe` looks at the tensor after this step, and so asks the device."""
+        interval = self.config.min_interval_steps or epoch_steps
+        return not self.config.post_training and (step - self._last >= interval or self._flat)
 
     @torch.no_grad()
     def observe(self, step: int, weight: Tensor, epoch_steps: int) -> None:
@@ -95,8 +129,7 @@ class Quantizer(nn.Module):
         Raises:
             UserError: `weight` has values that are not finite or beyond float16.
         """
-        interval = self.config.min_interval_steps or epoch_steps
-        if self.config.post_training or (step - self._last < interval and not self._flat):
+        if not self.is_due(step, epoch_steps):
             return
         indices, codebooks = self._nearest(weight)  # looked up once: this is done in every step
         kl = _divergence(self._count(indices), self._counts)
@@ -104,7 +137,8 @@ class Quantizer(nn.Module):
         if drifted:
             self._cluster(weight, step)
             indices, codebooks = self._nearest(weight)
-        self._record(step, kl, drifted, self._error(weight, indices, codebooks), codebooks)
+        error = self._error(weight, indices, codebooks)
+        self._record(step, kl, drifted, weight, error, codebooks)
 
     def encode(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """What has to be stored: indices (uint8, shape of `weight`) and codebooks (float16).
@@ -122,9 +156,15 @@ class Quantizer(nn.Module):
         return indices.to(torch.uint8).reshape(weight.shape), codebooks
 
     def pop_history(self) -> list[ClusteringCheck]:
-        """The checks since the last call, or since a state was loaded; forgets them."""
-        rows, self._history = self._history, []
-        return rows
+        """The checks since the last call, or since a state was loaded; forgets them.
+
+        Their numbers stay on the device until then.
+
+        Raises:
+            UserError: a tensor had values that are not finite or beyond float16.
+        """
+        looks, self._history = self._history, []
+        return [look.read() for look in looks]
 
     def _show(self, weight: Tensor, training: bool) -> Tensor:
         """What stands in the place of `weight`."""
@@ -187,25 +227,28 @@ class Quantizer(nn.Module):
         codebooks, entries = self.codebook.shape
         if codebooks > 1:
             indices = indices + entries * torch.arange(codebooks, device=indices.device)[:, None]
-        counts = torch.bincount(indices.flatten(), minlength=codebooks * entries)
-        return counts.view(codebooks, entries)
+        places = indices.flatten()
+        # bincount would ask a GPU for the largest index
+        counts = torch.zeros(codebooks * entries, dtype=torch.int64, device=places.device)
+        return counts.scatter_add_(0, places, torch.ones_like(places)).view(codebooks, entries)
 
-    def _error(self, weight: Tensor, indices: Tensor, codebooks: Tensor) -> float:
-        """Mean squared error of the entries against the values."""
-        error = F.mse_loss(decode(indices, codebooks), self._rows(weight))
-        if not torch.isfinite(error):
-            require_finite(weight)
-            require_half(error)
-        return error.item()
+    def _error(self, weight: Tensor, indices: Tensor, codebooks: Tensor) -> Tensor:
+        """Mean squared error of the entries against the values, one number."""
+        return F.mse_loss(decode(indices, codebooks), self._rows(weight))
 
     def _record(
-        self, step: int, kl: float, reclustered: bool, error: float, codebooks: Tensor
+        self, step: int, kl: float, reclustered: bool, weight: Tensor, error: Tensor, codes: Tensor
     ) -> None:
-        entries = tuple(map(tuple, codebooks.tolist()))
-        self._history.append(ClusteringCheck(step, kl, reclustered, error, entries))
+        finite = torch.isfinite(weight).all()
+        self._history.append(_Look(step, kl, reclustered, finite, error, codes))
 
-    def _forget(self) -> None:
-        """The tensor changes as if it had never been quantized."""
+    @property
+    def places(self) -> tuple[int, ...]:
+        """What decides on shapes in `forward` and may change in a clustering."""
+        return ()
+
+    def forget(self) -> None:
+        """Let the tensor change as if it had never been quantized."""
         if self._ready:
             self.last_step.fill_(-1)
             self._history.clear()

@@ -46,6 +46,7 @@ class StructuredQuantizer(Quantizer):
             config = config.model_copy(update={"normalise": False})  # entries as they were fitted
         count = int(np.prod(shape[:-1]))
         self._is_plain = False
+        self._lists: dict[tuple[torch.device, tuple[int, ...]], Tensor] = {}
         super().__init__(config)
         self.register_buffer("kept", torch.zeros(shape[-1], dtype=torch.bool))
         self.register_buffer("rows", torch.ones(count, dtype=torch.float16))
@@ -68,7 +69,7 @@ class StructuredQuantizer(Quantizer):
         if self._is_plain:
             return super()._rows(weight)
         units = self._matrix(weight) / (self.rows.float()[:, None] * self.columns.float())
-        return units[:, ~self.kept].reshape(1, -1).contiguous()
+        return units.index_select(1, self._coded).reshape(1, -1).contiguous()
 
     def _nearest(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         if self.codes is None:
@@ -85,9 +86,9 @@ class StructuredQuantizer(Quantizer):
         """Return the matrix that indices of the columns not kept stand for, in single precision."""
         shown = self._matrix(weight).half().float()
         entries = decode(indices, codebooks).view(len(self.rows), -1)
-        columns = self.columns[~self.kept].float()
-        shown[:, ~self.kept] = entries * self.rows.float()[:, None] * columns
-        return shown
+        columns = self.columns.index_select(0, self._coded).float()
+        coded = entries * self.rows.float()[:, None] * columns
+        return shown.index_copy_(1, self._coded, coded)
 
     @torch.no_grad()
     def parts(self, weight: Tensor) -> tuple[Tensor, ...]:
@@ -118,6 +119,7 @@ class StructuredQuantizer(Quantizer):
         self.columns.fill_(1.0)
         scaled, kept = choose(matrix, self.config)
         self.kept.copy_(kept)
+        self._list_columns()
         self._is_plain = False
         if scaled:
             left = matrix[:, ~self.kept].cpu().double().numpy()
@@ -132,13 +134,29 @@ class StructuredQuantizer(Quantizer):
                 return
         super()._cluster(weight, step)
 
-    def _error(self, weight: Tensor, indices: Tensor, codebooks: Tensor) -> float:
+    def _error(self, weight: Tensor, indices: Tensor, codebooks: Tensor) -> Tensor:
         if self._is_plain:
             return super()._error(weight, indices, codebooks)
-        return F.mse_loss(self.restore(weight, indices, codebooks), self._matrix(weight)).item()
+        return F.mse_loss(self.restore(weight, indices, codebooks), self._matrix(weight))
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Whether one codebook serves all values, and the columns that have codes."""
+        return (int(self._is_plain), *self._places)
+
+    def _list_columns(self) -> None:
+        """Keep which columns have codes: asking in every step would wait for the device.
+
+        The same columns have the same tensor each time, which a recorded step goes on reading.
+        """
+        coded = (~self.kept).nonzero()[:, 0]
+        self._places = tuple(coded.tolist())
+        self._coded = self._lists.setdefault((coded.device, self._places), coded)
 
     def _mirror(self) -> None:
         super()._mirror()
+        if "kept" in self._buffers:  # not while the base is made
+            self._list_columns()
         if not self.config.asks_for_columns and "columns" in self._buffers:
             untouched = (self.rows == 1).all() & (self.columns == 1).all() & ~self.kept.any()
             self._is_plain = self._ready and bool(untouched)

@@ -33,6 +33,7 @@ _RESULT_PARAMETERS = (
     "seed",
     "device",
     "threads",
+    "precision",
     "clip",
     "features",
     "export",

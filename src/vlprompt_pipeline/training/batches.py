@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
+from threading import Lock
 from typing import Protocol
 
 import torch
+from PIL import Image
 from torch import Generator, Tensor
 
-from vlprompt_pipeline.clip.encoding import ImageEncoder, ImageSet
+from vlprompt_pipeline.clip.encoding import THREADS, ImageEncoder, ImageSet, Workers
+from vlprompt_pipeline.clip.memory import free_memory
+from vlprompt_pipeline.clip.transfer import OnTheWay, Transfer
 from vlprompt_pipeline.clip.views import TrainingViews
+from vlprompt_pipeline.clip.workers import worker_processes
+
+PICTURES_SHARE = 0.25
+"""Of the free memory that decoded few-shot pictures may take (our choice); others are read anew."""
 
 
 class Batches(Protocol):
@@ -66,16 +76,16 @@ class CachedViews:
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield pairs of image features `[batch, embed]` and labels `[batch]`."""
-        generator = seeded(self.seed, "epoch", number)
+        generator, device = seeded(self.seed, "epoch", number), self.features.device
         images, views = self.features.shape[:2]
         if self.apart:
-            chosen = torch.randperm(images * views, generator=generator)
+            chosen = torch.randperm(images * views, generator=generator).to(device)
             for batch in chosen[: self.steps * self.batch_size].split(self.batch_size):
                 rows = batch // views
                 yield self.features[rows, batch % views], self.labels[rows]
             return
-        view = torch.randint(views, (images,), generator=generator)
-        for rows in shuffled(len(self.labels), self.batch_size, generator, self.drop_last):
+        view = torch.randint(views, (images,), generator=generator).to(device)
+        for rows in shuffled(images, self.batch_size, generator, self.drop_last, device):
             yield self.features[rows, view[rows]], self.labels[rows]
 
 
@@ -85,6 +95,7 @@ class PixelViews:
 
     Crops are decoded by threads one batch ahead, which costs less than the step that they are
     decoded beside; they are not kept, since 16 crops of 16 images of 100 classes would take 15 GB.
+    They come to the device of the labels by a stream of their own, beside the step before.
 
     Attributes:
         fresh: a new crop of each image in every epoch, as published; else one of `views.count`.
@@ -96,7 +107,7 @@ class PixelViews:
     batch_size: int
     seed: int
     fresh: bool
-    workers: int = 2
+    workers: Workers = "auto"
     drop_last: bool = True
 
     @property
@@ -112,20 +123,38 @@ class PixelViews:
             view = torch.full((images,), number)
         else:
             view = torch.randint(self.views.count, (images,), generator=generator)
-        with ThreadPoolExecutor(self.workers) as pool:
-            ahead: list[tuple[list[Future[Tensor]], Tensor]] = []
-            for rows in shuffled(images, self.batch_size, generator, self.drop_last):
+        order = list(shuffled(images, self.batch_size, generator, self.drop_last))
+        transfer, labels = Transfer(self.labels.device), self.labels.cpu()
+        with ThreadPoolExecutor(self._threads) as pool:
+            ahead: deque[tuple[list[Future[Tensor]], Tensor]] = deque()
+            waiting: deque[OnTheWay] = deque()
+            for rows in order:
                 crops = [pool.submit(self._crop, i, int(view[i])) for i in rows.tolist()]
-                ahead.append((crops, self.labels[rows]))
+                ahead.append((crops, labels[rows]))
                 if len(ahead) == 2:
-                    yield _stacked(*ahead.pop(0))
-            for batch in ahead:
-                yield _stacked(*batch)
+                    waiting.append(transfer.start(*_stacked(*ahead.popleft())))
+                if len(waiting) == 2:
+                    yield waiting.popleft().arrived()
+            while ahead:
+                waiting.append(transfer.start(*_stacked(*ahead.popleft())))
+            while waiting:
+                yield waiting.popleft().arrived()
+
+    @property
+    def _threads(self) -> int:
+        if self.workers != "auto":
+            return self.workers
+        return THREADS if self.labels.device.type == "cpu" else worker_processes()
 
     def _crop(self, row: int, number: int) -> Tensor:
-        """Decode one crop, `[3, size, size]`."""
+        """Cut one crop, `[3, size, size]`; the picture is decoded once where there is room."""
         views = replace(self.views, first=number, count=1)
-        return views.pixels(self.images.read(row), self.images.fingerprints[row])[0]
+        picture = self._pictures.get(row, lambda: views.read(self.images.read(row)))
+        return views.cut(picture, self.images.fingerprints[row])[0]
+
+    @cached_property
+    def _pictures(self) -> Pictures:
+        return Pictures(PICTURES_SHARE * free_memory(torch.device("cpu")))
 
 
 @dataclass(frozen=True)
@@ -146,6 +175,31 @@ class OnlineViews:
             yield self.clip.encode_images(pixels), labels
 
 
+class Pictures:
+    """Decoded pictures, the first ones that fit into so many bytes; all threads share them."""
+
+    def __init__(self, room: float) -> None:
+        self._room = room
+        self._kept: dict[int, Image.Image] = {}
+        self._lock = Lock()
+
+    def get(self, row: int, decode: Callable[[], Image.Image]) -> Image.Image:
+        """Return the picture of a row, decoded now if it is not kept.
+
+        Which are kept never changes: every epoch asks for all of them once, and the picture that
+        was asked for least lately is the next to be asked for.
+        """
+        if row in self._kept:
+            return self._kept[row]
+        picture = decode()
+        size = picture.width * picture.height * len(picture.getbands())
+        with self._lock:
+            if size <= self._room and row not in self._kept:
+                self._room -= size
+                self._kept[row] = picture
+        return picture
+
+
 def _stacked(crops: list[Future[Tensor]], labels: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack([crop.result() for crop in crops]), labels
 
@@ -157,8 +211,15 @@ def batches_of(images: int, batch_size: int, drop_last: bool) -> int:
 
 
 def shuffled(
-    images: int, batch_size: int, generator: Generator, drop_last: bool
+    images: int,
+    batch_size: int,
+    generator: Generator,
+    drop_last: bool,
+    device: torch.device | str = "cpu",
 ) -> Iterator[Tensor]:
-    """Yield the row numbers of each batch, `batches_of` in number."""
-    batches = torch.randperm(images, generator=generator).split(batch_size)
+    """Yield the row numbers of each batch, `batches_of` in number, on a device.
+
+    They are drawn on the host and brought there once an epoch, not with every batch.
+    """
+    batches = torch.randperm(images, generator=generator).to(device).split(batch_size)
     yield from batches[: batches_of(images, batch_size, drop_last)]

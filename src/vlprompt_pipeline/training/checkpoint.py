@@ -29,6 +29,11 @@ class Running:
     optimizer: Optimizer
     scaler: torch.amp.GradScaler
 
+    @property
+    def parts(self) -> tuple[PromptLearner, Optimizer, torch.amp.GradScaler]:
+        """Return all three."""
+        return self.learner, self.optimizer, self.scaler
+
     def tensors(self) -> dict[str, Tensor]:
         """Collect all tensors; the states of random generators are among those of the learner."""
         tensors = {f"learner.{name}": t for name, t in self.learner.state_dict().items()}

@@ -1,25 +1,22 @@
-"""Train a learner: deterministic, checked in every step, continued where it was killed."""
+"""Train a learner: deterministic, every step checked, continued where it was killed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from vlprompt_pipeline.config import TrainingParameters
-from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.methods.base import PromptLearner
-from vlprompt_pipeline.parametrizations import clustering_row, quantized_tensors
-from vlprompt_pipeline.parametrizations.naming import shown_name
+from vlprompt_pipeline.parametrizations import clustering_row, find_quantized, quantized_tensors
 from vlprompt_pipeline.parametrizations.spectrum import spectra
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.training.batches import Batches
+from vlprompt_pipeline.training.capture import Steps, recorder_for
 from vlprompt_pipeline.training.checkpoint import Checkpoint, Running
-from vlprompt_pipeline.training.optimizers import make_optimizer
+from vlprompt_pipeline.training.optimizers import make_optimizer, set_rate
 from vlprompt_pipeline.training.precision import computing
 from vlprompt_pipeline.training.schedule import learning_rate
+from vlprompt_pipeline.training.step import EpochRecord
 
 
 def train(
@@ -65,19 +62,20 @@ def train(
     training = training.in_epochs(batches.steps)
     with (
         learner.clip.arithmetic.running(),
-        computing(learner, training) as scaler,
+        computing(learner, training, training.epochs * batches.steps) as scaler,
         progress("training", training.epochs) as advance,
     ):
         running = Running(learner, make_optimizer(learner, training), scaler)
         done, rows = checkpoint.restore(running) if checkpoint else (0, [])
         advance(done)
+        steps = Steps(running, recorder_for(learner))
         for epoch in range(done, training.epochs):
             if epoch == training.restart_epoch:
                 running.optimizer.state.clear()
+                steps.forget()
             rate = learning_rate(epoch, training)
-            for group in running.optimizer.param_groups:
-                group["lr"] = rate
-            means = _epoch(running, batches, epoch)
+            set_rate(running.optimizer, rate)
+            means = _epoch(steps, batches, epoch, rate)
             rows.append({"epoch": epoch, "learning_rate": rate, **means})
             learner.epoch_done(epoch, training.epochs)
             if checkpoint:
@@ -90,31 +88,25 @@ def train(
     return rows
 
 
-def _epoch(running: Running, batches: Batches, epoch: int) -> dict[str, Any]:
+def _epoch(steps: Steps, batches: Batches, epoch: int, rate: float) -> dict[str, Any]:
     """Train one epoch; return means of the loss and its terms, and what the codebooks did."""
-    learner = running.learner
-    totals: dict[str, float] = {}
-    for step, (images, labels) in enumerate(batches.epoch(epoch)):
-        terms = _step(running, images, labels, f"in epoch {epoch}, step {step}")
-        for _, quantizer, given in quantized_tensors(learner):
-            quantizer.observe(epoch * batches.steps + step + 1, given, batches.steps)
-        for name, term in terms.items():
-            totals[name] = totals.get(name, 0.0) + term.item()
-    means = {name: total / batches.steps for name, total in totals.items()}
-    return {**means, **spectra(learner), **_codebooks(learner)}
-
-
-def _step(running: Running, images: Tensor, labels: Tensor, where: str) -> dict[str, Tensor]:
-    """Update the tensors once; return the loss and its terms."""
-    learner, optimizer, scaler = running.learner, running.optimizer, running.scaler
-    terms = learner.losses(images, labels)
-    optimizer.zero_grad()
-    scale = scaler.get_scale()
-    loss = learner.backward({name: scaler.scale(term) for name, term in terms.items()}) / scale
-    _check_finite(loss, running, where)
-    scaler.step(optimizer)
-    scaler.update()
-    return {"loss": loss, **terms}
+    learner = steps.learner
+    record = EpochRecord(epoch, rate)
+    quantized = list(find_quantized(learner))
+    for each in quantized:
+        if each.quantizer.config.post_training:
+            each.quantizer.forget()
+    try:
+        for step, (images, labels) in enumerate(batches.epoch(epoch)):
+            record.add(*steps(images, labels))
+            for each in quantized:
+                done = epoch * batches.steps + step + 1
+                if each.quantizer.is_due(done, batches.steps):
+                    each.quantizer.observe(done, each.given(), batches.steps)
+    except Exception:
+        record.read()  # a step that went wrong before is the cause, and is named
+        raise
+    return {**record.read(), **spectra(learner), **_codebooks(learner)}
 
 
 def _codebooks(learner: PromptLearner) -> dict[str, Any]:
@@ -141,24 +133,3 @@ def _quantize_after(learner: PromptLearner, rows: list[dict], step: int) -> None
             quantizer.initialise(given, step)
             made = [clustering_row(name, check) for check in quantizer.pop_history()]
             rows[-1] = {**rows[-1], "clusterings": [*rows[-1]["clusterings"], *made]}
-
-
-def _check_finite(loss: Tensor, running: Running, where: str) -> None:
-    """Refuse a loss or gradient that is not finite.
-
-    Where the loss is scaled, infinite gradients are expected at first: the scaler skips the step
-    and halves the scale. At a scale of 1 or less they are an error, for the scale is not the cause.
-    """
-    parameters = [(n, p.grad) for n, p in running.learner.named_parameters() if p.grad is not None]
-    broken = [name for name, gradient in parameters if not gradient.isfinite().all()]
-    if not torch.isfinite(loss):
-        what = f"the loss is {loss.item()}"
-    elif broken and running.scaler.get_scale() <= 1:
-        what = f"the gradient of {', '.join(map(shown_name, broken))} is not finite"
-    else:
-        return
-    rate = running.optimizer.param_groups[0]["lr"]
-    raise UserError(
-        f"{what} {where}, at learning rate {rate:g}: lower training.lr, or set "
-        "training.precision to fp32"
-    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from vlprompt_pipeline.config import TrainingParameters
@@ -12,29 +14,51 @@ from vlprompt_pipeline.config import TrainingParameters
 Parameters = Iterable[nn.Parameter]
 
 
-def _sgd(parameters: Parameters, training: TrainingParameters) -> Optimizer:
+def _sgd(parameters: Parameters, training: TrainingParameters, **how: Any) -> Optimizer:
     decay = training.weight_decay
-    return SGD(parameters, lr=training.lr, momentum=training.momentum, weight_decay=decay)
+    return SGD(parameters, momentum=training.momentum, weight_decay=decay, **how)
 
 
-def _adam(parameters: Parameters, training: TrainingParameters) -> Optimizer:
-    decay = training.weight_decay
-    return Adam(parameters, lr=training.lr, eps=training.epsilon, weight_decay=decay)
+def _adam(parameters: Parameters, training: TrainingParameters, **how: Any) -> Optimizer:
+    return Adam(parameters, eps=training.epsilon, weight_decay=training.weight_decay, **how)
 
 
-def _adamw(parameters: Parameters, training: TrainingParameters) -> Optimizer:
-    decay = training.weight_decay
-    return AdamW(parameters, lr=training.lr, eps=training.epsilon, weight_decay=decay)
+def _adamw(parameters: Parameters, training: TrainingParameters, **how: Any) -> Optimizer:
+    return AdamW(parameters, eps=training.epsilon, weight_decay=training.weight_decay, **how)
 
 
-OPTIMIZERS: dict[str, Callable[[Parameters, TrainingParameters], Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": _sgd,
     "adam": _adam,
     "adamw": _adamw,
 }
 
 
-def make_optimizer(learner: nn.Module, training: TrainingParameters) -> Optimizer:
-    """Make the optimizer that `training` names, over the trained tensors of `learner`."""
+def make_optimizer(
+    learner: nn.Module, training: TrainingParameters, on_device: bool | None = None
+) -> Optimizer:
+    """Make the optimizer that `training` names, over the trained tensors of `learner`.
+
+    `on_device` keeps the learning rate and the number of steps where the tensors are, so that a
+    step needs nothing of the host; by default on CUDA alone.
+    """
     trained = [parameter for parameter in learner.parameters() if parameter.requires_grad]
-    return OPTIMIZERS[training.optimizer](trained, training)
+    device = trained[0].device
+    make = OPTIMIZERS[training.optimizer]
+    if not (device.type == "cuda" if on_device is None else on_device):
+        return make(trained, training, lr=training.lr)
+    # PyTorch's fused optimizers are those that leave out a step on the device where a scaled
+    # gradient is infinite; the others ask the host.
+    how: dict[str, Any] = {"lr": torch.tensor(training.lr, device=device), "fused": True}
+    if training.optimizer != "sgd":
+        how["capturable"] = device.type == "cuda"
+    return make(trained, training, **how)
+
+
+def set_rate(optimizer: Optimizer, rate: float) -> None:
+    """Set the learning rate of all tensors; one that is on a device changes in its place."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate

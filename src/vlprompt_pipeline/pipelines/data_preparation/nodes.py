@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -63,11 +63,12 @@ def index_images(
 
 
 def check_dataset(
-    table: pd.DataFrame, card: DatasetCard, cache: Path, workers: int
+    table: pd.DataFrame, card: DatasetCard, cache: Path, workers: int | Literal["auto"]
 ) -> dict[str, Any]:
     """Decode every image that was not decoded before; return what the check found."""
     index = ImageIndex.join(table, card)
-    check = check_images(index, _cache(cache, index.card.name), workers)
+    threads = None if workers == "auto" else workers
+    check = check_images(index, _cache(cache, index.card.name), threads)
     return check.to_dict()
 
 

@@ -11,15 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.conditional import group_features
 from vlprompt_pipeline.methods.coop import CoOp
-from vlprompt_pipeline.training import Batches
+from vlprompt_pipeline.progress import Progress, no_progress
+from vlprompt_pipeline.training.batches import Batches
+from vlprompt_pipeline.training.checkpoint import Checkpoint
+from vlprompt_pipeline.training.loop import train
 
 
 class SideBySide(PromptLearner):
@@ -36,7 +41,7 @@ class SideBySide(PromptLearner):
         return torch.stack([learner.context for learner in self.learners])
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Sum of the learners' cross-entropies, each on its own stream.
+        """The learners' cross-entropies, each on its own stream, by `learners.<number>.`.
 
         Args:
             image_features: `[streams, images, embed]`.
@@ -45,8 +50,9 @@ class SideBySide(PromptLearner):
         texts = group_features(self.clip, self.layout, self.stacked())
         logits = torch.einsum("lie,lce->lic", image_features[self.streams], texts)
         rows = (self.clip.logit_scale * logits).flatten(0, 1)
-        total = F.cross_entropy(rows, labels[self.streams].flatten(), reduction="sum")
-        return {"cross_entropy": total / labels.shape[1]}
+        each = F.cross_entropy(rows, labels[self.streams].flatten(), reduction="none")
+        means = each.unflatten(0, logits.shape[:2]).mean(1)
+        return {f"{_place(i)}cross_entropy": mean for i, mean in enumerate(means.unbind())}
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,51 @@ class Streams:
         for drawn in zip(*(source.epoch(number) for source in self.sources), strict=True):
             features, labels = zip(*drawn, strict=True)
             yield torch.stack(features), torch.stack(labels)
+
+
+def train_together(
+    learners: Sequence[CoOp],
+    sources: Sequence[Batches],
+    training: TrainingParameters,
+    checkpoint: Checkpoint | None = None,
+    progress: Progress = no_progress,
+) -> list[list[dict]]:
+    """Train learners in place, each on its own batches; return the history of each, as if alone.
+
+    Args:
+        learners: which `can_share` a batch, of one layout; they may differ in seed, noise,
+            quantizer or factors.
+        sources: batches of each learner, of equal sizes.
+        training: the settings of all.
+        checkpoint: of the group.
+        progress: shown over the epochs.
+
+    Raises:
+        UserError: a loss or gradient is no longer finite; it names the learner by its number.
+    """
+    whole = SideBySide(learners, range(len(learners)))
+    rows = train(whole, Streams(sources), training, checkpoint, progress)
+    return [[_row_of(row, number) for row in rows] for number in range(len(learners))]
+
+
+def _row_of(row: dict[str, Any], number: int) -> dict[str, Any]:
+    """What a row of the group's history says of one learner, as its own history would."""
+    place = _place(number)
+    common = {name: row[name] for name in ("epoch", "learning_rate")}
+    own = {name.removeprefix(place): v for name, v in row.items() if name.startswith(place)}
+    made = [
+        {**each, "tensor": each["tensor"].removeprefix(place)}
+        for each in row.get("clusterings", [])
+        if each["tensor"].startswith(place)
+    ]
+    quantized = any(name.endswith(".reclustered") for name in own)
+    codebooks = {"clusterings": made} if quantized else {}
+    return {**common, "loss": own["cross_entropy"], **own, **codebooks}
+
+
+def _place(number: int) -> str:
+    """What the names of a learner's tensors and terms begin with in the group."""
+    return f"learners.{number}."
 
 
 def can_share(learner: PromptLearner) -> bool:

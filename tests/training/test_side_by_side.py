@@ -7,7 +7,6 @@ import torch
 from torch.nn import functional as F
 
 from parity import parity_clip
-from vlprompt_pipeline.analysis.together import SideBySide, Streams, can_share
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner
 from vlprompt_pipeline.methods.coop import CoOpParameters
@@ -15,6 +14,7 @@ from vlprompt_pipeline.parametrizations import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig
 from vlprompt_pipeline.training import CachedViews, train
+from vlprompt_pipeline.training.side_by_side import SideBySide, Streams, can_share, train_together
 
 CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
 TRAINING = TrainingParameters(
@@ -97,3 +97,37 @@ def test_streams_of_different_lengths_are_refused(tiny_clip):
     long = CachedViews(torch.zeros(9, 1, 16), torch.arange(9), 2, 0)
     with pytest.raises(ValueError, match="zip"):
         list(Streams([short, long]).epoch(0))
+
+
+@pytest.mark.parametrize("parts", VARIANTS.values(), ids=VARIANTS)
+def test_each_has_the_history_that_it_would_have_alone(parts):
+    clip = parity_clip("float64")
+
+    def learners():
+        built = (build_learner(recipe(**parts), clip, CLASSES, seed) for seed in SEEDS)
+        return [learner.to(clip.dtype) for learner in built]
+
+    sources = [batches(clip, seed) for seed in SEEDS]
+    together = train_together(learners(), sources, TRAINING)
+    for learner, source, rows in zip(learners(), sources, together, strict=True):
+        alone = train(learner, source, TRAINING)
+        assert [list(row) for row in rows] == [list(row) for row in alone]
+        for row, expected in zip(rows, alone, strict=True):
+            made, expected_made = row.pop("clusterings", []), expected.pop("clusterings", [])
+            assert row == pytest.approx(expected, rel=1e-9, abs=1e-12)
+            assert [each["step"] for each in made] == [each["step"] for each in expected_made]
+            assert [each["tensor"] for each in made] == [each["tensor"] for each in expected_made]
+
+
+def test_gradients_of_a_group_are_those_of_each_alone():
+    """In single precision, within 1e-5 of the largest."""
+    clip = parity_clip("float32")
+    alone = [build_learner(recipe(), clip, CLASSES, seed).train() for seed in SEEDS]
+    together = [build_learner(recipe(), clip, CLASSES, seed) for seed in SEEDS]
+    whole = SideBySide(together, range(len(SEEDS))).train()
+    images, labels = next(Streams([batches(clip, seed) for seed in SEEDS]).epoch(0))
+    whole.backward(whole.losses(images, labels))
+    for one, other, features, classes in zip(alone, together, images, labels, strict=True):
+        one.backward(one.losses(features, classes))
+        largest = one.context.grad.abs().max()
+        assert (other.context.grad - one.context.grad).abs().max() <= 1e-5 * largest

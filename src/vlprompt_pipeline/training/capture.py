@@ -1,0 +1,192 @@
+"""Training steps without the host: run as they stand, or recorded once and replayed on a GPU.
+
+A step is about a thousand kernels that take a GPU a few milliseconds; launching them one by one
+takes Python longer than that. A CUDA graph launches all of them at once. It repeats what it has
+recorded, on the same places in memory, so what changes from step to step is copied to where it
+reads: the images, the labels, and what the step draws. The learning rate is a tensor that changes
+in its place.
+
+Steps that are run as they stand are the reference. `EagerRecorder` is the eager twin of
+`CudaRecorder`: the same order of warming up, recording and replaying, with calls in place of a
+graph, on any device.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from vlprompt_pipeline.methods.base import PromptLearner
+from vlprompt_pipeline.parametrizations import find_quantized
+from vlprompt_pipeline.parametrizations.draws import StepDraws
+from vlprompt_pipeline.training.checkpoint import Running
+from vlprompt_pipeline.training.step import Names, TrainingStep
+
+logger = logging.getLogger(__name__)
+
+Result = tuple[Names, Tensor]
+Call = Callable[[], Result]
+
+WARM_UP = 3
+"""Steps before one is recorded, as PyTorch's documentation has it: memory is fetched in them,
+kernels are chosen, and what is made once per learner is made. They are steps of the training."""
+
+
+class Recorder(Protocol):
+    """How a call is recorded; what it reads and gives stays where it is in memory."""
+
+    def warm_up(self, call: Call) -> Result:
+        """Run the call where recording will happen."""
+
+    def record(self, call: Call) -> Call:
+        """Record the call without running it; return what replays it."""
+
+
+class CudaRecorder:
+    """CUDA graphs, which share one pool of memory: one graph runs after the other."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def warm_up(self, call: Call) -> Result:
+        """Run the call on the stream that it will be recorded on."""
+        here = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(here)
+        with torch.cuda.stream(self._stream):
+            result = call()
+        here.wait_stream(self._stream)
+        return result
+
+    def record(self, call: Call) -> Call:
+        """Record the kernels of a call; other threads, which load images, may go on."""
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(
+            graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
+        ):
+            result = call()
+
+        def replay() -> Result:
+            graph.replay()
+            return result
+
+        return replay
+
+
+class EagerRecorder:
+    """The eager twin: a replay is the call itself."""
+
+    def warm_up(self, call: Call) -> Result:
+        """Run the call."""
+        return call()
+
+    def record(self, call: Call) -> Call:
+        """Return the call."""
+        return call
+
+
+def recorder_for(learner: PromptLearner) -> Recorder | None:
+    """Return how the steps of a learner are recorded, none where they run as they stand."""
+    device = learner.clip.device
+    if device.type != "cuda":
+        return None
+    if learner.not_capturable:
+        logger.info("steps of %s are not recorded: %s", _named(learner), learner.not_capturable)
+        return None
+    return CudaRecorder(device)
+
+
+class Steps:
+    """The steps of one training run."""
+
+    def __init__(self, running: Running, recorder: Recorder | None = None) -> None:
+        """Without a `recorder`, steps run as they stand."""
+        self.learner = running.learner
+        self.recorder = recorder
+        self._step = TrainingStep(running)
+        self._quantizers = [each.quantizer for each in find_quantized(self.learner)]
+        self._alike: dict[Hashable, _StepsOfOneShape] = {}
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Result:
+        """Update the learner once; what is returned may be overwritten by the next step."""
+        if self.learner.not_capturable:
+            return self._step(images, labels)
+        key = (
+            self.learner.phase,
+            images.shape,
+            images.dtype,
+            *(quantizer.places for quantizer in self._quantizers),
+        )
+        if key not in self._alike:
+            self._alike[key] = _StepsOfOneShape(self._step, self.learner, self.recorder)
+        try:
+            return self._alike[key](images, labels)
+        except _NotRecorded as error:
+            self.recorder = None
+            self.forget()
+            logger.warning(
+                "a step of %s cannot be recorded (%s): every step is launched by itself, which is "
+                "slower; give the method the reason as not_capturable",
+                _named(self.learner),
+                error,
+            )
+            return self(images, labels)
+
+    def forget(self) -> None:
+        """Forget what was recorded, where something that it reads has another place now."""
+        self._alike.clear()
+
+
+class _NotRecorded(Exception):
+    """Recording failed; nothing has been computed."""
+
+
+class _StepsOfOneShape:
+    """Steps that run the same operations on tensors of the same shapes."""
+
+    def __init__(
+        self, step: TrainingStep, learner: PromptLearner, recorder: Recorder | None
+    ) -> None:
+        self._step, self._recorder = step, recorder
+        self._draws = StepDraws(learner)
+        self._inputs: tuple[Tensor, Tensor] | None = None
+        self._warm = 0
+        self._replay: Call | None = None
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Result:
+        if self._replay is None and self._recorder is not None and self._warm == WARM_UP:
+            try:
+                self._replay = self._recorder.record(self._call)
+            except RuntimeError as error:
+                raise _NotRecorded(str(error).partition("\n")[0]) from error
+        self._draws.refill()
+        if self._recorder is None:
+            self._inputs = images, labels
+            return self._call()
+        self._put(images, labels)
+        if self._replay is not None:
+            return self._replay()
+        self._warm += 1
+        return self._recorder.warm_up(self._call)
+
+    def _put(self, images: Tensor, labels: Tensor) -> None:
+        """Copy a batch to where a recorded step reads it."""
+        if self._inputs is None:
+            self._inputs = images.clone(), labels.clone()
+            return
+        for place, value in zip(self._inputs, (images, labels), strict=True):
+            place.copy_(value, non_blocking=True)
+
+    def _call(self) -> Result:
+        with self._draws.given():
+            return self._step(*self._inputs)
+
+
+def _named(learner: PromptLearner) -> str:
+    """Return the class of a learner as its method's module calls it."""
+    return type(learner).__name__.removeprefix("Parametrized")

@@ -1,0 +1,116 @@
+"""One update of a learner, and what an epoch of them leaves: nothing is read inside a step.
+
+Reading a number of a GPU makes the host wait until all that was asked before is done. So losses,
+their terms and whether they are finite stay on the device, and are read once an epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.parametrizations.naming import shown_name
+from vlprompt_pipeline.training.checkpoint import Running
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the numbers of a step are: loss and terms, then a flag for each gradient."""
+
+    terms: tuple[str, ...]
+    gradients: tuple[str, ...]
+
+
+class TrainingStep:
+    """Losses, gradients and the optimizer's step, for one batch after the other."""
+
+    def __init__(self, running: Running) -> None:
+        self.running = running
+        self._one = torch.ones((), device=running.learner.clip.device)
+
+    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Names, Tensor]:
+        """Update the tensors once.
+
+        Args:
+            images: what the learner reads, on its device.
+            labels: `[images]`, there too.
+
+        Returns:
+            Names, and their numbers `[names]`: the loss, its terms, and for each trained tensor 1
+            where its gradient is not finite though no scale of the loss is the cause.
+        """
+        learner, optimizer, scaler = self.running.parts
+        terms = learner.losses(images, labels)
+        optimizer.zero_grad()
+        scale = scaler.scale(self._one)
+        loss = learner.backward({name: scaler.scale(term) for name, term in terms.items()}) / scale
+        values = torch.stack([loss.detach(), *(term.detach() for term in terms.values())])
+        gradients = {n: p.grad for n, p in learner.named_parameters() if p.grad is not None}
+        broken = [~gradient.isfinite().all() for gradient in gradients.values()]
+        # Where the loss is scaled, infinite gradients are expected at first: the scaler skips the
+        # step and halves the scale. At a scale of 1 or less the scale is not the cause.
+        flags = torch.stack(broken) & (scale <= 1) if broken else values.new_zeros(0)
+        scaler.step(optimizer)
+        scaler.update()
+        numbers = torch.cat([values, flags.to(values.dtype)])
+        return Names(("loss", *terms), tuple(map(shown_name, gradients))), numbers
+
+
+class EpochRecord:
+    """Numbers of the steps of one epoch, on the device until `read`."""
+
+    def __init__(self, epoch: int, rate: float) -> None:
+        """`rate` is the learning rate, for the message about a step that went wrong."""
+        self._epoch, self._rate = epoch, rate
+        self._names: list[Names] = []
+        self._numbers: list[Tensor] = []
+
+    def add(self, names: Names, numbers: Tensor) -> None:
+        """Keep a copy of the numbers of the next step."""
+        self._names.append(names)
+        self._numbers.append(numbers.clone())
+
+    def read(self) -> dict[str, float]:
+        """Return the means of the loss and its terms over the epoch.
+
+        Raises:
+            UserError: a loss or gradient was not finite; the first such step is named.
+        """
+        steps = _on_the_host(self._numbers)
+        totals: dict[str, float] = {}
+        for step, (names, values) in enumerate(zip(self._names, steps, strict=True)):
+            self._check(step, names, values)
+            for name, value in zip(names.terms, values, strict=False):
+                totals[name] = totals.get(name, 0.0) + value
+        return {name: total / len(steps) for name, total in totals.items()}
+
+    def _check(self, step: int, names: Names, values: list[float]) -> None:
+        """Refuse a step whose loss or gradient was not finite."""
+        flags = zip(names.gradients, values[len(names.terms) :], strict=True)
+        broken = dict.fromkeys(name for name, flag in flags if flag)
+        if not math.isfinite(values[0]):
+            what = f"the loss is {values[0]}"
+        elif broken:
+            what = f"the gradient of {', '.join(broken)} is not finite"
+        else:
+            return
+        raise UserError(
+            f"{what} in epoch {self._epoch}, step {step}, at learning rate {self._rate:g}: lower "
+            "training.lr, or set training.precision to fp32"
+        )
+
+
+def _on_the_host(rows: list[Tensor]) -> list[list[float]]:
+    """Read tensors `[numbers]`, which may differ in length, in one copy from the device."""
+    if not rows:
+        return []
+    values = torch.cat(rows).tolist()
+    ends = [0]
+    for row in rows:
+        ends.append(ends[-1] + len(row))
+    return [values[first:last] for first, last in pairwise(ends)]

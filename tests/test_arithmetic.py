@@ -1,0 +1,53 @@
+"""Precision by device: what auto means, what is refused, and what results are known by."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from vlprompt_pipeline.arithmetic import Arithmetic, matrix_products, resolve_precision
+from vlprompt_pipeline.clip import load_clip
+from vlprompt_pipeline.errors import ConfigError
+
+
+@pytest.mark.parametrize(("device", "means"), [("cuda", "bf16"), ("cpu", "fp32"), ("mps", "fp32")])
+def test_auto_goes_by_the_device(device, means):
+    assert resolve_precision("auto", device) == means
+    assert resolve_precision("fp16-amp", device) == "fp16-amp"
+
+
+def test_a_precision_that_a_device_has_not_is_refused():
+    assert resolve_precision("tf32", "cuda") == "tf32"
+    with pytest.raises(ConfigError, match="precision: tf32 is of NVIDIA GPUs, not of cpu; use"):
+        resolve_precision("tf32", "cpu")
+
+
+def test_results_are_known_by_a_precision_that_is_not_single():
+    assert Arithmetic("cpu", 2).key == "cpu, threads 2"
+    assert Arithmetic("cpu", 2, "bf16").key == "cpu, threads 2, bf16"
+    assert Arithmetic("cuda", 2, "tf32").key == "cuda, tf32"
+    assert Arithmetic("cuda", 2, "tf32").in_single().key == "cuda"
+
+
+def test_only_tf32_rounds_factors_and_only_while_it_computes():
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    for precision, rounded in (("tf32", True), ("fp32", False), ("bf16", False)):
+        with Arithmetic("cuda", torch.get_num_threads(), precision).running():
+            assert torch.backends.cuda.matmul.allow_tf32 is rounded
+            assert torch.backends.cudnn.allow_tf32 is rounded
+    with pytest.raises(KeyError), matrix_products(True):
+        raise KeyError
+    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+
+
+def test_features_are_computed_in_the_precision_asked_for(tiny_clip, tiny_clip_folder):
+    lower = load_clip(f"local-dir:{tiny_clip_folder}", "tiny", "cpu", precision="bf16")
+    pixels = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    exact, rounded = tiny_clip.encode_images(pixels), lower.encode_images(pixels)
+    assert rounded.dtype == torch.float32
+    difference = (exact - rounded).abs().max()
+    assert 1e-5 < difference < 0.05
+    assert lower.arithmetic.key.endswith(", bf16")
+    assert torch.equal(  # texts and class features stay in single precision
+        tiny_clip.encode_texts(["a cat"]), lower.encode_texts(["a cat"])
+    )
