@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import platform
+import subprocess
 import time
 from collections.abc import Callable
 
@@ -68,10 +70,14 @@ def _machine(device: str) -> str:
     if device == "cpu":
         return f"CPU, {torch.get_num_threads()} thread(s), {versions}"
     free, total = torch.cuda.mem_get_info()
-    driver = ".".join(map(str, torch._C._cuda_getDriverVersion().__divmod__(1000)))
+    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        driver = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        driver = "unknown"
     return (
         f"{torch.cuda.get_device_name()}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free, "
-        f"driver for CUDA {driver}, {versions}, CUDA {torch.version.cuda}"
+        f"driver {driver}, {versions}, CUDA {torch.version.cuda}, {os.cpu_count()} cores"
     )
 
 

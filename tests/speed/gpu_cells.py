@@ -17,7 +17,7 @@ from gpu_bench import Bench, our_step, table
 from torch.nn import functional as F
 
 from vlprompt_pipeline.methods import ClassTexts, FewShotFeatures, build_learner, fit_learner
-from vlprompt_pipeline.methods.cases import Situation, recipes_in
+from vlprompt_pipeline.methods.cases import Situation, overlay, recipes_in
 from vlprompt_pipeline.methods.recipe import resolve_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,7 +82,7 @@ def published_cell(bench: Bench) -> None:
     """A base-to-new cell of 100 classes and 16 shots: steps timed, epochs as published."""
     conf = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
     own = yaml.safe_load((ROOT / "conf/vit_b16/parameters_recipes.yml").read_text())["recipes"]
-    recipes = recipes_in(Situation("base_to_new", "caltech101", SHOTS), {**conf, **own})
+    recipes = recipes_in(Situation("base_to_new", "caltech101", SHOTS), overlay(conf, own))
     row = table(("method", "steps", "step [ms]", "preparing [s]", "training [min]"))
     total = 0.0
     for name in PUBLISHED:

@@ -60,7 +60,7 @@ published cell, method by method. Without CUDA it says so and ends.
 | official text step, fp32 / fp16 | 25.6 / 21.7 | 46.7 / 17.7 | – / 81 |
 | official image side of the step, fp32 / fp16 | 26 / 6.0 | the same | the same |
 | our step launched kernel by kernel, fp32 / bf16 | 20.7 / 20.0 | 23.6 / 19.8 | 25 / 26 to 34 |
-| prototype of a recorded step (forward and backward), fp32 / tf32 / bf16 | 5.6 / 3.7 / 2.8 | 6.6 / 4.0 / 2.9 | 20.7 / 10.0 / 5.7 |
+| recorded prototype, fp32 / tf32 / bf16 | 5.6 / 3.7 / 2.8 | 6.6 / 4.0 / 2.9 | 20.7 / 10.0 / 5.7 |
 | the same compiled, bf16 | | 2.15 | |
 | 16 prompts side by side in the prototype, bf16, each | | 0.50 | |
 

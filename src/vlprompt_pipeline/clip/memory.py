@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +13,8 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
 
 SHARE = 0.5  # of the free memory that one pass through a tower may keep: our choice
 _UNKNOWN = 4 << 30  # bytes, where nothing says how much is free: our choice
@@ -31,7 +35,7 @@ class Room:
         """
         if memory is None:
             memory = memory_budget(device) if torch.is_grad_enabled() else 0
-        self.left = memory
+        self.memory = self.left = memory
 
     def reserve(self, need: int) -> None:
         """Hold back `need` bytes for a part that is computed again."""
@@ -44,7 +48,18 @@ class Room:
         if need <= self.left:
             self.left -= need
             return part(*tensors)
+        _tell(f"{self.memory / 1e9:.2f} GB")
         return checkpoint(part, *tensors, use_reentrant=False, preserve_rng_state=False)
+
+
+@lru_cache
+def _tell(budget: str) -> None:
+    """Log once that a pass is cut to its budget."""
+    logger.info(
+        "what a pass needs for its gradient is more than %s: the rest is computed twice, with the "
+        "same result (training.memory_gb)",
+        budget,
+    )
 
 
 def memory_budget(device: torch.device) -> int:

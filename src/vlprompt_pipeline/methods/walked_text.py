@@ -99,7 +99,7 @@ class _Causal:
 
     def __init__(self, tower: TextTower, prompts: Prompts, inserted: int) -> None:
         self.tower, self.prompts = tower, prompts
-        device, lengths = prompts.suffix.device, prompts.lengths.on(torch.device("cpu"))
+        device, lengths = prompts.suffix.device, torch.tensor(prompts.lengths.values)
         self.longest, self.count = prompts.lengths.longest, sum(prompts.lengths.values)
         offsets = torch.arange(self.longest)
         inside = offsets < lengths[:, None]
