@@ -97,7 +97,7 @@ class ImageFolder:
 
     folder: Path
     cache: Path
-    workers: int | None
+    workers: int
     contents: bool
 
 
@@ -107,7 +107,7 @@ def survey_dataset(
     shots: int,
     seed: int,
     cache: Path,
-    workers: int | None,
+    workers: int,
     *,
     contents: bool = False,
 ) -> Survey:
@@ -121,7 +121,7 @@ def survey_dataset(
         shots: of the few-shot set.
         seed: of the few-shot set.
         cache: folder of what is known of decoded images, a Parquet file a dataset.
-        workers: threads that decode; None leaves the number to Python.
+        workers: threads that decode.
         contents: read all images, those too that are known by size and times.
     """
     survey = Survey(

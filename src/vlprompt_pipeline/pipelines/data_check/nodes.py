@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from vlprompt_pipeline.config import DataCheckParameters
 from vlprompt_pipeline.image_datasets import list_image_datasets, survey_dataset
@@ -17,7 +17,7 @@ def check_all_datasets(
     cache: Path,
     shots: int,
     seed: int,
-    workers: int | Literal["auto"],
+    workers: int,
     data_check: DataCheckParameters,
 ) -> tuple[dict[str, Any], str]:
     """Compare each dataset under `dataset_root` with what it should be; say what to do.
@@ -33,8 +33,7 @@ def check_all_datasets(
     with bar("datasets", len(expected)) as advance:
         for dataset in expected:
             contents = data_check.contents
-            threads = None if workers == "auto" else workers
-            survey = survey_dataset(dataset, root, shots, seed, cache, threads, contents=contents)
+            survey = survey_dataset(dataset, root, shots, seed, cache, workers, contents=contents)
             surveys.append(survey)
             advance(1)
     report = {

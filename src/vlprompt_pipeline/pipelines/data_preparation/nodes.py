@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
@@ -63,12 +63,11 @@ def index_images(
 
 
 def check_dataset(
-    table: pd.DataFrame, card: DatasetCard, cache: Path, workers: int | Literal["auto"]
+    table: pd.DataFrame, card: DatasetCard, cache: Path, workers: int
 ) -> dict[str, Any]:
     """Decode every image that was not decoded before; return what the check found."""
     index = ImageIndex.join(table, card)
-    threads = None if workers == "auto" else workers
-    check = check_images(index, _cache(cache, index.card.name), threads)
+    check = check_images(index, _cache(cache, index.card.name), workers)
     return check.to_dict()
 
 
