@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vlprompt_pipeline.arithmetic import Arithmetic, matrix_products, resolve_precision
+from vlprompt_pipeline.arithmetic import Arithmetic, matrix_products
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.precision import resolve_precision
 
 
 @pytest.mark.parametrize(("device", "means"), [("cuda", "bf16"), ("cpu", "fp32"), ("mps", "fp32")])

@@ -14,7 +14,7 @@ from typing import Literal
 
 import torch
 
-from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.precision import Precision
 
 SMALL_WORK = 10_000_000
 """Weights of transformer blocks up to which one thread is used (our choice).
@@ -28,17 +28,6 @@ MACHINE_THREADS = torch.get_num_threads()
 
 Threads = int | Literal["auto"]
 
-Precision = Literal["fp32", "tf32", "bf16", "fp16-amp"]
-PrecisionSetting = Literal["auto", "fp32", "tf32", "bf16", "fp16-amp"]
-
-DEFAULT_PRECISION: dict[str, Precision] = {"cuda": "bf16"}
-"""What `auto` means by kind of device, where that is not `fp32` (our choice).
-
-Published CLIP computes in fp16 on a GPU. bf16 needs no scaled loss and is as fast there; prompts
-trained in it on a CPU are as accurate as in fp32, within the spread over seeds
-(docs/performance.md).
-"""
-
 DTYPES: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16-amp": torch.float16}
 """What frozen towers hold their weights in, where that is not what they were loaded in."""
 
@@ -50,19 +39,6 @@ def resolve_threads(setting: Threads, weights: int) -> int:
     """
     if setting == "auto":
         return 1 if weights <= SMALL_WORK else MACHINE_THREADS
-    return setting
-
-
-def resolve_precision(setting: PrecisionSetting, device: str) -> Precision:
-    """Say what a setting means on a kind of device.
-
-    Raises:
-        ConfigError: the device does not compute so.
-    """
-    if setting == "auto":
-        return DEFAULT_PRECISION.get(device, "fp32")
-    if setting == "tf32" and device != "cuda":
-        raise ConfigError(f"precision: tf32 is of NVIDIA GPUs, not of {device}; use fp32 or bf16")
     return setting
 
 

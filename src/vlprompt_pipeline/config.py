@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from vlprompt_pipeline.arithmetic import PrecisionSetting
 from vlprompt_pipeline.parsing import Parameters, Several
+from vlprompt_pipeline.precision import PrecisionSetting
 from vlprompt_pipeline.wording import same_names
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
@@ -38,7 +38,7 @@ class FeatureParameters(Parameters):
     crop_scale: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]]
     batch_size: int = Field(ge=1)
     shard_size: int = Field(ge=1)
-    workers: Literal["auto"] | Annotated[int, Field(ge=1)]
+    workers: int = Field(ge=1)
     decoding: Literal["auto", "published", "as_seen"]
 
     @field_validator("crop_scale")

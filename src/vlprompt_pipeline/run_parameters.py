@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model, field_validator
 
-from vlprompt_pipeline.arithmetic import PrecisionSetting
 from vlprompt_pipeline.config import (
     ClipParameters,
     DataCheckParameters,
@@ -21,6 +20,7 @@ from vlprompt_pipeline.config import (
 )
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parsing import DatasetName, Parameters, Several, parse, unknown
+from vlprompt_pipeline.precision import PrecisionSetting
 from vlprompt_pipeline.protocols import PROTOCOLS, ProtocolParameters
 
 RESERVED = ("all", "checkpoints", "targets")

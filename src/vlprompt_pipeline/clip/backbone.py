@@ -11,14 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.arithmetic import (
-    DTYPES,
-    Arithmetic,
-    PrecisionSetting,
-    Threads,
-    resolve_precision,
-    resolve_threads,
-)
+from vlprompt_pipeline.arithmetic import DTYPES, Arithmetic, Threads, resolve_threads
 from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.packing import SuffixLengths
@@ -34,6 +27,7 @@ from vlprompt_pipeline.clip.towers import (
     text_tower,
 )
 from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.precision import PrecisionSetting, resolve_precision
 
 logger = logging.getLogger(__name__)
 

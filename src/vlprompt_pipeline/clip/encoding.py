@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -23,10 +23,6 @@ from vlprompt_pipeline.images import ImageBytes
 BLOCK = 32
 """Inputs of the tower at once on a CPU (our choice): from here on the embedded CLIP has the same
 bits for any number of threads, and larger blocks are no faster (tests/speed/threads.py)."""
-
-Workers = int | Literal["auto"]
-THREADS = 2
-"""Threads that decode beside a tower on a CPU (our choice): more take the cores from it."""
 
 GPU_BLOCK = 256
 """Inputs of the tower at once elsewhere (our choice), to have enough to do for all of a GPU."""

@@ -20,11 +20,9 @@ import torch
 from torch import Tensor
 
 from vlprompt_pipeline.clip.encoding import (
-    THREADS,
     ImageEncoder,
     ImageSet,
     Views,
-    Workers,
     block_size,
     cut,
     decode_ahead,
@@ -106,7 +104,7 @@ class FeatureStore:
         *,
         batch_size: int = 256,
         shard_size: int = 2048,
-        workers: Workers = "auto",
+        workers: int = 2,
         progress: Progress = no_progress,
     ) -> FeatureSet:
         """Features of `images`, computing only the shards that are not on disk.
@@ -117,8 +115,7 @@ class FeatureStore:
             views: what the tower reads of each.
             batch_size: images that are read ahead of the tower; decides on memory alone.
             shard_size: images in a file.
-            workers: that decode: threads beside the tower on a CPU, two by default; processes
-                where a GPU computes, by default one for each core.
+            workers: threads that decode; where a GPU computes, a process for each core does.
             progress: shows it.
 
         Raises:
@@ -206,19 +203,19 @@ def _encoded(
     views: Views,
     shards: Sequence[range],
     ahead: int,
-    workers: Workers,
+    workers: int,
     advance: Callable[[int], None],
 ) -> Generator[tuple[Tensor, list[str]], None, None]:
     """Yield features `[images · views, embed]` of each shard, and SHA-256 of its files."""
     block = block_size(clip.arithmetic)
     if clip.arithmetic.device == "cuda":
-        processes = worker_processes() if workers == "auto" else workers
+        processes = worker_processes()
         device = torch.device("cuda", torch.cuda.current_device())
         with closing(decode_in_processes(images, views, shards, processes, pin=True)) as chunks:
             yield from encode_shards(clip.encode_images, chunks, shards, block, device, advance)
         return
-    todo, threads = chain.from_iterable(shards), THREADS if workers == "auto" else workers
-    with closing(decode_ahead(images, views, todo, ahead, threads)) as decoded:
+    todo = chain.from_iterable(shards)
+    with closing(decode_ahead(images, views, todo, ahead, workers)) as decoded:
         for shard in shards:
             hashes: list[str] = []
 

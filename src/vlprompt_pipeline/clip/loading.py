@@ -12,12 +12,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from vlprompt_pipeline.arithmetic import (
-    Precision,
-    PrecisionSetting,
-    Threads,
-    resolve_precision,
-)
+from vlprompt_pipeline.arithmetic import Threads
 from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.architecture import build
 from vlprompt_pipeline.clip.backbone import FrozenClip
@@ -42,6 +37,7 @@ from vlprompt_pipeline.clip.weights import (
     read_state,
 )
 from vlprompt_pipeline.errors import ConfigError, WeightsError
+from vlprompt_pipeline.precision import Precision, PrecisionSetting, resolve_precision
 
 _LOADING = threading.Lock()
 EMBEDDED = Path(__file__).parent / "embedded"

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -88,7 +88,7 @@ class _Decoded(NamedTuple):
 def inspect_images(
     index: ImageIndex,
     cache: Path | None = None,
-    workers: int | Literal["auto"] | None = None,
+    workers: int | None = None,
     *,
     contents: bool = False,
 ) -> ImageCheck:
@@ -99,14 +99,13 @@ def inspect_images(
         cache: Parquet file of what is known by fingerprint; images in it are not decoded again,
             also after a kill.
             Only readable images are remembered, so a mended one is looked at again.
-        workers: threads; None and `auto` leave the number to Python.
+        workers: threads; None leaves the number to Python.
         contents: read every image again and hold it to what is known of it, as those need that are
             known by size and times.
 
     Raises:
         ConfigError: `workers` is below 1.
     """
-    workers = None if workers == "auto" else workers
     if workers is not None and workers < 1:
         raise ConfigError(f"workers is {workers}; give a number of threads from 1")
     table = index.table
@@ -129,7 +128,7 @@ def inspect_images(
 
 
 def check_images(
-    index: ImageIndex, cache: Path | None = None, workers: int | Literal["auto"] | None = None
+    index: ImageIndex, cache: Path | None = None, workers: int | None = None
 ) -> ImageCheck:
     """Inspect every image of an index, refuse broken ones and warn of what else was found.
 

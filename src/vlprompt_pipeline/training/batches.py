@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Generator, Tensor
 
-from vlprompt_pipeline.clip.encoding import THREADS, ImageEncoder, ImageSet, Workers
+from vlprompt_pipeline.clip.encoding import ImageEncoder, ImageSet
 from vlprompt_pipeline.clip.memory import free_memory
 from vlprompt_pipeline.clip.transfer import OnTheWay, Transfer
 from vlprompt_pipeline.clip.views import TrainingViews
@@ -107,7 +107,7 @@ class PixelViews:
     batch_size: int
     seed: int
     fresh: bool
-    workers: Workers = "auto"
+    workers: int = 2
     drop_last: bool = True
 
     @property
@@ -142,9 +142,8 @@ class PixelViews:
 
     @property
     def _threads(self) -> int:
-        if self.workers != "auto":
-            return self.workers
-        return THREADS if self.labels.device.type == "cpu" else worker_processes()
+        """Beside a GPU, whose tower takes no cores, one for each core."""
+        return worker_processes() if self.labels.device.type == "cuda" else self.workers
 
     def _crop(self, row: int, number: int) -> Tensor:
         """Cut one crop, `[3, size, size]`; the picture is decoded once where there is room."""

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 import torch
 
-from vlprompt_pipeline.arithmetic import DTYPES, Precision, matrix_products, resolve_precision
+from vlprompt_pipeline.arithmetic import DTYPES, matrix_products
 from vlprompt_pipeline.clip.memory import memory_budget
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.methods.base import PromptLearner
+from vlprompt_pipeline.precision import Precision, resolve_precision
 from vlprompt_pipeline.training.compilation import compiling_pays
 
 # PyTorch's own 65,536 overflows in the first steps, which are then lost: CLIP's logits are scaled
