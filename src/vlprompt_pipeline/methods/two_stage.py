@@ -59,6 +59,7 @@ class TwoStage(PromptLearner):
         """Raises ConfigError if the towers are of another kind, DataError for a name too long."""
         super().__init__(clip, classes)
         self._read: dict[str, Any] = {}
+        self._row_tensors: dict[Any, tuple[Tensor, Tensor | None]] = {}
         require_plain_towers(clip)
         self.share = parameters.share
         self.text_norms = nn.ParameterList(norms_of(block) for block in clip.text.blocks)
@@ -107,9 +108,12 @@ class TwoStage(PromptLearner):
 
     def _read_rows(self) -> tuple[Tensor, Tensor | None]:
         rows, device = rows_of(self.classes.names, self.names), self.classifier.device
-        trained = torch.tensor([row is not None for row in rows], device=device)
-        index = torch.tensor([row or 0 for row in rows], device=device)
-        return index, trained if None in rows else None
+        key = (device, tuple(rows))
+        if key not in self._row_tensors:  # a recorded step goes on reading the same tensors
+            trained = torch.tensor([row is not None for row in rows], device=device)
+            index = torch.tensor([row or 0 for row in rows], device=device)
+            self._row_tensors[key] = index, trained if None in rows else None
+        return self._row_tensors[key]
 
     def _of_training(self, name: str, read: Callable[[], Any]) -> Any:
         """What the host reads of the tensors: once while training, where steps must not ask."""
