@@ -31,6 +31,10 @@ viz: .venv/installed-test ## the pipeline in the browser
 ui: .venv/installed ## every run in MLflow
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
 
+notebooks: .venv/installed ## the notebooks in JupyterLab, with Kedro's variables
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[notebooks]"
+	$(KEDRO) jupyter lab notebooks
+
 pictures: .venv/installed-test ## the pictures of the docs, from a finished make run
 	$(BIN)/python docs/pictures.py
 	$(BIN)/python docs/rooms.py

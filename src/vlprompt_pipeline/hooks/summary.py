@@ -18,7 +18,7 @@ from vlprompt_pipeline.hooks.next_steps import (
 )
 from vlprompt_pipeline.registry.place import tracking_uri
 
-SHOWN = {"report_page": "report", "report_table": "table"}
+SHOWN = {"report_page": "report", "class_page": "classes", "report_table": "table"}
 TEXTS = {
     "data_check_text": ("whole", "data_check"),
     "rejection_text": ("figure", "rejection_figure"),

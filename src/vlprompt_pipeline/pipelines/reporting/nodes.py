@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard
+from vlprompt_pipeline.reports.class_page import ScoredRun, render_class_page
 from vlprompt_pipeline.reports.figures import figures
 from vlprompt_pipeline.reports.layout import text_tables
 from vlprompt_pipeline.reports.page import render
@@ -19,6 +21,7 @@ from vlprompt_pipeline.results.groups import newest_date, read_records, require_
 from vlprompt_pipeline.results.records import CellRecord
 from vlprompt_pipeline.results.report_table import report_table
 from vlprompt_pipeline.results.results import Comparison
+from vlprompt_pipeline.wording import shots_text
 
 
 def compare_run(
@@ -68,3 +71,24 @@ def draw_report(comparison: Comparison) -> tuple[str, str, dict[str, Figure], Fi
     tables = text_tables(comparison)
     text = to_text(comparison, tables, commands=False, width=terminal_width())
     return text, render(comparison), drawn, next(iter(drawn.values()))
+
+
+def draw_class_page(
+    card: DatasetCard, class_subsets: ClassSubsets, *outcomes: dict[str, Any] | pd.DataFrame
+) -> str:
+    """Draw the page of this run's methods, class by class; `outcomes` are records, predictions."""
+    half = len(outcomes) // 2
+    records = [CellRecord.model_validate(record) for record in outcomes[:half]]
+    cell = records[0].cell
+    return render_class_page(
+        ScoredRun(
+            title=f"{cell.dataset}, {shots_text(cell.shots)}, seed {cell.seed}",
+            note=card.random_split,
+            folder=card.folder,
+            class_names={name: part.class_names for name, part in class_subsets.items()},
+            predictions={
+                record.methods[0].title: predicted
+                for record, predicted in zip(records, outcomes[half:], strict=True)
+            },
+        )
+    )

@@ -2,11 +2,15 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines.reporting.nodes import compare_run, draw_report
+from vlprompt_pipeline.pipelines.reporting.nodes import (
+    compare_run,
+    draw_class_page,
+    draw_report,
+)
 
 
 def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
-    """Create two nodes; they run after the records of this run, and read all on disk."""
+    """Create the nodes; they run after the records of this run, and two read all on disk."""
     return Pipeline(
         [
             Node(
@@ -34,5 +38,22 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                 namespace="report",
                 tags="report",
             ),
+            *([_class_page(methods)] if methods else []),
         ]
+    )
+
+
+def _class_page(methods: tuple[str, ...]) -> Node:
+    return Node(
+        draw_class_page,
+        inputs=[
+            "dataset_card",
+            "class_subsets",
+            *(f"{method}.record" for method in methods),
+            *(f"{method}.predictions" for method in methods),
+        ],
+        outputs="class_page",
+        name="draw_class_page",
+        namespace="report",
+        tags="report",
     )
