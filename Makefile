@@ -6,7 +6,7 @@ PARAMS ?=
 BIN   := .venv/bin
 KEDRO := $(BIN)/kedro
 
-.PHONY: run test coverage test-all lint viz ui pictures clean
+.PHONY: run test coverage test-all lint viz ui notebooks pictures clean
 
 run: .venv/installed ## train, quantize and compare on an embedded dataset, seeds 1 to 3
 	@$(KEDRO) sweep --seeds=$(SEEDS) --params=$(PARAMS)
