@@ -155,13 +155,13 @@ def locate(source: str) -> ClipFiles:
 def _kind(source: str) -> tuple[str, str]:
     """The kind of a source and what it names."""
     kind, _, rest = source.partition(":")
-    known = {
+    checks = {
         "embedded": source == "embedded",
         "local-dir": bool(rest),
         "open_clip": rest.count(":") == 1,
         "hf-hub": rest.count("/") == 1,
     }
-    if known.get(kind):
+    if checks.get(kind):
         return kind, rest
     hint = _meant(source)
     raise ConfigError(

@@ -165,10 +165,14 @@ class TextTower(TextTowerBase):
 
 
 def _attend(
-    own: tuple[Tensor, Tensor, Tensor], keys: Sequence[Tensor], depth: int, mask: Tensor, rows: int
+    current: tuple[Tensor, Tensor, Tensor],
+    keys: Sequence[Tensor],
+    depth: int,
+    mask: Tensor,
+    rows: int,
 ) -> Tensor:
     """Attention `[groups · rows, heads, tokens, …]` to the prefix of the group and to the row."""
-    query, *seen = own
+    query, *seen = current
     both = [
         torch.cat([prefix.repeat_interleave(rows, 0), row], dim=2)
         for prefix, row in zip(keys[2 * depth : 2 * depth + 2], seen, strict=True)

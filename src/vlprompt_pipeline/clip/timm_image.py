@@ -104,10 +104,10 @@ class TimmImageTower(nn.Module):
 
     def projection(self) -> tuple[Tensor, Tensor | None]:
         """The map `[width, embed]` into the joint space, and its bias; the identity without one."""
-        found = last_linear(self.visual)
-        if found is None:
+        last = last_linear(self.visual)
+        if last is None:
             return torch.eye(self.width).to(next(self.visual.parameters())), None
-        return found[1].weight.T, found[1].bias
+        return last[1].weight.T, last[1].bias
 
     def attention_weights(self) -> list[Tensor]:
         """Weights `[3 width, width]` of the queries, keys and values of each block."""

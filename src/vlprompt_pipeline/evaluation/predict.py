@@ -120,13 +120,13 @@ def _tables(
     outsiders_of: Sequence[int],
 ) -> list[pd.DataFrame]:
     """Tables of the images of each set, a chunk of images after the other."""
-    asked = [(torch.tensor([*among]), False) for among in sets]
-    asked += [(torch.tensor([*outsiders_of]), True)] if len(outsiders_of) else []
-    chunks: list[list[dict[str, Tensor]]] = [[] for _ in asked]
+    groups = [(torch.tensor([*among]), False) for among in sets]
+    groups += [(torch.tensor([*outsiders_of]), True)] if len(outsiders_of) else []
+    chunks: list[list[dict[str, Tensor]]] = [[] for _ in groups]
     views = features.shape[1] if features.ndim > 2 else 1
     for rows in torch.arange(len(labels)).split(max(1, CHUNK // views)):
         predict_some = predictor_of(features[rows].to(learner.clip.device))
-        for tables, (columns, outside) in zip(chunks, asked, strict=True):
+        for tables, (columns, outside) in zip(chunks, groups, strict=True):
             position = torch.full((len(learner.classes.names) + 1,), -1)  # the last one: no class
             position[columns] = torch.arange(len(columns))
             label = position[labels[rows]]

@@ -106,8 +106,10 @@ def after_registration(
         models: names of the registered models by method; of the last one where none is validated.
         validated: methods with their right answers on validation images.
     """
-    known = [one for one in validated if one.method in models]
-    best = max(known, key=lambda one: one.right).method if known else list(models)[-1]
+    registered = [result for result in validated if result.method in models]
+    best = (
+        max(registered, key=lambda result: result.right).method if registered else list(models)[-1]
+    )
     return {
         "next": invocation.again("promote", given={**invocation.given, "methods": best}),
         "label": _predict(invocation, f"{models[best]}@candidate"),

@@ -44,10 +44,10 @@ def methods_to_score(
 
     if parameters.clip.source != EMBEDDED or is_named_dataset(parameters.benchmark):
         return Scored(tuple(methods))
-    own = parameters.own_data
+    own_data = parameters.own_data
     root = project / Path(parameters.dataset_root).expanduser()
-    names = own_class_names(parameters.benchmark, root, own.class_names)
-    groups = same_texts(load_clip(EMBEDDED, device="cpu"), names, own.template)
+    names = own_class_names(parameters.benchmark, root, own_data.class_names)
+    groups = same_texts(load_clip(EMBEDDED, device="cpu"), names, own_data.template)
     by_text = {
         name: get_method(resolve_recipe(name, recipes).method).learner.texts_decide
         for name in methods
@@ -56,14 +56,14 @@ def methods_to_score(
         return Scored(tuple(methods))
     kept = tuple(name for name in methods if not by_text[name])
     alike = sum(map(len, groups))
-    said = (
+    warning = (
         f"{TEXTS_COINCIDE} {alike} of the {len(names)} classes of {parameters.benchmark} have the "
         f"same text as another one to the embedded CLIP, which has seen no photograph and knows "
         f"277 words ({'; '.join(map(_listed, groups))})"
     )
     if not kept:
         raise ConfigError(
-            f"{said}: methods that tell classes by their names ({', '.join(methods)}) cannot be "
+            f"{warning}: methods that tell classes by their names ({', '.join(methods)}) cannot be "
             "scored. Take real weights with --env=photos, or methods that learn from images alone, "
             "such as --params=methods=linear_probe+tip_adapter_f"
         )
@@ -71,7 +71,7 @@ def methods_to_score(
     return Scored(
         kept,
         (
-            f"{said}. {', '.join(left_out)} tell classes by their names and are not scored; "
+            f"{warning}. {', '.join(left_out)} tell classes by their names and are not scored; "
             f"{', '.join(kept)} learn them from images.",
         ),
     )

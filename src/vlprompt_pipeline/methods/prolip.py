@@ -110,9 +110,9 @@ def _without_projection(clip: FrozenClip) -> tuple[nn.Module, Tensor, Tensor | N
         identity.bias.data = torch.zeros(width).to(last.weight)
         tower = _replaced(visual, "attnpool.c_proj", identity.requires_grad_(False))
         return tower, last.weight.T, last.bias.detach()
-    found = last_linear(visual) if hasattr(visual, "trunk") else None
-    if found:
-        path, linear = found
+    last = last_linear(visual) if hasattr(visual, "trunk") else None
+    if last:
+        path, linear = last
         bias = None if linear.bias is None else linear.bias.detach()
         return _replaced(visual, path, nn.Identity()), linear.weight.T, bias
     raise ConfigError(

@@ -132,8 +132,8 @@ class TipAdapter(PromptLearner):
         affinity = torch.einsum("ie,cke->ick", image_features, self.images)
         remembered = torch.exp(beta * (affinity - 1))
         if self.counts is not None:
-            places = torch.arange(remembered.shape[-1], device=remembered.device)
-            remembered = remembered.masked_fill(places >= self.counts[:, None], 0.0)
+            rows = torch.arange(remembered.shape[-1], device=remembered.device)
+            remembered = remembered.masked_fill(rows >= self.counts[:, None], 0.0)
         return remembered.sum(-1)
 
 

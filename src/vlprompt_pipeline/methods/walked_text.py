@@ -132,9 +132,9 @@ class _Causal:
         # a token sees all shared ones, and those of its text up to itself
         mask = x.new_full((self.longest, shared + self.longest), -torch.inf).triu(shared + 1)
         if depth == len(self.tower.blocks) - 1:
-            asked = q.index_select(1, shared + self.ends).transpose(0, 1)[:, :, None]
+            queries = q.index_select(1, shared + self.ends).transpose(0, 1)[:, :, None]
             rows = mask.index_select(0, self.last_offsets)[:, None, None]
-            attended = attend(asked, keys, values, rows)[:, :, 0]  # [texts, heads, …]
+            attended = attend(queries, keys, values, rows)[:, :, 0]  # [texts, heads, …]
             read = x.index_select(0, shared + self.ends)
             return finish(block, read, attended.transpose(0, 1))
         before = F.scaled_dot_product_attention(

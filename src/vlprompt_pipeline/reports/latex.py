@@ -56,14 +56,14 @@ def _known(character: str) -> str:
     if character <= "\u017f":  # Latin, with accents
         return character
     plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-    return "".join(_SPECIAL.get(one, one) for one in plain) or "?"
+    return "".join(_SPECIAL.get(letter, letter) for letter in plain) or "?"
 
 
 def _pages(table: TextTable) -> Iterator[TextTable]:
     """The table, or parts of it that fit a page each."""
     parts: list[list[Block]] = [[]]
     for block in table.blocks:
-        rows = sum(len(one.lines) for one in [*parts[-1], block])
+        rows = sum(len(each.lines) for each in [*parts[-1], block])
         if parts[-1] and rows > _MOST_ROWS:
             parts.append([])
         parts[-1].append(block)

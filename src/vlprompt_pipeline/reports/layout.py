@@ -221,11 +221,9 @@ def _few_shot(rows: _Rows) -> TextTable:
     return rows.laid_out(columns, blocks, methods_across=False, metric="accuracy")
 
 
-def _a_row_a_method(rows: _Rows, places: Sequence[tuple[str, int]]) -> tuple[Line, ...]:
+def _a_row_a_method(rows: _Rows, keys: Sequence[tuple[str, int]]) -> tuple[Line, ...]:
     """Accuracies at (dataset, shots); the methods of a column are compared with each other."""
-    columns = [
-        rows.cells([(*place, method, "accuracy") for method in rows.methods]) for place in places
-    ]
+    columns = [rows.cells([(*key, method, "accuracy") for method in rows.methods]) for key in keys]
     return tuple(
         Line(title, cells)
         for title, cells in zip(rows.methods.values(), zip(*columns, strict=True), strict=True)

@@ -93,12 +93,12 @@ def fpr95_samples(scores: Scores, resamples: int = RESAMPLES, seed: int = 0) -> 
     """
     draw = np.random.default_rng(seed)
     n_inside, n_outside = scores.inside.shape[1], scores.outside.shape[1]
-    found = [_mean_fpr95(scores.inside, scores.outside)]
+    rates = [_mean_fpr95(scores.inside, scores.outside)]
     for _ in range(resamples):
         inside = draw.integers(0, n_inside, n_inside)
         outside = draw.integers(0, n_outside, n_outside)
-        found.append(_mean_fpr95(scores.inside[:, inside], scores.outside[:, outside]))
-    return np.array(found)
+        rates.append(_mean_fpr95(scores.inside[:, inside], scores.outside[:, outside]))
+    return np.array(rates)
 
 
 def outsider_table(
@@ -112,17 +112,17 @@ def outsider_table(
     """
     rows = []
     for kind, by_method in scores.items():
-        for method, one in by_method.items():
-            parts, samples = Components.of(one), fpr95_samples(one)
+        for method, of_method in by_method.items():
+            parts, samples = Components.of(of_method), fpr95_samples(of_method)
             low, high = np.percentile(samples[1:], [2.5, 97.5])
             rows.append(
                 {
                     "method": method,
                     "title": titles[method],
                     "score": kind,
-                    "seeds": len(one.inside),
-                    "images": one.inside.shape[1],
-                    "outsiders": one.outside.shape[1],
+                    "seeds": len(of_method.inside),
+                    "images": of_method.inside.shape[1],
+                    "outsiders": of_method.outside.shape[1],
                     "auroc": parts.mean,
                     "auroc_low": parts.interval.low,
                     "auroc_high": parts.interval.high,

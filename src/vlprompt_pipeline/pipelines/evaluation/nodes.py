@@ -93,8 +93,8 @@ def evaluate_prompt(
     classes = ClassTexts(all_classes.class_names, card.template)
     learner = load_learner(packed, recipe, clip, classes)
     test = table[table["part"] == "test"].reset_index(drop=True)
-    places = test["label"].map(all_classes.relabelling).fillna(-1).astype("int64")
-    labels = torch.from_numpy(places.to_numpy().copy())
+    class_numbers = test["label"].map(all_classes.relabelling).fillna(-1).astype("int64")
+    labels = torch.from_numpy(class_numbers.to_numpy().copy())
     plain = EvaluationView(clip.preprocessing, test_features.decoding)
     zero = recipe.test_time
     views = _augmented(plain, zero, prompt.provenance["seed"]) if zero else plain
@@ -123,9 +123,9 @@ def evaluate_prompt(
     nested = nested_scores(scores)
     if card.name == few_shot_set.dataset and few_shot_set.val and "new" not in class_subsets:
         images = few_shot_images(table, card, few_shot_set.val)
-        known = encode_images(encoder, images, plain, store, features).values[:, 0]
+        val_features = encode_images(encoder, images, plain, store, features).values[:, 0]
         wanted = torch.tensor([all_classes.relabelling[label] for _, label in few_shot_set.val])
-        (predicted,) = predict_among(learner, known, wanted, label_sets[:1])
+        (predicted,) = predict_among(learner, val_features, wanted, label_sets[:1])
         nested["validation"] = score_of(predicted, pd.DataFrame(), ())
     return predictions, nested, by_class, confusion
 
