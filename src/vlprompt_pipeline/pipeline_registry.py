@@ -30,6 +30,7 @@ APART = (
     "promote",
     "prediction",
     "rejection",
+    "onnx",
 )
 """What is run for itself alone."""
 

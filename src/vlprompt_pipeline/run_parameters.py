@@ -79,6 +79,7 @@ class RunParameters(Parameters):
     benchmark_report: dict[str, Any] = Field(default_factory=dict)
     registry: dict[str, Any] = Field(default_factory=dict)
     prediction: dict[str, Any] = Field(default_factory=dict)
+    onnx: dict[str, Any] = Field(default_factory=dict)
     given: dict[str, Any] = Field(default_factory=dict, exclude=True)
     remarks: tuple[str, ...] = Field(default=(), exclude=True)
 

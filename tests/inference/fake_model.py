@@ -10,12 +10,14 @@ from PIL import Image
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.images import read_rgb
+from vlprompt_pipeline.rejection import Rejection, softmax
 
 
 class GreyModel:
     """Scores dark, middle and light pictures; remembers how many it was given at once."""
 
     name, version, class_names, block = "fake.grey", "7", ("dark", "middle", "light"), 4
+    rejection: Rejection | None = None
 
     def __init__(self) -> None:
         self.blocks: list[np.ndarray] = []
@@ -24,10 +26,12 @@ class GreyModel:
         grey = np.asarray(read_rgb(BytesIO(source), "published"))[0, 0, 0] / 255
         return np.full((3, 2, 2), grey, np.float32)
 
-    def scores(self, pixels: np.ndarray) -> np.ndarray:
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
         self.blocks.append(pixels.copy())
-        distance = np.abs(pixels[:, 0, 0, 0, None] - np.array([0.0, 0.5, 1.0]))
-        return (1 - distance) / (1 - distance).sum(-1, keepdims=True)
+        return -4 * np.abs(pixels[:, 0, 0, 0, None] - np.array([0.0, 0.5, 1.0]))
+
+    def scores(self, pixels: np.ndarray) -> np.ndarray:
+        return softmax(self.logits(pixels))
 
 
 class BrokenModel(GreyModel):

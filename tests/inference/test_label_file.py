@@ -24,10 +24,10 @@ from pathlib import Path
 from inference.fake_model import GreyModel
 from vlprompt_pipeline.inference import LabelFile, find_photos, label_to_file
 class Dies(GreyModel):
-    def scores(self, pixels):
+    def logits(self, pixels):
         if len(self.blocks) == int(sys.argv[3]):
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().scores(pixels)
+        return super().logits(pixels)
 photos = find_photos([Path(sys.argv[1])]).photos
 label_to_file(Dies(), photos, LabelFile(Path(sys.argv[2])), top=2, advance=lambda n: None)
 """
@@ -114,10 +114,10 @@ def test_a_table_begun_with_another_model_is_not_mixed(folder, tmp_path):
         version = "8"
 
     class Dies(GreyModel):
-        def scores(self, pixels):
+        def logits(self, pixels):
             if self.blocks:
                 raise KeyboardInterrupt
-            return super().scores(pixels)
+            return super().logits(pixels)
 
     out = tmp_path / "labels.csv"
     with pytest.raises(KeyboardInterrupt):

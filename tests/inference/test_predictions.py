@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from inference.fake_model import BrokenModel, GreyModel, write_greys
-from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.inference import (
     Photo,
     find_photos,
     predict_photos,
     read_paths,
+    require_accuracy,
     table_columns,
 )
+from vlprompt_pipeline.rejection import Calibration, Rejection, softmax
 
 LEVELS = [0, 255, 120, 10, 250, 130, 0, 0, 255, 128]
 LABELS = ["dark", "light", "middle", "dark", "light", "middle", "dark", "dark", "light", "middle"]
@@ -103,3 +105,35 @@ def test_photos_of_folders_files_and_lines(tmp_path, monkeypatch):
         find_photos([Path("empty")])
     with pytest.raises(DataError, match="there is no nowhere"):
         find_photos([Path("nowhere")])
+
+
+def rejecting(kind: str = "max_softmax", wanted: float = 0.9) -> GreyModel:
+    model = GreyModel()
+    chosen = Calibration(images=40, wanted=wanted, accepted=0.5, accuracy=0.9, accuracy_of_all=0.7)
+    model.rejection = Rejection(kind=kind, threshold=0.6, temperature=2.0, calibration=chosen)
+    return model
+
+
+def test_what_is_none_of_the_classes_has_the_nearest_beside_it(tmp_path):
+    paths = write_greys(tmp_path, [0, 60, 255])
+    paths[2].write_bytes(b"")
+    model = rejecting()
+    found = predicted(model, [Photo(path.name, path) for path in paths], top=2)
+    columns = ["path", "label", "score", "label_2", "score_2", "nearest"]
+    assert table_columns(model, 2) == [*columns, "problem", "model", "version"]
+    rows = [dict(zip(columns, each.row(model, 2), strict=False)) for each in found]
+    assert [row["label"] for row in rows] == ["dark", "none", None]
+    assert [row["nearest"] for row in rows] == ["dark", "dark", None]
+    logits = model.logits(np.stack([np.full((3, 2, 2), 60 / 255)]))
+    assert rows[1]["score"] == pytest.approx(softmax(logits, 2.0).max())
+
+
+def test_a_wanted_accuracy_needs_a_threshold_that_was_chosen_for_it():
+    require_accuracy(rejecting(), 0.9)
+    require_accuracy(rejecting(), 0.8)
+    with pytest.raises(ConfigError, match="chosen for 0.9, by max_softmax: register it again"):
+        require_accuracy(rejecting(), 0.95)
+    with pytest.raises(ConfigError, match="by conformal"):
+        require_accuracy(rejecting("conformal"), 0.9)
+    with pytest.raises(ConfigError, match="names a class for every photo"):
+        require_accuracy(GreyModel(), 0.9)

@@ -13,6 +13,7 @@ from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.export import pack, pack_learner
 from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
 from vlprompt_pipeline.registry.card import ModelCard
+from vlprompt_pipeline.rejection import Calibration, Rejection
 from vlprompt_pipeline.shipping import ShippedModel
 
 RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
@@ -33,6 +34,12 @@ def shipped(method: str, clip: FrozenClip, decoding: str = "published", **change
         clip_identity=clip.identity.to_dict(),
     )
     return ShippedModel(card, pack(pack_learner(learner, recipe)), clip)
+
+
+def rejection(threshold: float, kind: str = "max_softmax", temperature: float = 1.0) -> Rejection:
+    """A threshold as calibration would choose it."""
+    chosen = Calibration(images=40, wanted=0.9, accepted=0.5, accuracy=0.9, accuracy_of_all=0.7)
+    return Rejection(kind=kind, threshold=threshold, temperature=temperature, calibration=chosen)
 
 
 def write_pictures(folder: Path) -> list[Path]:

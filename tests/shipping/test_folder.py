@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,15 +17,17 @@ import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from shipping.models import shipped, write_pictures
+from shipping.models import rejection, shipped, write_pictures
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import ConfigError, UserError
-from vlprompt_pipeline.inference import hub, open_model
+from vlprompt_pipeline.inference import open_model
 from vlprompt_pipeline.inference.exported import ExportedModel
-from vlprompt_pipeline.shipping import ShippedModel, export_folder
-from vlprompt_pipeline.shipping.folder import ImageSamples, require_free
+from vlprompt_pipeline.rejection import Rejection
+from vlprompt_pipeline.shipping import ImageSamples, ShippedModel, export_folder
+from vlprompt_pipeline.shipping.folder import require_free
 from vlprompt_pipeline.shipping.onnx_files import require_onnx
 
+HUB = "vlprompt_pipeline.publishing.hub"
 WITHOUT_TORCH = """
 import runpy, sys
 class Refuse:
@@ -54,10 +57,11 @@ def pixels(model, pictures) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def exported(model, pixels, tmp_path_factory) -> Path:
+def exported(model, pixels, refused, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("shipped") / "model"
     labels = np.zeros(len(pixels), int)
-    export_folder(model, folder, ImageSamples(pixels[:4], pixels, labels, "pictures"))
+    samples = ImageSamples(pixels[:4], pixels, labels, "pictures")
+    export_folder(replace(model, rejection=refused.rejection), folder, samples)
     return folder
 
 
@@ -66,6 +70,18 @@ def scores(model, pixels) -> np.ndarray:
     with torch.no_grad():
         features = model.clip.encode_images(torch.from_numpy(pixels))
         return model.learner.logits(features).softmax(-1).numpy()
+
+
+class Refused(NamedTuple):
+    rejection: Rejection
+    pictures: np.ndarray
+
+
+@pytest.fixture(scope="module")
+def refused(scores) -> Refused:
+    """Three of the six pictures are none of the labels."""
+    threshold = float(np.median(scores.max(-1)))
+    return Refused(rejection(threshold), scores.max(-1) < threshold)
 
 
 def run(folder: Path, name: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -99,12 +115,15 @@ def test_smaller_graphs_are_smaller_and_near(exported, pixels, scores, suffix, m
     assert path.stat().st_size < smaller * single
 
 
-def test_the_example_needs_no_torch_and_scores_from_the_file(exported, pictures, scores):
+def test_the_example_needs_no_torch_and_scores_from_the_file(exported, pictures, scores, refused):
     command = [sys.executable, "-c", WITHOUT_TORCH, exported / "classify.py", *pictures]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     labels = json.loads((exported / "labels.json").read_text())
-    for line, row in zip(done.stdout.splitlines(), scores, strict=True):
-        label, score = line.split("\t")[1].rsplit(" ", 1)
+    assert refused.pictures.sum() == 3
+    for line, row, none in zip(done.stdout.splitlines(), scores, refused.pictures, strict=True):
+        cells = line.split("\t")[1:]
+        assert (cells[0] == "none of these") == none
+        label, score = cells[int(none)].rsplit(" ", 1)
         assert label == labels[row.argmax()]
         assert float(score) == pytest.approx(row.max(), abs=6e-4)
 
@@ -127,7 +146,9 @@ def test_class_names_pass_the_tokenizer_and_the_text_graph(exported, model):
     np.testing.assert_allclose(features, expected, atol=1e-5)
 
 
-def test_the_folder_labels_photos_as_evaluated_without_torch(exported, pictures, scores, tmp_path):
+def test_the_folder_labels_photos_as_evaluated_without_torch(
+    exported, pictures, scores, refused, tmp_path
+):
     out = tmp_path / "labels.csv"
     command = ["predict", *map(str, pictures), "--model", str(exported), "--top", "3"]
     code = (
@@ -139,9 +160,10 @@ def test_the_folder_labels_photos_as_evaluated_without_torch(exported, pictures,
     table = pd.read_csv(out)
     labels = json.loads((exported / "labels.json").read_text())
     assert table["path"].tolist() == list(map(str, pictures))
+    assert (table["label"] == "none").tolist() == refused.pictures.tolist()
     for row, expected in zip(table.itertuples(), scores, strict=True):
         order = expected.argsort()[::-1]
-        assert [row.label, row.label_2, row.label_3] == [labels[place] for place in order]
+        assert [row.nearest, row.label_2, row.label_3] == [labels[place] for place in order]
         found = [row.score, row.score_2, row.score_3]
         np.testing.assert_allclose(found, expected[order], atol=1e-5)
     assert set(table["model"]) == {"demo.coop"}
@@ -152,6 +174,8 @@ def test_other_classes_score_as_the_prompt_does(exported, model, pictures, pixel
     names = ("red_disc", "a house", "Crème brûlée")
     own = ExportedModel(exported)
     folder = own.telling_apart(names)
+    assert own.rejection is not None
+    assert folder.rejection is None, "a threshold holds for the classes it was chosen for"
     assert own.class_names == model.card.class_names
     assert folder.class_names == names
     card = model.card.model_copy(update={"class_names": names})
@@ -184,7 +208,7 @@ def test_a_repository_of_the_hub_is_read_as_a_folder(exported, pictures, monkeyp
         asked.append((name, options["revision"]))
         return str(exported)
 
-    monkeypatch.setattr(hub, "snapshot_download", fetched)
+    monkeypatch.setattr(f"{HUB}.snapshot_download", fetched)
     found, folder = open_model("hf-hub:me/demo@v2"), ExportedModel(exported)
     pixels = folder.pixels(pictures[0].read_bytes())[None]
     np.testing.assert_array_equal(found.scores(pixels), folder.scores(pixels))
@@ -193,8 +217,8 @@ def test_a_repository_of_the_hub_is_read_as_a_folder(exported, pictures, monkeyp
     def unreachable(name, **options):
         raise LocalEntryNotFoundError("the network is down")
 
-    monkeypatch.setattr(hub, "snapshot_download", unreachable)
-    with pytest.raises(UserError, match="did not give me/demo .the network is down"):
+    monkeypatch.setattr(f"{HUB}.snapshot_download", unreachable)
+    with pytest.raises(UserError, match="cannot fetch me/demo from the hub .the network is down"):
         open_model("hf-hub:me/demo")
 
 

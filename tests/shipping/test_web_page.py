@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,11 +14,11 @@ import pytest
 import torch
 from PIL import Image
 
-from shipping.models import shipped, write_pictures
+from shipping.models import rejection, shipped, write_pictures
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.shipping import export_folder, write_web_page
-from vlprompt_pipeline.shipping.folder import ImageSamples
+from vlprompt_pipeline.rejection import energy
+from vlprompt_pipeline.shipping import ImageSamples, export_folder, write_web_page
 
 CHROMIUM = shutil.which("chromium")
 BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -35,9 +36,27 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def address(model, tmp_path_factory):
+def pictures(tmp_path_factory):
+    return write_pictures(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="module")
+def logits(model, pictures):
+    pixels = torch.stack([model.view.of(path) for path in pictures])
+    with torch.no_grad():
+        return model.learner.logits(model.clip.encode_images(pixels)).numpy()
+
+
+@pytest.fixture(scope="module")
+def refusing(logits):
+    """By energy, half of the pictures, with another temperature than one."""
+    return rejection(float(np.median(energy(logits))), "energy", temperature=1.7)
+
+
+@pytest.fixture(scope="module")
+def address(model, refusing, tmp_path_factory):
     folder = tmp_path_factory.mktemp("web") / "model"
-    export_folder(model, folder, ImageSamples(), web=True)
+    export_folder(replace(model, rejection=refusing), folder, ImageSamples(), web=True)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -67,22 +86,24 @@ def page(address):
 
 @BROWSER
 @NPM
-def test_pictures_score_as_evaluated(page, model, tmp_path):
-    pictures = write_pictures(tmp_path)
-    pixels = torch.stack([model.view.of(path) for path in pictures])
-    with torch.no_grad():
-        expected = model.learner.logits(model.clip.encode_images(pixels)).softmax(-1).numpy()
-    scores = [
+def test_pictures_score_as_evaluated_and_none_of_the_labels_is_said(
+    page, pictures, logits, refusing
+):
+    decided = [
         page.evaluate(
             """async (bytes) => {
-                const { classify } = await import('/web/classify.js');
-                return classify(new Blob([new Uint8Array(bytes)], { type: 'image/png' }));
+                const { decide } = await import('/web/classify.js');
+                return decide(new Blob([new Uint8Array(bytes)], { type: 'image/png' }));
             }""",
             list(path.read_bytes()),
         )
         for path in pictures
     ]
-    np.testing.assert_allclose(scores, expected, atol=1e-4)
+    expected = refusing.decide(logits)
+    assert expected.accepted.sum() == 3
+    assert [each["accepted"] for each in decided] == expected.accepted.tolist()
+    scores = [each["scores"] for each in decided]
+    np.testing.assert_allclose(scores, expected.probabilities, atol=1e-4)
 
 
 @BROWSER
@@ -107,12 +128,17 @@ def test_the_page_resizes_as_pillow_does(page, size, new):
 
 @BROWSER
 @NPM
-def test_a_person_sees_labels_and_what_cannot_be_read(page, model, tmp_path):
+def test_a_person_sees_labels_and_what_cannot_be_read(
+    page, model, pictures, logits, refusing, tmp_path
+):
+    accepted = refusing.decide(logits).accepted[0]
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no picture")
-    page.set_input_files("#drop", [str(write_pictures(tmp_path)[0]), str(broken)])
+    page.set_input_files("#drop", [str(pictures[0]), str(broken)])
     page.wait_for_selector("article >> text=cannot be read")
-    labels = page.locator("article").last.locator("li b").all_inner_texts()
+    article = page.locator("article").last
+    assert article.locator("text=none of these").count() == int(not accepted)
+    labels = article.locator("li b").all_inner_texts()
     assert sorted(labels) == sorted(model.card.class_names)
     page.screenshot(path=str(tmp_path / "page.png"), full_page=True)
 

@@ -9,10 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.shipping.contents import ShippedModel
-    from vlprompt_pipeline.shipping.folder import ImageSamples
-
-CALIBRATION = 32  # images whose activations set the ranges of 8 bits: our choice
-MEASURED = 500  # images that the graphs are measured on, at most: our choice
+    from vlprompt_pipeline.shipping.samples import ImageSamples
 
 
 @click.command()
@@ -65,43 +62,23 @@ def export(
             classifier.clip.to("cpu"),
             name=version.name,
             version=version.number,
+            rejection=classifier.rejection,
         )
         samples = _samples(shipped, images)
         rows = export_folder(shipped, folder, samples, web=web, web_runtime=web_runtime)
     except UserError as error:
         raise click.ClickException(str(error)) from None
     for row in rows:
-        accuracy = "" if row.accuracy is None else f", {row.accuracy:.1f} % correct"
-        click.echo(
-            f"{row.file}: {row.megabytes:.2f} MB, {row.milliseconds:.1f} ms an image, "
-            f"{row.same_label:.1f} % the same label as in fp32{accuracy}"
-        )
+        click.echo(str(row))
     click.echo(f"{folder}: run python {folder / 'classify.py'} PHOTO, or read its README.md")
 
 
 def _samples(model: ShippedModel, images: Path | None) -> ImageSamples:
-    """Pixels of images, spread over the folder; the first ones of them calibrate."""
-    import numpy as np
-    import torch
-
+    """Images below a folder, or none."""
     from vlprompt_pipeline import inference
-    from vlprompt_pipeline.shipping.folder import ImageSamples
+    from vlprompt_pipeline.shipping import ImageSamples
 
     if images is None:
         return ImageSamples()
     files = [photo.path for photo in inference.find_photos([images]).photos]
-    step = -(-len(files) // (CALIBRATION + MEASURED))
-    files = files[::step]
-    pixels = torch.stack([model.view.of(path) for path in files]).numpy()
-    calibration = np.linspace(0, len(files) - 1, min(CALIBRATION, len(files))).astype(int)
-    rest = np.setdiff1d(np.arange(len(files)), calibration)
-    measured = rest if len(rest) else calibration  # of a few images, all serve both
-    numbers = {name: label for label, name in enumerate(model.card.class_names)}
-    shown = [numbers.get(path.parent.name.replace("_", " "), -1) for path in files]
-    labels = np.array(shown)[measured]
-    return ImageSamples(
-        calibration=pixels[calibration],
-        test=pixels[measured],
-        labels=None if (labels < 0).any() else labels,
-        described=f"images of {images.name}",
-    )
+    return ImageSamples.of_folder(model, files, f"images of {images.name}")

@@ -28,6 +28,12 @@ STANDARD_INPUT = "-"
     "--top", type=click.IntRange(min=1), default=1, show_default=True, help="Labels a photo."
 )
 @click.option(
+    "--accuracy",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Refuse to go on unless the model says none where needed for this share of right answers "
+    "among those it accepts.",
+)
+@click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write a .csv or .parquet file here instead of a CSV table to the terminal.",
@@ -46,6 +52,7 @@ def predict(
     model: str | None,
     classes: str | None,
     top: int,
+    accuracy: float | None,
     out: Path | None,
     page: bool,
     overwrite: bool,
@@ -77,6 +84,8 @@ def predict(
         file = inference.LabelFile(out, overwrite) if out else None
         stream, total = _photos(places)
         opened = inference.open_model(model, names, tracking_uri)
+        if accuracy is not None:
+            inference.require_accuracy(opened, accuracy)
         if file is None:
             _to_terminal(opened, stream, top, workers)
             return

@@ -43,6 +43,7 @@ class ParameterHook:
         from vlprompt_pipeline.registry.config import PredictionParameters, RegistryParameters
         from vlprompt_pipeline.results.config import BenchmarkReportParameters
         from vlprompt_pipeline.run_parameters import parse_run_parameters
+        from vlprompt_pipeline.shipping.config import OnnxParameters
 
         try:
             values = context.config_loader["parameters"]
@@ -55,6 +56,7 @@ class ParameterHook:
             parse(BenchmarkReportParameters, parameters.benchmark_report, "benchmark_report")
             parse(RegistryParameters, parameters.registry, "registry")
             parse(PredictionParameters, parameters.prediction, "prediction")
+            parse(OnnxParameters, parameters.onnx, "onnx")
             require_metrics(parameters.metrics)
             _require_one_place(values, context.config_loader)
             project = Path(context.project_path)

@@ -14,7 +14,15 @@ import numpy as np
 
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.files import sha256_file
-from vlprompt_pipeline.shipping.layout import FORMAT, GRAPH, HASHES, TEXT_GRAPH, TOKENIZER
+from vlprompt_pipeline.rejection import Rejection, softmax
+from vlprompt_pipeline.shipping.layout import (
+    FORMAT,
+    GRAPH,
+    HASHES,
+    REJECTION,
+    TEXT_GRAPH,
+    TOKENIZER,
+)
 from vlprompt_pipeline.shipping.pixels import Preparation
 from vlprompt_pipeline.wording import same_names
 
@@ -51,15 +59,16 @@ class ExportedModel:
         """Prepare an image as it was evaluated."""
         return self._preparation.pixels(BytesIO(source))
 
-    def scores(self, pixels: np.ndarray) -> np.ndarray:
-        """Softmax over the classes."""
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """Compute the graph; other classes have text features of their own."""
         if self._texts is None:
-            (logits,) = self._session.run(["logits"], {"pixel_values": pixels})
-        else:
-            (features,) = self._session.run(["image_embeds"], {"pixel_values": pixels})
-            logits = self._scale * features @ self._texts.T
-        powers = np.exp(logits - logits.max(-1, keepdims=True))
-        return powers / powers.sum(-1, keepdims=True)
+            return self._session.run(["logits"], {"pixel_values": pixels})[0]
+        (features,) = self._session.run(["image_embeds"], {"pixel_values": pixels})
+        return self._scale * features @ self._texts.T
+
+    def scores(self, pixels: np.ndarray) -> np.ndarray:
+        """Give probabilities."""
+        return softmax(self.logits(pixels), self.rejection.temperature if self.rejection else 1.0)
 
     def telling_apart(self, class_names: Sequence[str]) -> ExportedModel:
         """Return the same model, its graph shared, for other classes."""
@@ -71,6 +80,7 @@ class ExportedModel:
         self.class_names = _checked(tuple(class_names), self._labels)
         own = self.class_names == self._labels
         self._texts = None if own else self._text_features()
+        self.rejection = self._read_rejection() if own else None
 
     def _text_features(self) -> np.ndarray:
         """Features of other class names, `[classes, embed]`, from the text graph."""
@@ -89,6 +99,12 @@ class ExportedModel:
             mean = features.mean(0)
             rows.append(mean / np.linalg.norm(mean))
         return np.stack(rows).astype(np.float32)
+
+    def _read_rejection(self) -> Rejection | None:
+        if not self._described.get("rejection"):
+            return None
+        self._require_unchanged(REJECTION)
+        return Rejection.load(self.folder / REJECTION)
 
     @cached_property
     def _tokenizer(self) -> Any:

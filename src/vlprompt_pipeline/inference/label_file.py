@@ -20,7 +20,7 @@ from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.files import atomic_write
 
 SUFFIXES = (".csv", ".parquet")
-_TEXT = ("path", "label", "problem", "model", "version", "accepted")
+_TEXT = ("path", "label", "nearest", "problem", "model", "version")
 
 
 class LabelFile:

@@ -48,7 +48,12 @@ def label_to_file(
     Raises:
         UserError: the file cannot be written, or was begun with another model.
     """
-    settings = {"model": model.name, "version": model.version, "classes": list(model.class_names)}
+    settings = {
+        "model": model.name,
+        "version": model.version,
+        "classes": list(model.class_names),
+        "rejection": model.rejection and model.rejection.model_dump(mode="json"),
+    }
     with file:
         file.begin(table_columns(model, top), settings)
         before = len(file.done)

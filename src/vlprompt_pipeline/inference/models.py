@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.publishing.layout import HUB, is_published_prompt
+from vlprompt_pipeline.rejection import Rejection
 
 DEFAULT_REGISTRY = "sqlite:///mlflow.db"
 
@@ -21,6 +22,8 @@ class ImageModel(Protocol):
         name: of the model, such as `demo_aerial.coop`.
         version: number in the registry, or the first digits of the packed prompt's SHA-256.
         class_names: that it tells apart, in the order of its scores.
+        rejection: how it says "none of these"; none where it always names a class, as of other
+            classes than its own.
         block: how many images `scores` takes at once; fewer are filled up, so that the scores of an
             image do not depend on those beside it.
     """
@@ -28,6 +31,7 @@ class ImageModel(Protocol):
     name: str
     version: str
     class_names: tuple[str, ...]
+    rejection: Rejection | None
     block: int
 
     def pixels(self, source: bytes) -> np.ndarray:
@@ -37,8 +41,11 @@ class ImageModel(Protocol):
             DataError: it is no image, damaged, or too large to decode.
         """
 
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """Compute what rejections decide on, `[images, classes]`, whose softmax are scores."""
+
     def scores(self, pixels: np.ndarray) -> np.ndarray:
-        """Score `[images, 3, height, width]` for each class, `[images, classes]`."""
+        """Score `[images, 3, height, width]`, with the rejection's temperature if there is one."""
 
     def telling_apart(self, class_names: Sequence[str]) -> ImageModel:
         """Return the same model for other classes.
@@ -87,3 +94,23 @@ def _open_folder(folder: Path, class_names: Sequence[str]) -> ImageModel:
     from vlprompt_pipeline.inference.exported import ExportedModel
 
     return ExportedModel(folder, class_names)
+
+
+def require_accuracy(model: ImageModel, wanted: float) -> None:
+    """Refuse a model whose threshold was not chosen for so many right answers among the accepted.
+
+    Raises:
+        ConfigError: it never says "none", or its threshold was chosen for less.
+    """
+    again = f"register it again with registry.rejection.accuracy={wanted:g}"
+    if model.rejection is None:
+        raise ConfigError(
+            f"{model.name} names a class for every photo: {again} and "
+            "registry.rejection.kind=max_softmax, and leave --classes away"
+        )
+    chosen_for = model.rejection.calibration.wanted
+    if model.rejection.sets or chosen_for < wanted:
+        raise ConfigError(
+            f"{model.name} says none by a threshold that was chosen for {chosen_for:g}, by "
+            f"{model.rejection.kind}: {again}, or ask for that"
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import NamedTuple
@@ -18,6 +18,7 @@ import numpy as np
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.inference.models import ImageModel
 from vlprompt_pipeline.inference.photos import Photo
+from vlprompt_pipeline.rejection import NONE, softmax
 
 AHEAD = 2
 """Blocks that are decoded before the model asks for them (our choice)."""
@@ -31,27 +32,37 @@ class Prediction(NamedTuple):
         labels: as many as asked for, or fewer where there are fewer classes; none with a problem.
         scores: of the labels.
         problem: why it has no label, a sentence; none where it has.
+        accepted: whether the model says that it is one of its classes at all.
     """
 
     photo: Photo
     labels: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
     problem: str | None = None
+    accepted: bool = True
 
     def row(self, model: ImageModel, top: int) -> list[str | float | None]:
         """Lay it out as `table_columns` names it."""
         missing = min(top, len(model.class_names)) - len(self.labels)
         ranked = [value for pair in zip(self.labels, self.scores, strict=True) for value in pair]
         ranked += [None, None] * missing
-        return [self.photo.shown, *ranked, self.problem, model.name, model.version]
+        nearest = []
+        if model.rejection:
+            nearest = [ranked[0]]
+            ranked[0] = ranked[0] if self.accepted else NONE
+        return [self.photo.shown, *ranked, *nearest, self.problem, model.name, model.version]
 
 
 def table_columns(model: ImageModel, top: int) -> list[str]:
-    """Name the columns: path, label, score, label_2, score_2, …, problem, model, version."""
+    """Name the columns: path, label, score, label_2, score_2, …, problem, model, version.
+
+    A model that may say "none" has `nearest` before `problem`: the label with the best score.
+    """
     ranks = range(1, min(top, len(model.class_names)) + 1)
     endings = ["" if rank == 1 else f"_{rank}" for rank in ranks]
     ranked = [f"{name}{ending}" for ending in endings for name in ("label", "score")]
-    return ["path", *ranked, "problem", "model", "version"]
+    nearest = ["nearest"] if model.rejection else []
+    return ["path", *ranked, *nearest, "problem", "model", "version"]
 
 
 def predict_photos(
@@ -106,29 +117,37 @@ class _Block:
 
     def predict(self) -> list[Prediction]:
         """Label what was added, in order, and be empty again."""
-        ranked: Iterator[tuple[tuple[str, ...], tuple[float, ...]]] = iter(())
+        scored: Iterator[Prediction] = iter(())
         if self._pixels is not None and self._filled:
             self._pixels[self._filled :] = 0
-            scores = self.model.scores(self._pixels)[: self._filled]
-            ranked = iter(_best(self.model, scores, self.top))
+            good = [photo for photo, problem in self.rows if not problem]
+            logits = self.model.logits(self._pixels)[: self._filled]
+            scored = iter(_ranked(self.model, good, logits, self.top))
         predictions = [
-            Prediction(photo, problem=problem) if problem else Prediction(photo, *next(ranked))
+            Prediction(photo, problem=problem) if problem else next(scored)
             for photo, problem in self.rows
         ]
         self.rows, self._filled = [], 0
         return predictions
 
 
-def _best(
-    model: ImageModel, scores: np.ndarray, top: int
-) -> list[tuple[tuple[str, ...], tuple[float, ...]]]:
-    """Rank the classes of each row; of equal scores the first class."""
+def _ranked(
+    model: ImageModel, photos: Sequence[Photo], logits: np.ndarray, top: int
+) -> list[Prediction]:
+    """Rank the classes for each photo; of equal scores the first class is better."""
+    decision = model.rejection.decide(logits) if model.rejection else None
+    scores = decision.probabilities if decision else softmax(logits)
+    accepted = decision.accepted if decision else np.ones(len(scores), bool)
     order = np.argsort(-scores, axis=-1, kind="stable")[:, :top]
     best = np.take_along_axis(scores, order, -1)
-    names = model.class_names
     return [
-        (tuple(names[place] for place in places), tuple(map(float, values)))
-        for places, values in zip(order, best, strict=True)
+        Prediction(
+            photo,
+            tuple(model.class_names[place] for place in places),
+            tuple(values.tolist()),
+            accepted=bool(taken),
+        )
+        for photo, places, values, taken in zip(photos, order, best, accepted, strict=True)
     ]
 
 

@@ -13,6 +13,7 @@ from vlprompt_pipeline.clip.encoding import BLOCK, GPU_BLOCK
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.publishing import load_published
 from vlprompt_pipeline.registry.classifier import Classifier
+from vlprompt_pipeline.rejection import softmax
 
 
 class RegisteredModel:
@@ -24,17 +25,21 @@ class RegisteredModel:
         """Raises ConfigError for class names that the classifier cannot have."""
         self.classifier, self.name, self.version = classifier, name, version
         self.class_names = classifier.names(class_names)
+        self.rejection = classifier.rejection if classifier.rejects(self.class_names) else None
         self.block = BLOCK if classifier.clip.device.type == "cpu" else GPU_BLOCK
 
     def pixels(self, source: bytes) -> np.ndarray:
         """Prepare an image as it was evaluated."""
         return self.classifier.pixels(source).numpy()
 
-    def scores(self, pixels: np.ndarray) -> np.ndarray:
-        """Score images, with as many threads of torch as the evaluation had."""
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """Compute with as many threads of torch as the evaluation had."""
         with self.classifier.clip.arithmetic.running():
-            scores = self.classifier.scores(torch.from_numpy(pixels), self.class_names)
-        return scores.cpu().numpy()
+            return self.classifier.logits_of_pixels(torch.from_numpy(pixels), self.class_names)
+
+    def scores(self, pixels: np.ndarray) -> np.ndarray:
+        """Give probabilities."""
+        return softmax(self.logits(pixels), self.rejection.temperature if self.rejection else 1.0)
 
     def telling_apart(self, class_names: Sequence[str]) -> RegisteredModel:
         """Return the same model for other classes; the last few lists keep their text features."""

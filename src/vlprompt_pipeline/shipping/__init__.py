@@ -9,6 +9,7 @@ from vlprompt_pipeline.lazy import lazy_names
 __getattr__ = lazy_names(
     __name__,
     {
+        "ImageSamples": "samples",
         "ShippedModel": "contents",
         "export_folder": "folder",
         "measure_variants": "measurements",

@@ -9,6 +9,7 @@ from vlprompt_pipeline.clip import EvaluationView, FrozenClip
 from vlprompt_pipeline.export import load_learner
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner
 from vlprompt_pipeline.registry.card import ModelCard
+from vlprompt_pipeline.rejection import Rejection
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class ShippedModel:
         clip: the frozen CLIP it belongs to.
         name: that tables of labels show, such as `demo_aerial.coop`; none: the recipe's title.
         version: beside it, the registry's number; none: the packed prompt's hash.
-        threshold: score below which the answer is "none of these"; none where it was not set.
+        rejection: how it says "none of these"; none where it always names a label.
     """
 
     card: ModelCard
@@ -29,7 +30,7 @@ class ShippedModel:
     clip: FrozenClip
     name: str | None = None
     version: str | None = None
-    threshold: float | None = None
+    rejection: Rejection | None = None
 
     @cached_property
     def learner(self) -> PromptLearner:

@@ -7,12 +7,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import torch
 
 from vlprompt_pipeline import __version__
@@ -24,6 +23,7 @@ from vlprompt_pipeline.shipping.layout import (
     FORMAT,
     GRAPH,
     HASHES,
+    REJECTION,
     SUFFIXES,
     TEXT_GRAPH,
     TOKENIZER,
@@ -38,25 +38,9 @@ from vlprompt_pipeline.shipping.onnx_files import (
     to_half,
     to_int8,
 )
+from vlprompt_pipeline.shipping.samples import ImageSamples
 from vlprompt_pipeline.shipping.texts import text_description, write_tokenizer
 from vlprompt_pipeline.shipping.web_page import write_web_page
-
-
-@dataclass(frozen=True)
-class ImageSamples:
-    """Images of the task, as pixels `[images, 3, height, width]`.
-
-    Attributes:
-        calibration: to take the ranges of 8-bit activations from; none: no 8-bit graph.
-        test: to measure the graphs on; none: nothing is measured.
-        labels: of `test`, indices into the model's labels; none where they are not known.
-        described: what the test images are, for people.
-    """
-
-    calibration: np.ndarray | None = None
-    test: np.ndarray | None = None
-    labels: np.ndarray | None = None
-    described: str = "images"
 
 
 def export_folder(
@@ -177,7 +161,7 @@ def _describe(
         "weights_sha256": clip.weights_sha256,
         "logit_scale": clip.logit_scale,
         "opset": OPSET,
-        "threshold": model.threshold,
+        "rejection": model.rejection and model.rejection.model_dump(mode="json"),
         "text": text,
         "web_graph": f"{GRAPH}.onnx",
         "graphs": [asdict(row) for row in measured],
@@ -190,6 +174,8 @@ def _describe(
     ):
         _write_text(folder / f"{name}.json", json.dumps(value, ensure_ascii=False, indent=1))
     (folder / "prompt.vlp").write_bytes(model.packed)
+    if model.rejection:
+        _write_text(folder / REJECTION, model.rejection.to_json())
     values = {
         **described,
         **how,

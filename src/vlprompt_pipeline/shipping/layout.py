@@ -9,3 +9,5 @@ SUFFIXES = {"fp32": "", "fp16": "_fp16", "int8": "_int8", "q4": "_q4"}
 TEXT_GRAPH = "onnx/text_model.onnx"
 TOKENIZER = "tokenizer.json"
 HASHES = "SHA256SUMS"
+REJECTION = "rejection.json"
+"""How the model says "none of these", where it does; `model.json` has the same."""

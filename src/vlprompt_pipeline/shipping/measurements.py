@@ -33,6 +33,14 @@ class VariantMeasurement:
     accuracy: float | None
     largest_difference: float
 
+    def __str__(self) -> str:
+        """Write one line for a terminal."""
+        accuracy = "" if self.accuracy is None else f", {self.accuracy:.1f} % correct"
+        return (
+            f"{self.file}: {self.megabytes:.2f} MB, {self.milliseconds:.1f} ms an image, "
+            f"{self.same_label:.1f} % the same label as in fp32{accuracy}"
+        )
+
 
 def measure_variants(
     folder: Path, files: Sequence[str], pixels: np.ndarray, labels: np.ndarray | None

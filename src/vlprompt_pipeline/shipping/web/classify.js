@@ -80,18 +80,35 @@ function prepare({ rgb, width, height }, how) {
   return planes;
 }
 
-function softmax(logits) {
+function softmax(logits, temperature = 1) {
   const most = Math.max(...logits);
-  const powers = Array.from(logits, (logit) => Math.exp(logit - most));
+  const powers = Array.from(logits, (logit) => Math.exp((logit - most) / temperature));
   const total = powers.reduce((sum, power) => sum + power, 0);
   return powers.map((power) => power / total);
 }
 
-// Scores of one file, one a label, in the order of labels.json.
-export async function classify(blob) {
-  const { how, session } = await ready;
+// Whether the picture looks like one of the labels at all; without a rejection it always does.
+function accepts(logits, rejection) {
+  if (!rejection) return true;
+  const scores = softmax(logits);
+  if (rejection.kind !== "energy") return Math.max(...scores) >= rejection.threshold;
+  const most = Math.max(...logits);
+  const sum = logits.reduce((total, logit) => total + Math.exp(logit - most), 0);
+  return most + Math.log(sum) >= rejection.threshold;
+}
+
+// Scores of one file in the order of labels.json, and whether it is one of the labels.
+export async function decide(blob) {
+  const { how, model, session } = await ready;
   const planes = prepare(await decode(blob, how), how);
   const tensor = new ort.Tensor("float32", planes, [1, 3, ...how.size]);
   const { logits } = await session.run({ pixel_values: tensor }, ["logits"]);
-  return softmax(logits.data);
+  return {
+    scores: softmax(logits.data, model.rejection ? model.rejection.temperature : 1),
+    accepted: accepts(logits.data, model.rejection),
+  };
+}
+
+export async function classify(blob) {
+  return (await decide(blob)).scores;
 }

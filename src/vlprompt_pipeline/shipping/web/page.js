@@ -1,6 +1,6 @@
 // The page: drop photos, see labels.
 
-import { classify, ready } from "./classify.js";
+import { decide, ready } from "./classify.js";
 
 const SHOWN = 3; // labels of a photo
 const drop = document.getElementById("drop");
@@ -14,7 +14,7 @@ function element(name, text, className) {
   return made;
 }
 
-function verdict(scores, labels, model) {
+function verdict({ scores, accepted }, labels) {
   const best = scores.map((score, index) => ({ score, label: labels[index] }));
   best.sort((a, b) => b.score - a.score);
   const lines = best.slice(0, SHOWN).map(({ score, label }) => {
@@ -26,13 +26,11 @@ function verdict(scores, labels, model) {
   });
   const group = element("ol");
   group.append(...lines);
-  if (model.threshold !== null && best[0].score < model.threshold) {
-    group.prepend(element("li", "none of these", "none"));
-  }
+  if (!accepted) group.prepend(element("li", "none of these", "none"));
   return group;
 }
 
-async function show(file, { labels, model }) {
+async function show(file, { labels }) {
   const item = element("article");
   const picture = element("img");
   picture.alt = file.name;
@@ -42,7 +40,7 @@ async function show(file, { labels, model }) {
   item.append(picture, text);
   list.prepend(item);
   try {
-    text.append(verdict(await classify(file), labels, model));
+    text.append(verdict(await decide(file), labels));
   } catch (error) {
     text.append(element("p", `This file cannot be read as a picture (${error.message}).`, "none"));
   }

@@ -1,0 +1,5 @@
+"""Trained prompts become folders that run without torch."""
+
+from vlprompt_pipeline.pipelines.onnx.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,98 @@
+"""From a finished cell to a folder of ONNX graphs."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vlprompt_pipeline.clip import FrozenClip
+from vlprompt_pipeline.clip.dataset_features import decoding_of
+from vlprompt_pipeline.config import ExportParameters, FeatureParameters
+from vlprompt_pipeline.image_datasets import DatasetCard, FewShotSet
+from vlprompt_pipeline.methods.trained import TrainedPrompt
+from vlprompt_pipeline.pipelines.inputs import require_prompt_of_this_run
+from vlprompt_pipeline.registry.card import ModelCard
+from vlprompt_pipeline.shipping import ImageSamples, ShippedModel, export_folder
+from vlprompt_pipeline.shipping.config import OnnxParameters
+
+logger = logging.getLogger(__name__)
+
+
+def export_onnx(
+    *,
+    prompt: TrainedPrompt,
+    packed: bytes,
+    clip: FrozenClip,
+    card: DatasetCard,
+    index: pd.DataFrame,
+    few_shot_set: FewShotSet,
+    export: ExportParameters,
+    features: FeatureParameters,
+    recipes: dict[str, Any],
+    onnx: OnnxParameters,
+    folder: Path,
+    project: Path,
+    method: str,
+) -> list[dict[str, Any]]:
+    """Write the folder `<method>/onnx` of the cell; return what each graph costs.
+
+    Its 8-bit graph is calibrated on the few-shot images; all are measured on test images of the
+    classes that the folder tells apart.
+
+    Raises:
+        UserError: the prompt is of an earlier training, its method cannot be one graph, or the ONNX
+            libraries are missing.
+    """
+    require_prompt_of_this_run(prompt, method, recipes, few_shot_set)
+    recipe = prompt.resolved_recipe()
+    names = export.class_names or card.class_names
+    names = prompt.classes.names if recipe.bound_to_classes else names
+    model = ShippedModel(
+        ModelCard(
+            recipe=prompt.recipe,
+            class_names=names,
+            template=card.template,
+            decoding=decoding_of(features, card),
+            weights_sha256=clip.weights_sha256,
+            clip_identity=clip.identity.to_dict(),
+            clip_name=clip.name,
+        ),
+        packed,
+        clip.to("cpu"),
+        name=f"{card.name}.{method}",
+    )
+    samples = _samples(model, card, index, few_shot_set)
+    target = folder / method / "onnx"
+    rows = export_folder(
+        model,
+        target,
+        samples,
+        web=onnx.web,
+        web_runtime=onnx.web_runtime and project / Path(onnx.web_runtime).expanduser(),
+    )
+    for row in rows:
+        logger.info("%s %s", method, row)
+    logger.info("%s is in %s", method, target)
+    return [asdict(row) for row in rows]
+
+
+def _samples(
+    model: ShippedModel, card: DatasetCard, index: pd.DataFrame, few_shot_set: FewShotSet
+) -> ImageSamples:
+    """Few-shot images, and test images with labels among the model's classes if these are known."""
+    test = index[index["part"] == "test"]
+    numbers = {name: label for label, name in enumerate(model.card.class_names)}
+    shown = test["label"].map(lambda label: numbers.get(card.class_names[label], -1))
+    kept = test[shown >= 0] if (shown >= 0).any() else test
+    labels = shown[kept.index].tolist() if (shown >= 0).any() else None
+    return ImageSamples.of_parts(
+        model,
+        [card.folder / path for path, _ in few_shot_set.train],
+        [card.folder / path for path in kept["path"]],
+        labels,
+        f"test images of {card.name}",
+    )
