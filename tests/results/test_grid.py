@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from results.made import Disk, base_to_new, right
-from vlprompt_pipeline import cli, sweep
+from vlprompt_pipeline import sweep, sweep_command
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parsing import parse
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
@@ -140,11 +140,12 @@ def test_a_command_is_one_that_the_command_line_takes(monkeypatch):
     ran = []
     monkeypatch.setattr(sweep, "run_cells", lambda cells, *given: ran.append((cells, *given)))
     project = SimpleNamespace(project_path=Path("project"))
-    result = CliRunner().invoke(cli.sweep, words[2:], obj=project, catch_exceptions=False)
+    command = sweep_command.sweep
+    result = CliRunner().invoke(command, words[2:], obj=project, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     params = {"protocol": "base_to_new", "methods": "coop"}
     cells = [{"dataset": "demo_aerial", "shots": 16, "seed": 2}]
-    assert ran == [(cells, Path("project"), None, params)]
+    assert ran == [(cells, Path("project"), None, params, sweep.Options())]
 
 
 def test_a_misspelt_method_is_refused():
