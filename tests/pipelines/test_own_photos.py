@@ -250,6 +250,10 @@ def test_classes_that_the_embedded_clip_has_no_words_for(project, capsys, monkey
     done = project.json("06_models", "tip_adapter_f/registration.json", ANIMAL_CELL)
     assert done["rejection"]["kind"] == "conformal"
     assert done["rejection"]["calibration"]["images"] == 24
+    version = client.get_model_version_by_alias("animals.tip_adapter_f", "candidate")
+    assert version.tags["rejection"] == "conformal"
+    assert version.tags["warning"].startswith("Texts that coincide:")
+    assert '; says "none" to images like none of them (by conformal sets' in version.description
     mlflow.set_tracking_uri(store)
     model = mlflow.pyfunc.load_model("models:/animals.tip_adapter_f@candidate")
     photo = (folder / "dog/001.png").read_bytes()

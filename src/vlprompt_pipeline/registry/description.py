@@ -10,6 +10,7 @@ from vlprompt_pipeline.evaluation.metrics import harmonic_mean
 from vlprompt_pipeline.protocols import protocol_title
 from vlprompt_pipeline.registry.contents import Contents
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION
+from vlprompt_pipeline.rejection import KINDS
 from vlprompt_pipeline.reproducibility.environment import code_state
 from vlprompt_pipeline.results.records import CellRecord, MethodResult
 from vlprompt_pipeline.results.remarks import TEXTS_COINCIDE
@@ -62,9 +63,21 @@ def describe(contents: Contents, beside: Sequence[MethodResult], verdict: str, n
             f"{shots_text(cell.shots)}, seed {cell.seed}, CLIP {cell.clip}.",
             _results(contents, beside) + _among_all(contents),
             *([f"When it was registered: {verdict}"] if verdict else []),
-            f"Tells apart {len(names)} classes ({shown}), {others}:",
+            f"Tells apart {len(names)} classes ({shown}), {others}{_refusing(contents)}:",
             _USE.format(name=contents.name, number=number, more=_OWN if bound else _ANY),
         ]
+    )
+
+
+def _refusing(contents: Contents) -> str:
+    """Write when the version says none, and what that does to its calibration images."""
+    if contents.rejection is None:
+        return ""
+    known = contents.rejection.calibration
+    kind = KINDS[contents.rejection.kind].title
+    return (
+        f'; says "none" to images like none of them (by {kind}, which accepts {known.accepted:.0%} '
+        f"of the {known.images} validation images that it was calibrated on)"
     )
 
 
@@ -79,6 +92,7 @@ def version_tags(contents: Contents, digest: str) -> dict[str, str]:
         "method": result.method,
         **cell.model_dump(exclude=not_shown),
         "split": cell.random_split or None,
+        "rejection": contents.rejection and contents.rejection.kind,
         "warning": next((n for n in contents.record.notes if n.startswith(TEXTS_COINCIDE)), None),
         "prompt_sha256": hashlib.sha256(contents.packed).hexdigest(),
         "contents_sha256": digest,
