@@ -1,0 +1,74 @@
+"""What fits next after a run, as commands that can be copied."""
+
+import shlex
+from pathlib import Path
+
+from vlprompt_pipeline.hooks.next_steps import (
+    Invocation,
+    Validated,
+    after_promotion,
+    after_registration,
+    after_report,
+    recommendation,
+)
+
+GIVEN = {"dataset": "my_photos", "dataset_root": "/home/me/My Pictures"}
+METHODS = [
+    Validated("zero_shot", "Zero-shot CLIP", 20, 48),
+    Validated("linear_probe", "Linear probe", 40, 48),
+    Validated("coop", "CoOp", 43, 48),
+    Validated("qcoop", "QCoOp, 1 bit", 43, 48),
+]
+
+
+def invocation(tmp_path: Path, env: str | None = "photos") -> Invocation:
+    return Invocation(tmp_path, env, GIVEN)
+
+
+def test_the_first_of_the_best_is_taken_and_what_may_be_as_good_is_named():
+    assert recommendation(METHODS) == (
+        "CoOp, by 43 right answers on 48 validation images; QCoOp, 1 bit (43) may be as good; no "
+        "test image was asked"
+    )
+    assert "may be as good" not in recommendation(METHODS[:1])
+
+
+def test_a_command_is_the_same_again_with_what_is_chosen(tmp_path):
+    parameters = {"methods": [m.method for m in METHODS], "clip": {"source": "open_clip:a:b"}}
+    lines = after_report(invocation(tmp_path), parameters, METHODS)
+    assert list(lines) == ["take", "next"]
+    assert shlex.split(lines["next"]) == [
+        "kedro",
+        "run",
+        "--env=photos",
+        "--pipelines=register",
+        "--params=dataset=my_photos,dataset_root=/home/me/My Pictures,methods=zero_shot+coop",
+    ]
+
+
+def test_the_embedded_clip_leads_to_real_weights_without_its_own_settings(tmp_path):
+    given = {**GIVEN, "clip": {"name": "demo", "source": "embedded"}, "methods": "linear_probe"}
+    parameters = {"methods": ["linear_probe"], "clip": {"source": "embedded"}}
+    lines = after_report(Invocation(tmp_path, None, given), parameters, ())
+    assert "clip.source=embedded" in lines["next"] and "--env" not in lines["next"]
+    assert lines["weights"].endswith(
+        "kedro run --env=photos '--params=dataset=my_photos,dataset_root=/home/me/My Pictures'"
+    )
+
+
+def test_the_best_of_the_registered_methods_is_promoted_and_labels(tmp_path):
+    models = {"zero_shot": "my_photos.zero_shot", "linear_probe": "my_photos.linear_probe"}
+    lines = after_registration(invocation(tmp_path), models, METHODS)
+    assert "--pipelines=promote" in lines["next"] and "methods=linear_probe" in lines["next"]
+    assert lines["label"] == (
+        "vlprompt predict FOLDER --model my_photos.linear_probe@candidate --out labels.csv"
+    )
+    assert "my_photos.linear_probe" in after_registration(invocation(tmp_path), models, ())["label"]
+    done = after_promotion(invocation(tmp_path), ["my_photos.coop"])
+    assert "--model my_photos.coop@champion" in done["label"]
+
+
+def test_commands_of_the_projects_own_environment_are_called_there(tmp_path):
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/kedro").touch()
+    assert invocation(tmp_path, "local").again().startswith(".venv/bin/kedro run '--params=")
