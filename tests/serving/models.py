@@ -13,6 +13,7 @@ from PIL import Image
 
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.images import read_rgb
+from vlprompt_pipeline.rejection import Rejection
 
 
 class ColourModel:
@@ -20,18 +21,21 @@ class ColourModel:
 
     name, version, block = "colours.mean", "7", 4
 
-    def __init__(self, class_names: Sequence[str] = ("red", "green", "blue")) -> None:
-        self.class_names = tuple(class_names)
-        self.calls: list[int] = []
+    def __init__(
+        self,
+        class_names: Sequence[str] = ("red", "green", "blue"),
+        rejection: Rejection | None = None,
+    ) -> None:
+        self.class_names, self.rejection = tuple(class_names), rejection
 
     def pixels(self, source: bytes) -> np.ndarray:
         image = read_rgb(io.BytesIO(source), "as_seen", 8).resize((8, 8))
         return np.asarray(image, np.float32).transpose(2, 0, 1) / 255
 
-    def scores(self, pixels: np.ndarray) -> np.ndarray:
-        self.calls.append(len(pixels))
-        means = pixels.mean((2, 3))[:, : len(self.class_names)]
-        return means / means.sum(-1, keepdims=True)
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """Logarithms of the shares, whose softmax are the shares."""
+        means = pixels.mean((2, 3)) + 1e-9
+        return np.log(means / means.sum(-1, keepdims=True))
 
     def telling_apart(self, class_names: Sequence[str]) -> ColourModel:
         if len(class_names) != 3:

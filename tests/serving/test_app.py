@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from serving.models import ColourModel, base64_of, picture, png_of
 from vlprompt_pipeline.registry.limits import RequestLimits
+from vlprompt_pipeline.rejection import Calibration, Rejection
 from vlprompt_pipeline.serving import ServingSettings, create_app
 
 LIMITS = RequestLimits(pixels=1_000_000, rows=8, bytes=300_000, classes=5)
@@ -36,9 +37,10 @@ def test_json_takes_base64_and_data_urls(client):
     assert (body["model"], body["version"]) == ("colours.mean", "7")
     assert body["predictions"][0] == {
         "label": "red",
-        "score": 1.0,
+        "score": pytest.approx(1),
         "top_labels": ["red", "green"],
-        "top_scores": [1.0, 0.0],
+        "top_scores": pytest.approx([1, 0], abs=1e-6),
+        "label_set": None,
         "problem": None,
     }
 
@@ -214,3 +216,21 @@ def test_class_names_are_made_once_and_a_failure_is_ours():
         assert answer.status_code == 500
         assert answer.json() == {"error": "the server failed on this request: its log says why"}
         assert labels(client.post("/predict", json=body)) == ["ruby"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "threshold", "sets"),
+    [("max_softmax", 0.5, [None, None]), ("conformal", 0.4, [["red"], []])],
+)
+def test_an_image_of_no_class_is_none(kind, threshold, sets):
+    calibration = Calibration(images=9, wanted=0.9, accepted=0.5, accuracy=0.9, accuracy_of_all=0.8)
+    rejection = Rejection(kind=kind, threshold=threshold, temperature=1.0, calibration=calibration)
+    with TestClient(create_app(ColourModel(rejection=rejection), ServingSettings())) as client:
+        images = [GOOD, base64_of(picture("white"))]
+        answer = client.post("/predict", json={"images": images})
+        assert labels(answer) == ["red", "none"]
+        rows = answer.json()["predictions"]
+        assert [row["label_set"] for row in rows] == sets
+        assert rows[1]["top_labels"] == ["red", "green", "blue"]
+        assert rows[1]["score"] == pytest.approx(1 / 3)
+        assert 'vlprompt_images_total{outcome="none"} 1.0' in client.get("/metrics").text

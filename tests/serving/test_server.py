@@ -27,9 +27,9 @@ import sys, time
 from serving.models import ColourModel
 from vlprompt_pipeline.serving import ServingSettings, serve
 class Slow(ColourModel):
-    def scores(self, pixels):
+    def logits(self, pixels):
         time.sleep(float(sys.argv[2]))
-        return super().scores(pixels)
+        return super().logits(pixels)
 serve(Slow(), ServingSettings(waiting=64, decoders=2), "127.0.0.1", int(sys.argv[1]))
 """
 

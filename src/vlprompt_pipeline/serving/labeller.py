@@ -12,6 +12,7 @@ import numpy as np
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.registry.image_bytes import image_bytes
+from vlprompt_pipeline.rejection import NONE, softmax
 from vlprompt_pipeline.serving.batching import Batcher
 from vlprompt_pipeline.serving.metrics import Metrics
 from vlprompt_pipeline.serving.settings import ServingSettings
@@ -35,7 +36,9 @@ class Labeller:
         self._model, self._settings, self._metrics = model, settings, metrics
         self._telling_apart = lru_cache(_CLASS_SETS)(model.telling_apart)
         self._decoders = ThreadPoolExecutor(settings.decoders, "decoder")
-        self._batcher = Batcher(self._scores, settings.batch, settings.delay, metrics.batch.observe)
+        self._batcher = Batcher(
+            self._answers, settings.batch, settings.delay, metrics.batch.observe
+        )
         self._waiting = 0
 
     async def label(self, images: Sequence[object], names: tuple[str, ...], top: int) -> list[Row]:
@@ -76,22 +79,34 @@ class Labeller:
             self._metrics.images.labels("refused").inc()
             return _row([], [], str(error))
         scored = self._batcher.submit(names, pixels)
-        labels, scores = await asyncio.wrap_future(scored)
-        order = np.argsort(-scores, kind="stable")[:top]
-        self._metrics.images.labels("labelled").inc()
-        return _row([labels[place] for place in order], [float(scores[place]) for place in order])
+        row = await asyncio.wrap_future(scored)
+        self._metrics.images.labels("none" if row["label"] == NONE else "labelled").inc()
+        return {**row, "top_labels": row["top_labels"][:top], "top_scores": row["top_scores"][:top]}
 
     def _pixels(self, image: object) -> np.ndarray:
         content = image_bytes(image)
         self._settings.limits.require_image(content)
         return self._model.pixels(content)
 
-    def _scores(
-        self, names: tuple[str, ...], pixels: Sequence[np.ndarray]
-    ) -> list[tuple[tuple[str, ...], np.ndarray]]:
-        """The classes and their scores, of each image; text features of other names are made."""
+    def _answers(self, names: tuple[str, ...], pixels: Sequence[np.ndarray]) -> list[Row]:
+        """Score images in one call, and rank all classes of each; of equal scores the first."""
         model = self._telling_apart(names) if names else self._model
-        return [(model.class_names, row) for row in model.scores(np.stack(pixels))]
+        logits = model.logits(np.stack(pixels))
+        decision = model.rejection.decide(logits) if model.rejection else None
+        scores = decision.probabilities if decision else softmax(logits)
+        order = np.argsort(-scores, axis=-1, kind="stable")
+        ranked = np.take_along_axis(scores, order, -1)
+        rows = [
+            _row([model.class_names[place] for place in places], values)
+            for places, values in zip(order.tolist(), ranked.tolist(), strict=True)
+        ]
+        if decision:
+            sets = decision.label_sets(model.class_names) or [None] * len(rows)
+            for row, label, label_set in zip(
+                rows, decision.labels(model.class_names), sets, strict=True
+            ):
+                row |= {"label": label, "label_set": label_set}
+        return rows
 
 
 def _row(labels: list[str], scores: list[float], problem: str | None = None) -> Row:
@@ -100,5 +115,6 @@ def _row(labels: list[str], scores: list[float], problem: str | None = None) -> 
         "score": scores[0] if scores else None,
         "top_labels": labels,
         "top_scores": scores,
+        "label_set": None,
         "problem": problem,
     }

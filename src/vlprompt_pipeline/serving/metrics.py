@@ -28,7 +28,7 @@ class Metrics:
         )
         self.images = Counter(
             "vlprompt_images",
-            "Images by outcome: labelled, refused",
+            "Images by outcome: labelled, none, refused",
             ["outcome"],
             registry=registry,
         )

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.registry.limits import RequestLimits
+from vlprompt_pipeline.rejection import NONE
 
 TOP = 5  # labels an image: our choice
 
@@ -20,10 +21,16 @@ TOP = 5  # labels an image: our choice
 class Prediction(BaseModel):
     """What is said of one image; of one that could not be read, the problem alone."""
 
-    label: str | None = Field(description="the best label")
+    label: str | None = Field(
+        description=f"the best label; {NONE!r} for an image of none of the classes, where the "
+        "model was calibrated to say so"
+    )
     score: float | None = Field(description="its score: the softmax over the classes")
     top_labels: list[str] = Field(description="the best labels, the best first")
     top_scores: list[float]
+    label_set: list[str] | None = Field(
+        default=None, description="labels that cannot be ruled out, of a model with conformal sets"
+    )
     problem: str | None = Field(description="why there is no label")
 
 
