@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -34,6 +35,54 @@ class Tape(TorchDispatchMode):
                 for place, value in zip(tree_leaves(result), tree_leaves(again), strict=True):
                     if isinstance(place, Tensor) and place.data_ptr() != value.data_ptr():
                         place.copy_(value)
+
+
+class Witness(TorchDispatchMode):
+    """Remembers where the tensors lie that a step reads and has not made, without holding them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: dict[int, tuple[str, StorageWeakRef]] = {}
+        self._made: set[int] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None) -> Any:
+        """Run an operation and note what it reads; numbers are handed to a kernel by value."""
+        for tensor in tree_leaves((args, kwargs)):
+            if isinstance(tensor, Tensor) and tensor.ndim:
+                storage = tensor.untyped_storage()
+                if storage._cdata not in self._made:
+                    self.read[storage._cdata] = (str(func), StorageWeakRef(storage))
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor):
+                self._made.add(tensor.untyped_storage()._cdata)
+        return result
+
+
+class WitnessRecorder:
+    """Replays by calls, if all memory that the recorded step has read is still in use."""
+
+    def __init__(self) -> None:
+        self.replays = 0
+
+    def warm_up(self, call: Call) -> Result:
+        """Run the call."""
+        return call()
+
+    def record(self, call: Call) -> Call:
+        """Watch the next call."""
+        witness = Witness()
+
+        def replay() -> Result:
+            self.replays += 1
+            if not witness.read:
+                with witness:
+                    return call()
+            gone = [name for name, place in witness.read.values() if place.expired()]
+            assert not gone, f"a graph would read freed memory in {gone}"
+            return call()
+
+        return replay
 
 
 class TapeRecorder:

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 
-from training.tape import TapeRecorder
+from training.tape import TapeRecorder, WitnessRecorder
 from training.test_without_the_host import CLASSES, LABELS, RECIPES, _images, _smaller
 from vlprompt_pipeline.methods import build_learner, resolve_recipe
 from vlprompt_pipeline.training import loop, train
@@ -31,10 +31,11 @@ RECORDED = [
     "promptsrc",
     "clip_lora",
 ]
+LONG = {"rp_coop", "prograd", "variational_conditional", "coop_with_noise", "clip_lora"}
 HALF = {"extends": "coop", "training": {"precision": "fp16-amp"}}
 QUANTIZE = {"min_interval_steps": 2, "kl_threshold": 1e-4}
 FEW = {"epochs": 4, "steps": None, "lr": 0.05, "warmup_epochs": 1}
-MORE = {"two_stage": {"epochs": 10}}  # each stage is recorded for itself
+MORE = {"two_stage": {"epochs": 12}}  # each stage is recorded for itself
 
 
 class Batches:
@@ -104,7 +105,9 @@ def scaler_tensors(scaler):
     return [tensor for tensor in held if tensor is not None]
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.long] * (n in LONG)) for n in RECORDED]
+)
 def test_replayed_operations_train_as_the_steps_themselves(name, tiny_clip, monkeypatch):
     """No line of Python runs in a replay: draws, labels and rates come by tensors alone."""
     state, rows, _ = _trained(name, tiny_clip, None, monkeypatch)
@@ -113,6 +116,21 @@ def test_replayed_operations_train_as_the_steps_themselves(name, tiny_clip, monk
     assert same == rows
     for tensor, value in state.items():
         assert torch.equal(again[tensor], value), tensor
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "two_stage",
+        "scaled",
+        *(pytest.param(n, marks=pytest.mark.long) for n in ("qrlp", "stochastic", "mmrl")),
+    ],
+)
+def test_what_a_recorded_step_reads_keeps_its_place(name, tiny_clip, monkeypatch):
+    """A graph reads by address: what it read when it was recorded must not be freed."""
+    recorder = WitnessRecorder()
+    _trained(name, tiny_clip, recorder, monkeypatch)
+    assert recorder.replays > 2
 
 
 def test_steps_of_each_shape_are_warmed_up_and_recorded_once(tiny_clip, monkeypatch):
