@@ -31,13 +31,10 @@ TABLE = pd.DataFrame(
 )
 
 
-def test_wrong_ones_come_first_then_small_margins():
-    assert review_order(TABLE.assign(given=["square", "square", "blue disc", "blue disc"]), 4) == [
-        2,
-        1,
-        3,
-        0,
-    ]
+def test_wrong_ones_come_first_the_surest_before_others_then_small_margins():
+    table = TABLE.assign(given=["blue disc", "square", "blue disc", "blue disc"])
+    assert review_order(table, 4) == [0, 2, 1, 3]
+    assert review_order(table, 4, np.ones((4, 1), dtype=np.float32)) == [0, 2, 1, 3]
     assert review_order(TABLE, 2) == [1, 3]
 
 
@@ -82,13 +79,19 @@ def test_labels_are_corrected_on_the_page(photos, tmp_path):
             "4 of 4 decided, 1 left out"
         )
         classes = browser.evaluate("[...document.querySelectorAll('figure')].map(f => f.className)")
-        assert classes == ["corrected", "confirmed", "out", "corrected"]
+        assert classes == ["confirmed", "confirmed", "out", "corrected"]
         browser.open(page, width=400)  # as after a break: the browser remembers
-        rows = list(csv.reader(StringIO(browser.evaluate("table()"))))
+        assert browser.evaluate("document.getElementById('all').disabled")
         assert browser.evaluate("document.documentElement.scrollWidth") <= 400
+        saved = browser.evaluate("table()")
+        browser.evaluate("document.getElementById('reset').click()")
+        browser.evaluate("document.getElementById('all').click()")
+        kept = [row[1] for row in csv.reader(StringIO(browser.evaluate("table()")))][1:]
+        assert kept == ["blue disc", "square", "blue disc", "square"], "as labelled, not predicted"
         assert browser.errors == []
     finally:
         browser.close()
+    rows = list(csv.reader(StringIO(saved)))
     names = [table["path"][row] for row in (2, 1, 3, 0)]
     expected = [("blue disc", "keep"), ("square", "keep"), ("", "leave out")]
     expected.append(('a "new", class', "keep"))

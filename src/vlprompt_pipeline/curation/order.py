@@ -1,7 +1,8 @@
 """Which predictions a person should look at first: wrong ones, then doubtful ones, of all kinds.
 
-A prediction is wrong where a label was given and it is another. It is doubtful by its margin, the
-score of the best label less that of the second (Scheffer, Decomain and Wrobel, 2001). Photos that
+A prediction is wrong where a label was given and it is another: the surer it is of that, the more
+likely is the label to be wrong. It is doubtful by its margin, the score of the best label less that
+of the second (Scheffer, Decomain and Wrobel, 2001). Photos that
 look alike would tell a person the same, so a photo waits behind those it resembles: the margin of
 each is raised by its highest similarity to what stands before it (our choice). Without features,
 predicted classes take turns.
@@ -35,7 +36,8 @@ def review_order(table: pd.DataFrame, count: int, features: np.ndarray | None = 
     if "given" in table:
         given = table["given"].fillna("")
         wrong = ((given != "") & (given != table["label"])).to_numpy()
-    doubt = margins(table) - 2.0 * wrong  # a margin is at most 1: wrong ones stand before others
+    margin = margins(table)  # from 0 to 1: wrong ones, the surest first, stand before all others
+    doubt = np.where(wrong, -1.0 - SIMILAR - margin, margin)
     if features is None:
         doubts = pd.DataFrame({"label": table["label"], "doubt": doubt, "wrong": wrong})
         turns = doubts.sort_values("doubt", kind="stable").groupby(["label", "wrong"]).cumcount()
