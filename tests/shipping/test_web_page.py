@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import threading
 from dataclasses import replace
@@ -23,6 +24,12 @@ from vlprompt_pipeline.shipping import ImageSamples, export_folder, write_web_pa
 CHROMIUM = shutil.which("chromium")
 BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 NPM = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+
+
+CLASSIFY = """async ([bytes, type]) => {
+    const { classify } = await import('/web/classify.js');
+    return classify(new Blob([new Uint8Array(bytes)], { type }));
+}"""
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -104,6 +111,22 @@ def test_pictures_score_as_evaluated_and_none_of_the_labels_is_said(
     assert [each["accepted"] for each in decided] == expected.accepted.tolist()
     scores = [each["scores"] for each in decided]
     np.testing.assert_allclose(scores, expected.probabilities, atol=1e-4)
+
+
+@BROWSER
+@NPM
+def test_a_jpeg_that_the_browser_decodes_scores_nearly_as_evaluated(page, pictures, model):
+    contents = []
+    for path in pictures:
+        stream = io.BytesIO()
+        Image.open(path).save(stream, "JPEG", quality=90)
+        contents.append(stream.getvalue())
+    pixels = torch.stack([model.view.of(io.BytesIO(content)) for content in contents])
+    with torch.no_grad():
+        expected = model.learner.logits(model.clip.encode_images(pixels)).numpy()
+    found = np.log([page.evaluate(CLASSIFY, [list(c), "image/jpeg"]) for c in contents])
+    difference = 1.7 * (found - found[:, :1]) - (expected - expected[:, :1])  # of logits
+    assert np.abs(difference).max() < 0.05
 
 
 @BROWSER
