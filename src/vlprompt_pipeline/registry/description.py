@@ -42,8 +42,8 @@ def introduce(contents: Contents) -> str:
     cell, result = contents.record.cell, contents.result
     return (
         f"Prompts of `{result.method}` for `{cell.dataset}`. `{CANDIDATE}` is the newest that was "
-        f"registered; `{CHAMPION}` was better than the one before it by a paired test on the same "
-        "test images, or its tag `promotion` says why it is champion."
+        f"registered; `{CHAMPION}` was better than the one before it by a paired test on the "
+        "test images that both saw, or its tag `promotion` says why it is champion."
     )
 
 
