@@ -40,11 +40,11 @@ def digests(copy: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("module", "old", "new", "due"),
     [
-        ("training/loop.py", '["lr"] = rate', '["lr"] = 3 * rate', [False, True, True]),
+        ("training/loop.py", "optimizer, rate)", "optimizer, 3 * rate)", [False, True, True]),
         (
             "clip/backbone.py",
-            "self.model.encode_image(pixels.to",
-            "self.model.encode_image(pixels.flip(-1).to",
+            "features = tower(pixels.to",
+            "features = tower(pixels.flip(-1).to",
             [True, True, True],
         ),
         ("methods/coop.py", "import torch\n", "import torch\n\nFACTOR = 2\n", [False, True, True]),
