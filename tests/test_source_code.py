@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,12 @@ def test_the_module_of_a_user_counts(tmp_path, monkeypatch):
 
     before = code_digest("training", own_method.Learner)
     assert before != code_digest("training")
+
+
+def test_a_name_that_a_package_gives_on_first_use_leads_to_its_module(tmp_path, monkeypatch):
+    (tmp_path / "uses_export.py").write_text("from vlprompt_pipeline.export import pack_learner\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import_module("uses_export")
+    counted = counted_modules("uses_export")
+    assert "vlprompt_pipeline.export.learner" in counted
+    assert "vlprompt_pipeline.export.formats.classifier_weights" not in counted

@@ -4,8 +4,9 @@ Counted is the source of the modules that a stage begins in and of all modules o
 they import, directly or through others, whether at the top or inside a function. Comments,
 docstrings, formatting and what stands under `TYPE_CHECKING` do not count, nor do rooms that only
 word or show things, and rooms whose outcome is an input known by its content (`NOT_FOLLOWED`), but
-where a stage begins in one. A package's `__init__` that hands on a name leads to
-the module that defines the name, so a method counts where it is used and not where all are listed.
+where a stage begins in one. A package's `__init__` that hands on a name, at once or on first use,
+leads to the module that defines the name, so a method counts where it is used and not where all are
+listed.
 """
 
 from __future__ import annotations
@@ -151,7 +152,19 @@ def _defining(module: str, name: str) -> str:
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
                     return _defining(node.module, alias.name)
+        elif below := _lazily(node, name):
+            return _defining(f"{module}.{below}", name)
     return module
+
+
+def _lazily(node: ast.stmt, name: str) -> str:
+    """The module below a package that `__getattr__ = lazy_names(__name__, {…})` gives for a name.
+
+    Empty where the statement is another one, or does not have the name.
+    """
+    if not (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__getattr__"):
+        return ""
+    return ast.literal_eval(node.value.args[1]).get(name, "")
 
 
 def _is_own(module: str) -> bool:
