@@ -77,6 +77,16 @@ def test_a_file_of_before_manifests_is_read_with_a_warning(stored, caplog, share
     assert "coop.json has no manifest" in caplog.text
 
 
+def test_many_files_of_before_are_not_named_one_by_one(tmp_path, caplog):
+    for number in range(20):
+        record = tmp_path / f"08_reporting_of_before/seed{number}/coop.json"
+        write(record, b"1")
+        manifest_path(record).unlink()
+        require_described(record, "seed 1", "run again", shared=True)
+    assert len(caplog.messages) == 4
+    assert caplog.messages[-1].startswith("more files of 08_reporting_of_before have no manifest")
+
+
 def test_a_removed_manifest_is_told_where_the_folder_has_others(stored):
     write(stored.with_name("qcoop.json"), b"9")
     manifest_path(stored).unlink()

@@ -18,6 +18,7 @@ import logging
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 RUN_AGAIN = "run the pipeline that writes it again, or kedro run as a whole"
 FOLDER, SUFFIX = ".manifests", ".manifest"
+_NAMED = 3  # files of a layer without a manifest that are named
+_undescribed: Counter[str] = Counter()
 _LAYER = re.compile(r"0[1-8]_[a-z_]+")
 
 
@@ -164,6 +167,13 @@ def require_described(
 
 @cache
 def _warn_once(path: Path, remedy: str) -> None:
+    """Name the first files of a layer; hundreds of records of before are said to be more."""
+    layer = place_of(path).partition("/")[0]
+    _undescribed[layer] += 1
+    if _undescribed[layer] > _NAMED:
+        if _undescribed[layer] == _NAMED + 1:
+            logger.warning("more files of %s have no manifest and are read unchecked", layer)
+        return
     logger.warning(
         "%s has no manifest (it was made before there were any, or somebody removed it): its "
         "content cannot be checked; %s",

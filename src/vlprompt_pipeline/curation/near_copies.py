@@ -1,8 +1,8 @@
 """Groups of photos that show nearly the same: bursts, crops, copies saved again.
 
 Two photos are near copies if the cosine of their features is at least a threshold, and a group is
-what such pairs connect. The threshold is our choice, and depends on the CLIP: 0.98 finds resaved
-copies with OpenAI's ViT-B/32 (docs/review.md has the measurement).
+what such pairs connect. The threshold, 0.98 unless another is given, is our choice and was not
+measured; which one separates copies from photos of one kind depends on the CLIP.
 """
 
 from __future__ import annotations
