@@ -113,7 +113,7 @@ def test_inspect_tells_of_scaled_matrices_and_of_random_directions(tmp_path):
         rows=np.array([1, 2], half),
         columns=np.array([1, 2, 3], half),
         kept=np.array([[5], [6]], half),
-        places=np.array([1]),
+        kept_columns=np.array([1]),
     )
     found = inspected(tmp_path, of_embedded({"context": structured}))
     (tensor,) = found["tensors"]

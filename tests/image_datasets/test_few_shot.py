@@ -214,7 +214,7 @@ def test_a_method_that_needs_validation_images_is_refused_without_any(parts):
         template="a photo of a {}.",
         split_sha256="0" * 64,
     )
-    draw = partial(draw_few_shot_set, table, card, 1, 1, RECIPES)
+    draw = partial(draw_few_shot_set, table, card, 1, 1, "refuse", RECIPES)
     assert len(draw(methods=("coop",)).train) == len(PETS)
     if "val" in parts:
         assert draw(methods=("linear_probe",)).val

@@ -112,7 +112,7 @@ def test_the_rule_goes_by_the_values(rows):
     made = make_quantizer(config, plain.shape, torch.Generator()).eval()
     one = make_quantizer(QuantizeConfig(bits=2, codebook="tensor"), plain.shape, torch.Generator())
     assert torch.equal(made(plain), one.eval()(plain)), "without outliers one codebook serves all"
-    assert made.is_plain
+    assert made.is_plain_for(plain)
     for ours, theirs in zip(made.encode(plain), one.encode(plain), strict=True):
         assert torch.equal(ours, theirs)
 

@@ -100,7 +100,7 @@ def _packed(values: Tensor, link: Quantizer | None, exact: bool) -> PackedTensor
         return DenseTensor(values.float().cpu().numpy())
     if link is None or not link.stores_indices:
         return DenseTensor(halved(values).cpu().numpy())
-    if isinstance(link, StructuredQuantizer) and not link.is_plain:
+    if isinstance(link, StructuredQuantizer) and not link.is_plain_for(values):
         parts = (part.cpu().numpy() for part in link.parts(values))
         return StructuredTensor(tuple(values.shape), *parts)
     return QuantizedTensor(*(part.cpu().numpy() for part in link.encode(values)))

@@ -56,9 +56,10 @@ class StructuredQuantizer(Quantizer):
         self.register_buffer("moment", moment, persistent=False)
         self._mirror()
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether one codebook serves all values as they are."""
+    def is_plain_for(self, weight: Tensor) -> bool:
+        """Whether one codebook serves all values as they are; makes it where there is none yet."""
+        if not self._ready:
+            self.initialise(weight)
         return self._is_plain
 
     def _matrix(self, weight: Tensor) -> Tensor:
