@@ -47,6 +47,8 @@ def test_every_file_of_the_cell_is_there(finished):
         for name in names
     }
     expected |= {f"08_reporting/records/{CELL}/{method}.json" for method in METHODS}
+    expected |= {f"08_reporting/completion/{CELL}/{method}.json" for method in METHODS}
+    expected |= {f"08_reporting/classes/{CELL}/classes.html"}
     expected |= {f"06_models/{CELL}/checkpoints/{method}.safetensors" for method in METHODS[1:]}
     expected |= {
         f"02_intermediate/{DATASET}/raw_index.parquet",
@@ -274,10 +276,10 @@ def test_a_second_run_computes_nothing_again_and_changes_nothing(project, monkey
 def test_a_killed_training_goes_on_with_the_same_bits(finished, project, monkeypatch):
     epoch = loop._epoch
 
-    def kill_in_the_last(running, batches, number):
+    def kill_in_the_last(steps, batches, number, rate):
         if number == 2:
             raise KeyboardInterrupt
-        return epoch(running, batches, number)
+        return epoch(steps, batches, number, rate)
 
     monkeypatch.setattr(loop, "_epoch", kill_in_the_last)
     with pytest.raises(KeyboardInterrupt):
