@@ -128,6 +128,22 @@ def test_what_is_none_of_the_classes_has_the_nearest_beside_it(tmp_path):
     assert rows[1]["score"] == pytest.approx(softmax(logits, 2.0).max())
 
 
+def test_a_conformal_set_is_a_column_between_bars(tmp_path):
+    model = rejecting("conformal")
+    model.rejection = model.rejection.model_copy(update={"threshold": 0.3})
+    paths = write_greys(tmp_path, [0, 64, 255])
+    paths[2].write_bytes(b"")
+    rows = [each.row(model, 1) for each in predicted(model, [Photo(p.name, p) for p in paths], 1)]
+    place = table_columns(model, 1).index("label_set")
+    assert table_columns(model, 1)[place - 1 : place + 2] == ["nearest", "label_set", "problem"]
+    logits = model.logits(np.stack([np.full((3, 2, 2), grey / 255) for grey in (0, 64)]))
+    expected = [
+        " | ".join(each) for each in model.rejection.decide(logits).label_sets(model.class_names)
+    ]
+    assert [row[place] for row in rows] == [*expected, None]
+    assert " | " in expected[1]
+
+
 def test_a_wanted_accuracy_needs_a_threshold_that_was_chosen_for_it():
     require_accuracy(rejecting(), 0.9)
     require_accuracy(rejecting(), 0.8)

@@ -79,9 +79,9 @@ class Refused(NamedTuple):
 
 @pytest.fixture(scope="module")
 def refused(scores) -> Refused:
-    """Three of the six pictures are none of the labels."""
+    """Three of the six pictures are none of the labels; of the others, sets of labels are told."""
     threshold = float(np.median(scores.max(-1)))
-    return Refused(rejection(threshold), scores.max(-1) < threshold)
+    return Refused(rejection(threshold, "conformal"), scores.max(-1) < threshold)
 
 
 def run(folder: Path, name: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -122,8 +122,9 @@ def test_the_example_needs_no_torch_and_scores_from_the_file(exported, pictures,
     assert refused.pictures.sum() == 3
     for line, row, none in zip(done.stdout.splitlines(), scores, refused.pictures, strict=True):
         cells = line.split("\t")[1:]
-        assert (cells[0] == "none of these") == none
-        label, score = cells[int(none)].rsplit(" ", 1)
+        possible = [labels[place] for place in np.flatnonzero(row >= refused.rejection.threshold)]
+        assert cells[0] == ("none of these" if none else f"may be {', '.join(possible)}")
+        label, score = cells[1].rsplit(" ", 1)
         assert label == labels[row.argmax()]
         assert float(score) == pytest.approx(row.max(), abs=6e-4)
 
@@ -163,6 +164,8 @@ def test_the_folder_labels_photos_as_evaluated_without_torch(
     assert (table["label"] == "none").tolist() == refused.pictures.tolist()
     for row, expected in zip(table.itertuples(), scores, strict=True):
         order = expected.argsort()[::-1]
+        possible = [labels[i] for i in order if expected[i] >= refused.rejection.threshold]
+        assert row.label_set == (" | ".join(possible) or pytest.approx(np.nan, nan_ok=True))
         assert [row.nearest, row.label_2, row.label_3] == [labels[place] for place in order]
         found = [row.score, row.score_2, row.score_3]
         np.testing.assert_allclose(found, expected[order], atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import threading
 from dataclasses import replace
@@ -111,6 +112,22 @@ def test_pictures_score_as_evaluated_and_none_of_the_labels_is_said(
     assert [each["accepted"] for each in decided] == expected.accepted.tolist()
     scores = [each["scores"] for each in decided]
     np.testing.assert_allclose(scores, expected.probabilities, atol=1e-4)
+
+
+@BROWSER
+@NPM
+def test_labels_that_cannot_be_ruled_out_are_named(page, logits):
+    conformal = rejection(0.01, "conformal", temperature=1.7)
+    told = page.evaluate(
+        """async ([rows, rejection]) => {
+            const { conclude } = await import('/web/classify.js');
+            return rows.map((row) => conclude(row, rejection).possible);
+        }""",
+        [logits.tolist(), json.loads(conformal.to_json())],
+    )
+    expected = conformal.decide(logits).sets
+    assert told == expected.tolist()
+    assert expected.sum(-1).max() > 1, "some set has several labels"
 
 
 @BROWSER

@@ -33,6 +33,7 @@ class Prediction(NamedTuple):
         scores: of the labels.
         problem: why it has no label, a sentence; none where it has.
         accepted: whether the model says that it is one of its classes at all.
+        label_set: labels that cannot be ruled out, of a model with conformal sets.
     """
 
     photo: Photo
@@ -40,29 +41,34 @@ class Prediction(NamedTuple):
     scores: tuple[float, ...] = ()
     problem: str | None = None
     accepted: bool = True
+    label_set: tuple[str, ...] = ()
 
     def row(self, model: ImageModel, top: int) -> list[str | float | None]:
         """Lay it out as `table_columns` names it."""
         missing = min(top, len(model.class_names)) - len(self.labels)
         ranked = [value for pair in zip(self.labels, self.scores, strict=True) for value in pair]
         ranked += [None, None] * missing
-        nearest = []
+        rejecting = []
         if model.rejection:
-            nearest = [ranked[0]]
+            rejecting = [ranked[0]]
             ranked[0] = ranked[0] if self.accepted else NONE
-        return [self.photo.shown, *ranked, *nearest, self.problem, model.name, model.version]
+            if model.rejection.sets:
+                rejecting.append(None if self.problem else " | ".join(self.label_set))
+        return [self.photo.shown, *ranked, *rejecting, self.problem, model.name, model.version]
 
 
 def table_columns(model: ImageModel, top: int) -> list[str]:
     """Name the columns: path, label, score, label_2, score_2, …, problem, model, version.
 
-    A model that may say "none" has `nearest` before `problem`: the label with the best score.
+    A model that may say "none" has `nearest` before `problem`: the label with the best score. One
+    with conformal sets has `label_set` behind it, labels between vertical bars; empty for "none".
     """
     ranks = range(1, min(top, len(model.class_names)) + 1)
     endings = ["" if rank == 1 else f"_{rank}" for rank in ranks]
     ranked = [f"{name}{ending}" for ending in endings for name in ("label", "score")]
-    nearest = ["nearest"] if model.rejection else []
-    return ["path", *ranked, *nearest, "problem", "model", "version"]
+    rejecting = ["nearest"] if model.rejection else []
+    rejecting += ["label_set"] if model.rejection and model.rejection.sets else []
+    return ["path", *ranked, *rejecting, "problem", "model", "version"]
 
 
 def predict_photos(
@@ -138,6 +144,7 @@ def _ranked(
     decision = model.rejection.decide(logits) if model.rejection else None
     scores = decision.probabilities if decision else softmax(logits)
     accepted = decision.accepted if decision else np.ones(len(scores), bool)
+    sets = (decision and decision.label_sets(tuple(model.class_names))) or [()] * len(scores)
     order = np.argsort(-scores, axis=-1, kind="stable")[:, :top]
     best = np.take_along_axis(scores, order, -1)
     return [
@@ -146,8 +153,11 @@ def _ranked(
             tuple(model.class_names[place] for place in places),
             tuple(values.tolist()),
             accepted=bool(taken),
+            label_set=tuple(names),
         )
-        for photo, places, values, taken in zip(photos, order, best, accepted, strict=True)
+        for photo, places, values, taken, names in zip(
+            photos, order, best, accepted, sets, strict=True
+        )
     ]
 
 

@@ -97,16 +97,28 @@ function accepts(logits, rejection) {
   return most + Math.log(sum) >= rejection.threshold;
 }
 
-// Scores of one file in the order of labels.json, and whether it is one of the labels.
+// Which labels cannot be ruled out, of conformal sets; null where the rejection has no sets.
+function possible(logits, rejection) {
+  if (!rejection || rejection.kind !== "conformal") return null;
+  return softmax(logits).map((score) => score >= rejection.threshold);
+}
+
+// Scores in the order of labels.json, whether it is one of them, and which it may be.
+export function conclude(logits, rejection) {
+  return {
+    scores: softmax(logits, rejection ? rejection.temperature : 1),
+    accepted: accepts(logits, rejection),
+    possible: possible(logits, rejection),
+  };
+}
+
+// The same of one file.
 export async function decide(blob) {
   const { how, model, session } = await ready;
   const planes = prepare(await decode(blob, how), how);
   const tensor = new ort.Tensor("float32", planes, [1, 3, ...how.size]);
   const { logits } = await session.run({ pixel_values: tensor }, ["logits"]);
-  return {
-    scores: softmax(logits.data, model.rejection ? model.rejection.temperature : 1),
-    accepted: accepts(logits.data, model.rejection),
-  };
+  return conclude(logits.data, model.rejection);
 }
 
 export async function classify(blob) {

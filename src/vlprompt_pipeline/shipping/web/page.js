@@ -14,7 +14,7 @@ function element(name, text, className) {
   return made;
 }
 
-function verdict({ scores, accepted }, labels) {
+function verdict({ scores, accepted, possible }, labels) {
   const best = scores.map((score, index) => ({ score, label: labels[index] }));
   best.sort((a, b) => b.score - a.score);
   const lines = best.slice(0, SHOWN).map(({ score, label }) => {
@@ -27,6 +27,10 @@ function verdict({ scores, accepted }, labels) {
   const group = element("ol");
   group.append(...lines);
   if (!accepted) group.prepend(element("li", "none of these", "none"));
+  else if (possible) {
+    const names = labels.filter((_, index) => possible[index]);
+    group.append(element("li", `may be: ${names.join(", ")}`, "set"));
+  }
   return group;
 }
 
