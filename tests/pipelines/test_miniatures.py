@@ -57,7 +57,8 @@ def test_the_walk(name, project):
             metrics = project.json("07_model_output", f"{method}/metrics.json", cell)
             total = metrics["base"]["total"] + metrics["new"]["total"]
         else:
-            metrics = project.json("07_model_output", f"{method}/targets/{name}/metrics.json", cell)
+            scored = f"{method}/targets/miniature_{name}/metrics.json"
+            metrics = project.json("07_model_output", scored, cell)
             total = metrics["target"]["total"]
         assert total == classes * per_class.test
     if name in TRAINABLE:

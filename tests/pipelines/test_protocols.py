@@ -40,7 +40,7 @@ def test_few_shot_trains_and_scores_all_classes_and_allows_class_specific_prompt
     assert context.shape[:2] == (CLASSES, 4)
     assert not torch.equal(context[0], context[1])
     metrics = project.json("07_model_output", "csc/metrics.json", FEW_SHOT)
-    assert set(metrics) == {"base"}
+    assert set(metrics) == {"base", "validation"}
     assert metrics["base"]["total"] == CLASSES * PER_CLASS.test
     table = pd.read_parquet(project.path("07_model_output", "csc/predictions.parquet", FEW_SHOT))
     assert set(table["half"]) == {"base"}

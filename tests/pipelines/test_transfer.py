@@ -47,15 +47,15 @@ def test_targets_are_scored_with_the_prompt_of_the_source_among_their_own_classe
         with torch.no_grad():
             logits = load_learner(packed, prompt.resolved_recipe(), clip, texts).logits(features)
         right = int((logits.argmax(1).numpy() == labels).sum())
-        found = project.json("07_model_output", f"coop/targets/{target}/metrics.json", CELL)
+        found = project.json("07_model_output", f"coop/targets/{name}/metrics.json", CELL)
         assert (found["target"]["correct"], found["target"]["total"]) == (right, len(labels))
-        folder = project.path("07_model_output", f"coop/targets/{target}", CELL)
+        folder = project.path("07_model_output", f"coop/targets/{name}", CELL)
         classes = pd.read_parquet(folder / "per_class.parquet")
         assert classes["class_name"].tolist() == card["class_names"]
         assert classes["correct"].sum() == right
         assert pd.read_parquet(folder / "confusion.parquet")["count"].sum() == len(labels)
     own = project.json("07_model_output", "coop/metrics.json", CELL)
-    assert set(own) == {"base"}, "the source is scored on all of its classes"
+    assert set(own) == {"base", "validation"}, "the source is scored on all of its classes"
 
 
 def test_the_report_has_source_targets_and_their_average(project):
@@ -63,7 +63,7 @@ def test_the_report_has_source_targets_and_their_average(project):
     table = project.report()
     for method in ("zero_shot", "coop"):
         scores = [
-            project.json("07_model_output", f"{method}/targets/{name}/metrics.json", CELL)
+            project.json("07_model_output", f"{method}/targets/miniature_{name}/metrics.json", CELL)
             for name in ("oxford_pets", "dtd")
         ]
         accuracies = [score["target"]["accuracy"] for score in scores]
@@ -74,6 +74,7 @@ def test_the_report_has_source_targets_and_their_average(project):
     page = (project.data / "08_reporting/report.html").read_text()
     assert '"miniature_dtd"' in page
     assert "Average of targets" in page
+    assert "Without intervals and tests" not in page
     figures = {file.stem for file in (project.data / "08_reporting/figures").iterdir()}
     assert any(
         name.startswith("cross_dataset_miniature_caltech101") and name.endswith("_targets")
@@ -93,7 +94,9 @@ def test_what_is_bound_to_its_classes_has_no_score_on_targets(project):
     only = {"cross_dataset": {"targets": "dtd"}, "methods": ["zero_shot", "tip_adapter"]}
     run(project, dataset="caltech101", protocol="cross_dataset", **only)
     row = project.report().loc["tip_adapter"]
-    classes = project.path("07_model_output", "tip_adapter/targets/dtd/per_class.parquet", CELL)
+    classes = project.path(
+        "07_model_output", "tip_adapter/targets/miniature_dtd/per_class.parquet", CELL
+    )
     assert len(pd.read_parquet(classes)) == 0
     assert row[["on_miniature_dtd_mean", "on_average_mean"]].isna().all()
     assert row["base_mean"] > 0

@@ -39,7 +39,7 @@ def test_what_is_bound_to_its_classes_is_scored_on_them_alone():
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_dataset_of_one_class_is_no_task(name):
     section = SimpleNamespace(dataset="dtd", shots=16, base_share=0.5)
-    with pytest.raises(DataError, match="one class only, 'cat'"):
+    with pytest.raises(DataError, match="at least (two|2) classes"):
         PROTOCOLS[name].class_subsets(["cat"], section)
 
 

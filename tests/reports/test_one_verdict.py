@@ -90,9 +90,13 @@ def version_of():
             resolved_recipe=lambda: SimpleNamespace(bound_to_classes=False),
         )
         contents = SimpleNamespace(
-            record=record, result=record.methods[0], card=card, name="demo_aerial.coop"
+            record=record,
+            result=record.methods[0],
+            card=card,
+            name="demo_aerial.coop",
+            rejection=None,
         )
-        return describe(contents, (), verdict)
+        return describe(contents, (), verdict, 1)
 
     return page
 

@@ -76,7 +76,7 @@ def split_classes(
     if len(names) < 2:
         raise DataError(
             f"base and new classes need at least 2 classes, found {len(names)}; "
-            "choose another dataset or the few-shot protocol"
+            "choose another dataset"
         )
     middle = ceil(len(names) * Fraction(str(base_share)))
     if middle == len(names):

@@ -9,7 +9,7 @@ for both keep the state of their tables in `alembic_version`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -114,7 +114,7 @@ class Tuning:
             features=parse(FeatureParameters, parameters["features"], "features"),
             metrics=(),
             recipes=parameters["recipes"],
-            few_shot_set=few_shot_set,
+            few_shot_set=replace(few_shot_set, val=()),  # they are scored in place of test images
             method=self.method,
         )
         accuracy = scores["base"]["accuracy"]

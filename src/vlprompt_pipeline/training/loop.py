@@ -37,6 +37,7 @@ def train(
         UserError: the loss or a gradient is no longer finite.
 
     Example:
+        >>> import torch
         >>> from vlprompt_pipeline.clip import load_clip
         >>> from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
         >>> from vlprompt_pipeline.training import CachedViews
