@@ -66,7 +66,7 @@ def how_it_was_made(project: Project, method: str) -> dict:
 
 def test_a_refusal_keeps_its_sentence_in_threads(project):
     sentence = project.refusal({"shots": 6}, runner=ThreadRunner())
-    assert sentence.endswith("the largest number of shots that works is 5")
+    assert "the largest number of shots that works is 5" in sentence
 
 
 def test_a_refusal_keeps_its_sentence_in_processes(project):
