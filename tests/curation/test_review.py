@@ -152,6 +152,9 @@ def test_what_is_no_review_is_refused(photos, tmp_path):
     with pytest.raises(DataError, match=r"no label for .*0\.png: give it one, or leave it out"):
         row = (photos / "square/0.png", "", "keep")
         relabel("shapes", tmp_path, write_review(tmp_path / "reviewed.csv", row))
+    with pytest.raises(DataError, match=r"labels .*0\.png 'none', which is what a model says"):
+        row = (photos / "square/0.png", "none", "keep")
+        relabel("shapes", tmp_path, write_review(tmp_path / "reviewed.csv", row))
     TABLE.to_parquet(tmp_path / "shapes.parquet")
     with pytest.raises(ConfigError, match="write it as shapes.csv first"):
         relabel("shapes", tmp_path, tmp_path / "reviewed.csv")

@@ -18,6 +18,7 @@ from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.image_datasets.own_data import gather_own_data
 from vlprompt_pipeline.image_datasets.own_data.gathered import Photo
+from vlprompt_pipeline.rejection import NONE
 
 LEAVE_OUT = "leave out"
 
@@ -113,6 +114,11 @@ def _read_review(file: Path) -> dict[str, str | None]:
     out = table["decision"].eq(LEAVE_OUT)
     if wrong := table.loc[~out & table["label"].eq(""), "path"].tolist():
         raise DataError(f"{file} has no label for {wrong[0]}: give it one, or leave it out")
+    if strange := table.loc[~out & table["label"].eq(NONE), "path"].tolist():
+        raise DataError(
+            f"{file} labels {strange[0]} {NONE!r}, which is what a model says of a photo of no "
+            "class: name its class, or leave it out"
+        )
     return {
         path: None if left else label
         for path, label, left in zip(table["path"], table["label"], out, strict=True)
