@@ -115,7 +115,8 @@ class RayEngine:
         if not address:
             given |= {"num_cpus": resources.workers, "include_dashboard": resources.dashboard}
         try:
-            context = ray.init(address, ignore_reinit_error=True, **given)
+            # "local": else Ray joins whatever runs here, or looks for what was killed
+            context = ray.init(address or "local", ignore_reinit_error=True, **given)
         except Exception as error:  # Ray raises bare ones, too
             raise click.ClickException(
                 f"Ray at {address or 'this machine'} does not answer "
