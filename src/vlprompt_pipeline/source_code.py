@@ -41,6 +41,7 @@ STAGES = {
         *_TRAINING,
         f"{PACKAGE.name}.pipelines.quantization_export.nodes",
         f"{PACKAGE.name}.pipelines.evaluation.nodes",
+        f"{PACKAGE.name}.pipelines.evaluation.record",
         f"{PACKAGE.name}.pipelines.transfer.nodes",
     ),
 }

@@ -1,8 +1,7 @@
-"""Score the file that ships, on both halves of the classes."""
+"""Score the file that ships, on the base and the new classes."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-from vlprompt_pipeline import __version__
 from vlprompt_pipeline.clip import AugmentedViews, EvaluationView, FrozenClip, TrainingViews
 from vlprompt_pipeline.clip.dataset_features import (
     EvaluationFeatures,
@@ -18,36 +16,19 @@ from vlprompt_pipeline.clip.dataset_features import (
     encode_test_images,
     few_shot_images,
 )
-from vlprompt_pipeline.clip.templates import BENCHMARK
 from vlprompt_pipeline.config import FeatureParameters
-from vlprompt_pipeline.evaluation.metrics import METRICS, score_of
+from vlprompt_pipeline.evaluation.metrics import score_of
 from vlprompt_pipeline.evaluation.metrics.outsiders import OUTSIDERS
 from vlprompt_pipeline.evaluation.outcomes import joined, outcomes
 from vlprompt_pipeline.evaluation.predict import predict_among, predict_by_vote
 from vlprompt_pipeline.evaluation.scores import nested_scores
 from vlprompt_pipeline.export.learner import load_learner
-from vlprompt_pipeline.image_datasets import ClassSubset, ClassSubsets, DatasetCard, FewShotSet
-from vlprompt_pipeline.image_datasets.findings import some
-from vlprompt_pipeline.methods import ClassTexts, Recipe, get_method
+from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
+from vlprompt_pipeline.methods import ClassTexts
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.methods.zero import ZeroConfig
 from vlprompt_pipeline.pipelines.inputs import require_prompt_of_this_run
-from vlprompt_pipeline.protocols import get_protocol
 from vlprompt_pipeline.protocols.choices import choices
-from vlprompt_pipeline.reproducibility.differences import flatten
-from vlprompt_pipeline.results.caveats import near_chance
-from vlprompt_pipeline.results.records import (
-    ZERO_SHOT,
-    Cell,
-    CellRecord,
-    Classes,
-    Generalised,
-    MadeWith,
-    MethodResult,
-    Score,
-    Target,
-)
-from vlprompt_pipeline.source_code import code_digest
 
 EVALUATED = ("predictions", "metrics", "per_class", "confusion")
 """Catalog names of what `evaluate_prompt` returns."""
@@ -136,175 +117,3 @@ def _augmented(plain: EvaluationView, zero: ZeroConfig, seed: int) -> AugmentedV
         plain.preprocessing, seed, zero.views - 1, zero.crop_scale, plain.decoding
     )
     return AugmentedViews(plain, crops)
-
-
-def write_record(
-    metrics: dict[str, Any],
-    sizes: dict[str, Any],
-    prompt: TrainedPrompt,
-    clip: FrozenClip,
-    class_subsets: ClassSubsets,
-    card: DatasetCard,
-    table: pd.DataFrame,
-    features: FeatureParameters,
-    few_shot_set: FewShotSet,
-    remarks: Sequence[str],
-    protocol: str,
-    settings: dict[str, Any],
-    *others: Any,
-    method: str,
-    n_targets: int = 0,
-) -> dict[str, Any]:
-    """Record the result of one method in one cell, with everything it depends on.
-
-    Reports read this record: it says that a method is finished in this cell. `others` are the
-    metrics on each target dataset, the cards of these datasets, and all other files that the method
-    has left, which only have to be there and of this prompt.
-    """
-    target_metrics, target_cards = others[:n_targets], others[n_targets : 2 * n_targets]
-    recipe = prompt.resolved_recipe()
-    class_names = {name: subset.class_names for name, subset in class_subsets.items()}
-    scores = {half: _score(metrics[half]) for half in class_names if half in metrics}
-    generalised = metrics.get("generalised")
-    provenance = prompt.provenance
-    record = CellRecord(
-        cell=Cell(
-            protocol=get_protocol(protocol).label(settings),
-            clip=clip.name,
-            weights_sha256=clip.weights_sha256,
-            template_set=_template_set(recipe),
-            code_version=__version__,
-            random_split=card.random_split,
-            targets=tuple(
-                Target(
-                    dataset=target.name,
-                    classes=len(target.class_names),
-                    split_sha256=target.split_sha256,
-                    random_split=target.random_split,
-                )
-                for target in target_cards
-            ),
-            **{key: provenance[key] for key in ("dataset", "shots", "seed")},
-            **{key: provenance[key] for key in ("split_sha256", "few_shot_sha256")},
-        ),
-        classes=Classes(**class_names),
-        notes=(
-            *remarks,
-            *_notes(method, scores, class_names),
-            *_shorter(few_shot_set, class_subsets["base"], recipe),
-        ),
-        methods=(
-            MethodResult(
-                method=method,
-                title=recipe.title,
-                **scores,
-                generalised=generalised and _generalised(generalised),
-                targets=tuple(_score(scored["target"]) for scored in target_metrics if scored),
-                tuned_per_dataset=recipe.tuned_per_dataset,
-                made_with=_made_with(prompt, recipe, clip, card, table, features),
-                **{key: sizes[key] for key in _SIZES},
-            ),
-        ),
-    )
-    return record.model_dump(mode="json")
-
-
-def _made_with(
-    prompt: TrainedPrompt,
-    recipe: Recipe,
-    clip: FrozenClip,
-    card: DatasetCard,
-    table: pd.DataFrame,
-    features: FeatureParameters,
-) -> MadeWith:
-    """What results of several seeds must have in common to be averaged."""
-    settings = recipe.model_dump(mode="json", exclude={"title": True, "training": {"memory_gb"}})
-    settings |= {"template": card.template, "features.decoding": features.decoding}
-    if recipe.training:  # zero-shot CLIP sees no training image
-        drawn = ("train", "views", "crop_scale")
-        settings["features"] = features.model_dump(mode="json", include={*drawn})
-    return MadeWith(
-        settings=flatten(settings),
-        images=_image_digest(table),
-        clip=clip.identity_sha256,
-        code=_code(prompt, recipe),
-    )
-
-
-def _code(prompt: TrainedPrompt, recipe: Recipe) -> str:
-    """Digest of the code that trained the prompt and of that which gives its results now.
-
-    Empty where it is unknown what trained it.
-    """
-    trained = prompt.provenance.get("code", "")
-    now = code_digest("results", get_method(recipe.method).learner)
-    return trained and hashlib.sha256(f"{trained} {now}".encode()).hexdigest()
-
-
-def _image_digest(table: pd.DataFrame) -> str:
-    """Digest of all images of an index, by content; of large datasets by path and size."""
-    content = table["fingerprint"].str.replace(r"^(stat:\d+)-.*$", r"\1", regex=True)
-    lines = sorted(
-        f"{path}\0{fingerprint}\n" for path, fingerprint in zip(table["path"], content, strict=True)
-    )
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _score(metrics: dict[str, Any]) -> Score:
-    recorded = (name for name in metrics if name in METRICS and METRICS[name].recorded)
-    return Score(**{name: metrics[name] for name in ("correct", "total", *recorded)})
-
-
-def _generalised(metrics: dict[str, Any]) -> Generalised:
-    return Generalised(base=_score(metrics["base"]), new=_score(metrics["new"]))
-
-
-def _template_set(recipe: Recipe) -> str:
-    """Return the template set of zero-shot CLIP, by which results are distinguished.
-
-    A trained recipe's use of templates is one of its settings, as its learning rate is.
-    """
-    return BENCHMARK if recipe.training else getattr(recipe.prompt, "templates", BENCHMARK)
-
-
-_SIZES = (
-    "trainable_parameters",
-    "payload_bytes",
-    "file_bytes",
-    "fp16_bytes",
-    "inference_cost",
-)
-
-
-def _shorter(few_shot_set: FewShotSet, base: ClassSubset, recipe: Recipe) -> tuple[str, ...]:
-    """Say which classes of training had fewer images than the table's number of shots."""
-    names = dict(zip(base.labels, base.class_names, strict=True))
-    short = [
-        f"{names[label]} {size}"
-        for label, size in few_shot_set.short_classes.items()
-        if label in names
-    ]
-    if not short or not (recipe.training or get_method(recipe.method).learner.fitted):
-        return ()
-    return (
-        f"Up to {few_shot_set.shots} shots: {len(short)} of {len(names)} classes had fewer "
-        f"training images ({some(short)}).",
-    )
-
-
-def _notes(
-    method: str, scores: dict[str, Score], class_names: dict[str, tuple[str, ...]]
-) -> tuple[str, ...]:
-    if method != ZERO_SHOT:
-        return ()
-    notes = []
-    for half, score in scores.items():
-        classes = len(class_names[half])
-        if near_chance(score.accuracy, classes):
-            of_half = f" on {half} classes" if len(class_names) > 1 else ""
-            notes.append(
-                f"Zero-shot accuracy{of_half} is {score.accuracy:.1f} %, near the chance of "
-                f"{100 / classes:.1f} %: this CLIP does not know these classes, and what prompts "
-                "reach on it says nothing about a CLIP that does."
-            )
-    return tuple(notes)

@@ -5,7 +5,8 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.export import EXPORT_FORMATS
-from vlprompt_pipeline.pipelines.evaluation.nodes import EVALUATED, evaluate_prompt, write_record
+from vlprompt_pipeline.pipelines.evaluation.nodes import EVALUATED, evaluate_prompt
+from vlprompt_pipeline.pipelines.evaluation.record import write_record
 from vlprompt_pipeline.pipelines.prompt_training.nodes import TRAINED
 
 _TABLES = tuple(name for name in EVALUATED if name != "metrics")
