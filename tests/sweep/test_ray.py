@@ -61,7 +61,7 @@ def test_faults_of_every_kind_leave_every_cell_finished_once(
     jobs, kinds = chaos(tmp_path, number, faulty, seed)
     assert set(kinds) == set(KINDS), "every kind happens"
     watch = Watch(number)
-    hand_out(jobs, engine(3), watch, lambda job: False)
+    hand_out(jobs, engine(3), watch, lambda job: job)
     refused = kinds["refused"]
     assert watch.counts == {"finished": number - refused, "failed": refused}
     assert {sentence for _, sentence in watch.failures} == {"wrong input"}
@@ -71,7 +71,7 @@ def test_faults_of_every_kind_leave_every_cell_finished_once(
 def test_workers_without_retries_do_not_stand_it(engine, tmp_path):
     jobs = cells(tmp_path, 4, 4, {"cell 0": ["killed"], "cell 1": ["raised"]})
     watch = Watch(4)
-    hand_out(jobs, engine(0), watch, lambda job: False)
+    hand_out(jobs, engine(0), watch, lambda job: job)
     told = {job.name: sentence for job, sentence in watch.failures}
     assert set(told) == {"cell 0", "cell 1"}
     assert told["cell 0"].startswith("its worker died in each of 1 tries")

@@ -80,7 +80,7 @@ def test_every_cell_ends_once_whatever_happens(tmp_path, monkeypatch):
     faults = {f"cell {n}": chance.sample(kinds, 2) for n in range(0, 40, 2)}
     faults["cell 1"] = ["refused"]
     watch = Watch(40)
-    hand_out(cells(tmp_path, 40, 7, faults), LocalEngine(3, run_cell), watch, lambda job: False)
+    hand_out(cells(tmp_path, 40, 7, faults), LocalEngine(3, run_cell), watch, lambda job: job)
     assert watch.counts == {"finished": 39, "failed": 1}
     assert [(job.name, sentence) for job, sentence in watch.failures] == [("cell 1", "wrong input")]
     assert len(list(tmp_path.glob("*.result"))) == 39
@@ -90,21 +90,23 @@ def test_every_cell_ends_once_whatever_happens(tmp_path, monkeypatch):
 def test_without_retries_a_fault_is_a_failure(tmp_path):
     watch = Watch(2)
     jobs = cells(tmp_path, 2, 2, {"cell 0": ["disk"]})
-    hand_out(jobs, LocalEngine(0, run_cell), watch, lambda job: False)
+    hand_out(jobs, LocalEngine(0, run_cell), watch, lambda job: job)
     assert watch.counts == {"finished": 1, "failed": 1}
 
 
 def test_out_of_memory_ends_as_a_failure_after_four_tries(tmp_path):
     watch = Watch(1)
     jobs = cells(tmp_path, 1, 1, {"cell 0": ["memory"] * 9})
-    hand_out(jobs, LocalEngine(3, run_cell), watch, lambda job: False)
+    hand_out(jobs, LocalEngine(3, run_cell), watch, lambda job: job)
     assert watch.failures[0][1] == "it ran out of memory in 4 tries"
 
 
 def test_what_is_finished_is_counted_and_not_started(tmp_path):
     watch = Watch(3)
     jobs = cells(tmp_path, 3, 3, {})
-    hand_out(jobs, LocalEngine(0, run_cell), watch, lambda job: job.name != "cell 1")
+    hand_out(
+        jobs, LocalEngine(0, run_cell), watch, lambda job: job if job.name == "cell 1" else None
+    )
     assert watch.counts == {"found": 2, "finished": 1}
     assert [path.name for path in tmp_path.glob("*.result")] == ["cell1.result"]
 

@@ -135,20 +135,19 @@ def _run(job: Job, project: Path) -> Status:
     global _asked_again  # noqa: PLW0603  (of this process: each cell would wait for an answer)
     if job.force:
         _forget(job, project)
-    recording = job.kind == "cell" and job.params.get("tracking", {}).get("enabled", True)
-    if recording and monotonic() < _asked_again:
+    tracked = job.kind != "shared" and job.params.get("tracking", {}).get("enabled", True)
+    if not tracked or monotonic() >= _asked_again:
+        try:
+            _session(job, job.params)
+            return "finished"
+        except Exception as error:
+            if not tracked or not any(isinstance(each, TrackingError) for each in _chain(error)):
+                raise
+            _asked_again = monotonic() + _AWAY
+            clean_up()
+    if job.kind == "cell":
         _session(job, {**job.params, "tracking": {"enabled": False}})
-        return "unrecorded"
-    try:
-        _session(job, job.params)
-    except Exception as error:
-        if job.kind != "cell" or not any(isinstance(each, TrackingError) for each in _chain(error)):
-            raise
-        _asked_again = monotonic() + _AWAY
-        clean_up()
-        _session(job, {**job.params, "tracking": {"enabled": False}})
-        return "unrecorded"
-    return "finished"
+    return "unrecorded"
 
 
 def _session(job: Job, params: Mapping[str, Any]) -> None:

@@ -94,7 +94,9 @@ class PlannedCell:
         return ""
 
     def is_recorded(self) -> bool:
-        """Whether MLflow has every method of a finished cell."""
+        """Whether MLflow has every method of a finished cell that it is to have."""
+        if not self.values["tracking"]["enabled"]:
+            return True
         completions = [self._completion(method) for method in self.methods]
         return all(each is not None and each.recorded for each in completions)
 

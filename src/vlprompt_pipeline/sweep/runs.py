@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,11 +78,14 @@ def run_cells(
     with Watch(len(planned), engine.dashboard) as watch:
         by_name = {each.name: each for each in planned}
 
-        def is_finished(job: Job) -> bool:
-            return not options.force and job.kind == "cell" and not by_name[job.name].why_due()
+        def remaining(job: Job) -> Job | None:
+            if options.force or job.kind != "cell" or by_name[job.name].why_due():
+                return job
+            # a sweep that was killed may have left it without a run in MLflow
+            return None if by_name[job.name].is_recorded() else replace(job, kind="record")
 
         try:
-            hand_out(jobs, engine, watch, is_finished, fail_fast=options.fail_fast)
+            hand_out(jobs, engine, watch, remaining, fail_fast=options.fail_fast)
         except KeyboardInterrupt:
             engine.stop(at_once=False)
             clean_up()
@@ -101,7 +104,7 @@ def run_cells(
     if watch.counts["unrecorded"]:
         click.echo(
             f"{watch.counts['unrecorded']} cells are finished but not in MLflow, which did not "
-            "answer: the same command with --record logs them and computes nothing",
+            "answer: the same command logs them later, with --record nothing else",
             err=True,
         )
     if failed:
@@ -120,7 +123,7 @@ def hand_out(
     jobs: Sequence[Job],
     engine: Engine,
     watch: Watch,
-    is_finished: Callable[[Job], bool],
+    remaining: Callable[[Job], Job | None],
     *,
     fail_fast: bool = False,
 ) -> None:
@@ -130,18 +133,19 @@ def hand_out(
         jobs: in the order in which they are to be begun.
         engine: that runs them.
         watch: that is told.
-        is_finished: whether a job need not be run; asked just before it would be started.
+        remaining: returns what of a job is still to be run, none if it is finished; asked just
+            before the job would be started.
         fail_fast: leave the rest out after the first failure.
     """
     schedule = Schedule(jobs)
     while schedule.waiting or watch.running:
         while engine.has_room() and (job := schedule.take()):
-            if is_finished(job):
+            if rest := remaining(job):
+                engine.start(rest)
+                watch.running += 1
+            else:
                 schedule.ended(job)
                 watch.ended(job, Outcome("found"))
-                continue
-            engine.start(job)
-            watch.running += 1
         ended = list(engine.ended())
         for job, outcome in ended:
             watch.running -= 1
