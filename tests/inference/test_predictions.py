@@ -15,10 +15,10 @@ from vlprompt_pipeline.inference import (
     find_photos,
     predict_photos,
     read_paths,
-    require_accuracy,
     table_columns,
+    with_accuracy,
 )
-from vlprompt_pipeline.rejection import Calibration, Rejection, softmax
+from vlprompt_pipeline.rejection import Calibration, OperatingPoint, Rejection, softmax
 
 LEVELS = [0, 255, 120, 10, 250, 130, 0, 0, 255, 128]
 LABELS = ["dark", "light", "middle", "dark", "light", "middle", "dark", "dark", "light", "middle"]
@@ -144,12 +144,19 @@ def test_a_conformal_set_is_a_column_between_bars(tmp_path):
     assert " | " in expected[1]
 
 
-def test_a_wanted_accuracy_needs_a_threshold_that_was_chosen_for_it():
-    require_accuracy(rejecting(), 0.9)
-    require_accuracy(rejecting(), 0.8)
-    with pytest.raises(ConfigError, match="chosen for 0.9, by max_softmax: register it again"):
-        require_accuracy(rejecting(), 0.95)
-    with pytest.raises(ConfigError, match="by conformal"):
-        require_accuracy(rejecting("conformal"), 0.9)
+def test_a_wanted_accuracy_chooses_the_threshold(tmp_path):
+    model = rejecting()
+    points = [(0.8, 0.4), (0.95, 0.5), (0.99, 0.84)]
+    chosen_for = [OperatingPoint(accuracy=a, threshold=t, accepted=0.5) for a, t in points]
+    model.rejection = model.rejection.model_copy(update={"operating_points": tuple(chosen_for)})
+    paths = write_greys(tmp_path, [0, 255, 50, 64])  # best scores 0.87, 0.87, 0.58 and 0.47
+    photos = [Photo(path.name, path) for path in paths]
+    expected = {0.7: 4, 0.8: 4, 0.9: 3, 0.95: 3, 0.96: 2}
+    for wanted, labelled in expected.items():
+        asked = with_accuracy(model, wanted)
+        assert [each.accepted for each in predicted(asked, photos)].count(True) == labelled, wanted
+    assert model.rejection.threshold == 0.6, "the model itself is as it was"
+    with pytest.raises(ConfigError, match=r"fake\.grey: no threshold gives 0\.995"):
+        with_accuracy(model, 0.995)
     with pytest.raises(ConfigError, match="names a class for every photo"):
-        require_accuracy(GreyModel(), 0.9)
+        with_accuracy(GreyModel(), 0.9)

@@ -79,12 +79,14 @@ def test_too_many_pixels_are_refused_by_the_header(server):
     [
         ([""] * 9, {}, "the request holds 9 images, 8 are allowed"),
         (["a" * 100_001], {}, "the request holds more than 100 kB"),
-        ([encoded()], {"topk": 1}, "unknown parameter 'topk'; known: class_names, top_k"),
+        ([encoded()], {"topk": 1}, "unknown parameter 'topk'; known: class_names, top_k, accuracy"),
         ([encoded()], {"class_names": ["a"] * 1001}, "class_names holds 1,001 names"),
         ([encoded()], {"class_names": ["a" * 201]}, "a name has more than 200 characters"),
         ([encoded()], {"top_k": 0}, "top_k is 0"),
+        ([encoded()], {"accuracy": 0.9}, "the model names a class for every photo"),
+        ([encoded()], {"accuracy": 2}, "accuracy is 2: give a share"),
     ],
-    ids=["rows", "bytes", "misspelt", "classes", "long name", "top_k"],
+    ids=["rows", "bytes", "misspelt", "classes", "long name", "top_k", "no rejection", "accuracy"],
 )
 def test_a_request_that_cannot_be_is_refused_whole(server, images, params, said):
     answer = ask(server, images, **params)

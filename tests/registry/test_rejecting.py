@@ -18,6 +18,7 @@ from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_images
 from vlprompt_pipeline.registry.calibration import Effect, LabelledImages, calibrate_version
 from vlprompt_pipeline.registry.classifier import Classifier
 from vlprompt_pipeline.rejection import Rejection, RejectionParameters, softmax
+from vlprompt_pipeline.rejection.operating_points import operating_points
 
 HOW = RejectionParameters(
     kind="max_softmax", accuracy=0.3, coverage=0.8, outsiders_refused=0.9, images=1000
@@ -102,6 +103,29 @@ def test_below_the_threshold_the_label_is_none_and_the_nearest_is_told(tiny_clip
     assert said["score"].tolist() == pytest.approx(softmax(logits, 2.0).max(-1).tolist())
     others = classifier.classify(given, NEW)  # the threshold is of other classes
     assert set(others["label"]) <= set(NEW)
+
+
+def test_an_accuracy_may_be_asked_for_with_the_call(tiny_clip, images):
+    """As if the model were right on the 12 images it is surest of, and half of the others."""
+    plain = classifier_of("coop", tiny_clip)
+    files = [images.card.folder / f"{number:03d}.png" for number in range(LISTED, 50)]
+    given = [path.read_bytes() for path in files]
+    scores = softmax(plain.logits(plain.image_side.encode_images(_pixels(plain, given)))).max(-1)
+    right = np.zeros(40, bool)
+    right[np.argsort(-scores)[[*range(12), *range(13, 40, 2)]]] = True
+    calibrated, _ = calibrate_version(plain, images, HOW, "noise.coop")
+    points = operating_points(scores, right)
+    assert [point.accepted for point in points] == [1.0, *(n / 40 for n in range(38, 11, -2))]
+    classifier = rejecting(plain, calibrated.model_copy(update={"operating_points": points}))
+    for point in points:
+        said = classifier.classify(given, accuracy=point.accuracy)["label"].to_numpy()
+        assert (said != "none").sum() == round(point.accepted * 40)
+        assert right[said != "none"].mean() == pytest.approx(point.accuracy)
+    assert (classifier.classify(given)["label"] == "none").tolist() == (
+        scores < calibrated.threshold
+    ).tolist()
+    with pytest.raises(ConfigError, match="give no class names but its own"):
+        classifier.classify(given[:1], NEW, accuracy=0.3)
 
 
 def test_conformal_sets_go_with_the_label_through_the_files(tiny_clip, images, tmp_path):

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from serving.models import ColourModel, base64_of, picture, png_of
 from vlprompt_pipeline.registry.limits import RequestLimits
-from vlprompt_pipeline.rejection import Calibration, Rejection
+from vlprompt_pipeline.rejection import Calibration, OperatingPoint, Rejection
 from vlprompt_pipeline.serving import ServingSettings, create_app
 
 LIMITS = RequestLimits(pixels=1_000_000, rows=8, bytes=300_000, classes=5)
@@ -89,6 +89,7 @@ def test_a_value_of_another_type_answers_for_itself(client, value):
 
 
 GOOD = base64_of(picture())
+CALIBRATION = Calibration(images=9, wanted=0.9, accepted=0.5, accuracy=0.9, accuracy_of_all=0.8)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ def test_health_model_metrics_and_page(client):
     kinds = page["requestBody"]["content"]
     assert list(kinds) == ["application/json", "multipart/form-data", "image/*"]
     assert set(kinds["application/json"]["schema"]["properties"]) == {
-        *("images", "class_names", "top_k")
+        *("images", "class_names", "top_k", "accuracy")
     }
 
 
@@ -223,8 +224,7 @@ def test_class_names_are_made_once_and_a_failure_is_ours():
     [("max_softmax", 0.5, [None, None]), ("conformal", 0.4, [["red"], []])],
 )
 def test_an_image_of_no_class_is_none(kind, threshold, sets):
-    calibration = Calibration(images=9, wanted=0.9, accepted=0.5, accuracy=0.9, accuracy_of_all=0.8)
-    rejection = Rejection(kind=kind, threshold=threshold, temperature=1.0, calibration=calibration)
+    rejection = Rejection(kind=kind, threshold=threshold, temperature=1.0, calibration=CALIBRATION)
     with TestClient(create_app(ColourModel(rejection=rejection), ServingSettings())) as client:
         images = [GOOD, base64_of(picture("white"))]
         answer = client.post("/predict", json={"images": images})
@@ -234,3 +234,53 @@ def test_an_image_of_no_class_is_none(kind, threshold, sets):
         assert rows[1]["top_labels"] == ["red", "green", "blue"]
         assert rows[1]["score"] == pytest.approx(1 / 3)
         assert 'vlprompt_images_total{outcome="none"} 1.0' in client.get("/metrics").text
+
+
+def test_a_request_may_ask_for_an_accuracy():
+    """Red is sure, orange has 0.6 for red, and white a third for each."""
+    points = [(0.7, 0.3), (0.9, 0.5), (0.95, 0.9)]
+    rejection = Rejection(
+        kind="max_softmax",
+        threshold=0.9,
+        temperature=1.0,
+        calibration=CALIBRATION,
+        operating_points=[
+            OperatingPoint(accuracy=accuracy, threshold=threshold, accepted=0.5)
+            for accuracy, threshold in points
+        ],
+    )
+    colours = [picture("red"), picture((255, 165, 0)), picture("white")]
+    files = [("images", ("a.png", content)) for content in colours]
+    app = create_app(ColourModel(rejection=rejection), ServingSettings())
+    with TestClient(app) as client:
+        assert client.get("/model").json()["rejection"]["threshold"] == 0.9
+        images = {"images": [base64_of(content) for content in colours]}
+        expected = {
+            None: ["red", "none", "none"],
+            0.95: ["red", "none", "none"],
+            0.9: ["red", "red", "none"],
+            0.6: ["red", "red", "red"],
+        }
+        for accuracy, told in expected.items():
+            asked = {**images, "accuracy": accuracy}
+            assert labels(client.post("/predict", json=asked)) == told
+            form = {} if accuracy is None else {"accuracy": str(accuracy)}
+            assert labels(client.post("/predict", files=files, data=form)) == told
+        own = {**images, "class_names": ["red", "green", "blue"], "accuracy": 0.9}
+        assert labels(client.post("/predict", json=own)) == ["red", "red", "none"]
+        address = "/predict?accuracy=0.6"
+        white = client.post(address, content=colours[2], headers={"Content-Type": "image/png"})
+        assert labels(white) == ["red"]
+        others = {**images, "class_names": ["ruby", "grass", "sky"], "accuracy": 0.9}
+        refused = {
+            "at best 0.95 are right": {**images, "accuracy": 0.96},
+            "colours.mean names a class for every photo": others,
+            "accuracy: input should be greater than 0": {**images, "accuracy": 0},
+            "accuracy: input should be a valid number": {**images, "accuracy": "0.9"},
+        }
+        for said, body in refused.items():
+            answer = client.post("/predict", json=body)
+            assert answer.status_code == 400
+            assert said in answer.json()["error"]
+        answer = client.post("/predict", files=files, data={"accuracy": "much"})
+        assert "accuracy: input should be a valid number" in answer.json()["error"]

@@ -13,7 +13,7 @@ from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.export import pack, pack_learner
 from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
 from vlprompt_pipeline.registry.card import ModelCard
-from vlprompt_pipeline.rejection import Calibration, Rejection
+from vlprompt_pipeline.rejection import Calibration, OperatingPoint, Rejection
 from vlprompt_pipeline.shipping import ShippedModel
 
 RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
@@ -40,6 +40,12 @@ def rejection(threshold: float, kind: str = "max_softmax", temperature: float = 
     """A threshold as calibration would choose it."""
     chosen = Calibration(images=40, wanted=0.9, accepted=0.5, accuracy=0.9, accuracy_of_all=0.7)
     return Rejection(kind=kind, threshold=threshold, temperature=temperature, calibration=chosen)
+
+
+def with_points(made: Rejection, *points: tuple[float, float]) -> Rejection:
+    """Add accuracies that may be asked for, each with its threshold."""
+    asked = [OperatingPoint(accuracy=a, threshold=t, accepted=0.5) for a, t in points]
+    return made.model_copy(update={"operating_points": tuple(asked)})
 
 
 def write_pictures(folder: Path) -> list[Path]:

@@ -17,14 +17,14 @@ import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from shipping.models import rejection, shipped, write_pictures
+from shipping.models import rejection, shipped, with_points, write_pictures
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.inference import open_model
 from vlprompt_pipeline.inference.exported import ExportedModel
 from vlprompt_pipeline.rejection import Rejection
 from vlprompt_pipeline.shipping import ImageSamples, ShippedModel, export_folder
-from vlprompt_pipeline.shipping.folder import require_free
+from vlprompt_pipeline.shipping.folder import require_free, write_description
 from vlprompt_pipeline.shipping.onnx_files import require_onnx
 
 HUB = "vlprompt_pipeline.publishing.hub"
@@ -127,6 +127,29 @@ def test_the_example_needs_no_torch_and_scores_from_the_file(exported, pictures,
         label, score = cells[1].rsplit(" ", 1)
         assert label == labels[row.argmax()]
         assert float(score) == pytest.approx(row.max(), abs=6e-4)
+
+
+def test_the_example_takes_an_accuracy(exported, model, pictures, scores, tmp_path):
+    """Of the six pictures four score as much as the first point asks, two as the second does."""
+    folder = shutil.copytree(exported, tmp_path / "copy")
+    ranked = np.sort(scores.max(-1))
+    low, high = float(ranked[1:3].mean()), float(ranked[3:5].mean())
+    rejecting = with_points(rejection(high), (0.8, low), (0.95, high))
+    write_description(replace(model, rejection=rejecting), folder, ImageSamples(), [], False)
+
+    def labelled(*arguments: str) -> list[bool]:
+        command = [sys.executable, folder / "classify.py", *arguments, *pictures]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ValueError(done.stderr)
+        return ["none of these" not in line for line in done.stdout.splitlines()]
+
+    best = scores.max(-1)
+    assert labelled() == labelled("--accuracy", "0.9") == (best >= high).tolist()
+    assert labelled("--accuracy", "0.8") == (best >= low).tolist()
+    with pytest.raises(ValueError, match=r"at best 0\.95 are right among those accepted"):
+        labelled("--accuracy", "0.96")
+    assert "--accuracy 0.95" in (folder / "README.md").read_text()
 
 
 def test_class_names_pass_the_tokenizer_and_the_text_graph(exported, model):

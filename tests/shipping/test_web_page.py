@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from shipping.models import rejection, shipped, write_pictures
+from shipping.models import rejection, shipped, with_points, write_pictures
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.rejection import energy
@@ -57,8 +57,11 @@ def logits(model, pictures):
 
 @pytest.fixture(scope="module")
 def refusing(logits):
-    """By energy, half of the pictures, with another temperature than one."""
-    return rejection(float(np.median(energy(logits))), "energy", temperature=1.7)
+    """By energy, half of the pictures, with another temperature than one; two, and five."""
+    ranked = np.sort(energy(logits))
+    made = rejection(float(np.median(ranked)), "energy", temperature=1.7)
+    low, high = float(ranked[:2].mean()), float(ranked[3:5].mean())
+    return with_points(made, (0.82, low), (0.95, high))
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +103,10 @@ def test_pictures_score_as_evaluated_and_none_of_the_labels_is_said(
     decided = [
         page.evaluate(
             """async (bytes) => {
-                const { decide } = await import('/web/classify.js');
-                return decide(new Blob([new Uint8Array(bytes)], { type: 'image/png' }));
+                const { conclude, logitsOf, ready } = await import('/web/classify.js');
+                const { model } = await ready;
+                const blob = new Blob([new Uint8Array(bytes)], { type: 'image/png' });
+                return conclude(await logitsOf(blob), model.rejection);
             }""",
             list(path.read_bytes()),
         )
@@ -181,6 +186,32 @@ def test_a_person_sees_labels_and_what_cannot_be_read(
     labels = article.locator("li b").all_inner_texts()
     assert sorted(labels) == sorted(model.card.class_names)
     page.screenshot(path=str(tmp_path / "page.png"), full_page=True)
+
+
+@BROWSER
+@NPM
+def test_a_person_chooses_how_many_answers_are_right(page, pictures, logits, refusing):
+    page.reload()
+    page.wait_for_selector("body[data-ready]", timeout=60_000)
+    offered = page.locator("#accuracy option").all_inner_texts()
+    names = "names 50 % of photos of these labels"
+    assert offered == [
+        "as the model was calibrated",
+        *(f"{share} %, which {names}" for share in (80, 90, 95)),  # 99 % no threshold has
+    ]
+    page.set_input_files("#drop", [str(path) for path in pictures])
+    for choice, rejecting in (
+        ("", refusing),
+        ("0.8", refusing.for_accuracy(0.8)),
+        ("0.9", refusing.for_accuracy(0.9)),
+    ):
+        page.select_option("#accuracy", choice)
+        page.locator("article").nth(5).locator("li").first.wait_for()
+        refused = [
+            page.locator("article", has_text=path.name).locator("text=none of these").count()
+            for path in pictures
+        ]
+        assert refused == [int(not accepted) for accepted in rejecting.decide(logits).accepted]
 
 
 def test_another_archive_than_the_published_one_is_refused(tmp_path: Path):

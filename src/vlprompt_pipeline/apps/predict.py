@@ -30,8 +30,8 @@ STANDARD_INPUT = "-"
 @click.option(
     "--accuracy",
     type=click.FloatRange(0, 1, min_open=True),
-    help="Refuse to go on unless the model says none where needed for this share of right answers "
-    "among those it accepts.",
+    help="Share of right answers wanted among the photos that are given a label; the others are "
+    "none. Refused where no threshold of the model has it.",
 )
 @click.option(
     "--out",
@@ -85,7 +85,8 @@ def predict(
         stream, total = _photos(places)
         opened = inference.open_model(model, names, tracking_uri)
         if accuracy is not None:
-            inference.require_accuracy(opened, accuracy)
+            opened = inference.with_accuracy(opened, accuracy)
+            click.echo(opened.rejection.sentence(), err=True)
         if file is None:
             _to_terminal(opened, stream, top, workers)
             return

@@ -60,6 +60,12 @@ _COUNT = click.IntRange(min=1)
     show_default=True,
     help="Images of all requests under way; more are told to come again.",
 )
+@click.option(
+    "--accuracy",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Share of right answers wanted among the images that are given a label, where a request "
+    "does not ask for another.",
+)
 @click.option("--decoders", type=_COUNT, help="Images decoded at once; one a core if not given.")
 @click.option(
     "--tracking-uri",
@@ -78,6 +84,7 @@ def serve(
     max_batch: int,
     max_delay_ms: float,
     max_waiting: int,
+    accuracy: float | None,
     decoders: int | None,
     tracking_uri: str,
 ) -> None:
@@ -93,7 +100,7 @@ def serve(
 
     try:
         require_serving()
-        from vlprompt_pipeline.inference import open_model
+        from vlprompt_pipeline.inference import open_model, with_accuracy
         from vlprompt_pipeline.registry.limits import RequestLimits
 
         settings = ServingSettings(
@@ -104,6 +111,9 @@ def serve(
             **({"decoders": decoders} if decoders else {}),
         )
         opened = open_model(model, registry_uri=tracking_uri)
+        if accuracy is not None:
+            opened = with_accuracy(opened, accuracy)
+            click.echo(opened.rejection.sentence(), err=True)
         click.echo(
             f"{opened.name} version {opened.version} at http://{host}:{port}, explained at /docs; "
             "Ctrl-C stops it",

@@ -17,7 +17,7 @@ __getattr__ = lazy_names(
         "open_model": "models",
         "predict_photos": "predictions",
         "read_paths": "photos",
-        "require_accuracy": "models",
         "table_columns": "predictions",
+        "with_accuracy": "models",
     },
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vlprompt_pipeline.inference.label_file import LabelFile, read_rows
 from vlprompt_pipeline.inference.label_page import write_label_page
@@ -12,6 +12,7 @@ from vlprompt_pipeline.inference.models import ImageModel
 from vlprompt_pipeline.inference.photos import Photo
 from vlprompt_pipeline.inference.predictions import predict_photos, table_columns
 from vlprompt_pipeline.progress import Advance
+from vlprompt_pipeline.rejection import Rejection
 
 
 class Labelled(NamedTuple):
@@ -52,7 +53,7 @@ def label_to_file(
         "model": model.name,
         "version": model.version,
         "classes": list(model.class_names),
-        "rejection": model.rejection and model.rejection.model_dump(mode="json"),
+        "rejection": model.rejection and _deciding(model.rejection),
     }
     with file:
         file.begin(table_columns(model, top), settings)
@@ -68,6 +69,11 @@ def label_to_file(
             write_label_page(place, read_rows(file.part), page_folder, title)
         file.finish()
     return Labelled(len(file.done), before, broken)
+
+
+def _deciding(rejection: Rejection) -> dict[str, Any]:
+    """What of a rejection decides on rows, and what it was chosen on."""
+    return rejection.model_dump(mode="json", exclude={"operating_points"})
 
 
 def _new(photos: Iterable[Photo], done: set[str]) -> Iterator[Photo]:

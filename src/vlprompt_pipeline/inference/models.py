@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.publishing.layout import HUB, is_published_prompt
-from vlprompt_pipeline.rejection import Rejection
+from vlprompt_pipeline.rejection import Rejection, rejection_for_accuracy
 
 DEFAULT_REGISTRY = "sqlite:///mlflow.db"
 
@@ -96,21 +97,16 @@ def _open_folder(folder: Path, class_names: Sequence[str]) -> ImageModel:
     return ExportedModel(folder, class_names)
 
 
-def require_accuracy(model: ImageModel, wanted: float) -> None:
-    """Refuse a model whose threshold was not chosen for so many right answers among the accepted.
+def with_accuracy(model: ImageModel, wanted: float) -> ImageModel:
+    """Return the same model with the threshold that has a wanted accuracy among the accepted.
+
+    Args:
+        model: with its own classes, since a threshold holds for these alone.
+        wanted: share of right answers, above 0, at most 1.
 
     Raises:
-        ConfigError: it never says "none", or its threshold was chosen for less.
+        ConfigError: it never says "none", or no threshold of it has this accuracy.
     """
-    again = f"register it again with registry.rejection.accuracy={wanted:g}"
-    if model.rejection is None:
-        raise ConfigError(
-            f"{model.name} names a class for every photo: {again} and "
-            "registry.rejection.kind=max_softmax, and leave --classes away"
-        )
-    chosen_for = model.rejection.calibration.wanted
-    if model.rejection.sets or chosen_for < wanted:
-        raise ConfigError(
-            f"{model.name} says none by a threshold that was chosen for {chosen_for:g}, by "
-            f"{model.rejection.kind}: {again}, or ask for that"
-        )
+    other = copy(model)
+    other.rejection = rejection_for_accuracy(model.rejection, wanted, model.name)
+    return other

@@ -19,7 +19,7 @@ from vlprompt_pipeline.methods import ClassTexts, PromptLearner
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.image_bytes import image_bytes
 from vlprompt_pipeline.registry.limits import RequestLimits
-from vlprompt_pipeline.rejection import Rejection, softmax
+from vlprompt_pipeline.rejection import Rejection, rejection_for_accuracy, softmax
 from vlprompt_pipeline.wording import same_names
 
 INCLUDED = "included"
@@ -125,6 +125,7 @@ class Classifier:
         class_names: Sequence[str] = (),
         top: int = TOP,
         limits: RequestLimits | None = None,
+        accuracy: float | None = None,
     ) -> pd.DataFrame:
         """Classify images; return a row each of `label`, `score`, `top_labels` and `top_scores`.
 
@@ -139,12 +140,16 @@ class Classifier:
                 to the classes of training.
             top: how many labels; all where there are fewer.
             limits: on each image, where they come from strangers.
+            accuracy: wanted among the images that are given a label; none for the threshold that
+                the model has.
 
         Raises:
-            ConfigError: class names that cannot be, or `top` below 1.
+            ConfigError: class names that cannot be, `top` below 1, or an accuracy that no threshold
+                of the model has.
         """
         names = self.names(class_names)
         _require_top(top)
+        rejection = self._rejection(names, accuracy)
         problems: list[str | None] = [None] * len(images)
         rows: list[pd.DataFrame] = []
         for start in range(0, len(images), BATCH):
@@ -156,7 +161,8 @@ class Classifier:
                 except DataError as error:
                     problems[number] = str(error)
             if batch:
-                table = self.classify_pixels(torch.stack(batch), names, top)
+                logits = self.logits_of_pixels(torch.stack(batch), names)
+                table = _decided(logits, names, top, rejection)
                 rows.append(table.set_index(pd.Index(numbers)))
         table = pd.concat(rows) if rows else _table((), (), ())
         table = table.reindex(range(len(images)))
@@ -171,7 +177,8 @@ class Classifier:
         """Classify `[images, 3, size, size]` that `pixels` gave, in one batch, as `classify`."""
         names = self.names(class_names)
         _require_top(top)
-        return self._decided(self.logits_of_pixels(pixels, names), names, top)
+        logits = self.logits_of_pixels(pixels, names)
+        return _decided(logits, names, top, self._rejection(names))
 
     def scores(self, pixels: Tensor, names: tuple[str, ...]) -> Tensor:
         """Score `[images, 3, size, size]` for each of `names`, which `names()` gave.
@@ -225,16 +232,12 @@ class Classifier:
             self.card.class_names
         )
 
-    def _decided(self, logits: np.ndarray, names: tuple[str, ...], top: int) -> pd.DataFrame:
-        decision = self.rejection.decide(logits) if self.rejects(names) else None
-        probabilities = torch.from_numpy(decision.probabilities if decision else softmax(logits))
-        ranked = probabilities.topk(min(top, len(names)), dim=-1)
-        table = _table(names, ranked.indices.tolist(), ranked.values.tolist())
-        if decision:
-            table["label"] = pd.Series(decision.labels(names), dtype="object")
-        if decision and decision.sets is not None:
-            table["label_set"] = pd.Series(decision.label_sets(names), dtype="object")
-        return table
+    def _rejection(self, names: tuple[str, ...], accuracy: float | None = None) -> Rejection | None:
+        """Return the rejection that applies to classes, with a wanted accuracy if there is one."""
+        rejection = self.rejection if self.rejects(names) else None
+        if accuracy is None:
+            return rejection
+        return rejection_for_accuracy(rejection, accuracy, "the model")
 
     def _make_learner(self, names: tuple[str, ...]) -> PromptLearner:
         texts = ClassTexts(names, self.card.template)
@@ -267,6 +270,21 @@ class Classifier:
 def _require_top(top: int) -> None:
     if top < 1:
         raise ConfigError(f"top_k is {top}: ask for 1 or more labels")
+
+
+def _decided(
+    logits: np.ndarray, names: tuple[str, ...], top: int, rejection: Rejection | None
+) -> pd.DataFrame:
+    """Rank the classes of each image, and say which images are none of them."""
+    decision = rejection.decide(logits) if rejection else None
+    probabilities = torch.from_numpy(decision.probabilities if decision else softmax(logits))
+    ranked = probabilities.topk(min(top, len(names)), dim=-1)
+    table = _table(names, ranked.indices.tolist(), ranked.values.tolist())
+    if decision:
+        table["label"] = pd.Series(decision.labels(names), dtype="object")
+    if decision and decision.sets is not None:
+        table["label_set"] = pd.Series(decision.label_sets(names), dtype="object")
+    return table
 
 
 def _table(

@@ -55,9 +55,12 @@ class PredictionParameters(Parameters):
         model: `<dataset>.<method>@<alias>` or `<dataset>.<method>/<version>`.
         class_names: to tell apart instead of the model's own.
         top_k: labels for each image.
+        accuracy: share of right answers wanted among the images that are given a label; none: the
+            threshold that the model was registered with.
     """
 
     images: str | None
     model: str | None
     class_names: Annotated[tuple[str, ...], Several]
     top_k: int = Field(ge=1)
+    accuracy: float | None = Field(default=None, gt=0, le=1)

@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 
 _PARAMETERS = re.compile(r"Unrecognized params \[(?P<unknown>.*?)\] are ignored")
 _COLUMNS = re.compile(r"Found extra inputs in the model input .*?: `\[(?P<unknown>.*?)\]`")
-_KINDS = ((_PARAMETERS, "parameter", "class_names, top_k"), (_COLUMNS, "column", "image"))
+_KINDS = ((_PARAMETERS, "parameter", "class_names, top_k, accuracy"), (_COLUMNS, "column", "image"))
 
 
 def is_served() -> bool:

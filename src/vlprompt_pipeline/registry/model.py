@@ -39,20 +39,21 @@ class PromptModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """A row an image, `problem` for what is none; `params`: `class_names` and `top_k`.
+        """A row an image, `problem` for what is none; `params`: `class_names`, `top_k`, `accuracy`.
 
         Behind a server the limits on requests hold.
         """
         given = params or {}
         names, top = given.get("class_names", ()), given.get("top_k", TOP)
+        accuracy = given.get("accuracy")
         images = list(model_input["image"])
         if len(images) == 1 and isinstance(images[0], list):  # {"inputs": {"image": [...]}}
             images = images[0]
         try:
             if not is_served():
-                return self.classifier.classify(images, names, top)
+                return self.classifier.classify(images, names, top, accuracy=accuracy)
             self.limits.require_request(images, names)
-            table = self.classifier.classify(images, names, top, self.limits)
+            table = self.classifier.classify(images, names, top, self.limits, accuracy)
             scores = table["score"].astype(object)  # JSON has no NaN
             return table.assign(score=scores.where(table["score"].notna(), None))
         except UserError as error:  # a server passes on the text of MLflow's own errors only

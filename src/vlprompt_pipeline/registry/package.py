@@ -39,6 +39,7 @@ SIGNATURE = ModelSignature(
         [
             ParamSpec("class_names", DataType.string, default=[], shape=(-1,)),
             ParamSpec("top_k", DataType.long, default=TOP),
+            ParamSpec("accuracy", DataType.double, default=None),
         ]
     ),
 )

@@ -5,7 +5,14 @@ Everything here is NumPy on logits, so that it works beside any way to compute t
 
 from vlprompt_pipeline.rejection.calibration import FEWEST, RejectionParameters, calibrate
 from vlprompt_pipeline.rejection.curves import auroc, false_positive_rate, risk_coverage
-from vlprompt_pipeline.rejection.rejection import NONE, Calibration, Decision, Rejection
+from vlprompt_pipeline.rejection.operating_points import OperatingPoint
+from vlprompt_pipeline.rejection.rejection import (
+    NONE,
+    Calibration,
+    Decision,
+    Rejection,
+    rejection_for_accuracy,
+)
 from vlprompt_pipeline.rejection.scores import KINDS, energy, max_softmax, softmax
 from vlprompt_pipeline.rejection.temperature import fit_temperature
 
@@ -15,6 +22,7 @@ __all__ = [
     "NONE",
     "Calibration",
     "Decision",
+    "OperatingPoint",
     "Rejection",
     "RejectionParameters",
     "auroc",
@@ -23,6 +31,7 @@ __all__ = [
     "false_positive_rate",
     "fit_temperature",
     "max_softmax",
+    "rejection_for_accuracy",
     "risk_coverage",
     "softmax",
 ]

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, inf
 from typing import Literal
 
@@ -18,14 +19,17 @@ from pydantic import Field
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.parsing import Parameters
-from vlprompt_pipeline.rejection.curves import risk_coverage
+from vlprompt_pipeline.rejection.operating_points import (
+    OperatingPoint,
+    operating_points,
+    share_refused,
+)
 from vlprompt_pipeline.rejection.rejection import Calibration, Rejection
 from vlprompt_pipeline.rejection.scores import KINDS, softmax
 from vlprompt_pipeline.rejection.temperature import fit_temperature
 
 FEWEST = 20
 """Our choice: with fewer images a threshold would be chosen by chance."""
-_FEWEST_ACCEPTED = 10  # our choice: accuracy among fewer accepted images says nothing
 
 
 class RejectionParameters(Parameters):
@@ -36,7 +40,7 @@ class RejectionParameters(Parameters):
         accuracy: wanted share of right answers among the accepted images (maximum softmax, energy).
         coverage: wanted share of images whose set of labels holds the right one (conformal).
         outsiders_refused: wanted share of outsiders that are refused, where some are given; goes
-            before `accuracy`, as the higher of the two thresholds is taken.
+            before `accuracy`: no lower threshold than the one that does it is taken.
         outsiders: a folder of images that belong to no class, or none.
         images: how many images to calibrate on at most, drawn by a seed.
     """
@@ -76,16 +80,16 @@ def calibrate(
     kind = KINDS[how.kind]
     scores = kind.score(logits)
     correct = logits.argmax(-1) == labels
-    if kind.sets:
+    outside = kind.score(outsiders) if outsiders is not None and len(outsiders) else None
+    points: tuple[OperatingPoint, ...] = ()
+    if kind.sets:  # outsiders would raise the threshold, and break what sets of labels promise
         threshold, wanted = _conformal_threshold(logits, labels, how.coverage), how.coverage
     else:
-        threshold, wanted = _accurate_threshold(scores, correct, how.accuracy), how.accuracy
-    refused = None
-    if outsiders is not None and len(outsiders):
-        outside = kind.score(outsiders)
-        if not kind.sets:  # a higher threshold would break what sets of labels promise
-            threshold = max(threshold, _refusing_threshold(outside, how.outsiders_refused))
-        refused = float((outside < threshold).mean())
+        wanted = how.accuracy
+        _require_reached(operating_points(scores, correct), wanted, len(scores))
+        lowest = -inf if outside is None else _refusing_threshold(outside, how.outsiders_refused)
+        points = operating_points(scores, correct, outside, lowest)
+        threshold = next((point.threshold for point in points if point.accuracy >= wanted), lowest)
     accepted = scores >= threshold
     return Rejection(
         kind=how.kind,
@@ -98,28 +102,22 @@ def calibrate(
             accuracy=float(correct[accepted].mean()) if accepted.any() else None,
             accuracy_of_all=float(correct.mean()),
             outsiders=0 if outsiders is None else len(outsiders),
-            outsiders_refused=refused,
+            outsiders_refused=share_refused(outside, threshold),
         ),
+        operating_points=points,
     )
 
 
-def _accurate_threshold(scores: np.ndarray, correct: np.ndarray, wanted: float) -> float:
-    """Return the lowest threshold with the wanted accuracy, halfway to the next image refused."""
-    curve = risk_coverage(scores, correct)
-    enough = np.ceil(curve.coverage * len(scores) - 1e-9) >= min(_FEWEST_ACCEPTED, len(scores))
-    fits = np.flatnonzero((1.0 - curve.risk >= wanted - 1e-12) & enough)
-    if not len(fits):
-        best = int(np.argmin(np.where(enough, curve.risk, inf)))
+def _require_reached(points: Sequence[OperatingPoint], wanted: float, images: int) -> None:
+    """Refuse an accuracy that no threshold has."""
+    best = points[-1]
+    if best.accuracy < wanted:
         raise DataError(
             f"no threshold gives {wanted:.0%} right answers among those accepted: of the "
-            f"{len(scores)} validation images at best {1 - curve.risk[best]:.0%} are right, where "
-            f"{curve.coverage[best]:.0%} are accepted; lower rejection.accuracy, train a better "
+            f"{images} validation images at best {best.accuracy:.0%} are right, where "
+            f"{best.accepted:.0%} are accepted; lower rejection.accuracy, train a better "
             "model, or go without (rejection.kind=none)"
         )
-    last = int(fits[-1])
-    if last + 1 == len(curve.thresholds):
-        return float(curve.thresholds[last])
-    return float(curve.thresholds[last] + curve.thresholds[last + 1]) / 2.0
 
 
 def _refusing_threshold(outside: np.ndarray, wanted: float) -> float:

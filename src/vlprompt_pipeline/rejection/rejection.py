@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.errors import ConfigError, PromptFileError
+from vlprompt_pipeline.rejection.operating_points import OperatingPoint
 from vlprompt_pipeline.rejection.scores import KINDS, softmax
 
 NONE = "none"
@@ -84,6 +85,8 @@ class Rejection(BaseModel):
         temperature: that logits are divided by to make `Decision.probabilities`; it does not enter
             the score.
         calibration: what both were chosen on.
+        operating_points: other thresholds that may be asked for by their accuracy, ascending; none
+            of conformal sets, nor in files that were written before these were stored.
 
     Example:
         >>> of = Calibration(images=40, wanted=0.9, accepted=0.8, accuracy=0.9, accuracy_of_all=0.8)
@@ -101,6 +104,7 @@ class Rejection(BaseModel):
     threshold: float
     temperature: float = Field(gt=0)
     calibration: Calibration
+    operating_points: tuple[OperatingPoint, ...] = ()
 
     @field_validator("format")
     @classmethod
@@ -130,6 +134,50 @@ class Rejection(BaseModel):
             accepted=kind.score(logits) >= self.threshold,
             probabilities=softmax(logits, self.temperature),
             sets=softmax(logits) >= self.threshold if kind.sets else None,
+        )
+
+    def for_accuracy(self, wanted: float) -> Rejection:
+        """Return the same with the lowest threshold of a wanted accuracy among the accepted.
+
+        A file of before, which has one threshold alone, does where that was chosen for as much.
+
+        Args:
+            wanted: share of right answers, above 0, at most 1.
+
+        Raises:
+            ConfigError: no threshold has it, or none is known to.
+        """
+        if self.operating_points:
+            for point in self.operating_points:
+                if point.accuracy >= wanted:
+                    return self._at(point, wanted)
+            best = self.operating_points[-1]
+            raise ConfigError(
+                f"no threshold gives {wanted:.4g} right answers among the accepted: of the "
+                f"{self.calibration.images} images of calibration at best {best.accuracy:.4g} are "
+                f"right, where {best.accepted:.4g} are accepted; ask for no more than that, or "
+                "train a better model"
+            )
+        if self.sets or self.calibration.wanted < wanted:
+            raise ConfigError(
+                f"the model says none by a threshold that was chosen for "
+                f"{self.calibration.wanted:g}, by {self.kind}, and has no other: register it again "
+                f"with registry.rejection.accuracy={wanted:g}, or ask for that"
+            )
+        return self
+
+    def _at(self, point: OperatingPoint, wanted: float) -> Rejection:
+        done = {"wanted": wanted, **point.model_dump(exclude={"threshold"})}
+        calibration = self.calibration.model_copy(update=done)
+        return self.model_copy(update={"threshold": point.threshold, "calibration": calibration})
+
+    def sentence(self) -> str:
+        """Say what the threshold did to the images of calibration."""
+        known = self.calibration
+        right = "" if known.accuracy is None else f", {known.accuracy:.1%} of these rightly"
+        return (
+            f"threshold {self.threshold:.4g} of {self.kind}: of {known.images} images of "
+            f"calibration {known.accepted:.1%} had a label{right}"
         )
 
     def to_json(self) -> str:
@@ -166,3 +214,28 @@ class Rejection(BaseModel):
             raise PromptFileError(
                 f"no rejection at {path} ({error.strerror}): register the model again"
             ) from None
+
+
+def rejection_for_accuracy(rejection: Rejection | None, wanted: float, model: str) -> Rejection:
+    """Return the rejection of a model, with the threshold of a wanted accuracy.
+
+    Args:
+        rejection: of the model, or none.
+        wanted: share of right answers among the accepted, above 0, at most 1.
+        model: its name.
+
+    Raises:
+        ConfigError: it has no rejection, or no such threshold.
+    """
+    if not 0 < wanted <= 1:
+        raise ConfigError(f"accuracy is {wanted:g}: give a share above 0 and at most 1, like 0.95")
+    if rejection is None:
+        raise ConfigError(
+            f"{model} names a class for every photo: register it again with "
+            f"registry.rejection.accuracy={wanted:g} and registry.rejection.kind=max_softmax, and "
+            "give no class names but its own"
+        )
+    try:
+        return rejection.for_accuracy(wanted)
+    except ConfigError as error:
+        raise ConfigError(f"{model}: {error}") from None

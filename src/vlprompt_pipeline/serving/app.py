@@ -75,17 +75,18 @@ def create_app(model: ImageModel, settings: ServingSettings) -> FastAPI:
         """Label images: base64 in JSON, files of a form, or one image as the body."""
         read = await read_request(request, settings.limits)
         labeller = request.app.state.labeller
-        rows = await labeller.label(read.images, tuple(read.class_names), read.top_k)
+        rows = await labeller.label(read.images, tuple(read.class_names), read.top_k, read.accuracy)
         return PredictAnswer(model=model.name, version=model.version, predictions=rows)
 
     @app.get("/model")
     async def describe() -> dict[str, Any]:
-        """The model, its classes, and the limits on a request."""
+        """The model, its classes, how it says none, and the limits on a request."""
         limits = {f"max_{name}": value for name, value in vars(settings.limits).items()}
         return {
             "model": model.name,
             "version": model.version,
             "class_names": list(model.class_names),
+            "rejection": model.rejection and model.rejection.model_dump(mode="json"),
             "limits": limits,
         }
 

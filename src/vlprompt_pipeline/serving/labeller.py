@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.registry.image_bytes import image_bytes
-from vlprompt_pipeline.rejection import NONE, softmax
+from vlprompt_pipeline.rejection import NONE, rejection_for_accuracy, softmax
 from vlprompt_pipeline.serving.batching import Batcher
 from vlprompt_pipeline.serving.metrics import Metrics
 from vlprompt_pipeline.serving.settings import ServingSettings
@@ -28,6 +28,18 @@ class BusyError(Exception):
     """More is under way than the server takes; the same request can be sent again."""
 
 
+class _Question(NamedTuple):
+    """What images are asked by; those of equal questions share a batch.
+
+    Attributes:
+        names: classes to tell apart; none for the model's own.
+        accuracy: wanted among those that are given a label; none for the model's own threshold.
+    """
+
+    names: tuple[str, ...]
+    accuracy: float | None
+
+
 class Labeller:
     """A model with its decoders and its queue."""
 
@@ -41,23 +53,31 @@ class Labeller:
         )
         self._waiting = 0
 
-    async def label(self, images: Sequence[object], names: tuple[str, ...], top: int) -> list[Row]:
+    async def label(
+        self,
+        images: Sequence[object],
+        names: tuple[str, ...],
+        top: int,
+        accuracy: float | None = None,
+    ) -> list[Row]:
         """Label images; a row each, with a problem where one is no image.
 
         Args:
             images: as `image_bytes` takes them.
             names: classes to tell apart; none for the model's own.
             top: labels an image.
+            accuracy: wanted among the images that are given a label; none for the threshold that
+                the model has.
 
         Raises:
             BusyError: too many images are under way.
-            UserError: class names that the model cannot have.
+            UserError: class names or an accuracy that the model cannot have.
         """
         if self._waiting + len(images) > self._settings.waiting:
             raise BusyError
         self._count(len(images))
         try:
-            rows = [self._row(image, names, top) for image in images]
+            rows = [self._row(image, _Question(names, accuracy), top) for image in images]
             return list(await asyncio.gather(*rows))
         finally:
             self._count(-len(images))
@@ -71,14 +91,14 @@ class Labeller:
         self._waiting += images
         self._metrics.waiting.set(self._waiting)
 
-    async def _row(self, image: object, names: tuple[str, ...], top: int) -> Row:
+    async def _row(self, image: object, question: _Question, top: int) -> Row:
         loop = asyncio.get_running_loop()
         try:
             pixels = await loop.run_in_executor(self._decoders, self._pixels, image)
         except DataError as error:
             self._metrics.images.labels("refused").inc()
             return _row([], [], str(error))
-        scored = self._batcher.submit(names, pixels)
+        scored = self._batcher.submit(question, pixels)
         row = await asyncio.wrap_future(scored)
         self._metrics.images.labels("none" if row["label"] == NONE else "labelled").inc()
         return {**row, "top_labels": row["top_labels"][:top], "top_scores": row["top_scores"][:top]}
@@ -88,11 +108,16 @@ class Labeller:
         self._settings.limits.require_image(content)
         return self._model.pixels(content)
 
-    def _answers(self, names: tuple[str, ...], pixels: Sequence[np.ndarray]) -> list[Row]:
+    def _answers(self, question: _Question, pixels: Sequence[np.ndarray]) -> list[Row]:
         """Score images in one call, and rank all classes of each; of equal scores the first."""
-        model = self._telling_apart(names) if names else self._model
+        names, accuracy = question
+        others = names and names != tuple(self._model.class_names)
+        model = self._telling_apart(names) if others else self._model
+        rejection = model.rejection
+        if accuracy is not None:
+            rejection = rejection_for_accuracy(rejection, accuracy, model.name)
         logits = model.logits(np.stack(pixels))
-        decision = model.rejection.decide(logits) if model.rejection else None
+        decision = rejection.decide(logits) if rejection else None
         scores = decision.probabilities if decision else softmax(logits)
         order = np.argsort(-scores, axis=-1, kind="stable")
         ranked = np.take_along_axis(scores, order, -1)

@@ -55,12 +55,21 @@ class PredictRequest(BaseModel):
         default=[], description="classes to tell apart instead of the model's own"
     )
     top_k: int = Field(default=TOP, ge=1, description="labels for each image")
+    accuracy: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="share of right answers wanted among the images that are given a label; the "
+        f"others are {NONE!r}",
+    )
 
 
 _PARAMETERS = {
     "class_names": {"type": "array", "items": {"type": "string"}},
     "top_k": {"type": "integer", "minimum": 1, "default": TOP},
+    "accuracy": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
 }
+_NUMBERS = {"top_k": int, "accuracy": float}
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
 _FORM = {"type": "object", "properties": {"images": _FILES, **_PARAMETERS}, "required": ["images"]}
 
@@ -126,7 +135,7 @@ def _of_json(body: bytes) -> PredictRequest:
 
 async def _of_form(request: Request, limits: RequestLimits) -> PredictRequest:
     try:
-        async with request.form(max_files=limits.rows, max_fields=limits.classes + 2) as form:
+        async with request.form(max_files=limits.rows, max_fields=limits.classes + 3) as form:
             items = [
                 (name, await value.read() if isinstance(value, UploadFile) else value)
                 for name, value in form.multi_items()
@@ -137,15 +146,22 @@ async def _of_form(request: Request, limits: RequestLimits) -> PredictRequest:
 
 
 def _listed(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Values of a form or an address by name: lists, and `top_k` as a number."""
+    """Values of a form or an address by name: lists, and `top_k` and `accuracy` as numbers."""
     given: dict[str, Any] = {}
     for name, value in items:
-        if name == "top_k":
-            is_number = isinstance(value, str) and value.isascii() and value.isdigit()
-            given[name] = int(value) if is_number else value
+        if name in _NUMBERS:
+            given[name] = _number(value, _NUMBERS[name])
         else:
             given.setdefault(name, []).append(value)
     return given
+
+
+def _number(value: Any, kind: type[int] | type[float]) -> Any:
+    """Read a number of a form, and leave anything else for the model to refuse."""
+    try:
+        return kind(value) if isinstance(value, str) and value.isascii() else value
+    except ValueError:
+        return value
 
 
 def _checked(given: dict[str, Any]) -> PredictRequest:

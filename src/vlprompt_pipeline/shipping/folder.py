@@ -76,7 +76,7 @@ def export_folder(
         measured = _write(model, image_graph, staging, samples)
         if web:
             write_web_page(staging, web_runtime)
-        _describe(model, staging, samples, measured, web)
+        write_description(model, staging, samples, measured, web)
         _write_hashes(staging)
         staging.chmod(0o755)
         _replace(staging, folder)
@@ -139,13 +139,22 @@ def _write(
     return measure_variants(folder, written, samples.test, samples.labels)
 
 
-def _describe(
+def write_description(
     model: ShippedModel,
     folder: Path,
     samples: ImageSamples,
     measured: Sequence[VariantMeasurement],
     web: bool,
 ) -> None:
+    """Write all files of a folder but its graphs and the page: what it is, and how to use it.
+
+    Args:
+        model: what ships.
+        folder: that has the graphs.
+        samples: images that the graphs were measured on.
+        measured: what each graph costs.
+        web: whether there is a page for the browser.
+    """
     card, clip = model.card, model.clip
     recipe = card.resolved_recipe()
     how = preprocessing_description(model)

@@ -19,7 +19,7 @@ def label_images(
     """Label image files; return a row each of labels and scores, or of the problem with it.
 
     Raises:
-        ConfigError: no folder or no model is named.
+        ConfigError: no folder or no model is named, or the model has no such accuracy.
         DataError: there are no images.
         UserError: there is no such model.
     """
@@ -31,6 +31,8 @@ def label_images(
     folder = project / Path(prediction.images).expanduser()
     photos = inference.find_photos([folder]).photos
     model = inference.open_model(prediction.model, prediction.class_names, tracking.uri, project)
+    if prediction.accuracy is not None:
+        model = inference.with_accuracy(model, prediction.accuracy)
     top, rows = prediction.top_k, []
     with bar(f"labels of {len(photos):,} images", len(photos)) as advance:
         for predictions in inference.predict_photos(model, photos, top):

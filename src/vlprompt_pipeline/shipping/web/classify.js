@@ -103,6 +103,11 @@ function possible(logits, rejection) {
   return softmax(logits).map((score) => score >= rejection.threshold);
 }
 
+// The point of the lowest threshold with a wanted accuracy; undefined where none has it.
+export function pointOf(rejection, wanted) {
+  return rejection?.operating_points.find(({ accuracy }) => accuracy >= wanted);
+}
+
 // Scores in the order of labels.json, whether it is one of them, and which it may be.
 export function conclude(logits, rejection) {
   return {
@@ -112,15 +117,14 @@ export function conclude(logits, rejection) {
   };
 }
 
-// The same of one file.
-export async function decide(blob) {
-  const { how, model, session } = await ready;
+export async function logitsOf(blob) {
+  const { how, session } = await ready;
   const planes = prepare(await decode(blob, how), how);
   const tensor = new ort.Tensor("float32", planes, [1, 3, ...how.size]);
-  const { logits } = await session.run({ pixel_values: tensor }, ["logits"]);
-  return conclude(logits.data, model.rejection);
+  return (await session.run({ pixel_values: tensor }, ["logits"])).logits.data;
 }
 
 export async function classify(blob) {
-  return (await decide(blob)).scores;
+  const { model } = await ready;
+  return conclude(await logitsOf(blob), model.rejection).scores;
 }

@@ -1,11 +1,15 @@
 // The page: drop photos, see labels.
 
-import { decide, ready } from "./classify.js";
+import { conclude, logitsOf, pointOf, ready } from "./classify.js";
 
 const SHOWN = 3; // labels of a photo
+const ACCURACIES = [0.8, 0.9, 0.95, 0.99]; // that may be asked for, where a threshold has them
 const drop = document.getElementById("drop");
 const list = document.getElementById("results");
 const state = document.getElementById("state");
+const wanted = document.getElementById("accuracy");
+const percent = (share) => `${(100 * share).toFixed(0)} %`;
+const labelled = []; // what draws the labels of each photo again
 
 function element(name, text, className) {
   const made = document.createElement(name);
@@ -34,7 +38,7 @@ function verdict({ scores, accepted, possible }, labels) {
   return group;
 }
 
-async function show(file, { labels }) {
+async function show(file, { labels, model }) {
   const item = element("article");
   const picture = element("img");
   picture.alt = file.name;
@@ -44,10 +48,37 @@ async function show(file, { labels }) {
   item.append(picture, text);
   list.prepend(item);
   try {
-    text.append(verdict(await decide(file), labels));
+    const logits = await logitsOf(file);
+    let drawn = element("ol");
+    text.append(drawn);
+    const draw = () => {
+      const made = verdict(conclude(logits, chosenRejection(model)), labels);
+      drawn.replaceWith(made);
+      drawn = made;
+    };
+    draw();
+    labelled.push(draw);
   } catch (error) {
     text.append(element("p", `This file cannot be read as a picture (${error.message}).`, "none"));
   }
+}
+
+// The model's rejection, at the threshold of the accuracy that is chosen on the page.
+function chosenRejection({ rejection }) {
+  const point = wanted.value && pointOf(rejection, Number(wanted.value));
+  return point ? { ...rejection, threshold: point.threshold } : rejection;
+}
+
+function offerAccuracies({ rejection }) {
+  const points = ACCURACIES.map((share) => [share, pointOf(rejection, share)]);
+  const reached = points.filter(([, point]) => point);
+  if (!reached.length) return;
+  wanted.append(new Option("as the model was calibrated", ""));
+  for (const [share, { accepted }] of reached) {
+    const text = `${percent(share)}, which names ${percent(accepted)} of photos of these labels`;
+    wanted.append(new Option(text, share));
+  }
+  document.getElementById("wanted").hidden = false;
 }
 
 async function label(files) {
@@ -61,8 +92,11 @@ for (const name of ["dragover", "drop"]) {
 }
 document.addEventListener("drop", (event) => label(event.dataTransfer.files));
 
+wanted.addEventListener("change", () => labelled.forEach((draw) => draw()));
+
 ready.then(
   ({ labels, model }) => {
+    offerAccuracies(model);
     state.textContent = `${model.title}: ${labels.length} labels. Photos stay on this machine.`;
     document.body.dataset.ready = "yes";
   },
