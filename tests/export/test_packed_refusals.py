@@ -119,7 +119,7 @@ def test_sections_of_the_future() -> None:
     assert list(prompt.tensors) == ["t"]
     for kind in (0, 3, 127):
         message = refusal(sealed(section(kind, b"new")))
-        assert f"kind {kind} that version 1.1" in message
+        assert f"kind {kind} that version 1.2" in message
 
 
 def section(kind: int, body: bytes) -> bytes:
@@ -143,7 +143,10 @@ MALFORMED = {
     section(1, b"\x01t"): "takes 1 bytes where 0 are left",
     METHOD + ONE_BIT + ONE_BIT: "'t' is out of order",
     METHOD + ONE_BIT + ONE_BIT.replace(b"t", b"s"): "'s' is out of order",
-    section(1, b"\x01t\x1d\x01\x00"): "encoding 13",
+    section(1, b"\x01t\x1e\x01\x00"): "encoding 14",
+    section(1, b"\x01t\x2b\x01\x01"): "encoding 11, which version 1.0 does not have",
+    section(1, b"\x01t\x1c\x01\x01"): "encoding 12, which version 1.0 does not have",
+    section(1, b"\x01t\x1d\x01\x01"): "encoding 13, which version 1.0 does not have",
     section(1, b"\x01t\x90" + b"\x01" * 9 + b"\x00\x3c"): "9 dimensions",
     section(1, b"\x01t\x10\x00"): "shape (0,) has no value",
     section(1, b"\x01t\x10\x02\x00\x3c"): "takes 4 bytes, but there are 2",
@@ -158,10 +161,10 @@ MALFORMED = {
     section(1, b"\x01t\x1a\x08\x09\x02" + b"\x00" * 9): "2 codebooks of 9 bits",
     section(1, b"\x01t\x1a\x08\x01\x02" + b"\x00" * 8): "takes 9 bytes, but there are 8",
     section(1, b"\x01t\x11\x07\x00\xbc\x00\x3c\xaa"): "after the last index",
-    section(2, b"\x01a\x01") + b"\x02\x03\x01b\x01": "kind 2 that version 1.1",
+    section(2, b"\x01a\x01") + b"\x02\x03\x01b\x01": "kind 2 that version 1.2",
     section(2, b"\x01a\x01\x01a\x01"): "'a' is out of order",
     section(2, b""): "metadata has no entry",
-    METHOD + ONE_BIT + b"\x02\x03\x01a\x01": "kind 2 that version 1.1",
+    METHOD + ONE_BIT + b"\x02\x03\x01a\x01": "kind 2 that version 1.2",
     section(2, b"\x01a\x00"): "has 0 bytes",
     section(2, b"\x01a\x08x"): "takes 4 bytes where 1 are left",
     section(2, b"\x01a\x81\x80\x80\x80\x40"): "beyond 32 bits",

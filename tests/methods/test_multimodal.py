@@ -216,7 +216,8 @@ def test_qmaple_takes_a_quarter_of_maple(vit_b16):
     assert plain.payload_bytes == 7_096_320
     assert sizes.payload_bits // 8 == 1_774_080
     tensors = 9 + 9  # prompts and weights; a codebook has 16 entries of 2 bytes
-    assert sizes.payload_bytes == sizes.payload_bits // 8 + 32 * tensors
+    plainly = sizes.payload_bits // 8 + 32 * tensors  # without entropy coding, which saves little
+    assert 0.99 * plainly < sizes.payload_bytes <= plainly
     assert sizes.file_bytes == len(pack(packed)) <= 1_776_000
     assert sizes.fp16_bytes == plain.fp16_bytes
     again = load_learner(pack(packed), quantized, vit_b16, CLASSES).prompt_tensors()

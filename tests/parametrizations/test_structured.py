@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vlprompt_pipeline.export.packed import PackedPrompt, StructuredTensor, pack, unpack
+from vlprompt_pipeline.export.packed import PackedPrompt, pack, unpack
+from vlprompt_pipeline.export.tensors import StructuredTensor
 from vlprompt_pipeline.parametrizations import QuantizeConfig, make_quantizer
 from vlprompt_pipeline.parametrizations.scaled import fit_scaled
 from vlprompt_pipeline.parametrizations.structured import outlier_columns, warn_of_outliers
@@ -132,7 +133,8 @@ def test_what_is_shown_is_what_the_file_gives_back(bits, settings):
     parts = (part.numpy() for part in quantizer.parts(weight))
     stored = StructuredTensor(tuple(weight.shape), *parts)
     data = pack(PackedPrompt("m", {"t": stored}, "0" * 64, "0" * 64))
-    assert data[3] == 0x11, "the format is 1.1"
+    coded = stored.stored_indices[1]
+    assert data[3] == (0x12 if coded else 0x11), "the version that brought the encoding"
     read = unpack(data).tensors["t"]
     assert np.array_equal(read.decode(), seen.numpy())
     assert pack(PackedPrompt("m", {"t": read}, "0" * 64, "0" * 64)) == data

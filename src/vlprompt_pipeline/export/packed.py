@@ -14,13 +14,11 @@ from dataclasses import dataclass, field
 
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export.metadata import metadata_bytes, read_metadata
-from vlprompt_pipeline.export.tensor_bytes import read_tensor, tensor_bytes
+from vlprompt_pipeline.export.tensor_bytes import minor_version, read_tensor, tensor_bytes
 from vlprompt_pipeline.export.tensors import (
     DenseTensor,
     PackedTensor,
-    ProjectedTensor,
     QuantizedTensor,
-    StructuredTensor,
     stored_numbers,
 )
 from vlprompt_pipeline.export.wire import Reader, malformed, text, varint
@@ -36,7 +34,7 @@ __all__ = [
     "unpack",
 ]
 
-MAGIC, MAJOR, MINOR = b"VLP", 1, 1  # files of any minor version are read, see `_checked_header`
+MAGIC, MAJOR, MINOR = b"VLP", 1, 2  # files of any minor version are read, see `_checked_header`
 _HEADER = struct.Struct("<3sBI8s8s4s")  # magic, version, file size, checksum, CLIP, context
 _CHECKSUM = slice(8, 16)
 _TENSOR, _METADATA, _OPTIONAL = 1, 2, 0x80  # kinds of sections; from 128 a reader may skip
@@ -80,8 +78,8 @@ class Sizes:
     """What a prompt takes.
 
     Attributes:
-        payload_bits: of values or indices alone.
-        payload_bytes: of values, indices and codebooks.
+        payload_bits: of values or indices alone, before any entropy coding.
+        payload_bytes: of values, codebooks, and indices as they are stored.
         file_bytes: of the whole file.
         fp16_bytes: of as many values in half precision.
     """
@@ -117,8 +115,11 @@ def pack(prompt: PackedPrompt) -> bytes:
     parts = [text(prompt.method)]
     if prompt.metadata:
         parts.append(_section(_METADATA, metadata_bytes(prompt.metadata)))
+    minor = 0  # files without a tensor of a later version are those of 1.0, bit for bit
     for name in sorted(prompt.tensors):
-        parts.append(_section(_TENSOR, text(name) + tensor_bytes(name, prompt.tensors[name])))
+        tensor = tensor_bytes(name, prompt.tensors[name])
+        parts.append(_section(_TENSOR, text(name) + tensor))
+        minor = max(minor, minor_version(tensor))
     body = b"".join(parts)
     size = _HEADER.size + len(body)
     if size > MAX_FILE_BYTES or _count(prompt) > MAX_VALUES or len(parts) > _MAX_SECTIONS:
@@ -128,9 +129,7 @@ def pack(prompt: PackedPrompt) -> bytes:
             "allowed; shorten the prompt or quantize it"
         )
     clip, context = _prefix(prompt.clip_sha256, 8), _prefix(prompt.context_sha256, 4)
-    # files without a tensor of 1.1 are those of 1.0, bit for bit
-    newer = any(isinstance(t, StructuredTensor | ProjectedTensor) for t in prompt.tensors.values())
-    version = MAJOR << 4 | (MINOR if newer else 0)
+    version = MAJOR << 4 | minor
     data = bytearray(_HEADER.pack(MAGIC, version, size, bytes(8), clip, context) + body)
     data[_CHECKSUM] = _checksum(data)
     return bytes(data)
@@ -156,7 +155,7 @@ def unpack(data: bytes, expected_clip: str | None = None) -> PackedPrompt:
         )
     reader = Reader(memoryview(data)[_HEADER.size :])
     method = reader.text("the method")
-    tensors, metadata = _read_sections(reader)
+    tensors, metadata = _read_sections(reader, data[3] & 15)
     return PackedPrompt(method, tensors, clip.hex(), context.hex(), metadata)
 
 
@@ -187,7 +186,9 @@ def _checked_header(data: bytes) -> tuple[bytes, bytes]:
     return clip, context
 
 
-def _read_sections(reader: Reader) -> tuple[dict[str, PackedTensor], dict[str, str | int]]:
+def _read_sections(
+    reader: Reader, minor: int
+) -> tuple[dict[str, PackedTensor], dict[str, str | int]]:
     tensors: dict[str, PackedTensor] = {}
     metadata: dict[str, str | int] | None = None
     last, room, sections = "", MAX_VALUES, 0
@@ -201,7 +202,7 @@ def _read_sections(reader: Reader) -> tuple[dict[str, PackedTensor], dict[str, s
             name = section.text("the name of a tensor")
             if name <= last:  # by code point, which is the order of UTF-8 bytes too
                 raise malformed(f"tensor {name!r} is out of order")
-            tensors[name] = read_tensor(name, section, room)
+            tensors[name] = read_tensor(name, section, room, minor)
             last, room = name, room - math.prod(tensors[name].shape)
         elif kind == _METADATA and metadata is None and not tensors:
             metadata = read_metadata(section)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export.bits import pack_bits, packed_size, unpack_bits
+from vlprompt_pipeline.export.entropy import decode_indices, shortest
 from vlprompt_pipeline.export.tensors import (
     LEVEL_BITS,
     DenseTensor,
@@ -25,6 +26,8 @@ _DENSE = {0: np.dtype(np.float16), 9: np.dtype(np.float32)}  # by code; codes 1 
 _SEVERAL = 10  # code of a tensor with more than one codebook
 _STRUCTURED = 11  # code of a matrix with scales of rows and columns, and columns kept apart
 _PROJECTED = 12  # code of a change along random directions
+_CODED = 13  # code of a tensor as one of codes 1 to 8, 10 and 11, its indices entropy-coded
+_MINOR = {_STRUCTURED: 1, _PROJECTED: 1, _CODED: 2}  # version that brought a code, if not the first
 
 
 def tensor_bytes(name: str, tensor: PackedTensor) -> bytes:
@@ -33,40 +36,53 @@ def tensor_bytes(name: str, tensor: PackedTensor) -> bytes:
     Raises:
         PromptFileError: a value is not finite, or there are more than `MAX_DIMENSIONS` dimensions.
     """
-    if isinstance(tensor, StructuredTensor):
-        return _structured_bytes(name, tensor)
-    if isinstance(tensor, ProjectedTensor):
-        return _projected_bytes(name, tensor)
-    several, indices = b"", b""
-    if isinstance(tensor, DenseTensor):
-        code = next(code for code, dtype in _DENSE.items() if dtype == tensor.values.dtype)
-        stored = tensor.values
-    else:
-        code, stored = tensor.bits, tensor.codebooks
-        indices = pack_bits(tensor.indices, tensor.bits)
-        if len(tensor.codebooks) > 1:
-            code, several = _SEVERAL, bytes([tensor.bits]) + varint(len(tensor.codebooks))
-    _require_finite(name, stored)
     if len(tensor.shape) > MAX_DIMENSIONS:
         raise PromptFileError(
             f"tensor {name!r} has {len(tensor.shape)} dimensions: reshape it to {MAX_DIMENSIONS}"
         )
+    indices, coded = b"", False
+    if isinstance(tensor, DenseTensor):
+        code = next(code for code, dtype in _DENSE.items() if dtype == tensor.values.dtype)
+        head = _values_bytes(name, tensor.values)
+    elif isinstance(tensor, ProjectedTensor):
+        code, indices = _PROJECTED, pack_bits(tensor.indices, LEVEL_BITS)
+        scale = _values_bytes(name, np.array(tensor.scale))
+        head = varint(tensor.seed) + varint(tensor.indices.size) + scale
+    elif isinstance(tensor, StructuredTensor):
+        (indices, coded), code = tensor.stored_indices, _STRUCTURED
+        kept = b"".join(varint(int(column)) for column in tensor.kept_columns)
+        halves = (tensor.codebook, tensor.rows, tensor.columns, tensor.kept)
+        head = bytes([tensor.bits]) + varint(len(tensor.kept_columns)) + kept
+        head += b"".join(_values_bytes(name, part) for part in halves)
+    else:
+        (indices, coded), code = tensor.stored_indices, tensor.bits
+        head = _values_bytes(name, tensor.codebooks)
+        if len(tensor.codebooks) > 1:
+            code, head = _SEVERAL, bytes([tensor.bits]) + varint(len(tensor.codebooks)) + head
+    if coded:
+        code, head = _CODED, bytes([code]) + head
     form = bytes([len(tensor.shape) << 4 | code])
-    little = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
-    return form + b"".join(map(varint, tensor.shape)) + several + little.tobytes() + indices
+    return form + b"".join(map(varint, tensor.shape)) + head + indices
 
 
-def read_tensor(name: str, reader: Reader, max_values: int) -> PackedTensor:
-    """The tensor in what is left of a section.
+def minor_version(tensor: bytes) -> int:
+    """Return the minor version of the format that brought the encoding of `tensor_bytes`."""
+    return _MINOR.get(tensor[0] & 15, 0)
+
+
+def read_tensor(name: str, reader: Reader, max_values: int, minor: int) -> PackedTensor:
+    """The tensor in what is left of a section, in a file of that minor version.
 
     Raises:
-        PromptFileError: its form is unknown, its sizes and data disagree, it has more than
-            `max_values` values, or one of them is not finite.
+        PromptFileError: its form is unknown or newer than the file, its sizes and data disagree, it
+            has more than `max_values` values, or one of them is not finite.
     """
     what = f"tensor {name!r}"
     dimensions, code = divmod(reader.byte(what), 16)
-    if dimensions > MAX_DIMENSIONS or code > _PROJECTED:
-        raise malformed(f"{what} has {dimensions} dimensions in encoding {code}, 8 and 12 are most")
+    if dimensions > MAX_DIMENSIONS or code > _CODED:
+        raise malformed(f"{what} has {dimensions} dimensions in encoding {code}, 8 and 13 are most")
+    if _MINOR.get(code, 0) > minor:
+        raise malformed(f"{what} has encoding {code}, which version 1.{minor} does not have")
     shape = tuple(reader.varint(what) for _ in range(dimensions))
     count = math.prod(shape)
     if not 1 <= count <= max_values:
@@ -74,35 +90,30 @@ def read_tensor(name: str, reader: Reader, max_values: int) -> PackedTensor:
     if code in _DENSE:
         _require_size(reader, count * _DENSE[code].itemsize, what)
         return DenseTensor(_read_values(reader, _DENSE[code], count, what).reshape(shape))
-    if code == _STRUCTURED:
-        return _read_structured(reader, shape, what)
     if code == _PROJECTED:
         return _read_projected(reader, shape, max_values, what)
+    coded = code == _CODED
+    if coded:
+        code = reader.byte(what)
+        if not 1 <= code <= _STRUCTURED or code in _DENSE:
+            raise malformed(f"{what} has entropy-coded indices of encoding {code}")
+    if code == _STRUCTURED:
+        return _read_structured(reader, shape, coded, what)
     bits, codebooks = code, 1
     if code == _SEVERAL:
         bits, codebooks = reader.byte(what), reader.varint(what)
         if not 1 <= bits <= 8 or codebooks < 2 or count % codebooks:
             raise malformed(f"{what} of shape {shape} has {codebooks} codebooks of {bits} bits")
-    _require_size(reader, codebooks * (2 << bits) + packed_size(count, bits), what)
+    if not coded:
+        _require_size(reader, codebooks * (2 << bits) + packed_size(count, bits), what)
     entries = _read_values(reader, np.dtype(np.float16), codebooks << bits, what)
-    indices = _read_indices(reader, count, bits, what)
+    indices = _read_indices(reader, count, bits, coded, what)
     return QuantizedTensor(indices.reshape(shape), entries.reshape(codebooks, -1))
 
 
-def _structured_bytes(name: str, tensor: StructuredTensor) -> bytes:
-    halves = (tensor.codebook, tensor.rows, tensor.columns, tensor.kept)
-    _require_finite(name, *halves)
-    form = bytes([len(tensor.shape) << 4 | _STRUCTURED]) + b"".join(map(varint, tensor.shape))
-    kept_columns = varint(len(tensor.kept_columns)) + b"".join(
-        varint(int(column)) for column in tensor.kept_columns
-    )
-    data = b"".join(part.astype("<f2").tobytes() for part in halves)
-    return (
-        form + bytes([tensor.bits]) + kept_columns + data + pack_bits(tensor.indices, tensor.bits)
-    )
-
-
-def _read_structured(reader: Reader, shape: tuple[int, ...], what: str) -> StructuredTensor:
+def _read_structured(
+    reader: Reader, shape: tuple[int, ...], coded: bool, what: str
+) -> StructuredTensor:
     bits, kept = reader.byte(what), reader.varint(what)
     if len(shape) < 2 or not 1 <= bits <= 8 or kept >= shape[-1]:
         raise malformed(f"{what} of shape {shape} keeps {kept} columns beside {bits} bits")
@@ -113,9 +124,10 @@ def _read_structured(reader: Reader, shape: tuple[int, ...], what: str) -> Struc
         raise malformed(f"{what} of shape {shape} keeps the columns {kept_columns[:8]}")
     rows, columns = math.prod(shape[:-1]), shape[-1] - kept
     halves = ((1 << bits), rows, columns, rows * kept)
-    _require_size(reader, 2 * sum(halves) + packed_size(rows * columns, bits), what)
+    if not coded:
+        _require_size(reader, 2 * sum(halves) + packed_size(rows * columns, bits), what)
     parts = [_read_values(reader, np.dtype(np.float16), count, what) for count in halves]
-    indices = _read_indices(reader, rows * columns, bits, what)
+    indices = _read_indices(reader, rows * columns, bits, coded, what)
     codebook, by_row, by_column, values = parts
     return StructuredTensor(
         shape,
@@ -128,14 +140,6 @@ def _read_structured(reader: Reader, shape: tuple[int, ...], what: str) -> Struc
     )
 
 
-def _projected_bytes(name: str, tensor: ProjectedTensor) -> bytes:
-    _require_finite(name, tensor.scale)
-    form = bytes([len(tensor.shape) << 4 | _PROJECTED]) + b"".join(map(varint, tensor.shape))
-    head = varint(tensor.seed) + varint(tensor.indices.size)
-    scale = np.array(tensor.scale, "<f2").tobytes()
-    return form + head + scale + pack_bits(tensor.indices, LEVEL_BITS)
-
-
 def _read_projected(
     reader: Reader, shape: tuple[int, ...], max_values: int, what: str
 ) -> ProjectedTensor:
@@ -144,15 +148,16 @@ def _read_projected(
         raise malformed(f"{what} of shape {shape} is made of {numbers} numbers")
     _require_size(reader, 2 + packed_size(numbers, LEVEL_BITS), what)
     (scale,) = _read_values(reader, np.dtype(np.float16), 1, what)
-    indices = _read_indices(reader, numbers, LEVEL_BITS, what)
+    indices = _read_indices(reader, numbers, LEVEL_BITS, False, what)
     return ProjectedTensor(shape, indices, scale, seed)
 
 
-def _require_finite(name: str, *values: NDArray[np.floating]) -> None:
-    if not all(np.isfinite(part).all() for part in values):
+def _values_bytes(name: str, values: NDArray[np.floating]) -> bytes:
+    if not np.isfinite(values).all():
         raise PromptFileError(
             f"tensor {name!r} has values that are not finite: train again with a lower training.lr"
         )
+    return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _require_size(reader: Reader, size: int, what: str) -> None:
@@ -168,9 +173,17 @@ def _read_values(reader: Reader, dtype: np.dtype, count: int, what: str) -> NDAr
     return values
 
 
-def _read_indices(reader: Reader, count: int, bits: int, what: str) -> NDArray[np.uint8]:
-    """All that is left of a section."""
+def _read_indices(
+    reader: Reader, count: int, bits: int, coded: bool, what: str
+) -> NDArray[np.uint8]:
+    """All that is left of a section; entropy-coded only as `shortest` would code it."""
+    data = reader.take(len(reader), what)
+    if coded:
+        indices = decode_indices(Reader(data), count, 2**bits, what)
+        if shortest(indices, bits) != (data, True):
+            raise malformed(f"{what} has indices that are coded otherwise in fewer bytes")
+        return indices
     try:
-        return unpack_bits(reader.take(len(reader), what), count, bits)
+        return unpack_bits(data, count, bits)
     except ValueError as error:
         raise malformed(f"{what}: {error}") from None

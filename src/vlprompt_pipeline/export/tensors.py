@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlprompt_pipeline.export.bits import packed_size
+from vlprompt_pipeline.export.entropy import shortest
 from vlprompt_pipeline.random_directions import change
 
 LEVEL_BITS = 4
@@ -76,15 +78,21 @@ class QuantizedTensor:
         """Bits of an index."""
         return self.codebooks.shape[1].bit_length() - 1
 
+    @cached_property
+    def stored_indices(self) -> tuple[bytes, bool]:
+        """The indices as a file holds them, and whether they are entropy-coded there."""
+        return shortest(self.indices, self.bits)
+
     @property
     def payload_bits(self) -> int:
-        """Bits of all indices."""
+        """Bits of all indices before any entropy coding."""
         return self.indices.size * self.bits
 
     @property
     def payload_bytes(self) -> int:
-        """Bytes of the codebooks and the packed indices."""
-        return self.codebooks.nbytes + packed_size(self.indices.size, self.bits)
+        """Bytes of the codebooks and the indices as they are stored."""
+        indices, coded = self.stored_indices
+        return self.codebooks.nbytes + len(indices) + coded
 
     def decode(self) -> NDArray[np.float16]:
         """The values, in the shape of the indices."""
@@ -116,16 +124,22 @@ class StructuredTensor:
         """Bits of an index."""
         return len(self.codebook).bit_length() - 1
 
+    @cached_property
+    def stored_indices(self) -> tuple[bytes, bool]:
+        """The indices as a file holds them, and whether they are entropy-coded there."""
+        return shortest(self.indices, self.bits)
+
     @property
     def payload_bits(self) -> int:
-        """Bits of all indices and kept values."""
+        """Bits of all indices, before any entropy coding, and kept values."""
         return self.indices.size * self.bits + 8 * self.kept.nbytes
 
     @property
     def payload_bytes(self) -> int:
-        """Bytes of codebook, scales, kept values and packed indices."""
+        """Bytes of codebook, scales, kept values and the indices as they are stored."""
+        indices, coded = self.stored_indices
         halves = (self.codebook, self.rows, self.columns, self.kept)
-        return sum(part.nbytes for part in halves) + packed_size(self.indices.size, self.bits)
+        return sum(part.nbytes for part in halves) + len(indices) + coded
 
     def decode(self) -> NDArray[np.float32]:
         """The values, in single precision."""
