@@ -69,8 +69,9 @@ def test_a_finished_cell_becomes_tables(copied, capsys):
 
 
 def test_only_the_columns_that_are_used_are_read():
-    entries = yaml.safe_load((ROOT / "conf/base/catalog_benchmark_report.yml").read_text())
-    assert tuple(entries["all_predictions"]["dataset"]["load_args"]["columns"]) == COLUMNS
+    entries = yaml.safe_load((ROOT / "conf/base/catalog_reporting.yml").read_text())
+    predictions = entries["results"]["parts"]["predictions"]
+    assert tuple(predictions["dataset"]["load_args"]["columns"]) == COLUMNS
 
 
 def test_broken_and_absent_files_do_not_stop_the_report(copied):

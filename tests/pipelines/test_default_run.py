@@ -60,7 +60,6 @@ def test_every_file_of_the_cell_is_there(finished):
         f"04_feature/demo/{DATASET}/shots4/seed1/training_features.json",
         f"04_feature/demo/{DATASET}/shots4/seed1/validation_features.json",
         f"05_model_input/{DATASET}/base_to_new/class_subsets.json",
-        f"05_model_input/demo/{DATASET}/base_to_new/parameter_counts.json",
         f"05_model_input/{DATASET}/shots4/seed1/few_shot_set.json",
         "08_reporting/report.csv",
         "08_reporting/report.html",
@@ -318,7 +317,7 @@ def test_what_kedro_viz_previews_is_json(finished):
             if hasattr(dataset, "preview") and dataset.exists():
                 assert json.dumps(dataset.preview())
                 shown.add(name)
-    assert {"report_table", "headline_figure", "image_index", "qcoop.predictions"} <= shown
+    assert {"image_index", "qcoop.predictions", "coop.history"} <= shown
 
 
 def test_the_page_on_metrics_compares_what_a_run_left(finished, monkeypatch, capsys):

@@ -14,12 +14,13 @@ from urllib.request import urlopen
 import mlflow
 import pytest
 import torch
-from kedro.io import DataCatalog, MemoryDataset
+from kedro.io import MemoryDataset
 from mlflow.entities import Run
 
 from pipelines.project import DATASET, Project, merged
 from vlprompt_pipeline.hooks.mlflow_runs import find_or_open
 from vlprompt_pipeline.hooks.run_descriptions import Description, RunDescriptions
+from vlprompt_pipeline.hooks.run_outputs import LoggedOutput
 from vlprompt_pipeline.registry.experiment import Experiment
 
 METHODS = ["zero_shot", "coop"]
@@ -115,15 +116,15 @@ def test_a_prediction_is_called_like_its_model(tmp_path):
 
 
 def test_metrics_of_targets_are_told_apart(tmp_path):
-    catalog = DataCatalog(
-        {
-            f"coop.{name}.target_metrics": MemoryDataset({"target": {"accuracy": accuracy}})
-            for name, accuracy in {"dtd": 40.0, "demo_flags": 70.0}.items()
-        }
-    )
+    outputs = {
+        f"coop.{name}.target_metrics": LoggedOutput(
+            MemoryDataset({"target": {"accuracy": accuracy}}), "metrics"
+        )
+        for name, accuracy in {"dtd": 40.0, "demo_flags": 70.0}.items()
+    }
     experiment = Experiment.open(f"sqlite:///{tmp_path / 'mlflow.db'}", "vlprompt", tmp_path)
     run = find_or_open(experiment, None, Description("run", {}))
-    run.log_outputs(catalog, dict.fromkeys(catalog.filter(), "metrics"))
+    run.log_outputs(outputs)
     run.end("FINISHED")
     metrics = run.client.get_run(run.run_id).data.metrics
     assert metrics == {"dtd.target.accuracy": 40.0, "demo_flags.target.accuracy": 70.0}

@@ -79,6 +79,19 @@ class ValidationFeatures:
     images: int
 
 
+@dataclass(frozen=True)
+class FewShotSetFeatures:
+    """Describe the stored features of the images of a few-shot set, in its order.
+
+    Attributes:
+        training: of its training images.
+        validation: of its validation images.
+    """
+
+    training: TrainingFeatures
+    validation: ValidationFeatures
+
+
 def extract_test_features(
     clip: FrozenClip,
     table: pd.DataFrame,
@@ -98,6 +111,24 @@ def extract_test_features(
     return EvaluationFeatures(
         extracted.key, clip.weights_sha256, decoding, images=len(extracted.values)
     )
+
+
+def extract_few_shot_features(
+    clip: FrozenClip,
+    table: pd.DataFrame,
+    card: DatasetCard,
+    few_shot_set: FewShotSet,
+    store: Path,
+    features: FeatureParameters,
+    seed: int,
+) -> FewShotSetFeatures:
+    """Compute the features of a few-shot set's training images, and of its validation images."""
+    training = extract_training_features(clip, table, card, few_shot_set, store, features, seed)
+    images = few_shot_images(table, card, few_shot_set.val)
+    view = EvaluationView(clip.preprocessing, training.decoding)
+    key = encode_images(clip, images, view, store, features).key if len(images) else None
+    validation = ValidationFeatures(key, clip.weights_sha256, len(images))
+    return FewShotSetFeatures(training, validation)
 
 
 def extract_training_features(
@@ -122,21 +153,6 @@ def extract_training_features(
         )
         key = encode_images(clip, images, crops, store, features).key
     return TrainingFeatures(features.train, clip.weights_sha256, decoding, key, images.fingerprints)
-
-
-def extract_validation_features(
-    clip: FrozenClip,
-    table: pd.DataFrame,
-    card: DatasetCard,
-    few_shot_set: FewShotSet,
-    store: Path,
-    features: FeatureParameters,
-) -> ValidationFeatures:
-    """Compute the features of the few-shot set's validation images, if it has any."""
-    images = few_shot_images(table, card, few_shot_set.val)
-    view = EvaluationView(clip.preprocessing, decoding_of(features, card))
-    key = encode_images(clip, images, view, store, features).key if len(images) else None
-    return ValidationFeatures(key, clip.weights_sha256, len(images))
 
 
 def decoding_of(features: FeatureParameters, card: DatasetCard) -> Decoding:

@@ -10,6 +10,8 @@ __getattr__ = lazy_names(
         "JSONDataset": "atomic",
         "ParquetDataset": "atomic",
         "TextDataset": "atomic",
+        "BundleDataset": "bundle",
+        "datasets_of": "bundle",
         "ClipDataset": "clip",
         "ExportDataset": "prompt",
         "FolderDataset": "folder",

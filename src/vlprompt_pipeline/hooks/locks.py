@@ -14,6 +14,7 @@ from typing import Any
 import click
 from kedro.framework.hooks import hook_impl
 
+from vlprompt_pipeline.datasets import datasets_of
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.files import remove_unfinished
 from vlprompt_pipeline.locks import HeldLocks, Lock
@@ -60,11 +61,9 @@ class LockHook:
         """
         paths = dict(self._paths(pipeline, catalog))
         outputs = pipeline.all_outputs()
-        made = [path for name, path in paths.items() if name in outputs]
-        self._reports = {
-            name for name, path in paths.items() if name in outputs and _is_report(path)
-        }
-        locks = list(self._locks(list(paths.values()), made))
+        made = [path for path, name in paths.items() if name in outputs]
+        self._reports = {paths[path] for path in made if _is_report(path)}
+        locks = list(self._locks(list(paths), made))
         if self._reports and "ParallelRunner" in str(run_params["runner"]):
             locks.append(_REPORTS)  # Kedro tells hooks of no node in a worker process
         self._release()
@@ -130,11 +129,12 @@ class LockHook:
             logger.info("removed unfinished files of killed runs: %d", len(removed))
 
     def _paths(self, pipeline: Any, catalog: Any) -> Iterator[tuple[str, str]]:
-        """Yield names and paths below the project of all that a pipeline reads or writes."""
+        """Yield what a pipeline reads or writes: paths below the project, and names."""
         for name in sorted(pipeline.datasets()):
-            path = getattr(catalog.get(name), "filepath", None)
-            if path is not None and Path(path).is_relative_to(self._project):
-                yield name, Path(path).relative_to(self._project).as_posix()
+            for _, dataset in datasets_of(catalog, [name]):
+                path = getattr(dataset, "filepath", None)
+                if path is not None and Path(path).is_relative_to(self._project):
+                    yield Path(path).relative_to(self._project).as_posix(), name
 
     def _locks(self, paths: list[str], made: list[str]) -> Iterator[Lock]:
         cell = self._cell()

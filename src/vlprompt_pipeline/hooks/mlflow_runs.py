@@ -25,6 +25,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 
 from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.hooks.run_descriptions import Description
+from vlprompt_pipeline.hooks.run_outputs import LoggedOutput
 from vlprompt_pipeline.processes import Process
 from vlprompt_pipeline.registry.experiment import Experiment
 
@@ -88,7 +89,7 @@ class OpenRun:
         if rows and not self.finished:
             self.client.log_inputs(self.run_id, rows)
 
-    def log_outputs(self, catalog: Any, outputs: Mapping[str, str]) -> None:
+    def log_outputs(self, outputs: Mapping[str, LoggedOutput]) -> None:
         """Log outputs that are not yet logged with this content, each as the catalog says.
 
         Metrics of a target dataset carry its name: those of `coop.dtd.target_metrics` are `dtd.…`.
@@ -96,21 +97,21 @@ class OpenRun:
         Raises:
             ValueError: the catalog names another way.
         """
-        for name, kind in outputs.items():
-            content = _digest(catalog, name)
+        for name, (dataset, kind) in outputs.items():
+            content = _digest(dataset)
             if self.logged.get(name) == content:
                 continue
             if kind == "metrics":
                 target = "".join(f"{part}." for part in name.split(".")[1:-1])
-                self._log_metrics(_numbers(catalog.load(name), target))
+                self._log_metrics(_numbers(dataset.load(), target))
             elif kind == "history":
-                self._log_metrics(_curves(catalog.load(name)))
+                self._log_metrics(_curves(dataset.load()))
             elif kind != "artifact":
                 raise ValueError(
                     f"{name}: metadata.mlflow: {kind}; allowed: artifact, metrics, history"
                 )
             if kind != "metrics":
-                self.client.log_artifact(self.run_id, str(catalog.get(name).filepath))
+                self.client.log_artifact(self.run_id, str(dataset.filepath))
             self.logged[name] = content
             self.news = True
             self.client.set_tag(self.run_id, LOGGED, json.dumps(self.logged, sort_keys=True))
@@ -206,12 +207,12 @@ def _is_dead(run: Run) -> bool:
     return old if dead is None else dead
 
 
-def _digest(catalog: Any, name: str) -> str:
+def _digest(dataset: Any) -> str:
     """Hash the content of an output in few characters, since tags are short."""
-    path = getattr(catalog.get(name), "filepath", None)
+    path = getattr(dataset, "filepath", None)
     if path is not None:
         return sha256_file(path)[:16]
-    content = json.dumps(catalog.load(name), sort_keys=True, default=str)
+    content = json.dumps(dataset.load(), sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 

@@ -6,24 +6,36 @@ An output with a namespace, such as `coop.metrics`, is a method's; the others ar
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, NamedTuple
+
+from vlprompt_pipeline.datasets import datasets_of
 
 
-def logged_outputs(pipeline: Any, catalog: Any) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """List the outputs to log and how: shared ones, and those of each method.
+class LoggedOutput(NamedTuple):
+    """An output, and how it is logged: `artifact`, `metrics` or `history`."""
+
+    dataset: Any
+    kind: str
+
+
+def logged_outputs(
+    pipeline: Any, catalog: Any
+) -> tuple[dict[str, LoggedOutput], dict[str, dict[str, LoggedOutput]]]:
+    """List the outputs to log by name: shared ones, and those of each method.
 
     The reproducibility record, which a hook has written, goes with the method's.
     """
-    shared: dict[str, str] = {}
-    by_method: dict[str, dict[str, str]] = {}
-    for name in sorted(pipeline.all_outputs()):
-        kind = (getattr(catalog.get(name), "metadata", None) or {}).get("mlflow")
+    shared: dict[str, LoggedOutput] = {}
+    by_method: dict[str, dict[str, LoggedOutput]] = {}
+    for name, dataset in datasets_of(catalog, pipeline.all_outputs()):
+        kind = (getattr(dataset, "metadata", None) or {}).get("mlflow")
         method, namespaced, _ = name.partition(".")
         if kind is not None:
-            (by_method.setdefault(method, {}) if namespaced else shared)[name] = kind
+            outputs = by_method.setdefault(method, {}) if namespaced else shared
+            outputs[name] = LoggedOutput(dataset, kind)
     for method, outputs in by_method.items():
         if catalog.exists(record := f"{method}.reproducibility"):
-            outputs[record] = "artifact"
+            outputs[record] = LoggedOutput(catalog.get(record), "artifact")
     return shared, by_method
 
 
@@ -49,9 +61,8 @@ def made_with(catalog: Any, method: str) -> dict[str, str]:
     }
 
 
-def prompt_hash(catalog: Any, method: str, outputs: dict[str, str]) -> dict[str, str]:
+def prompt_hash(method: str, outputs: dict[str, LoggedOutput]) -> dict[str, str]:
     """Return the hash by which a registered model finds the run of its prompt."""
-    name = f"{method}.packed_prompt"
-    if name not in outputs:
+    if (packed := outputs.get(f"{method}.packed_prompt")) is None:
         return {}
-    return {"prompt_sha256": hashlib.sha256(catalog.load(name)).hexdigest()}
+    return {"prompt_sha256": hashlib.sha256(packed.dataset.load()).hexdigest()}

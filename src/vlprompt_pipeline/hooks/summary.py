@@ -18,7 +18,8 @@ from vlprompt_pipeline.hooks.next_steps import (
 )
 from vlprompt_pipeline.registry.place import tracking_uri
 
-SHOWN = {"report_page": "report", "class_page": "classes", "report_table": "table"}
+SHOWN = {"page": "report", "classes": "classes", "table": "table"}
+"""Parts of the report, and what they are called where their files are named."""
 TEXTS = {
     "data_check_text": ("whole", "data_check"),
     "rejection_text": ("figure", "rejection_figure"),
@@ -47,7 +48,7 @@ class SummaryHook:
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
-        """Print the table of `report_text`, the files beside it and what to do next."""
+        """Print the text of the report, the files beside it and what to do next."""
         made = pipeline.all_outputs()
         invocation = Invocation(self._project, run_params.get("env"), self._parameters["given"])
         self._print_texts(catalog, made)
@@ -56,11 +57,14 @@ class SummaryHook:
             _print(after_registration(invocation, registered, self._validated(catalog)))
         if "promotions" in made:
             _print(after_promotion(invocation, [p["model"] for p in catalog.load("promotions")]))
-        if "report_text" not in made:
+        if "report" not in made:
             return
-        click.echo(f"\n{catalog.load('report_text')}")
+        parts = catalog.get("report").parts
+        click.echo(f"\n{parts['text'].load()}")
         lines = {
-            title: self._relative(catalog, name) for name, title in SHOWN.items() if name in made
+            title: os.path.relpath(parts[name].filepath, self._project)
+            for name, title in SHOWN.items()
+            if name != "classes" or self._parameters["methods"]
         }
         if self._tracking["enabled"]:
             lines["runs"] = tracking_uri(self._tracking["uri"], self._project)

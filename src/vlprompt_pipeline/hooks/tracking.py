@@ -25,7 +25,13 @@ from kedro.framework.hooks import hook_impl
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.hooks.errors import is_refusal
 from vlprompt_pipeline.hooks.run_descriptions import RunDescriptions
-from vlprompt_pipeline.hooks.run_outputs import data_tags, logged_outputs, made_with, prompt_hash
+from vlprompt_pipeline.hooks.run_outputs import (
+    LoggedOutput,
+    data_tags,
+    logged_outputs,
+    made_with,
+    prompt_hash,
+)
 from vlprompt_pipeline.registry.place import tracking_uri
 
 if TYPE_CHECKING:
@@ -171,24 +177,24 @@ class TrackingHook:
         self,
         run: OpenRun,
         catalog: Any,
-        shared: dict[str, str],
-        by_method: dict[str, dict[str, str]],
+        shared: dict[str, LoggedOutput],
+        by_method: dict[str, dict[str, LoggedOutput]],
         tags: dict[str, str],
     ) -> None:
         describe = self._descriptions
         if tags:
             run.tag(tags)
-        run.log_outputs(catalog, shared)
+        run.log_outputs(shared)
         as_before = []
         inputs = [describe.inputs(catalog, method) for method in by_method]
         run.log_inputs(inputs[0] if inputs else [])  # those of a cell are the same for each method
         for (method, outputs), made_of in zip(by_method.items(), inputs, strict=True):
             child = run.child(describe.made_from(catalog, method), describe.of_method(method))
             child.log_inputs(made_of)
-            child.log_outputs(catalog, outputs)
+            child.log_outputs(outputs)
             if child.news or not child.finished:
                 made = made_with(catalog, method)
-                child.tag({**tags, **made, **prompt_hash(catalog, method, outputs)})
+                child.tag({**tags, **made, **prompt_hash(method, outputs)})
             else:
                 as_before.append(method)
             child.end("FINISHED")

@@ -25,6 +25,14 @@ COLUMNS = ("half", "path", "label", "prediction")
 
 
 @dataclass(frozen=True)
+class StoredResults:
+    """All results on disk: loaders of their records and predictions, by partition."""
+
+    records: Mapping[str, Callable[[], object]]
+    predictions: Predictions
+
+
+@dataclass(frozen=True)
 class Correctness:
     """Whether each test image is predicted correctly.
 

@@ -109,7 +109,7 @@ class Tuning:
             table=table.assign(part="test"),  # the part that is scored
             card=catalog.load("dataset_card"),
             class_subsets={"base": catalog.load("class_subsets")["base"]},
-            test_features=catalog.load("training_features"),
+            test_features=catalog.load("few_shot_features").training,
             store=catalog.load("params:feature_store"),
             features=parse(FeatureParameters, parameters["features"], "features"),
             metrics=(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -14,6 +13,7 @@ from vlprompt_pipeline.reports.layout import text_tables
 from vlprompt_pipeline.reports.markdown import to_markdown
 from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.reports.terminal import terminal_width, to_text
+from vlprompt_pipeline.results.cells import StoredResults
 from vlprompt_pipeline.results.compare import compare
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.grid import ReportRun
@@ -24,8 +24,7 @@ from vlprompt_pipeline.wording import join
 
 
 def compare_methods(
-    records: dict[str, Callable[[], Any]],
-    predictions: dict[str, Callable[[], pd.DataFrame]],
+    results: StoredResults,
     benchmark_report: BenchmarkReportParameters,
     recipes: dict[str, Any],
     clip_name: str,
@@ -37,10 +36,16 @@ def compare_methods(
     Raises:
         UserError: there are none.
     """
-    readable, problems = read_records(records)
+    readable, problems = read_records(results.records)
     run = ReportRun(clip_name, dataset_prefix, given)
     return compare(
-        readable, problems, predictions, benchmark_report, run, tuple(recipes), newest_date(records)
+        readable,
+        problems,
+        results.predictions,
+        benchmark_report,
+        run,
+        tuple(recipes),
+        newest_date(results.records),
     )
 
 

@@ -16,8 +16,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 compare_methods,
                 inputs=[
-                    "records",
-                    "all_predictions",
+                    "results",
                     "params:benchmark_report",
                     "params:recipes",
                     "params:clip.name",

@@ -3,9 +3,8 @@
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.clip.dataset_features import (
+    extract_few_shot_features,
     extract_test_features,
-    extract_training_features,
-    extract_validation_features,
 )
 
 
@@ -34,17 +33,10 @@ def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
                 namespace="features",
             ),
             Node(
-                extract_training_features,
+                extract_few_shot_features,
                 inputs={**inputs, "seed": "params:seed"},
-                outputs="training_features",
-                name="extract_training_features",
-                namespace="features",
-            ),
-            Node(
-                extract_validation_features,
-                inputs=inputs,
-                outputs="validation_features",
-                name="extract_validation_features",
+                outputs="few_shot_features",
+                name="extract_few_shot_features",
                 namespace="features",
             ),
         ],

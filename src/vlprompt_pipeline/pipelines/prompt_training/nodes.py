@@ -1,4 +1,4 @@
-"""Check the methods of a run, then train each on the base classes of a few-shot set."""
+"""Check each method of a run, then train it on the base classes of a few-shot set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.clip import FeatureStore, FrozenClip
-from vlprompt_pipeline.clip.dataset_features import TrainingFeatures, ValidationFeatures
+from vlprompt_pipeline.clip.dataset_features import FewShotSetFeatures, TrainingFeatures
 from vlprompt_pipeline.config import ExportParameters, FeatureParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
@@ -35,7 +35,7 @@ TRAINED = ("prompt", "history", "clusterings")
 """Catalog names of what `train_prompt` returns."""
 
 
-def check_prompts(
+def check_prompt(
     clip: FrozenClip,
     card: DatasetCard,
     recipes: dict[str, Any],
@@ -43,20 +43,15 @@ def check_prompts(
     settings: dict[str, Any],
     export: ExportParameters,
     *targets: DatasetCard,
-    methods: tuple[str, ...],
-) -> dict[str, int]:
-    """Build every method for all classes that it will be used with, before long work starts.
+    method: str,
+) -> None:
+    """Build a method for all classes that it will be used with, before long work starts.
 
     `targets` are the cards of the target datasets.
-
-    Returns:
-        The number of trainable parameters of each method, for the classes it is trained on and
-        before it has seen images.
 
     Raises:
         ConfigError, DataError: initial words, templates or class names do not fit the CLIP.
     """
-    parameters: dict[str, int] = {}
     chosen, section = resolve_protocol(protocol, settings)
     class_texts = [
         ClassTexts(subset.class_names, card.template)
@@ -65,21 +60,17 @@ def check_prompts(
     class_texts += [ClassTexts(target.class_names, target.template) for target in targets]
     if export.class_names:
         class_texts.append(ClassTexts(export.class_names, card.template))
-    for method in methods:
-        recipe = resolve_recipe(method, recipes)
-        if recipe.bound_to_classes and export.class_names:
-            raise ConfigError(
-                f"export.class_names: {method} knows no class but those of training; leave the "
-                "names out, or the method"
-            )
-        for classes in class_texts[:1] if recipe.bound_to_classes else class_texts:
-            try:
-                learner = build_learner(recipe, clip, classes, seed=0)
-            except ConfigError as error:
-                raise ConfigError(f"recipes.{method}.{error}") from None
-            trained = sum(p.numel() for p in learner.parameters() if p.requires_grad)
-            parameters.setdefault(method, trained)
-    return parameters
+    recipe = resolve_recipe(method, recipes)
+    if recipe.bound_to_classes and export.class_names:
+        raise ConfigError(
+            f"export.class_names: {method} knows no class but those of training; leave the "
+            "names out, or the method"
+        )
+    for classes in class_texts[:1] if recipe.bound_to_classes else class_texts:
+        try:
+            build_learner(recipe, clip, classes, seed=0)
+        except ConfigError as error:
+            raise ConfigError(f"recipes.{method}.{error}") from None
 
 
 def train_prompt(
@@ -88,8 +79,7 @@ def train_prompt(
     card: DatasetCard,
     few_shot_set: FewShotSet,
     class_subsets: ClassSubsets,
-    training_features: TrainingFeatures,
-    validation_features: ValidationFeatures,
+    few_shot_features: FewShotSetFeatures,
     store: Path,
     checkpoints: Path,
     recipes: dict[str, Any],
@@ -104,6 +94,7 @@ def train_prompt(
         codebooks of a tensor were made.
     """
     recipe = resolve_recipe(method, recipes)
+    training_features = few_shot_features.training
     base = class_subsets["base"]
     classes = ClassTexts(base.class_names, card.template)
     provenance = {
@@ -125,14 +116,14 @@ def train_prompt(
         few_shot_set=few_shot_set,
         base=base,
         training=training_features,
-        validation=validation_features,
+        validation=few_shot_features.validation,
         store=FeatureStore(store),
         parameters=features,
         seed=seed,
     )
     learner = build_learner(recipe, clip, classes, seed)
-    few_shot_features = images.at_once() if learner.fitted else None
-    rows = fit_learner(learner, recipe, few_shot_features, seed) if few_shot_features else []
+    fitted_to = images.at_once() if learner.fitted else None
+    rows = fit_learner(learner, recipe, fitted_to, seed) if fitted_to else []
     if recipe.training:
         batches = images.batches(learner, recipe.training)
         fingerprint = _fingerprint(
@@ -140,8 +131,8 @@ def train_prompt(
         )
         checkpoint = Checkpoint(checkpoints / f"{method}.safetensors", fingerprint)
         rows = train(learner, batches, recipe.training, checkpoint, bar)
-    if few_shot_features:
-        learner.settle(few_shot_features)
+    if fitted_to:
+        learner.settle(fitted_to)
     prompt = TrainedPrompt(
         recipe=recipe.model_dump(mode="json"),
         state=learner.state_dict(),

@@ -1,10 +1,10 @@
-"""Prompt training: a check of all methods, then a node for each in its own namespace."""
+"""Prompt training: a check and a node that trains for each method, in its own namespace."""
 
 from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines.prompt_training.nodes import TRAINED, check_prompts, train_prompt
+from vlprompt_pipeline.pipelines.prompt_training.nodes import TRAINED, check_prompt, train_prompt
 
 
 def create_pipeline(
@@ -14,7 +14,7 @@ def create_pipeline(
     folders: str = "params:",
     **kwargs,
 ) -> Pipeline:
-    """Create the check, which needs no features and so runs first, and a node for each method.
+    """Create the checks, which need no features and so run first, and a node for each method.
 
     Args:
         protocol: its name, which its section of the parameters has, too.
@@ -23,8 +23,15 @@ def create_pipeline(
         folders: what names of folders that nodes fill begin with.
         kwargs: arguments of other stages.
     """
-    check = Node(
-        update_wrapper(partial(check_prompts, methods=methods), check_prompts),
+    cards = [f"{target}.target_card" for target in targets]
+    checks = [_check(method, protocol, cards) for method in methods]
+    trained = [_training(method, folders) for method in methods]
+    return Pipeline([*checks, *trained], tags="training")
+
+
+def _check(method: str, protocol: str, target_cards: list[str]) -> Node:
+    return Node(
+        update_wrapper(partial(check_prompt, method=method), check_prompt),
         inputs=[
             "clip",
             "dataset_card",
@@ -32,16 +39,16 @@ def create_pipeline(
             "params:protocol",
             f"params:{protocol}",
             "params:export",
-            *(f"{target}.target_card" for target in targets),
+            *target_cards,
         ],
-        outputs="parameter_counts",
-        name="check_prompts",
+        outputs=None,
+        name=f"check_{method}",
+        namespace=method,
+        tags=method,
     )
-    trained = [_method_node(method, folders) for method in methods]
-    return Pipeline([check, *trained], tags="training")
 
 
-def _method_node(method: str, folders: str) -> Node:
+def _training(method: str, folders: str) -> Node:
     function = update_wrapper(partial(train_prompt, method=method), train_prompt)
     return Node(
         function,
@@ -50,8 +57,7 @@ def _method_node(method: str, folders: str) -> Node:
             "card": "dataset_card",
             "few_shot_set": "few_shot_set",
             "class_subsets": "class_subsets",
-            "training_features": "training_features",
-            "validation_features": "validation_features",
+            "few_shot_features": "few_shot_features",
             "store": f"{folders}feature_store",
             "checkpoints": f"{folders}checkpoint_folder",
             "recipes": "params:recipes",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotS
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.registry.calibration import LabelledImages, calibrate_version
 from vlprompt_pipeline.registry.config import RegistryParameters
+from vlprompt_pipeline.results.cells import StoredResults
 from vlprompt_pipeline.results.compare import compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.grid import ReportRun
@@ -31,8 +31,7 @@ logger = logging.getLogger(__name__)
 def require_finished(
     tracking: TrackingParameters,
     project: Path,
-    records: dict[str, Callable[[], Any]],
-    predictions: dict[str, Callable[[], pd.DataFrame]],
+    results: StoredResults,
     benchmark_report: BenchmarkReportParameters,
     recipes: dict[str, Any],
     clip_name: str,
@@ -49,13 +48,13 @@ def require_finished(
         UserError: MLflow does not answer.
     """
     registry.ModelRegistry.open(tracking, project)
-    readable, problems = read_records(records)
+    readable, problems = read_records(results.records)
     if not finished or not readable:
         return list(finished), {}
     first = CellRecord.model_validate(finished[0])
     run = ReportRun(clip_name)
     comparison = compare_beside(
-        first, readable, problems, predictions, benchmark_report, run, tuple(recipes)
+        first, readable, problems, results.predictions, benchmark_report, run, tuple(recipes)
     )
     return list(finished), verdicts_of(comparison, first)
 

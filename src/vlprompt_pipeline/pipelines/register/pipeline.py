@@ -14,8 +14,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                 inputs=[
                     "params:tracking",
                     "params:project_folder",
-                    "records",
-                    "all_predictions",
+                    "results",
                     "params:benchmark_report",
                     "params:recipes",
                     "params:clip.name",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard
+from vlprompt_pipeline.image_datasets import DatasetCard
 from vlprompt_pipeline.reports.class_page import ScoredRun, render_class_page
 from vlprompt_pipeline.reports.figures import figures
 from vlprompt_pipeline.reports.layout import text_tables
 from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.reports.terminal import terminal_width, to_text
+from vlprompt_pipeline.results.cells import StoredResults, partition_of
 from vlprompt_pipeline.results.compare import compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.grid import ReportRun
@@ -24,9 +25,29 @@ from vlprompt_pipeline.results.results import Comparison
 from vlprompt_pipeline.wording import shots_text
 
 
+@dataclass(frozen=True)
+class Report:
+    """All that a run leaves for its reader.
+
+    Attributes:
+        table: every score of every record on disk.
+        text: for a terminal.
+        page: HTML.
+        headline: the first of the figures.
+        figures: by name.
+        classes: HTML on this run, class by class; None without methods.
+    """
+
+    table: pd.DataFrame
+    text: str
+    page: str
+    headline: Figure
+    figures: dict[str, Figure]
+    classes: str | None = None
+
+
 def compare_run(
-    records: dict[str, Callable[[], Any]],
-    predictions: dict[str, Callable[[], pd.DataFrame]],
+    results: StoredResults,
     benchmark_report: BenchmarkReportParameters,
     recipes: dict[str, Any],
     clip_name: str,
@@ -37,8 +58,7 @@ def compare_run(
     """Make the table of all records on disk, and compare this run with those it belongs to.
 
     Args:
-        records: loaders of all records by place.
-        predictions: loaders of all predictions by place.
+        results: all on disk.
         benchmark_report: what methods are tested against; its grid is for `benchmark_report`.
         recipes: in the order of tables.
         clip_name: of this run.
@@ -49,46 +69,44 @@ def compare_run(
     Raises:
         UserError: there is no record.
     """
-    readable, problems = read_records(records)
+    readable, problems = read_records(results.records)
     require_records(readable, problems)
     record = CellRecord.model_validate(current[0]) if current else readable[0]
     comparison = compare_beside(
         record,
         readable,
         problems,
-        predictions,
+        results.predictions,
         benchmark_report,
         ReportRun(clip_name, dataset_prefix, given),
         tuple(recipes),
-        newest_date(records),
+        newest_date(results.records),
     )
     return report_table(readable), comparison
 
 
-def draw_report(comparison: Comparison) -> tuple[str, str, dict[str, Figure], Figure]:
-    """Draw the text for a terminal, the page, all figures by name, and the first of them."""
+def draw_report(table: pd.DataFrame, comparison: Comparison, *classes: str) -> Report:
+    """Draw the text for a terminal, the page and all figures; `classes` is the page of classes."""
     drawn = figures(comparison)
     tables = text_tables(comparison)
     text = to_text(comparison, tables, commands=False, width=terminal_width())
-    return text, render(comparison), drawn, next(iter(drawn.values()))
+    return Report(table, text, render(comparison), next(iter(drawn.values())), drawn, *classes)
 
 
-def draw_class_page(
-    card: DatasetCard, class_subsets: ClassSubsets, *outcomes: dict[str, Any] | pd.DataFrame
-) -> str:
-    """Draw the page of this run's methods, class by class; `outcomes` are records, predictions."""
-    half = len(outcomes) // 2
-    records = [CellRecord.model_validate(record) for record in outcomes[:half]]
+def draw_class_page(card: DatasetCard, results: StoredResults, *current: dict[str, Any]) -> str:
+    """Draw the page of this run's methods, class by class; `current` are the records of the run."""
+    records = [CellRecord.model_validate(record) for record in current]
     cell = records[0].cell
+    methods = [method for record in records for method in record.methods]
     return render_class_page(
         ScoredRun(
             title=f"{cell.dataset}, {shots_text(cell.shots)}, seed {cell.seed}",
             note=card.random_split,
             folder=card.folder,
-            class_names={name: part.class_names for name, part in class_subsets.items()},
+            class_names=records[0].classes.model_dump(),
             predictions={
-                record.methods[0].title: predicted
-                for record, predicted in zip(records, outcomes[half:], strict=True)
+                method.title: results.predictions[partition_of(cell, method.method)]()
+                for method in methods
             },
         )
     )

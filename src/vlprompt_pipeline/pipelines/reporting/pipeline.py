@@ -10,14 +10,14 @@ from vlprompt_pipeline.pipelines.reporting.nodes import (
 
 
 def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
-    """Create the nodes; they run after the records of this run, and two read all on disk."""
+    """Create the nodes; they run after the records of this run, and read all results on disk."""
+    pages = ["class_page"] if methods else []
     return Pipeline(
         [
             Node(
                 compare_run,
                 inputs=[
-                    "records",
-                    "all_predictions",
+                    "results",
                     "params:benchmark_report",
                     "params:recipes",
                     "params:clip.name",
@@ -25,34 +25,33 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                     "params:given",
                     *(f"{method}.record" for method in methods),
                 ],
-                outputs=["report_table", "run_comparison"],
+                outputs=["results_table", "run_comparison"],
                 name="compare_run",
                 namespace="report",
                 tags="report",
             ),
             Node(
                 draw_report,
-                inputs="run_comparison",
-                outputs=["report_text", "report_page", "report_figures", "headline_figure"],
+                inputs=["results_table", "run_comparison", *pages],
+                outputs="report",
                 name="draw_report",
                 namespace="report",
                 tags="report",
             ),
-            *([_class_page(methods)] if methods else []),
+            *(_class_page(methods, page) for page in pages),
         ]
     )
 
 
-def _class_page(methods: tuple[str, ...]) -> Node:
+def _class_page(methods: tuple[str, ...], page: str) -> Node:
     return Node(
         draw_class_page,
         inputs=[
             "dataset_card",
-            "class_subsets",
+            "results",
             *(f"{method}.record" for method in methods),
-            *(f"{method}.predictions" for method in methods),
         ],
-        outputs="class_page",
+        outputs=page,
         name="draw_class_page",
         namespace="report",
         tags="report",
