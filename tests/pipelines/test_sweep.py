@@ -11,6 +11,7 @@ import pytest
 
 from pipelines.project import CELL, DATASET, QUICK, Project, merged
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.hooks.errors import in_one_sentence
 from vlprompt_pipeline.manifests import describe, place_of
 from vlprompt_pipeline.sweep import Options, grid, job, protocol_grid, read_grid, run_cells
 from vlprompt_pipeline.sweep.dry_run import print_plan
@@ -170,6 +171,8 @@ class Faults:
             return
         self.params.append(params)
         error = self.errors.pop(0) if self.errors else None
+        if isinstance(error, Exception):  # as the hook for errors raises it in a real session
+            raise in_one_sentence(error, Path(each.project)) from error
         if error is not None:
             raise error
 

@@ -15,6 +15,10 @@ from vlprompt_pipeline.error_log import first_line, where_the_rest_is
 from vlprompt_pipeline.errors import UserError
 
 
+class FaultError(click.ClickException):
+    """The sentence about an error that nobody foresaw, which no input explains."""
+
+
 class ErrorHook:
     """Turn the error of a run into a short error of the command line.
 
@@ -59,7 +63,7 @@ def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
         return cause
     if cause is not None:
         return click.ClickException(str(cause))
-    return click.ClickException(
+    return FaultError(
         f"this should not have happened: {first_line(error)}{where_the_rest_is(error, project)}, "
         "to be sent with a report of the fault"
     )
@@ -67,7 +71,8 @@ def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
 
 def is_refusal(error: Exception) -> bool:
     """Whether the user can mend it: wrong input, and no fault of the program."""
-    return _for_the_user(error) is not None
+    cause = _for_the_user(error)
+    return cause is not None and not isinstance(cause, FaultError)
 
 
 def _for_the_user(error: Exception) -> BaseException | None:
