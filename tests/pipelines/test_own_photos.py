@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from kedro.framework.cli.utils import _split_params
 
 from image_datasets.miniatures import annotation_file, write_miniature
 from image_datasets.own_data.photos import write_classes
 from pipelines.project import ROOT, Project, merged
+from vlprompt_pipeline.apps.export import export
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, read_split
 
 MARK = "own random split, seed 1"
@@ -260,7 +263,39 @@ def test_classes_that_the_embedded_clip_has_no_words_for(project, capsys, monkey
     (row,) = model.predict(pd.DataFrame({"image": [photo]})).to_dict("records")
     assert set(row["label_set"]) <= set(ANIMALS)
     assert row["label"] == (row["label_set"][0] if row["label_set"] else "none")
+    project.run(merged(on, registry), stages=("onnx",))
+    pipelined = project.path("06_models", "tip_adapter_f/onnx", ANIMAL_CELL)
+    exported, photos = project.root / "exported", str(folder / "dog")
+    arguments = ["animals.tip_adapter_f@candidate", str(exported), "--images", photos]
+    done = CliRunner().invoke(export, [*arguments, "--tracking-uri", store])
+    assert done.exit_code == 0, done.output
+    require_same_folders(pipelined, exported)
+    graphs = project.json("06_models", "tip_adapter_f/onnx_graphs.json", ANIMAL_CELL)
+    assert [row["file"] for row in graphs] == [
+        f"onnx/vision_model{suffix}.onnx" for suffix in ("", "_fp16", "_int8", "_q4")
+    ]
+    assert all((pipelined / row["file"]).is_file() for row in graphs)
+    assert all(0 < row["accuracy"] <= 100 for row in graphs)
     mlflow.set_tracking_uri(None)
+
+
+def require_same_folders(pipelined: Path, exported: Path) -> None:
+    """They differ in the version's name, and in what images other than those of the cell do."""
+    hashes = [
+        dict(line.split("  ")[::-1] for line in (folder / "SHA256SUMS").read_text().splitlines())
+        for folder in (pipelined, exported)
+    ]
+    assert hashes[0].keys() == hashes[1].keys()
+    other = {"README.md", "model.json", "onnx/vision_model_int8.onnx"}
+    assert {name for name in hashes[0] if hashes[0][name] != hashes[1][name]} <= other
+    assert {"rejection.json", "onnx/vision_model.onnx", "classify.py", "prompt.vlp"} <= {*hashes[0]}
+    models = [json.loads((folder / "model.json").read_text()) for folder in (pipelined, exported)]
+    versions = [model.pop("version") for model in models]
+    assert versions == [None, "1"]
+    for model in models:
+        assert len(model.pop("graphs")) == 4
+    assert models[0] == models[1]
+    assert models[0]["name"] == "animals.tip_adapter_f"
 
 
 ANIMAL_CELL = "demo/animals/few_shot/shots8/seed1"

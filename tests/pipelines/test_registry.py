@@ -227,19 +227,6 @@ def test_a_folder_is_labelled_and_what_is_no_image_is_named(registered, tmp_path
     assert set(table["label"].dropna()) <= {"one red circle", "two blue squares"}
 
 
-def test_a_finished_prompt_becomes_a_folder_without_torch(registered):
-    registered.run({**ON, "methods": ["qcoop"]}, stages=("onnx",))
-    graphs = registered.json("06_models", "qcoop/onnx_graphs.json")
-    folder = registered.data / "06_models" / CELL / "qcoop/onnx"
-    assert [row["file"] for row in graphs] == [
-        f"onnx/vision_model{suffix}.onnx" for suffix in ("", "_fp16", "_int8", "_q4")
-    ]
-    assert all((folder / row["file"]).is_file() for row in graphs)
-    assert all(0 < row["accuracy"] <= 100 for row in graphs)
-    described = json.loads((folder / "model.json").read_text())
-    assert described["name"] == "demo_counts.qcoop"
-
-
 @pytest.mark.parametrize(
     ("params", "stage", "said"),
     [

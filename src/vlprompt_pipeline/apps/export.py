@@ -56,14 +56,7 @@ def export(
         registry.open_existing(tracking_uri, Path.cwd())
         version = registry.find_version(model)
         classifier = registry.load_classifier(f"models:/{version.address}")
-        shipped = ShippedModel(
-            classifier.card,
-            classifier.packed,
-            classifier.clip.to("cpu"),
-            name=version.name,
-            version=version.number,
-            rejection=classifier.rejection,
-        )
+        shipped = ShippedModel.of(classifier, version.name, version.number, classifier.rejection)
         samples = _samples(shipped, images)
         rows = export_folder(shipped, folder, samples, web=web, web_runtime=web_runtime)
     except UserError as error:

@@ -10,6 +10,7 @@ __getattr__ = lazy_names(
     {
         "Evaluated": "registration",
         "ModelRegistry": "store",
+        "classifier_of": "contents",
         "gather": "contents",
         "find_version": "loading",
         "list_versions": "loading",

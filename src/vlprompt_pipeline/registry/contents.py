@@ -101,6 +101,36 @@ class Contents:
         return digest.hexdigest()
 
 
+def classifier_of(
+    prompt: TrainedPrompt,
+    packed: bytes,
+    clip: FrozenClip,
+    class_names: tuple[str, ...],
+    template: str,
+    decoding: Decoding,
+) -> Classifier:
+    """Put a packed prompt to use as a version of it will be, without a rejection.
+
+    A method that is bound to the classes of training keeps those instead of `class_names`.
+
+    Raises:
+        PromptFileError: prompt, packed prompt and CLIP do not belong together.
+    """
+    recipe = prompt.resolved_recipe()
+    names = prompt.classes.names if recipe.bound_to_classes else class_names
+    card = ModelCard(
+        recipe=prompt.recipe,
+        class_names=names,
+        template=template,
+        decoding=decoding,
+        weights_sha256=clip.weights_sha256,
+        clip_identity=clip.identity.to_dict(),
+        clip_name=clip.name,
+    )
+    learner = load_learner(packed, recipe, clip, ClassTexts(names, template))
+    return Classifier(card, clip, packed, ClassifierWeights.of(learner, recipe.title))
+
+
 def gather(
     *,
     record: CellRecord,
@@ -117,28 +147,17 @@ def gather(
 ) -> Contents:
     """Gather the contents of a version from what a finished method left.
 
-    A method that is bound to the classes of training keeps those instead of `class_names`. The
-    class names of `halves` and the `fingerprints` of images by path are for its evidence.
+    See `classifier_of`. The class names of `halves` and the `fingerprints` of images by path are
+    for its evidence.
 
     Raises:
         PromptFileError: prompt, packed prompt and CLIP do not belong together.
     """
-    recipe = prompt.resolved_recipe()
-    names = prompt.classes.names if recipe.bound_to_classes else class_names
-    learner = load_learner(packed, recipe, clip, ClassTexts(names, template))
-    card = ModelCard(
-        recipe=prompt.recipe,
-        class_names=names,
-        template=template,
-        decoding=decoding,
-        weights_sha256=clip.weights_sha256,
-        clip_identity=clip.identity.to_dict(),
-        clip_name=clip.name,
-    )
+    classifier = classifier_of(prompt, packed, clip, class_names, template, decoding)
     return Contents(
-        card=card,
+        card=classifier.card,
         packed=packed,
-        head=ClassifierWeights.of(learner, recipe.title),
+        head=classifier.head,
         evidence=evidence_of(predictions, halves, fingerprints),
         clip_source=INCLUDED if include_clip else clip.source,
         record=record,

@@ -9,6 +9,7 @@ from vlprompt_pipeline.clip import EvaluationView, FrozenClip
 from vlprompt_pipeline.export import load_learner
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner
 from vlprompt_pipeline.registry.card import ModelCard
+from vlprompt_pipeline.registry.classifier import Classifier
 from vlprompt_pipeline.rejection import Rejection
 
 
@@ -31,6 +32,14 @@ class ShippedModel:
     name: str | None = None
     version: str | None = None
     rejection: Rejection | None = None
+
+    @classmethod
+    def of(
+        cls, classifier: Classifier, name: str, version: str | None, rejection: Rejection | None
+    ) -> ShippedModel:
+        """Ship a classifier, computed on the CPU, with a rejection."""
+        clip = classifier.clip.to("cpu")
+        return cls(classifier.card, classifier.packed, clip, name, version, rejection)
 
     @cached_property
     def learner(self) -> PromptLearner:

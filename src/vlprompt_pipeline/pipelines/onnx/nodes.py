@@ -15,7 +15,9 @@ from vlprompt_pipeline.config import ExportParameters, FeatureParameters
 from vlprompt_pipeline.image_datasets import DatasetCard, FewShotSet
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.pipelines.inputs import require_prompt_of_this_run
-from vlprompt_pipeline.registry.card import ModelCard
+from vlprompt_pipeline.registry import classifier_of
+from vlprompt_pipeline.registry.calibration import LabelledImages, calibrate_version
+from vlprompt_pipeline.registry.config import RegistryParameters
 from vlprompt_pipeline.shipping import ImageSamples, ShippedModel, export_folder
 from vlprompt_pipeline.shipping.config import OnnxParameters
 
@@ -34,37 +36,36 @@ def export_onnx(
     features: FeatureParameters,
     recipes: dict[str, Any],
     onnx: OnnxParameters,
+    registry: RegistryParameters,
+    store: Path,
     folder: Path,
     project: Path,
     method: str,
 ) -> list[dict[str, Any]]:
     """Write the folder `<method>/onnx` of the cell; return what each graph costs.
 
-    Its 8-bit graph is calibrated on the few-shot images; all are measured on test images of the
-    classes that the folder tells apart.
+    Where `registry.rejection` asks for it, the model says "none of these" as a registered version
+    of it would. Its 8-bit graph is calibrated on the few-shot images; all are measured on test
+    images of the classes that the folder tells apart.
 
     Raises:
         UserError: the prompt is of an earlier training, its method cannot be one graph, or the ONNX
             libraries are missing.
     """
     require_prompt_of_this_run(prompt, method, recipes, few_shot_set)
-    recipe = prompt.resolved_recipe()
-    names = export.class_names or card.class_names
-    names = prompt.classes.names if recipe.bound_to_classes else names
-    model = ShippedModel(
-        ModelCard(
-            recipe=prompt.recipe,
-            class_names=names,
-            template=card.template,
-            decoding=decoding_of(features, card),
-            weights_sha256=clip.weights_sha256,
-            clip_identity=clip.identity.to_dict(),
-            clip_name=clip.name,
-        ),
+    classifier = classifier_of(
+        prompt,
         packed,
-        clip.to("cpu"),
-        name=f"{card.name}.{method}",
+        clip,
+        export.class_names or card.class_names,
+        card.template,
+        decoding_of(features, card),
     )
+    name = f"{card.name}.{method}"
+    images = LabelledImages(index, card, few_shot_set, store, features, project, few_shot_set.seed)
+    calibrated = calibrate_version(classifier, images, registry.rejection, name)
+    rejection = calibrated[0] if calibrated else None
+    model = ShippedModel.of(classifier, name, None, rejection)
     samples = _samples(model, card, index, few_shot_set)
     target = folder / method / "onnx"
     rows = export_folder(

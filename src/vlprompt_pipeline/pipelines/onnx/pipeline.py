@@ -24,6 +24,8 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                     "features": "params:features",
                     "recipes": "params:recipes",
                     "onnx": "params:onnx",
+                    "registry": "params:registry",
+                    "store": "params:feature_store",
                     "folder": "params:onnx_folder",
                     "project": "params:project_folder",
                 },
