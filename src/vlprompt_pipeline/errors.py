@@ -31,3 +31,7 @@ class PromptFileError(UserError):
 
 class TrackingError(UserError):
     """MLflow does not answer, refuses, or holds something else than was expected."""
+
+
+class PlaceError(UserError):
+    """A place for data, such as a bucket, does not answer or refuses; it may answer later."""

@@ -28,6 +28,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.places import is_there
 
 Decoding = Literal["published", "as_seen"]
 
@@ -64,6 +65,8 @@ class ImageBytes(BytesIO):
     def __init__(self, path: Path) -> None:
         """Raises DataError if the file cannot be read."""
         try:
+            if not path.exists():  # a photo in a place
+                is_there(path)
             content = path.read_bytes()
         except OSError as error:
             raise _unreadable(path, error.strerror or str(error)) from error

@@ -2,7 +2,8 @@
 
 A run says in one file of a folder what it holds. A lock is held as long as that file is there and
 its process lives. On one machine that is asked of the system; on another one the file must have
-been renewed within the last two minutes. A lock of a dead process is taken over.
+been renewed within the last two minutes. A lock of a dead process is taken over. In a place such as
+a bucket the same is kept in objects (module `place_locks`).
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Protocol
 from uuid import uuid4
 
 from filelock import FileLock
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.lock_records import Holder, Lock
+from vlprompt_pipeline.place_locks import PlaceTable
+from vlprompt_pipeline.places import url_of
 from vlprompt_pipeline.processes import Process
 
 logger = logging.getLogger(__name__)
@@ -40,47 +44,17 @@ class HeldByAnotherError(UserError):
     """Another run writes the same, and went on for longer than was to be waited."""
 
 
-class Lock(NamedTuple):
-    """Something that is written by one run at a time.
+class LockTable(Protocol):
+    """Who holds what, as one run sees and changes it."""
 
-    Attributes:
-        name: in words, for instance "the cell demo/demo_aerial/base_to_new/shots16/seed1".
-        shared_by: runs that give the same text here may hold it together, since they write the same
-            to it; if empty, nobody may.
-    """
+    def take(self, wanted: tuple[Lock, ...]) -> tuple[Lock, Holder] | None:
+        """Take all of some locks, or say which one is held by whom."""
 
-    name: str
-    shared_by: str = ""
+    def renew(self) -> bool:
+        """Say that this run lives; false if another one has taken its locks over."""
 
-    def excludes(self, other: Lock) -> bool:
-        """Whether the two cannot be held by different runs at once."""
-        together = self.shared_by and self.shared_by == other.shared_by
-        return self.name == other.name and not together
-
-
-@dataclass(frozen=True)
-class Holder:
-    """A run and the locks it holds, as its file says.
-
-    Attributes:
-        file: of this holder.
-        process: of the run.
-        since: when it took its first lock, in UTC.
-        command: that started it.
-        locks: that it holds.
-    """
-
-    file: Path
-    process: Process
-    since: str
-    command: str
-    locks: tuple[Lock, ...]
-
-    def __str__(self) -> str:
-        return (
-            f"process {self.process.number} on {self.process.host}, since {self.since} UTC "
-            f"({self.command})"
-        )
+    def release(self) -> None:
+        """Let go of all locks."""
 
 
 class HeldLocks:
@@ -96,10 +70,15 @@ class HeldLocks:
 
     def __init__(self, folder: Path) -> None:
         """Locks are kept in `folder`, which all runs that could disturb each other must see."""
+        process = Process.current()
         self._folder = folder
-        self._process = Process.current()
-        self._since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
-        self._file = folder / f"{self._process.host}_{self._process.number}_{uuid4().hex[:8]}.json"
+        self._holder = Holder(
+            f"{process.host}_{process.number}_{uuid4().hex[:8]}",
+            process,
+            f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+            " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:_COMMAND],
+        )
+        self._table: LockTable | None = None
         self._locks: tuple[Lock, ...] = ()
         self._released = threading.Event()
         self._lost = False
@@ -122,9 +101,15 @@ class HeldLocks:
         wanted = tuple(lock for lock in locks if lock not in self._locks)
         if not wanted:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
+        if self._table is None:
+            url = url_of(self._folder)
+            self._table = (
+                PlaceTable(url, self._holder, LEASE)
+                if url
+                else FolderTable(self._folder, self._holder)
+            )
         deadline, announced = time.monotonic() + patience, None
-        while (conflict := self._try(wanted)) is not None:
+        while (conflict := self._table.take(wanted)) is not None:
             lock, holder = conflict
             if time.monotonic() >= deadline:
                 waited = f" after {patience:.0f} seconds" if patience else ""
@@ -132,50 +117,63 @@ class HeldLocks:
                     f"{lock.name} is still written by {holder}{waited}: wait for it to end, end "
                     "it, or wait longer with --params=wait_for_other_runs=SECONDS"
                 )
-            if holder.file != announced:
+            if holder.name != announced:
                 logger.info("waiting for %s, which is written by %s", lock.name, holder)
-                announced = holder.file
+                announced = holder.name
             time.sleep(min(_LOOK, max(deadline - time.monotonic(), 0)))
+        if not self._locks:
+            threading.Thread(target=self._renew, name="locks", daemon=True).start()
+        self._locks += wanted
 
     def release(self) -> None:
         """Let others have all of them."""
         self._released.set()
         self._locks = ()
-        self._file.unlink(missing_ok=True)
-
-    def _try(self, wanted: tuple[Lock, ...]) -> tuple[Lock, Holder] | None:
-        """Take all of them, or say which one is held by whom."""
-        with FileLock(self._folder / "guard", timeout=_GUARD_PATIENCE):
-            for holder in self._living_holders():
-                for lock in wanted:
-                    if any(lock.excludes(other) for other in holder.locks):
-                        return lock, holder
-            first = not self._locks
-            self._locks += wanted
-            self._write()
-        if first:
-            threading.Thread(target=self._renew, name="locks", daemon=True).start()
-        return None
-
-    def _write(self) -> None:
-        content = {
-            "process": str(self._process),
-            "since": self._since,
-            "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:_COMMAND],
-            "locks": [tuple(lock) for lock in self._locks],
-        }
-        with atomic_write(self._file) as file:
-            file.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        if self._table is not None:
+            self._table.release()
 
     def _renew(self) -> None:
         while not self._released.wait(RENEWAL):
             try:
-                os.utime(self._file)
-            except FileNotFoundError:
+                lives = self._table.renew()
+            except (OSError, UserError) as error:  # a file server that is away for a moment
+                logger.debug("a lock could not be renewed: %s", error)
+                continue
+            if not lives:
                 self._lost = not self._released.is_set()
                 return
-            except OSError as error:  # a file server that is away for a moment
-                logger.debug("a lock could not be renewed: %s", error)
+
+
+class FolderTable:
+    """Locks in a folder: a file for each holder, changed by one run at a time."""
+
+    def __init__(self, folder: Path, holder: Holder) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._holder = folder, holder
+        self._file = folder / f"{holder.name}.json"
+
+    def take(self, wanted: tuple[Lock, ...]) -> tuple[Lock, Holder] | None:
+        """Take all of some locks, or say which one is held by whom."""
+        with FileLock(self._folder / "guard", timeout=_GUARD_PATIENCE):
+            for holder in self._living_holders():
+                if lock := holder.in_the_way(wanted):
+                    return lock, holder
+            self._holder = replace(self._holder, locks=self._holder.locks + wanted)
+            with atomic_write(self._file) as file:
+                file.write_text(json.dumps(self._holder.to_dict(), indent=1), encoding="utf-8")
+        return None
+
+    def renew(self) -> bool:
+        """Say that this run lives; false if another one has taken its locks over."""
+        try:
+            os.utime(self._file)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let go of all locks."""
+        self._file.unlink(missing_ok=True)
 
     def _living_holders(self) -> list[Holder]:
         """All other runs that hold locks; files of dead ones are removed."""
@@ -187,30 +185,19 @@ class HeldLocks:
             if file == self._file:
                 continue
             with suppress(FileNotFoundError):  # released just now
-                holder, age = _read(file), now - file.stat().st_mtime
+                holder = Holder.from_json(file.stem, file.read_bytes())
+                age = now - file.stat().st_mtime
                 if holder is not None and not self._is_dead(holder, age):
                     living.append(holder)
                     continue
-                if holder is not None and holder.process != self._process:
+                if holder is not None and holder.process != self._holder.process:
                     names = ", ".join(lock.name for lock in holder.locks)
                     logger.info("taking over %s from %s, which is dead", names, holder)
                 file.unlink()
         return living
 
     def _is_dead(self, holder: Holder, age: float) -> bool:
-        if holder.process == self._process:  # an earlier run of this process, cut short
+        if holder.process == self._holder.process:  # an earlier run of this process, cut short
             return True
         dead = holder.process.is_dead
         return age > LEASE if dead is None else dead
-
-
-def _read(file: Path) -> Holder | None:
-    """The holder, or none if the file is none of ours."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        process = Process.parse(content["process"])
-        locks = tuple(Lock(*lock) for lock in content["locks"])
-        since, command = content["since"], content["command"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return Holder(file, process, since, command, locks) if process else None

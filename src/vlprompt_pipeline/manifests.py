@@ -7,6 +7,9 @@ never used. The same content has the same manifest: no times, no absolute paths.
 A file that another one is made of, as the packed prompt is of the trained one, is its source: the
 manifest has the SHA-256 of it too, and what was made from an earlier one is told.
 
+All of this holds for a file of a place (module `places`), too: it is checked and read as the local
+copy of what the place has, and both are uploaded when they are whole.
+
 A process can be killed between any two steps. While a file is replaced its manifest describes the
 content before and the content to come, so that either is good.
 """
@@ -27,6 +30,7 @@ from pathlib import Path
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.files import atomic_write, sha256_file, unfinished_prefix
+from vlprompt_pipeline.places import is_there, publish, withdraw
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +91,7 @@ def described_write(path: Path, made_from: str, source: Path | None = None) -> I
         latest = Manifest.of(temporary, made_from, source)
         earlier = [each for each in _read(path) or () if each != latest]
         _write(path, latest, *earlier[:1])
+    publish(path)
     if earlier:
         _write(path, latest)
 
@@ -98,13 +103,13 @@ def describe(path: Path, made_from: str) -> None:
 
 def remove_described(path: Path) -> None:
     """Remove a file and its manifest."""
-    path.unlink(missing_ok=True)
-    manifest_path(path).unlink(missing_ok=True)
+    withdraw(path)
+    withdraw(manifest_path(path))
 
 
 def has_manifest(path: Path) -> bool:
     """Whether the file is described; one that was made before manifests were is not."""
-    return manifest_path(path).is_file()
+    return is_there(manifest_path(path))
 
 
 def described_as(path: Path) -> tuple[str, ...]:
@@ -117,7 +122,7 @@ def find_fault(path: Path, made_from: str, source: Path | None = None) -> str:
 
     Begins with a verb, as what is said about the file.
     """
-    if not path.is_file():
+    if not is_there(path):
         return "is gone"
     described = _read(path)
     if described is None:
@@ -158,7 +163,7 @@ def require_described(
         ChangedFileError: it names the file, what is wrong and the remedy.
     """
     of_before = shared or not (path.parent / FOLDER).is_dir()
-    if path.is_file() and not has_manifest(path) and of_before:
+    if is_there(path) and not has_manifest(path) and of_before:
         _warn_once(path, remedy)
         return
     if fault := find_fault(path, made_from, source):
@@ -183,12 +188,14 @@ def _warn_once(path: Path, remedy: str) -> None:
 
 
 def _source_sha256(source: Path | None) -> str:
-    return sha256_file(source) if source and source.is_file() else ""
+    return sha256_file(source) if source and is_there(source) else ""
 
 
 def _read(path: Path) -> list[Manifest] | None:
     """What the manifest says the content may be; none if there is none or it is broken."""
     try:
+        if not is_there(manifest_path(path)):
+            return None
         stored = json.loads(manifest_path(path).read_text(encoding="utf-8"))
         return [Manifest(**each) for each in (stored["latest"], *stored["earlier"])]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -205,5 +212,6 @@ def _write(path: Path, latest: Manifest, *earlier: Manifest) -> None:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             json.dump(content, stream, indent=1)
         Path(name).replace(target)
+        publish(target)
     except OSError as error:
         raise UserError(f"cannot write {target}: {error.strerror or error}") from error

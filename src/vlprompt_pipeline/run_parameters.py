@@ -44,6 +44,7 @@ RecipeName = Annotated[str, AfterValidator(_recipe_name)]
 class RunParameters(Parameters):
     """Hold everything under conf/<env>/parameters*.yml together with `--params`.
 
+    `data_root` is the folder of all data in the project, another one, or a place (`s3://…`).
     `extensions` are modules to import, which register what a run asks for by name;
     `wait_for_other_runs` are seconds that a run waits for one that writes to the same cell.
     With `short_classes: take_all` a class with fewer training images than `shots` takes all it has.
@@ -56,6 +57,7 @@ class RunParameters(Parameters):
     dataset: DatasetName
     dataset_prefix: Literal["", "miniature_"] = ""
     dataset_root: str
+    data_root: str = "data"
     split: Literal["official", "random"]
     own_data: OwnDataParameters
     protocol: str

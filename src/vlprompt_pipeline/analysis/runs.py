@@ -17,6 +17,7 @@ from torch import Tensor
 from vlprompt_pipeline.analysis.material import Material
 from vlprompt_pipeline.manifests import described_write, find_fault
 from vlprompt_pipeline.methods import Recipe, get_method
+from vlprompt_pipeline.places import is_there
 from vlprompt_pipeline.source_code import code_digest
 from vlprompt_pipeline.tensor_files import load_tensors, save_tensors
 
@@ -75,7 +76,7 @@ class ResultStore:
     def load(self, fingerprint: str) -> Result | None:
         """The result, or None if there is none or its file was changed: then it is made again."""
         path = self._path(fingerprint)
-        if not path.is_file():
+        if not is_there(path):
             return None
         if fault := find_fault(path, fingerprint):
             logger.warning("%s %s: the run is made again", path, fault)

@@ -35,6 +35,7 @@ from vlprompt_pipeline.clip.workers import (
 )
 from vlprompt_pipeline.errors import UserError, WeightsError
 from vlprompt_pipeline.manifests import described_write, find_fault, require_described
+from vlprompt_pipeline.places import is_there
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.source_code import code_digest
 from vlprompt_pipeline.tensor_files import load_tensors, save_tensors
@@ -148,8 +149,8 @@ class FeatureStore:
     def _is_whole(self, key: str, number: int) -> bool:
         """Whether a shard is there as it was written; what is there and is not gets a warning."""
         shard = self._shard(key, number)
-        fault = find_fault(shard, key) if shard.is_file() else "is not there"
-        if fault and shard.is_file():
+        fault = find_fault(shard, key) if (there := is_there(shard)) else "is not there"
+        if fault and there:
             logger.warning("%s %s: its features are computed again", shard, fault)
         return not fault
 
@@ -161,7 +162,7 @@ class FeatureStore:
         """
         described = self.root / key / "features.json"
         remedy = "run feature_extraction again"
-        if not described.is_file():
+        if not is_there(described):
             raise UserError(f"no image features at {described.parent}: run feature_extraction")
         require_described(described, key, remedy)
         description = json.loads(described.read_text(encoding="utf-8"))

@@ -15,6 +15,7 @@ __getattr__ = lazy_names(
         "ClipDataset": "clip",
         "ExportDataset": "prompt",
         "FolderDataset": "folder",
+        "PartitionedDataset": "partitions",
         "PartitionsDataset": "partitions",
         "PromptDataset": "prompt",
         "RecordDataset": "record",

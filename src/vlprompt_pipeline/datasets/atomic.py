@@ -20,6 +20,7 @@ from numpy import ndarray
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.manifests import RUN_AGAIN, described_write, place_of, require_described
+from vlprompt_pipeline.places import is_there, local
 from vlprompt_pipeline.reports.sheet import SVG_STYLE
 
 
@@ -27,6 +28,7 @@ class _AtomicSave:
     """Lets the dataset below it write to a temporary path that is renamed on success.
 
     Args:
+        filepath: of the file; with `s3://` and the like it is read and written as a local copy.
         source: `{path: …}` of the file that this one is made of; once it is another one, this file
             is refused.
         shared: whether runs fill its folder beside files of before manifests.
@@ -36,10 +38,15 @@ class _AtomicSave:
     _writing: PurePosixPath | None = None
 
     def __init__(
-        self, *, source: dict[str, str] | None = None, shared: bool = False, **options: Any
+        self,
+        *,
+        filepath: str,
+        source: dict[str, str] | None = None,
+        shared: bool = False,
+        **options: Any,
     ) -> None:
-        super().__init__(**options)
-        self._source, self._shared = source and Path(source["path"]), shared
+        super().__init__(filepath=str(local(filepath)), **options)
+        self._source, self._shared = source and local(source["path"]), shared
 
     @property
     def filepath(self) -> Path:
@@ -52,7 +59,7 @@ class _AtomicSave:
         Raises:
             UserError: no run has written it yet, or it is not as it was written.
         """
-        if not self.filepath.is_file():
+        if not self._exists():
             raise UserError(
                 f"no {self.filepath}: run the pipeline that writes it, or kedro run as a whole"
             )
@@ -73,6 +80,9 @@ class _AtomicSave:
                 super().save(data)
             finally:
                 self._writing = None
+
+    def _exists(self) -> bool:
+        return is_there(self.filepath)
 
     def _get_save_path(self) -> PurePosixPath:
         return self._writing or super()._get_save_path()

@@ -7,12 +7,17 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
+from vlprompt_pipeline.places import local
+
 
 class FolderDataset(AbstractDataset[None, Path]):
-    """Loads as the path itself. Nodes write whole files into it, so a killed run can go on."""
+    """Loads as the path itself. Nodes write whole files into it, so a killed run can go on.
+
+    A folder in a place loads as its local copy, of which nodes ask for what they need.
+    """
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        parts = Path(filepath).parts
+        parts = local(filepath).parts
         if "~" in parts:  # Kedro has put the project's folder in front of it
             parts = Path(*parts[parts.index("~") :]).expanduser().parts
         self.filepath, self.metadata = Path(*parts), metadata

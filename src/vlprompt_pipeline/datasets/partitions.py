@@ -5,11 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kedro_datasets.partitions import PartitionedDataset
+from kedro_datasets.partitions import PartitionedDataset as _Partitioned
+
+from vlprompt_pipeline.manifests import SUFFIX, remove_described
+from vlprompt_pipeline.places import bring, local
+
+
+class PartitionedDataset(_Partitioned):
+    """`kedro_datasets.partitions.PartitionedDataset`, whose folder may be in a place."""
+
+    def __init__(self, *, path: str, **options: Any) -> None:
+        super().__init__(path=str(local(path)), **options)
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Write all partitions; with `overwrite` those of before go."""
+        if self._overwrite:
+            self._bring()
+            for path in self._list_partitions():
+                remove_described(local(path))
+        super().save(data)
+
+    def _list_partitions(self) -> list[str]:
+        if self._cached_partitions is None:
+            self._bring()
+        return super()._list_partitions()
+
+    def _bring(self) -> None:
+        ending = self._filename_suffix.lstrip("/")
+        bring(local(self._path), ending, f"{ending}{SUFFIX}")
 
 
 class PartitionsDataset(PartitionedDataset):
-    """`kedro_datasets.partitions.PartitionedDataset`, for which no file at all is no error."""
+    """The same, for which no file at all is no error."""
 
     def load(self) -> dict[str, Callable[[], Any]]:
         """Loaders by name; none if nothing is there yet."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
@@ -16,17 +15,18 @@ from vlprompt_pipeline.manifests import (
     require_described,
 )
 from vlprompt_pipeline.methods.trained import TrainedPrompt
+from vlprompt_pipeline.places import is_there, local
 
 
 class PromptDataset(AbstractDataset[TrainedPrompt, TrainedPrompt]):
     """A trained prompt in safetensors: full-precision weights, codebooks, recipe and provenance."""
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self.filepath, self.metadata = Path(filepath), metadata
+        self.filepath, self.metadata = local(filepath), metadata
 
     def load(self) -> TrainedPrompt:
         """Raises UserError if the file is absent, broken or not as it was written."""
-        if self.filepath.is_file():
+        if self._exists():
             require_described(self.filepath, place_of(self.filepath), RUN_AGAIN)
         return TrainedPrompt.load(self.filepath)
 
@@ -36,7 +36,7 @@ class PromptDataset(AbstractDataset[TrainedPrompt, TrainedPrompt]):
             data.save(temporary)
 
     def _exists(self) -> bool:
-        return self.filepath.is_file()
+        return is_there(self.filepath)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.filepath)}
@@ -56,12 +56,12 @@ class ExportDataset(AbstractDataset[bytes, bytes]):
         optional: bool = False,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self.filepath, self.metadata = Path(filepath), metadata
-        self._source, self._optional = source and Path(source["path"]), optional
+        self.filepath, self.metadata = local(filepath), metadata
+        self._source, self._optional = source and local(source["path"]), optional
 
     def load(self) -> bytes:
         """Raises UserError if the file is absent or not as it was written."""
-        if not self.filepath.is_file():
+        if not self._exists():
             if self._optional:
                 return b""
             raise PromptFileError(
@@ -80,7 +80,7 @@ class ExportDataset(AbstractDataset[bytes, bytes]):
             temporary.write_bytes(data)
 
     def _exists(self) -> bool:
-        return self.filepath.is_file()
+        return is_there(self.filepath)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.filepath)}

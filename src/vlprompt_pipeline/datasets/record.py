@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from vlprompt_pipeline.datasets.atomic import JSONDataset
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.places import is_url, local, url_of
 
 
 class RecordDataset(JSONDataset):
@@ -28,7 +29,7 @@ class RecordDataset(JSONDataset):
 
     With `path`, a `folder` of the record that lies below it is stored relative to it, so that the
     record of a project that is moved or copied leads to its own files. Kedro makes `path: .` the
-    project's folder.
+    project's folder. One in a place is stored as its URL.
 
     Example:
         >>> import tempfile
@@ -56,7 +57,9 @@ class RecordDataset(JSONDataset):
         """
         values = super().load()
         if self._base and "folder" in values:  # an absolute one stays as it is
-            values = {**values, "folder": str(self._base / values["folder"])}
+            folder = values["folder"]
+            folder = local(folder) if is_url(folder) else self._base / folder
+            values = {**values, "folder": str(folder)}
         kind = load_obj(self._record)
         if hasattr(kind, "from_dict"):
             return kind.from_dict(values)
@@ -75,7 +78,9 @@ class RecordDataset(JSONDataset):
         """Write the record, atomically."""
         if hasattr(data, "to_dict"):
             values = data.to_dict()
-            if self._base and Path(values["folder"]).is_relative_to(self._base):
+            if self._base and (url := url_of(Path(values["folder"]))):
+                values["folder"] = url
+            elif self._base and Path(values["folder"]).is_relative_to(self._base):
                 values["folder"] = Path(values["folder"]).relative_to(self._base).as_posix()
             super().save(values)
         else:
@@ -83,6 +88,7 @@ class RecordDataset(JSONDataset):
 
     def preview(self) -> JSONPreview:
         """Give the JSON to Kedro-Viz, which shows no objects."""
+        self._exists()
         return JSONPreview(self.filepath.read_text(encoding="utf-8"))
 
     def _describe(self) -> dict[str, Any]:

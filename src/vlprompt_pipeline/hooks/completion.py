@@ -8,6 +8,8 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
+from vlprompt_pipeline.data_folder import DataFolder
+
 _OUTPUTS = ("prompt", "packed_prompt", "predictions", "metrics", "record")
 
 
@@ -19,6 +21,7 @@ class CompletionHook:
         """Remember the parameters and the project's folder."""
         self._parameters = dict(context.config_loader["parameters"])
         self._project = Path(context.project_path)
+        self._data = DataFolder.of(self._parameters["data_root"], self._project)
 
     @hook_impl(wrapper=True)
     def after_pipeline_run(self, pipeline: Any, catalog: Any) -> Generator[None, Any, Any]:
@@ -46,7 +49,7 @@ class CompletionHook:
         for name in sorted(outputs):
             if name.startswith(f"{method}.") and name.removeprefix(f"{method}.") in _OUTPUTS:
                 path = Path(catalog.get(name).filepath)
-                files[path.relative_to(self._project).as_posix()] = sha256_file(path)
+                files[self._data.name(path)] = sha256_file(path)
         recipes = self._parameters["recipes"]
         key = completion_key(self._parameters, recipes, method, self._project)
         return Completion(key=key, outputs=files, recorded=False)

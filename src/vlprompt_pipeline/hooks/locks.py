@@ -14,6 +14,7 @@ from typing import Any
 import click
 from kedro.framework.hooks import hook_impl
 
+from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.datasets import datasets_of
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.files import remove_unfinished
@@ -22,7 +23,7 @@ from vlprompt_pipeline.selection import selected
 
 logger = logging.getLogger(__name__)
 
-_FOLDER = "data/locks"
+_FOLDER = "locks"
 # Layers of the catalog that runs on one dataset share, whatever their cells.
 _SHARED_LAYERS = ("data/02_", "data/03_", "data/04_", "data/05_")
 _REPORTS = Lock("the reports in data/08_reporting")
@@ -51,6 +52,7 @@ class LockHook:
         """Remember the parameters and the project's folder."""
         self._parameters = context.config_loader["parameters"]
         self._project = Path(context.project_path)
+        self._data = DataFolder.of(self._parameters["data_root"], self._project)
 
     @hook_impl  # after the parameters' own, which refuses a run that must leave nothing
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
@@ -67,7 +69,7 @@ class LockHook:
         if self._reports and "ParallelRunner" in str(run_params["runner"]):
             locks.append(_REPORTS)  # Kedro tells hooks of no node in a worker process
         self._release()
-        self._held = HeldLocks(self._project / _FOLDER)
+        self._held = HeldLocks(self._data.root / _FOLDER)
         self._acquire(locks)
         self._remove_unfinished()
         for sentence in self._replaced(outputs, catalog):
@@ -119,22 +121,23 @@ class LockHook:
 
     def _remove_unfinished(self) -> None:
         """Remove what killed runs were writing: results, locks, and datasets half drawn."""
-        data = self._project / "data"
+        here = {self._data.root, self._project / "data"}  # checkpoints are in the project's
         patterns = (
             "0[2-8]_*/**/.*",
             "locks/.*",
             "01_raw/.*",
         )  # of photos only the top is looked at
-        if removed := remove_unfinished([path for place in patterns for path in data.glob(place)]):
+        found = [path for data in here for place in patterns for path in data.glob(place)]
+        if removed := remove_unfinished(found):
             logger.info("removed unfinished files of killed runs: %d", len(removed))
 
     def _paths(self, pipeline: Any, catalog: Any) -> Iterator[tuple[str, str]]:
-        """Yield what a pipeline reads or writes: paths below the project, and names."""
-        for name in sorted(pipeline.datasets()):
-            for _, dataset in datasets_of(catalog, [name]):
+        """Yield names of all files that a pipeline reads or writes, and of their entries."""
+        for entry in sorted(pipeline.datasets()):
+            for _, dataset in datasets_of(catalog, [entry]):
                 path = getattr(dataset, "filepath", None)
-                if path is not None and Path(path).is_relative_to(self._project):
-                    yield Path(path).relative_to(self._project).as_posix(), name
+                if path is not None and not (name := self._data.name(Path(path))).startswith("../"):
+                    yield name, entry
 
     def _locks(self, paths: list[str], made: list[str]) -> Iterator[Lock]:
         cell = self._cell()

@@ -26,6 +26,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.hooks.run_descriptions import Description
 from vlprompt_pipeline.hooks.run_outputs import LoggedOutput
+from vlprompt_pipeline.places import is_there
 from vlprompt_pipeline.processes import Process
 from vlprompt_pipeline.registry.experiment import Experiment
 
@@ -210,7 +211,7 @@ def _is_dead(run: Run) -> bool:
 def _digest(dataset: Any) -> str:
     """Hash the content of an output in few characters, since tags are short."""
     path = getattr(dataset, "filepath", None)
-    if path is not None:
+    if path is not None and is_there(path):
         return sha256_file(path)[:16]
     content = json.dumps(dataset.load(), sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:16]

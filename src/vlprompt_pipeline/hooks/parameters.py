@@ -12,8 +12,11 @@ from kedro.framework.hooks import hook_impl
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
+from vlprompt_pipeline.data_folder import on_disk
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.hooks.same_texts import methods_to_score
+from vlprompt_pipeline.objects import require_place
+from vlprompt_pipeline.places import bring, is_url
 from vlprompt_pipeline.selection import select, selection_of
 
 if TYPE_CHECKING:
@@ -60,6 +63,9 @@ class ParameterHook:
             require_metrics(parameters.metrics)
             _require_one_place(values, context.config_loader)
             project = Path(context.project_path)
+            for location in (parameters.data_root, parameters.dataset_root):
+                if is_url(location):
+                    require_place(location)
             selection = selection_of(parameters)
             for dataset in (parameters.dataset, *selection.targets[parameters.protocol]):
                 _require_dataset(parameters, dataset, project)
@@ -130,8 +136,10 @@ def _verified(context: Any, methods: tuple[str, ...]) -> tuple[str, ...]:
     if "methods" in (loader.runtime_params or {}):
         return methods
     entry = loader["catalog_reproducibility"]["{method}.reproducibility"]
-    pattern = entry["filepath"].replace("{method}", "*")
-    return tuple(sorted(path.parent.name for path in Path(context.project_path).glob(pattern)))
+    file = on_disk(entry["filepath"], Path(context.project_path))
+    cell = file.parents[1]
+    bring(cell, file.name)
+    return tuple(sorted(path.parent.name for path in cell.glob(f"*/{file.name}")))
 
 
 def _require_dataset(parameters: RunParameters, dataset: str, project: Path) -> None:
@@ -142,9 +150,13 @@ def _require_dataset(parameters: RunParameters, dataset: str, project: Path) -> 
         require_dataset_name,
         require_splittable,
     )
+    from vlprompt_pipeline.image_datasets.in_place import bring_photos
 
     name = f"{parameters.dataset_prefix}{dataset}"
-    require_dataset_name(name, project / Path(parameters.dataset_root).expanduser())
+    root = on_disk(parameters.dataset_root, project)
+    if not is_named_dataset(name):
+        bring_photos(name, root, parameters.own_data.class_names)  # their names tell the classes
+    require_dataset_name(name, root)
     if parameters.split == "random" and is_named_dataset(name):
         require_splittable(get_image_dataset(name))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.io import DatasetError
 
+from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.hooks.steps import StepHook
 
@@ -36,7 +36,7 @@ class ReproducibilityHook:
     def after_context_created(self, context: Any) -> None:
         """Remember the parameters and the project's folder."""
         self._parameters = dict(context.config_loader["parameters"])
-        self._project = Path(context.project_path)
+        self._data = DataFolder.of(self._parameters["data_root"], Path(context.project_path))
 
     @hook_impl
     def before_pipeline_run(self) -> None:
@@ -82,8 +82,7 @@ class ReproducibilityHook:
         from vlprompt_pipeline.reproducibility import MadeFile
 
         path = Path(catalog.get(name).filepath)
-        shown = Path(os.path.relpath(path, self._project)).as_posix()
-        return MadeFile(path=shown, sha256=sha256_file(path))
+        return MadeFile(path=self._data.name(path), sha256=sha256_file(path))
 
     def _seconds(self, pipeline: Any, others: set[str]) -> dict[str, float]:
         """Return the seconds of each node except those of other methods; none if not measured."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vlprompt_pipeline.data_folder import on_disk
 from vlprompt_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def methods_to_score(
     if parameters.clip.source != EMBEDDED or is_named_dataset(parameters.benchmark):
         return Scored(tuple(methods))
     own_data = parameters.own_data
-    root = project / Path(parameters.dataset_root).expanduser()
+    root = on_disk(parameters.dataset_root, project)
     names = own_class_names(parameters.benchmark, root, own_data.class_names)
     groups = same_texts(load_clip(EMBEDDED, device="cpu"), names, own_data.template)
     by_text = {

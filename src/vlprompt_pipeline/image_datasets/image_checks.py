@@ -22,6 +22,7 @@ from vlprompt_pipeline.image_datasets.presence import find_absent, printable
 from vlprompt_pipeline.image_datasets.schema import PARTS
 from vlprompt_pipeline.images import open_image
 from vlprompt_pipeline.manifests import described_write, find_fault
+from vlprompt_pipeline.places import is_there
 from vlprompt_pipeline.source_code import code_digest
 from vlprompt_pipeline.wording import counted
 
@@ -237,7 +238,7 @@ def _made_from() -> str:
 
 
 def _read_cache(cache: Path | None) -> pd.DataFrame:
-    is_current = cache is not None and cache.exists()
+    is_current = cache is not None and is_there(cache)
     if is_current and (fault := find_fault(cache, _made_from())):
         _logger.warning("%s %s: the images are decoded again", cache, fault)
         is_current = False

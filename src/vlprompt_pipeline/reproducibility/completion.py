@@ -18,17 +18,19 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from vlprompt_pipeline.clip.loading import EMBEDDED
+from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.evaluation.metrics import METRICS
 from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.manifests import described_as
 from vlprompt_pipeline.methods import get_method, resolve_recipe
+from vlprompt_pipeline.places import exists, is_there
 from vlprompt_pipeline.protocols import get_protocol
 from vlprompt_pipeline.reproducibility.record import _Frozen, result_parameters
 from vlprompt_pipeline.run_parameters import RunParameters, parse_run_parameters
 from vlprompt_pipeline.source_code import code_digest
 
-FOLDER = Path("data/08_reporting/completion")
-"""Below the project: a file for each method of a cell, where the catalog says the same."""
+FOLDER = "08_reporting/completion"
+"""In the folder of data: a file for each method of a cell, where the catalog says the same."""
 _NO_RESULT = {"title": True, "training": {"memory_gb"}}
 _NO_FEATURE_SETTINGS = ("batch_size", "shard_size", "workers")
 _SAMPLING = "vlprompt_pipeline.image_datasets.few_shot"
@@ -50,7 +52,7 @@ class Completion(_Frozen):
 
     Attributes:
         key: see `Key`.
-        outputs: SHA-256 of the files that it left, by their path in the project.
+        outputs: SHA-256 of the files that it left, by their names (`DataFolder.name`).
         recorded: whether MLflow has the result, where it was to be recorded.
     """
 
@@ -62,21 +64,24 @@ class Completion(_Frozen):
     @classmethod
     def read(cls, file: Path) -> Completion | None:
         """Read a record; none if there is none that can be read."""
+        if not is_there(file):
+            return None
         try:
             return cls.model_validate_json(file.read_bytes())
         except (OSError, ValidationError):
             return None
 
-    def why_due(self, key: Key, project: Path) -> str:
+    def why_due(self, key: Key, data: DataFolder) -> str:
         """Say why the result is to be made again; empty if it is finished."""
         for part in Key._fields:
             if getattr(key, part) != getattr(self.key, part):
                 return f"its {part} changed"
-        for path, sha256 in self.outputs.items():
-            if not (project / path).is_file():
-                return f"{Path(path).name} is gone"
-            if sha256 not in described_as(project / path):
-                return f"{Path(path).name} is of another run"
+        for name, sha256 in self.outputs.items():
+            path = data.path(name)
+            if not exists(path):
+                return f"{path.name} is gone"
+            if sha256 not in described_as(path):
+                return f"{path.name} is of another run"
         return ""
 
 
@@ -89,9 +94,9 @@ def cell_folder(parameters: RunParameters) -> str:
     return f"{parameters.clip.name}/{parameters.benchmark}/{protocol}/{draw}"
 
 
-def completion_file(project: Path, cell: str, method: str) -> Path:
+def completion_file(data: DataFolder, cell: str, method: str) -> Path:
     """Name the file of the record."""
-    return project / FOLDER / cell / f"{method}.json"
+    return data.root / FOLDER / cell / f"{method}.json"
 
 
 def completion_key(
@@ -123,7 +128,7 @@ def completion_key(
 
 def _inputs(parameters: RunParameters, project: Path) -> str:
     """Hash the indexes of images and the CLIP; empty as long as an index is not there."""
-    data, parts = project / "data", []
+    data, parts = DataFolder.of(parameters.data_root, project).root, []
     names = [parameters.benchmark]
     names += [f"{parameters.dataset_prefix}{target}" for target in parameters.targets()]
     for name in names:

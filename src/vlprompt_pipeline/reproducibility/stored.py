@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from vlprompt_pipeline.clip import FrozenClip
+from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt, require_same_clip
+from vlprompt_pipeline.places import is_there
 from vlprompt_pipeline.reproducibility.differences import differences
 from vlprompt_pipeline.reproducibility.record import Record
 
@@ -22,7 +23,7 @@ def require_unchanged(
     prompt: TrainedPrompt,
     clip: FrozenClip,
     recipes: Mapping[str, Any],
-    project: Path,
+    data: DataFolder,
 ) -> None:
     """Refuse to verify what would be made differently, before anything is computed.
 
@@ -33,8 +34,8 @@ def require_unchanged(
     """
     require_same_clip(prompt.clip_identity, clip, f"the prompt of {record.method}")
     for file in record.files.values():
-        path = project / file.path
-        if not path.is_file() or sha256_file(path) != file.sha256:
+        path = data.path(file.path)
+        if not is_there(path) or sha256_file(path) != file.sha256:
             what = "has been changed" if path.is_file() else "is gone"
             raise UserError(
                 f"{file.path} {what} since the run of {record.runs[file.run].ended:%Y-%m-%d %H:%M} "

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -24,10 +23,12 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.runner import SequentialRunner
 
-from vlprompt_pipeline.errors import TrackingError
+from vlprompt_pipeline.data_folder import DataFolder
+from vlprompt_pipeline.errors import PlaceError, TrackingError
 from vlprompt_pipeline.hooks.errors import in_one_sentence, is_refusal
 from vlprompt_pipeline.hooks.run_descriptions import SWEEP_RUN
 from vlprompt_pipeline.locks import HeldByAnotherError
+from vlprompt_pipeline.places import withdraw_folder
 
 Status = Literal["finished", "found", "unrecorded", "busy", "memory", "failed"]
 _AWAY = 60.0  # seconds for which MLflow is not asked again after it did not answer
@@ -51,6 +52,7 @@ class Job:
         memory_gb: asked of Ray; none asks for none.
         attempt: counts tries after running out of memory.
         folder: of the cell, as it stands in the catalog's paths.
+        data_root: where its files are.
         env, sweep_run, force: of the sweep.
     """
 
@@ -67,6 +69,7 @@ class Job:
     env: str | None = None
     sweep_run: str = ""
     folder: str = ""
+    data_root: str = "data"
     force: bool = False
 
     def with_less_memory(self) -> Job:
@@ -127,7 +130,8 @@ def run_job(job: Job) -> Outcome:
     finally:
         clean_up()
         os.environ.pop(SWEEP_RUN, None)
-    return Outcome(status, "", perf_counter() - begun, _encoded_since(started, project))
+    encoded = _encoded_since(started, DataFolder.of(job.data_root, project))
+    return Outcome(status, "", perf_counter() - begun, encoded)
 
 
 def _run(job: Job, project: Path) -> Status:
@@ -171,7 +175,8 @@ def _failed(error: Exception, project: Path) -> Outcome:
         return Outcome("memory", "it ran out of memory")
     sentence = in_one_sentence(error, project).message
     full = any(getattr(each, "errno", None) == errno.ENOSPC for each in chain)
-    if full or not is_refusal(error):
+    away = any(isinstance(each, PlaceError) for each in chain)
+    if full or away or not is_refusal(error):
         raise TransientError(sentence) from None  # what caused it may not cross to the driver
     return Outcome("failed", sentence)
 
@@ -190,8 +195,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _forget(job: Job, project: Path) -> None:
     """Remove what a forced cell would find trained."""
+    data = DataFolder.of(job.data_root, project)
     for method in str(job.params["methods"]).split("+"):
-        shutil.rmtree(project / "data/06_models" / job.folder / method, ignore_errors=True)
+        withdraw_folder(data.root / "06_models" / job.folder / method)
         checkpoint = project / "data/06_models" / job.folder / f"checkpoints/{method}.safetensors"
         checkpoint.unlink(missing_ok=True)
 
@@ -209,10 +215,10 @@ def clean_up() -> None:
                 hook.cut_short()
 
 
-def _encoded_since(started: float, project: Path) -> dict[str, int]:
+def _encoded_since(started: float, data: DataFolder) -> dict[str, int]:
     """Count the images of the feature sets that were finished since."""
     fresh = {}
-    for file in (project / "data/04_feature/store").glob("*/features.json"):
+    for file in (data.root / "04_feature/store").glob("*/features.json"):
         if file.stat().st_mtime >= started:
             fresh[file.parent.name] = json.loads(file.read_text(encoding="utf-8"))["images"]
     return fresh

@@ -10,7 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
+from vlprompt_pipeline.places import bring
 from vlprompt_pipeline.protocol_runs import configured_values
 from vlprompt_pipeline.reproducibility.completion import (
     Completion,
@@ -56,6 +58,11 @@ class PlannedCell:
         """The cell as it stands in the paths of the catalog."""
         return cell_folder(self.parameters)
 
+    @cached_property
+    def data(self) -> DataFolder:
+        """Where its files are."""
+        return DataFolder.of(self.parameters.data_root, self.project)
+
     @property
     def name(self) -> str:
         """The cell in words."""
@@ -89,7 +96,7 @@ class PlannedCell:
             if completion is None:
                 return "not run yet"
             key = completion_key(self.values, self.recipes, method, self.project)
-            if why := completion.why_due(key, self.project):
+            if why := completion.why_due(key, self.data):
                 return f"{method}: {why}"
         return ""
 
@@ -112,11 +119,12 @@ class PlannedCell:
             trained=tuple(name for name, recipe in resolved.items() if recipe.training),
             env=self.env,
             folder=self.folder,
+            data_root=own.data_root,
             **options,
         )
 
     def _completion(self, method: str) -> Completion | None:
-        return Completion.read(completion_file(self.project, self.folder, method))
+        return Completion.read(completion_file(self.data, self.folder, method))
 
 
 def plan(
@@ -167,6 +175,7 @@ def shared_jobs(planned: Sequence[PlannedCell]) -> list[Job]:
                 kind="shared",
                 outputs=("image_index", "test_features", *outputs),
                 env=each.env,
+                data_root=each.parameters.data_root,
             )
         )
     return jobs
@@ -180,12 +189,13 @@ def shared_name(each: PlannedCell) -> str:
 def seconds_by_method(planned: Sequence[PlannedCell]) -> dict[str, float]:
     """Return the median seconds of finished cells of the project, by the methods they ran."""
     methods = {method for each in planned for method in each.methods}
-    found = {method: list(_measured(planned[0].project, method)) for method in methods}
+    found = {method: list(_measured(planned[0].data, method)) for method in methods}
     return {method: median(seconds) for method, seconds in found.items() if seconds}
 
 
-def _measured(project: Path, method: str) -> Iterator[float]:
-    folder = project / "data/08_reporting/reproducibility"
+def _measured(data: DataFolder, method: str) -> Iterator[float]:
+    folder = data.root / "08_reporting/reproducibility"
+    bring(folder, f"/{method}/reproducibility.json")
     for file in folder.glob(f"*/*/*/*/*/{method}/reproducibility.json"):
         try:
             run = json.loads(file.read_text(encoding="utf-8"))["runs"][-1]

@@ -22,6 +22,7 @@ from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.image_datasets.random_split import RandomSplit
 from vlprompt_pipeline.image_datasets.schema import PARTS
+from vlprompt_pipeline.places import is_there, publish
 
 
 @dataclass
@@ -45,7 +46,7 @@ class KeptSplit:
         """
         shares = f"{split.train:g}_{split.val:g}_{split.test:g}"
         file = folder / f"{name}_seed{split.seed}_{shares}.json"
-        if not file.exists():
+        if not is_there(file):
             return cls(file)
         try:
             stored = json.loads(file.read_text(encoding="utf-8"))
@@ -83,6 +84,7 @@ class KeptSplit:
             rows = {part: self._rows(part) for part in PARTS}
             with atomic_write(self.file) as temporary:
                 temporary.write_text(json.dumps(rows, ensure_ascii=False, indent=1), "utf-8")
+            publish(self.file)
         return new
 
     def _part(self, fingerprint: str, path: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from vlprompt_pipeline.config import DataCheckParameters
 from vlprompt_pipeline.image_datasets import list_image_datasets, survey_dataset
+from vlprompt_pipeline.image_datasets.in_place import require_folder
 from vlprompt_pipeline.pipelines.data_check.terminal import render_surveys
 from vlprompt_pipeline.progress import bar
 
@@ -28,6 +29,7 @@ def check_all_datasets(
     Returns:
         The report, and its table for a terminal.
     """
+    require_folder(dataset_root, "data_check")
     root = dataset_root.expanduser().resolve()
     surveys, expected = [], list_image_datasets(prefix)
     with bar("datasets", len(expected)) as advance:

@@ -20,6 +20,7 @@ from vlprompt_pipeline.image_datasets import (
     inspect_images,
     is_named_dataset,
 )
+from vlprompt_pipeline.image_datasets.in_place import bring_photos
 from vlprompt_pipeline.manifests import described_write, place_of
 
 
@@ -43,6 +44,7 @@ def index_images(
     """
     drawn = RandomSplit(**own_data.split.model_dump())
     name = f"{prefix}{dataset}"
+    bring_photos(name, dataset_root, own_data.class_names)
     if is_named_dataset(name):
         index = build_index(name, dataset_root, drawn if split == "random" else None)
     else:

@@ -14,6 +14,7 @@ from vlprompt_pipeline.image_datasets import (
     sample_from_split,
     verify_split,
 )
+from vlprompt_pipeline.image_datasets.in_place import require_folder
 
 SHOTS, SEEDS = (1, 2, 4, 8, 16), (1, 2, 3)
 """Of the published protocols."""
@@ -33,6 +34,7 @@ def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, FewShot
     Raises:
         DataError: there is no split at all.
     """
+    require_folder(dataset_root, "few_shot_sets")
     root = dataset_root.expanduser().resolve()
     sets: dict[str, FewShotSet] = {}
     for dataset in list_image_datasets(prefix):

@@ -15,6 +15,7 @@ from vlprompt_pipeline.config import ExportParameters, FeatureParameters
 from vlprompt_pipeline.image_datasets import DatasetCard, FewShotSet
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.pipelines.inputs import require_prompt_of_this_run
+from vlprompt_pipeline.places import publish_folder
 from vlprompt_pipeline.registry import classifier_of
 from vlprompt_pipeline.registry.calibration import LabelledImages, calibrate_version
 from vlprompt_pipeline.registry.config import RegistryParameters
@@ -75,6 +76,7 @@ def export_onnx(
         web=onnx.web,
         web_runtime=onnx.web_runtime and project / Path(onnx.web_runtime).expanduser(),
     )
+    publish_folder(target)
     for row in rows:
         logger.info("%s %s", method, row)
     logger.info("%s is in %s", method, target)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.clip import FrozenClip
+from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.pipelines.inputs import in_two
@@ -52,8 +53,9 @@ def check_stored(
             "run it first, or name a cell that is".format(**parameters)
         )
     records, prompts = in_two(stored)
+    data = DataFolder.of(parameters["data_root"], project)
     for record, prompt in zip(records, prompts, strict=True):
-        require_unchanged(Record.read(record), prompt, clip, parameters["recipes"], project)
+        require_unchanged(Record.read(record), prompt, clip, parameters["recipes"], data)
     made = [fresh / str(number) for number in range(folders)]
     for folder in made:
         folder.mkdir()

@@ -1,0 +1,108 @@
+"""Locks in a place, which has no files to lock: a log that is only ever added to.
+
+`log/<number>.json` has all holders. Whoever takes or lets go of locks puts the next number with the
+holders as they are then, by a conditional put (If-None-Match): of two who try at once the place
+takes one, and the other looks again. Old numbers are removed. One who was slow could put a number
+that was removed, so each looks whether the newest one has what it put.
+
+Each holder renews `alive/<name>`. One on another machine whose object was not renewed for `lease`
+seconds of the place's clock is dead.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+
+from vlprompt_pipeline.errors import PlaceError
+from vlprompt_pipeline.lock_records import Holder, Lock
+from vlprompt_pipeline.objects import create, listed, modified, put, read, remove
+
+logger = logging.getLogger(__name__)
+
+_KEPT = 20  # numbers of the log that are kept behind the newest
+_TRIES = 1000  # of a change, each of which another run was quicker than
+
+
+class PlaceTable:
+    """The locks of all runs that work in one place, as one run sees and changes them."""
+
+    def __init__(self, url: str, holder: Holder, lease: float) -> None:
+        """Begin for a run that holds nothing.
+
+        Raises:
+            PlaceError: the place does not know conditional puts: two runs could hold a lock.
+        """
+        self._log, self._alive = f"{url}/log", f"{url}/alive"
+        self._holder, self._lease = holder, lease
+        probe = f"{url}/conditional"
+        if create(probe, b"") and create(probe, b""):
+            raise PlaceError(
+                f"{url} puts an object over another one where it was asked not to "
+                "(If-None-Match): two runs could write one cell; use a place that knows it"
+            )
+
+    def take(self, wanted: tuple[Lock, ...]) -> tuple[Lock, Holder] | None:
+        """Take all of some locks, or say which one is held by whom."""
+        self._renew()
+        later = replace(self._holder, locks=self._holder.locks + wanted)
+        for _ in range(_TRIES):
+            number, holders = self._newest()
+            others = [each for each in holders if each.name != later.name]
+            for other in list(others):
+                if (lock := other.in_the_way(later.locks)) is None:
+                    continue
+                if not self._is_dead(other):
+                    return lock, other
+                if other.process != later.process:
+                    names = ", ".join(lock.name for lock in other.locks)
+                    logger.info("taking over %s from %s, which is dead", names, other)
+                others.remove(other)
+                remove(f"{self._alive}/{other.name}")
+            if self._put(number + 1, [*others, later]) and later in self._newest()[1]:
+                self._holder = later
+                return None
+        raise PlaceError(f"{self._log} is changed by so many runs that this one finds no moment")
+
+    def renew(self) -> bool:
+        """Say that this run lives; false if another one has taken its locks over."""
+        self._renew()
+        return self._holder in self._newest()[1]
+
+    def release(self) -> None:
+        """Let go of all locks."""
+        for _ in range(_TRIES):
+            number, holders = self._newest()
+            left = [each for each in holders if each.name != self._holder.name]
+            if len(left) == len(holders) or self._put(number + 1, left):
+                break
+        self._holder = replace(self._holder, locks=())
+        remove(f"{self._alive}/{self._holder.name}")
+
+    def _renew(self) -> None:
+        put(f"{self._alive}/{self._holder.name}", b"")
+
+    def _newest(self) -> tuple[int, list[Holder]]:
+        while numbers := sorted(listed(self._log)):
+            newest = numbers[-1]
+            content = read(newest)
+            if content is None:  # removed just now: there are newer ones
+                continue
+            holders = (Holder.from_dict(n, each) for n, each in json.loads(content).items())
+            remove(*numbers[:-_KEPT])
+            return int(newest.rpartition("/")[2]), [each for each in holders if each]
+        return 0, []
+
+    def _put(self, number: int, holders: list[Holder]) -> bool:
+        content = {each.name: each.to_dict() for each in holders}
+        return create(f"{self._log}/{number:012d}", json.dumps(content).encode())
+
+    def _is_dead(self, other: Holder) -> bool:
+        if other.process == self._holder.process:  # an earlier run of this process, cut short
+            return True
+        if (dead := other.process.is_dead) is not None:
+            return dead
+        renewed = modified(f"{self._alive}/{other.name}")
+        now = modified(f"{self._alive}/{self._holder.name}")  # of the place's clock
+        return renewed is None or now is None or now - renewed > self._lease

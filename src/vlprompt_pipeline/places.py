@@ -1,0 +1,210 @@
+"""Places that are no folder of this machine, `s3://bucket/prefix` or whatever fsspec can reach.
+
+Every file of a place has a local copy, at a path that tells which file it is of:
+`<cache>/places/s3/bucket/prefix/…`. All code works on local copies. `is_there` and `bring` make
+them what the place has, `publish` uploads a finished one as a whole object. A path that is no local
+copy is left as it is by all of them.
+
+Beside each copy a note keeps the version of the object (its ETag), so that nothing is transferred
+twice. The folder of the cache is that of the environment variable VLPROMPT_CACHE, or
+~/.cache/vlprompt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from vlprompt_pipeline.files import unfinished_prefix
+from vlprompt_pipeline.objects import asking, listed, modified, remove
+
+CACHE = "VLPROMPT_CACHE"
+_VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "updated", "mtime")
+_AT_ONCE = 500  # files that are asked for together
+
+
+def is_url(location: str | Path) -> bool:
+    """Whether a location is a place, not a path of this machine."""
+    return "://" in str(location)
+
+
+def local(location: str | Path) -> Path:
+    """Return where the local copy of a place or of a file in it is; another path as it is."""
+    if not is_url(location):
+        return Path(location)
+    protocol, _, key = str(location).partition("://")
+    return _copies() / protocol / key.strip("/")
+
+
+def url_of(path: Path) -> str:
+    """Return what a path is the local copy of; empty if it is none."""
+    copies = f"{_copies()}{os.sep}"
+    if not str(path).startswith(copies):
+        return ""
+    protocol, _, key = str(path)[len(copies) :].replace(os.sep, "/").partition("/")
+    return f"{protocol}://{key}"
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file is there; the local copy of one in a place becomes what the place has.
+
+    Raises:
+        PlaceError: the place does not answer.
+    """
+    if not (url := url_of(path)):
+        return path.is_file()
+    with asking(url) as files:
+        try:
+            info = files.info(url)
+        except FileNotFoundError:
+            info = {"type": "nothing"}
+        if info["type"] != "file":
+            _forget(path)
+            return False
+        if not _is_current(path, info):
+            _download(files, {url: path}, {url: info})
+    return True
+
+
+def exists(path: Path) -> bool:
+    """Whether a file is there, or in its place; nothing is brought.
+
+    Raises:
+        PlaceError: the place does not answer.
+    """
+    url = url_of(path)
+    return modified(url) is not None if url else path.is_file()
+
+
+def bring(folder: Path, *endings: str) -> None:
+    """Make the local copy of a folder what the place has; nothing to do for another folder.
+
+    Args:
+        folder: with all that is below it.
+        endings: only files whose path ends like this.
+
+    Raises:
+        PlaceError: the place does not answer.
+    """
+    if not (url := url_of(folder)):
+        return
+    found = {key: info for key, info in listed(url).items() if key.endswith(endings or "")}
+    paths = {key: local(key) for key in found}
+    changed = {key: path for key, path in paths.items() if not _is_current(path, found[key])}
+    with asking(url) as files:
+        _download(files, changed, found)
+    present = set(paths.values())
+    for note in _note(folder).parent.glob(f"{folder.name}/**/*.version"):
+        path = _copies() / note.relative_to(_notes()).with_suffix("")
+        if path not in present and str(path).endswith(endings or ""):
+            _forget(path)
+
+
+def publish(path: Path) -> None:
+    """Upload a finished file whose path is a local copy, as one object that is whole or absent.
+
+    Raises:
+        PlaceError: the place does not take it.
+    """
+    if not (url := url_of(path)):
+        return
+    with asking(url) as files:
+        files.put_file(str(path), url)
+        _keep_version(path, files.info(url))
+
+
+def publish_folder(folder: Path) -> None:
+    """Upload all files of a folder whose path is a local copy; what was there before goes."""
+    if not (url := url_of(folder)):
+        return
+    whole = (path for path in folder.rglob("*") if not path.name.startswith("."))
+    finished = sorted(path for path in whole if path.is_file())
+    for path in finished:
+        publish(path)
+    remove(*(key for key in listed(url) if local(key) not in finished))
+
+
+def withdraw_folder(folder: Path) -> None:
+    """Remove a folder with all files in it, and from its place too."""
+    if url := url_of(folder):
+        remove(*listed(url))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def withdraw(path: Path) -> None:
+    """Remove a file, and from its place too."""
+    if url := url_of(path):
+        remove(url)
+        _forget(path)
+    path.unlink(missing_ok=True)
+
+
+def _download(files: Any, wanted: dict[str, Path], found: dict[str, Any]) -> None:
+    """Fetch files beside their copies, and put them in place when they are whole."""
+    urls = sorted(wanted)
+    for start in range(0, len(urls), _AT_ONCE):
+        block = urls[start : start + _AT_ONCE]
+        fresh = []
+        for url in block:
+            path = wanted[url]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.append(path.with_name(f"{unfinished_prefix(path.name)}{uuid4().hex}"))
+        try:
+            files.get(block, [str(each) for each in fresh])
+            for url, each in zip(block, fresh, strict=True):
+                put = found[url].get("LastModified")
+                if put is not None:  # as old as the object: what was made just now is newer
+                    os.utime(each, (put.timestamp(), put.timestamp()))
+                each.replace(wanted[url])
+                _keep_version(wanted[url], found[url])
+        finally:
+            for each in fresh:
+                each.unlink(missing_ok=True)
+
+
+def _is_current(path: Path, info: dict[str, Any]) -> bool:
+    try:
+        stat = path.stat()
+        return json.loads(_note(path).read_text()) == [_version(info), stat.st_size, stat.st_mtime]
+    except (OSError, ValueError):
+        return False
+
+
+def _keep_version(path: Path, info: dict[str, Any]) -> None:
+    stat, note = path.stat(), _note(path)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    fresh = note.with_name(f".{uuid4().hex}")
+    fresh.write_text(json.dumps([_version(info), stat.st_size, stat.st_mtime]))
+    fresh.replace(note)
+
+
+def _version(info: dict[str, Any]) -> str:
+    return next((str(info[key]) for key in _VERSIONS if info.get(key)), str(info.get("created")))
+
+
+def _forget(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    _note(path).unlink(missing_ok=True)
+
+
+def _note(path: Path) -> Path:
+    inside = path.relative_to(_copies())
+    return _notes() / inside.with_name(f"{inside.name}.version")
+
+
+def _copies() -> Path:
+    return _folder(os.environ.get(CACHE, "")) / "places"
+
+
+def _notes() -> Path:
+    return _folder(os.environ.get(CACHE, "")) / "versions"
+
+
+@cache
+def _folder(given: str) -> Path:
+    return Path(given or "~/.cache/vlprompt").expanduser().resolve()

@@ -1,0 +1,137 @@
+"""Locks in a place: one writer at a time among machines that share nothing but it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from dataclasses import replace
+
+import pytest
+
+from registry.drafts import forked
+from vlprompt_pipeline import locks, objects
+from vlprompt_pipeline.errors import PlaceError, UserError
+from vlprompt_pipeline.lock_records import Holder, Lock
+from vlprompt_pipeline.locks import HeldLocks
+from vlprompt_pipeline.place_locks import PlaceTable
+from vlprompt_pipeline.places import local
+from vlprompt_pipeline.processes import Process
+
+CELL = Lock("the cell a/b")
+ELSEWHERE = Holder("elsewhere_1_aa", Process("elsewhere", 1, 10.0), "then", "kedro sweep")
+
+
+@pytest.fixture
+def folder(bucket, machine):
+    """Of the locks, as hooks name it."""
+    return local(f"{bucket}/paper/locks")
+
+
+@pytest.fixture
+def elsewhere(bucket) -> PlaceTable:
+    """The locks as a run on another machine sees them."""
+    return PlaceTable(f"{bucket}/paper/locks", ELSEWHERE, locks.LEASE)
+
+
+def test_a_lock_of_another_machine_is_waited_for(folder, elsewhere, caplog):
+    caplog.set_level(logging.INFO)
+    assert elsewhere.take((CELL,)) is None
+    with pytest.raises(UserError, match="the cell a/b is still written by process 1 on elsewhere"):
+        HeldLocks(folder).acquire([CELL], patience=0)
+    HeldLocks(folder).acquire([Lock("the cell a/c")], patience=0)
+
+    def let_go() -> None:
+        time.sleep(0.3)
+        elsewhere.release()
+
+    process = forked(let_go)
+    held = HeldLocks(folder)
+    held.acquire([CELL], patience=30)
+    os.waitpid(process, 0)
+    assert "waiting for the cell a/b, which is written by process 1 on elsewhere" in caplog.text
+    assert elsewhere.take((CELL,))[0] == CELL
+    held.release()
+    assert elsewhere.take((CELL,)) is None
+
+
+def test_those_who_write_the_same_share(folder, elsewhere):
+    assert elsewhere.take((Lock("the dataset", "these settings"),)) is None
+    HeldLocks(folder).acquire([Lock("the dataset", "these settings")], patience=0)
+    for other in ("other settings", ""):
+        with pytest.raises(UserError, match="the dataset is still written by"):
+            HeldLocks(folder).acquire([Lock("the dataset", other)], patience=0)
+
+
+def test_a_machine_that_was_not_heard_of_is_taken_over_and_notices(
+    folder, bucket, elsewhere, monkeypatch
+):
+    assert elsewhere.take((CELL,)) is None
+    assert elsewhere.renew()
+    now = objects.modified
+
+    def modified(url: str) -> float | None:
+        return now(url) - (locks.LEASE + 1 if "elsewhere" in url else 0)
+
+    monkeypatch.setattr("vlprompt_pipeline.place_locks.modified", modified)
+    held = HeldLocks(folder)
+    held.acquire([CELL], patience=0)
+    assert not elsewhere.renew()
+    held.release()
+
+
+def test_of_two_who_try_at_once_one_gets_it(bucket, elsewhere, monkeypatch):
+    """Both have seen that nobody holds it; the place takes one of the two changes."""
+    other = replace(ELSEWHERE, name="other_2_bb", process=Process("other", 2, 10.0))
+    second = PlaceTable(f"{bucket}/paper/locks", other, locks.LEASE)
+    put, quicker = PlaceTable._put, []
+
+    def slow_put(table, number, holders):
+        if table is elsewhere and not quicker:
+            quicker.append(second.take((CELL,)))
+        return put(table, number, holders)
+
+    monkeypatch.setattr(PlaceTable, "_put", slow_put)
+    lock, holder = elsewhere.take((CELL,))
+    assert quicker == [None]
+    assert (lock, holder.name) == (CELL, "other_2_bb")
+
+
+def test_the_log_stays_short_and_a_late_number_counts_for_nothing(bucket, elsewhere, monkeypatch):
+    monkeypatch.setattr("vlprompt_pipeline.place_locks._KEPT", 3)
+    for _ in range(4):
+        assert elsewhere.take((CELL,)) is None
+        elsewhere.release()
+    numbers = sorted(objects.listed(f"{bucket}/paper/locks/log"))
+    assert len(numbers) == 4
+    late = {"late_1_cc": replace(ELSEWHERE, locks=(CELL,)).to_dict()}
+    assert objects.create(f"{bucket}/paper/locks/log/{1:012d}", json.dumps(late).encode())
+    assert elsewhere.take((CELL,)) is None
+
+
+def test_a_place_that_ignores_the_condition_is_refused(bucket, monkeypatch):
+    monkeypatch.setattr("vlprompt_pipeline.place_locks.create", lambda url, content: True)
+    with pytest.raises(PlaceError, match=r"\(If-None-Match\): two runs could write one cell"):
+        PlaceTable(f"{bucket}/paper/locks", ELSEWHERE, locks.LEASE)
+
+
+def test_two_processes_never_hold_it_together(folder, tmp_path):
+    """Each appends its number when it has the lock and when it lets go: pairs never interleave."""
+    diary = tmp_path / "diary"
+
+    def work() -> None:
+        for _ in range(2):
+            held = HeldLocks(folder)
+            held.acquire([CELL], patience=60)
+            for _ in range(2):
+                with diary.open("a") as stream:
+                    stream.write(f"{os.getpid()}\n")
+                time.sleep(0.01)
+            held.release()
+
+    started = [forked(work) for _ in range(2)]
+    assert [os.waitpid(process, 0)[1] for process in started] == [0] * 2
+    lines = diary.read_text().split()
+    assert len(lines) == 8
+    assert all(lines[n] == lines[n + 1] for n in range(0, 8, 2))

@@ -1,0 +1,194 @@
+"""Local copies of files in a place: the same on every machine, and told if torn."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vlprompt_pipeline import objects, places
+from vlprompt_pipeline.data_folder import DataFolder
+from vlprompt_pipeline.datasets import JSONDataset, PartitionedDataset, RecordDataset
+from vlprompt_pipeline.errors import PlaceError
+from vlprompt_pipeline.image_datasets import DatasetCard
+from vlprompt_pipeline.manifests import ChangedFileError, described_as, find_fault, remove_described
+from vlprompt_pipeline.objects import require_place
+
+FILE = "06_models/demo/sizes.json"
+
+
+def test_a_path_tells_which_file_of_a_place_it_is_the_copy_of(machine, tmp_path):
+    copy = places.local("s3://bucket/paper/06_models/a.json")
+    assert copy.is_relative_to(tmp_path) and copy.name == "a.json"
+    assert places.url_of(copy) == "s3://bucket/paper/06_models/a.json"
+    assert places.local("data/06_models") == Path("data/06_models")
+    assert places.url_of(tmp_path / "data") == places.url_of(Path("data")) == ""
+    folder = DataFolder.of("s3://bucket/paper", tmp_path)
+    assert folder.name(copy) == "data/06_models/a.json"
+    assert folder.path("data/06_models/a.json") == copy
+    here = DataFolder.of("data", tmp_path)
+    assert here.path("data/06_models/a.json") == tmp_path / "data/06_models/a.json"
+    assert here.path(here.name(tmp_path / "conf/a.yml")) == tmp_path / "conf/a.yml"
+
+
+def test_what_one_machine_saves_another_one_loads(bucket, machine):
+    where = f"{bucket}/paper/{FILE}"
+    JSONDataset(filepath=where).save({"bits": 1})
+    machine("second")
+    second = JSONDataset(filepath=where)
+    assert second.load() == {"bits": 1}
+    machine("first")
+    JSONDataset(filepath=where).save({"bits": 2})
+    machine("second")
+    assert second.load() == {"bits": 2}
+    machine("first")
+    remove_described(JSONDataset(filepath=where).filepath)
+    assert objects.listed(f"{bucket}/paper") == {}
+    machine("second")
+    assert not second.exists()
+    assert not second.filepath.exists()
+    with pytest.raises(Exception, match=r"no .*sizes\.json: run the pipeline"):
+        second.load()
+
+
+def test_a_copy_that_is_current_is_not_transferred_again(bucket, machine, monkeypatch):
+    dataset = JSONDataset(filepath=f"{bucket}/paper/{FILE}")
+    dataset.save({"bits": 1})
+    machine("second")
+    dataset = JSONDataset(filepath=f"{bucket}/paper/{FILE}")
+    dataset.load()
+    transferred = []
+    download = places._download
+    monkeypatch.setattr(
+        places,
+        "_download",
+        lambda f, wanted, found: transferred.extend(wanted) or download(f, wanted, found),
+    )
+    dataset.load()
+    places.bring(dataset.filepath.parent)
+    assert transferred == []
+    dataset.filepath.write_text("{}")  # somebody works in the cache
+    assert dataset.load() == {"bits": 1}
+    assert transferred == [f"{bucket}/paper/{FILE}"]
+
+
+def test_a_torn_or_changed_object_is_told(bucket, machine):
+    where = f"{bucket}/paper/{FILE}"
+    dataset = JSONDataset(filepath=where)
+    dataset.save({"bits": 1, "bytes": 70})
+    whole = objects.read(where)
+    machine("second")
+    dataset = JSONDataset(filepath=where)
+    objects.put(where, whole[:-3])
+    with pytest.raises(Exception, match="has not the .* bytes that were written") as caught:
+        dataset.load()
+    assert isinstance(caught.value.__cause__ or caught.value, ChangedFileError)
+    objects.put(where, whole.replace(b"70", b"71"))
+    with pytest.raises(Exception, match="has been changed since it was written"):
+        dataset.load()
+    objects.put(where, whole)
+    assert dataset.load()["bytes"] == 70
+
+
+def test_a_writer_killed_before_its_upload_leaves_what_was_there(bucket, machine, monkeypatch):
+    """The manifest goes first, and says of both what they are."""
+    where = f"{bucket}/paper/{FILE}"
+    JSONDataset(filepath=where).save({"bits": 1})
+
+    def publish(path: Path) -> None:
+        if path.name == "sizes.json":
+            raise KeyboardInterrupt
+        places.publish(path)
+
+    monkeypatch.setattr("vlprompt_pipeline.manifests.publish", publish)
+    with pytest.raises(KeyboardInterrupt):
+        JSONDataset(filepath=where).save({"bits": 2})
+    assert len(described_as(places.local(where))) == 2
+    machine("second")
+    assert JSONDataset(filepath=where).load() == {"bits": 1}
+    machine("first")
+    assert JSONDataset(filepath=where).load() == {"bits": 1}
+
+
+def test_a_folder_is_brought_with_what_it_lost_and_own_files_stay(bucket, machine):
+    for name in ("a", "b"):
+        objects.put(f"{bucket}/photos/cat/{name}.png", name.encode())
+    folder = places.local(f"{bucket}/photos/cat")
+    places.bring(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["a.png", "b.png"]
+    (folder / "own.png").write_bytes(b"made here")
+    objects.remove(f"{bucket}/photos/cat/a.png")
+    objects.put(f"{bucket}/photos/cat/b.png", b"another")
+    places.bring(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["b.png", "own.png"]
+    assert (folder / "b.png").read_bytes() == b"another"
+
+
+def test_partitions_are_listed_in_the_place_and_replaced_there(bucket, machine):
+    described = {"type": "vlprompt_pipeline.datasets.JSONDataset"}
+    given = {"path": f"{bucket}/paper/08_reporting/figures", "filename_suffix": ".json"}
+    PartitionedDataset(**given, dataset=described).save({"one": 1, "sub/two": 2})
+    machine("second")
+    second = PartitionedDataset(**given, dataset=described, overwrite=True)
+    assert {name: load() for name, load in second.load().items()} == {"one": 1, "sub/two": 2}
+    second.save({"three": 3})
+    machine("first")
+    first = PartitionedDataset(**given, dataset=described)
+    assert {name: load() for name, load in first.load().items()} == {"three": 3}
+    assert all("three" in url for url in objects.listed(given["path"]))
+
+
+def test_the_folder_of_a_record_leads_to_the_place_on_every_machine(bucket, machine, tmp_path):
+    given = {
+        "filepath": f"{bucket}/paper/02_intermediate/pets/dataset_card.json",
+        "record": "vlprompt_pipeline.image_datasets.DatasetCard",
+        "path": str(tmp_path),
+    }
+    card = DatasetCard(
+        name="pets",
+        folder=places.local(f"{bucket}/photos/pets/images"),
+        class_names=("cat", "dog"),
+        template="a {}.",
+        split_sha256="0" * 64,
+    )
+    RecordDataset(**given).save(card)
+    assert f'"{bucket}/photos/pets/images"' in objects.read(given["filepath"]).decode()
+    machine("second")
+    assert RecordDataset(**given).load().folder == places.local(f"{bucket}/photos/pets/images")
+
+
+def test_a_place_that_does_not_answer_is_told_in_a_sentence(bucket, machine, monkeypatch):
+    with pytest.raises(PlaceError, match=r"^there is no bucket s3://nothing-here: make it"):
+        require_place("s3://nothing-here/paper")
+    with pytest.raises(PlaceError, match="needs a library that is not installed: pip install"):
+        require_place("abfs://container/paper")
+    with pytest.raises(PlaceError, match="Protocol not known: nowhere"):
+        require_place("nowhere://bucket")
+    copy = places.local(f"{bucket}x/paper/{FILE}")
+    copy.parent.mkdir(parents=True)
+    copy.write_text("{}")
+    with pytest.raises(PlaceError, match="does not answer as it should"):
+        places.publish(copy)
+
+
+def test_a_file_of_this_machine_is_asked_of_nobody(tmp_path, monkeypatch):
+    def asking(url: str) -> None:
+        raise AssertionError(url)
+
+    monkeypatch.setattr(objects, "asking", asking)
+    monkeypatch.setattr(places, "asking", asking)
+    dataset = JSONDataset(filepath=str(tmp_path / FILE))
+    dataset.save([1])
+    assert dataset.load() == [1]
+    assert find_fault(dataset.filepath, FILE) == ""
+    places.bring(tmp_path)
+    remove_described(dataset.filepath)
+    assert not dataset.exists()
+
+
+def test_without_a_place_fsspec_is_not_imported():
+    code = "import sys, vlprompt_pipeline.locks; print('fsspec' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"
