@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from object_store import bucket, machine, s3_server  # noqa: F401  (fixtures)
+
 ROOT = Path(__file__).resolve().parents[1]
 
 TINY_CLIP = {

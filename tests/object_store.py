@@ -1,4 +1,4 @@
-"""A bucket of an S3 server on this machine, and caches as of several machines."""
+"""Fixtures: a bucket of an S3 server on this machine, and caches as of several machines."""
 
 from __future__ import annotations
 

@@ -1,0 +1,54 @@
+"""A run and a sweep whose data lies in a bucket, on machines that share nothing else."""
+
+from __future__ import annotations
+
+from pipelines.project import CELL, DATASET, QUICK, Project
+from vlprompt_pipeline import objects
+from vlprompt_pipeline.places import local
+from vlprompt_pipeline.sweep import Options, grid, run_cells
+
+_STAYS = {"checkpoints", "01_raw", ".manifests", "locks", "reproducibility"}
+
+
+def test_a_bucket_gets_the_bytes_of_a_disk_and_a_second_machine_finds_them(
+    finished, bucket, machine, tmp_path
+):
+    """Training states and photos stay with a machine; records of a run have its times."""
+    place = {"data_root": f"{bucket}/paper"}
+    project = Project.create(tmp_path / "one")
+    project.run(place)
+    urls = [u for u in objects.listed(f"{bucket}/paper") if not _STAYS & set(u.split("/"))]
+    made = {url.removeprefix(f"{bucket}/paper/"): objects.read(url) for url in urls}
+    here = {name: data for name, data in finished.files().items() if "/checkpoints/" not in name}
+    assert made == here
+    left = {path.relative_to(project.data).parts[0] for path in project.data.rglob("*.*")}
+    assert left == {"01_raw", "06_models"}
+    assert not list(project.data.rglob("prompt.*"))
+    assert len(list(project.data.rglob("checkpoints/*.safetensors"))) == 2
+
+    machine("second")
+    second = Project.create(tmp_path / "two")
+    second.bootstrap()
+    watch = run_cells(grid(seed=[1]), second.root, None, {**QUICK, **place}, Options(report=False))
+    assert dict(watch.counts) == {"found": 1}
+    prompt = f"{bucket}/paper/06_models/{CELL}/coop/prompt.safetensors"
+    assert not local(prompt).exists()  # nobody has asked for it
+
+
+def test_photos_in_a_bucket_are_indexed_as_those_on_a_disk(finished, bucket, machine, tmp_path):
+    photos = finished.data / "01_raw" / DATASET
+    for path in photos.rglob("*"):
+        if path.is_file():
+            url = f"{bucket}/photos/{path.relative_to(photos.parent).as_posix()}"
+            objects.put(url, path.read_bytes())
+    project = Project.create(tmp_path / "project")
+    project.run({"dataset_root": f"{bucket}/photos"}, stages=("data_preparation",))
+    index = f"03_primary/{DATASET}/image_index.parquet"
+    assert (project.data / index).read_bytes() == (finished.data / index).read_bytes()
+    assert not (project.data / "01_raw" / DATASET).exists()
+    folder = project.json("02_intermediate", "dataset_card.json", DATASET)["folder"]
+    assert folder.startswith(f"{bucket}/photos/{DATASET}")
+    said = project.refusal({"dataset_root": f"{bucket}-gone/photos"})
+    assert said.startswith(f"there is no bucket {bucket}-gone: make it")
+    said = project.refusal({"dataset_root": f"{bucket}/photos"}, stages=("few_shot_sets",))
+    assert "few_shot_sets needs photos in a folder" in said
