@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,7 @@ class CompletionHook:
     def after_pipeline_run(self, pipeline: Any, catalog: Any) -> Generator[None, Any, Any]:
         """Write the records before MLflow is asked, which may be away, and once more after it."""
         outputs = pipeline.all_outputs()
-        methods = sorted(
-            name.removesuffix(".record")
-            for name in outputs
-            if name.endswith(".record") and f"{name.removesuffix('.record')}.prompt" in outputs
-        )
+        methods = _finished_methods(outputs)
         if not methods:
             return (yield)
         completions = {method: self._completion(method, outputs, catalog) for method in methods}
@@ -65,3 +61,27 @@ class CompletionHook:
                 continue  # MLflow has just this
             if latest != earlier:
                 dataset.save(latest.model_dump(mode="json"))
+
+
+def stored_completions(
+    pipeline: Any, catalog: Any, parameters: dict[str, Any], data: DataFolder
+) -> Iterator[tuple[str, bool]]:
+    """Yield for each method that a pipeline finishes why it is due, and whether MLflow has it."""
+    from vlprompt_pipeline.reproducibility.completion import Completion, completion_key
+
+    for method in _finished_methods(pipeline.all_outputs()):
+        completion = Completion.read(catalog.get(f"{method}.completion").filepath)
+        if completion is None:
+            yield "not run yet", False
+            continue
+        key = completion_key(parameters, parameters["recipes"], method, data.project)
+        yield completion.why_due(key, data), completion.recorded
+
+
+def _finished_methods(outputs: set[str]) -> list[str]:
+    """List the methods that a pipeline takes to their end."""
+    return sorted(
+        name.removesuffix(".record")
+        for name in outputs
+        if name.endswith(".record") and f"{name.removesuffix('.record')}.prompt" in outputs
+    )

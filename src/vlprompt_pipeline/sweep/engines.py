@@ -16,6 +16,13 @@ RAY_NEEDED = (
     "--engine=ray needs Ray, which is not installed: pip install 'vlprompt_pipeline[ray]' "
     "(-c constraints.txt), or leave --engine=local"
 )
+RAY_VARIABLES = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_raylet_start_wait_time_s": "300",  # a busy machine is slow
+    "RAY_agent_register_timeout_ms": "300000",
+    "RAY_task_oom_retries": "0",  # Ray would ask for the same memory
+}
+"""Settings of a Ray that is started for sweeps; those of the environment go first."""
 _LOOK = 0.5  # seconds between two looks whether the user wants to stop
 
 
@@ -100,10 +107,8 @@ class RayEngine:
         Raises:
             ClickException: Ray is not installed, or the cluster does not answer.
         """
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # a busy machine is slow
-        os.environ.setdefault("RAY_agent_register_timeout_ms", "300000")
-        os.environ.setdefault("RAY_task_oom_retries", "0")  # Ray would ask for the same memory
+        for name, value in RAY_VARIABLES.items():
+            os.environ.setdefault(name, value)
         try:
             import ray
         except ImportError:

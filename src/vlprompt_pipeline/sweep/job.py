@@ -21,10 +21,12 @@ import torch
 from kedro.framework.project import settings
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
 from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.errors import PlaceError, TrackingError
+from vlprompt_pipeline.hooks.completion import stored_completions
 from vlprompt_pipeline.hooks.errors import in_one_sentence, is_refusal
 from vlprompt_pipeline.hooks.run_descriptions import SWEEP_RUN
 from vlprompt_pipeline.locks import HeldByAnotherError
@@ -106,11 +108,30 @@ class TransientError(Exception):
     """Something that may be gone at the next try: a full disk, a fault that nobody foresaw."""
 
 
-class RecordingRunner(SequentialRunner):
-    """Runs no node, so that hooks log what is on disk."""
+class CellRunner(SequentialRunner):
+    """Runs the nodes of a cell if it is not finished, which another sweep may have done by now.
 
-    def _run(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing."""
+    Kedro has called all hooks of the beginning, so the cell is locked when this is asked. What is
+    finished and not in MLflow is logged by the hooks of the end.
+
+    Attributes:
+        is_done: the cell was finished, and MLflow has it.
+    """
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self._job = job
+        self._data = DataFolder.of(job.data_root, Path(job.project))
+        self.is_done = False
+
+    def _run(self, pipeline: Pipeline, catalog: Any, *args: Any, **kwargs: Any) -> None:
+        parameters = catalog.load("parameters")
+        found = list(stored_completions(pipeline, catalog, parameters, self._data))
+        is_due = self._job.force or any(why for why, _ in found)
+        tracked = parameters["tracking"]["enabled"]
+        self.is_done = not is_due and all(recorded or not tracked for _, recorded in found)
+        if is_due and self._job.kind == "cell":
+            super()._run(pipeline, catalog, *args, **kwargs)
 
 
 def run_job(job: Job) -> Outcome:
@@ -142,8 +163,7 @@ def _run(job: Job, project: Path) -> Status:
     tracked = job.kind != "shared" and job.params.get("tracking", {}).get("enabled", True)
     if not tracked or monotonic() >= _asked_again:
         try:
-            _session(job, job.params)
-            return "finished"
+            return "found" if _session(job, job.params) else "finished"
         except Exception as error:
             if not tracked or not any(isinstance(each, TrackingError) for each in _chain(error)):
                 raise
@@ -154,17 +174,20 @@ def _run(job: Job, project: Path) -> Status:
     return "unrecorded"
 
 
-def _session(job: Job, params: Mapping[str, Any]) -> None:
-    given = {**params, "wait_for_other_runs": 0} if job.kind == "cell" else {**params}
+def _session(job: Job, params: Mapping[str, Any]) -> bool:
+    """Run the session; returns whether there was nothing to do."""
     if job.kind == "shared":
-        given["tracking"] = {"enabled": False}
+        given = {**params, "tracking": {"enabled": False}}
+    else:
+        given = {**params, "wait_for_other_runs": 0}  # a busy cell is put back
     with KedroSession.create(job.project, env=job.env, runtime_params=given) as session:
         if job.kind == "shared":
             stages = ["data_preparation", "few_shot_sampling", "feature_extraction", "transfer"]
             session.run(pipeline_names=stages, to_outputs=list(job.outputs))
-        else:
-            runner = RecordingRunner() if job.kind == "record" else None
-            session.run(pipeline_names=["cell"], runner=runner)
+            return False
+        runner = CellRunner(job)
+        session.run(pipeline_names=["cell"], runner=runner)
+        return runner.is_done
 
 
 def _failed(error: Exception, project: Path) -> Outcome:

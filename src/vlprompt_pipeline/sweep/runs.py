@@ -79,7 +79,7 @@ def run_cells(
         by_name = {each.name: each for each in planned}
 
         def remaining(job: Job) -> Job | None:
-            if options.force or job.kind != "cell" or by_name[job.name].why_due():
+            if options.force or job.kind == "shared" or by_name[job.name].why_due():
                 return job
             # a sweep that was killed may have left it without a run in MLflow
             return None if by_name[job.name].is_recorded() else replace(job, kind="record")
