@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from vlprompt_pipeline.analysis import AnalysisParameters, Material, TestImages
-from vlprompt_pipeline.methods import ClassTexts
+from vlprompt_pipeline.methods import ClassTexts, FewShotFeatures
 from vlprompt_pipeline.training import CachedViews
 
 _TRAINING = {
@@ -40,6 +40,23 @@ RECIPES: dict[str, Any] = {
         "prompt": {"length": 2, "init": None, "depth": 2},
         "training": _TRAINING,
     },
+    "gda": {
+        "method": "gda",
+        "title": "GDA-CLIP",
+        "prompt": {"templates": "benchmark", "covariance": "pooled", "new_classes": True},
+    },
+    "clip_adapter": {
+        "method": "clip_adapter",
+        "title": "CLIP-Adapter",
+        "prompt": {"templates": "benchmark", "ratio": 0.2},
+        "training": _TRAINING,
+    },
+    "clap": {
+        "method": "clap",
+        "title": "CLAP",
+        "prompt": {"templates": "benchmark", "constraint": True},
+        "training": _TRAINING,
+    },
     "kgcoop": {
         "extends": "coop",
         "method": "kgcoop",
@@ -55,6 +72,8 @@ VALUES: dict[str, Any] = {
     "noise": (0.01,),
     "bits": (1, 2),
     "quantizers": ("kmeans", "stochastic", "gaussian"),
+    "heads": ("gda", "clap", "clip_adapter"),
+    "head_bits": (1, 4),
     "ablation_bits": 1,
     "histogram_every": 2,
     "bins": 8,
@@ -82,9 +101,15 @@ def material(clip) -> Material:
             for half, seed in (("base", 100), ("new", 101))
         },
         batches=batches,
+        at_once=lambda seed: _few_shot(clip, seed),
         encode=lambda encoder: _features(clip, 50, 7),
         described={seed: f"random {seed}" for seed in (1, 2, 3)},
     )
+
+
+def _few_shot(clip, seed: int) -> FewShotFeatures:
+    images, labels = _features(clip, 12, seed), torch.arange(12) % 3
+    return FewShotFeatures(images, labels, images[:3], labels[:3], images[:, None])
 
 
 def _features(clip, images: int, seed: int) -> torch.Tensor:

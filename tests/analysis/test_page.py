@@ -34,6 +34,9 @@ SCORES = {
 }
 
 
+HEAD = {"n_seeds": 2, "mean": 80.0, "std": 1.0, "file_bytes": 400}
+
+
 def _tables() -> dict[str, pd.DataFrame]:
     epochs = range(3)
     drift = {"kl_mean": 0.02, "kl_std": 0.01, "n_seeds": 2}
@@ -71,6 +74,12 @@ def _tables() -> dict[str, pd.DataFrame]:
             {"title": title, "epoch": e, "n_seeds": 2, **shape}
             for title in (TITLE, "RLP")
             for e in epochs
+        ),
+        "heads": pd.DataFrame(
+            {"title": title, "training": way, "bits": bits, "half": half, **HEAD}
+            for title in (TITLE, "GDA")
+            for way, bits in (("none", 0), ("QAT", 1), ("PTQ", 1))
+            for half in ("base", "new")
         ),
         "ablation": pd.DataFrame({"stage": stage, **SCORES} for stage in ("k-means", "+ CAC")),
     }

@@ -14,8 +14,9 @@ from vlprompt_pipeline.parsing import parse
 def test_every_run_once():
     plan = make_plan(analysis(), RECIPES, first_seed=5)
     assert plan.seeds == (5, 6)
-    # plain, noise, two of k-means, RLP; stochastic and noise twice; two ablations; two methods
-    assert len(plan.runs()) == 2 * (1 + 1 + 2 + 1 + 4 + 2 + 2)
+    # plain, noise, two of k-means, RLP; stochastic and noise twice; two ablations; two methods;
+    # GDA, and two heads in full and at two numbers of bits
+    assert len(plan.runs()) == 2 * (1 + 1 + 2 + 1 + 4 + 2 + 2 + 1 + 3 + 3)
     followed = [run for run, is_followed in plan.runs().items() if is_followed]
     assert len(followed) == 2 * (1 + 1 + 2 + 1)
 

@@ -41,7 +41,8 @@ def test_every_table_from_results_known_by_hand():
         for bits in (1, 2)
         for seed in plan.seeds
     )
-    made = tables(plan, results, afterwards, bins=4, every=2)
+    heads = pd.DataFrame({"title": ["GDA"], "n_seeds": [2]})
+    made = tables(plan, results, afterwards, heads, bins=4, every=2)
     assert list(made) == [
         "storage",
         "noise",
@@ -51,6 +52,7 @@ def test_every_table_from_results_known_by_hand():
         "quantizers",
         "spectrum",
         "ablation",
+        "heads",
     ]
     noise = made["noise"]
     assert noise["noise"].unique().tolist() == [0.0, 0.01]

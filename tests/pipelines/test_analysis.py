@@ -18,6 +18,8 @@ FEW = {
         "noise": "0.01",
         "bits": "1+2",
         "quantizers": "kmeans+uniform",
+        "heads": "gda+clap",
+        "head_bits": "1",
         "histogram_every": 2,
     }
 }
@@ -30,6 +32,7 @@ TABLES = {
     "quantizers": 2 * 2 * 2,
     "spectrum": 2 * 4,
     "ablation": 5,
+    "heads": 2 + 2 + 3,  # GDA after training or in full by half; CLAP in three ways on base alone
 }
 
 

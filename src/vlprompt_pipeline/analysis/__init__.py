@@ -4,6 +4,7 @@ from vlprompt_pipeline.analysis.after import post_training
 from vlprompt_pipeline.analysis.captions import Conditions
 from vlprompt_pipeline.analysis.config import AnalysisParameters, check_analysis
 from vlprompt_pipeline.analysis.figures import draw
+from vlprompt_pipeline.analysis.heads import heads_table
 from vlprompt_pipeline.analysis.material import Material, TestImages
 from vlprompt_pipeline.analysis.page import render_page
 from vlprompt_pipeline.analysis.plan import Plan, make_plan
@@ -21,6 +22,7 @@ __all__ = [
     "TestImages",
     "check_analysis",
     "draw",
+    "heads_table",
     "make_plan",
     "post_training",
     "render_page",

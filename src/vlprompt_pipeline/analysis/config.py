@@ -27,6 +27,7 @@ class AnalysisParameters(Parameters):
         spectrum: recipes whose rank and information density are followed.
         noise: standard deviations, in units of token embeddings.
         bits: of the codebooks; quantizers: by their names, k-means among them.
+        heads: recipes whose classifiers and matrices are quantized; head_bits: of their codebooks.
         ablation_bits: of the codebook whose making is taken apart.
         histogram_every: epochs between two histograms; bins: of each.
         prompts_at_once: prompts times classes in one batch of the text tower, at most.
@@ -39,13 +40,15 @@ class AnalysisParameters(Parameters):
     noise: Annotated[tuple[Strength, ...], Several]
     bits: Annotated[tuple[Bits, ...], Several, Field(min_length=1)]
     quantizers: Annotated[tuple[QuantizerName, ...], Several, Field(min_length=1)]
+    heads: Annotated[tuple[str, ...], Several, Field(min_length=1)]
+    head_bits: Annotated[tuple[Bits, ...], Several, Field(min_length=1)]
     ablation_bits: Bits
     histogram_every: int = Field(ge=1)
     bins: int = Field(ge=2)
     prompts_at_once: int = Field(ge=1)
 
     def recipes(self) -> tuple[str, ...]:
-        """Every recipe that is named, the host first, each once."""
+        """Every recipe of a prompt that is named, the host first, each once."""
         return tuple(dict.fromkeys((self.method, *self.spectrum, *self.storage)))
 
 
@@ -61,6 +64,10 @@ def check_analysis(analysis: AnalysisParameters, recipes: Mapping[str, Any], pro
             f"protocol is {protocol}: the analysis compares base with new classes, so set it to "
             "base_to_new"
         )
+    for name in analysis.heads:
+        recipe = resolve_recipe(name, recipes)
+        if not (recipe.training or get_method(recipe.method).learner.fitted):
+            raise ConfigError(f"analysis.heads: {name} has no tensors to quantize; leave it out")
     followed = (analysis.method, *analysis.spectrum)
     for name in analysis.recipes():
         recipe = resolve_recipe(name, recipes)
@@ -68,7 +75,7 @@ def check_analysis(analysis: AnalysisParameters, recipes: Mapping[str, Any], pro
         if learner.fitted or recipe.bound_to_classes:
             raise ConfigError(
                 f"analysis: {name} takes all images at once or knows no new classes; name recipes "
-                "that learn prompts"
+                "that learn prompts, or it in heads"
             )
         if name in followed and (not recipe.training or learner.reads != "features"):
             raise ConfigError(

@@ -14,6 +14,7 @@ from vlprompt_pipeline.analysis.epoch_figures import (
     quantization_figure,
     spectrum_figure,
 )
+from vlprompt_pipeline.analysis.head_figure import heads_figure
 from vlprompt_pipeline.analysis.sheet import SeriesSheet
 from vlprompt_pipeline.analysis.size_figures import (
     ablation_figure,
@@ -36,5 +37,6 @@ _FIGURES = {
     "spectrum": spectrum_figure,
     "divergence": divergence_figure,
     "ablation": ablation_figure,
+    "heads": heads_figure,
 }
 """In the order of the page, where two of about the same height stand side by side."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from vlprompt_pipeline.clip import FrozenClip, ImageEncoder
-from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe
+from vlprompt_pipeline.methods import ClassTexts, FewShotFeatures, PromptLearner, Recipe
 from vlprompt_pipeline.training import Batches
 
 HALVES = ("base", "new")
@@ -42,6 +42,7 @@ class Material:
         classes: of each half, `base` and `new`.
         test: test images of each half.
         batches: training images of the base classes, called with learner, recipe and seed.
+        at_once: features of all few-shot images of the base classes, called with a seed.
         encode: features `[all test images, embed]` of another encoder than the frozen CLIP, as one
             with prompts in its image tower is.
         described: what the images of each seed and of the test are, as text.
@@ -51,6 +52,7 @@ class Material:
     classes: Mapping[str, ClassTexts]
     test: Mapping[str, TestImages]
     batches: Callable[[PromptLearner, Recipe, int], Batches]
+    at_once: Callable[[int], FewShotFeatures]
     encode: Callable[[ImageEncoder], Tensor]
     described: Mapping[int, str]
 

@@ -23,6 +23,7 @@ _ALTERNATIVES = {
     "quantization": "Base and new accuracy over epochs, a curve for each number of bits.",
     "quantizers": "Accuracy by bits for each quantizer, while and after training.",
     "spectrum": "Information density, effective rank and new accuracy over epochs.",
+    "heads": "Accuracy of classifiers and tower matrices by bits, while and after training.",
     "ablation": "Accuracy as the parts of the quantizer are added.",
 }
 

@@ -39,7 +39,8 @@ class Plan:
     Attributes:
         host: the recipe that is looked into.
         plain: the host, neither quantized nor disturbed.
-        storage, noise, quantization, quantizers, spectrum, ablation: what the parts compare.
+        storage, noise, quantization, quantizers, spectrum, ablation, heads: what the parts
+            compare; a head of 0 bits is not quantized.
     """
 
     host: Recipe
@@ -50,13 +51,14 @@ class Plan:
     quantizers: tuple[Variant, ...]
     spectrum: tuple[Variant, ...]
     ablation: tuple[Variant, ...]
+    heads: tuple[Variant, ...]
     seeds: tuple[int, ...]
 
     def runs(self) -> dict[Run, bool]:
         """Every run once, with whether some part follows it through the epochs."""
         runs: dict[Run, bool] = {}
         followed = (*self.noise, *self.quantization, *self.spectrum)
-        others = (*self.quantizers, *self.ablation, *self.storage)
+        others = (*self.quantizers, *self.ablation, *self.storage, *self.heads)
         for variant in (*followed, *others):
             for seed in self.seeds:
                 runs.setdefault(Run.of(variant.recipe, seed), variant in followed)
@@ -99,12 +101,25 @@ def make_plan(
             Variant({"stage": stage}, _quantized(plain, analysis.ablation_bits, **settings))
             for stage, settings in ABLATION.items()
         ),
+        heads=tuple(
+            variant
+            for name in analysis.heads
+            for variant in _head(resolve_recipe(name, recipes), analysis.head_bits)
+        ),
         seeds=tuple(range(first_seed, first_seed + analysis.seeds)),
     )
 
 
 def _quantized(plain: Recipe, bits: int, **settings: Any) -> Recipe:
     return plain.model_copy(update={"quantize": QuantizeConfig(bits=bits, **settings)})
+
+
+def _head(recipe: Recipe, all_bits: tuple[int, ...]) -> Iterator[Variant]:
+    """A head without quantization and, where it is trained, with it while training."""
+    plain = recipe.model_copy(update={"quantize": None})
+    yield Variant({"title": recipe.title, "bits": 0}, plain)
+    for bits in all_bits if recipe.training else ():
+        yield Variant({"title": recipe.title, "bits": bits}, _quantized(plain, bits))
 
 
 def _noisy(plain: Recipe, strengths: tuple[float, ...]) -> Iterator[Variant]:

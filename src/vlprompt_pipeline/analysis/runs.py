@@ -54,7 +54,8 @@ class Result:
 
     Attributes:
         scores: of the packed prompt: `base_correct`, `base_total`, `new_correct`, `new_total`,
-            `trainable_parameters`, `payload_bytes`, `file_bytes`.
+            `trainable_parameters`, `payload_bytes`, `file_bytes`; nothing of new classes where it
+            is bound to those of training.
         state: the learner's state at the end, full-precision weights.
         correct: `[epochs + 1, 2]` right answers on base and new test images before training and
             after each epoch, or None if the run was not followed.

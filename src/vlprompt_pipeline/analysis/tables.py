@@ -27,7 +27,12 @@ Rows = Iterator[dict[str, Any]]
 
 
 def tables(
-    plan: Plan, results: Results, afterwards: pd.DataFrame, bins: int, every: int
+    plan: Plan,
+    results: Results,
+    afterwards: pd.DataFrame,
+    heads: pd.DataFrame,
+    bins: int,
+    every: int,
 ) -> dict[str, pd.DataFrame]:
     """Every table by name.
 
@@ -35,6 +40,7 @@ def tables(
         plan: what was trained.
         results: of every run of the plan.
         afterwards: scores of prompts quantized after training, as `post_training` makes them.
+        heads: the table of heads, as `heads_table` makes it.
         bins: of the histograms.
         every: epochs between two of them.
     """
@@ -51,6 +57,7 @@ def tables(
         "quantizers": over_seeds(sweep, ["training", "quantizer", "bits"]),
         "spectrum": _spectrum(plan, results),
         "ablation": over_seeds(_ablation(plan, results, sweep), ["stage"]),
+        "heads": heads,
     }
 
 

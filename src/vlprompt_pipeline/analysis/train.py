@@ -13,7 +13,13 @@ from vlprompt_pipeline.analysis.material import HALVES, Material
 from vlprompt_pipeline.analysis.runs import Result, ResultStore, Run
 from vlprompt_pipeline.export.learner import load_learner, pack_learner
 from vlprompt_pipeline.export.packed import pack, prompt_sizes
-from vlprompt_pipeline.methods import PromptLearner, Recipe, build_learner, build_plain
+from vlprompt_pipeline.methods import (
+    PromptLearner,
+    Recipe,
+    build_learner,
+    build_plain,
+    fit_learner,
+)
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.training import train
 from vlprompt_pipeline.training.side_by_side import SideBySide, Streams, can_share
@@ -50,13 +56,16 @@ def train_runs(
 
 
 def score_packed(learner: PromptLearner, recipe: Recipe, material: Material) -> dict[str, int]:
-    """Right answers of the file that would ship, and its sizes."""
+    """Right answers of the file that would ship, and its sizes.
+
+    One that is bound to the classes of training answers for the base classes alone.
+    """
     packed = pack_learner(learner, recipe)
     content, sizes = pack(packed), asdict(prompt_sizes(packed))
     scores = {name: sizes[name] for name in ("payload_bytes", "file_bytes")}
     scores["trainable_parameters"] = sum(p.numel() for p in learner.parameters())
     with torch.no_grad():
-        for half in HALVES:
+        for half in HALVES[:1] if recipe.bound_to_classes else HALVES:
             loaded = load_learner(content, recipe, material.clip, material.classes[half])
             scores[f"{half}_correct"] = material.correct(half, loaded)
             scores[f"{half}_total"] = len(material.test[half].labels)
@@ -84,6 +93,9 @@ def _train(group: Sequence[Run], followed: bool, material: Material) -> list[Res
     recipe, base = group[0].recipe, material.classes["base"]
     learners = [build_learner(run.recipe, material.clip, base, run.seed) for run in group]
     following = Following(recipe, material) if followed else None
+    few_shot = material.at_once(group[0].seed) if learners[0].fitted else None
+    if few_shot is not None:  # such a learner shares no batch, so it is alone in its group
+        fit_learner(learners[0], recipe, few_shot, group[0].seed)
     if recipe.training:
         seeds = list(dict.fromkeys(run.seed for run in group))
         sources = [material.batches(learners[0], recipe, seed) for seed in seeds]
@@ -94,6 +106,8 @@ def _train(group: Sequence[Run], followed: bool, material: Material) -> list[Res
         if following:
             following.look(learner)
         train(learner, batches, recipe.training, after_epoch=following and following.look)
+    if few_shot is not None:
+        learners[0].settle(few_shot)
     return [
         Result(
             scores=score_packed(learner.eval(), run.recipe, material),

@@ -28,6 +28,9 @@ class QuantizeConfig(Parameters):
             value goes to the entry below or above by chance, the nearer the likelier; `gaussian`:
             no quantization, but in training noise of the variance of k-means' error at `bits`.
         bits: per value; a codebook has 2**bits entries.
+        rate: bits that an index takes once it is entropy-coded, fewer than `bits` and about: the
+            codebook has evenly spaced cells of the size for that (module `rate`). None: k-means'
+            entries, which are used about equally often.
         normalise: fit the codebook to (W - mean) / std of the values that share it, and scale back
             by the mean and std of the moment, so that it follows them between clusterings.
         codebook: one for the whole tensor, for each row (along the last dimension), for each
@@ -59,6 +62,7 @@ class QuantizeConfig(Parameters):
 
     quantizer: QuantizerName = "kmeans"
     bits: int = Field(ge=1, le=8)
+    rate: float | None = Field(default=None, gt=0)
     normalise: bool = True
     codebook: Literal["auto", "tensor", "row", "group", "scaled"] = "auto"
     group_size: int | None = Field(default=None, ge=1)
@@ -74,6 +78,12 @@ class QuantizeConfig(Parameters):
     def _consistent(self) -> Self:
         if (self.codebook == "group") != (self.group_size is not None):
             raise ValueError("group_size goes with codebook: group, give both or neither")
+        if self.rate is not None and not (self.bits > 1 and self.rate < self.bits):
+            raise ValueError(f"rate {self.rate:g} is not below bits {self.bits}, which are 2 to 8")
+        if self.rate is not None and self.quantizer != "kmeans":
+            raise ValueError("rate makes a codebook of its own: leave quantizer away")
+        if self.rate is not None and self.codebook in ("row", "group"):
+            raise ValueError("rate goes with codebook: auto, tensor or scaled")
         if self.asks_for_columns and self.codebook in ("row", "group"):
             raise ValueError("outliers: keep and centre go with codebook: tensor or scaled")
         if self.moment == "few_shot" and self.codebook not in ("auto", "scaled"):

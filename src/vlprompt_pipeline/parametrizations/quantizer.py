@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -20,6 +21,7 @@ from vlprompt_pipeline.parametrizations.checks import ClusteringCheck
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.half import require_finite, require_half
 from vlprompt_pipeline.parametrizations.quantizer_kinds import QUANTIZERS
+from vlprompt_pipeline.parametrizations.rate import entries_at_rate
 
 
 @dataclass(frozen=True)
@@ -207,12 +209,16 @@ class Quantizer(nn.Module):
         if self.config.normalise:
             std, mean = torch.std_mean(values, dim=1, correction=0, keepdim=True)
             values = (values - mean) / torch.where(std > 0, std, 1.0)  # a constant becomes zeros
-        entries, start = self.codebook.shape[1], self.config.start
         rows = values.cpu().numpy().astype(np.float64)
-        fit = QUANTIZERS[self.config.quantizer].fit
-        fitted = [fit(row, entries, start) for row in rows]
-        self.codebook.copy_(torch.from_numpy(np.stack(fitted)))
+        self.codebook.copy_(torch.from_numpy(np.stack([self._fitted(row) for row in rows])))
         self._clustered(weight, step)
+
+    def _fitted(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Entries for the values that share a codebook, ascending."""
+        entries, config = self.codebook.shape[1], self.config
+        if config.rate is not None:
+            return entries_at_rate(values, entries, config.rate)
+        return QUANTIZERS[config.quantizer].fit(values, entries, config.start)
 
     def _clustered(self, weight: Tensor, step: int) -> None:
         """Note that the codebooks are those of `weight` now."""

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlprompt_pipeline.parametrizations.clustering import kmeans_1d
+from vlprompt_pipeline.parametrizations.rate import entries_at_rate
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +61,10 @@ class ScaledCodes:
 
 
 def fit_scaled(
-    weight: NDArray[np.floating], bits: int, moment: Floats | None = None
+    weight: NDArray[np.floating],
+    bits: int,
+    moment: Floats | None = None,
+    rate: float | None = None,
 ) -> ScaledCodes:
     """Fit codebook and scales to a matrix, and codes to them.
 
@@ -69,15 +73,20 @@ def fit_scaled(
         bits: of an index, 1 to 8.
         moment: `[columns, columns]` mean of f fᵀ over the features that meet the matrix; none to
             minimise the error of the values themselves.
+        rate: entropy of the indices in bits, for entropy coding; none for least squares.
     """
     values = np.asarray(weight, np.float64)
     rows = _nonzero(np.sqrt(np.square(values).mean(1)))
     columns = _nonzero(np.sqrt(np.square(values / rows[:, None]).mean(0)))
     for _ in range(ROUNDS):
         units = values / (rows[:, None] * columns)
-        entries = kmeans_1d(units, 2**bits)
+        entries = (
+            kmeans_1d(units, 2**bits) if rate is None else entries_at_rate(units, 2**bits, rate)
+        )
         pattern = entries[nearest(units, entries)]
         rows, columns = _scales(values, pattern, rows, columns)
+    if rate is not None:  # the scales have moved since, and with them how often entries are used
+        entries = entries_at_rate(values / (rows[:, None] * columns), 2**bits, rate)
     if moment is not None:
         shrunk = (1 - SHRINKAGE) * moment
         shrunk += SHRINKAGE * np.trace(moment) / len(moment) * np.eye(len(moment))

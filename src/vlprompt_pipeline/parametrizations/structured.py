@@ -125,7 +125,7 @@ class StructuredQuantizer(Quantizer):
         if scaled:
             left = matrix[:, ~self.kept].cpu().double().numpy()
             moment = None if self.moment is None else self.moment.cpu().double().numpy()
-            codes = fit_scaled(left, self.config.bits, moment)
+            codes = fit_scaled(left, self.config.bits, moment, self.config.rate)
             self.rows.copy_(_usable(torch.from_numpy(codes.rows)))
             self.columns[~self.kept] = _usable(torch.from_numpy(codes.columns)).to(self.columns)
             if self.codes is not None:

@@ -21,6 +21,7 @@ from vlprompt_pipeline.analysis import (
     TestImages,
     check_analysis,
     draw,
+    heads_table,
     make_plan,
     post_training,
     render_page,
@@ -32,6 +33,7 @@ from vlprompt_pipeline.clip.dataset_features import (
     EvaluationFeatures,
     encode_test_images,
     extract_training_features,
+    extract_validation_features,
 )
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.image_datasets import (
@@ -98,7 +100,9 @@ def measure(
         "seeds": len(plan.seeds),
         "command": _command(analysis, given, sweep, dataset=dataset, shots=shots, seed=seed),
     }
-    return tables(plan, runs, afterwards, analysis.bins, analysis.histogram_every), conditions
+    heads = heads_table(plan, runs, material, analysis.head_bits)
+    made = tables(plan, runs, afterwards, heads, analysis.bins, analysis.histogram_every)
+    return made, conditions
 
 
 def _command(
@@ -142,19 +146,26 @@ def _material(
         for seed, few_shot_set in few_shot_sets.items()
     }
 
-    def batches(learner: PromptLearner, recipe: Recipe, seed: int) -> Batches:
-        images = FewShotImages(
+    validation_features = {
+        seed: extract_validation_features(clip, table, card, few_shot_set, store, features)
+        for seed, few_shot_set in few_shot_sets.items()
+    }
+
+    def images(seed: int) -> FewShotImages:
+        return FewShotImages(
             clip=clip,
             folder=card.folder,
             few_shot_set=few_shot_sets[seed],
             base=class_subsets["base"],
             training=training_features[seed],
-            validation=None,
+            validation=validation_features[seed],
             store=FeatureStore(store),
             parameters=features,
             seed=seed,
         )
-        return images.batches(learner, recipe.training)
+
+    def batches(learner: PromptLearner, recipe: Recipe, seed: int) -> Batches:
+        return images(seed).batches(learner, recipe.training)
 
     view = EvaluationView(clip.preprocessing, test_features.decoding)
 
@@ -172,6 +183,7 @@ def _material(
         },
         test={name: _test_images(test, values, subset) for name, subset in class_subsets.items()},
         batches=batches,
+        at_once=lambda seed: images(seed).at_once(),
         encode=encode,
         described={
             seed: (

@@ -1,0 +1,54 @@
+"""The figure of heads by bits.
+
+Accuracies are in percent, bars are ± 1 population standard deviation over seeds.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from vlprompt_pipeline.analysis.captions import Conditions, bits_text, caption
+from vlprompt_pipeline.analysis.heads import FULL, PTQ, QAT
+from vlprompt_pipeline.analysis.sheet import SeriesSheet
+from vlprompt_pipeline.wording import human_bytes, plus_minus
+
+_WAYS = {QAT: "quantized while training", PTQ: "quantized after training"}
+
+
+def heads_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
+    """Base and new accuracy of every head by bits, while and after training."""
+    titles, halves = (list(dict.fromkeys(table[name])) for name in ("title", "half"))
+    bits = sorted(set(table["bits"]) - {0})
+    sheet = SeriesSheet(
+        caption(
+            about,
+            "Classifiers and tower matrices, by bits",
+            "of the packed file, codebooks as the weights ask for them; what has no training "
+            "stands on the right alone, and nothing bound to its classes knows new ones",
+        ),
+        x="bits a value",
+        ys=[f"{half} accuracy (%)" for half in halves],
+        series=titles,
+        columns=list(_WAYS.values()),
+        marks=True,
+    )
+    for panels, half in zip(sheet.axes, halves, strict=True):
+        for axes, (way, meaning) in zip(panels, _WAYS.items(), strict=True):
+            for number, title in enumerate(titles):
+                rows = table[(table["title"] == title) & (table["half"] == half)]
+                quantized = rows[rows["training"] == way].sort_values("bits")
+                if quantized.empty:
+                    continue
+                rows = pd.concat([quantized, rows[rows["training"] == FULL]])
+                aside = 0.07 * (number - (len(titles) - 1) / 2)
+                places = [bits.index(b) if b else len(bits) for b in rows["bits"]]
+                texts = [
+                    f"{title}{f', {meaning}' if row.bits else ''}{bits_text(row.bits)}, "
+                    f"{human_bytes(row.file_bytes)}: {half} "
+                    f"{plus_minus(row.mean_, row.std_, row.n_seeds)} %"
+                    for row in rows.rename(columns={"mean": "mean_", "std": "std_"}).itertuples()
+                ]
+                xs = [place + aside for place in places]
+                sheet.marks(axes, title, xs, rows["mean"], rows["std"], texts, joined=True)
+    sheet.categories([*map(str, bits), "full"])
+    return sheet

@@ -1,0 +1,81 @@
+"""Bits of what is no prompt: classifiers of image features, and matrices inside the towers.
+
+Those that are trained are quantized while and after training; those that are computed from the
+images at once, like GDA, have no training and are quantized as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from vlprompt_pipeline.analysis.material import HALVES, Material
+from vlprompt_pipeline.analysis.plan import Plan, Variant
+from vlprompt_pipeline.analysis.runs import Result, Run
+from vlprompt_pipeline.analysis.train import score_packed
+from vlprompt_pipeline.methods import quantize_after, restore_learner
+from vlprompt_pipeline.parametrizations import QuantizeConfig
+
+QAT, PTQ, FULL = "QAT", "PTQ", "none"
+"""How a head was quantized: while training, afterwards, or not."""
+
+
+def heads_table(
+    plan: Plan, results: Mapping[Run, Result], material: Material, bits: Sequence[int]
+) -> pd.DataFrame:
+    """Accuracy of every head by bits, way and half: means and standard deviations over seeds.
+
+    Heads that are bound to the classes of training have no row of new classes. Accuracies are in
+    percent, bytes those of the largest file of any seed.
+    """
+    rows = [*_trained(plan, results), *_afterwards(plan, results, material, bits)]
+    frame = pd.DataFrame(rows)
+    groups = frame.groupby(["title", "training", "bits", "half"], sort=False)
+    table = groups[["seed"]].count().rename(columns={"seed": "n_seeds"})
+    table["mean"], table["std"] = groups["accuracy"].mean(), groups["accuracy"].std(ddof=0)
+    return table.join(groups["file_bytes"].max()).reset_index()
+
+
+def _trained(plan: Plan, results: Mapping[Run, Result]) -> Iterator[dict[str, Any]]:
+    for variant in plan.heads:
+        for seed in plan.seeds:
+            scores = results[Run.of(variant.recipe, seed)].scores
+            way = QAT if variant.labels["bits"] else FULL
+            yield from _rows(variant, way, variant.labels["bits"], seed, scores)
+
+
+def _afterwards(
+    plan: Plan, results: Mapping[Run, Result], material: Material, all_bits: Sequence[int]
+) -> Iterator[dict[str, Any]]:
+    """Score the unquantized heads as files of every number of bits."""
+    for variant in plan.heads:
+        if variant.labels["bits"]:
+            continue
+        recipe, base = variant.recipe, material.classes["base"]
+        for bits in all_bits:
+            config = QuantizeConfig(bits=bits, post_training=True)
+            quantized = recipe.model_copy(update={"quantize": config})
+            for seed in plan.seeds:
+                state = results[Run.of(recipe, seed)].state
+                learner = restore_learner(recipe, material.clip, base, state)
+                quantize_after(learner, config, seed)
+                scores = score_packed(learner, quantized, material)
+                yield from _rows(variant, PTQ, bits, seed, scores)
+
+
+def _rows(
+    variant: Variant, way: str, bits: int, seed: int, scores: Mapping[str, int]
+) -> Iterator[dict[str, Any]]:
+    for half in HALVES:
+        if total := scores.get(f"{half}_total"):
+            yield {
+                "title": variant.labels["title"],
+                "training": way,
+                "bits": bits,
+                "half": half,
+                "seed": seed,
+                "accuracy": 100 * scores[f"{half}_correct"] / total,
+                "file_bytes": scores["file_bytes"],
+            }
