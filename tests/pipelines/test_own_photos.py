@@ -264,8 +264,14 @@ def test_classes_that_the_embedded_clip_has_no_words_for(project, capsys, monkey
     assert set(row["label_set"]) <= set(ANIMALS)
     assert row["label"] == (row["label_set"][0] if row["label_set"] else "none")
     project.run(merged(on, registry), stages=("onnx",))
+    require_shipped_as_exported(project, folder / "dog", store)
+    mlflow.set_tracking_uri(None)
+
+
+def require_shipped_as_exported(project: Project, images: Path, store: str) -> None:
+    """`vlprompt export` writes what `kedro run --pipelines=onnx` wrote."""
     pipelined = project.path("06_models", "tip_adapter_f/onnx", ANIMAL_CELL)
-    exported, photos = project.root / "exported", str(folder / "dog")
+    exported, photos = project.root / "exported", str(images)
     arguments = ["animals.tip_adapter_f@candidate", str(exported), "--images", photos]
     done = CliRunner().invoke(export, [*arguments, "--tracking-uri", store])
     assert done.exit_code == 0, done.output
@@ -276,7 +282,6 @@ def test_classes_that_the_embedded_clip_has_no_words_for(project, capsys, monkey
     ]
     assert all((pipelined / row["file"]).is_file() for row in graphs)
     assert all(0 < row["accuracy"] <= 100 for row in graphs)
-    mlflow.set_tracking_uri(None)
 
 
 def require_same_folders(pipelined: Path, exported: Path) -> None:
