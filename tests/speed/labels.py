@@ -1,29 +1,42 @@
 """How fast photos are labelled, beside what the model scores and what the cores decode alone.
 
-Run: python tests/speed/labels.py FOLDER MODEL [PHOTOS]
+Run: python tests/speed/labels.py FOLDER MODEL [--photos 3000] [--rounds 3]
 
-Three rates in one process, in turn, medians of three rounds: blocks of pixels through the model;
-photos decoded by a process a core, with no model beside; and both at once as `vlprompt predict`
-does it. The last is divided by the lesser of the others.
+Three tasks in one process, in turn, medians over the rounds: blocks of pixels through the model, with
+the threads that it has; photos decoded by a process a core, with no model beside; and both at once as
+`vlprompt predict` does it. Of each, photos a second by the clock, and milliseconds of a core a photo.
+
+On an idle machine the first line of the result counts: the rate of `predict` over the lesser of the
+two others, which decoding and the model, sharing the cores, can reach only in part; the largest part
+that there can be stands beside it. On a busy machine the last line counts: what `predict` takes of the
+cores beyond decoding and the model.
 """
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import os
-import sys
+import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
+import psutil
 
 from vlprompt_pipeline.inference import ImageModel, Photo, find_photos, open_model, predict_photos
 
-ROUNDS = 3
 _SHARED: dict[str, ImageModel] = {}
+
+
+class Cost(NamedTuple):
+    """What a photo takes, in milliseconds: by the clock, and of all cores together."""
+
+    clock: float
+    processor: float
 
 
 def decode(photo: Photo) -> int:
@@ -31,37 +44,60 @@ def decode(photo: Photo) -> int:
     return _SHARED["model"].pixels(photo.path.read_bytes()).shape[0]
 
 
-def rate(count: int, work: Callable[[], object]) -> float:
-    """Photos a second."""
-    start = perf_counter()
+def processor_seconds() -> float:
+    """User and system time of this process and of those that decode."""
+    me = psutil.Process()
+    times = [process.cpu_times() for process in (me, *me.children())]
+    return sum(each.user + each.system for each in times)
+
+
+def cost(count: int, work: Callable[[], object]) -> Cost:
+    """Measure work on so many photos."""
+    clock, processor = time.perf_counter(), processor_seconds()
     work()
-    return count / (perf_counter() - start)
+    taken = time.perf_counter() - clock, processor_seconds() - processor
+    return Cost(*(1e3 * seconds / count for seconds in taken))
 
 
-def main(folder: Path, address: str, count: int) -> None:
+def main() -> None:
     """Measure and print."""
-    model = open_model(address)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("model")
+    parser.add_argument("--photos", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    model = open_model(given.model)
     _SHARED["model"] = model
-    photos = list(islice(find_photos([folder]).photos, count))
+    photos = list(islice(find_photos([given.folder]).photos, given.photos))
     first = model.pixels(photos[0].path.read_bytes())
     block = np.repeat(first[None], model.block, axis=0)
     blocks = max(len(photos) // model.block, 1)
     cores = os.cpu_count() or 1
-    rates: dict[str, list[float]] = {"model": [], "cores": [], "both": []}
+    costs: dict[str, list[Cost]] = {"model": [], "decoding": [], "predict": []}
     with multiprocessing.get_context("fork").Pool(cores) as pool:
-        for _ in range(ROUNDS):
-            rates["model"].append(
-                rate(blocks * model.block, lambda: [model.scores(block) for _ in range(blocks)])
-            )
-            rates["cores"].append(rate(len(photos), lambda: pool.map(decode, photos, 64)))
-            rates["both"].append(
-                rate(len(photos), lambda: list(predict_photos(model, photos, top=1)))
-            )
-    model_rate, decode_rate, both = (median(values) for values in rates.values())
-    print(f"{len(photos):,} photos, {cores} cores, {model.name} {model.version}, images a second:")
-    print(f"model alone {model_rate:,.0f}, decoding alone {decode_rate:,.0f}, predict {both:,.0f}")
-    print(f"predict / lesser of the two: {both / min(model_rate, decode_rate):.2f}")
+        tasks: dict[str, tuple[int, Callable[[], object]]] = {
+            "model": (blocks * model.block, lambda: [model.logits(block) for _ in range(blocks)]),
+            "decoding": (len(photos), lambda: pool.map(decode, photos, 64)),
+            "predict": (len(photos), lambda: list(predict_photos(model, photos, top=1))),
+        }
+        for _ in range(given.rounds):
+            for name, (count, work) in tasks.items():
+                costs[name].append(cost(count, work))
+    print(f"{len(photos):,} photos, {cores} cores, {model.name} {model.version}")
+    clock = {name: median(each.clock for each in rounds) for name, rounds in costs.items()}
+    processor = {name: median(each.processor for each in rounds) for name, rounds in costs.items()}
+    for name in costs:
+        print(f"{name:>8}: {1e3 / clock[name]:7,.0f} a second, {processor[name]:.2f} ms of a core")
+    slower = max(clock["model"], clock["decoding"])
+    together = processor["model"] + processor["decoding"]
+    most = min(1.0, slower / (together / cores))
+    print(
+        f"predict / lesser of the two: {slower / clock['predict']:.2f}, of {most:.2f} that there "
+        "can be"
+    )
+    print(f"of the cores beyond model and decoding: {processor['predict'] / together - 1:+.1%}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 3000)
+    main()
