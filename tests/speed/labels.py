@@ -2,14 +2,15 @@
 
 Run: python tests/speed/labels.py FOLDER MODEL [--photos 3000] [--rounds 3]
 
-Three tasks in one process, in turn, medians over the rounds: blocks of pixels through the model, with
-the threads that it has; photos decoded by a process a core, with no model beside; and both at once as
-`vlprompt predict` does it. Of each, photos a second by the clock, and milliseconds of a core a photo.
+Three tasks in one process, in turn, medians over the rounds: blocks of pixels through the model,
+with the threads that it has; photos decoded by a process a core, with no model beside; and both
+at once as `vlprompt predict` does it. Of each, photos a second by the clock, and milliseconds of
+a core a photo.
 
-On an idle machine the first line of the result counts: the rate of `predict` over the lesser of the
-two others, which decoding and the model, sharing the cores, can reach only in part; the largest part
-that there can be stands beside it. On a busy machine the last line counts: what `predict` takes of the
-cores beyond decoding and the model.
+On an idle machine the rate of `predict` over the lesser of the two others counts. They share the
+cores when they run at once and did not before, so that 1 cannot always be reached: the most that
+can be stands beside it. On a busy machine the last line counts: what `predict` takes of the cores
+beyond decoding and the model.
 """
 
 from __future__ import annotations
