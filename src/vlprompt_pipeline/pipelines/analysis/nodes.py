@@ -32,8 +32,7 @@ from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, Ima
 from vlprompt_pipeline.clip.dataset_features import (
     EvaluationFeatures,
     encode_test_images,
-    extract_training_features,
-    extract_validation_features,
+    extract_few_shot_features,
 )
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.image_datasets import (
@@ -138,16 +137,11 @@ def _material(
     features: FeatureParameters,
     shots: int,
 ) -> Material:
-    """Prepare few-shot sets and training features of every seed, and test features by subset."""
+    """Prepare few-shot sets and their features of every seed, and test features by subset."""
     index = ImageIndex.join(table, card)
     few_shot_sets = {seed: sample_few_shot(index, shots, seed) for seed in plan.seeds}
-    training_features = {
-        seed: extract_training_features(clip, table, card, few_shot_set, store, features, seed)
-        for seed, few_shot_set in few_shot_sets.items()
-    }
-
-    validation_features = {
-        seed: extract_validation_features(clip, table, card, few_shot_set, store, features)
+    few_shot_features = {
+        seed: extract_few_shot_features(clip, table, card, few_shot_set, store, features, seed)
         for seed, few_shot_set in few_shot_sets.items()
     }
 
@@ -157,8 +151,8 @@ def _material(
             folder=card.folder,
             few_shot_set=few_shot_sets[seed],
             base=class_subsets["base"],
-            training=training_features[seed],
-            validation=validation_features[seed],
+            training=few_shot_features[seed].training,
+            validation=few_shot_features[seed].validation,
             store=FeatureStore(store),
             parameters=features,
             seed=seed,
@@ -187,7 +181,7 @@ def _material(
         encode=encode,
         described={
             seed: (
-                f"{asdict(training_features[seed])} {few_shot_sets[seed].digest} "
+                f"{asdict(few_shot_features[seed])} {few_shot_sets[seed].digest} "
                 f"{test_features.key}"
             )
             for seed in plan.seeds
