@@ -28,5 +28,5 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project.create(tmp_path_factory.mktemp("finished") / "project")
     with pytest.MonkeyPatch.context() as patch:  # before the fixture for each test
         patch.setitem(IMAGE_DATASETS, DATASET, miniature())
-        project.run()
+        project.run(report=True)
     return project

@@ -81,7 +81,7 @@ def copied(finished, tmp_path) -> Project:
 
 
 def assert_a_run_leaves(project: Project, expected: dict[str, bytes]) -> None:
-    project.run()
+    project.run(report=True)
     found = project.files()
     assert [name for name in expected if found.get(name) != expected[name]] == []
     assert set(found) == set(expected)

@@ -258,7 +258,7 @@ def test_training_has_a_row_an_epoch(finished):
 
 
 def test_a_second_run_computes_nothing_again_and_changes_nothing(project, monkeypatch):
-    project.run()
+    project.run(report=True)
     before = project.files()
     shards = [path.stat().st_mtime_ns for path in project.data.rglob("shard-*")]
 
@@ -267,7 +267,7 @@ def test_a_second_run_computes_nothing_again_and_changes_nothing(project, monkey
 
     monkeypatch.setattr(FrozenClip, "encode_images", refuse)
     monkeypatch.setattr(loop, "_epoch", refuse)
-    project.run()
+    project.run(report=True)
     assert project.files() == before
     assert [path.stat().st_mtime_ns for path in project.data.rglob("shard-*")] == shards
 

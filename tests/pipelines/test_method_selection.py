@@ -58,7 +58,7 @@ def test_a_method_at_test_time_is_marked_and_priced_by_its_views(project):
     voting = {"extends": "coop", "title": "CoOp, voting", "test_time": {"views": 2, "keep": 1.0}}
     others = {name: {"training": {"epochs": 1}} for name in ("mma", "prolip")}
     recipes = {"zero": zero, "voting": voting, **others}
-    project.run({"methods": list(recipes), "recipes": recipes})
+    project.run({"methods": list(recipes), "recipes": recipes}, report=True)
     record = project.json("08_reporting/records", "zero.json", CELL)
     (result,) = record["methods"]
     assert result["title"] == "ZERO (test-time)"
@@ -71,11 +71,11 @@ def test_a_method_at_test_time_is_marked_and_priced_by_its_views(project):
 
 
 def test_methods_run_one_after_the_other_meet_in_the_report(project, finished):
-    project.run({"methods": ["coop"]})
+    project.run({"methods": ["coop"]}, report=True)
     alone = project.report()
     assert list(alone.index) == ["coop"]
     assert alone["delta_h"].isna().all()
-    project.run({"methods": ["zero_shot"]})
+    project.run({"methods": ["zero_shot"]}, report=True)
     both = project.report()
     together = finished.report()
     assert set(both.index) == {"coop", "zero_shot"}
@@ -85,7 +85,7 @@ def test_methods_run_one_after_the_other_meet_in_the_report(project, finished):
 
 def test_seeds_are_averaged_in_the_report(project):
     for seed in (1, 2):
-        project.run({"methods": ["zero_shot", "coop"], "seed": seed})
+        project.run({"methods": ["zero_shot", "coop"], "seed": seed}, report=True)
     scores = [
         project.json("07_model_output", "coop/metrics.json", CELL.replace("seed1", f"seed{seed}"))
         for seed in (1, 2)

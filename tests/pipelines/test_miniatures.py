@@ -21,7 +21,11 @@ from vlprompt_pipeline.image_datasets.miniatures.writer import make_miniature
 
 NAMES = [dataset.name for dataset in list_image_datasets() if dataset.make is None]
 TRAINABLE = [name for name in NAMES if get_image_dataset(name).shift_of is None]
-QUIET = {"device": "cpu", "tracking": {"enabled": False}}
+QUIET = {
+    "device": "cpu",
+    "tracking": {"enabled": False},
+    "recipes": {"coop": {"training": {"epochs": 3}}},
+}
 
 
 def session(project: Project, **params: object) -> KedroSession:
@@ -42,7 +46,7 @@ def test_the_walk(name, project):
             "domain_generalisation": {"targets": name},
         }
     with session(project, **params) as running:
-        running.run()
+        running.run(pipeline_names=["cell"])
     form = get_image_dataset(name).miniature
     classes, per_class = len(form.classes), form.per_class
     primary = project.data / f"03_primary/miniature_{name}"
@@ -61,8 +65,6 @@ def test_the_walk(name, project):
             metrics = project.json("07_model_output", scored, cell)
             total = metrics["target"]["total"]
         assert total == classes * per_class.test
-    if name in TRAINABLE:
-        assert set(project.report()["dataset"]) == {f"miniature_{name}"}
     assert not (project.data / f"03_primary/{name}").exists(), "a miniature under a real name"
 
 

@@ -14,7 +14,7 @@ COOP = {"methods": ["coop"], "recipes": {"coop": {"training": {"epochs": 1}}}}
 def test_seeds_made_with_other_settings_are_not_averaged(project: Project):
     project.run(COOP)
     other = {"recipes": {"coop": {"training": {"epochs": 2}}}}
-    project.run(merged(COOP, {"seed": 2, **other}))
+    project.run(merged(COOP, {"seed": 2, **other}), report=True)
     titles = list(project.report()["title"])  # a row each
     assert len(titles) == 2
     assert [title for title in titles if "training.epochs=2" in title], titles
@@ -24,7 +24,9 @@ def test_more_bits_for_one_seed_are_not_averaged_with_one_bit(project: Project):
     """The example of the documentation: the title says 1 bit, and the row of the other 2 bits."""
     quick = merged(COOP, {"methods": ["qcoop"]})
     project.run(quick)
-    project.run(merged(quick, {"seed": 2, "recipes": {"qcoop": {"quantize": {"bits": 2}}}}))
+    project.run(
+        merged(quick, {"seed": 2, "recipes": {"qcoop": {"quantize": {"bits": 2}}}}), report=True
+    )
     titles = list(project.report()["title"])
     assert len(titles) == 2
     assert [title for title in titles if "quantize.bits=2" in title], titles
@@ -40,7 +42,7 @@ def test_other_pictures_under_the_same_names_are_not_averaged(project: Project):
         content = blue.read_bytes()
         blue.write_bytes(red.read_bytes())
         red.write_bytes(content)
-    project.run({**zero_shot, "seed": 2})
+    project.run({**zero_shot, "seed": 2}, report=True)
     report = project.report()
     assert len(report) == 2
     assert (report["base_std"].isna() | (report["base_std"] == 0)).all(), "no spread over seeds"
@@ -58,7 +60,7 @@ def test_a_record_of_before_is_a_row_called_code_unknown(project: Project):
         del method["made_with"]
     path.write_text(json.dumps(record))
     manifest_path(path).unlink()
-    project.run(zero_shot)
+    project.run(zero_shot, report=True)
     titles = list(project.report()["title"])
     assert len(titles) == 2
     assert [title for title in titles if "code unknown" in title], titles

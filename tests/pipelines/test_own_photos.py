@@ -57,7 +57,7 @@ def assert_marked(project: Project, name: str, cell: str, mark: str = MARK) -> N
 
 
 def test_from_a_folder_to_a_marked_report(project, photos):
-    project.run(OWN)
+    project.run(OWN, report=True)
     assert card(project)["class_names"] == ["Circle", "blue star", "red square", "square"]
     halves = project.json("05_model_input", "class_subsets.json", "My.Photos/base_to_new")
     assert halves["base"]["class_names"] == ["Circle", "blue star"]
@@ -85,7 +85,7 @@ def test_the_commands_of_the_documentation(project, tmp_path, monkeypatch):
     assert len(commands) == 4
     for command in commands:
         given = _split_params(None, None, command.replace("/home/me/Pictures", str(root)))
-        project.run(merged({"shots": 3, "methods": ["linear_probe"]}, given))
+        project.run(merged({"shots": 3, "methods": ["linear_probe"]}, given), report=True)
     data = project.report().reset_index()[["dataset", "random_split"]]
     assert set(data.itertuples(index=False, name=None)) == {
         ("caltech101", MARK),
@@ -107,7 +107,7 @@ def test_every_run_in_mlflow_is_marked(project, photos, monkeypatch):
 def test_photos_with_a_test_part_are_not_marked(project):
     for part in ("train", "test"):
         write_classes(project.data / "01_raw/zoo" / part, **dict.fromkeys(CLASSES, 3))
-    project.run({**OWN, "dataset": "zoo", "protocol": "few_shot"})
+    project.run({**OWN, "dataset": "zoo", "protocol": "few_shot"}, report=True)
     assert card(project, "zoo")["random_split"] == ""
     assert list(intermediate(project, "zoo").glob("split_*")) == []
     assert project.report()["random_split"].isna().all()
@@ -133,7 +133,7 @@ def test_a_table_elsewhere_with_names_and_template_of_its_own(project, tmp_path)
 
 def test_another_draw_of_the_split_stands_in_the_report(project, photos):
     project.run(OWN)
-    project.run({**OWN, "own_data": {"split": {"seed": 2}}})
+    project.run({**OWN, "own_data": {"split": {"seed": 2}}}, report=True)
     report = pd.read_csv(project.data / "08_reporting/report.csv")
     assert set(report["random_split"]) == {"own random split, seed 2"}
     assert "My.Photos (own random split, seed 2)" in (
@@ -230,7 +230,7 @@ def test_classes_that_the_embedded_clip_has_no_words_for(project, capsys, monkey
     assert "zero_shot, coop) cannot be scored. Take real weights with --env=photos" in said
     store = f"sqlite:///{project.root / 'mlflow.db'}"
     on = merged(ANY, {"tracking": {"enabled": True, "uri": store}})
-    project.run(on)
+    project.run(on, report=True)
     shown = capsys.readouterr().out
     page = (project.data / "08_reporting/report.html").read_text(encoding="utf-8")
     for text in (shown, page):

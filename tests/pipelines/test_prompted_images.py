@@ -37,7 +37,7 @@ def prompted(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project.create(tmp_path_factory.mktemp("prompted") / "project")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(IMAGE_DATASETS, DATASET, miniature())
-        project.run(PARAMS)
+        project.run(PARAMS, report=True)
     return project
 
 

@@ -196,7 +196,7 @@ def test_other_halves_are_other_results(project):
     few = {"methods": ["coop"]}
     project.run(few)
     before = {k: v for k, v in project.files().items() if "/base_to_new/" in k}
-    project.run({**few, "base_to_new": {"base_share": 0.3}})
+    project.run({**few, "base_to_new": {"base_share": 0.3}}, report=True)
     files = project.files()
     assert {k: v for k, v in files.items() if "/base_to_new/" in k} == before
     cell = "demo/demo_counts/base_to_new_share_0.3/shots4/seed1"

@@ -34,7 +34,7 @@ def test_few_shot_trains_and_scores_all_classes_and_allows_class_specific_prompt
         "methods": ["zero_shot", "csc"],
         "recipes": {"csc": {"extends": "coop", "prompt": {"class_specific": True}}},
     }
-    project.run(params)
+    project.run(params, report=True)
     assert len(prompt(project, "csc", FEW_SHOT).classes.names) == CLASSES
     context = prompt(project, "csc", FEW_SHOT).state["context"]
     assert context.shape[:2] == (CLASSES, 4)
@@ -55,7 +55,7 @@ def test_few_shot_trains_and_scores_all_classes_and_allows_class_specific_prompt
 
 def test_both_protocols_stand_in_one_report(project):
     for protocol in ("base_to_new", "few_shot"):
-        project.run({"protocol": protocol, "methods": ["zero_shot"]})
+        project.run({"protocol": protocol, "methods": ["zero_shot"]}, report=True)
     report = project.report()
     assert sorted(report["protocol"]) == ["base_to_new", "few_shot"]
     assert report["h"].notna().tolist() == (report["protocol"] == "base_to_new").tolist()
@@ -103,7 +103,7 @@ def test_another_clip_under_the_same_name_shares_nothing(project, tmp_path, tiny
 
 def test_clips_of_different_names_stand_side_by_side(project, finished, tiny_clip_folder):
     project.run()
-    project.run({"clip": {"name": "tiny", "source": f"local-dir:{tiny_clip_folder}"}})
+    project.run({"clip": {"name": "tiny", "source": f"local-dir:{tiny_clip_folder}"}}, report=True)
     assert prompt(project).weights_sha256 == prompt(finished).weights_sha256
     tiny = prompt(project, cell=CELL.replace("demo/", "tiny/", 1))
     assert tiny.weights_sha256 != prompt(project).weights_sha256

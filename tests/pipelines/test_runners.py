@@ -37,7 +37,7 @@ def test_threads_and_processes_give_the_files_of_a_sequential_run(finished, tmp_
     threads, processes = (Project.create(tmp_path / kind) for kind in ("threads", "processes"))
     for project in (threads, processes):
         shutil.copytree(finished.data / "01_raw", project.data / "01_raw")
-    threads.run(runner=ThreadRunner())
+    threads.run(report=True, runner=ThreadRunner())
     done = run_in_processes(processes, {})
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stdout + done.stderr

@@ -44,7 +44,7 @@ def runs(project: Project) -> list[Run]:
 
 def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):
     monkeypatch.chdir(project.data)  # where the store is does not depend on it
-    project.run(ON)
+    project.run(ON, report=True)
     shown = capsys.readouterr().out
     assert "report: data/08_reporting/report.html\n" in shown
     assert f"runs: sqlite:///{project.root / 'mlflow.db'}\n" in shown
