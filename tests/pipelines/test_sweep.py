@@ -212,6 +212,14 @@ def test_out_of_memory_is_tried_again_with_fewer_activations(project, monkeypatc
         sweep(project, {"methods": ["coop"]}, Options(report=False), seed=[1])
 
 
+def test_fewer_activations_leave_the_same_prompt(project, finished):
+    recipes = {"coop": {"training": {"memory_gb": 0.5}}}
+    project.run({"methods": ["coop"], "recipes": recipes})
+    for name in ("prompt.safetensors", "prompt.vlp"):
+        ours, theirs = (each.path("06_models", f"coop/{name}") for each in (project, finished))
+        assert ours.read_bytes() == theirs.read_bytes()
+
+
 def test_ctrl_c_keeps_what_is_finished(project, monkeypatch, capsys):
     project.bootstrap()
     Faults(monkeypatch, None, KeyboardInterrupt())

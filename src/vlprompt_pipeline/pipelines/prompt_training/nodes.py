@@ -133,8 +133,11 @@ def train_prompt(
         rows = train(learner, batches, recipe.training, checkpoint, bar)
     if fitted_to:
         learner.settle(fitted_to)
+    stored_recipe = recipe.model_dump(mode="json")
+    if recipe.training:  # what a machine had room for decides no bit of the prompt
+        stored_recipe["training"]["memory_gb"] = None
     prompt = TrainedPrompt(
-        recipe=recipe.model_dump(mode="json"),
+        recipe=stored_recipe,
         state=learner.state_dict(),
         classes=classes,
         clip_identity=clip.identity,
