@@ -162,11 +162,25 @@ class OwnDataParameters(Parameters):
         return template
 
 
+class FeatureQuantization(Parameters):
+    """Set the bits of a feature: `rate`, if given, once they are entropy-coded, as in recipes."""
+
+    bits: int = Field(ge=1, le=8)
+    rate: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _below(self) -> Self:
+        if self.rate is not None and not (self.bits > 1 and self.rate < self.bits):
+            raise ValueError(f"rate {self.rate:g} is not below bits {self.bits}, which are 2 to 8")
+        return self
+
+
 class ExportParameters(Parameters):
     """Set what is exported beside the packed prompt.
 
     `class_names` are those of the classifier weights, the dataset's own if none are given;
-    `full_precision` asks for the unquantized tensors too.
+    `quantize` puts these weights in few bits; `full_precision` asks for the unquantized tensors
+    too.
     """
 
     class_names: Annotated[tuple[str, ...], Field(min_length=1), Several] | None = None
@@ -180,4 +194,5 @@ class ExportParameters(Parameters):
             )
         return names
 
+    quantize: FeatureQuantization | None = None
     full_precision: bool = False

@@ -68,10 +68,11 @@ def test_sizes_are_those_of_the_files_and_of_what_they_need(finished, clip):
 
 def test_other_names_and_the_full_precision_where_they_are_asked_for(project: Project, clip):
     names = ["two red squares", "a boat"]
-    export = {"class_names": names, "full_precision": True}
+    export = {"class_names": names, "full_precision": True, "quantize": {"bits": 2}}
     project.run({**TRAINED, "export": export}, stages=UP_TO_EXPORT)
     head = ClassifierWeights.load(project.path(FOLDER, "qcoop/classifier_weights.safetensors"))
     assert head.class_names == tuple(names)
+    assert head.codes.codes.bits == 2
     assert not project.path(FOLDER, "cocoop/classifier_weights.safetensors").exists()
     assert project.json(FOLDER, "cocoop/sizes.json")["classifier_file_bytes"] == 0
 

@@ -1,11 +1,11 @@
 """Classifiers of few-shot images and their quantization on features of a real CLIP.
 
-Run: python tests/speed/real_features.py [shots | bits | rates] [folder]
+Run: python tests/speed/real_features.py [shots | bits | rates | file] [folder]
 
 The folder holds `caltech101_80_classes.safetensors`: normalised features of photos and texts by a
 CLIP, with `test`, `train_{1,2,4,8,16}_shots`, their labels and `text`. Without it nothing can be
-measured. `shots` compares heads at 1 to 16 shots; `bits` and `rates` are tables of
-docs/quantization.md.
+measured. `shots` compares heads at 1 to 16 shots; `bits`, `rates` and `file`
+are tables of docs/quantization.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vlprompt_pipeline.arithmetic import Arithmetic
-from vlprompt_pipeline.config import TrainingParameters
+from vlprompt_pipeline.clip import ClipIdentity
+from vlprompt_pipeline.config import FeatureQuantization, TrainingParameters
+from vlprompt_pipeline.export import ClassifierWeights
 from vlprompt_pipeline.export.packed import PackedPrompt, pack, unpack
 from vlprompt_pipeline.export.tensors import StructuredTensor
 from vlprompt_pipeline.methods import ClassTexts, FewShotFeatures, PromptLearner, get_method
@@ -214,6 +216,20 @@ def rates_table(data: SimpleNamespace) -> None:
             print(f"| {name} | {rule} |", " | ".join(found), "|", flush=True)
 
 
+def file_table(data: SimpleNamespace) -> None:
+    """Bytes and percent right of the file of class features, in full and in few bits."""
+    names = tuple(f"class {number}" for number in range(len(data.text)))
+    full = ClassifierWeights(data.text, names, SCALE, ClipIdentity("0" * 64), "Zero-shot CLIP")
+    print("| bits | file | bits a feature | right |")
+    quantized = [FeatureQuantization(bits=bits) for bits in (8, 4, 3, 2, 1)]
+    for each in (None, FeatureQuantization(bits=3, rate=2.1), *quantized):
+        weights = full.quantized(each) if each else full
+        size = len(weights.to_bytes())
+        how = (f"{each.bits}, rate {each.rate:g}" if each.rate else each.bits) if each else "full"
+        percent = right(weights.logits(data.test), data)
+        print(f"| {how} | {size:,} | {8 * size / data.text.numel():.2f} | {percent:.1f} |")
+
+
 def _file(name: str, codes: ScaledCodes) -> bytes:
     """The packed prompt of a matrix without a bias."""
     none = np.zeros((len(codes.rows), 0), np.float16), np.zeros(0, np.intp)
@@ -255,4 +271,6 @@ if __name__ == "__main__":
         sys.exit(f"no features in {folder.name}: nothing is measured")
     torch.manual_seed(0)
     which = sys.argv[1] if len(sys.argv) > 1 else "bits"
-    {"shots": shots_table, "bits": bits_table, "rates": rates_table}[which](read(folder))
+    {"shots": shots_table, "bits": bits_table, "rates": rates_table, "file": file_table}[which](
+        read(folder)
+    )

@@ -1,24 +1,27 @@
 """Zero-shot classifier weights: a prompt applied to given class names, without the text tower.
 
-One safetensors file with `features` [classes, embed], float32 and normalised; everything else is
-JSON under the key `head` of its header.
+One safetensors file with `features` [classes, embed], float32 and normalised, or with their codes
+(module `feature_codes`); everything else is JSON under the key `head` of its header.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from vlprompt_pipeline.clip import ClipIdentity
+from vlprompt_pipeline.config import FeatureQuantization
 from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.export.feature_codes import FeatureCodes
 from vlprompt_pipeline.export.formats.registry import ExportContext, ExportFormat, register
 from vlprompt_pipeline.methods import PromptLearner
 from vlprompt_pipeline.tensor_files import TensorFileError, load_tensors, tensors_to_bytes
 
 _FORMAT = "vlprompt_pipeline.classifier_weights.1"
+_QUANTIZED = "vlprompt_pipeline.classifier_weights.2"  # unknown to versions that read no codes
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,12 @@ class ClassifierWeights:
     """Classify image features without a text tower: one text feature a class.
 
     Attributes:
-        features: normalised text features, [classes, embed].
+        features: normalised text features, [classes, embed]; nearly so where they are quantized.
         class_names: in the order of the features.
         logit_scale: factor on cosine similarities.
         clip_identity: the CLIP whose image features it fits.
         title: the recipe its prompt was trained with.
+        codes: what a file holds instead of the features, where they are quantized.
     """
 
     features: Tensor
@@ -38,6 +42,7 @@ class ClassifierWeights:
     logit_scale: float
     clip_identity: ClipIdentity
     title: str
+    codes: FeatureCodes | None = None
 
     @classmethod
     @torch.no_grad()
@@ -67,6 +72,11 @@ class ClassifierWeights:
             title,
         )
 
+    def quantized(self, quantization: FeatureQuantization) -> ClassifierWeights:
+        """The same weights in few bits; the features are those that a file of it gives back."""
+        codes = FeatureCodes.of(self.features, quantization)
+        return replace(self, features=codes.features(), codes=codes)
+
     def logits(self, image_features: Tensor) -> Tensor:
         """`[images, classes]` from normalised image features `[images, embed]`."""
         return self.logit_scale * image_features @ self.features.T
@@ -74,14 +84,15 @@ class ClassifierWeights:
     def to_bytes(self) -> bytes:
         """The file."""
         header = {
-            "format": _FORMAT,
+            "format": _QUANTIZED if self.codes else _FORMAT,
             "class_names": self.class_names,
             "logit_scale": self.logit_scale,
             "weights_sha256": self.clip_identity.weights,
             "clip_identity": self.clip_identity.to_dict(),
             "title": self.title,
         }
-        return tensors_to_bytes({"features": self.features}, "head", header)
+        tensors = self.codes.stored() if self.codes else {"features": self.features}
+        return tensors_to_bytes(tensors, "head", header)
 
     @classmethod
     def load(cls, path: Path) -> ClassifierWeights:
@@ -96,20 +107,26 @@ class ClassifierWeights:
             raise PromptFileError(f"no classifier weights at {path}: export the prompt") from None
         except TensorFileError as error:
             raise PromptFileError(f"{error}: export the prompt again") from None
-        if not header or header.pop("format", None) != _FORMAT:
+        written = header.pop("format", None) if header else None
+        if written not in (_FORMAT, _QUANTIZED):
             raise PromptFileError(f"{path} holds no classifier weights: export the prompt again")
+        codes = FeatureCodes.read(tensors) if written == _QUANTIZED else None
         return cls(
-            tensors["features"],
+            codes.features() if codes else tensors["features"],
             tuple(header["class_names"]),
             header["logit_scale"],
             ClipIdentity.read(header),
             header["title"],
+            codes,
         )
 
 
 def _to_bytes(context: ExportContext) -> bytes | None:
     weights = ClassifierWeights.of(context.shipped, context.recipe.title)
-    return weights.to_bytes() if weights else None
+    if weights is None:
+        return None
+    quantization = context.parameters.quantize
+    return (weights.quantized(quantization) if quantization else weights).to_bytes()
 
 
 register(ExportFormat("classifier_weights", "classifier_file_bytes", _to_bytes))
