@@ -79,9 +79,17 @@ class ImageBytes(BytesIO):
         """The file that has this fingerprint, by content where that is what it is known by.
 
         Raises:
-            DataError: it cannot be read, or has been changed since it was fingerprinted.
+            DataError: it cannot be read, or has been changed or removed since it was fingerprinted.
         """
-        file = cls(path)
+        try:
+            file = cls(path)
+        except DataError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            raise DataError(
+                f"{path} is not there any more: the images were changed since the last run made "
+                "their index; run again from data_preparation on"
+            ) from error
         kind, _, sha256 = fingerprint.partition(":")
         if kind == "sha256" and sha256 != file.sha256:
             raise DataError(

@@ -171,6 +171,13 @@ def test_an_image_that_was_changed_since_it_was_indexed_is_refused(clip, images,
         FeatureStore(tmp_path).extract(clip, other, EvaluationView(clip.preprocessing))
 
 
+def test_an_image_that_was_removed_since_it_was_indexed_is_told_of_as_such(clip, images, tmp_path):
+    other = replace(images, paths=("gone.png", *images.paths[1:]))
+    said = r"gone\.png is not there any more: the images were changed since .* run again"
+    with pytest.raises(DataError, match=said):
+        FeatureStore(tmp_path).extract(clip, other, EvaluationView(clip.preprocessing))
+
+
 @pytest.mark.parametrize("content", ["flipped", "zeros", "short", "empty", "other"])
 def test_a_shard_that_was_changed_is_computed_again(clip, images, tmp_path, caplog, content):
     store, view = FeatureStore(tmp_path), EvaluationView(clip.preprocessing)

@@ -6,6 +6,7 @@ from pathlib import Path
 from vlprompt_pipeline.hooks.next_steps import (
     Invocation,
     Validated,
+    after_demo,
     after_promotion,
     after_registration,
     after_report,
@@ -54,6 +55,14 @@ def test_the_embedded_clip_leads_to_real_weights_without_its_own_settings(tmp_pa
     assert lines["weights"].endswith(
         "kedro run --env=photos '--params=dataset=my_photos,dataset_root=/home/me/My Pictures'"
     )
+
+
+def test_another_dataset_than_the_last_is_told_of(tmp_path):
+    demo = Invocation(tmp_path, None, {})
+    said = "kedro run --params=dataset={} (more: docs/README.md)"
+    assert after_demo(demo, "demo_aerial") == {"next": said.format("demo_flags")}
+    assert after_demo(demo, "demo_flags") == {"next": said.format("demo_aerial")}
+    assert after_demo(demo, "caltech101") == {"next": said.format("demo_flags")}
 
 
 def test_the_best_of_the_registered_methods_is_promoted_and_labels(tmp_path):

@@ -10,13 +10,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.inference.label_page import thumbnail
+from vlprompt_pipeline.templates import templates_of
 
 SHOWN = 200
 """Photos on the page: 15 kB each, and what a person looks through at once (our choice)."""
@@ -66,13 +66,7 @@ def write_review_page(
     if not any(tile["picture"] for tile in tiles):
         raise DataError(f"no photo of the table is in {folder}: name their folder with --images")
     names = {*table["label"], *table.get("label_2", ()), *table.get("given", ())} - {""}
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("vlprompt_pipeline", "curation"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = templates_of("curation", html=True)
     key = hashlib.sha256("\n".join(tile["path"] for tile in tiles).encode()).hexdigest()[:16]
     text = templates.get_template("review_page.html.j2").render(
         title=title,

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 from vlprompt_pipeline.hooks.same_texts import EMBEDDED
 from vlprompt_pipeline.wording import command_parameters, join
 
+_DEMOS = ("demo_flags", "demo_aerial")
+"""Datasets that are made here; the first that a run was not of is told of."""
+
 
 class Invocation(NamedTuple):
     """A `kedro run` as the user typed it.
@@ -94,6 +97,13 @@ def after_report(
             f"{invocation.again(env='photos', given=known)}"
         )
     return lines
+
+
+def after_demo(invocation: Invocation, dataset: str) -> dict[str, str]:
+    """Say how another of the datasets that need no download is run."""
+    other = next(name for name in _DEMOS if name != dataset)
+    program = _program(invocation.project, "kedro")
+    return {"next": f"{program} run --params=dataset={other} (more: docs/README.md)"}
 
 
 def after_registration(

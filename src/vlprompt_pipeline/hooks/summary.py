@@ -12,6 +12,7 @@ from kedro.framework.hooks import hook_impl
 from vlprompt_pipeline.hooks.next_steps import (
     Invocation,
     Validated,
+    after_demo,
     after_promotion,
     after_registration,
     after_report,
@@ -73,7 +74,7 @@ class SummaryHook:
         if _is_own(self._parameters):
             lines |= after_report(invocation, self._parameters, self._validated(catalog))
         elif (self._project / "Makefile").is_file():
-            lines["next"] = ".venv/bin/kedro run --params=dataset=demo_flags (more: docs/README.md)"
+            lines |= after_demo(invocation, self._parameters["dataset"])
         _print(lines)
 
     def _print_texts(self, catalog: Any, made: set[str]) -> None:

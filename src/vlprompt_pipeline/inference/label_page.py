@@ -10,12 +10,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
-
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.images import read_rgb
+from vlprompt_pipeline.templates import templates_of
 
 SHOWN = 8
 """Photos of each label: those with the lowest scores (our choice)."""
@@ -61,21 +60,18 @@ def write_label_page(
         (label, count, [_shown(row, folder) for _, _, row in sorted(least[label])[::-1][:most]])
         for label, count in counts.most_common()
     ]
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("vlprompt_pipeline", "inference"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = templates.get_template("label_page.html.j2").render(
-        title=title,
-        groups=groups,
-        largest=max(counts.values(), default=1),
-        labelled=counts.total(),
-        broken=broken,
-        problems=problems,
-        version=__version__,
+    text = (
+        templates_of("inference", html=True)
+        .get_template("label_page.html.j2")
+        .render(
+            title=title,
+            groups=groups,
+            largest=max(counts.values(), default=1),
+            labelled=counts.total(),
+            broken=broken,
+            problems=problems,
+            version=__version__,
+        )
     )
     with atomic_write(page) as temporary:
         temporary.write_text(text, encoding="utf-8")

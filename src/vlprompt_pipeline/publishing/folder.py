@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip.loading import copy_clip, write_for_open_clip
 from vlprompt_pipeline.errors import ConfigError
@@ -33,6 +31,7 @@ from vlprompt_pipeline.publishing.model_card import model_card
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.classifier import INCLUDED
 from vlprompt_pipeline.rejection import Rejection
+from vlprompt_pipeline.templates import templates_of
 
 EMBEDDED = "embedded"  # the CLIP that is part of this project
 
@@ -137,12 +136,8 @@ def _example(publication: Publication) -> str:
     else:
         _, model, tag = source.split(":")
         created = f'"{model}", pretrained="{tag}"'
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("vlprompt_pipeline", "publishing"),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(f"{EXAMPLE}.j2").render(created=created, head=HEAD)
+    template = templates_of("publishing").get_template(f"{EXAMPLE}.j2")
+    return template.render(created=created, head=HEAD)
 
 
 def _shown(tags: Mapping[str, str]) -> dict[str, str]:

@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import jinja2
 from huggingface_hub import EvalResult, ModelCardData
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.clip.pretrained import tag_config
 from vlprompt_pipeline.publishing.licences import Licences
 from vlprompt_pipeline.registry.classifier import INCLUDED
+from vlprompt_pipeline.templates import templates_of
 from vlprompt_pipeline.wording import human_bytes, readable, shots_text
 
 if TYPE_CHECKING:
@@ -41,38 +41,37 @@ def model_card(
     """
     card, tags = publication.card, publication.tags
     recipe = card.resolved_recipe()
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("vlprompt_pipeline", "publishing"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     names = card.class_names
-    text = environment.get_template("README.md.j2").render(
-        title=recipe.title,
-        name=publication.name,
-        version=publication.version,
-        repository=repository,
-        dataset=tags.get("dataset", "its dataset"),
-        cell=_cell(tags),
-        scores={_SCORES[key]: value for key, value in _scores(tags).items()},
-        hashes={readable(key.removesuffix("_sha256")): tags[key] for key in _HASHES if key in tags},
-        packed=human_bytes(len(publication.packed)),
-        packed_sha256=hashlib.sha256(publication.packed).hexdigest(),
-        classes=names[:_SHOWN],
-        more=max(0, len(names) - _SHOWN),
-        bound=recipe.bound_to_classes,
-        decoding=card.decoding,
-        rejection=publication.rejection,
-        clip_name=card.clip_name,
-        clip_sha256=card.weights_sha256,
-        clip_source=publication.clip_source,
-        included=publication.clip_source == INCLUDED,
-        commit=tags.get("git_commit"),
-        licences=licences,
-        on_open_clip=on_open_clip,
-        release=__version__,
+    text = (
+        templates_of("publishing")
+        .get_template("README.md.j2")
+        .render(
+            title=recipe.title,
+            name=publication.name,
+            version=publication.version,
+            repository=repository,
+            dataset=tags.get("dataset", "its dataset"),
+            cell=_cell(tags),
+            scores={_SCORES[key]: value for key, value in _scores(tags).items()},
+            hashes={
+                readable(key.removesuffix("_sha256")): tags[key] for key in _HASHES if key in tags
+            },
+            packed=human_bytes(len(publication.packed)),
+            packed_sha256=hashlib.sha256(publication.packed).hexdigest(),
+            classes=names[:_SHOWN],
+            more=max(0, len(names) - _SHOWN),
+            bound=recipe.bound_to_classes,
+            decoding=card.decoding,
+            rejection=publication.rejection,
+            clip_name=card.clip_name,
+            clip_sha256=card.weights_sha256,
+            clip_source=publication.clip_source,
+            included=publication.clip_source == INCLUDED,
+            commit=tags.get("git_commit"),
+            licences=licences,
+            on_open_clip=on_open_clip,
+            release=__version__,
+        )
     )
     return f"---\n{_metadata(publication, licences)}\n---\n\n{text}"
 

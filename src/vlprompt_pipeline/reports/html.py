@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import json
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
+
+from vlprompt_pipeline.templates import templates_of
 
 
 def environment(*folders: str) -> Environment:
-    """Templates of folders of this package, the first that has a name wins; those here come last.
-
-    What is put into a page is text unless it says that it is markup, and a name that the page lacks
-    is an error.
-    """
-    return Environment(
-        loader=ChoiceLoader(
-            [PackageLoader("vlprompt_pipeline", folder) for folder in (*folders, "reports/web")]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    """Return the templates of pages in folders of this package; those of reports come last."""
+    return templates_of(*folders, "reports/web", html=True)
 
 
 def embedded_json(value: object) -> Markup:

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import torch
 
 from vlprompt_pipeline import __version__
@@ -41,6 +40,7 @@ from vlprompt_pipeline.shipping.onnx_files import (
 from vlprompt_pipeline.shipping.samples import ImageSamples
 from vlprompt_pipeline.shipping.texts import text_description, write_tokenizer
 from vlprompt_pipeline.shipping.web_page import write_web_page
+from vlprompt_pipeline.templates import templates_of
 
 
 def export_folder(
@@ -200,13 +200,7 @@ def write_description(
         "prompt_bytes": len(model.packed),
         "clip_name": clip.name,
     }
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("vlprompt_pipeline", "shipping"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    templates = templates_of("shipping")
     for name in ("README.md", "classify.py"):
         _write_text(folder / name, templates.get_template(f"{name}.j2").render(values))
 
