@@ -33,7 +33,7 @@ DTYPES: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16-amp": torc
 
 
 def resolve_threads(setting: Threads, weights: int) -> int:
-    """The number of threads for a model with so many weights in its blocks.
+    """Return the number of threads for a model with so many weights in its blocks.
 
     `auto` is one thread up to `SMALL_WORK` weights, and `MACHINE_THREADS` above.
     """
@@ -63,7 +63,7 @@ class Arithmetic:
         return where if self.precision == "fp32" else f"{where}, {self.precision}"
 
     def in_single(self) -> Arithmetic:
-        """The same in single precision."""
+        """Return the same in single precision."""
         return replace(self, precision="fp32")
 
     @contextmanager

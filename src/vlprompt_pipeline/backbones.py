@@ -33,7 +33,7 @@ _CLASSES = ClassTexts(("cat", "dog", "photo"), "a photo of a {}.")
 
 
 def describe(name: str, recipes: Mapping[str, Any]) -> str:
-    """All that is known of a model of open_clip, or of one of its tags, for a terminal.
+    """Return all that is known of a model of open_clip, or of one of its tags, for a terminal.
 
     Raises:
         ConfigError: open_clip has no such model.
@@ -72,7 +72,7 @@ def document(recipes: Mapping[str, Any], tried: bool) -> str:
 
 
 def try_method(name: str, recipes: Mapping[str, Any], clip: FrozenClip) -> bool:
-    """Whether a recipe trains on a CLIP: a step changes its prompt, and its scores are finite.
+    """Tell whether a recipe trains on a CLIP: a step changes its prompt, and its scores are finite.
 
     False where the method refuses the CLIP. Any other failure is raised.
     """
@@ -107,22 +107,22 @@ def _step(learner: PromptLearner, images: Tensor, labels: Tensor) -> None:
 
 @cache
 def small_clip(model: str) -> FrozenClip:
-    """A small model of open_clip's structure with random weights, made once."""
+    """Return a small model of open_clip's structure with random weights, made once."""
     with tempfile.TemporaryDirectory() as folder:
         return load_clip(f"local-dir:{write_small(model, Path(folder))}", model, "cpu")
 
 
 def kinds() -> list[list[str]]:
-    """All accepted models of open_clip; those that differ in sizes alone stand together."""
-    found: dict[str, list[str]] = {}
+    """Return all accepted models of open_clip; those that differ in sizes alone stand together."""
+    alike: dict[str, list[str]] = {}
     for model in open_clip.list_models():
         if not unsupported(open_clip.get_model_config(model)):
-            found.setdefault(_structure(model), []).append(model)
-    return list(found.values())
+            alike.setdefault(_structure(model), []).append(model)
+    return list(alike.values())
 
 
 def _structure(model: str) -> str:
-    """What of a model's configuration decides how it is computed."""
+    """Say what of a model's configuration decides how it is computed."""
     config = small_config(model)
     text, vision = config["text_cfg"], config["vision_cfg"]
     for sizes in (vision, vision.get("timm_options", {})):
@@ -156,7 +156,7 @@ def _method_table(recipes: Mapping[str, Any]) -> Iterator[str]:
 
 
 def image_kind(visual: nn.Module) -> str:
-    """The class of an image tower, and whose it is."""
+    """Return the class of an image tower, and whose it is."""
     trunk = getattr(visual, "trunk", None)
     return type(visual).__name__ if trunk is None else f"{type(trunk).__name__} of timm"
 
@@ -251,7 +251,7 @@ def _without_variants(recipes: Mapping[str, Any]) -> list[str]:
 
 
 def cut_recipes(recipes: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipes for small models: at most two prompted blocks, and one short template.
+    """Return the recipes for small models: at most two prompted blocks, and one short template.
 
     A small vocabulary has few words, so that the long templates do not fit into every context.
     """

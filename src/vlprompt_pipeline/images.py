@@ -76,7 +76,7 @@ class ImageBytes(BytesIO):
 
     @classmethod
     def known(cls, path: Path, fingerprint: str) -> ImageBytes:
-        """The file that has this fingerprint, by content where that is what it is known by.
+        """Return the file that has this fingerprint, by content where that is what it is known by.
 
         Raises:
             DataError: it cannot be read, or has been changed or removed since it was fingerprinted.
@@ -155,8 +155,8 @@ def require_size(source: BinaryIO, most_pixels: int) -> None:
     finally:
         source.seek(0)
     if pixels is None or pixels > most_pixels:
-        said = f"{pixels:,}" if pixels else f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,}"
-        raise DataError(f"the image has {said} pixels, {most_pixels:,} are allowed; shrink it")
+        size = f"{pixels:,}" if pixels else f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,}"
+        raise DataError(f"the image has {size} pixels, {most_pixels:,} are allowed; shrink it")
 
 
 def _unreadable(path: Path, reason: object) -> DataError:

@@ -22,7 +22,7 @@ class Lock(NamedTuple):
     shared_by: str = ""
 
     def excludes(self, other: Lock) -> bool:
-        """Whether the two cannot be held by different runs at once."""
+        """Tell whether the two cannot be held by different runs at once."""
         together = self.shared_by and self.shared_by == other.shared_by
         return self.name == other.name and not together
 

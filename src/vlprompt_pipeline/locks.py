@@ -176,7 +176,7 @@ class FolderTable:
         self._file.unlink(missing_ok=True)
 
     def _living_holders(self) -> list[Holder]:
-        """All other runs that hold locks; files of dead ones are removed."""
+        """Return all other runs that hold locks; files of dead ones are removed."""
         clock = self._folder / "clock"
         clock.touch()
         now = clock.stat().st_mtime  # of the file server, whose clock may differ from this one

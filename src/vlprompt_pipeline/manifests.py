@@ -64,7 +64,7 @@ class Manifest:
 
 
 def manifest_path(path: Path) -> Path:
-    """Where the manifest of a file is."""
+    """Say where the manifest of a file is."""
     return path.parent / FOLDER / f"{path.name}{SUFFIX}"
 
 
@@ -108,7 +108,7 @@ def remove_described(path: Path) -> None:
 
 
 def has_manifest(path: Path) -> bool:
-    """Whether the file is described; one that was made before manifests were is not."""
+    """Tell whether the file is described; one that was made before manifests were is not."""
     return is_there(manifest_path(path))
 
 
@@ -118,7 +118,7 @@ def described_as(path: Path) -> tuple[str, ...]:
 
 
 def find_fault(path: Path, made_from: str, source: Path | None = None) -> str:
-    """Why a file is not what was written there from `made_from` and `source`; empty if it is.
+    """Say why a file is not what was written there from `made_from` and `source`; empty if it is.
 
     Begins with a verb, as what is said about the file.
     """
@@ -146,7 +146,7 @@ def _other_origin(described: list[Manifest], made_from: str, source: Path | None
 
 
 def may_be_made_from(path: Path, made_from: str) -> bool:
-    """Whether the manifest does not say that the file was made from something else."""
+    """Tell whether the manifest does not say that the file was made from something else."""
     described = _read(path)
     return described is None or made_from in {each.made_from for each in described}
 
@@ -192,7 +192,7 @@ def _source_sha256(source: Path | None) -> str:
 
 
 def _read(path: Path) -> list[Manifest] | None:
-    """What the manifest says the content may be; none if there is none or it is broken."""
+    """Say what the manifest says the content may be; none if there is none or it is broken."""
     try:
         if not is_there(manifest_path(path)):
             return None

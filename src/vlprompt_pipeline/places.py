@@ -29,7 +29,7 @@ _AT_ONCE = 500  # files that are asked for together
 
 
 def is_url(location: str | Path) -> bool:
-    """Whether a location is a place, not a path of this machine."""
+    """Tell whether a location is a place, not a path of this machine."""
     return "://" in str(location)
 
 
@@ -51,7 +51,7 @@ def url_of(path: Path) -> str:
 
 
 def is_there(path: Path) -> bool:
-    """Whether a file is there; the local copy of one in a place becomes what the place has.
+    """Tell whether a file is there; the local copy of one in a place becomes what the place has.
 
     Raises:
         PlaceError: the place does not answer.
@@ -72,7 +72,7 @@ def is_there(path: Path) -> bool:
 
 
 def exists(path: Path) -> bool:
-    """Whether a file is there, or in its place; nothing is brought.
+    """Tell whether a file is there, or in its place; nothing is brought.
 
     Raises:
         PlaceError: the place does not answer.

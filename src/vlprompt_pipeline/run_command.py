@@ -77,10 +77,10 @@ def _nodes_that_fit(options: Mapping[str, Any]) -> Iterator[None]:
             for name, option in _FILTERS.items()
             if options.get(name)
         ]
-        said = str(error).split(" after ")[0].rstrip(".").removeprefix("Pipeline ")
+        reason = str(error).split(" after ")[0].rstrip(".").removeprefix("Pipeline ")
         raise ConfigError(
             f"{' '.join(filters)} leaves nothing to do; kedro registry describe __default__ lists "
-            f"the nodes, and conf/base/catalog*.yml what they read and write: the pipeline {said}"
+            f"the nodes, and conf/base/catalog*.yml what they read and write: the pipeline {reason}"
         ) from error
 
 

@@ -139,14 +139,14 @@ class RunParameters(Parameters):
         return tuple(dict.fromkeys(names))
 
     def _at_test_time(self, name: str) -> bool:
-        """Whether a recipe, or one that it extends, has `test_time`."""
+        """Tell whether a recipe, or one that it extends, has `test_time`."""
         seen: set[str] = set()
         while name in self.recipes and name not in seen:
             seen.add(name)
-            own = self.recipes[name]
-            if "test_time" in own:
-                return own["test_time"] is not None
-            name = str(own.get("extends"))
+            recipe = self.recipes[name]
+            if "test_time" in recipe:
+                return recipe["test_time"] is not None
+            name = str(recipe.get("extends"))
         return False
 
 

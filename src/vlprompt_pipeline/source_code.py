@@ -73,15 +73,15 @@ def _digest(starts: frozenset[str]) -> str:
 
 def counted_modules(*starts: str) -> list[str]:
     """Names of the modules that `code_digest` reads, sorted."""
-    found: set[str] = set()
+    counted: set[str] = set()
     waiting = list(starts)
     closed = NOT_FOLLOWED - set(map(_room, starts))
     while waiting:
         module = waiting.pop()
-        if module not in found and _room(module) not in closed:
-            found.add(module)
+        if module not in counted and _room(module) not in closed:
+            counted.add(module)
             waiting += _imports(module)
-    return sorted(found)
+    return sorted(counted)
 
 
 def _modules_of(starts: Iterable[str | type]) -> Iterator[str]:
@@ -104,7 +104,7 @@ def _hash_of(module: str) -> str:
 
 @cache
 def _tree(module: str) -> ast.Module:
-    """The module's syntax without docstrings and what stands under `TYPE_CHECKING`."""
+    """Return the module's syntax without docstrings and what stands under `TYPE_CHECKING`."""
     if not _is_own(module) and not getattr(sys.modules.get(module), "__file__", None):
         return ast.Module([], [])  # typed into a notebook or a shell
     tree = ast.parse(_file_of(module).read_bytes())
@@ -116,7 +116,7 @@ def _tree(module: str) -> ast.Module:
 
 
 def _is_text(node: ast.AST) -> bool:
-    """A docstring, or a text below an attribute that describes it."""
+    """Return a docstring, or a text below an attribute that describes it."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
@@ -125,7 +125,7 @@ def _is_for_types(node: ast.AST) -> bool:
 
 
 def _plain(node: Any) -> Any:
-    """The syntax as nested tuples without places and what is empty, equal in all Pythons."""
+    """Return the syntax as nested tuples without places and what is empty, equal in all Pythons."""
     if isinstance(node, ast.AST):
         fields = ((name, value) for name, value in ast.iter_fields(node) if value not in (None, []))
         return (type(node).__name__, *((name, _plain(value)) for name, value in fields))
@@ -135,17 +135,17 @@ def _plain(node: Any) -> Any:
 @cache
 def _imports(module: str) -> list[str]:
     """Modules of this package that a module imports, each the one that defines the name."""
-    found: list[str] = []
+    imported: list[str] = []
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.ImportFrom) and node.module and _is_own(node.module):
-            found += [_defining(node.module, alias.name) for alias in node.names]
+            imported += [_defining(node.module, alias.name) for alias in node.names]
         elif isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names if _is_own(alias.name)]
-    return found
+            imported += [alias.name for alias in node.names if _is_own(alias.name)]
+    return imported
 
 
 def _defining(module: str, name: str) -> str:
-    """The module that `from module import name` leads to."""
+    """Return the module that `from module import name` leads to."""
     if _is_module(f"{module}.{name}"):
         return f"{module}.{name}"
     for node in _tree(module).body if _file_of(module).name == "__init__.py" else []:

@@ -65,7 +65,7 @@ def sweep(
 
     project = metadata.project_path
     with one_sentence(project):
-        asked = read_grid(grid_file) if grid_file else GridFile()
+        grid = read_grid(grid_file) if grid_file else GridFile()
         on_command_line = {
             "protocols": tuple(given["protocols"]),
             "datasets": tuple(given["datasets"]),
@@ -73,9 +73,9 @@ def sweep(
             "seeds": tuple(_number("seeds", text) for text in given["seeds"]),
             "methods": tuple(given["methods"]),
         }
-        asked = asked.model_copy(update={k: v for k, v in on_command_line.items() if v})
-        params = {**asked.params, **params}
-        cells = asked.within(protocol_grid(asked.protocols, asked.axes, project, env, params))
+        grid = grid.model_copy(update={k: v for k, v in on_command_line.items() if v})
+        params = {**grid.params, **params}
+        cells = grid.within(protocol_grid(grid.protocols, grid.axes, project, env, params))
         if not cells:
             raise click.ClickException("the grid has no cell: its excludes leave nothing")
         if dry_run:

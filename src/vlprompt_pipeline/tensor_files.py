@@ -40,7 +40,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], key: str, header: An
 
 
 def tensors_to_bytes(tensors: Mapping[str, Tensor], key: str, header: Any) -> bytes:
-    """The content of the file that `save_tensors` writes."""
+    """Return the content of the file that `save_tensors` writes."""
     return save(_on_cpu(tensors), {key: json.dumps(header)})
 
 

@@ -53,21 +53,21 @@ class TokenTable:
             count: how many for each.
         """
         cosines = _unit(vectors) @ _unit(self.embeddings).T
-        found = []
+        words = []
         for vector, row in zip(vectors, cosines, strict=True):
-            places = np.argsort(-row, kind="stable")[:count]
-            distances = np.linalg.norm(self.embeddings[places] - vector, axis=-1)
-            found.append(
+            nearest = np.argsort(-row, kind="stable")[:count]
+            distances = np.linalg.norm(self.embeddings[nearest] - vector, axis=-1)
+            words.append(
                 [
-                    Word(self.texts[place], float(row[place]), float(distance))
-                    for place, distance in zip(places, distances, strict=True)
+                    Word(self.texts[token], float(row[token]), float(distance))
+                    for token, distance in zip(nearest, distances, strict=True)
                 ]
             )
-        return found
+        return words
 
 
 def embedded_weights() -> Path:
-    """Where the CLIP that comes with the package has its weights."""
+    """Say where the CLIP that comes with the package has its weights."""
     return Path(str(files("vlprompt_pipeline") / "clip/embedded" / _WEIGHTS[0]))
 
 

@@ -46,13 +46,13 @@ def tune(
 
     project = metadata.project_path
     with one_sentence(project):
-        asked = read_space(space)
+        settings = read_space(space)
         cell = configured(project, None, env, params)
         name = study or f"{method} k{cell.shots} s{cell.seed} {cell.benchmark} {cell.protocol}"
         clip = {"name": cell.clip.name, "source": cell.clip.source}
-        tuning = Tuning(project, env, {**params, "clip": clip}, method, asked)
+        tuning = Tuning(project, env, {**params, "clip": clip}, method, settings)
         best = tuning.run(trials, name).best_trial
-    found = command_parameters({"recipes": {method: best.params}})
-    click.echo(f"best of {len(asked.root)} settings: {best.value:.2f} % on validation images")
+    best_params = command_parameters({"recipes": {method: best.params}})
+    click.echo(f"best of {len(settings.root)} settings: {best.value:.2f} % on validation images")
     click.echo(f"study: {name!r} in {DATABASE}")
-    click.echo(f"use it: --params={found}")
+    click.echo(f"use it: --params={best_params}")

@@ -121,10 +121,10 @@ def test_every_series_is_in_the_legend(sheets):
 def test_values_are_told_where_they_stand(sheets):
     sheet = sheets["noise"]
     width, height = 72 * sheet.figure.get_size_inches()
-    places = sheet.places()
-    assert len(places) == 2 * 2 * 3  # halves, strengths, epochs
-    assert all(0 < place.x < width and 0 < place.y < height for place in places)
-    first = next(place for place in places if place.text.startswith("no noise, epoch 2"))
+    points = sheet.points()
+    assert len(points) == 2 * 2 * 3  # halves, strengths, epochs
+    assert all(0 < point.x < width and 0 < point.y < height for point in points)
+    first = next(point for point in points if point.text.startswith("no noise, epoch 2"))
     assert first.series == 0
     assert first.text.endswith("base 86.0 ± 1.0, new 77.0 ± 2.0, H 81.2 ± 0.5 %")
     axes = sheet.axes[0][0]
@@ -154,8 +154,8 @@ def test_the_page_needs_nothing_but_itself(page):
     )
     assert remote == []
     for name in _tables():
-        places = re.search(rf'id="places-{name}">(.*?)</script>', page, re.DOTALL)[1]
-        assert all(len(place) == 4 for place in json.loads(places))
+        points = re.search(rf'id="places-{name}">(.*?)</script>', page, re.DOTALL)[1]
+        assert all(len(point) == 4 for point in json.loads(points))
         assert f'<figure id="{name}"' in page
 
 

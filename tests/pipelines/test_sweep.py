@@ -104,9 +104,9 @@ def test_every_cell_is_run_and_reported_once(project, capsys, monkeypatch):
     ran = []
     monkeypatch.setattr(job, "_session", lambda each, params: ran.append(each.kind))
     watch = sweep(project, options=Options(report=False), seed=[1, 2], shots=[2, 4])
-    assert (ran, watch.counts) == (["shared"], {"found": 4}), "none is run again"
+    assert (ran, watch.counts) == (["shared"], {"found": 4}), "the images are looked at"
     sweep(project, options=Options(force=True, report=False), seed=[1], shots=[2])
-    assert ran == ["shared", "shared", "cell"]
+    assert ran == ["shared", "shared", "shared", "cell"], "images, then features, then the cell"
 
 
 def test_what_changes_a_result_makes_a_cell_due_again(project):

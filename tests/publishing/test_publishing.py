@@ -28,6 +28,7 @@ LICENCES = Licences("MIT", "CC BY 4.0")
 ALONE = """
 import runpy, sys
 from vlprompt_pipeline.clip import _open_clip
+_open_clip.open_clip.__version__
 for name in [name for name in sys.modules if name.startswith("vlprompt_pipeline")]:
     del sys.modules[name]
 class Refuse:

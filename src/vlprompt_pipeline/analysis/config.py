@@ -48,7 +48,7 @@ class AnalysisParameters(Parameters):
     prompts_at_once: int = Field(ge=1)
 
     def recipes(self) -> tuple[str, ...]:
-        """Every recipe of a prompt that is named, the host first, each once."""
+        """Return every recipe of a prompt that is named, the host first, each once."""
         return tuple(dict.fromkeys((self.method, *self.spectrum, *self.storage)))
 
 

@@ -24,7 +24,7 @@ from vlprompt_pipeline.analysis.size_figures import (
 
 
 def draw(tables: Mapping[str, pd.DataFrame], conditions: Conditions) -> dict[str, SeriesSheet]:
-    """Every figure by the name of its table, in the order of the page."""
+    """Return every figure by the name of its table, in the order of the page."""
     return {name: figure(tables[name], conditions) for name, figure in _FIGURES.items()}
 
 

@@ -66,5 +66,5 @@ class Following:
 
 
 def _context(learner: PromptLearner) -> Tensor:
-    """All token embeddings of a prompt, `[tokens, width]`."""
+    """Return all token embeddings of a prompt, `[tokens, width]`."""
     return torch.cat([attrgetter(name)(learner).flatten(0, -2) for name in learner.contexts])

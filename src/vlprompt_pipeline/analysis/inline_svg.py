@@ -25,7 +25,7 @@ _GEOMETRY = {"d", "x", "y", "width", "height", "transform"}
 
 
 def inline_svg(figure: Figure, prefix: str, alternative: str) -> Markup:
-    """The figure for the middle of an HTML page; artists with a group id of `KEPT` keep it.
+    """Return the figure for the middle of an HTML page; artists with a group id of `KEPT` keep it.
 
     Args:
         figure: drawn in the colours of `sheet`.
@@ -42,7 +42,7 @@ def inline_svg(figure: Figure, prefix: str, alternative: str) -> Markup:
 
 
 def _plain(element: ElementTree.Element, prefix: str, used: set[str]) -> ElementTree.Element:
-    """A copy without namespaces, needless groups, unused ids and white space."""
+    """Return a copy without namespaces, needless groups, unused ids and white space."""
     attributes = {}
     for name, value in element.attrib.items():
         local = name.rpartition("}")[2]  # SVG 2 has a plain href
@@ -59,7 +59,7 @@ def _plain(element: ElementTree.Element, prefix: str, used: set[str]) -> Element
 
 
 def _unwrapped(element: ElementTree.Element) -> Iterator[ElementTree.Element]:
-    """The children; in place of a group that only has a name, its own children."""
+    """Yield the children; in place of a group that only has a name, its own children."""
     for child in element:
         if _tag(child) == "g" and _is_bare(child):
             yield from _unwrapped(child)

@@ -31,14 +31,14 @@ _ALTERNATIVES = {
 def render_page(
     sheets: Mapping[str, SeriesSheet], tables: Mapping[str, pd.DataFrame], about: Conditions
 ) -> str:
-    """The page; the same tables give the same page, byte for byte."""
+    """Return the page; the same tables give the same page, byte for byte."""
     templates = environment("analysis")
     templates.filters["bytes"] = human_bytes
     return templates.get_template("analysis.html.j2").render(
         figures={
             name: {
                 "svg": inline_svg(sheet.figure, name, _ALTERNATIVES[name]),
-                "places": embedded_json([list(place) for place in sheet.places()]),
+                "places": embedded_json([list(point) for point in sheet.points()]),
             }
             for name, sheet in sheets.items()
         },

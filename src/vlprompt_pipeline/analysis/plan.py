@@ -55,7 +55,7 @@ class Plan:
     seeds: tuple[int, ...]
 
     def runs(self) -> dict[Run, bool]:
-        """Every run once, with whether some part follows it through the epochs."""
+        """Return every run once, with whether some part follows it through the epochs."""
         runs: dict[Run, bool] = {}
         followed = (*self.noise, *self.quantization, *self.spectrum)
         others = (*self.quantizers, *self.ablation, *self.storage, *self.heads)
@@ -68,7 +68,7 @@ class Plan:
 def make_plan(
     analysis: AnalysisParameters, recipes: Mapping[str, Mapping[str, Any]], first_seed: int
 ) -> Plan:
-    """The variants that the parameters ask for.
+    """Return the variants that the parameters ask for.
 
     Raises:
         ConfigError: a recipe is not what it should be.

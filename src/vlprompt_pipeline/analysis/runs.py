@@ -33,7 +33,7 @@ class Run:
 
     @classmethod
     def of(cls, recipe: Recipe, seed: int) -> Run:
-        """The run of a recipe, which may have any title."""
+        """Return the run of a recipe, which may have any title."""
         return cls(recipe.model_copy(update={"title": ""}), seed)
 
     def fingerprint(self, material: Material, followed: bool) -> str:

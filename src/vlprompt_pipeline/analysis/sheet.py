@@ -27,7 +27,7 @@ SERIES = "series-"
 """Groups of the SVG whose name begins so belong to a series, and to its place in the legend."""
 
 
-class Place(NamedTuple):
+class Point(NamedTuple):
     """Where a value stands in the SVG, in its units from the left and from the top."""
 
     x: float
@@ -157,14 +157,14 @@ class SeriesSheet(Sheet):
             axes.set_xticks(range(len(names)), names)
             axes.set_xlim(-0.5, len(names) - 0.5)
 
-    def places(self) -> list[Place]:
-        """The remembered values in the SVG; limits must be final."""
-        points = 72 / self.figure.dpi
-        places = []
+    def points(self) -> list[Point]:
+        """Return the remembered values in the SVG; limits must be final."""
+        per_pixel = 72 / self.figure.dpi
+        points = []
         for axes, x, y, index, text in self._values:
-            across, up = axes.transData.transform((x, y)) * points
-            places.append(Place(round(across, 1), round(72 * self.height - up, 1), index, text))
-        return places
+            across, up = axes.transData.transform((x, y)) * per_pixel
+            points.append(Point(round(across, 1), round(72 * self.height - up, 1), index, text))
+        return points
 
     def _belong(self, series: str, *artists: Artist) -> None:
         for artist in artists:

@@ -104,7 +104,7 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
 
 
 def ablation_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
-    """What each ingredient of the quantizer does."""
+    """Say what each ingredient of the quantizer does."""
     sheet = SeriesSheet(
         caption(
             about,

@@ -34,7 +34,7 @@ def tables(
     bins: int,
     every: int,
 ) -> dict[str, pd.DataFrame]:
-    """Every table by name.
+    """Return every table by name.
 
     Args:
         plan: what was trained.
@@ -166,7 +166,7 @@ def _spectrum(plan: Plan, results: Results) -> pd.DataFrame:
 
 
 def _ablation(plan: Plan, results: Results, sweep: pd.DataFrame) -> pd.DataFrame:
-    """The stages of the quantizer, then what they are to be compared with."""
+    """Return the stages of the quantizer, then what they are to be compared with."""
     bits = plan.ablation[0].recipe.quantize.bits
     after = sweep["training"].eq("PTQ") & sweep["quantizer"].eq("kmeans") & sweep["bits"].eq(bits)
     columns = ["stage", "seed", *HALVES, "payload_bytes", "file_bytes", "trainable_parameters"]

@@ -34,7 +34,7 @@ def train_runs(
     prompts_at_once: int,
     progress: Progress = no_progress,
 ) -> Results:
-    """The result of each run, from the store or trained now and stored.
+    """Return the result of each run, from the store or trained now and stored.
 
     Args:
         runs: what is asked for, and whether it is followed through the epochs.

@@ -30,7 +30,7 @@ _BLOCK_OPTIONS = (
 
 
 def unsupported(model_cfg: Mapping[str, Any]) -> str | None:
-    """The kind of a model that cannot be adapted, as a noun phrase; none if it can be."""
+    """Return the kind of a model that cannot be adapted, as a noun phrase; none if it can be."""
     text, vision = model_cfg.get("text_cfg"), model_cfg.get("vision_cfg")
     if not isinstance(text, Mapping) or not isinstance(vision, Mapping):
         return "a configuration without text_cfg and vision_cfg"
@@ -65,7 +65,7 @@ def text_kind(model_cfg: Mapping[str, Any]) -> Literal["causal", "whole"]:
 
 
 def describe_text_tower(model_cfg: Mapping[str, Any]) -> str:
-    """The text tower in a few words, such as `bidirectional, read at the last token`."""
+    """Return the text tower in a few words, such as `bidirectional, read at the last token`."""
     text = model_cfg["text_cfg"]
     pool_type = text.get("pool_type", "argmax")
     pooled = "end" if pool_type in ("argmax", "eos") else pool_type
@@ -74,7 +74,7 @@ def describe_text_tower(model_cfg: Mapping[str, Any]) -> str:
 
 
 def build(model_cfg: Mapping[str, Any], where: str) -> nn.Module:
-    """An open_clip `CLIP` or `CustomTextCLIP` with random weights.
+    """Return an open_clip `CLIP` or `CustomTextCLIP` with random weights.
 
     Args:
         model_cfg: of open_clip. One key beside open_clip's own, `vision_cfg.timm_options`, has

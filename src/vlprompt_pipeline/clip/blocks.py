@@ -61,7 +61,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def is_plain(block: nn.Module) -> bool:
-    """Whether the other functions of this module compute the block: no option changes it."""
+    """Tell whether the other functions of this module compute the block: no option changes it."""
     return not isinstance(block, open_clip.transformer.CustomResidualAttentionBlock)
 
 
@@ -118,7 +118,7 @@ def with_attention(tower: Tower, weights: Sequence[Tensor]) -> Tower:
 
 
 def _with_weight(block: nn.Module, weight: Tensor) -> SimpleNamespace:
-    """What towers ask of a block."""
+    """Say what towers ask of a block."""
     attn = block.attn
     adapted = SimpleNamespace(
         in_proj_weight=weight,

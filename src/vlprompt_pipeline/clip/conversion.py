@@ -137,7 +137,7 @@ def _pickle_file(source: Path) -> Path:
 
 
 def _read_checkpoint(file: Path) -> dict[str, Tensor]:
-    """The model's tensors in a checkpoint, without what training adds around them."""
+    """Return the model's tensors in a checkpoint, without what training adds around them."""
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
@@ -157,7 +157,7 @@ def _read_checkpoint(file: Path) -> dict[str, Tensor]:
 
 
 def _description(file: Path, model: str | None) -> tuple[str, dict[str, Any]]:
-    """The model's name and, where it lies beside the file, its configuration."""
+    """Return the model's name and, where it lies beside the file, its configuration."""
     beside = file.parent / OPEN_CLIP_CONFIG
     if model is None and beside.is_file():
         return f"what {beside.name} says", read_open_clip_config(beside)

@@ -73,11 +73,11 @@ class ImageSet:
 
     @classmethod
     def of(cls, folder: Path, table: Any) -> ImageSet:
-        """The rows of an index, a table with the columns `path` and `fingerprint`."""
+        """Return the rows of an index, a table with the columns `path` and `fingerprint`."""
         return cls(folder, tuple(table["path"]), tuple(table["fingerprint"]))
 
     def read(self, row: int) -> ImageBytes:
-        """The image file of a row.
+        """Return the image file of a row.
 
         Raises:
             DataError: it cannot be read, or is not the one that its fingerprint knows.

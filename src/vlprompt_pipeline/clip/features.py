@@ -60,7 +60,7 @@ class FeatureSet:
     images_sha256: str = ""
 
     def of(self, clip: ImageEncoder) -> Tensor:
-        """The values, for use with this CLIP.
+        """Return the values, for use with this CLIP.
 
         Raises:
             WeightsError: they were computed with another one.
@@ -155,7 +155,7 @@ class FeatureStore:
         return not fault
 
     def load(self, key: str) -> FeatureSet:
-        """A finished feature set.
+        """Return a finished feature set.
 
         Raises:
             UserError: there is none of that key.

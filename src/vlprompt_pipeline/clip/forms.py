@@ -46,7 +46,7 @@ class ClipFiles:
 
 
 def read_folder(folder: Path) -> ClipFiles:
-    """The CLIP in a folder.
+    """Return the CLIP in a folder.
 
     Raises:
         WeightsError: it is no folder, holds no CLIP, several, or one in a form that is not read.
@@ -77,7 +77,7 @@ def read_folder(folder: Path) -> ClipFiles:
 
 
 def snapshot(folder: Path) -> Path:
-    """The snapshot that a folder of the hub's cache stands for; any other folder is itself.
+    """Return the snapshot that a folder of the hub's cache stands for; any other folder is itself.
 
     Raises:
         WeightsError: it holds no snapshot, or several and no note of which is the newest, or it is
@@ -137,7 +137,7 @@ def find_weights(folder: Path, name: str) -> tuple[Path, ...]:
 
 
 def read_open_clip_config(path: Path) -> dict[str, Any]:
-    """The content of an `open_clip_config.json`.
+    """Return the content of an `open_clip_config.json`.
 
     Raises:
         WeightsError: absent, not JSON, or without `model_cfg`.
@@ -150,7 +150,7 @@ def read_open_clip_config(path: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file.
+    """Return the JSON object in a file.
 
     Raises:
         WeightsError: absent, a Git LFS pointer, or no JSON object.
@@ -167,7 +167,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_processor_config(folder: Path) -> dict[str, Any]:
-    """How transformers prepares images for the model in a folder.
+    """Say how transformers prepares images for the model in a folder.
 
     Raises:
         WeightsError: no file says it.

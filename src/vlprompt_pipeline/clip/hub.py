@@ -107,7 +107,7 @@ def _fetch_tokenizer(repository: str, model_cfg: dict[str, Any], model_name: str
 
 
 def _fetch(repository: str, name: str, model_name: str) -> Path:
-    """A file of a repository.
+    """Return a file of a repository.
 
     Raises:
         WeightsError: it is not there, or the hub is out of reach.

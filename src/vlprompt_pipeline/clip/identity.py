@@ -51,7 +51,7 @@ class ClipIdentity:
         preprocessing: Any,
         tokenizer: str,
     ) -> ClipIdentity:
-        """The identity of a CLIP with all parts known.
+        """Return the identity of a CLIP with all parts known.
 
         Args:
             weights_sha256: of the weights file.
@@ -92,7 +92,7 @@ class ClipIdentity:
         return asdict(self)
 
     def difference(self, other: ClipIdentity) -> str:
-        """What differs among the parts that both know, as "the weights 0123… and not 4567…"."""
+        """Say what differs among the parts that both know, as "the weights 0123… and not 4567…"."""
         for part in fields(self):
             mine, theirs = getattr(self, part.name), getattr(other, part.name)
             if mine and theirs and mine != theirs:
@@ -112,7 +112,7 @@ class ClipIdentity:
 
 
 def describe_model(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The model configuration without the values that open_clip would take anyway."""
+    """Return the model configuration without the values that open_clip would take anyway."""
     towers = {
         "vision_cfg": open_clip.model.CLIPVisionCfg,
         "text_cfg": open_clip.model.CLIPTextCfg,

@@ -112,7 +112,7 @@ class ImageTower(nn.Module):
         return x[:, : 1 + inserted] if last and self._read_first else x
 
     def first_norm(self, depth: int) -> nn.Module:
-        """The norm before the attention of a block."""
+        """Return the norm before the attention of a block."""
         return self.blocks[depth].ln_1
 
     def norms_of(self, depth: int) -> Tensor:
@@ -130,7 +130,7 @@ class ImageTower(nn.Module):
         return self.visual.ln_post(x)
 
     def projection(self) -> tuple[Tensor, Tensor | None]:
-        """The map `[width, embed]` into the joint space, and its bias."""
+        """Return the map `[width, embed]` into the joint space, and its bias."""
         return self.visual.proj, None
 
     def _patches(self, pixels: Tensor) -> Tensor:
@@ -144,17 +144,17 @@ class ImageTower(nn.Module):
         return attention_weights(self.blocks)
 
     def with_attention(self, weights: Sequence[Tensor]) -> ImageTower:
-        """A view of the tower with other such weights."""
+        """Return a view of the tower with other such weights."""
         return with_attention(self, weights)
 
 
 def takes_prompts(visual: nn.Module) -> bool:
-    """Whether an image tower is a vision transformer of open_clip."""
+    """Tell whether an image tower is a vision transformer of open_clip."""
     return isinstance(visual, open_clip.transformer.VisionTransformer)
 
 
 def for_images(prompt: Tensor, x: Tensor) -> Tensor:
-    """A prompt `[n, width]` as `[images, n, width]` in the precision of the tokens `x`."""
+    """Return a prompt `[n, width]` as `[images, n, width]` in the precision of the tokens `x`."""
     return prompt.to(x.dtype).expand(len(x), -1, -1)
 
 

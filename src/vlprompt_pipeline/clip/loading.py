@@ -106,7 +106,7 @@ def write_for_open_clip(source: str, folder: Path) -> None:
 
 
 def resolve_device(device: str) -> str:
-    """The device that `auto` means here, or the one asked for.
+    """Return the device that `auto` means here, or the one asked for.
 
     Raises:
         ConfigError: the device asked for is not on this machine.
@@ -135,7 +135,7 @@ def check_clip(source: str, device: str) -> None:
 
 
 def locate(source: str) -> ClipFiles:
-    """The files that a source names, fetched where they are not at hand.
+    """Return the files that a source names, fetched where they are not at hand.
 
     Raises:
         ConfigError, WeightsError: as `load_clip`.
@@ -153,7 +153,7 @@ def locate(source: str) -> ClipFiles:
 
 
 def _kind(source: str) -> tuple[str, str]:
-    """The kind of a source and what it names."""
+    """Return the kind of a source and what it names."""
     kind, _, rest = source.partition(":")
     checks = {
         "embedded": source == "embedded",
@@ -208,7 +208,7 @@ def _check_end(tokenizer: Tokenizer, text_cfg: dict, where: str) -> None:
 
 
 def _meant(source: str) -> str | None:
-    """The source that a string may have been meant for, among the forms people know."""
+    """Return the source that a string may have been meant for, among the forms people know."""
     path = Path(source.removeprefix("local-dir:")).expanduser()
     if path.is_dir() and source != "local-dir:":
         return f"local-dir:{source}"

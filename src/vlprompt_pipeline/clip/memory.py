@@ -77,7 +77,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def _available(source: Path = Path("/proc/meminfo")) -> int | None:
-    """What Linux says is available, none on other systems."""
+    """Say what Linux says is available, none on other systems."""
     try:
         words = source.read_text().split()
         return int(words[words.index("MemAvailable:") + 1]) << 10
@@ -86,7 +86,7 @@ def _available(source: Path = Path("/proc/meminfo")) -> int | None:
 
 
 def _left_to_container(group: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What the limit of a container leaves, none where there is no limit."""
+    """Say what the limit of a container leaves, none where there is no limit."""
     try:
         limit = int((group / "memory.max").read_text())
         return max(1, limit - int((group / "memory.current").read_text()))

@@ -43,7 +43,7 @@ _NO_WEIGHTS = {"input_resolution", "context_length", "vocab_size", "attn_mask"}
 
 
 def is_torchscript(path: Path) -> bool:
-    """Whether a file is a TorchScript archive: a zip file with code beside its tensors."""
+    """Tell whether a file is a TorchScript archive: a zip file with code beside its tensors."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -51,7 +51,7 @@ def is_torchscript(path: Path) -> bool:
 
 
 def read_torchscript(path: Path) -> dict[str, Tensor]:
-    """All tensors of a TorchScript archive, by their names.
+    """Return all tensors of a TorchScript archive, by their names.
 
     Raises:
         WeightsError: the archive is damaged, or its pickle asks for more than tensors.
@@ -84,7 +84,7 @@ class _TensorUnpickler(pickle.Unpickler):
         self._storages: dict[str, Tensor] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """The few callables that a state of tensors needs."""
+        """Return the few callables that a state of tensors needs."""
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _rebuild
         if (module, name) in {("torch._utils", "_rebuild_parameter")}:
@@ -100,7 +100,7 @@ class _TensorUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
     def persistent_load(self, pid: Any) -> Tensor:
-        """The numbers of a tensor: `("storage", type, key, device, count)`."""
+        """Return the numbers of a tensor: `("storage", type, key, device, count)`."""
         kind, dtype, key, _, count = pid
         if kind != "storage" or not isinstance(dtype, torch.dtype):
             raise pickle.UnpicklingError(f"it asks for {kind}")

@@ -78,7 +78,7 @@ class Preprocessing:
         )
 
     def resized(self, image: Image.Image) -> Image.Image:
-        """The image in the size of the tower."""
+        """Return the image in the size of the tower."""
         if self.library == "transformers" and self.resize_mode == "shortest":
             return _crop_rounded_down(_shortest(self, image), *self.height_width)
         return _geometry(self)(image)

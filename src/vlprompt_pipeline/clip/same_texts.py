@@ -33,6 +33,6 @@ def same_texts(
     alike = features @ features.T > SAME
     first = alike.int().argmax(-1).tolist()  # the first class with the same text
     groups: dict[int, list[str]] = {}
-    for place, name in zip(first, class_names, strict=True):
-        groups.setdefault(place, []).append(name)
+    for group, name in zip(first, class_names, strict=True):
+        groups.setdefault(group, []).append(name)
     return [tuple(names) for names in groups.values() if len(names) > 1]

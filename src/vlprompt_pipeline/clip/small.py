@@ -137,7 +137,7 @@ def _vocabulary(name: str) -> list[str]:
 
 
 def _tokenizer(name: str) -> tuple[Tokenizer, dict[str, str]]:
-    """A tokenizer and its special tokens, with what its kind puts around a text."""
+    """Return a tokenizer and its special tokens, with what its kind puts around a text."""
     kind, pieces = _kind(name), _vocabulary(name)
     numbers = {piece: number for number, piece in enumerate(pieces)}
     if kind == "bert":

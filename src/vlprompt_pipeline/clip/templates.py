@@ -11,8 +11,9 @@ from vlprompt_pipeline.errors import ConfigError
 
 BENCHMARK = "benchmark"
 
-# the 80 templates that CLIP's authors wrote for ImageNet, in their order, as open_clip has them
-_IMAGENET = tuple(template("{}") for template in open_clip.OPENAI_IMAGENET_TEMPLATES)
+# How many of the templates that CLIP's authors wrote for ImageNet, in their order, as open_clip has
+# them; 60 are those of the teacher in PromptSRC.
+_IMAGENET = {"imagenet": 80, "imagenet_60": 60}
 
 TEMPLATE_SETS: dict[str, tuple[str, ...]] = {
     "photo": ("a photo of a {}.",),
@@ -26,13 +27,11 @@ TEMPLATE_SETS: dict[str, tuple[str, ...]] = {
         "art of the {}.",
         "a photo of the small {}.",
     ),
-    "imagenet": _IMAGENET,
-    "imagenet_60": _IMAGENET[:60],  # those of the teacher in PromptSRC
 }
 
 
 def templates(name: str, benchmark_template: str) -> tuple[str, ...]:
-    """The templates of a set; each holds one `{}` for the class name.
+    """Return the templates of a set; each holds one `{}` for the class name.
 
     Raises:
         ConfigError: no set of that name.
@@ -41,12 +40,15 @@ def templates(name: str, benchmark_template: str) -> tuple[str, ...]:
         return (benchmark_template,)
     if name == "imagenet_select+benchmark":  # what CoOp's ZeroshotCLIP2 uses off ImageNet
         return (*TEMPLATE_SETS["imagenet_select"], benchmark_template)
+    if name in _IMAGENET:
+        chosen = open_clip.OPENAI_IMAGENET_TEMPLATES[: _IMAGENET[name]]
+        return tuple(template("{}") for template in chosen)
     if name not in TEMPLATE_SETS:
-        names = ", ".join([BENCHMARK, "imagenet_select+benchmark", *TEMPLATE_SETS])
+        names = ", ".join([BENCHMARK, "imagenet_select+benchmark", *TEMPLATE_SETS, *_IMAGENET])
         raise ConfigError(f"templates: unknown set {name!r}; allowed: {names}")
     return TEMPLATE_SETS[name]
 
 
 def readable(class_name: str) -> str:
-    """A class name as it stands in a prompt: underscores are spaces."""
+    """Return a class name as it stands in a prompt: underscores are spaces."""
     return class_name.replace("_", " ")

@@ -43,7 +43,7 @@ class Prompts:
     deep: Sequence[Tensor] = ()
 
     def to(self, dtype: torch.dtype) -> Prompts:
-        """The same in another precision."""
+        """Return the same in another precision."""
         deep = [each.to(dtype) for each in self.deep]
         return Prompts(self.prefix.to(dtype), self.suffix.to(dtype), self.lengths, deep)
 
@@ -86,13 +86,13 @@ class TextTowerBase(nn.Module):
         return self.projection.out_features if linear else self.projection.shape[1]
 
     def computing(self, dtype: torch.dtype, memory: int | None) -> Self:
-        """A tower with the same weights in precision `dtype`, for `memory` bytes."""
+        """Return a tower with the same weights in precision `dtype`, for `memory` bytes."""
         tower = copy.copy(self) if dtype == self.dtype else copy.deepcopy(self).to(dtype)
         tower.memory = memory
         return tower
 
     def compiled(self) -> Self:
-        """A tower with the same weights whose parts are compiled when they first run."""
+        """Return a tower with the same weights whose parts are compiled when they first run."""
         tower = copy.copy(self)
         for part in self.parts:
             setattr(tower, part, torch.compile(getattr(tower, part), dynamic=False))
@@ -103,7 +103,7 @@ class TextTowerBase(nn.Module):
         return attention_weights(self.blocks)
 
     def with_attention(self, weights: Sequence[Tensor]) -> Self:
-        """A view of the tower with other such weights, for blocks without options."""
+        """Return a view of the tower with other such weights, for blocks without options."""
         view = with_attention(self, weights)
         # the weights are no inputs of a part of the tower, so no part may be computed again
         view.memory = sys.maxsize

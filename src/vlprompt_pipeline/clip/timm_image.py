@@ -114,7 +114,7 @@ class TimmImageTower(nn.Module):
         return [torch.cat(list(_attention(block).values())) for block in self.blocks]
 
     def with_attention(self, weights: Sequence[Tensor]) -> TimmImageTower:
-        """A view of the tower with other such weights."""
+        """Return a view of the tower with other such weights."""
         view = copy.copy(self)
         view._weights = tuple(weights)
         return view
@@ -158,7 +158,7 @@ def _attention(block: nn.Module) -> dict[str, Tensor]:
 
 
 def _behind(block: nn.Module, count: int) -> nn.Module:
-    """The block, whose rotary positions begin so many tokens later."""
+    """Return the block, whose rotary positions begin so many tokens later."""
     if not count or not hasattr(block.attn, "num_prefix_tokens"):
         return block
     # Shallow copies share the weights; a new dictionary of modules leaves the block as it is.

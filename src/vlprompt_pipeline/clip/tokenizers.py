@@ -165,7 +165,7 @@ def clip_tokenizer() -> ClipTokenizer:
 
 
 def tokenizer_of(text_cfg: Mapping[str, Any], folder: Path | None, where: str) -> Tokenizer:
-    """The tokenizer of a text tower of open_clip.
+    """Return the tokenizer of a text tower of open_clip.
 
     Args:
         text_cfg: section of the model's configuration.
@@ -191,7 +191,7 @@ def tokenizer_of(text_cfg: Mapping[str, Any], folder: Path | None, where: str) -
 
 
 def _read_tokenizer(path: Path) -> tuple[TokenizersTokenizer, int]:
-    """A tokenizer that neither cuts nor pads, and the id that its file pads with."""
+    """Return a tokenizer that neither cuts nor pads, and the id that its file pads with."""
     if not path.is_file():
         raise WeightsError(
             f"no {path.name} in {path.parent}: copy it there from the model's repository, or write "

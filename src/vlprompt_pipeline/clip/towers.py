@@ -22,7 +22,7 @@ TEXT_ATTENTION = "text_attention"
 
 
 def text_tower(model: nn.Module, tokenizer: Tokenizer) -> TextTower | WholeTextTower:
-    """The causal path where it is exact, else the one over whole sequences.
+    """Return the causal path where it is exact, else the one over whole sequences.
 
     Exact it is where a token sees only what stands before it, the end token is read, and no block
     has options that the path does not compute. It reads these from the modules themselves.
@@ -36,7 +36,7 @@ def text_tower(model: nn.Module, tokenizer: Tokenizer) -> TextTower | WholeTextT
 
 
 def image_tower(visual: nn.Module, name: str) -> ImageTower | TimmImageTower:
-    """The image tower with room for prompts.
+    """Return the image tower with room for prompts.
 
     Raises:
         ConfigError: the CLIP `name` has an image tower of another kind.
@@ -54,7 +54,7 @@ def image_tower(visual: nn.Module, name: str) -> ImageTower | TimmImageTower:
 
 
 def describe_image_tower(visual: nn.Module) -> str:
-    """The kind of an image tower: its class, and its name in timm."""
+    """Return the kind of an image tower: its class, and its name in timm."""
     trunk = getattr(visual, "trunk", None)
     if trunk is None:
         return type(visual).__name__
@@ -62,7 +62,7 @@ def describe_image_tower(visual: nn.Module) -> str:
 
 
 def capabilities(model: nn.Module) -> frozenset[str]:
-    """What methods may change in a model; see the constants of this module.
+    """Say what methods may change in a model; see the constants of this module.
 
     Text prompts, deep ones too, and features of both towers are there for every model.
     """

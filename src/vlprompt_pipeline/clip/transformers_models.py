@@ -68,7 +68,7 @@ _ACTIVATIONS = {  # transformers' name: what its GELU approximates with, as torc
 
 
 def model_config(config: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The `model_cfg` of open_clip that a `config.json` of transformers describes.
+    """Return the `model_cfg` of open_clip that a `config.json` of transformers describes.
 
     Raises:
         WeightsError: it is no CLIP or SigLIP, or one that open_clip's modules do not compute.
@@ -166,7 +166,7 @@ def _text_sizes(text: dict, where: str) -> dict[str, Any]:
 
 
 def _section(config: Mapping[str, Any], key: str, defaults: dict[str, Any]) -> dict[str, Any]:
-    """A tower's section; where an old file has a second one, that is the one that holds."""
+    """Return a tower's section; where an old file has a second one, that is the one that holds."""
     given = config.get(f"{key}_dict") or config.get(key) or {}
     return {**defaults, **{name: value for name, value in given.items() if value is not None}}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.errors import WeightsError
 
 _PROCESSORS = {  # image processors with their defaults
@@ -15,8 +14,8 @@ _PROCESSORS = {  # image processors with their defaults
         "crop_size": 224,
         "resample": 3,
         "rescale_factor": 1 / 255,
-        "image_mean": open_clip.OPENAI_DATASET_MEAN,
-        "image_std": open_clip.OPENAI_DATASET_STD,
+        "image_mean": (0.48145466, 0.4578275, 0.40821073),
+        "image_std": (0.26862954, 0.26130258, 0.27577711),
     },
     "Siglip": {
         "size": {"height": 224, "width": 224},

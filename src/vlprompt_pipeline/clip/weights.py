@@ -24,7 +24,7 @@ _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x04")  # of zip archives an
 
 
 def read_state(files: ClipFiles) -> dict[str, Tensor]:
-    """All tensors of a CLIP, by the names that open_clip gives them.
+    """Return all tensors of a CLIP, by the names that open_clip gives them.
 
     Raises:
         WeightsError: a file is absent, truncated, a pickle or a Git LFS pointer, or tensors of a
@@ -160,7 +160,7 @@ def _has_openai_marks(state: dict[str, Tensor]) -> bool:
 
 
 def as_named_by(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors by the names and with the shapes that a model of open_clip gives them."""
+    """Return the tensors by the names and with the shapes that a model of open_clip gives them."""
     has_text = hasattr(model, "text")
     if has_text and "text_projection" in state:
         state = open_clip.model.convert_to_custom_text_state_dict(state)

@@ -121,7 +121,7 @@ class WholeTextTower(TextTowerBase):
 
 
 def pool_type(model: nn.Module) -> str:
-    """Which token the text tower of an open_clip model is read at."""
+    """Say which token the text tower of an open_clip model is read at."""
     return model.text.pool_type if hasattr(model, "text") else model.text_pool_type
 
 

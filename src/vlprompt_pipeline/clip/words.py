@@ -11,7 +11,7 @@ __all__ = ["Word", "nearest_words"]
 
 
 def nearest_words(clip: FrozenClip, vectors: Tensor, count: int = 5) -> list[list[Word]]:
-    """The tokens whose embeddings have the highest cosine to each vector, the highest first.
+    """Return the tokens whose embeddings have the highest cosine to each vector, the highest first.
 
     See `token_table` for why it is the cosine.
 

@@ -33,8 +33,8 @@ def near_copies(features: np.ndarray, threshold: float = THRESHOLD) -> list[list
         rows, columns = np.nonzero(block @ features[start:].T >= threshold)
         for row, column in zip(rows + start, columns + start, strict=True):
             if row < column:
-                one, other = sorted((find(row), find(column)))
-                leader[other] = one
+                lower, higher = sorted((find(row), find(column)))
+                leader[higher] = lower
     groups: dict[int, list[int]] = {}
     for row in range(len(features)):
         groups.setdefault(find(row), []).append(row)

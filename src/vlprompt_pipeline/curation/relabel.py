@@ -66,16 +66,16 @@ def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
     in_parts = any(photo.part for photo in photos.values())
     counts: Counter[str] = Counter()
     for path, label in decided.items():
-        known = photos.get(path)
+        photo = photos.get(path)
         if label is None:
             counts["left out"] += photos.pop(path, None) is not None
-        elif known is None:
+        elif photo is None:
             photos[path] = Photo(path, label, "train" if in_parts else None)
             counts["added"] += 1
         else:
-            same = _spoken(known.key) == _spoken(label)
+            same = _spoken(photo.key) == _spoken(label)
             counts["confirmed" if same else "corrected"] += 1
-            photos[path] = known if same else known._replace(key=label)
+            photos[path] = photo if same else photo._replace(key=label)
     names = {_spoken(key): key for key in sorted(before)}
     rows = [
         photo._replace(path=_shown(path, root), key=names.get(_spoken(photo.key), photo.key))
@@ -93,15 +93,15 @@ def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
 
 
 def _photos_of(name: str, root: Path) -> dict[str, Photo]:
-    """The photos of a dataset by absolute path; none where it is not there yet."""
-    if not any((root / place).exists() for place in (name, f"{name}.csv")):
+    """Return the photos of a dataset by absolute path; none where it is not there yet."""
+    if not any((root / file_name).exists() for file_name in (name, f"{name}.csv")):
         return {}
     gathered = gather_own_data(name, root)
     return {os.path.normpath(gathered.folder / photo.path): photo for photo in gathered.photos}
 
 
 def _read_review(file: Path) -> dict[str, str | None]:
-    """The label of each path that was decided; None for one that is left out."""
+    """Return the label of each path that was decided; None for one that is left out."""
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:

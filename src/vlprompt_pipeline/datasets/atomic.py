@@ -100,7 +100,7 @@ class ParquetDataset(_AtomicSave, _Parquet):
     """`kedro_datasets.pandas.ParquetDataset`, written atomically."""
 
     def preview(self, nrows: int = 5) -> TablePreview:
-        """The first rows, what is an array as a list: Kedro-Viz shows JSON."""
+        """Return the first rows, what is an array as a list: Kedro-Viz shows JSON."""
         table = super().preview(nrows)
         table["data"] = [
             [cell.tolist() if isinstance(cell, ndarray) else cell for cell in row]

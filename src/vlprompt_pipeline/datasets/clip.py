@@ -52,7 +52,7 @@ class ClipDataset(AbstractDataset[None, FrozenClip]):
         self.threads, self.precision = threads, precision
 
     def load(self) -> FrozenClip:
-        """The frozen CLIP; see `load_clip` for what it refuses."""
+        """Return the frozen CLIP; see `load_clip` for what it refuses."""
         clip = load_clip(self.source, self.name, self.device, self.threads, self.precision)
         torch.set_num_threads(clip.threads)
         return clip
@@ -64,7 +64,7 @@ class ClipDataset(AbstractDataset[None, FrozenClip]):
             resolve_precision(self.precision, resolve_device(self.device))
 
     def save(self, data: None) -> NoReturn:
-        """A frozen CLIP is never written."""
+        """Refuse: a frozen CLIP is never written."""
         raise DatasetError("the frozen CLIP is read-only")
 
     def _exists(self) -> bool:

@@ -23,7 +23,7 @@ class FolderDataset(AbstractDataset[None, Path]):
         self.filepath, self.metadata = Path(*parts), metadata
 
     def load(self) -> Path:
-        """The folder's path; it need not exist yet."""
+        """Return the folder's path; it need not exist yet."""
         return self.filepath
 
     def save(self, data: None) -> NoReturn:

@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
 
 
 def outcomes(predicted: pd.DataFrame, choice: Choice) -> dict[str, Outcome]:
-    """The outcome of each half of a choice.
+    """Return the outcome of each half of a choice.
 
     F1 counts where a class was predicted among all images of the choice, of other halves too.
     """
@@ -41,12 +41,12 @@ def outcomes(predicted: pd.DataFrame, choice: Choice) -> dict[str, Outcome]:
 
 
 def joined(parts: Sequence[Outcome]) -> Outcome:
-    """All in one."""
+    """Join all in one."""
     return Outcome(*(pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True)))
 
 
 def confusion_counts(predicted: pd.DataFrame) -> pd.DataFrame:
-    """The confusion matrix without its zeros: columns `label, prediction, count`, in order.
+    """Return the confusion matrix without its zeros: columns `label, prediction, count`, in order.
 
     A matrix of 1,000 classes has a million entries, but no more of them than there are images are
     above zero.

@@ -39,7 +39,7 @@ def predict_among(
     sets: Sequence[Sequence[int]],
     outsiders_of: Sequence[int] = (),
 ) -> list[pd.DataFrame]:
-    """What `predict` gives for the images of each set of classes, if these are all there are.
+    """Say what `predict` gives for the images of each set of classes, if these are all there are.
 
     Every image meets every class once, whatever the sets: with a prompt of its own for each image
     that is what takes time. Tables are indexed by image; labels and predictions are places in the

@@ -75,7 +75,7 @@ class ArchiveStore:
         return LocalFile(path, self._record(path, remote, digests))
 
     def _whole(self, path: Path, remote: Remote) -> Digests | None:
-        """A finished file that an earlier run left, if it is still the right one."""
+        """Return a finished file that an earlier run left, if it is still the right one."""
         if not path.is_file():
             return None
         digests = digest_file(path)

@@ -98,7 +98,7 @@ def _by_hand(dataset: ImageDataset, root: Path) -> str:
 
 
 def _at_hand(dataset: ImageDataset, root: Path) -> Fetched:
-    """A dataset that is there, or is made here."""
+    """Return a dataset that is there, or is made here."""
     folder = dataset.dataset_folder(root)
     try:
         images = len(build_index(dataset, root).table)
@@ -188,7 +188,7 @@ def _inside(scratch: Path, name: str, archive: Path) -> Path:
 
 
 def _find(dataset: ImageDataset, unpacked: Path) -> Path | None:
-    """The dataset's own folder: the archive itself, or a folder in it, or one in that."""
+    """Return the dataset's own folder: the archive itself, or a folder in it, or one in that."""
     for folder in (unpacked, *sorted(unpacked.glob("*")), *sorted(unpacked.glob("*/*"))):
         annotated = any((folder / file).is_file() for file in dataset.split.files)
         if annotated or (dataset.image_prefix and (folder / dataset.image_prefix).is_dir()):
@@ -216,7 +216,7 @@ def _verified(dataset: ImageDataset, root: Path, staging: Path, files: list[Loca
 
 @contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
-    """An empty folder for the time of the block; what a killed run left in it goes first."""
+    """Yield an empty folder for the time of the block; what a killed run left in it goes first."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir()

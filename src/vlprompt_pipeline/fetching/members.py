@@ -47,7 +47,7 @@ class Inspector:
         self._spelled: dict[str, str] = {}  # as it stands on a disk that ignores case
 
     def admit(self, member: Member) -> PurePosixPath:
-        """The relative path of a member that is harmless.
+        """Return the relative path of a member that is harmless.
 
         Raises:
             ArchiveError: it is not; the message names it and says why.
@@ -61,7 +61,7 @@ class Inspector:
         return path
 
     def refuse(self, member: Member, reason: str) -> ArchiveError:
-        """The error for a member that may not be unpacked."""
+        """Return the error for a member that may not be unpacked."""
         name = member.name if len(member.name) <= _SHOWN else f"{member.name[:_SHOWN]}..."
         return refused(self._archive, f"its member {name!r} {reason}")
 
@@ -119,5 +119,5 @@ class Inspector:
 
 
 def refused(archive: str, reason: str) -> ArchiveError:
-    """The error for an archive that may not be unpacked."""
+    """Return the error for an archive that may not be unpacked."""
     return ArchiveError(f"archive {archive} is refused: {reason}; nothing of it was unpacked")

@@ -174,7 +174,7 @@ def _attempt(
 def _placed(
     answer: requests.Response, remote: Remote, partial: PartialFile, have: int, begun: Begun | None
 ) -> tuple[int, int | None]:
-    """Where the body begins and how long the whole file is; refuses what cannot be right."""
+    """Say where the body begins and how long the whole file is; refuses what cannot be right."""
     status = answer.status_code
     if status == 416:  # we have more than there is now
         partial.discard()
@@ -241,7 +241,7 @@ def _number(text: str | None) -> int | None:
 
 
 def _validator(answer: requests.Response) -> str:
-    """What tells this content from another; a weak tag only says that it is much the same."""
+    """Say what tells this content from another; a weak tag only says that it is much the same."""
     etag = answer.headers.get("ETag", "")
     strong = etag and not etag.startswith("W/")
     return etag if strong else answer.headers.get("Last-Modified", "")
@@ -252,7 +252,7 @@ def _title(partial: PartialFile) -> str:
 
 
 def _innermost(error: BaseException) -> str:
-    """The reason under the layers of libraries, without their objects' addresses."""
+    """Return the reason under the layers of libraries, without their objects' addresses."""
     while error.args and isinstance(error.args[-1], BaseException):
         error = error.args[-1]
     reason = getattr(error, "reason", None)

@@ -70,7 +70,7 @@ def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the user can mend it: wrong input, and no fault of the program."""
+    """Tell whether the user can mend it: wrong input, and no fault of the program."""
     cause = _for_the_user(error)
     return cause is not None and not isinstance(cause, FaultError)
 

@@ -127,8 +127,8 @@ class LockHook:
             "locks/.*",
             "01_raw/.*",
         )  # of photos only the top is looked at
-        found = [path for data in here for place in patterns for path in data.glob(place)]
-        if removed := remove_unfinished(found):
+        hidden = [path for data in here for pattern in patterns for path in data.glob(pattern)]
+        if removed := remove_unfinished(hidden):
             logger.info("removed unfinished files of killed runs: %d", len(removed))
 
     def _paths(self, pipeline: Any, catalog: Any) -> Iterator[tuple[str, str]]:

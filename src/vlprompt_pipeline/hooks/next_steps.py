@@ -91,10 +91,10 @@ def after_report(
     else:
         lines["next"] = invocation.again("register")
     if parameters["clip"]["source"] == EMBEDDED:
-        known = {key: value for key, value in given.items() if key not in ("clip", "methods")}
+        kept = {key: value for key, value in given.items() if key not in ("clip", "methods")}
         lines["weights"] = (
             "the embedded CLIP has seen no photograph; with real weights: "
-            f"{invocation.again(env='photos', given=known)}"
+            f"{invocation.again(env='photos', given=kept)}"
         )
     return lines
 

@@ -79,10 +79,10 @@ class SummaryHook:
 
     def _print_texts(self, catalog: Any, made: set[str]) -> None:
         """Print what pipelines apart wrote for people, and where the rest is."""
-        for name, (title, place) in TEXTS.items():
+        for name, (title, entry) in TEXTS.items():
             if name in made:
                 click.echo(f"\n{catalog.load(name)}")
-                click.echo(f"   {title}: {self._relative(catalog, place)}")
+                click.echo(f"   {title}: {self._relative(catalog, entry)}")
         if "analysis_page" in made:
             click.echo(f"\nanalysis: {self._relative(catalog, 'analysis_page')}")
         if "benchmark_text" in made:
@@ -104,13 +104,15 @@ class SummaryHook:
 
     def _validated(self, catalog: Any) -> list[Validated]:
         """List the methods of this run that have answers on validation images."""
-        found = []
+        validated = []
         for method in self._parameters["methods"]:
             score = catalog.load(f"{method}.metrics").get("validation")
             if score:
                 (result,) = catalog.load(f"{method}.record")["methods"]
-                found.append(Validated(method, result["title"], score["correct"], score["total"]))
-        return found
+                validated.append(
+                    Validated(method, result["title"], score["correct"], score["total"])
+                )
+        return validated
 
     def _relative(self, catalog: Any, name: str) -> str:
         return os.path.relpath(catalog.get(name).filepath, self._project)

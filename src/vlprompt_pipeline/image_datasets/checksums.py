@@ -17,7 +17,7 @@ def write_checksums(folder: Path) -> None:
 
 
 def first_changed(folder: Path) -> str | None:
-    """The first file that is gone or not as it was written; none if all are.
+    """Return the first file that is gone or not as it was written; none if all are.
 
     Files that were added are not looked for.
     """

@@ -72,6 +72,6 @@ class Findings:
 
 
 def some(names: Sequence[str]) -> str:
-    """The first names, and how many others there are."""
+    """Return the first names, and how many others there are."""
     more = f" and {len(names) - _SHOWN} others" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more

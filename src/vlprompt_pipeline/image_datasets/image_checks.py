@@ -155,12 +155,12 @@ def _broken(index: ImageIndex, check: ImageCheck) -> str:
         return ""
     listed = "; ".join(f"{printable(path)} ({reason})" for path, reason in broken[:_SHOWN])
     more = f"; and {len(broken) - _SHOWN:,} more" if len(broken) > _SHOWN else ""
-    remedy = "replace them by the files of the original archive"
-    own = "replace or delete them, or leave them out with own_data.broken=leave_out,"
+    of_archive = "replace them by the files of the original archive"
+    of_own = "replace or delete them, or leave them out with own_data.broken=leave_out,"
     return (
         f"{len(broken):,} of the {len(index.table):,} images of {index.card.name} under "
         f"{index.card.folder} cannot be read: {listed}{more}; "
-        f"{remedy if check.findings is None else own} and run again"
+        f"{of_archive if check.findings is None else of_own} and run again"
     )
 
 
@@ -175,9 +175,9 @@ def _untested(check: ImageCheck) -> str:
 
 
 def _warn(check: ImageCheck) -> None:
-    found = check.findings.sentences() if check.findings else []
-    if found:
-        _logger.warning("%s: %s.", check.dataset, "; ".join(found))
+    findings = check.findings.sentences() if check.findings else []
+    if findings:
+        _logger.warning("%s: %s.", check.dataset, "; ".join(findings))
     if check.duplicates:
         twins = " and ".join(f"{path} in {part}" for part, path in check.duplicates[0])
         _logger.warning(
@@ -233,7 +233,7 @@ def _decode(fingerprint: str, file: Path) -> _Decoded:
 
 
 def _made_from() -> str:
-    """What the cache depends on beside the images, which it is known by."""
+    """Say what the cache depends on beside the images, which it is known by."""
     return code_digest(__name__)
 
 

@@ -17,7 +17,7 @@ and the ignored files are reported by ending."""
 
 
 def is_image(name: str) -> bool:
-    """Whether a file is taken for an image, by its ending."""
+    """Tell whether a file is taken for an image, by its ending."""
     return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
@@ -73,6 +73,6 @@ def _descend(root: Path, folder: str, images: FoundImages, above: frozenset[str]
 
 
 def _overlap(real: str, root: Path) -> bool:
-    """Whether one of two folders holds the other."""
+    """Tell whether one of two folders holds the other."""
     whole = os.path.realpath(root)
     return os.path.commonpath([real, whole]) in (real, whole)

@@ -52,7 +52,7 @@ def get_image_dataset(name: str) -> ImageDataset:
 
 
 def is_named_dataset(name: str) -> bool:
-    """Whether a dataset has this name here; else it may be the user's own."""
+    """Tell whether a dataset has this name here; else it may be the user's own."""
     original = IMAGE_DATASETS.get(name.removeprefix(MINIATURE_PREFIX))
     return name in IMAGE_DATASETS or (original is not None and original.miniature is not None)
 

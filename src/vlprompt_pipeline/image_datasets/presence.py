@@ -56,7 +56,7 @@ def require_present(table: pd.DataFrame, folder: Path, origin: str, remedy: str)
 
 
 def printable(path: str) -> str:
-    """A path as one can read it in a sentence: line breaks and their like are escaped."""
+    """Return a path as one can read it in a sentence: line breaks and their like are escaped."""
     return path if path.isprintable() else ascii(path)
 
 

@@ -227,7 +227,7 @@ def _describe_images(
 
 
 def _whereabouts(file: Path) -> str:
-    """Why a path that the split names is no file."""
+    """Say why a path that the split names is no file."""
     if os.path.isdir(file):
         return "a folder, not a file"
     if os.path.islink(file):

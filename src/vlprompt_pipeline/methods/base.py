@@ -146,7 +146,7 @@ class PromptLearner(nn.Module):
         return self.clip.embed_dim
 
     def image_side(self) -> ImageEncoder:
-        """What makes the image features that `logits` takes; the same for all classes."""
+        """Say what makes the image features that `logits` takes; the same for all classes."""
         return self.clip
 
     def logits(self, image_features: Tensor) -> Tensor:
@@ -198,7 +198,7 @@ class PromptLearner(nn.Module):
         return tuple(dict.fromkeys(shown_name(name) for name, _ in self.named_parameters()))
 
     def prompt_tensors(self) -> dict[str, Tensor]:
-        """The prompt as the model sees it: parametrizations applied."""
+        """Return the prompt as the model sees it: parametrizations applied."""
         with torch.no_grad():
             return {name: attrgetter(name)(self).detach().clone() for name in self.prompt_names()}
 

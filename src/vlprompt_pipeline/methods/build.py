@@ -40,7 +40,7 @@ def build_plain(
 def build_learner(
     recipe: Recipe, clip: FrozenClip, classes: ClassTexts, seed: int
 ) -> PromptLearner:
-    """A learner to train, its tensors parametrized as the recipe says.
+    """Return a learner to train, its tensors parametrized as the recipe says.
 
     One that is `fitted` is quantized by `fit_learner`, for it has no tensors yet.
 

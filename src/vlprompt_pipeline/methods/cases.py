@@ -56,7 +56,7 @@ class When(Parameters):
         return self
 
     def holds(self, situation: Situation) -> bool:
-        """Whether the situation is among those named."""
+        """Tell whether the situation is among those named."""
         named = (self.protocol, self.dataset, self.shots)
         return all(
             values is None or value in values

@@ -79,7 +79,7 @@ class ClipLora(PromptLearner):
         return F.normalize(tower(self.prompts)[0], dim=-1)
 
     def image_side(self) -> ChangedImages:
-        """The CLIP with the changed image tower."""
+        """Return the CLIP with the changed image tower."""
         weights = tuple(self._weights("image"))
         tower = self.clip.image.with_attention(weights)
         return ChangedImages(

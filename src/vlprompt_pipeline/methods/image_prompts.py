@@ -21,7 +21,7 @@ class ImagePromptLearner(PromptLearner):
         raise NotImplementedError
 
     def image_side(self) -> ChangedImages:
-        """The CLIP with these prompts."""
+        """Return the CLIP with these prompts."""
         prompts = self.image_prompts()
 
         def encode(pixels: Tensor) -> Tensor:

@@ -104,7 +104,7 @@ class LogisticRegression:
     def _search(
         self, point: Point, direction: Tensor, slope: Tensor, penalty: Tensor
     ) -> Point | None:
-        """The first of the whole, the half, … step that decreases the objective enough."""
+        """Return the first of the whole, the half, … step that decreases the objective enough."""
         length = 1.0
         while length > 1e-9:
             tried = self._at(point.weights + length * direction, penalty)

@@ -62,7 +62,7 @@ class LPPlusPlus(PromptLearner):
         return image_features @ self.weight.T + self.alpha * (image_features @ self.texts.T)
 
     def fit(self, few_shot: FewShotFeatures) -> list[dict]:
-        """All steps; returns a row for each."""
+        """Take all steps; return a row for each."""
         images, labels = few_shot.images, few_shot.labels
         cosines = images @ self.texts.T
         rate = 4 * len(labels) / torch.linalg.eigvalsh(images.T @ images)[-1].item()

@@ -85,7 +85,7 @@ class Adapters(nn.Module):
         return _linear(up, hidden if keep is None else keep(hidden), frozen)
 
     def has(self, depth: int) -> bool:
-        """Whether a block has an adapter."""
+        """Tell whether a block has an adapter."""
         return 0 <= depth - self.first < len(self.shared)
 
 
@@ -115,7 +115,7 @@ class MMA(PromptLearner):
         return self.texts.features(self.clip, partial(self._step, "text"))
 
     def image_side(self) -> ChangedImages:
-        """The CLIP with adapters in its image tower."""
+        """Return the CLIP with adapters in its image tower."""
         tensors = [p for n, p in sorted(self.adapters.state_dict().items()) if "text" not in n]
         return ChangedImages(self.clip, f"mma {self.scale}", tensors, self._encode)
 

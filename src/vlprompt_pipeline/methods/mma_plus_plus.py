@@ -84,7 +84,7 @@ class MMAPlusPlus(PromptLearner):
         )
 
     def image_side(self) -> ChangedImages:
-        """The CLIP with adapters in its image tower, at the scale of evaluation."""
+        """Return the CLIP with adapters in its image tower, at the scale of evaluation."""
         tensors = [p for n, p in sorted(self.adapters.state_dict().items()) if "text" not in n]
         scale = self.parameters_.evaluation_scale
 
@@ -113,7 +113,7 @@ class MMAPlusPlus(PromptLearner):
         }
 
     def draw_texts(self) -> Tensor:
-        """Which text of each class a step reads, `[classes]`."""
+        """Say which text of each class a step reads, `[classes]`."""
         counts = torch.tensor(self.counts)
         drawn = self.draws.uniform((len(counts),), torch.zeros(()))
         return (drawn * counts).long()

@@ -124,7 +124,7 @@ class MMRL(PromptLearner):
         return self.texts.features(self.clip, enter=self._entering("text"))
 
     def image_side(self) -> ChangedImages:
-        """The CLIP with tokens in its image tower, and both heads."""
+        """Return the CLIP with tokens in its image tower, and both heads."""
         state = {n: t for n, t in self.prompt_tensors().items() if "text" not in n and n != "names"}
         settings = f"{type(self).__name__} {self.parameters_}"
         return ChangedImages(self.clip, settings, [state[n] for n in sorted(state)], self._encode)
@@ -187,7 +187,7 @@ class MMRL(PromptLearner):
         self.projection = nn.Parameter(drawn / math.sqrt(rows))
 
     def _arriving(self, mapped: Tensor, there: Tensor) -> Tensor:
-        """What stands at the tokens' places at a later block."""
+        """Say what stands at the tokens' places at a later block."""
         return mapped
 
     def _entering(self, tower: str) -> Enter:

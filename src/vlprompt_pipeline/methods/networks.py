@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 
 
 def linear(inputs: int, outputs: int, generator: Generator, bias: bool = True) -> nn.Linear:
-    """A linear layer with PyTorch's own initial distribution: uniform in ±1/sqrt(inputs)."""
+    """Return a linear layer with PyTorch's own initial distribution: uniform in ±1/sqrt(inputs)."""
     layer = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)
     bound = 1 / math.sqrt(inputs)
     with torch.no_grad():

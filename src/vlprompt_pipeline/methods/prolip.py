@@ -67,7 +67,7 @@ class ProLIP(PromptLearner):
         return self.texts
 
     def image_side(self) -> ChangedImages:
-        """The frozen image tower without its projection."""
+        """Return the frozen image tower without its projection."""
         return self.images
 
     def logits(self, image_features: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ def _encode(clip: FrozenClip, tower: nn.Module, pixels: Tensor) -> Tensor:
 
 
 def _without_projection(clip: FrozenClip) -> tuple[nn.Module, Tensor, Tensor | None]:
-    """The image tower without its last linear map, that map `[width, embed]`, and its bias.
+    """Return the image tower without its last linear map, that map `[width, embed]`, and its bias.
 
     Raises:
         ConfigError: the tower does not end in a linear map.
@@ -123,7 +123,7 @@ def _without_projection(clip: FrozenClip) -> tuple[nn.Module, Tensor, Tensor | N
 
 
 def _replaced(module: nn.Module, path: str, part: nn.Module) -> nn.Module:
-    """A view of a module with another part at a dotted path; the weights are shared."""
+    """Return a view of a module with another part at a dotted path; the weights are shared."""
     # A shallow copy shares the dictionary of modules. It is replaced by a new one before it is
     # changed, so that the frozen CLIP stays whole.
     name, _, rest = path.partition(".")

@@ -110,7 +110,7 @@ class PromptSRC(IVLP):
             self._aggregated = torch.zeros(0)
 
     def get_extra_state(self) -> Tensor:
-        """The mean so far, which a checkpoint holds."""
+        """Return the mean so far, which a checkpoint holds."""
         return self._aggregated
 
     def set_extra_state(self, state: Tensor) -> None:

@@ -65,7 +65,7 @@ class Recipe(Parameters):
 
 
 def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recipe:
-    """The recipe `name` with everything it extends filled in, checked.
+    """Return the recipe `name` with everything it extends filled in, checked.
 
     `recipes` are those of a situation (`recipes_in`), where any has cases.
 

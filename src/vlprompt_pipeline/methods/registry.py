@@ -44,7 +44,7 @@ def register(method: Method) -> None:
 
 
 def get_method(name: str, where: str = "recipes") -> Method:
-    """The method of that name; `where` it is asked for stands in the message.
+    """Return the method of that name; `where` it is asked for stands in the message.
 
     Raises:
         ConfigError: there is none.
@@ -55,5 +55,5 @@ def get_method(name: str, where: str = "recipes") -> Method:
 
 
 def method_names() -> list[str]:
-    """All registered names."""
+    """Return all registered names."""
     return sorted(_METHODS)

@@ -38,7 +38,7 @@ class Strength(Parameters):
     steps: int = Field(ge=1)
 
     def values(self) -> list[float]:
-        """The values to try, ascending."""
+        """Return the values to try, ascending."""
         return [SMALLEST + i * (self.to - SMALLEST) / self.steps for i in range(self.steps)]
 
 

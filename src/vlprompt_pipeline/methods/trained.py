@@ -42,11 +42,11 @@ class TrainedPrompt:
         return self.clip_identity.weights
 
     def resolved_recipe(self) -> Recipe:
-        """The recipe, checked again."""
+        """Return the recipe, checked again."""
         return resolve_recipe("stored", {"stored": self.recipe})
 
     def learner(self, clip: FrozenClip) -> PromptLearner:
-        """The learner as it stood at the end of training.
+        """Return the learner as it stood at the end of training.
 
         Raises:
             PromptFileError: it was trained on another CLIP.

@@ -116,7 +116,7 @@ class TwoStage(PromptLearner):
         return self._row_tensors[key]
 
     def _of_training(self, name: str, read: Callable[[], Any]) -> Any:
-        """What the host reads of the tensors: once while training, where steps must not ask."""
+        """Say what the host reads of the tensors: once while training, where steps must not ask."""
         if not self.training:
             return read()
         if name not in self._read:
@@ -138,7 +138,7 @@ class TwoStage(PromptLearner):
             self.start_second_stage()
 
     def image_side(self) -> ChangedImages:
-        """The CLIP with tuned norms in its image tower."""
+        """Return the CLIP with tuned norms in its image tower."""
         return ChangedImages(self.clip, "norms", list(self.image_norms), self._encode)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:

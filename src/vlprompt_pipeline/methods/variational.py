@@ -141,7 +141,7 @@ class Variational(_Variational):
         self.log_variance = nn.Parameter(start.to(clip.device))
 
     def distribution(self, image_features: Tensor) -> tuple[Tensor, Tensor]:
-        """The same for all images."""
+        """Return the same for all images."""
         return self.mean, self.log_variance
 
 

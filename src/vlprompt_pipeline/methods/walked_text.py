@@ -83,7 +83,7 @@ class WalkedTexts:
 
     @torch.no_grad()
     def _begun(self, clip: FrozenClip) -> Begun:
-        """All texts behind the blocks that are not changed, and how many those are."""
+        """Return all texts behind the blocks that are not changed, and how many those are."""
         key = (clip.text.dtype, clip.device)
         if key not in self._there:
             walk = self._walk(clip, self.prompts)
@@ -145,7 +145,7 @@ class _Causal:
         return finish(block, x, torch.cat([before, behind], dim=1))
 
     def normed(self, depth: int, x: Tensor) -> Tensor:
-        """The same tokens behind the first norm of the block."""
+        """Return the same tokens behind the first norm of the block."""
         if depth == len(self.tower.blocks) - 1:
             x = x.index_select(0, len(x) - self.count + self.ends)
         return self.tower.blocks[depth].ln_1(x)
@@ -194,7 +194,7 @@ class _Whole:
         return finish(block, read, attend(q, k, v, rows))[:, 0]
 
     def normed(self, depth: int, x: Tensor) -> Tensor:
-        """The same tokens behind the first norm of the block."""
+        """Return the same tokens behind the first norm of the block."""
         if depth == len(self.tower.blocks) - 1:
             x = x.gather(1, self.positions[..., None].expand(-1, -1, x.shape[-1]))[:, 0]
         return self.tower.blocks[depth].ln_1(x)

@@ -48,7 +48,7 @@ class BaseToNew(Protocol):
         return {"base_share": share} if share else {}
 
     def published_table(self, dataset: str, shots: int) -> str | None:
-        """All published figures are of 16 shots."""
+        """Name the table of 16 shots; none was printed of others."""
         return "base_to_new_16shot_vitb16" if shots == 16 else None
 
 

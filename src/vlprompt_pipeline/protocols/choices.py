@@ -32,10 +32,10 @@ def choices(halves: ClassSubsets, *, bound: bool) -> list[Choice]:
     all. What is `bound` to the classes of training is scored on these alone.
     """
     usable = {name: half for name, half in halves.items() if name == "base" or not bound}
-    found = [Choice(half, (name,) * len(half.labels)) for name, half in usable.items()]
+    chosen = [Choice(half, (name,) * len(half.labels)) for name, half in usable.items()]
     if {"base", "new"} <= set(usable):
-        found.append(_generalised(usable["base"], usable["new"]))
-    return found
+        chosen.append(_generalised(usable["base"], usable["new"]))
+    return chosen
 
 
 def _generalised(base: ClassSubset, new: ClassSubset) -> Choice:

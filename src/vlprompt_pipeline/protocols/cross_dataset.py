@@ -25,7 +25,7 @@ class CrossDataset(Protocol):
         return without_source(section.target_names, dataset, self.name)
 
     def published_table(self, dataset: str, shots: int) -> str | None:
-        """All published figures are trained on ImageNet with 16 shots."""
+        """Name the table of 16 shots of ImageNet; none was printed of others."""
         trained = (dataset, shots) == ("imagenet", 16)
         return "cross_dataset_16shot_imagenet_vitb16" if trained else None
 

@@ -53,7 +53,7 @@ class DomainGeneralisation(Protocol):
         return dataset in {variant.shift_of for variant in every}
 
     def published_table(self, dataset: str, shots: int) -> str | None:
-        """All published figures are trained on ImageNet with 16 shots."""
+        """Name the table of 16 shots of ImageNet; none was printed of others."""
         trained = (dataset, shots) == ("imagenet", 16)
         return "domain_generalization_16shot_imagenet_vitb16" if trained else None
 

@@ -51,7 +51,7 @@ def lift(blocks: Sequence[Any], columns: Sequence[str], *, methods_across: bool)
 
 
 def titled(title: str, caveats: Sequence[str]) -> str:
-    """A title with caveats in parentheses."""
+    """Return a title with caveats in parentheses."""
     return f"{title} ({', '.join(caveats)})" if caveats else title
 
 

@@ -15,7 +15,7 @@ from vlprompt_pipeline.wording import join, seeds_text, shots_text
 
 
 def figures(comparison: Comparison) -> dict[str, Figure]:
-    """Every figure there are numbers for.
+    """Return every figure there are numbers for.
 
     Of each family `<family>_base_new`, `_targets` or `_few_shot`, then `_gains` (with targets
     `_shift`) and `_size`. Gains need zero-shot, sizes a score of whole methods.

@@ -60,7 +60,7 @@ def _known(character: str) -> str:
 
 
 def _pages(table: TextTable) -> Iterator[TextTable]:
-    """The table, or parts of it that fit a page each."""
+    """Yield the table, or parts of it that fit a page each."""
     parts: list[list[Block]] = [[]]
     for block in table.blocks:
         rows = sum(len(each.lines) for each in [*parts[-1], block])

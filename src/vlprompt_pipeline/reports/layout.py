@@ -148,7 +148,7 @@ class _Rows:
         )
 
     def verdicts(self, dataset: str, metric: str) -> tuple[str, ...]:
-        """The words for each method, with the most shots."""
+        """Return the words for each method, with the most shots."""
         keys = [(dataset, self.shots[-1], method, metric) for method in self.methods]
         return tuple(verdict_text(self.tests[key]) if key in self.tests else "" for key in keys)
 
@@ -231,7 +231,7 @@ def _a_row_a_method(rows: _Rows, keys: Sequence[tuple[str, int]]) -> tuple[Line,
 
 
 def _notes(rows: _Rows) -> tuple[str, ...]:
-    """What the marks mean, the seeds, and the flags."""
+    """Say what the marks mean, the seeds, and the flags."""
     table = rows.table
     seeds = set(table["seeds"])
     over = seeds_text(*seeds) if len(seeds) == 1 else "not the same everywhere"
@@ -249,7 +249,7 @@ def _notes(rows: _Rows) -> tuple[str, ...]:
 
 
 def _corrected(rows: _Rows) -> str:
-    """How many tests the p-values of each metric are corrected for."""
+    """Say how many tests the p-values of each metric are corrected for."""
     counts = {test["metric"]: test["tests"] for test in rows.tests.values()}
     if len(set(counts.values())) == 1:
         return f"{counted(next(iter(counts.values())), 'test')} of a metric"

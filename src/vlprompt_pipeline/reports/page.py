@@ -45,7 +45,7 @@ _COMMON = (
 
 
 def render(comparison: Comparison) -> str:
-    """The page; the same comparison gives the same page, byte for byte."""
+    """Return the page; the same comparison gives the same page, byte for byte."""
     data, ranks = payload(comparison), left_out(comparison)
     templates = environment()
     templates.filters |= {
@@ -79,7 +79,7 @@ def _sources(templates: Environment, names: Sequence[str]) -> Markup:
 def _section(
     comparison: Comparison, family: dict[str, object], ranks: pd.DataFrame
 ) -> dict[str, object]:
-    """What the template shows of a family: text, and the choices of its controls."""
+    """Say what the template shows of a family: text, and the choices of its controls."""
     name = family["name"]
     about = comparison.families.set_index("family").loc[name]
     scores = comparison.of(name)
@@ -134,7 +134,7 @@ def _section(
 
 
 def _flags(scores: pd.DataFrame, meanings: dict[str, str]) -> list[dict[str, str]]:
-    """Each flag, whose figure has it and what it means."""
+    """Return each flag, whose figure has it and what it means."""
     whose: dict[str, dict[str, None]] = {}
     for row in scores.itertuples():
         for flag in row.flags:

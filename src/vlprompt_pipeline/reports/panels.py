@@ -67,7 +67,7 @@ def gains_figure(
     tests: pd.DataFrame,
     looks: Mapping[str, Look],
 ) -> Figure | None:
-    """A panel a dataset: differences to zero-shot with the bounds of their paired tests."""
+    """Return a panel a dataset: differences to zero-shot with the bounds of their paired tests."""
     gains = _differences(scores, tests)
     if gains.empty:
         return None

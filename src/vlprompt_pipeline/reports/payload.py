@@ -49,7 +49,7 @@ _SCATTERED = {"base", "new"}
 
 
 def payload(comparison: Comparison) -> dict[str, object]:
-    """What the page's scripts read.
+    """Say what the page's scripts read.
 
     Datasets and methods are in the order of the scores, but first the average and the source.
     """

@@ -15,7 +15,7 @@ from vlprompt_pipeline.wording import counted, join, plus_minus, shots_text
 
 
 def opening(comparison: Comparison) -> str:
-    """How much there is, and how much of what was asked for is not."""
+    """Say how much there is, and how much of what was asked for is not."""
     scores, families = comparison.scores, comparison.families
     missing = f"{_missing(len(comparison.missing))}."
     if scores.empty:
@@ -63,7 +63,7 @@ def count_cells(scores: pd.DataFrame, source: str) -> int:
 
 
 def _standing(ranked: pd.DataFrame) -> pd.DataFrame:
-    """The rows that stand for whole methods: their averages, or the only dataset's."""
+    """Return the rows that stand for whole methods: their averages, or the only dataset's."""
     if ranked["dataset"].nunique() == 1:
         return ranked
     return ranked[ranked["dataset"] == AVERAGE]
@@ -93,7 +93,7 @@ def _highest(ranked: pd.DataFrame, where: str) -> str:
 
 
 def _new_classes(scores: pd.DataFrame, shots: int) -> list[str]:
-    """How far apart the learned methods are on new classes."""
+    """Say how far apart the learned methods are on new classes."""
     new = _standing(scores[(scores["metric"] == "new") & (scores["shots"] == shots)])
     learned = new[new["method"] != ZERO_SHOT]
     if len(learned) < 2:
@@ -110,7 +110,7 @@ def _new_classes(scores: pd.DataFrame, shots: int) -> list[str]:
 
 
 def _tested(tests: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
-    """What the paired tests against zero-shot say of the highest mean, and on each dataset."""
+    """Say what the paired tests against zero-shot say of the highest mean, and on each dataset."""
     tests = against(tests, ZERO_SHOT)
     if tests.empty:
         return ["No paired test against zero-shot was made, so no method is called better than it."]

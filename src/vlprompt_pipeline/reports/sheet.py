@@ -198,7 +198,7 @@ def panel_grid(names: Sequence[str], most_columns: int = 4) -> list[list[str]]:
 
 
 def handle(label: str, colour: str, marker: str = "", **style: object) -> Line2D:
-    """An entry of a legend."""
+    """Return an entry of a legend."""
     line = {"linewidth": 1.4, "markersize": 5.5, "markeredgecolor": PAPER, "markeredgewidth": 0.6}
     return Line2D([], [], color=colour, marker=marker, label=label, **{**line, **style})
 
@@ -217,7 +217,7 @@ def mark(axes: Axes, look: Look, x: float, y: float, *, small: bool = False) -> 
 
 
 def svg(figure: Figure) -> str:
-    """The figure as SVG with text kept as text; the same figure gives the same bytes."""
+    """Return the figure as SVG with text kept as text; the same figure gives the same bytes."""
     buffer = io.StringIO()
     with mpl.rc_context(SVG_STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None})

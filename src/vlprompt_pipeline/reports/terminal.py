@@ -56,7 +56,7 @@ def to_text(
     commands: bool = True,
     width: int = WIDTH,
 ) -> str:
-    """All tables, remarks, and how to make what is missing.
+    """Return all tables, remarks, and how to make what is missing.
 
     Of a table with many blocks the average alone is shown, and of a family its first table.
 
@@ -190,7 +190,7 @@ def _cells(table: TextTable) -> list[TableCell]:
 
 
 def _text(cell: TableCell | None, notes: _Notes | None) -> str:
-    """A score; its caveats beside it, or a mark for each of them where there are notes."""
+    """Return a score; its caveats beside it, or a mark for each of them where there are notes."""
     if cell is None:
         return "–"
     n_seeds = cell.seeds if cell.std == cell.std else 1  # NaN: the seeds are not the same ones

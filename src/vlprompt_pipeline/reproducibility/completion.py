@@ -148,8 +148,8 @@ def _clip(source: str, project: Path) -> Any:
     kind, _, folder = source.partition(":")
     if kind not in ("embedded", "local-dir"):
         return source
-    place = project / Path(folder).expanduser() if folder else EMBEDDED
-    files = sorted(each for each in place.glob("*") if each.is_file())
+    weights = project / Path(folder).expanduser() if folder else EMBEDDED
+    files = sorted(each for each in weights.glob("*") if each.is_file())
     return [(file.name, _content(file, *_changed(file))) for file in files]
 
 

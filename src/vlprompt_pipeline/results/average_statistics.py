@@ -68,7 +68,7 @@ def interval_of(drawn: Drawn, level: float = 0.95) -> Interval:
 
 
 def paired_bootstrap(drawn: Drawn, level: float = 0.95) -> Paired:
-    """The first method's score less the second's."""
+    """Return the first method's score less the second's."""
     difference = drawn.scores[0] - drawn.scores[1]
     observed = float(drawn.observed[0] - drawn.observed[1])
     bounds = percentile_interval(difference, level)

@@ -103,7 +103,7 @@ class _Expected(NamedTuple):
 def cell_partition(
     clip: str, dataset: str, protocol: str, shots: int, seed: int, method: str
 ) -> str:
-    """Where the catalog keeps a method of a cell, below each layer's folder."""
+    """Say where the catalog keeps a method of a cell, below each layer's folder."""
     return f"{clip}/{dataset}/{protocol}/shots{shots}/seed{seed}/{method}"
 
 
@@ -115,7 +115,7 @@ def partition_of(cell: Cell, method: str) -> str:
 def read_results(
     records: list[CellRecord], predictions: Predictions
 ) -> tuple[list[Result], list[Problem]]:
-    """The methods of all records with their predictions.
+    """Return the methods of all records with their predictions.
 
     A predictions file that is not there, cannot be read or contradicts its record is named among
     the problems; the scores of the record stand without it.
@@ -160,7 +160,7 @@ def _expected(key: GroupKey, method: MethodResult, partition: str) -> Iterator[_
 def _read_correctness(
     load: Callable[[], pd.DataFrame] | None, halves: Mapping[str, Score]
 ) -> dict[str, Correctness] | str:
-    """The predictions of each half, or the reason why none of the file's are used."""
+    """Return the predictions of each half, or the reason why none of the file's are used."""
     if load is None:
         return "has a record but no predictions; run the cell again"
     try:

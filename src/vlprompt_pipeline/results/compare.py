@@ -197,7 +197,7 @@ def _score_rows(family: Family) -> list[Row]:
 
 
 def _provenance_rows(compared: Sequence[Family], records: Sequence[CellRecord]) -> list[Row]:
-    """What each cell of a family depends on."""
+    """Say what each cell of a family depends on."""
     cells = {(group_key(record), record.cell.seed): record.cell for record in records}
     rows: dict[tuple[object, ...], Row] = {}
     for family in compared:
@@ -224,7 +224,7 @@ def _provenance_rows(compared: Sequence[Family], records: Sequence[CellRecord]) 
 
 
 def _size_rows(family: Family) -> list[Row]:
-    """The largest over all cells: what may ship."""
+    """Return the largest over all cells: what may ship."""
     by_name: dict[str, list[Result]] = defaultdict(list)
     for result in family.results:
         by_name[result.name].append(result)

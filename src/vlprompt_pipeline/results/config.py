@@ -51,12 +51,12 @@ class BenchmarkReportParameters(Parameters):
     sweep: str
 
     def without_grid(self, methods: Collection[str]) -> BenchmarkReportParameters:
-        """The same tests over everything on disk, which has these methods."""
+        """Return the same tests over everything on disk, which has these methods."""
         axes = dict.fromkeys(("protocols", "datasets", "shots", "seeds", "methods"))
         against = tuple(name for name in self.against if name in methods)
         return self.model_copy(update={**axes, "against": against})
 
     def with_prefix(self, prefix: str) -> BenchmarkReportParameters:
-        """The same with datasets named as in results, such as `miniature_dtd`."""
+        """Return the same with datasets named as in results, such as `miniature_dtd`."""
         datasets = self.datasets and tuple(f"{prefix}{name}" for name in self.datasets)
         return self.model_copy(update={"datasets": datasets})

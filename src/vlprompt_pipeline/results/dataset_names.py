@@ -14,7 +14,7 @@ OWN = "own photos"
 
 
 def ordered_datasets(datasets: Iterable[str], source: str) -> list[str]:
-    """Each once and in the order given, but first the average and then the source."""
+    """Return each once and in the order given, but first the average and then the source."""
     return sorted(
         dict.fromkeys(datasets),
         key=lambda dataset: -2 * (dataset == AVERAGE) - (dataset == source),

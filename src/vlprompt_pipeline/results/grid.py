@@ -50,7 +50,7 @@ class Coordinates(NamedTuple):
 
     @classmethod
     def of_partition(cls, partition: str) -> Coordinates | None:
-        """What the catalog keeps there; None if it is no partition of a method in a cell."""
+        """Say what the catalog keeps there; None if it is no partition of a method in a cell."""
         match = re.fullmatch(r"([^/]+)/([^/]+)/([^/]+)/shots(\d+)/seed(\d+)/([^/]+)", partition)
         if match is None:
             return None
@@ -58,7 +58,7 @@ class Coordinates(NamedTuple):
         return cls(protocol, clip, dataset, int(shots), int(seed), method)
 
     def within(self, parameters: BenchmarkReportParameters) -> bool:
-        """Whether it was asked for."""
+        """Tell whether it was asked for."""
         axes = (
             (parameters.protocols, self.protocol),
             (parameters.datasets, self.dataset),
@@ -72,7 +72,7 @@ class Coordinates(NamedTuple):
 def asked_for(
     records: Sequence[CellRecord], parameters: BenchmarkReportParameters
 ) -> list[CellRecord]:
-    """The records within the asked grid, with the methods that were asked for."""
+    """Return the records within the asked grid, with the methods that were asked for."""
     kept = []
     for record in records:
         methods = tuple(
@@ -165,7 +165,7 @@ def _reason(cell: Coordinates, unread: Mapping[str, str], predicted: Mapping[str
 
 
 def _command(cell: Coordinates, sweep: str, run: ReportRun) -> str:
-    """What makes the cell alone; none for another CLIP, which has another configuration."""
+    """Say what makes the cell alone; none for another CLIP, which has another configuration."""
     if cell.clip != run.clip:
         return ""
     dataset = cell.dataset.removeprefix(run.dataset_prefix)

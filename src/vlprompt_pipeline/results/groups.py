@@ -80,7 +80,7 @@ class Problem:
 
 
 def group_key(record: CellRecord) -> GroupKey:
-    """The group a record belongs to."""
+    """Return the group a record belongs to."""
     cell = record.cell
     return GroupKey(
         protocol=cell.protocol,
@@ -147,7 +147,7 @@ def require_records(records: Sequence[CellRecord], problems: Sequence[Problem]) 
 
 
 def newest_date(source: Mapping[str, object]) -> str:
-    """The day on which the newest of the files behind these loaders was written, or empty.
+    """Return the day on which the newest of the files behind these loaders was written, or empty.
 
     A partition's loader is bound to a data set that knows its file.
     """
@@ -193,7 +193,7 @@ def _load_json(path: Path) -> object:
 
 
 def _read_one(value: object | Callable[[], object]) -> CellRecord | str:
-    """The record, or the reason why there is none."""
+    """Return the record, or the reason why there is none."""
     try:
         payload = value() if callable(value) else value
     except Exception as error:  # a loader may raise anything; the record is named, the rest stands

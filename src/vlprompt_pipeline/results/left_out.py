@@ -58,7 +58,7 @@ def left_out(comparison: Comparison) -> pd.DataFrame:
 
 
 def rank_span(row: Mapping[str, object]) -> str:
-    """The ranks over leaving out each dataset once, such as "1 to 3"."""
+    """Return the ranks over leaving out each dataset once, such as "1 to 3"."""
     best, worst = row["best_rank"], row["worst_rank"]
     return f"{best}" if best == worst else f"{best} to {worst}"
 

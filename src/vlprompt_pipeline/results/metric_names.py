@@ -30,7 +30,7 @@ def metric_title(metric: str) -> str:
 
 
 def in_sentence(metric: str) -> str:
-    """The title within a sentence: "H", but "base" and "macro-F1"."""
+    """Return the title within a sentence: "H", but "base" and "macro-F1"."""
     title = metric_title(metric)
     return title if title.startswith("H") else title[0].lower() + title[1:]
 
@@ -44,7 +44,7 @@ def metric_order(metric: str) -> tuple[int, int, str]:
 
 
 def lower_is_better(metric: str) -> bool:
-    """Whether the method with the smallest value is the one to look for."""
+    """Tell whether the method with the smallest value is the one to look for."""
     _, kind = _parts(metric)
     return kind is not None and kind.lower_is_better
 
@@ -56,7 +56,7 @@ def unit(metric: str) -> str:
 
 
 def _parts(metric: str) -> tuple[str, Metric | None]:
-    """The accuracy's images, and the metric of them; no metric for an accuracy itself."""
+    """Return the accuracy's images, and the metric of them; no metric for an accuracy itself."""
     for name, kind in METRICS.items():
         images = metric.removesuffix(name).removesuffix("_")
         if metric.endswith(name) and images in ("", *_ACCURACIES):

@@ -89,7 +89,7 @@ def pairs(family: Family, against: Sequence[str]) -> tuple[list[Row], list[str]]
 
 
 def _couples(keys: Sequence[ScoreKey], against: Sequence[str]) -> Iterator[tuple[ScoreKey, str]]:
-    """Each two methods once; what is compared with zero-shot is never turned around."""
+    """Yield each two methods once; what is compared with zero-shot is never turned around."""
     there = set(keys)
     done: set[frozenset[ScoreKey]] = set()
     for other in sorted(against, key=lambda name: name != ZERO_SHOT):

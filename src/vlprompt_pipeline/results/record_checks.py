@@ -18,7 +18,7 @@ _FINGERPRINTS = {
 
 
 def group_remarks(group: Group) -> list[str]:
-    """The records' notes and what makes the rows less comparable, one sentence each."""
+    """Return the records' notes and what makes the rows less comparable, one sentence each."""
     remarks = list(group.notes)
     remarks += _bound_to_training(group)
     remarks += _missing_seeds(group)
@@ -80,7 +80,7 @@ def _missing_seeds(group: Group) -> list[str]:
 
 
 def _changed_between_seeds(group: Group) -> list[str]:
-    """A method whose size differs between seeds was not the same method in each of them."""
+    """Name methods whose size differs between seeds: they were not the same in each of them."""
     remarks = []
     for words, field in (
         ("parameters", "trainable_parameters"),

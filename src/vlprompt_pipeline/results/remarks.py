@@ -73,7 +73,7 @@ def _without_record(
 
 
 def _shared(groups: Sequence[Group]) -> list[str]:
-    """What is to be said of groups, once for all groups that it holds for."""
+    """Say what is to be said of groups, once for all groups that it holds for."""
     where: dict[str, list[str]] = defaultdict(list)
     for group in groups:
         key = group.key
@@ -107,6 +107,6 @@ def _not_asked(records: Sequence[CellRecord], wanted: Sequence[CellRecord]) -> l
 
 
 def _some(names: Sequence[str]) -> str:
-    """A few of the names and how many more there are."""
+    """Return a few of the names and how many more there are."""
     more = len(names) - _NAMED
     return join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

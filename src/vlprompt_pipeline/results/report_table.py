@@ -33,7 +33,7 @@ Row = dict[str, object]
 
 
 def report_table(records: Sequence[CellRecord]) -> pd.DataFrame:
-    """Every dataset's methods, the best first, with what identifies their cells in front.
+    """Return every dataset's methods, the best first, with what identifies their cells in front.
 
     `h` is the H of the averages over seeds, `h_std` the spread of the seeds' own H, `delta_*` the
     difference to zero-shot; NaN where there is nothing to say. Only datasets with a published
@@ -51,7 +51,7 @@ def report_table(records: Sequence[CellRecord]) -> pd.DataFrame:
 def _datasets(
     family: Family,
 ) -> Iterator[tuple[str, GroupKey, dict[ScoreKey, tuple[list[Result], Mapping[str, Aggregate]]]]]:
-    """Each dataset and number of shots, with every method's results and scores by dataset."""
+    """Yield each dataset and number of shots, with every method's results and scores by dataset."""
     scored = aggregates(family, intervals=False)
     groups: dict[tuple[str, GroupKey], dict[ScoreKey, object]] = defaultdict(dict)
     for key, by_seed in results_by_key(family).items():
@@ -95,7 +95,7 @@ def _frame(
 
 
 def _score_columns(group: GroupKey) -> dict[str, tuple[str, str]]:
-    """Where each accuracy of the table comes from, by its column: dataset and metric."""
+    """Say where each accuracy of the table comes from, by its column: dataset and metric."""
     if group.classes[1]:
         return {"base_mean": ("", "base"), "new_mean": ("", "new"), "h": ("", "h")}
     marked = {t: f"{t} ({mark})" if mark else t for t, _, _, mark in group.targets}

@@ -74,6 +74,6 @@ class Comparison:
     newest: str = ""
 
     def of(self, family: str, table: str = "scores") -> pd.DataFrame:
-        """The rows of one family."""
+        """Return the rows of one family."""
         rows = getattr(self, table)
         return rows[rows["family"] == family].reset_index(drop=True)

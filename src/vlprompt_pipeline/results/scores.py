@@ -75,7 +75,7 @@ class Aggregate(NamedTuple):
 
 
 def ranking(family: Family) -> str:
-    """The metric that orders the methods of a family."""
+    """Return the metric that orders the methods of a family."""
     if not family.has_new:
         return ACCURACY
     return "h" if any(result.method.new for result in family.results) else "base"
@@ -164,7 +164,7 @@ def _value(per_seed: Sequence[float], images: float, caveats: tuple[str, ...]) -
 
 
 def _further(half: str, scored: Sequence[Scored], caveats: tuple[str, ...]) -> dict[str, Value]:
-    """The metrics beside accuracy that all of the records have."""
+    """Return the metrics beside accuracy that all of the records have."""
     metrics = [score.score.metrics for score in scored]
     return {
         f"{half}_{name}" if half else name: _value(

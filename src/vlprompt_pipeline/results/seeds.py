@@ -35,7 +35,7 @@ BySeed = Mapping[int, Result]
 
 
 def results_by_key(family: Family) -> dict[ScoreKey, BySeed]:
-    """The results behind each score on a dataset, without averages."""
+    """Return the results behind each score on a dataset, without averages."""
     by_key: dict[ScoreKey, dict[int, Result]] = defaultdict(dict)
     for result in family.results:
         for dataset in dict.fromkeys(images.dataset for images in result.sets):
@@ -44,7 +44,7 @@ def results_by_key(family: Family) -> dict[ScoreKey, BySeed]:
 
 
 def averages(family: Family, keys: Collection[ScoreKey]) -> dict[ScoreKey, tuple[ScoreKey, ...]]:
-    """What each average is over: all averaged datasets, for methods that have them.
+    """Say what each average is over: all averaged datasets, for methods that have them.
 
     A single dataset has no average, but a single target has, since averages order the methods.
     """
@@ -59,7 +59,7 @@ def averages(family: Family, keys: Collection[ScoreKey]) -> dict[ScoreKey, tuple
 
 
 def image_sets(dataset: str, results: Sequence[Result]) -> dict[str, ImageSet]:
-    """What all of the results have a score on, by the name of its accuracy.
+    """Say what all of the results have a score on, by the name of its accuracy.
 
     A mean over some of the seeds would hide which.
     """

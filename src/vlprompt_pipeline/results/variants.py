@@ -25,7 +25,7 @@ Variants = Mapping[tuple[GroupKey, int, str], str]
 
 
 def find_variants(records: Iterable[CellRecord]) -> Variants:
-    """What differs from the results of other seeds, for each method of each cell that does."""
+    """Say what differs from the results of other seeds, for each method of each cell that does."""
     made: dict[tuple[GroupKey, str], dict[int, MethodResult]] = defaultdict(dict)
     for record in records:
         for result in record.methods:
@@ -40,7 +40,7 @@ def find_variants(records: Iterable[CellRecord]) -> Variants:
 
 
 def _usual(by_seed: Mapping[int, MethodResult]) -> MadeWith | None:
-    """What most seeds were made with, and among equally many the lowest seed."""
+    """Say what most seeds were made with, and among equally many the lowest seed."""
     seeds: dict[str, list[int]] = defaultdict(list)
     for seed, result in sorted(by_seed.items()):
         seeds[_text(result.made_with)].append(seed)

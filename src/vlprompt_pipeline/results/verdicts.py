@@ -28,7 +28,7 @@ def verdict_text(test: Mapping[str, object]) -> str:
 
 
 def verdict_sentence(test: Mapping[str, object], title: str, reference: str) -> str:
-    """What a test finds, with its interval, as a sentence.
+    """Say what a test finds, with its interval, as a sentence.
 
     Args:
         test: a row of `Comparison.pairs`.
@@ -44,7 +44,7 @@ def verdict_sentence(test: Mapping[str, object], title: str, reference: str) -> 
 
 
 def against(tests: pd.DataFrame, method: str) -> pd.DataFrame:
-    """The tests with a method, each turned so that this one is the one compared with."""
+    """Return the tests with a method, each turned so that this one is the one compared with."""
     as_is = tests[tests["against"] == method]
     turned = tests[tests["method"] == method]
     turned = turned.assign(
@@ -59,7 +59,7 @@ def against(tests: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def verdicts_of(comparison: Comparison, record: CellRecord) -> dict[str, str]:
-    """What the tests say of each method of a record against zero-shot, a sentence by method.
+    """Say what the tests say of each method of a record against zero-shot, a sentence by method.
 
     In the metric that ranks the methods: on the record's dataset, or on average over its targets.
     """

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vlprompt_pipeline.sweep.grid import Cell
+from vlprompt_pipeline.sweep.grid import GridCell
 from vlprompt_pipeline.sweep.plan import plan, seconds_by_method
 from vlprompt_pipeline.sweep.simulation import simulate
 from vlprompt_pipeline.sweep.watch import as_time
@@ -17,7 +17,7 @@ _SHOWN = 40  # cells; more make no better list
 
 
 def print_plan(
-    cells: Sequence[Cell],
+    cells: Sequence[GridCell],
     project: Path,
     env: str | None,
     params: Mapping[str, Any],

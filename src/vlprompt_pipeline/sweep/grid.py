@@ -16,7 +16,7 @@ from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.parsing import Parameters, parse
 from vlprompt_pipeline.protocol_runs import axes_of, configured, named_protocols
 
-Cell = Mapping[str, Any]
+GridCell = Mapping[str, Any]
 """What tells a cell from the others: any of protocol, dataset, shots, seed and methods."""
 
 
@@ -64,7 +64,7 @@ class GridFile(Parameters):
             "methods": self.methods,
         }
 
-    def within(self, cells: Sequence[Cell]) -> list[Cell]:
+    def within(self, cells: Sequence[GridCell]) -> list[GridCell]:
         """Add and leave out cells; each is there once."""
         kept = [*cells, *(each.given for each in self.include)]
         left = [each.given.items() for each in self.exclude]
@@ -72,7 +72,7 @@ class GridFile(Parameters):
         return [cell for number, cell in enumerate(kept) if cell not in kept[:number]]
 
 
-def grid(**axes: Sequence[Any]) -> list[Cell]:
+def grid(**axes: Sequence[Any]) -> list[GridCell]:
     """Every combination of the values of the axes that have any; the last axis turns fastest."""
     given = {name: values for name, values in axes.items() if values}
     return [dict(zip(given, values, strict=True)) for values in product(*given.values())]
@@ -84,7 +84,7 @@ def protocol_grid(
     project: Path,
     env: str | None,
     params: Mapping[str, Any],
-) -> list[Cell]:
+) -> list[GridCell]:
     """The grids of several protocols, one after the other; what has no value is each one's own.
 
     Without protocols it is the grid of the axes alone. Among methods, `all` is every recipe.

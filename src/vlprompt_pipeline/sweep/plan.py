@@ -21,7 +21,7 @@ from vlprompt_pipeline.reproducibility.completion import (
     completion_key,
 )
 from vlprompt_pipeline.run_parameters import RunParameters, parse_run_parameters
-from vlprompt_pipeline.sweep.grid import Cell
+from vlprompt_pipeline.sweep.grid import GridCell
 from vlprompt_pipeline.sweep.job import Job
 from vlprompt_pipeline.wording import command_parameters
 
@@ -40,7 +40,7 @@ class PlannedCell:
         env: of the command line.
     """
 
-    cell: Cell
+    cell: GridCell
     values: Mapping[str, Any]
     parameters: RunParameters
     recipes: Mapping[str, Any]
@@ -128,7 +128,7 @@ class PlannedCell:
 
 
 def plan(
-    cells: Sequence[Cell], project: Path, env: str | None, given: Mapping[str, Any]
+    cells: Sequence[GridCell], project: Path, env: str | None, given: Mapping[str, Any]
 ) -> list[PlannedCell]:
     """Plan cells.
 
@@ -140,7 +140,11 @@ def plan(
 
 
 def _planned(
-    cell: Cell, base: Mapping[str, Any], project: Path, env: str | None, given: Mapping[str, Any]
+    cell: GridCell,
+    base: Mapping[str, Any],
+    project: Path,
+    env: str | None,
+    given: Mapping[str, Any],
 ) -> PlannedCell:
     values = {**base, **cell}
     parameters = parse_run_parameters(values)
@@ -150,40 +154,47 @@ def _planned(
 
 
 def shared_jobs(planned: Sequence[PlannedCell]) -> list[Job]:
-    """Return the jobs that make what several cells need: one a dataset with its targets.
+    """Return the jobs that make what several cells need: two a dataset with its targets.
 
-    They look at the images, and compute the test features that methods, shots and seeds share.
-    Those of a few-shot set are made by the first cell that needs them, which the others wait for.
-    Where one fails its cells say why themselves: what is wrong with one need not be with all.
+    The first looks at the images, which says what is finished; the second computes the test
+    features that methods, shots and seeds share, and needs the CLIP. Features of a few-shot set are
+    made by the first cell that needs them, which the others wait for. Where one fails its cells say
+    why themselves: what is wrong with one need not be with all.
     """
     fewest: dict[str, PlannedCell] = {}
     for each in planned:
-        other = fewest.setdefault(shared_name(each), each)
+        other = fewest.setdefault(features_name(each), each)
         if each.parameters.shots < other.parameters.shots:
-            fewest[shared_name(each)] = each
+            fewest[features_name(each)] = each
     jobs = []
-    for job_name, each in fewest.items():
-        targets = each.parameters.targets()
-        made = ("target_index", "target_features")
-        outputs = [f"{target}.{name}" for target in targets for name in made]
-        jobs.append(
-            Job(
-                job_name,
-                str(each.project),
-                {**each.given, **each.cell},
-                group="what cells share",  # one after the other: a target may be in two of them
-                kind="shared",
-                outputs=("image_index", "test_features", *outputs),
-                env=each.env,
-                data_root=each.parameters.data_root,
-            )
-        )
+    for name, each in fewest.items():
+        images = _shared_job(each, f"images of {_datasets(each)}", "index")
+        jobs += [images, _shared_job(each, name, "features", after=images.name)]
     return jobs
 
 
-def shared_name(each: PlannedCell) -> str:
+def features_name(each: PlannedCell) -> str:
     """Name the shared job that a cell waits for."""
-    return f"images and features of {', '.join(each.shared)}"
+    return f"features of {_datasets(each)}"
+
+
+def _datasets(each: PlannedCell) -> str:
+    return ", ".join(each.shared)
+
+
+def _shared_job(each: PlannedCell, name: str, made: str, after: str = "") -> Job:
+    own = {"index": "image_index", "features": "test_features"}[made]
+    return Job(
+        name,
+        str(each.project),
+        {**each.given, **each.cell},
+        group=f"{made} that cells share",  # one after the other: a target may be in two of them
+        kind="shared",
+        after=after,
+        outputs=(own, *(f"{target}.target_{made}" for target in each.parameters.targets())),
+        env=each.env,
+        data_root=each.parameters.data_root,
+    )
 
 
 def seconds_by_method(planned: Sequence[PlannedCell]) -> dict[str, float]:

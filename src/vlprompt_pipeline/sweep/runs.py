@@ -14,9 +14,9 @@ from yaml import YAMLError
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.sweep.engines import Engine, LocalEngine, RayEngine, Resources, pause
-from vlprompt_pipeline.sweep.grid import Cell
+from vlprompt_pipeline.sweep.grid import GridCell
 from vlprompt_pipeline.sweep.job import Job, Outcome, clean_up
-from vlprompt_pipeline.sweep.plan import PlannedCell, plan, shared_jobs, shared_name
+from vlprompt_pipeline.sweep.plan import PlannedCell, features_name, plan, shared_jobs
 from vlprompt_pipeline.sweep.schedule import Schedule
 from vlprompt_pipeline.sweep.tracking import sweep_run
 from vlprompt_pipeline.sweep.watch import Watch, failure_table
@@ -48,7 +48,7 @@ class Options:
 
 
 def run_cells(
-    cells: Sequence[Cell],
+    cells: Sequence[GridCell],
     project: Path,
     env: str | None,
     params: Mapping[str, Any],
@@ -77,9 +77,17 @@ def run_cells(
     jobs = _jobs(planned, options, tracked.run_id)
     with Watch(len(planned), engine.dashboard) as watch:
         by_name = {each.name: each for each in planned}
+        by_features: dict[str, list[PlannedCell]] = {}
+        for each in planned:
+            by_features.setdefault(features_name(each), []).append(each)
 
         def remaining(job: Job) -> Job | None:
-            if options.force or job.kind == "shared" or by_name[job.name].why_due():
+            if options.force:
+                return job
+            if job.kind == "shared":  # features are of use to cells that are due
+                waiting = by_features.get(job.name)
+                return None if waiting and not any(map(PlannedCell.why_due, waiting)) else job
+            if by_name[job.name].why_due():
                 return job
             # a sweep that was killed may have left it without a run in MLflow
             return None if by_name[job.name].is_recorded() else replace(job, kind="record")
@@ -178,7 +186,7 @@ def _jobs(planned: Sequence[PlannedCell], options: Options, run_id: str) -> list
             for each in planned
             if not each.why_due() and not each.is_recorded()
         ]
-    cells = [each.job(after=shared_name(each), force=options.force, **common) for each in planned]
+    cells = [each.job(after=features_name(each), force=options.force, **common) for each in planned]
     return [*shared_jobs(planned), *cells]
 
 

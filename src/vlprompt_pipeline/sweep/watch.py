@@ -98,7 +98,7 @@ class Watch:
             self.failures.append((job, outcome.sentence))
             self.say(f"failed: {job.name}: {outcome.sentence}")
         if job.kind == "shared":
-            if outcome.status != "failed":
+            if outcome.status == "finished":
                 self.say(f"{job.name}: {as_time(outcome.seconds)}")
             return
         self.counts[outcome.status] += 1

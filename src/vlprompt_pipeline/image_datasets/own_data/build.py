@@ -101,9 +101,9 @@ def build_own_index(
         fingerprints=fingerprints,
     )
     if kept is not None and mark:
-        known = bool(kept.parts)
+        extended = bool(kept.parts)
         new = kept.update(index.table)
-        if known and new.total():
+        if extended and new.total():
             dealt = ", ".join(f"{new[part]} for {part}" for part in PARTS)
             logger.info("%s: the split is kept; new photos: %s", name, dealt)
     return index
@@ -121,10 +121,10 @@ def gather_own_data(name: str, root: Path) -> Gathered:
 
 
 def _fingerprints(gathered: Gathered) -> dict[str, str]:
-    """What each photo is known by; those that cannot be read are left to `index_split`."""
+    """Say what each photo is known by; those that cannot be read are left to `index_split`."""
     paths = [photo.path for photo in gathered.photos]
-    found, refused = fingerprint_readable(paths, gathered.folder)
-    return dict(zip((path for path in paths if path not in refused), found, strict=True))
+    fingerprints, refused = fingerprint_readable(paths, gathered.folder)
+    return dict(zip((path for path in paths if path not in refused), fingerprints, strict=True))
 
 
 def own_class_names(name: str, dataset_root: Path | str, class_names: str | None) -> list[str]:

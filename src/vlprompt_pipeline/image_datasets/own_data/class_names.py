@@ -24,7 +24,7 @@ class _Texts(yaml.BaseLoader):
 
 
 def _once_each(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
-    """A mapping of pairs; ValueError if a key stands twice."""
+    """Return a mapping of pairs; ValueError if a key stands twice."""
     twice = [key for key, number in Counter(key for key, _ in pairs).items() if number > 1]
     if twice:
         raise ValueError(f"{twice[0]} stands twice")
@@ -39,7 +39,7 @@ _Texts.add_constructor("tag:yaml.org,2002:map", _yaml_mapping)
 
 
 def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
-    """The name of each class, its own or that of the mapping, with spaces for underscores.
+    """Return the name of each class, its own or that of the mapping, with spaces for underscores.
 
     Args:
         keys: classes as folders or tables name them.

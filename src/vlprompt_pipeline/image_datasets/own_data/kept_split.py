@@ -88,7 +88,7 @@ class KeptSplit:
         return new
 
     def _part(self, fingerprint: str, path: str) -> str | None:
-        """The part of a photo, under this path or else under any: then `test` goes first."""
+        """Return the part of a photo, under this path or else under any: then `test` goes first."""
         by_path = self.parts.get(fingerprint, {})
         return by_path.get(path) or next(
             (part for part in reversed(PARTS) if part in by_path.values()), None

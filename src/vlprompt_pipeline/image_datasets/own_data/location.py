@@ -25,7 +25,7 @@ def require_dataset_name(name: str, root: Path) -> None:
 
 
 def locate_own_data(name: str, root: Path) -> Path:
-    """The table or folder called `name`; the table if there are both, as it says more.
+    """Return the table or folder called `name`; the table if there are both, as it says more.
 
     Raises:
         ConfigError: there is none or more than one table, or the folder is that of a dataset.

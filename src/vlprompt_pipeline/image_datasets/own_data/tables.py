@@ -106,7 +106,7 @@ def _metadata_in(folder: Path) -> Path | None:
 def _read_rows(
     file: Path, path: str, part: str, *, relative: bool = False
 ) -> tuple[list[Photo], tuple[str, ...]]:
-    """The rows of a table, and the headings of the columns that are not read.
+    """Return the rows of a table, and the headings of the columns that are not read.
 
     `path` and `part` are what this kind of table usually calls them.
     """
@@ -137,7 +137,7 @@ def _read_rows(
 
 
 def _columns(table: pd.DataFrame, file: Path) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The heading of each column that is read, and the headings of the others.
+    """Return the heading of each column that is read, and the headings of the others.
 
     Raises:
         DataError: two headings say the same.
@@ -159,7 +159,7 @@ def _columns(table: pd.DataFrame, file: Path) -> tuple[dict[str, str], tuple[str
 
 
 def _label(value: object, where: str) -> str:
-    """The class of a row; whole numbers without a point, however the table stores them.
+    """Return the class of a row; whole numbers without a point, however the table stores them.
 
     Raises:
         DataError: there are several labels, or a number that is no whole one.

@@ -177,7 +177,7 @@ def _cover(draw: ImageDraw.ImageDraw, land: str, rng: np.random.Generator) -> No
 
 
 def draw_aerial(feature: str, land: str, rng: np.random.Generator, gap: float) -> np.ndarray:
-    """The scene from above: float32 `[SIDE, SIDE, 3]` in 0..255, with ground noise."""
+    """Return the scene from above: float32 `[SIDE, SIDE, 3]` in 0..255, with ground noise."""
     shift = rng.normal(0, 8 + 14 * gap, 3)
     ground: Rgb = tuple(int(v) for v in np.clip(np.asarray(_GROUND[land]) + shift, 0, 255))
     image = Image.new("RGB", (_FRAME, _FRAME), ground)

@@ -88,7 +88,7 @@ def plural(noun: str) -> str:
 
 
 def flag_name(layout: str, colours: tuple[str, ...]) -> str:
-    """The name of a flag, colours in their order."""
+    """Return the name of a flag, colours in their order."""
     if len(colours) == 3:
         first, second, third = colours
         return f"{first} {second} and {third} {layout} flag"
@@ -97,7 +97,7 @@ def flag_name(layout: str, colours: tuple[str, ...]) -> str:
 
 
 def _subject(scene: Scene, rng: np.random.Generator) -> str:
-    """The noun phrase of a caption; attributes are named often, not always."""
+    """Return the noun phrase of a caption; attributes are named often, not always."""
     chance = rng.random(4)
     article = with_article if chance[0] < 0.85 else "the {}".format
     coloured = scene.style not in COLOURLESS
@@ -136,7 +136,7 @@ def _ground(scene: ShapeScene, rng: np.random.Generator) -> str:
 
 
 def caption(scene: Scene, rng: np.random.Generator, long: bool = False) -> str:
-    """A random true caption, lower case.
+    """Return a random true caption, lower case.
 
     A `long` one embeds the subject in a sentence of up to about 30 tokens, so that the text tower
     also learns the positions that long learned prompts stand on. Most captions end in a full stop.
@@ -155,7 +155,7 @@ def caption(scene: Scene, rng: np.random.Generator, long: bool = False) -> str:
 def frame_words() -> str:
     """Every word of the frames, articles and joining words, for enumerating the vocabulary."""
     frames = [*_PLAIN_FRAMES, *_AERIAL_FRAMES, *_LONG_OPENINGS, *_LONG_CLOSINGS]
-    for own in _STYLE_FRAMES.values():
-        frames += own
+    for of_style in _STYLE_FRAMES.values():
+        frames += of_style
     joining = "a an the on background in and with flag texture pattern . ,"
     return " ".join(frames).replace("{}", " ") + " " + joining

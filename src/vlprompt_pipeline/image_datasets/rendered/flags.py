@@ -46,7 +46,7 @@ def _emblem(draw: ImageDraw.ImageDraw, cloth: Box, layout: str, colour: Rgb) -> 
 def draw_flag(
     layout: str, shades: list[np.ndarray], ground: np.ndarray, rng: np.random.Generator, gap: float
 ) -> np.ndarray:
-    """A flag on plain ground: float32 `[SIDE, SIDE, 3]` in 0..255.
+    """Return a flag on plain ground: float32 `[SIDE, SIDE, 3]` in 0..255.
 
     `shades` are the sampled colours `[3]` in the order they are named. A growing `gap` shrinks
     the cloth, turns it further and lets it wave (columns pushed up and down, light and shade).

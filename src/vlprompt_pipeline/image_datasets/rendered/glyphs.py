@@ -34,7 +34,7 @@ _UNFAMILIAR_FONTS = tuple(FONTS)[6:]
 
 
 def font_path(name: str) -> Path:
-    """Where matplotlib keeps the font `name`."""
+    """Say where matplotlib keeps the font `name`."""
     return Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name
 
 

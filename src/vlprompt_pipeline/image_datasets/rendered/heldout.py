@@ -10,7 +10,7 @@ AERIAL = 0.4
 
 
 def held_out(*words: str, share: float) -> bool:
-    """Whether the composition of `words` is kept for the downstream datasets.
+    """Tell whether the composition of `words` is kept for the downstream datasets.
 
     The first eight bytes of SHA-256 are read as a fraction of 2^64 and compared with `share`, so
     the answer depends on the words alone, on every machine and in every version of Python.

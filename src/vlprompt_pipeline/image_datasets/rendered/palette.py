@@ -46,7 +46,7 @@ def pick(rng: np.random.Generator, options: tuple[str, ...]) -> str:
 
 
 def contrasts(first: str, second: str) -> bool:
-    """Whether two named colours can be told apart side by side."""
+    """Tell whether two named colours can be told apart side by side."""
     return sum(abs(a - b) for a, b in zip(RGB[first], RGB[second], strict=True)) > _MIN_CONTRAST
 
 
@@ -66,5 +66,5 @@ def smooth_noise(rng: np.random.Generator, cells: int, amplitude: float) -> np.n
 
 
 def to_bytes(picture: np.ndarray) -> Image.Image:
-    """A float picture `[SIDE, SIDE, 3]` in 0..255 as an 8-bit image, clipped."""
+    """Return a float picture `[SIDE, SIDE, 3]` in 0..255 as an 8-bit image, clipped."""
     return Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))

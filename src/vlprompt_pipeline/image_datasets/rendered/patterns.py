@@ -24,7 +24,7 @@ class _Grid:
     rng: np.random.Generator
 
     def soft(self, level: np.ndarray) -> np.ndarray:
-        """A signed level (in periods) as coverage 0..1 with an edge about a pixel wide."""
+        """Return a signed level (in periods) as coverage 0..1 with an edge about a pixel wide."""
         return np.clip(level * self.period * 0.8 + 0.5, 0, 1)
 
     def radius_and_turn(self, wander: float) -> tuple[np.ndarray, np.ndarray]:

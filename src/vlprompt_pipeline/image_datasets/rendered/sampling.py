@@ -105,7 +105,7 @@ _SAMPLERS: tuple[tuple[float, Callable[[np.random.Generator, str], Scene | None]
 
 
 def sample_scene(rng: np.random.Generator) -> Scene:
-    """A random pre-training scene; kinds and styles in fixed shares (our choice)."""
+    """Return a random pre-training scene; kinds and styles in fixed shares (our choice)."""
     kind = rng.choice(len(_SAMPLERS), p=[share for share, _ in _SAMPLERS])
     style = STYLES[rng.choice(len(STYLES), p=_STYLE_SHARES)]
     while True:

@@ -22,7 +22,7 @@ def split_words(text: str) -> list[str]:
 
 
 def caption_words() -> tuple[str, ...]:
-    """All words that captions are made of, sorted."""
+    """Return all words that captions are made of, sorted."""
     names = (*COLOURS, *PATTERNS, *SCALES, *COUNTS, *SIZES, *SHAPES, *GLYPHS, *LAYOUTS)
     shapes = (plural(shape) for shape in SHAPES)
     text = " ".join((*names, *shapes, *FEATURES, *LANDS, frame_words()))

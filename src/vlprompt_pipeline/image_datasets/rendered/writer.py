@@ -98,7 +98,7 @@ def _known(name: str) -> RenderedDataset:
 
 
 def _is_finished(folder: Path, recipe: dict) -> bool:
-    """Whether `folder` holds this very recipe, and all files as they were drawn."""
+    """Tell whether `folder` holds this very recipe, and all files as they were drawn."""
     try:
         if json.loads((folder / _RECIPE).read_text(encoding="utf-8")) != recipe:
             return False

@@ -113,7 +113,7 @@ def _made_with(
     table: pd.DataFrame,
     features: FeatureParameters,
 ) -> MadeWith:
-    """What results of several seeds must have in common to be averaged."""
+    """Say what results of several seeds must have in common to be averaged."""
     settings = recipe.model_dump(mode="json", exclude={"title": True, "training": {"memory_gb"}})
     settings |= {"template": card.template, "features.decoding": features.decoding}
     if recipe.training:  # zero-shot CLIP sees no training image

@@ -68,12 +68,12 @@ def measure_rejection(
         )
     ordered = {method: by_method[method] for method in recipes if method in by_method}
     titles = {method: resolve_recipe(method, recipes).title for method in ordered}
-    found = {
-        kind: {m: one for m, tables in ordered.items() if (one := Scores.of(tables, column))}
+    scores = {
+        kind: {m: of_m for m, tables in ordered.items() if (of_m := Scores.of(tables, column))}
         for kind, column in _SCORES.items()
     }
-    table = outsider_table(found, titles).reindex(columns=_COLUMNS)
-    sentences = compare_with_hosts(found, _hosts(recipes, list(ordered)), titles)
+    table = outsider_table(scores, titles).reindex(columns=_COLUMNS)
+    sentences = compare_with_hosts(scores, _hosts(recipes, list(ordered)), titles)
     title = f"{prefix}{dataset}, {get_protocol(protocol).title}, {shots} shots"
     figure = risk_coverage_figure(ordered, titles, title)
     return table, _text(title, table, sentences), figure
