@@ -15,7 +15,7 @@ from vlprompt_pipeline.arithmetic import SMALL_WORK, Arithmetic, resolve_threads
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, TrainingViews, load_clip
 from vlprompt_pipeline.clip._open_clip import open_clip, torchvision
 from vlprompt_pipeline.clip.encoding import BLOCK, encode_in_blocks
-from vlprompt_pipeline.clip.views import _random_box
+from vlprompt_pipeline.clip.views import random_box
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.files import sha256_file
 
@@ -162,7 +162,7 @@ def test_crops_lie_where_torchvision_draws_them(size, scale):
             crop = torchvision.transforms.RandomResizedCrop
             expected = crop.get_params(picture, list(scale), [3 / 4, 4 / 3])
         generator = torch.Generator().manual_seed(seed)
-        assert _random_box(*size, scale, generator) == tuple(expected)
+        assert random_box(*size, scale, generator) == tuple(expected)
 
 
 def test_an_image_that_was_changed_since_it_was_indexed_is_refused(clip, images, tmp_path):

@@ -11,10 +11,12 @@ import torch
 from PIL import Image
 
 from vlprompt_pipeline.clip import EvaluationView, load_clip
+from vlprompt_pipeline.clip._open_clip import torchvision
 from vlprompt_pipeline.clip.loading import copy_clip
 from vlprompt_pipeline.clip.small import write_small_tokenizer
 from vlprompt_pipeline.errors import WeightsError
 
+assert torchvision.__version__  # imported first, as this project does
 transformers = pytest.importorskip("transformers")
 TEXTS = ["a photo of a cat.", "Dog", "the picture of a dog, a cat"]
 

@@ -84,7 +84,7 @@ def test_near_copies_are_connected_across_blocks(monkeypatch):
     features = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     whole = copies.near_copies(features, np.cos(np.deg2rad(9)))
     assert whole == [[0, 2, 4], [1, 5]], "0 and 4 are 16 degrees apart, with 2 between them"
-    monkeypatch.setattr(copies, "_BLOCK", 2)
+    monkeypatch.setattr(copies, "BLOCK", 2)
     assert copies.near_copies(features, np.cos(np.deg2rad(9))) == whole
     assert copies.near_copies(features, np.cos(np.deg2rad(0.5))) == []
 

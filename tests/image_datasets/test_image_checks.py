@@ -35,7 +35,7 @@ def test_second_run_decodes_nothing(miniature, tmp_path, monkeypatch):
     def refuse(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(image_checks, "_decode", refuse)
+    monkeypatch.setattr(image_checks, "decode_image", refuse)
     assert check_images(index, cache, workers=2) == first
     assert cache.stat().st_mtime_ns == written
 
@@ -43,7 +43,7 @@ def test_second_run_decodes_nothing(miniature, tmp_path, monkeypatch):
 def test_a_killed_check_goes_on(miniature, tmp_path, monkeypatch):
     """What was decoded before the last whole block is not decoded again."""
     index, cache = build_index(miniature.dataset, miniature.root), tmp_path / "checked.parquet"
-    decode, calls = image_checks._decode, []
+    decode, calls = image_checks.decode_image, []
 
     def killed_at_the_30th(*image):
         calls.append(image)
@@ -52,7 +52,7 @@ def test_a_killed_check_goes_on(miniature, tmp_path, monkeypatch):
         return decode(*image)
 
     monkeypatch.setattr(image_checks, "BLOCK", 10)
-    monkeypatch.setattr(image_checks, "_decode", killed_at_the_30th)
+    monkeypatch.setattr(image_checks, "decode_image", killed_at_the_30th)
     with pytest.raises(KeyboardInterrupt):
         check_images(index, cache, workers=1)
     done = len(calls)

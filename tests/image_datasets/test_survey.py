@@ -112,7 +112,7 @@ def test_a_second_look_decodes_nothing(miniature, monkeypatch):
     def refuse(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(image_checks, "_decode", refuse)
+    monkeypatch.setattr(image_checks, "decode_image", refuse)
     assert survey(miniature.dataset, miniature.root) == first
 
 

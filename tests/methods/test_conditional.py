@@ -23,7 +23,7 @@ def test_some_at_a_time_give_what_all_at_once_give(tiny_clip, monkeypatch):
         return plain(clip, layout, contexts)
 
     monkeypatch.setattr(conditional, "group_features", counted)
-    monkeypatch.setattr(conditional, "_FEATURES_AT_ONCE", 9)
+    monkeypatch.setattr(conditional, "FEATURES_AT_ONCE", 9)
     with torch.no_grad():
         parts = conditional.own_similarities(tiny_clip, layout, contexts, images)
     assert calls == [3, 3, 1]

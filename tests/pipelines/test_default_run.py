@@ -266,25 +266,25 @@ def test_a_second_run_computes_nothing_again_and_changes_nothing(project, monkey
         raise AssertionError("computed again")
 
     monkeypatch.setattr(FrozenClip, "encode_images", refuse)
-    monkeypatch.setattr(loop, "_epoch", refuse)
+    monkeypatch.setattr(loop, "train_epoch", refuse)
     project.run(report=True)
     assert project.files() == before
     assert [path.stat().st_mtime_ns for path in project.data.rglob("shard-*")] == shards
 
 
 def test_a_killed_training_goes_on_with_the_same_bits(finished, project, monkeypatch):
-    epoch = loop._epoch
+    epoch = loop.train_epoch
 
     def kill_in_the_last(steps, batches, number, rate):
         if number == 2:
             raise KeyboardInterrupt
         return epoch(steps, batches, number, rate)
 
-    monkeypatch.setattr(loop, "_epoch", kill_in_the_last)
+    monkeypatch.setattr(loop, "train_epoch", kill_in_the_last)
     with pytest.raises(KeyboardInterrupt):
         project.run()
     assert not project.path("06_models", "coop/prompt.safetensors").exists()
-    monkeypatch.setattr(loop, "_epoch", epoch)
+    monkeypatch.setattr(loop, "train_epoch", epoch)
     project.run()
     _assert_same_results(project, finished)
 

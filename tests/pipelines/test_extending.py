@@ -15,7 +15,7 @@ from pipelines.project import ROOT
 from vlprompt_pipeline.evaluation.metrics import METRICS
 from vlprompt_pipeline.export import EXPORT_FORMATS
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
-from vlprompt_pipeline.methods import registry
+from vlprompt_pipeline.methods import METHODS
 from vlprompt_pipeline.parametrizations import QUANTIZERS
 from vlprompt_pipeline.protocols import PROTOCOLS
 
@@ -53,7 +53,7 @@ def extended(project):
     (project.root / "conf/local/parameters.yml").write_text(yaml.safe_dump(parameters))
     with (project.root / "conf/base/catalog_prompts.yml").open("a") as catalog:
         catalog.write(blocks(SECTIONS["An export format"], "yaml")[0])
-    tables = (METRICS, EXPORT_FORMATS, IMAGE_DATASETS, QUANTIZERS, PROTOCOLS, registry._METHODS)
+    tables = (METRICS, EXPORT_FORMATS, IMAGE_DATASETS, QUANTIZERS, PROTOCOLS, METHODS)
     before = [dict(table) for table in tables]
     yield project
     for name in first["extensions"]:

@@ -133,14 +133,14 @@ def test_only_the_methods_that_are_asked_for_and_in_threads(stored):
 
 def test_other_bits_are_told_with_what_differs_and_the_run_fails(stored, monkeypatch):
     before = left(stored)
-    epoch = loop._epoch
+    epoch = loop.train_epoch
 
     def drifting(steps, *given):
         means = epoch(steps, *given)
         steps.learner.context.data[0, 0] += 0.25
         return means
 
-    monkeypatch.setattr(loop, "_epoch", drifting)
+    monkeypatch.setattr(loop, "train_epoch", drifting)
     params = {"methods": ["zero_shot", "coop"], "features": {"views": 3}}
     said = refusal(stored, merged(ANY_METHOD, params))
     assert "  zero_shot  same: " in said

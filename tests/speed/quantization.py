@@ -23,7 +23,7 @@ from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.training import CachedViews
 from vlprompt_pipeline.training.checkpoint import Running
-from vlprompt_pipeline.training.loop import _epoch
+from vlprompt_pipeline.training.loop import train_epoch
 from vlprompt_pipeline.training.optimizers import make_optimizer
 
 WORDS = ("cat", "dog", "house", "river", "boat", "tree", "car", "road", "bird", "stone")
@@ -102,7 +102,7 @@ def compare(
     for epoch in range(epochs):
         for (running, batches), seconds in zip(sides, taken, strict=True):
             started = time.process_time()
-            _epoch(running, batches, epoch)
+            train_epoch(running, batches, epoch)
             seconds.append((time.process_time() - started) / batches.steps)
     steps = sides[0][1].steps
     print(f"{host['title']}, {clip.name}, {classes} classes, {epochs} epochs of {steps} steps")

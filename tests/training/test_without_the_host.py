@@ -13,13 +13,13 @@ from training.host_reads import HostReadError, NoHost, NoHostTensors, on_meta
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet
 from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.methods import (
+    METHODS,
     ClassTexts,
     FewShotFeatures,
     PromptLearner,
     build_learner,
     fit_learner,
     get_method,
-    method_names,
     resolve_recipe,
 )
 from vlprompt_pipeline.methods.cases import Situation, recipes_in
@@ -84,7 +84,7 @@ def test_every_method_that_trains_is_among_them():
     short = {resolve_recipe(name, RECIPES).method for name in set(TRAINED) - ALIKE}
     assert short == {resolve_recipe(name, RECIPES).method for name in TRAINED}
     untrained = {resolve_recipe(name, RECIPES).method for name in set(RECIPES) - set(TRAINED)}
-    assert short | untrained == set(method_names())
+    assert short | untrained == set(METHODS)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_step_asks_for_nothing(name, tiny_clip, monkeypatch):
 
 
 def test_what_cannot_be_recorded_says_why():
-    reasons = {name: get_method(name).learner.not_capturable for name in method_names()}
+    reasons = {name: get_method(name).learner.not_capturable for name in METHODS}
     said = {name: reason for name, reason in reasons.items() if reason}
     assert said == {"mma_plus_plus": "each step draws other texts, which have other lengths"}
 

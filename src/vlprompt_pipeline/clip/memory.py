@@ -17,6 +17,7 @@ Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 SHARE = 0.5  # of the free memory that one pass through a tower may keep: our choice
+MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")  # what Linux says of memory
 _UNKNOWN = 4 << 30  # bytes, where nothing says how much is free: our choice
 
 
@@ -67,16 +68,20 @@ def memory_budget(device: torch.device) -> int:
     return int(SHARE * free_memory(device))
 
 
-def free_memory(device: torch.device) -> int:
-    """Bytes that a computation on `device` may still take."""
+def free_memory(device: torch.device, meminfo: Path = MEMINFO, cgroup: Path = CGROUP) -> int:
+    """Return the bytes that a computation on `device` may still take.
+
+    On a CPU the least of what Linux says is available and what the limit of a container leaves;
+    without either, half of the memory there is.
+    """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    limits = filter(None, (_available(), _left_to_container()))
+    limits = filter(None, (_available(meminfo), _left_to_container(cgroup)))
     return min(limits, default=_half_of_all() or _UNKNOWN)
 
 
-def _available(source: Path = Path("/proc/meminfo")) -> int | None:
+def _available(source: Path) -> int | None:
     """Say what Linux says is available, none on other systems."""
     try:
         words = source.read_text().split()
@@ -85,7 +90,7 @@ def _available(source: Path = Path("/proc/meminfo")) -> int | None:
         return None
 
 
-def _left_to_container(group: Path = Path("/sys/fs/cgroup")) -> int | None:
+def _left_to_container(group: Path) -> int | None:
     """Say what the limit of a container leaves, none where there is no limit."""
     try:
         limit = int((group / "memory.max").read_text())

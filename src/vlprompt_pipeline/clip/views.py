@@ -113,7 +113,7 @@ class TrainingViews:
         p = self.preprocessing
         digest = hashlib.sha256(f"{self.seed} {number} {fingerprint}".encode()).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little"))
-        box = _random_box(image.width, image.height, self.crop_scale, generator)
+        box = random_box(image.width, image.height, self.crop_scale, generator)
         flip = torch.rand((), generator=generator) < 0.5
         crop = functional.resized_crop(image, *box, list(p.height_width), p.filter)
         return p.normalised(functional.hflip(crop) if flip else crop)
@@ -144,7 +144,7 @@ class AugmentedViews:
         return torch.cat([plain, self.crops.pixels(source, fingerprint)])
 
 
-def _random_box(
+def random_box(
     width: int, height: int, scale: tuple[float, float], generator: torch.Generator
 ) -> tuple[int, int, int, int]:
     """Top, left, height and width of a crop, as torchvision's `RandomResizedCrop` draws them.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 THRESHOLD = 0.98
-_BLOCK = 2_048  # rows of the matrix of cosines at once
+BLOCK = 2_048  # rows of the matrix of cosines at once
 
 
 def near_copies(features: np.ndarray, threshold: float = THRESHOLD) -> list[list[int]]:
@@ -28,8 +28,8 @@ def near_copies(features: np.ndarray, threshold: float = THRESHOLD) -> list[list
             row = leader[row]
         return row
 
-    for start in range(0, len(features), _BLOCK):
-        block = features[start : start + _BLOCK]
+    for start in range(0, len(features), BLOCK):
+        block = features[start : start + BLOCK]
         rows, columns = np.nonzero(block @ features[start:].T >= threshold)
         for row, column in zip(rows + start, columns + start, strict=True):
             if row < column:

@@ -8,20 +8,13 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from vlprompt_pipeline.data_folder import DataFolder
+from vlprompt_pipeline.hooks.run_hook import RunHook
 
 _OUTPUTS = ("prompt", "packed_prompt", "predictions", "metrics", "record")
 
 
-class CompletionHook:
+class CompletionHook(RunHook):
     """Note that a cell is finished: first on disk, then whether MLflow has it, too."""
-
-    @hook_impl
-    def after_context_created(self, context: Any) -> None:
-        """Remember the parameters and the project's folder."""
-        self._parameters = dict(context.config_loader["parameters"])
-        self._project = Path(context.project_path)
-        self._data = DataFolder.of(self._parameters["data_root"], self._project)
 
     @hook_impl(wrapper=True)
     def after_pipeline_run(self, pipeline: Any, catalog: Any) -> Generator[None, Any, Any]:

@@ -14,10 +14,10 @@ from typing import Any
 import click
 from kedro.framework.hooks import hook_impl
 
-from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.datasets import datasets_of
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.files import remove_unfinished
+from vlprompt_pipeline.hooks.run_hook import RunHook
 from vlprompt_pipeline.locks import HeldLocks, Lock
 from vlprompt_pipeline.selection import selected
 
@@ -33,7 +33,7 @@ _DATASET_SETTINGS = ("split", "own_data", "dataset_root", "clip", "features", "d
 _UNREMARKABLE = ("title", "training.memory_gb", "features.workers", "features.shard_size")
 
 
-class LockHook:
+class LockHook(RunHook):
     """Lock what a run writes, and tell which results it replaces.
 
     Cells are locked for one run alone. What runs on one dataset share (index, features, few-shot
@@ -46,13 +46,6 @@ class LockHook:
         self._reports: set[str] = set()
         self._one_at_a_time = threading.Lock()  # nodes run in threads, too
         atexit.register(self._release)
-
-    @hook_impl
-    def after_context_created(self, context: Any) -> None:
-        """Remember the parameters and the project's folder."""
-        self._parameters = context.config_loader["parameters"]
-        self._project = Path(context.project_path)
-        self._data = DataFolder.of(self._parameters["data_root"], self._project)
 
     @hook_impl  # after the parameters' own, which refuses a run that must leave nothing
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 from kedro.io import DatasetError
 
-from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.hooks.run_hook import RunHook
 from vlprompt_pipeline.hooks.steps import StepHook
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ RECORDED = ("prompt", "packed_prompt", "predictions", "target_predictions")
 """Outputs of a method whose files are in its record."""
 
 
-class ReproducibilityHook:
+class ReproducibilityHook(RunHook):
     """Record which run made which file; a run that changes no file changes no record.
 
     Seconds of nodes are those of `steps`.
@@ -31,12 +31,6 @@ class ReproducibilityHook:
     def __init__(self, steps: StepHook) -> None:
         self._steps = steps
         self._clock: Clock
-
-    @hook_impl
-    def after_context_created(self, context: Any) -> None:
-        """Remember the parameters and the project's folder."""
-        self._parameters = dict(context.config_loader["parameters"])
-        self._data = DataFolder.of(self._parameters["data_root"], Path(context.project_path))
 
     @hook_impl
     def before_pipeline_run(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +16,7 @@ from vlprompt_pipeline.hooks.next_steps import (
     after_registration,
     after_report,
 )
+from vlprompt_pipeline.hooks.run_hook import RunHook
 from vlprompt_pipeline.registry.place import tracking_uri
 
 SHOWN = {"page": "report", "classes": "classes", "table": "table"}
@@ -37,15 +37,8 @@ BENCHMARK = (
 )
 
 
-class SummaryHook:
+class SummaryHook(RunHook):
     """Print the report of a run that made one."""
-
-    @hook_impl
-    def after_context_created(self, context: Any) -> None:
-        """Remember where paths are relative to, and where runs are recorded."""
-        self._project = Path(context.project_path)
-        self._parameters = context.config_loader["parameters"]
-        self._tracking = self._parameters["tracking"]
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
@@ -67,8 +60,8 @@ class SummaryHook:
             for name, title in SHOWN.items()
             if name != "classes" or self._parameters["methods"]
         }
-        if self._tracking["enabled"]:
-            lines["runs"] = tracking_uri(self._tracking["uri"], self._project)
+        if self._parameters["tracking"]["enabled"]:
+            lines["runs"] = tracking_uri(self._parameters["tracking"]["uri"], self._project)
         if (self._project / "Makefile").is_file():
             lines["look"] = "make viz (the pipeline), make ui (the runs in MLflow)"
         if _is_own(self._parameters):

@@ -16,7 +16,6 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +24,7 @@ from kedro.framework.hooks import hook_impl
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.hooks.errors import is_refusal
 from vlprompt_pipeline.hooks.run_descriptions import RunDescriptions
+from vlprompt_pipeline.hooks.run_hook import RunHook
 from vlprompt_pipeline.hooks.run_outputs import (
     LoggedOutput,
     data_tags,
@@ -40,12 +40,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class TrackingHook:
+class TrackingHook(RunHook):
     """Record runs in MLflow."""
 
     def __init__(self) -> None:
-        self._parameters: dict[str, Any] = {}
-        self._project = Path()
         self._descriptions: RunDescriptions | None = None
         self._run: OpenRun | None = None
         self._answers: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -53,12 +51,6 @@ class TrackingHook:
         self._process = 0
         self._one_at_a_time = threading.Lock()  # nodes end in threads, too
         atexit.register(self.cut_short)
-
-    @hook_impl
-    def after_context_created(self, context: Any) -> None:
-        """Remember the parameters and the project's folder."""
-        self._parameters = dict(context.config_loader["parameters"])
-        self._project = Path(context.project_path)
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:

@@ -207,11 +207,14 @@ def _decode_all(rows: pd.DataFrame, folder: Path, workers: int | None) -> list[_
     images = list(zip(rows["fingerprint"], rows["path"], strict=True))
     tasks = [images[i : i + _IMAGES_PER_TASK] for i in range(0, len(images), _IMAGES_PER_TASK)]
     with ThreadPoolExecutor(workers) as pool:
-        done = pool.map(lambda task: [_decode(key, folder / path) for key, path in task], tasks)
-        return list(chain.from_iterable(done))
+        decoded = pool.map(
+            lambda task: [decode_image(key, folder / path) for key, path in task], tasks
+        )
+        return list(chain.from_iterable(decoded))
 
 
-def _decode(fingerprint: str, file: Path) -> _Decoded:
+def decode_image(fingerprint: str, file: Path) -> _Decoded:
+    """Read all data of an image file, and say what is wrong with it."""
     content = b""
     try:
         size = file.stat().st_size

@@ -16,9 +16,10 @@ from vlprompt_pipeline.methods.build import (
 )
 from vlprompt_pipeline.methods.cases import Situation, recipes_in
 from vlprompt_pipeline.methods.recipe import Recipe, resolve_recipe
-from vlprompt_pipeline.methods.registry import Method, get_method, method_names, register
+from vlprompt_pipeline.methods.registry import METHODS, Method, get_method, register
 
 __all__ = [
+    "METHODS",
     "ClassTexts",
     "FewShotFeatures",
     "Method",
@@ -29,7 +30,6 @@ __all__ = [
     "build_plain",
     "fit_learner",
     "get_method",
-    "method_names",
     "quantize_after",
     "recipes_in",
     "register",

@@ -96,10 +96,11 @@ class ClipLora(PromptLearner):
         factors = zip(getattr(self, f"{tower}_a"), getattr(self, f"{tower}_b"), strict=True)
         weights = getattr(self.clip, tower).attention_weights()
         for weight, (a, b) in zip(weights, factors, strict=True):
-            change = scale * b @ self._dropped(a)
+            change = scale * b @ self.with_dropout(a)
             yield weight + change.flatten(0, 1).to(weight.dtype)
 
-    def _dropped(self, a: Tensor) -> Tensor:
+    def with_dropout(self, a: Tensor) -> Tensor:
+        """Drop inputs of a factor `[parts, rank, width]` at random while training."""
         dropout = self.parameters_.dropout
         if not (self.training and dropout):
             return a

@@ -10,7 +10,7 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.layout import Layout
 
 # Features of prompts that are there at once where no gradient needs them all: our choice.
-_FEATURES_AT_ONCE = 65_536
+FEATURES_AT_ONCE = 65_536
 
 
 def group_features(clip: FrozenClip, layout: Layout, contexts: Tensor) -> Tensor:
@@ -27,7 +27,7 @@ def own_similarities(
     """
     size = len(contexts)
     if not torch.is_grad_enabled():
-        size = max(1, _FEATURES_AT_ONCE // len(layout.words))
+        size = max(1, FEATURES_AT_ONCE // len(layout.words))
     parts = zip(contexts.split(size), image_features.split(size), strict=True)
     return torch.cat(
         [

@@ -33,14 +33,15 @@ class Method:
     bound_to_classes: Callable[[Any], bool] = lambda parameters: False
 
 
-_METHODS: dict[str, Method] = {}
+METHODS: dict[str, Method] = {}
+"""Every registered method by its name."""
 
 
 def register(method: Method) -> None:
     """Make a method known by its name, which must be new."""
-    if method.name in _METHODS:
+    if method.name in METHODS:
         raise ValueError(f"two methods are named {method.name}")
-    _METHODS[method.name] = method
+    METHODS[method.name] = method
 
 
 def get_method(name: str, where: str = "recipes") -> Method:
@@ -49,11 +50,6 @@ def get_method(name: str, where: str = "recipes") -> Method:
     Raises:
         ConfigError: there is none.
     """
-    if name not in _METHODS:
-        raise ConfigError(unknown(where, "method", name, sorted(_METHODS)))
-    return _METHODS[name]
-
-
-def method_names() -> list[str]:
-    """Return all registered names."""
-    return sorted(_METHODS)
+    if name not in METHODS:
+        raise ConfigError(unknown(where, "method", name, sorted(METHODS)))
+    return METHODS[name]

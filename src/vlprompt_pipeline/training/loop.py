@@ -76,7 +76,7 @@ def train(
                 steps.forget()
             rate = learning_rate(epoch, training)
             set_rate(running.optimizer, rate)
-            means = _epoch(steps, batches, epoch, rate)
+            means = train_epoch(steps, batches, epoch, rate)
             rows.append({"epoch": epoch, "learning_rate": rate, **means})
             learner.epoch_done(epoch, training.epochs)
             if checkpoint:
@@ -89,7 +89,7 @@ def train(
     return rows
 
 
-def _epoch(steps: Steps, batches: Batches, epoch: int, rate: float) -> dict[str, Any]:
+def train_epoch(steps: Steps, batches: Batches, epoch: int, rate: float) -> dict[str, Any]:
     """Train one epoch; return means of the loss and its terms, and what the codebooks did."""
     learner = steps.learner
     record = EpochRecord(epoch, rate)

@@ -143,10 +143,10 @@ def test_shifts_on_a_known_picture():
 def test_a_foreign_font_is_refused_in_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "DejaVuSans.ttf").write_bytes(b"not the font")
     monkeypatch.setattr(glyphs, "font_path", lambda name: tmp_path / name)
-    glyphs._font.cache_clear()
+    glyphs.load_font.cache_clear()
     with pytest.raises(DataError, match=r"the font .*DejaVuSans\.ttf is missing or not the one"):
-        glyphs._font("DejaVuSans.ttf", 20)
-    glyphs._font.cache_clear()
+        glyphs.load_font("DejaVuSans.ttf", 20)
+    glyphs.load_font.cache_clear()
 
 
 def test_a_letter_is_drawn_as_its_font_has_it():

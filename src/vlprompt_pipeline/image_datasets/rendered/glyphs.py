@@ -39,7 +39,12 @@ def font_path(name: str) -> Path:
 
 
 @cache
-def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    """Load one of matplotlib's fonts.
+
+    Raises:
+        DataError: it is not there, or another one than the datasets are defined with.
+    """
     path = font_path(name)
     if not path.is_file() or not sha256_file(path).startswith(FONTS[name]):
         raise DataError(
@@ -54,7 +59,7 @@ def glyph_mask(name: str, rng: np.random.Generator, pose: Pose, gap: float) -> n
     kind, sign = name.split()
     text = sign.upper() if kind == "letter" else str(DIGITS.index(sign))
     fonts = _UNFAMILIAR_FONTS if rng.random() < gap else _TRAINING_FONTS
-    font = _font(fonts[rng.integers(len(fonts))], round(2.2 * pose.radius) * SUPERSAMPLING)
+    font = load_font(fonts[rng.integers(len(fonts))], round(2.2 * pose.radius) * SUPERSAMPLING)
     image = Image.new("L", (SIDE * SUPERSAMPLING, SIDE * SUPERSAMPLING), 0)
     centre = (pose.x * SUPERSAMPLING, pose.y * SUPERSAMPLING)
     ImageDraw.Draw(image).text(centre, text, font=font, fill=255, anchor="mm")

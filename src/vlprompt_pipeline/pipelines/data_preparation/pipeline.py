@@ -1,5 +1,8 @@
 """Data preparation: index and check the images of one dataset."""
 
+from functools import partial, update_wrapper
+from typing import NamedTuple
+
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.pipelines.data_preparation.nodes import (
@@ -9,6 +12,15 @@ from vlprompt_pipeline.pipelines.data_preparation.nodes import (
 )
 
 
+class PreparedDataset(NamedTuple):
+    """Catalog names of what is prepared of a dataset."""
+
+    raw: str
+    card: str
+    check: str
+    index: str
+
+
 def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
     """Create the nodes of the stage.
 
@@ -16,44 +28,50 @@ def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
         folders: what names of folders that nodes fill begin with.
         kwargs: arguments of other stages.
     """
-    return Pipeline(
-        [
-            Node(
-                index_images,
-                inputs={
-                    "prefix": "params:dataset_prefix",
-                    "dataset": "params:dataset",
-                    "dataset_root": "params:datasets_folder",
-                    "split": "params:split",
-                    "own_data": "params:own_data",
-                    "split_folder": f"{folders}split_folder",
-                    "kept_splits": "params:kept_split_folder",
-                    "check_folder": f"{folders}check_folder",
-                    "workers": "params:features.workers",
-                },
-                outputs=["raw_index", "dataset_card"],
-                name="index_images",
-                namespace="data",
-            ),
-            Node(
-                check_dataset,
-                inputs=[
-                    "raw_index",
-                    "dataset_card",
-                    f"{folders}check_folder",
-                    "params:features.workers",
-                ],
-                outputs="image_check",
-                name="check_images",
-                namespace="data",
-            ),
-            Node(
-                keep_checked,
-                inputs=["raw_index", "image_check"],
-                outputs="image_index",
-                name="keep_checked_images",
-                namespace="data",
-            ),
-        ],
-        tags="data",
-    )
+    names = PreparedDataset("raw_index", "dataset_card", "image_check", "image_index")
+    return Pipeline(preparation_nodes(names, folders, "data"), tags="data")
+
+
+def preparation_nodes(
+    names: PreparedDataset, folders: str, namespace: str, target: str = ""
+) -> list[Node]:
+    """Create the nodes that prepare the run's dataset, or the target dataset of that name."""
+    inputs = {
+        "prefix": "params:dataset_prefix",
+        "dataset": "params:dataset",
+        "dataset_root": "params:datasets_folder",
+        "split": "params:split",
+        "own_data": "params:own_data",
+        "split_folder": f"{folders}split_folder",
+        "kept_splits": "params:kept_split_folder",
+        "check_folder": f"{folders}check_folder",
+        "workers": "params:features.workers",
+    }
+    index = index_images
+    if target:
+        index = update_wrapper(partial(index_images, dataset=target), index_images)
+        del inputs["dataset"]
+    images = target or "images"
+    return [
+        Node(
+            index,
+            inputs=inputs,
+            outputs=[names.raw, names.card],
+            name=f"index_{images}",
+            namespace=namespace,
+        ),
+        Node(
+            check_dataset,
+            inputs=[names.raw, names.card, f"{folders}check_folder", "params:features.workers"],
+            outputs=names.check,
+            name=f"check_{images}",
+            namespace=namespace,
+        ),
+        Node(
+            keep_checked,
+            inputs=[names.raw, names.check],
+            outputs=names.index,
+            name=f"keep_checked_{images}",
+            namespace=namespace,
+        ),
+    ]

@@ -9,6 +9,19 @@ from vlprompt_pipeline.pipelines.evaluation.nodes import EVALUATED, evaluate_pro
 from vlprompt_pipeline.pipelines.evaluation.record import write_record
 from vlprompt_pipeline.pipelines.prompt_training.nodes import TRAINED
 
+_OF_RUN = {
+    "table": "image_index",
+    "card": "dataset_card",
+    "class_subsets": "class_subsets",
+    "test_features": "test_features",
+}
+_OF_TARGET = {
+    "table": "index",
+    "card": "card",
+    "class_subsets": "classes",
+    "test_features": "features",
+}
+"""What an evaluation reads of a dataset: catalog names, of a target behind `target_`."""
 _TABLES = tuple(name for name in EVALUATED if name != "metrics")
 
 
@@ -28,31 +41,31 @@ def create_pipeline(
         folders: what names of folders that nodes fill begin with.
         kwargs: arguments of other stages.
     """
-    evaluated = [_evaluation(method, folders) for method in methods]
+    evaluated = [evaluation_node(method, folders) for method in methods]
     recorded = [_record(method, protocol, targets) for method in methods]
     return Pipeline([*evaluated, *recorded], tags="evaluation")
 
 
-def _evaluation(method: str, folders: str) -> Node:
+def evaluation_node(method: str, folders: str, target: str = "") -> Node:
+    """Create the node that scores a method on the run's dataset, or on a target dataset."""
+    of_target = f"{target}.target_" if target else ""
+    data = {argument: f"{of_target}{name}" for argument, name in _OF_TARGET.items()}
     return Node(
         update_wrapper(partial(evaluate_prompt, method=method), evaluate_prompt),
         inputs={
             "packed": f"{method}.packed_prompt",
             "prompt": f"{method}.prompt",
             "clip": "clip",
-            "table": "image_index",
-            "card": "dataset_card",
-            "class_subsets": "class_subsets",
-            "test_features": "test_features",
+            **(data if target else _OF_RUN),
             "store": f"{folders}feature_store",
             "features": "params:features",
             "metrics": "params:metrics",
             "recipes": "params:recipes",
             "few_shot_set": "few_shot_set",
         },
-        outputs=[f"{method}.{output}" for output in EVALUATED],
-        name=f"evaluate_{method}",
-        namespace=method,
+        outputs=[f"{method}.{of_target}{output}" for output in EVALUATED],
+        name=f"evaluate_{method}{f'_on_{target}' if target else ''}",
+        namespace=f"{method}.{target}" if target else method,
         tags=method,
     )
 

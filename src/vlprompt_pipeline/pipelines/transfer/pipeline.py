@@ -1,13 +1,14 @@
 """Transfer: every prompt of the run, as it is, on the test images of other datasets."""
 
-from functools import partial, update_wrapper
-
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.clip.dataset_features import extract_test_features
-from vlprompt_pipeline.pipelines.data_preparation.nodes import check_dataset, keep_checked
-from vlprompt_pipeline.pipelines.evaluation.nodes import EVALUATED, evaluate_prompt
-from vlprompt_pipeline.pipelines.transfer.nodes import index_target, list_target_classes
+from vlprompt_pipeline.pipelines.data_preparation.pipeline import (
+    PreparedDataset,
+    preparation_nodes,
+)
+from vlprompt_pipeline.pipelines.evaluation.pipeline import evaluation_node
+from vlprompt_pipeline.pipelines.transfer.nodes import list_target_classes
 
 
 def create_pipeline(
@@ -25,81 +26,28 @@ def create_pipeline(
         kwargs: arguments of other stages.
     """
     prepared = [node for target in targets for node in _target_nodes(target, folders)]
-    scored = [_evaluation(method, target, folders) for method in methods for target in targets]
+    scored = [evaluation_node(method, folders, target) for method in methods for target in targets]
     return Pipeline([*prepared, *scored], tags="transfer")
 
 
 def _target_nodes(target: str, folders: str) -> list[Node]:
-    raw, card = f"{target}.target_raw_index", f"{target}.target_card"
-    table = f"{target}.target_index"
+    parts = ("raw_index", "card", "check", "index")
+    names = PreparedDataset(*(f"{target}.target_{part}" for part in parts))
     namespace = f"targets.{target}"
     return [
-        Node(
-            update_wrapper(partial(index_target, target=target), index_target),
-            inputs={
-                "prefix": "params:dataset_prefix",
-                "dataset_root": "params:datasets_folder",
-                "split": "params:split",
-                "own_data": "params:own_data",
-                "split_folder": f"{folders}split_folder",
-                "kept_splits": "params:kept_split_folder",
-                "check_folder": f"{folders}check_folder",
-                "workers": "params:features.workers",
-            },
-            outputs=[raw, card],
-            name=f"index_{target}",
-            namespace=namespace,
-        ),
-        Node(
-            check_dataset,
-            inputs=[raw, card, f"{folders}check_folder", "params:features.workers"],
-            outputs=f"{target}.target_check",
-            name=f"check_{target}",
-            namespace=namespace,
-        ),
-        Node(
-            keep_checked,
-            inputs=[raw, f"{target}.target_check"],
-            outputs=table,
-            name=f"keep_checked_images_of_{target}",
-            namespace=namespace,
-        ),
+        *preparation_nodes(names, folders, namespace, target),
         Node(
             list_target_classes,
-            inputs=card,
+            inputs=names.card,
             outputs=f"{target}.target_classes",
             name=f"classes_of_{target}",
             namespace=namespace,
         ),
         Node(
             extract_test_features,
-            inputs=["clip", table, card, f"{folders}feature_store", "params:features"],
+            inputs=["clip", names.index, names.card, f"{folders}feature_store", "params:features"],
             outputs=f"{target}.target_features",
             name=f"extract_features_of_{target}",
             namespace=namespace,
         ),
     ]
-
-
-def _evaluation(method: str, target: str, folders: str) -> Node:
-    return Node(
-        update_wrapper(partial(evaluate_prompt, method=method), evaluate_prompt),
-        inputs={
-            "packed": f"{method}.packed_prompt",
-            "prompt": f"{method}.prompt",
-            "clip": "clip",
-            "table": f"{target}.target_index",
-            "card": f"{target}.target_card",
-            "class_subsets": f"{target}.target_classes",
-            "test_features": f"{target}.target_features",
-            "store": f"{folders}feature_store",
-            "features": "params:features",
-            "metrics": "params:metrics",
-            "recipes": "params:recipes",
-            "few_shot_set": "few_shot_set",
-        },
-        outputs=[f"{method}.{target}.target_{output}" for output in EVALUATED],
-        name=f"evaluate_{method}_on_{target}",
-        namespace=f"{method}.{target}",
-        tags=method,
-    )

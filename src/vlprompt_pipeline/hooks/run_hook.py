@@ -1,0 +1,25 @@
+"""What most hooks know of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+
+from vlprompt_pipeline.data_folder import DataFolder
+
+
+class RunHook:
+    """Remember the parameters of a run, the project's folder and where the data is."""
+
+    _parameters: dict[str, Any]
+    _project: Path
+    _data: DataFolder
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Take them from Kedro's context."""
+        self._parameters = dict(context.config_loader["parameters"])
+        self._project = Path(context.project_path)
+        self._data = DataFolder.of(self._parameters["data_root"], self._project)
