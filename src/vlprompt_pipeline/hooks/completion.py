@@ -8,6 +8,7 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
+from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.hooks.run_hook import RunHook
 
 _OUTPUTS = ("prompt", "packed_prompt", "predictions", "metrics", "record")
