@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +29,15 @@ IMAGE_DATASETS[DATASET] = miniature()
 _CELL = re.compile(r"^cell [\d,]+ of [\d,]+: (?P<name>.+): [\d.]+ s", re.MULTILINE)
 
 
-def small_project(root: Path, epochs: int = 3) -> Project:
+def small_project(root: Path, epochs: int = 3, params: Mapping[str, str] | None = None) -> Project:
     """A project of a few pictures, with a grid file whose parameters make cells quick."""
     project = Project.create(root)
     training = {"recipes": {"coop": {"training": {"epochs": epochs}}}}
-    values = {**merged(merged(QUICK, PARAMS), training), "extensions": ["small_dataset"]}
+    values = {
+        **merged(merged(QUICK, PARAMS), training),
+        "extensions": ["small_dataset"],
+        **(params or {}),
+    }
     (root / "src/small_dataset.py").write_text(_EXTENSION)
     (root / "grid.yml").write_text(yaml.safe_dump({"params": values}))
     return project
@@ -61,8 +65,18 @@ class Command:
         *options: str,
         name: str,
         within: Sequence[str] = (),
+        given: Mapping[str, str] | None = None,
     ) -> Command:
-        """Start `kedro sweep` over seeds, as a terminal would; `within` is put before it."""
+        """Start `kedro sweep` over seeds, as a terminal would.
+
+        Args:
+            project: in which.
+            seeds: of the cells.
+            options: of the command.
+            name: of the file with what it says.
+            within: a command that runs this one.
+            given: variables of its environment.
+        """
         log = project.root / f"{name}.txt"
         command = [*within, sys.executable, "-m", "kedro", "sweep", "--grid=grid.yml", *options]
         command.append(f"--seeds={','.join(map(str, seeds))}")
@@ -70,7 +84,7 @@ class Command:
             process = subprocess.Popen(
                 command,
                 cwd=project.root,
-                env=variables(),
+                env=variables() | (given or {}),
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 process_group=0,

@@ -8,8 +8,10 @@ from sweep.two_nodes import sweep_with_a_node_cut_off, why_not
 
 
 @pytest.mark.long
-def test_a_sweep_goes_on_without_the_node_that_is_cut_off(tmp_path):
-    pytest.importorskip("ray")
+@pytest.mark.parametrize("on_s3", [True, False])
+def test_a_sweep_goes_on_without_the_node_that_is_cut_off(on_s3, tmp_path):
+    for needed in ("ray", "moto.server", "s3fs"):
+        pytest.importorskip(needed)
     if reason := why_not():
         pytest.skip(reason)
-    assert sweep_with_a_node_cut_off(tmp_path) < 300
+    assert sweep_with_a_node_cut_off(tmp_path, on_s3=on_s3) < 600

@@ -21,6 +21,8 @@ RAY_VARIABLES = {
     "RAY_raylet_start_wait_time_s": "300",  # a busy machine is slow
     "RAY_agent_register_timeout_ms": "300000",
     "RAY_task_oom_retries": "0",  # Ray would ask for the same memory
+    "RAY_grpc_client_keepalive_time_ms": "20000",  # else a node that is cut off, and closes no
+    "RAY_grpc_client_keepalive_timeout_ms": "20000",  # connection, holds its cell for 7 minutes
 }
 """Settings of a Ray that is started for sweeps; those of the environment go first."""
 _LOOK = 0.5  # seconds between two looks whether the user wants to stop
@@ -125,8 +127,9 @@ class RayEngine:
         except Exception as error:  # Ray raises bare ones, too
             raise click.ClickException(
                 f"Ray at {address or 'this machine'} does not answer "
-                f"({str(error).splitlines()[0]}); start it with ray start --head, or leave "
-                "--address and RAY_ADDRESS out"
+                f"({str(error).splitlines()[0]}); start it with ray start --head, set "
+                "RAY_AUTH_MODE=token here if it was started with a token, or leave --address and "
+                "RAY_ADDRESS out"
             ) from None
         self.dashboard = context.dashboard_url or ""
         slots = ray.cluster_resources().get("CPU", 1)
