@@ -62,7 +62,7 @@ def describe(name: str, recipes: Mapping[str, Any]) -> str:
 
 
 def document(recipes: Mapping[str, Any], tried: bool) -> str:
-    """The page docs/backbones.md: its head, the methods on each kind, and all pretrained tags."""
+    """Write the page docs/backbones.md: head, methods on each kind, and all pretrained tags."""
     head = (Path(__file__).parent / "backbones.md").read_text(encoding="utf-8")
     parts = [head.rstrip().format(version=open_clip.__version__, **_counts())]
     if tried:
@@ -243,7 +243,7 @@ def _text_width(config: Mapping[str, Any]) -> int:
 
 
 def _without_variants(recipes: Mapping[str, Any]) -> list[str]:
-    """The first recipe of each method: its quantized and low-rank ones work where it does."""
+    """Take the first recipe of each method: quantized and low-rank ones work where it does."""
     first: dict[str, str] = {}
     for name in recipes:
         first.setdefault(resolve_recipe(name, recipes).method, name)

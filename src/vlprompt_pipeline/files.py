@@ -90,7 +90,7 @@ def atomic_folder(path: str | Path, is_ours: Callable[[Path], bool], kind: str) 
 
 
 def unfinished_prefix(name: str, writer: Process | None = None) -> str:
-    """How the hidden name begins under which a process, this one, writes what will be `name`."""
+    """Return how hidden names begin under which a process, this one, writes `name`."""
     host, number, started = writer or _this_process(os.getpid())
     return f".{name}.{_short(host)}-{number}-{started:.0f}."
 

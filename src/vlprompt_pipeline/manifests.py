@@ -59,7 +59,7 @@ class Manifest:
 
     @classmethod
     def of(cls, path: Path, made_from: str, source: Path | None = None) -> Manifest:
-        """That of the file as it is now."""
+        """Describe the file as it is now."""
         return cls(path.stat().st_size, sha256_file(path), made_from, _source_sha256(source))
 
 
@@ -69,7 +69,7 @@ def manifest_path(path: Path) -> Path:
 
 
 def place_of(path: Path) -> str:
-    """The file's path from the folder of its layer on, `06_models/…`: the same in a copied project.
+    """Return a file's path from its layer's folder on, `06_models/…`, as in a copied project.
 
     Where two runs differ in what they compute they differ in this path, so it serves as the key of
     a file that has no other.
@@ -81,7 +81,7 @@ def place_of(path: Path) -> str:
 
 @contextmanager
 def described_write(path: Path, made_from: str, source: Path | None = None) -> Iterator[Path]:
-    """As `files.atomic_write`, and the manifest follows the file.
+    """Write as `files.atomic_write` does, and the manifest behind the file.
 
     Raises:
         UserError: the folder cannot be created or written to, or the disk is full.

@@ -36,7 +36,7 @@ APART = (
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """One pipeline a stage; `cell` is all of them but the report, `__default__` all.
+    """Make one pipeline a stage; `cell` is all of them but the report, `__default__` all.
 
     A protocol's pipeline is the whole with its section of the parameters and its targets.
     """

@@ -29,7 +29,7 @@ class Process(NamedTuple):
 
     @classmethod
     def current(cls) -> Process:
-        """This process."""
+        """Describe this process."""
         return cls(socket.gethostname(), os.getpid(), round(psutil.Process().create_time(), 2))
 
     @classmethod

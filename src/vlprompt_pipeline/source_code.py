@@ -72,7 +72,7 @@ def _digest(starts: frozenset[str]) -> str:
 
 
 def counted_modules(*starts: str) -> list[str]:
-    """Names of the modules that `code_digest` reads, sorted."""
+    """List the names of the modules that `code_digest` reads, sorted."""
     counted: set[str] = set()
     waiting = list(starts)
     closed = NOT_FOLLOWED - set(map(_room, starts))
@@ -159,7 +159,7 @@ def _defining(module: str, name: str) -> str:
 
 
 def _lazily(node: ast.stmt, name: str) -> str:
-    """The module below a package that `__getattr__ = lazy_names(__name__, {…})` gives for a name.
+    """Find the module that a package's `__getattr__ = lazy_names(…)` gives for a name.
 
     Empty where the statement is another one, or does not have the name.
     """

@@ -13,12 +13,12 @@ def readable(name: str) -> str:
 
 
 def shots_text(shots: int) -> str:
-    """For instance "16 shots"."""
+    """Write, for instance, "16 shots"."""
     return f"{shots} shot" if shots == 1 else f"{shots} shots"
 
 
 def seeds_text(seeds: Sequence[int]) -> str:
-    """For instance "seeds 1–3", "seeds 1, 4" or "seed 2"; `seeds` ascend."""
+    """Write, for instance, "seeds 1–3", "seeds 1, 4" or "seed 2"; `seeds` ascend."""
     if len(seeds) == 1:
         return f"seed {seeds[0]}"
     if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
@@ -27,13 +27,13 @@ def seeds_text(seeds: Sequence[int]) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """For instance "1 test", "1,200 tests" or "2 classes"."""
+    """Write, for instance, "1 test", "1,200 tests" or "2 classes"."""
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
 
 
 def probability(p_value: float) -> str:
-    """For instance "p = 0.078" or "p < 0.001"."""
+    """Write, for instance, "p = 0.078" or "p < 0.001"."""
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
@@ -54,19 +54,19 @@ def plus_minus(mean: float, std: float, seeds: int) -> str:
 
 
 def one_decimal(value: float) -> str:
-    """For instance "3.1"; "–" where there is no value."""
+    """Write, for instance, "3.1"; "–" where there is no value."""
     return "–" if pd.isna(value) else f"{value:.1f}"
 
 
 def times(factor: float) -> str:
-    """For instance "1.00×" or "11.7×"; "–" where it is not known."""
+    """Write, for instance, "1.00×" or "11.7×"; "–" where it is not known."""
     if pd.isna(factor):
         return "–"
     return f"{factor:.2f}×" if factor < 9.995 else f"{factor:.1f}×"
 
 
 def signed(difference: float) -> str:
-    """For instance "+2.1" or "−3.0"; "–" where there is nothing to compare with."""
+    """Write, for instance, "+2.1" or "−3.0"; "–" where there is nothing to compare with."""
     if pd.isna(difference):
         return "–"
     text = f"{difference:+.1f}"
@@ -93,7 +93,7 @@ def _parameter(value: object) -> str:
 
 
 def join(values: Sequence[object]) -> str:
-    """For instance "1, 2, 3"."""
+    """Write, for instance, "1, 2, 3"."""
     return ", ".join(str(value) for value in values)
 
 

@@ -20,7 +20,7 @@ from vlprompt_pipeline.parametrizations import QuantizeConfig
 def post_training(
     plan: Plan, results: Mapping[Run, Result], material: Material, analysis: AnalysisParameters
 ) -> pd.DataFrame:
-    """One row a (quantizer, bits, seed): accuracy and sizes of the packed prompt."""
+    """Make one row a (quantizer, bits, seed): accuracy and sizes of the packed prompt."""
     rows: list[dict[str, Any]] = []
     for quantizer in analysis.quantizers:
         if quantizer == "gaussian":  # noise in training, there is nothing to do afterwards

@@ -34,7 +34,7 @@ def caption(about: Conditions, title: str, note: str) -> Caption:
 
 
 def scored(row) -> str:
-    """For instance "base 86.5 ± 0.3, new 79.7 ± 1.1, H 83.0 ± 0.7 %"."""
+    """Write, for instance, "base 86.5 ± 0.3, new 79.7 ± 1.1, H 83.0 ± 0.7 %"."""
     parts = [
         f"{name} {plus_minus(getattr(row, mean), getattr(row, std), row.n_seeds)}"
         for name, (mean, std) in zip(("base", "new", "H"), STDS.items(), strict=True)
@@ -43,5 +43,5 @@ def scored(row) -> str:
 
 
 def bits_text(bits: int) -> str:
-    """For instance ", 2 bits"; nothing for what is not quantized."""
+    """Write, for instance, ", 2 bits"; nothing for what is not quantized."""
     return f", {bits} bit{'s' if bits > 1 else ''}" if bits else ""

@@ -115,7 +115,7 @@ def _quantized(plain: Recipe, bits: int, **settings: Any) -> Recipe:
 
 
 def _head(recipe: Recipe, all_bits: tuple[int, ...]) -> Iterator[Variant]:
-    """A head without quantization and, where it is trained, with it while training."""
+    """Plan a head without quantization and, where it is trained, with it while training."""
     plain = recipe.model_copy(update={"quantize": None})
     yield Variant({"title": recipe.title, "bits": 0}, plain)
     for bits in all_bits if recipe.training else ():

@@ -75,7 +75,7 @@ class ResultStore:
     root: Path
 
     def load(self, fingerprint: str) -> Result | None:
-        """The result, or None if there is none or its file was changed: then it is made again."""
+        """Read a result; None if there is none or its file was changed: then it is made again."""
         path = self._path(fingerprint)
         if not is_there(path):
             return None

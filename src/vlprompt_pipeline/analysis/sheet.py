@@ -96,7 +96,7 @@ class SeriesSheet(Sheet):
         stds: Sequence[float],
         texts: Sequence[str],
     ) -> None:
-        """A line through means in a band of ± 1 std."""
+        """Draw a line through means in a band of ± 1 std."""
         style = self.style(series)
         low = [mean - std for mean, std in zip(means, stds, strict=True)]
         high = [mean + std for mean, std in zip(means, stds, strict=True)]

@@ -87,7 +87,7 @@ def score_row(scores: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _scores(variants: Sequence[Variant], seeds: Sequence[int], results: Results) -> pd.DataFrame:
-    """One row a run: labels, seed, and what its packed prompt scores."""
+    """Make one row a run: labels, seed, and what its packed prompt scores."""
     return pd.DataFrame(
         {**variant.labels, "seed": seed, **score_row(results[Run.of(variant.recipe, seed)].scores)}
         for variant in variants
@@ -96,7 +96,7 @@ def _scores(variants: Sequence[Variant], seeds: Sequence[int], results: Results)
 
 
 def _curves(variants: Sequence[Variant], seeds: Sequence[int], results: Results) -> pd.DataFrame:
-    """One row a (run, epoch); epoch 0 is before training."""
+    """Make one row a (run, epoch); epoch 0 is before training."""
     return pd.DataFrame(
         {**variant.labels, "seed": seed, "epoch": epoch, "base": base, "new": new}
         for variant in variants

@@ -54,7 +54,7 @@ def _any(model_cfg: Mapping[str, Any], option: str) -> bool:
 
 
 def text_kind(model_cfg: Mapping[str, Any]) -> Literal["causal", "whole"]:
-    """Which path through the text tower computes a model: see `TextTower` and `WholeTextTower`."""
+    """Tell which path computes a model's texts: see `TextTower` and `WholeTextTower`."""
     text = model_cfg["text_cfg"]
     plain_blocks = text.get("block_type") in (None, "default") and not any(
         text.get(option) for option in _BLOCK_OPTIONS

@@ -168,7 +168,7 @@ class FrozenClip:
         return visual if dtype == self.dtype else copy.deepcopy(visual).to(dtype)
 
     def computing(self, dtype: torch.dtype, memory: int | None = None) -> FrozenClip:
-        """The same CLIP with towers over prompts that compute in `dtype`; it shares the weights.
+        """Return this CLIP with towers over prompts that compute in `dtype`, weights shared.
 
         `memory` in bytes is what a pass through the text tower may keep for the gradient.
         """

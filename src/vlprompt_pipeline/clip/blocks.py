@@ -83,7 +83,7 @@ def _mlp(mlp: nn.Sequential, x: Tensor) -> Tensor:
 
 
 def with_norms(block: nn.Module, values: Tensor) -> SimpleNamespace:
-    """A view of a block whose norms have other weights and biases: `values` as of `norms_of`."""
+    """View a block with other weights and biases of its norms: `values` as of `norms_of`."""
     changed = {
         name: partial(_normalise, values[2 * i], values[2 * i + 1], getattr(block, name).eps)
         for i, name in enumerate(_NORMS)
@@ -108,7 +108,7 @@ def attention_weights(blocks: Sequence[nn.Module]) -> list[Tensor]:
 
 
 def with_attention(tower: Tower, weights: Sequence[Tensor]) -> Tower:
-    """A view of a tower whose plain blocks have other weights for queries, keys and values."""
+    """View a tower with other weights for queries, keys and values of its plain blocks."""
     # A shallow copy shares the weights. Its dictionary of modules is a new one without `blocks`: a
     # module of that name could not be replaced by a list, and the tower itself must not change.
     view = copy.copy(tower)

@@ -147,7 +147,7 @@ class FeatureStore:
             save_tensors(temporary, tensors, "shard", header)
 
     def _is_whole(self, key: str, number: int) -> bool:
-        """Whether a shard is there as it was written; what is there and is not gets a warning."""
+        """Tell whether a shard is there as it was written; one that was changed gets a warning."""
         shard = self._shard(key, number)
         fault = find_fault(shard, key) if (there := is_there(shard)) else "is not there"
         if fault and there:

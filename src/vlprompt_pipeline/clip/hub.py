@@ -89,7 +89,7 @@ def _fetch_weights(repository: str, name: str, model_name: str) -> tuple[Path, .
 
 
 def _fetch_tokenizer(repository: str, model_cfg: dict[str, Any], model_name: str) -> Path | None:
-    """The folder of the tokenizer's files: those beside the weights, else those it is named by."""
+    """Find the folder of the tokenizer's files: beside the weights, else as it is named."""
     name = model_cfg["text_cfg"].get("hf_tokenizer_name")
     if not name:
         return None
@@ -124,7 +124,7 @@ def _fetch(repository: str, name: str, model_name: str) -> Path:
 
 
 def _fetch_if_there(repository: str, name: str) -> Path | None:
-    """A file, or none where the repository, or the cache without a network, does not have it."""
+    """Fetch a file; None where the repository, or without a network the cache, has none."""
     try:
         return Path(hf_hub_download(repository, name))
     except (OSError, EntryNotFoundError, HfHubHTTPError):

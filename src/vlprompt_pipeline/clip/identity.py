@@ -69,7 +69,7 @@ class ClipIdentity:
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> ClipIdentity:
-        """What a stored header says: `clip_identity`, or `weights_sha256` alone as files of old."""
+        """Read a stored header: `clip_identity`, or `weights_sha256` alone as files of old."""
         return cls(**stored.get("clip_identity", {"weights": stored["weights_sha256"]}))
 
     @property

@@ -27,7 +27,7 @@ _WORDS = ("a", "photo", "of", "the", "cat", "dog", "picture", "an")
 
 
 def small_config(model: str) -> dict[str, Any]:
-    """The configuration of a model of open_clip, cut to a few thousand weights and its words."""
+    """Cut the configuration of a model of open_clip to a few thousand weights and words."""
     config = open_clip.get_model_config(model)
     text, vision = config["text_cfg"], config["vision_cfg"]
     text |= {"width": WIDTH, "heads": 2, "layers": DEPTH}

@@ -146,7 +146,7 @@ class TextTower(TextTowerBase):
         return self.read(x[torch.arange(classes, device=x.device), end])
 
     def encode_reference(self, prompts: Prompts) -> Tensor:
-        """The same features `[groups, classes, embed]` from sequences of full length, slowly."""
+        """Compute the same features `[groups, classes, embed]` from whole sequences, slowly."""
         total = self.positions.shape[0]
         mask = self.mask.to(prompts.prefix.device, prompts.prefix.dtype)
         features = []

@@ -85,7 +85,7 @@ class TimmImageTower(nn.Module):
         return x
 
     def first_norm(self, depth: int) -> nn.Module:
-        """The norm before the attention of a block, or behind it where the block has it there."""
+        """Find the norm before the attention of a block, or behind it where it stands there."""
         return self.blocks[depth].norm1
 
     def norms_of(self, depth: int) -> Tensor:
@@ -103,7 +103,7 @@ class TimmImageTower(nn.Module):
         return self.visual.trunk.fc_norm(self.visual.trunk.norm(x))
 
     def projection(self) -> tuple[Tensor, Tensor | None]:
-        """The map `[width, embed]` into the joint space, and its bias; the identity without one."""
+        """Return the map `[width, embed]` into the joint space and its bias, or the identity."""
         last = last_linear(self.visual)
         if last is None:
             return torch.eye(self.width).to(next(self.visual.parameters())), None
@@ -126,7 +126,7 @@ class TimmImageTower(nn.Module):
 
 
 def last_linear(visual: nn.Module) -> tuple[str, nn.Linear] | None:
-    """The linear map into the joint space at the end of a `TimmModel`, and its path in there."""
+    """Find the linear map into the joint space at the end of a `TimmModel`, and its path."""
     paths = ("head.proj",) if len(visual.head) else ("trunk.head", "trunk.head.fc")
     for path in paths:
         part: nn.Module | None = visual
@@ -138,7 +138,7 @@ def last_linear(visual: nn.Module) -> tuple[str, nn.Linear] | None:
 
 
 def takes_prompts(visual: nn.Module) -> bool:
-    """Whether an image tower is a plain transformer of timm, its patches cut by a convolution."""
+    """Tell whether an image tower is a plain transformer of timm with convolved patches."""
     if not isinstance(visual, open_clip.timm_model.TimmModel):
         return False
     timm, trunk = open_clip.timm_model.timm, visual.trunk

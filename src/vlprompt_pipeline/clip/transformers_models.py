@@ -181,5 +181,5 @@ def _activation(tower: dict, where: str) -> dict[str, str] | None:
 
 
 def _ratio(tower: dict) -> float:
-    """A factor whose product with the width, rounded down, is the size of the hidden layer."""
+    """Find a factor whose product with the width, rounded down, is the hidden layer's size."""
     return (tower["intermediate_size"] + 0.5) / tower["hidden_size"]

@@ -30,7 +30,7 @@ _PILLOW_FILTERS = {2: "bilinear", 3: "bicubic"}
 
 
 def preprocess_config(config: Mapping[str, Any], image_size: int, where: str) -> dict[str, Any]:
-    """The `preprocess_cfg` that a `preprocessor_config.json` describes, for images of this size.
+    """Read the `preprocess_cfg` of a `preprocessor_config.json`, for images of this size.
 
     Raises:
         WeightsError: it does what the image processors of CLIP and SigLIP do not.

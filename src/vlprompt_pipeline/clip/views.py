@@ -171,5 +171,5 @@ def random_box(
 
 
 def _named(decoding: Decoding) -> str:
-    """The decoding as part of an identity; the margin is in it since it decides on pixels."""
+    """Write the decoding as part of an identity, with the margin, which decides on pixels."""
     return "" if decoding == "published" else f" {decoding} margin {MARGIN}"

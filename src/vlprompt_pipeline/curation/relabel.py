@@ -126,7 +126,7 @@ def _read_review(file: Path) -> dict[str, str | None]:
 
 
 def _shown(path: str, root: Path) -> str:
-    """A path as the table has it: relative to its folder, or absolute for one that is elsewhere."""
+    """Write a path as the table has it: relative to its folder, or absolute elsewhere."""
     inside = Path(path).is_relative_to(root)
     return Path(path).relative_to(root).as_posix() if inside else path
 

@@ -27,7 +27,7 @@ class FolderDataset(AbstractDataset[None, Path]):
         return self.filepath
 
     def save(self, data: None) -> NoReturn:
-        """Nothing is saved as a whole."""
+        """Refuse: nothing is saved as a whole."""
         raise DatasetError(f"{self.filepath} is filled by nodes, piece by piece")
 
     def _exists(self) -> bool:

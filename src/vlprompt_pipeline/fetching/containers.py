@@ -79,7 +79,7 @@ def _zip_members(stream: BinaryIO) -> Iterator[Member]:
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    """The name as stored: `filename` ends at a zero byte, and takes bytes for code page 437."""
+    """Return the stored name: `filename` ends at a zero byte and reads code page 437."""
     name = info.orig_filename
     if info.flag_bits & _ZIP_UTF8 or name.isascii():
         return name

@@ -37,7 +37,7 @@ class PartialFile:
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def begun(self, url: str) -> Begun | None:
-        """What was noted when it was begun; None: it is absent or cannot be continued safely."""
+        """Read what was noted when it was begun; None if it cannot be continued safely."""
         if not self.path.is_file():
             return None
         with suppress(OSError, ValueError, TypeError):  # no note, a broken or a foreign one

@@ -148,7 +148,7 @@ def _transfer(
 def _attempt(
     remote: Remote, partial: PartialFile, patience: Patience, progress: Progress, room_factor: float
 ) -> None:
-    """One connection: ask for what is missing and append it."""
+    """Open one connection: ask for what is missing and append it."""
     begun = partial.begun(remote.url)
     have = partial.size if begun else 0
     if begun and have == begun.total:

@@ -167,9 +167,9 @@ def _require_one_place(values: Mapping[str, Any], loader: Any) -> None:
     Raises:
         ConfigError: a parameter file overrides what globals.yml says.
     """
-    computed = OmegaConf.create(values)
-    in_paths = OmegaConf.merge(loader["globals"], loader.runtime_params or {})
-    for key in _leaves(loader["globals"]):
+    computed, in_globals = OmegaConf.create(values), loader["globals"]
+    in_paths = OmegaConf.merge(in_globals, loader.runtime_params or {})
+    for key in _leaves(in_globals):
         value, in_path = OmegaConf.select(computed, key), OmegaConf.select(in_paths, key)
         if value != in_path:
             raise ConfigError(

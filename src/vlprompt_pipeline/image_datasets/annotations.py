@@ -47,7 +47,7 @@ def _note(entry: os.DirEntry[str], listing: Listing) -> None:
 
 
 def read_lines(file: Path) -> list[str]:
-    """Lines of a text file without surrounding blanks; empty ones are left out.
+    """Read the lines of a text file without surrounding blanks; empty ones are left out.
 
     Raises:
         DataError: it does not exist, may not be read or is no text.

@@ -27,7 +27,7 @@ from vlprompt_pipeline.parametrizations.structured import warn_of_outliers
 def build_plain(
     recipe: Recipe, clip: FrozenClip, classes: ClassTexts, seed: int = 0
 ) -> PromptLearner:
-    """A learner without parametrizations, in evaluation mode: what a stored prompt is loaded into.
+    """Build a learner to load a stored prompt into: no parametrizations, evaluation mode.
 
     Raises:
         ConfigError, DataError: initial words or class names do not fit the CLIP.

@@ -87,7 +87,7 @@ def recipes_in(
     recipes: Mapping[str, Mapping[str, Any]],
     last: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """The recipes as they are in a situation, without cases; what each extends still stands there.
+    """Apply the cases of a situation to recipes; what each extends still stands there.
 
     A recipe of which a case on the dataset holds is marked `tuned_per_dataset`, unless all it
     changes is the set of templates: texts are written for a dataset, not tuned on it.

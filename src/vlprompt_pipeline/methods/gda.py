@@ -142,7 +142,7 @@ class GDA(PromptLearner):
         setattr(self, name, stored)
 
     def _strength(self, few_shot: FewShotFeatures, weight: Tensor, bias: Tensor) -> float:
-        """The smallest of the strengths that have the most right answers on validation images."""
+        """Choose the smallest of the strengths with the most right answers in validation."""
         images, labels = few_shot.validation.double(), few_shot.validation_labels
         if not len(labels):
             logger.warning(

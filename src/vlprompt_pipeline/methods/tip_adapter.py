@@ -101,7 +101,7 @@ class TipAdapter(PromptLearner):
 
     @torch.no_grad()
     def settle(self, few_shot: FewShotFeatures) -> None:
-        """The first (β, α), both ascending, with the most right answers on validation images."""
+        """Choose the first (β, α), both ascending, with the most right answers in validation."""
         images, labels = few_shot.validation, few_shot.validation_labels
         if not len(labels):
             logger.warning("no validation images: α and β of Tip-Adapter stay as they are")

@@ -205,7 +205,7 @@ Begun = tuple[_Causal | _Whole, Tensor, int]
 
 
 def _share(prompts: Prompts) -> Prompts:
-    """The same with tokens that all texts begin with in the prefix; an end token at least stays."""
+    """Move tokens that all texts begin with to the prefix; an end token at least stays."""
     most = min(prompts.lengths.values) - 1
     first = prompts.suffix[:1, :most]
     equal = (prompts.suffix[:, :most] == first).all(-1).all(0)

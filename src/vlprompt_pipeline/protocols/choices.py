@@ -25,7 +25,7 @@ class Choice:
 
 
 def choices(halves: ClassSubsets, *, bound: bool) -> list[Choice]:
-    """Each half among its own classes; then, beyond the literature, both among the classes of both.
+    """List each half among its own classes, then, beyond the literature, both among all.
 
     That is what a user meets, who does not know beforehand which half an image belongs to
     (generalised zero-shot learning, Xian et al., CVPR 2017). The last choice has the classes of

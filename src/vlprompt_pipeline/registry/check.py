@@ -47,8 +47,8 @@ def require_same_answers(
             given = pd.DataFrame({"image": [(images / path).read_bytes() for path in part["path"]]})
         except OSError as error:
             raise UserError(
-                f"a test image is gone ({error}): run again where photos were changed since the last "
-                "run, and register a model where its dataset is, so that it can be checked"
+                f"a test image is gone ({error}): run again where photos were changed since the "
+                "last run, and register a model where its dataset is, so that it can be checked"
             ) from None
         labelled = model.predict(given, params={"class_names": names, "top_k": 1})
         expected = [names[index] for index in part["prediction"]]

@@ -41,12 +41,12 @@ _ARROWS = {"better": r"\uparrow", "worse": r"\downarrow"}
 
 
 def to_latex(tables: Sequence[TextTable]) -> str:
-    """One `table` environment a table; captions say what marks mean."""
+    """Write one `table` environment a table; captions say what marks mean."""
     return "\n".join([_HEAD, *(_table(part) for table in tables for part in _pages(table))])
 
 
 def escape(text: str) -> str:
-    """Text as pdfTeX sets it; a character it has no glyph for becomes its plain form, or `?`."""
+    """Write text for pdfTeX; a character it has no glyph for becomes its plain form, or `?`."""
     return "".join(_SPECIAL.get(character) or _known(character) for character in text)
 
 

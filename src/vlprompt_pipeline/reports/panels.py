@@ -33,7 +33,7 @@ _BAR = 0.17
 def curves_figure(
     conditions: str, metric: str, scores: pd.DataFrame, looks: Mapping[str, Look]
 ) -> Figure:
-    """A panel a dataset: the mean over seeds by shots, in a band of one standard deviation."""
+    """Draw a panel a dataset: the mean over seeds by shots, in a band of one std."""
     datasets = ordered_datasets(scores["dataset"], "")
     caption = Caption(
         f"{metric_title(metric)} by shots (%)",
@@ -102,7 +102,7 @@ def gains_figure(
 def targets_figure(
     conditions: str, source: str, scores: pd.DataFrame, looks: Mapping[str, Look]
 ) -> Figure:
-    """A panel for the source, each target and their average: every method's accuracy there."""
+    """Draw a panel for source, each target and their average: every method's accuracy."""
     datasets = ordered_datasets(scores["dataset"], source)
     methods = list(scores["method"].drop_duplicates())
     several = scores["n_seeds"].max() > 1

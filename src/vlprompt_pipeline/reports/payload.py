@@ -129,7 +129,7 @@ def _family(
 
 
 def _verdicts(pairs: pd.DataFrame, ranking: str, dataset: str) -> dict[str, dict[str, str]]:
-    """The words of each method's test against zero-shot, by shots: on average, or all there is."""
+    """Word each method's test against zero-shot, by shots: on average, or all there is."""
     tests = against(pairs, ZERO_SHOT)
     tests = tests[tests["metric"].eq(ranking) & tests["dataset"].eq(dataset)]
     return {

@@ -92,7 +92,7 @@ def size_figure(
     sizes: pd.DataFrame,
     looks: Mapping[str, Look],
 ) -> Figure | None:
-    """The score of whole methods against the bytes that ship, with payload and Pareto front."""
+    """Draw the score of whole methods against the bytes that ship, with the Pareto front."""
     with_sizes = sizes.dropna(subset=["file_bytes", "payload_bytes"]).drop(
         columns=["family", "title"]
     )
@@ -208,5 +208,5 @@ def _byte_limits(axes: Axes, sizes: pd.Series) -> None:
 
 
 def round_bytes(size: float) -> str:
-    """For instance "4 kB"."""
+    """Write, for instance, "4 kB"."""
     return human_bytes(size).replace(".0 ", " ")

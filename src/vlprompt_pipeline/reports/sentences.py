@@ -32,7 +32,7 @@ def opening(comparison: Comparison) -> str:
 
 
 def of_family(comparison: Comparison, family: str) -> list[str]:
-    """The highest mean, what the paired tests say of it, and how near published figures are."""
+    """Name the highest mean, what paired tests say of it, and how near published ones are."""
     about = comparison.families.set_index("family").loc[family]
     scores, metric = comparison.of(family), about["ranking"]
     ranked = scores[(scores["metric"] == metric) & scores["mean"].notna()]
@@ -51,7 +51,7 @@ def of_family(comparison: Comparison, family: str) -> list[str]:
 
 
 def count_cells(scores: pd.DataFrame, source: str) -> int:
-    """How many (dataset, shots, seed, method) were run; one with a source scores all targets."""
+    """Count (dataset, shots, seed, method) that were run; a source scores all targets."""
     single = scores[scores["dataset"] != AVERAGE]
     return len(
         {

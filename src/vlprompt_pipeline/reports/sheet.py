@@ -47,7 +47,7 @@ class Caption(NamedTuple):
 
 
 def looks_of(methods: Iterable[str]) -> dict[str, Look]:
-    """A colour and marker for each of some different methods, by their order; zero-shot in ink."""
+    """Choose a colour and marker for each method, by their order; zero-shot is in ink."""
     looks = {ZERO_SHOT: Look(INK, "X")}
     for index, method in enumerate(name for name in methods if name != ZERO_SHOT):
         round_, number = divmod(index, len(COLOURS))
@@ -191,7 +191,7 @@ class Sheet:
 
 
 def panel_grid(names: Sequence[str], most_columns: int = 4) -> list[list[str]]:
-    """Names in rows of about the same length."""
+    """Arrange names in rows of about the same length."""
     rows = -(-len(names) // most_columns)
     columns = -(-len(names) // rows)
     return [list(names[start : start + columns]) for start in range(0, len(names), columns)]
@@ -209,7 +209,7 @@ def legend_of(titles: Mapping[str, str], looks: Mapping[str, Look], **style: obj
 
 
 def mark(axes: Axes, look: Look, x: float, y: float, *, small: bool = False) -> None:
-    """The mark of a method."""
+    """Draw the mark of a method."""
     size = 4.5 if small else 7.5
     axes.plot(
         x, y, look.marker, markersize=size, color=look.colour, markeredgecolor=PAPER, zorder=4
@@ -235,6 +235,6 @@ def limits_around(
 
 
 def _command_lines(command: str, letters: int) -> list[str]:
-    """Lines that are broken between parameters, behind a comma."""
+    """Break a command into lines between parameters, behind a comma."""
     lines = textwrap.wrap(command.replace(",", ", "), letters, break_on_hyphens=False)
     return [line.replace(", ", ",") for line in lines]

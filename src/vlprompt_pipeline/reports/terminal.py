@@ -87,7 +87,7 @@ def to_text(
 
 
 def terminal_width() -> int:
-    """The columns of the terminal that a run was started in, 60 to `WIDTH`; without one `WIDTH`."""
+    """Return the columns of the run's terminal, 60 to `WIDTH`; without one `WIDTH`."""
     return min(WIDTH, max(_NARROWEST, shutil.get_terminal_size((WIDTH, 0)).columns))
 
 

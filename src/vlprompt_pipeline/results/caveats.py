@@ -14,7 +14,7 @@ _FEWEST_CLASSES, _FEWEST_IMAGES = 3, 20
 
 
 def near_chance(accuracy: float, classes: int) -> bool:
-    """Whether an accuracy in percent covers less than a twentieth of the way from chance to 100 %.
+    """Tell whether an accuracy is near chance: within a twentieth of the way to 100 %.
 
     Of zero-shot CLIP that means that it does not know the classes (our choice).
     """
@@ -23,7 +23,7 @@ def near_chance(accuracy: float, classes: int) -> bool:
 
 
 def one_seed(seeds: Sequence[int]) -> tuple[str, ...]:
-    """For instance "only seed 1": the spread is unknown then; empty for several seeds."""
+    """Write, for instance, "only seed 1": the spread is unknown then; empty for several seeds."""
     return (f"only {seeds_text(seeds)}",) if len(seeds) == 1 else ()
 
 

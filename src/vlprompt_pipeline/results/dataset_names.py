@@ -29,7 +29,7 @@ def dataset_title(dataset: str, source: str) -> str:
 
 
 def dataset_kind(dataset: str) -> str:
-    """Which datasets may be averaged with it: published, demonstration, miniature, or own ones."""
+    """Say which datasets may be averaged with it: published, demo, miniature, or own."""
     if not is_named_dataset(dataset):
         return OWN
     kinds = {"miniature_": "miniatures", "demo_": "demo datasets"}

@@ -95,7 +95,7 @@ def missing(
     parameters: BenchmarkReportParameters,
     run: ReportRun,
 ) -> list[Row]:
-    """One row a cell that was asked for and has no record, with the reason and a command.
+    """Make one row a cell that was asked for and has no record, with the reason and a command.
 
     An axis that was not asked for has the values found with the same protocol and CLIP and, but
     for few-shot curves, the same shots: a hole is what would be a hole in a table. What was begun

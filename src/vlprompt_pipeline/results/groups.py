@@ -171,7 +171,7 @@ def group_records(records: Iterable[CellRecord]) -> tuple[Group, ...]:
 
 
 def cause_of(error: Exception) -> str:
-    """The kind and first line of what a loader failed with, without what a catalog adds to it."""
+    """Return kind and first line of a loader's error, without what a catalog adds to it."""
     if isinstance(error, UserError):
         return str(error)  # a sentence already, with the file in it
     cause = error.__cause__ or error

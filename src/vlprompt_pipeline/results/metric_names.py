@@ -22,7 +22,7 @@ _ACCURACIES = {
 
 
 def metric_title(metric: str) -> str:
-    """For instance "H", "Base, top-5" or "Macro-F1"; an unknown name as it can be read."""
+    """Write, for instance, "H", "Base, top-5" or "Macro-F1"; an unknown name as it can be read."""
     images, kind = _parts(metric)
     if kind is None:
         return _ACCURACIES.get(metric) or readable(metric).capitalize()
@@ -50,7 +50,7 @@ def lower_is_better(metric: str) -> bool:
 
 
 def unit(metric: str) -> str:
-    """For instance "%"."""
+    """Write, for instance, "%"."""
     _, kind = _parts(metric)
     return kind.unit if kind else "%"
 

@@ -56,7 +56,7 @@ class _Test(NamedTuple):
 
 
 def pairs(family: Family, against: Sequence[str]) -> tuple[list[Row], list[str]]:
-    """One row a test, and what could not be compared and why, one sentence each.
+    """Make one row a test, and what could not be compared and why, one sentence each.
 
     Every method of a dataset is compared with each of `against`, over the seeds that both have,
     and so are averages over datasets. Holm's adjustment is over all tests of one metric in the
@@ -112,7 +112,7 @@ def _couple(by_key: Mapping[ScoreKey, BySeed], key: ScoreKey, other: ScoreKey) -
 
 
 def _tests(key: ScoreKey, other: str, couples: Sequence[_Couple]) -> Iterator[_Test]:
-    """Of every accuracy that all the datasets have, then of the harmonic means of these."""
+    """Test every accuracy that all the datasets have, then the harmonic means of these."""
     correct = [couple.correct for couple in couples]
     names = [name for name in correct[0] if all(name in each for each in correct)]
     compared = _on_average(correct, names) if key.dataset == AVERAGE else _on_one(correct[0])

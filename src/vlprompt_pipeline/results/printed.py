@@ -38,7 +38,7 @@ class Printed(NamedTuple):
 
 
 def printed(family: Family, dataset: str, shots: int, method: str, metric: str, mean: float):
-    """The figure of the same protocol, CLIP, data and method; without any, an empty `Printed`.
+    """Find the figure of the same protocol, CLIP, data and method; else an empty `Printed`.
 
     An own random split has none, nor has an average over other datasets than the published one's.
     """
@@ -56,7 +56,7 @@ def printed(family: Family, dataset: str, shots: int, method: str, metric: str, 
 
 
 def inside(mean: float, stated: Variation | None) -> str:
-    """Whether a mean is at most one printed standard deviation from the mean printed with it."""
+    """Tell whether a mean is within one printed standard deviation of the printed mean."""
     if stated is None:
         return "not stated"
     return "yes" if abs(mean - stated.mean) <= stated.std else "no"

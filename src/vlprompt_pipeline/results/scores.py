@@ -82,7 +82,7 @@ def ranking(family: Family) -> str:
 
 
 def aggregates(family: Family, *, intervals: bool = True) -> dict[ScoreKey, Aggregate]:
-    """Every dataset's scores, then the averages over datasets; `intervals` takes the time."""
+    """Score every dataset, then average over datasets; `intervals` takes the time."""
     by_key = results_by_key(family)
     unknown = _unknown_to_clip(by_key)
     correct = {

@@ -17,7 +17,7 @@ _TURNED = {"better": "worse", "worse": "better"}
 
 
 def verdict_text(test: Mapping[str, object]) -> str:
-    """For instance "no difference shown, p = 0.078 (6 tests)".
+    """Write, for instance, "no difference shown, p = 0.078 (6 tests)".
 
     Args:
         test: a row of `Comparison.pairs`. p is corrected for all tests that the row counts, and a

@@ -171,7 +171,7 @@ def _parts(
     kept_split: KeptSplit | None,
     fingerprints: Mapping[str, str],
 ) -> tuple[Parts, str]:
-    """The paths of each class in each part, and the mark of the split if it is drawn here."""
+    """List the paths of each class in each part, and the mark of a split drawn here."""
     given = {photo.part for photo in gathered.photos}
     if "test" in given and not resplit:
         return _by_part((photo.part, photo.key, photo.path) for photo in gathered.photos), ""

@@ -211,7 +211,7 @@ def _read(file: Path) -> pd.DataFrame:
 
 
 def _read_csv(file: Path) -> pd.DataFrame:
-    """All cells as they stand; pandas would drop the rest of a row with an unquoted comma."""
+    """Read all cells as they stand; pandas would drop what follows an unquoted comma."""
     with file.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream, strict=True, skipinitialspace=True)
         columns, rows = reader.fieldnames or [], list(reader)

@@ -153,7 +153,7 @@ LANDS = tuple(_GROUND)
 
 
 def _cover(draw: ImageDraw.ImageDraw, land: str, rng: np.random.Generator) -> None:
-    """What grows or lies on the land, drawn before the feature."""
+    """Draw what grows or lies on the land, before the feature."""
     site = _Site(draw, rng, (_FRAME / 2, _FRAME / 2), rng.uniform(0, math.pi))
     if land == "forest":
         for x, y in rng.uniform(0, _FRAME, (90, 2)):

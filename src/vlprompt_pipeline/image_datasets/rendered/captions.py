@@ -153,7 +153,7 @@ def caption(scene: Scene, rng: np.random.Generator, long: bool = False) -> str:
 
 
 def frame_words() -> str:
-    """Every word of the frames, articles and joining words, for enumerating the vocabulary."""
+    """List every word of frames, articles and joining words, to enumerate the vocabulary."""
     frames = [*_PLAIN_FRAMES, *_AERIAL_FRAMES, *_LONG_OPENINGS, *_LONG_CLOSINGS]
     for of_style in _STYLE_FRAMES.values():
         frames += of_style

@@ -41,7 +41,7 @@ def shade(name: str, rng: np.random.Generator, gap: float) -> np.ndarray:
 
 
 def pick(rng: np.random.Generator, options: tuple[str, ...]) -> str:
-    """One of `options`, each as likely."""
+    """Draw one of `options`, each as likely."""
     return options[rng.integers(len(options))]
 
 
@@ -51,7 +51,7 @@ def contrasts(first: str, second: str) -> bool:
 
 
 def contrasting(rng: np.random.Generator, others: Collection[str]) -> str:
-    """A colour that stands out from all of `others` (white or black when none is found soon)."""
+    """Draw a colour that stands out from `others` (white or black if none comes soon)."""
     for _ in range(10):
         name = pick(rng, COLOURS)
         if all(contrasts(name, other) for other in others):

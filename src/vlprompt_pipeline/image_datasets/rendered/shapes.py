@@ -40,7 +40,7 @@ _RADII = {"small": (8, 11), "large": (18, 22), "": (12, 19)}
 
 
 def sample_pose(rng: np.random.Generator, size: str, gap: float) -> Pose:
-    """A random pose for an object of `size` (`small`, `large` or empty), freer as `gap` grows."""
+    """Draw a pose for an object of `size` (`small`, `large` or empty), freer as `gap` grows."""
     radius = rng.uniform(*_RADII[size])
     slack = max(1.0, SIDE / 2 - radius - 1) * 0.8
     x, y = SIDE / 2 + rng.uniform(-slack, slack, 2)

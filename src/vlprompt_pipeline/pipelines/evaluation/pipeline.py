@@ -71,7 +71,7 @@ def evaluation_node(method: str, folders: str, target: str = "") -> Node:
 
 
 def _record(method: str, protocol: str, targets: tuple[str, ...]) -> Node:
-    """The node that comes last: all that the method leaves is an input, so none is left undone."""
+    """Create the last node: all that the method leaves is an input, so none is left undone."""
     scores = [f"{method}.{target}.target_metrics" for target in targets]
     cards = [f"{target}.target_card" for target in targets]
     files = [f"{method}.{name}" for name in (*TRAINED[1:], *EXPORT_FORMATS, *_TABLES)]
