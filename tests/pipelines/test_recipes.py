@@ -132,13 +132,23 @@ def weights_of(clip: FrozenClip) -> str:
     return digest.hexdigest()
 
 
+RESOLVED = {name: resolve_recipe(name, RECIPES) for name in RECIPES}
+SECTIONS = [
+    (name, section)
+    for name, recipe in RESOLVED.items()
+    for section in ("prompt", "training", "quantize", None)
+    if section is None or getattr(recipe, section) is not None
+]
+
 every_recipe = pytest.mark.parametrize("name", RECIPES)
 trained_recipe = pytest.mark.parametrize(
-    "name", [name for name in RECIPES if resolve_recipe(name, RECIPES).training]
+    "name", [name for name, recipe in RESOLVED.items() if recipe.training]
 )
 fitted_recipe = pytest.mark.parametrize(
-    "name",
-    [name for name in RECIPES if get_method(resolve_recipe(name, RECIPES).method).learner.fitted],
+    "name", [name for name, recipe in RESOLVED.items() if get_method(recipe.method).learner.fitted]
+)
+recipe_of_any_classes = pytest.mark.parametrize(
+    "name", [name for name, recipe in RESOLVED.items() if not recipe.bound_to_classes]
 )
 
 
@@ -202,11 +212,9 @@ def test_a_packed_prompt_serves_classes_it_was_not_trained_on_or_says_why_not(na
     assert torch.isfinite(found).all()
 
 
-@every_recipe
+@recipe_of_any_classes
 def test_the_order_of_the_classes_is_the_order_of_the_logits(name, task):
     recipe = recipe_of(name, epochs=EPOCHS)
-    if recipe.bound_to_classes:
-        pytest.skip(f"{name} knows one order of its classes")
     packed = pack(pack_learner(trained(name, task)[0], recipe))
     turned = ClassTexts(task.classes.names[::-1], task.classes.template)
     one, other = (
@@ -216,12 +224,8 @@ def test_the_order_of_the_classes_is_the_order_of_the_logits(name, task):
     assert torch.allclose(one.flip(-1), other, atol=1e-3)
 
 
-@every_recipe
-@pytest.mark.parametrize("section", ["prompt", "training", "quantize", None])
+@pytest.mark.parametrize(("name", "section"), SECTIONS)
 def test_an_unknown_key_is_refused(name, section):
-    resolved = resolve_recipe(name, RECIPES).model_dump(mode="json")
-    if section is not None and resolved[section] is None:
-        pytest.skip(f"{name} has no {section}")
     wrong = {"no_such_key": 1}
     recipe = merged(RECIPES[name], wrong if section is None else {section: wrong})
     where = f"recipes.{name}" + (f".{section}" if section else "")
