@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.packed_prompts import CLIP, CONTEXT, later, quantized, skewed, structured
+from vlprompt_pipeline.apps.inspect import _described
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export import entropy
 from vlprompt_pipeline.export.bits import packed_size
@@ -148,6 +149,12 @@ class TestTheFormat:
         assert sizes.payload_bytes == halves + 1 + len(tensor.stored_indices[0])
         assert sizes.payload_bits == 2 * 60 * 40 + 16 * 60
         assert sizes.file_bytes - sizes.payload_bytes < 50
+
+    def test_inspect_says_what_is_coded(self):
+        found = {name: _described(name, t)["encoding"] for name, t in later().tensors.items()}
+        coded = "2-bit, entropy-coded"
+        assert found["coded"] == found["scaled"] == found["several"] == coded
+        assert (found["plain"], found["change"]) == ("2-bit", "4-bit")
 
     def test_a_file_of_before_is_read_and_written_shorter(self):
         tensor = skewed(40, 64)

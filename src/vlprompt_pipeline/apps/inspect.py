@@ -93,14 +93,16 @@ def nearest_words(prompt: PackedPrompt, clip: Path | None) -> dict[str, Any]:
 
 
 def _described(name: str, tensor: PackedTensor) -> dict[str, Any]:
-    from vlprompt_pipeline.export.tensors import DenseTensor, QuantizedTensor
+    from vlprompt_pipeline.export.tensors import DenseTensor, QuantizedTensor, StructuredTensor
 
     dense = isinstance(tensor, DenseTensor)
     several = len(tensor.codebooks) if isinstance(tensor, QuantizedTensor) else 1
+    has_indices = isinstance(tensor, QuantizedTensor | StructuredTensor)
+    coded = ", entropy-coded" if has_indices and tensor.stored_indices[1] else ""
     return {
         "name": name,
         "shape": list(tensor.shape),
-        "encoding": str(tensor.values.dtype) if dense else f"{tensor.bits}-bit",
+        "encoding": str(tensor.values.dtype) if dense else f"{tensor.bits}-bit{coded}",
         "codebooks": 0 if dense else several,
         "bytes": tensor.payload_bytes,
     }
