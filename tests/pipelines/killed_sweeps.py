@@ -129,7 +129,7 @@ def require_one_run_a_cell(project: Project, seeds: list[int] = SEEDS) -> None:
     if len(seeds) > 1:
         expected[f"sweep of {len(seeds)} cells"] = 1
     assert dict(finished) == expected, finished
-    assert statuses["RUNNING"] == 0, statuses
+    assert statuses["RUNNING"] == 0, statuses  # those that were deleted count, too
 
 
 def require_the_same(project: Project, undisturbed: Mapping[str, bytes], but: str = "") -> None:

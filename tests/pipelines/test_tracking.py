@@ -15,7 +15,7 @@ import mlflow
 import pytest
 import torch
 from kedro.io import MemoryDataset
-from mlflow.entities import Run
+from mlflow.entities import Run, ViewType
 
 from pipelines.project import DATASET, Project, merged
 from vlprompt_pipeline.hooks.mlflow_runs import find_or_open
@@ -105,6 +105,10 @@ def test_a_refused_command_leaves_no_run(project):
         project.refusal(merged(ON, params), stages=(stage,))
     project.refusal({**ON, "shots": 6})  # after the nodes that read the images
     assert runs(project) == []
+    client = mlflow.MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
+    number = client.get_experiment_by_name("vlprompt").experiment_id
+    deleted = client.search_runs([number], run_view_type=ViewType.DELETED_ONLY)
+    assert [run.info.status for run in deleted] == ["KILLED"], "none goes on for ever"
 
 
 def test_a_prediction_is_called_like_its_model(tmp_path):

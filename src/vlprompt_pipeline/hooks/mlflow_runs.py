@@ -134,6 +134,7 @@ class OpenRun:
     def withdraw(self) -> None:
         """Leave MLflow as it was before this run was opened, as far as nothing is logged yet."""
         if self.status_before is None and not self.news:
+            self.client.set_terminated(self.run_id, "KILLED")  # among deleted runs none goes on
             self.client.delete_run(self.run_id)
         elif not self.finished:
             self.client.set_terminated(self.run_id, self.status_before or "KILLED")
