@@ -101,16 +101,21 @@ def _load(
     for thread in threads:
         thread.join()
     p50, p99 = np.percentile(milliseconds, [50, 99])
-    second = np.mean([size for left, size in memory if seconds / 3 <= left < 2 * seconds / 3])
-    last = np.mean([size for left, size in memory if left < seconds / 3])
+    first, second, last = (
+        np.mean(
+            [size for left, size in memory if third * seconds <= 3 * left < (third + 1) * seconds]
+        )
+        for third in (2, 1, 0)
+    )
     change = 100 * (last / second - 1)
     print(
         f"{clients} clients, {seconds:.0f} s: {len(milliseconds):,} answers "
         f"({len(milliseconds) / seconds:.0f} a second), {len(failed)} failed, "
-        f"p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+        f"p50 {p50:.0f} ms, p99 {p99:.0f} ms, longest {max(milliseconds):.0f} ms"
     )
     print(
-        f"memory: {second:.0f} MB in the second third, {last:.0f} MB in the last ({change:+.1f} %)"
+        f"memory: {first:.0f} MB in the first third, {second:.0f} MB in the second, {last:.0f} MB "
+        f"in the last ({change:+.1f} % of the second)"
     )
     print("within 5 %" if abs(change) < 5 else "NOT within 5 %")
 
