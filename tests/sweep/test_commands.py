@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from pipelines.killed_sweeps import require_one_run_a_cell, runs
-from pipelines.project import CELL
+from pipelines.project import CELL, DATASET
 from sweep.commands import Command, small_project
 from vlprompt_pipeline.locks import HeldLocks, Lock
 
@@ -36,7 +36,7 @@ def test_two_sweeps_over_one_grid_run_each_cell_once(engines, tmp_path, request)
             options.append(f"--address={request.getfixturevalue('ray_address')}")
         both.append(Command.sweep(project, SEEDS, *options, name=f"sweep{number}"))
     for each in both:
-        each.wait_for("images and features of ")
+        each.wait_for(f"features of {DATASET}: ")
     first_cell.release()  # now both put it back again and again
     for each in both:
         each.require_well_ended()
