@@ -79,10 +79,10 @@ def predict(
     if STANDARD_INPUT in photos and len(photos) > 1:
         raise click.UsageError("- stands alone: name photos, or give their paths line by line")
     names = [name.strip() for name in classes.split(",")] if classes else []
-    places = [Path(place) for place in photos]
+    sources = [Path(source) for source in photos]
     try:
         file = inference.LabelFile(out, overwrite) if out else None
-        stream, total = _photos(places)
+        stream, total = _photos(sources)
         opened = inference.open_model(model, names, tracking_uri)
         if accuracy is not None:
             opened = inference.with_accuracy(opened, accuracy)
@@ -99,7 +99,7 @@ def predict(
                 advance=advance,
                 workers=workers,
                 page=page,
-                page_folder=places[0] if len(places) == 1 and places[0].is_dir() else None,
+                page_folder=sources[0] if len(sources) == 1 and sources[0].is_dir() else None,
             )
     except UserError as error:
         raise click.ClickException(str(error)) from None
@@ -110,17 +110,19 @@ def predict(
         click.echo(f"{out.with_suffix('.html')}: open it in a browser", err=True)
 
 
-def _photos(places: list[Path]) -> tuple[Iterable[Photo], int | None]:
+def _photos(sources: list[Path]) -> tuple[Iterable[Photo], int | None]:
     """Photos, and how many there are, if that is known."""
     from vlprompt_pipeline import inference
 
-    if places == [Path(STANDARD_INPUT)]:
+    if sources == [Path(STANDARD_INPUT)]:
         return inference.read_paths(sys.stdin), None
-    found = inference.find_photos(places)
-    if found.ignored:
-        endings = ", ".join(f"{ending} {count:,}" for ending, count in found.ignored.most_common(5))
-        click.echo(f"{found.ignored.total():,} other files are left out ({endings})", err=True)
-    return found.photos, len(found.photos)
+    listed = inference.find_photos(sources)
+    if listed.ignored:
+        endings = ", ".join(
+            f"{ending} {count:,}" for ending, count in listed.ignored.most_common(5)
+        )
+        click.echo(f"{listed.ignored.total():,} other files are left out ({endings})", err=True)
+    return listed.photos, len(listed.photos)
 
 
 def _to_terminal(model: ImageModel, photos: Iterable[Photo], top: int, workers: int | None) -> None:

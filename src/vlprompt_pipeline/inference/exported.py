@@ -67,7 +67,7 @@ class ExportedModel:
         return self._scale * features @ self._texts.T
 
     def scores(self, pixels: np.ndarray) -> np.ndarray:
-        """Give probabilities."""
+        """Compute probabilities."""
         return softmax(self.logits(pixels), self.rejection.temperature if self.rejection else 1.0)
 
     def telling_apart(self, class_names: Sequence[str]) -> ExportedModel:
@@ -78,12 +78,12 @@ class ExportedModel:
 
     def _tell_apart(self, class_names: Sequence[str]) -> None:
         self.class_names = _checked(tuple(class_names), self._labels)
-        own = self.class_names == self._labels
-        self._texts = None if own else self._text_features()
-        self.rejection = self._read_rejection() if own else None
+        keeps_labels = self.class_names == self._labels
+        self._texts = None if keeps_labels else self._text_features()
+        self.rejection = self._read_rejection() if keeps_labels else None
 
     def _text_features(self) -> np.ndarray:
-        """Features of other class names, `[classes, embed]`, from the text graph."""
+        """Compute features of other class names, `[classes, embed]`, with the text graph."""
         how = self._described.get("text")
         if not how:
             raise ConfigError(

@@ -140,21 +140,21 @@ class LabelFile:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, str]]:
-    """Rows of a CSV file that was written here, one after the other."""
+    """Read the rows of a CSV file that was written here, one after the other."""
     with path.open(encoding="utf-8", newline="") as stream:
         yield from csv.DictReader(stream)
 
 
 def _whole_rows(path: Path, cells: int) -> Iterator[tuple[list[str], int]]:
-    """Rows that were written to their end, each with the place in bytes where it ends."""
-    place = 0
+    """Read rows that were written to their end, each with the byte at which it ends."""
+    end = 0
 
     def lines(stream: Iterable[bytes]) -> Iterator[str]:
-        nonlocal place
+        nonlocal end
         for line in stream:
             if not line.endswith(b"\n"):
                 return
-            place += len(line)
+            end += len(line)
             yield line.decode("utf-8")
 
     with path.open("rb") as stream:
@@ -166,7 +166,7 @@ def _whole_rows(path: Path, cells: int) -> Iterator[tuple[list[str], int]]:
                 return
             if row is None or len(row) != cells:
                 return
-            yield row, place
+            yield row, end
 
 
 def cells(row: Sequence[Any]) -> list[Any]:

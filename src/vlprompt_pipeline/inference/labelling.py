@@ -65,19 +65,19 @@ def label_to_file(
         broken = sum(bool(row["problem"]) for row in read_rows(file.part))
         if page:
             title = f"{model.name} {model.version}"
-            place = file.path.with_suffix(".html")
-            write_label_page(place, read_rows(file.part), page_folder, title)
+            page_file = file.path.with_suffix(".html")
+            write_label_page(page_file, read_rows(file.part), page_folder, title)
         file.finish()
     return Labelled(len(file.done), before, broken)
 
 
 def _deciding(rejection: Rejection) -> dict[str, Any]:
-    """What of a rejection decides on rows, and what it was chosen on."""
+    """Return what of a rejection decides on rows, and what it was chosen on."""
     return rejection.model_dump(mode="json", exclude={"operating_points"})
 
 
 def _new(photos: Iterable[Photo], done: set[str]) -> Iterator[Photo]:
-    """Photos that have no row yet, each once."""
+    """Yield photos that have no row yet, each once."""
     for photo in photos:
         if photo.shown not in done:
             done.add(photo.shown)

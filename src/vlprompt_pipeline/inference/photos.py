@@ -19,40 +19,40 @@ class Photo(NamedTuple):
     path: Path
 
 
-class FoundPhotos(NamedTuple):
+class PhotoListing(NamedTuple):
     """Photos in order, and other files that were left out by their ending."""
 
     photos: list[Photo]
     ignored: Counter[str]
 
 
-def find_photos(places: Iterable[Path]) -> FoundPhotos:
+def find_photos(sources: Iterable[Path]) -> PhotoListing:
     """List photos: a file as it is named, and what is an image by its ending below a folder.
 
-    Photos of one folder are shown by their path in it, of several places by the path from here.
+    Photos of one folder are shown by their path in it, of several sources by the path from here.
 
     Raises:
-        DataError: a place is not there or cannot be listed, or there is no photo at all.
+        DataError: a source is not there or cannot be listed, or there is no photo at all.
     """
-    places = list(places)
+    sources = list(sources)
     photos, ignored = [], Counter()
-    for place in places:
-        if not place.exists():
-            raise DataError(f"there is no {place}: name a photo, or a folder that holds some")
-        if not place.is_dir():
-            photos.append(Photo(_readable(str(place)), place))
+    for source in sources:
+        if not source.exists():
+            raise DataError(f"there is no {source}: name a photo, or a folder that holds some")
+        if not source.is_dir():
+            photos.append(Photo(_readable(str(source)), source))
             continue
-        found = find_images(place, "")
-        ignored += found.ignored
-        alone = len(places) == 1
+        images = find_images(source, "")
+        ignored += images.ignored
+        alone = len(sources) == 1
         photos += (
-            Photo(_readable(path if alone else str(place / path)), place / path)
-            for path in found.paths
+            Photo(_readable(path if alone else str(source / path)), source / path)
+            for path in images.paths
         )
     if not photos:
-        names = ", ".join(map(str, places))
+        names = ", ".join(map(str, sources))
         raise DataError(f"no image files in {names}: name a folder that holds some")
-    return FoundPhotos(photos, ignored)
+    return PhotoListing(photos, ignored)
 
 
 def read_paths(lines: Iterable[str]) -> Iterator[Photo]:

@@ -44,7 +44,7 @@ class Prediction(NamedTuple):
     label_set: tuple[str, ...] = ()
 
     def row(self, model: ImageModel, top: int) -> list[str | float | None]:
-        """Lay it out as `table_columns` names it."""
+        """Return the cells of its row, as `table_columns` names them."""
         missing = min(top, len(model.class_names)) - len(self.labels)
         ranked = [value for pair in zip(self.labels, self.scores, strict=True) for value in pair]
         ranked += [None, None] * missing
@@ -150,12 +150,12 @@ def _ranked(
     return [
         Prediction(
             photo,
-            tuple(model.class_names[place] for place in places),
+            tuple(model.class_names[index] for index in indices),
             tuple(values.tolist()),
             accepted=bool(taken),
             label_set=tuple(names),
         )
-        for photo, places, values, taken, names in zip(
+        for photo, indices, values, taken, names in zip(
             photos, order, best, accepted, sets, strict=True
         )
     ]
@@ -164,7 +164,7 @@ def _ranked(
 def _decode_ahead(
     model: ImageModel, photos: Iterable[Photo], ahead: int, workers: int
 ) -> Generator[tuple[Photo, np.ndarray | str], None, None]:
-    """Give each photo with its pixels, or with the sentence that says why it has none."""
+    """Yield each photo with its pixels, or with the sentence that says why it has none."""
     pool = ThreadPoolExecutor(workers)
     waiting: deque[tuple[Photo, Future[np.ndarray | str]]] = deque()
     try:

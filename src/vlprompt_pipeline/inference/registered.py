@@ -22,7 +22,7 @@ class RegisteredModel:
     def __init__(
         self, classifier: Classifier, name: str, version: str, class_names: Sequence[str]
     ) -> None:
-        """Raises ConfigError for class names that the classifier cannot have."""
+        """Raise ConfigError for class names that the classifier cannot have."""
         self.classifier, self.name, self.version = classifier, name, version
         self.class_names = classifier.names(class_names)
         self.rejection = classifier.rejection if classifier.rejects(self.class_names) else None
@@ -38,7 +38,7 @@ class RegisteredModel:
             return self.classifier.logits_of_pixels(torch.from_numpy(pixels), self.class_names)
 
     def scores(self, pixels: np.ndarray) -> np.ndarray:
-        """Give probabilities."""
+        """Compute probabilities."""
         return softmax(self.logits(pixels), self.rejection.temperature if self.rejection else 1.0)
 
     def telling_apart(self, class_names: Sequence[str]) -> RegisteredModel:

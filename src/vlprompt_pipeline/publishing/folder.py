@@ -120,14 +120,14 @@ def write_publication(
 
 
 def runs_on_open_clip(publication: Publication) -> bool:
-    """Whether open_clip alone is enough: text features of the classes, and its own preparation."""
+    """Tell whether open_clip alone is enough: text features of classes, and its preparation."""
     if publication.head is None:
         return False
     return publication.clip.preprocessing.library == "open_clip"
 
 
 def _example(publication: Publication) -> str:
-    """The ten lines."""
+    """Write the example that needs open_clip alone."""
     source = publication.clip_source
     if source in (INCLUDED, EMBEDDED):
         created = f"f\"local-dir:{{HERE / '{CLIP_FOLDER}'}}\""
@@ -141,7 +141,7 @@ def _example(publication: Publication) -> str:
 
 
 def _shown(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags of the version but those that speak of files of the registry."""
+    """Return the tags of the version but those that speak of files of the registry."""
     return {key: value for key, value in sorted(tags.items()) if not key.startswith("files_")}
 
 

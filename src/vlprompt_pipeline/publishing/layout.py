@@ -64,7 +64,7 @@ class Manifest(BaseModel):
 
 
 def is_published_prompt(folder: Path) -> bool:
-    """Whether a folder is one that `write_publication` wrote, of any format of it."""
+    """Tell whether `write_publication` wrote a folder, in any of its formats."""
     try:
         content: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -77,7 +77,7 @@ def model_card(
 
 
 def base_model(clip_source: str) -> str | None:
-    """The repository of the hub that a CLIP comes from, or none."""
+    """Return the repository of the hub that a CLIP comes from, or none."""
     if clip_source.startswith("hf-hub:"):
         return clip_source.removeprefix("hf-hub:")
     if clip_source.startswith("open_clip:"):

@@ -80,7 +80,7 @@ def create_app(model: ImageModel, settings: ServingSettings) -> FastAPI:
 
     @app.get("/model")
     async def describe() -> dict[str, Any]:
-        """The model, its classes, how it says none, and the limits on a request."""
+        """Tell the model, its classes, how it says none, and the limits on a request."""
         limits = {f"max_{name}": value for name, value in vars(settings.limits).items()}
         return {
             "model": model.name,
@@ -92,19 +92,19 @@ def create_app(model: ImageModel, settings: ServingSettings) -> FastAPI:
 
     @app.get("/health")
     async def health() -> dict[str, str]:
-        """Whether the server takes requests."""
+        """Tell whether the server takes requests."""
         return {"status": "ok", "model": model.name, "version": model.version}
 
     @app.get("/metrics")
     async def tell_metrics() -> Response:
-        """Counters as Prometheus reads them."""
+        """Tell counters as Prometheus reads them."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
 
 
 def _answer_errors(app: FastAPI) -> None:
-    """A sentence under `error`: 400 and 413 are the sender's, 503 passes, 500 is ours."""
+    """Answer errors by a sentence: 400 and 413 are the sender's, 503 passes, 500 is ours."""
 
     @app.exception_handler(UserError)
     async def refuse(request: Request, error: UserError) -> JSONResponse:

@@ -72,7 +72,7 @@ class Batcher:
                 return
 
     def _collect(self, first: _Task) -> tuple[list[_Task], bool]:
-        """A batch, and whether the end of the queue came with it."""
+        """Return a batch, and whether the end of the queue came with it."""
         batch, until = [first], time.monotonic() + self._delay
         while len(batch) < self._most:
             try:

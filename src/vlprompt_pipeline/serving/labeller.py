@@ -122,8 +122,8 @@ class Labeller:
         order = np.argsort(-scores, axis=-1, kind="stable")
         ranked = np.take_along_axis(scores, order, -1)
         rows = [
-            _row([model.class_names[place] for place in places], values)
-            for places, values in zip(order.tolist(), ranked.tolist(), strict=True)
+            _row([model.class_names[index] for index in indices], values)
+            for indices, values in zip(order.tolist(), ranked.tolist(), strict=True)
         ]
         if decision:
             sets = decision.label_sets(model.class_names) or [None] * len(rows)

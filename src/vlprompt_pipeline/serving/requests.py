@@ -146,7 +146,7 @@ async def _of_form(request: Request, limits: RequestLimits) -> PredictRequest:
 
 
 def _listed(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Values of a form or an address by name: lists, and `top_k` and `accuracy` as numbers."""
+    """Collect values of a form or an address by name: lists, or numbers where one is meant."""
     given: dict[str, Any] = {}
     for name, value in items:
         if name in _NUMBERS:
@@ -172,13 +172,13 @@ def _checked(given: dict[str, Any]) -> PredictRequest:
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first thing that is wrong, by the name of its parameter."""
+    """Say the first thing that is wrong, by the name of its parameter."""
     first = error.errors(include_url=False, include_input=False)[0]
     name = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
-        known = list(PredictRequest.model_fields)
-        close = get_close_matches(name, known, n=1)
-        meant = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+        parameters = list(PredictRequest.model_fields)
+        close = get_close_matches(name, parameters, n=1)
+        meant = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(parameters)}"
         return f"unknown parameter {name!r}: {meant}"
     if first["type"] == "missing":
         return f"the parameter {name!r} is missing"

@@ -75,7 +75,7 @@ class TextGraph(nn.Module):
 
 
 def has_open_classes(learner: PromptLearner) -> bool:
-    """Whether `TextGraph` can be made: any class name may be put behind one shared context."""
+    """Tell whether `TextGraph` can be made: any class name may be put behind one shared context."""
     if not isinstance(learner.clip.text, TextTower):
         return False  # towers over whole sequences are not exported
     if isinstance(learner, CoOp):
@@ -95,7 +95,7 @@ def _require_open_classes(learner: PromptLearner) -> None:
 
 @torch.no_grad()
 def _constant_texts(learner: PromptLearner) -> Tensor:
-    """Text features of the labels, `[labels, embed]`.
+    """Return text features of the labels, `[labels, embed]`.
 
     Whether a method can live with constants is tried, not looked up: the text tower is watched
     while it scores a feature, so that a new method needs no entry here.

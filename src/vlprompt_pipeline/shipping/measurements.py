@@ -10,6 +10,8 @@ from statistics import median
 
 import numpy as np
 
+from vlprompt_pipeline.rejection import softmax
+
 BATCH = 16  # images at once while measuring: our choice
 
 
@@ -72,14 +74,8 @@ def measure_variants(
     return rows
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Scores `[images, labels]` of logits of the same shape."""
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
-
-
 def _run(graph: Path, pixels: np.ndarray) -> tuple[np.ndarray, float]:
-    """Scores of all images, and milliseconds an image."""
+    """Return scores of all images, and milliseconds an image."""
     import onnxruntime  # noqa: PLC0415
 
     options = onnxruntime.SessionOptions()

@@ -79,7 +79,7 @@ def save_model(model: onnx.ModelProto, path: Path) -> None:
 
 
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Weights and arithmetic in half precision; inputs and outputs stay in single precision.
+    """Convert weights and arithmetic to half precision; inputs and outputs stay single.
 
     So does all from an Einsum on, which adapters with a cache of images have behind the tower:
     onnxruntime (1.31) crashes on its result in half precision.
@@ -97,7 +97,7 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def to_int8(model: onnx.ModelProto, calibration: np.ndarray, batch: int = 16) -> onnx.ModelProto:
-    """Weights by channel and activations in 8 bits, their ranges taken from `calibration`.
+    """Convert weights by channel and activations to 8 bits, with ranges from `calibration`.
 
     Args:
         model: in single precision, with the input `pixel_values`.
@@ -140,7 +140,7 @@ def to_int8(model: onnx.ModelProto, calibration: np.ndarray, batch: int = 16) ->
 
 
 def to_four_bits(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Weights of matrix products in 4 bits, a scale for each block; arithmetic stays single."""
+    """Store weights of matrix products in 4 bits by blocks; arithmetic stays single."""
     from onnxruntime.quantization.matmul_nbits_quantizer import (  # noqa: PLC0415
         MatMulNBitsQuantizer,
     )
@@ -152,7 +152,7 @@ def to_four_bits(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A model of its own, since the converters change the one they are given."""
+    """Copy a model, since the converters change the one they are given."""
     copied = type(model)()
     copied.CopyFrom(model)
     return copied
@@ -160,7 +160,7 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The ONNX libraries log every step and warn of their own deprecations."""
+    """Silence the ONNX libraries, which log every step and their own deprecations."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

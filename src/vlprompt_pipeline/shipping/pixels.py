@@ -52,7 +52,7 @@ class Preparation:
         )
 
     def pixels(self, source: Path | BinaryIO) -> np.ndarray:
-        """Give `[3, height, width]`, float32, as the model was evaluated.
+        """Return `[3, height, width]`, float32, as the model was evaluated.
 
         Raises:
             DataError: it is no image, damaged, or too large to decode.

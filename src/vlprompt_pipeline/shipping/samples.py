@@ -78,7 +78,7 @@ class ImageSamples:
 
 
 def _spread(count: int, most: int = CALIBRATION) -> np.ndarray:
-    """Places of at most so many items, evenly among `count`."""
+    """Choose at most so many of `count` items, evenly; return their indices."""
     return np.linspace(0, count - 1, min(most, count)).round().astype(int)
 
 

@@ -17,7 +17,7 @@ from vlprompt_pipeline.shipping.graphs import TextGraph
 
 
 def text_description(model: ShippedModel) -> dict[str, Any]:
-    """How to make the input of the text graph: `texts` with `{}` for the name, and `tokens`.
+    """Describe the input of the text graph: `texts` with `{}` for the name, and `tokens`.
 
     Features of several texts of one name are averaged and normalised again.
     """

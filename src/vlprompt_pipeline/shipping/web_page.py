@@ -58,7 +58,7 @@ def _fetch_runtime(folder: Path) -> Path:
 
 
 def _runtime_files(archive: Path) -> dict[str, bytes]:
-    """The files of the runtime, out of the archive that was published and no other.
+    """Take the files of the runtime out of the archive that was published, and no other.
 
     Raises:
         UserError: it cannot be read, or has another hash.
