@@ -5,9 +5,14 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import click
+import pytest
+
 from sweep.cells import cells, run_cell
+from vlprompt_pipeline.errors import TrackingError
+from vlprompt_pipeline.hooks.errors import ErrorHook, one_sentence
 from vlprompt_pipeline.sweep.engines import LocalEngine
-from vlprompt_pipeline.sweep.job import Job
+from vlprompt_pipeline.sweep.job import Job, _chain
 from vlprompt_pipeline.sweep.runs import hand_out
 from vlprompt_pipeline.sweep.schedule import Schedule
 from vlprompt_pipeline.sweep.watch import Watch, as_time, failure_table
@@ -131,3 +136,25 @@ def test_times_and_failures_in_words():
     ]
     table = failure_table([("coop, dtd", "no room", "kedro sweep --datasets=dtd")])
     assert table == "  coop, dtd\n    no room\n    again: kedro sweep --datasets=dtd"
+
+
+def test_errors_that_lead_to_each_other_are_looked_through_once():
+    first, second = ValueError("a"), KeyError("b")
+    first.__cause__, second.__context__ = second, first
+    assert list(_chain(first)) == [first, second]
+
+
+def test_a_sentence_among_the_causes_keeps_its_own_cause(tmp_path):
+    """That MLflow is away must be seen, where it was said when the first node had ended."""
+    away = TrackingError("MLflow is away")
+    sentence = click.ClickException("MLflow is away")
+    sentence.__cause__ = away
+    around = RuntimeError("a node failed")
+    around.__cause__ = sentence
+    for error in (sentence, around):
+        with pytest.raises(click.ClickException) as caught, one_sentence(tmp_path):
+            hook = ErrorHook()
+            hook._project = tmp_path
+            hook.on_pipeline_error(error)
+        assert caught.value is sentence
+        assert list(_chain(caught.value)) == [sentence, away]

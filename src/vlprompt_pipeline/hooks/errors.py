@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from kedro.framework.hooks import hook_impl
@@ -33,7 +33,7 @@ class ErrorHook:
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:
         """Raise the sentence without the traceback."""
-        raise in_one_sentence(error, self._project) from error
+        _raise_sentence(error, self._project)
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def one_sentence(project: Path) -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except Exception as error:
-        raise in_one_sentence(error, project) from error
+        _raise_sentence(error, project)
 
 
 def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
@@ -67,6 +67,14 @@ def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
         f"this should not have happened: {first_line(error)}{where_the_rest_is(error, project)}, "
         "to be sent with a report of the fault"
     )
+
+
+def _raise_sentence(error: Exception, project: Path) -> NoReturn:
+    """Raise the sentence about an error; one that is among its causes keeps its own cause."""
+    sentence = in_one_sentence(error, project)
+    if sentence is error or sentence.__cause__ is not None:
+        raise sentence
+    raise sentence from error
 
 
 def is_refusal(error: Exception) -> bool:
