@@ -23,6 +23,7 @@ from vlprompt_pipeline.export.cost import inference_cost
 from vlprompt_pipeline.methods import (
     ClassTexts,
     FewShotFeatures,
+    PromptLearner,
     Situation,
     build_learner,
     recipes_in,
@@ -50,11 +51,23 @@ def row(name: str, recipes: dict, clip: FrozenClip, classes: ClassTexts) -> str:
         labels = torch.arange(CLASSES).repeat(SHOTS)
         images = F.normalize(torch.randn(len(labels), clip.embed_dim), dim=-1)
         learner.fit(FewShotFeatures(images, labels, images, labels))
+    _move_from_zero(learner)
     trained = sum(p.numel() for p in learner.parameters() if p.requires_grad)
     sizes = prompt_sizes(pack_learner(learner, recipe))
     cost = times(recipe.views * inference_cost(learner))
     file = human_bytes(sizes.file_bytes)
     return f"{name:24} {trained:>10,} {human_bytes(sizes.fp16_bytes):>8} {file:>8} {cost:>7}"
+
+
+@torch.no_grad()
+def _move_from_zero(learner: PromptLearner) -> None:
+    """Give tensors that start as zeros other values, as training does.
+
+    Indices of equal values would be coded in no bits at all.
+    """
+    for parameter in learner.parameters():
+        if parameter.requires_grad and parameter.numel() > 1 and not parameter.any():
+            parameter.normal_(std=0.02)
 
 
 if __name__ == "__main__":
