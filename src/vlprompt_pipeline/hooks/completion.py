@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ from kedro.framework.hooks import hook_impl
 
 from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.hooks.run_hook import RunHook
+from vlprompt_pipeline.objects import create
+from vlprompt_pipeline.places import exists, is_there, url_of
+
+logger = logging.getLogger(__name__)
 
 _OUTPUTS = ("prompt", "packed_prompt", "predictions", "metrics", "record")
 
@@ -39,6 +44,7 @@ class CompletionHook(RunHook):
         for name in sorted(outputs):
             if name.startswith(f"{method}.") and name.removeprefix(f"{method}.") in _OUTPUTS:
                 path = Path(catalog.get(name).filepath)
+                is_there(path)
                 files[self._data.name(path)] = sha256_file(path)
         recipes = self._parameters["recipes"]
         key = completion_key(self._parameters, recipes, method, self._project)
@@ -53,8 +59,24 @@ class CompletionHook(RunHook):
             latest = completion.model_copy(update={"recorded": recorded})
             if earlier == completion.model_copy(update={"recorded": True}):
                 continue  # MLflow has just this
+            if earlier is None and not _is_first(dataset.filepath, latest):
+                logger.warning(
+                    "another run finished %s in this cell meanwhile: its completion record is kept",
+                    method,
+                )
+                continue
             if latest != earlier:
                 dataset.save(latest.model_dump(mode="json"))
+
+
+def _is_first(file: Path, completion: Any) -> bool:
+    """Put the record in a place if there is none yet; whether this run may write it.
+
+    A run that lost its locks while it slept could replace what another one has finished since.
+    """
+    if not (url := url_of(file)) or exists(file):
+        return True
+    return create(url, completion.model_dump_json().encode())
 
 
 def stored_completions(

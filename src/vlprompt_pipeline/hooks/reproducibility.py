@@ -12,6 +12,7 @@ from kedro.io import DatasetError
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.hooks.run_hook import RunHook
 from vlprompt_pipeline.hooks.steps import StepHook
+from vlprompt_pipeline.places import is_there
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.reproducibility import Clock, MadeFile, Record
@@ -76,6 +77,7 @@ class ReproducibilityHook(RunHook):
         from vlprompt_pipeline.reproducibility import MadeFile
 
         path = Path(catalog.get(name).filepath)
+        is_there(path)
         return MadeFile(path=self._data.name(path), sha256=sha256_file(path))
 
     def _seconds(self, pipeline: Any, others: set[str]) -> dict[str, float]:
