@@ -5,6 +5,9 @@ Every file of a place has a local copy, at a path that tells which file it is of
 them what the place has, `publish` uploads a finished one as a whole object. A path that is no local
 copy is left as it is by all of them.
 
+A run that holds the locks of what it reads and writes says so by `trust`: what was found current
+from then on is not asked for again until `distrust`, which saves most requests.
+
 Beside each copy a note keeps the version of the object (its ETag), so that nothing is transferred
 twice. The folder of the cache is that of the environment variable VLPROMPT_CACHE, or
 ~/.cache/vlprompt.
@@ -26,6 +29,22 @@ from vlprompt_pipeline.objects import asking, listed, modified, remove
 CACHE = "VLPROMPT_CACHE"
 _VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "updated", "mtime")
 _AT_ONCE = 500  # files that are asked for together
+_ONE_PUT = 50_000_000  # bytes; a larger file is uploaded in parts
+# URLs of copies that were found current under locks; none while none are held. State of the
+# process, as the locks are.
+_trusted: set[str] | None = None
+
+
+def trust() -> None:
+    """Begin anew to keep which copies are current: others cannot change them, by the locks."""
+    global _trusted  # noqa: PLW0603
+    _trusted = set()
+
+
+def distrust() -> None:
+    """Ask for each file each time: the locks are gone."""
+    global _trusted  # noqa: PLW0603
+    _trusted = None
 
 
 def is_url(location: str | Path) -> bool:
@@ -58,6 +77,8 @@ def is_there(path: Path) -> bool:
     """
     if not (url := url_of(path)):
         return path.is_file()
+    if url in (_trusted or ()) and path.is_file():
+        return True
     with asking(url) as files:
         try:
             info = files.info(url)
@@ -68,6 +89,7 @@ def is_there(path: Path) -> bool:
             return False
         if not _is_current(path, info):
             _download(files, {url: path}, {url: info})
+    _found_current(url)
     return True
 
 
@@ -114,8 +136,13 @@ def publish(path: Path) -> None:
     if not (url := url_of(path)):
         return
     with asking(url) as files:
-        files.put_file(str(path), url)
-        _keep_version(path, files.info(url))
+        answer = None
+        if path.stat().st_size < _ONE_PUT:
+            answer = files.pipe_file(url, path.read_bytes())
+        else:
+            files.put_file(str(path), url)
+        _keep_version(path, answer if isinstance(answer, dict) else files.info(url))
+    _found_current(url)
 
 
 def publish_folder(folder: Path) -> None:
@@ -187,7 +214,14 @@ def _version(info: dict[str, Any]) -> str:
     return next((str(info[key]) for key in _VERSIONS if info.get(key)), str(info.get("created")))
 
 
+def _found_current(url: str) -> None:
+    if _trusted is not None:
+        _trusted.add(url)
+
+
 def _forget(path: Path) -> None:
+    if _trusted is not None:
+        _trusted.discard(url_of(path))
     path.unlink(missing_ok=True)
     _note(path).unlink(missing_ok=True)
 

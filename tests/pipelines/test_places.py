@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from pipelines.project import CELL, DATASET, QUICK, Project
+from pipelines.project import DATASET, QUICK, Project
 from vlprompt_pipeline import objects
-from vlprompt_pipeline.places import local
 from vlprompt_pipeline.sweep import Options, grid, run_cells
+from vlprompt_pipeline.sweep.plan import plan
 
 _STAYS = {"checkpoints", "01_raw", ".manifests", "locks", "reproducibility"}
 
 
 def test_a_bucket_gets_the_bytes_of_a_disk_and_a_second_machine_finds_them(
-    finished, bucket, machine, tmp_path
+    finished, bucket, machine, tmp_path, monkeypatch
 ):
     """Training states and photos stay with a machine; records of a run have its times."""
     place = {"data_root": f"{bucket}/paper"}
     project = Project.create(tmp_path / "one")
-    project.run(place)
+    project.run(place, report=True)
     urls = [u for u in objects.listed(f"{bucket}/paper") if not _STAYS & set(u.split("/"))]
     made = {url.removeprefix(f"{bucket}/paper/"): objects.read(url) for url in urls}
     here = {name: data for name, data in finished.files().items() if "/checkpoints/" not in name}
@@ -29,10 +29,19 @@ def test_a_bucket_gets_the_bytes_of_a_disk_and_a_second_machine_finds_them(
     machine("second")
     second = Project.create(tmp_path / "two")
     second.bootstrap()
-    watch = run_cells(grid(seed=[1]), second.root, None, {**QUICK, **place}, Options(report=False))
-    assert dict(watch.counts) == {"found": 1}
-    prompt = f"{bucket}/paper/06_models/{CELL}/coop/prompt.safetensors"
-    assert not local(prompt).exists()  # nobody has asked for it
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    params = {**QUICK, **place}
+    assert [each.why_due() for each in plan(grid(seed=[1]), second.root, None, params)] == [""]
+    assert not list((tmp_path / "caches/second").rglob("prompt.safetensors")), "is not needed"
+    before = {url: objects.listed(f"{bucket}/paper")[url]["ETag"] for url in urls}
+    params["tracking"] = {"enabled": True}
+    counts = run_cells(grid(seed=[1]), second.root, None, params, Options(report=False)).counts
+    assert counts == {"finished": 1}, "is logged to MLflow"
+    assert not list(second.data.rglob("checkpoints/*")), "and not trained"
+    after = objects.listed(f"{bucket}/paper")
+    changed = {url.rpartition("paper/")[2] for url in urls if after[url]["ETag"] != before[url]}
+    assert all(name.startswith("08_reporting/completion/") for name in changed), changed
+    assert len(changed) == 3, "which MLflow has now"
 
 
 def test_photos_in_a_bucket_are_indexed_as_those_on_a_disk(finished, bucket, machine, tmp_path):

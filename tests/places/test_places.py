@@ -74,6 +74,25 @@ def test_a_copy_that_is_current_is_not_transferred_again(bucket, machine, monkey
     assert transferred == [f"{bucket}/paper/{FILE}"]
 
 
+def test_under_locks_a_current_copy_is_asked_for_once(bucket, machine, monkeypatch):
+    first = JSONDataset(filepath=f"{bucket}/paper/{FILE}")
+    first.save({"bits": 1})
+    machine("second")
+    second = JSONDataset(filepath=f"{bucket}/paper/{FILE}")
+    places.trust()
+    try:
+        assert second.load() == {"bits": 1}
+        with monkeypatch.context() as patch:
+            patch.setattr(places, "asking", lambda url: pytest.fail(f"{url} is asked for"))
+            assert second.load() == {"bits": 1}
+    finally:
+        places.distrust()
+    machine("first")
+    first.save({"bits": 2})
+    machine("second")
+    assert second.load() == {"bits": 2}
+
+
 def test_a_torn_or_changed_object_is_told(bucket, machine):
     where = f"{bucket}/paper/{FILE}"
     dataset = JSONDataset(filepath=where)

@@ -19,6 +19,7 @@ from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.files import remove_unfinished
 from vlprompt_pipeline.hooks.run_hook import RunHook
 from vlprompt_pipeline.locks import HeldLocks, Lock
+from vlprompt_pipeline.places import distrust, trust
 from vlprompt_pipeline.selection import selected
 
 logger = logging.getLogger(__name__)
@@ -106,9 +107,11 @@ class LockHook(RunHook):
             self._held.acquire(locks, self._parameters.get("wait_for_other_runs", 3600))
         except UserError as error:
             raise click.ClickException(str(error)) from error
+        trust()
 
     def _release(self) -> None:
         held, self._held = self._held, None
+        distrust()
         if held is not None:
             held.release()
 
