@@ -92,11 +92,11 @@ def test_every_cell_is_run_and_reported_once(project, capsys, monkeypatch):
             (run,) = record["runs"]
             assert (record["seed"], run["parameters"]["shots"]) == (seed, shots)
             assert run["nodes"]["zero_shot.train_zero_shot"] < run["seconds"], "of this cell alone"
+    assert "Completed node" not in capsys.readouterr().out, "Kedro's lines are quieted"
     report = project.report()
     assert sorted(report["shots"]) == [2, 4]
     assert set(report["n_seeds"]) == {2}
 
-    capsys.readouterr()
     print_plan(grid(seed=[1, 2, 3], shots=[4]), project.root, None, PARAMS)
     told = capsys.readouterr().out
     assert "seed 3, base_to_new: not run yet\n3 cells: 2 finished, 1 due\nabout " in told

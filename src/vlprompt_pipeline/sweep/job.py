@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -123,6 +124,11 @@ class CellRunner(SequentialRunner):
         self._job = job
         self._data = DataFolder.of(job.data_root, Path(job.project))
         self.is_done = False
+
+    @property
+    def _logger(self) -> logging.Logger:
+        """That of Kedro's runners, which conf/logging.yml quiets; Kedro takes this module's."""
+        return logging.getLogger(SequentialRunner.__module__)
 
     def _run(self, pipeline: Pipeline, catalog: Any, *args: Any, **kwargs: Any) -> None:
         parameters = catalog.load("parameters")
