@@ -78,7 +78,7 @@ def test_the_figure_tells_every_value(swept):
     *_, table = swept
     about = Conditions("random", "CoOp", 2, "kedro run")
     sheet = heads_figure(table, about)
-    texts = [place.text for place in sheet.places()]
+    texts = [point.text for point in sheet.points()]
     # without training twice on the right alone: GDA; the full value stands in both columns
     assert len(texts) == len(table) + len(table.query("title != 'GDA-CLIP' and bits == 0"))
     assert any("CLIP-Adapter, quantized while training, 4 bits" in text for text in texts)

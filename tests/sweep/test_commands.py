@@ -20,8 +20,8 @@ SEEDS = [1, 2, 3, 4]
 @pytest.mark.parametrize(
     "engines",
     [
-        ("local", "ray"),
-        pytest.param(("local", "local"), marks=pytest.mark.long),
+        ("local", "local"),
+        pytest.param(("local", "ray"), marks=pytest.mark.long),
         pytest.param(("ray", "ray"), marks=pytest.mark.long),
     ],
 )
@@ -47,6 +47,7 @@ def test_two_sweeps_over_one_grid_run_each_cell_once(engines, tmp_path, request)
     assert len(records) == 2 * len(SEEDS)
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_a_sweep_on_ray_in_seconds(tmp_path):
     project = small_project(tmp_path / "project", epochs=30)
     sweep = Command.sweep(project, [*range(1, 9)], "--engine=ray", "--workers=2", name="sweep")
