@@ -1,4 +1,7 @@
-"""Random faults of every kind over sweeps on a Ray of two nodes."""
+"""Random faults of every kind over sweeps on a Ray of two nodes.
+
+Their short form, with cells that take no time, is in test_ray.py.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from sweep.chaos import KINDS
 NO_ROOM = "The current node timed out during startup"  # Ray on a machine that is too busy
 
 
-@pytest.mark.parametrize("faults", [len(KINDS), pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("faults", [len(KINDS), 100])
 def test_sweeps_with_faults_end_as_if_undisturbed(faults):
     """In a process of its own, whose Ray is not that of the other tests."""
     pytest.importorskip("ray")
