@@ -124,7 +124,9 @@ def test_a_table_elsewhere_with_names_and_template_of_its_own(project, tmp_path)
     pd.DataFrame(rows).to_parquet(root / "table.parquet")
     (root / "names.yml").write_text("red_square: a triangle\n")
     own = {"template": "a drawing of {}.", "class_names": "names.yml", "split": {"seed": 5}}
-    project.run({**OWN, "dataset": "table", "dataset_root": str(root), "own_data": own}, report=True)
+    project.run(
+        {**OWN, "dataset": "table", "dataset_root": str(root), "own_data": own}, report=True
+    )
     stored = card(project, "table")
     assert stored["class_names"] == ["Circle", "blue star", "a triangle", "square"]
     assert stored["template"] == "a drawing of {}."
