@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from registry.drafts import forked
+from turns import require_turns
 from vlprompt_pipeline import locks
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.locks import HeldLocks, Lock
@@ -155,21 +156,4 @@ def test_an_earlier_run_of_the_same_process_that_was_cut_short_is_no_obstacle(tm
 
 
 def test_four_processes_never_hold_it_together(tmp_path):
-    """Each appends its number when it has the lock and when it lets go: pairs never interleave."""
-    diary = tmp_path / "diary"
-
-    def work() -> None:
-        for _ in range(5):
-            held = HeldLocks(tmp_path / "locks")
-            held.acquire([CELL], patience=60)
-            for _ in range(2):
-                with diary.open("a") as stream:
-                    stream.write(f"{os.getpid()}\n")
-                time.sleep(0.01)
-            held.release()
-
-    started = [forked(work) for _ in range(4)]
-    assert [os.waitpid(process, 0)[1] for process in started] == [0] * 4
-    lines = diary.read_text().split()
-    assert len(lines) == 40
-    assert all(lines[n] == lines[n + 1] for n in range(0, 40, 2))
+    require_turns(tmp_path / "locks", CELL, tmp_path / "diary", processes=4, turns=5)

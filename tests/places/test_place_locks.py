@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from registry.drafts import forked
+from turns import require_turns
 from vlprompt_pipeline import locks, objects
 from vlprompt_pipeline.errors import PlaceError, UserError
 from vlprompt_pipeline.lock_records import Holder, Lock
@@ -117,21 +118,4 @@ def test_a_place_that_ignores_the_condition_is_refused(bucket, monkeypatch):
 
 
 def test_two_processes_never_hold_it_together(folder, tmp_path):
-    """Each appends its number when it has the lock and when it lets go: pairs never interleave."""
-    diary = tmp_path / "diary"
-
-    def work() -> None:
-        for _ in range(2):
-            held = HeldLocks(folder)
-            held.acquire([CELL], patience=60)
-            for _ in range(2):
-                with diary.open("a") as stream:
-                    stream.write(f"{os.getpid()}\n")
-                time.sleep(0.01)
-            held.release()
-
-    started = [forked(work) for _ in range(2)]
-    assert [os.waitpid(process, 0)[1] for process in started] == [0] * 2
-    lines = diary.read_text().split()
-    assert len(lines) == 8
-    assert all(lines[n] == lines[n + 1] for n in range(0, 8, 2))
+    require_turns(folder, CELL, tmp_path / "diary", processes=2, turns=2)
