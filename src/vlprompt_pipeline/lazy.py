@@ -16,7 +16,10 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
 
     Raises:
         AttributeError: by what is returned, for a name that is not in `modules`.
+        ValueError: a name is that of a module too, which hides it once it is imported.
     """
+    if hidden := modules.keys() & set(modules.values()):
+        raise ValueError(f"{package}: {sorted(hidden)} would become a module once it is imported")
 
     def get(name: str) -> Any:
         if name not in modules:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from analysis.material import RECIPES, analysis
-from vlprompt_pipeline.analysis import make_plan, tables
+from vlprompt_pipeline.analysis import make_plan, make_tables
 from vlprompt_pipeline.analysis.runs import Result
 from vlprompt_pipeline.analysis.tables import over_seeds
 
@@ -42,7 +42,7 @@ def test_every_table_from_results_known_by_hand():
         for seed in plan.seeds
     )
     heads = pd.DataFrame({"title": ["GDA"], "n_seeds": [2]})
-    made = tables(plan, results, afterwards, heads, bins=4, every=2)
+    made = make_tables(plan, results, afterwards, heads, bins=4, every=2)
     assert list(made) == [
         "storage",
         "noise",

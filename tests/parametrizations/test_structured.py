@@ -156,6 +156,21 @@ class TestScaled:
         weight = signs * rows[:, None] * columns
         assert fit_scaled(weight, 1).decode() == pytest.approx(weight, rel=2e-3)
 
+    @pytest.mark.parametrize("unit", [1e-9, 1e-6, 1e6, 1e9])
+    def test_the_unit_of_the_weights_does_not_matter(self, unit):
+        weight = np.random.default_rng(0).normal(size=(20, 64))
+        expected = fit_scaled(weight, 2).decode()
+        assert fit_scaled(unit * weight, 2).decode() / unit == pytest.approx(expected, abs=4e-3)
+
+    @pytest.mark.filterwarnings("error::RuntimeWarning")
+    @pytest.mark.parametrize("seed", [9, 80, 222, 283])
+    def test_few_rows_do_not_drive_the_scales_out_of_half_precision(self, seed):
+        generator = np.random.default_rng(seed)
+        weight = generator.normal(size=(3, 16)) * np.exp(1.5 * generator.normal(size=16))
+        weight -= weight.mean(0)
+        error = np.square(fit_scaled(weight, 1).decode() - weight).mean()
+        assert error < 0.1 * np.square(weight).mean()
+
     def test_a_moment_lowers_the_error_of_products(self):
         texts, images, _ = planted()
         weight, features = (texts - texts.mean(0)).double().numpy(), images.double().numpy()

@@ -145,4 +145,4 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":  # worker processes are forked, which must be before torch has threads
     folder, given = sys.argv[1:]
     IMAGE_DATASETS[DATASET] = miniature()
-    Project(Path(folder)).run(json.loads(given), runner=ParallelRunner())
+    Project(Path(folder)).run(json.loads(given), report=True, runner=ParallelRunner())

@@ -19,9 +19,9 @@ __getattr__ = lazy_names(
         "draw": "figures",
         "heads_table": "heads",
         "make_plan": "plan",
+        "make_tables": "tables",
         "post_training": "after",
         "render_page": "page",
-        "tables": "tables",
         "train_runs": "train",
     },
 )

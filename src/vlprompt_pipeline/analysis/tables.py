@@ -26,7 +26,7 @@ Results = Mapping[Run, Result]
 Rows = Iterator[dict[str, Any]]
 
 
-def tables(
+def make_tables(
     plan: Plan,
     results: Results,
     afterwards: pd.DataFrame,

@@ -104,10 +104,30 @@ def nearest(values: Floats, entries: Floats) -> NDArray[np.uint8]:
 
 def _rounded(values: Floats, entries: Floats, rows: Floats, columns: Floats) -> ScaledCodes:
     """Round scales and codebook to half precision, then choose the codes anew."""
-    parts = [part.astype(np.float16) for part in (entries, rows, columns)]
+    balanced = _within_half(entries, rows, columns)
+    parts = [part.astype(np.float16) for part in balanced]
     exact, by_row, by_column = (part.astype(np.float64) for part in parts)
     units = values / (_nonzero(by_row)[:, None] * _nonzero(by_column))
     return ScaledCodes(nearest(units, exact), *parts)
+
+
+def _within_half(entries: Floats, rows: Floats, columns: Floats) -> tuple[Floats, Floats, Floats]:
+    """Shift powers of two between the factors where half precision cannot hold them as they are.
+
+    The fit leaves open how a value is shared among them, and with few rows they drift apart. Their
+    product stays what it is.
+    """
+    half = np.finfo(np.float16)
+    largest = np.array([np.abs(part).max() for part in (entries, rows, columns)])
+    if not largest.all() or (half.tiny <= largest.min() and largest.max() <= half.max):
+        return entries, rows, columns
+    exponents = np.log2(largest)
+    first, second = np.round(exponents - exponents.mean())[:2]
+    return (
+        entries * np.exp2(-first),
+        rows * np.exp2(-second),
+        columns * np.exp2(first + second),
+    )
 
 
 def _nonzero(scales: Floats) -> Floats:

@@ -23,9 +23,9 @@ from vlprompt_pipeline.analysis import (
     draw,
     heads_table,
     make_plan,
+    make_tables,
     post_training,
     render_page,
-    tables,
     train_runs,
 )
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageEncoder
@@ -100,7 +100,7 @@ def measure(
         "command": _command(analysis, given, sweep, dataset=dataset, shots=shots, seed=seed),
     }
     heads = heads_table(plan, runs, material, analysis.head_bits)
-    made = tables(plan, runs, afterwards, heads, analysis.bins, analysis.histogram_every)
+    made = make_tables(plan, runs, afterwards, heads, analysis.bins, analysis.histogram_every)
     return made, conditions
 
 
