@@ -17,6 +17,7 @@ class GreyModel:
     """Scores dark, middle and light pictures; remembers how many it was given at once."""
 
     name, version, class_names, block = "fake.grey", "7", ("dark", "middle", "light"), 4
+    pixel_shape = (3, 2, 2)
     rejection: Rejection | None = None
 
     def __init__(self) -> None:

@@ -20,6 +20,7 @@ class ColourModel:
     """Scores red, green and blue by how much of each there is; see `ImageModel`."""
 
     name, version, block = "colours.mean", "7", 4
+    pixel_shape = (3, 8, 8)
 
     def __init__(
         self,

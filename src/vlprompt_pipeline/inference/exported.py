@@ -50,6 +50,7 @@ class ExportedModel:
         self.name = described.get("name") or described["title"]
         self.version = described.get("version") or sha256_file(folder / "prompt.vlp")[:12]
         self._preparation = Preparation.of(_read(folder, "preprocessing"))
+        self.pixel_shape = (3, self._preparation.height, self._preparation.width)
         self._labels = tuple(_read(folder, "labels"))
         self._hashes = _hashes(folder)
         self._session = self._open(f"onnx/{GRAPH}.onnx")

@@ -42,7 +42,7 @@ def label_to_file(
         file: to write; one that was cut off goes on.
         top: labels a photo.
         advance: is told of photos as they are done.
-        workers: threads that decode; one a core if not given.
+        workers: that decode; one a core if not given.
         page: whether to write a page beside the file, with its name and `.html`.
         page_folder: that the photos' paths start from; none for the working folder.
 

@@ -27,6 +27,7 @@ class ImageModel(Protocol):
             classes than its own.
         block: how many images `scores` takes at once; fewer are filled up, so that the scores of an
             image do not depend on those beside it.
+        pixel_shape: of a prepared image, `(3, height, width)`.
     """
 
     name: str
@@ -34,9 +35,10 @@ class ImageModel(Protocol):
     class_names: tuple[str, ...]
     rejection: Rejection | None
     block: int
+    pixel_shape: tuple[int, int, int]
 
     def pixels(self, source: bytes) -> np.ndarray:
-        """Prepare an encoded image as `[3, height, width]`, float32; used by several threads.
+        """Prepare an encoded image as `pixel_shape`, float32; threads and forks do so at once.
 
         Raises:
             DataError: it is no image, damaged, or too large to decode.

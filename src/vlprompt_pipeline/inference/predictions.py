@@ -1,27 +1,17 @@
-"""Label a stream of photos: threads decode ahead, the model scores blocks, memory is constant.
-
-Pillow and numpy let go of Python's lock while they decode, so threads use all cores; they share
-the model's memory, which processes would not.
-"""
+"""Label a stream of photos: workers decode ahead, the model scores blocks, memory is constant."""
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
 
-from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.inference.decoding import DecodedBlock, decode_blocks
 from vlprompt_pipeline.inference.models import ImageModel
 from vlprompt_pipeline.inference.photos import Photo
 from vlprompt_pipeline.rejection import NONE, softmax
-
-AHEAD = 2
-"""Blocks that are decoded before the model asks for them (our choice)."""
 
 
 class Prediction(NamedTuple):
@@ -80,61 +70,27 @@ def predict_photos(
         model: see `ImageModel`.
         photos: taken as they are needed.
         top: labels a photo.
-        workers: threads that decode; one a core if not given.
+        workers: that decode; one a core if not given.
+
+    Raises:
+        UserError: a process that decodes was killed.
     """
-    workers = workers or os.cpu_count() or 1
-    block = _Block(model, top)
-    with closing(_decode_ahead(model, photos, AHEAD * model.block, workers)) as decoded:
-        for photo, content in decoded:
-            block.add(photo, content)
-            if block.is_full:
-                yield block.predict()
-        if block.rows:
-            yield block.predict()
+    with closing(decode_blocks(model, photos, workers)) as blocks:
+        for block in blocks:
+            yield _predict(model, block, top)
 
 
-class _Block:
-    """Photos that the model scores at once, and those between them that have no pixels.
-
-    All blocks stand in the same memory: fresh memory for each costs about as much as decoding.
-    """
-
-    def __init__(self, model: ImageModel, top: int) -> None:
-        self.model, self.top = model, top
-        self.rows: list[tuple[Photo, str | None]] = []
-        self._pixels: np.ndarray | None = None
-        self._filled = 0
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it is time to score; a long run of broken photos is not kept back either."""
-        return self._filled == self.model.block or len(self.rows) >= 4 * self.model.block
-
-    def add(self, photo: Photo, content: np.ndarray | str) -> None:
-        """Take pixels, or the problem."""
-        if isinstance(content, str):
-            self.rows.append((photo, content))
-            return
-        if self._pixels is None:
-            self._pixels = np.zeros((self.model.block, *content.shape), np.float32)
-        self._pixels[self._filled] = content
-        self._filled += 1
-        self.rows.append((photo, None))
-
-    def predict(self) -> list[Prediction]:
-        """Label what was added, in order, and be empty again."""
-        scored: Iterator[Prediction] = iter(())
-        if self._pixels is not None and self._filled:
-            self._pixels[self._filled :] = 0
-            good = [photo for photo, problem in self.rows if not problem]
-            logits = self.model.logits(self._pixels)[: self._filled]
-            scored = iter(_ranked(self.model, good, logits, self.top))
-        predictions = [
-            Prediction(photo, problem=problem) if problem else next(scored)
-            for photo, problem in self.rows
-        ]
-        self.rows, self._filled = [], 0
-        return predictions
+def _predict(model: ImageModel, block: DecodedBlock, top: int) -> list[Prediction]:
+    """Label a block; one without any image costs no time of the model."""
+    good = [row for row, problem in enumerate(block.problems) if not problem]
+    scored: Iterator[Prediction] = iter(())
+    if good:
+        logits = model.logits(block.pixels)[good]
+        scored = iter(_ranked(model, [block.photos[row] for row in good], logits, top))
+    return [
+        Prediction(photo, problem=problem) if problem else next(scored)
+        for photo, problem in zip(block.photos, block.problems, strict=True)
+    ]
 
 
 def _ranked(
@@ -159,33 +115,3 @@ def _ranked(
             photos, order, best, accepted, sets, strict=True
         )
     ]
-
-
-def _decode_ahead(
-    model: ImageModel, photos: Iterable[Photo], ahead: int, workers: int
-) -> Generator[tuple[Photo, np.ndarray | str], None, None]:
-    """Yield each photo with its pixels, or with the sentence that says why it has none."""
-    pool = ThreadPoolExecutor(workers)
-    waiting: deque[tuple[Photo, Future[np.ndarray | str]]] = deque()
-    try:
-        for photo in photos:
-            waiting.append((photo, pool.submit(_decode, model, photo)))
-            if len(waiting) > ahead:
-                first, pending = waiting.popleft()
-                yield first, pending.result()
-        while waiting:
-            first, pending = waiting.popleft()
-            yield first, pending.result()
-    finally:
-        pool.shutdown(cancel_futures=True)  # who stops early does not wait for the rest
-
-
-def _decode(model: ImageModel, photo: Photo) -> np.ndarray | str:
-    try:
-        return model.pixels(photo.path.read_bytes())
-    except DataError as error:
-        return str(error)
-    except OSError as error:
-        return f"this file cannot be read ({error.strerror or error})"
-    except ValueError as error:  # a name with a null character
-        return f"there is no such file ({error})"

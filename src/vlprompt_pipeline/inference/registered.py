@@ -27,6 +27,7 @@ class RegisteredModel:
         self.class_names = classifier.names(class_names)
         self.rejection = classifier.rejection if classifier.rejects(self.class_names) else None
         self.block = BLOCK if classifier.clip.device.type == "cpu" else GPU_BLOCK
+        self.pixel_shape = (3, *classifier.clip.preprocessing.height_width)
 
     def pixels(self, source: bytes) -> np.ndarray:
         """Prepare an image as it was evaluated."""
