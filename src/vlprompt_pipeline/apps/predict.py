@@ -40,7 +40,7 @@ STANDARD_INPUT = "-"
 )
 @click.option("--page", is_flag=True, help="With --out: a page beside it that shows photos, too.")
 @click.option("--overwrite", is_flag=True, help="Replace --out, or begin it anew.")
-@click.option("--workers", type=click.IntRange(min=1), help="Threads that decode; one a core.")
+@click.option("--workers", type=click.IntRange(min=1), help="How many decode; one a core.")
 @click.option(
     "--tracking-uri",
     default="sqlite:///mlflow.db",
