@@ -2,9 +2,9 @@
 
 Run in a project that has the model: python tests/speed/many_photos.py FOLDER MODEL [--count 100000]
 
-Prints the largest memory that the process and those that decode for it held (what they share counted
-once), photos a second, processor's seconds a photo, and whether the table has a row for every link
-and none twice.
+Prints the largest memory that the process and those that decode for it held, what they share
+counted once, photos a second, processor's seconds a photo, and whether the table has a row for
+every link and none twice.
 """
 
 from __future__ import annotations
