@@ -20,7 +20,10 @@ def cli() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    """`run`, which Kedro asks for when the package is run outside a project; slow to import."""
+    """Return `run`, which Kedro asks for when the package is run outside a project.
+
+    Slow to import.
+    """
     if name != "run":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from vlprompt_pipeline.run_command import run

@@ -113,7 +113,7 @@ def remove_unfinished(paths: Iterable[Path]) -> list[Path]:
 
 
 def sha256_file(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
+    """Return SHA-256 of a file's bytes, in hex."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as stream:
         while chunk := stream.read(_HASH_CHUNK):

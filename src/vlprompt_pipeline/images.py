@@ -63,7 +63,7 @@ class ImageBytes(BytesIO):
     """The content of an image file, which knows its path and its SHA-256."""
 
     def __init__(self, path: Path) -> None:
-        """Raises DataError if the file cannot be read."""
+        """Raise DataError if the file cannot be read."""
         try:
             if not path.exists():  # a photo in a place
                 is_there(path)
@@ -222,7 +222,10 @@ def _shrink(image: Image.Image, short_side: int) -> None:
 
 
 def _as_seen(image: Image.Image) -> Image.Image:
-    """RGB as a viewer shows it; a picture is not copied as a whole more often than need be."""
+    """Return RGB as a viewer shows it.
+
+    A picture is not copied as a whole more often than need be.
+    """
     ImageOps.exif_transpose(image, in_place=True)
     upright = image
     if upright.mode == "F":

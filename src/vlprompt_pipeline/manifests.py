@@ -113,7 +113,10 @@ def has_manifest(path: Path) -> bool:
 
 
 def described_as(path: Path) -> tuple[str, ...]:
-    """SHA-256 of what the manifest of a file says its content is; two while it is replaced."""
+    """Return SHA-256 of what the manifest of a file says its content is.
+
+    There are two while it is replaced.
+    """
     return tuple(each.sha256 for each in _read(path) or ())
 
 

@@ -97,7 +97,7 @@ def _require_registered(pipelines: list[str]) -> None:
 
 
 def _options() -> Iterator[click.Parameter]:
-    """Those of Kedro, `--params` with a better sentence."""
+    """Return those of Kedro, `--params` with a better sentence."""
     for option in map(copy, kedro_run.params):
         if option.name == "params":
             option.callback = split_params

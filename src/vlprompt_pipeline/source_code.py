@@ -49,7 +49,7 @@ STAGES = {
 
 
 def code_digest(*starts: str | type) -> str:
-    """SHA-256 of the code of modules and of what they import from this package.
+    """Return SHA-256 of the code of modules and of what they import from this package.
 
     Args:
         starts: stages (`STAGES`), names of modules of this package, or classes: one of a user's own
@@ -134,7 +134,7 @@ def _plain(node: Any) -> Any:
 
 @cache
 def _imports(module: str) -> list[str]:
-    """Modules of this package that a module imports, each the one that defines the name."""
+    """Return modules of this package that a module imports, each the one that defines the name."""
     imported: list[str] = []
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.ImportFrom) and node.module and _is_own(node.module):

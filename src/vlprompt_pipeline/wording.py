@@ -8,7 +8,7 @@ import pandas as pd
 
 
 def readable(name: str) -> str:
-    """`base_to_new` as "base to new"."""
+    """Return `base_to_new` as "base to new"."""
     return name.replace("_", " ")
 
 
@@ -38,7 +38,7 @@ def probability(p_value: float) -> str:
 
 
 def human_bytes(count: float) -> str:
-    """Bytes as people write them, 1 kB = 1000 B as in the papers: "68 B", "4.1 kB", "1.8 MB"."""
+    """Write bytes as people do, 1 kB = 1000 B as in the papers: "68 B", "4.1 kB", "1.8 MB"."""
     for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if count >= factor:
             value = count / factor
@@ -47,7 +47,10 @@ def human_bytes(count: float) -> str:
 
 
 def plus_minus(mean: float, std: float, seeds: int) -> str:
-    """For instance "65.7 ± 1.2"; the mean alone where no spread is known, "–" without a mean."""
+    """Write, for instance, "65.7 ± 1.2".
+
+    The mean alone where no spread is known, "–" without a mean.
+    """
     if pd.isna(mean):
         return "–"
     return f"{mean:.1f}" if seeds == 1 or pd.isna(std) else f"{mean:.1f} ± {std:.1f}"
@@ -74,7 +77,7 @@ def signed(difference: float) -> str:
 
 
 def command_parameters(values: Mapping[str, object], above: str = "") -> str:
-    """Parameters as `--params` takes them, for instance "shots=4,few_shot.curve=1+2+4"."""
+    """Return parameters as `--params` takes them, for instance "shots=4,few_shot.curve=1+2+4"."""
     parts = []
     for key, value in values.items():
         if isinstance(value, Mapping):

@@ -16,7 +16,7 @@ _RIDGE = 1.6
 
 
 def noise_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
-    """Base and new accuracy over epochs under noise."""
+    """Return base and new accuracy over epochs under noise."""
     names = {std: "no noise" if not std else f"std {std:g}" for std in table["noise"].unique()}
     return _over_epochs(
         table.assign(series=table["noise"].map(names)),
@@ -30,7 +30,7 @@ def noise_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
 
 
 def quantization_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
-    """Base and new accuracy over epochs with k-means quantization."""
+    """Return base and new accuracy over epochs with k-means quantization."""
     names = {bits: bits_text(bits)[2:] or "not quantized" for bits in table["bits"].unique()}
     return _over_epochs(
         table.assign(series=table["bits"].map(names)),
@@ -44,7 +44,7 @@ def quantization_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
 
 
 def histograms_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
-    """Ridges of the prompt's values, one an epoch, the first above."""
+    """Return ridges of the prompt's values, one an epoch, the first above."""
     epochs = list(table["epoch"].unique())
     sheet = SeriesSheet(
         caption(
@@ -88,7 +88,7 @@ def histograms_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
 
 
 def divergence_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
-    """KL divergence of the values' histogram from that of the epoch before."""
+    """Return KL divergence of the values' histogram from that of the epoch before."""
     sheet = SeriesSheet(
         caption(
             about,
@@ -112,7 +112,7 @@ def divergence_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
 
 
 def spectrum_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
-    """Information density, effective rank and new accuracy over epochs."""
+    """Return information density, effective rank and new accuracy over epochs."""
     sheet = SeriesSheet(
         caption(
             about,
@@ -137,7 +137,7 @@ def spectrum_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
 
 
 def _over_epochs(table: pd.DataFrame, about: Caption) -> SeriesSheet:
-    """Base above new accuracy, a curve for each series; the first is the reference."""
+    """Return base above new accuracy, a curve for each series; the first is the reference."""
     sheet = SeriesSheet(
         about,
         x="epoch",

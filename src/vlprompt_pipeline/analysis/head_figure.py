@@ -16,7 +16,7 @@ _WAYS = {QAT: "quantized while training", PTQ: "quantized after training"}
 
 
 def heads_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
-    """Base and new accuracy of every head by bits, while and after training."""
+    """Return base and new accuracy of every head by bits, while and after training."""
     titles, halves = (list(dict.fromkeys(table[name])) for name in ("title", "half"))
     bits = sorted(set(table["bits"]) - {0})
     sheet = SeriesSheet(

@@ -25,7 +25,9 @@ QAT, PTQ, FULL = "QAT", "PTQ", "none"
 def heads_table(
     plan: Plan, results: Mapping[Run, Result], material: Material, bits: Sequence[int]
 ) -> pd.DataFrame:
-    """Accuracy of every head by bits, way and half: means and standard deviations over seeds.
+    """Return accuracy of every head by bits, way and half.
+
+    Means and standard deviations over seeds.
 
     Heads that are bound to the classes of training have no row of new classes. Accuracies are in
     percent, bytes those of the largest file of any seed.

@@ -29,7 +29,7 @@ class TestImages:
     features: Tensor
 
     def correct(self, logits: Tensor) -> int:
-        """Right answers among logits `[images, classes]`, or cosines."""
+        """Return right answers among logits `[images, classes]`, or cosines."""
         return int((logits.argmax(1) == self.labels).sum())
 
 
@@ -63,6 +63,6 @@ class Material:
         return test.correct(learner.logits(features))
 
     def identity(self, seed: int) -> list[object]:
-        """Everything that a result with this seed depends on, besides the recipe."""
+        """Return everything that a result with this seed depends on, besides the recipe."""
         classes = [[texts.names, texts.template] for texts in self.classes.values()]
         return [self.clip.identity_sha256, classes, self.described[seed]]

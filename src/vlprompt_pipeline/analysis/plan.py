@@ -129,6 +129,6 @@ def _noisy(plain: Recipe, strengths: tuple[float, ...]) -> Iterator[Variant]:
 
 
 def _titled(recipe: Recipe, bits: int) -> dict[str, Any]:
-    """Labels in the part of storage; `bits` only for the row of codebooks by size."""
+    """Return labels in the part of storage; `bits` only for the row of codebooks by size."""
     title = recipe.title if not bits else f"{recipe.title}, quantized"
     return {"title": title, "bits": bits}

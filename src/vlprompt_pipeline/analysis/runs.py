@@ -91,7 +91,7 @@ class ResultStore:
         return Result(scores, state, tensors.get("correct"), tensors.get("contexts"))
 
     def save(self, fingerprint: str, result: Result) -> None:
-        """Written atomically."""
+        """Write atomically."""
         tensors = {f"state.{name}": tensor for name, tensor in result.state.items()}
         for name in ("correct", "contexts"):
             if getattr(result, name) is not None:

@@ -17,7 +17,7 @@ from vlprompt_pipeline.wording import human_bytes
 
 
 def storage_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
-    """Base, new and H against the bytes of the file that ships."""
+    """Return base, new and H against the bytes of the file that ships."""
     titles = list(dict.fromkeys(table["title"]))
     sheet = SeriesSheet(
         caption(
@@ -63,7 +63,7 @@ def storage_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
 
 
 def quantizers_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
-    """Base, new and H by bits, for each quantizer, while and after training."""
+    """Return base, new and H by bits, for each quantizer, while and after training."""
     bits = list(dict.fromkeys(table["bits"]))
     quantizers = list(dict.fromkeys(table["quantizer"]))
     modes = {"QAT": "quantized while training", "PTQ": "quantized after training"}

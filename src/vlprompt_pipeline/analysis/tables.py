@@ -62,7 +62,7 @@ def make_tables(
 
 
 def over_seeds(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Means and population standard deviations of each group, in the order of the rows.
+    """Return means and population standard deviations of each group, in the order of the rows.
 
     `base` and `new` become `base_mean`, `base_std`, …, H as above; of any other column the largest
     value stands.
@@ -79,7 +79,7 @@ def over_seeds(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def score_row(scores: Mapping[str, int]) -> dict[str, Any]:
-    """Accuracies and sizes of a packed prompt."""
+    """Return accuracies and sizes of a packed prompt."""
     accuracy = {half: 100 * scores[f"{half}_correct"] / scores[f"{half}_total"] for half in HALVES}
     return accuracy | {
         name: scores[name] for name in ("payload_bytes", "file_bytes", "trainable_parameters")
@@ -126,7 +126,7 @@ def _histograms(plan: Plan, results: Results, bins: int, every: int) -> pd.DataF
 
 
 def _divergence(plan: Plan, results: Results, bins: int) -> pd.DataFrame:
-    """KL between the histograms of neighbouring epochs, in nats: mean and std over seeds."""
+    """Return KL between the histograms of neighbouring epochs, in nats: mean and std over seeds."""
     rows = []
     for seed in plan.seeds:
         counts, _ = histograms(results[Run.of(plan.plain, seed)].contexts, bins)
@@ -143,7 +143,7 @@ def _divergence(plan: Plan, results: Results, bins: int) -> pd.DataFrame:
 
 
 def _spectrum(plan: Plan, results: Results) -> pd.DataFrame:
-    """Effective rank and ID_1 of the prompt in each epoch, beside new-class accuracy."""
+    """Return effective rank and ID_1 of the prompt in each epoch, beside new-class accuracy."""
     parts = []
     for variant in plan.spectrum:
         for seed in plan.seeds:

@@ -56,7 +56,7 @@ def train_runs(
 
 
 def score_packed(learner: PromptLearner, recipe: Recipe, material: Material) -> dict[str, int]:
-    """Right answers of the file that would ship, and its sizes.
+    """Return right answers of the file that would ship, and its sizes.
 
     One that is bound to the classes of training answers for the base classes alone.
     """
@@ -75,7 +75,7 @@ def score_packed(learner: PromptLearner, recipe: Recipe, material: Material) -> 
 def _groups(
     runs: Sequence[Run], followed: Mapping[Run, bool], material: Material, at_once: int
 ) -> Iterator[list[Run]]:
-    """Runs that share a batch, as many as fit; each other run alone."""
+    """Yield runs that share a batch, as many as fit; each other run alone."""
     alike: dict[object, list[Run]] = defaultdict(list)
     for run in runs:
         recipe = run.recipe
@@ -89,7 +89,7 @@ def _groups(
 
 
 def _train(group: Sequence[Run], followed: bool, material: Material) -> list[Result]:
-    """Results of runs of one group, trained together if they can be."""
+    """Return results of runs of one group, trained together if they can be."""
     recipe, base = group[0].recipe, material.classes["base"]
     learners = [build_learner(run.recipe, material.clip, base, run.seed) for run in group]
     following = Following(recipe, material) if followed else None

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def histograms(contexts: Tensor, bins: int) -> tuple[Tensor, Tensor]:
-    """Histograms of the values of each moment over one common range.
+    """Return histograms of the values of each moment over one common range.
 
     The range goes from the smallest to the largest value of all moments, in bins of equal width
     (our choice; neither was published).

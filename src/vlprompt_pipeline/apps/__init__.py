@@ -35,7 +35,7 @@ class LazyGroup(click.Group):
     """A group of the commands of `COMMANDS`."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        """Names of all commands, in order."""
+        """Return names of all commands, in order."""
         return sorted(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:

@@ -38,7 +38,7 @@ def backbones(model: str | None, table: bool, tried: bool) -> None:
 
 
 def _recipes() -> Mapping[str, Any]:
-    """The recipes of the project in the working folder."""
+    """Return the recipes of the project in the working folder."""
     import yaml
 
     from vlprompt_pipeline.errors import UserError

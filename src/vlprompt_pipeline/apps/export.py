@@ -67,7 +67,7 @@ def export(
 
 
 def _samples(model: ShippedModel, images: Path | None) -> ImageSamples:
-    """Images below a folder, or none."""
+    """Return images below a folder, or none."""
     from vlprompt_pipeline import inference
     from vlprompt_pipeline.shipping import ImageSamples
 

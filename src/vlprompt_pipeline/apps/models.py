@@ -70,7 +70,7 @@ def _described(row: ListedVersion) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    """Columns as wide as what stands in them; those that are empty are left out."""
+    """Return columns as wide as what stands in them; those that are empty are left out."""
     columns = [column for column in _COLUMNS if any(row[column] for row in rows)]
     lines = [columns, *([str(row[column]) for column in columns] for row in rows)]
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]

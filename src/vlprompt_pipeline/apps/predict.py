@@ -111,7 +111,7 @@ def predict(
 
 
 def _photos(sources: list[Path]) -> tuple[Iterable[Photo], int | None]:
-    """Photos, and how many there are, if that is known."""
+    """Return photos, and how many there are, if that is known."""
     from vlprompt_pipeline import inference
 
     if sources == [Path(STANDARD_INPUT)]:

@@ -134,7 +134,7 @@ class FrozenClip:
         return self.identity.digest
 
     def _weights_of_blocks(self) -> int:
-        """Numbers in both towers; the table of tokens is only looked up."""
+        """Return numbers in both towers; the table of tokens is only looked up."""
         parameters = sum(parameter.numel() for parameter in self.model.parameters())
         return parameters - self._embedding.weight.numel()
 
@@ -179,11 +179,13 @@ class FrozenClip:
         return view
 
     def token_ids(self, text: str) -> list[int]:
-        """Ids of a text, without those that stand around it."""
+        """Return ids of a text, without those that stand around it."""
         return self.tokenizer.encode(text)
 
     def vocabulary(self) -> dict[int, str]:
-        """Tokens that have an embedding of their own, by id; pieces of words end in a hyphen.
+        """Return tokens that have an embedding of their own, by id.
+
+        Pieces of words end in a hyphen.
 
         Start and end token, and what the training of this CLIP never met, are left out.
         """
@@ -193,7 +195,7 @@ class FrozenClip:
         return {number: word for number, word in words.items() if number in self._seen_tokens}
 
     def embed(self, ids: Sequence[int]) -> Tensor:
-        """Token embeddings `[len(ids), text_width]`, without positions."""
+        """Return token embeddings `[len(ids), text_width]`, without positions."""
         indices = torch.tensor(list(ids), dtype=torch.long, device=self.device)
         return self._embedding(indices)
 
@@ -203,7 +205,7 @@ class FrozenClip:
         return nn.utils.rnn.pad_sequence(rows, batch_first=True), SuffixLengths(map(len, rows))
 
     def encode_texts(self, texts: Sequence[str], *, cut: bool = False) -> Tensor:
-        """Normalised features `[len(texts), embed_dim]` of whole sentences.
+        """Return normalised features `[len(texts), embed_dim]` of whole sentences.
 
         With `cut`, what does not fit into the context is left out, as open_clip's tokenizer does.
 
@@ -218,7 +220,7 @@ class FrozenClip:
             return self.text(self.prompts(texts, cut=cut))[0]
 
     def prompts(self, texts: Sequence[str], *, cut: bool = False) -> Prompts:
-        """Whole sentences as the text tower reads them; with `cut`, as much as it reads.
+        """Return whole sentences as the text tower reads them; with `cut`, as much as it reads.
 
         Raises:
             DataError: a text does not fit into the context.
@@ -235,7 +237,7 @@ class FrozenClip:
         return self.embed(self.tokenizer.start)
 
     def encode_images(self, pixels: Tensor) -> Tensor:
-        """Normalised features `[images, embed_dim]` of pixels `[images, 3, size, size]`."""
+        """Return normalised features `[images, embed_dim]` of pixels `[images, 3, size, size]`."""
         tower = self._feature_tower
         with torch.no_grad():
             dtype = DTYPES.get(self.arithmetic.precision, self.dtype)
@@ -255,7 +257,10 @@ class FrozenClip:
             )
 
     def unseen_words(self, texts: Iterable[str]) -> list[str]:
-        """Words holding a token the CLIP never met in training; empty where that is not known."""
+        """Return words holding a token the CLIP never met in training.
+
+        Empty where that is not known.
+        """
         if self._seen_tokens is None:
             return []
         words = dict.fromkeys(w.strip(".,:;!?") for text in texts for w in text.lower().split())

@@ -46,7 +46,7 @@ def project_first(block: nn.Module, x: Tensor, count: int) -> tuple[Tensor, Tens
 
 
 def _project_for(block: nn.Module, asking: Tensor, normed: Tensor) -> tuple[Tensor, ...]:
-    """Queries of some tokens, keys and values of all, by head; all behind the first norm."""
+    """Return queries of some tokens, keys and values of all, by head; all behind the first norm."""
     attn, width = block.attn, normed.shape[-1]
     weight_q, weight_kv = attn.in_proj_weight.split([width, 2 * width])
     bias_q, bias_kv = attn.in_proj_bias.split([width, 2 * width])
@@ -56,7 +56,7 @@ def _project_for(block: nn.Module, asking: Tensor, normed: Tensor) -> tuple[Tens
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """Attention `[…, heads, tokens, width / heads]`; an additive mask in any precision."""
+    """Return attention `[…, heads, tokens, width / heads]`; an additive mask in any precision."""
     return F.scaled_dot_product_attention(q, k, v, None if mask is None else mask.to(q))
 
 
@@ -66,7 +66,10 @@ def is_plain(block: nn.Module) -> bool:
 
 
 def finish(block: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
-    """Rest of a block after attention `[…, heads, tokens, width / heads]`: projection and MLP."""
+    """Return the rest of a block after attention `[…, heads, tokens, width / heads]`.
+
+    Projection and MLP.
+    """
     x = x + block.ls_1(block.attn.out_proj(attended.transpose(-3, -2).flatten(-2)))
     return x + block.ls_2(_mlp(block.mlp, block.ln_2(x)))
 
@@ -76,7 +79,10 @@ def _by_head(x: Tensor, heads: int) -> Tensor:
 
 
 def _mlp(mlp: nn.Sequential, x: Tensor) -> Tensor:
-    """QuickGELU as silu(1.702 x) / 1.702: one kernel, and one tensor kept for backward, not two."""
+    """Return QuickGELU as silu(1.702 x) / 1.702.
+
+    One kernel, and one tensor kept for backward, not two.
+    """
     if not isinstance(mlp.gelu, open_clip.transformer.QuickGELU):
         return mlp(x)
     return mlp.c_proj(F.silu(_QUICK * mlp.c_fc(x)) / _QUICK)
@@ -103,7 +109,7 @@ def _normalise(weight: Tensor, bias: Tensor, eps: float, x: Tensor) -> Tensor:
 
 
 def attention_weights(blocks: Sequence[nn.Module]) -> list[Tensor]:
-    """Weights `[3 width, width]` of the queries, keys and values of each block."""
+    """Return weights `[3 width, width]` of the queries, keys and values of each block."""
     return [block.attn.in_proj_weight for block in blocks]
 
 

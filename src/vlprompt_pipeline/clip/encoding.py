@@ -44,7 +44,7 @@ class ImageEncoder(Protocol):
         """How it computes."""
 
     def encode_images(self, pixels: Tensor) -> Tensor:
-        """Normalised features `[images, embed]` of pixels `[images, 3, size, size]`."""
+        """Return normalised features `[images, embed]` of pixels `[images, 3, size, size]`."""
 
 
 class Views(Protocol):
@@ -57,7 +57,7 @@ class Views(Protocol):
         """What the features depend on, besides image and weights."""
 
     def pixels(self, source: Path | ImageBytes, fingerprint: str) -> Tensor:
-        """`[count, 3, size, size]`."""
+        """Return `[count, 3, size, size]`."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Decoded:
 
 
 def block_size(arithmetic: Arithmetic) -> int:
-    """Inputs of the tower at once."""
+    """Return inputs of the tower at once."""
     return BLOCK if arithmetic.device == "cpu" else GPU_BLOCK
 
 
@@ -127,7 +127,7 @@ def decode_ahead(
 def encode_in_blocks(
     encode: Callable[[Tensor], Tensor], inputs: Iterable[Tensor], block: int
 ) -> Tensor:
-    """Features `[inputs, embed]` of inputs that come as `[views, 3, size, size]` an image.
+    """Return features `[inputs, embed]` of inputs that come as `[views, 3, size, size]` an image.
 
     All blocks stand in the same memory: fresh memory for each costs about as much as decoding what
     is put into it.
@@ -152,5 +152,5 @@ def encode_in_blocks(
 
 
 def cut(rows: range, size: int) -> Sequence[range]:
-    """Pieces of `size` rows; the last may be shorter."""
+    """Return pieces of `size` rows; the last may be shorter."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -108,7 +108,7 @@ class FeatureStore:
         workers: int = 2,
         progress: Progress = no_progress,
     ) -> FeatureSet:
-        """Features of `images`, computing only the shards that are not on disk.
+        """Return features of `images`, computing only the shards that are not on disk.
 
         Args:
             clip: the tower; it computes in blocks of one size, with its own number of threads.
@@ -239,5 +239,5 @@ def _key(clip: ImageEncoder, images: ImageSet, views: Views, shard_size: int) ->
 
 
 def digest_of(hashes: Iterable[str]) -> str:
-    """SHA-256 over hashes in order."""
+    """Return SHA-256 over hashes in order."""
     return hashlib.sha256("".join(f"{each}\n" for each in hashes).encode()).hexdigest()

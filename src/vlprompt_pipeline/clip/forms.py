@@ -107,7 +107,7 @@ def snapshot(folder: Path) -> Path:
 
 
 def find_weights(folder: Path, name: str) -> tuple[Path, ...]:
-    """Weights of the usual `name`, whole or sharded, or those that are alone in the folder.
+    """Return weights of the usual `name`, whole or sharded, or those that are alone in the folder.
 
     Raises:
         WeightsError: none, several of other names, a missing shard, or pickles only.

@@ -32,7 +32,7 @@ from vlprompt_pipeline.errors import WeightsError
 
 
 def fetch_tag(model: str, tag: str) -> ClipFiles:
-    """Files of a pretrained tag of open_clip.
+    """Return files of a pretrained tag of open_clip.
 
     Raises:
         ConfigError: no such model or tag.
@@ -48,7 +48,7 @@ def fetch_tag(model: str, tag: str) -> ClipFiles:
 
 
 def fetch_repository(name: str) -> ClipFiles:
-    """Files of a repository of the hub, in the form of open_clip or of transformers.
+    """Return files of a repository of the hub, in the form of open_clip or of transformers.
 
     Raises:
         WeightsError: it holds neither, its kind cannot be adapted, or files cannot be fetched.

@@ -88,7 +88,7 @@ class ClipIdentity:
         return all(asdict(self).values())
 
     def to_dict(self) -> dict[str, str]:
-        """JSON-able; `read` takes it under the key `clip_identity`."""
+        """Return a mapping for JSON; `read` takes it under the key `clip_identity`."""
         return asdict(self)
 
     def difference(self, other: ClipIdentity) -> str:
@@ -125,7 +125,10 @@ def describe_model(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe_bpe_tokenizer() -> str:
-    """Text that tells CLIP's own tokenizer: its name and the SHA-256 of its vocabulary file."""
+    """Return text that tells CLIP's own tokenizer.
+
+    It is its name and the SHA-256 of its vocabulary file.
+    """
     path = open_clip.tokenizer.default_bpe()
     with open(path, "rb") as vocabulary:
         return f"open_clip.SimpleTokenizer {hashlib.sha256(vocabulary.read()).hexdigest()}"

@@ -55,7 +55,7 @@ class ImageTower(nn.Module):
         self._read_first = at_class_token and self.has_attention_weights
 
     def forward(self, pixels: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
-        """Image features `[images, embed]`, not normalised, in float32 or better.
+        """Return image features `[images, embed]`, not normalised, in float32 or better.
 
         Args:
             pixels: `[images, 3, height, width]`, in any precision and on any device.
@@ -88,7 +88,7 @@ class ImageTower(nn.Module):
         norms: Tensor | None = None,
         inserted: int = 0,
     ) -> Tensor:
-        """Tokens behind a block, of the last one those alone that are read.
+        """Return tokens behind a block, of the last one those alone that are read.
 
         Args:
             depth: number of the block.
@@ -116,17 +116,17 @@ class ImageTower(nn.Module):
         return self.blocks[depth].ln_1
 
     def norms_of(self, depth: int) -> Tensor:
-        """Weight and bias of both norms of a block, `[4, width]`."""
+        """Return weight and bias of both norms of a block, `[4, width]`."""
         return norms_of(self.blocks[depth])
 
     def pooled(self, x: Tensor) -> Tensor:
-        """Features `[images, embed]` of the tower's own tokens behind the last block."""
+        """Return features `[images, embed]` of the tower's own tokens behind the last block."""
         visual = self.visual
         features = visual.ln_post(x[:, 0]) if self._read_first else visual._pool(x)[0]
         return in_single(features @ visual.proj)
 
     def last_norm(self, x: Tensor) -> Tensor:
-        """Tokens `[…, width]` behind the last block, as they are before the projection."""
+        """Return tokens `[…, width]` behind the last block, as they are before the projection."""
         return self.visual.ln_post(x)
 
     def projection(self) -> tuple[Tensor, Tensor | None]:
@@ -140,7 +140,7 @@ class ImageTower(nn.Module):
         return torch.cat([start, x], dim=1) + visual.positional_embedding.to(x.dtype)
 
     def attention_weights(self) -> list[Tensor]:
-        """Weights `[3 width, width]` of the queries, keys and values of each block."""
+        """Return weights `[3 width, width]` of the queries, keys and values of each block."""
         return attention_weights(self.blocks)
 
     def with_attention(self, weights: Sequence[Tensor]) -> ImageTower:
@@ -159,5 +159,5 @@ def for_images(prompt: Tensor, x: Tensor) -> Tensor:
 
 
 def in_single(features: Tensor) -> Tensor:
-    """Features in single precision at least."""
+    """Return features in single precision at least."""
     return features.to(torch.promote_types(features.dtype, torch.float32))

@@ -43,7 +43,7 @@ class Room:
         self.left -= need
 
     def run(self, part: Callable[..., Result], need: int, *tensors: object) -> Result:
-        """`part(*tensors)`, its intermediate results of `need` bytes kept if they fit."""
+        """Return `part(*tensors)`, its intermediate results of `need` bytes kept if they fit."""
         if not torch.is_grad_enabled():
             return part(*tensors)
         if need <= self.left:
@@ -64,7 +64,7 @@ def _tell(budget: str) -> None:
 
 
 def memory_budget(device: torch.device) -> int:
-    """Bytes that one pass through a tower may keep."""
+    """Return bytes that one pass through a tower may keep."""
     return int(SHARE * free_memory(device))
 
 

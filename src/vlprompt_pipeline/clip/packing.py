@@ -92,7 +92,7 @@ class SuffixLengths:
 
 
 def pack_rows(lengths: Sequence[int], width: int, device: torch.device) -> Packing:
-    """Rows for suffixes of so many tokens, made once for the same lengths.
+    """Return rows for suffixes of so many tokens, made once for the same lengths.
 
     `width` of a token says what long rows cost: a token's share of the matrix products takes as
     long as its attention to about 3 · width others (measured; by multiplications alone 6 · width).
@@ -128,7 +128,10 @@ def _pack_rows(lengths: tuple[int, ...], width: int, device: torch.device) -> Pa
 
 
 def _fill(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Classes of each row of `size` tokens: the longest first, into the fullest row they fit."""
+    """Return classes of each row of `size` tokens.
+
+    The longest first, into the fullest row they fit.
+    """
     rows: list[list[int]] = []
     with_room: list[list[int]] = [[] for _ in range(size + 1)]  # rows, by the places left in them
     for label in sorted(range(len(lengths)), key=lambda each: -lengths[each]):

@@ -54,7 +54,7 @@ class Preprocessing:
 
     @classmethod
     def of_open_clip(cls, config: Mapping[str, Any], size: Any, where: str) -> Preprocessing:
-        """Preprocessing of a `preprocess_cfg` of open_clip, for an image tower of this size.
+        """Return preprocessing of a `preprocess_cfg` of open_clip, for an image tower of this size.
 
         Keys that are absent or null have open_clip's defaults; a mean or std of one number holds
         for all channels. One key beside open_clip's own, `library`, says whose rounding holds.
@@ -84,7 +84,7 @@ class Preprocessing:
         return _geometry(self)(image)
 
     def normalised(self, image: Image.Image) -> Tensor:
-        """Pixels `[3, height, width]` in float32, looked up level by level.
+        """Return pixels `[3, height, width]` in float32, looked up level by level.
 
         Arithmetic on tensors would start threads of its own in every thread that decodes, and these
         would take the processor from the image tower.
@@ -101,7 +101,7 @@ class Preprocessing:
 
 @lru_cache
 def _geometry(p: Preprocessing) -> torchvision.transforms.Compose:
-    """open_clip's own transform without its arithmetic."""
+    """Return open_clip's own transform without its arithmetic."""
     whole = open_clip.image_transform(
         p.size,
         is_train=False,
@@ -125,7 +125,7 @@ def _crop_rounded_down(image: Image.Image, height: int, width: int) -> Image.Ima
 
 @lru_cache
 def _levels(p: Preprocessing) -> np.ndarray:
-    """`[3, 256]`: what each level of each channel is normalised to."""
+    """Return `[3, 256]`: what each level of each channel is normalised to."""
     if p.library == "transformers":
         scaled = (np.arange(256, dtype=np.float64) * (1 / 255)).astype(np.float32)
         mean, std = (np.array(each, np.float32)[:, None] for each in (p.mean, p.std))

@@ -64,7 +64,7 @@ def activation_sibling(model: str, tag: str) -> str | None:
 
 @cache
 def adaptable_tags() -> tuple[str, ...]:
-    """`model:tag` of all pretrained tags that can be adapted under this name."""
+    """Return `model:tag` of all pretrained tags that can be adapted under this name."""
     return tuple(f"{model}:{tag}" for model, tag in _tags() if _adaptable(model, tag))
 
 

@@ -94,7 +94,7 @@ def _make_all_count(model: nn.Module) -> None:
 
 
 def _timm_options(vision: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments that make a model of timm small."""
+    """Return arguments that make a model of timm small."""
     name = vision["timm_model_name"]
     if name.startswith("convnext"):
         return {"depths": (1, 1, 1, 1), "dims": (8, 16, 24, 32)}

@@ -41,7 +41,7 @@ class TextTower(TextTowerBase):
     parts = ("_prefix", "_suffix")
 
     def forward(self, prompts: Prompts) -> Tensor:
-        """Text features `[groups, classes, embed]`, not normalised, in float32 or better."""
+        """Return text features `[groups, classes, embed]`, not normalised, in float32 or better."""
         prompts = prompts.to(self.dtype)
         groups, shared, width = prompts.prefix.shape
         packing = prompts.lengths.packing(width, prompts.suffix.device)
@@ -70,7 +70,7 @@ class TextTower(TextTowerBase):
         return torch.cat(features).unflatten(0, (groups, -1)).index_select(1, packing.order)
 
     def _words(self, prompts: Prompts, packing: Packing) -> Tensor:
-        """Suffixes with positions, packed: `[rows, length, width]`."""
+        """Return suffixes with positions, packed: `[rows, length, width]`."""
         shared, length = prompts.prefix.shape[1], prompts.suffix.shape[1]
         placed = prompts.suffix + self.positions[shared : shared + length]
         packed = (
@@ -132,7 +132,7 @@ class TextTower(TextTowerBase):
         return torch.cat(features)
 
     def _replaced_at(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
-        """`with_class_tokens` for some classes."""
+        """Return `with_class_tokens` for some classes."""
         classes = len(prompts.suffix)
         x = torch.cat([prompts.prefix.expand(classes, -1, -1), prompts.suffix], dim=1)
         x = x + self.positions[: x.shape[1]]
@@ -181,14 +181,20 @@ def _attend(
 
 
 def _additive(visible: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where a token is seen, else -inf: once for all blocks, as attention would in each."""
+    """Return 0 where a token is seen, else -inf.
+
+    Once for all blocks, as attention would in each.
+    """
     return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(
         ~visible, -torch.inf
     )
 
 
 def _chunks(groups: int, words: Tensor, limit: int) -> Iterator[tuple[slice, slice]]:
-    """Groups and rows that pass the layers together: whole groups, or some rows of one group."""
+    """Yield groups and rows that pass the layers together.
+
+    They are whole groups, or some rows of one group.
+    """
     rows, length, _ = words.shape
     for part in slices(groups, limit // (rows * length)):
         for some in slices(rows, limit // length):

@@ -99,7 +99,7 @@ class TextTowerBase(nn.Module):
         return tower
 
     def attention_weights(self) -> list[Tensor]:
-        """Weights `[3 width, width]` of the queries, keys and values of each block."""
+        """Return weights `[3 width, width]` of the queries, keys and values of each block."""
         return attention_weights(self.blocks)
 
     def with_attention(self, weights: Sequence[Tensor]) -> Self:
@@ -119,13 +119,13 @@ class TextTowerBase(nn.Module):
         return features.to(torch.promote_types(features.dtype, torch.float32))
 
     def _kept(self, tokens: int) -> int:
-        """Bytes that so many tokens keep for the backward pass."""
+        """Return bytes that so many tokens keep for the backward pass."""
         width = self.positions.shape[1]
         return tokens * len(self.blocks) * _KEPT * width * self.dtype.itemsize
 
 
 def at_once(device: torch.device) -> int:
-    """Tokens that pass the layers at a time."""
+    """Return tokens that pass the layers at a time."""
     return AT_ONCE.get(device.type, AT_ONCE_ELSEWHERE)
 
 
@@ -137,5 +137,5 @@ def slices(count: int, size: int) -> Iterator[slice]:
 
 
 def replace_tokens(x: Tensor, tokens: Tensor, start: int) -> Tensor:
-    """Tokens `[…, tokens, width]` with those from `start` on replaced by `[…, n, width]`."""
+    """Return tokens `[…, tokens, width]` with those from `start` on replaced by `[…, n, width]`."""
     return torch.cat([x[:, :start], tokens, x[:, start + tokens.shape[1] :]], dim=1)

@@ -37,7 +37,7 @@ class TimmImageTower(nn.Module):
         self._weights: tuple[Tensor, ...] | None = None
 
     def forward(self, pixels: Tensor, prompts: Sequence[Tensor] = ()) -> Tensor:
-        """Image features `[images, embed]`, not normalised, in float32 or better.
+        """Return image features `[images, embed]`, not normalised, in float32 or better.
 
         Args:
             pixels: `[images, 3, height, width]`, in any precision and on any device.
@@ -89,17 +89,17 @@ class TimmImageTower(nn.Module):
         return self.blocks[depth].norm1
 
     def norms_of(self, depth: int) -> Tensor:
-        """Weight and bias of both norms of a block, `[4, width]`."""
+        """Return weight and bias of both norms of a block, `[4, width]`."""
         parameters = dict(self.blocks[depth].named_parameters())
         return torch.stack([parameters[name].detach() for name in _NORMS])
 
     def pooled(self, x: Tensor) -> Tensor:
-        """Features `[images, embed]` of the tower's own tokens behind the last block."""
+        """Return features `[images, embed]` of the tower's own tokens behind the last block."""
         trunk = self.visual.trunk
         return in_single(self.visual.head(trunk.forward_head(trunk.norm(x))))
 
     def last_norm(self, x: Tensor) -> Tensor:
-        """Tokens `[…, width]` behind the last block, as they are before the projection."""
+        """Return tokens `[…, width]` behind the last block, as they are before the projection."""
         return self.visual.trunk.fc_norm(self.visual.trunk.norm(x))
 
     def projection(self) -> tuple[Tensor, Tensor | None]:
@@ -110,7 +110,7 @@ class TimmImageTower(nn.Module):
         return last[1].weight.T, last[1].bias
 
     def attention_weights(self) -> list[Tensor]:
-        """Weights `[3 width, width]` of the queries, keys and values of each block."""
+        """Return weights `[3 width, width]` of the queries, keys and values of each block."""
         return [torch.cat(list(_attention(block).values())) for block in self.blocks]
 
     def with_attention(self, weights: Sequence[Tensor]) -> TimmImageTower:
@@ -151,7 +151,10 @@ def takes_prompts(visual: nn.Module) -> bool:
 
 
 def _attention(block: nn.Module) -> dict[str, Tensor]:
-    """Weights of queries, keys and values by their names in the block: one joint one, or three."""
+    """Return weights of queries, keys and values by their names in the block.
+
+    There is one joint one, or three.
+    """
     parameters = dict(block.named_parameters())
     names = (_FUSED,) if _FUSED in parameters else _SEPARATE
     return {name: parameters[name] for name in names}

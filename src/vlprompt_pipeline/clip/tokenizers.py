@@ -46,10 +46,10 @@ class Tokenizer(Protocol):
     identity: str
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, without those around it."""
+        """Return ids of a text, without those around it."""
 
     def vocabulary(self) -> dict[int, str]:
-        """Tokens by id, without special ones; pieces of words end in a hyphen."""
+        """Return tokens by id, without special ones; pieces of words end in a hyphen."""
 
 
 class ClipTokenizer:
@@ -67,11 +67,11 @@ class ClipTokenizer:
         self.identity = describe_bpe_tokenizer() + ("" if usual else f" {clean} {special}")
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, without start and end."""
+        """Return ids of a text, without start and end."""
         return self._tokenizer.encode(text)
 
     def vocabulary(self) -> dict[int, str]:
-        """Tokens by id, without start and end; pieces of words end in a hyphen."""
+        """Return tokens by id, without start and end; pieces of words end in a hyphen."""
         special = set(self._tokenizer.all_special_ids)
         return {
             number: f"{piece}-".replace("</w>-", "")
@@ -111,13 +111,13 @@ class FileTokenizer:
         self.identity = f"file {digest} {details}"
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, without those around it."""
+        """Return ids of a text, without those around it."""
         text = self._clean(text) if self._clean else text
         text = text.lower() if self._lower else text
         return self._without_separator(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def vocabulary(self) -> dict[int, str]:
-        """Tokens by id, without special ones; pieces of words end in a hyphen.
+        """Return tokens by id, without special ones; pieces of words end in a hyphen.
 
         SentencePiece marks where a word begins, so there it is the pieces that begin none.
         """
@@ -133,7 +133,7 @@ class FileTokenizer:
     def _around(
         self, kind: str, config: dict, special: dict, folder: Path
     ) -> tuple[tuple[int, ...], int]:
-        """Ids before every text, and the one behind it."""
+        """Return ids before every text, and the one behind it."""
         bare = self._tokenizer.encode(_PROBE, add_special_tokens=False).ids
         whole = self._tokenizer.encode(_PROBE).ids
         first = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
@@ -160,7 +160,7 @@ class FileTokenizer:
 
 @cache
 def clip_tokenizer() -> ClipTokenizer:
-    """CLIP's own tokenizer, made once."""
+    """Return CLIP's own tokenizer, made once."""
     return ClipTokenizer()
 
 

@@ -27,7 +27,7 @@ _TIMM_BLOCK = {
 
 
 def tensors(state: Mapping[str, Tensor], model_cfg: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Tensors of transformers by the names of open_clip.
+    """Return tensors of transformers by the names of open_clip.
 
     Raises:
         KeyError: one is missing.

@@ -46,11 +46,11 @@ class EvaluationView:
         return f"test {self.preprocessing}{_named(self.decoding)}"
 
     def pixels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
-        """`[1, 3, size, size]` of an image file, or of its bytes."""
+        """Return `[1, 3, size, size]` of an image file, or of its bytes."""
         return self.of(source)[None]
 
     def of(self, source: Path | BinaryIO) -> Tensor:
-        """`[3, size, size]` of an image file, or of its bytes.
+        """Return `[3, size, size]` of an image file, or of its bytes.
 
         Raises:
             DataError: it is no image, damaged, or too large to decode.
@@ -89,7 +89,7 @@ class TrainingViews:
         return f"crops {self.preprocessing} {crops}{_named(self.decoding)}"
 
     def pixels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
-        """`[count, 3, size, size]` crops of an image file, or of its bytes."""
+        """Return `[count, 3, size, size]` crops of an image file, or of its bytes."""
         return self.cut(self.read(source), fingerprint)
 
     def read(self, source: Path | BinaryIO) -> Image.Image:
@@ -104,7 +104,7 @@ class TrainingViews:
         return read_rgb(source, self.decoding, short_side)
 
     def cut(self, image: Image.Image, fingerprint: str) -> Tensor:
-        """`[count, 3, size, size]` crops of a decoded image, which is not changed."""
+        """Return `[count, 3, size, size]` crops of a decoded image, which is not changed."""
         numbers = range(self.first, self.first + self.count)
         return torch.stack([self._view(image, fingerprint, number) for number in numbers])
 
@@ -137,7 +137,7 @@ class AugmentedViews:
         return f"{self.plain.identity}, then {self.crops.identity}"
 
     def pixels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
-        """`[count, 3, size, size]` of an image file, or of its bytes."""
+        """Return `[count, 3, size, size]` of an image file, or of its bytes."""
         plain = self.plain.pixels(source, fingerprint)
         if not isinstance(source, Path):
             source.seek(0)

@@ -45,7 +45,7 @@ def read_state(files: ClipFiles) -> dict[str, Tensor]:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file.
+    """Return tensors of a safetensors file.
 
     Raises:
         WeightsError: as `check_weights`.
@@ -84,7 +84,7 @@ def check_weights(path: Path) -> None:
 
 
 def files_sha256(files: Sequence[Path]) -> str:
-    """SHA-256 of a weights file, or of those of all shards in turn."""
+    """Return SHA-256 of a weights file, or of those of all shards in turn."""
     digests = [sha256_file(file) for file in files]
     return digests[0] if len(digests) == 1 else sha256("".join(digests).encode()).hexdigest()
 

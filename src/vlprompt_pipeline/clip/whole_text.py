@@ -38,7 +38,7 @@ class WholeTextTower(TextTowerBase):
         self._padding = embedding[pad].detach().clone()
 
     def forward(self, prompts: Prompts) -> Tensor:
-        """Text features `[groups, classes, embed]`, not normalised, in float32 or better."""
+        """Return text features `[groups, classes, embed]`, not normalised, in float32 or better."""
         prompts = prompts.to(self.dtype)
         groups, classes = len(prompts.prefix), len(prompts.suffix)
         pairs = [(group, some) for group in range(groups) for some in self._parts(classes)]
@@ -72,7 +72,7 @@ class WholeTextTower(TextTowerBase):
         return room
 
     def _whole(self, prompts: Prompts, replaced: dict[int, Tensor] | None = None) -> Tensor:
-        """Features `[classes, embed]` of one group.
+        """Return features `[classes, embed]` of one group.
 
         `replaced` has, by block, tokens `[classes, n, width]` for the first places of the context.
         """

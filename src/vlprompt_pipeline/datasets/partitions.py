@@ -39,5 +39,5 @@ class PartitionsDataset(PartitionedDataset):
     """The same, for which no file at all is no error."""
 
     def load(self) -> dict[str, Callable[[], Any]]:
-        """Loaders by name; none if nothing is there yet."""
+        """Return loaders by name; none if nothing is there yet."""
         return super().load() if self._exists() else {}

@@ -25,13 +25,13 @@ class PromptDataset(AbstractDataset[TrainedPrompt, TrainedPrompt]):
         self.filepath, self.metadata = local(filepath), metadata
 
     def load(self) -> TrainedPrompt:
-        """Raises UserError if the file is absent, broken or not as it was written."""
+        """Raise UserError if the file is absent, broken or not as it was written."""
         if self._exists():
             require_described(self.filepath, place_of(self.filepath), RUN_AGAIN)
         return TrainedPrompt.load(self.filepath)
 
     def save(self, data: TrainedPrompt) -> None:
-        """Written atomically, and its manifest follows."""
+        """Write atomically, and its manifest follows."""
         with described_write(self.filepath, place_of(self.filepath)) as temporary:
             data.save(temporary)
 
@@ -60,7 +60,7 @@ class ExportDataset(AbstractDataset[bytes, bytes]):
         self._source, self._optional = source and local(source["path"]), optional
 
     def load(self) -> bytes:
-        """Raises UserError if the file is absent or not as it was written."""
+        """Raise UserError if the file is absent or not as it was written."""
         if not self._exists():
             if self._optional:
                 return b""
@@ -72,7 +72,7 @@ class ExportDataset(AbstractDataset[bytes, bytes]):
         return self.filepath.read_bytes()
 
     def save(self, data: bytes) -> None:
-        """Written atomically, and its manifest follows."""
+        """Write atomically, and its manifest follows."""
         if not data:
             remove_described(self.filepath)
             return

@@ -16,7 +16,9 @@ CHUNK = 8192
 
 
 def predict(learner: PromptLearner, image_features: Tensor, labels: Tensor) -> pd.DataFrame:
-    """One row an image: true `label`, `prediction`, its probability, the top five, the entropy.
+    """Return one row an image.
+
+    It has the true `label`, `prediction`, its probability, the top five, the entropy.
 
     `entropy` is that of the predicted probabilities in nats, `energy` log Σ exp(logit), where
     predictions are made of logits (`rejection.energy`). Where the prompt is a distribution,
@@ -119,7 +121,7 @@ def _tables(
     predictor_of: Callable[[Tensor], Predictor],
     outsiders_of: Sequence[int],
 ) -> list[pd.DataFrame]:
-    """Tables of the images of each set, a chunk of images after the other."""
+    """Return tables of the images of each set, a chunk of images after the other."""
     groups = [(torch.tensor([*among]), False) for among in sets]
     groups += [(torch.tensor([*outsiders_of]), True)] if len(outsiders_of) else []
     chunks: list[list[dict[str, Tensor]]] = [[] for _ in groups]

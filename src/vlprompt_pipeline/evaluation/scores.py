@@ -10,7 +10,7 @@ from vlprompt_pipeline.protocols.choices import GENERALISED
 
 
 def nested_scores(scores: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """Scores of each half as they are stored: with H, and those among all classes apart.
+    """Return scores of each half as they are stored: with H, and those among all classes apart.
 
     For instance `{"base": …, "new": …, "harmonic_mean": …, "generalised": {"base": …, …}}`.
     """

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 def packed_size(count: int, bits: int) -> int:
-    """Bytes that `count` indices of `bits` bits take."""
+    """Return bytes that `count` indices of `bits` bits take."""
     return (count * bits + 7) // 8
 
 
@@ -28,7 +28,7 @@ def pack_bits(indices: NDArray[np.uint8], bits: int) -> bytes:
 
 
 def unpack_bits(data: bytes, count: int, bits: int) -> NDArray[np.uint8]:
-    """The `count` indices that `pack_bits` packed, [count].
+    """Return the `count` indices that `pack_bits` packed, [count].
 
     Raises:
         ValueError: `data` is not as long as they take, or a left-over bit is not 0.

@@ -36,14 +36,14 @@ def inference_cost(learner: PromptLearner) -> float:
 
 
 def image_operations(clip: FrozenClip, encode: Callable[[Tensor], Tensor]) -> int:
-    """Operations of an image tower on one image."""
+    """Return operations of an image tower on one image."""
     height, width = clip.preprocessing.height_width
     pixels = torch.zeros(1, 3, height, width, device=clip.device, dtype=clip.dtype)
     return operations(lambda: encode(pixels))
 
 
 def operations(work: Callable[[], object]) -> int:
-    """Multiplications and additions that `work` does."""
+    """Return multiplications and additions that `work` does."""
     with _attention_in_the_open(), FlopCounterMode(display=False, custom_mapping=_ON_CPU) as count:
         work()
     return count.get_total_flops()

@@ -65,7 +65,7 @@ def encode_indices(indices: NDArray[np.uint8], entries: int) -> bytes:
 
 
 def decode_indices(reader: Reader, count: int, entries: int, what: str) -> NDArray[np.uint8]:
-    """The `count` indices in all that is left of a section, `[count]`.
+    """Return the `count` indices in all that is left of a section, `[count]`.
 
     Raises:
         PromptFileError: a table that does not add up, too few or too many bytes, or states that do

@@ -12,7 +12,9 @@ _INTEGERS = range(-(1 << 31), 1 << 31)
 
 
 def metadata_bytes(metadata: Mapping[str, str | int]) -> bytes:
-    """Each key, then a number: twice a text's length before the text, or an integer's zigzag code.
+    """Return each key, then a number.
+
+    Twice a text's length before the text, or an integer's zigzag code.
 
     Raises:
         PromptFileError: there are too many entries, a text or an integer is out of bounds.

@@ -91,7 +91,7 @@ class Sizes:
 
 
 def prompt_sizes(prompt: PackedPrompt) -> Sizes:
-    """Sizes of a prompt and of its file.
+    """Return sizes of a prompt and of its file.
 
     Raises:
         PromptFileError: as `pack`.
@@ -106,7 +106,7 @@ def prompt_sizes(prompt: PackedPrompt) -> Sizes:
 
 
 def pack(prompt: PackedPrompt) -> bytes:
-    """The file of a prompt; equal prompts give equal bytes.
+    """Return the file of a prompt; equal prompts give equal bytes.
 
     Raises:
         PromptFileError: a value is not finite, or something is beyond the limits of the format.
@@ -136,7 +136,7 @@ def pack(prompt: PackedPrompt) -> bytes:
 
 
 def unpack(data: bytes, expected_clip: str | None = None) -> PackedPrompt:
-    """The prompt in a file; its hashes are as short as the file keeps them.
+    """Return the prompt in a file; its hashes are as short as the file keeps them.
 
     Args:
         data: all bytes of the file.
@@ -160,7 +160,7 @@ def unpack(data: bytes, expected_clip: str | None = None) -> PackedPrompt:
 
 
 def _checked_header(data: bytes) -> tuple[bytes, bytes]:
-    """Prefixes of the CLIP's and the context's hash, once the file is known to be whole."""
+    """Return prefixes of the CLIP's and the context's hash, once the file is known to be whole."""
     if data[:3] != MAGIC[: len(data)] or not data:
         raise PromptFileError("the file is no packed prompt: give one that this project exported")
     if len(data) > 3 and data[3] >> 4 != MAJOR:
@@ -219,7 +219,7 @@ def _section(kind: int, body: bytes) -> bytes:
 
 
 def _checksum(data: bytes | bytearray) -> bytes:
-    """First 8 bytes of the SHA-256 of everything but the checksum itself."""
+    """Return first 8 bytes of the SHA-256 of everything but the checksum itself."""
     digest = hashlib.sha256(data[: _CHECKSUM.start])
     digest.update(memoryview(data)[_CHECKSUM.stop :])
     return digest.digest()[:8]

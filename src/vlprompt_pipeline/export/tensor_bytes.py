@@ -71,7 +71,7 @@ def minor_version(tensor: bytes) -> int:
 
 
 def read_tensor(name: str, reader: Reader, max_values: int, minor: int) -> PackedTensor:
-    """The tensor in what is left of a section, in a file of that minor version.
+    """Return the tensor in what is left of a section, in a file of that minor version.
 
     Raises:
         PromptFileError: its form is unknown or newer than the file, its sizes and data disagree, it
@@ -176,7 +176,7 @@ def _read_values(reader: Reader, dtype: np.dtype, count: int, what: str) -> NDAr
 def _read_indices(
     reader: Reader, count: int, bits: int, coded: bool, what: str
 ) -> NDArray[np.uint8]:
-    """All that is left of a section; entropy-coded only as `shortest` would code it."""
+    """Return all that is left of a section; entropy-coded only as `shortest` would code it."""
     data = reader.take(len(reader), what)
     if coded:
         indices = decode_indices(Reader(data), count, 2**bits, what)

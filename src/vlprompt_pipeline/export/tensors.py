@@ -43,7 +43,7 @@ class DenseTensor:
         return self.values.nbytes
 
     def decode(self) -> NDArray[np.floating]:
-        """The values."""
+        """Return the values."""
         return self.values
 
 
@@ -95,7 +95,7 @@ class QuantizedTensor:
         return self.codebooks.nbytes + len(indices) + coded
 
     def decode(self) -> NDArray[np.float16]:
-        """The values, in the shape of the indices."""
+        """Return the values, in the shape of the indices."""
         rows = self.indices.reshape(len(self.codebooks), -1)
         return np.take_along_axis(self.codebooks, rows.astype(np.intp), 1).reshape(self.shape)
 
@@ -142,7 +142,7 @@ class StructuredTensor:
         return sum(part.nbytes for part in halves) + len(indices) + coded
 
     def decode(self) -> NDArray[np.float32]:
-        """The values, in single precision."""
+        """Return the values, in single precision."""
         entries, rows, columns = (
             part.astype(np.float32) for part in (self.codebook, self.rows, self.columns)
         )

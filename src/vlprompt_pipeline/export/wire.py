@@ -12,7 +12,7 @@ _VARINT_BYTES = 5  # 35 bits: no number of the format needs more than 33
 
 
 def varint(value: int) -> bytes:
-    """Unsigned LEB128: 7 bits a byte, the lowest first, bit 7 set while more follow."""
+    """Return unsigned LEB128: 7 bits a byte, the lowest first, bit 7 set while more follow."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -21,7 +21,7 @@ def varint(value: int) -> bytes:
 
 
 def characters(value: str) -> bytes:
-    """UTF-8.
+    """Encode in UTF-8.
 
     Raises:
         PromptFileError: empty, longer than `TEXT_LIMIT` bytes, with control characters or lone
@@ -37,13 +37,13 @@ def characters(value: str) -> bytes:
 
 
 def text(value: str) -> bytes:
-    """Length in bytes as varint, then `characters`, which see."""
+    """Return length in bytes as varint, then `characters`, which see."""
     encoded = characters(value)
     return varint(len(encoded)) + encoded
 
 
 def malformed(reason: str) -> PromptFileError:
-    """The error for bytes that arrived as written but make no sense."""
+    """Return the error for bytes that arrived as written but make no sense."""
     return PromptFileError(f"the prompt file is malformed: {reason}; export the prompt again")
 
 
@@ -57,14 +57,14 @@ class Reader:
         return len(self._data)
 
     def take(self, size: int, what: str) -> memoryview:
-        """The next `size` bytes. Raises PromptFileError if there are fewer."""
+        """Return the next `size` bytes. Raises PromptFileError if there are fewer."""
         if size > len(self._data):
             raise malformed(f"{what} takes {size} bytes where {len(self._data)} are left")
         head, self._data = self._data[:size], self._data[size:]
         return head
 
     def byte(self, what: str) -> int:
-        """The next byte."""
+        """Return the next byte."""
         return self.take(1, what)[0]
 
     def varint(self, what: str) -> int:
@@ -80,11 +80,11 @@ class Reader:
         raise malformed(f"{what} is not a number of up to {_VARINT_BYTES} bytes in shortest form")
 
     def text(self, what: str) -> str:
-        """The next text with its length."""
+        """Return the next text with its length."""
         return self.characters(self.varint(what), what)
 
     def characters(self, size: int, what: str) -> str:
-        """Text in the next `size` bytes. Raises PromptFileError where writing it would."""
+        """Return text in the next `size` bytes; PromptFileError for one that cannot be written."""
         if not 1 <= size <= TEXT_LIMIT:
             raise malformed(f"{what} has {size} bytes, not 1 to {TEXT_LIMIT}")
         try:

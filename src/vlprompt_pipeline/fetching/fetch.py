@@ -52,7 +52,7 @@ class Fetched:
     sentence: str
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
+        """Return a mapping for JSON."""
         return asdict(self)
 
 

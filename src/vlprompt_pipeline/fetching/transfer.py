@@ -226,7 +226,7 @@ def _copy(
 
 
 def _content_range(answer: requests.Response) -> tuple[int, int | None]:
-    """`bytes 10-99/100` as (10, 100)."""
+    """Return `bytes 10-99/100` as (10, 100)."""
     span, _, total = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
     start = _number(span.partition("-")[0])
     return (-1 if start is None else start), _number(total)

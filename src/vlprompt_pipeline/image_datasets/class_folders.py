@@ -106,7 +106,7 @@ def read_class_names(file: Path) -> dict[str, str]:
 
 
 def _images(folder: Path) -> list[str]:
-    """Images of a class folder, in ASCII order; other files are named in a warning."""
+    """Return images of a class folder, in ASCII order; other files are named in a warning."""
     files = list_folder(folder).files
     others = [file for file in files if not is_image(file)]
     if others:

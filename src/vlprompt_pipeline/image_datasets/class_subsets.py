@@ -42,7 +42,7 @@ class ClassSubset:
         return {label: index for index, label in enumerate(self.labels)}
 
     def restrict(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Rows of the half's classes, relabelled, in the same order, numbered from 0.
+        """Return rows of the half's classes, relabelled, in the same order, numbered from 0.
 
         The table needs a column `label`; whatever else it has stays.
         """

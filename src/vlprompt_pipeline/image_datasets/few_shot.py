@@ -67,7 +67,7 @@ class FewShotSet:
         return {"train": _digest(self.train), "val": _digest(self.val)}
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able form, with the digests."""
+        """Return a mapping for JSON, with the digests."""
         return {**asdict(self), "digest": self.digest, "content_sha256": self.content_sha256}
 
     @classmethod
@@ -152,7 +152,7 @@ def _sample(
 
 
 def _by_label(table: pd.DataFrame, part: str) -> dict[int, list[LabelledPath]]:
-    """Images of a part by label; labels in order of first appearance."""
+    """Return images of a part by label; labels in order of first appearance."""
     rows = table[table["part"] == part]
     groups: dict[int, list[LabelledPath]] = {}
     for path, label in zip(rows["path"].tolist(), rows["label"].tolist(), strict=True):

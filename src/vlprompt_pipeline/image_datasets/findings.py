@@ -47,7 +47,10 @@ class Findings:
         return cls(**values)
 
     def sentences(self) -> list[str]:
-        """Everything but `untested_classes`, one clause each; none if there is nothing to say."""
+        """Return everything but `untested_classes`, one clause each.
+
+        None if there is nothing to say.
+        """
         sentences = []
         if self.ignored_files:
             files = ", ".join(f"{suffix} {n:,}" for suffix, n in self.ignored_files.items())

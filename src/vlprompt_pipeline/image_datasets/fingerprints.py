@@ -22,7 +22,7 @@ MAX_HASHED = 30_000
 
 
 def fingerprint_images(paths: Sequence[str], folder: Path) -> list[str]:
-    """Fingerprints of `folder / path`, one for each path, in the same order.
+    """Return fingerprints of `folder / path`, one for each path, in the same order.
 
     Raises:
         DataError: an image cannot be read.
@@ -35,7 +35,7 @@ def fingerprint_images(paths: Sequence[str], folder: Path) -> list[str]:
 
 
 def fingerprint_readable(paths: Sequence[str], folder: Path) -> tuple[list[str], dict[str, str]]:
-    """Fingerprints of those images that can be read, in order, and why the others cannot.
+    """Return fingerprints of those images that can be read, in order, and why the others cannot.
 
     Returns:
         The fingerprints of all paths that are not in the second value, and path to reason.

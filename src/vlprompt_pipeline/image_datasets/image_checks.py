@@ -73,7 +73,7 @@ class ImageCheck:
     contradictions: tuple[tuple[tuple[str, str], ...], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able form."""
+        """Return a mapping for JSON."""
         return asdict(self)
 
 

@@ -95,7 +95,10 @@ def _numbered(labels: Path, numbers: Sequence[int], meta: Path | None) -> dict[i
 
 
 def _read_mat(meta: Path) -> dict[int, str]:
-    """WordNet ids of the classes by their ILSVRC2012_ID; inner nodes of the tree are left out."""
+    """Return WordNet ids of the classes by their ILSVRC2012_ID.
+
+    Inner nodes of the tree are left out.
+    """
     try:
         loadmat = import_module("scipy.io").loadmat
     except ImportError:

@@ -71,7 +71,7 @@ def validate_index(table: pd.DataFrame, origin: str) -> None:
 
 
 def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
-    """Class names in label order, of a table that `validate_rows` accepts."""
+    """Return class names in label order, of a table that `validate_rows` accepts."""
     named = table.drop_duplicates("label").sort_values("label")
     return tuple(named["class_name"])
 

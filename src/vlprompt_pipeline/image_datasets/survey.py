@@ -87,7 +87,7 @@ class Survey:
         return sum(len(fault.unreadable) for fault in self.faults)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able form, with the numbers of missing and unreadable images."""
+        """Return a mapping for JSON, with the numbers of missing and unreadable images."""
         return {**asdict(self), "missing": self.missing, "unreadable": self.unreadable}
 
 

@@ -82,7 +82,7 @@ class SampledPredictions:
         return self.mean if self.prediction == "mean" else self.samples.mean(0)
 
     def among(self, rows: Tensor, columns: Tensor) -> SampledPredictions:
-        """Of some images, where some of the classes are all there are."""
+        """Return the logits of some images, where some of the classes are all there are."""
         mean, samples = (part[..., rows, :][..., columns] for part in (self.mean, self.samples))
         mean, samples = (part / part.sum(-1, keepdim=True) for part in (mean, samples))
         return SampledPredictions(self.prediction, mean, samples)
@@ -150,18 +150,18 @@ class PromptLearner(nn.Module):
         return self.clip
 
     def logits(self, image_features: Tensor) -> Tensor:
-        """`[images, classes]` from normalised image features `[images, embed]`.
+        """Return `[images, classes]` from normalised image features `[images, embed]`.
 
         The scores of some classes only are these columns: each depends on its own class name.
         """
         return self.clip.logit_scale * image_features @ self.class_features().T
 
     def sampled(self, image_features: Tensor) -> SampledPredictions | None:
-        """Predictions of the samples, where the prompt is a distribution."""
+        """Return predictions of the samples, where the prompt is a distribution."""
         return None
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Terms whose sum is minimised, by name.
+        """Return terms whose sum is minimised, by name.
 
         Args:
             images: what the learner reads: normalised features `[images, embed]`, or pixels
@@ -181,20 +181,20 @@ class PromptLearner(nn.Module):
         raise NotImplementedError
 
     def epoch_done(self, epoch: int, epochs: int) -> None:
-        """Told after each epoch of training, counted from 0; may change the prompt."""
+        """Hear of each finished epoch of training, counted from 0; may change the prompt."""
 
     def settle(self, few_shot: FewShotFeatures) -> None:
-        """After training: choose on validation images what is chosen there."""
+        """Choose, after training, on validation images what is chosen there."""
 
     def make_room(self, stored: Mapping[str, Tensor]) -> None:
         """Give tensors that grow with the few-shot set the size of those that will be loaded."""
 
     def renamed(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Stored tensors under today's names, whichever version wrote them."""
+        """Return stored tensors under today's names, whichever version wrote them."""
         return {self.former_names.get(name, name): tensor for name, tensor in stored.items()}
 
     def prompt_names(self) -> tuple[str, ...]:
-        """Names of the tensors that make up the prompt, parametrized or not."""
+        """Return names of the tensors that make up the prompt, parametrized or not."""
         return tuple(dict.fromkeys(shown_name(name) for name, _ in self.named_parameters()))
 
     def prompt_tensors(self) -> dict[str, Tensor]:

@@ -108,7 +108,7 @@ def recipes_in(
 
 
 def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings as one, `over` winning."""
+    """Return nested mappings as one, `over` winning."""
     merged = dict(base)
     for key, value in over.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)

@@ -48,5 +48,5 @@ class ChangedImages:
         return digest.hexdigest()
 
     def encode_images(self, pixels: Tensor) -> Tensor:
-        """Features of pixels `[images, 3, height, width]`, as the method wants them."""
+        """Return features of pixels `[images, 3, height, width]`, as the method wants them."""
         return self.encode(pixels.to(self.clip.device))

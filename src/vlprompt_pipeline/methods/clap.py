@@ -42,7 +42,7 @@ class CLAP(PromptLearner):
         parameters: CLAPParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if templates, descriptions or names do not fit."""
+        """Raise ConfigError or DataError if templates, descriptions or names do not fit."""
         super().__init__(clip, classes)
         self.constraint = parameters.constraint
         texts = mean_features(clip, classes, parameters, raw=True)
@@ -51,7 +51,7 @@ class CLAP(PromptLearner):
         self.multipliers = nn.Parameter(texts.new_zeros(len(texts)), requires_grad=False)
 
     def class_features(self) -> Tensor:
-        """Normalised prototype of each class, `[classes, embed]`."""
+        """Return normalised prototype of each class, `[classes, embed]`."""
         return F.normalize(self.prototypes, dim=-1)
 
     @torch.no_grad()
@@ -67,7 +67,7 @@ class CLAP(PromptLearner):
         return []
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy, and the distance to the texts where it is constrained."""
+        """Return cross-entropy, and the distance to the texts where it is constrained."""
         terms = super().losses(image_features, labels)
         if self.constraint:
             moved = (self.prototypes - self.texts).square().sum(-1)

@@ -40,7 +40,7 @@ class ClipAdapter(PromptLearner):
         parameters: ClipAdapterParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError for an unknown template set, DataError for a name too long."""
+        """Raise ConfigError for an unknown template set, DataError for a name too long."""
         super().__init__(clip, classes)
         self.ratio = parameters.ratio
         width, hidden = clip.embed_dim, clip.embed_dim // REDUCTION
@@ -56,11 +56,11 @@ class ClipAdapter(PromptLearner):
         self.register_buffer("texts", texts, persistent=False)
 
     def class_features(self) -> Tensor:
-        """Those of the templates, `[classes, embed]`."""
+        """Return the features of the templates, `[classes, embed]`."""
         return self.texts
 
     def logits(self, image_features: Tensor) -> Tensor:
-        """`[images, classes]` of the adapted image features."""
+        """Return `[images, classes]` of the adapted image features."""
         mixed = self.ratio * self.adapter(image_features) + (1 - self.ratio) * image_features
         return super().logits(F.normalize(mixed, dim=-1))
 

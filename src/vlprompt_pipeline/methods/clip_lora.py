@@ -56,7 +56,7 @@ class ClipLora(PromptLearner):
         parameters: ClipLoraParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError if a tower is of another kind, DataError for a name too long."""
+        """Raise ConfigError if a tower is of another kind, DataError for a name too long."""
         super().__init__(clip, classes)
         clip.require(IMAGE_ATTENTION, TEXT_ATTENTION)
         self.parameters_ = parameters
@@ -74,7 +74,7 @@ class ClipLora(PromptLearner):
         self.prompts = clip.prompts(texts)
 
     def class_features(self) -> Tensor:
-        """Normalised text feature of each class, `[classes, embed]`."""
+        """Return normalised text feature of each class, `[classes, embed]`."""
         tower = self.clip.text.with_attention(tuple(self._weights("text")))
         return F.normalize(tower(self.prompts)[0], dim=-1)
 
@@ -87,11 +87,11 @@ class ClipLora(PromptLearner):
         )
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """As the base, from pixels `[images, 3, size, size]`."""
+        """Do as the base, from pixels `[images, 3, size, size]`."""
         return super().losses(self.image_side().encode_images(images), labels)
 
     def _weights(self, tower: str) -> Iterator[Tensor]:
-        """Weights `[3 width, width]` of the queries, keys and values of each block."""
+        """Yield weights `[3 width, width]` of the queries, keys and values of each block."""
         scale = self.parameters_.alpha / math.sqrt(self.parameters_.rank)
         factors = zip(getattr(self, f"{tower}_a"), getattr(self, f"{tower}_b"), strict=True)
         weights = getattr(self.clip, tower).attention_weights()

@@ -31,7 +31,7 @@ class CoCoOp(PromptLearner):
         parameters: ContextParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if initial words or class names do not fit."""
+        """Raise ConfigError or DataError if initial words or class names do not fit."""
         super().__init__(clip, classes)
         self.context = nn.Parameter(initial_context(clip, parameters, generator).to(clip.device))
         hidden = clip.embed_dim // REDUCTION
@@ -45,7 +45,7 @@ class CoCoOp(PromptLearner):
         self.layout = class_layout(clip, classes.names, len(self.context), "end", False)
 
     def logits(self, image_features: Tensor) -> Tensor:
-        """`[images, classes]`; the text tower runs once for each image."""
+        """Return `[images, classes]`; the text tower runs once for each image."""
         contexts = self.context + self.meta_net(image_features)[:, None]
         return self.clip.logit_scale * own_similarities(
             self.clip, self.layout, contexts, image_features

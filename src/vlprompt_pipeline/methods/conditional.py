@@ -21,7 +21,7 @@ def group_features(clip: FrozenClip, layout: Layout, contexts: Tensor) -> Tensor
 def own_similarities(
     clip: FrozenClip, layout: Layout, contexts: Tensor, image_features: Tensor
 ) -> Tensor:
-    """Cosines `[images, classes]` of each image with the classes in a context of its own.
+    """Return cosines `[images, classes]` of each image with the classes in a context of its own.
 
     Contexts are `[images, length, width]`, image features `[images, embed]` and normalised.
     """

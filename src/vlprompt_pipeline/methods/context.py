@@ -32,7 +32,7 @@ class ContextParameters(Parameters):
 def initial_context(
     clip: FrozenClip, parameters: ContextParameters, generator: Generator
 ) -> Tensor:
-    """Context `[length, width]` from words or from a normal distribution.
+    """Return context `[length, width]` from words or from a normal distribution.
 
     Where it starts from words, these may make it shorter or longer, see `ContextParameters`.
 

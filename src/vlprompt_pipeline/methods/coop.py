@@ -40,7 +40,7 @@ class CoOp(PromptLearner):
         parameters: CoOpParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if initial words or class names do not fit."""
+        """Raise ConfigError or DataError if initial words or class names do not fit."""
         super().__init__(clip, classes)
         initial = initial_context(clip, parameters, generator)
         if parameters.class_specific:
@@ -55,7 +55,7 @@ class CoOp(PromptLearner):
         )
 
     def class_features(self) -> Tensor:
-        """Normalised text feature of each class, `[classes, embed]`."""
+        """Return normalised text feature of each class, `[classes, embed]`."""
         return F.normalize(self.clip.text(self.layout.fill(self.context))[0], dim=-1)
 
 
@@ -69,7 +69,7 @@ def _for_each_class(
 
 
 def bound_to_classes(parameters: CoOpParameters) -> bool:
-    """Class-specific contexts fit the classes of training only."""
+    """Say whether contexts fit the classes of training only, as class-specific ones do."""
     return parameters.class_specific
 
 

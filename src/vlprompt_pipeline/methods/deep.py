@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 def normal_prompts(
     clip: FrozenClip, count: int, length: int, width: int, generator: Generator
 ) -> nn.ParameterList:
-    """Prompts of `count` blocks, `[length, width]` each, with standard deviation 0.02."""
+    """Return prompts of `count` blocks, `[length, width]` each, with standard deviation 0.02."""
     drawn = (torch.randn(length, width, generator=generator) for _ in range(count))
     return nn.ParameterList(nn.Parameter((INITIAL_STD * d).to(clip.device)) for d in drawn)
 

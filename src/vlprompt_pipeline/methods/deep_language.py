@@ -51,7 +51,7 @@ class DeepLanguage(PromptLearner):
         parameters: DeepLanguageParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if depth, words or class names do not fit."""
+        """Raise ConfigError or DataError if depth, words or class names do not fit."""
         super().__init__(clip, classes)
         depth = prompted_blocks("depth", parameters.depth, clip.text, clip)
         initial, self.words = _initial(clip, parameters, generator)
@@ -65,7 +65,7 @@ class DeepLanguage(PromptLearner):
         self.layout = class_layout(clip, classes.names, before, "end", False)
 
     def class_features(self) -> Tensor:
-        """Normalised text feature of each class, `[classes, embed]`."""
+        """Return normalised text feature of each class, `[classes, embed]`."""
         prompts = self.layout.fill(torch.cat([self.context, self.words.to(self.context)]))
         prompts = replace(prompts, deep=[deep[None] for deep in self.deep_context])
         return F.normalize(self.clip.text(prompts)[0], dim=-1)
@@ -74,7 +74,7 @@ class DeepLanguage(PromptLearner):
 def _initial(
     clip: FrozenClip, parameters: DeepLanguageParameters, generator: Generator
 ) -> tuple[Tensor, Tensor]:
-    """First vectors `[n, width]` and the embeddings of the fixed words behind them."""
+    """Return first vectors `[n, width]` and the embeddings of the fixed words behind them."""
     if parameters.init is None:
         vectors = torch.randn(parameters.length, clip.text_width, generator=generator)
         return INITIAL_STD * vectors, clip.embed([])

@@ -36,7 +36,7 @@ class DeepVision(ImagePromptLearner):
         parameters: DeepVisionParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if the tower, depth, templates or names do not fit."""
+        """Raise ConfigError or DataError if the tower, depth, templates or names do not fit."""
         super().__init__(clip, classes)
         depth = prompted_blocks("depth", parameters.depth, clip.image, clip)
         self.visual = normal_prompts(clip, depth, parameters.length, clip.image.width, generator)
@@ -44,11 +44,11 @@ class DeepVision(ImagePromptLearner):
         self.register_buffer("features", features, persistent=False)
 
     def class_features(self) -> Tensor:
-        """Normalised text feature of each class, `[classes, embed]`."""
+        """Return normalised text feature of each class, `[classes, embed]`."""
         return self.features
 
     def image_prompts(self) -> list[Tensor]:
-        """One for each prompted block."""
+        """Return the prompt of each block that has one, `[n, width]` each."""
         return list(self.visual)
 
 

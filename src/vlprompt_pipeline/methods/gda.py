@@ -68,7 +68,7 @@ class GDA(PromptLearner):
         parameters: GDAParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if templates, descriptions or names do not fit."""
+        """Raise ConfigError or DataError if templates, descriptions or names do not fit."""
         super().__init__(clip, classes)
         self.parameters_ = parameters
         texts = text_features(clip, classes, parameters)
@@ -83,11 +83,11 @@ class GDA(PromptLearner):
             self._store("features", texts.new_zeros(0, clip.embed_dim))
 
     def class_features(self) -> Tensor:
-        """Those of the texts, `[classes, embed]`."""
+        """Return the features of the texts, `[classes, embed]`."""
         return self.texts
 
     def logits(self, image_features: Tensor) -> Tensor:
-        """`[images, classes]`: zero-shot CLIP's and those of the Gaussians."""
+        """Return `[images, classes]`: zero-shot CLIP's and those of the Gaussians."""
         weight, bias = self.classifier()
         return super().logits(image_features) + image_features @ weight.T + bias
 
@@ -129,7 +129,7 @@ class GDA(PromptLearner):
         return []
 
     def make_room(self, stored: Mapping[str, Tensor]) -> None:
-        """As many classes and features as were stored."""
+        """Make room for as many classes and features as were stored."""
         if self.parameters_.new_classes:
             for name, tensor in stored.items():
                 if name in ("weight", "bias"):

@@ -17,7 +17,7 @@ class ImagePromptLearner(PromptLearner):
     reads = "pixels"
 
     def image_prompts(self) -> Sequence[Tensor]:
-        """Prompts of blocks 0, 1, … of the image tower, each `[n, width]`."""
+        """Return prompts of blocks 0, 1, … of the image tower, each `[n, width]`."""
         raise NotImplementedError
 
     def image_side(self) -> ChangedImages:
@@ -30,5 +30,5 @@ class ImagePromptLearner(PromptLearner):
         return ChangedImages(self.clip, "prompts", prompts, encode)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """As the base, from pixels `[images, 3, size, size]`."""
+        """Do as the base, from pixels `[images, 3, size, size]`."""
         return super().losses(self.image_side().encode_images(images), labels)

@@ -33,7 +33,7 @@ class IVLP(ImagePromptLearner, DeepLanguage):
         parameters: IVLPParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if the tower, depths, words or names do not fit."""
+        """Raise ConfigError or DataError if the tower, depths, words or names do not fit."""
         super().__init__(clip, classes, parameters, generator)
         depth = prompted_blocks("image_depth", parameters.image_depth, clip.image, clip)
         self.visual = normal_prompts(
@@ -42,7 +42,7 @@ class IVLP(ImagePromptLearner, DeepLanguage):
         self.contexts = (*self.contexts, *(f"visual.{i}" for i in range(len(self.visual))))
 
     def image_prompts(self) -> list[Tensor]:
-        """One for each prompted block."""
+        """Return the prompt of each block that has one, `[n, width]` each."""
         return list(self.visual)
 
 

@@ -34,14 +34,14 @@ class KgCoOp(CoOp):
         parameters: KgCoOpParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if words, templates or class names do not fit."""
+        """Raise ConfigError or DataError if words, templates or class names do not fit."""
         super().__init__(clip, classes, parameters, generator)
         self.weight = parameters.weight
         frozen = text_features(clip, classes, parameters)
         self.register_buffer("frozen_features", frozen, persistent=False)
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy, and the weighted distance to the hand-written prompts."""
+        """Return cross-entropy, and the weighted distance to the hand-written prompts."""
         learned = self.class_features()
         logits = self.clip.logit_scale * image_features @ learned.T
         return {
@@ -51,7 +51,7 @@ class KgCoOp(CoOp):
 
 
 def distance(learned: Tensor, frozen: Tensor) -> Tensor:
-    """1 - mean cosine of normalised class features, both `[classes, embed]`."""
+    """Return 1 - mean cosine of normalised class features, both `[classes, embed]`."""
     return 1 - (learned * frozen).sum(-1).mean()
 
 

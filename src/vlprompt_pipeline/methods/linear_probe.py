@@ -49,7 +49,7 @@ class LinearProbe(PromptLearner):
         parameters: LinearProbeParameters,
         generator: Generator,
     ) -> None:
-        """Zeros until it is fitted."""
+        """Begin with zeros, until it is fitted."""
         super().__init__(clip, classes)
         self.bisections = parameters.bisections
         shape = (len(classes.names), clip.embed_dim)
@@ -57,7 +57,7 @@ class LinearProbe(PromptLearner):
         self.bias = nn.Parameter(torch.zeros(shape[:1], device=clip.device))
 
     def logits(self, image_features: Tensor) -> Tensor:
-        """`[images, classes]`."""
+        """Return `[images, classes]`."""
         return F.linear(image_features, self.weight, self.bias)
 
     def fit(self, few_shot: FewShotFeatures) -> list[dict]:

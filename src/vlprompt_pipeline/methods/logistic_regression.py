@@ -116,7 +116,7 @@ class LogisticRegression:
     def _newton_direction(
         self, point: Point, gradient: Tensor, importance: Tensor, penalty: Tensor
     ) -> Tensor:
-        """About -H⁻¹ gradient, by conjugate gradients in single precision."""
+        """Return about -H⁻¹ gradient, by conjugate gradients in single precision."""
         scale = gradient.abs().max()
         if scale == 0:
             return torch.zeros_like(gradient)
@@ -162,7 +162,7 @@ class _Preconditioner:
         self._factor = torch.linalg.cholesky(inner)
 
     def __call__(self, values: Tensor) -> Tensor:
-        """`[classes, axes + 1]`."""
+        """Return `[classes, axes + 1]`."""
         divided = values / self._diagonal
         seen = torch.bmm(self._exact, divided[..., None]).double()
         seen = torch.cholesky_solve(seen, self._factor).float()

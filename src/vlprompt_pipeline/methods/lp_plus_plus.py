@@ -49,7 +49,7 @@ class LPPlusPlus(PromptLearner):
         parameters: LPPlusPlusParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError for an unknown template set, DataError for a name too long."""
+        """Raise ConfigError for an unknown template set, DataError for a name too long."""
         super().__init__(clip, classes)
         self.steps = parameters.steps
         texts = text_features(clip, classes, parameters)
@@ -58,7 +58,7 @@ class LPPlusPlus(PromptLearner):
         self.alpha = nn.Parameter(texts.new_zeros(len(texts)))
 
     def logits(self, image_features: Tensor) -> Tensor:
-        """`[images, classes]`."""
+        """Return `[images, classes]`."""
         return image_features @ self.weight.T + self.alpha * (image_features @ self.texts.T)
 
     def fit(self, few_shot: FewShotFeatures) -> list[dict]:

@@ -40,7 +40,7 @@ class MaPLe(ImagePromptLearner, DeepLanguage):
         parameters: MaPLeParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if the tower, depth, words or names do not fit."""
+        """Raise ConfigError or DataError if the tower, depth, words or names do not fit."""
         # both towers are prompted in the same blocks, so the shallower one decides
         depth = prompted_blocks("depth", parameters.depth, clip.image, clip)
         parameters = parameters.model_copy(update={"depth": depth})
@@ -53,7 +53,7 @@ class MaPLe(ImagePromptLearner, DeepLanguage):
         )
 
     def image_prompts(self) -> list[Tensor]:
-        """One for each prompted block."""
+        """Return the prompt of each block that has one, `[n, width]` each."""
         texts = (self.context, *self.deep_context)
         return [project(text) for project, text in zip(self.projections, texts, strict=True)]
 

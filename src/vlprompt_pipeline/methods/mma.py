@@ -102,7 +102,7 @@ class MMA(PromptLearner):
         parameters: MMAParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError if the towers are of another kind, DataError for a name too long."""
+        """Raise ConfigError if the towers are of another kind, DataError for a name too long."""
         super().__init__(clip, classes)
         self.scale = parameters.scale
         self.adapters = Adapters(clip, parameters, generator)
@@ -111,7 +111,7 @@ class MMA(PromptLearner):
         self.texts = WalkedTexts(clip, texts, unchanged=parameters.first_block)
 
     def class_features(self) -> Tensor:
-        """Normalised text feature of each class, `[classes, embed]`."""
+        """Return normalised text feature of each class, `[classes, embed]`."""
         return self.texts.features(self.clip, partial(self._step, "text"))
 
     def image_side(self) -> ChangedImages:
@@ -120,7 +120,7 @@ class MMA(PromptLearner):
         return ChangedImages(self.clip, f"mma {self.scale}", tensors, self._encode)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """As the base, from pixels `[images, 3, size, size]`."""
+        """Do as the base, from pixels `[images, 3, size, size]`."""
         return super().losses(self._encode(images), labels)
 
     def _encode(self, pixels: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ class MMAPlusPlus(PromptLearner):
         parameters: MMAPlusPlusParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if towers, texts or names do not fit."""
+        """Raise ConfigError or DataError if towers, texts or names do not fit."""
         super().__init__(clip, classes)
         self.parameters_ = parameters
         self.adapters = Adapters(clip, parameters, generator)
@@ -76,7 +76,7 @@ class MMAPlusPlus(PromptLearner):
         self.texts = WalkedTexts(clip, flat, cut=cut, unchanged=parameters.first_block)
 
     def class_features(self) -> Tensor:
-        """Normalised mean over the texts of each class, `[classes, embed]`."""
+        """Return normalised mean over the texts of each class, `[classes, embed]`."""
         scale = self.parameters_.evaluation_scale
         features = self._text(None, scale)
         return F.normalize(
@@ -94,7 +94,7 @@ class MMAPlusPlus(PromptLearner):
         return ChangedImages(self.clip, f"mma {scale}", tensors, encode)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy and both consistencies, from pixels `[images, 3, size, size]`."""
+        """Return cross-entropy and both consistencies, from pixels `[images, 3, size, size]`."""
         scale, weight = self.parameters_.scale, self.parameters_.consistency
         rows = self.drawn_rows()
         weaker = scale * self.draw_scale()
@@ -123,7 +123,7 @@ class MMAPlusPlus(PromptLearner):
         return self.draws.uniform((1,), torch.zeros(())).item()
 
     def drawn_rows(self) -> Tensor:
-        """Places among all texts of those that a step reads, `[classes]`."""
+        """Return places among all texts of those that a step reads, `[classes]`."""
         return torch.tensor([0, *self.counts[:-1]]).cumsum(0) + self.draw_texts()
 
     def _keep(self, hidden: Tensor) -> Tensor:

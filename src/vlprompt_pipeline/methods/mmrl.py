@@ -85,7 +85,7 @@ class MMRL(PromptLearner):
         parameters: MMRLParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError if the towers are of another kind, DataError for a name too long."""
+        """Raise ConfigError if the towers are of another kind, DataError for a name too long."""
         super().__init__(clip, classes)
         require_plain_towers(clip)
         self.parameters_ = parameters
@@ -120,7 +120,7 @@ class MMRL(PromptLearner):
         return self.clip.encode_texts(self.sentences)
 
     def class_features(self) -> Tensor:
-        """Normalised text feature of each class, `[classes, embed]`."""
+        """Return normalised text feature of each class, `[classes, embed]`."""
         return self.texts.features(self.clip, enter=self._entering("text"))
 
     def image_side(self) -> ChangedImages:
@@ -130,7 +130,7 @@ class MMRL(PromptLearner):
         return ChangedImages(self.clip, settings, [state[n] for n in sorted(state)], self._encode)
 
     def logits(self, image_features: Tensor) -> Tensor:
-        """`[images, classes]` from features of both heads `[images, 2 embed]`."""
+        """Return `[images, classes]` from features of both heads `[images, 2 embed]`."""
         class_logits, representation = self.head_logits(image_features)
         alpha = self.parameters_.alpha
         fused = alpha * class_logits + (1 - alpha) * representation
@@ -146,7 +146,7 @@ class MMRL(PromptLearner):
         return scale * class_features @ texts.T, scale * representation @ texts.T
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Cross-entropies of both heads and distances to the frozen CLIP, from pixels."""
+        """Return cross-entropies of both heads and distances to the frozen CLIP, from pixels."""
         alpha, weight = self.parameters_.alpha, self.parameters_.weight
         texts, scale = self.class_features(), self.clip.logit_scale
         begun = WalkedImages.begin(self.clip, images, self.parameters_.first_block)
@@ -163,13 +163,13 @@ class MMRL(PromptLearner):
         }
 
     def make_room(self, stored) -> None:
-        """As many class names as were stored."""
+        """Make room for as many class names as were stored."""
         if "names" in stored:
             names = torch.zeros_like(stored["names"], device=self.clip.device)
             self.names = nn.Parameter(names, requires_grad=False)
 
     def mapped(self, tower: str, number: int) -> Tensor:
-        """Tokens `[K, tower width]` of a prompted block."""
+        """Return tokens `[K, tower width]` of a prompted block."""
         return getattr(self, f"to_{tower}")[number](self.tokens)
 
     def project(self, means: Tensor) -> Tensor:
@@ -207,7 +207,7 @@ class MMRL(PromptLearner):
         return enter
 
     def _heads(self, images: WalkedImages) -> tuple[Tensor, Tensor]:
-        """Normalised features of the class token and of the representation tokens."""
+        """Return normalised features of the class token and of the representation tokens."""
         class_features, tokens = images.features(
             enter=self._entering("image"), inserted=self.parameters_.tokens
         )
@@ -224,7 +224,7 @@ class MMRLPlusPlus(MMRL):
     """MMRL with one matrix for the maps of a tower and products of low rank."""
 
     def mapped(self, tower: str, number: int) -> Tensor:
-        """Tokens `[K, tower width]` of a prompted block."""
+        """Return tokens `[K, tower width]` of a prompted block."""
         shared = getattr(self, f"{tower}_shared")
         a, b, bias = (getattr(self, f"{tower}_{part}")[number] for part in ("a", "b", "bias"))
         return F.linear(self.tokens, shared, bias) + F.linear(F.linear(self.tokens, b), a)
@@ -258,7 +258,7 @@ class MMRLPlusPlus(MMRL):
 
 
 def _kaiming(shape: tuple[int, int], generator: Generator) -> Tensor:
-    """Uniform in ±1/sqrt(columns): Kaiming with a = sqrt(5)."""
+    """Draw uniformly in ±1/sqrt(columns): Kaiming with a = sqrt(5)."""
     return (2 * torch.rand(shape, generator=generator) - 1) / math.sqrt(shape[1])
 
 

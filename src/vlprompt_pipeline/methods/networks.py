@@ -22,5 +22,5 @@ class QuickGELU(nn.Module):
     """x · sigmoid(1.702 x), the activation of OpenAI's CLIP."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Elementwise."""
+        """Apply it elementwise."""
         return x * torch.sigmoid(1.702 * x)

@@ -43,7 +43,7 @@ class ProGrad(CoOp):
         parameters: ProGradParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if words, templates or class names do not fit."""
+        """Raise ConfigError or DataError if words, templates or class names do not fit."""
         super().__init__(clip, classes, parameters, generator)
         self.strength = parameters.strength
         self.temperature = parameters.temperature
@@ -51,7 +51,7 @@ class ProGrad(CoOp):
         self.register_buffer("frozen_features", frozen, persistent=False)
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy with the labels, and with zero-shot CLIP's probabilities."""
+        """Return cross-entropy with the labels, and with zero-shot CLIP's probabilities."""
         logits = self.logits(image_features)
         teacher = self.clip.logit_scale * image_features @ self.frozen_features.T
         soft = F.softmax(teacher / self.temperature, dim=-1)

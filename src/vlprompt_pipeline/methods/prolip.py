@@ -45,7 +45,7 @@ class ProLIP(PromptLearner):
         parameters: ProLIPParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if the image tower, texts or names do not fit."""
+        """Raise ConfigError or DataError if the image tower, texts or names do not fit."""
         super().__init__(clip, classes)
         self.weight = parameters.weight
         tower, projection, bias = _without_projection(clip)
@@ -63,7 +63,7 @@ class ProLIP(PromptLearner):
         return len(self.initial)
 
     def class_features(self) -> Tensor:
-        """Those of the texts, `[classes, embed]`."""
+        """Return the features of the texts, `[classes, embed]`."""
         return self.texts
 
     def image_side(self) -> ChangedImages:
@@ -78,14 +78,14 @@ class ProLIP(PromptLearner):
         )
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy, and the weighted distance of the projection from CLIP's."""
+        """Return cross-entropy, and the weighted distance of the projection from CLIP's."""
         terms = super().losses(image_features, labels)
         distance = (self.projection - self.initial).square().sum()
         return {**terms, "distance": self.weight * distance}
 
 
 def _encode(clip: FrozenClip, tower: nn.Module, pixels: Tensor) -> Tensor:
-    """Features `[images, image width]` before the projection, not normalised."""
+    """Return features `[images, image width]` before the projection, not normalised."""
     with torch.no_grad():
         features = tower(pixels.to(clip.dtype))
     return features.to(torch.promote_types(features.dtype, torch.float32))

@@ -60,7 +60,7 @@ class PromptSRC(IVLP):
         parameters: PromptSRCParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if the tower, texts or depths do not fit."""
+        """Raise ConfigError or DataError if the tower, texts or depths do not fit."""
         super().__init__(clip, classes, parameters, generator)
         self.parameters_ = parameters
         self._aggregated = torch.zeros(0)
@@ -79,7 +79,7 @@ class PromptSRC(IVLP):
         return F.normalize(mean, dim=-1)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy, and the weighted distances to the frozen CLIP."""
+        """Return cross-entropy, and the weighted distances to the frozen CLIP."""
         weights, scale = self.parameters_, self.clip.logit_scale
         pictures, frozen_pictures = (
             side.encode_images(images) for side in (self.image_side(), self.clip)
@@ -119,7 +119,7 @@ class PromptSRC(IVLP):
 
 
 def epoch_weights(epochs: int, aggregation: Aggregation) -> Tensor:
-    """Weight of the prompt after each of so many epochs, `[epochs]`, with the sum 1."""
+    """Return weight of the prompt after each of so many epochs, `[epochs]`, with the sum 1."""
     number = torch.arange(1, epochs + 1, dtype=torch.float64)
     return torch.softmax(-0.5 * ((number - aggregation.mean) / aggregation.std) ** 2, dim=0)
 

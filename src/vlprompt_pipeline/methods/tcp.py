@@ -53,7 +53,7 @@ class TCP(PromptLearner):
         parameters: TCPParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if words, layer, templates or class names do not fit."""
+        """Raise ConfigError or DataError if words, layer, templates or class names do not fit."""
         super().__init__(clip, classes)
         blocks = len(clip.text.blocks)
         if parameters.layer >= blocks:
@@ -77,14 +77,14 @@ class TCP(PromptLearner):
         self.layout = class_layout(clip, classes.names, len(self.context), "end", False, ending)
 
     def class_features(self) -> Tensor:
-        """Normalised text feature of each class, `[classes, embed]`."""
+        """Return normalised text feature of each class, `[classes, embed]`."""
         tokens = self.class_net(self.frozen_features).unflatten(-1, self.context.shape)
         prompts = self.layout.fill(self.context)
         features = self.clip.text.with_class_tokens(prompts, self.parameters_.layer, tokens)
         return F.normalize(features, dim=-1)
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy, and the weighted distance to the hand-written prompts."""
+        """Return cross-entropy, and the weighted distance to the hand-written prompts."""
         learned = self.class_features()
         logits = self.clip.logit_scale * image_features @ learned.T
         return {

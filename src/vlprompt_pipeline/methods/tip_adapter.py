@@ -71,7 +71,7 @@ class TipAdapter(PromptLearner):
         parameters: TipAdapterParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError for an unknown template set, DataError for a name too long."""
+        """Raise ConfigError for an unknown template set, DataError for a name too long."""
         super().__init__(clip, classes)
         self.parameters_ = parameters
         texts = text_features(clip, classes, parameters)
@@ -82,11 +82,11 @@ class TipAdapter(PromptLearner):
         self.strengths = nn.Parameter(strengths, requires_grad=False)
 
     def class_features(self) -> Tensor:
-        """Those of the templates, `[classes, embed]`."""
+        """Return the features of the templates, `[classes, embed]`."""
         return self.texts
 
     def logits(self, image_features: Tensor) -> Tensor:
-        """`[images, classes]`: zero-shot CLIP's and the memory's."""
+        """Return `[images, classes]`: zero-shot CLIP's and the memory's."""
         alpha, beta = self.strengths
         return super().logits(image_features) + alpha * self._recall(image_features, beta)
 
@@ -116,7 +116,7 @@ class TipAdapter(PromptLearner):
         self.strengths.copy_(self.strengths.new_tensor(best))
 
     def make_room(self, stored: Mapping[str, Tensor]) -> None:
-        """As many images as were stored."""
+        """Make room for as many images as were stored."""
         if "images" in stored:
             self._put(torch.zeros_like(stored["images"], device=self.clip.device))
         if "counts" in stored:

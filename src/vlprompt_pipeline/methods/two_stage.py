@@ -56,7 +56,7 @@ class TwoStage(PromptLearner):
         parameters: TwoStageParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError if the towers are of another kind, DataError for a name too long."""
+        """Raise ConfigError if the towers are of another kind, DataError for a name too long."""
         super().__init__(clip, classes)
         self._read: dict[str, Any] = {}
         self._row_tensors: dict[Any, tuple[Tensor, Tensor | None]] = {}
@@ -84,7 +84,7 @@ class TwoStage(PromptLearner):
         return torch.where(trained[:, None], weights, self.text_features())
 
     def text_features(self) -> Tensor:
-        """Normalised features of the tuned text tower, `[classes, embed]`."""
+        """Return normalised features of the tuned text tower, `[classes, embed]`."""
         return self.texts.features(self.clip, partial(_with_norms, self.text_norms))
 
     @property
@@ -142,7 +142,7 @@ class TwoStage(PromptLearner):
         return ChangedImages(self.clip, "norms", list(self.image_norms), self._encode)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """As the base, from pixels; in stage 2 no gradient reaches the norms."""
+        """Do as the base, from pixels; in stage 2 no gradient reaches the norms."""
         if not self.in_second_stage:
             return super().losses(self._encode(images), labels)
         with torch.no_grad():
@@ -150,7 +150,7 @@ class TwoStage(PromptLearner):
         return super().losses(features, labels)
 
     def make_room(self, stored: Mapping[str, Tensor]) -> None:
-        """As many rows as were stored."""
+        """Make room for as many rows as were stored."""
         for name in ("classifier", "names"):
             if name in stored:
                 values = torch.zeros_like(stored[name], device=self.clip.device)

@@ -64,7 +64,7 @@ class _Variational(PromptLearner):
         parameters: VariationalParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if initial words or class names do not fit."""
+        """Raise ConfigError or DataError if initial words or class names do not fit."""
         super().__init__(clip, classes)
         self.parameters_ = parameters
         self.context = nn.Parameter(initial_context(clip, parameters, generator).to(clip.device))
@@ -84,7 +84,7 @@ class _Variational(PromptLearner):
         return sampled.logsumexp(0) - math.log(len(sampled))
 
     def sampled(self, image_features: Tensor) -> SampledPredictions:
-        """With the mean context, and with each sample."""
+        """Return the features with the mean context, and with each sample."""
         mean, log_variance = self.distribution(image_features)
         alone = self._log_probabilities(image_features, mean[None])[0].exp()
         residuals = self._residuals(mean, log_variance)
@@ -92,7 +92,7 @@ class _Variational(PromptLearner):
         return SampledPredictions(self.parameters_.prediction, mean=alone, samples=samples)
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Negative log of the mean probability of the label, and the weighted KL."""
+        """Return negative log of the mean probability of the label, and the weighted KL."""
         mean, log_variance = self.distribution(image_features)
         sampled = self._log_probabilities(image_features, self._residuals(mean, log_variance))
         predicted = sampled.logsumexp(0) - math.log(len(sampled))
@@ -103,12 +103,12 @@ class _Variational(PromptLearner):
         }
 
     def _residuals(self, mean: Tensor, log_variance: Tensor) -> Tensor:
-        """Samples `[samples, 1 or images, width]`."""
+        """Return samples `[samples, 1 or images, width]`."""
         noise = self.draws.normal((self.parameters_.samples, *mean.shape), mean)
         return mean + noise * (0.5 * log_variance).exp()
 
     def _log_probabilities(self, image_features: Tensor, residuals: Tensor) -> Tensor:
-        """`[samples, images, classes]` for residuals `[samples, 1 or images, width]`."""
+        """Return `[samples, images, classes]` for residuals `[samples, 1 or images, width]`."""
         samples, each, _ = residuals.shape
         contexts = (self.context + residuals[:, :, None]).flatten(0, 1)
         if each == 1:
@@ -131,7 +131,7 @@ class Variational(_Variational):
         parameters: UnconditionalParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if initial words or class names do not fit."""
+        """Raise ConfigError or DataError if initial words or class names do not fit."""
         super().__init__(clip, classes, parameters, generator)
         shape, given = (1, clip.text_width), parameters.initial_log_variance
         start = (
@@ -158,13 +158,13 @@ class ConditionalVariational(_Variational):
         parameters: VariationalParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError or DataError if initial words or class names do not fit."""
+        """Raise ConfigError or DataError if initial words or class names do not fit."""
         super().__init__(clip, classes, parameters, generator)
         self.mean_net = _network(clip, generator)
         self.log_variance_net = _network(clip, generator)
 
     def distribution(self, image_features: Tensor) -> tuple[Tensor, Tensor]:
-        """One for each image."""
+        """Return mean and log-variance for each image, `[images, width]` both."""
         return self.mean_net(image_features), self.log_variance_net(image_features)
 
 

@@ -44,7 +44,7 @@ class WalkedTexts:
         inserted: int = 0,
         unchanged: int = 0,
     ) -> None:
-        """Raises DataError for a text that is longer than the context, unless it is cut."""
+        """Raise DataError for a text that is longer than the context, unless it is cut."""
         self.prompts = _share(clip.prompts(texts, cut=cut))
         self.inserted, self.unchanged = inserted, unchanged
         self._there: dict[
@@ -58,7 +58,7 @@ class WalkedTexts:
         enter: Enter | None = None,
         rows: Tensor | None = None,
     ) -> Tensor:
-        """Normalised features `[texts, embed]`.
+        """Return normalised features `[texts, embed]`.
 
         Args:
             clip: the one that the texts were given for, in any precision.
@@ -111,7 +111,7 @@ class _Causal:
         self.ends, self.last_offsets = ends.to(device), (lengths - 1).to(device)
 
     def begin(self) -> Tensor:
-        """Tokens at the input of the first block."""
+        """Return tokens at the input of the first block."""
         positions, prompts = self.tower.positions, self.prompts
         shared = prompts.prefix.shape[1]
         words = prompts.suffix[:, : self.longest] + positions[shared : shared + self.longest]
@@ -119,12 +119,12 @@ class _Causal:
         return torch.cat([prompts.prefix[0] + positions[:shared], tokens])
 
     def enter(self, enter: Enter, depth: int, x: Tensor) -> Tensor:
-        """Tokens after the method has put its own among the shared ones."""
+        """Return tokens after the method has put its own among the shared ones."""
         shared = len(x) - self.count
         return torch.cat([enter(depth, x[:shared], self.tower.start_tokens), x[shared:]])
 
     def run(self, depth: int, x: Tensor, norms: Tensor | None = None) -> Tensor:
-        """Tokens behind a block; of the last one the end tokens alone, `[texts, width]`."""
+        """Return tokens behind a block; of the last one the end tokens alone, `[texts, width]`."""
         block, shared = self.tower.blocks[depth], len(x) - self.count
         block = block if norms is None else with_norms(block, norms.to(x.dtype))
         q, k, v = project(block, x)  # [heads, tokens, …]
@@ -156,7 +156,7 @@ class _Causal:
         return by_text.unflatten(1, (-1, self.longest)).transpose(0, 1)
 
     def _seen(self, part: Tensor, shared: int) -> Tensor:
-        """Keys or values `[texts, heads, shared + longest, …]`."""
+        """Return keys or values `[texts, heads, shared + longest, …]`."""
         by_text = self._by_text(part, shared)
         return torch.cat([part[None, :, :shared].expand(len(by_text), -1, -1, -1), by_text], dim=2)
 
@@ -172,15 +172,18 @@ class _Whole:
         self.positions = torch.where(behind, positions + inserted, positions)
 
     def begin(self) -> Tensor:
-        """Tokens at the input of the first block."""
+        """Return tokens at the input of the first block."""
         return self.sequences
 
     def enter(self, enter: Enter, depth: int, x: Tensor) -> Tensor:
-        """Tokens after the method has put its own in between."""
+        """Return tokens after the method has put its own in between."""
         return enter(depth, x, self.tower.start_tokens)
 
     def run(self, depth: int, x: Tensor, norms: Tensor | None = None) -> Tensor:
-        """Tokens behind a block; of the last one those alone that are read, `[texts, width]`."""
+        """Return tokens behind a block.
+
+        Of the last one those alone that are read, `[texts, width]`.
+        """
         block = self.tower.blocks[depth]
         block = block if norms is None else with_norms(block, norms.to(x.dtype))
         mask = None

@@ -75,7 +75,7 @@ class WalkedImages:
     def features(
         self, step: Step = plain, enter: Enter | None = None, inserted: int = 0
     ) -> tuple[Tensor, Tensor]:
-        """Normalised features `[images, embed]`, and inserted tokens behind the last block.
+        """Return normalised features `[images, embed]`, and inserted tokens behind the last block.
 
         The tokens are `[images, inserted, width]`, as they are before the projection.
 

@@ -26,13 +26,13 @@ class ZeroShot(PromptLearner):
         parameters: ZeroShotParameters,
         generator: Generator,
     ) -> None:
-        """Raises ConfigError for an unknown template set, DataError for a name too long."""
+        """Raise ConfigError for an unknown template set, DataError for a name too long."""
         super().__init__(clip, classes)
         features = text_features(clip, classes, parameters)
         self.register_buffer("features", features, persistent=False)
 
     def class_features(self) -> Tensor:
-        """Normalised text feature of each class, `[classes, embed]`."""
+        """Return normalised text feature of each class, `[classes, embed]`."""
         return self.features
 
 

@@ -32,7 +32,7 @@ class _Sums(NamedTuple):
 
 
 def kmeans_1d(values: NDArray[np.floating], k: int) -> Floats:
-    """Centroids of the clustering of scalars into `k` clusters with the least squared error.
+    """Return centroids of the clustering of scalars into `k` clusters with the least squared error.
 
     The result is the optimum for up to `EXACT_LIMIT` distinct values. With more, it is the optimum
     over a grid of that many splits (half at equal ranks, half at equal distances, so that neither
@@ -81,7 +81,9 @@ def _candidates(distinct: Floats, starts: Positions) -> Positions:
 
 
 def _best_splits(sums: _Sums, k: int) -> Positions:
-    """Edges of the `k` best clusters as positions in `sums`, first and last included: [k + 1].
+    """Return edges of the `k` best clusters as positions in `sums`, first and last included.
+
+    They are `k + 1` numbers.
 
     Clusters are laid from the left and, on mirrored sums, from the right at once, and meet at the
     best middle split: half as many layers that have to wait for each other.
@@ -117,7 +119,7 @@ def _trace(choices: list[Positions], end: int, base: int) -> Positions:
 def _add_cluster(
     sums: _Sums, error: Floats, bases: Positions, clusters: int
 ) -> tuple[Floats, Positions]:
-    """Least error with `clusters` clusters up to each position, from that with one fewer.
+    """Return least error with `clusters` clusters up to each position, from that with one fewer.
 
     Returns:
         The errors and the positions of the last split, both of the shape of `error`; positions
@@ -163,7 +165,7 @@ def _search(
 
 
 def lloyd_1d(values: NDArray[np.floating], centroids: NDArray[np.floating]) -> Floats:
-    """Centroids `[k]`, ascending, at which Lloyd's iteration from the given ones rests.
+    """Return centroids `[k]`, ascending, at which Lloyd's iteration from the given ones rests.
 
     A centroid without values stays where it is. A thousand rounds are the most: our choice.
     """
@@ -175,7 +177,7 @@ def lloyd_1d(values: NDArray[np.floating], centroids: NDArray[np.floating]) -> F
 
 
 def _lloyd(ordered: Floats, totals: Floats, centroids: Floats) -> Floats:
-    """Lloyd's iteration on sorted values and their running sums."""
+    """Run Lloyd's iteration on sorted values and their running sums."""
     edges = None
     for _ in range(_LLOYD_ROUNDS):
         inner = np.searchsorted(ordered, (centroids[1:] + centroids[:-1]) / 2)

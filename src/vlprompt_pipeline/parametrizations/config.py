@@ -108,7 +108,7 @@ class QuantizeConfig(Parameters):
         return self.asks_for_columns or (self.codebook == "auto" and plain)
 
     def of_classifier(self, mean_free: bool) -> QuantizeConfig:
-        """The same for a matrix that image features are multiplied with.
+        """Return the configuration for a matrix that image features are multiplied with.
 
         Args:
             mean_free: whether no prediction depends on the mean over its rows.

@@ -38,15 +38,15 @@ class Draws(nn.Module):
         self.register_load_state_dict_post_hook(_adopt_count)
 
     def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        """Standard normal values `shape` in type and on the device of `like`."""
+        """Return standard normal values `shape` in type and on the device of `like`."""
         return self._draw(torch.randn, shape, like)
 
     def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        """Values in [0, 1) `shape` in type and on the device of `like`."""
+        """Return values in [0, 1) `shape` in type and on the device of `like`."""
         return self._draw(torch.rand, shape, like)
 
     def keep(self, shape: tuple[int, ...], probability: float, like: Tensor) -> Tensor:
-        """1 / probability where a value is kept, else 0: what dropout multiplies by."""
+        """Return 1 / probability where a value is kept, else 0: what dropout multiplies by."""
         return self._draw(partial(_kept, probability), shape, like)
 
     def _draw(self, make: Make, shape: tuple[int, ...], like: Tensor) -> Tensor:

@@ -41,14 +41,14 @@ class LowRankConfig(Parameters):
 
 
 def low_rank_tensors(module: nn.Module) -> Iterator[tuple[str, LowRank]]:
-    """Every factorised tensor under `module`: its name and its parametrization."""
+    """Yield every factorised tensor under `module`: its name and its parametrization."""
     for path, link in module.named_modules():
         if isinstance(link, LowRank):
             yield shown_name(path), link
 
 
 def merged(initial: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """The context that inference sees."""
+    """Return the context that inference sees."""
     return initial + a @ b
 
 
@@ -66,7 +66,7 @@ class LowRank(nn.Module):
         self.draws = Draws(generator)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """The context; with dropout in training mode."""
+        """Return the context; with dropout in training mode."""
         dropped = self.config.dropped
         a = self._dropout(a) if dropped == "A" else a
         b = self._dropout(b) if dropped == "B" else b
@@ -75,7 +75,7 @@ class LowRank(nn.Module):
         return merged(self.initial, a, b)
 
     def right_inverse(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Initial factors: A normal, B zero, so nothing changes."""
+        """Return initial factors: A normal, B zero, so nothing changes."""
         shape = (*context.shape[:-2], self.config.rank, context.shape[-1])
         return self._factor, context.new_zeros(shape)
 

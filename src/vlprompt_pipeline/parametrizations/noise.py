@@ -30,7 +30,7 @@ class TrainingNoise(nn.Module):
         self.draws = Draws(generator)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The tensor, with noise in training mode."""
+        """Return the tensor, with noise in training mode."""
         if not self.training:
             return weight
         return weight + self.config.std * self.draws.normal(tuple(weight.shape), weight)

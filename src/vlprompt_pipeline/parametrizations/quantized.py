@@ -24,7 +24,7 @@ def make_quantizer(
     name: str = "the tensor",
     moment: Tensor | None = None,
 ) -> Quantizer:
-    """The quantizer that a configuration asks for, for a tensor of that shape.
+    """Return the quantizer that a configuration asks for, for a tensor of that shape.
 
     `moment` `[columns, columns]` is that of the features that the tensor is multiplied with.
 
@@ -53,7 +53,7 @@ class QuantizedTensor:
 
 
 def quantized_tensors(module: nn.Module) -> Iterator[tuple[str, Quantizer, Tensor]]:
-    """Every quantized tensor under `module`: its name, its quantizer, and what that is given.
+    """Yield every quantized tensor under `module`: its name, its quantizer, and what that is given.
 
     The name is that of the tensor in the module without parametrizations, such as `context`, or
     `context.a` for a factor. What the quantizer is given has passed the parametrizations put on
@@ -64,7 +64,7 @@ def quantized_tensors(module: nn.Module) -> Iterator[tuple[str, Quantizer, Tenso
 
 
 def find_quantized(module: nn.Module) -> Iterator[QuantizedTensor]:
-    """Every quantized tensor under `module`, nothing of it computed."""
+    """Yield every quantized tensor under `module`, nothing of it computed."""
     for path, owner in module.named_modules():
         if not parametrize.is_parametrized(owner):
             continue

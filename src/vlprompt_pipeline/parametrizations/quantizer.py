@@ -36,7 +36,7 @@ class _Look:
     codebooks: Tensor
 
     def read(self) -> ClusteringCheck:
-        """The check.
+        """Return the check.
 
         Raises:
             UserError: the tensor had values that are not finite or beyond float16.
@@ -81,7 +81,9 @@ class Quantizer(nn.Module):
         self.register_load_state_dict_post_hook(_adopt_state)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The quantized tensor, in shape and dtype of `weight`; its gradient is that of `weight`.
+        """Return the quantized tensor, in shape and dtype of `weight`.
+
+        Its gradient is that of `weight`.
 
         NaN in `weight` stays NaN, for the loop's check of the loss to find.
 
@@ -109,13 +111,13 @@ class Quantizer(nn.Module):
         self._record(step, 0.0, True, weight, error, codebooks)
 
     def is_due(self, step: int, epoch_steps: int) -> bool:
-        """Whether `observe` looks at the tensor after this step, and so asks the device."""
+        """Say whether `observe` looks at the tensor after this step, and so asks the device."""
         interval = self.config.min_interval_steps or epoch_steps
         return not self.config.post_training and (step - self._last >= interval or self._flat)
 
     @torch.no_grad()
     def observe(self, step: int, weight: Tensor, epoch_steps: int) -> None:
-        """Constrained adaptive clustering; to be called after each step of the optimiser.
+        """Cluster again if it is due: constrained adaptive clustering, after each optimiser step.
 
         Does nothing until the interval is over. From then on every call compares the histogram of
         indices that `weight` has now with the one that the last clustering left, and clusters anew
@@ -143,7 +145,7 @@ class Quantizer(nn.Module):
         self._record(step, kl, drifted, weight, error, codebooks)
 
     def encode(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """What has to be stored: indices (uint8, shape of `weight`) and codebooks (float16).
+        """Return what has to be stored: indices (uint8, shape of `weight`) and codebooks (float16).
 
         `decode` of these is what `forward` shows in evaluation, bit for bit.
 
@@ -158,7 +160,7 @@ class Quantizer(nn.Module):
         return indices.to(torch.uint8).reshape(weight.shape), codebooks
 
     def pop_history(self) -> list[ClusteringCheck]:
-        """The checks since the last call, or since a state was loaded; forgets them.
+        """Return the checks since the last call, or since a state was loaded; forgets them.
 
         Their numbers stay on the device until then.
 
@@ -169,12 +171,12 @@ class Quantizer(nn.Module):
         return [look.read() for look in looks]
 
     def _show(self, weight: Tensor, training: bool) -> Tensor:
-        """What stands in the place of `weight`."""
+        """Return what stands in the place of `weight`."""
         indices, codebooks = self._assign(weight, training)
         return decode(indices, codebooks, weight.dtype).view(weight.shape)
 
     def _assign(self, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        """Indices that stand for the values, [codebooks, values], and the codebooks."""
+        """Return indices that stand for the values, [codebooks, values], and the codebooks."""
         return self._nearest(weight)
 
     @torch.no_grad()
@@ -191,11 +193,11 @@ class Quantizer(nn.Module):
         return torch.searchsorted((entries[:, 1:] + entries[:, :-1]) / 2, values), codebooks
 
     def _rows(self, weight: Tensor) -> Tensor:
-        """The values that share a codebook in a row each, [codebooks, values], float32."""
+        """Return the values that share a codebook in a row each, [codebooks, values], float32."""
         return weight.float().reshape(len(self.codebook), -1).contiguous()
 
     def _scaled(self, values: Tensor) -> Tensor:
-        """Codebooks in units of the values, float16."""
+        """Return codebooks in units of the values, float16."""
         scaled = self.codebook
         if self.config.normalise:
             std, mean = torch.std_mean(values, dim=1, correction=0, keepdim=True)
@@ -214,7 +216,7 @@ class Quantizer(nn.Module):
         self._clustered(weight, step)
 
     def _fitted(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Entries for the values that share a codebook, ascending."""
+        """Return entries for the values that share a codebook, ascending."""
         entries, config = self.codebook.shape[1], self.config
         if config.rate is not None:
             return entries_at_rate(values, entries, config.rate)
@@ -229,7 +231,7 @@ class Quantizer(nn.Module):
         self._mirror()
 
     def _count(self, indices: Tensor) -> Tensor:
-        """How many values each entry serves, [codebooks, 2**bits]."""
+        """Count how many values each entry serves, [codebooks, 2**bits]."""
         codebooks, entries = self.codebook.shape
         if codebooks > 1:
             indices = indices + entries * torch.arange(codebooks, device=indices.device)[:, None]
@@ -269,7 +271,7 @@ class Quantizer(nn.Module):
 
 
 def decode(indices: Tensor, codebooks: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The tensor that `Quantizer.encode` described, in the shape of `indices`."""
+    """Return the tensor that `Quantizer.encode` described, in the shape of `indices`."""
     rows = indices.long().reshape(len(codebooks), -1)
     return codebooks.to(dtype).gather(1, rows).view(indices.shape)
 
@@ -281,6 +283,6 @@ def _adopt_state(quantizer: Quantizer, _incompatible: object) -> None:
 
 
 def _divergence(now: Tensor, then: Tensor) -> float:
-    """KL(now || then) of two histograms in nats; one is added to each count (our choice)."""
+    """Return KL(now || then) of two histograms in nats; one is added to each count (our choice)."""
     p, q = (counts.cpu().numpy() + 1.0 for counts in (now, then))
     return float((p * np.log(p / q)).sum() / p.sum())  # both have as many values

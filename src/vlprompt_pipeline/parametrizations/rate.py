@@ -18,7 +18,7 @@ _HALVINGS = 16
 
 
 def entries_at_rate(values: NDArray[np.floating], count: int, rate: float) -> Floats:
-    """Entries whose indices take about `rate` bits each once they are entropy-coded.
+    """Return entries whose indices take about `rate` bits each once they are entropy-coded.
 
     Args:
         values: finite numbers, of any shape; indices are those of the nearest entry.
@@ -50,7 +50,7 @@ def entries_at_rate(values: NDArray[np.floating], count: int, rate: float) -> Fl
 
 
 def _entries(ordered: Floats, totals: Floats, count: int, step: float) -> Floats:
-    """Means of evenly spaced cells, the mean of all values in the middle of one of them."""
+    """Return means of evenly spaced cells, the mean of all values in the middle of one of them."""
     centre = totals[-1] / ordered.size
     inner = centre + step * (np.arange(1, count) - (count - 1) // 2 - 0.5)
     edges = np.concatenate(([0], np.searchsorted(ordered, inner), [ordered.size]))
@@ -61,7 +61,7 @@ def _entries(ordered: Floats, totals: Floats, count: int, step: float) -> Floats
 
 
 def _entropy(ordered: Floats, entries: Floats) -> float:
-    """Bits of an index of the nearest entry."""
+    """Return bits of an index of the nearest entry."""
     edges = np.searchsorted(ordered, (entries[1:] + entries[:-1]) / 2)
     shares = np.diff(edges, prepend=0, append=ordered.size) / ordered.size
     shares = shares[shares > 0]

@@ -137,7 +137,7 @@ def _nonzero(scales: Floats) -> Floats:
 def _scales(
     values: Floats, pattern: Floats, rows: Floats, columns: Floats
 ) -> tuple[Floats, Floats]:
-    """Least-squares scales of a pattern of entries."""
+    """Return least-squares scales of a pattern of entries."""
     product, square = values * pattern, np.square(pattern)
     for _ in range(SCALE_ROUNDS):
         rows = _nonzero(product @ columns / _nonzero(square @ np.square(columns)))
@@ -176,7 +176,7 @@ def _descend(
 def _moment_scales(
     values: Floats, pattern: Floats, rows: Floats, columns: Floats, moment: Floats
 ) -> tuple[Floats, Floats]:
-    """Scales that minimise the error of the products."""
+    """Return scales that minimise the error of the products."""
     scaled = pattern * rows[:, None]
     system = moment * (scaled.T @ scaled)
     right = np.einsum("ij,ij->j", scaled, values @ moment)

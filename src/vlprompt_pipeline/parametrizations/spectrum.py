@@ -15,24 +15,27 @@ from vlprompt_pipeline.parametrizations.low_rank import low_rank_tensors
 
 
 def singular_values(contexts: Tensor) -> Tensor:
-    """Of contexts `[…, tokens, width]`, descending, `[…, min(tokens, width)]` in float64."""
+    """Return those of contexts `[…, tokens, width]`, `[…, min(tokens, width)]`, descending."""
     return torch.linalg.svdvals(contexts.double())
 
 
 def information_density(values: Tensor, k: int) -> Tensor:
-    """ID_k: share of the k largest singular values `[…, n]` in the sum of all; 0 if all are 0."""
+    """Return ID_k: share of the k largest singular values `[…, n]` in the sum of all.
+
+    0 if all are 0.
+    """
     return values[..., :k].sum(-1) / values.sum(-1).clamp(min=torch.finfo(values.dtype).tiny)
 
 
 def effective_rank(values: Tensor) -> Tensor:
-    """Exponential of the entropy of the shares of singular values `[…, n]`: from 1 to n."""
+    """Return exponential of the entropy of the shares of singular values `[…, n]`: from 1 to n."""
     shares = values / values.sum(-1, keepdim=True).clamp(min=torch.finfo(values.dtype).tiny)
     return torch.special.entr(shares).sum(-1).exp()
 
 
 @torch.no_grad()
 def spectra(module: nn.Module) -> dict[str, float]:
-    """For the history: of each low-rank context under `module`, as evaluation sees it.
+    """Return for the history, of each low-rank context under `module`, as evaluation sees it.
 
     Class-specific contexts have the mean over classes (our choice).
     """

@@ -57,7 +57,10 @@ class StructuredQuantizer(Quantizer):
         self._mirror()
 
     def is_plain_for(self, weight: Tensor) -> bool:
-        """Whether one codebook serves all values as they are; makes it where there is none yet."""
+        """Say whether one codebook serves all values as they are.
+
+        Makes it where there is none yet.
+        """
         if not self._ready:
             self.initialise(weight)
         return self._is_plain
@@ -93,7 +96,9 @@ class StructuredQuantizer(Quantizer):
 
     @torch.no_grad()
     def parts(self, weight: Tensor) -> tuple[Tensor, ...]:
-        """What a file holds: indices, codebook, scales of rows and columns, kept columns' values.
+        """Return what a file holds.
+
+        Indices, codebook, scales of rows and columns, kept columns' values.
 
         Indices `[rows, columns not kept]`; the fifth is `[rows, kept]`, the sixth which these are.
         """
@@ -210,5 +215,5 @@ def warn_of_outliers(name: str, tensor: Tensor, config: QuantizeConfig) -> None:
 
 
 def _usable(scales: Tensor) -> Tensor:
-    """Scales that half precision rounded to zero would divide by zero."""
+    """Put 1 where half precision rounded a scale to zero, by which one would divide."""
     return torch.where(scales == 0, torch.ones_like(scales), scales)

@@ -39,7 +39,7 @@ def choices(halves: ClassSubsets, *, bound: bool) -> list[Choice]:
 
 
 def _generalised(base: ClassSubset, new: ClassSubset) -> Choice:
-    """Both halves, in label order of the whole dataset."""
+    """Return both halves, in label order of the whole dataset."""
     by_label = {
         label: (name, f"{GENERALISED}{half}")
         for half, classes in (("base", base), ("new", new))

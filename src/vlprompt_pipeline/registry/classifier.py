@@ -74,7 +74,7 @@ class Classifier:
         head: ClassifierWeights | None = None,
         rejection: Rejection | None = None,
     ) -> None:
-        """Raises WeightsError for another CLIP than that of the card, PromptFileError as export."""
+        """Raise WeightsError for another CLIP than that of the card, PromptFileError as export."""
         if difference := clip.identity.difference(card.clip):
             raise WeightsError(
                 f"the prompt belongs to another CLIP ({card.clip_name}): "

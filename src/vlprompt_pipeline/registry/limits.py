@@ -56,7 +56,7 @@ class RequestLimits:
         return cls(**given)
 
     def require_rows(self, images: int) -> None:
-        """Raises RequestTooLargeError for more images than are allowed."""
+        """Raise RequestTooLargeError for more images than are allowed."""
         if images > self.rows:
             raise RequestTooLargeError(
                 f"the request holds {images:,} images, {self.rows:,} are allowed: send several "
@@ -64,7 +64,7 @@ class RequestLimits:
             )
 
     def require_bytes(self, count: int) -> None:
-        """Raises RequestTooLargeError for more bytes than are allowed."""
+        """Raise RequestTooLargeError for more bytes than are allowed."""
         if count > self.bytes:
             raise RequestTooLargeError(
                 f"the request holds more than {human_bytes(self.bytes)}, which is the most that is "
@@ -72,7 +72,7 @@ class RequestLimits:
             )
 
     def require_class_names(self, names: Sequence[object]) -> None:
-        """Raises RequestTooLargeError for more or longer class names than are allowed."""
+        """Raise RequestTooLargeError for more or longer class names than are allowed."""
         if len(names) > self.classes:
             raise RequestTooLargeError(
                 f"class_names holds {len(names):,} names, {self.classes:,} are allowed: give fewer"
@@ -83,11 +83,11 @@ class RequestLimits:
             )
 
     def require_image(self, image: bytes) -> None:
-        """Raises DataError for an image with more pixels than are allowed, or of a rare format."""
+        """Raise DataError for an image with more pixels than are allowed, or of a rare format."""
         require_size(BytesIO(image), self.pixels)
 
     def require_request(self, images: Sequence[object], class_names: Sequence[object]) -> None:
-        """Raises RequestTooLargeError for a request that is too large as a whole."""
+        """Raise RequestTooLargeError for a request that is too large as a whole."""
         self.require_rows(len(images))
         self.require_bytes(sum(len(each) for each in images if isinstance(each, bytes | str)))
         self.require_class_names(class_names)

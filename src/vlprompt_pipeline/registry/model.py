@@ -39,7 +39,9 @@ class PromptModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """A row an image, `problem` for what is none; `params`: `class_names`, `top_k`, `accuracy`.
+        """Return a row an image, `problem` for what is none.
+
+        `params`: `class_names`, `top_k`, `accuracy`.
 
         Behind a server the limits on requests hold.
         """

@@ -16,6 +16,6 @@ def environment(*folders: str) -> Environment:
 
 
 def embedded_json(value: object) -> Markup:
-    """JSON that can stand inside a script element; ValueError for NaN, which JSON lacks."""
+    """Return JSON that can stand inside a script element; ValueError for NaN, which JSON lacks."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))

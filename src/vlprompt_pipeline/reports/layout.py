@@ -130,7 +130,7 @@ class _Rows:
         return bool(self.table["metric"].isin(metrics).any())
 
     def cells(self, keys: Sequence[tuple[object, ...]]) -> tuple[TableCell | None, ...]:
-        """Scores that are compared with each other."""
+        """Return scores that are compared with each other."""
         rows = [self.scores.get(key) for key in keys]
         means = [round(row["mean"], 2) for row in rows if row]
         return tuple(
@@ -222,7 +222,10 @@ def _few_shot(rows: _Rows) -> TextTable:
 
 
 def _a_row_a_method(rows: _Rows, keys: Sequence[tuple[str, int]]) -> tuple[Line, ...]:
-    """Accuracies at (dataset, shots); the methods of a column are compared with each other."""
+    """Return accuracies at (dataset, shots).
+
+    The methods of a column are compared with each other.
+    """
     columns = [rows.cells([(*key, method, "accuracy") for method in rows.methods]) for key in keys]
     return tuple(
         Line(title, cells)

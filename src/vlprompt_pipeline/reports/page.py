@@ -72,7 +72,7 @@ def render(comparison: Comparison) -> str:
 
 
 def _sources(templates: Environment, names: Sequence[str]) -> Markup:
-    """Scripts as they are: their braces are no template's."""
+    """Return scripts as they are: their braces are no template's."""
     return Markup("".join(templates.loader.get_source(templates, name)[0] for name in names))
 
 

@@ -169,7 +169,10 @@ def _without_y(axes) -> None:
 
 
 def _differences(scores: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
-    """`dataset, method, title, difference, low, high` against zero-shot; NaN without a test."""
+    """Return `dataset, method, title, difference, low, high` against zero-shot.
+
+    NaN without a test.
+    """
     keys = ["dataset", "shots", "metric"]
     zero = scores.loc[scores["method"] == ZERO_SHOT, [*keys, "mean"]]
     others = scores[scores["method"] != ZERO_SHOT].merge(zero, on=keys, suffixes=("", "_zero"))

@@ -92,7 +92,10 @@ def payload(comparison: Comparison) -> dict[str, object]:
 def _family(
     comparison: Comparison, about: dict[str, object], classes: list[object]
 ) -> dict[str, object]:
-    """One family: what it is, its choices in order (datasets with their titles), its tables."""
+    """Return one family.
+
+    What it is, its choices in order (datasets with their titles), its tables.
+    """
     name, source = about["family"], about["source"]
     scores, pairs = comparison.of(name), comparison.of(name, "pairs")
     datasets = ordered_datasets(scores["dataset"], source)
@@ -148,7 +151,7 @@ def missing_cells(missing: pd.DataFrame) -> pd.DataFrame:
 
 
 def table(rows: pd.DataFrame, columns: str) -> dict[str, object]:
-    """Some columns of a table, each encoded in the shortest way."""
+    """Return some columns of a table, each encoded in the shortest way."""
     return {
         "rows": len(rows),
         "columns": {name: _column(name, rows[name].tolist()) for name in columns.split()},

@@ -36,7 +36,9 @@ _HEIGHT = 3.3
 def base_new_figure(
     conditions: str, scores: pd.DataFrame, looks: Mapping[str, Look]
 ) -> Figure | None:
-    """New against base accuracy with lines of equal H: each seed, the mean, and bars of ± 1 std.
+    """Return new against base accuracy with lines of equal H.
+
+    Each seed, the mean, and bars of ± 1 std.
 
     Args:
         conditions: below the title.
@@ -136,7 +138,7 @@ def size_figure(
 
 
 def pareto_front(points: Sequence[tuple[float, float]], *, lower: bool = False) -> list[int]:
-    """Positions of the (size, score) that no other equals with a smaller size, by size."""
+    """Return positions of the (size, score) that no other equals with a smaller size, by size."""
     sign = -1 if lower else 1
     front: list[int] = []
     for index in sorted(range(len(points)), key=lambda i: (points[i][0], -sign * points[i][1])):
@@ -174,7 +176,7 @@ def _accuracy_limits(axes: Axes, height: float, base: pd.DataFrame, new: pd.Data
 
 
 def _draw_equal_h(axes: Axes) -> None:
-    """Faint curves N = H·B / (2·B − H), labelled where they leave to the right or below."""
+    """Draw faint curves N = H·B / (2·B − H), labelled where they leave to the right or below."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     both = top - bottom + right - left
     step = next(step for step in (1, 2, 5, 10, 20) if both / step <= 12)

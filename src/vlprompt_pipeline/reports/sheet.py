@@ -204,7 +204,7 @@ def handle(label: str, colour: str, marker: str = "", **style: object) -> Line2D
 
 
 def legend_of(titles: Mapping[str, str], looks: Mapping[str, Look], **style: object):
-    """Handles of methods with these titles by name."""
+    """Return handles of methods with these titles by name."""
     return [handle(title, *looks[method], **style) for method, title in titles.items()]
 
 

@@ -152,7 +152,10 @@ def _table(
     arrangement: _Arrangement,
     notes: _Notes,
 ) -> Table:
-    """Methods down, whatever way they go in the paper's table; of many columns first and last."""
+    """Return methods down, whatever way they go in the paper's table.
+
+    Of many columns first and last.
+    """
     headings, rows = table.columns, [line.cells for line in block.lines]
     if table.methods_across:
         headings = tuple(line.title for line in block.lines)

@@ -58,7 +58,7 @@ def draw_average(
 
 
 def draw_h(base: Drawn, new: Drawn) -> Drawn:
-    """H of the average base and new accuracies, as published."""
+    """Return H of the average base and new accuracies, as published."""
     return Drawn(*(harmonic_mean(*halves) for halves in zip(base, new, strict=True)))
 
 

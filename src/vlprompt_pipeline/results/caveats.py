@@ -30,7 +30,7 @@ def one_seed(seeds: Sequence[int]) -> tuple[str, ...]:
 def of_images(
     images: ImageSet, total: float, unknown_to_clip: Collection[ImageSet]
 ) -> tuple[str, ...]:
-    """Caveats of every score on a set of test images.
+    """Return caveats of every score on a set of test images.
 
     Args:
         images: the set.

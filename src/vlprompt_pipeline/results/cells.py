@@ -108,7 +108,7 @@ def cell_partition(
 
 
 def partition_of(cell: Cell, method: str) -> str:
-    """`cell_partition` of a record's cell."""
+    """Return `cell_partition` of a record's cell."""
     return cell_partition(cell.clip, cell.dataset, cell.protocol, cell.shots, cell.seed, method)
 
 

@@ -236,6 +236,6 @@ def _size_rows(family: Family) -> list[Row]:
 
 
 def _largest(results: Sequence[Result], size: str) -> float:
-    """NaN where a record lacks it, as those of earlier versions."""
+    """Return NaN where a record lacks it, as those of earlier versions."""
     values = [getattr(result.method, size) for result in results]
     return float("nan") if None in values else max(values)

@@ -67,7 +67,7 @@ class Family:
 
 
 def families(results: Sequence[Result]) -> tuple[Family, ...]:
-    """Results apart by protocol, weights, templates, shots, and source with its targets.
+    """Return results apart by protocol, weights, templates, shots, and source with its targets.
 
     A dataset that was run with two splits or class lists has a family for each: nobody could say
     which of the two is meant beside other datasets.

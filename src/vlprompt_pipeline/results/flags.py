@@ -32,7 +32,7 @@ Whose = Literal["ours", "published"]
 
 
 def flags_of(whose: Whose, method: str, protocol: str) -> tuple[str, ...]:
-    """Flags of a method's figure in a protocol of ours, in the order of the file."""
+    """Return flags of a method's figure in a protocol of ours, in the order of the file."""
     return tuple(
         row["flag"]
         for row in _rows()

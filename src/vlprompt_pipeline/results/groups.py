@@ -179,7 +179,7 @@ def cause_of(error: Exception) -> str:
 
 
 def _merged(first: CellRecord, second: CellRecord) -> CellRecord:
-    """Two records of one cell with different methods as one."""
+    """Return two records of one cell with different methods as one."""
     return first.model_copy(
         update={
             "notes": tuple(dict.fromkeys(first.notes + second.notes)),

@@ -117,7 +117,7 @@ def _rows(family: Mapping[str, object], table: pd.DataFrame, shots: int) -> list
 
 
 def _ranks(averages: Mapping[str, float]) -> dict[str, int]:
-    """1 for the highest; those equal to eight decimals share a rank."""
+    """Return 1 for the highest; those equal to eight decimals share a rank."""
     rounded = {method: round(value, 8) for method, value in averages.items()}
     return {
         method: 1 + sum(other > value for other in rounded.values())
@@ -128,7 +128,7 @@ def _ranks(averages: Mapping[str, float]) -> dict[str, int]:
 def _published(
     family: Mapping[str, object], datasets: Sequence[str], method: str, shots: int
 ) -> tuple[float, float]:
-    """Averages of the printed figures of the same datasets, with and without EuroSAT."""
+    """Return averages of the printed figures of the same datasets, with and without EuroSAT."""
     trained_on = str(family["source"]) or datasets[0]
     protocol = published_protocol(str(family["protocol"]), str(family["clip"]), trained_on, shots)
     names = _PRINTED[str(family["ranking"])]

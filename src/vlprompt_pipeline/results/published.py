@@ -57,7 +57,7 @@ def published_protocol(protocol: str, clip: str, dataset: str, shots: int) -> st
 
 
 def published(protocol: str, method: str, dataset: str) -> dict[str, tuple[float, str]]:
-    """Published figures as {metric: (percent, source)}; empty where there are none.
+    """Return published figures as {metric: (percent, source)}; empty where there are none.
 
     Args:
         protocol: name in the CSV, see `published_protocol`.

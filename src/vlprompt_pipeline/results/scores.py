@@ -100,7 +100,7 @@ def aggregates(family: Family, *, intervals: bool = True) -> dict[ScoreKey, Aggr
 
 
 def _unknown_to_clip(by_key: Mapping[ScoreKey, BySeed]) -> set[ImageSet]:
-    """Sets of test images on which zero-shot CLIP is near chance with some seed."""
+    """Return sets of test images on which zero-shot CLIP is near chance with some seed."""
     return {
         images
         for key, by_seed in by_key.items()
@@ -136,7 +136,10 @@ def _aggregate(
 
 
 def _average(parts: Sequence[Aggregate], correct: Sequence[Mapping[str, Correct]]) -> Aggregate:
-    """Means over datasets; `h` is the H of them, `mean_of_h` the mean of the datasets' own `h`."""
+    """Return means over datasets.
+
+    `h` is the H of them, `mean_of_h` the mean of the datasets' own `h`.
+    """
     values = {
         name: _mean(parts, name)
         for name in parts[0].values

@@ -71,7 +71,7 @@ def image_sets(dataset: str, results: Sequence[Result]) -> dict[str, ImageSet]:
 
 
 def correctness(dataset: str, results: Sequence[Result]) -> dict[str, Correct]:
-    """Predicted correctly or not, `[results, images]`, by the name of the accuracy.
+    """Say whether images are predicted correctly, `[results, images]`, by name of the accuracy.
 
     Only what all results have predictions of, and of the same images in the same order.
     """

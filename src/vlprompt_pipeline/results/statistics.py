@@ -95,7 +95,7 @@ def compare_accuracy(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Paired:
-    """Accuracy of one method less that of another on the same images in the same order.
+    """Return accuracy of one method less that of another on the same images in the same order.
 
     Of one seed the p-value is McNemar's, exact: images that only one of the two has correct fall to
     either side like a fair coin (McNemar, Psychometrika 1947). An image that is tested with several
@@ -143,7 +143,9 @@ def compare_h(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values in the order given: all that are at most a level hold together at it.
+    """Return adjusted p-values in the order given.
+
+    All that are at most a level hold together at it.
 
     The smallest of m is multiplied by m, the next by m - 1 and so on, and none is below one before
     it (Holm, Scandinavian Journal of Statistics 1979).
@@ -164,7 +166,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def verdict(paired: Paired, adjusted_p: float, level: float = 0.05) -> str:
-    """Either "better", "worse" or "no difference shown", by the p-value adjusted for all tests."""
+    """Return "better", "worse" or "no difference shown", by the p-value adjusted for all tests."""
     if paired.difference == 0 or not adjusted_p <= level:
         return "no difference shown"
     return "better" if paired.difference > 0 else "worse"
@@ -193,12 +195,15 @@ class Hits(NamedTuple):
         return cls(np.stack([array.astype(np.int64).sum(0) for array in arrays]), shape[0])
 
     def accuracies(self) -> Floats:
-        """Percent, `[methods]`, means over seeds."""
+        """Return percent, `[methods]`, means over seeds."""
         return 100.0 * self.hits.mean(1) / self.seeds
 
 
 def resampled(draw: np.random.Generator, resamples: int, answers: Hits) -> Floats:
-    """Accuracies over drawn images, the same images for all methods: `[methods, resamples]`."""
+    """Return accuracies over drawn images, the same images for all methods.
+
+    `[methods, resamples]`.
+    """
     base = 2 * answers.seeds + 1  # so many values can hits of one method less another's have
     code = base ** np.arange(len(answers.hits)) @ answers.hits
     _, first, counts = np.unique(code, return_index=True, return_counts=True)
@@ -208,13 +213,13 @@ def resampled(draw: np.random.Generator, resamples: int, answers: Hits) -> Float
 
 
 def percentile_interval(drawn: Floats, level: float) -> Interval:
-    """Bounds of the middle `level` of the drawn scores, `[resamples]`."""
+    """Return bounds of the middle `level` of the drawn scores, `[resamples]`."""
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
 
 
 def centred_p_value(drawn: Floats, observed: float) -> float:
-    """Two-sided p-value of no difference: `(1 + #{|d* - d| >= |d|}) / (resamples + 1)`.
+    """Return two-sided p-value of no difference: `(1 + #{|d* - d| >= |d|}) / (resamples + 1)`.
 
     Drawn differences d*, centred at the observed one d, stand for what chance gives where there is
     none (Hall & Wilson, Biometrics 1991, first guideline); with d among them the test keeps its

@@ -53,7 +53,7 @@ def _text(made_with: MadeWith | None) -> str:
 
 
 def _differences(usual: MadeWith | None, other: MadeWith | None) -> str:
-    """In words, or empty where the two are equal."""
+    """Say it in words, or return nothing where the two are equal."""
     if usual == other:
         return ""
     if other is None:

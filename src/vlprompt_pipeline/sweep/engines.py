@@ -34,7 +34,7 @@ class Engine(Protocol):
     dashboard: str
 
     def has_room(self) -> bool:
-        """Whether another job may be started now."""
+        """Say whether another job may be started now."""
 
     def start(self, job: Job) -> None:
         """Begin a job, or note it."""
@@ -55,7 +55,7 @@ class LocalEngine:
         self._retries, self._run, self._job = retries, run, None
 
     def has_room(self) -> bool:
-        """Whether the job before was run."""
+        """Say whether the job before was run."""
         return self._job is None
 
     def start(self, job: Job) -> None:
@@ -69,7 +69,7 @@ class LocalEngine:
             yield job, self._tried(job)
 
     def stop(self, *, at_once: bool) -> None:
-        """Nothing runs."""
+        """Do nothing: nothing runs."""
 
     def _tried(self, job: Job) -> Outcome:
         for left in range(self._retries, -1, -1):
@@ -140,7 +140,7 @@ class RayEngine:
         self._task = ray.remote(max_calls=0)(run)
 
     def has_room(self) -> bool:
-        """Whether fewer jobs are with Ray than keep it busy."""
+        """Say whether fewer jobs are with Ray than keep it busy."""
         return len(self._running) < self._window
 
     def start(self, job: Job) -> None:

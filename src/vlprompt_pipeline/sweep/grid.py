@@ -73,7 +73,10 @@ class GridFile(Parameters):
 
 
 def grid(**axes: Sequence[Any]) -> list[GridCell]:
-    """Every combination of the values of the axes that have any; the last axis turns fastest."""
+    """Return every combination of the values of the axes that have any.
+
+    The last axis turns fastest.
+    """
     given = {name: values for name, values in axes.items() if values}
     return [dict(zip(given, values, strict=True)) for values in product(*given.values())]
 
@@ -85,7 +88,9 @@ def protocol_grid(
     env: str | None,
     params: Mapping[str, Any],
 ) -> list[GridCell]:
-    """The grids of several protocols, one after the other; what has no value is each one's own.
+    """Return the grids of several protocols, one after the other.
+
+    What has no value is each one's own.
 
     Without protocols it is the grid of the axes alone. Among methods, `all` is every recipe.
 

@@ -101,7 +101,7 @@ class PlannedCell:
         return ""
 
     def is_recorded(self) -> bool:
-        """Whether MLflow has every method of a finished cell that it is to have."""
+        """Say whether MLflow has every method of a finished cell that it is to have."""
         if not self.values["tracking"]["enabled"]:
             return True
         completions = [self._completion(method) for method in self.methods]

@@ -48,7 +48,7 @@ class SimulatedEngine:
     _started: int = 0
 
     def has_room(self) -> bool:
-        """Whether a worker is free."""
+        """Say whether a worker is free."""
         return len(self._busy) < self.workers
 
     def start(self, job: Job) -> None:
@@ -65,7 +65,7 @@ class SimulatedEngine:
             yield job, Outcome("finished")
 
     def stop(self, *, at_once: bool) -> None:
-        """Nothing runs."""
+        """Do nothing: nothing runs."""
 
 
 def simulate(

@@ -37,11 +37,11 @@ class SideBySide(PromptLearner):
         self.streams = torch.tensor(streams, device=self.clip.device)
 
     def stacked(self) -> Tensor:
-        """The contexts as the model sees them, `[learners, length, width]`."""
+        """Return the contexts as the model sees them, `[learners, length, width]`."""
         return torch.stack([learner.context for learner in self.learners])
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """The learners' cross-entropies, each on its own stream, by `learners.<number>.`.
+        """Return the learners' cross-entropies, each on its own stream, by `learners.<number>.`.
 
         Args:
             image_features: `[streams, images, embed]`.
@@ -67,7 +67,7 @@ class Streams:
         return self.sources[0].steps
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pairs of image features `[streams, batch, embed]` and labels `[streams, batch]`."""
+        """Yield pairs of image features `[streams, batch, embed]` and labels `[streams, batch]`."""
         for drawn in zip(*(source.epoch(number) for source in self.sources), strict=True):
             features, labels = zip(*drawn, strict=True)
             yield torch.stack(features), torch.stack(labels)

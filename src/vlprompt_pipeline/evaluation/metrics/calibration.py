@@ -15,7 +15,9 @@ BINS = 15  # as Guo et al., ICML 2017
 def calibration_error(
     confidence: Sequence[float], correct: Sequence[bool], bins: int = BINS
 ) -> float:
-    """Expected calibration error in percent: mean |accuracy - confidence| over bins of confidence.
+    """Return the expected calibration error in percent.
+
+    Mean |accuracy - confidence| over bins of confidence.
 
     The bins are equal parts of (0, 1]; each counts by its share of the images (Naeini et al., AAAI
     2015).

@@ -12,7 +12,9 @@ def accuracy(correct: int, total: int) -> float:
 
 
 def harmonic_mean(base: npt.ArrayLike, new: npt.ArrayLike) -> npt.NDArray[np.float64] | float:
-    """H = 2·B·N / (B + N) of base and new accuracy (Xian et al., CVPR 2017); 0 when both are 0.
+    """Return H = 2·B·N / (B + N) of base and new accuracy (Xian et al., CVPR 2017).
+
+    0 when both are 0.
 
     Of two numbers, or elementwise of two arrays of one shape. The base-to-new tables of CoCoOp and
     its successors average base and new accuracy over seeds and datasets before they take H: 69.34

@@ -9,7 +9,7 @@ from vlprompt_pipeline.evaluation.metrics.registry import Metric, register
 
 
 def top5_accuracy(predicted: pd.DataFrame, classes: pd.DataFrame) -> float:
-    """Percent; 100 among five classes or fewer, whatever is predicted."""
+    """Return percent; 100 among five classes or fewer, whatever is predicted."""
     pairs = zip(predicted["label"], predicted["top"], strict=True)
     return accuracy(sum(label in top for label, top in pairs), len(predicted))
 

@@ -21,7 +21,7 @@ def spread(predicted: pd.DataFrame, classes: pd.DataFrame) -> float | None:
 
 
 def accuracy_of(column: str, predicted: pd.DataFrame, classes: pd.DataFrame) -> float | None:
-    """Accuracy in percent of the predictions in another column, if there is one."""
+    """Return accuracy in percent of the predictions in another column, if there is one."""
     if column not in predicted:
         return None
     return accuracy(int((predicted[column] == predicted["label"]).sum()), len(predicted))

@@ -73,16 +73,19 @@ class ClassifierWeights:
         )
 
     def quantized(self, quantization: FeatureQuantization) -> ClassifierWeights:
-        """The same weights in few bits; the features are those that a file of it gives back."""
+        """Return the same weights in few bits.
+
+        The features are those that a file of it gives back.
+        """
         codes = FeatureCodes.of(self.features, quantization)
         return replace(self, features=codes.features(), codes=codes)
 
     def logits(self, image_features: Tensor) -> Tensor:
-        """`[images, classes]` from normalised image features `[images, embed]`."""
+        """Return `[images, classes]` from normalised image features `[images, embed]`."""
         return self.logit_scale * image_features @ self.features.T
 
     def to_bytes(self) -> bytes:
-        """The file."""
+        """Return the file."""
         header = {
             "format": _QUANTIZED if self.codes else _FORMAT,
             "class_names": self.class_names,

@@ -13,7 +13,7 @@ from vlprompt_pipeline.tensor_files import tensors_to_bytes
 
 
 def full_precision_tensors(prompt: TrainedPrompt, clip: FrozenClip) -> dict[str, Tensor]:
-    """Tensors in single precision by name, low-rank contexts merged, nothing quantized."""
+    """Return tensors in single precision by name, low-rank contexts merged, nothing quantized."""
     recipe = prompt.resolved_recipe().model_copy(update={"quantize": None})
     learner = build_learner(recipe, clip, prompt.classes, seed=0)
     state = learner.renamed(prompt.state)
@@ -24,7 +24,7 @@ def full_precision_tensors(prompt: TrainedPrompt, clip: FrozenClip) -> dict[str,
 
 
 def _to_bytes(context: ExportContext) -> bytes | None:
-    """A safetensors file, recipe and CLIP in the header, if it is asked for."""
+    """Return a safetensors file, recipe and CLIP in the header, if it is asked for."""
     if not (context.parameters.full_precision and context.packed.tensors):
         return None
     prompt = context.prompt

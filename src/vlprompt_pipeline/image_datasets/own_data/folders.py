@@ -44,7 +44,7 @@ def gather_folder(root: Path) -> Gathered:
 
 
 def _part_folders(root: Path) -> dict[str | None, str]:
-    """Part to folder name; empty where the folders are classes."""
+    """Return part to folder name; empty where the folders are classes."""
     folders = list_folder(root).folders
     named = [folder for folder in folders if folder.lower() in PART_NAMES]
     others = [folder for folder in folders if folder not in named]

@@ -57,7 +57,7 @@ def gather_table(file: Path) -> Gathered:
 
 
 def find_metadata(root: Path, part_folders: Mapping[str | None, str]) -> dict[str | None, Path]:
-    """Metadata files by the part they are of, None for one that stands in `root` itself.
+    """Return metadata files by the part they are of, None for one that stands in `root` itself.
 
     Raises:
         DataError: only some of the parts have one, or a folder has two.

@@ -76,12 +76,12 @@ _PLURALS = {"fish": "fish", "butterfly": "butterflies"}
 
 
 def with_article(phrase: str) -> str:
-    """`a` or `an` in front of a noun phrase."""
+    """Return `a` or `an` in front of a noun phrase."""
     return ("an " if phrase[0] in "aeiou" else "a ") + phrase
 
 
 def plural(noun: str) -> str:
-    """Plural of a shape's name."""
+    """Return plural of a shape's name."""
     if noun in _PLURALS:
         return _PLURALS[noun]
     return noun + ("es" if noun.endswith(("s", "sh", "ch")) else "s")

@@ -77,7 +77,7 @@ RENDERED: dict[str, RenderedDataset] = {
 def draw_class(
     dataset: RenderedDataset, part: str, label: int, count: int, seed: int
 ) -> Iterator[np.ndarray]:
-    """`count` pictures of one class, uint8 `[SIDE, SIDE, 3]`.
+    """Yield `count` pictures of one class, uint8 `[SIDE, SIDE, 3]`.
 
     Each (seed, dataset, part, class) has a random stream of its own: fewer pictures or classes
     are the first ones of more.

@@ -55,7 +55,10 @@ def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def glyph_mask(name: str, rng: np.random.Generator, pose: Pose, gap: float) -> np.ndarray:
-    """Coverage of the glyph: float32 `[SIDE, SIDE]` in 0..1; slanted fonts come with `gap`."""
+    """Return coverage of the glyph: float32 `[SIDE, SIDE]` in 0..1.
+
+    Slanted fonts come with `gap`.
+    """
     kind, sign = name.split()
     text = sign.upper() if kind == "letter" else str(DIGITS.index(sign))
     fonts = _UNFAMILIAR_FONTS if rng.random() < gap else _TRAINING_FONTS

@@ -34,7 +34,10 @@ _MIN_CONTRAST = 150  # summed over R, G and B: below it a mask melts into its ba
 
 
 def shade(name: str, rng: np.random.Generator, gap: float) -> np.ndarray:
-    """One sample of a named colour: float32 `[3]` in 0..255, spread widened by `gap` in 0..1."""
+    """Return one sample of a named colour.
+
+    It is float32 `[3]` in 0..255, spread widened by `gap` in 0..1.
+    """
     jitter = 12 + 12 * gap
     value = np.asarray(RGB[name]) + rng.normal(0, jitter, 3) + rng.normal(0, jitter * 0.7)
     return np.clip(value, 0, 255).astype(np.float32)
@@ -60,7 +63,10 @@ def contrasting(rng: np.random.Generator, others: Collection[str]) -> str:
 
 
 def smooth_noise(rng: np.random.Generator, cells: int, amplitude: float) -> np.ndarray:
-    """Low-frequency noise, float32 `[SIDE, SIDE]`: `cells` x `cells` normal values, enlarged."""
+    """Return low-frequency noise, float32 `[SIDE, SIDE]`.
+
+    `cells` x `cells` normal values, enlarged.
+    """
     coarse = Image.fromarray(rng.normal(0, 1, (cells, cells)).astype(np.float32))
     return np.asarray(coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) * amplitude
 

@@ -28,7 +28,7 @@ class _Grid:
         return np.clip(level * self.period * 0.8 + 0.5, 0, 1)
 
     def radius_and_turn(self, wander: float) -> tuple[np.ndarray, np.ndarray]:
-        """Polar coordinates about a centre that wanders by `wander` pixels."""
+        """Return polar coordinates about a centre that wanders by `wander` pixels."""
         x, y = self.rng.normal(0, wander, 2)
         across, down = COLUMNS - SIDE / 2 + x, ROWS - SIDE / 2 + y
         return np.hypot(across, down), np.arctan2(down, across)
@@ -120,7 +120,7 @@ PATTERNS = tuple(_DRAW)
 
 
 def pattern_mask(name: str, rng: np.random.Generator, period: float, gap: float) -> np.ndarray:
-    """Coverage of the pattern's first colour: `[SIDE, SIDE]` in 0..1; `period` in pixels."""
+    """Return coverage of the pattern's first colour: `[SIDE, SIDE]` in 0..1; `period` in pixels."""
     turn = rng.normal(0, 0.10 + 0.25 * gap)
     if name == "diagonal":
         turn += math.pi / 4 if rng.random() < 0.5 else -math.pi / 4

@@ -28,7 +28,7 @@ class Pose:
     perspective: float = 0.0
 
     def place(self, point: Point) -> Point:
-        """Unit-box coordinates to pixels."""
+        """Convert unit-box coordinates to pixels."""
         across = point[0] * self.aspect + self.shear * point[1]
         turn_x = across * cos(self.rotation) - point[1] * sin(self.rotation)
         turn_y = across * sin(self.rotation) + point[1] * cos(self.rotation)
@@ -56,7 +56,7 @@ def sample_pose(rng: np.random.Generator, size: str, gap: float) -> Pose:
 
 
 def shape_mask(name: str, pose: Pose) -> np.ndarray:
-    """Coverage of the named shape: float32 `[SIDE, SIDE]` in 0..1."""
+    """Return coverage of the named shape: float32 `[SIDE, SIDE]` in 0..1."""
     image = Image.new("L", (SIDE * SUPERSAMPLING, SIDE * SUPERSAMPLING), 0)
     draw = ImageDraw.Draw(image)
     for filled, outline in OUTLINES[name]:

@@ -16,7 +16,7 @@ Shift = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 def _smoothed(picture: np.ndarray, radius: float) -> Image.Image:
-    """Less noise, which edges and tones would otherwise show instead of the object."""
+    """Blur noise, which edges and tones would otherwise show instead of the object."""
     return Image.fromarray(picture).filter(ImageFilter.GaussianBlur(radius))
 
 

@@ -84,7 +84,10 @@ def place(
 
 
 def finish(picture: np.ndarray, style: str, rng: np.random.Generator, gap: float) -> np.ndarray:
-    """Light, noise and blur of a photo, brush work of a painting: uint8 `[SIDE, SIDE, 3]`."""
+    """Return light, noise and blur of a photo, brush work of a painting.
+
+    It is uint8 `[SIDE, SIDE, 3]`.
+    """
     if style == "painting":
         daubs = np.stack([smooth_noise(rng, 8, 16) for _ in range(3)], axis=-1)
         return np.asarray(to_bytes(picture + daubs).filter(ImageFilter.MedianFilter(3)))

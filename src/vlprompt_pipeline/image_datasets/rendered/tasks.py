@@ -59,7 +59,7 @@ class Task:
 
 
 def _shuffled(classes: Iterable[tuple[str, Draw]], most: int | None = None) -> dict[str, Draw]:
-    """Classes in a seeded random order, so that the first and last half are exchangeable."""
+    """Return classes in a seeded random order, so that the first and last half are exchangeable."""
     listed = sorted(classes, key=lambda pair: pair[0])
     order = np.random.default_rng(_ORDER_SEED).permutation(len(listed))
     return dict([listed[i] for i in order][:most])
@@ -120,7 +120,7 @@ def _unseen(*words: str) -> bool:
 
 
 def _flags() -> Iterable[tuple[str, Draw]]:
-    """Held-out flags of similar colours, touching ones told apart."""
+    """Yield held-out flags of similar colours, touching ones told apart."""
     for layout in LAYOUTS:
         for colours in permutations(_FLAG_COLOURS, 3 if layout in STRIPES else 2):
             distinct = all(contrasts(a, b) for a, b in pairwise(colours))

@@ -17,7 +17,7 @@ _WORD = re.compile(r"[a-z]+|[.,]")
 
 
 def split_words(text: str) -> list[str]:
-    """Words and punctuation of a caption, in order."""
+    """Return words and punctuation of a caption, in order."""
     return _WORD.findall(text)
 
 

@@ -112,7 +112,7 @@ def evaluate_prompt(
 
 
 def _augmented(plain: EvaluationView, zero: ZeroConfig, seed: int) -> AugmentedViews:
-    """Views of a method at test time; the crops follow the seed of the run."""
+    """Return views of a method at test time; the crops follow the seed of the run."""
     crops = TrainingViews(
         plain.preprocessing, seed, zero.views - 1, zero.crop_scale, plain.decoding
     )

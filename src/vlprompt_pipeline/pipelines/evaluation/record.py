@@ -128,7 +128,7 @@ def _made_with(
 
 
 def _code(prompt: TrainedPrompt, recipe: Recipe) -> str:
-    """Digest of the code that trained the prompt and of that which gives its results now.
+    """Return digest of the code that trained the prompt and of that which gives its results now.
 
     Empty where it is unknown what trained it.
     """
@@ -138,7 +138,7 @@ def _code(prompt: TrainedPrompt, recipe: Recipe) -> str:
 
 
 def _image_digest(table: pd.DataFrame) -> str:
-    """Digest of all images of an index, by content; of large datasets by path and size."""
+    """Return digest of all images of an index, by content; of large datasets by path and size."""
     content = table["fingerprint"].str.replace(r"^(stat:\d+)-.*$", r"\1", regex=True)
     lines = sorted(
         f"{path}\0{fingerprint}\n" for path, fingerprint in zip(table["path"], content, strict=True)
