@@ -91,7 +91,7 @@ def main(project: Path, name: str) -> None:
 
 
 def compared_runs(uri: str) -> str:
-    """The page that compares the methods of the newest run that scored several."""
+    """Find the page that compares the methods of the newest run that scored several."""
     client = mlflow.MlflowClient(uri, uri)
     experiment = client.get_experiment_by_name("vlprompt").experiment_id
     runs = client.search_runs([experiment], "metrics.harmonic_mean > 0")
@@ -104,7 +104,7 @@ def compared_runs(uri: str) -> str:
 
 
 def champion(uri: str, name: str) -> str:
-    """The version whose page is shown."""
+    """Return the version whose page is shown."""
     client = mlflow.MlflowClient(uri, uri)
     try:
         return client.get_model_version_by_alias(name, "champion").version
@@ -114,7 +114,7 @@ def champion(uri: str, name: str) -> str:
 
 @contextmanager
 def served(uri: str, project: Path) -> Iterator[str]:
-    """The address of an MLflow server on this store."""
+    """Give the address of an MLflow server on this store."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -138,7 +138,7 @@ def served(uri: str, project: Path) -> Iterator[str]:
 
 @contextmanager
 def proxied(server: str) -> Iterator[tuple[str, threading.Event]]:
-    """An address that shows the server's pages with `HEAD`, and the event of a page at rest."""
+    """Give an address that shows the server's pages with `HEAD`, and the event of a page at rest."""
     settled = threading.Event()
     head = (HEAD % (json.dumps(STATE), json.dumps(CLOSED))).encode()
 
@@ -170,7 +170,7 @@ def proxied(server: str) -> Iterator[tuple[str, threading.Event]]:
                 self.wfile.write(content)
 
         def log_message(self, *args: object) -> None:
-            """Requests are no news."""
+            """Say nothing: requests are no news."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as proxy:
         threading.Thread(target=proxy.serve_forever, daemon=True).start()

@@ -101,7 +101,7 @@ def make(target: Path, *command: str | Path) -> None:
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The address at which this machine alone sees `folder`; a page's scripts need one."""
+    """Give the address at which this machine alone sees `folder`; a page's scripts need one."""
     settled = threading.Event()
 
     class Page(SimpleHTTPRequestHandler):
@@ -113,7 +113,7 @@ def served(folder: Path) -> Iterator[str]:
             super().do_GET()
 
         def log_message(self, *args: object) -> None:
-            """Requests are no news."""
+            """Say nothing: requests are no news."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Page, directory=folder)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -124,7 +124,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def cropped(shot: Path) -> Image.Image:
-    """The picture without the empty space around the graph."""
+    """Return the picture without the empty space around the graph."""
     picture = Image.open(shot).convert("RGB")
     paper = picture.getpixel((0, 0))
     graph = ImageChops.difference(picture, Image.new("RGB", picture.size, paper)).getbbox()

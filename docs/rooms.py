@@ -44,7 +44,7 @@ def layers() -> list[list[str]]:
 
 
 def imports() -> dict[str, set[str]]:
-    """The rooms, and names of outside packages, that each room imports."""
+    """Find the rooms, and names of outside packages, that each room imports."""
     graph = grimp.build_graph(PACKAGE, include_external_packages=True)
     by_room: dict[str, set[str]] = defaultdict(set)
     for importer in graph.modules:
@@ -58,7 +58,7 @@ def _room(module: str) -> str:
 
 
 def description(room: str) -> str:
-    """The first line of a room's docstring."""
+    """Return the first line of a room's docstring."""
     file = SOURCES / f"{room}.py"
     file = file if file.is_file() else SOURCES / room / "__init__.py"
     docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""

@@ -117,7 +117,7 @@ class SeriesSheet(Sheet):
         *,
         joined: bool = False,
     ) -> None:
-        """Marks with bars of ± 1 std, joined by a line if asked."""
+        """Draw marks with bars of ± 1 std, joined by a line if asked."""
         style = self.style(series)
         drawn = axes.errorbar(
             xs,

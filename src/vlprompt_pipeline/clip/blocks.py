@@ -21,7 +21,7 @@ _QUICK = 1.702  # of QuickGELU, x · sigmoid(1.702 x)
 
 
 def project(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys, values `[…, heads, tokens, width / heads]` of tokens `[…, tokens, width]`."""
+    """Compute queries, keys, values `[…, heads, tokens, width / heads]` of tokens."""
     attn = block.attn
     qkv = F.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
     return tuple(_by_head(part, attn.num_heads) for part in qkv.chunk(3, -1))

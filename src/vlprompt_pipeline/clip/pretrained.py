@@ -13,7 +13,7 @@ from vlprompt_pipeline.errors import ConfigError, WeightsError
 
 
 def tag_config(model: str, tag: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Configuration of the model and of its preprocessing, and open_clip's entry for the tag.
+    """Return configurations of the model and its preprocessing, and open_clip's entry for the tag.
 
     Raises:
         ConfigError: open_clip has no such model or tag.
@@ -69,7 +69,7 @@ def adaptable_tags() -> tuple[str, ...]:
 
 
 def nearest_tag(name: str, model_cfg: dict[str, Any]) -> str:
-    """The adaptable tag whose image tower is the same if there is one, and whose name is nearest.
+    """Return the adaptable tag with the same image tower, if there is one, and the nearest name.
 
     `name` is a name, such as `coca_ViT-L-14:laion2b_s13b_b90k`.
     """

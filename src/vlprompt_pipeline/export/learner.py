@@ -32,7 +32,7 @@ _OTHER_SEED = (1 << 62) - 1  # that no run is given; used by `_drawn_contexts` a
 
 
 def pack_learner(learner: PromptLearner, recipe: Recipe) -> PackedPrompt:
-    """What a learner ships: indices and codebook of quantized tensors, values of others.
+    """Return what a learner ships: indices and codebook of quantized tensors, values of others.
 
     Raises:
         UserError: a quantized tensor is not finite or beyond half precision.
@@ -56,7 +56,7 @@ def pack_learner(learner: PromptLearner, recipe: Recipe) -> PackedPrompt:
 def load_learner(
     packed: bytes, recipe: Recipe, clip: FrozenClip, classes: ClassTexts
 ) -> PromptLearner:
-    """A learner with a packed prompt, for any class names unless it is bound to those of training.
+    """Make a learner with a packed prompt, for any class names if it is not bound to its own.
 
     Raises:
         PromptFileError: the file is broken, or belongs to another CLIP, method or recipe, or to

@@ -38,7 +38,7 @@ def metadata_bytes(metadata: Mapping[str, str | int]) -> bytes:
 
 
 def read_metadata(reader: Reader) -> dict[str, str | int]:
-    """What `metadata_bytes` wrote. Raises PromptFileError if it cannot have written it."""
+    """Read what `metadata_bytes` wrote; PromptFileError if it cannot have written it."""
     metadata: dict[str, str | int] = {}
     last = ""
     if not len(reader):

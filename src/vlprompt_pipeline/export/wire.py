@@ -68,7 +68,7 @@ class Reader:
         return self.take(1, what)[0]
 
     def varint(self, what: str) -> int:
-        """The next number. Raises PromptFileError if it is cut, too long or not the shortest."""
+        """Read the next number; PromptFileError if it is cut, too long or not the shortest."""
         value = 0
         for place in range(_VARINT_BYTES):
             byte = self.byte(what)

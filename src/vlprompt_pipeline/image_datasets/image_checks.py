@@ -294,7 +294,7 @@ def _per_part(table: pd.DataFrame) -> dict[str, int]:
 def _same_pictures(
     facts: pd.DataFrame, differs: str, shown: str
 ) -> tuple[tuple[tuple[str, str], ...], ...]:
-    """Groups of (`shown`, path) with the same content but more than one value of `differs`."""
+    """Find groups of (`shown`, path) with one content but several values of `differs`."""
     twins = facts[facts.duplicated("sha256", keep=False)]
     return tuple(
         tuple(zip(group[shown], group["path"], strict=True))

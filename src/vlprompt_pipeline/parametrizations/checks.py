@@ -29,7 +29,7 @@ CLUSTERING_COLUMNS = ("step", "tensor", "kl", "mean_squared_error", "codebooks")
 
 
 def clustering_row(tensor: str, check: ClusteringCheck) -> dict[str, Any]:
-    """A re-clustering as plain values under `CLUSTERING_COLUMNS`, for tables and checkpoints."""
+    """Return it as plain values under `CLUSTERING_COLUMNS`, for tables and checkpoints."""
     codebooks = [list(entries) for entries in check.codebooks]
     values = (check.step, tensor, check.kl, check.mean_squared_error, codebooks)
     return dict(zip(CLUSTERING_COLUMNS, values, strict=True))

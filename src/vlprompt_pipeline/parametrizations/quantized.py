@@ -77,7 +77,7 @@ def find_quantized(module: nn.Module) -> Iterator[QuantizedTensor]:
 
 @torch.no_grad()
 def _given_to(chain: parametrize.ParametrizationList, number: int) -> Tensor:
-    """What stands before a link, as in evaluation: without the noise of training."""
+    """Return what stands before a link, as in evaluation: without the noise of training."""
     if number == 0:
         return chain.original
     names = ["original"] if chain.is_tensor else [f"original{i}" for i in range(chain.ntensors)]

@@ -109,7 +109,7 @@ class StructuredQuantizer(Quantizer):
         return indices, codebooks[0], self.rows, self.columns[~self.kept], values, places
 
     def encode_matrix(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Indices `[rows, columns not kept]` (uint8) and the codebook `[1, entries]` (float16)."""
+        """Return indices `[rows, columns not kept]` (uint8) and codebook `[1, entries]` (half)."""
         require_finite(weight)
         if not self._ready:
             self.initialise(weight)

@@ -145,5 +145,5 @@ def _as_before(challenger: Contender, holder: Contender, half: str) -> pd.DataFr
 
 
 def _numbered(rows: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Number the copies of an image, which have one key."""
+    """Give numbers to the copies of an image, which have one key."""
     return rows.assign(copy=rows.groupby(key).cumcount())

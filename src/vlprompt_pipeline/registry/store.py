@@ -95,7 +95,7 @@ class ModelRegistry:
     """Registered prompts in one MLflow store."""
 
     def __init__(self, experiment: Experiment) -> None:
-        """Logged models go to `experiment`."""
+        """Log models to `experiment`."""
         self.experiment, self.client, self.uri = experiment, experiment.client, experiment.uri
 
     @classmethod

@@ -99,7 +99,7 @@ def train_together(
 
 
 def _row_of(row: dict[str, Any], number: int) -> dict[str, Any]:
-    """What a row of the group's history says of one learner, as its own history would."""
+    """Return what a row of the group's history says of one learner."""
     place = _place(number)
     common = {name: row[name] for name in ("epoch", "learning_rate")}
     own = {name.removeprefix(place): v for name, v in row.items() if name.startswith(place)}
@@ -114,7 +114,7 @@ def _row_of(row: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def _place(number: int) -> str:
-    """What the names of a learner's tensors and terms begin with in the group."""
+    """Return what names of a learner's tensors and terms begin with in the group."""
     return f"learners.{number}."
 
 
