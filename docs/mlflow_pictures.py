@@ -138,7 +138,7 @@ def served(uri: str, project: Path) -> Iterator[str]:
 
 @contextmanager
 def proxied(server: str) -> Iterator[tuple[str, threading.Event]]:
-    """Give an address that shows the server's pages with `HEAD`, and the event of a page at rest."""
+    """Give an address that shows pages with `HEAD`, and the event of a page at rest."""
     settled = threading.Event()
     head = (HEAD % (json.dumps(STATE), json.dumps(CLOSED))).encode()
 
