@@ -30,7 +30,7 @@ from vlprompt_pipeline.inference.photos import Photo
 
 BLOCKS = 4
 """Blocks in memory (our choice): one that the model has, the others being decoded or waiting."""
-PIECE = 8
+PIECE = 16
 """Photos that a worker decodes at a time (our choice)."""
 NICENESS = 5
 """Steps by which processes stand back (our choice): everything else waits for the model."""
