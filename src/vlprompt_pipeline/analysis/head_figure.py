@@ -12,7 +12,7 @@ from vlprompt_pipeline.analysis.heads import FULL, PTQ, QAT
 from vlprompt_pipeline.analysis.sheet import SeriesSheet
 from vlprompt_pipeline.wording import human_bytes, plus_minus
 
-_WAYS = {QAT: "quantized while training", PTQ: "quantized after training"}
+_WAYS = {QAT: "while training", PTQ: "after training"}
 
 
 def heads_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
@@ -23,8 +23,9 @@ def heads_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
         caption(
             about,
             "Classifiers and tower matrices, by bits",
-            "of the packed file, codebooks as the weights ask for them; what has no training "
-            "stands on the right alone, and nothing bound to its classes knows new ones",
+            "of the packed file, quantized while or after training, codebooks as the weights ask "
+            "for them; what has no training stands on the right alone, and nothing bound to its "
+            "classes knows new ones",
         ),
         x="bits a value",
         ys=[f"{half} accuracy (%)" for half in halves],
@@ -43,7 +44,7 @@ def heads_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
                 aside = 0.07 * (number - (len(titles) - 1) / 2)
                 places = [bits.index(b) if b else len(bits) for b in rows["bits"]]
                 texts = [
-                    f"{title}{f', {meaning}' if row.bits else ''}{bits_text(row.bits)}, "
+                    f"{title}{f', quantized {meaning}' if row.bits else ''}{bits_text(row.bits)}, "
                     f"{human_bytes(row.file_bytes)}: {half} "
                     f"{plus_minus(row.mean_, row.std_, row.n_seeds)} %"
                     for row in rows.rename(columns={"mean": "mean_", "std": "std_"}).itertuples()

@@ -66,13 +66,13 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """Return base, new and H by bits, for each quantizer, while and after training."""
     bits = list(dict.fromkeys(table["bits"]))
     quantizers = list(dict.fromkeys(table["quantizer"]))
-    modes = {"QAT": "quantized while training", "PTQ": "quantized after training"}
+    modes = {"QAT": "while training", "PTQ": "after training"}
     sheet = SeriesSheet(
         caption(
             about,
             f"Quantizers on {about.method}, by bits",
-            "of the packed file; Gaussian noise has the variance of k-means' error at as many bits "
-            "and stores values, not indices",
+            "of the packed file, quantized while or after training; Gaussian noise has the "
+            "variance of k-means' error at as many bits and stores values, not indices",
         ),
         x="bits a value",
         ys=list(SCORES.values()),
@@ -126,5 +126,5 @@ def ablation_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
 
 
 def _broken(stage: str) -> str:
-    """In two lines where there are two long words."""
+    """Write it in two lines where there are two long words."""
     return stage.replace(" ", "\n") if len(stage) > 12 else stage
