@@ -15,7 +15,7 @@ from vlprompt_pipeline.hooks.errors import in_one_sentence
 from vlprompt_pipeline.manifests import describe, place_of
 from vlprompt_pipeline.sweep import Options, grid, job, protocol_grid, read_grid, run_cells
 from vlprompt_pipeline.sweep.dry_run import print_plan
-from vlprompt_pipeline.sweep.plan import plan
+from vlprompt_pipeline.sweep.plan import plan, shared_jobs
 
 PARAMS = {**QUICK, "methods": ["zero_shot"]}
 
@@ -36,6 +36,25 @@ def test_a_grid_is_every_combination_of_what_is_given():
         {"shots": 2, "seed": 3},
     ]
     assert grid(dataset=[], shots=[], seed=[]) == [{}]
+
+
+def test_images_of_datasets_are_looked_at_together_unless_one_is_in_two_jobs(project):
+    def groups(cells: list[dict]) -> list[str]:
+        jobs = shared_jobs(plan(cells, project.root, None, PARAMS))
+        assert [job.after for job in jobs] == [
+            name for job in jobs[::2] for name in ("", job.name)
+        ], "features wait for their images"
+        return [job.group for job in jobs]
+
+    apart = groups(grid(dataset=["demo_flags", "demo_counts"], seed=[1, 2]))
+    assert apart == [
+        *("index: demo_flags", "features: demo_flags"),
+        *("index: demo_counts", "features: demo_counts"),
+    ]
+    section = {"dataset": "demo_flags", "shots": 4, "targets": ["demo_counts"]}
+    targets = {"protocol": "cross_dataset", "cross_dataset": section}
+    overlapping = groups([{"dataset": "demo_counts"}, {"dataset": "demo_flags", **targets}])
+    assert overlapping == ["index: what cells share", "features: what cells share"] * 2
 
 
 def test_a_grid_file_adds_and_leaves_out_cells(tmp_path):

@@ -32,7 +32,7 @@ from vlprompt_pipeline.sweep.job import Job, Outcome
 from vlprompt_pipeline.sweep.simulation import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
-GRID = ["--datasets=demo_flags,demo_counts,demo_patterns", "--seeds=1,2,3", "--shots=4"]
+GRID = ["--datasets=demo_flags,demo_counts,demo_patterns", "--seeds=1,2,3"]
 METHODS = "--methods=coop,qcoop,rlp,kgcoop"
 
 

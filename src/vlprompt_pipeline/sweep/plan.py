@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -166,10 +167,14 @@ def shared_jobs(planned: Sequence[PlannedCell]) -> list[Job]:
         other = fewest.setdefault(features_name(each), each)
         if each.parameters.shots < other.parameters.shots:
             fewest[features_name(each)] = each
+    users = Counter(dataset for each in fewest.values() for dataset in each.shared)
     jobs = []
     for name, each in fewest.items():
-        images = _shared_job(each, f"images of {_datasets(each)}", "index")
-        jobs += [images, _shared_job(each, name, "features", after=images.name)]
+        # one after the other where a dataset is in several: two would write its files
+        alone = all(users[dataset] == 1 for dataset in each.shared)
+        group = _datasets(each) if alone else "what cells share"
+        images = _shared_job(each, f"images of {_datasets(each)}", "index", group)
+        jobs += [images, _shared_job(each, name, "features", group, after=images.name)]
     return jobs
 
 
@@ -182,13 +187,13 @@ def _datasets(each: PlannedCell) -> str:
     return ", ".join(each.shared)
 
 
-def _shared_job(each: PlannedCell, name: str, made: str, after: str = "") -> Job:
+def _shared_job(each: PlannedCell, name: str, made: str, group: str, after: str = "") -> Job:
     own = {"index": "image_index", "features": "test_features"}[made]
     return Job(
         name,
         str(each.project),
         {**each.given, **each.cell},
-        group=f"{made} that cells share",  # one after the other: a target may be in two of them
+        group=f"{made}: {group}",
         kind="shared",
         after=after,
         outputs=(own, *(f"{target}.target_{made}" for target in each.parameters.targets())),

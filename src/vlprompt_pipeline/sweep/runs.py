@@ -191,20 +191,22 @@ def _jobs(planned: Sequence[PlannedCell], options: Options, run_id: str) -> list
 
 
 def _check(planned: Sequence[PlannedCell]) -> None:
-    """Check everything that a session checks, once for all cells that differ in shots and seed.
+    """Check everything that a session checks, once for all cells of a protocol and a dataset.
 
     Raises:
         ClickException: wrong parameters.
     """
-    checked = set()
+    alike: dict[tuple[str, str], list[PlannedCell]] = {}
     for each in planned:
         own = each.parameters
-        key = (own.protocol, own.dataset, each.methods)
-        if key not in checked:
-            checked.add(key)
-            params = {**each.given, **each.cell}
-            with KedroSession.create(each.project, env=each.env, runtime_params=params) as session:
-                session.load_context()
+        alike.setdefault((own.protocol, own.dataset), []).append(each)
+    for cells in alike.values():
+        methods = dict.fromkeys(method for each in cells for method in each.methods)
+        params = {**cells[0].given, **cells[0].cell, "methods": "+".join(methods)}
+        with KedroSession.create(
+            cells[0].project, env=cells[0].env, runtime_params=params
+        ) as session:
+            session.load_context()
 
 
 def _report(finished: Sequence[PlannedCell], params: Mapping[str, Any]) -> None:
