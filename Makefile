@@ -12,10 +12,10 @@ run: .venv/installed ## train, quantize and compare on an embedded dataset, seed
 	@$(KEDRO) sweep --seeds=$(SEEDS) --params=$(PARAMS)
 
 test: .venv/installed-test lint ## linters, contracts and tests
-	$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder -q -rs
+	$(BIN)/python -m pytest -n auto --dist loadscope -q -rs
 
 coverage: .venv/installed-test ## the tests once more, which takes half as long again, and lines they leave out
-	$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=98 -q
+	$(BIN)/python -m pytest -n auto --dist loadscope --cov --cov-report=term --cov-fail-under=98 -q
 
 test-all: .venv/installed-test ## the long tests: every model, every stored file changed, a hundred kills
 	$(BIN)/python -m pytest -n auto -q -m long

@@ -19,15 +19,6 @@ TINY_CLIP = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with modules of whole runs and of Ray by turns: short ones at the end use all cores."""
-    modules: dict[str, dict[Path, None]] = {"pipelines": {}, "sweep": {}}
-    for item in items:
-        modules.get(item.path.parent.name, {})[item.path] = None
-    turns = {path: turn for paths in modules.values() for turn, path in enumerate(paths)}
-    items.sort(key=lambda item: turns.get(item.path, len(turns)))
-
-
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of reference material beside the checkout; tests that need it skip without it."""
