@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 from conftest import TINY_CLIP
-from vlprompt_pipeline.export.cost import image_operations, inference_cost
+from vlprompt_pipeline.export.cost import image_operations, inference_cost, operations
 from vlprompt_pipeline.methods import ClassTexts, FewShotFeatures, PromptLearner, get_method
 
 CLASSES = ClassTexts(("cat", "dog", "ship"), "a photo of a {}.")
@@ -33,6 +35,21 @@ def learner(clip, method: str, **parameters) -> PromptLearner:
 def test_the_image_tower_is_counted_as_by_hand(tiny_clip):
     assert TINY_CLIP["vision_cfg"]["width"] == WIDTH
     assert image_operations(tiny_clip, tiny_clip.model.encode_image) == TOWER
+
+
+def test_attention_stays_as_it_is_for_other_threads(tiny_clip):
+    pixels, seen = torch.rand(2, 3, 32, 32), []
+
+    def work() -> None:
+        seen.append(torch.backends.mha.get_fastpath_enabled())
+        with ThreadPoolExecutor(1) as thread:
+            seen.append(thread.submit(tiny_clip.encode_images, pixels).result())
+
+    with torch.no_grad():
+        alone = tiny_clip.encode_images(pixels)
+        operations(work)
+    assert seen[0], "another path of attention has other last bits"
+    assert torch.equal(seen[1], alone)
 
 
 @pytest.mark.parametrize(
