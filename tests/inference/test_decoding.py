@@ -119,10 +119,22 @@ def test_decoders_do_not_outlive_a_command_that_is_killed(tmp_path):
     assert not alive
 
 
+def ignores_ctrl_c(process: int) -> bool:
+    """What the kernel says of a process."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    (ignored,) = (int(line.split()[1], 16) for line in lines if line.startswith("SigIgn"))
+    return bool(ignored >> (signal.SIGINT - 1) & 1)
+
+
 def test_ctrl_c_is_for_the_command_alone(tmp_path):
+    before = set(multiprocessing.active_children())
     stream = decode_blocks(GreyModel(), photos_in(tmp_path, MANY), workers=2)
     next(stream)
-    for process in multiprocessing.active_children():
-        os.kill(process.pid, signal.SIGINT)
-    time.sleep(0.1)
+    decoders = set(multiprocessing.active_children()) - before
+    deadline = time.monotonic() + 30
+    while not all(ignores_ctrl_c(each.pid) for each in decoders):  # they may still be starting
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    for each in decoders:
+        os.kill(each.pid, signal.SIGINT)
     assert sum(len(block.photos) for block in stream) == MANY - SIZE
