@@ -49,6 +49,7 @@ METHODS = {"zero_shot", "coop", "qcoop"}
 def test_the_graph_opens_on_a_box_a_stage_and_a_box_a_method(shown):
     boxes = shown["names"]["modularPipeline"]
     assert sorted(boxes) == sorted(STAGES | METHODS)
+    assert "task" not in shown["names"]
 
 
 def test_what_boxes_hand_on_is_all_that_stands_beside_them(shown):

@@ -11,7 +11,13 @@ from PIL import Image
 
 from image_datasets.miniatures import read_split_rows, write_split
 from vlprompt_pipeline.errors import ConfigError, DataError
-from vlprompt_pipeline.image_datasets import build_index, check_images, image_checks, inspect_images
+from vlprompt_pipeline.image_datasets import (
+    build_index,
+    check_images,
+    decoded_images,
+    image_checks,
+    inspect_images,
+)
 
 
 def test_all_is_well(miniature):
@@ -35,7 +41,7 @@ def test_second_run_decodes_nothing(miniature, tmp_path, monkeypatch):
     def refuse(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(image_checks, "decode_image", refuse)
+    monkeypatch.setattr(decoded_images, "decode_image", refuse)
     assert check_images(index, cache, workers=2) == first
     assert cache.stat().st_mtime_ns == written
 
@@ -43,7 +49,7 @@ def test_second_run_decodes_nothing(miniature, tmp_path, monkeypatch):
 def test_a_killed_check_goes_on(miniature, tmp_path, monkeypatch):
     """What was decoded before the last whole block is not decoded again."""
     index, cache = build_index(miniature.dataset, miniature.root), tmp_path / "checked.parquet"
-    decode, calls = image_checks.decode_image, []
+    decode, calls = decoded_images.decode_image, []
 
     def killed_at_the_30th(*image):
         calls.append(image)
@@ -52,7 +58,7 @@ def test_a_killed_check_goes_on(miniature, tmp_path, monkeypatch):
         return decode(*image)
 
     monkeypatch.setattr(image_checks, "BLOCK", 10)
-    monkeypatch.setattr(image_checks, "decode_image", killed_at_the_30th)
+    monkeypatch.setattr(decoded_images, "decode_image", killed_at_the_30th)
     with pytest.raises(KeyboardInterrupt):
         check_images(index, cache, workers=1)
     done = len(calls)

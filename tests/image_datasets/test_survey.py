@@ -11,7 +11,7 @@ import pytest
 
 from image_datasets.broken_images import faults
 from image_datasets.miniatures import read_split_rows, write_miniature, write_split
-from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, Survey, image_checks, survey_dataset
+from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, Survey, decoded_images, survey_dataset
 
 SPLITS = [n for n, b in IMAGE_DATASETS.items() if b.split_sha256 is not None]
 
@@ -112,7 +112,7 @@ def test_a_second_look_decodes_nothing(miniature, monkeypatch):
     def refuse(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(image_checks, "decode_image", refuse)
+    monkeypatch.setattr(decoded_images, "decode_image", refuse)
     assert survey(miniature.dataset, miniature.root) == first
 
 

@@ -18,7 +18,7 @@ from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.inference import Photo
 from vlprompt_pipeline.inference.decoding import BLOCKS, decode_blocks
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
+forks = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 SIZE = GreyModel.block
 MANY = BLOCKS * SIZE * 3 + 1
 
@@ -44,7 +44,9 @@ def photos_in(folder: Path, count: int) -> list[Photo]:
     return [Photo(path.name, path) for path in paths]
 
 
-@pytest.mark.parametrize(("count", "elsewhere"), [(MANY, 1), (BLOCKS * SIZE - 1, 0)])
+@pytest.mark.parametrize(
+    ("count", "elsewhere"), [pytest.param(MANY, 1, marks=forks), (BLOCKS * SIZE - 1, 0), (3, 0)]
+)
 def test_blocks_are_in_order_and_full_whoever_decodes(tmp_path, count, elsewhere):
     photos = photos_in(tmp_path, count)
     seen = []
@@ -66,6 +68,7 @@ def test_blocks_are_in_order_and_full_whoever_decodes(tmp_path, count, elsewhere
     assert seen == photos
 
 
+@forks
 def test_who_stops_early_leaves_no_process(tmp_path):
     before = multiprocessing.active_children()
     stream = decode_blocks(GreyModel(), photos_in(tmp_path, MANY), workers=2)
@@ -82,6 +85,7 @@ class FatalModel(GreyModel):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@forks
 def test_a_process_that_is_killed_is_told_of_in_a_sentence(tmp_path):
     stream = decode_blocks(FatalModel(), photos_in(tmp_path, MANY), workers=2)
     with pytest.raises(UserError, match="that decodes photos was killed.*same command again"):
@@ -101,6 +105,7 @@ for _ in decode_blocks(GreyModel(), iter(lambda: photo, None), workers=2):
 """
 
 
+@forks
 def test_decoders_do_not_outlive_a_command_that_is_killed(tmp_path):
     (path,) = write_greys(tmp_path, [7])
     folders = [str(Path(__file__).parents[1]), *filter(None, sys.path)]
@@ -126,6 +131,7 @@ def ignores_ctrl_c(process: int) -> bool:
     return bool(ignored >> (signal.SIGINT - 1) & 1)
 
 
+@forks
 def test_ctrl_c_is_for_the_command_alone(tmp_path):
     before = set(multiprocessing.active_children())
     stream = decode_blocks(GreyModel(), photos_in(tmp_path, MANY), workers=2)

@@ -79,7 +79,7 @@ def _by_head(x: Tensor, heads: int) -> Tensor:
 
 
 def _mlp(mlp: nn.Sequential, x: Tensor) -> Tensor:
-    """Return QuickGELU as silu(1.702 x) / 1.702.
+    """Apply QuickGELU as silu(1.702 x) / 1.702.
 
     One kernel, and one tensor kept for backward, not two.
     """

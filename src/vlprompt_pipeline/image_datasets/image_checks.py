@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from io import BytesIO
-from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import UnidentifiedImageError
 
 from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.image_datasets.decoded_images import (
+    FACTS,
+    DecodedImage,
+    decode_images,
+    read_decoded,
+    write_decoded,
+)
 from vlprompt_pipeline.image_datasets.findings import Findings, some
 from vlprompt_pipeline.image_datasets.index import ImageIndex
 from vlprompt_pipeline.image_datasets.presence import find_absent, printable
 from vlprompt_pipeline.image_datasets.schema import PARTS
-from vlprompt_pipeline.images import open_image
-from vlprompt_pipeline.manifests import described_write, find_fault
-from vlprompt_pipeline.places import is_there
-from vlprompt_pipeline.source_code import code_digest
 from vlprompt_pipeline.wording import counted
 
 _logger = logging.getLogger(__name__)
-_IMAGES_PER_TASK = 64
 BLOCK = 20_000
 """Images decoded between two writes of the cache: what a killed check repeats at most."""
 _SHOWN = 100
-MAX_BYTES = 1 << 30
-"""Our choice: a larger file is not read to memory, it is no picture of these datasets."""
-_FACTS = ["sha256", "bytes"]
 _ALTERED = "other content than at the last check, under the same size and times; touch the file"
 
 
@@ -77,15 +71,6 @@ class ImageCheck:
         return asdict(self)
 
 
-class _Decoded(NamedTuple):
-    """One image: its content hash and size, or why it cannot be read."""
-
-    fingerprint: str
-    sha256: str
-    bytes: int
-    reason: str
-
-
 def inspect_images(
     index: ImageIndex,
     cache: Path | None = None,
@@ -110,21 +95,21 @@ def inspect_images(
     if workers is not None and workers < 1:
         raise ConfigError(f"workers is {workers}; give a number of threads from 1")
     table = index.table
-    checked = _read_cache(cache)
+    checked = read_decoded(cache)
     absent = find_absent(table["path"], index.card.folder)
     unseen = table[~absent & (contents | ~table["fingerprint"].isin(checked.index))]
     unseen = unseen.drop_duplicates("fingerprint")
     broken: dict[str, str] = {}
     for start in range(0, len(unseen), BLOCK):
-        decoded = _decode_all(unseen.iloc[start : start + BLOCK], index.card.folder, workers)
+        decoded = decode_images(unseen.iloc[start : start + BLOCK], index.card.folder, workers)
         broken |= {image.fingerprint: image.reason for image in decoded if image.reason}
         good = [image for image in decoded if not image.reason]
         broken |= {image.fingerprint: _ALTERED for image in good if _is_altered(image, checked)}
         good = [image for image in good if image.fingerprint not in checked.index]
         if good:
-            fresh = pd.DataFrame(good).set_index("fingerprint")[_FACTS]
+            fresh = pd.DataFrame(good).set_index("fingerprint")[FACTS]
             checked = pd.concat([checked, fresh])
-            _write_cache(checked, cache)
+            write_decoded(checked, cache)
     return _summarise(index, checked, absent, broken)
 
 
@@ -196,67 +181,11 @@ def _warn(check: ImageCheck) -> None:
         )
 
 
-def _is_altered(image: _Decoded, checked: pd.DataFrame) -> bool:
+def _is_altered(image: DecodedImage, checked: pd.DataFrame) -> bool:
     return (
         image.fingerprint in checked.index
         and checked.loc[image.fingerprint, "sha256"] != image.sha256
     )
-
-
-def _decode_all(rows: pd.DataFrame, folder: Path, workers: int | None) -> list[_Decoded]:
-    images = list(zip(rows["fingerprint"], rows["path"], strict=True))
-    tasks = [images[i : i + _IMAGES_PER_TASK] for i in range(0, len(images), _IMAGES_PER_TASK)]
-    with ThreadPoolExecutor(workers) as pool:
-        decoded = pool.map(
-            lambda task: [decode_image(key, folder / path) for key, path in task], tasks
-        )
-        return list(chain.from_iterable(decoded))
-
-
-def decode_image(fingerprint: str, file: Path) -> _Decoded:
-    """Read all data of an image file, and say what is wrong with it."""
-    content = b""
-    try:
-        size = file.stat().st_size
-        if size > MAX_BYTES:
-            return _Decoded(fingerprint, "", 0, f"{size:,} bytes, more than any picture here has")
-        content = file.read_bytes()
-        with open_image(BytesIO(content)) as image:
-            # A JPEG is decoded at an eighth of its size: faster, and all of its data is still read.
-            image.draft(None, (1, 1))
-            image.load()
-    except UnidentifiedImageError:
-        reason = "not an image of a known format" if content else "an empty file"
-        return _Decoded(fingerprint, "", 0, reason)
-    except MemoryError:
-        raise
-    except Exception as error:  # decoders raise nearly anything on garbage: struct, zlib, Syntax...
-        return _Decoded(fingerprint, "", 0, str(error) or type(error).__name__)
-    return _Decoded(fingerprint, hashlib.sha256(content).hexdigest(), len(content), "")
-
-
-def _made_from() -> str:
-    """Say what the cache depends on beside the images, which it is known by."""
-    return code_digest(__name__)
-
-
-def _read_cache(cache: Path | None) -> pd.DataFrame:
-    is_current = cache is not None and is_there(cache)
-    if is_current and (fault := find_fault(cache, _made_from())):
-        _logger.warning("%s %s: the images are decoded again", cache, fault)
-        is_current = False
-    if not is_current:
-        empty = pd.DataFrame({"fingerprint": [], "sha256": [], "bytes": []})
-        return empty.astype({"fingerprint": str, "sha256": str, "bytes": "int64"}).set_index(
-            "fingerprint"
-        )
-    return pd.read_parquet(cache)[_FACTS]
-
-
-def _write_cache(checked: pd.DataFrame, cache: Path | None) -> None:
-    if cache is not None:
-        with described_write(cache, _made_from()) as temporary:
-            checked.to_parquet(temporary)
 
 
 def _summarise(

@@ -1,9 +1,9 @@
 """Decode photos ahead of the model, block by block, into memory that is used again.
 
-A block is decoded in pieces by all workers. Many photos are decoded by processes: threads would
-hold Python's lock while the model wants it, and on two cores a tenth of the time is lost so. The
-processes are forks, which begin at once and have the model's preparation already; few photos, and
-systems that cannot fork safely, have threads. Both write to the same kind of memory.
+Each block is decoded by all workers, a piece each. Many photos are decoded by processes: threads
+would hold Python's lock while the model wants it, and on two cores a tenth of the time is lost so.
+The processes are forks, which begin at once and have the model's preparation already; few photos,
+and systems that cannot fork safely, have threads. Both write to the same kind of memory.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ from vlprompt_pipeline.inference.photos import Photo
 
 BLOCKS = 4
 """Blocks in memory (our choice): one that the model has, the others being decoded or waiting."""
-PIECE = 16
-"""Photos that a worker decodes at a time (our choice)."""
 NICENESS = 5
 """Steps by which processes stand back (our choice): everything else waits for the model."""
 
@@ -101,9 +99,11 @@ def decode_blocks(
     many = len(first) == BLOCKS * model.block
     decoder = _Decoder(model)
     _decoders[id(decoder)] = decoder
-    pool = _workers(workers or os.cpu_count() or 1, many)
+    workers = workers or os.cpu_count() or 1
+    pool = _pool(workers, many)
+    piece = -(-model.block // workers)
     try:
-        yield from _in_order(decoder, pool, chain(first, source), model.block)
+        yield from _in_order(decoder, pool, chain(first, source), model.block, piece)
     except BrokenProcessPool:
         raise UserError(
             "a process that decodes photos was killed, perhaps for its memory: give the same "
@@ -115,7 +115,7 @@ def decode_blocks(
 
 
 def _in_order(
-    decoder: _Decoder, pool: Executor, source: Iterator[Photo], size: int
+    decoder: _Decoder, pool: Executor, source: Iterator[Photo], size: int, piece: int
 ) -> Generator[DecodedBlock, None, None]:
     free = deque(range(BLOCKS))
     ahead: deque[tuple[int, list[Photo], list[Future[list[str | None]]]]] = deque()
@@ -123,14 +123,14 @@ def _in_order(
         while free and (photos := list(islice(source, size))):
             block = free.popleft()
             pieces = [
-                pool.submit(_decode, id(decoder), block, start, photos[start : start + PIECE])
-                for start in range(0, len(photos), PIECE)
+                pool.submit(_decode, id(decoder), block, start, photos[start : start + piece])
+                for start in range(0, len(photos), piece)
             ]
             ahead.append((block, photos, pieces))
         if not ahead:
             return
         block, photos, pieces = ahead.popleft()
-        problems = [problem for piece in pieces for problem in piece.result()]
+        problems = [problem for each in pieces for problem in each.result()]
         pixels = decoder.blocks[block]
         pixels[len(photos) :] = 0
         yield DecodedBlock(photos, problems, pixels)
@@ -141,7 +141,7 @@ def _decode(decoder: int, block: int, start: int, photos: list[Photo]) -> list[s
     return _decoders[decoder].decode(block, start, photos)
 
 
-def _workers(count: int, many: bool) -> Executor:
+def _pool(count: int, many: bool) -> Executor:
     # a fork of macOS may crash in system libraries, and a daemon may have no processes of its own
     if many and sys.platform == "linux" and not multiprocessing.current_process().daemon:
         return ProcessPoolExecutor(count, multiprocessing.get_context("fork"), _begin)

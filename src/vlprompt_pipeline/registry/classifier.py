@@ -19,6 +19,7 @@ from vlprompt_pipeline.methods import ClassTexts, PromptLearner
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.image_bytes import image_bytes
 from vlprompt_pipeline.registry.limits import RequestLimits
+from vlprompt_pipeline.registry.ranking import ranked_table, top_table
 from vlprompt_pipeline.rejection import Rejection, rejection_for_accuracy, softmax
 from vlprompt_pipeline.wording import same_names
 
@@ -162,9 +163,9 @@ class Classifier:
                     problems[number] = str(error)
             if batch:
                 logits = self.logits_of_pixels(torch.stack(batch), names)
-                table = _decided(logits, names, top, rejection)
+                table = ranked_table(logits, names, top, rejection)
                 rows.append(table.set_index(pd.Index(numbers)))
-        table = pd.concat(rows) if rows else _table((), (), ())
+        table = pd.concat(rows) if rows else top_table((), (), ())
         table = table.reindex(range(len(images)))
         for column in {"top_labels", "top_scores", "label_set"} & set(table):
             table[column] = [value if isinstance(value, list) else [] for value in table[column]]
@@ -178,7 +179,7 @@ class Classifier:
         names = self.names(class_names)
         _require_top(top)
         logits = self.logits_of_pixels(pixels, names)
-        return _decided(logits, names, top, self._rejection(names))
+        return ranked_table(logits, names, top, self._rejection(names))
 
     def scores(self, pixels: Tensor, names: tuple[str, ...]) -> Tensor:
         """Score `[images, 3, size, size]` for each of `names`, which `names()` gave.
@@ -270,32 +271,3 @@ class Classifier:
 def _require_top(top: int) -> None:
     if top < 1:
         raise ConfigError(f"top_k is {top}: ask for 1 or more labels")
-
-
-def _decided(
-    logits: np.ndarray, names: tuple[str, ...], top: int, rejection: Rejection | None
-) -> pd.DataFrame:
-    """Rank the classes of each image, and say which images are none of them."""
-    decision = rejection.decide(logits) if rejection else None
-    probabilities = torch.from_numpy(decision.probabilities if decision else softmax(logits))
-    ranked = probabilities.topk(min(top, len(names)), dim=-1)
-    table = _table(names, ranked.indices.tolist(), ranked.values.tolist())
-    if decision:
-        table["label"] = pd.Series(decision.labels(names), dtype="object")
-    if decision and decision.sets is not None:
-        table["label_set"] = pd.Series(decision.label_sets(names), dtype="object")
-    return table
-
-
-def _table(
-    names: Sequence[str], indices: Sequence[list[int]], scores: Sequence[list[float]]
-) -> pd.DataFrame:
-    labels = [[names[index] for index in row] for row in indices]
-    return pd.DataFrame(
-        {
-            "label": pd.Series([row[0] for row in labels], dtype="object"),
-            "score": pd.Series([row[0] for row in scores], dtype="float64"),
-            "top_labels": pd.Series(labels, dtype="object"),
-            "top_scores": pd.Series(scores, dtype="object"),
-        }
-    )

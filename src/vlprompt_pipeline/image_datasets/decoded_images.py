@@ -1,0 +1,96 @@
+"""Decode image files whole, and remember in a table what was read, by fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from PIL import UnidentifiedImageError
+
+from vlprompt_pipeline.images import open_image
+from vlprompt_pipeline.manifests import described_write, find_fault
+from vlprompt_pipeline.places import is_there
+from vlprompt_pipeline.source_code import code_digest
+
+_logger = logging.getLogger(__name__)
+_IMAGES_PER_TASK = 64
+MAX_BYTES = 1 << 30
+"""Our choice: a larger file is not read to memory, it is no picture of these datasets."""
+FACTS = ["sha256", "bytes"]
+"""What the table knows of an image."""
+
+
+class DecodedImage(NamedTuple):
+    """One image: its content hash and size, or why it cannot be read."""
+
+    fingerprint: str
+    sha256: str
+    bytes: int
+    reason: str
+
+
+def decode_images(rows: pd.DataFrame, folder: Path, workers: int | None) -> list[DecodedImage]:
+    """Decode the images of an index's rows, in order, with so many threads."""
+    images = list(zip(rows["fingerprint"], rows["path"], strict=True))
+    tasks = [images[i : i + _IMAGES_PER_TASK] for i in range(0, len(images), _IMAGES_PER_TASK)]
+    with ThreadPoolExecutor(workers) as pool:
+        decoded = pool.map(
+            lambda task: [decode_image(key, folder / path) for key, path in task], tasks
+        )
+        return list(chain.from_iterable(decoded))
+
+
+def decode_image(fingerprint: str, file: Path) -> DecodedImage:
+    """Read all data of an image file, and say what is wrong with it."""
+    content = b""
+    try:
+        size = file.stat().st_size
+        if size > MAX_BYTES:
+            return DecodedImage(
+                fingerprint, "", 0, f"{size:,} bytes, more than any picture here has"
+            )
+        content = file.read_bytes()
+        with open_image(BytesIO(content)) as image:
+            # A JPEG is decoded at an eighth of its size: faster, and all of its data is still read.
+            image.draft(None, (1, 1))
+            image.load()
+    except UnidentifiedImageError:
+        reason = "not an image of a known format" if content else "an empty file"
+        return DecodedImage(fingerprint, "", 0, reason)
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise nearly anything on garbage: struct, zlib, Syntax...
+        return DecodedImage(fingerprint, "", 0, str(error) or type(error).__name__)
+    return DecodedImage(fingerprint, hashlib.sha256(content).hexdigest(), len(content), "")
+
+
+def _made_from() -> str:
+    """Say what the cache depends on beside the images, which it is known by."""
+    return code_digest(__name__)
+
+
+def read_decoded(cache: Path | None) -> pd.DataFrame:
+    """Read what is known, by fingerprint; nothing where the file is absent, broken or older."""
+    is_current = cache is not None and is_there(cache)
+    if is_current and (fault := find_fault(cache, _made_from())):
+        _logger.warning("%s %s: the images are decoded again", cache, fault)
+        is_current = False
+    if not is_current:
+        empty = pd.DataFrame({"fingerprint": [], "sha256": [], "bytes": []})
+        return empty.astype({"fingerprint": str, "sha256": str, "bytes": "int64"}).set_index(
+            "fingerprint"
+        )
+    return pd.read_parquet(cache)[FACTS]
+
+
+def write_decoded(checked: pd.DataFrame, cache: Path | None) -> None:
+    """Write what is known, if there is a file for it."""
+    if cache is not None:
+        with described_write(cache, _made_from()) as temporary:
+            checked.to_parquet(temporary)
