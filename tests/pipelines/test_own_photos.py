@@ -190,8 +190,9 @@ def test_what_is_wrong_is_told_before_long_work(project, photos, change, sentenc
 
 
 def test_a_name_that_is_not_there_says_where_it_was_looked_for(project):
-    message = project.refusal(OWN)
     root = project.data / "01_raw"
+    root.mkdir()
+    message = project.refusal(OWN)
     assert message.endswith(f", and there is no folder or table of that name in {root}")
 
 

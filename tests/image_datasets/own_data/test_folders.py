@@ -251,6 +251,8 @@ def test_a_name_that_is_neither_known_nor_there(tmp_path):
     assert str(caught.value).endswith(
         f", and there is no folder or table of that name in {tmp_path}"
     )
+    with pytest.raises(ConfigError, match=f"in {tmp_path}/gone, which is not there itself$"):
+        require_dataset_name("caltech", tmp_path / "gone")
 
 
 def test_a_known_name_need_not_be_there(tmp_path):

@@ -40,8 +40,10 @@ def locate_own_data(name: str, root: Path) -> Path:
     if tables:
         return tables[0]
     if not (root / name).is_dir():
+        within = "" if root.is_dir() else ", which is not there itself"
         raise ConfigError(
             f"{unknown_dataset(name)}, and there is no folder or table of that name in {root}"
+            f"{within}"
         )
     owners = [dataset.name for dataset in IMAGE_DATASETS.values() if dataset.folder == name]
     if owners:
