@@ -111,6 +111,16 @@ class DataCheckParameters(Parameters):
     contents: bool = False
 
 
+class SideBySideParameters(Parameters):
+    """Name the seeds and the recipes that train as one batch; none: each prompt trains alone.
+
+    Recipes of other layouts or schedules train alone beside them (`training.side_by_side`).
+    """
+
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Several] = ()
+    methods: Annotated[tuple[str, ...], Several] = ()
+
+
 class TrackingParameters(Parameters):
     """Set where MLflow records runs; `MLFLOW_TRACKING_URI` of the environment goes first."""
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, create_model, field_validator
+from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
 from vlprompt_pipeline.config import (
     ClipParameters,
@@ -16,12 +16,14 @@ from vlprompt_pipeline.config import (
     ExportParameters,
     FeatureParameters,
     OwnDataParameters,
+    SideBySideParameters,
     TrackingParameters,
 )
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parsing import DatasetName, Parameters, Several, parse, unknown
 from vlprompt_pipeline.precision import PrecisionSetting
 from vlprompt_pipeline.protocols import PROTOCOLS, ProtocolParameters
+from vlprompt_pipeline.wording import join
 
 RESERVED = ("all", "checkpoints", "targets")
 """Names that no recipe can have: folders beside those of recipes, and `all` in `methods`."""
@@ -75,6 +77,7 @@ class RunParameters(Parameters):
     data_check: DataCheckParameters = DataCheckParameters()
     tracking: TrackingParameters
     wait_for_other_runs: float = Field(default=3600, ge=0)
+    side_by_side: SideBySideParameters = SideBySideParameters()
     recipes: dict[RecipeName, dict[str, Any]]
     demo_pretraining: dict[str, Any] = Field(default_factory=dict)
     analysis: dict[str, Any] = Field(default_factory=dict)
@@ -96,6 +99,18 @@ class RunParameters(Parameters):
         if name not in PROTOCOLS:
             raise ValueError(f"protocols are {', '.join(PROTOCOLS)}")
         return name
+
+    @model_validator(mode="after")
+    def _beside_itself(self) -> Self:
+        seeds = self.side_by_side.seeds
+        if seeds and self.seed not in seeds:
+            raise ConfigError(
+                f"side_by_side.seeds: {join(seeds)} are without the run's seed {self.seed}; add it"
+            )
+        for name in self.side_by_side.methods:
+            if name not in self.recipes:
+                raise ConfigError(unknown("side_by_side.methods", "recipe", name, [*self.recipes]))
+        return self
 
     def section(self, protocol: str) -> ProtocolParameters:
         """Return the section of a protocol."""

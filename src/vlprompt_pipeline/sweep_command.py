@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,13 @@ from vlprompt_pipeline.params_option import split_params
 @click.option("--price", type=click.FloatRange(0), help="Of a worker an hour, for --dry-run.")
 @click.option("--fail-fast", is_flag=True, help="End at the first failure.")
 @click.option("--force", is_flag=True, help="Train and score finished cells of this grid again.")
+@click.option(
+    "--side-by-side",
+    type=click.Choice(["auto", "on", "off"]),
+    default="auto",
+    show_default=True,
+    help="Train seeds, and recipes of one layout, as one batch; auto: on a GPU.",
+)
 @click.option("--record", is_flag=True, help="Only log finished cells that MLflow lacks.")
 @env_option
 @click.pass_obj
@@ -78,9 +84,6 @@ def sweep(
         cells = grid.within(protocol_grid(grid.protocols, grid.axes, project, env, params))
         if not cells:
             raise click.ClickException("the grid has no cell: its excludes leave nothing")
-        if dry_run:
-            print_plan(cells, project, env, params, given["workers"], given["price"])
-            return
         resources = Resources(
             given["workers"],
             given["gpus_per_cell"],
@@ -88,9 +91,12 @@ def sweep(
             given["address"],
             given["dashboard"],
         )
-        options = Options(given["engine"], resources)
-        flags = {name: given[name] for name in ("fail_fast", "force", "record")}
-        run_cells(cells, project, env, params, replace(options, **flags))
+        flags = {name: given[name] for name in ("fail_fast", "force", "record", "side_by_side")}
+        options = Options(given["engine"], resources, **flags)
+        if dry_run:
+            print_plan(cells, project, env, params, options, given["price"])
+            return
+        run_cells(cells, project, env, params, options)
 
 
 def _number(option: str, text: str) -> int:

@@ -116,7 +116,7 @@ def test_every_cell_is_run_and_reported_once(project, capsys, monkeypatch):
     assert sorted(report["shots"]) == [2, 4]
     assert set(report["n_seeds"]) == {2}
 
-    print_plan(grid(seed=[1, 2, 3], shots=[4]), project.root, None, PARAMS)
+    print_plan(grid(seed=[1, 2, 3], shots=[4]), project.root, None, PARAMS, Options())
     told = capsys.readouterr().out
     assert "seed 3, base_to_new: not run yet\n3 cells: 2 finished, 1 due\nabout " in told
 

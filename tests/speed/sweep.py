@@ -5,8 +5,9 @@ Run: python tests/speed/sweep.py simulated         # 100,000 cells through the r
      python tests/speed/sweep.py published         # the published grid of CoOp, by a cost model
      python tests/speed/sweep.py engines FOLDER    # 36 demo cells: local with one and all threads,
                                                    # Ray with two workers; the same bits
+     python tests/speed/sweep.py groups FOLDER     # the same cells alone and side by side
 
-The last one works in new projects below FOLDER. Its ratio is worth something on an idle machine
+The last two work in new projects below FOLDER. Their ratios are worth something on an idle machine
 alone, where nothing else wants the cores.
 """
 
@@ -167,12 +168,36 @@ def overhead(tasks: int) -> None:
 
 
 def engines(folder: Path) -> None:
-    """Seconds of 36 cells each way, in fresh projects, and whether the prompts are the same."""
-    ways = {
-        "local, one thread": (["--engine=local"], {"OMP_NUM_THREADS": "1"}),
-        "local, all cores": (["--engine=local", "--params=threads=2"], {}),
-        "ray, two workers": (["--engine=ray", "--workers=2"], {"OMP_NUM_THREADS": "1"}),
-    }
+    """Seconds of 36 cells with each engine, and whether the prompts are the same."""
+    seconds, prompts = timed_sweeps(
+        folder,
+        {
+            "local, one thread": (["--engine=local"], {"OMP_NUM_THREADS": "1"}),
+            "local, all cores": (["--engine=local", "--params=threads=2"], {}),
+            "ray, two workers": (["--engine=ray", "--workers=2"], {"OMP_NUM_THREADS": "1"}),
+        },
+    )
+    one, everything, ray = seconds.values()
+    same = prompts["local, one thread"] == prompts["ray, two workers"]
+    print(f"ray over the faster local: {ray / min(one, everything):.2f}; same prompts: {same}")
+
+
+def groups(folder: Path) -> None:
+    """Seconds of 36 cells, each trained alone, and three seeds of three recipes together."""
+    seconds, _ = timed_sweeps(
+        folder,
+        {"each alone": (["--side-by-side=off"], {}), "in groups": (["--side-by-side=on"], {})},
+    )
+    print(f"in groups over each alone: {seconds['in groups'] / seconds['each alone']:.2f}")
+
+
+def timed_sweeps(
+    folder: Path, ways: dict[str, tuple[list[str], dict[str, str]]]
+) -> tuple[dict[str, float], dict[str, dict[str, str]]]:
+    """Return seconds of a sweep in a new project, and hashes of its prompts, by way.
+
+    A way is options of the command, and variables of its environment.
+    """
     seconds, prompts = {}, {}
     for name, (options, variables) in ways.items():
         project = folder / name.replace(", ", "_").replace(" ", "_")
@@ -192,15 +217,13 @@ def engines(folder: Path) -> None:
             for file in sorted(project.glob("data/06_models/**/prompt.vlp"))
         }
         print(f"{name}: {seconds[name]:.1f} s, {len(prompts[name])} prompts", flush=True)
-    one, everything, ray = seconds.values()
-    same = prompts["local, one thread"] == prompts["ray, two workers"]
-    print(f"ray over the faster local: {ray / min(one, everything):.2f}; same prompts: {same}")
+    return seconds, prompts
 
 
 def main() -> None:
     """Measure what the command line names."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["simulated", "overhead", "published", "engines"])
+    parser.add_argument("what", choices=["simulated", "overhead", "published", "engines", "groups"])
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--cells", type=int, default=100_000)
     given = parser.parse_args()
@@ -211,7 +234,7 @@ def main() -> None:
     elif given.what == "published":
         published()
     else:
-        engines(given.folder)
+        {"engines": engines, "groups": groups}[given.what](given.folder)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from vlprompt_pipeline.methods import build_learner, resolve_recipe
 from vlprompt_pipeline.training import loop, train
 from vlprompt_pipeline.training.capture import WARM_UP, EagerRecorder
 from vlprompt_pipeline.training.optimizers import make_optimizer
+from vlprompt_pipeline.training.side_by_side import SideBySide, Streams
 
 RECORDED = [
     "coop",
@@ -30,9 +31,12 @@ RECORDED = [
     "two_stage",
     "promptsrc",
     "clip_lora",
+    "group",
 ]
 LONG = {"rp_coop", "prograd", "variational_conditional", "coop_with_noise", "clip_lora"}
 HALF = {"extends": "coop", "training": {"precision": "fp16-amp"}}
+GROUP = ("coop", "qrlp", "coop_with_noise")
+"""Recipes that train side by side, with two seeds each."""
 QUANTIZE = {"min_interval_steps": 2, "kl_threshold": 1e-4}
 FEW = {"epochs": 4, "steps": None, "lr": 0.05, "warmup_epochs": 1}
 MORE = {"two_stage": {"epochs": 12}}  # each stage is recorded for itself
@@ -54,15 +58,19 @@ class Batches:
 
 
 def _trained(name: str, clip, recorder=None, monkeypatch=None):
-    base = {**RECIPES, "half": HALF}
-    settings = _smaller(name) if name != "half" else {"extends": "half"}
+    base = {**RECIPES, "half": HALF, "group": RECIPES["coop"]}
+    settings = {"extends": name} if name in ("half", "group") else _smaller(name)
     quantize = base[name].get("quantize") or {}
     if quantize:
         settings["quantize"] = QUANTIZE
     recipe = resolve_recipe(
         "mine", {**base, "mine": {**settings, "training": FEW | MORE.get(name, {})}}
     )
-    learner = build_learner(recipe, clip, CLASSES, seed=1)
+    learner = group(clip) if name == "group" else build_learner(recipe, clip, CLASSES, seed=1)
+    images = _images(learner)
+    batches = Batches(images)
+    if name == "group":
+        batches = Streams([batches, Batches(-images)])
     running = {}
 
     def optimizer(*arguments):
@@ -95,8 +103,15 @@ def _trained(name: str, clip, recorder=None, monkeypatch=None):
         patch.setattr(loop, "computing", computing)
         chosen = TapeRecorder(changed) if recorder == "tape" else recorder
         patch.setattr(loop, "recorder_for", lambda _: chosen)
-        rows = train(learner, Batches(_images(learner)), recipe.training)
+        rows = train(learner, batches, recipe.training)
     return learner.state_dict(), rows, chosen
+
+
+def group(clip) -> SideBySide:
+    """Two seeds of each recipe of `GROUP`, as one learner."""
+    recipes = [resolve_recipe(name, RECIPES) for name in GROUP]
+    learners = [build_learner(each, clip, CLASSES, seed) for each in recipes for seed in (1, 2)]
+    return SideBySide(learners, [0, 1] * len(recipes))
 
 
 def scaler_tensors(scaler):

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import pytest
 import torch
+from kedro.config import OmegaConfigLoader
 from torch.nn import functional as F
 
+from conftest import ROOT
 from parity import parity_clip
 from vlprompt_pipeline.config import TrainingParameters
-from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner
+from vlprompt_pipeline.methods import (
+    ClassTexts,
+    Recipe,
+    Situation,
+    build_learner,
+    recipes_in,
+    resolve_recipe,
+)
 from vlprompt_pipeline.methods.coop import CoOpParameters
 from vlprompt_pipeline.parametrizations import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig
 from vlprompt_pipeline.training import CachedViews, train
-from vlprompt_pipeline.training.side_by_side import SideBySide, Streams, can_share, train_together
+from vlprompt_pipeline.training.side_by_side import (
+    SideBySide,
+    Streams,
+    layout_key,
+    train_together,
+)
 
 CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
 TRAINING = TrainingParameters(
@@ -88,8 +102,30 @@ def test_together_equals_one_by_one(precision, tolerance):
         ({"class_specific": True}, False),
     ],
 )
-def test_what_can_share_a_batch(tiny_clip, how, shares):
-    assert can_share(build_learner(recipe(**how), tiny_clip, CLASSES, 1)) is shares
+def test_what_can_share_a_batch(how, shares):
+    assert (layout_key(recipe(**how)) is not None) is shares
+
+
+def test_a_batch_is_shared_with_the_same_layout_and_schedule_only():
+    def key(prompt=(), training=(), **parts):
+        made = recipe(**parts)
+        changed = {
+            "prompt": made.prompt.model_copy(update=dict(prompt)),
+            "training": made.training.model_copy(update=dict(training)),
+        }
+        return layout_key(made.model_copy(update=changed))
+
+    assert key() == key(**VARIANTS["all"]) == key(training={"memory_gb": 0.5})
+    assert len({key(), key(prompt={"length": 8}), key(training={"lr": 0.1})}) == 3
+
+
+def test_methods_with_losses_or_features_of_their_own_train_alone():
+    conf = OmegaConfigLoader(str(ROOT / "conf"), base_env="base", default_run_env="base")
+    recipes = recipes_in(
+        Situation("few_shot", "demo_aerial", 16), conf["parameters"]["recipes"], last={}
+    )
+    shared = [name for name in recipes if layout_key(resolve_recipe(name, recipes))]
+    assert shared == ["coop", "qcoop", "rlp", "qrlp", "rp_coop"]
 
 
 def test_streams_of_different_lengths_are_refused(tiny_clip):
@@ -108,7 +144,7 @@ def test_each_has_the_history_that_it_would_have_alone(parts):
         return [learner.to(clip.dtype) for learner in built]
 
     sources = [batches(clip, seed) for seed in SEEDS]
-    together = train_together(learners(), sources, TRAINING)
+    together = train_together(learners(), range(len(SEEDS)), sources, TRAINING)
     for learner, source, rows in zip(learners(), sources, together, strict=True):
         alone = train(learner, source, TRAINING)
         assert [list(row) for row in rows] == [list(row) for row in alone]

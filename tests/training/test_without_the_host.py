@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import yaml
@@ -27,6 +29,7 @@ from vlprompt_pipeline.training.capture import Steps
 from vlprompt_pipeline.training.checkpoint import Running
 from vlprompt_pipeline.training.optimizers import make_optimizer
 from vlprompt_pipeline.training.precision import computing
+from vlprompt_pipeline.training.side_by_side import SideBySide
 
 SITUATION = Situation("base_to_new", "caltech101", 4)
 CONF = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
@@ -92,19 +95,37 @@ def test_every_method_that_trains_is_among_them():
 )
 def test_a_step_asks_for_nothing(name, tiny_clip, monkeypatch):
     running, images = _running(name, tiny_clip)
-    steps = Steps(running)
-    steps(images, LABELS)
     if running.learner.not_capturable:
+        steps = Steps(running)
+        steps(images, LABELS)
         with pytest.raises(HostReadError), NoHost():
             steps(images, LABELS)
         return
+    _require_no_host(running, images, LABELS, tiny_clip, monkeypatch)
+
+
+def test_a_step_of_a_group_asks_for_nothing(tiny_clip, monkeypatch):
+    running = [_running(name, tiny_clip)[0] for name in ("coop", "qrlp", "coop_with_noise")]
+    group = SideBySide([each.learner for each in running], [0, 1, 0]).train()
+    training = resolve_recipe("coop", RECIPES).training
+    whole = replace(
+        running[0], learner=group, optimizer=make_optimizer(group, training, on_device=True)
+    )
+    images, labels = _images(group).expand(2, -1, -1), LABELS.expand(2, -1)
+    _require_no_host(whole, images, labels, tiny_clip, monkeypatch)
+
+
+def _require_no_host(running: Running, images, labels, clip, monkeypatch) -> None:
+    """Take a step that may read no value, and one on a device that has none."""
+    steps = Steps(running)
+    steps(images, labels)
     (alike,) = steps._alike.values()
     draws = alike._draws
     draws.refill()
     with NoHost(), draws.given():
-        steps._step(images, LABELS)
-    held = (steps._step, draws, images, LABELS)
-    away, draws, images, labels = on_meta(held, monkeypatch, tiny_clip.tokenizer)
+        steps._step(images, labels)
+    held = (steps._step, draws, images, labels)
+    away, draws, images, labels = on_meta(held, monkeypatch, clip.tokenizer)
     away.running.optimizer.step = lambda: None  # PyTorch's own, without kernels there
     with draws.given():
         away(images, labels)  # what is made once for a device is made

@@ -17,12 +17,11 @@ from vlprompt_pipeline.methods import (
     PromptLearner,
     Recipe,
     build_learner,
-    build_plain,
     fit_learner,
 )
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.training import train
-from vlprompt_pipeline.training.side_by_side import SideBySide, Streams, can_share
+from vlprompt_pipeline.training.side_by_side import SideBySide, Streams, layout_key
 
 Results = dict[Run, Result]
 
@@ -78,11 +77,8 @@ def _groups(
     """Yield runs that share a batch, as many as fit; each other run alone."""
     alike: dict[object, list[Run]] = defaultdict(list)
     for run in runs:
-        recipe = run.recipe
-        learner = build_plain(recipe, material.clip, material.classes["base"], run.seed)
-        shared = recipe.training and can_share(learner)
-        key = (recipe.method, recipe.prompt, recipe.training, followed[run])
-        alike[key if shared else run].append(run)
+        layout = layout_key(run.recipe)
+        alike[(layout, followed[run]) if layout else run].append(run)
     size = max(1, at_once // len(material.classes["base"].names))
     for group in alike.values():
         yield from (group[start : start + size] for start in range(0, len(group), size))
@@ -100,7 +96,7 @@ def _train(group: Sequence[Run], followed: bool, material: Material) -> list[Res
         seeds = list(dict.fromkeys(run.seed for run in group))
         sources = [material.batches(learners[0], recipe, seed) for seed in seeds]
         learner, batches = learners[0], sources[0]
-        if can_share(learner):
+        if layout_key(recipe):
             learner = SideBySide(learners, [seeds.index(run.seed) for run in group])
             batches = Streams(sources)
         if following:

@@ -46,6 +46,15 @@ class EvaluationFeatures:
 
 
 @dataclass(frozen=True)
+class SeedFeatures:
+    """Hold the few-shot set of another seed that trains beside a run's own, and its features."""
+
+    seed: int
+    few_shot_set: FewShotSet
+    training: TrainingFeatures
+
+
+@dataclass(frozen=True)
 class TrainingFeatures:
     """Describe the stored features of the training images of a few-shot set, in its order.
 
@@ -55,6 +64,7 @@ class TrainingFeatures:
         decoding: how the image files are read.
         key: of the features in the store; none if `mode` is `online`.
         fingerprints: content fingerprints of the images.
+        beside: other seeds that train side by side with this one.
     """
 
     mode: Literal["cached", "online"]
@@ -62,6 +72,7 @@ class TrainingFeatures:
     decoding: Decoding
     key: str | None
     fingerprints: tuple[str, ...]
+    beside: tuple[SeedFeatures, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ class CompletionHook(RunHook):
                 files[self._data.name(path)] = sha256_file(path)
         recipes = self._parameters["recipes"]
         key = completion_key(self._parameters, recipes, method, self._project)
-        return Completion(key=key, outputs=files, recorded=False)
+        together = self._parameters["side_by_side"]
+        return Completion(key=key, outputs=files, recorded=False, side_by_side=together)
 
     def _write(self, completions: dict[str, Any], catalog: Any, *, recorded: bool) -> None:
         from vlprompt_pipeline.reproducibility.completion import Completion

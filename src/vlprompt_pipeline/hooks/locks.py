@@ -139,6 +139,8 @@ class LockHook(RunHook):
         cell = self._cell()
         if any(f"/{cell}/" in path for path in made):
             yield Lock(f"the cell {cell}")
+            if self._parameters["side_by_side"]["seeds"]:
+                yield Lock(f"the prompts that train side by side in {Path(cell).parent}")
         for folder in sorted(
             {str(Path(path).parent) for path in made if path.startswith("data/06_models/")}
         ):

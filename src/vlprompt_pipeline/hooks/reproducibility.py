@@ -86,8 +86,15 @@ class ReproducibilityHook(RunHook):
         return {name: round(s, 3) for name, s in self._steps.seconds.items() if name in names}
 
     def _found_trained(self, catalog: Any, method: str) -> bool:
-        checkpoint = catalog.load("params:checkpoint_folder") / f"{method}.safetensors"
-        return checkpoint.is_file() and checkpoint.stat().st_mtime < self._clock.started.timestamp()
+        from vlprompt_pipeline.config import SideBySideParameters
+        from vlprompt_pipeline.training.groups import group_file, members
+
+        own = self._parameters
+        side_by_side = SideBySideParameters.model_validate(own["side_by_side"])
+        group = members(method, own["seed"], side_by_side, own["recipes"])
+        alone = catalog.load("params:checkpoint_folder") / f"{method}.safetensors"
+        file = alone if len(group) == 1 else group_file(catalog.load("params:group_folder"), group)
+        return file.is_file() and file.stat().st_mtime < self._clock.started.timestamp()
 
 
 def _earlier(stored: Any) -> Record | None:

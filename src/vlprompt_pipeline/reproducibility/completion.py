@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from vlprompt_pipeline.clip.loading import EMBEDDED
+from vlprompt_pipeline.config import SideBySideParameters
 from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.evaluation.metrics import METRICS
 from vlprompt_pipeline.files import sha256_file
@@ -28,6 +29,7 @@ from vlprompt_pipeline.protocols import get_protocol
 from vlprompt_pipeline.reproducibility.record import _Frozen, result_parameters
 from vlprompt_pipeline.run_parameters import RunParameters, parse_run_parameters
 from vlprompt_pipeline.source_code import code_digest
+from vlprompt_pipeline.training.groups import members
 
 FOLDER = "08_reporting/completion"
 """In the folder of data: a file for each method of a cell, where the catalog says the same."""
@@ -54,12 +56,14 @@ class Completion(_Frozen):
         key: see `Key`.
         outputs: SHA-256 of the files that it left, by their names (`DataFolder.name`).
         recorded: whether MLflow has the result, where it was to be recorded.
+        side_by_side: that parameter of the run.
     """
 
     schema_version: Literal[1] = 1
     key: Key
     outputs: dict[str, str]
     recorded: bool
+    side_by_side: SideBySideParameters = SideBySideParameters()
 
     @classmethod
     def read(cls, file: Path) -> Completion | None:
@@ -118,6 +122,8 @@ def completion_key(
         for name, value in settings["features"].items()
         if name not in _NO_FEATURE_SETTINGS
     }
+    group = members(method, parameters.seed, parameters.side_by_side, recipes)
+    settings["side_by_side"] = group if len(group) > 1 else ()
     recipe = resolve_recipe(method, recipes)
     settings["recipe"] = recipe.model_dump(mode="json", exclude=_NO_RESULT)
     metrics = [METRICS[name].compute.__module__ for name in parameters.metrics if name in METRICS]

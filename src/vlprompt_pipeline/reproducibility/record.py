@@ -37,6 +37,7 @@ _RESULT_PARAMETERS = (
     "clip",
     "features",
     "export",
+    "side_by_side",
 )
 
 
@@ -113,7 +114,7 @@ class Run(_Frozen):
             pipelines: their names.
             runner: name of Kedro's runner.
             nodes: seconds of nodes; none where they were not measured.
-            found_trained: the method's checkpoint was finished before the run.
+            found_trained: the method was trained before the run.
             parameters: all of the run's.
         """
         return cls(
@@ -204,5 +205,5 @@ def _not_measured(nodes: Mapping[str, float], found_trained: bool) -> tuple[str,
     if not nodes:
         lacking.append("seconds of nodes: worker processes report none")
     if found_trained:
-        lacking.append("training: an earlier run did it and left no record, perhaps cut short")
+        lacking.append("training: an earlier run did it, cut short or of a prompt side by side")
     return tuple(lacking)

@@ -10,6 +10,8 @@ import click
 
 from vlprompt_pipeline.sweep.grid import GridCell
 from vlprompt_pipeline.sweep.plan import plan, seconds_by_method
+from vlprompt_pipeline.sweep.runs import Options
+from vlprompt_pipeline.sweep.side_by_side import with_groups
 from vlprompt_pipeline.sweep.simulation import simulate
 from vlprompt_pipeline.sweep.watch import as_time
 
@@ -21,16 +23,18 @@ def print_plan(
     project: Path,
     env: str | None,
     params: Mapping[str, Any],
-    workers: int | None = None,
+    options: Options,
     price: float | None = None,
 ) -> None:
     """Print the cells, why each is due, and how long the due ones take.
 
     Images are not looked at: changed ones are noticed when the sweep starts. Time is simulated with
-    the order of jobs of a real sweep, on so many workers, from cells of this project that are
-    finished; `price` is that of a worker an hour, in whatever money.
+    the order of jobs of a real sweep, on its workers, from cells of this project that are
+    finished, each alone; `price` is that of a worker an hour, in whatever money.
     """
     planned = plan(cells, project, env, params)
+    form = options.forms_groups(planned[0].parameters.device)
+    planned = with_groups(planned, form=form, force=options.force)
     due = [(each, why) for each in planned if (why := each.why_due())]
     for each, why in due[:_SHOWN]:
         click.echo(f"due       {each.name}: {why}")
@@ -42,7 +46,7 @@ def print_plan(
     if due and seconds:
         took = {each.name: sum(seconds.get(m, 0.0) for m in each.methods) for each, _ in due}
         jobs = [each.job() for each, _ in due]
-        for number in sorted({1, workers or 1}):
+        for number in sorted({1, options.resources.workers or 1}):
             end = simulate(jobs, number, lambda job: took[job.name], len(jobs))
             cost = f", {number * end.seconds / 3600 * price:,.2f} in all" if price else ""
             where = "one after the other" if number == 1 else f"on {number} workers"

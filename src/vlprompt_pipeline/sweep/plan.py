@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from vlprompt_pipeline.config import SideBySideParameters
 from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
 from vlprompt_pipeline.places import bring
@@ -77,6 +78,13 @@ class PlannedCell:
         own = self.parameters
         return own.benchmark, *(f"{own.dataset_prefix}{target}" for target in own.targets())
 
+    def beside(self, side_by_side: SideBySideParameters) -> PlannedCell:
+        """Return the same cell, trained side by side with others."""
+        together = {"side_by_side": side_by_side.model_dump(mode="json")}
+        parameters = self.parameters.model_copy(update={"side_by_side": side_by_side})
+        cell, values = {**self.cell, **together}, {**self.values, **together}
+        return replace(self, cell=cell, values=values, parameters=parameters)
+
     @property
     def command(self) -> str:
         """The command that runs this cell alone."""
@@ -86,6 +94,7 @@ class PlannedCell:
         if "methods" in self.cell:
             parts.append(f"--methods={self.cell['methods']}")
         given = {k: v for k, v in self.given.items() if k not in {"protocol", *self.cell}}
+        given |= {k: v for k, v in self.cell.items() if k == "side_by_side"}
         if given:
             parts.append(f"--params={command_parameters(given)}")
         return " ".join([*parts, *([f"--env={self.env}"] if self.env else [])])
@@ -108,15 +117,25 @@ class PlannedCell:
         completions = [self._completion(method) for method in self.methods]
         return all(each is not None and each.recorded for each in completions)
 
+    def finished_beside(self) -> SideBySideParameters | None:
+        """Return what the cell trained side by side with; none if it did not, or is to be run."""
+        completion = self._completion(self.methods[0])
+        if completion is None or completion.side_by_side == SideBySideParameters():
+            return None
+        return None if self.beside(completion.side_by_side).why_due() else completion.side_by_side
+
     def job(self, **options: Any) -> Job:
         """Return the job that runs the cell."""
         own = self.parameters
+        shared = [own.clip.name, own.benchmark, own.shots]
+        if not own.side_by_side.seeds:
+            shared.append(own.seed)
         resolved = {name: resolve_recipe(name, self.recipes) for name in self.methods}
         return Job(
             self.name,
             str(self.project),
             {**self.given, **self.cell},
-            group=f"{own.clip.name} {own.benchmark} {own.shots} {own.seed}",
+            group=" ".join(map(str, shared)),
             trained=tuple(name for name, recipe in resolved.items() if recipe.training),
             env=self.env,
             folder=self.folder,
@@ -203,7 +222,7 @@ def _shared_job(each: PlannedCell, name: str, made: str, group: str, after: str 
 
 
 def seconds_by_method(planned: Sequence[PlannedCell]) -> dict[str, float]:
-    """Return the median seconds of finished cells of the project, by the methods they ran."""
+    """Return the median seconds of finished cells that trained alone, by the methods they ran."""
     methods = {method for each in planned for method in each.methods}
     found = {method: list(_measured(planned[0].data, method)) for method in methods}
     return {method: median(seconds) for method, seconds in found.items() if seconds}
@@ -215,6 +234,8 @@ def _measured(data: DataFolder, method: str) -> Iterator[float]:
     for file in folder.glob(f"*/*/*/*/*/{method}/reproducibility.json"):
         try:
             run = json.loads(file.read_text(encoding="utf-8"))["runs"][-1]
+            if run["parameters"].get("side_by_side", {}).get("seeds"):
+                continue
             own = [s for node, s in (run["nodes"] or {}).items() if node.startswith(f"{method}.")]
         except (OSError, ValueError, KeyError, IndexError):
             continue

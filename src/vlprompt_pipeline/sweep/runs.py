@@ -12,12 +12,14 @@ import click
 from kedro.framework.session import KedroSession
 from yaml import YAMLError
 
+from vlprompt_pipeline.clip.loading import resolve_device
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.sweep.engines import Engine, LocalEngine, RayEngine, Resources, pause
 from vlprompt_pipeline.sweep.grid import GridCell
 from vlprompt_pipeline.sweep.job import Job, Outcome, clean_up
 from vlprompt_pipeline.sweep.plan import PlannedCell, features_name, plan, shared_jobs
 from vlprompt_pipeline.sweep.schedule import Schedule
+from vlprompt_pipeline.sweep.side_by_side import forget_groups, with_groups
 from vlprompt_pipeline.sweep.tracking import sweep_run
 from vlprompt_pipeline.sweep.watch import Watch, failure_table
 
@@ -37,6 +39,7 @@ class Options:
         force: run and train cells that are finished, too.
         record: run nothing; log to MLflow what is finished and not recorded.
         report: write the report of each protocol at the end.
+        side_by_side: whether cells that are to be run train in groups.
     """
 
     engine: Literal["local", "ray"] = "local"
@@ -45,6 +48,14 @@ class Options:
     force: bool = False
     record: bool = False
     report: bool = True
+    side_by_side: Literal["auto", "on", "off"] = "auto"
+
+    def forms_groups(self, device: str) -> bool:
+        """Say whether cells train side by side: where nothing is said, on a GPU."""
+        if self.side_by_side != "auto":
+            return self.side_by_side == "on"
+        here = self.engine == "local" and resolve_device(device) == "cuda"
+        return here or self.resources.gpus > 0
 
 
 def run_cells(
@@ -69,9 +80,13 @@ def run_cells(
     options = options or Options()
     try:
         planned = plan(cells, project, env, params)
+        form = options.forms_groups(planned[0].parameters.device)
+        planned = with_groups(planned, form=form, force=options.force)
     except (UserError, YAMLError) as error:
         raise click.ClickException(str(error)) from None
     _check(planned)
+    if options.force:
+        forget_groups(planned)
     engine = start_engine(options)
     tracked = sweep_run(planned)
     jobs = _jobs(planned, options, tracked.run_id)

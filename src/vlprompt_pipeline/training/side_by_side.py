@@ -9,7 +9,7 @@ alone; only the last bits of matrix products may differ with their sizes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.conditional import group_features
 from vlprompt_pipeline.methods.coop import CoOp
+from vlprompt_pipeline.methods.recipe import Recipe
+from vlprompt_pipeline.methods.registry import get_method
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.training.batches import Batches
 from vlprompt_pipeline.training.checkpoint import Checkpoint
@@ -75,6 +77,7 @@ class Streams:
 
 def train_together(
     learners: Sequence[CoOp],
+    streams: Sequence[int],
     sources: Sequence[Batches],
     training: TrainingParameters,
     checkpoint: Checkpoint | None = None,
@@ -83,9 +86,9 @@ def train_together(
     """Train learners in place, each on its own batches; return the history of each, as if alone.
 
     Args:
-        learners: which `can_share` a batch, of one layout; they may differ in seed, noise,
-            quantizer or factors.
-        sources: batches of each learner, of equal sizes.
+        learners: of recipes with one `layout_key`.
+        streams: the number among `sources` of the batches that each learner is shown.
+        sources: batches of equal sizes, those of a seed once.
         training: the settings of all.
         checkpoint: of the group.
         progress: shown over the epochs.
@@ -93,7 +96,7 @@ def train_together(
     Raises:
         UserError: a loss or gradient is no longer finite; it names the learner by its number.
     """
-    whole = SideBySide(learners, range(len(learners)))
+    whole = SideBySide(learners, streams)
     rows = train(whole, Streams(sources), training, checkpoint, progress)
     return [[_row_of(row, number) for row in rows] for number in range(len(learners))]
 
@@ -118,14 +121,19 @@ def _place(number: int) -> str:
     return f"learners.{number}."
 
 
-def can_share(learner: PromptLearner) -> bool:
-    """Whether it learns as CoOp does, with one context, all of it in front of the class names."""
-    return (
-        isinstance(learner, CoOp)
-        and all(getattr(type(learner), name) is getattr(CoOp, name) for name in _SHARED)
-        and learner.context.ndim == 2
-        and learner.layout.shared == len(learner.context)
+def layout_key(recipe: Recipe) -> Hashable | None:
+    """Return what recipes have in common whose prompts can share a batch; none for other recipes.
+
+    Such a prompt learns as CoOp's does, with one context, all of it in front of the class names.
+    What a step may keep in memory changes no bit, and is left out.
+    """
+    learner, prompt, training = get_method(recipe.method).learner, recipe.prompt, recipe.training
+    as_coop = issubclass(learner, CoOp) and all(
+        getattr(learner, name) is getattr(CoOp, name) for name in _SHARED
     )
+    if not training or not as_coop or prompt.class_specific or prompt.class_position != "end":
+        return None
+    return recipe.method, prompt, training.model_copy(update={"memory_gb": None})
 
 
 _SHARED = ("class_features", "image_side", "logits", "losses", "backward", "epoch_done")

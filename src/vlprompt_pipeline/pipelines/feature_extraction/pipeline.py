@@ -2,10 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.clip.dataset_features import (
-    extract_few_shot_features,
-    extract_test_features,
-)
+from vlprompt_pipeline.clip.dataset_features import extract_test_features
+from vlprompt_pipeline.pipelines.feature_extraction.nodes import extract_features_of_seeds
 
 
 def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
@@ -33,8 +31,13 @@ def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
                 namespace="features",
             ),
             Node(
-                extract_few_shot_features,
-                inputs={**inputs, "seed": "params:seed"},
+                extract_features_of_seeds,
+                inputs={
+                    **inputs,
+                    "seed": "params:seed",
+                    "side_by_side": "params:side_by_side",
+                    "short_classes": "params:short_classes",
+                },
                 outputs="few_shot_features",
                 name="extract_few_shot_features",
                 namespace="features",

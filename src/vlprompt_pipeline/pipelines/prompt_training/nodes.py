@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from vlprompt_pipeline import __version__
 from vlprompt_pipeline.clip import FeatureStore, FrozenClip
-from vlprompt_pipeline.clip.dataset_features import FewShotSetFeatures, TrainingFeatures
-from vlprompt_pipeline.config import ExportParameters, FeatureParameters
+from vlprompt_pipeline.clip.dataset_features import FewShotSetFeatures
+from vlprompt_pipeline.config import ExportParameters, FeatureParameters, SideBySideParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
-from vlprompt_pipeline.methods import (
-    ClassTexts,
-    Recipe,
-    build_learner,
-    fit_learner,
-    get_method,
-    resolve_recipe,
-)
+from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS
-from vlprompt_pipeline.progress import bar
 from vlprompt_pipeline.protocols import resolve_protocol
-from vlprompt_pipeline.source_code import code_digest
-from vlprompt_pipeline.training import Checkpoint, FewShotImages, train
+from vlprompt_pipeline.training import FewShotImages
+from vlprompt_pipeline.training.groups import Member, group_file, members
+from vlprompt_pipeline.training.task import PromptTask, train_alone, train_with_others
 
 TRAINED = ("prompt", "history", "clusterings")
 """Catalog names of what `train_prompt` returns."""
@@ -82,68 +72,54 @@ def train_prompt(
     few_shot_features: FewShotSetFeatures,
     store: Path,
     checkpoints: Path,
+    groups: Path,
     recipes: dict[str, Any],
     features: FeatureParameters,
     seed: int,
+    side_by_side: SideBySideParameters,
     method: str,
 ) -> tuple[TrainedPrompt, pd.DataFrame, pd.DataFrame]:
     """Train the recipe `method` on the base classes of a few-shot set.
+
+    Where it trains side by side with others, all of them are trained, unless the run of another one
+    has left them in `groups`.
 
     Returns:
         The prompt; its history, one row an epoch; its clusterings, one row for every time that the
         codebooks of a tensor were made.
     """
-    recipe = resolve_recipe(method, recipes)
-    training_features = few_shot_features.training
     base = class_subsets["base"]
     classes = ClassTexts(base.class_names, card.template)
-    provenance = {
-        "recipe": method,
-        "dataset": few_shot_set.dataset,
-        "shots": few_shot_set.shots,
-        "seed": seed,
-        "split_sha256": few_shot_set.split_sha256,
-        "few_shot_sha256": few_shot_set.digest["train"],
-        "training_features": training_features.key or "online",
-        "crop_scale": features.crop_scale,
-        "code_version": __version__,
-        "code": code_digest("training", get_method(recipe.method).learner),
-        "arithmetic": clip.arithmetic.key,
-    }
-    images = FewShotImages(
-        clip=clip,
-        folder=card.folder,
-        few_shot_set=few_shot_set,
-        base=base,
-        training=training_features,
-        validation=few_shot_features.validation,
-        store=FeatureStore(store),
-        parameters=features,
-        seed=seed,
-    )
-    learner = build_learner(recipe, clip, classes, seed)
-    fitted_to = images.at_once() if learner.fitted else None
-    rows = fit_learner(learner, recipe, fitted_to, seed) if fitted_to else []
-    if recipe.training:
-        batches = images.batches(learner, recipe.training)
-        fingerprint = _fingerprint(
-            recipe, classes, clip, training_features, few_shot_set, provenance
+    group = members(method, seed, side_by_side, recipes)
+    few_shot = {seed: (few_shot_set, replace(few_shot_features.training, beside=()))}
+    for other in few_shot_features.training.beside:
+        few_shot[other.seed] = other.few_shot_set, other.training
+    tasks = [
+        PromptTask(
+            recipe_name=each.method,
+            recipe=resolve_recipe(each.method, recipes),
+            classes=classes,
+            images=FewShotImages(
+                clip=clip,
+                folder=card.folder,
+                few_shot_set=few_shot[each.seed][0],
+                base=base,
+                training=few_shot[each.seed][1],
+                validation=few_shot_features.validation,
+                store=FeatureStore(store),
+                parameters=features,
+                seed=each.seed,
+            ),
+            group=group,
         )
-        checkpoint = Checkpoint(checkpoints / f"{method}.safetensors", fingerprint)
-        rows = train(learner, batches, recipe.training, checkpoint, bar)
-    if fitted_to:
-        learner.settle(fitted_to)
-    stored_recipe = recipe.model_dump(mode="json")
-    if recipe.training:  # what a machine had room for decides no bit of the prompt
-        stored_recipe["training"]["memory_gb"] = None
-    prompt = TrainedPrompt(
-        recipe=stored_recipe,
-        state=learner.state_dict(),
-        classes=classes,
-        clip_identity=clip.identity,
-        provenance=provenance,
-    )
-    return prompt, *_tables(rows)
+        for each in group
+    ]
+    own = group.index(Member(method, seed))
+    if len(group) == 1:
+        state, rows = train_alone(tasks[0], checkpoints / f"{method}.safetensors")
+    else:
+        state, rows = train_with_others(tasks, own, group_file(groups, group), checkpoints)
+    return tasks[own].trained(state), *_tables(rows)
 
 
 def _tables(rows: list[dict]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -155,18 +131,3 @@ def _tables(rows: list[dict]) -> tuple[pd.DataFrame, pd.DataFrame]:
     return history.drop(columns="clusterings", errors="ignore"), pd.DataFrame(
         clusterings, columns=["epoch", *CLUSTERING_COLUMNS]
     )
-
-
-def _fingerprint(
-    recipe: Recipe,
-    classes: ClassTexts,
-    clip: FrozenClip,
-    training_features: TrainingFeatures,
-    few_shot_set: FewShotSet,
-    provenance: dict[str, Any],
-) -> str:
-    """Hash everything the trained prompt depends on."""
-    texts = [classes.names, classes.template, few_shot_set.content_sha256]
-    settings = recipe.model_dump(mode="json", exclude={"training": {"memory_gb"}})
-    parts = [settings, texts, clip.identity_sha256, asdict(training_features), provenance]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

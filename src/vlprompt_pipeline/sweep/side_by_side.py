@@ -1,0 +1,88 @@
+"""Which cells of a grid train side by side: those that differ in seed, or in recipe of one layout.
+
+A group is part of what a result is finished from. So what is finished keeps its group, a cell whose
+group has been trained by another one joins it, and new groups are formed among the rest: a grid
+that was killed or extended trains nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from vlprompt_pipeline.config import SideBySideParameters
+from vlprompt_pipeline.manifests import remove_described
+from vlprompt_pipeline.methods import resolve_recipe
+from vlprompt_pipeline.sweep.plan import PlannedCell
+from vlprompt_pipeline.training.groups import group_file, members
+from vlprompt_pipeline.training.side_by_side import layout_key
+
+
+def with_groups(
+    planned: Sequence[PlannedCell], *, form: bool, force: bool = False
+) -> list[PlannedCell]:
+    """Return the same cells, each with the group that it trained or will train in.
+
+    Args:
+        planned: cells of one grid.
+        form: whether cells that are to be run form groups; those of finished cells stay anyway.
+        force: whether all cells are to be run.
+    """
+    if any("side_by_side" in each.given for each in planned):
+        return list(planned)
+    finished = [None if force else each.finished_beside() for each in planned]
+    result = [c.beside(group) if group else c for c, group in zip(planned, finished, strict=True)]
+    if not form:
+        return result
+    trained: dict[Hashable, list[SideBySideParameters]] = {}
+    for each, group in zip(planned, finished, strict=True):
+        if group and group not in trained.setdefault(_place(each), []):
+            trained[_place(each)].append(group)
+    fresh: dict[Hashable, list[int]] = {}
+    for number, each in enumerate(result):
+        layouts = _layouts(each)
+        if not layouts or finished[number] or not (force or each.why_due()):
+            continue
+        joined = [group for group in trained.get(_place(each), ()) if _is_in(each, group)]
+        if joined:
+            result[number] = each.beside(joined[0])
+        else:
+            fresh.setdefault((_place(each), frozenset(layouts.values())), []).append(number)
+    for numbers in fresh.values():
+        group = _group([result[number] for number in numbers])
+        if len(group.seeds) * len(group.methods) > 1:
+            for number in numbers:
+                result[number] = result[number].beside(group)
+    return result
+
+
+def forget_groups(planned: Sequence[PlannedCell]) -> None:
+    """Remove what the groups of cells became, so that it is trained again."""
+    for each in planned:
+        own = each.parameters
+        folder = (each.data.root / "06_models" / each.folder).parent / "side_by_side"
+        for method in each.methods:
+            group = members(method, own.seed, own.side_by_side, each.recipes)
+            remove_described(group_file(folder, group))
+
+
+def _place(each: PlannedCell) -> Hashable:
+    """Return what cells of a group have in common, apart from their recipes."""
+    own = each.parameters
+    return own.protocol, own.benchmark, own.shots
+
+
+def _layouts(each: PlannedCell) -> dict[str, Hashable]:
+    """Return the layouts of the methods of a cell that can share a batch."""
+    keys = {name: layout_key(resolve_recipe(name, each.recipes)) for name in each.methods}
+    return {name: key for name, key in keys.items() if key is not None}
+
+
+def _is_in(each: PlannedCell, group: SideBySideParameters) -> bool:
+    return each.parameters.seed in group.seeds and {*_layouts(each)} <= {*group.methods}
+
+
+def _group(cells: Sequence[PlannedCell]) -> SideBySideParameters:
+    """Return the group of cells, in the order of the grid."""
+    seeds = dict.fromkeys(each.parameters.seed for each in cells)
+    methods = dict.fromkeys(name for each in cells for name in _layouts(each))
+    return SideBySideParameters(seeds=tuple(seeds), methods=tuple(methods))
