@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 
@@ -52,3 +54,60 @@ def test_features_are_computed_in_the_precision_asked_for(tiny_clip, tiny_clip_f
     assert torch.equal(  # texts and class features stay in single precision
         tiny_clip.encode_texts(["a cat"]), lower.encode_texts(["a cat"])
     )
+
+
+def switches() -> tuple[bool, bool]:
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
+def in_thread(work) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_thread_that_ends_leaves_the_switches_to_those_that_go_on():
+    before, leave, entered = switches(), threading.Event(), threading.Event()
+
+    def other():
+        with matrix_products(False):
+            entered.set()
+            leave.wait(10)
+
+    with matrix_products(False):
+        thread = in_thread(other)
+        assert entered.wait(10), "the same is computed at once"
+    assert switches() == (False, False), "the other still computes"
+    leave.set()
+    thread.join(10)
+    assert switches() == before
+
+
+def test_a_thread_that_asks_for_something_else_waits():
+    before, seen = switches(), []
+
+    def other():
+        with matrix_products(False), matrix_products(True):
+            seen.append(switches())
+
+    with matrix_products(False):
+        thread = in_thread(other)
+        thread.join(0.2)
+        assert (seen, switches()) == ([], (False, False))
+    thread.join(10)
+    assert (seen, switches()) == ([(True, True)], before)
+
+
+def test_threads_that_change_what_they_ask_for_do_not_wait_for_each_other_for_ever():
+    wrong = []
+
+    def change():
+        for tf32 in (True, False) * 50:
+            with matrix_products(tf32), matrix_products(not tf32), matrix_products(tf32):
+                wrong.append(switches() != (tf32, tf32))
+
+    before = switches()
+    threads = [in_thread(change) for _ in range(4)]
+    for thread in threads:
+        thread.join(30)
+    assert (len(wrong), any(wrong), switches()) == (400, False, before)

@@ -7,6 +7,7 @@ own, and what is stored is known by it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -78,14 +79,47 @@ def matrix_products(tf32: bool) -> Iterator[None]:
     """Let a GPU round the factors of products in single precision to 10 bits, or not.
 
     PyTorch does so in convolutions unless it is told not to, and CLIP's image tower begins with
-    one: fp32 means single precision here.
+    one: fp32 means single precision here. Its switches are those of the process. So threads that
+    ask for the same compute at once, and one that asks for something else waits for them.
     """
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+    outer = getattr(_of_thread, "tf32", None)
+    _switch(outer, tf32)
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+        _switch(tf32, outer)
+
+
+_of_thread = threading.local()
+_changed = threading.Condition()
+_computing = {True: 0, False: 0}  # threads, by what they asked for; one that waits is in neither
+_before = (False, True)  # the switches when nobody computed
+
+
+def _switch(old: bool | None, new: bool | None) -> None:
+    """Let this thread compute otherwise from now on; none is as it was before all of them."""
+    global _before  # noqa: PLW0603  (of the process, as PyTorch's switches are)
+    with _changed:
+        if old is not None:
+            _computing[old] -= 1
+            _changed.notify_all()
+        if new is not None:
+            _changed.wait_for(lambda: not _computing[not new])
+            if not any(_computing.values()) and old is None:
+                _before = _switches()
+            _computing[new] += 1
+            _set_switches((new, new))
+        elif not any(_computing.values()):
+            _set_switches(_before)
+        _of_thread.tf32 = new
+
+
+def _switches() -> tuple[bool, bool]:
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
+def _set_switches(values: tuple[bool, bool]) -> None:
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = values
 
 
 @contextmanager
