@@ -34,7 +34,7 @@ def tiny_clip_folder(tmp_path_factory) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    from vlprompt_pipeline.clip._open_clip import open_clip
+    from vlprompt_pipeline.clip.lazy_libraries import open_clip
 
     folder = tmp_path_factory.mktemp("tiny_clip")
     with torch.random.fork_rng(devices=[]):

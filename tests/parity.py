@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 
 DATA = Path(__file__).parent / "data" / "parity"

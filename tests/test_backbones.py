@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from vlprompt_pipeline import backbones
 from vlprompt_pipeline.apps import main
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 
 ROOT = Path(__file__).parents[1]
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from vlprompt_pipeline.clip import FrozenClip, load_clip
-from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.architecture import describe_text_tower, unsupported
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.pretrained import activation_sibling, nearest_tag
 from vlprompt_pipeline.clip.small import small_config, write_small
 from vlprompt_pipeline.clip.towers import IMAGE_PROMPTS, describe_image_tower

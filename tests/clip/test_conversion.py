@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from conftest import TINY_CLIP
 from vlprompt_pipeline.apps import main
 from vlprompt_pipeline.clip import load_clip
-from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.conversion import convert_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.openai_archives import PUBLISHED, is_torchscript, read_torchscript
 from vlprompt_pipeline.errors import ConfigError, UserError, WeightsError
 from vlprompt_pipeline.files import sha256_file

@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 
 from conftest import TINY_CLIP
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.small import write_small
 from vlprompt_pipeline.files import sha256_file
 
 WEIGHTS = "open_clip_model.safetensors"
 LOAD = """
 import json, sys
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import WeightsError
 open_clip.add_model_config(sys.argv[1])

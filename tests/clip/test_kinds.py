@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip, WholeTextTower, load_clip
-from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.architecture import text_kind, unsupported
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.pretrained import activation_sibling, adaptable_tags
 from vlprompt_pipeline.clip.small import small_config, write_small
 from vlprompt_pipeline.errors import WeightsError

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vlprompt_pipeline.clip import load_clip
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.errors import ConfigError, DataError, WeightsError
 from vlprompt_pipeline.files import sha256_file
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from vlprompt_pipeline.arithmetic import SMALL_WORK, Arithmetic, resolve_threads, torch_threads
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, TrainingViews, load_clip
-from vlprompt_pipeline.clip._open_clip import open_clip, torchvision
 from vlprompt_pipeline.clip.encoding import BLOCK, encode_in_blocks
+from vlprompt_pipeline.clip.lazy_libraries import open_clip, torchvision
 from vlprompt_pipeline.clip.views import random_box
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.files import sha256_file

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip import Prompts, TextTower, text_base
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.packing import SuffixLengths
 
 WIDTH = 32

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from vlprompt_pipeline.clip import EvaluationView, load_clip
-from vlprompt_pipeline.clip._open_clip import torchvision
+from vlprompt_pipeline.clip.lazy_libraries import torchvision
 from vlprompt_pipeline.clip.loading import copy_clip
 from vlprompt_pipeline.clip.small import write_small_tokenizer
 from vlprompt_pipeline.errors import WeightsError

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from vlprompt_pipeline.clip import EvaluationView, Preprocessing, TrainingViews
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 
 CLIP = Preprocessing(224, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
 PLAIN = Preprocessing(224, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # pixels from 0 to 1

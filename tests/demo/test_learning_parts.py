@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.demo.attributes import AttributeHeads, attribute_labels
 from vlprompt_pipeline.demo.config import Architecture, PretrainingConfig
 from vlprompt_pipeline.demo.loss import contrastive_loss, shared_targets

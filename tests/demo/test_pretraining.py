@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from vlprompt_pipeline.clip import load_clip
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.demo import (
     Architecture,
     PretrainingConfig,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.demo.tokens import END, START, UNSEEN, CompactTokens
 from vlprompt_pipeline.image_datasets.rendered.captions import caption
 from vlprompt_pipeline.image_datasets.rendered.sampling import sample_scene

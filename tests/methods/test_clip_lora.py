@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from parity import parity_clip
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.methods import ClassTexts, get_method
 
 CLASSES = ClassTexts(("dog", "fire truck"), "a photo of a {}.")

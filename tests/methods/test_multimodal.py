@@ -9,7 +9,7 @@ import torch
 
 from parity import DATA, load_case, parity_clip
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.export import load_learner, pack, pack_learner, prompt_sizes

@@ -11,7 +11,7 @@ from kedro.config import OmegaConfigLoader
 
 from conftest import ROOT
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.export.learner import pack_learner
 from vlprompt_pipeline.export.packed import prompt_sizes

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from conftest import ROOT
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.config import ExportParameters
 from vlprompt_pipeline.errors import ConfigError

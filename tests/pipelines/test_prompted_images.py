@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from pipelines.project import CLASSES, DATASET, Project
 from vlprompt_pipeline.clip import EvaluationView, TrainingViews, load_clip
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.export import load_learner
 from vlprompt_pipeline.methods import ClassTexts
 from vlprompt_pipeline.methods.trained import TrainedPrompt

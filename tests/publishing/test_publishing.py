@@ -27,8 +27,8 @@ LICENCES = Licences("MIT", "CC BY 4.0")
 # environments whose torch was built elsewhere is done first.
 ALONE = """
 import runpy, sys
-from vlprompt_pipeline.clip import _open_clip
-_open_clip.open_clip.__version__
+from vlprompt_pipeline.clip import lazy_libraries
+lazy_libraries.open_clip.__version__
 for name in [name for name in sys.modules if name.startswith("vlprompt_pipeline")]:
     del sys.modules[name]
 class Refuse:

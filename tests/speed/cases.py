@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip import FrozenClip
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner, get_method
 
 Result = tuple[Tensor, Tensor]

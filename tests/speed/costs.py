@@ -16,7 +16,7 @@ from kedro.config import OmegaConfigLoader
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.export import pack_learner, prompt_sizes
 from vlprompt_pipeline.export.cost import inference_cost

@@ -29,7 +29,7 @@ from vlprompt_pipeline.clip import (
     ImageSet,
     Preprocessing,
 )
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.image_datasets import read_split
 
 ROUND = 125

@@ -20,7 +20,7 @@ from vlprompt_pipeline.clip import (
     Prompts,
     TextTower,
 )
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 
 MODEL = "ViT-B-16-quickgelu"

@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, load_clip
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.errors import WeightsError
 
 # options of blocks that only open_clip's own modules compute

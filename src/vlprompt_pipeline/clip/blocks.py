@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 
 Tower = TypeVar("Tower", bound=nn.Module)
 

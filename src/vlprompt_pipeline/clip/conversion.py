@@ -18,7 +18,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.architecture import build
 from vlprompt_pipeline.clip.forms import (
     OPEN_CLIP_CONFIG,
@@ -28,6 +27,7 @@ from vlprompt_pipeline.clip.forms import (
     read_open_clip_config,
     snapshot,
 )
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.openai_archives import PUBLISHED, is_torchscript, read_torchscript
 from vlprompt_pipeline.clip.pretrained import refuse_unsupported
 from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES

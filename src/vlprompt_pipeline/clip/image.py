@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.blocks import (
     attention_weights,
     finish,
@@ -27,6 +26,7 @@ from vlprompt_pipeline.clip.blocks import (
     with_attention,
     with_norms,
 )
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 
 Options = dict[str, Any]
 Tokens = tuple[Tensor, Options]

@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import save_file
 
 from vlprompt_pipeline.arithmetic import Threads
-from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.architecture import build
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.forms import (
@@ -25,6 +24,7 @@ from vlprompt_pipeline.clip.forms import (
 )
 from vlprompt_pipeline.clip.hub import fetch_repository, fetch_tag
 from vlprompt_pipeline.clip.identity import ClipIdentity
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.clip.pretrained import refuse_unsupported, tag_config
 from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES, Tokenizer, tokenizer_of

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vlprompt_pipeline.clip._open_clip import open_clip, torchvision
+from vlprompt_pipeline.clip.lazy_libraries import open_clip, torchvision
 from vlprompt_pipeline.errors import WeightsError
 
 RESIZE_MODES = ("shortest", "squash", "longest")

@@ -7,8 +7,8 @@ from difflib import SequenceMatcher
 from functools import cache
 from typing import Any
 
-from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.architecture import unsupported
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.errors import ConfigError, WeightsError
 
 

@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from torch import nn
 
-from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.architecture import build
 from vlprompt_pipeline.clip.forms import OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.tokenizers import TOKENIZER_CONFIG, TOKENIZER_FILE
 
 WIDTH, DEPTH = 32, 2

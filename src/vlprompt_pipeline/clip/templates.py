@@ -6,7 +6,7 @@ result. `benchmark` is each dataset's own template (`CUSTOM_TEMPLATES` of Kaiyan
 
 from __future__ import annotations
 
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.errors import ConfigError
 
 BENCHMARK = "benchmark"

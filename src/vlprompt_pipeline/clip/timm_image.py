@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.image import Options, Tokens, for_images, in_single
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 
 _SEPARATE = ("attn.q_proj.weight", "attn.k_proj.weight", "attn.v_proj.weight")
 _FUSED = "attn.qkv.weight"

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from tokenizers import Tokenizer as TokenizersTokenizer
 
-from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.identity import describe_bpe_tokenizer
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.errors import WeightsError
 
 TOKENIZER_FILE = "tokenizer.json"

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vlprompt_pipeline.clip._open_clip import torchvision
+from vlprompt_pipeline.clip.lazy_libraries import torchvision
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.images import MARGIN, Decoding, read_rgb
 

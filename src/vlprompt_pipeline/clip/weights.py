@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from vlprompt_pipeline.clip._open_clip import open_clip
 from vlprompt_pipeline.clip.forms import ADVICE, ClipFiles
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.transformers_tensors import tensors
 from vlprompt_pipeline.errors import WeightsError
 from vlprompt_pipeline.files import sha256_file

@@ -10,7 +10,7 @@ import PIL
 import torch
 from PIL import features
 
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.demo.config import PretrainingConfig
 from vlprompt_pipeline.demo.evaluate import ZeroShot
 from vlprompt_pipeline.demo.trainer import Trained

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.demo.config import Architecture
 from vlprompt_pipeline.demo.streams import WEIGHTS, stream
 from vlprompt_pipeline.demo.tokens import CONTEXT, FULL_VOCABULARY

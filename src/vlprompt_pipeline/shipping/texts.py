@@ -8,7 +8,7 @@ from typing import Any
 import tokenizers
 from tokenizers import Regex, models, normalizers, pre_tokenizers, processors
 
-from vlprompt_pipeline.clip._open_clip import open_clip
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.templates import templates
 from vlprompt_pipeline.clip.tokenizers import ClipTokenizer, Tokenizer
 from vlprompt_pipeline.methods.coop import CoOp
