@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -67,10 +68,16 @@ def pairs(family: Family, against: Sequence[str]) -> tuple[list[Row], list[str]]
     members = averages(family, by_key)
     tests: dict[str, list[_Test]] = defaultdict(list)
     uncompared: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for key, other in _couples([*by_key, *members], against):
+    asked = list(_couples([*by_key, *members], against))
+
+    def tests_of(key: ScoreKey, other: str) -> list[_Test]:
         parts = members.get(key, (key,))
         couples = [_couple(by_key, part, part._replace(method=other)) for part in parts]
-        made = list(_tests(key, other, couples))
+        return list(_tests(key, other, couples))
+
+    with ThreadPoolExecutor() as pool:  # drawing images lets other threads compute
+        compared = list(pool.map(tests_of, *zip(*asked, strict=True)))
+    for (key, other), made in zip(asked, compared, strict=True):
         for test in made:
             tests[test.metric].append(test)
         if not made and key.dataset != AVERAGE:
