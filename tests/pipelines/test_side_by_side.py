@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from kedro.runner import ThreadRunner
 
 from pipelines.project import CELL, DATASET, Project, miniature
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
@@ -103,6 +104,16 @@ def test_a_group_that_was_killed_goes_on_with_the_same_bits(together, project, m
     assert not list(project.path("06_models").glob("checkpoints/*.safetensors")), (
         "the group has its own file"
     )
+
+
+def test_nodes_that_run_at_once_train_the_group_once(together, project, monkeypatch):
+    epochs, epoch = [], loop.train_epoch
+    monkeypatch.setattr(loop, "train_epoch", lambda *a: (epochs.append(1), epoch(*a))[1])
+    project.run({**TOGETHER, "seed": 1}, runner=ThreadRunner())
+    assert len(epochs) == 3
+    for method in RECIPES:
+        found, expected = (prompt(p, method, 1).state for p in (project, together))
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 def test_verify_repeats_the_group_and_names_it_where_it_is_not_given(together):

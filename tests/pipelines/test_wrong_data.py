@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -15,6 +16,7 @@ from pipelines.project import CLASSES, DATASET, Project
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
+from vlprompt_pipeline.training import loop
 
 WEIGHTS = "open_clip_model.safetensors"
 CALTECH = {"dataset": "caltech101"}
@@ -310,3 +312,37 @@ def test_a_grey_and_a_transparent_picture_are_no_error(project, caltech):
     project.run({**CALTECH, "methods": ["zero_shot"]})
     check = json.loads((project.data / "03_primary/caltech101/image_check.json").read_text())
     assert check["unreadable"] == []
+
+
+# --- what no input explains
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_a_machine_without_memory_left_says_what_to_make_smaller(project, monkeypatch, error):
+    def no_room(*_):
+        raise error
+
+    monkeypatch.setattr(loop, "train_epoch", no_room)
+    assert project.refusal() == (
+        "it ran out of memory: let a training step keep less (training.memory_gb of the recipe), "
+        "or take smaller batches (training.batch_size of the recipe, features.batch_size)"
+    )
+
+
+def test_a_fault_says_so_in_a_line_and_keeps_its_traceback(project, monkeypatch):
+    def broken(*_):
+        raise KeyError("nobody foresaw this")
+
+    monkeypatch.setattr(loop, "train_epoch", broken)
+    message = project.refusal()
+    assert message.startswith("this should not have happened: KeyError: 'nobody foresaw this'")
+    (log,) = (project.root / "logs").glob("error_*.log")
+    assert f"the traceback is in logs/{log.name}" in message
+    assert "in broken" in log.read_text()

@@ -14,6 +14,12 @@ from kedro.io import DatasetError
 from vlprompt_pipeline.error_log import first_line, where_the_rest_is
 from vlprompt_pipeline.errors import UserError
 
+_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
+_OUT_OF_MEMORY = (
+    "it ran out of memory: let a training step keep less (training.memory_gb of the recipe), or "
+    "take smaller batches (training.batch_size of the recipe, features.batch_size)"
+)
+
 
 class FaultError(click.ClickException):
     """The sentence about an error that nobody foresaw, which no input explains."""
@@ -63,10 +69,28 @@ def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
         return cause
     if cause is not None:
         return click.ClickException(str(cause))
+    if any(map(is_out_of_memory, causes(error))):
+        return click.ClickException(_OUT_OF_MEMORY)
     return FaultError(
         f"this should not have happened: {first_line(error)}{where_the_rest_is(error, project)}, "
         "to be sent with a report of the fault"
     )
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what led to it, each once; raised again they go round."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether this machine or its GPU has no memory left; PyTorch has errors of its own."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(w in str(error) for w in _MEMORY_WORDS)
 
 
 def _raise_sentence(error: Exception, project: Path) -> NoReturn:

@@ -10,7 +10,7 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -18,7 +18,6 @@ from pathlib import Path
 from time import monotonic, perf_counter, time
 from typing import Any, Literal
 
-import torch
 from kedro.framework.project import settings
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
@@ -28,14 +27,18 @@ from kedro.runner import SequentialRunner
 from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.errors import PlaceError, TrackingError
 from vlprompt_pipeline.hooks.completion import stored_completions
-from vlprompt_pipeline.hooks.errors import in_one_sentence, is_refusal
+from vlprompt_pipeline.hooks.errors import (
+    causes,
+    in_one_sentence,
+    is_out_of_memory,
+    is_refusal,
+)
 from vlprompt_pipeline.hooks.run_descriptions import SWEEP_RUN
 from vlprompt_pipeline.locks import HeldByAnotherError
 from vlprompt_pipeline.places import withdraw_folder
 
 Status = Literal["finished", "found", "unrecorded", "busy", "memory", "failed"]
 _AWAY = 60.0  # seconds for which MLflow is not asked again after it did not answer
-_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 _asked_again = 0.0
 
 
@@ -171,7 +174,7 @@ def _run(job: Job, project: Path) -> Status:
         try:
             return "found" if _session(job, job.params) else "finished"
         except Exception as error:
-            if not tracked or not any(isinstance(each, TrackingError) for each in _chain(error)):
+            if not tracked or not any(isinstance(each, TrackingError) for each in causes(error)):
                 raise
             _asked_again = monotonic() + _AWAY
             clean_up()
@@ -197,10 +200,10 @@ def _session(job: Job, params: Mapping[str, Any]) -> bool:
 
 
 def _failed(error: Exception, project: Path) -> Outcome:
-    chain = list(_chain(error))
+    chain = list(causes(error))
     if any(isinstance(each, HeldByAnotherError) for each in chain):
         return Outcome("busy")
-    if any(_is_memory(each) for each in chain):
+    if any(is_out_of_memory(each) for each in chain):
         return Outcome("memory", "it ran out of memory")
     sentence = in_one_sentence(error, project).message
     full = any(getattr(each, "errno", None) == errno.ENOSPC for each in chain)
@@ -208,21 +211,6 @@ def _failed(error: Exception, project: Path) -> Outcome:
     if full or away or not is_refusal(error):
         raise TransientError(sentence) from None  # what caused it may not cross to the driver
     return Outcome("failed", sentence)
-
-
-def _is_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(w in str(error) for w in _MEMORY_WORDS)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what led to it, each once; raised again they go round."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _forget(job: Job, project: Path) -> None:

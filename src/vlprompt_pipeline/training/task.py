@@ -10,9 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from torch import Tensor
 
 from vlprompt_pipeline import __version__
+from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.manifests import remove_described
 from vlprompt_pipeline.methods import (
     ClassTexts,
@@ -119,27 +121,37 @@ def train_alone(task: PromptTask, checkpoint: Path) -> Trained:
 def train_with_others(
     tasks: Sequence[PromptTask], own: int, file: Path, checkpoints: Path
 ) -> Trained:
-    """Return what number `own` of a group became, training all of them unless `file` has them."""
+    """Return what number `own` of a group became, training all of them unless `file` has them.
+
+    Nodes of one run that ask for the same group at once wait for the one that trains it.
+    """
     fingerprint = _sha256([task.fingerprint for task in tasks])
-    if stored := load_member(file, fingerprint, own):
-        return stored
-    learners = [task.learner() for task in tasks]
-    training = tasks[own].recipe.training
-    by_seed = {task.images.seed: task.images for task in tasks}
     checkpoint = Checkpoint(checkpoints / file.name, fingerprint)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    with FileLock(checkpoint.path.with_suffix(".lock")):
+        if stored := load_member(file, fingerprint, own):
+            return stored
+        trained = _train_group(tasks, tasks[own].recipe.training, checkpoint)
+        save_group(file, fingerprint, trained)
+        remove_described(checkpoint.path)
+    return trained[own]
+
+
+def _train_group(
+    tasks: Sequence[PromptTask], training: TrainingParameters, checkpoint: Checkpoint
+) -> list[Trained]:
+    """Train all, with the room in memory that the run's own recipe leaves."""
+    learners = [task.learner() for task in tasks]
+    by_seed = {task.images.seed: task.images for task in tasks}
     histories = train_together(
         learners,
         [list(by_seed).index(task.images.seed) for task in tasks],
-        [images.batches(learners[own], training) for images in by_seed.values()],
+        [images.batches(learners[0], training) for images in by_seed.values()],
         training,
         checkpoint,
         bar,
     )
-    states = [learner.state_dict() for learner in learners]
-    trained = list(zip(states, histories, strict=True))
-    save_group(file, fingerprint, trained)
-    remove_described(checkpoint.path)
-    return trained[own]
+    return [(learner.state_dict(), rows) for learner, rows in zip(learners, histories, strict=True)]
 
 
 def _sha256(values: Any) -> str:
