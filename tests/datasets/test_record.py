@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from kedro.io import DatasetError
 
-from vlprompt_pipeline.clip.dataset_features import TrainingFeatures
+from vlprompt_pipeline.clip.dataset_features import SeedFeatures, TrainingFeatures
 from vlprompt_pipeline.datasets import RecordDataset
 from vlprompt_pipeline.image_datasets import ClassSubset, DatasetCard, FewShotSet
 from vlprompt_pipeline.manifests import manifest_path
@@ -28,7 +29,9 @@ RECORDS = {
     "image_datasets.DatasetCard": CARD,
     "image_datasets.ClassSubsets": SUBSETS,
     "image_datasets.FewShotSet": FEW_SHOT,
-    "clip.dataset_features.TrainingFeatures": FEATURES,
+    "clip.dataset_features.TrainingFeatures": replace(
+        FEATURES, beside=(SeedFeatures(4, FEW_SHOT, FEATURES),)
+    ),
 }
 
 
@@ -56,6 +59,7 @@ def test_the_json_on_disk_is_plain(tmp_path):
         "decoding": "as_seen",
         "key": None,
         "fingerprints": ["f1", "f2"],
+        "beside": [],
     }
 
 

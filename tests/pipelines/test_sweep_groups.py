@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -60,52 +61,35 @@ def test_jobs_of_a_group_run_one_after_the_other_and_their_command_repeats_them(
     assert cells[0].job().params["side_by_side"] == {"seeds": [1, 2], "methods": ["coop"]}
 
 
-def test_a_grid_that_grows_trains_nothing_twice(project, monkeypatch, capsys):
+def test_what_is_finished_keeps_its_group_and_a_killed_sweep_goes_on_in_it(
+    project, monkeypatch, capsys
+):
     project.bootstrap()
     epochs, epoch = [], loop.train_epoch
     monkeypatch.setattr(loop, "train_epoch", lambda *a: (epochs.append(1), epoch(*a))[1])
-    assert run(project, methods=["coop"], seed=[1, 2]).counts == {"finished": 2}
+    asked = {"methods": ["coop"], "seed": [1, 2]}
+    assert run(project, **asked).counts == {"finished": 2}
     assert len(epochs) == 1, "one training for both"
 
-    grown = {"methods": ["coop", "qcoop"], "seed": [1, 2, 3]}
-    assert groups(planned(project, **grown), form=True) == [
-        *["coop 12"] * 2,
-        *["coop+qcoop 312"] * 4,
-    ]
-    print_plan(grid(**grown), project.root, None, PARAMS, ON)
-    assert "6 cells: 2 finished, 4 due" in capsys.readouterr().out
-    assert run(project, Options(report=False), **grown).counts == {"found": 2, "finished": 4}
-    assert len(epochs) == 5, "without groups each of the four by itself"
-    assert run(project, **grown).counts == {"found": 6}
-    assert groups(planned(project, **grown), form=False) == ["coop 12", "coop 12", *["-"] * 4]
+    grown = planned(project, methods=["coop", "qcoop"], seed=[1, 2, 3])
+    assert groups(grown, form=True) == [*["coop 12"] * 2, *["coop+qcoop 312"] * 4]
+    assert groups(grown, form=False) == [*["coop 12"] * 2, *["-"] * 4]
+    assert groups(grown, form=True, force=True) == ["coop+qcoop 123"] * 6
+    print_plan(grid(methods=["coop"], seed=[1, 2, 3]), project.root, None, PARAMS, ON)
+    assert "3 cells: 2 finished, 1 due" in capsys.readouterr().out
 
-    assert run(project, Options(force=True, report=False), methods=["coop"], seed=[1]).counts
-    assert groups(planned(project, **grown), form=False)[:2] == ["-", "coop 12"]
-
-
-def test_a_killed_sweep_goes_on_in_the_group_that_it_began(project, monkeypatch):
-    project.bootstrap()
-    run(project, methods=["coop"], seed=[1, 2])
     folder = project.path("06_models", "coop", "demo/demo_counts/base_to_new/shots4/seed2")
-    kept = (folder / "prompt.safetensors").read_bytes()
-    for path in folder.glob("*"):
-        if path.is_file():
-            path.unlink()
-    cells = planned(project, methods=["coop"], seed=[1, 2, 3])
-    assert groups(cells, form=True) == ["coop 12", "coop 12", "-"]
-    monkeypatch.setattr(loop, "train_epoch", None)
-    assert run(project, methods=["coop"], seed=[1, 2]).counts == {"found": 1, "finished": 1}
-    assert (folder / "prompt.safetensors").read_bytes() == kept
+    kept = (folder / "prompt.vlp").read_bytes()
+    for path in filter(Path.is_file, folder.glob("*")):
+        path.unlink()
+    assert groups(planned(project, **asked), form=True) == ["coop 12"] * 2
+    assert run(project, **asked).counts == {"found": 1, "finished": 1}
+    assert (folder / "prompt.vlp").read_bytes() == kept
+    assert len(epochs) == 1, "the group is trained"
 
-
-def test_a_forced_group_trains_once_more(project, monkeypatch):
-    project.bootstrap()
-    run(project, methods=["coop"], seed=[1, 2])
-    epochs, epoch = [], loop.train_epoch
-    monkeypatch.setattr(loop, "train_epoch", lambda *a: (epochs.append(1), epoch(*a))[1])
     forced = Options(side_by_side="on", force=True, report=False)
-    assert run(project, forced, methods=["coop"], seed=[1, 2]).counts == {"finished": 2}
-    assert len(epochs) == 1
+    assert run(project, forced, **asked).counts == {"finished": 2}
+    assert len(epochs) == 2, "once more for both"
 
 
 @pytest.mark.parametrize(
