@@ -100,16 +100,31 @@ def test_four_runs_on_two_cells_at_once(project):
             require_own_settings_and_prompt(project, run)
 
 
-def test_who_does_not_want_to_wait_is_told_who_writes(project):
+def holding(project, name: str) -> int:
+    """Start a process that holds a lock; returns its number."""
     from vlprompt_pipeline.locks import HeldLocks, Lock
 
     def hold() -> None:
-        HeldLocks(project.data / "locks").acquire([Lock(f"the cell {CELL}")], patience=0)
+        HeldLocks(project.data / "locks").acquire([Lock(name)], patience=0)
         time.sleep(60)
 
     holder = started(hold, project.root / "holder.txt")
     while not list((project.data / "locks").glob("*.json")):
         time.sleep(0.05)
+    return holder
+
+
+def test_a_run_waits_for_one_of_another_seed_that_trains_the_same_group(project):
+    name = f"the prompts that train side by side in {Path(CELL).parent}"
+    holder = holding(project, name)
+    together = {"side_by_side": {"seeds": [1, 2]}, "seed": 2, "wait_for_other_runs": 0}
+    assert project.refusal(together).startswith(f"{name} is still written by process {holder} on ")
+    os.kill(holder, 9)
+    os.waitpid(holder, 0)
+
+
+def test_who_does_not_want_to_wait_is_told_who_writes(project):
+    holder = holding(project, f"the cell {CELL}")
     message = project.refusal({"wait_for_other_runs": 0})
     assert message.startswith(f"the cell {CELL} is still written by process {holder} on ")
     os.kill(holder, 9)

@@ -70,13 +70,17 @@ def test_what_is_finished_keeps_its_group_and_a_killed_sweep_goes_on_in_it(
     asked = {"methods": ["coop"], "seed": [1, 2]}
     assert run(project, **asked).counts == {"finished": 2}
     assert len(epochs) == 1, "one training for both"
+    alone = planned(project, **asked)
+    assert [each.why_due() for each in alone] == ["coop: its settings changed"] * 2
 
     grown = planned(project, methods=["coop", "qcoop"], seed=[1, 2, 3])
     assert groups(grown, form=True) == [*["coop 12"] * 2, *["coop+qcoop 312"] * 4]
     assert groups(grown, form=False) == [*["coop 12"] * 2, *["-"] * 4]
     assert groups(grown, form=True, force=True) == ["coop+qcoop 123"] * 6
     print_plan(grid(methods=["coop"], seed=[1, 2, 3]), project.root, None, PARAMS, ON)
-    assert "3 cells: 2 finished, 1 due" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "3 cells: 2 finished, 1 due" in told
+    assert "not known yet how long: coop" in told, "seconds of a group are those of no cell"
 
     folder = project.path("06_models", "coop", "demo/demo_counts/base_to_new/shots4/seed2")
     kept = (folder / "prompt.vlp").read_bytes()
