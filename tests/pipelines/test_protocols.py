@@ -115,11 +115,14 @@ def test_clips_of_different_names_stand_side_by_side(project, finished, tiny_cli
 @pytest.mark.parametrize(
     "change",
     [
-        {"recipes": {"coop": {"training": {"lr": 0.1}}}},
-        {"features": {"crop_scale": [0.3, 0.5]}},
-        {"recipes": {"coop": {"prompt": {"init": "one two three four"}}}},
+        pytest.param({"recipes": {"coop": {"training": {"lr": 0.1}}}}, id="learning rate"),
+        pytest.param({"features": {"crop_scale": [0.3, 0.5]}}, id="crops", marks=pytest.mark.long),
+        pytest.param(
+            {"recipes": {"coop": {"prompt": {"init": "one two three four"}}}},
+            id="initial words",
+            marks=pytest.mark.long,
+        ),
     ],
-    ids=["learning rate", "crops", "initial words"],
 )
 def test_a_changed_setting_trains_anew(project, finished, tmp_path, change):
     project.run()

@@ -84,11 +84,16 @@ def task() -> Task:
 
 
 def recipe_of(name: str, **training: float) -> Recipe:
-    """A recipe of conf with some of its training's settings replaced."""
+    """A recipe of conf with some of its training's settings replaced, and few samples."""
     recipe = resolve_recipe(name, RECIPES)
     if recipe.training is None:
         return recipe
-    return recipe.model_copy(update={"training": recipe.training.model_copy(update=training)})
+    few = {"samples": 2} if hasattr(recipe.prompt, "samples") else {}
+    changed = {
+        "prompt": recipe.prompt.model_copy(update=few),
+        "training": recipe.training.model_copy(update=training),
+    }
+    return recipe.model_copy(update=changed)
 
 
 def read_by(learner: PromptLearner, task: Task) -> Tensor:

@@ -10,9 +10,9 @@ import pytest
 
 from sweep.cells import cells, run_cell
 from vlprompt_pipeline.errors import TrackingError
-from vlprompt_pipeline.hooks.errors import ErrorHook, one_sentence
+from vlprompt_pipeline.hooks.errors import ErrorHook, causes, one_sentence
 from vlprompt_pipeline.sweep.engines import LocalEngine
-from vlprompt_pipeline.sweep.job import Job, _chain
+from vlprompt_pipeline.sweep.job import Job
 from vlprompt_pipeline.sweep.runs import hand_out
 from vlprompt_pipeline.sweep.schedule import Schedule
 from vlprompt_pipeline.sweep.watch import Watch, as_time, failure_table
@@ -141,7 +141,7 @@ def test_times_and_failures_in_words():
 def test_errors_that_lead_to_each_other_are_looked_through_once():
     first, second = ValueError("a"), KeyError("b")
     first.__cause__, second.__context__ = second, first
-    assert list(_chain(first)) == [first, second]
+    assert list(causes(first)) == [first, second]
 
 
 def test_a_sentence_among_the_causes_keeps_its_own_cause(tmp_path):
@@ -157,4 +157,4 @@ def test_a_sentence_among_the_causes_keeps_its_own_cause(tmp_path):
             hook._project = tmp_path
             hook.on_pipeline_error(error)
         assert caught.value is sentence
-        assert list(_chain(caught.value)) == [sentence, away]
+        assert list(causes(caught.value)) == [sentence, away]
