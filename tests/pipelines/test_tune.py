@@ -6,12 +6,16 @@ import sys
 
 import click
 import pytest
+import yaml
+from click.testing import CliRunner
+from kedro.framework.cli.cli import KedroCLI
 
 from pipelines.project import QUICK
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.pipelines.evaluation import nodes
 from vlprompt_pipeline.sweep import tune
 from vlprompt_pipeline.sweep.tune import OPTUNA_NEEDED, Space, Tuning, read_space
+from vlprompt_pipeline.wording import command_parameters
 
 SPACE = {"training.lr": {"low": 0.001, "high": 0.01, "log": True}, "training.epochs": [1, 2]}
 
@@ -26,18 +30,26 @@ def test_trials_see_no_test_image_and_a_study_goes_on(project, monkeypatch):
         return nodes.evaluate_prompt(**given)
 
     monkeypatch.setattr(tune, "evaluate_prompt", evaluate)
+    monkeypatch.chdir(project.root)
+    (project.root / "space.yml").write_text(yaml.safe_dump(SPACE))
     params = {**QUICK, "methods": ["coop"]}
+    command = ["tune", "--method=coop", "--space=space.yml", "--trials=2", "--study=a study"]
+    command.append(f"--params={command_parameters(params)}")
+    done = CliRunner().invoke(KedroCLI(project.root), command)
+    assert done.exit_code == 0, done.output
+    assert "study: 'a study' in data/08_reporting/tuning/optuna.db" in done.output
     tuning = Tuning(project.root, None, params, "coop", Space.model_validate(SPACE))
     study = tuning.run(2, "a study")
     assert len(study.trials) == 2
+    assert f"{study.best_value:.2f} % on validation images" in done.output
     assert set(study.best_params) == {"training.lr", "training.epochs"}
-    assert tuning.run(2, "a study").best_value == study.best_value
+    assert f"recipes.coop.training.lr={study.best_params['training.lr']}" in done.output
     assert len(seen) == 2, "it went on with what it had"
     few_shot = project.json("05_model_input", "few_shot_set.json", "demo_counts/shots4/seed1")
     validation = {path for path, _ in few_shot["val"]}
     assert all(set(table["path"]) == validation for table in seen)
     made = {path.name for path in (project.data / "06_models").iterdir()}
-    assert made == {"clip-tuning"}, "the cell's own files are not touched"
+    assert made == {"demo-tuning"}, "the cell's own files are not touched"
     assert not list((project.data / "07_model_output").rglob("*.*"))
     assert (project.root / tune.DATABASE).is_file()
     assert not (project.root / "mlflow.db").exists()
