@@ -62,7 +62,8 @@ def forget_groups(planned: Sequence[PlannedCell]) -> None:
         folder = (each.data.root / "06_models" / each.folder).parent / "side_by_side"
         for method in each.methods:
             group = members(method, own.seed, own.side_by_side, each.recipes)
-            remove_described(group_file(folder, group))
+            if len(group) > 1:
+                remove_described(group_file(folder, group))
 
 
 def _place(each: PlannedCell) -> Hashable:

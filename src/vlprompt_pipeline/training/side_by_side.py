@@ -124,17 +124,13 @@ def _place(number: int) -> str:
 def layout_key(recipe: Recipe) -> Hashable | None:
     """Return what recipes have in common whose prompts can share a batch; none for other recipes.
 
-    Such a prompt learns as CoOp's does, with one context, all of it in front of the class names.
-    What a step may keep in memory changes no bit, and is left out.
+    Such a prompt is CoOp's own, with one context, all of it in front of the class names: a method
+    that extends CoOp has losses or features of its own, and trains alone. What a step may keep in
+    memory changes no bit, and is left out.
     """
-    learner, prompt, training = get_method(recipe.method).learner, recipe.prompt, recipe.training
-    as_coop = issubclass(learner, CoOp) and all(
-        getattr(learner, name) is getattr(CoOp, name) for name in _SHARED
-    )
-    if not training or not as_coop or prompt.class_specific or prompt.class_position != "end":
+    prompt, training = recipe.prompt, recipe.training
+    if get_method(recipe.method).learner is not CoOp or not training:
         return None
-    return recipe.method, prompt, training.model_copy(update={"memory_gb": None})
-
-
-_SHARED = ("class_features", "image_side", "logits", "losses", "backward", "epoch_done")
-"""What `SideBySide` does for all at once; a method with its own goes alone."""
+    if prompt.class_specific or prompt.class_position != "end":
+        return None
+    return prompt, training.model_copy(update={"memory_gb": None})
