@@ -8,12 +8,15 @@ from functools import partial
 import pytest
 import torch
 import yaml
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from conftest import ROOT
+from training.recipes import ready_to_train, short_recipe
 from vlprompt_pipeline.backbones import cut_recipes, small_clip
-from vlprompt_pipeline.clip import FrozenClip
+from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageSet
+from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.methods import ClassTexts, build_learner, get_method, resolve_recipe
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
 from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages
@@ -158,3 +161,14 @@ def test_what_encodes_images_computes_as_the_clip_and_has_its_name(name):
     side = build_learner(recipe, clip, classes, seed=1).image_side()
     assert (side.arithmetic, side.name) == (clip.arithmetic, clip.name)
     assert len(side.identity_sha256) == 64
+
+
+@pytest.mark.parametrize("name", ["maple", "clip_lora", "mma", "mmrl", "two_stage", "prolip"])
+def test_images_of_methods_with_towers_of_their_own_can_be_stored(name, tiny_clip, tmp_path):
+    learner, _ = ready_to_train(short_recipe(name), tiny_clip)
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "red.png")
+    images = ImageSet(tmp_path, ("red.png",), (f"sha256:{sha256_file(tmp_path / 'red.png')}",))
+    side, view = learner.image_side(), EvaluationView(tiny_clip.preprocessing)
+    with torch.no_grad():
+        stored = FeatureStore(tmp_path / "store").extract(side, images, view)
+        assert stored.of(side).shape == (1, 1, learner.image_width)

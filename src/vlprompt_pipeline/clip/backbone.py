@@ -157,7 +157,10 @@ class FrozenClip:
     def to(self, device: torch.device | str) -> FrozenClip:
         """Move both towers; returns self."""
         self.model.to(device)
-        vars(self).pop("_feature_tower", None)
+        # towers hold buffers of the model, in whose place others stand now
+        self.text = text_tower(self.model, self.tokenizer)
+        for made in ("image", "_feature_tower"):
+            vars(self).pop(made, None)
         return self
 
     @cached_property

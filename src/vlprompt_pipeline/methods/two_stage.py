@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -72,6 +72,7 @@ class TwoStage(PromptLearner):
         texts = [parameters.template.format(readable(name)) for name in classes.names]
         clip.warn_unseen(texts)
         self.texts = WalkedTexts(clip, texts)
+        self.register_load_state_dict_post_hook(_read_anew)
 
     def class_features(self) -> Tensor:
         """Normalised rows of known classes, text features of new ones, `[classes, embed]`."""
@@ -96,11 +97,6 @@ class TwoStage(PromptLearner):
     def phase(self) -> str:
         """Which of both stages the next step belongs to."""
         return "classifier" if self.in_second_stage else "norms"
-
-    def train(self, mode: bool = True) -> Self:
-        """As of every module; what the host knows of the tensors is read anew."""
-        self._read = {}
-        return super().train(mode)
 
     def _rows(self) -> tuple[Tensor, Tensor | None]:
         """Row of each class `[classes]`, 0 for a new one, and which are trained if not all are."""
@@ -159,6 +155,11 @@ class TwoStage(PromptLearner):
     def _encode(self, pixels: Tensor) -> Tensor:
         images = WalkedImages.begin(self.clip, pixels)
         return images.features(partial(_with_norms, self.image_norms))[0]
+
+
+def _read_anew(learner: TwoStage, _incompatible: object) -> None:
+    """Forget what the host knew of tensors that were loaded over."""
+    learner._read = {}
 
 
 def _with_norms(norms: nn.ParameterList, depth: int, passing: Passing) -> Tensor:

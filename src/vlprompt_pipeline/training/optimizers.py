@@ -34,24 +34,22 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 }
 
 
-def make_optimizer(
-    learner: nn.Module, training: TrainingParameters, on_device: bool | None = None
-) -> Optimizer:
+def make_optimizer(learner: nn.Module, training: TrainingParameters) -> Optimizer:
     """Make the optimizer that `training` names, over the trained tensors of `learner`.
 
-    `on_device` keeps the learning rate and the number of steps where the tensors are, so that a
-    step needs nothing of the host; by default on CUDA alone.
+    On CUDA the learning rate and the number of steps are where the tensors are, so that a step
+    needs nothing of the host.
     """
     trained = [parameter for parameter in learner.parameters() if parameter.requires_grad]
     device = trained[0].device
     make = OPTIMIZERS[training.optimizer]
-    if not (device.type == "cuda" if on_device is None else on_device):
+    if device.type != "cuda":
         return make(trained, training, lr=training.lr)
     # PyTorch's fused optimizers are those that leave out a step on the device where a scaled
     # gradient is infinite; the others ask the host.
     how: dict[str, Any] = {"lr": torch.tensor(training.lr, device=device), "fused": True}
     if training.optimizer != "sgd":
-        how["capturable"] = device.type == "cuda"
+        how["capturable"] = True
     return make(trained, training, **how)
 
 

@@ -29,7 +29,8 @@ class ClassifierWeights:
     """Classify image features without a text tower: one text feature a class.
 
     Attributes:
-        features: normalised text features, [classes, embed]; nearly so where they are quantized.
+        features: normalised text features, [classes, embed], on the host; nearly so where they are
+            quantized.
         class_names: in the order of the features.
         logit_scale: factor on cosine similarities.
         clip_identity: the CLIP whose image features it fits.
@@ -65,7 +66,7 @@ class ClassifierWeights:
             return None
         clip = learner.clip
         return cls(
-            learner.class_features(),
+            learner.class_features().cpu(),
             learner.classes.names,
             clip.logit_scale,
             clip.identity,

@@ -1,0 +1,352 @@
+"""A GPU that is none: tensors on `cuda:0` whose values lie in the memory of the host.
+
+What a GPU refuses is refused: an operation on tensors of both sides and, while a step is recorded,
+whatever makes the host wait. A recorded step runs no line of Python: its operations are repeated
+on the same memory, which must still be in use. Nothing here says anything about the speed or the
+last bits of a card.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+GPU = torch.device("cuda", 0)
+BETWEEN = {"_to_copy", "copy_"}
+"""Operations that may have tensors of both sides."""
+INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_"}
+"""These take indices of the host, too, and wait for the copy."""
+WAITING = {
+    "_local_scalar_dense": "reads a number",
+    "is_nonzero": "reads a truth value",
+    "equal": "compares on the host",
+    "nonzero": "has a shape that the host must wait for",
+    "masked_select": "has a shape that the host must wait for",
+    "_unique2": "has a shape that the host must wait for",
+    "bincount": "asks for the largest number",
+}
+DRAWING = {"rand", "randn", "randint", "randperm", "normal_", "uniform_", "bernoulli_", "random_"}
+
+
+class GpuError(RuntimeError):
+    """Something that a GPU refuses."""
+
+
+class GpuTensor(Tensor):
+    """A tensor that says it is on a GPU; to the core of PyTorch it is one without values."""
+
+    values: Tensor
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @staticmethod
+    def __new__(cls, values: Tensor, requires_grad: bool = False) -> GpuTensor:
+        made = Tensor._make_wrapper_subclass(
+            cls,
+            values.size(),
+            strides=values.stride(),
+            storage_offset=values.storage_offset(),
+            dtype=values.dtype,
+            layout=values.layout,
+            device="meta",
+            requires_grad=requires_grad,
+        )
+        made.values = values
+        return made
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return _run(func, args, kwargs or {})
+
+    device = property(lambda self: GPU)
+    is_cuda = property(lambda self: True)
+    is_meta = property(lambda self: False)
+
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        copy = kwargs.pop("copy", False)
+        device, dtype, _, _ = torch._C._nn._parse_to(*args, **kwargs)
+        stays = device is None or device.type != "cpu"
+        if stays and dtype in (None, self.dtype) and not copy:
+            return self
+        return torch.ops.aten._to_copy(self, device=GPU if stays else device, dtype=dtype)
+
+    def cpu(self) -> Tensor:
+        return self.to("cpu")
+
+    def tolist(self) -> Any:
+        return self.cpu().tolist()
+
+    def numpy(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    __array__ = numpy
+
+    def new_tensor(self, data: Any, dtype: torch.dtype | None = None) -> Tensor:
+        return torch.tensor(data, dtype=dtype or self.dtype, device=GPU)
+
+    def record_stream(self, stream: Any) -> None: ...
+
+    def is_pinned(self) -> bool:
+        return False
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return Tensor.__getitem__(self, _lists_on_gpu(key))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        Tensor.__setitem__(self, _lists_on_gpu(key), value)
+
+    def __deepcopy__(self, memo: dict) -> GpuTensor:
+        if id(self) not in memo:
+            memo[id(self)] = copied = GpuTensor(self.values.clone(), self.requires_grad)
+            copied._is_param = getattr(self, "_is_param", False)
+        return memo[id(self)]
+
+    def __repr__(self, **_: Any) -> str:
+        return f"gpu({self.values!r})"
+
+
+def _lists_on_gpu(key: Any) -> Any:
+    if isinstance(key, tuple):
+        return tuple(map(_lists_on_gpu, key))
+    if not isinstance(key, list):
+        return key
+    return torch.tensor(key, dtype=None if key else torch.long, device=GPU)
+
+
+class _Memory:
+    """Where a tensor lies that a recorded step reads and has not made: it is not held."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._storage = StorageWeakRef(tensor.untyped_storage())
+        self._dtype, self._offset = tensor.dtype, tensor.storage_offset()
+        self._shape, self._strides = tensor.shape, tensor.stride()
+
+    def tensor(self, func: Any) -> Tensor:
+        storage = torch.UntypedStorage._new_with_weak_ptr(self._storage.cdata)
+        if storage is None:
+            raise GpuError(f"{func} of a recorded step reads memory that was freed")
+        empty = torch.empty(0, dtype=self._dtype)
+        return empty.set_(storage, self._offset, self._shape, self._strides)
+
+
+class Graph:
+    """As `torch.cuda.CUDAGraph`."""
+
+    recorded = 0
+    replayed = 0
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[Any, Any, Any, list]] = []
+        self._made: set[int] = set()
+        self._before: list[tuple[Tensor, Tensor]] = []
+
+    def run(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Run an operation and remember it, and what it overwrites."""
+        for argument, value in zip(func._schema.arguments, args, strict=False):
+            if argument.alias_info and argument.alias_info.is_write:
+                for each in tree_leaves(value):
+                    if isinstance(each, Tensor):
+                        self._before.append((each, each.clone()))
+        remembered = tree_map(self._remembered, (args, kwargs))
+        result = func(*args, **kwargs)
+        outs = [each for each in tree_leaves(result) if isinstance(each, Tensor)]
+        given = {_place(each) for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)}
+        self._made |= {_place(each) for each in outs} - given
+        self._calls.append((func, *remembered, tree_map(self._remembered, outs)))
+        return result
+
+    def _remembered(self, value: Any) -> Any:
+        outside = isinstance(value, Tensor) and _place(value) not in self._made
+        return _Memory(value) if outside else value
+
+    def end(self) -> None:
+        """Undo it all: recording computes nothing."""
+        for tensor, values in reversed(self._before):
+            tensor.copy_(values)
+        self._before.clear()
+        Graph.recorded += 1
+
+    def replay(self) -> None:
+        """Run all operations again; their results go where the first ones lie."""
+        Graph.replayed += 1
+        for func, args, kwargs, outs in self._calls:
+
+            def found(value: Any, func: Any = func) -> Any:
+                return value.tensor(func) if isinstance(value, _Memory) else value
+
+            again = func(*tree_map(found, args), **tree_map(found, kwargs))
+            again = [each for each in tree_leaves(again) if isinstance(each, Tensor)]
+            for place, value in zip(map(found, outs), again, strict=True):
+                if place.data_ptr() != value.data_ptr():
+                    place.copy_(value)
+
+
+def _place(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+_here = threading.local()
+
+
+def _run(func: Any, args: Any, kwargs: Any) -> Any:
+    """Run an operation where its tensors are."""
+    tensors = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
+    device = torch.device(kwargs["device"]) if kwargs.get("device") is not None else None
+    to_gpu = device is not None and device.type != "cpu"
+    if not to_gpu and not any(isinstance(each, GpuTensor) for each in tensors):
+        return func(*args, **kwargs)
+    name = func.overloadpacket.__name__
+    to_host = not isinstance(args[0], GpuTensor) if name == "copy_" else bool(device) and not to_gpu
+    graph = getattr(_here, "graph", None)
+    _refuse(func, name, args, kwargs, tensors)
+    if graph:
+        _refuse_while_recording(func, name, args, tensors, to_host)
+
+    wrappers = {id(each.values): each for each in tensors if isinstance(each, GpuTensor)}
+
+    def on_host(value: Any) -> Any:
+        return value.values if isinstance(value, GpuTensor) else value
+
+    args, kwargs = tree_map(on_host, (args, kwargs))
+    kwargs.pop("pin_memory", None)
+    if device:
+        kwargs["device"] = torch.device("cpu")
+    result = graph.run(func, args, kwargs) if graph else func(*args, **kwargs)
+
+    def on_gpu(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        return wrappers[id(value)] if id(value) in wrappers else GpuTensor(value)
+
+    return result if to_host else tree_map(on_gpu, result)
+
+
+def _refuse(func: Any, name: str, args: Any, kwargs: Any, tensors: list[Tensor]) -> None:
+    hosts = [each for each in tensors if not isinstance(each, GpuTensor)]
+    if any(each.device.type == "meta" for each in hosts):
+        raise AssertionError(f"{func}: the simulation lost the values of a tensor")
+    if len(hosts) < len(tensors) and name not in BETWEEN | INDEXING:
+        mixed = [list(each.shape) for each in hosts if each.ndim]
+        if mixed:
+            raise GpuError(f"{func}: tensors on cuda:0 and on the cpu, of shape {mixed}")
+    if isinstance(kwargs.get("generator"), torch.Generator):
+        raise GpuError(f"{func}: expected a 'cuda' generator")
+
+
+def _refuse_while_recording(
+    func: Any, name: str, args: Any, tensors: list[Tensor], to_host: bool
+) -> None:
+    said = WAITING.get(name)
+    if name in DRAWING:
+        said = "draws, which is done before a step"
+    if to_host or any(not isinstance(each, GpuTensor) and each.ndim for each in tensors):
+        said = "copies from or to the host"
+    if name in INDEXING and any(
+        each is not None and each.dtype in (torch.bool, torch.uint8) for each in args[1]
+    ):
+        said = "by a mask has a shape that the host must wait for"
+    if said:
+        raise GpuError(f"operation not permitted when stream is capturing: {func} {said}")
+
+
+class _Mode(TorchDispatchMode):
+    """Makes tensors on the GPU where a call asks for one."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return _run(func, args, kwargs or {})
+
+
+class _Stream:
+    def __init__(self, *_: Any) -> None: ...
+
+    def wait_stream(self, stream: Any) -> None: ...
+
+    def wait_event(self, event: Any) -> None: ...
+
+    def record_event(self) -> object:
+        return object()
+
+
+@contextmanager
+def _stream(_: Any) -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _recording(graph: Graph, **_: Any) -> Iterator[None]:
+    _here.graph = graph
+    try:
+        yield
+    finally:
+        _here.graph = None
+        graph.end()
+
+
+CUDA: dict[str, Any] = {
+    "_lazy_init": lambda: None,
+    "is_available": lambda: True,
+    "device_count": lambda: 1,
+    "current_device": lambda: 0,
+    "get_device_name": lambda *_: "simulated",
+    "mem_get_info": lambda *_: (8 << 30, 8 << 30),
+    "memory_reserved": lambda *_: 0,
+    "memory_allocated": lambda *_: 0,
+    "Stream": _Stream,
+    "current_stream": _Stream,
+    "stream": _stream,
+    "graph_pool_handle": lambda: (0, 0),
+    "CUDAGraph": Graph,
+    "graph": _recording,
+}
+
+
+@contextmanager
+def simulated_gpu() -> Iterator[type[Graph]]:
+    """Give `torch.cuda` a simulated device within the context, in every thread.
+
+    Yields:
+        The graphs, which count those that were recorded, and replays.
+    """
+    run, to = threading.Thread.run, Tensor.to
+
+    def run_in_mode(self: threading.Thread) -> None:
+        with _Mode():
+            run(self)
+
+    def to_numbered(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """Number the device, for which PyTorch would ask its driver."""
+        kwargs = {name: _numbered(value) for name, value in kwargs.items()}
+        return to(self, *map(_numbered, args), **kwargs)
+
+    def made_on_host(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def made(*args: Any, device: Any = None, **kwargs: Any) -> Tensor:
+            return make(*args, **kwargs).to(device or "cpu")
+
+        return made
+
+    Graph.recorded = Graph.replayed = 0
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CUDA.items():
+            patch.setattr(torch.cuda, name, value)
+        patch.setattr(Tensor, "to", to_numbered)
+        patch.setattr(Tensor, "pin_memory", lambda self: self)
+        patch.setattr(threading.Thread, "run", run_in_mode)
+        # parameters of a module that moves stay who they are, as on a card
+        patch.setattr(torch.__future__, "_swap_module_params_on_conversion", True)
+        for name in ("tensor", "as_tensor"):
+            patch.setattr(torch, name, made_on_host(getattr(torch, name)))
+        with _Mode():
+            yield Graph
+
+
+def _numbered(value: Any) -> Any:
+    isa_device = isinstance(value, str | torch.device)
+    return GPU if isa_device and torch.device(value).type == "cuda" else value
