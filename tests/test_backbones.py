@@ -40,6 +40,17 @@ def test_methods_train_on_a_kind_as_the_page_says(model, recipes):
         assert backbones.try_method(name, shallow, clip) == (name not in refused), name
 
 
+def test_models_that_differ_in_sizes_alone_are_one_row(recipes, monkeypatch):
+    models = ["RN50", "RN101", "coca_ViT-B-32"]  # the last is not accepted
+    monkeypatch.setattr(open_clip, "list_models", lambda: models)
+    few = {name: recipes[name] for name in ("zero_shot", "coop", "maple")}
+    table = backbones.document(few, tried=True).partition("## Methods on each kind of tower")[2]
+    rows = [line for line in table.partition("##")[0].splitlines() if line.startswith("| ")]
+    assert rows[2:] == [
+        "| causal, read at the end token | ModifiedResNet | all but maple | RN50, RN101 |"
+    ]
+
+
 @pytest.mark.parametrize(
     ("model", "expected"),
     [

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from clip.test_hub import load_repository
 from vlprompt_pipeline.clip import EvaluationView, load_clip
 from vlprompt_pipeline.clip.lazy_libraries import torchvision
 from vlprompt_pipeline.clip.loading import copy_clip
@@ -99,6 +100,16 @@ KINDS = {
     "siglip": (_siglip_folder, {}),
     "siglip, sharded": (_siglip_folder, {"shard": "50KB"}),
 }
+
+
+def test_a_sharded_repository_of_the_hub_is_fetched_and_read_as_its_folder(tmp_path):
+    _clip_folder(tmp_path / "files", shard="50KB")
+    sizes, asked = load_repository(tmp_path / "files", tmp_path / "cache")
+    clip = load_clip(f"local-dir:{tmp_path / 'files'}", "tiny", "cpu")
+    assert sizes == [clip.embed_dim, clip.tokenizer.end, clip.context_length]
+    shards = {path.name for path in (tmp_path / "files").glob("model-*.safetensors")}
+    assert len(shards) > 1
+    assert shards | {"model.safetensors.index.json", "tokenizer.json"} <= set(asked)
 
 
 @pytest.mark.parametrize("kind", KINDS)

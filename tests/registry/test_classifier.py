@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 
 from conftest import ROOT
+from simulated_gpu import simulated_gpu
 from vlprompt_pipeline.clip import EvaluationView, load_clip
 from vlprompt_pipeline.clip.loading import copy_clip
 from vlprompt_pipeline.errors import ConfigError, DataError, PromptFileError, WeightsError
@@ -89,6 +90,16 @@ def test_labels_and_scores_are_those_of_the_learner(name, tiny_clip, pictures):
         for row, ranked in zip(said["top_labels"], expected["top"], strict=True):
             assert row == [names[i] for i in ranked[:2]]
     assert classifier.classify([]).empty
+
+
+def test_on_a_gpu_it_labels_as_on_the_cpu(tiny_clip, tiny_clip_folder, pictures):
+    images = list(pictures.values())
+    reference = classifier_of("coop", tiny_clip).classify(images, top=2)
+    with simulated_gpu():
+        clip = load_clip(f"local-dir:{tiny_clip_folder}", "tiny", "cuda", precision="fp32")
+        said = classifier_of("coop", clip).classify(images, top=2)
+    assert said["top_labels"].tolist() == reference["top_labels"].tolist()
+    np.testing.assert_allclose(said["score"], reference["score"], rtol=1e-4)
 
 
 def test_bytes_base64_and_what_is_neither(tiny_clip, pictures):
