@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from simulated_gpu import simulated_gpu
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.errors import ConfigError, DataError, WeightsError
@@ -181,3 +182,19 @@ def test_unseen_words_are_warned_of_by_name(compact, caplog):
     with caplog.at_level("WARNING"):
         _load(compact).warn_unseen(["a photo of a cat."])
     assert "never saw these words and cannot tell them apart: of, cat" in caplog.text
+
+
+def test_a_clip_that_is_elsewhere_or_in_another_precision_is_copied(tiny_clip, tiny_clip_folder):
+    source, pixels = f"local-dir:{tiny_clip_folder}", torch.randn(2, 3, 32, 32)
+    expected = tiny_clip.encode_images(pixels)
+    rounded = load_clip(source, "tiny", "cpu", precision="bf16")
+    exact = rounded.on("cpu", "fp32")
+    assert torch.equal(exact.encode_images(pixels), expected)
+    assert not torch.equal(rounded.encode_images(pixels), expected)
+    assert exact.on("cpu", "fp32") is exact
+    with simulated_gpu():
+        there = load_clip(source, "tiny", "cuda")
+        here = there.on("cpu", "fp32")
+        assert (there.device.type, there.arithmetic.precision) == ("cuda", "bf16")
+        assert torch.equal(here.encode_images(pixels), expected)
+        assert torch.equal(here.encode_texts(["a cat"]), tiny_clip.encode_texts(["a cat"]))

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from shipping.models import CLASSES, shipped
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.registry.classifier import Classifier
+from vlprompt_pipeline.shipping import ShippedModel
 from vlprompt_pipeline.shipping.graphs import ImageGraph, TextGraph, has_open_classes
 
 
@@ -33,6 +35,16 @@ def test_logits_are_those_of_the_learner(clip, pixels, method):
         expected = learner.image_side().encode_images(pixels)
         torch.testing.assert_close(features, expected)
         torch.testing.assert_close(logits, learner.logits(expected))
+
+
+def test_a_prompt_that_was_trained_in_bf16_ships_in_single_precision(clip, pixels):
+    rounded = load_clip("embedded", "demo", "cpu", precision="bf16")
+    made = shipped("coop", rounded)
+    model = ShippedModel.of(Classifier(made.card, rounded, made.packed), "demo", None, None)
+    expected = shipped("coop", clip).learner
+    logits, _ = ImageGraph(model.learner)(pixels)
+    torch.testing.assert_close(logits, expected.logits(clip.encode_images(pixels)))
+    assert rounded.arithmetic.precision == "bf16"
 
 
 def test_a_learner_is_left_as_it_was(clip, pixels):

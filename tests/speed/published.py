@@ -67,7 +67,7 @@ def random_clip(device: str, tiny: bool = False) -> FrozenClip:
     size = TINY["vision_cfg"]["image_size"] if tiny else 224
     preprocessing = Preprocessing(size, (0.5,) * 3, (0.25,) * 3)
     identity = ClipIdentity("0" * 64)
-    return FrozenClip(model, ClipTokenizer(), preprocessing, "random", identity).to(device)
+    return FrozenClip(model.to(device), ClipTokenizer(), preprocessing, "random", identity)
 
 
 def published(clip: FrozenClip) -> FrozenClip:

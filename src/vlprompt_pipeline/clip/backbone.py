@@ -27,7 +27,7 @@ from vlprompt_pipeline.clip.towers import (
     text_tower,
 )
 from vlprompt_pipeline.errors import ConfigError, DataError
-from vlprompt_pipeline.precision import PrecisionSetting, resolve_precision
+from vlprompt_pipeline.precision import Precision, PrecisionSetting, resolve_precision
 
 logger = logging.getLogger(__name__)
 
@@ -154,14 +154,21 @@ class FrozenClip:
         """Precision both towers compute in."""
         return self._embedding.weight.dtype
 
-    def to(self, device: torch.device | str) -> FrozenClip:
-        """Move both towers; returns self."""
-        self.model.to(device)
-        # towers hold buffers of the model, in whose place others stand now
-        self.text = text_tower(self.model, self.tokenizer)
-        for made in ("image", "_feature_tower"):
-            vars(self).pop(made, None)
-        return self
+    def on(self, device: str, precision: Precision) -> FrozenClip:
+        """Return this CLIP on a device in a precision: a copy, unless it is there already."""
+        if (self.device.type, self.arithmetic.precision) == (device, precision):
+            return self
+        return FrozenClip(
+            copy.deepcopy(self.model).to(device),
+            self.tokenizer,
+            self.preprocessing,
+            self.name,
+            self.identity,
+            self._seen_tokens,
+            self.source,
+            self.threads,
+            precision,
+        )
 
     @cached_property
     def _feature_tower(self) -> nn.Module:

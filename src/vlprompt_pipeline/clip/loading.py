@@ -190,10 +190,10 @@ def _load(
     identity = ClipIdentity.of(
         files_sha256(files.weights), model_cfg, preprocessing, tokenizer.identity
     )
-    clip = FrozenClip(
-        model, tokenizer, preprocessing, name, identity, seen, source, threads, precision
+    # Moved first: towers hold buffers of the model, which are others after a move.
+    return FrozenClip(
+        model.to(device), tokenizer, preprocessing, name, identity, seen, source, threads, precision
     )
-    return clip.to(device)
 
 
 def _check_end(tokenizer: Tokenizer, text_cfg: dict, where: str) -> None:

@@ -37,8 +37,8 @@ class ShippedModel:
     def of(
         cls, classifier: Classifier, name: str, version: str | None, rejection: Rejection | None
     ) -> ShippedModel:
-        """Ship a classifier, computed on the CPU, with a rejection."""
-        clip = classifier.clip.to("cpu")
+        """Ship a classifier, computed on the CPU in single precision, with a rejection."""
+        clip = classifier.clip.on("cpu", "fp32")
         return cls(classifier.card, classifier.packed, clip, name, version, rejection)
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +13,9 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from vlprompt_pipeline.config import TrainingParameters
 
 Parameters = Iterable[nn.Parameter]
+
+# Adam's first steps on CUDA are taken before one is recorded, which is no reason to warn.
+warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")
 
 
 def _sgd(parameters: Parameters, training: TrainingParameters, **how: Any) -> Optimizer:
