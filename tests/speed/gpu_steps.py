@@ -194,8 +194,8 @@ def _fitting(bench: Bench, prompt: dict) -> dict:
 
 
 def _trained(bench: Bench, precision: str, recorded: bool) -> torch.Tensor:
-    torch.manual_seed(0)
     learner = bench.learner("coop", 100, CONTEXT)
+    torch.manual_seed(0)  # after the CLIP, whose weights the first call draws
     features = bench.features(32)
     how = "by device" if recorded else None
     step = our_step(learner, features, bench.labels(features, 100), training(precision), how)
