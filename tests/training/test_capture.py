@@ -105,6 +105,16 @@ def test_each_stage_of_a_method_is_recorded_for_itself(clip_on, gpu):
     assert gpu.recorded == 4
 
 
+def test_what_the_host_knows_of_a_stage_is_read_anew_from_a_loaded_state(tiny_clip):
+    learner, _ = ready_to_train(short_recipe("two_stage"), tiny_clip)
+    before = {name: value.clone() for name, value in learner.train().state_dict().items()}
+    assert learner.phase == "norms"
+    learner.start_second_stage()
+    assert learner.phase == "classifier"
+    learner.load_state_dict(before)
+    assert learner.phase == "norms"
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 def test_rates_and_steps_that_are_on_the_gpu_train_as_those_of_the_host(clip_on, gpu, optimizer):
     (ours, _), (reference, _) = (

@@ -14,8 +14,6 @@ from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.precision import Precision, resolve_precision
 from vlprompt_pipeline.registry.common_images import HALVES
 
-_TINY = 1e-30
-
 ROUNDING: dict[Precision, float] = {"tf32": 0.05, "bf16": 0.5, "fp16-amp": 0.05}
 """By how much a logit may be another where images share other batches (our choice).
 
@@ -92,4 +90,4 @@ def differs(labels: Sequence[str], scores: Sequence[float], expected: str, round
     """
     if labels[0] == expected:
         return False
-    return expected not in labels or math.log(scores[0] / max(scores[1], _TINY)) > rounding
+    return expected not in labels or scores[0] > scores[1] * math.exp(rounding)
