@@ -231,6 +231,19 @@ def test_class_folders_one_level_too_deep(tmp_path):
     )
 
 
+@pytest.mark.parametrize("broken", [["cat/0.jpg"], ["cat/0.jpg", "dog/0.jpg"]])
+def test_classes_whose_photos_are_all_broken(tmp_path, broken):
+    write_photo(tmp_path / "zoo/cat/0.jpg")
+    write_photo(tmp_path / "zoo/dog/0.jpg")
+    left_out = [(path, "truncated") for path in broken]
+    with pytest.raises(DataError) as caught:
+        build_own_index("zoo", tmp_path, OwnData(), left_out=left_out)
+    assert str(caught.value) == (
+        f"own data in folder {tmp_path}/zoo has fewer than two classes with photos that can be "
+        f"used: {len(broken)} are left out, for example cat/0.jpg: truncated; replace them"
+    )
+
+
 @pytest.mark.parametrize("name", [b"a\nb.png", b"a\xff.png", b"a\\b.png"])
 def test_names_that_no_table_can_hold(tmp_path, name):
     write_classes(tmp_path / "zoo", cat=2, dog=2)

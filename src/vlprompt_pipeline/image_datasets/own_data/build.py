@@ -78,7 +78,7 @@ def build_own_index(
     root = Path(dataset_root).expanduser().resolve()
     gathered = gather_own_data(name, root)
     _leave_out(gathered, left_out)
-    _require_usable(gathered)
+    _require_usable(gathered, left_out)
     mapping = root / Path(options.class_names).expanduser() if options.class_names else None
     names = name_classes(gathered.keys, mapping)
     fingerprints = _fingerprints(gathered)
@@ -153,8 +153,14 @@ def _leave_out(gathered: Gathered, left_out: Sequence[tuple[str, str]]) -> None:
     gathered.empty = tuple(sorted({*gathered.empty, *emptied}))
 
 
-def _require_usable(gathered: Gathered) -> None:
+def _require_usable(gathered: Gathered, left_out: Sequence[tuple[str, str]]) -> None:
     classes = gathered.keys
+    if len(classes) < 2 and left_out:
+        path, reason = left_out[0]
+        raise DataError(
+            f"own data in {gathered.origin} has fewer than two classes with photos that can be "
+            f"used: {len(left_out)} are left out, for example {path}: {reason}; replace them"
+        )
     require_plain_names([*(photo.path for photo in gathered.photos), *classes], gathered.origin)
     if len(classes) < 2:
         raise DataError(
