@@ -82,7 +82,7 @@ class SampledPredictions:
         return self.mean if self.prediction == "mean" else self.samples.mean(0)
 
     def among(self, rows: Tensor, columns: Tensor) -> SampledPredictions:
-        """Return the logits of some images, where some of the classes are all there are."""
+        """Return the predictions for some images, where some of the classes are all there are."""
         mean, samples = (part[..., rows, :][..., columns] for part in (self.mean, self.samples))
         mean, samples = (part / part.sum(-1, keepdim=True) for part in (mean, samples))
         return SampledPredictions(self.prediction, mean, samples)

@@ -84,7 +84,7 @@ class _Variational(PromptLearner):
         return sampled.logsumexp(0) - math.log(len(sampled))
 
     def sampled(self, image_features: Tensor) -> SampledPredictions:
-        """Return the features with the mean context, and with each sample."""
+        """Return probabilities with the mean context, and with each sample."""
         mean, log_variance = self.distribution(image_features)
         alone = self._log_probabilities(image_features, mean[None])[0].exp()
         residuals = self._residuals(mean, log_variance)
@@ -104,7 +104,9 @@ class _Variational(PromptLearner):
 
     def _residuals(self, mean: Tensor, log_variance: Tensor) -> Tensor:
         """Return samples `[samples, 1 or images, width]`."""
-        noise = self.draws.normal((self.parameters_.samples, *mean.shape), mean)
+        # predictions of an image must not depend on those it is predicted with
+        each = len(mean) if self.training else 1
+        noise = self.draws.normal((self.parameters_.samples, each, mean.shape[1]), mean)
         return mean + noise * (0.5 * log_variance).exp()
 
     def _log_probabilities(self, image_features: Tensor, residuals: Tensor) -> Tensor:
@@ -148,7 +150,8 @@ class Variational(_Variational):
 class ConditionalVariational(_Variational):
     """Two networks from image feature to mean and log-variance.
 
-    The official code takes one image a batch; each image of ours has draws of its own.
+    The official code takes one image a batch. Here each image of a training batch has draws of its
+    own; predictions of all images share theirs.
     """
 
     def __init__(
