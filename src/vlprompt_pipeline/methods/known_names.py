@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import torch
@@ -26,6 +27,17 @@ def hashed_names(names: Sequence[str]) -> Tensor:
 
 
 def rows_of(names: Sequence[str], hashes: Tensor) -> list[int | None]:
-    """Return the row of each name among `hashes` `[classes, 2]`, none for a new class."""
-    row_numbers = {tuple(row): number for number, row in enumerate(hashes.tolist())}
-    return [row_numbers.get(tuple(row)) for row in hashed_names(names).tolist()]
+    """Return the row of each name among `hashes` `[classes, 2]`, none for a new class.
+
+    Of classes with the same name, of which ImageNet has two pairs, each has a row of its own.
+    """
+    numbers: dict[tuple[float, ...], list[int]] = defaultdict(list)
+    for number, row in enumerate(hashes.tolist()):
+        numbers[tuple(row)].append(number)
+    earlier: Counter[tuple[float, ...]] = Counter()
+    rows: list[int | None] = []
+    for name in map(tuple, hashed_names(names).tolist()):
+        with_name = numbers.get(name, [None])
+        rows.append(with_name[min(earlier[name], len(with_name) - 1)])
+        earlier[name] += 1
+    return rows
