@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from training.kills import CLASSES, RECIPES
 from vlprompt_pipeline.config import TrainingParameters
-from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.methods import PromptLearner, build_learner, resolve_recipe
 from vlprompt_pipeline.training import CachedViews, learning_rate, precision, train
 
@@ -112,3 +112,11 @@ def test_a_scale_too_large_for_half_precision_skips_the_step(tiny_clip, monkeypa
     assert torch.equal(seen[0], seen[1])
     assert not torch.equal(seen[0], seen[-1])
     assert learner.context.isfinite().all()
+
+
+def test_what_trains_nothing_is_refused_in_a_sentence(tiny_clip):
+    values = {"method": "zero_shot", "title": "", "prompt": {"templates": "benchmark"}}
+    recipe = resolve_recipe("zero_shot", {"zero_shot": values})
+    learner = build_learner(recipe, tiny_clip, CLASSES, seed=1)
+    with pytest.raises(ConfigError, match="^training: ZeroShot has nothing to train; leave"):
+        train(learner, _batches(tiny_clip), _training())

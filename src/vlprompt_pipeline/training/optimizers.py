@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from vlprompt_pipeline.config import TrainingParameters
+from vlprompt_pipeline.errors import ConfigError
 
 Parameters = Iterable[nn.Parameter]
 
@@ -41,10 +42,18 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 def make_optimizer(learner: nn.Module, training: TrainingParameters) -> Optimizer:
     """Make the optimizer that `training` names, over the trained tensors of `learner`.
 
+    Raises:
+        ConfigError: it has none.
+
     On CUDA the learning rate and the number of steps are where the tensors are, so that a step
     needs nothing of the host.
     """
     trained = [parameter for parameter in learner.parameters() if parameter.requires_grad]
+    if not trained:
+        raise ConfigError(
+            f"training: {type(learner).__name__} has nothing to train; leave training out of its "
+            "recipe, or set it to null"
+        )
     device = trained[0].device
     make = OPTIMIZERS[training.optimizer]
     if device.type != "cuda":
