@@ -5,7 +5,8 @@ the class token; they enter at the first of these blocks and take their places a
 Logits of the class token z_c and of the mean representation token z_r are fused: α z_c + (1 - α)
 z_r for the classes of training, z_c alone for new classes. Loss = α CE(z_c) + (1 - α) CE(z_r) +
 weight · (2 - mean cos(v, v₀) - mean cos(t, t₀)), with v₀, t₀ of the frozen CLIP. Details follow
-yunncheng/MMRL, trainers/mmrl.py (CVPR 2025), where the scale of the logits is 100 and here CLIP's.
+yunncheng/MMRL, trainers/mmrl.py (CVPR 2025), where the scale of the logits is 100 and here CLIP's,
+and where z_c alone serves other datasets, whatever their names; here names decide.
 MMRL++ (trainers/mmrlpp.py): the maps share one matrix and differ by a product of low rank, tokens
 mix with what arrives at a block, and the second projection is CLIP's and a product of low rank.
 """
