@@ -4,13 +4,33 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from vlprompt_pipeline.parsing import Parameters, Several
 from vlprompt_pipeline.precision import PrecisionSetting
 from vlprompt_pipeline.wording import same_names
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+def _one_place(template: str) -> str:
+    if template.count("{}") != 1 or template.count("{") + template.count("}") != 2:
+        raise ValueError("a template has {} once, where the class name goes, as 'a photo of a {}.'")
+    return template
+
+
+def _ascending(scale: tuple[float, float]) -> tuple[float, float]:
+    if scale[0] > scale[1]:
+        raise ValueError("the smallest share of the image goes first, then the largest")
+    return scale
+
+
+Template = Annotated[str, AfterValidator(_one_place)]
+"""Text of a prompt, `{}` in the place of the class name."""
+
+CropScale = Annotated[tuple[Share, Share], AfterValidator(_ascending)]
+"""Smallest and largest share of an image's area that a random crop has."""
 
 
 class ClipParameters(Parameters):
@@ -35,18 +55,11 @@ class FeatureParameters(Parameters):
 
     train: Literal["cached", "online"]
     views: int = Field(ge=1)
-    crop_scale: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]]
+    crop_scale: CropScale
     batch_size: int = Field(ge=1)
     shard_size: int = Field(ge=1)
     workers: int = Field(ge=1)
     decoding: Literal["auto", "published", "as_seen"]
-
-    @field_validator("crop_scale")
-    @classmethod
-    def _ascending(cls, scale: tuple[float, float]) -> tuple[float, float]:
-        if scale[0] > scale[1]:
-            raise ValueError("the smallest share of the image goes first, then the largest")
-        return scale
 
 
 class TrainingParameters(Parameters):
@@ -157,19 +170,10 @@ class OwnDataParameters(Parameters):
     out of the split (`broken`).
     """
 
-    template: str
+    template: Template
     class_names: str | None
     broken: Literal["refuse", "leave_out"] = "refuse"
     split: RandomSplitParameters
-
-    @field_validator("template")
-    @classmethod
-    def _one_place(cls, template: str) -> str:
-        if template.count("{}") != 1 or template.count("{") + template.count("}") != 2:
-            raise ValueError(
-                "a template has {} once, where the class name goes, as 'a photo of a {}.'"
-            )
-        return template
 
 
 class FeatureQuantization(Parameters):

@@ -217,6 +217,26 @@ def test_a_classifier_of_few_shot_images_is_quantized_and_ships(name, kept, bits
             "recipes.mine.prompt: unknown key 'weight'; allowed: class_position, class_specific, "
             "init, length",
         ),
+        (
+            {"extends": "mma", "prompt": {"template": "a photo"}},
+            "recipes.mine.prompt.template is 'a photo': a template has {} once, where the class "
+            "name goes, as 'a photo of a {}.'",
+        ),
+        (
+            {"extends": "two_stage", "prompt": {"template": "a {name}."}},
+            "recipes.mine.prompt.template is 'a {name}.': a template has {} once, where the class "
+            "name goes, as 'a photo of a {}.'",
+        ),
+        (
+            {"extends": "two_stage", "training": {"restart": 0.5}},
+            "recipes.mine.training.restart is 0.5, but two_stage starts its second stage after the "
+            "share 0.6 of the epochs: give both the same number",
+        ),
+        (
+            {"extends": "zero", "test_time": {"crop_scale": [0.5, 0.1]}},
+            "recipes.mine.test_time.crop_scale is [0.5, 0.1]: the smallest share of the image goes "
+            "first, then the largest",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value)[:30],
 )

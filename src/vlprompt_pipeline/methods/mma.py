@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import readable
+from vlprompt_pipeline.config import Template
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.changed_images import ChangedImages
@@ -39,7 +40,7 @@ class MMAParameters(AdapterParameters):
     """Those of the adapters, their `scale` and the `template` (published: the same everywhere)."""
 
     scale: float = Field(gt=0)
-    template: str
+    template: Template
 
 
 class Adapters(nn.Module):

@@ -83,6 +83,12 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
     recipe = parse(Recipe, {**values, "prompt": prompt}, where)
     if recipe.test_time and not recipe.title.endswith(AT_TEST_TIME):
         recipe = recipe.model_copy(update={"title": f"{recipe.title} {AT_TEST_TIME}"})
+    restart = method.restart(prompt)
+    if recipe.training and restart is not None and recipe.training.restart != restart:
+        raise ConfigError(
+            f"{where}.training.restart is {recipe.training.restart}, but {method.name} starts its "
+            f"second stage after the share {restart} of the epochs: give both the same number"
+        )
     if recipe.low_rank and not method.learner.contexts:
         raise ConfigError(f"{where}.low_rank: {method.name} trains no context to put it on")
     if recipe.projected and not method.learner.contexts:

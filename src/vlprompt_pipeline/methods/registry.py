@@ -19,6 +19,7 @@ class Method:
         parameters: model of the recipe's `prompt` section.
         learner: a `PromptLearner`; made from (clip, classes, parameters, generator).
         bound_to_classes: whether prompts with these parameters fit only the classes of training.
+        restart: what `training.restart` must be with these parameters, or none if it is free.
 
     Example:
         >>> from vlprompt_pipeline.methods import get_method
@@ -31,6 +32,7 @@ class Method:
     parameters: type[Parameters]
     learner: type[Any]
     bound_to_classes: Callable[[Any], bool] = lambda parameters: False
+    restart: Callable[[Any], float | None] = lambda parameters: None
 
 
 METHODS: dict[str, Method] = {}

@@ -22,6 +22,7 @@ from torch.nn.utils import parametrize
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.blocks import norms_of
 from vlprompt_pipeline.clip.templates import readable
+from vlprompt_pipeline.config import Template
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.changed_images import ChangedImages
 from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
@@ -34,7 +35,7 @@ from vlprompt_pipeline.parsing import Parameters
 class TwoStageParameters(Parameters):
     """`template` of all texts (published: one for every dataset); the `share` of stage 1."""
 
-    template: str
+    template: Template
     share: float = Field(gt=0, lt=1)
 
 
@@ -166,4 +167,11 @@ def _with_norms(norms: nn.ParameterList, depth: int, passing: Passing) -> Tensor
     return passing.run(norms[depth])
 
 
-register(Method(name="two_stage", parameters=TwoStageParameters, learner=TwoStage))
+register(
+    Method(
+        name="two_stage",
+        parameters=TwoStageParameters,
+        learner=TwoStage,
+        restart=lambda parameters: parameters.share,
+    )
+)

@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from vlprompt_pipeline.config import CropScale
 from vlprompt_pipeline.parsing import Parameters
 
 
@@ -27,7 +28,7 @@ class ZeroConfig(Parameters):
 
     views: int = Field(default=64, ge=2)
     keep: float = Field(default=0.3, gt=0, le=1)
-    crop_scale: tuple[float, float] = (0.08, 1.0)
+    crop_scale: CropScale = (0.08, 1.0)
 
     @property
     def voters(self) -> int:
