@@ -121,7 +121,7 @@ def test_every_cell_is_run_and_reported_once(project, capsys, monkeypatch):
     assert "seed 3, base_to_new: not run yet\n3 cells: 2 finished, 1 due\nabout " in told
 
     ran = []
-    monkeypatch.setattr(job, "_session", lambda each, params: ran.append(each.kind))
+    monkeypatch.setattr(job, "run_session", lambda each, params: ran.append(each.kind))
     watch = sweep(project, options=Options(report=False), seed=[1, 2], shots=[2, 4])
     assert (ran, watch.counts) == (["shared"], {"found": 4}), "the images are looked at"
     sweep(project, options=Options(force=True, report=False), seed=[1], shots=[2])
@@ -191,7 +191,7 @@ class Faults:
 
     def __init__(self, monkeypatch, *errors: BaseException | None):
         self.errors, self.params = list(errors), []
-        monkeypatch.setattr(job, "_session", self)
+        monkeypatch.setattr(job, "run_session", self)
 
     def __call__(self, each, params):
         if each.kind == "shared":
@@ -262,13 +262,13 @@ def test_without_mlflow_cells_are_finished_and_recorded_later(project, monkeypat
     broken = project.root / "broken.db"
     broken.write_text("this is no database at all, whoever reads it")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{broken}")
-    monkeypatch.setattr(job, "_asked_again", 0.0)
+    job.mlflow_absence.end()
     watch = sweep(project, on, Options(report=False), seed=[1, 2])
     assert watch.counts == {"unrecorded": 2}
     assert "the same command logs them later" in capsys.readouterr().err
     before = project.files()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    monkeypatch.setattr(job, "_asked_again", 0.0)
+    job.mlflow_absence.end()
     assert sweep(project, on, Options(record=True), seed=[1]).counts == {"finished": 1}
     watch = sweep(project, on, Options(report=False), seed=[1, 2])
     assert watch.counts == {"found": 1, "finished": 1}

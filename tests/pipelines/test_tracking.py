@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from urllib.request import urlopen
 
 import mlflow
 import pytest
@@ -18,6 +11,7 @@ from kedro.io import MemoryDataset
 from mlflow.entities import Run, ViewType
 
 from pipelines.project import DATASET, Project, merged
+from pipelines.tracking_server import free_port
 from vlprompt_pipeline.hooks.mlflow_runs import find_or_open
 from vlprompt_pipeline.hooks.run_descriptions import Description, RunDescriptions
 from vlprompt_pipeline.hooks.run_outputs import LoggedOutput
@@ -139,19 +133,6 @@ def test_it_can_be_off(finished):
     assert not (finished.root / "mlruns").exists()
 
 
-def test_a_server_named_by_the_environment(project, monkeypatch):
-    with served(project.root / "server") as uri:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        project.run({**ON, "methods": ["zero_shot"]})
-        client = mlflow.MlflowClient(uri)
-        experiment = client.get_experiment_by_name("vlprompt")
-        child, parent = client.search_runs([experiment.experiment_id])
-        assert {child.info.status, parent.info.status} == {"FINISHED"}
-        files = {file.path for file in client.list_artifacts(child.info.run_id)}
-        assert "prompt.vlp" in files
-    assert not (project.root / "mlflow.db").exists()
-
-
 def test_a_server_that_is_not_there_is_told_before_any_work(project, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
@@ -160,32 +141,3 @@ def test_a_server_that_is_not_there_is_told_before_any_work(project, monkeypatch
     assert "does not answer (is its server started?)" in message
     assert "name another place with MLFLOW_TRACKING_URI" in message
     assert {path.parent.name for path in project.data.rglob("*.*")} <= {"locks"}
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of an MLflow server of this test alone."""
-    folder.mkdir()
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    stores = ["--backend-store-uri", f"sqlite:///{folder}/server.db"]
-    stores += ["--artifacts-destination", str(folder / "artifacts")]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    uri = f"http://127.0.0.1:{port}"
-    with subprocess.Popen(command + stores, cwd=folder, **quiet) as server:
-        try:
-            for _ in range(300):
-                with suppress(OSError), urlopen(f"{uri}/health"):
-                    break
-                assert server.poll() is None
-                time.sleep(0.2)
-            yield uri
-        finally:
-            server.terminate()
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -34,7 +34,7 @@ def test_each_cell_is_one_finished_run_also_of_a_server_that_was_away(
     port, artifacts, quiet = free_port(), tmp_path / "artifacts", Options(report=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setattr(job, "_asked_again", 0.0)
+    job.mlflow_absence.end()
     project.bootstrap()
     assert sweep(project, quiet, 1) == {"unrecorded": 1}
     assert "1 cells are finished but not in MLflow" in capsys.readouterr().err
@@ -42,7 +42,7 @@ def test_each_cell_is_one_finished_run_also_of_a_server_that_was_away(
     written = metrics.stat().st_mtime_ns
 
     with postgres() as database, mlflow_server(database, artifacts, port) as address:
-        monkeypatch.setattr(job, "_asked_again", 0.0)
+        job.mlflow_absence.end()
         assert sweep(project, Options(record=True), 1) == {"finished": 1}
         assert metrics.stat().st_mtime_ns == written, "nothing was computed again"
         assert sweep(project, quiet, 1, 2) == {"found": 1, "finished": 1}
@@ -56,6 +56,9 @@ def test_each_cell_is_one_finished_run_also_of_a_server_that_was_away(
         (logged,) = client.search_runs(["1"], f"attributes.run_name = '{once[2]}'")
         scores = project.json("07_model_output", "zero_shot/metrics.json")
         assert logged.data.metrics["base.accuracy"] == scores["base"]["accuracy"]
+        files = {file.path for file in client.list_artifacts(logged.info.run_id)}
+        assert "prompt.vlp" in files
         (cell,) = client.search_runs(["1"], f"attributes.run_name = '{once[1]}'")
         assert "image_check.json" in {file.path for file in client.list_artifacts(cell.info.run_id)}
     assert list(artifacts.rglob("image_check.json")), "the server keeps them, not the project"
+    assert not (project.root / "mlflow.db").exists()

@@ -38,8 +38,32 @@ from vlprompt_pipeline.locks import HeldByAnotherError
 from vlprompt_pipeline.places import withdraw_folder
 
 Status = Literal["finished", "found", "unrecorded", "busy", "memory", "failed"]
-_AWAY = 60.0  # seconds for which MLflow is not asked again after it did not answer
-_asked_again = 0.0
+
+
+class Absence:
+    """MLflow did not answer: cells of this process do without it for a minute.
+
+    Otherwise each cell of a sweep would wait anew for an answer.
+    """
+
+    SECONDS = 60.0
+
+    def __init__(self):
+        self._until = 0.0
+
+    def begin(self) -> None:
+        """Do without MLflow from now on."""
+        self._until = monotonic() + self.SECONDS
+
+    def end(self) -> None:
+        """Ask it again at the next cell."""
+        self._until = 0.0
+
+    def __bool__(self) -> bool:
+        return monotonic() < self._until
+
+
+mlflow_absence = Absence()
 
 
 @dataclass(frozen=True)
@@ -166,24 +190,23 @@ def run_job(job: Job) -> Outcome:
 
 def _run(job: Job, project: Path) -> Status:
     """Run the session; one that MLflow does not answer goes on without it."""
-    global _asked_again  # noqa: PLW0603  (of this process: each cell would wait for an answer)
     if job.force:
         _forget(job, project)
     tracked = job.kind != "shared" and job.params.get("tracking", {}).get("enabled", True)
-    if not tracked or monotonic() >= _asked_again:
+    if not (tracked and mlflow_absence):
         try:
-            return "found" if _session(job, job.params) else "finished"
+            return "found" if run_session(job, job.params) else "finished"
         except Exception as error:
             if not tracked or not any(isinstance(each, TrackingError) for each in causes(error)):
                 raise
-            _asked_again = monotonic() + _AWAY
+            mlflow_absence.begin()
             clean_up()
     if job.kind == "cell":
-        _session(job, {**job.params, "tracking": {"enabled": False}})
+        run_session(job, {**job.params, "tracking": {"enabled": False}})
     return "unrecorded"
 
 
-def _session(job: Job, params: Mapping[str, Any]) -> bool:
+def run_session(job: Job, params: Mapping[str, Any]) -> bool:
     """Run the session; returns whether there was nothing to do."""
     if job.kind == "shared":
         given = {**params, "tracking": {"enabled": False}}
