@@ -155,3 +155,10 @@ def test_what_is_calibrated_without_sets_has_points_and_sets_have_none():
     logits, labels = drawn(60, 3)
     assert calibrate(how("max_softmax", accuracy=0.5), logits, labels).operating_points
     assert calibrate(how("conformal"), logits, labels).operating_points == ()
+
+
+def test_a_threshold_between_neighbouring_floats_refuses_the_lower_one():
+    for steps in range(1, 9):
+        scores = np.repeat([1 - steps * 2.0**-53, 1 - (steps + 1) * 2.0**-53], 20)
+        for point in operating_points(scores, np.repeat([True, False], 20)):
+            assert np.mean(scores >= point.threshold) == point.accepted

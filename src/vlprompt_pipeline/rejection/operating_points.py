@@ -50,7 +50,10 @@ def operating_points(
     """
     curve = risk_coverage(scores, correct)
     following = np.append(curve.thresholds[1:], curve.thresholds[-1:])  # the last refuses none
-    thresholds = np.maximum((curve.thresholds + following) / 2.0, lowest)
+    halfway = (curve.thresholds + following) / 2.0
+    # Halfway between neighbouring floats is one of them: never the one that is refused.
+    halfway = np.where(halfway > following, halfway, curve.thresholds)
+    thresholds = np.maximum(halfway, lowest)
     accepted = np.rint(curve.coverage * len(scores)).astype(int)
     right = accepted - np.rint(curve.risk * accepted).astype(int)
     enough = (accepted >= min(FEWEST_ACCEPTED, len(scores))) & (curve.thresholds >= lowest)
