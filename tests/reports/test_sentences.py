@@ -55,6 +55,14 @@ def test_better_is_the_verdict_of_a_test_alone():
     )
 
 
+def test_learned_methods_that_are_equal_on_new_classes_are_not_said_to_be_apart():
+    made = comparison(("base_to_new",), methods=METHODS, datasets=["dtd"])
+    new = made.scores["metric"] == "new"
+    equal = replace(made, scores=made.scores.assign(mean=made.scores["mean"].mask(new, 60.0)))
+    assert "On new classes" in " ".join(of_family(made, FAMILY))
+    assert "On new classes" not in " ".join(of_family(equal, FAMILY))
+
+
 def test_the_learned_methods_are_told_apart_on_new_classes():
     made = comparison(("base_to_new",), methods=METHODS, datasets=["dtd"])
     new = made.scores[made.scores["metric"] == "new"].set_index("method")["mean"]

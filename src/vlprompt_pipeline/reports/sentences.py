@@ -96,7 +96,7 @@ def _new_classes(scores: pd.DataFrame, shots: int) -> list[str]:
     """Say how far apart the learned methods are on new classes."""
     new = _standing(scores[(scores["metric"] == "new") & (scores["shots"] == shots)])
     learned = new[new["method"] != ZERO_SHOT]
-    if len(learned) < 2:
+    if learned["mean"].nunique() < 2:
         return []
     low, high = learned.loc[learned["mean"].idxmin()], learned.loc[learned["mean"].idxmax()]
     sentence = (
