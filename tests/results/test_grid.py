@@ -177,3 +177,17 @@ def test_axes_are_lists_or_joined_by_plus():
 def test_wrong_values_are_refused_in_one_sentence(values, message):
     with pytest.raises(ConfigError, match=message):
         parsed(**values)
+
+
+def test_own_photos_are_no_hole_in_the_tables_of_other_datasets():
+    disk = Disk()
+    for seed in (1, 2):
+        for shots in (4, 16):
+            disk.add("coop", {"base": right(0.6)}, seed=seed, shots=shots)
+    disk.add("gda", {"base": right(0.7)}, dataset="my_photos")
+    assert cells(disk.compare()) == []
+    disk.add("coop", {"base": right(0.7)}, dataset="more_photos")
+    assert cells(disk.compare()) == [
+        ("few_shot", "more_photos", 16, 1, "gda"),
+        ("few_shot", "my_photos", 16, 1, "coop"),
+    ]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from vlprompt_pipeline.protocols import Protocol, find_protocol
 from vlprompt_pipeline.results.cells import cell_partition
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
+from vlprompt_pipeline.results.dataset_names import dataset_kind
 from vlprompt_pipeline.results.families import shots_side_by_side
 from vlprompt_pipeline.results.groups import Problem
 from vlprompt_pipeline.results.records import CellRecord, MethodResult
@@ -97,9 +98,9 @@ def missing(
 ) -> list[Row]:
     """Make one row a cell that was asked for and has no record, with the reason and a command.
 
-    An axis that was not asked for has the values found with the same protocol and CLIP and, but
-    for few-shot curves, the same shots: a hole is what would be a hole in a table. What was begun
-    but has no record that can be read counts as found.
+    An axis that was not asked for has the values found with the same protocol, CLIP and kind of
+    datasets and, but for few-shot curves, the same shots: a hole is what would be a hole in a
+    table. What was begun but has no record that can be read counts as found.
 
     Args:
         records: those within the asked grid.
@@ -128,26 +129,38 @@ def _grid(
     for protocol in parameters.protocols or sorted({cell.protocol for cell in cells}):
         same = [cell for cell in cells if cell.protocol == protocol]
         for clip in sorted({cell.clip for cell in same}) or [run.clip]:
-            alike = [cell for cell in same if cell.clip == clip]
-            shots = parameters.shots or sorted({cell.shots for cell in alike or cells})
-            together = (
-                [tuple(shots)] if shots_side_by_side(protocol) else [(count,) for count in shots]
-            )
-            for counts in together:
-                same_shots = [cell for cell in alike if cell.shots in counts]
-                yield from _product(
-                    protocol, clip, counts, same_shots or alike or cells, parameters
-                )
+            alike = [cell for cell in same if cell.clip == clip] or list(cells)
+            named = parameters.datasets or {cell.dataset for cell in alike}
+            for kind in sorted(set(map(dataset_kind, named))):
+                asked = [name for name in parameters.datasets or () if dataset_kind(name) == kind]
+                beside = [cell for cell in alike if dataset_kind(cell.dataset) == kind] or alike
+                yield from _of_kind(protocol, clip, asked, beside, parameters)
+
+
+def _of_kind(
+    protocol: str,
+    clip: str,
+    asked: Sequence[str],
+    cells: Collection[Coordinates],
+    parameters: BenchmarkReportParameters,
+) -> Iterator[Coordinates]:
+    """Yield what datasets of one kind have: others stand in other tables."""
+    shots = parameters.shots or sorted({cell.shots for cell in cells})
+    together = [tuple(shots)] if shots_side_by_side(protocol) else [(count,) for count in shots]
+    for counts in together:
+        same_shots = [cell for cell in cells if cell.shots in counts] or cells
+        yield from _product(protocol, clip, counts, asked, same_shots, parameters)
 
 
 def _product(
     protocol: str,
     clip: str,
     shots: Sequence[int],
+    asked: Sequence[str],
     cells: Collection[Coordinates],
     parameters: BenchmarkReportParameters,
 ) -> Iterator[Coordinates]:
-    datasets = parameters.datasets or sorted({cell.dataset for cell in cells})
+    datasets = asked or sorted({cell.dataset for cell in cells})
     seeds = parameters.seeds or sorted({cell.seed for cell in cells})
     registered = find_protocol(protocol) or Protocol()
     methods = parameters.methods or sorted({cell.method for cell in cells})
