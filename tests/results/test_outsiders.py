@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.pipelines.rejection.nodes import measure_rejection
 from vlprompt_pipeline.rejection import auroc
 from vlprompt_pipeline.results.outsiders import (
@@ -31,6 +32,7 @@ def drawn(seed: int, gap: float, inside: int = 60, outside: int = 40, seeds: int
     return Scores(
         gap + draw.normal(size=(seeds, inside)).round(1),
         draw.normal(size=(seeds, outside)).round(1),
+        tuple(f"seed{number}" for number in range(1, seeds + 1)),
     )
 
 
@@ -50,7 +52,7 @@ def test_the_interval_is_as_wide_as_auroc_varies_over_images():
     spread = np.std([auroc(s.inside[0], s.outside[0]) for s in one])
     errors = [Components.of(s).error for s in one]
     assert np.mean(errors) == pytest.approx(spread, rel=0.1)
-    truth = auroc(*(side.ravel() for side in drawn(1, 1.0, 5_000, 5_000)))
+    truth = auroc(*(side.ravel() for side in drawn(1, 1.0, 5_000, 5_000)[:2]))
     held = [Components.of(s).interval for s in one]
     assert 0.91 < np.mean([low <= truth <= high for low, high in held]) < 0.98
 
@@ -105,6 +107,32 @@ def test_all_seeds_of_a_cell_are_measured_and_nothing_else():
     assert "QCoOp against CoOp, by maximum softmax" in text
     assert "40 of new classes" in text
     assert [line.get_label() for line in figure.axes[0].lines] == ["CoOp", "QCoOp"]
+
+
+def test_seeds_with_different_test_images_are_refused():
+    other = predictions(2, 1.0, True).replace({"path": {"base/0": "base/another"}})
+    with pytest.raises(DataError, match="tested on different images"):
+        Scores.of({"seed1": predictions(1, 1.0, True), "seed2": other}, "energy")
+    with pytest.raises(DataError, match="tested on different images"):
+        Scores.of({"seed1": predictions(1, 1.0, True), "seed2": other[1:]}, "energy")
+
+
+def test_a_method_is_compared_with_its_host_over_the_seeds_that_both_have():
+    host = drawn(3, 0.5, seeds=3)
+    scores = {"energy": {"coop": host, "same": host.of_seeds(["seed2"])}}
+    (said,) = compare_with_hosts(scores, {"same": "coop"}, {"coop": "CoOp", "same": "Same"})
+    assert said.startswith("Same against CoOp, by energy: AUROC +0.0 (+0.0 to +0.0), no diff")
+    scores["energy"]["same"] = host.of_seeds(["seed2"])._replace(seeds=("seed4",))
+    assert compare_with_hosts(scores, {"same": "coop"}, {}) == []
+
+
+def test_of_a_single_outsider_no_difference_is_shown():
+    host, better = drawn(3, 0.5, outside=1), drawn(4, 3.0, outside=1)
+    titles = {"coop": "CoOp", "good": "Good"}
+    (said,) = compare_with_hosts(
+        {"energy": {"coop": host, "good": better}}, {"good": "coop"}, titles
+    )
+    assert "no difference shown (p = 1.000, Holm over 1)" in said
 
 
 def test_without_held_out_classes_there_is_the_figure_alone():

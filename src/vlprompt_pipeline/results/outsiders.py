@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.evaluation.metrics.outsiders import OUTSIDERS
 from vlprompt_pipeline.rejection import false_positive_rate
 from vlprompt_pipeline.results.statistics import Interval, Paired, holm, verdict
@@ -28,21 +29,39 @@ class Scores(NamedTuple):
     Attributes:
         inside: `[seeds, images]` of images of the classes.
         outside: `[seeds, images]` of outsiders.
+        seeds: their names.
     """
 
     inside: np.ndarray
     outside: np.ndarray
+    seeds: tuple[str, ...]
 
     @classmethod
-    def of(cls, predictions: Sequence[pd.DataFrame], column: str) -> Scores | None:
-        """Take them from the predictions of each seed, images in one order; None without any."""
+    def of(cls, predictions: Mapping[str, pd.DataFrame], column: str) -> Scores | None:
+        """Take them from the predictions by seed, images in one order; None without any.
+
+        Raises:
+            DataError: the seeds were tested on different images.
+        """
         halves = []
         for half in ("base", OUTSIDERS):
-            tables = [table[table["half"] == half].sort_values("path") for table in predictions]
+            tables = [
+                table[table["half"] == half].sort_values("path") for table in predictions.values()
+            ]
             if any(column not in table or table.empty for table in tables):
                 return None
+            if any(set(table["path"]) != set(tables[0]["path"]) for table in tables):
+                raise DataError(
+                    "the seeds of a method were tested on different images, which have no common "
+                    "AUROC: run its cells again"
+                )
             halves.append(np.stack([table[column].to_numpy(float) for table in tables]))
-        return cls(*halves)
+        return cls(*halves, tuple(predictions))
+
+    def of_seeds(self, seeds: Sequence[str]) -> Scores:
+        """Return those of some of the seeds."""
+        rows = [self.seeds.index(seed) for seed in seeds]
+        return Scores(self.inside[rows], self.outside[rows], tuple(seeds))
 
 
 class Components(NamedTuple):
@@ -69,8 +88,8 @@ class Components(NamedTuple):
 
     @property
     def error(self) -> float:
-        """The standard error of the mean."""
-        return float(np.sqrt(sum(side.var(ddof=1) / len(side) for side in self)))
+        """The standard error of the mean; NaN where one side is a single image."""
+        return float(np.sqrt(sum(_variance(side) / len(side) for side in self)))
 
     @property
     def interval(self) -> Interval:
@@ -81,7 +100,7 @@ class Components(NamedTuple):
     @property
     def p_value(self) -> float:
         """Two-sided, of no difference."""
-        if self.error == 0:
+        if not self.error > 0:  # NaN: of a single image nothing is known
             return 1.0
         return 2 * NormalDist().cdf(-abs(self.mean) / self.error)
 
@@ -141,6 +160,8 @@ def compare_with_hosts(
 ) -> list[str]:
     """Say whether quantized methods tell outsiders better than their hosts, a sentence a pair.
 
+    Two methods are compared over the seeds that both have, and not at all without one.
+
     Args:
         scores: as of `outsider_table`.
         hosts: the method that is the same without quantization, by method.
@@ -150,11 +171,15 @@ def compare_with_hosts(
         (kind, method, host)
         for kind, by_method in scores.items()
         for method, host in hosts.items()
-        if method in by_method and host in by_method
+        if method in by_method
+        and host in by_method
+        and set(by_method[method].seeds) & set(by_method[host].seeds)
     ]
     tests = []
     for kind, method, host in pairs:
         ours, theirs = scores[kind][method], scores[kind][host]
+        seeds = [seed for seed in ours.seeds if seed in theirs.seeds]
+        ours, theirs = ours.of_seeds(seeds), theirs.of_seeds(seeds)
         gap = Components.of(ours).less(Components.of(theirs))
         paired = Paired(gap.mean, *gap.interval, gap.p_value, "DeLong")
         rates = fpr95_samples(ours) - fpr95_samples(theirs)
@@ -170,6 +195,10 @@ def compare_with_hosts(
             f"({low:+.1f} to {high:+.1f})"
         )
     return sentences
+
+
+def _variance(values: np.ndarray) -> float:
+    return float(values.var(ddof=1)) if len(values) > 1 else float("nan")
 
 
 def _share_below(scores: np.ndarray, others: np.ndarray) -> np.ndarray:

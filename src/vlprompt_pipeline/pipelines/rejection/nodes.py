@@ -56,11 +56,11 @@ def measure_rejection(
     """
     label = get_protocol(protocol).label(settings)
     cell = f"{clip_name}/{prefix}{dataset}/{label}/shots{shots}/"
-    by_method: dict[str, list[pd.DataFrame]] = defaultdict(list)
+    by_method: dict[str, dict[str, pd.DataFrame]] = defaultdict(dict)
     for name, load in sorted(predictions.items()):
         seed, _, method = name.removeprefix(cell).partition("/")
         if name.startswith(cell) and seed.startswith("seed") and method in recipes:
-            by_method[method].append(load())
+            by_method[method][seed] = load()
     if not by_method:
         raise DataError(
             f"no predictions for {prefix}{dataset}, {label}, {shots} shots with CLIP {clip_name}: "
@@ -69,13 +69,14 @@ def measure_rejection(
     ordered = {method: by_method[method] for method in recipes if method in by_method}
     titles = {method: resolve_recipe(method, recipes).title for method in ordered}
     scores = {
-        kind: {m: of_m for m, tables in ordered.items() if (of_m := Scores.of(tables, column))}
+        kind: {m: of_m for m, by_seed in ordered.items() if (of_m := Scores.of(by_seed, column))}
         for kind, column in _SCORES.items()
     }
     table = outsider_table(scores, titles).reindex(columns=_COLUMNS)
     sentences = compare_with_hosts(scores, _hosts(recipes, list(ordered)), titles)
     title = f"{prefix}{dataset}, {get_protocol(protocol).title}, {shots} shots"
-    figure = risk_coverage_figure(ordered, titles, title)
+    tables = {method: list(by_seed.values()) for method, by_seed in ordered.items()}
+    figure = risk_coverage_figure(tables, titles, title)
     return table, _text(title, table, sentences), figure
 
 
