@@ -181,7 +181,7 @@ class PromptLearner(nn.Module):
         raise NotImplementedError
 
     def epoch_done(self, epoch: int, epochs: int) -> None:
-        """Hear of each finished epoch of training, counted from 0; may change the prompt."""
+        """Take note of a finished epoch of training, counted from 0; may change the prompt."""
 
     def settle(self, few_shot: FewShotFeatures) -> None:
         """Choose, after training, on validation images what is chosen there."""

@@ -20,12 +20,11 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import readable
 from vlprompt_pipeline.config import Template
-from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.changed_images import ChangedImages
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
-from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages, require_plain_towers
+from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages, blocks_from
 from vlprompt_pipeline.parsing import Parameters
 
 
@@ -54,14 +53,7 @@ class Adapters(nn.Module):
         Raises ConfigError if no block is left for them, or the towers are of another kind.
         """
         super().__init__()
-        require_plain_towers(clip)
-        blocks = {len(clip.text.blocks), len(clip.image.blocks)}
-        count = min(blocks) - parameters.first_block
-        if count < 1:
-            raise ConfigError(
-                f"prompt.first_block is {parameters.first_block}, but {clip.name} has "
-                f"{min(blocks)} blocks, counted from 0: give {min(blocks) - 1} or less"
-            )
+        count = blocks_from(parameters.first_block, clip)
         self.first = parameters.first_block
         inner = parameters.width
 

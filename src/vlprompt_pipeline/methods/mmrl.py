@@ -24,17 +24,15 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import readable
-from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.changed_images import ChangedImages
+from vlprompt_pipeline.methods.context import INITIAL_STD
 from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
 from vlprompt_pipeline.methods.networks import linear
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
-from vlprompt_pipeline.methods.walked_towers import Enter, WalkedImages, require_plain_towers
+from vlprompt_pipeline.methods.walked_towers import Enter, WalkedImages, blocks_from
 from vlprompt_pipeline.parsing import Parameters
-
-INITIAL_STD = 0.02
 
 
 class MMRLParameters(Parameters):
@@ -88,15 +86,8 @@ class MMRL(PromptLearner):
     ) -> None:
         """Raise ConfigError if the towers are of another kind, DataError for a name too long."""
         super().__init__(clip, classes)
-        require_plain_towers(clip)
         self.parameters_ = parameters
-        blocks = {len(clip.text.blocks), len(clip.image.blocks)}
-        if parameters.first_block >= min(blocks):
-            raise ConfigError(
-                f"prompt.first_block is {parameters.first_block}, but {clip.name} has "
-                f"{min(blocks)} blocks, counted from 0: give {min(blocks) - 1} or less"
-            )
-        self.count = min(blocks) - parameters.first_block
+        self.count = blocks_from(parameters.first_block, clip)
         drawn = torch.randn(parameters.tokens, parameters.width, generator=generator)
         self.tokens = nn.Parameter(INITIAL_STD * drawn)
         self._add_maps(generator)

@@ -113,7 +113,7 @@ class TwoStage(PromptLearner):
         return self._row_tensors[key]
 
     def _of_training(self, name: str, read: Callable[[], Any]) -> Any:
-        """Say what the host reads of the tensors: once while training, where steps must not ask."""
+        """Return what `read` gives; in training read once, for steps must not ask the device."""
         if not self.training:
             return read()
         if name not in self._read:

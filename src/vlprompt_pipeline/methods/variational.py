@@ -72,11 +72,11 @@ class _Variational(PromptLearner):
         self.draws = Draws(generator)
 
     def distribution(self, image_features: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of the residual, each `[1 or images, width]`."""
+        """Return mean and log-variance of the residual, each `[1 or images, width]`."""
         raise NotImplementedError
 
     def logits(self, image_features: Tensor) -> Tensor:
-        """`[images, classes]`: log of the mean probability over samples, or of the mean context."""
+        """Return `[images, classes]`: log of the mean over samples, or with the mean context."""
         mean, log_variance = self.distribution(image_features)
         if self.parameters_.prediction == "mean":
             return self._log_probabilities(image_features, mean[None])[0]

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.image import Tokens
 from vlprompt_pipeline.clip.towers import IMAGE_ATTENTION, TEXT_ATTENTION
+from vlprompt_pipeline.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,22 @@ def require_plain_towers(clip: FrozenClip) -> None:
         ConfigError: naming the tower, and methods that work.
     """
     clip.require(IMAGE_ATTENTION, TEXT_ATTENTION)
+
+
+def blocks_from(first: int, clip: FrozenClip) -> int:
+    """Count the blocks that both towers have, from `first` on, counted from 0.
+
+    Raises:
+        ConfigError: there are none, or the image tower is no plain transformer.
+    """
+    require_plain_towers(clip)
+    blocks = min(len(clip.text.blocks), len(clip.image.blocks))
+    if first >= blocks:
+        raise ConfigError(
+            f"prompt.first_block is {first}, but {clip.name} has {blocks} blocks, counted from 0: "
+            f"give {blocks - 1} or less"
+        )
+    return blocks - first
 
 
 @dataclass(frozen=True)
