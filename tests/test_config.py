@@ -87,6 +87,7 @@ def test_values_are_read_and_cannot_be_changed():
         ("device", "gpu", "parameters.device is 'gpu': input should be 'auto', 'cpu', 'cuda' or "),
         ("dataset", "../etc", "parameters.dataset is '../etc': a dataset's name stands in paths; "),
         ("dataset", "", "parameters.dataset is '': a dataset's name stands in paths; rename the "),
+        ("dataset", "average", "parameters.dataset is 'average': 'average' is the row of means "),
         ("dataset", "a\n", "parameters.dataset is 'a\\n': a dataset's name stands in paths; "),
         ("split", "new", "parameters.split is 'new': input should be 'official' or 'random'"),
         (

@@ -116,7 +116,7 @@ def test_killed_between_two_steps_the_file_is_good(stored, monkeypatch, step):
     class Killed(BaseException):
         pass
 
-    write_manifest, written = manifests._write, []
+    write_manifest, written = manifests.write_manifest, []
 
     def killed(*arguments):
         written.append(arguments)
@@ -126,7 +126,7 @@ def test_killed_between_two_steps_the_file_is_good(stored, monkeypatch, step):
         if step.startswith("before the file"):
             raise Killed
 
-    monkeypatch.setattr(manifests, "_write", killed)
+    monkeypatch.setattr(manifests, "write_manifest", killed)
     with pytest.raises(Killed):
         write(stored, b"new content")
     monkeypatch.undo()

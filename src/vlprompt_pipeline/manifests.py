@@ -90,15 +90,15 @@ def described_write(path: Path, made_from: str, source: Path | None = None) -> I
         yield temporary
         latest = Manifest.of(temporary, made_from, source)
         earlier = [each for each in _read(path) or () if each != latest]
-        _write(path, latest, *earlier[:1])
+        write_manifest(path, latest, *earlier[:1])
     publish(path)
     if earlier:
-        _write(path, latest)
+        write_manifest(path, latest)
 
 
 def describe(path: Path, made_from: str) -> None:
     """Write the manifest of a file that is there."""
-    _write(path, Manifest.of(path, made_from))
+    write_manifest(path, Manifest.of(path, made_from))
 
 
 def remove_described(path: Path) -> None:
@@ -205,7 +205,7 @@ def _read(path: Path) -> list[Manifest] | None:
         return None
 
 
-def _write(path: Path, latest: Manifest, *earlier: Manifest) -> None:
+def write_manifest(path: Path, latest: Manifest, *earlier: Manifest) -> None:
     """Replace the manifest; unlike results it need not be on the disk before anything follows."""
     content = {"latest": asdict(latest), "earlier": [asdict(each) for each in earlier]}
     target = manifest_path(path)

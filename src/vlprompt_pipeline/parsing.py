@@ -28,12 +28,25 @@ Several = BeforeValidator(_several)
 """Validator of a list, which on the command line is its items joined by `+`."""
 
 
+def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value} is listed twice")
+    return values
+
+
+Once = AfterValidator(_once)
+"""Validator of a list whose items are compared with each other: each stands there once."""
+
+
 def _safe_in_paths(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
         raise ValueError(
             "a dataset's name stands in paths; rename the folder or table to up to 100 letters, "
             "digits, '.', '_' and '-', with a letter or digit first"
         )
+    if name == "average":
+        raise ValueError("'average' is the row of means in every table: rename the dataset")
     return name
 
 

@@ -21,7 +21,7 @@ from vlprompt_pipeline.objects import create, listed, modified, put, read, remov
 
 logger = logging.getLogger(__name__)
 
-_KEPT = 20  # numbers of the log that are kept behind the newest
+KEPT = 20  # numbers of the log that are kept behind the newest
 _TRIES = 1000  # of a change, each of which another run was quicker than
 
 
@@ -60,7 +60,7 @@ class PlaceTable:
                     logger.info("taking over %s from %s, which is dead", names, other)
                 others.remove(other)
                 remove(f"{self._alive}/{other.name}")
-            if self._put(number + 1, [*others, later]) and later in self._newest()[1]:
+            if self.put(number + 1, [*others, later]) and later in self._newest()[1]:
                 self._holder = later
                 return None
         raise PlaceError(f"{self._log} is changed by so many runs that this one finds no moment")
@@ -75,7 +75,7 @@ class PlaceTable:
         for _ in range(_TRIES):
             number, holders = self._newest()
             left = [each for each in holders if each.name != self._holder.name]
-            if len(left) == len(holders) or self._put(number + 1, left):
+            if len(left) == len(holders) or self.put(number + 1, left):
                 break
         self._holder = replace(self._holder, locks=())
         remove(f"{self._alive}/{self._holder.name}")
@@ -90,11 +90,12 @@ class PlaceTable:
             if content is None:  # removed just now: there are newer ones
                 continue
             holders = (Holder.from_dict(n, each) for n, each in json.loads(content).items())
-            remove(*numbers[:-_KEPT])
+            remove(*numbers[:-KEPT])
             return int(newest.rpartition("/")[2]), [each for each in holders if each]
         return 0, []
 
-    def _put(self, number: int, holders: list[Holder]) -> bool:
+    def put(self, number: int, holders: list[Holder]) -> bool:
+        """Write the next number of the log; false if another run was quicker."""
         content = {each.name: each.to_dict() for each in holders}
         return create(f"{self._log}/{number:012d}", json.dumps(content).encode())
 

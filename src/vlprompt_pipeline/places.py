@@ -88,7 +88,7 @@ def is_there(path: Path) -> bool:
             _forget(path)
             return False
         if not _is_current(path, info):
-            _download(files, {url: path}, {url: info})
+            download(files, {url: path}, {url: info})
     _found_current(url)
     return True
 
@@ -119,7 +119,7 @@ def bring(folder: Path, *endings: str) -> None:
     paths = {key: local(key) for key in found}
     changed = {key: path for key, path in paths.items() if not _is_current(path, found[key])}
     with asking(url) as files:
-        _download(files, changed, found)
+        download(files, changed, found)
     present = set(paths.values())
     for note in _note(folder).parent.glob(f"{folder.name}/**/*.version"):
         path = _copies() / note.relative_to(_notes()).with_suffix("")
@@ -171,7 +171,7 @@ def withdraw(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _download(files: Any, wanted: dict[str, Path], found: dict[str, Any]) -> None:
+def download(files: Any, wanted: dict[str, Path], found: dict[str, Any]) -> None:
     """Fetch files beside their copies, and put them in place when they are whole."""
     urls = sorted(wanted)
     for start in range(0, len(urls), _AT_ONCE):

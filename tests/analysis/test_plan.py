@@ -55,3 +55,5 @@ def test_lists_on_the_command_line_are_joined_by_plus():
     assert parsed.storage == ("coop",)
     with pytest.raises(ConfigError, match="analysis.quantizers.0 is 'kmean'"):
         parse(AnalysisParameters, {**VALUES, "quantizers": "kmean"}, "analysis")
+    with pytest.raises(ConfigError, match=r"analysis.bits .*: 2 is listed twice"):
+        parse(AnalysisParameters, {**VALUES, "bits": "2+1+2"}, "analysis")

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.packed_prompts import CLIP, CONTEXT, later, quantized, skewed, structured
-from vlprompt_pipeline.apps.inspect import _described
+from vlprompt_pipeline.apps.inspect import described
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export import entropy
 from vlprompt_pipeline.export.bits import packed_size
@@ -77,12 +77,12 @@ class TestTheCoder:
         table = entropy.frequencies(indices, 8)
         lanes = -(-count // 4096)
         few, many = (
-            encode(indices, table, lanes) for encode in (entropy._encode_few, entropy._encode_many)
+            encode(indices, table, lanes) for encode in (entropy.encode_few, entropy.encode_many)
         )
         for ours, theirs in zip(few, many, strict=True):
             assert list(ours) == list(theirs)
         states, words = np.array(few[0], np.uint32), np.array(few[1], np.uint16)
-        for decode in (entropy._decode_few, entropy._decode_many):
+        for decode in (entropy.decode_few, entropy.decode_many):
             back, ends, taken = decode(count, table, states, words)
             assert np.array_equal(back, indices)
             assert set(map(int, ends)) == {65536}
@@ -151,7 +151,7 @@ class TestTheFormat:
         assert sizes.file_bytes - sizes.payload_bytes < 50
 
     def test_inspect_says_what_is_coded(self):
-        found = {name: _described(name, t)["encoding"] for name, t in later().tensors.items()}
+        found = {name: described(name, t)["encoding"] for name, t in later().tensors.items()}
         coded = "2-bit, entropy-coded"
         assert found["coded"] == found["scaled"] == found["several"] == coded
         assert (found["plain"], found["change"]) == ("2-bit", "4-bit")
@@ -214,7 +214,7 @@ class TestWhatIsRefused:
 
     def test_another_table_for_the_same_indices(self):
         table = np.array([4000, 96])
-        states, words = entropy._encode_few(self.INDICES, table, 1)
+        states, words = entropy.encode_few(self.INDICES, table, 1)
         data = varint(4000) + varint(96) + struct.pack("<I", *states)
         data += np.array(words, "<u2").tobytes()
         assert decoded(data, 512, 2) == self.INDICES.tolist(), "it could be read"

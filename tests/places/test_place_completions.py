@@ -13,12 +13,12 @@ def test_a_record_that_another_run_put_meanwhile_is_kept(bucket, machine, monkey
         Completion(key=Key(settings, "code", "inputs"), outputs={}, recorded=False)
         for settings in ("first", "second")
     )
-    assert hook._is_first(local(record), first)
+    assert hook.is_first(local(record), first)
     machine("second")
     file = local(record)
     assert Completion.read(file) == first
-    assert hook._is_first(file, second), "a record that is known is replaced as any file"
+    assert hook.is_first(file, second), "a record that is known is replaced as any file"
     monkeypatch.setattr(hook, "exists", lambda path: False)  # as it was when this run looked
-    assert not hook._is_first(file, second)
+    assert not hook.is_first(file, second)
     assert Completion.read(file) == first
-    assert hook._is_first(tmp_path / "coop.json", second), "on a disk the lock is enough"
+    assert hook.is_first(tmp_path / "coop.json", second), "on a disk the lock is enough"

@@ -86,21 +86,21 @@ def test_of_two_who_try_at_once_one_gets_it(bucket, elsewhere, monkeypatch):
     """Both have seen that nobody holds it; the place takes one of the two changes."""
     other = replace(ELSEWHERE, name="other_2_bb", process=Process("other", 2, 10.0))
     second = PlaceTable(f"{bucket}/paper/locks", other, locks.LEASE)
-    put, quicker = PlaceTable._put, []
+    put, quicker = PlaceTable.put, []
 
     def slow_put(table, number, holders):
         if table is elsewhere and not quicker:
             quicker.append(second.take((CELL,)))
         return put(table, number, holders)
 
-    monkeypatch.setattr(PlaceTable, "_put", slow_put)
+    monkeypatch.setattr(PlaceTable, "put", slow_put)
     lock, holder = elsewhere.take((CELL,))
     assert quicker == [None]
     assert (lock, holder.name) == (CELL, "other_2_bb")
 
 
 def test_the_log_stays_short_and_a_late_number_counts_for_nothing(bucket, elsewhere, monkeypatch):
-    monkeypatch.setattr("vlprompt_pipeline.place_locks._KEPT", 3)
+    monkeypatch.setattr("vlprompt_pipeline.place_locks.KEPT", 3)
     for _ in range(4):
         assert elsewhere.take((CELL,)) is None
         elsewhere.release()

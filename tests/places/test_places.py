@@ -60,10 +60,10 @@ def test_a_copy_that_is_current_is_not_transferred_again(bucket, machine, monkey
     dataset = JSONDataset(filepath=f"{bucket}/paper/{FILE}")
     dataset.load()
     transferred = []
-    download = places._download
+    download = places.download
     monkeypatch.setattr(
         places,
-        "_download",
+        "download",
         lambda f, wanted, found: transferred.extend(wanted) or download(f, wanted, found),
     )
     dataset.load()

@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.pipelines.rejection.nodes import measure_rejection
 from vlprompt_pipeline.rejection import auroc
+from vlprompt_pipeline.results.cells import StoredResults
 from vlprompt_pipeline.results.outsiders import (
     Components,
     Scores,
@@ -16,6 +17,7 @@ from vlprompt_pipeline.results.outsiders import (
     outsider_table,
 )
 
+NO_RECORDS = StoredResults({}, {})
 HOST = {"method": "coop", "title": "CoOp", "prompt": {"length": 2, "init": None}}
 HOST["prompt"] |= {"class_specific": False, "class_position": "end"}
 HOST["training"] = {"epochs": 1, "batch_size": 1, "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0}
@@ -97,7 +99,7 @@ def test_all_seeds_of_a_cell_are_measured_and_nothing_else():
     }
     loaders = {name: lambda table=table: table for name, table in places.items()}
     cell = ("demo", "", "cats", 4, "base_to_new", {"base_share": 0.5})
-    table, text, figure = measure_rejection(loaders, RECIPES, *cell)
+    table, text, figure = measure_rejection(loaders, NO_RECORDS, RECIPES, *cell)
     rows = table.set_index(["method", "score"])["seeds"].to_dict()
     assert rows == {
         ("coop", "maximum softmax"): 2,
@@ -139,6 +141,6 @@ def test_without_held_out_classes_there_is_the_figure_alone():
     table = predictions(1, 1.0, True)
     loaders = {"demo/cats/few_shot/shots4/seed1/coop": lambda: table[table["half"] == "base"]}
     shown = ("demo", "", "cats", 4, "few_shot", {})
-    rows, text, _ = measure_rejection(loaders, RECIPES, *shown)
+    rows, text, _ = measure_rejection(loaders, NO_RECORDS, RECIPES, *shown)
     assert rows.empty
     assert "no class is held out" in text

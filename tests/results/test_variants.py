@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from results.made import SIZES
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.pipelines.rejection.nodes import require_made_alike
 from vlprompt_pipeline.results.cells import read_results
 from vlprompt_pipeline.results.groups import read_records
 
@@ -84,3 +86,13 @@ def test_most_seeds_keep_the_name_and_else_the_lowest():
     assert titles(USUAL, other, other)[1] == "QCoOp, 1 bit (quantize.bits=1)"
     assert titles(other, USUAL)[2] == "QCoOp, 1 bit (quantize.bits=1)"
     assert titles(None, None, USUAL)[3] == "QCoOp, 1 bit (code 33333333)"
+
+
+def test_rejection_is_not_averaged_over_them():
+    rows = {str(seed): record(seed, made) for seed, made in ((1, USUAL), (2, USUAL))}
+    rows["3"] = record(3, changed(settings={"quantize.bits": 2}))
+    records, _ = read_records(rows)
+    folder = "demo/cats/few_shot/shots4"
+    require_made_alike(records, {f"{folder}/seed{seed}/qcoop" for seed in (1, 2)})
+    with pytest.raises(DataError, match=r"seed 3 of qcoop on cats was made .* \(quantize.bits=2\)"):
+        require_made_alike(records, {f"{folder}/seed{seed}/qcoop" for seed in (1, 2, 3)})

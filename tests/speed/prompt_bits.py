@@ -44,7 +44,7 @@ from vlprompt_pipeline.methods import (
     restore_learner,
 )
 from vlprompt_pipeline.parametrizations.clustering import kmeans_1d
-from vlprompt_pipeline.pipelines.analysis.nodes import _material
+from vlprompt_pipeline.pipelines.analysis.nodes import material_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DATASETS, SEEDS, SHOTS = ("demo_aerial", "demo_patterns", "demo_flags"), (1, 2, 3), 16
@@ -67,7 +67,7 @@ def prepare(project: Path, dataset: str) -> tuple[Material, Mapping[str, Any]]:
         load, given = context.catalog.load, context.params
         section = AnalysisParameters.model_validate(given["analysis"])
         plan = make_plan(section, given["recipes"], SEEDS[0])
-        material = _material(
+        material = material_of(
             plan=plan,
             clip=load("clip"),
             table=load("image_index"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -154,7 +155,7 @@ def test_a_sentence_among_the_causes_keeps_its_own_cause(tmp_path):
     for error in (sentence, around):
         with pytest.raises(click.ClickException) as caught, one_sentence(tmp_path):
             hook = ErrorHook()
-            hook._project = tmp_path
+            hook.after_context_created(SimpleNamespace(project_path=tmp_path))
             hook.on_pipeline_error(error)
         assert caught.value is sentence
         assert list(causes(caught.value)) == [sentence, away]

@@ -10,7 +10,7 @@ from pydantic import Field
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods import get_method, resolve_recipe
 from vlprompt_pipeline.parametrizations.config import QuantizerName
-from vlprompt_pipeline.parsing import Parameters, Several
+from vlprompt_pipeline.parsing import Once, Parameters, Several
 from vlprompt_pipeline.protocols import get_protocol
 
 Bits = Annotated[int, Field(ge=1, le=8)]
@@ -35,13 +35,13 @@ class AnalysisParameters(Parameters):
 
     method: str
     seeds: int = Field(ge=1)
-    storage: Annotated[tuple[str, ...], Several]
-    spectrum: Annotated[tuple[str, ...], Several]
-    noise: Annotated[tuple[Strength, ...], Several]
-    bits: Annotated[tuple[Bits, ...], Several, Field(min_length=1)]
-    quantizers: Annotated[tuple[QuantizerName, ...], Several, Field(min_length=1)]
-    heads: Annotated[tuple[str, ...], Several, Field(min_length=1)]
-    head_bits: Annotated[tuple[Bits, ...], Several, Field(min_length=1)]
+    storage: Annotated[tuple[str, ...], Several, Once]
+    spectrum: Annotated[tuple[str, ...], Several, Once]
+    noise: Annotated[tuple[Strength, ...], Several, Once]
+    bits: Annotated[tuple[Bits, ...], Several, Field(min_length=1), Once]
+    quantizers: Annotated[tuple[QuantizerName, ...], Several, Field(min_length=1), Once]
+    heads: Annotated[tuple[str, ...], Several, Field(min_length=1), Once]
+    head_bits: Annotated[tuple[Bits, ...], Several, Field(min_length=1), Once]
     ablation_bits: Bits
     histogram_every: int = Field(ge=1)
     bins: int = Field(ge=2)

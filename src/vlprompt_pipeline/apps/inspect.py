@@ -56,7 +56,7 @@ def describe(prompt: PackedPrompt, data: bytes) -> dict[str, Any]:
         "clip_sha256": prompt.clip_sha256,
         "context_sha256": prompt.context_sha256,
         "metadata": dict(prompt.metadata),
-        "tensors": [_described(name, tensor) for name, tensor in prompt.tensors.items()],
+        "tensors": [described(name, tensor) for name, tensor in prompt.tensors.items()],
     }
 
 
@@ -92,7 +92,8 @@ def nearest_words(prompt: PackedPrompt, clip: Path | None) -> dict[str, Any]:
     return {"words": [[word._asdict() for word in words] for words in found], "no_words": None}
 
 
-def _described(name: str, tensor: PackedTensor) -> dict[str, Any]:
+def described(name: str, tensor: PackedTensor) -> dict[str, Any]:
+    """Return the row of a stored tensor: shape, encoding, codebooks and bytes."""
     from vlprompt_pipeline.export.tensors import DenseTensor, QuantizedTensor, StructuredTensor
 
     dense = isinstance(tensor, DenseTensor)

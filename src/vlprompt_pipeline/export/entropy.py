@@ -58,7 +58,7 @@ def encode_indices(indices: NDArray[np.uint8], entries: int) -> bytes:
     flat = indices.ravel()
     table = frequencies(flat, entries)
     lanes = _lanes(flat.size)
-    encode = _encode_few if lanes <= _FEW_LANES else _encode_many
+    encode = encode_few if lanes <= _FEW_LANES else encode_many
     states, words = encode(flat, table, lanes)
     head = b"".join(varint(int(frequency)) for frequency in table)
     return head + np.array(states, "<u4").tobytes() + np.array(words, "<u2").tobytes()
@@ -79,7 +79,7 @@ def decode_indices(reader: Reader, count: int, entries: int, what: str) -> NDArr
     if len(reader) % 2:
         raise malformed(f"{what} ends within a word")
     words = np.frombuffer(reader.take(len(reader), what), "<u2")
-    decode = _decode_few if lanes <= _FEW_LANES else _decode_many
+    decode = decode_few if lanes <= _FEW_LANES else decode_many
     indices, states, taken = decode(count, table, states, words)
     if taken != len(words) or any(state != _LOW for state in states):
         raise malformed(f"{what} has indices that do not end with their bytes")
@@ -90,7 +90,8 @@ def _lanes(count: int) -> int:
     return -(-count // LANE)
 
 
-def _encode_few(flat: NDArray[np.uint8], table: Counts, lanes: int) -> tuple[list, list]:
+def encode_few(flat: NDArray[np.uint8], table: Counts, lanes: int) -> tuple[list, list]:
+    """Write indices into a few lanes, one at a time; returns states and words of 16 bits."""
     below = [0, *np.cumsum(table).tolist()]
     parts = table.tolist()
     states, words = [_LOW] * lanes, []
@@ -106,9 +107,10 @@ def _encode_few(flat: NDArray[np.uint8], table: Counts, lanes: int) -> tuple[lis
     return states, words[::-1]
 
 
-def _decode_few(
+def decode_few(
     count: int, table: Counts, start: NDArray[np.uint32], words: NDArray[np.uint16]
 ) -> tuple[NDArray[np.uint8], list, int]:
+    """Read indices, the states they end in and how many words were taken; -1 for too few."""
     entry_of = np.repeat(np.arange(len(table)), table).tolist()
     below = [0, *np.cumsum(table).tolist()]
     parts, states, left = table.tolist(), start.tolist(), words.tolist()
@@ -129,10 +131,10 @@ def _decode_few(
     return np.array(indices, np.uint8), states, taken
 
 
-def _encode_many(
+def encode_many(
     flat: NDArray[np.uint8], table: Counts, lanes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """As `_encode_few`, one index of each lane at a time."""
+    """Write as `encode_few` does, one index of each lane at a time."""
     below = np.cumsum(table) - table
     states = np.full(lanes, _LOW, np.int64)
     words = []
@@ -147,10 +149,10 @@ def _encode_many(
     return states, np.concatenate(words[::-1])
 
 
-def _decode_many(
+def decode_many(
     count: int, table: Counts, start: NDArray[np.uint32], words: NDArray[np.uint16]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], int]:
-    """As `_decode_few`, one index of each lane at a time."""
+    """Read as `decode_few` does, one index of each lane at a time."""
     entry_of = np.repeat(np.arange(len(table), dtype=np.uint8), table)
     below = np.cumsum(table) - table
     states, lanes, taken = start.astype(np.int64), len(start), 0

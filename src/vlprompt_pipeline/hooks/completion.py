@@ -60,7 +60,7 @@ class CompletionHook(RunHook):
             latest = completion.model_copy(update={"recorded": recorded})
             if earlier == completion.model_copy(update={"recorded": True}):
                 continue  # MLflow has just this
-            if earlier is None and not _is_first(dataset.filepath, latest):
+            if earlier is None and not is_first(dataset.filepath, latest):
                 logger.warning(
                     "another run finished %s in this cell meanwhile: its completion record is kept",
                     method,
@@ -70,7 +70,7 @@ class CompletionHook(RunHook):
                 dataset.save(latest.model_dump(mode="json"))
 
 
-def _is_first(file: Path, completion: Any) -> bool:
+def is_first(file: Path, completion: Any) -> bool:
     """Put the record in a place if there is none yet; whether this run may write it.
 
     A run that lost its locks while it slept could replace what another one has finished since.

@@ -79,7 +79,7 @@ def measure(
     sweep: str,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """Train what is not yet in `folder`; return every figure's numbers, and their conditions."""
-    material = _material(
+    material = material_of(
         plan=plan,
         clip=clip,
         table=table,
@@ -125,7 +125,7 @@ def draw_figures(
     )
 
 
-def _material(
+def material_of(
     *,
     plan: Plan,
     clip: FrozenClip,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,11 @@ from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.protocols import get_protocol
 from vlprompt_pipeline.reports.risk_coverage import risk_coverage_figure
+from vlprompt_pipeline.results.cells import StoredResults, partition_of
+from vlprompt_pipeline.results.groups import read_records
 from vlprompt_pipeline.results.outsiders import Scores, compare_with_hosts, outsider_table
+from vlprompt_pipeline.results.records import CellRecord
+from vlprompt_pipeline.results.variants import find_variants
 
 _SCORES = {"maximum softmax": "probability", "energy": "energy"}
 _COLUMNS = (
@@ -38,6 +42,7 @@ _COLUMNS = (
 
 def measure_rejection(
     predictions: dict[str, Callable[[], pd.DataFrame]],
+    results: StoredResults,
     recipes: dict[str, Any],
     clip_name: str,
     prefix: str,
@@ -52,7 +57,7 @@ def measure_rejection(
         A row a method and kind of score; the text for a terminal; risk against coverage.
 
     Raises:
-        DataError: there are no predictions.
+        DataError: there are no predictions, or seeds of one method were made differently.
     """
     label = get_protocol(protocol).label(settings)
     cell = f"{clip_name}/{prefix}{dataset}/{label}/shots{shots}/"
@@ -66,6 +71,10 @@ def measure_rejection(
             f"no predictions for {prefix}{dataset}, {label}, {shots} shots with CLIP {clip_name}: "
             "run its methods first (kedro run with the same parameters)"
         )
+    require_made_alike(
+        read_records(results.records)[0],
+        {f"{cell}{seed}/{method}" for method, by_seed in by_method.items() for seed in by_seed},
+    )
     ordered = {method: by_method[method] for method in recipes if method in by_method}
     titles = {method: resolve_recipe(method, recipes).title for method in ordered}
     scores = {
@@ -78,6 +87,24 @@ def measure_rejection(
     tables = {method: list(by_seed.values()) for method, by_seed in ordered.items()}
     figure = risk_coverage_figure(tables, titles, title)
     return table, _text(title, table, sentences), figure
+
+
+def require_made_alike(records: Iterable[CellRecord], partitions: Collection[str]) -> None:
+    """Refuse to average seeds that were made with other settings, pictures, CLIP or code.
+
+    Raises:
+        DataError: saying which seed of which method differs, and in what.
+    """
+    alike = [
+        record
+        for record in records
+        if any(partition_of(record.cell, made.method) in partitions for made in record.methods)
+    ]
+    for (key, seed, method), difference in find_variants(alike).items():
+        raise DataError(
+            f"seed {seed} of {method} on {key.data} was made differently from the other seeds "
+            f"({difference}), so they have no average: run all its seeds with the same parameters"
+        )
 
 
 def _hosts(recipes: Mapping[str, Any], methods: Sequence[str]) -> dict[str, str]:

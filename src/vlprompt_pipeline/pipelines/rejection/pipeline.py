@@ -18,6 +18,7 @@ def create_pipeline(protocol: str, **kwargs) -> Pipeline:
                 measure_rejection,
                 inputs=[
                     "whole_predictions",
+                    "results",
                     "params:recipes",
                     "params:clip.name",
                     "params:dataset_prefix",
