@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vlprompt_pipeline.training.compilation import COMPILE_FROM, compiling_pays
+from vlprompt_pipeline.training.compilation import COMPILE_FROM, can_compile, compiling_pays
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,30 @@ def test_a_compiled_tower_leaves_the_other_as_it_is(tiny_clip, monkeypatch):
     assert [part.__name__ for part in seen] == ["_prefix", "_suffix"]
     assert {"_prefix", "_suffix"} <= set(vars(tower))
     assert not {"_prefix", "_suffix"} & set(vars(tiny_clip.text))
+
+
+def test_a_compiled_tower_computes_with_the_weights_of_its_view(tiny_clip, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda part, dynamic: part)
+    prompts = tiny_clip.prompts(["a photo of a cat."])
+    weights = [1.5 * each for each in tiny_clip.text.attention_weights()]
+    plain, compiled = (
+        tower.with_attention(weights)(prompts)
+        for tower in (tiny_clip.text, tiny_clip.text.compiled())
+    )
+    assert torch.equal(plain, compiled)
+    assert not torch.equal(plain, tiny_clip.text(prompts))
+
+
+def test_a_machine_without_a_compiler_trains_without_compiling(monkeypatch, caplog):
+    def compiled(part, dynamic):
+        def run(x):
+            raise RuntimeError("Failed to find C compiler.\nSet the CC environment variable")
+
+        return run
+
+    can_compile.cache_clear()
+    monkeypatch.setattr(torch, "compile", compiled)
+    assert not can_compile(torch.device("cpu"))
+    (message,) = caplog.messages
+    assert message.startswith("torch.compile does not work here (Failed to find C compiler.): ")
+    can_compile.cache_clear()

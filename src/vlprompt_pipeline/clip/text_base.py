@@ -105,6 +105,8 @@ class TextTowerBase(nn.Module):
     def with_attention(self, weights: Sequence[Tensor]) -> Self:
         """Return a view of the tower with other such weights, for blocks without options."""
         view = with_attention(self, weights)
+        for part in self.parts:  # a compiled part computes with the weights of its own tower
+            vars(view).pop(part, None)
         # the weights are no inputs of a part of the tower, so no part may be computed again
         view.memory = sys.maxsize
         return view

@@ -12,7 +12,7 @@ from vlprompt_pipeline.clip.memory import memory_budget
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.precision import Precision, resolve_precision
-from vlprompt_pipeline.training.compilation import compiling_pays
+from vlprompt_pipeline.training.compilation import can_compile, compiling_pays
 
 # PyTorch's own 65,536 overflows in the first steps, which are then lost: CLIP's logits are scaled
 # by 100 already. Our choice.
@@ -40,20 +40,20 @@ def computing(
     """
     full_precision_clip = learner.clip
     precision = training_precision(learner, training)
-    dtype = DTYPES.get(precision, full_precision_clip.dtype)
+    dtype, device = DTYPES.get(precision, full_precision_clip.dtype), full_precision_clip.device
     # asked once: in a step it would be one question to the device for each pass of a tower
-    memory = memory_budget(full_precision_clip.device)
+    memory = memory_budget(device)
     if training.memory_gb is not None:
         memory = int(training.memory_gb * 1e9)
     # A learner reads `self.clip` anew in every step, so it is exchanged for the time of training:
     # the precision is the optimizer's business and stays out of the methods and their stored state.
     learner.clip = full_precision_clip.computing(dtype, memory)
-    if compiling_pays(steps, full_precision_clip.device):
+    if compiling_pays(steps, device) and can_compile(device):
         learner.clip.text = learner.clip.text.compiled()
     try:
         with matrix_products(precision == "tf32"):
             yield torch.amp.GradScaler(
-                full_precision_clip.device.type,
+                device.type,
                 init_scale=FIRST_SCALE,
                 enabled=precision == "fp16-amp",
             )
