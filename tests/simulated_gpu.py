@@ -275,19 +275,40 @@ class _Stream:
         return object()
 
 
-@contextmanager
-def _stream(_: Any) -> Iterator[None]:
-    yield
+def _current_stream(*_: Any) -> _Stream:
+    if not hasattr(_here, "stream"):
+        _here.stream = _Stream()
+    return _here.stream
 
 
 @contextmanager
-def _recording(graph: Graph, **_: Any) -> Iterator[None]:
-    _here.graph = graph
+def _stream(stream: _Stream) -> Iterator[None]:
+    before, _here.stream = _current_stream(), stream
     try:
         yield
     finally:
+        _here.stream = before
+
+
+_recordings = threading.Semaphore()
+
+
+@contextmanager
+def _recording(graph: Graph, *, stream: _Stream | None = None, **_: Any) -> Iterator[None]:
+    """As `torch.cuda.graph`: one at a time; one that fails does so twice, and leaves its stream."""
+    if not _recordings.acquire(blocking=False):
+        raise GpuError("operation not permitted when stream is capturing: another recording")
+    before, _here.stream, _here.graph = _current_stream(), stream or _Stream(), graph
+    try:
+        yield
+    except BaseException as error:
+        raise GpuError("operation failed due to a previous error during capture") from error
+    else:
+        _here.stream = before
+    finally:
         _here.graph = None
         graph.end()
+        _recordings.release()
 
 
 CUDA: dict[str, Any] = {
@@ -300,7 +321,7 @@ CUDA: dict[str, Any] = {
     "memory_reserved": lambda *_: 0,
     "memory_allocated": lambda *_: 0,
     "Stream": _Stream,
-    "current_stream": _Stream,
+    "current_stream": _current_stream,
     "stream": _stream,
     "graph_pool_handle": lambda: (0, 0),
     "CUDAGraph": Graph,

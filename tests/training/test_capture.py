@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from simulated_gpu import Graph, simulated_gpu
+from simulated_gpu import GpuError, Graph, simulated_gpu
 from training.recipes import (
     RECIPES,
     TRAINED,
@@ -24,7 +26,7 @@ from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.methods import METHODS, get_method, resolve_recipe
 from vlprompt_pipeline.methods.coop import CoOp
 from vlprompt_pipeline.training import loop, train
-from vlprompt_pipeline.training.capture import WARM_UP, EagerRecorder
+from vlprompt_pipeline.training.capture import WARM_UP, CudaRecorder, EagerRecorder
 from vlprompt_pipeline.training.side_by_side import Streams
 
 ALIKE = {"rlp_maple", "ivlp_low_rank", "qmaple", "rlp", "qcoop", "zs_lp"}
@@ -142,6 +144,26 @@ def test_what_cannot_be_recorded_runs_as_it_stands_and_says_so(clip_on, gpu, mon
     (message,) = caplog.messages
     assert message.startswith("a step of Asking cannot be recorded (operation not permitted when ")
     require_same(ours, reference)
+
+
+def test_recordings_of_several_threads_wait_for_each_other(gpu):
+    device = torch.device("cuda", 0)
+
+    def record(_: int) -> None:
+        recorder = CudaRecorder(device)
+        for run in (recorder.warm_up, recorder.record):
+            run(lambda: (time.sleep(0.05), torch.ones(2, device=device) + 1))
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(record, range(3)))
+    assert gpu.recorded == 3
+
+
+def test_a_recording_that_fails_leaves_the_thread_on_its_stream(gpu):
+    recorder, before = CudaRecorder(torch.device("cuda", 0)), torch.cuda.current_stream()
+    with pytest.raises(GpuError, match="due to a previous error"):
+        recorder.record(lambda: torch.ones(2, device="cuda").max().item())
+    assert torch.cuda.current_stream() is before
 
 
 def test_what_cannot_be_recorded_says_why():

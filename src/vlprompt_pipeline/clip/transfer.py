@@ -7,9 +7,16 @@ its own, it runs while the step before is computed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+
+@lru_cache
+def _copying_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream of all copies to a device: each stream keeps memory for itself alone."""
+    return torch.cuda.Stream(device)
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Transfer:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream = _copying_stream(device) if device.type == "cuda" else None
 
     def start(self, *tensors: Tensor) -> OnTheWay:
         """Begin to copy tensors of the host."""

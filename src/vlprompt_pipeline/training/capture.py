@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable
+from functools import lru_cache
+from threading import Lock
 from typing import Protocol
 
 import torch
@@ -46,28 +48,48 @@ class Recorder(Protocol):
         """Record the call without running it; return what replays it."""
 
 
+_ONE_AT_A_TIME = Lock()
+"""PyTorch allows one recording at a time in a process, and whatever any thread launches on the
+stream that is recorded becomes part of the graph."""
+
+
+@lru_cache
+def _recording_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream of all recordings: PyTorch gives out 32 in turn, the first one again."""
+    return torch.cuda.Stream(device)
+
+
 class CudaRecorder:
-    """CUDA graphs, which share one pool of memory: one graph runs after the other."""
+    """CUDA graphs, which share one pool of memory: one graph runs after the other.
+
+    Recorders of several threads, as Kedro's ThreadRunner has them, wait for each other.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device)
+        self._stream = _recording_stream(device)
         self._pool = torch.cuda.graph_pool_handle()
 
     def warm_up(self, call: Call) -> Result:
         """Run the call on the stream that it will be recorded on."""
         here = torch.cuda.current_stream(self._device)
-        self._stream.wait_stream(here)
-        with torch.cuda.stream(self._stream):
-            result = call()
-        here.wait_stream(self._stream)
+        with _ONE_AT_A_TIME:
+            self._stream.wait_stream(here)
+            with torch.cuda.stream(self._stream):
+                result = call()
+            here.wait_stream(self._stream)
         return result
 
     def record(self, call: Call) -> Call:
         """Record the kernels of a call; other threads, which load images, may go on."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(
-            graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
+        with (
+            _ONE_AT_A_TIME,
+            # where a recording fails, PyTorch leaves this thread on its stream
+            torch.cuda.stream(torch.cuda.current_stream(self._device)),
+            torch.cuda.graph(
+                graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
+            ),
         ):
             result = call()
 
@@ -163,7 +185,7 @@ class _StepsOfOneShape:
             try:
                 self._replay = self._recorder.record(self._call)
             except RuntimeError as error:
-                raise _NotRecorded(str(error).partition("\n")[0]) from error
+                raise _NotRecorded(_first_cause(error)) from error
         self._draws.refill()
         if self._recorder is None:
             self._inputs = images, labels
@@ -185,6 +207,13 @@ class _StepsOfOneShape:
     def _call(self) -> Result:
         with self._draws.given():
             return self._step(*self._inputs)
+
+
+def _first_cause(error: BaseException) -> str:
+    """Return the first line of what went wrong first: the end of a failed recording fails, too."""
+    while isinstance(error.__context__, RuntimeError):
+        error = error.__context__
+    return str(error).partition("\n")[0]
 
 
 def _named(learner: PromptLearner) -> str:
