@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from simulated_gpu import simulated_gpu
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, TrainingViews
 from vlprompt_pipeline.clip.encoding import encode_in_blocks
 from vlprompt_pipeline.clip.transfer import Transfer
@@ -16,7 +20,7 @@ from vlprompt_pipeline.clip.workers import (
     encode_shards,
     worker_processes,
 )
-from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.errors import DataError, UserError
 from vlprompt_pipeline.files import sha256_file
 
 CPU = torch.device("cpu")
@@ -62,6 +66,14 @@ def test_a_picture_that_was_changed_is_named_without_a_traceback(tiny_clip, imag
         list(decode_in_processes(wrong, view, SHARDS, workers=1, pin=False))
 
 
+@pytest.mark.parametrize("signalled", [signal.SIGBUS, signal.SIGKILL])
+def test_a_worker_that_is_killed_is_told_in_a_sentence(tiny_clip, images, signalled, monkeypatch):
+    monkeypatch.setattr(ImageSet, "read", lambda *_: os.kill(os.getpid(), signalled))
+    view = EvaluationView(tiny_clip.preprocessing)
+    with pytest.raises(UserError, match=r"was killed \(DataLoader worker .*\), .* /dev/shm"):
+        list(decode_in_processes(images, view, SHARDS, workers=1, pin=False))
+
+
 @pytest.mark.parametrize("sizes", [(5, 5, 3), (13,), (1,) * 13])
 def test_chunks_of_any_size_fill_the_same_blocks(sizes):
     """Every block but a shard's last holds the next inputs; the last is filled up with zeros."""
@@ -82,6 +94,24 @@ def test_to_a_cpu_nothing_is_on_its_way():
     there = Transfer(CPU).start(torch.ones(2), torch.zeros(1))
     assert [tensor.tolist() for tensor in there.arrived()] == [[1, 1], [0]]
     assert there.done is None
+
+
+def test_images_of_the_host_are_there_before_the_tower_reads_them(tiny_clip, monkeypatch):
+    """On Apple's GPUs a copy that nobody waits for may read what was freed in the meantime."""
+    asked, to = [], torch.Tensor.to
+    monkeypatch.setattr(
+        torch.Tensor, "to", lambda x, *a, **how: asked.append(how) or to(x, *a, **how)
+    )
+    tiny_clip.encode_images(torch.zeros(1, 3, *tiny_clip.preprocessing.height_width))
+    assert asked
+    assert not any(how.get("non_blocking") for how in asked)
+
+
+def test_all_copies_to_a_gpu_have_one_stream():
+    with simulated_gpu():
+        device = torch.device("cuda", 0)
+        assert Transfer(device).start(torch.ones(2)).done is not None
+        assert Transfer(device)._stream is Transfer(device)._stream
 
 
 def test_no_more_processes_than_cores(monkeypatch):

@@ -251,7 +251,7 @@ class FrozenClip:
         tower = self._feature_tower
         with torch.no_grad():
             dtype = DTYPES.get(self.arithmetic.precision, self.dtype)
-            features = tower(pixels.to(self.device, dtype, non_blocking=True))
+            features = tower(pixels.to(self.device, dtype))
         return F.normalize(features.to(torch.promote_types(features.dtype, torch.float32)), dim=-1)
 
     def check_length(self, text: str, tokens: int) -> None:

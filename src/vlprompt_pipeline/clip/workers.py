@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vlprompt_pipeline.clip.encoding import ImageSet, Views, cut
 from vlprompt_pipeline.clip.transfer import OnTheWay, Transfer
-from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.errors import DataError, UserError
 
 CHUNK = 32
 """Inputs that a worker hands over at once (our choice): 19 MB at 224 × 224 pixels."""
@@ -59,6 +59,7 @@ def decode_in_processes(
 
     Raises:
         DataError: as `ImageSet.read`, or a file is no image.
+        UserError: a worker was killed.
     """
     size = max(1, CHUNK // views.count)
     chunks = [list(rows) for shard in shards for rows in cut(shard, size)]
@@ -70,10 +71,20 @@ def decode_in_processes(
         prefetch_factor=AHEAD if chunks else None,
         pin_memory=pin,
     )
-    for pixels, hashes, problem in loader:
-        if problem:
-            raise DataError(problem)
-        yield Chunk(pixels, hashes)
+    try:
+        for pixels, hashes, problem in loader:
+            if problem:
+                raise DataError(problem)
+            yield Chunk(pixels, hashes)
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"a process that decodes images was killed ({reason}), for its memory or "
+            "because /dev/shm has no room, as in containers: give more (docker run --shm-size=4g), "
+            "or fewer cores (taskset); the same command goes on with what is stored"
+        ) from error
 
 
 def encode_shards(
