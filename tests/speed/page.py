@@ -75,15 +75,18 @@ A step launched 1,078 kernels of 6.2 ms in all; the rest of 20 ms was the host. 
   scaled loss and quantizer included, for each shape of batch; the batch itself is gathered before
   and copied to where the graph reads. MMA++ says why not: each step draws texts of other lengths;
 - from 40,000 steps on the text tower is compiled, which takes half a minute: shorter runs would
-  not win that back (`training/compilation.py`);
+  not win that back (`training/compilation.py`). Where nothing can be compiled, for want of
+  Triton, a C compiler or Python's headers, a warning says so and a run trains without;
 - pixels come from pinned memory by a stream of their own, beside the step before; the pictures of
   a few-shot set are decoded once, as far as a quarter of the free memory holds them;
 - features are decoded by a worker process for each core and encoded in blocks of 256.
 
-That this holds is tested without a GPU: for every method a step runs under a mode that forbids
-reading values, and again on PyTorch's device `meta`, where there are no values to read and any
-tensor of the host is an error; and a recorder that replays operations, not Python, trains to the
-same bits as the steps themselves.
+That this holds is tested without a GPU, on a simulated one (`tests/simulated_gpu.py`): tensors that
+say they are on `cuda:0` and refuse to meet the host's. While a step is recorded, whatever would
+make the host wait is an error, and so is memory that a recorded step reads and that was freed; a
+replay repeats operations, not Python. Every method trains on it to the same bits recorded and as it
+stands, and whole cells to the figures of the CPU. Speed and a card's last bits it cannot show; for
+these `--parts same` trains twice.
 
 **Precision** is one setting (`precision` in `conf/base/globals.yml`): `fp32`, `tf32`, `bf16` or
 `fp16-amp` for the frozen towers, where they make features and while prompts train; prompts stay in
@@ -93,13 +96,15 @@ single precision in convolutions, too, where PyTorch takes TF32 by itself. Image
 method's own tensors in them make features in single precision. `training.precision` of a recipe
 goes first. Features and prompts are known by the precision they were made in.
 
-**Seeds side by side** (`training/side_by_side.py`): prompts of one layout train as groups of one
-batch, each with the gradients that it would have alone, within 1e-5, and a history of its own. The
-analysis does so. Cells of a sweep train one by one; that they do so in groups is not built yet.
+**Seeds side by side** (`training/side_by_side.py`): prompts of one layout and schedule train as
+groups of one batch, each with the gradients that it would have alone, within 1e-5, and a history,
+files and records of its own. `kedro sweep` forms such groups of the seeds of a cell, and of recipes
+such as `coop`, `qcoop` and `rlp`, where it computes on a GPU ([more](scaling.md#side-by-side)).
 
 **More cards, and others**: a process uses the card it is given (`CUDA_VISIBLE_DEVICES`); mps
 launches its steps one by one. The image towers of MaPLe and its like keep all that a batch needs:
-a batch beyond the card's memory ends in PyTorch's own error, where the text tower is cut.
+a batch beyond the card's memory ends in a sentence that says what to make smaller, where the text
+tower is cut by itself.
 """
 
 
