@@ -34,6 +34,28 @@ WAITING = {
     "_unique2": "has a shape that the host must wait for",
     "bincount": "asks for the largest number",
 }
+UNREPEATABLE = {
+    "histc",
+    "kthvalue",
+    "put_",
+    "grid_sampler_2d_backward",
+    "upsample_linear1d_backward",
+    "upsample_bilinear2d_backward",
+    "upsample_bicubic2d_backward",
+    "_adaptive_avg_pool2d_backward",
+    "adaptive_max_pool2d_backward",
+    "max_pool3d_with_indices_backward",
+    "reflection_pad1d_backward",
+    "reflection_pad2d_backward",
+    "replication_pad1d_backward",
+    "replication_pad2d_backward",
+    "nll_loss2d_forward",
+    "nll_loss2d_backward",
+    "_ctc_loss_backward",
+    "_embedding_bag_dense_backward",
+}
+"""What the documentation of `torch.use_deterministic_algorithms` lists as refused, with
+`_has_no_fixed_order`."""
 DRAWING = {"rand", "randn", "randint", "randperm", "normal_", "uniform_", "bernoulli_", "random_"}
 
 
@@ -237,8 +259,21 @@ def _refuse(func: Any, name: str, args: Any, kwargs: Any, tensors: list[Tensor])
         mixed = [list(each.shape) for each in hosts if each.ndim]
         if mixed:
             raise GpuError(f"{func}: tensors on cuda:0 and on the cpu, of shape {mixed}")
+    if _is_strict() and _has_no_fixed_order(func, name, args):
+        raise GpuError(f"{name}_cuda does not have a deterministic implementation, but you set it")
     if isinstance(kwargs.get("generator"), torch.Generator):
         raise GpuError(f"{func}: expected a 'cuda' generator")
+
+
+def _has_no_fixed_order(func: Any, name: str, args: Any) -> bool:
+    if name == "median":
+        return func._overloadname == "dim"  # with indices, of which several may be right
+    return name in UNREPEATABLE or (name == "cumsum" and args[0].is_floating_point())
+
+
+def _is_strict() -> bool:
+    asked = torch.are_deterministic_algorithms_enabled()
+    return asked and not torch.is_deterministic_algorithms_warn_only_enabled()
 
 
 def _refuse_while_recording(

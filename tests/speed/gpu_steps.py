@@ -133,11 +133,18 @@ def where_time_goes(bench: Bench) -> None:
 
 def same_bits(bench: Bench) -> None:
     """Recorded against as it stands, and each against itself; the host is never asked."""
-    row = table(("precision", "recorded and as it stands differ by", "same bits again"))
-    for precision in ("fp32", "bf16"):
-        found = [_trained(bench, precision, recorded) for recorded in (False, True, True)]
-        difference = (found[0] - found[1]).abs().max().item()
-        row(precision, f"{difference:.1e} (aim: 1e-06)", torch.equal(found[1], found[2]))
+    row = table(("method", "precision", "recorded and as it stands differ by", "same bits again"))
+    for method in ("coop", "maple", "promptsrc"):
+        for precision in ("fp32", "bf16"):
+            found = [_trained(bench, method, precision, way) for way in (False, True, True)]
+            alone, recorded, again = (torch.cat([v.flatten() for v in each]) for each in found)
+            difference = (alone - recorded).abs().max().item()
+            row(
+                method,
+                precision,
+                f"{difference:.1e} (aim: 1e-06)",
+                torch.equal(recorded, again),
+            )
     if bench.device == "cuda":
         step = our_coop(bench, 100, recorder=None)
         for _ in range(3):
@@ -193,12 +200,13 @@ def _fitting(bench: Bench, prompt: dict) -> dict:
     return {k: min(v, 2) if bench.tiny and "depth" in k else v for k, v in prompt.items()}
 
 
-def _trained(bench: Bench, precision: str, recorded: bool) -> torch.Tensor:
-    learner = bench.learner("coop", 100, CONTEXT)
+def _trained(bench: Bench, method: str, precision: str, recorded: bool) -> list[torch.Tensor]:
+    prompt, classes = {"coop": CONTEXT, "maple": MAPLE, "promptsrc": PROMPTSRC}[method], 100
+    learner = bench.learner(method, classes, _fitting(bench, prompt))
     torch.manual_seed(0)  # after the CLIP, whose weights the first call draws
-    features = bench.features(32)
+    images = bench.features(32) if method == "coop" else bench.pixels(4)
     how = "by device" if recorded else None
-    step = our_step(learner, features, bench.labels(features, 100), training(precision), how)
+    step = our_step(learner, images, bench.labels(images, classes), training(precision), how)
     for _ in range(20):
         step()
-    return learner.context.detach().clone()
+    return [each.detach().clone() for each in learner.parameters() if each.requires_grad]

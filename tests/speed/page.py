@@ -86,7 +86,9 @@ say they are on `cuda:0` and refuse to meet the host's. While a step is recorded
 make the host wait is an error, and so is memory that a recorded step reads and that was freed; a
 replay repeats operations, not Python. Every method trains on it to the same bits recorded and as it
 stands, and whole cells to the figures of the CPU. Speed and a card's last bits it cannot show; for
-these `--parts same` trains twice.
+these `--parts same` trains twice. PyTorch is asked for kernels that add in a fixed order and so
+repeat their bits (`training/repeatable.py`). A warning names an operation that has none; no method
+here has one of those that PyTorch's documentation lists, which the simulation refuses.
 
 **Precision** is one setting (`precision` in `conf/base/globals.yml`): `fp32`, `tf32`, `bf16` or
 `fp16-amp` for the frozen towers, where they make features and while prompts train; prompts stay in

@@ -146,6 +146,52 @@ def test_what_cannot_be_recorded_runs_as_it_stands_and_says_so(clip_on, gpu, mon
     require_same(ours, reference)
 
 
+def test_kernels_that_repeat_their_bits_are_asked_for_while_a_method_trains(clip_on, gpu):
+    seen = []
+
+    class Noted(CoOp):
+        def losses(self, images, labels):
+            seen.append(torch.are_deterministic_algorithms_enabled())
+            return super().losses(images, labels)
+
+    def train_noted(device: str) -> None:
+        recipe = short_recipe("coop")
+        learner, batches = ready_to_train(recipe, clip_on(device))
+        learner.__class__ = Noted
+        train(learner, batches, recipe.training)
+
+    train_noted("cpu")
+    assert not any(seen)
+    seen.clear()
+    train_noted("cuda")
+    assert all(seen)
+    assert not torch.are_deterministic_algorithms_enabled(), "it is as it was before"
+
+
+def test_an_operation_without_such_kernels_is_named_and_trains_all_the_same(
+    clip_on, gpu, monkeypatch, caplog
+):
+    clip = clip_on("cuda")
+    reference = trained("qrlp", clip)
+
+    class Summing(CoOp):
+        """Adds up images one after the other, for which a GPU has no such kernel."""
+
+        def losses(self, images, labels):
+            assert images.cumsum(0).shape == images.shape
+            return super().losses(images, labels)
+
+    monkeypatch.setitem(METHODS, "coop", replace(get_method("coop"), learner=Summing))
+    with caplog.at_level(logging.WARNING, "vlprompt_pipeline.training"):
+        ours = trained("qrlp", clip)
+    (message,) = caplog.messages
+    said = "training Summing again with the same seed may give other last bits on this GPU: cumsum"
+    assert message.startswith(said)
+    assert gpu.replayed > 0, "it is recorded as any other"
+    require_same(ours, reference)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
 def test_recordings_of_several_threads_wait_for_each_other(gpu):
     device = torch.device("cuda", 0)
 

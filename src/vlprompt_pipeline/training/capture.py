@@ -26,6 +26,7 @@ from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.parametrizations import find_quantized
 from vlprompt_pipeline.parametrizations.draws import StepDraws
 from vlprompt_pipeline.training.checkpoint import Running
+from vlprompt_pipeline.training.repeatable import does_without
 from vlprompt_pipeline.training.step import Names, TrainingStep
 
 logger = logging.getLogger(__name__)
@@ -136,6 +137,15 @@ class Steps:
 
     def __call__(self, images: Tensor, labels: Tensor) -> Result:
         """Update the learner once; what is returned may be overwritten by the next step."""
+        try:
+            return self._take(images, labels)
+        except RuntimeError as error:  # at the first step: all run the same operations
+            if not does_without(error, _named(self.learner)):
+                raise
+            self.forget()
+            return self._take(images, labels)
+
+    def _take(self, images: Tensor, labels: Tensor) -> Result:
         if self.learner.not_capturable:
             return self._step(images, labels)
         key = (
@@ -157,7 +167,7 @@ class Steps:
                 _named(self.learner),
                 error,
             )
-            return self(images, labels)
+            return self._take(images, labels)
 
     def forget(self) -> None:
         """Forget what was recorded, where something that it reads has another place now."""

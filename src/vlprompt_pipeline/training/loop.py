@@ -15,6 +15,7 @@ from vlprompt_pipeline.training.capture import Steps, recorder_for
 from vlprompt_pipeline.training.checkpoint import Checkpoint, Running
 from vlprompt_pipeline.training.optimizers import make_optimizer, set_rate
 from vlprompt_pipeline.training.precision import computing
+from vlprompt_pipeline.training.repeatable import repeatable
 from vlprompt_pipeline.training.schedule import learning_rate
 from vlprompt_pipeline.training.step import EpochRecord
 
@@ -63,6 +64,7 @@ def train(
     training = training.in_epochs(batches.steps)
     with (
         learner.clip.arithmetic.running(),
+        repeatable(learner.clip.device),
         computing(learner, training, training.epochs * batches.steps) as scaler,
         progress("training", training.epochs) as advance,
     ):
