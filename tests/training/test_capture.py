@@ -146,6 +146,24 @@ def test_what_cannot_be_recorded_runs_as_it_stands_and_says_so(clip_on, gpu, mon
     require_same(ours, reference)
 
 
+def test_a_recording_without_room_says_what_to_make_smaller(clip_on, gpu, monkeypatch, caplog):
+    clip = clip_on("cuda")
+    reference = trained("coop", clip)
+
+    def full(self, call):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(CudaRecorder, "record", full)
+    with caplog.at_level(logging.WARNING, LOG):
+        ours = trained("coop", clip)
+    (message,) = caplog.messages
+    assert "(CUDA out of memory. Tried" in message
+    assert message.endswith(
+        "a smaller training.batch_size or training.memory_gb would leave room for it"
+    )
+    require_same(ours, reference)
+
+
 def test_kernels_that_repeat_their_bits_are_asked_for_while_a_method_trains(clip_on, gpu):
     seen = []
 

@@ -161,11 +161,15 @@ class Steps:
         except _NotRecorded as error:
             self.recorder = None
             self.forget()
+            full = isinstance(error.__cause__, torch.OutOfMemoryError)
             logger.warning(
                 "a step of %s cannot be recorded (%s): every step is launched by itself, which is "
-                "slower; give the method the reason as not_capturable",
+                "slower; %s",
                 _named(self.learner),
                 error,
+                "a smaller training.batch_size or training.memory_gb would leave room for it"
+                if full
+                else "give the method the reason as not_capturable",
             )
             return self._take(images, labels)
 
