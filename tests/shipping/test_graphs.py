@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from shipping.models import CLASSES, shipped
@@ -12,6 +14,7 @@ from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.registry.classifier import Classifier
 from vlprompt_pipeline.shipping import ShippedModel
 from vlprompt_pipeline.shipping.graphs import ImageGraph, TextGraph, has_open_classes
+from vlprompt_pipeline.shipping.onnx_files import export_graph, to_half
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,7 @@ def pixels(clip):
 
 
 @pytest.mark.parametrize(
-    "method", ["zero_shot", "qcoop", "rlp", "maple", "deep_vision", "clip_adapter"]
+    "method", ["zero_shot", "qcoop", "rlp", "maple", "deep_vision", "clip_adapter", "mmrl"]
 )
 def test_logits_are_those_of_the_learner(clip, pixels, method):
     learner = shipped(method, clip).learner
@@ -35,6 +38,35 @@ def test_logits_are_those_of_the_learner(clip, pixels, method):
         expected = learner.image_side().encode_images(pixels)
         torch.testing.assert_close(features, expected)
         torch.testing.assert_close(logits, learner.logits(expected))
+
+
+@pytest.mark.parametrize("method", ["maple", "mmrl", "linear_probe"])
+def test_a_graph_takes_any_number_of_images_in_either_precision(clip, pixels, method):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    learner = shipped(method, clip).learner
+    with torch.no_grad():
+        for name, parameter in learner.named_parameters():
+            if name in ("weight", "bias"):  # of a probe, which begins with zeros
+                parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator()))
+        expected = learner.logits(learner.image_side().encode_images(pixels)).numpy()
+    names = ("pixel_values", "logits", "image_embeds")
+    single = export_graph(ImageGraph(learner), pixels[:2], names)
+    for graph, atol in ((single, 1e-4), (to_half(single), 0.05)):
+        session = onnxruntime.InferenceSession(graph.SerializeToString())
+        for images in (1, 3):
+            (logits,) = session.run(["logits"], {"pixel_values": pixels[:images].numpy()})
+            np.testing.assert_allclose(logits, expected[:images], atol=atol)
+
+
+def test_a_number_of_images_that_became_a_constant_is_an_error():
+    pytest.importorskip("onnxscript")
+
+    class Fixed(nn.Module):
+        def forward(self, x):
+            return torch.cat([x, torch.ones(len(x), 1)], dim=1)
+
+    with pytest.raises(ValueError, match="takes 2 rows and no other number"):
+        export_graph(Fixed(), torch.zeros(2, 3), ("x", "y"))
 
 
 def test_a_prompt_that_was_trained_in_bf16_ships_in_single_precision(clip, pixels):

@@ -136,7 +136,8 @@ class ImageTower(nn.Module):
     def _patches(self, pixels: Tensor) -> Tensor:
         visual = self.visual
         x = visual.conv1(pixels.to(visual.conv1.weight)).flatten(2).transpose(1, 2)
-        start = visual.class_embedding.to(x.dtype).expand(len(x), 1, -1)
+        # by shape, not len(), which ONNX export would take for a constant; so below
+        start = visual.class_embedding.to(x.dtype).expand(x.shape[0], 1, -1)
         return torch.cat([start, x], dim=1) + visual.positional_embedding.to(x.dtype)
 
     def attention_weights(self) -> list[Tensor]:
@@ -155,7 +156,7 @@ def takes_prompts(visual: nn.Module) -> bool:
 
 def for_images(prompt: Tensor, x: Tensor) -> Tensor:
     """Return a prompt `[n, width]` as `[images, n, width]` in the precision of the tokens `x`."""
-    return prompt.to(x.dtype).expand(len(x), -1, -1)
+    return prompt.to(x.dtype).expand(x.shape[0], -1, -1)
 
 
 def in_single(features: Tensor) -> Tensor:

@@ -106,6 +106,8 @@ class PromptLearner(nn.Module):
         exact: names of tensors that are kept in single precision and never quantized.
         classifiers: names of matrices `[…, embed]` that image features are multiplied with.
         mean_free: those of them of whose mean over the rows no prediction depends.
+        constants: methods without arguments whose results depend on no image: a graph that ships
+            has the results, for its labels.
         former_names: names that its tensors had in files of earlier versions, with today's.
         views_apart: whether an epoch draws from all cached views as if each were an image; else
             it shows every image once, in one of its views.
@@ -122,6 +124,7 @@ class PromptLearner(nn.Module):
     exact: tuple[str, ...] = ()
     classifiers: tuple[str, ...] = ()
     mean_free: tuple[str, ...] = ()
+    constants: tuple[str, ...] = ("class_features",)
     former_names: Mapping[str, str] = MappingProxyType({})
     views_apart: bool = False
     not_capturable: str = ""

@@ -60,6 +60,7 @@ class GDA(PromptLearner):
     fitted = True
     exact = ("bias",)
     classifiers = mean_free = ("weight",)
+    constants = ("class_features", "classifier")
 
     def __init__(
         self,

@@ -76,6 +76,7 @@ class MMRL(PromptLearner):
     contexts = ()
     reads = "pixels"
     exact = ("names",)
+    constants = ("class_features", "trained_classes")
 
     def __init__(
         self,
@@ -126,9 +127,12 @@ class MMRL(PromptLearner):
         class_logits, representation = self.head_logits(image_features)
         alpha = self.parameters_.alpha
         fused = alpha * class_logits + (1 - alpha) * representation
+        return torch.where(self.trained_classes(), fused, class_logits)
+
+    def trained_classes(self) -> Tensor:
+        """Tell which classes are of training, `[classes]`."""
         rows = rows_of(self.classes.names, self.names)
-        trained = torch.tensor([row is not None for row in rows], device=class_logits.device)
-        return torch.where(trained, fused, class_logits)
+        return torch.tensor([row is not None for row in rows], device=self.names.device)
 
     def head_logits(self, image_features: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the class token and of the representation tokens, `[images, classes]` each."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -26,18 +30,13 @@ class ImageGraph(nn.Module):
         self.towers = learner.clip.model  # registered, so that the exporter finds the weights
         self.learner = learner
         self.side = learner.image_side()
-        self.register_buffer("texts", _constant_texts(learner))
+        self.constants = _constants(learner)
 
     def forward(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits, whose softmax are the scores, and normalised image features."""
         features = self.side.encode_images(pixel_values)
-        if type(self.learner).logits is PromptLearner.logits:
-            return self.learner.clip.logit_scale * features @ self.texts.T, features
-        self.learner.class_features = lambda: self.texts
-        try:
+        with _replaced(self.learner, self.constants):
             return self.learner.logits(features), features
-        finally:
-            del self.learner.class_features
 
 
 class TextGraph(nn.Module):
@@ -94,30 +93,44 @@ def _require_open_classes(learner: PromptLearner) -> None:
 
 
 @torch.no_grad()
-def _constant_texts(learner: PromptLearner) -> Tensor:
-    """Return text features of the labels, `[labels, embed]`.
+def _constants(learner: PromptLearner) -> dict[str, Any]:
+    """Return the results of a learner's `constants`, for its labels, by their names.
 
     Whether a method can live with constants is tried, not looked up: the text tower is watched
     while it scores a feature, so that a new method needs no entry here.
     """
-    if type(learner).class_features is PromptLearner.class_features:
-        _refuse_text_tower(learner, None)
-    texts = learner.class_features()
-    feature = F.normalize(torch.ones(1, learner.clip.embed_dim, device=texts.device), dim=-1)
+    width, device = learner.image_width, learner.clip.device
+    feature = F.normalize(torch.ones(1, width, device=device), dim=-1)
+    results = {
+        name: getattr(learner, name)()
+        for name in learner.constants
+        if getattr(type(learner), name) is not PromptLearner.class_features  # probes have none
+    }
+    watch = learner.clip.text.register_forward_pre_hook(_refuse_text_tower)
+    try:
+        with _replaced(learner, results):
+            learner.logits(feature)
+    finally:
+        watch.remove()
     sampled = learner.sampled(feature)
     if sampled is not None and sampled.prediction == "sampled":
         raise UserError(
             "this method averages the predictions of sampled prompts, which one graph cannot: "
             "export the method with prediction: mean, or another one"
         )
-    learner.class_features = lambda: texts
-    watch = learner.clip.text.register_forward_pre_hook(_refuse_text_tower)
+    return results
+
+
+@contextmanager
+def _replaced(learner: PromptLearner, results: Mapping[str, Any]) -> Iterator[None]:
+    """Have methods of a learner return what they returned before."""
+    for name, result in results.items():
+        setattr(learner, name, lambda result=result: result)
     try:
-        learner.logits(feature)
+        yield
     finally:
-        watch.remove()
-        del learner.class_features
-    return texts
+        for name in results:
+            delattr(learner, name)
 
 
 def _refuse_text_tower(tower: nn.Module, inputs: object) -> None:

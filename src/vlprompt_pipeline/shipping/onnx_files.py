@@ -36,6 +36,7 @@ def export_graph(graph: nn.Module, example: Tensor, names: tuple[str, ...]) -> o
 
     Raises:
         UserError: the ONNX libraries are not installed.
+        ValueError: the exporter made the number of rows a constant.
     """
     require_onnx()
     first, *outputs = names
@@ -51,7 +52,12 @@ def export_graph(graph: nn.Module, example: Tensor, names: tuple[str, ...]) -> o
             output_names=outputs,
             dynamic_shapes=({0: rows},),
         )
-    return program.model_proto
+    model = program.model_proto
+    if not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
+        raise ValueError(
+            f"the graph takes {len(example)} rows and no other number: see its forward"
+        )
+    return model
 
 
 def require_onnx() -> None:
@@ -81,19 +87,25 @@ def save_model(model: onnx.ModelProto, path: Path) -> None:
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     """Convert weights and arithmetic to half precision; inputs and outputs stay single.
 
-    So does all from an Einsum on, which adapters with a cache of images have behind the tower:
-    onnxruntime (1.31) crashes on its result in half precision.
+    So do layer norms, as in the published CLIP; in half, onnxruntime (1.31) crashes on some graphs.
     """
-    from onnxruntime.transformers.float16 import convert_float_to_float16  # noqa: PLC0415
+    from onnxruntime.transformers.float16 import (  # noqa: PLC0415
+        DEFAULT_OP_BLOCK_LIST,
+        convert_float_to_float16,
+    )
 
-    names = [node.name for node in model.graph.node]
-    kinds = [node.op_type for node in model.graph.node]
-    single = names[kinds.index("Einsum") :] if "Einsum" in kinds else []
+    single = [*DEFAULT_OP_BLOCK_LIST, "LayerNormalization"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tells of every weight below 6e-8, which becomes that
-        return convert_float_to_float16(
-            _copy(model), keep_io_types=True, disable_shape_infer=True, node_block_list=single
+        half = convert_float_to_float16(
+            _copy(model), keep_io_types=True, disable_shape_infer=True, op_block_list=single
         )
+    # a weight that two of them read is cast twice, by two nodes of one name
+    unique = {node.name: node for node in reversed(half.graph.node)}
+    kept = [node for node in half.graph.node if unique[node.name] is node]
+    del half.graph.node[:]
+    half.graph.node.extend(kept)
+    return half
 
 
 def to_int8(model: onnx.ModelProto, calibration: np.ndarray, batch: int = 16) -> onnx.ModelProto:
