@@ -121,6 +121,13 @@ def sha256_file(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def write_hashes(folder: Path, name: str) -> None:
+    """Write SHA-256 of all files below a folder to a new one in it, as `sha256sum -c` reads it."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
+    (folder / name).write_text("".join(lines), encoding="utf-8")
+
+
 @cache
 def _this_process(number: int) -> Process:
     """By its number, for a fork is another one."""

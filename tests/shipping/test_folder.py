@@ -20,11 +20,12 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from shipping.models import rejection, shipped, with_points, write_pictures
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.files import write_hashes
 from vlprompt_pipeline.inference import open_model
 from vlprompt_pipeline.inference.exported import ExportedModel
 from vlprompt_pipeline.rejection import Rejection
 from vlprompt_pipeline.shipping import ImageSamples, ShippedModel, export_folder
-from vlprompt_pipeline.shipping.folder import require_free, write_description
+from vlprompt_pipeline.shipping.folder import is_export, write_description
 from vlprompt_pipeline.shipping.onnx_files import require_onnx
 
 HUB = "vlprompt_pipeline.publishing.hub"
@@ -157,6 +158,7 @@ def test_class_names_pass_the_tokenizer_and_the_text_graph(exported, model):
     described = json.loads((exported / "model.json").read_text())["text"]
     tokenizer = tokenizers.Tokenizer.from_file(str(exported / "tokenizer.json"))
     names = ["red disc", "it's two o'clock, 1984!", "Crème brûlée", "日本 dog"]
+    names += ["don’t", "“quoted”", "ﬁsh"]  # which open_clip reads as ASCII
     texts = [described["texts"][0].format(name) for name in names]
     ids = np.array([tokenizer.encode(text).ids for text in texts])
     for row, text in zip(ids, texts, strict=True):
@@ -227,6 +229,34 @@ def test_a_changed_folder_and_what_is_none_are_refused(exported, tmp_path):
         ExportedModel(exported, ["cat", "cat"])
 
 
+@pytest.mark.parametrize("name", ["labels", "preprocessing", "model"])
+def test_other_labels_or_another_preparation_are_refused(exported, tmp_path, name):
+    copy = shutil.copytree(exported, tmp_path / "copy")
+    file = copy / f"{name}.json"
+    file.write_text(file.read_text().replace("[", "[ ", 1))
+    with pytest.raises(UserError, match=f"{name}.json is not as it was exported"):
+        open_model(str(copy))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("labels.json", "3"),
+        ("labels.json", '["red disc"]'),
+        ("preprocessing.json", "{}"),
+        ("model.json", '{"format": "vlprompt_pipeline.onnx_folder.1"}'),
+        ("onnx/vision_model.onnx", "no graph"),
+    ],
+)
+def test_files_that_do_not_go_together_are_refused_in_a_sentence(exported, tmp_path, name, content):
+    copy = shutil.copytree(exported, tmp_path / "copy")
+    (copy / name).write_text(content)
+    (copy / "SHA256SUMS").unlink()
+    write_hashes(copy, "SHA256SUMS")
+    with pytest.raises(UserError, match="files that do not go together"):
+        open_model(str(copy))
+
+
 def test_a_repository_of_the_hub_is_read_as_a_folder(exported, pictures, monkeypatch):
     asked = []
 
@@ -268,13 +298,15 @@ def test_the_readme_says_what_each_graph_costs(exported):
         assert row["accuracy"] is not None
 
 
-def test_what_is_no_export_is_not_replaced(exported, tmp_path):
-    require_free(exported)
-    require_free(tmp_path / "absent")
+def test_what_is_no_export_is_not_replaced(exported, model, tmp_path):
+    assert is_export(exported)
     (tmp_path / "thesis.tex").write_text("years of work")
     for path in (tmp_path, tmp_path / "thesis.tex"):
-        with pytest.raises(UserError, match="name a new folder"):
-            require_free(path)
+        with pytest.raises(UserError, match="something else than an export: name a new folder"):
+            export_folder(model, path, ImageSamples())
+    with pytest.raises(UserError, match="cannot write"):
+        export_folder(model, tmp_path / "thesis.tex/model", ImageSamples())
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_a_failed_export_leaves_nothing(model, tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ from vlprompt_pipeline.shipping.layout import (
 from vlprompt_pipeline.shipping.pixels import Preparation
 from vlprompt_pipeline.wording import same_names
 
+_DESCRIPTIONS = ("model", "labels", "preprocessing")
 _BLOCK = 32  # images at once, as registered models have them on a CPU
 
 
@@ -43,17 +44,26 @@ class ExportedModel:
         """
         self.folder = folder
         described = _read(folder, "model")
-        if described.get("format") != FORMAT:
+        if not isinstance(described, dict) or described.get("format") != FORMAT:
             raise UserError(f"{folder} is no export of this version: export the model again")
-        self._described = described
-        self._scale = float(described["logit_scale"])
-        self.name = described.get("name") or described["title"]
-        self.version = described.get("version") or sha256_file(folder / "prompt.vlp")[:12]
-        self._preparation = Preparation.of(_read(folder, "preprocessing"))
+        self._described, self._hashes = described, _hashes(folder)
+        for name in _DESCRIPTIONS:
+            self._require_unchanged(f"{name}.json")
+        try:
+            self._scale = float(described["logit_scale"])
+            self.name = described.get("name") or described["title"]
+            self.version = described.get("version") or sha256_file(folder / "prompt.vlp")[:12]
+            self._preparation = Preparation.of(_read(folder, "preprocessing"))
+            self._labels = tuple(_read(folder, "labels"))
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise _contradiction(folder, error) from None
         self.pixel_shape = (3, self._preparation.height, self._preparation.width)
-        self._labels = tuple(_read(folder, "labels"))
-        self._hashes = _hashes(folder)
         self._session = self._open(f"onnx/{GRAPH}.onnx")
+        shapes = [
+            node.shape[1:] for node in (*self._session.get_inputs(), *self._session.get_outputs())
+        ]
+        if shapes[:2] != [list(self.pixel_shape), [len(self._labels)]]:
+            raise _contradiction(folder, f"its graph has {shapes[:2]}")
         self._tell_apart(class_names)
 
     def pixels(self, source: bytes) -> np.ndarray:
@@ -130,9 +140,12 @@ class ExportedModel:
         options = onnxruntime.SessionOptions()
         # threads that wait by spinning would take the cores from those that decode
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        return onnxruntime.InferenceSession(
-            self.folder / name, options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            return onnxruntime.InferenceSession(
+                self.folder / name, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # of onnxruntime, which has a kind for each cause
+            raise _contradiction(self.folder, str(error).splitlines()[0]) from None
 
     def _require_unchanged(self, name: str) -> None:
         if not (self.folder / name).is_file():
@@ -153,11 +166,15 @@ def _read(folder: Path, name: str) -> Any:
         ) from None
 
 
+def _contradiction(folder: Path, reason: object) -> UserError:
+    return UserError(f"{folder} holds files that do not go together ({reason}): export it again")
+
+
 def _hashes(folder: Path) -> dict[str, str]:
     try:
         lines = (folder / HASHES).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UserError(f"{folder} has no {HASHES} ({error.strerror}): export it again") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{folder} has no {HASHES} ({error}): export it again") from None
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 

@@ -11,7 +11,7 @@ from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip.loading import copy_clip, write_for_open_clip
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.export import ClassifierWeights
-from vlprompt_pipeline.files import atomic_folder, sha256_file
+from vlprompt_pipeline.files import atomic_folder, write_hashes
 from vlprompt_pipeline.publishing.layout import (
     CARD,
     CLIP_FOLDER,
@@ -114,7 +114,7 @@ def write_publication(
             write_for_open_clip(EMBEDDED, staging / CLIP_FOLDER)
         if runs_on_open_clip(publication):
             _write(staging / EXAMPLE, _example(publication))
-        _write_hashes(staging)
+        write_hashes(staging, HASHES)
         text = model_card(publication, licences, repository, runs_on_open_clip(publication))
         _write(staging / README, text)
 
@@ -147,9 +147,3 @@ def _shown(tags: Mapping[str, str]) -> dict[str, str]:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-
-
-def _write_hashes(folder: Path) -> None:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    lines = [f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
-    _write(folder / HASHES, "".join(lines))

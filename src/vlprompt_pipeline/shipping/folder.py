@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +12,7 @@ import torch
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.files import atomic_folder, write_hashes
 from vlprompt_pipeline.shipping.contents import ShippedModel
 from vlprompt_pipeline.shipping.graphs import ImageGraph, TextGraph, has_open_classes
 from vlprompt_pipeline.shipping.layout import (
@@ -67,21 +64,13 @@ def export_folder(
             holds something else.
     """
     require_onnx()
-    require_free(folder)
-    preprocessing_description(model)
-    image_graph = ImageGraph(model.learner)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        measured = _write(model, image_graph, staging, samples)
+    with atomic_folder(folder, is_export, "an export") as staging:
+        preprocessing_description(model)
+        measured = _write(model, ImageGraph(model.learner), staging, samples)
         if web:
             write_web_page(staging, web_runtime)
         write_description(model, staging, samples, measured, web)
-        _write_hashes(staging)
-        staging.chmod(0o755)
-        _replace(staging, folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        write_hashes(staging, HASHES)
     return measured
 
 
@@ -205,40 +194,14 @@ def write_description(
         _write_text(folder / name, templates.get_template(f"{name}.j2").render(values))
 
 
-def _write_hashes(folder: Path) -> None:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    lines = [f"{sha256_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
-    _write_text(folder / HASHES, "".join(lines))
-
-
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def require_free(folder: Path) -> None:
-    """Refuse to replace anything but an earlier export.
-
-    Raises:
-        UserError: naming the folder.
-    """
-    if folder.is_dir() and any(folder.iterdir()):
-        try:
-            format_ = json.loads((folder / "model.json").read_text(encoding="utf-8"))["format"]
-        except (OSError, ValueError, KeyError, TypeError):
-            format_ = None
-        if format_ == FORMAT:
-            return
-    elif not folder.exists() or folder.is_dir():
-        return
-    raise UserError(f"{folder} holds something else than an export: name a new folder")
-
-
-def _replace(staging: Path, folder: Path) -> None:
-    """Put the new folder in the place of the old one; between the two renames there is none."""
-    if folder.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
-        os.replace(folder, old / "export")
-        os.replace(staging, folder)
-        shutil.rmtree(old)
-    else:
-        os.replace(staging, folder)
+def is_export(folder: Path) -> bool:
+    """Tell whether `export_folder` wrote a folder."""
+    try:
+        written = json.loads((folder / "model.json").read_text(encoding="utf-8"))["format"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return written == FORMAT

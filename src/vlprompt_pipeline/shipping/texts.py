@@ -15,6 +15,13 @@ from vlprompt_pipeline.methods.coop import CoOp
 from vlprompt_pipeline.shipping.contents import ShippedModel
 from vlprompt_pipeline.shipping.graphs import TextGraph
 
+_PLAIN = (
+    ("[\u02bc\u2018-\u201b]", "'"),
+    ("[\u201c-\u201f]", '"'),
+    *(("\ufb00", "ff"), ("\ufb01", "fi"), ("\ufb02", "fl"), ("\ufb03", "ffi"), ("\ufb04", "ffl")),
+)
+"""Quotation marks and ligatures that open_clip replaces (by ftfy) before it looks for words."""
+
 
 def text_description(model: ShippedModel) -> dict[str, Any]:
     """Describe the input of the text graph: `texts` with `{}` for the name, and `tokens`.
@@ -55,7 +62,12 @@ def write_tokenizer(path: Path, tokenizer: Tokenizer, tokens: int) -> None:
         )
     )
     written.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+        [
+            normalizers.NFC(),
+            *(normalizers.Replace(Regex(found), plain) for found, plain in _PLAIN),
+            normalizers.Replace(Regex(r"\s+"), " "),
+            normalizers.Lowercase(),
+        ]
     )
     written.pre_tokenizer = pre_tokenizers.Sequence(
         [
