@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 
 from vlprompt_pipeline.rejection import Rejection, softmax
 
@@ -14,11 +13,12 @@ from vlprompt_pipeline.rejection import Rejection, softmax
 def ranked_table(
     logits: np.ndarray, names: tuple[str, ...], top: int, rejection: Rejection | None
 ) -> pd.DataFrame:
-    """Rank the classes of each image, and say which images are none of them."""
+    """Rank the classes of each image, of equal ones the first, and say which images are none."""
     decision = rejection.decide(logits) if rejection else None
-    probabilities = torch.from_numpy(decision.probabilities if decision else softmax(logits))
-    ranked = probabilities.topk(min(top, len(names)), dim=-1)
-    table = top_table(names, ranked.indices.tolist(), ranked.values.tolist())
+    probabilities = decision.probabilities if decision else softmax(logits)
+    order = np.argsort(-probabilities, axis=-1, kind="stable")[:, :top]
+    scores = np.take_along_axis(probabilities, order, -1)
+    table = top_table(names, order.tolist(), scores.tolist())
     if decision:
         table["label"] = pd.Series(decision.labels(names), dtype="object")
     if decision and decision.sets is not None:
