@@ -99,6 +99,23 @@ def test_other_content_is_refused(changes, sentence, tmp_path):
         ClassifierWeights.load(altered(path, **changes))
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"features": torch.ones(1, 8)},
+        {"features": torch.ones(8)},
+        {"features": torch.full((2, 8), float("nan"))},
+        {"features": torch.ones(2, 8, dtype=torch.int8)},
+        {"features": None, "texts": torch.ones(2, 8)},
+    ],
+    ids=str,
+)
+def test_no_feature_of_each_class_is_refused(changes, tmp_path):
+    path = written(tmp_path, weights())
+    with pytest.raises(PromptFileError, match="holds no feature of each class"):
+        ClassifierWeights.load(altered(path, **changes))
+
+
 def test_cut_codes_are_refused(tmp_path):
     path = written(tmp_path, weights().quantized(FeatureQuantization(bits=2)))
     codes = load_file(path)["codes"]

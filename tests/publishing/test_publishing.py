@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from publishing.publications import TAGS, publication_of, with_source
 from publishing.stub_hub import TOKEN, Hub, serving_hub
 from shipping.models import write_pictures
 from vlprompt_pipeline.errors import ConfigError, PromptFileError, UserError
+from vlprompt_pipeline.files import write_hashes
 from vlprompt_pipeline.publishing import Licences, load_published, write_publication
 from vlprompt_pipeline.rejection import Calibration, Rejection
 
@@ -212,8 +214,6 @@ def test_what_is_no_publication_is_not_replaced(published, tmp_path):
 
 @pytest.mark.parametrize("name", ["prompt.vlp", "clip/open_clip_config.json", "evil.json"])
 def test_what_was_changed_or_added_is_not_used(published, tmp_path, name):
-    import shutil
-
     copy = tmp_path / "prompt"
     shutil.copytree(published, copy)
     (copy / name).write_bytes(b"{}")
@@ -223,6 +223,17 @@ def test_what_was_changed_or_added_is_not_used(published, tmp_path, name):
     (copy / "README.md").write_text("edited on the hub's page")
     if name == "evil.json":
         load_published(copy, "cpu")
+
+
+def test_an_included_clip_that_is_absent_is_told(published, tmp_path):
+    copy = shutil.copytree(published, tmp_path / "prompt")
+    manifest = json.loads((copy / "vlprompt.json").read_text())
+    (copy / "vlprompt.json").write_text(json.dumps({**manifest, "clip_source": "included"}))
+    shutil.rmtree(copy / "clip")
+    (copy / "SHA256SUMS").unlink()
+    write_hashes(copy, "SHA256SUMS")
+    with pytest.raises(PromptFileError, match="has no clip: fetch or publish it again"):
+        load_published(copy)
 
 
 def test_it_goes_to_the_hub_and_comes_back_verified(published, tmp_path, hub):

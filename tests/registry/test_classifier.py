@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import yaml
 from PIL import Image
 
 from conftest import ROOT
+from registry.packages import contents_of
 from simulated_gpu import simulated_gpu
 from vlprompt_pipeline.clip import EvaluationView, load_clip
 from vlprompt_pipeline.clip.loading import copy_clip
@@ -22,6 +24,7 @@ from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
 from vlprompt_pipeline.methods.base import FewShotFeatures
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.classifier import BATCH, INCLUDED, Classifier
+from vlprompt_pipeline.registry.ranking import ranked_table
 
 RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
 CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
@@ -196,6 +199,20 @@ def test_another_clip_is_refused_and_one_that_is_included_is_found(
         WeightsError, match="belongs to another CLIP .*embedded has the weights .*give"
     ):
         Classifier.load(files, "embedded", "cpu")
+
+
+def test_of_equal_scores_the_first_class_is_best():
+    names = tuple(map(str, range(40)))
+    table = ranked_table(np.zeros((2, 40), np.float32), names, 3, None)
+    assert table["label"].tolist() == ["0", "0"]
+    assert table["top_labels"].tolist() == [["0", "1", "2"]] * 2
+
+
+def test_a_card_of_a_clip_with_an_unknown_part(tmp_path):
+    made = contents_of("coop").card.model_dump(mode="json") | {"clip_identity": {"colour": "x"}}
+    (tmp_path / "card.json").write_text(json.dumps(made))
+    with pytest.raises(PromptFileError, match="is no card of a packaged prompt"):
+        ModelCard.load(tmp_path / "card.json")
 
 
 def test_a_card_that_is_none(tmp_path):

@@ -75,6 +75,16 @@ def test_a_half_made_one_of_an_earlier_version_is_put_aside(database, caplog):
     Experiment.open(f"sqlite:///{database}", "tests", database.parent)
 
 
+def test_the_database_of_another_program_stays_where_it_is(tmp_path):
+    file = tmp_path / "shop.db"
+    execute(file, "CREATE TABLE customers (name)")
+    before = file.read_bytes()
+    with pytest.raises(TrackingError, match="is the database of another program"):
+        prepare_database(file)
+    assert file.read_bytes() == before
+    assert not list(tmp_path.glob("*half_made*"))
+
+
 def test_one_of_another_mlflow_that_holds_runs_is_refused(database):
     experiment = Experiment.open(f"sqlite:///{database}", "tests", database.parent)
     experiment.client.create_run(experiment.number)

@@ -14,7 +14,7 @@ from vlprompt_pipeline.publishing.layout import (
     Manifest,
     verify_files,
 )
-from vlprompt_pipeline.registry.classifier import Classifier
+from vlprompt_pipeline.registry.classifier import INCLUDED, Classifier
 
 
 def load_published(folder: Path, device: str = "auto") -> tuple[Classifier, Manifest]:
@@ -33,7 +33,7 @@ def load_published(folder: Path, device: str = "auto") -> tuple[Classifier, Mani
         "clip": CLIP_FOLDER,
     }
     files = {key: str(folder / name) for key, name in names.items() if (folder / name).exists()}
-    for needed in ("card", "prompt"):
+    for needed in ("card", "prompt", *(["clip"] if manifest.clip_source == INCLUDED else [])):
         if needed not in files:
             raise PromptFileError(f"{folder} has no {names[needed]}: fetch or publish it again")
     return Classifier.load(files, manifest.clip_source, device), manifest

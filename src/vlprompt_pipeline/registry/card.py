@@ -58,8 +58,10 @@ class ModelCard(BaseModel):
             PromptFileError: absent, or no such card.
         """
         try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, ValidationError) as error:
+            card = cls.model_validate_json(path.read_text(encoding="utf-8"))
+            _ = card.clip  # a TypeError for a part that no CLIP is known by
+            return card
+        except (OSError, TypeError, UnicodeDecodeError, ValidationError) as error:
             raise PromptFileError(
                 f"{path} is no card of a packaged prompt ({str(error).splitlines()[0]}): "
                 "register it again"

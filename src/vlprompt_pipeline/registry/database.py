@@ -29,6 +29,7 @@ from vlprompt_pipeline.registry.place import artifacts_of
 logger = logging.getLogger(__name__)
 
 _WHOLE = 1  # SQLite's user_version, free for applications: set in databases known to be finished
+_FIRST_TABLE = "experiments"  # that MLflow creates
 _PATIENCE = 120  # seconds to wait for the process that creates the database
 _LOCATIONS = (
     ("experiments", "artifact_location"),
@@ -106,10 +107,16 @@ def _is_outdated(database: Path) -> bool:
     """Tell whether the tables are of another MLflow; true only where nothing can be lost.
 
     Raises:
-        TrackingError: the tables are of another version of MLflow, and hold runs.
+        TrackingError: the tables are of another version of MLflow, and hold runs, or of another
+            program.
     """
     with _opened(database) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        if tables and _FIRST_TABLE not in tables:
+            raise TrackingError(
+                f"{database} is the database of another program: name one of MLflow, or a file "
+                "that is not there, with tracking.uri or MLFLOW_TRACKING_URI"
+            )
         if "alembic_version" in tables:
             revisions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
             if revisions == [(utils._get_latest_schema_revision(),)]:

@@ -115,14 +115,16 @@ class ClassifierWeights:
         if written not in (_FORMAT, _QUANTIZED):
             raise PromptFileError(f"{path} holds no classifier weights: export the prompt again")
         codes = FeatureCodes.read(tensors) if written == _QUANTIZED else None
-        return cls(
-            codes.features() if codes else tensors["features"],
-            tuple(header["class_names"]),
-            header["logit_scale"],
-            ClipIdentity.read(header),
-            header["title"],
-            codes,
-        )
+        try:
+            features = codes.features() if codes else tensors["features"]
+            names, scale = tuple(header["class_names"]), float(header["logit_scale"])
+            identity, title = ClipIdentity.read(header), header["title"]
+            fits = features.shape == (len(names), features.shape[-1])
+        except (KeyError, TypeError, ValueError, IndexError):
+            fits = False
+        if not fits or features.dtype != torch.float32 or not features.isfinite().all():
+            raise PromptFileError(f"{path} holds no feature of each class: export the prompt again")
+        return cls(features, names, scale, identity, title, codes)
 
 
 def _to_bytes(context: ExportContext) -> bytes | None:
