@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 
@@ -216,7 +217,29 @@ def test_class_names_are_made_once_and_a_failure_is_ours():
         answer = client.post("/predict", json={"images": [GOOD], "class_names": ["broken"]})
         assert answer.status_code == 500
         assert answer.json() == {"error": "the server failed on this request: its log says why"}
+        assert 'vlprompt_requests_total{status="500"} 1.0' in client.get("/metrics").text
         assert labels(client.post("/predict", json=body)) == ["ruby"]
+
+
+def test_who_leaves_before_the_end_of_a_request_is_no_failure():
+    app = create_app(ColourModel(), ServingSettings())
+    headers = [(b"content-type", b"image/png")]
+    scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b""}
+    sent = []
+
+    async def ask() -> None:
+        parts = iter([{"type": "http.request", "body": b"a", "more_body": True}])
+
+        async def receive() -> dict:
+            return next(parts, {"type": "http.disconnect"})
+
+        async def send(message: dict) -> None:
+            sent.append(message)
+
+        await app({**scope, "headers": headers}, receive, send)
+
+    asyncio.run(ask())
+    assert sent == []
 
 
 @pytest.mark.parametrize(

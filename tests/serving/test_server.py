@@ -17,10 +17,10 @@ import psutil
 import pytest
 import requests
 
-from serving.models import base64_of, picture, png_of
+from serving.models import ColourModel, base64_of, picture, png_of
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.registry.limits import RequestLimits
-from vlprompt_pipeline.serving import ServingSettings
+from vlprompt_pipeline.serving import ServingSettings, serve
 
 SERVER = """
 import sys, time
@@ -123,6 +123,12 @@ def test_what_is_too_much_is_put_off_and_what_is_under_way_is_answered_before_it
     assert running.process.wait(20) == STOPPED
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{running.address}/health", timeout=5)
+
+
+def test_where_nobody_can_listen_is_told():
+    for host in ("é" * 70, "::zz"):
+        with pytest.raises(ConfigError, match="cannot listen at"):
+            serve(ColourModel(), ServingSettings(), host, 0)
 
 
 def test_settings_under_which_no_request_could_be_answered_are_refused():

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from starlette.requests import ClientDisconnect
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -52,16 +53,25 @@ class Measured:
         self._app, self._metrics, self._path = app, metrics, path
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Pass the request on, and look at its answer."""
+        """Pass the request on, and look at its answer; who left meanwhile needs none."""
         if scope["type"] != "http" or scope["path"] != self._path:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
 
+        def count(status: int) -> None:
+            self._metrics.seconds.observe(time.perf_counter() - began)
+            self._metrics.requests.labels(status).inc()
+
         async def watched(message: Any) -> None:
             if message["type"] == "http.response.start":
-                self._metrics.seconds.observe(time.perf_counter() - began)
-                self._metrics.requests.labels(message["status"]).inc()
+                count(message["status"])
             await send(message)
 
-        await self._app(scope, receive, watched)
+        try:
+            await self._app(scope, receive, watched)
+        except ClientDisconnect:
+            return
+        except Exception:  # which Starlette answers further outside
+            count(500)
+            raise

@@ -51,10 +51,11 @@ def serve(model: ImageModel, settings: ServingSettings, host: str, port: int) ->
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, TypeError) as error:  # TypeError: a name that cannot be one of a host
         listener.close()
+        reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"cannot listen at {host}:{port} ({error.strerror}): give another --port or --host"
+            f"cannot listen at {host}:{port} ({reason}): give another --port or --host"
         ) from None
     config = uvicorn.Config(
         create_app(model, settings),
