@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import signal
@@ -53,7 +55,7 @@ def photos(tmp_path) -> Path:
     return folder
 
 
-def run(*arguments: object, stdin: str = "") -> tuple[int, str, str]:
+def run(*arguments: object, stdin: str | bytes = "") -> tuple[int, str, str]:
     done = CliRunner().invoke(main, [str(each) for each in arguments], input=stdin)
     return done.exit_code, done.stdout, done.stderr
 
@@ -74,6 +76,19 @@ def test_predict_takes_paths_line_by_line(model, photos):
     )
     assert code == 0
     assert len(table.splitlines()) == 2
+
+
+def test_names_that_are_no_utf_8_and_text_that_is_a_picture(model, photos):
+    names = [os.fsdecode(b"\xff.png"), "plain.ppm"]
+    (photos / "red.png").rename(photos / names[0])
+    (photos / names[1]).write_text("P3 2 2 255" + " 255 0 0" * 4)
+    lines = b"".join(os.fsencode(photos / name) + b"\n" for name in names)
+    code, table, _ = run("predict", "-", "--model", model, "--workers", 1, stdin=lines)
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert code == 0
+    assert [Path(row["path"]).name for row in rows] == ["\\xff.png", "plain.ppm"]
+    assert [row["problem"] for row in rows] == ["", ""]
+    assert run("embed", photos, "--out", photos / "features.parquet")[0] == 0
 
 
 def test_predict_writes_a_table_and_a_page(model, photos, tmp_path):

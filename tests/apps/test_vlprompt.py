@@ -147,6 +147,22 @@ def test_inspect_needs_the_clip_of_the_prompt_for_words(tmp_path):
     assert f"is not the CLIP with the weights {CLIP[:16]}" in done.output
 
 
+def test_inspect_tells_of_parts_that_do_not_fit_together(tmp_path):
+    def dense(*shape):
+        return DenseTensor(np.ones(shape, np.float16))
+
+    projected = ProjectedTensor((4, 128), np.zeros(3, np.uint8), np.float16(1), 1)
+    for tensors in (
+        {"context.a": dense(4, 2), "context.b": dense(3, 128), "context.initial": dense(4, 128)},
+        {"context.a": dense(4, 2), "context.b": dense(2, 128), "context.initial": dense(5, 128)},
+        {"context.a": dense(2**20, 1), "context.b": dense(1, 2**20), "context.initial": dense(1)},
+        {"context.a": dense(), "context.b": dense(), "context.initial": dense(4, 128)},
+        {"context": projected, "context.initial": dense(5, 128)},
+    ):
+        found = inspected(tmp_path, pack(PackedPrompt("coop", tensors, CLIP, CONTEXT)))
+        assert "its context is of parts that do not fit together" in found["text"]
+
+
 def test_inspect_refuses_an_altered_file_in_a_sentence(tmp_path):
     file = tmp_path / "prompt.vlp"
     file.write_bytes(pack(qcoop())[:-1] + b"\0")

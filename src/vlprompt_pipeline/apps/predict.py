@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -115,7 +116,7 @@ def _photos(sources: list[Path]) -> tuple[Iterable[Photo], int | None]:
     from vlprompt_pipeline import inference
 
     if sources == [Path(STANDARD_INPUT)]:
-        return inference.read_paths(sys.stdin), None
+        return inference.read_paths(map(os.fsdecode, sys.stdin.buffer)), None
     listed = inference.find_photos(sources)
     if listed.ignored:
         endings = ", ".join(

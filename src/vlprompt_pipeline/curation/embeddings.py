@@ -17,7 +17,7 @@ from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
 from vlprompt_pipeline.clip.encoding import block_size, encode_in_blocks
 from vlprompt_pipeline.errors import DataError, WeightsError
 from vlprompt_pipeline.files import atomic_write
-from vlprompt_pipeline.image_datasets.image_folders import find_images
+from vlprompt_pipeline.image_datasets.image_folders import find_images, readable_name
 from vlprompt_pipeline.progress import Advance
 
 _KEY = b"vlprompt"
@@ -158,8 +158,8 @@ def embed_folder(clip: FrozenClip, folder: Path, advance: Advance) -> Embeddings
     features = encode_in_blocks(clip.encode_images, all_inputs(), block_size(clip.arithmetic))
     return Embeddings(
         folder,
-        tuple(good),
-        tuple(_label(path) for path in good),
+        tuple(map(readable_name, good)),
+        tuple(_label(readable_name(path)) for path in good),
         features.numpy().astype(np.float32),
         clip.source,
         clip.identity_sha256,

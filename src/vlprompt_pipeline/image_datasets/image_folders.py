@@ -76,3 +76,8 @@ def _overlap(real: str, root: Path) -> bool:
     """Tell whether one of two folders holds the other."""
     whole = os.path.realpath(root)
     return os.path.commonpath([real, whole]) in (real, whole)
+
+
+def readable_name(name: str) -> str:
+    """Write a name in UTF-8, and bytes that are none, which file systems may have, in hex."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.image_datasets.image_folders import find_images
+from vlprompt_pipeline.image_datasets.image_folders import find_images, readable_name
 
 
 class Photo(NamedTuple):
@@ -40,13 +39,13 @@ def find_photos(sources: Iterable[Path]) -> PhotoListing:
         if not source.exists():
             raise DataError(f"there is no {source}: name a photo, or a folder that holds some")
         if not source.is_dir():
-            photos.append(Photo(_readable(str(source)), source))
+            photos.append(Photo(readable_name(str(source)), source))
             continue
         images = find_images(source, "")
         ignored += images.ignored
         alone = len(sources) == 1
         photos += (
-            Photo(_readable(path if alone else str(source / path)), source / path)
+            Photo(readable_name(path if alone else str(source / path)), source / path)
             for path in images.paths
         )
     if not photos:
@@ -59,9 +58,4 @@ def read_paths(lines: Iterable[str]) -> Iterator[Photo]:
     """Take a photo from each line that is not empty, as the lines come."""
     for line in lines:
         if name := line.rstrip("\r\n"):
-            yield Photo(_readable(name), Path(name))
-
-
-def _readable(name: str) -> str:
-    """Write a name in UTF-8, and bytes that are none, which file systems may have, in hex."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+            yield Photo(readable_name(name), Path(name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ class RegisteredModel:
 
     def pixels(self, source: bytes) -> np.ndarray:
         """Prepare an image as it was evaluated."""
-        return self.classifier.pixels(source).numpy()
+        return self.classifier.view.of(BytesIO(source)).numpy()
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
         """Compute with as many threads of torch as the evaluation had."""
