@@ -65,7 +65,7 @@ def test_a_number_of_images_that_became_a_constant_is_an_error():
         def forward(self, x):
             return torch.cat([x, torch.ones(len(x), 1)], dim=1)
 
-    with pytest.raises(ValueError, match="takes 2 rows and no other number"):
+    with pytest.raises(UserError, match="would take 2 inputs at once and no other number"):
         export_graph(Fixed(), torch.zeros(2, 3), ("x", "y"))
 
 

@@ -35,8 +35,8 @@ def export_graph(graph: nn.Module, example: Tensor, names: tuple[str, ...]) -> o
         names: of the input, and of each output.
 
     Raises:
-        UserError: the ONNX libraries are not installed.
-        ValueError: the exporter made the number of rows a constant.
+        UserError: the ONNX libraries are not installed, or the exporter made the number of rows a
+            constant.
     """
     require_onnx()
     first, *outputs = names
@@ -54,8 +54,9 @@ def export_graph(graph: nn.Module, example: Tensor, names: tuple[str, ...]) -> o
         )
     model = program.model_proto
     if not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
-        raise ValueError(
-            f"the graph takes {len(example)} rows and no other number: see its forward"
+        raise UserError(
+            f"this model cannot be exported: as a graph it would take {len(example)} inputs at once "
+            "and no other number; a model with a ViT can be"
         )
     return model
 
