@@ -55,8 +55,8 @@ def export_graph(graph: nn.Module, example: Tensor, names: tuple[str, ...]) -> o
     model = program.model_proto
     if not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
         raise UserError(
-            f"this model cannot be exported: as a graph it would take {len(example)} inputs at once "
-            "and no other number; a model with a ViT can be"
+            f"this model cannot be exported: as a graph it would take {len(example)} inputs at "
+            "once and no other number; a model with a ViT can be"
         )
     return model
 
