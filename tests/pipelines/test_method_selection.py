@@ -29,17 +29,17 @@ def _trained(project, methods) -> list[str]:
     ],
 )
 def test_methods_are_a_list_all_or_names_joined_by_plus(project, asked, expected):
-    found = [name.partition(".")[2] or name for name in _trained(project, asked)]
+    found = [name.rpartition(".")[2] for name in _trained(project, asked)]
     assert [name.removeprefix("train_") for name in found] == expected
 
 
 def test_sessions_of_one_process_each_have_their_own_graph(project):
     one = project.nodes({"methods": ["coop"]})
     other = project.nodes({"methods": ["zero_shot", "qcoop"]})
-    assert "coop.train_coop" in one
+    assert "methods.coop.train_coop" in one
     assert not any("qcoop" in name or "zero_shot" in name for name in one)
-    assert {"zero_shot.train_zero_shot", "qcoop.train_qcoop"} <= other
-    assert "coop.train_coop" not in other
+    assert {"methods.zero_shot.train_zero_shot", "methods.qcoop.train_qcoop"} <= other
+    assert "methods.coop.train_coop" not in other
     assert project.nodes({"methods": ["coop"]}) == one
 
 

@@ -51,7 +51,7 @@ def test_threads_and_processes_give_the_files_of_a_sequential_run(finished, tmp_
         runners = [run["runner"] for run in measured]
         assert runners == ["SequentialRunner", "ThreadRunner", "ParallelRunner"]
         for run in measured[:2]:
-            assert run["nodes"].keys() >= {"data.index_images", f"{method}.train_{method}"}
+            assert run["nodes"].keys() >= {"data.index_images", f"methods.{method}.train_{method}"}
             assert 0 < max(run["nodes"].values()) <= run["seconds"]
         assert measured[2]["nodes"] is None, "workers do not tell"
         assert min(run["cpu_seconds"] for run in measured) > 0

@@ -208,7 +208,7 @@ def test_the_command_line_shows_the_sentence_and_no_frames(project, monkeypatch,
         (
             "--nodes=train_coop",
             "the pipeline does not contain nodes named ['train_coop']. Did you mean: "
-            "['coop.train_coop']?",
+            "['methods.coop.train_coop']?",
         ),
     ],
 )
@@ -220,3 +220,22 @@ def test_a_filter_that_no_node_fits_ends_in_a_sentence(project, monkeypatch, opt
     assert f"Error: {option} leaves nothing to do; kedro registry describe" in shown.stderr
     assert shown.stderr.rstrip().endswith(sentence)
     assert "Traceback" not in shown.output
+
+
+@pytest.mark.parametrize(
+    ("option", "absent"),
+    [
+        ("--from-nodes=report.draw_report", "'results_table'"),
+        ("--namespaces=report", "'run_records'"),
+    ],
+)
+def test_a_filter_that_leaves_out_what_is_kept_in_memory_ends_in_a_sentence(
+    project, monkeypatch, option, absent
+):
+    monkeypatch.chdir(project.root)
+    arguments = ["run", option, "--params=dataset=demo_counts,tracking.enabled=false"]
+    shown = CliRunner().invoke(KedroCLI(project.root), arguments)
+    assert shown.exit_code == 1
+    assert "Error: this run begins with nodes that read " in shown.stderr
+    assert absent in shown.stderr
+    assert "which no run stores" in shown.stderr

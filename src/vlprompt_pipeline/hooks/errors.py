@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ _OUT_OF_MEMORY = (
     "it ran out of memory: let a training step keep less (training.memory_gb of the recipe), or "
     "take smaller batches (training.batch_size of the recipe, features.batch_size)"
 )
+
+_NOT_STORED = re.compile(r"Pipeline input\(s\) \{(.*)\} not found")
+"""What Kedro says where the nodes of a run are not given what others keep in memory for them."""
 
 
 class FaultError(click.ClickException):
@@ -71,6 +75,11 @@ def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
         return click.ClickException(str(cause))
     if any(map(is_out_of_memory, causes(error))):
         return click.ClickException(_OUT_OF_MEMORY)
+    if isinstance(error, ValueError) and (absent := _NOT_STORED.match(str(error))):
+        return click.ClickException(
+            f"this run begins with nodes that read {absent[1]}, which no run stores: begin with "
+            "the nodes that make it, or run the whole stage, for example --pipelines=reporting"
+        )
     return FaultError(
         f"this should not have happened: {first_line(error)}{where_the_rest_is(error, project)}, "
         "to be sent with a report of the fault"

@@ -12,6 +12,7 @@ from kedro.io import DatasetError
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.hooks.run_hook import RunHook
 from vlprompt_pipeline.hooks.steps import StepHook
+from vlprompt_pipeline.pipelines.namespaces import method_of
 from vlprompt_pipeline.places import is_there
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class ReproducibilityHook(RunHook):
 
     def _seconds(self, pipeline: Any, others: set[str]) -> dict[str, float]:
         """Return the seconds of each node except those of other methods; none if not measured."""
-        names = {node.name for node in pipeline.nodes if _owner(node) not in others}
+        names = {node.name for node in pipeline.nodes if method_of(node.namespace) not in others}
         return {name: round(s, 3) for name, s in self._steps.seconds.items() if name in names}
 
     def _found_trained(self, catalog: Any, method: str) -> bool:
@@ -118,10 +119,6 @@ def _recorded_outputs(pipeline: Any) -> dict[str, list[str]]:
         if output.rpartition(".")[2] in RECORDED:
             outputs.setdefault(method, []).append(output)
     return outputs
-
-
-def _owner(node: Any) -> str:
-    return (node.namespace or "").partition(".")[0]
 
 
 def _runner(run_params: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from vlprompt_pipeline.config import SideBySideParameters
 from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
+from vlprompt_pipeline.pipelines.namespaces import METHODS
 from vlprompt_pipeline.places import bring
 from vlprompt_pipeline.protocol_runs import configured_values
 from vlprompt_pipeline.reproducibility.completion import (
@@ -236,7 +237,12 @@ def _measured(data: DataFolder, method: str) -> Iterator[float]:
             run = json.loads(file.read_text(encoding="utf-8"))["runs"][-1]
             if run["parameters"].get("side_by_side", {}).get("seeds"):
                 continue
-            own = [s for node, s in (run["nodes"] or {}).items() if node.startswith(f"{method}.")]
+            own = [
+                s
+                for node, s in (run["nodes"] or {}).items()
+                # records of before have no such prefix
+                if node.removeprefix(f"{METHODS}.").startswith(f"{method}.")
+            ]
         except (OSError, ValueError, KeyError, IndexError):
             continue
         yield sum(own) or run["seconds"]

@@ -7,6 +7,7 @@ from kedro.pipeline import Node, Pipeline
 from vlprompt_pipeline.export import EXPORT_FORMATS
 from vlprompt_pipeline.pipelines.evaluation.nodes import EVALUATED, evaluate_prompt
 from vlprompt_pipeline.pipelines.evaluation.record import write_record
+from vlprompt_pipeline.pipelines.namespaces import of_method
 from vlprompt_pipeline.pipelines.prompt_training.nodes import TRAINED
 
 _OF_RUN = {
@@ -65,7 +66,7 @@ def evaluation_node(method: str, folders: str, target: str = "") -> Node:
         },
         outputs=[f"{method}.{of_target}{output}" for output in EVALUATED],
         name=f"evaluate_{method}{f'_on_{target}' if target else ''}",
-        namespace=f"{method}.{target}" if target else method,
+        namespace=of_method(method, target),
         tags=method,
     )
 
@@ -98,6 +99,6 @@ def _record(method: str, protocol: str, targets: tuple[str, ...]) -> Node:
         ],
         outputs=f"{method}.record",
         name=f"record_{method}",
-        namespace=method,
+        namespace=of_method(method),
         tags=method,
     )

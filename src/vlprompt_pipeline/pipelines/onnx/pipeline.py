@@ -4,6 +4,7 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
+from vlprompt_pipeline.pipelines.namespaces import of_method
 from vlprompt_pipeline.pipelines.onnx.nodes import export_onnx
 
 
@@ -31,7 +32,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                 },
                 outputs=f"{method}.onnx_graphs",
                 name=f"export_onnx_{method}",
-                namespace=method,
+                namespace=of_method(method),
             )
             for method in methods
         ]

@@ -4,6 +4,7 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
+from vlprompt_pipeline.pipelines.namespaces import of_method
 from vlprompt_pipeline.pipelines.prompt_training.nodes import TRAINED, check_prompt, train_prompt
 
 
@@ -43,7 +44,7 @@ def _check(method: str, protocol: str, target_cards: list[str]) -> Node:
         ],
         outputs=None,
         name=f"check_{method}",
-        namespace=method,
+        namespace=of_method(method),
         tags=method,
     )
 
@@ -68,6 +69,6 @@ def _training(method: str, folders: str) -> Node:
         },
         outputs=[f"{method}.{output}" for output in TRAINED],
         name=f"train_{method}",
-        namespace=method,
+        namespace=of_method(method),
         tags=method,
     )

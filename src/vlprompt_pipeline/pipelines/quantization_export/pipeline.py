@@ -5,6 +5,7 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.export import EXPORT_FORMATS
+from vlprompt_pipeline.pipelines.namespaces import of_method
 from vlprompt_pipeline.pipelines.quantization_export.nodes import export_prompt
 
 
@@ -24,7 +25,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                 ],
                 outputs={name: f"{method}.{name}" for name in (*EXPORT_FORMATS, "sizes")},
                 name=f"export_{method}",
-                namespace=method,
+                namespace=of_method(method),
                 tags=method,
             )
             for method in methods

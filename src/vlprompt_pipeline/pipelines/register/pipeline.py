@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from vlprompt_pipeline.pipelines.namespaces import of_method
 from vlprompt_pipeline.pipelines.register.nodes import register_method, require_finished
 
 
@@ -53,5 +54,5 @@ def _registration(method: str) -> Node:
         },
         outputs=f"{method}.registration",
         name=f"register_{method}",
-        namespace=method,
+        namespace=of_method(method),
     )

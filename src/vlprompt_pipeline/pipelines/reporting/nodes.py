@@ -46,6 +46,11 @@ class Report:
     classes: str | None = None
 
 
+def collect_records(*records: dict[str, Any]) -> list[dict[str, Any]]:
+    """Collect the records of this run's methods, so that a report waits for all of them."""
+    return list(records)
+
+
 def compare_run(
     results: StoredResults,
     benchmark_report: BenchmarkReportParameters,
@@ -53,7 +58,7 @@ def compare_run(
     clip_name: str,
     dataset_prefix: str,
     given: dict[str, Any],
-    *current: dict[str, Any],
+    run_records: list[dict[str, Any]],
 ) -> tuple[pd.DataFrame, Comparison]:
     """Make the table of all records on disk, and compare this run with those it belongs to.
 
@@ -64,14 +69,14 @@ def compare_run(
         clip_name: of this run.
         dataset_prefix: of this run.
         given: the parameters of its command line.
-        current: the records of this run, which are among them.
+        run_records: the records of this run, which are among them.
 
     Raises:
         UserError: there is no record.
     """
     readable, problems = read_records(results.records)
     require_records(readable, problems)
-    record = CellRecord.model_validate(current[0]) if current else readable[0]
+    record = CellRecord.model_validate(run_records[0]) if run_records else readable[0]
     comparison = compare_beside(
         record,
         readable,
@@ -93,9 +98,11 @@ def draw_report(table: pd.DataFrame, comparison: Comparison, *classes: str) -> R
     return Report(table, text, render(comparison), next(iter(drawn.values())), drawn, *classes)
 
 
-def draw_class_page(card: DatasetCard, results: StoredResults, *current: dict[str, Any]) -> str:
-    """Draw the page of this run's methods, class by class; `current` are the records of the run."""
-    records = [CellRecord.model_validate(record) for record in current]
+def draw_class_page(
+    card: DatasetCard, results: StoredResults, run_records: list[dict[str, Any]]
+) -> str:
+    """Draw the page of this run's methods, class by class."""
+    records = [CellRecord.model_validate(record) for record in run_records]
     cell = records[0].cell
     methods = [method for record in records for method in record.methods]
     return render_class_page(

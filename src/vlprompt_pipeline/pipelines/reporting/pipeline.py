@@ -2,7 +2,9 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from vlprompt_pipeline.pipelines.namespaces import METHODS
 from vlprompt_pipeline.pipelines.reporting.nodes import (
+    collect_records,
     compare_run,
     draw_class_page,
     draw_report,
@@ -15,6 +17,14 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
     return Pipeline(
         [
             Node(
+                collect_records,
+                inputs=[f"{method}.record" for method in methods],
+                outputs="run_records",
+                name="collect_records",
+                namespace=METHODS,
+                tags="report",
+            ),
+            Node(
                 compare_run,
                 inputs=[
                     "results",
@@ -23,7 +33,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                     "params:clip.name",
                     "params:dataset_prefix",
                     "params:given",
-                    *(f"{method}.record" for method in methods),
+                    "run_records",
                 ],
                 outputs=["results_table", "run_comparison"],
                 name="compare_run",
@@ -38,19 +48,15 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                 namespace="report",
                 tags="report",
             ),
-            *(_class_page(methods, page) for page in pages),
+            *map(_class_page, pages),
         ]
     )
 
 
-def _class_page(methods: tuple[str, ...], page: str) -> Node:
+def _class_page(page: str) -> Node:
     return Node(
         draw_class_page,
-        inputs=[
-            "dataset_card",
-            "results",
-            *(f"{method}.record" for method in methods),
-        ],
+        inputs=["dataset_card", "results", "run_records"],
         outputs=page,
         name="draw_class_page",
         namespace="report",

@@ -17,6 +17,7 @@ from vlprompt_pipeline.pipelines import (
     quantization_export,
     transfer,
 )
+from vlprompt_pipeline.pipelines.namespaces import of_method
 from vlprompt_pipeline.pipelines.verify.nodes import (
     check_stored,
     compare_with_stored,
@@ -97,5 +98,5 @@ def _comparison(method: str, targets: tuple[str, ...]) -> Node:
         ],
         outputs=f"{method}.comparison",
         name=f"compare_{method}",
-        namespace=method,
+        namespace=of_method(method),
     )
