@@ -22,8 +22,8 @@ class Findings:
         single_image_classes: names of classes with one image in all.
         untested_classes: names of classes without a test image. They cannot be scored, so a check
             refuses them.
-        alike_classes: groups of class folders whose names differ only in upper and lower case, or
-            not at all once underscores are spaces.
+        alike_classes: groups of class folders whose names differ only in upper and lower case or
+            in how accents are encoded, or not at all once underscores are spaces.
         unread_columns: columns of a table that say nothing here.
         left_out: (path, reason) of images that cannot be read and were left out, as was asked for.
     """

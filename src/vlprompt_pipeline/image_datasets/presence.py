@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,7 @@ def require_present(table: pd.DataFrame, folder: Path, origin: str, remedy: str)
     if not absent.any():
         return
     first = ", ".join(map(printable, table.loc[absent, "path"].head(_FIRST_PATHS)))
+    remedy = f"{_spelt_otherwise(table.loc[absent, 'path'].iloc[0], folder)}{remedy}"
     raise DataError(
         f"{absent.sum():,} of the {len(table):,} images in {origin} are not under {folder}: "
         f"{'; '.join(_per_class(table, absent, folder))}; the first are {first}; {remedy}"
@@ -58,6 +60,18 @@ def require_present(table: pd.DataFrame, folder: Path, origin: str, remedy: str)
 def printable(path: str) -> str:
     """Return a path as one can read it in a sentence: line breaks and their like are escaped."""
     return path if path.isprintable() else ascii(path)
+
+
+def _spelt_otherwise(path: str, folder: Path) -> str:
+    """Say that a file is there whose name looks the same; empty where there is none."""
+    for form in ("NFC", "NFD"):
+        spelling = unicodedata.normalize(form, path)
+        if spelling != path and (folder / spelling).is_file():
+            return (
+                f"{path!a} looks like the file {spelling!a}, whose accents are encoded "
+                "otherwise: spell both alike; "
+            )
+    return ""
 
 
 def _file_names(folder: Path) -> frozenset[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,18 @@ def test_yaml_keys_are_texts_as_they_stand(tmp_path):
     (tmp_path / "names.yaml").write_text("no: Norwegian\n01: one\n1: other\nYes: sure\n1.10: x\n")
     named = name_classes(["01", "1", "1.10", "Yes", "no"], tmp_path / "names.yaml")
     assert named == {"01": "one", "1": "other", "1.10": "x", "Yes": "sure", "no": "Norwegian"}
+
+
+@pytest.mark.parametrize(("folder", "written"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_a_folder_with_accents_is_found_however_they_are_encoded(tmp_path, folder, written):
+    key = unicodedata.normalize(folder, "café")
+    mapping = tmp_path / "names.json"
+    mapping.write_text(json.dumps({unicodedata.normalize(written, "café"): "coffee house"}))
+    assert name_classes([key, "dog"], mapping) == {key: "coffee house", "dog": "dog"}
+
+
+def test_two_folders_that_differ_in_the_encoding_of_accents_each_have_their_name(tmp_path):
+    keys = [unicodedata.normalize(form, "café") for form in ("NFC", "NFD")]
+    mapping = tmp_path / "names.json"
+    mapping.write_text(json.dumps(dict(zip(keys, ["one", "two"], strict=True))))
+    assert list(name_classes(keys, mapping).values()) == ["one", "two"]

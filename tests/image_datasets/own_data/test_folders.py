@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -284,3 +285,11 @@ def test_two_tables(tmp_path):
         (tmp_path / f"zoo.{suffix}").touch()
     with pytest.raises(ConfigError, match=r"has two tables in .*, zoo\.csv and zoo\.parquet; keep"):
         require_dataset_name("zoo", tmp_path)
+
+
+def test_classes_whose_accents_are_encoded_otherwise_are_called_alike(tmp_path):
+    composed, apart = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    write_classes(tmp_path / "zoo", dog=2)
+    write_classes(tmp_path / "zoo", **{composed: 2})
+    write_classes(tmp_path / "zoo", **{apart: 2})
+    assert index(tmp_path).card.findings.alike_classes == ((apart, composed),)

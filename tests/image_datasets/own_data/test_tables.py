@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pandas as pd
@@ -386,3 +387,12 @@ def test_numbers_in_the_place_of_names(root, kind):
     mapped = build_own_index("zoo", root, OwnData(class_names="names.yml"))
     assert found(mapped) == EXPECTED
     assert mapped.card.class_names == ("a cat", "a dog")
+
+
+def test_a_path_whose_accents_are_encoded_otherwise_than_the_files_is_told_so(root):
+    composed, apart = (unicodedata.normalize(form, "pics/dog/é.png") for form in ("NFC", "NFD"))
+    (root / "pics/dog/000.png").rename(root / apart)
+    write_csv(
+        root, [row | {"path": row["path"].replace("pics/dog/000.png", composed)} for row in rows()]
+    )
+    assert f"{composed!a} looks like the file {apart!a}" in refusal(root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -211,7 +212,7 @@ def _findings(gathered: Gathered, names: Mapping[str, str], table: pd.DataFrame)
     tested = set(table.loc[table["part"] == "test", "label"])
     alike: dict[str, list[str]] = defaultdict(list)
     for key, name in names.items():
-        alike[name.casefold()].append(key)
+        alike[unicodedata.normalize("NFC", name).casefold()].append(key)
     return Findings(
         ignored_files=dict(sorted(gathered.ignored.items())),
         loose_images=gathered.loose,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
     if mapping is None:
         _require_words(names)
     else:
-        given = _read(mapping)
+        given = _in_their_spelling(_read(mapping), names)
         unknown = sorted(set(given) - set(names))
         if unknown:
             raise DataError(
@@ -66,6 +67,15 @@ def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
     if empty:
         raise DataError(f"the class {empty[0]!r} has no name; rename it or use a mapping file")
     return names
+
+
+def _in_their_spelling(given: dict[str, str], keys: Collection[str]) -> dict[str, str]:
+    """Return the mapping by keys as folders spell them; macOS writes é as two code points."""
+    spelt = {unicodedata.normalize("NFC", key): key for key in keys}
+    return {
+        key if key in keys else spelt.get(unicodedata.normalize("NFC", key), key): name
+        for key, name in given.items()
+    }
 
 
 def _require_words(names: Mapping[str, str]) -> None:
