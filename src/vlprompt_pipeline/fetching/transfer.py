@@ -137,7 +137,7 @@ def _transfer(
             )
             raise FetchError(
                 f"{remote.url} did not arrive in {failed} tries ({reason}); check the network and "
-                f"run again{kept.format(partial.size)}"
+                f"run again{kept}"
             )
         wait = patience.pause * 2 ** (failed - 1) if pause is None else pause
         wait = min(wait, _LONGEST_PAUSE)
