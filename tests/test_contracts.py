@@ -144,7 +144,7 @@ def test_pipelines_and_catalog_know_each_other(pipelines):
         "registration_verdicts",
     }
     in_memory |= {"{method}.comparison", "benchmark_comparison"}
-    in_memory |= {"run_comparison", "results_table", "class_page"}
+    in_memory |= {"run_records", "run_comparison", "results_table", "class_page"}
     made_again = {name for name in used if name.startswith("again_")}
     assert used - set(entries) - made_again == in_memory
     assert set(entries) - used == {"{method}.completion"}, "a hook writes it"
@@ -194,7 +194,8 @@ def test_prompts_are_checked_before_features_are_computed(pipelines):
     depth = {name: number for number, group in enumerate(groups) for name in group}
     for features in ("features.extract_test_features", "features.extract_few_shot_features"):
         assert depth["few_shot.draw_few_shot_set"] < depth[features]
-        assert all(depth[f"{method}.check_{method}"] < depth[features] for method in METHODS)
+        checks = [f"methods.{method}.check_{method}" for method in METHODS]
+        assert all(depth[check] < depth[features] for check in checks)
 
 
 def test_every_result_of_a_cell_has_the_cell_in_its_path():
