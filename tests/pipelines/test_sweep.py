@@ -10,7 +10,7 @@ import click
 import pytest
 
 from pipelines.project import CELL, DATASET, QUICK, Project, merged
-from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.errors import ConfigError, TrackingError
 from vlprompt_pipeline.hooks.errors import in_one_sentence
 from vlprompt_pipeline.manifests import describe, place_of
 from vlprompt_pipeline.sweep import Options, grid, job, protocol_grid, read_grid, run_cells
@@ -255,6 +255,20 @@ def test_ctrl_c_keeps_what_is_finished(project, monkeypatch, capsys):
         sweep(project, options=Options(report=False), seed=[1, 2, 3])
     assert caught.value.exit_code == 130
     assert "stopped: 1 of 3 cells are finished and kept" in capsys.readouterr().err
+
+
+def test_mlflow_that_does_not_answer_is_asked_once_for_all_cells(project, monkeypatch):
+    project.bootstrap()
+    faults = Faults(monkeypatch, TrackingError("MLflow is away"))
+    on = {"tracking": {"enabled": True}}
+    job.mlflow_absence.end()
+    watch = sweep(project, on, Options(report=False), seed=[1, 2, 3])
+    job.mlflow_absence.end()
+    assert watch.counts == {"unrecorded": 3}
+    assert [each["tracking"]["enabled"] for each in faults.params] == [True, False, False, False]
+    faults.params.clear()
+    watch = sweep(project, on, Options(report=False), seed=[1])
+    assert [each["tracking"]["enabled"] for each in faults.params] == [True], "it is asked again"
 
 
 def test_without_mlflow_cells_are_finished_and_recorded_later(project, monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -38,6 +39,26 @@ def test_they_are_asked_for_on_a_gpu_alone():
         assert asked_for() == before
     with repeatable(GPU):
         assert asked_for() == (True, False, False)
+
+
+def test_cublas_gets_a_workspace_unless_the_user_gave_it_one(monkeypatch):
+    with repeatable(GPU):
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    with repeatable(torch.device("cpu")):
+        assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+    with repeatable(GPU):
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+def test_a_workspace_that_cublas_does_not_repeat_with_is_told(caplog):
+    error = RuntimeError("to enable this, set CUBLAS_WORKSPACE_CONFIG=:4096:8 before\nmore")
+    with repeatable(GPU):
+        assert does_without(error, "MaPLe")
+        assert asked_for() == (True, True, False)
+    (message,) = caplog.messages
+    assert message.startswith("training MaPLe again with the same seed may give other last bits")
+    assert message.endswith("set CUBLAS_WORKSPACE_CONFIG=:4096:8 before")
 
 
 def test_the_setting_of_before_comes_back_also_after_an_error():
