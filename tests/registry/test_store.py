@@ -119,7 +119,7 @@ def test_a_model_of_others_is_refused(tmp_path):
         "from mlflow.models import set_model\n"
         "from mlflow.pyfunc import PythonModel\n\n\n"
         "class Other(PythonModel):\n"
-        "    def predict(self, context, model_input, params=None):\n"
+        "    def predict(self, context, model_input: list[str], params=None):\n"
         "        return model_input\n\n\n"
         "set_model(Other())\n"
     )

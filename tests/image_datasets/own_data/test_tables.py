@@ -241,6 +241,20 @@ def test_metadata_in_the_root(tmp_path, suffix):
     assert read.card.folder == tmp_path / "zoo"
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"file_name": "a.png", "label": }', "line 2 is not JSON: Expecting value"),
+        ('["a.png", "cat"]', "line 2 is no object with the columns as its keys"),
+    ],
+)
+def test_a_line_that_is_no_row_is_named(tmp_path, line, reason):
+    file = tmp_path / "zoo/metadata.jsonl"
+    write_metadata(file, rows("file_name", "split")[:1])
+    file.write_text(f"{file.read_text()}{line}\n")
+    assert refusal(tmp_path) == f"cannot read {file} ({reason}); write the table again"
+
+
 def test_metadata_in_each_part(tmp_path):
     for part, number in (("train", 3), ("validation", 1), ("test", 2)):
         write_classes(tmp_path / "zoo" / part / "pics", cat=number, dog=number)

@@ -13,6 +13,7 @@ first folder of each path says the part if all of them begin with one.
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
 import re
@@ -202,7 +203,7 @@ def _read(file: Path) -> pd.DataFrame:
             case ".csv":
                 return _read_csv(file)
             case ".jsonl":
-                return pd.read_json(file, lines=True, dtype=False, convert_dates=False)
+                return _read_json_lines(file)
             case _:
                 return pd.read_parquet(file)
     except (OSError, ValueError, csv.Error, NotImplementedError) as error:
@@ -221,6 +222,23 @@ def _read_csv(file: Path) -> pd.DataFrame:
                 f"row {number} has more cells than the heading; put text with commas into quotes"
             )
     return pd.DataFrame(rows, columns=columns)
+
+
+def _read_json_lines(file: Path) -> pd.DataFrame:
+    """Read an object a line with its values as they stand; pandas would convert some of them."""
+    rows = []
+    with file.open(encoding="utf-8-sig") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"line {number} is not JSON: {error.msg}") from None
+            if not isinstance(row, dict):
+                raise ValueError(f"line {number} is no object with the columns as its keys")
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _texts(column: pd.Series) -> list[str]:
