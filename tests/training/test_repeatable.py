@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -13,6 +15,7 @@ from torch.utils import deterministic
 from vlprompt_pipeline.training.repeatable import does_without, repeatable
 
 GPU = torch.device("cuda")
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 LACKING = RuntimeError("kthvalue CUDA does not have a deterministic implementation, but you set")
 
 
@@ -26,8 +29,7 @@ def asked_for() -> tuple[bool, bool, bool]:
 
 
 @pytest.fixture(autouse=True)
-def as_before(monkeypatch):
-    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+def as_before():
     before = asked_for()
     yield
     assert asked_for() == before
@@ -41,14 +43,15 @@ def test_they_are_asked_for_on_a_gpu_alone():
         assert asked_for() == (True, False, False)
 
 
-def test_cublas_gets_a_workspace_unless_the_user_gave_it_one(monkeypatch):
-    with repeatable(GPU):
-        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
-    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
-    with repeatable(torch.device("cpu")):
-        assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
-    with repeatable(GPU):
-        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+@pytest.mark.parametrize(("given", "found"), [(None, ":4096:8"), (":16:8", ":16:8")])
+def test_cublas_gets_a_workspace_before_any_product_unless_the_user_gave_it_one(given, found):
+    """PyTorch looks for it once, at the first product: features come before training."""
+    environment = {k: v for k, v in os.environ.items() if k != WORKSPACE}
+    environment |= {WORKSPACE: given} if given else {}
+    code = f"import os, vlprompt_pipeline; print(os.environ[{WORKSPACE!r}])"
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert said.stdout == f"{found}\n"
 
 
 def test_a_workspace_that_cublas_does_not_repeat_with_is_told(caplog):

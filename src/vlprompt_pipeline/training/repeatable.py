@@ -9,7 +9,6 @@ operations that have none.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,8 +32,6 @@ def repeatable(device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    # cuBLAS repeats its bits with a workspace of a fixed size, without which PyTorch refuses it
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     thread = threading.get_ident()
     _set(thread, strict=True)
     try:
