@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner, get_method
-from vlprompt_pipeline.training.capture import Recorder, Steps, recorder_for
+from vlprompt_pipeline.training.capture import CudaRecorder, Steps, recorder_for
 from vlprompt_pipeline.training.checkpoint import Running
 from vlprompt_pipeline.training.optimizers import make_optimizer
 from vlprompt_pipeline.training.precision import computing
@@ -125,7 +125,7 @@ def our_step(
     images: Tensor,
     labels: Tensor,
     parameters: TrainingParameters,
-    recorder: Recorder | str | None = "by device",
+    recorder: CudaRecorder | str | None = "by device",
 ) -> Callable[[], object]:
     """Give one step of our training loop, optimizer included, as the loop runs it."""
     context = computing(learner, parameters, parameters.steps)

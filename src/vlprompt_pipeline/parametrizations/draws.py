@@ -33,7 +33,7 @@ class Draws(nn.Module):
         super().__init__()
         self.seed = int(torch.randint(2**31, (1,), generator=generator))
         self.register_buffer("count", torch.tensor(0))
-        self._counted = 0  # the same, without asking the device
+        self.counted = 0  # the same, without asking the device
         self._ahead: _Ahead | None = None
         self.register_load_state_dict_post_hook(_adopt_count)
 
@@ -49,6 +49,11 @@ class Draws(nn.Module):
         """Return 1 / probability where a value is kept, else 0: what dropout multiplies by."""
         return self._draw(partial(_kept, probability), shape, like)
 
+    def go_back(self, counted: int) -> None:
+        """Draw again what was drawn after so many."""
+        self.counted = counted
+        self.count.fill_(counted)
+
     def _draw(self, make: Make, shape: tuple[int, ...], like: Tensor) -> Tensor:
         request = _Request(make, tuple(shape), like.dtype, like.device)
         if self._ahead is None or not self.training:
@@ -57,9 +62,9 @@ class Draws(nn.Module):
 
     def _next(self) -> Generator:
         if self.training:
-            self._counted += 1
-            self.count.fill_(self._counted)
-        which = f"{self.seed} {self._counted}" if self.training else "evaluation"
+            self.counted += 1
+            self.count.fill_(self.counted)
+        which = f"{self.seed} {self.counted}" if self.training else "evaluation"
         digest = hashlib.sha256(which.encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
@@ -145,4 +150,4 @@ def _kept(
 
 
 def _adopt_count(draws: Draws, _incompatible: object) -> None:
-    draws._counted = int(draws.count)
+    draws.counted = int(draws.count)

@@ -6,9 +6,7 @@ recorded, on the same places in memory, so what changes from step to step is cop
 reads: the images, the labels, and what the step draws. The learning rate is a tensor that changes
 in its place.
 
-Steps that are run as they stand are the reference. `EagerRecorder` is the eager twin of
-`CudaRecorder`: the same order of warming up, recording and replaying, with calls in place of a
-graph, on any device.
+Steps that are run as they stand are the reference.
 """
 
 from __future__ import annotations
@@ -17,14 +15,13 @@ import logging
 from collections.abc import Callable, Hashable
 from functools import lru_cache
 from threading import Lock
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.parametrizations import find_quantized
-from vlprompt_pipeline.parametrizations.draws import StepDraws
+from vlprompt_pipeline.parametrizations.draws import Draws, StepDraws
 from vlprompt_pipeline.training.checkpoint import Running
 from vlprompt_pipeline.training.repeatable import does_without
 from vlprompt_pipeline.training.step import Names, TrainingStep
@@ -37,16 +34,6 @@ Call = Callable[[], Result]
 WARM_UP = 3
 """Steps before one is recorded, as PyTorch's documentation has it: memory is fetched in them,
 kernels are chosen, and what is made once per learner is made. They are steps of the training."""
-
-
-class Recorder(Protocol):
-    """How a call is recorded; what it reads and gives stays where it is in memory."""
-
-    def warm_up(self, call: Call) -> Result:
-        """Run the call where recording will happen."""
-
-    def record(self, call: Call) -> Call:
-        """Record the call without running it; return what replays it."""
 
 
 _ONE_AT_A_TIME = Lock()
@@ -101,19 +88,7 @@ class CudaRecorder:
         return replay
 
 
-class EagerRecorder:
-    """The eager twin: a replay is the call itself."""
-
-    def warm_up(self, call: Call) -> Result:
-        """Run the call."""
-        return call()
-
-    def record(self, call: Call) -> Call:
-        """Return the call."""
-        return call
-
-
-def recorder_for(learner: PromptLearner) -> Recorder | None:
+def recorder_for(learner: PromptLearner) -> CudaRecorder | None:
     """Return how the steps of a learner are recorded, none where they run as they stand."""
     device = learner.clip.device
     if device.type != "cuda":
@@ -127,21 +102,25 @@ def recorder_for(learner: PromptLearner) -> Recorder | None:
 class Steps:
     """The steps of one training run."""
 
-    def __init__(self, running: Running, recorder: Recorder | None = None) -> None:
+    def __init__(self, running: Running, recorder: CudaRecorder | None = None) -> None:
         """Without a `recorder`, steps run as they stand."""
         self.learner = running.learner
         self.recorder = recorder
         self._step = TrainingStep(running)
         self._quantizers = [each.quantizer for each in find_quantized(self.learner)]
+        self._draws = [each for each in self.learner.modules() if isinstance(each, Draws)]
         self._alike: dict[Hashable, _StepsOfOneShape] = {}
 
     def __call__(self, images: Tensor, labels: Tensor) -> Result:
         """Update the learner once; what is returned may be overwritten by the next step."""
+        counted = [draws.counted for draws in self._draws]
         try:
             return self._take(images, labels)
         except RuntimeError as error:  # at the first step: all run the same operations
             if not does_without(error, _named(self.learner)):
                 raise
+            for draws, count in zip(self._draws, counted, strict=True):
+                draws.go_back(count)
             self.forget()
             return self._take(images, labels)
 
@@ -186,7 +165,7 @@ class _StepsOfOneShape:
     """Steps that run the same operations on tensors of the same shapes."""
 
     def __init__(
-        self, step: TrainingStep, learner: PromptLearner, recorder: Recorder | None
+        self, step: TrainingStep, learner: PromptLearner, recorder: CudaRecorder | None
     ) -> None:
         self._step, self._recorder = step, recorder
         self._draws = StepDraws(learner)
