@@ -60,19 +60,17 @@ STRIP = 256  # rows that are laid on white at once: our choice
 
 
 class ImageBytes(BytesIO):
-    """The content of an image file, which knows its path and its SHA-256."""
+    """The content of an image file, which knows its path."""
 
     def __init__(self, path: Path) -> None:
         """Raise DataError if the file cannot be read."""
         try:
             if not path.exists():  # a photo in a place
                 is_there(path)
-            content = path.read_bytes()
+            super().__init__(path.read_bytes())
         except OSError as error:
             raise _unreadable(path, error.strerror or str(error)) from error
-        super().__init__(content)
         self.path = path
-        self.sha256 = hashlib.sha256(content).hexdigest()
 
     @classmethod
     def known(cls, path: Path, fingerprint: str) -> ImageBytes:
@@ -91,7 +89,7 @@ class ImageBytes(BytesIO):
                 "their index; run again from data_preparation on"
             ) from error
         kind, _, sha256 = fingerprint.partition(":")
-        if kind == "sha256" and sha256 != file.sha256:
+        if kind == "sha256" and sha256 != hashlib.sha256(file.getbuffer()).hexdigest():
             raise DataError(
                 f"{path} has been changed since the index was made: run again from "
                 "data_preparation on"

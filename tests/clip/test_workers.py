@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -13,17 +14,12 @@ from PIL import Image
 from simulated_gpu import simulated_gpu
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, TrainingViews
 from vlprompt_pipeline.clip.encoding import encode_in_blocks
-from vlprompt_pipeline.clip.transfer import Transfer
-from vlprompt_pipeline.clip.workers import (
-    Chunk,
-    decode_in_processes,
-    encode_shards,
-    worker_processes,
-)
+from vlprompt_pipeline.clip.transfer import _copying_stream, transferred
+from vlprompt_pipeline.clip.workers import decode_in_processes, worker_processes
 from vlprompt_pipeline.errors import DataError, UserError
 from vlprompt_pipeline.files import sha256_file
 
-CPU = torch.device("cpu")
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 SHARDS = [range(0, 40), range(40, 70)]
 
 
@@ -36,27 +32,18 @@ def images(tmp_path_factory) -> ImageSet:
     return ImageSet(folder, names, tuple(f"sha256:{sha256_file(folder / n)}" for n in names))
 
 
-def _processed(clip, images: ImageSet, views, block: int) -> tuple[torch.Tensor, list[str]]:
-    """Features by worker processes, and the hashes of the files, of both shards."""
-    told: list[int] = []
-    chunks = decode_in_processes(images, views, SHARDS, workers=2, pin=False)
-    ready = encode_shards(clip.encode_images, chunks, SHARDS, block, CPU, told.append)
-    parts = list(ready)
-    assert sum(told) == len(images)
-    assert [len(hashes) for _, hashes in parts] == [len(shard) for shard in SHARDS]
-    hashes = [each for _, of_shard in parts for each in of_shard]
-    return torch.cat([values for values, _ in parts]), hashes
-
-
 @pytest.mark.parametrize("views", [1, 3])
 def test_processes_and_threads_give_the_same_bits(tiny_clip, images, tmp_path, views):
     view = EvaluationView(tiny_clip.preprocessing)
     if views > 1:
         view = TrainingViews(tiny_clip.preprocessing, 5, views, (0.3, 1.0))
     stored = FeatureStore(tmp_path).extract(tiny_clip, images, view, shard_size=40)
-    values, hashes = _processed(tiny_clip, images, view, block=32)
+    chunks = list(decode_in_processes(images, view, SHARDS, workers=2, pin=False))
+    ends = np.cumsum([len(chunk) for chunk in chunks]).tolist()
+    assert 40 * views in ends, "no chunk belongs to two shards"
+    parts = torch.cat(chunks).split(40 * views)
+    values = torch.cat([encode_in_blocks(tiny_clip.encode_images, [each], 32) for each in parts])
     assert torch.equal(values.unflatten(0, (70, views)), stored.values)
-    assert [f"sha256:{each}" for each in hashes] == list(images.fingerprints)
 
 
 def test_a_picture_that_was_changed_is_named_without_a_traceback(tiny_clip, images):
@@ -76,24 +63,47 @@ def test_a_worker_that_is_killed_is_told_in_a_sentence(tiny_clip, images, signal
 
 @pytest.mark.parametrize("sizes", [(5, 5, 3), (13,), (1,) * 13])
 def test_chunks_of_any_size_fill_the_same_blocks(sizes):
-    """Every block but a shard's last holds the next inputs; the last is filled up with zeros."""
+    """Every block but the last holds the next inputs; the last is filled up with zeros."""
     pixels = torch.arange(13.0).reshape(13, 1, 1, 1) + 1
     blocks: list[list[float]] = []
 
     def encode(block: torch.Tensor) -> torch.Tensor:
         blocks.append(block.flatten().tolist())
-        return block.flatten(1)
+        return 2 * block.flatten(1)
 
-    chunks = (Chunk(part, ["-"] * len(part)) for part in pixels.split(list(sizes)))
-    ((values, _),) = encode_shards(encode, chunks, [range(13)], 6, CPU, lambda _: None)
+    values = encode_in_blocks(encode, pixels.split(list(sizes)), 6)
     assert blocks == [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12], [13, 0, 0, 0, 0, 0]]
-    assert torch.equal(values, encode_in_blocks(lambda block: block.flatten(1), [pixels], 6))
+    assert torch.equal(values, 2 * pixels.flatten(1))
+
+
+def test_blocks_are_filled_where_the_chunks_are():
+    with simulated_gpu():
+        chunks = [torch.ones(3, 1, 2, 2).to("cuda"), torch.ones(2, 1, 2, 2).to("cuda")]
+        values = encode_in_blocks(lambda block: block.flatten(1).sum(1, keepdim=True), chunks, 4)
+        assert values.device.type == "cpu"
+        assert values.tolist() == [[4.0]] * 5
+
+
+def _noted(taken: list[int]) -> Iterator[tuple[torch.Tensor, ...]]:
+    for number in range(4):
+        taken.append(number)
+        yield torch.full((2,), float(number)), torch.tensor([number])
 
 
 def test_to_a_cpu_nothing_is_on_its_way():
-    there = Transfer(CPU).start(torch.ones(2), torch.zeros(1))
-    assert [tensor.tolist() for tensor in there.arrived()] == [[1, 1], [0]]
-    assert there.done is None
+    taken: list[int] = []
+    for number, (values, label) in enumerate(transferred(_noted(taken), CPU)):
+        assert taken == list(range(number + 1))
+        assert (values.tolist(), label.tolist()) == ([number] * 2, [number])
+
+
+def test_on_a_gpu_the_next_tensors_are_on_their_way():
+    taken: list[int] = []
+    with simulated_gpu():
+        for number, (values, label) in enumerate(transferred(_noted(taken), GPU)):
+            assert taken == list(range(min(number + 2, 4)))
+            assert values.device.type == label.device.type == "cuda"
+            assert (values.tolist(), label.tolist()) == ([number] * 2, [number])
 
 
 def test_images_of_the_host_are_there_before_the_tower_reads_them(tiny_clip, monkeypatch):
@@ -107,11 +117,15 @@ def test_images_of_the_host_are_there_before_the_tower_reads_them(tiny_clip, mon
     assert not any(how.get("non_blocking") for how in asked)
 
 
-def test_all_copies_to_a_gpu_have_one_stream():
+def test_all_copies_to_a_gpu_have_one_stream(monkeypatch):
     with simulated_gpu():
-        device = torch.device("cuda", 0)
-        assert Transfer(device).start(torch.ones(2)).done is not None
-        assert Transfer(device)._stream is Transfer(device)._stream
+        made, stream = [], torch.cuda.Stream
+        monkeypatch.setattr(torch.cuda, "Stream", lambda *_: made.append(stream()) or made[-1])
+        _copying_stream.cache_clear()
+        for _ in range(2):
+            list(transferred(_noted([]), GPU))
+        assert len(made) == 1
+    _copying_stream.cache_clear()
 
 
 def test_no_more_processes_than_cores(monkeypatch):

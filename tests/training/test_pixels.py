@@ -165,7 +165,7 @@ def test_a_picture_is_decoded_once_where_there_is_room(tiny_clip, images, monkey
 
 
 def test_as_many_pictures_are_kept_as_fit():
-    kept = batches_module.Pictures(room=2 * 10 * 10 * 3)
+    kept = batches_module.Pictures(room=2 * 10 * 10 * 4)  # Pillow keeps RGB in four bytes a pixel
     made: list[int] = []
 
     def picture(row: int) -> Image.Image:

@@ -12,13 +12,16 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from vlprompt_pipeline.arithmetic import Arithmetic
 from vlprompt_pipeline.images import ImageBytes
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 BLOCK = 32
 """Inputs of the tower at once on a CPU (our choice): from here on the embedded CLIP has the same
@@ -85,12 +88,13 @@ class ImageSet:
         return ImageBytes.known(self.folder / self.paths[row], self.fingerprints[row])
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """An image as inputs `[views, 3, size, size]` of the tower, and the SHA-256 of its file."""
+def pixels_of(images: ImageSet, views: Views, row: int) -> Tensor:
+    """Return the inputs `[views, 3, size, size]` of one image.
 
-    pixels: Tensor
-    sha256: str
+    Raises:
+        DataError: as `ImageSet.read`, or the file is no image.
+    """
+    return views.pixels(images.read(row), images.fingerprints[row])
 
 
 def block_size(arithmetic: Arithmetic) -> int:
@@ -98,24 +102,19 @@ def block_size(arithmetic: Arithmetic) -> int:
     return BLOCK if arithmetic.device == "cpu" else GPU_BLOCK
 
 
-def decode_ahead(
-    images: ImageSet, views: Views, rows: Iterable[int], ahead: int, workers: int
-) -> Generator[Decoded, None, None]:
-    """Images in the order of `rows`, decoded by threads up to `ahead` images before they are taken.
+def computed_ahead(
+    compute: Callable[[Item], Result], items: Iterable[Item], ahead: int, workers: int
+) -> Generator[Result, None, None]:
+    """Yield what threads compute of the items, in order, up to `ahead` items before it is taken.
 
     Raises:
-        DataError: as `ImageSet.read`, or the file is no image.
+        Exception: as `compute`.
     """
-
-    def decode(row: int) -> Decoded:
-        file = images.read(row)
-        return Decoded(views.pixels(file, images.fingerprints[row]), file.sha256)
-
     pool = ThreadPoolExecutor(workers)
     try:
-        waiting: deque[Future[Decoded]] = deque()
-        for row in rows:
-            waiting.append(pool.submit(decode, row))
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(pool.submit(compute, item))
             if len(waiting) > ahead:
                 yield waiting.popleft().result()
         while waiting:
@@ -127,10 +126,15 @@ def decode_ahead(
 def encode_in_blocks(
     encode: Callable[[Tensor], Tensor], inputs: Iterable[Tensor], block: int
 ) -> Tensor:
-    """Return features `[inputs, embed]` of inputs that come as `[views, 3, size, size]` an image.
+    """Return features `[inputs, embed]`, on the host, of inputs that come some at a time.
 
     All blocks stand in the same memory: fresh memory for each costs about as much as decoding what
     is put into it.
+
+    Args:
+        encode: from `block` inputs to features.
+        inputs: tensors `[some, 3, size, size]`, all on the host or all on the device of the tower.
+        block: inputs of the tower at once; the last block is filled up with zeros.
     """
     encoded: list[Tensor] = []
     memory: Tensor | None = None
@@ -138,17 +142,20 @@ def encode_in_blocks(
     for pixels in inputs:
         if memory is None:
             memory = pixels.new_zeros(block, *pixels.shape[1:])
-        for each in pixels:
             # numpy copies in this thread; torch would start others, against those that decode
-            memory.numpy()[filled] = each.numpy()
-            filled += 1
+            places = memory.numpy() if memory.device.type == "cpu" else memory
+        rest = pixels
+        while len(rest):
+            part, rest = rest[: block - filled], rest[block - filled :]
+            places[filled : filled + len(part)] = part
+            filled += len(part)
             if filled == block:
-                encoded.append(encode(memory).cpu())
+                encoded.append(encode(memory))
                 filled = 0
-    if memory is not None and filled:
-        memory.numpy()[filled:] = 0
-        encoded.append(encode(memory).cpu()[:filled])
-    return torch.cat(encoded)
+    if filled:
+        places[filled:] = 0
+        encoded.append(encode(memory)[:filled])
+    return torch.cat(encoded).cpu()
 
 
 def cut(rows: range, size: int) -> Sequence[range]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, islice
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -24,15 +25,13 @@ from vlprompt_pipeline.clip.encoding import (
     ImageSet,
     Views,
     block_size,
+    computed_ahead,
     cut,
-    decode_ahead,
     encode_in_blocks,
+    pixels_of,
 )
-from vlprompt_pipeline.clip.workers import (
-    decode_in_processes,
-    encode_shards,
-    worker_processes,
-)
+from vlprompt_pipeline.clip.transfer import transferred
+from vlprompt_pipeline.clip.workers import decode_in_processes, worker_processes
 from vlprompt_pipeline.errors import UserError, WeightsError
 from vlprompt_pipeline.manifests import described_write, find_fault, require_described
 from vlprompt_pipeline.places import is_there
@@ -51,13 +50,11 @@ class FeatureSet:
         values: the features.
         identity_sha256: of the CLIP.
         key: of the set in its store.
-        images_sha256: over the contents of all image files that were decoded, in order.
     """
 
     values: Tensor
     identity_sha256: str
     key: str
-    images_sha256: str = ""
 
     def of(self, clip: ImageEncoder) -> Tensor:
         """Return the values, for use with this CLIP.
@@ -133,18 +130,15 @@ class FeatureStore:
         ):
             for number, rows in enumerate(shards):
                 if rows in missing:
-                    self._write(key, number, *next(ready))
+                    self._write(key, number, next(ready).unflatten(0, (len(rows), -1)))
                 else:
                     advance(len(rows))
         self._describe(key, clip, images, views, shards=len(shards))
         return self.load(key)
 
-    def _write(self, key: str, number: int, values: Tensor, hashes: list[str]) -> None:
-        """Write the features of a shard, and a hash of the files that they were made from."""
+    def _write(self, key: str, number: int, values: Tensor) -> None:
         with described_write(self._shard(key, number), key) as temporary:
-            header = {"images": digest_of(hashes)}
-            tensors = {"features": values.unflatten(0, (len(hashes), -1))}
-            save_tensors(temporary, tensors, "shard", header)
+            save_tensors(temporary, {"features": values}, "shard", {})
 
     def _is_whole(self, key: str, number: int) -> bool:
         """Tell whether a shard is there as it was written; one that was changed gets a warning."""
@@ -169,13 +163,8 @@ class FeatureStore:
         shards = [self._shard(key, number) for number in range(description["shards"])]
         for shard in shards:
             require_described(shard, key, remedy)
-        parts, headers = zip(*(load_tensors(shard, "shard") for shard in shards), strict=True)
-        return FeatureSet(
-            torch.cat([part["features"] for part in parts]),
-            description["identity_sha256"],
-            key,
-            digest_of([header["images"] for header in headers]),
-        )
+        parts = [load_tensors(shard, "shard")[0]["features"] for shard in shards]
+        return FeatureSet(torch.cat(parts), description["identity_sha256"], key)
 
     def _shard(self, key: str, number: int) -> Path:
         return self.root / key / f"shard-{number:05d}.safetensors"
@@ -206,27 +195,30 @@ def _encoded(
     ahead: int,
     workers: int,
     advance: Callable[[int], None],
-) -> Generator[tuple[Tensor, list[str]], None, None]:
-    """Yield features `[images · views, embed]` of each shard, and SHA-256 of its files."""
-    block = block_size(clip.arithmetic)
+) -> Generator[Tensor, None, None]:
+    """Yield features `[images · views, embed]` of each shard."""
     if clip.arithmetic.device == "cuda":
-        processes = worker_processes()
         device = torch.device("cuda", torch.cuda.current_device())
-        with closing(decode_in_processes(images, views, shards, processes, pin=True)) as chunks:
-            yield from encode_shards(clip.encode_images, chunks, shards, block, device, advance)
-        return
-    todo = chain.from_iterable(shards)
-    with closing(decode_ahead(images, views, todo, ahead, workers)) as decoded:
+        decoded = decode_in_processes(images, views, shards, worker_processes(), pin=True)
+        source = (pixels for (pixels,) in transferred(zip(decoded, strict=True), device))
+    else:
+        decode = partial(pixels_of, images, views)
+        decoded = computed_ahead(decode, chain.from_iterable(shards), ahead, workers)
+        source = decoded
+
+    def inputs(count: int) -> Iterator[Tensor]:
+        """Those of the next `count` images."""
+        while count:
+            pixels = next(source)
+            yield pixels
+            taken = len(pixels) // views.count
+            advance(taken)
+            count -= taken
+
+    block = block_size(clip.arithmetic)
+    with closing(decoded):
         for shard in shards:
-            hashes: list[str] = []
-
-            def inputs(shard: range = shard, hashes: list[str] = hashes) -> Iterator[Tensor]:
-                for image in islice(decoded, len(shard)):
-                    hashes.append(image.sha256)
-                    yield image.pixels
-                    advance(1)
-
-            yield encode_in_blocks(clip.encode_images, inputs(), block), hashes
+            yield encode_in_blocks(clip.encode_images, inputs(len(shard)), block)
 
 
 def _key(clip: ImageEncoder, images: ImageSet, views: Views, shard_size: int) -> str:
@@ -236,8 +228,3 @@ def _key(clip: ImageEncoder, images: ImageSet, views: Views, shard_size: int) ->
     for fingerprint in images.fingerprints:
         digest.update(f"{fingerprint}\n".encode())
     return digest.hexdigest()[:24]
-
-
-def digest_of(hashes: Iterable[str]) -> str:
-    """Return SHA-256 over hashes in order."""
-    return hashlib.sha256("".join(f"{each}\n" for each in hashes).encode()).hexdigest()

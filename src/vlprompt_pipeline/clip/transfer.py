@@ -6,11 +6,17 @@ its own, it runs while the step before is computed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+Tensors = tuple[Tensor, ...]
+
+AHEAD = 2
+"""Copies that have been asked for while the first of them is used (our choice)."""
 
 
 @lru_cache
@@ -19,44 +25,31 @@ def _copying_stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)
 
 
-@dataclass(frozen=True)
-class OnTheWay:
-    """Tensors whose copies have been asked for.
-
-    Attributes:
-        tensors: on the device; not to be read before they have `arrived`.
-        done: what marks the end of the copies, where they run beside other work.
-    """
-
-    tensors: tuple[Tensor, ...]
-    done: torch.cuda.Event | None = None
-
-    def arrived(self) -> tuple[Tensor, ...]:
-        """Let what is computed from here on wait for the copies; the host does not wait."""
-        if self.done is not None:
-            here = torch.cuda.current_stream(self.tensors[0].device)
-            here.wait_event(self.done)
-            for tensor in self.tensors:
-                tensor.record_stream(here)  # its memory is not given away before it is read
-        return self.tensors
+def transferred(items: Iterable[Tensors], device: torch.device) -> Iterator[Tensors]:
+    """Yield tensors of the host on a device; those behind them are on their way meanwhile."""
+    if device.type != "cuda":
+        for tensors in items:
+            yield tuple(tensor.to(device) for tensor in tensors)
+        return
+    coming: deque[tuple[Tensors, torch.cuda.Event]] = deque()
+    for tensors in items:
+        with torch.cuda.stream(_copying_stream(device)):
+            copies = tuple(_pinned(each).to(device, non_blocking=True) for each in tensors)
+            coming.append((copies, _copying_stream(device).record_event()))
+        if len(coming) == AHEAD:
+            yield _arrived(*coming.popleft())
+    while coming:
+        yield _arrived(*coming.popleft())
 
 
-class Transfer:
-    """The way from the host to one device; to a CPU there is nothing to do."""
+def _pinned(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_pinned() else tensor.pin_memory()
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._stream = _copying_stream(device) if device.type == "cuda" else None
 
-    def start(self, *tensors: Tensor) -> OnTheWay:
-        """Begin to copy tensors of the host."""
-        if self._stream is None:
-            return OnTheWay(tuple(tensor.to(self._device) for tensor in tensors))
-        with torch.cuda.stream(self._stream):
-            copies = tuple(
-                (tensor if tensor.is_pinned() else tensor.pin_memory()).to(
-                    self._device, non_blocking=True
-                )
-                for tensor in tensors
-            )
-            return OnTheWay(copies, self._stream.record_event())
+def _arrived(copies: Tensors, done: torch.cuda.Event) -> Tensors:
+    """Let what is computed from here on wait for the copies; the host does not wait."""
+    here = torch.cuda.current_stream(copies[0].device)
+    here.wait_event(done)
+    for copy in copies:
+        copy.record_stream(here)  # its memory is not given away before it is read
+    return copies

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from threading import Lock
 from typing import Protocol
 
@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from torch import Generator, Tensor
 
-from vlprompt_pipeline.clip.encoding import ImageEncoder, ImageSet
+from vlprompt_pipeline.clip.encoding import ImageEncoder, ImageSet, computed_ahead
 from vlprompt_pipeline.clip.memory import free_memory
-from vlprompt_pipeline.clip.transfer import OnTheWay, Transfer
+from vlprompt_pipeline.clip.transfer import transferred
 from vlprompt_pipeline.clip.views import TrainingViews
 from vlprompt_pipeline.clip.workers import worker_processes
 
@@ -124,29 +124,23 @@ class PixelViews:
         else:
             view = torch.randint(self.views.count, (images,), generator=generator)
         order = list(shuffled(images, self.batch_size, generator, self.drop_last))
-        transfer, labels = Transfer(self.labels.device), self.labels.cpu()
-        with ThreadPoolExecutor(self._threads) as pool:
-            ahead: deque[tuple[list[Future[Tensor]], Tensor]] = deque()
-            waiting: deque[OnTheWay] = deque()
-            for rows in order:
-                crops = [pool.submit(self._crop, i, int(view[i])) for i in rows.tolist()]
-                ahead.append((crops, labels[rows]))
-                if len(ahead) == 2:
-                    waiting.append(transfer.start(*_stacked(*ahead.popleft())))
-                if len(waiting) == 2:
-                    yield waiting.popleft().arrived()
-            while ahead:
-                waiting.append(transfer.start(*_stacked(*ahead.popleft())))
-            while waiting:
-                yield waiting.popleft().arrived()
+        chosen, labels = torch.cat(order), self.labels.cpu()
+        numbers = zip(chosen.tolist(), view[chosen].tolist(), strict=True)
+        crops = computed_ahead(self._crop, numbers, self.batch_size, self._threads)
+        with closing(crops):
+            batches = (
+                (torch.stack(list(islice(crops, len(rows)))), labels[rows]) for rows in order
+            )
+            yield from transferred(batches, self.labels.device)
 
     @property
     def _threads(self) -> int:
         """Beside a GPU, whose tower takes no cores, one for each core."""
         return worker_processes() if self.labels.device.type == "cuda" else self.workers
 
-    def _crop(self, row: int, number: int) -> Tensor:
+    def _crop(self, row_and_number: tuple[int, int]) -> Tensor:
         """Cut one crop, `[3, size, size]`; the picture is decoded once where there is room."""
+        row, number = row_and_number
         views = replace(self.views, first=number, count=1)
         picture = self._pictures.get(row, lambda: views.read(self.images.read(row)))
         return views.cut(picture, self.images.fingerprints[row])[0]
@@ -191,16 +185,12 @@ class Pictures:
         if row in self._kept:
             return self._kept[row]
         picture = decode()
-        size = picture.width * picture.height * len(picture.getbands())
+        size = 4 * picture.width * picture.height  # Pillow keeps RGB in four bytes a pixel
         with self._lock:
             if size <= self._room and row not in self._kept:
                 self._room -= size
                 self._kept[row] = picture
         return picture
-
-
-def _stacked(crops: list[Future[Tensor]], labels: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.stack([crop.result() for crop in crops]), labels
 
 
 def batches_of(images: int, batch_size: int, drop_last: bool) -> int:
