@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 
@@ -16,29 +17,24 @@ def test_of_this_machine_is_some():
     assert memory.free_memory(CPU) > 1 << 20
 
 
-LINUX = "MemTotal: 9000 kB\nMemAvailable:   7 kB\nBuffers: 1 kB\n"
-
-
 @pytest.mark.parametrize(
-    ("limit", "free"), [("1000\n", 400), ("500\n", 1), ("max\n", 7 * 1024), ("9999\n", 7 * 1024)]
+    ("limit", "free"),
+    [("1000\n", 400), ("500\n", 1), ("max\n", 7000), ("9999\n", 7000), (None, 7000)],
 )
-def test_the_least_counts_of_what_linux_and_a_container_leave(tmp_path, limit, free):
-    (tmp_path / "meminfo").write_text(LINUX)
-    (tmp_path / "memory.max").write_text(limit)
-    (tmp_path / "memory.current").write_text("600\n")
-    assert memory.free_memory(CPU, tmp_path / "meminfo", tmp_path) == free
-
-
-def test_half_of_the_memory_counts_where_nothing_else_is_said(tmp_path):
-    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    assert memory.free_memory(CPU, tmp_path / "meminfo", tmp_path) == pages * size // 2
+def test_the_least_counts_of_what_system_and_container_leave(tmp_path, monkeypatch, limit, free):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=7000))
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    if limit:
+        (tmp_path / "memory.max").write_text(limit)
+        (tmp_path / "memory.current").write_text("600\n")
+    assert memory.free_memory(CPU) == free
 
 
 def test_a_pass_without_gradient_asks_for_nothing(monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda _: pytest.fail("asked"))
     with torch.no_grad():
         assert memory.Room(None, CPU).run(lambda x: x, 10**12, 3) == 3
-    assert memory.Room(7, CPU).left == 7
+    assert memory.Room(7, CPU, reserved=2).left == 5
 
 
 def test_a_pass_that_is_cut_says_so_once(caplog):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from methods import test_official as official
+from speed.full_length import encode_reference
 from vlprompt_pipeline.clip import TextTower, text_base
 
 CASES = (
@@ -18,7 +19,7 @@ CASES = (
 
 
 def _in_full(monkeypatch) -> None:
-    monkeypatch.setattr(TextTower, "forward", TextTower.encode_reference)
+    monkeypatch.setattr(TextTower, "forward", encode_reference)
 
 
 def _one_row_at_a_time(monkeypatch) -> None:

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Sequence
 
 import torch
+from full_length import encode_reference
 from torch import Tensor
 
 from vlprompt_pipeline.clip import (
@@ -37,7 +38,7 @@ class PublishedTexts(TextTower):
 
     def forward(self, prompts: Prompts) -> Tensor:
         """Text features `[groups, classes, embed]`, not normalised."""
-        return self.encode_reference(prompts.to(self.dtype)).to(self.dtype)
+        return encode_reference(self, prompts.to(self.dtype)).to(self.dtype)
 
 
 class PublishedImages(ImageTower):

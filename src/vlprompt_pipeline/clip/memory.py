@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import torch
 from torch.utils.checkpoint import checkpoint
 
@@ -17,8 +17,7 @@ Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 SHARE = 0.5  # of the free memory that one pass through a tower may keep: our choice
-MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")  # what Linux says of memory
-_UNKNOWN = 4 << 30  # bytes, where nothing says how much is free: our choice
+CGROUP = Path("/sys/fs/cgroup")  # where Linux tells a container its limits
 
 
 class Room:
@@ -28,19 +27,17 @@ class Room:
     operations run on the same values either way, so the room never changes a bit of a result.
     """
 
-    def __init__(self, memory: int | None, device: torch.device) -> None:
+    def __init__(self, memory: int | None, device: torch.device, reserved: int = 0) -> None:
         """`memory` in bytes, or none for half of what is free on the device.
+
+        Of it `reserved` bytes are held back for a part that is computed again.
 
         What is free is asked only where something is to be kept: a pass without gradient asks
         nothing, and training gives its budget with the tower.
         """
         if memory is None:
             memory = memory_budget(device) if torch.is_grad_enabled() else 0
-        self.memory = self.left = memory
-
-    def reserve(self, need: int) -> None:
-        """Hold back `need` bytes for a part that is computed again."""
-        self.left -= need
+        self.memory, self.left = memory, memory - reserved
 
     def run(self, part: Callable[..., Result], need: int, *tensors: object) -> Result:
         """Return `part(*tensors)`, its intermediate results of `need` bytes kept if they fit."""
@@ -68,39 +65,18 @@ def memory_budget(device: torch.device) -> int:
     return int(SHARE * free_memory(device))
 
 
-def free_memory(device: torch.device, meminfo: Path = MEMINFO, cgroup: Path = CGROUP) -> int:
+def free_memory(device: torch.device) -> int:
     """Return the bytes that a computation on `device` may still take.
 
-    On a CPU the least of what Linux says is available and what the limit of a container leaves;
-    without either, half of the memory there is.
+    On a CPU the least of what the system says is available and what the limit of a container
+    leaves.
     """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    limits = filter(None, (_available(meminfo), _left_to_container(cgroup)))
-    return min(limits, default=_half_of_all() or _UNKNOWN)
-
-
-def _available(source: Path) -> int | None:
-    """Say what Linux says is available, none on other systems."""
+    available = psutil.virtual_memory().available
     try:
-        words = source.read_text().split()
-        return int(words[words.index("MemAvailable:") + 1]) << 10
-    except (OSError, ValueError):
-        return None
-
-
-def _left_to_container(group: Path) -> int | None:
-    """Say what the limit of a container leaves, none where there is no limit."""
-    try:
-        limit = int((group / "memory.max").read_text())
-        return max(1, limit - int((group / "memory.current").read_text()))
-    except (OSError, ValueError):
-        return None
-
-
-def _half_of_all() -> int | None:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (OSError, ValueError):
-        return None
+        limit, taken = (int((CGROUP / f"memory.{each}").read_text()) for each in ("max", "current"))
+    except (OSError, ValueError):  # no container, or no limit
+        return available
+    return min(available, max(1, limit - taken))

@@ -9,8 +9,7 @@ CLIP's text transformer is causal and is read at the end token only. Hence
 * in the last layer only the end token's query is needed.
 
 Prompts that share nothing but the start token (contexts of each class, names in front) are the
-case of a prefix of one token. `encode_reference` is the tower as open_clip runs it, 77 tokens for
-every class: the oracle that tests and benchmarks compare with.
+case of a prefix of one token.
 """
 
 from __future__ import annotations
@@ -22,17 +21,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.blocks import finish, project, project_some
-from vlprompt_pipeline.clip.memory import Room
 from vlprompt_pipeline.clip.packing import Packing
 from vlprompt_pipeline.clip.text_base import (
     Prompts,
     TextTowerBase,
-    at_once,
     replace_tokens,
     slices,
 )
-
-__all__ = ["Prompts", "TextTower"]
 
 
 class TextTower(TextTowerBase):
@@ -47,9 +42,7 @@ class TextTower(TextTowerBase):
         packing = prompts.lengths.packing(width, prompts.suffix.device)
         words = self._words(prompts, packing)
         visible = packing.visible(shared)
-        limit = at_once(words.device)
-        room = Room(self.memory, words.device)
-        room.reserve(self._kept(limit))
+        limit, room = self.at_once, self._room()
         prefix = prompts.prefix + self.positions[:shared]
         features = []
         for some in slices(groups, limit // max(1, shared)):
@@ -121,11 +114,9 @@ class TextTower(TextTowerBase):
         """
         prompts, tokens = prompts.to(self.dtype), tokens.to(self.dtype)
         length = prompts.prefix.shape[1] + prompts.suffix.shape[1]
-        limit = at_once(tokens.device)
-        room = Room(self.memory, tokens.device)
-        room.reserve(self._kept(limit))
+        room = self._room()
         features = []
-        for some in slices(len(tokens), limit // length):
+        for some in slices(len(tokens), self.at_once // length):
             part = Prompts(prompts.prefix, prompts.suffix[some], prompts.lengths[some])
             need = self._kept(len(part.suffix) * length)
             features.append(room.run(self._replaced_at, need, part, layer, tokens[some]))
@@ -144,24 +135,6 @@ class TextTower(TextTowerBase):
             )
         end = prompts.prefix.shape[1] + prompts.lengths.on(x.device) - 1
         return self.read(x[torch.arange(classes, device=x.device), end])
-
-    def encode_reference(self, prompts: Prompts) -> Tensor:
-        """Compute the same features `[groups, classes, embed]` from whole sequences, slowly."""
-        total = self.positions.shape[0]
-        mask = self.mask.to(prompts.prefix.device, prompts.prefix.dtype)
-        features = []
-        for group, prefix in enumerate(prompts.prefix):
-            shared = len(prefix)
-            x = torch.cat([prefix.expand(len(prompts.suffix), -1, -1), prompts.suffix], dim=1)
-            x = F.pad(x, (0, 0, 0, total - x.shape[1])) + self.positions.to(x.dtype)
-            for depth, block in enumerate(self.blocks):
-                if 0 < depth <= len(prompts.deep):
-                    deep = prompts.deep[depth - 1][group].expand(len(x), -1, -1)
-                    x = replace_tokens(x, deep, self.start_tokens)
-                x = block(x, attn_mask=mask)
-            end = shared + prompts.lengths.on(x.device) - 1
-            features.append(self.read(x[torch.arange(len(x), device=x.device), end]))
-        return torch.stack(features)
 
 
 def _attend(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vlprompt_pipeline.clip.blocks import attention_weights, with_attention
+from vlprompt_pipeline.clip.memory import Room
 from vlprompt_pipeline.clip.packing import SuffixLengths
 
 # Tokens that pass the layers at a time. It decides the bits of a result, so it depends on nothing
@@ -120,15 +121,19 @@ class TextTowerBase(nn.Module):
             features = features @ self.projection
         return features.to(torch.promote_types(features.dtype, torch.float32))
 
+    @property
+    def at_once(self) -> int:
+        """Tokens that pass the layers at a time."""
+        return AT_ONCE.get(self.positions.device.type, AT_ONCE_ELSEWHERE)
+
+    def _room(self) -> Room:
+        """Return the room of one pass, in which what passes at once can be computed again."""
+        return Room(self.memory, self.positions.device, self._kept(self.at_once))
+
     def _kept(self, tokens: int) -> int:
         """Return bytes that so many tokens keep for the backward pass."""
         width = self.positions.shape[1]
         return tokens * len(self.blocks) * _KEPT * width * self.dtype.itemsize
-
-
-def at_once(device: torch.device) -> int:
-    """Return tokens that pass the layers at a time."""
-    return AT_ONCE.get(device.type, AT_ONCE_ELSEWHERE)
 
 
 def slices(count: int, size: int) -> Iterator[slice]:

@@ -14,11 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from vlprompt_pipeline.clip.blocks import attend, finish, is_plain, project, project_some
-from vlprompt_pipeline.clip.memory import Room
 from vlprompt_pipeline.clip.text_base import (
     Prompts,
     TextTowerBase,
-    at_once,
     replace_tokens,
     slices,
 )
@@ -61,15 +59,10 @@ class WholeTextTower(TextTowerBase):
         return torch.cat(features)
 
     def _parts(self, classes: int) -> list[slice]:
-        return list(slices(classes, at_once(self.positions.device) // len(self.positions)))
+        return list(slices(classes, self.at_once // len(self.positions)))
 
     def _need(self, classes: int) -> int:
         return self._kept(classes * len(self.positions))
-
-    def _room(self) -> Room:
-        room = Room(self.memory, self.positions.device)
-        room.reserve(self._kept(at_once(self.positions.device)))
-        return room
 
     def _whole(self, prompts: Prompts, replaced: dict[int, Tensor] | None = None) -> Tensor:
         """Return features `[classes, embed]` of one group.
