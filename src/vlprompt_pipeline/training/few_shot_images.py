@@ -16,11 +16,14 @@ from vlprompt_pipeline.clip import (
     ImageSet,
     TrainingViews,
 )
-from vlprompt_pipeline.clip.dataset_features import TrainingFeatures, ValidationFeatures
+from vlprompt_pipeline.clip.dataset_features import (
+    TrainingFeatures,
+    ValidationFeatures,
+    encode_images,
+)
 from vlprompt_pipeline.config import FeatureParameters, TrainingParameters
 from vlprompt_pipeline.image_datasets import ClassSubset, FewShotSet
 from vlprompt_pipeline.methods import FewShotFeatures, PromptLearner
-from vlprompt_pipeline.progress import bar
 from vlprompt_pipeline.training.batches import Batches, CachedViews, OnlineViews, PixelViews
 
 
@@ -102,11 +105,8 @@ class FewShotImages:
         if self._cached and encoder is self.clip:
             values = self.store.load(self.training.key).of(self.clip)[rows]
         else:
-            files, size = self._files(rows), self.parameters.batch_size
-            extracted = self.store.extract(
-                encoder, files, self._crops, batch_size=size, progress=bar
-            )
-            values = extracted.of(encoder)
+            files, store = self._files(rows), self.store.root
+            values = encode_images(encoder, files, self._crops, store, self.parameters).of(encoder)
         return values.to(self.clip.device)
 
     def _files(self, rows: list[int]) -> ImageSet:
