@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 @settings(max_examples=100, deadline=None)
 @given(lengths=st.lists(st.integers(1, 76), min_size=1, max_size=200))
 def test_each_suffix_is_whole_and_where_it_is_said_to_be(lengths):
-    packing = pack_rows(lengths, 512, CPU)
+    packing = pack_rows(tuple(lengths), 512, CPU)
     rows, length = packing.tokens.shape
     longest = max(lengths)
     found: dict[int, list[int]] = {}
@@ -36,7 +36,7 @@ def test_each_suffix_is_whole_and_where_it_is_said_to_be(lengths):
 
 
 def test_a_token_sees_the_prefix_and_its_class_up_to_itself():
-    packing = pack_rows([2, 3], 512, CPU)
+    packing = pack_rows((2, 3), 512, CPU)
     visible = packing.visible(shared=2)[0].int()
     longer, shorter = visible[:3, 2:5], visible[3:5, 5:7]
     assert visible[:, :2].all()
@@ -50,4 +50,5 @@ def test_hardly_a_place_is_empty():
     short = torch.randint(3, 8, (100,), generator=generator).tolist()
     own_context = [length + 16 for length in short]
     for lengths, waste in ((short, 0.03), (own_context, 0.1)):
-        assert pack_rows(lengths, 512, CPU).tokens.numel() <= (1 + waste) * sum(lengths)
+        packing = pack_rows(tuple(lengths), 512, CPU)
+        assert packing.tokens.numel() <= (1 + waste) * sum(lengths)

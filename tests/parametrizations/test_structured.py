@@ -181,8 +181,3 @@ class TestScaled:
             return float(np.square((codes.decode() - weight) @ features.T).mean())
 
         assert error(better) < 0.8 * error(plain)
-        assert (
-            better.bits_per_value
-            == plain.bits_per_value
-            == pytest.approx(1 + 16 * (2 + CLASSES + WIDTH) / (CLASSES * WIDTH))
-        )

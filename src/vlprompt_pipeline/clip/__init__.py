@@ -7,10 +7,11 @@ from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.loading import load_clip
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
-from vlprompt_pipeline.clip.text import Prompts, TextTower
+from vlprompt_pipeline.clip.text import TextTower
+from vlprompt_pipeline.clip.text_base import Prompts
 from vlprompt_pipeline.clip.views import AugmentedViews, EvaluationView, TrainingViews
 from vlprompt_pipeline.clip.whole_text import WholeTextTower
-from vlprompt_pipeline.clip.words import Word, nearest_words
+from vlprompt_pipeline.clip.words import nearest_words
 
 __all__ = [
     "AugmentedViews",
@@ -27,7 +28,6 @@ __all__ = [
     "TextTower",
     "TrainingViews",
     "WholeTextTower",
-    "Word",
     "load_clip",
     "nearest_words",
 ]

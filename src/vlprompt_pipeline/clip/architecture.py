@@ -11,22 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.errors import WeightsError
-
-# options of blocks that only open_clip's own modules compute
-_BLOCK_OPTIONS = (
-    "qk_norm",
-    "scaled_cosine_attn",
-    "scale_heads",
-    "scale_attn_inner",
-    "scale_attn",
-    "scale_fc",
-)
 
 
 def unsupported(model_cfg: Mapping[str, Any]) -> str | None:
@@ -51,17 +41,6 @@ def unsupported(model_cfg: Mapping[str, Any]) -> str | None:
 
 def _any(model_cfg: Mapping[str, Any], option: str) -> bool:
     return any(model_cfg[tower].get(option) for tower in ("text_cfg", "vision_cfg"))
-
-
-def text_kind(model_cfg: Mapping[str, Any]) -> Literal["causal", "whole"]:
-    """Tell which path computes a model's texts: see `TextTower` and `WholeTextTower`."""
-    text = model_cfg["text_cfg"]
-    plain_blocks = text.get("block_type") in (None, "default") and not any(
-        text.get(option) for option in _BLOCK_OPTIONS
-    )
-    pooled_at_end = text.get("pool_type", "argmax") in ("argmax", "eos")
-    causal = not text.get("no_causal_mask")
-    return "causal" if causal and pooled_at_end and plain_blocks else "whole"
 
 
 def describe_text_tower(model_cfg: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.packing import SuffixLengths
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
-from vlprompt_pipeline.clip.text import Prompts
+from vlprompt_pipeline.clip.text_base import Prompts
 from vlprompt_pipeline.clip.timm_image import TimmImageTower
 from vlprompt_pipeline.clip.tokenizers import Tokenizer
 from vlprompt_pipeline.clip.towers import (

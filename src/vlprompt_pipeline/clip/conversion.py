@@ -166,7 +166,7 @@ def _description(file: Path, model: str | None) -> tuple[str, dict[str, Any]]:
             f"{file} does not say which architecture it holds: put its {OPEN_CLIP_CONFIG} beside "
             "it, or give the model's name in open_clip with --model, such as ViT-B-16"
         )
-    return model, {"model_cfg": {"quick_gelu": False, **_model_config(model)}}
+    return model, {}
 
 
 def _model_config(name: str) -> dict[str, Any]:

@@ -63,9 +63,7 @@ def fetch_repository(name: str) -> ClipFiles:
         tokenizer = _fetch_tokenizer(name, model_cfg, where)
         preprocess_cfg = described["preprocess_cfg"]
         return ClipFiles(model_cfg, preprocess_cfg, weights, tokenizer, False, where)
-    config = _fetch_if_there(name, TRANSFORMERS_CONFIG)
-    if config is None:
-        config = _fetch(name, TRANSFORMERS_CONFIG, where)  # says why it is not there
+    config = _fetch(name, TRANSFORMERS_CONFIG, where)
     model_cfg = model_config(read_json(config), where)
     for processor in PROCESSOR_CONFIGS:
         _fetch_if_there(name, processor)
@@ -115,9 +113,10 @@ def _fetch(repository: str, name: str, model_name: str) -> Path:
     try:
         return Path(hf_hub_download(repository, name))
     except (OSError, EntryNotFoundError, HfHubHTTPError) as error:
+        reason = str(error).strip().partition("\n")[0]
         raise WeightsError(
             f"clip.source: cannot fetch {name} of {model_name} from {repository} "
-            f"({str(error).strip().splitlines()[0]}); where the repository has only a pickle "
+            f"({reason}); where the repository has only a pickle "
             "(.bin, .pt), download that and run vlprompt convert-clip; with the files at hand use "
             f"local-dir:<folder with {OPEN_CLIP_CONFIG} and {OPEN_CLIP_WEIGHTS}>"
         ) from error

@@ -91,17 +91,13 @@ class SuffixLengths:
         return self._packings[width, device]
 
 
-def pack_rows(lengths: Sequence[int], width: int, device: torch.device) -> Packing:
+@lru_cache(maxsize=64)
+def pack_rows(lengths: tuple[int, ...], width: int, device: torch.device) -> Packing:
     """Return rows for suffixes of so many tokens, made once for the same lengths.
 
     `width` of a token says what long rows cost: a token's share of the matrix products takes as
     long as its attention to about 3 · width others (measured; by multiplications alone 6 · width).
     """
-    return _pack_rows(tuple(lengths), width, device)
-
-
-@lru_cache(maxsize=64)
-def _pack_rows(lengths: tuple[int, ...], width: int, device: torch.device) -> Packing:
     longest = max(lengths)
     sizes = {max(longest, min(size, sum(lengths))) for size in _ROW_LENGTHS}
     fillings = {size: _fill(lengths, size) for size in sorted(sizes)}

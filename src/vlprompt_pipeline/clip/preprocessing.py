@@ -80,7 +80,9 @@ class Preprocessing:
     def resized(self, image: Image.Image) -> Image.Image:
         """Return the image in the size of the tower."""
         if self.library == "transformers" and self.resize_mode == "shortest":
-            return _crop_rounded_down(_shortest(self, image), *self.height_width)
+            functional = torchvision.transforms.functional
+            resized = functional.resize(image, min(self.height_width), self.filter)
+            return _crop_rounded_down(resized, *self.height_width)
         return _geometry(self)(image)
 
     def normalised(self, image: Image.Image) -> Tensor:
@@ -111,10 +113,6 @@ def _geometry(p: Preprocessing) -> torchvision.transforms.Compose:
     )
     steps = [step for step in whole.transforms if type(step).__name__ not in _AFTER_GEOMETRY]
     return torchvision.transforms.Compose(steps)
-
-
-def _shortest(p: Preprocessing, image: Image.Image) -> Image.Image:
-    return torchvision.transforms.functional.resize(image, min(p.height_width), p.filter)
 
 
 def _crop_rounded_down(image: Image.Image, height: int, width: int) -> Image.Image:

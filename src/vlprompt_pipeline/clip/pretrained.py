@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from difflib import SequenceMatcher
 from functools import cache
 from typing import Any
@@ -65,7 +64,11 @@ def activation_sibling(model: str, tag: str) -> str | None:
 @cache
 def adaptable_tags() -> tuple[str, ...]:
     """Return `model:tag` of all pretrained tags that can be adapted under this name."""
-    return tuple(f"{model}:{tag}" for model, tag in _tags() if _adaptable(model, tag))
+    return tuple(
+        f"{model}:{tag}"
+        for model, tag in open_clip.list_pretrained()
+        if not unsupported(open_clip.get_model_config(model)) and not activation_sibling(model, tag)
+    )
 
 
 def nearest_tag(name: str, model_cfg: dict[str, Any]) -> str:
@@ -86,12 +89,3 @@ def _image_tower(model_cfg: dict[str, Any]) -> tuple:
     vision = model_cfg.get("vision_cfg") or {}
     sizes = ("timm_model_name", "layers", "width", "patch_size", "image_size")
     return tuple(str(vision.get(key)) for key in sizes)
-
-
-def _tags() -> Iterator[tuple[str, str]]:
-    return iter(open_clip.list_pretrained())
-
-
-def _adaptable(model: str, tag: str) -> bool:
-    kind = unsupported(open_clip.get_model_config(model))
-    return kind is None and activation_sibling(model, tag) is None

@@ -51,11 +51,11 @@ def small_config(model: str) -> dict[str, Any]:
     return config
 
 
-def write_small(model: str, folder: Path, seed: int = 0, preprocess_cfg: Any = None) -> Path:
+def write_small(model: str, folder: Path) -> Path:
     """Write a small model with random weights as a `local-dir:` folder; gives the folder back."""
     config = small_config(model)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         built = build(config, model)
         _make_all_count(built)
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,8 +63,7 @@ def write_small(model: str, folder: Path, seed: int = 0, preprocess_cfg: Any = N
         {name: tensor.contiguous() for name, tensor in built.state_dict().items()},
         folder / OPEN_CLIP_WEIGHTS,
     )
-    whole = {"model_cfg": config, "preprocess_cfg": preprocess_cfg or {}}
-    (folder / OPEN_CLIP_CONFIG).write_text(json.dumps(whole), encoding="utf-8")
+    (folder / OPEN_CLIP_CONFIG).write_text(json.dumps({"model_cfg": config}), encoding="utf-8")
     if config["text_cfg"].get("hf_tokenizer_name"):
         write_small_tokenizer(config["text_cfg"]["hf_tokenizer_name"], folder)
     return folder

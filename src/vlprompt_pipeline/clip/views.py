@@ -38,7 +38,8 @@ class EvaluationView:
 
     preprocessing: Preprocessing
     decoding: Decoding = "published"
-    count: int = 1
+
+    count = 1  # of views
 
     @property
     def identity(self) -> str:

@@ -7,8 +7,6 @@ from torch import Tensor
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.token_table import TokenTable, Word
 
-__all__ = ["Word", "nearest_words"]
-
 
 def nearest_words(clip: FrozenClip, vectors: Tensor, count: int = 5) -> list[list[Word]]:
     """Return the tokens whose embeddings have the highest cosine to each vector, the highest first.

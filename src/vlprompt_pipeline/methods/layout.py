@@ -12,7 +12,7 @@ from torch import Tensor
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.packing import SuffixLengths
 from vlprompt_pipeline.clip.templates import readable
-from vlprompt_pipeline.clip.text import Prompts
+from vlprompt_pipeline.clip.text_base import Prompts
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.blocks import attend, finish, project, project_some, with_norms
 from vlprompt_pipeline.clip.packing import SuffixLengths
-from vlprompt_pipeline.clip.text import Prompts, TextTower
+from vlprompt_pipeline.clip.text import TextTower
+from vlprompt_pipeline.clip.text_base import Prompts
 from vlprompt_pipeline.clip.whole_text import WholeTextTower
 from vlprompt_pipeline.methods.walked_towers import Enter, Passing, Step, plain
 

@@ -9,15 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Generator
+
+from vlprompt_pipeline.parametrizations.clustering import Floats
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.parametrizations.config import QuantizeConfig
     from vlprompt_pipeline.parametrizations.quantizer import Quantizer
 
-Floats = NDArray[np.float64]
 Start = Literal["quantiles", "range"]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from vlprompt_pipeline.parametrizations.clustering import Floats
 
 # Our choices: steps that are tried first, in standard deviations, and halvings between two of them.
 _STEPS = 2.0 ** np.linspace(4, -6, 41)

@@ -19,10 +19,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vlprompt_pipeline.parametrizations.clustering import kmeans_1d
+from vlprompt_pipeline.parametrizations.clustering import Floats, kmeans_1d
 from vlprompt_pipeline.parametrizations.rate import entries_at_rate
-
-Floats = NDArray[np.float64]
 
 # Our choices: rounds of alternation after which real CLIP features change no code any more, and the
 # share of the identity in the moment, without which few images would leave most directions free.
@@ -51,13 +49,6 @@ class ScaledCodes:
             part.astype(np.float32) for part in (self.codebook, self.rows, self.columns)
         )
         return entries[self.indices] * rows[:, None] * columns
-
-    @property
-    def bits_per_value(self) -> float:
-        """Bits of all that is stored, divided by the values."""
-        per_index = len(self.codebook).bit_length() - 1
-        scales = 16 * (len(self.codebook) + len(self.rows) + len(self.columns))
-        return per_index + scales / self.indices.size
 
 
 def fit_scaled(

@@ -98,23 +98,20 @@ class StructuredQuantizer(Quantizer):
     def parts(self, weight: Tensor) -> tuple[Tensor, ...]:
         """Return what a file holds.
 
-        Indices, codebook, scales of rows and columns, kept columns' values.
-
-        Indices `[rows, columns not kept]`; the fifth is `[rows, kept]`, the sixth which these are.
+        Returns:
+            Indices `[rows, columns not kept]` (uint8), the codebook `[entries]`, scales of the rows
+            and of the columns not kept, values `[rows, kept]`, all in half precision, and which
+            columns are kept.
         """
-        indices, codebooks = self.encode_matrix(weight)
-        places = self.kept.nonzero()[:, 0]
-        values = self._matrix(weight).half()[:, self.kept]
-        require_half(codebooks, self.rows, self.columns, values)
-        return indices, codebooks[0], self.rows, self.columns[~self.kept], values, places
-
-    def encode_matrix(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return indices `[rows, columns not kept]` (uint8) and codebook `[1, entries]` (half)."""
         require_finite(weight)
         if not self._ready:
             self.initialise(weight)
         indices, codebooks = self._assign(weight, training=False)
-        return indices.to(torch.uint8).view(len(self.rows), -1), codebooks
+        indices = indices.to(torch.uint8).view(len(self.rows), -1)
+        places = self.kept.nonzero()[:, 0]
+        values = self._matrix(weight).half()[:, self.kept]
+        require_half(codebooks, self.rows, self.columns, values)
+        return indices, codebooks[0], self.rows, self.columns[~self.kept], values, places
 
     @torch.no_grad()
     def _cluster(self, weight: Tensor, step: int) -> None:

@@ -29,11 +29,6 @@ class Running:
     optimizer: Optimizer
     scaler: torch.amp.GradScaler
 
-    @property
-    def parts(self) -> tuple[PromptLearner, Optimizer, torch.amp.GradScaler]:
-        """Return all three."""
-        return self.learner, self.optimizer, self.scaler
-
     def tensors(self) -> dict[str, Tensor]:
         """Collect all tensors; the states of random generators are among those of the learner."""
         tensors = {f"learner.{name}": t for name, t in self.learner.state_dict().items()}
@@ -45,9 +40,9 @@ class Running:
 
     def load(self, tensors: dict[str, Tensor], scaler: dict[str, float]) -> None:
         """Restore the tensors that `tensors` gave, and the state of the scaler."""
-        self.learner.load_state_dict(_under("learner.", tensors))
+        self.learner.load_state_dict(under("learner.", tensors))
         state: dict[int, dict[str, Tensor]] = {}
-        for key, value in _under("optimizer.", tensors).items():
+        for key, value in under("optimizer.", tensors).items():
             number, name = key.split(".", 1)
             state.setdefault(int(number), {})[name] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
@@ -87,5 +82,6 @@ class Checkpoint:
         return header["epochs"], header["rows"]
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin so, by the rest of their names."""
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

@@ -16,6 +16,7 @@ from vlprompt_pipeline.config import SideBySideParameters
 from vlprompt_pipeline.manifests import described_write, find_fault
 from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.tensor_files import load_tensors, save_tensors
+from vlprompt_pipeline.training.checkpoint import under
 from vlprompt_pipeline.training.side_by_side import layout_key
 
 _HEADER = "side_by_side"
@@ -76,6 +77,4 @@ def load_member(path: Path, fingerprint: str, number: int) -> Trained | None:
     if find_fault(path, fingerprint):
         return None
     tensors, histories = load_tensors(path, _HEADER)
-    place = f"{number}."
-    state = {n.removeprefix(place): t for n, t in tensors.items() if n.startswith(place)}
-    return state, histories[number]
+    return under(f"{number}.", tensors), histories[number]

@@ -116,7 +116,8 @@ def _codebooks(learner: PromptLearner) -> dict[str, Any]:
     """Summarise what the codebooks of each quantized tensor did in the epoch."""
     row: dict[str, Any] = {}
     clusterings: list[dict[str, Any]] = []
-    for name, quantizer, _ in quantized_tensors(learner):
+    for each in find_quantized(learner):
+        name, quantizer = each.name, each.quantizer
         checks = quantizer.pop_history()
         if quantizer.config.post_training:
             checks = []  # codebooks that an evaluation between epochs made; training drops them

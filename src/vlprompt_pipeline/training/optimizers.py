@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,18 +25,16 @@ def _sgd(parameters: Parameters, training: TrainingParameters, **how: Any) -> Op
     return SGD(parameters, momentum=training.momentum, weight_decay=decay, **how)
 
 
-def _adam(parameters: Parameters, training: TrainingParameters, **how: Any) -> Optimizer:
-    return Adam(parameters, eps=training.epsilon, weight_decay=training.weight_decay, **how)
-
-
-def _adamw(parameters: Parameters, training: TrainingParameters, **how: Any) -> Optimizer:
-    return AdamW(parameters, eps=training.epsilon, weight_decay=training.weight_decay, **how)
+def _adam(
+    kind: type[Optimizer], parameters: Parameters, training: TrainingParameters, **how: Any
+) -> Optimizer:
+    return kind(parameters, eps=training.epsilon, weight_decay=training.weight_decay, **how)
 
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": _sgd,
-    "adam": _adam,
-    "adamw": _adamw,
+    "adam": partial(_adam, Adam),
+    "adamw": partial(_adam, AdamW),
 }
 
 

@@ -44,9 +44,9 @@ class TrainingStep:
             Names, and their numbers `[names]`: the loss, its terms, and for each trained tensor 1
             where its gradient is not finite though no scale of the loss is the cause.
         """
-        learner, optimizer, scaler = self.running.parts
+        learner, scaler = self.running.learner, self.running.scaler
         terms = learner.losses(images, labels)
-        optimizer.zero_grad()
+        self.running.optimizer.zero_grad()
         scale = scaler.scale(self._one)
         loss = learner.backward({name: scaler.scale(term) for name, term in terms.items()}) / scale
         values = torch.stack([loss.detach(), *(term.detach() for term in terms.values())])
@@ -55,7 +55,7 @@ class TrainingStep:
         # Where the loss is scaled, infinite gradients are expected at first: the scaler skips the
         # step and halves the scale. At a scale of 1 or less the scale is not the cause.
         flags = torch.stack(broken) & (scale <= 1) if broken else values.new_zeros(0)
-        scaler.step(optimizer)
+        scaler.step(self.running.optimizer)
         scaler.update()
         numbers = torch.cat([values, flags.to(values.dtype)])
         return Names(("loss", *terms), tuple(map(shown_name, gradients))), numbers
