@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Hashable
 from functools import lru_cache
 from threading import Lock
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -34,6 +35,16 @@ Call = Callable[[], Result]
 WARM_UP = 3
 """Steps before one is recorded, as PyTorch's documentation has it: memory is fetched in them,
 kernels are chosen, and what is made once per learner is made. They are steps of the training."""
+
+
+class Recorder(Protocol):
+    """How a call is recorded; what it reads and gives stays where it is in memory."""
+
+    def warm_up(self, call: Call) -> Result:
+        """Run the call where recording will happen."""
+
+    def record(self, call: Call) -> Call:
+        """Record the call without running it; return what replays it."""
 
 
 _ONE_AT_A_TIME = Lock()
@@ -88,7 +99,7 @@ class CudaRecorder:
         return replay
 
 
-def recorder_for(learner: PromptLearner) -> CudaRecorder | None:
+def recorder_for(learner: PromptLearner) -> Recorder | None:
     """Return how the steps of a learner are recorded, none where they run as they stand."""
     device = learner.clip.device
     if device.type != "cuda":
@@ -102,7 +113,7 @@ def recorder_for(learner: PromptLearner) -> CudaRecorder | None:
 class Steps:
     """The steps of one training run."""
 
-    def __init__(self, running: Running, recorder: CudaRecorder | None = None) -> None:
+    def __init__(self, running: Running, recorder: Recorder | None = None) -> None:
         """Without a `recorder`, steps run as they stand."""
         self.learner = running.learner
         self.recorder = recorder
@@ -165,7 +176,7 @@ class _StepsOfOneShape:
     """Steps that run the same operations on tensors of the same shapes."""
 
     def __init__(
-        self, step: TrainingStep, learner: PromptLearner, recorder: CudaRecorder | None
+        self, step: TrainingStep, learner: PromptLearner, recorder: Recorder | None
     ) -> None:
         self._step, self._recorder = step, recorder
         self._draws = StepDraws(learner)
