@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import sys
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import vlprompt_pipeline
-from vlprompt_pipeline.methods import get_method
+from vlprompt_pipeline.methods import get_method, resolve_recipe
+from vlprompt_pipeline.parametrizations import QUANTIZERS, QuantizerKind
 from vlprompt_pipeline.source_code import STAGES, code_digest, counted_modules
 
 PACKAGE = Path(vlprompt_pipeline.__file__).parent
@@ -92,6 +95,27 @@ def test_the_module_of_a_user_counts(tmp_path, monkeypatch):
 
     before = code_digest("training", own_method.Learner)
     assert before != code_digest("training")
+
+
+def test_the_quantizer_of_a_recipe_counts(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_quantizer.py").write_text(
+        "def fit(values, entries, start):\n    return values\n"
+    )
+    own = import_module("own_quantizer").fit
+    monkeypatch.setitem(QUANTIZERS, "own", QuantizerKind("own", "own", own))
+    prompt = {"covariance": "pooled", "new_classes": False, "templates": "photo"}
+    plain = {"method": "gda", "title": "GDA", "prompt": prompt}
+    digests = {code_digest("training", *resolve_recipe("probe", {"probe": plain}).code)}
+    for quantizer in ("kmeans", "lloyd_max", "stochastic", "own"):
+        recipe = {**plain, "quantize": {"bits": 2, "quantizer": quantizer}}
+        digests.add(code_digest("training", *resolve_recipe("probe", {"probe": recipe}).code))
+    assert len(digests) == 5, "a changed quantizer makes what it trained due again"
+
+
+@pytest.mark.parametrize("given", [partial(sorted, reverse=True), math.sqrt, max])
+def test_functions_without_source_have_a_digest(given):
+    assert len(code_digest("training", given)) == 64
 
 
 def test_a_name_that_a_package_gives_on_first_use_leads_to_its_module(tmp_path, monkeypatch):

@@ -7,22 +7,22 @@ leaves it behind; `remove_unfinished` removes those whose writer is gone, and no
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.processes import Process
+from vlprompt_pipeline.processes import Process, is_left_behind
 
 _HASH_CHUNK = 1 << 20
 _UNFINISHED = re.compile(r"\..+\.(?P<host>[0-9a-f]{8})-(?P<number>\d+)-(?P<started>\d+)\.[^.]+")
-_ABANDONED = 24 * 3600  # seconds after which a file of another machine is taken for left behind
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def remove_unfinished(paths: Iterable[Path]) -> list[Path]:
     removed = []
     for path in paths:
         named = _UNFINISHED.fullmatch(path.name)
-        if named and _is_left_behind(path, **named.groupdict()):
+        if named and _is_unfinished(path, **named.groupdict()):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
             removed.append(path)
     return removed
@@ -119,6 +119,11 @@ def sha256_file(path: str | Path) -> str:
         while chunk := stream.read(_HASH_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def sha256_json(values: Any) -> str:
+    """Return SHA-256 of plain values, in hex; mappings are equal in any order of their keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def write_hashes(folder: Path, name: str) -> None:
@@ -134,11 +139,13 @@ def _this_process(number: int) -> Process:
     return Process.current()
 
 
-def _is_left_behind(path: Path, host: str, number: str, started: str) -> bool:
+def _is_unfinished(path: Path, host: str, number: str, started: str) -> bool:
     here = Process.current().host
-    if host == _short(here):
-        return bool(Process(here, int(number), float(started)).is_dead)
-    return path.exists() and time.time() - path.stat().st_mtime > _ABANDONED
+    writer = Process(here if host == _short(here) else host, int(number), float(started))
+    try:
+        return is_left_behind(writer, path.stat().st_mtime)
+    except FileNotFoundError:  # its writer has finished it just now
+        return False
 
 
 def _short(host: str) -> str:

@@ -14,10 +14,14 @@ from vlprompt_pipeline.errors import ConfigError
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Parameters(BaseModel):
-    """Base of all parameter models: immutable, and an unknown key is an error."""
+class Frozen(BaseModel):
+    """Base of models of plain values: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Parameters(Frozen):
+    """Base of all parameter models."""
 
 
 def _several(value: Any) -> Any:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from typing import NamedTuple
 
 import psutil
 
+_ABANDONED = 24 * 3600  # seconds after which what another machine does is taken for left behind
 _SAME_START = 1.0  # seconds; a start time is only as exact as the clock it was computed from
 
 
@@ -64,3 +66,14 @@ class Process(NamedTuple):
             return True
         except psutil.AccessDenied:  # it is somebody else's, so it lives
             return False
+
+
+def is_left_behind(process: Process | None, since: float) -> bool:
+    """Tell whether what a process does since that moment, in seconds since 1970, has no end.
+
+    One of another machine cannot be asked: it is taken for dead a day after that and its start.
+    """
+    dead = process.is_dead if process else None
+    if dead is not None:
+        return dead
+    return time.time() - max(since, process.started if process else 0.0) > _ABANDONED

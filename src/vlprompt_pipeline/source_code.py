@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -45,15 +45,15 @@ STAGES = {
         f"{PACKAGE.name}.pipelines.transfer.nodes",
     ),
 }
-"""Where stages begin. Which method trains is not among them: its class is named beside a stage."""
+"""Where stages begin. What a run chooses by name, such as its method, is named beside a stage."""
 
 
-def code_digest(*starts: str | type) -> str:
+def code_digest(*starts: str | Callable[..., Any]) -> str:
     """Return SHA-256 of the code of modules and of what they import from this package.
 
     Args:
-        starts: stages (`STAGES`), names of modules of this package, or classes: one of a user's own
-            module counts with that module and with what it imports of this package.
+        starts: stages (`STAGES`), names of modules of this package, or classes and functions: one
+            of a user's own module counts with that module and with what it imports of this package.
 
     Example:
         >>> from vlprompt_pipeline.methods import get_method
@@ -84,12 +84,13 @@ def counted_modules(*starts: str) -> list[str]:
     return sorted(counted)
 
 
-def _modules_of(starts: Iterable[str | type]) -> Iterator[str]:
+def _modules_of(starts: Iterable[str | Callable[..., Any]]) -> Iterator[str]:
     for start in starts:
         if isinstance(start, str):
             yield from STAGES.get(start, (start,))
         else:
-            yield start.__module__
+            function = getattr(start, "func", start)  # that of a partial
+            yield getattr(function, "__module__", None) or "builtins"
 
 
 def _room(module: str) -> str:
@@ -105,8 +106,9 @@ def _hash_of(module: str) -> str:
 @cache
 def _tree(module: str) -> ast.Module:
     """Return the module's syntax without docstrings and what stands under `TYPE_CHECKING`."""
-    if not _is_own(module) and not getattr(sys.modules.get(module), "__file__", None):
-        return ast.Module([], [])  # typed into a notebook or a shell
+    file = getattr(sys.modules.get(module), "__file__", None) or ""
+    if not _is_own(module) and not file.endswith(".py"):
+        return ast.Module([], [])  # typed into a notebook or a shell, or compiled
     tree = ast.parse(_file_of(module).read_bytes())
     for node in ast.walk(tree):
         body = getattr(node, "body", None)

@@ -93,14 +93,24 @@ def test_the_commands_of_the_documentation(project, tmp_path, monkeypatch):
     }
 
 
-def test_every_run_in_mlflow_is_marked(project, photos, monkeypatch):
+def test_every_run_in_mlflow_is_marked_and_of_one_content(project, photos, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     store = f"sqlite:///{project.root / 'mlflow.db'}"
-    project.run(merged(OWN, {"tracking": {"enabled": True, "uri": store}}))
+    tracked = merged(OWN, {"tracking": {"enabled": True, "uri": store}})
+    project.run(tracked)
     client = mlflow.MlflowClient(store)
-    runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    runs = client.search_runs(experiments)
     assert len(runs) == 3
     assert {run.data.tags["split"] for run in runs} == {MARK}
+    table = pd.read_parquet(project.data / "03_primary/My.Photos/image_index.parquet")
+    first, *_, last = table[table["part"] == "test"]["path"]
+    (photos / first).write_bytes((photos / last).read_bytes())
+    project.run(tracked)
+    methods = [
+        run.data.tags["method"] for run in client.search_runs(experiments, "tags.method != ''")
+    ]
+    assert sorted(methods) == ["coop", "coop", "zero_shot", "zero_shot"], "a photo was replaced"
     mlflow.set_tracking_uri(None)
 
 

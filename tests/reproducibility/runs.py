@@ -9,7 +9,8 @@ import torch
 from vlprompt_pipeline.clip import ClipIdentity
 from vlprompt_pipeline.methods import ClassTexts
 from vlprompt_pipeline.methods.trained import TrainedPrompt
-from vlprompt_pipeline.reproducibility import MadeFile, Record, Run, environment
+from vlprompt_pipeline.reproducibility.environment import environment
+from vlprompt_pipeline.reproducibility.record import MadeFile, Record, Run
 
 
 def run(minute: int, **changed: object) -> Run:

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from reproducibility.runs import prompt, record
-from vlprompt_pipeline.reproducibility import (
+from vlprompt_pipeline.reproducibility.comparison import (
     MethodComparison,
     Outputs,
     Verification,
     compare_method,
-    environment,
 )
 from vlprompt_pipeline.reproducibility.differences import differences
+from vlprompt_pipeline.reproducibility.environment import environment
 
 CONTEXT = torch.tensor([[0.5, -1.0, 2.0], [0.0, 0.25, float("nan")]])
 PARAMETERS = {"shots": 4, "features": {"views": 2}}

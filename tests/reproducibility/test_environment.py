@@ -10,8 +10,8 @@ import numpy
 import pytest
 import torch
 
-from vlprompt_pipeline.reproducibility import Clock, environment
-from vlprompt_pipeline.reproducibility.environment import Code, code_state
+from vlprompt_pipeline.reproducibility.environment import Code, code_state, environment
+from vlprompt_pipeline.reproducibility.usage import Clock
 
 
 def git(folder: Path, *arguments: str) -> str:

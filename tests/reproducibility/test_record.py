@@ -9,8 +9,13 @@ from kedro.config import OmegaConfigLoader
 from conftest import ROOT
 from reproducibility.runs import prompt, record, run
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.reproducibility import Hashes, Record, Run, updated
-from vlprompt_pipeline.reproducibility.record import _RESULT_PARAMETERS
+from vlprompt_pipeline.reproducibility.record import (
+    _RESULT_PARAMETERS,
+    Hashes,
+    Record,
+    Run,
+    updated,
+)
 
 
 def makers(found: Record) -> dict[str, int]:

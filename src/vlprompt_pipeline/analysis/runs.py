@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vlprompt_pipeline.analysis.material import Material
 from vlprompt_pipeline.manifests import described_write, find_fault
-from vlprompt_pipeline.methods import Recipe, get_method
+from vlprompt_pipeline.methods import Recipe
 from vlprompt_pipeline.places import is_there
 from vlprompt_pipeline.source_code import code_digest
 from vlprompt_pipeline.tensor_files import load_tensors, save_tensors
@@ -43,7 +43,7 @@ class Run:
             self.seed,
             followed,
             material.identity(self.seed),
-            code_digest("results", get_method(self.recipe.method).learner),
+            code_digest("results", *self.recipe.code),
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 

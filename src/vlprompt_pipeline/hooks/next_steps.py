@@ -50,13 +50,18 @@ class Validated(NamedTuple):
     images: int
 
 
+def best_of(methods: Sequence[Validated]) -> Validated:
+    """Return the method with the most right answers, of equals the first."""
+    return max(methods, key=lambda method: method.right)
+
+
 def recommendation(methods: Sequence[Validated]) -> str:
     """Recommend the method with the most right answers on validation images, in a sentence.
 
     Of equals the first one, as they stand in conf. Methods within one standard error of it are
     named: with so few images they may be as good (our choice).
     """
-    best = max(methods, key=lambda method: method.right)
+    best = best_of(methods)
     share = best.right / best.images
     error = math.sqrt(share * (1 - share) * best.images)
     near = [m for m in methods if m is not best and best.right - m.right <= error]
@@ -83,7 +88,7 @@ def after_report(
     given = dict(invocation.given)
     if validated:
         lines["take"] = recommendation(validated)
-        best = max(validated, key=lambda method: method.right).method
+        best = best_of(validated).method
         # the first champion has to beat zero-shot CLIP, which is registered with it
         beside = ["zero_shot"] if "zero_shot" in parameters["methods"] else []
         chosen = "+".join(dict.fromkeys([*beside, best]))
@@ -117,9 +122,7 @@ def after_registration(
         validated: methods with their right answers on validation images.
     """
     registered = [result for result in validated if result.method in models]
-    best = (
-        max(registered, key=lambda result: result.right).method if registered else list(models)[-1]
-    )
+    best = best_of(registered).method if registered else list(models)[-1]
     return {
         "next": invocation.again("promote", given={**invocation.given, "methods": best}),
         "label": _predict(invocation, f"{models[best]}@candidate"),

@@ -16,7 +16,8 @@ from vlprompt_pipeline.pipelines.namespaces import method_of
 from vlprompt_pipeline.places import is_there
 
 if TYPE_CHECKING:
-    from vlprompt_pipeline.reproducibility import Clock, MadeFile, Record
+    from vlprompt_pipeline.reproducibility.record import MadeFile, Record
+    from vlprompt_pipeline.reproducibility.usage import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class ReproducibilityHook(RunHook):
     @hook_impl
     def before_pipeline_run(self) -> None:
         """Start the clock."""
-        from vlprompt_pipeline.reproducibility import Clock
+        from vlprompt_pipeline.reproducibility.usage import Clock
 
         self._clock = Clock.start()
 
@@ -51,7 +52,7 @@ class ReproducibilityHook(RunHook):
     def _write(
         self, outputs: dict[str, list[str]], run_params: Any, pipeline: Any, catalog: Any
     ) -> None:
-        from vlprompt_pipeline.reproducibility import Record, Run, updated
+        from vlprompt_pipeline.reproducibility.record import Record, Run, updated
 
         cost = self._clock.stop()
         for method, names in outputs.items():
@@ -75,7 +76,7 @@ class ReproducibilityHook(RunHook):
 
     def _file(self, catalog: Any, name: str) -> MadeFile:
         from vlprompt_pipeline.files import sha256_file
-        from vlprompt_pipeline.reproducibility import MadeFile
+        from vlprompt_pipeline.reproducibility.record import MadeFile
 
         path = Path(catalog.get(name).filepath)
         is_there(path)
@@ -100,7 +101,7 @@ class ReproducibilityHook(RunHook):
 
 def _earlier(stored: Any) -> Record | None:
     """Read the record on disk; a broken one is replaced, for the run has its results already."""
-    from vlprompt_pipeline.reproducibility import Record
+    from vlprompt_pipeline.reproducibility.record import Record
 
     if not stored.exists():
         return None

@@ -6,8 +6,6 @@ a sweep apart: method, shots (`k16`) and seed (`s1`), then dataset and protocol.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,17 +14,17 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any
 
+from vlprompt_pipeline.files import sha256_json
+from vlprompt_pipeline.manifests import described_as
 from vlprompt_pipeline.registry.place import database_of
 
 SWEEP_RUN = "VLPROMPT_SWEEP_RUN"
 """Variable of the environment: the run in MLflow of the sweep that a cell is part of."""
+_KEY_LENGTH = 32  # characters
 # Parameters by which a run is found; they stand on it as tags, too.
 _FOUND_BY = ("dataset", "protocol", "shots", "seed")
-# Where images lie and how they are read decides no result: moved photos are no other settings.
-_NO_SETTINGS = {"dataset", "dataset_prefix", "dataset_root", *_FOUND_BY}
-_NO_FEATURE_SETTINGS = {"batch_size", "shard_size", "workers"}
 # Parameter sections of pipelines that are about no cell.
-_SECTIONS = {"prediction": "prediction", "promote": "registry", "register": "registry"}
+_SECTIONS = {"promote": "registry", "register": "registry"}
 _OF_A_CELL = {"promote", "register", "verify", "analysis"}
 
 
@@ -74,9 +72,8 @@ class RunDescriptions:
         """
         database = database_of(self.uri)
         at_home = database is not None and database.parent == self.project.resolve()
-        return digest(
-            ["" if at_home else str(self.project.resolve()), self.cell(), self._settings()]
-        )
+        project = "" if at_home else str(self.project.resolve())
+        return sha256_json([project, self.cell(), self._settings()])[:_KEY_LENGTH]
 
     def of_cell(self, pipelines: list[str]) -> Description:
         """Describe the run of a cell, below which its methods have theirs."""
@@ -120,15 +117,16 @@ class RunDescriptions:
 
     def made_from(self, catalog: Any, method: str) -> str:
         """Hash all that the results of a method depend on beside the cell's parameters."""
-        from vlprompt_pipeline.methods import get_method, resolve_recipe
+        from vlprompt_pipeline.methods import resolve_recipe
         from vlprompt_pipeline.source_code import code_digest
 
         record = f"{method}.reproducibility"
         hashes = catalog.load(record)["hashes"] if catalog.exists(record) else None
         recipe = resolve_recipe(method, self.parameters["recipes"])
+        images = described_as(Path(catalog.get("image_index").filepath))  # by content
         trained_by = catalog.load(f"{method}.prompt").provenance.get("code", "")
-        evaluated_by = code_digest("results", get_method(recipe.method).learner)
-        return digest([method, hashes, trained_by, evaluated_by])
+        evaluated_by = code_digest("results", *recipe.code)
+        return sha256_json([method, hashes, images, trained_by, evaluated_by])[:_KEY_LENGTH]
 
     def inputs(self, catalog: Any, method: str) -> list[tuple[str, str, str, str]]:
         """Return the dataset and the few-shot set that a method's prompt was trained on.
@@ -157,17 +155,10 @@ class RunDescriptions:
 
     def _settings(self) -> dict[str, Any]:
         """Return the other parameters that the results depend on, without recipes."""
-        from vlprompt_pipeline.reproducibility import result_parameters
+        from vlprompt_pipeline.reproducibility.record import deciding_parameters
 
-        values = result_parameters(self.parameters)
-        features = values["features"].items()
-        values["features"] = {k: v for k, v in features if k not in _NO_FEATURE_SETTINGS}
-        return {name: value for name, value in values.items() if name not in _NO_SETTINGS}
-
-
-def digest(values: Any) -> str:
-    """Hash values that JSON can hold, in 32 characters."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]
+        values, shown = deciding_parameters(self.parameters), {*_FOUND_BY, "dataset_prefix"}
+        return {name: value for name, value in values.items() if name not in shown}
 
 
 def origin_tags() -> dict[str, str]:

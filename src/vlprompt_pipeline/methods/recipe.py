@@ -6,7 +6,7 @@ What differs by protocol, dataset or shots stands in its `cases` (module `cases`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import SerializeAsAny
@@ -62,6 +62,17 @@ class Recipe(Parameters):
     def bound_to_classes(self) -> bool:
         """Whether what is trained fits no classes but those of training."""
         return get_method(self.method).bound_to_classes(self.prompt)
+
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """Its settings as plain values but for those that change no result."""
+        return self.model_dump(mode="json", exclude={"title": True, "training": {"memory_gb"}})
+
+    @property
+    def code(self) -> tuple[Callable[..., Any], ...]:
+        """What a recipe names whose code decides its results: for `source_code.code_digest`."""
+        learner = get_method(self.method).learner
+        return (learner, *self.quantize.code) if self.quantize else (learner,)
 
 
 def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recipe:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -95,6 +95,12 @@ class QuantizeConfig(Parameters):
                 f"{self.quantizer} is noise in training, there is nothing to do afterwards"
             )
         return self
+
+    @property
+    def code(self) -> tuple[Callable[..., Any], ...]:
+        """What the quantizer of this name is made of, as `Recipe.code`."""
+        kind = QUANTIZERS[self.quantizer]
+        return (kind.fit, kind.parametrization) if kind.parametrization else (kind.fit,)
 
     @property
     def asks_for_columns(self) -> bool:

@@ -11,8 +11,6 @@ from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.reproducibility.differences import differences
 
-_NO_RESULT_DEPENDS_ON = {"title": True, "training": {"memory_gb"}}
-
 
 def in_two(values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
     """Split a flat list of inputs into its first and its second half.
@@ -32,12 +30,9 @@ def require_prompt_of_this_run(
     Raises:
         PromptFileError: it names the first setting that differs.
     """
-    trained, wanted = (
-        recipe.model_dump(mode="json", exclude=_NO_RESULT_DEPENDS_ON)
-        for recipe in (prompt.resolved_recipe(), resolve_recipe(method, recipes))
-    )
-    trained["few-shot images"] = prompt.provenance["few_shot_sha256"]
-    wanted["few-shot images"] = few_shot_set.digest["train"]
+    images = "few-shot images"
+    trained = {**prompt.resolved_recipe().deciding, images: prompt.provenance["few_shot_sha256"]}
+    wanted = {**resolve_recipe(method, recipes).deciding, images: few_shot_set.digest["train"]}
     for setting, (then, now) in differences(trained, wanted).items():
         raise PromptFileError(
             f"the trained prompt of {method} was made with {setting} {then}, and this run has "

@@ -6,15 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from vlprompt_pipeline.clip import ClipIdentity
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.images import Decoding
 from vlprompt_pipeline.methods import Recipe, resolve_recipe
+from vlprompt_pipeline.parsing import Frozen
 
 
-class ModelCard(BaseModel):
+class ModelCard(Frozen):
     """All that a user of a packed prompt must know to classify with it.
 
     Attributes:
@@ -26,8 +27,6 @@ class ModelCard(BaseModel):
             none in cards of before.
         clip_name: what that CLIP is called.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: dict[str, Any]
     class_names: tuple[str, ...] = Field(min_length=1)

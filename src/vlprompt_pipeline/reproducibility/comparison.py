@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import computed_field
 from torch import Tensor
 
 from vlprompt_pipeline.methods.trained import TrainedPrompt
+from vlprompt_pipeline.parsing import Frozen
 from vlprompt_pipeline.reproducibility.differences import differences
 from vlprompt_pipeline.reproducibility.environment import Environment
 from vlprompt_pipeline.reproducibility.record import Hashes, Record
@@ -20,11 +21,7 @@ _KEY = ["half", "path"]
 _EXAMPLES = 5  # images answered differently that are named
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Tensors(_Frozen):
+class Tensors(Frozen):
     """How the trained tensors of two runs compare.
 
     Attributes:
@@ -36,7 +33,7 @@ class Tensors(_Frozen):
     max_difference: float | None = None
 
 
-class Answers(_Frozen):
+class Answers(Frozen):
     """How the predicted classes of test images compare; `different` names a few that differ."""
 
     images: int
@@ -44,7 +41,7 @@ class Answers(_Frozen):
     different: tuple[str, ...] = ()
 
 
-class MethodComparison(_Frozen):
+class MethodComparison(Frozen):
     """A method of the cell, as stored and as made again.
 
     Attributes:
@@ -96,7 +93,7 @@ class MethodComparison(_Frozen):
         return "; ".join(parts)
 
 
-class Verification(_Frozen):
+class Verification(Frozen):
     """All methods of a cell, and where they were made again."""
 
     cell: dict[str, Any]

@@ -8,8 +8,6 @@ record.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -21,20 +19,19 @@ from vlprompt_pipeline.clip.loading import EMBEDDED
 from vlprompt_pipeline.config import SideBySideParameters
 from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.evaluation.metrics import METRICS
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.files import sha256_file, sha256_json
 from vlprompt_pipeline.manifests import described_as
-from vlprompt_pipeline.methods import get_method, resolve_recipe
+from vlprompt_pipeline.methods import resolve_recipe
+from vlprompt_pipeline.parsing import Frozen
 from vlprompt_pipeline.places import exists, is_there
 from vlprompt_pipeline.protocols import get_protocol
-from vlprompt_pipeline.reproducibility.record import _Frozen, result_parameters
+from vlprompt_pipeline.reproducibility.record import deciding_parameters
 from vlprompt_pipeline.run_parameters import RunParameters, parse_run_parameters
 from vlprompt_pipeline.source_code import code_digest
 from vlprompt_pipeline.training.groups import members
 
 FOLDER = "08_reporting/completion"
 """In the folder of data: a file for each method of a cell, where the catalog says the same."""
-_NO_RESULT = {"title": True, "training": {"memory_gb"}}
-_NO_FEATURE_SETTINGS = ("batch_size", "shard_size", "workers")
 _SAMPLING = "vlprompt_pipeline.image_datasets.few_shot"
 
 
@@ -49,7 +46,7 @@ class Key(NamedTuple):
     inputs: str
 
 
-class Completion(_Frozen):
+class Completion(Frozen):
     """A finished method of a cell.
 
     Attributes:
@@ -115,29 +112,21 @@ def completion_key(
         project: folder of the project, where inputs are looked for as they are now.
     """
     parameters = parse_run_parameters(values)
-    settings = result_parameters(values) | {"metrics": sorted(parameters.metrics)}
-    del settings["dataset_root"]
-    settings["features"] = {
-        name: value
-        for name, value in settings["features"].items()
-        if name not in _NO_FEATURE_SETTINGS
-    }
+    settings = deciding_parameters(values) | {"metrics": sorted(parameters.metrics)}
     group = members(method, parameters.seed, parameters.side_by_side, recipes)
     settings["side_by_side"] = group if len(group) > 1 else ()
     recipe = resolve_recipe(method, recipes)
-    settings["recipe"] = recipe.model_dump(mode="json", exclude=_NO_RESULT)
-    metrics = [METRICS[name].compute.__module__ for name in parameters.metrics if name in METRICS]
-    learner = get_method(recipe.method).learner
-    code = code_digest("features", "results", _SAMPLING, learner, *metrics)
-    return Key(_sha256(settings), code, _inputs(parameters, project))
+    settings["recipe"] = recipe.deciding
+    metrics = [METRICS[name].compute for name in parameters.metrics if name in METRICS]
+    protocol = type(get_protocol(parameters.protocol))
+    code = code_digest("features", "results", _SAMPLING, protocol, *recipe.code, *metrics)
+    return Key(sha256_json(settings), code, _inputs(parameters, project))
 
 
 def _inputs(parameters: RunParameters, project: Path) -> str:
     """Hash the indexes of images and the CLIP; empty as long as an index is not there."""
     data, parts = DataFolder.of(parameters.data_root, project).root, []
-    names = [parameters.benchmark]
-    names += [f"{parameters.dataset_prefix}{target}" for target in parameters.targets()]
-    for name in names:
+    for name in parameters.datasets():
         for file in (
             data / "03_primary" / name / "image_index.parquet",
             data / "02_intermediate" / name / "dataset_card.json",
@@ -146,7 +135,7 @@ def _inputs(parameters: RunParameters, project: Path) -> str:
             if len(described) != 1:
                 return ""
             parts += [name, *described]
-    return _sha256([*parts, _clip(parameters.clip.source, project)])
+    return sha256_json([*parts, _clip(parameters.clip.source, project)])
 
 
 def _clip(source: str, project: Path) -> Any:
@@ -167,8 +156,3 @@ def _changed(file: Path) -> tuple[int, int]:
 @lru_cache(maxsize=256)
 def _content(file: Path, size: int, changed: int) -> str:
     return sha256_file(file)
-
-
-def _sha256(values: Any) -> str:
-    text = json.dumps(values, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 from PIL import features
-from pydantic import BaseModel, ConfigDict
 
 from vlprompt_pipeline import __version__
+from vlprompt_pipeline.parsing import Frozen
 
 PACKAGES = (
     "torch",
@@ -32,11 +32,7 @@ PACKAGES = (
 _SHOWN = 20  # changed files that are named
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Code(_Frozen):
+class Code(Frozen):
     """The checkout that the package was imported from.
 
     Attributes:
@@ -52,7 +48,7 @@ class Code(_Frozen):
     remark: str = ""
 
 
-class Hardware(_Frozen):
+class Hardware(Frozen):
     """The machine; `usable_cores` are those this process may run on, memory is in bytes."""
 
     cpu: str
@@ -62,7 +58,7 @@ class Hardware(_Frozen):
     gpus: tuple[str, ...] = ()
 
 
-class Computing(_Frozen):
+class Computing(Frozen):
     """Settings of PyTorch that decide in which order numbers are added up."""
 
     threads: int
@@ -76,7 +72,7 @@ class Computing(_Frozen):
     cudnn: int | None
 
 
-class Environment(_Frozen):
+class Environment(Frozen):
     """Code, versions, hardware and settings of a process."""
 
     versions: dict[str, str]

@@ -6,19 +6,20 @@ never the same seconds.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
+from vlprompt_pipeline.files import sha256_json
 from vlprompt_pipeline.methods.trained import TrainedPrompt
-from vlprompt_pipeline.parsing import parse
+from vlprompt_pipeline.parsing import Frozen, parse
 from vlprompt_pipeline.reproducibility.environment import Environment, environment
 from vlprompt_pipeline.run_parameters import parse_run_parameters
 
+HOW_IMAGES_ARE_READ = ("batch_size", "shard_size", "workers")
+"""Settings of `features` that change no result."""
 SCHEMA_VERSION = 1
 # Parameters of a run that its results may depend on; the recipe is in the prompt itself.
 _RESULT_PARAMETERS = (
@@ -41,11 +42,7 @@ _RESULT_PARAMETERS = (
 )
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Hashes(_Frozen):
+class Hashes(Frozen):
     """SHA-256 of what a trained prompt was made from.
 
     `few_shot` is that of the training part; `recipe` that of the resolved recipe as JSON with
@@ -62,17 +59,16 @@ class Hashes(_Frozen):
     @classmethod
     def of(cls, prompt: TrainedPrompt) -> Hashes:
         """Return the hashes that the prompt carries."""
-        recipe = json.dumps(prompt.recipe, sort_keys=True).encode()
         return cls(
             weights=prompt.weights_sha256,
             split=prompt.provenance["split_sha256"],
             few_shot=prompt.provenance["few_shot_sha256"],
-            recipe=hashlib.sha256(recipe).hexdigest(),
+            recipe=sha256_json(prompt.recipe),
             clip=prompt.clip_identity.digest,
         )
 
 
-class Run(_Frozen):
+class Run(Frozen):
     """A `kedro run` that made a file of the cell.
 
     Attributes:
@@ -128,7 +124,7 @@ class Run(_Frozen):
         )
 
 
-class MadeFile(_Frozen):
+class MadeFile(Frozen):
     """A file by its path in the project, its hash, and which of the runs made it."""
 
     path: str
@@ -136,7 +132,7 @@ class MadeFile(_Frozen):
     run: NonNegativeInt = 0
 
 
-class Record(_Frozen):
+class Record(Frozen):
     """How the files of a method in a cell were made; `files` are named as in the catalog."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -168,6 +164,14 @@ def result_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that results may depend on, the section of the protocol included."""
     checked = parse_run_parameters(parameters)
     return checked.model_dump(mode="json", include={*_RESULT_PARAMETERS, checked.protocol})
+
+
+def deciding_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same but for where photos lie and how they are read, which changes no result."""
+    values = result_parameters(parameters)
+    del values["dataset_root"]
+    features = values["features"].items()
+    return {**values, "features": {k: v for k, v in features if k not in HOW_IMAGES_ARE_READ}}
 
 
 def updated(earlier: Record | None, latest: Record) -> Record:

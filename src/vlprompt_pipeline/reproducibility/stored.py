@@ -15,8 +15,6 @@ from vlprompt_pipeline.places import is_there
 from vlprompt_pipeline.reproducibility.differences import differences
 from vlprompt_pipeline.reproducibility.record import Record
 
-_NO_RESULT = ("title", "training.memory_gb")  # settings that change no result
-
 
 def require_unchanged(
     record: Record,
@@ -42,12 +40,8 @@ def require_unchanged(
                 f"UTC that made it: there is nothing of {record.method} to compare with; put it "
                 "back, or run the cell again"
             )
-    then = prompt.resolved_recipe().model_dump(mode="json")
-    now = resolve_recipe(record.method, recipes).model_dump(mode="json")
-    changed = {
-        key: values for key, values in differences(then, now).items() if key not in _NO_RESULT
-    }
-    if changed:
+    then, now = prompt.resolved_recipe(), resolve_recipe(record.method, recipes)
+    if changed := differences(then.deciding, now.deciding):
         listed = ", ".join(f"{key} was {was} and is {here}" for key, (was, here) in changed.items())
         raise UserError(
             f"recipes.{record.method} is not the recipe of the stored run: {listed}; verify with "

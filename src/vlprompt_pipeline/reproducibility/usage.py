@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 # ru_maxrss is in bytes on macOS and in kilobytes elsewhere
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
-_WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,14 @@ class Clock:
             "ended": datetime.now(UTC),
             "seconds": round(time.perf_counter() - self._wall, 3),
             "cpu_seconds": round(_cpu_seconds() - self._cpu, 3),
-            "peak_memory_bytes": max(_usage(who).ru_maxrss for who in _WHO) * _MAXRSS_UNIT,
+            "peak_memory_bytes": _MAXRSS_UNIT * max(used.ru_maxrss for used in _usages()),
         }
 
 
 def _cpu_seconds() -> float:
-    return sum(_usage(who).ru_utime + _usage(who).ru_stime for who in _WHO)
+    return sum(used.ru_utime + used.ru_stime for used in _usages())
 
 
-def _usage(who: int) -> resource.struct_rusage:
-    return resource.getrusage(who)
+def _usages() -> list[resource.struct_rusage]:
+    """Of this process, and of its workers that have ended."""
+    return [*map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.config import TrainingParameters
+from vlprompt_pipeline.files import sha256_json
 from vlprompt_pipeline.manifests import remove_described
 from vlprompt_pipeline.methods import (
     ClassTexts,
@@ -22,7 +21,6 @@ from vlprompt_pipeline.methods import (
     Recipe,
     build_learner,
     fit_learner,
-    get_method,
 )
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.progress import bar
@@ -70,7 +68,7 @@ class PromptTask:
             "training_features": images.training.key or "online",
             "crop_scale": images.parameters.crop_scale,
             "code_version": __version__,
-            "code": code_digest("training", get_method(self.recipe.method).learner),
+            "code": code_digest("training", *self.recipe.code),
             "arithmetic": images.clip.arithmetic.key,
             **(together if len(self.group) > 1 else {}),
         }
@@ -79,9 +77,9 @@ class PromptTask:
     def fingerprint(self) -> str:
         """Hash everything that the trained prompt depends on."""
         images, classes = self.images, self.classes
-        return _sha256(
+        return sha256_json(
             [
-                self.recipe.model_dump(mode="json", exclude={"training": {"memory_gb"}}),
+                self.recipe.deciding,
                 [classes.names, classes.template, images.few_shot_set.content_sha256],
                 images.clip.identity_sha256,
                 asdict(images.training),
@@ -125,7 +123,7 @@ def train_with_others(
 
     Nodes of one run that ask for the same group at once wait for the one that trains it.
     """
-    fingerprint = _sha256([task.fingerprint for task in tasks])
+    fingerprint = sha256_json([task.fingerprint for task in tasks])
     checkpoint = Checkpoint(checkpoints / file.name, fingerprint)
     checkpoints.mkdir(parents=True, exist_ok=True)
     with FileLock(checkpoint.path.with_suffix(".lock")):
@@ -152,7 +150,3 @@ def _train_group(
         bar,
     )
     return [(learner.state_dict(), rows) for learner, rows in zip(learners, histories, strict=True)]
-
-
-def _sha256(values: Any) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

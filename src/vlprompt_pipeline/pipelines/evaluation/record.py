@@ -49,7 +49,7 @@ def write_record(
     settings: dict[str, Any],
     *others: Any,
     method: str,
-    n_targets: int = 0,
+    n_targets: int,
 ) -> dict[str, Any]:
     """Record the result of one method in one cell, with everything it depends on.
 
@@ -61,7 +61,8 @@ def write_record(
     recipe = prompt.resolved_recipe()
     class_names = {name: subset.class_names for name, subset in class_subsets.items()}
     scores = {half: _score(metrics[half]) for half in class_names if half in metrics}
-    generalised = metrics.get("generalised")
+    among_all = metrics.get("generalised")
+    halves = ("base", "new")
     provenance = prompt.provenance
     record = CellRecord(
         cell=Cell(
@@ -94,7 +95,8 @@ def write_record(
                 method=method,
                 title=recipe.title,
                 **scores,
-                generalised=generalised and _generalised(generalised),
+                generalised=among_all
+                and Generalised(**{half: _score(among_all[half]) for half in halves}),
                 targets=tuple(_score(scored["target"]) for scored in target_metrics if scored),
                 tuned_per_dataset=recipe.tuned_per_dataset,
                 made_with=_made_with(prompt, recipe, clip, card, table, features),
@@ -114,8 +116,8 @@ def _made_with(
     features: FeatureParameters,
 ) -> MadeWith:
     """Say what results of several seeds must have in common to be averaged."""
-    settings = recipe.model_dump(mode="json", exclude={"title": True, "training": {"memory_gb"}})
-    settings |= {"template": card.template, "features.decoding": features.decoding}
+    read = {"template": card.template, "features.decoding": features.decoding}
+    settings = recipe.deciding | read
     if recipe.training:  # zero-shot CLIP sees no training image
         drawn = ("train", "views", "crop_scale")
         settings["features"] = features.model_dump(mode="json", include={*drawn})
@@ -133,7 +135,7 @@ def _code(prompt: TrainedPrompt, recipe: Recipe) -> str:
     Empty where it is unknown what trained it.
     """
     trained = prompt.provenance.get("code", "")
-    now = code_digest("results", get_method(recipe.method).learner)
+    now = code_digest("results", *recipe.code)
     return trained and hashlib.sha256(f"{trained} {now}".encode()).hexdigest()
 
 
@@ -149,10 +151,6 @@ def _image_digest(table: pd.DataFrame) -> str:
 def _score(metrics: dict[str, Any]) -> Score:
     recorded = (name for name in metrics if name in METRICS and METRICS[name].recorded)
     return Score(**{name: metrics[name] for name in ("correct", "total", *recorded)})
-
-
-def _generalised(metrics: dict[str, Any]) -> Generalised:
-    return Generalised(base=_score(metrics["base"]), new=_score(metrics["new"]))
 
 
 def _template_set(recipe: Recipe) -> str:

@@ -13,16 +13,15 @@ from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.pipelines.inputs import in_two
-from vlprompt_pipeline.reproducibility import (
+from vlprompt_pipeline.reproducibility.comparison import (
     MethodComparison,
     Outputs,
-    Record,
     Verification,
     compare_method,
-    environment,
-    require_unchanged,
-    result_parameters,
 )
+from vlprompt_pipeline.reproducibility.environment import environment
+from vlprompt_pipeline.reproducibility.record import Record, result_parameters
+from vlprompt_pipeline.reproducibility.stored import require_unchanged
 
 
 def check_stored(
