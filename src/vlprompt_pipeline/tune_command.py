@@ -21,7 +21,9 @@ from vlprompt_pipeline.params_option import split_params
     help="YAML: settings below the recipe, as training.lr: {low: 0.0005, high: 0.01, log: true}.",
 )
 @click.option("--trials", type=click.IntRange(1), default=20, show_default=True)
-@click.option("--study", default="", help="Its name; the same name goes on.")
+@click.option(
+    "--study", default="", help="Its name; the same name goes on. Else named by what is tuned."
+)
 @click.option("--params", default="", callback=split_params, help="As of kedro run: the cell.")
 @env_option
 @click.pass_obj
@@ -40,19 +42,15 @@ def tune(
     """
     # Kedro's sessions are slow to import
     from vlprompt_pipeline.hooks.errors import one_sentence
-    from vlprompt_pipeline.protocol_runs import configured
     from vlprompt_pipeline.sweep.tune import DATABASE, Tuning, read_space
     from vlprompt_pipeline.wording import command_parameters
 
     project = metadata.project_path
     with one_sentence(project):
         settings = read_space(space)
-        cell = configured(project, None, env, params)
-        name = study or f"{method} k{cell.shots} s{cell.seed} {cell.benchmark} {cell.protocol}"
-        clip = {"name": cell.clip.name, "source": cell.clip.source}
-        tuning = Tuning(project, env, {**params, "clip": clip}, method, settings)
-        best = tuning.run(trials, name).best_trial
+        tuned = Tuning(project, env, params, method, settings).run(trials, study)
+    best = tuned.best_trial
     best_params = command_parameters({"recipes": {method: best.params}})
     click.echo(f"best of {len(settings.root)} settings: {best.value:.2f} % on validation images")
-    click.echo(f"study: {name!r} in {DATABASE}")
+    click.echo(f"study: {tuned.study_name!r} in {DATABASE}")
     click.echo(f"use it: --params={best_params}")

@@ -41,10 +41,13 @@ def test_trials_see_no_test_image_and_a_study_goes_on(project, monkeypatch):
     tuning = Tuning(project.root, None, params, "coop", Space.model_validate(SPACE))
     study = tuning.run(2, "a study")
     assert len(study.trials) == 2
+    longer = tuning.run(3, "a study").trials
+    rates = [trial.params["training.lr"] for trial in longer]
+    assert len({*rates}) == 3, "a study that goes on draws no trial again"
     assert f"{study.best_value:.2f} % on validation images" in done.output
     assert set(study.best_params) == {"training.lr", "training.epochs"}
     assert f"recipes.coop.training.lr={study.best_params['training.lr']}" in done.output
-    assert len(seen) == 2, "it went on with what it had"
+    assert len(seen) == 3, "it went on with what it had"
     few_shot = project.json("05_model_input", "few_shot_set.json", "demo_counts/shots4/seed1")
     validation = {path for path, _ in few_shot["val"]}
     assert all(set(table["path"]) == validation for table in seen)
@@ -53,6 +56,23 @@ def test_trials_see_no_test_image_and_a_study_goes_on(project, monkeypatch):
     assert not list((project.data / "07_model_output").rglob("*.*"))
     assert (project.root / tune.DATABASE).is_file()
     assert not (project.root / "mlflow.db").exists()
+
+
+def test_a_study_is_named_by_all_that_its_scores_depend_on(project):
+    project.bootstrap()
+    space = Space.model_validate(SPACE)
+
+    def name(space: Space = space, **changed) -> str:
+        return Tuning(project.root, None, {**QUICK, **changed}, "coop", space).name
+
+    changed = {
+        "another space": name(Space.model_validate({"training.lr": [0.1, 0.2]})),
+        "another CLIP": name(clip={"name": "other"}),
+        "another setting": name(features={"views": 3}),
+        "another recipe": name(recipes={"coop": {"training": {"batch_size": 5}}}),
+    }
+    assert name() == name()
+    assert len({name(), *changed.values()}) == 5, changed
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import click
-import yaml
 from kedro.framework.session import KedroSession
 from pydantic import Field, RootModel
 
 from vlprompt_pipeline.config import FeatureParameters
-from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.files import sha256_json
 from vlprompt_pipeline.parsing import Parameters, parse
 from vlprompt_pipeline.pipelines.evaluation.nodes import evaluate_prompt
+from vlprompt_pipeline.reproducibility.completion import completion_key
+from vlprompt_pipeline.sweep.grid import read_yaml
+from vlprompt_pipeline.sweep.plan import PlannedCell, plan
 
 if TYPE_CHECKING:
     import optuna
@@ -60,8 +64,22 @@ class Tuning:
     method: str
     space: Space
 
-    def run(self, trials: int, name: str) -> optuna.Study:
-        """Run as many trials as the study of that name lacks.
+    @cached_property
+    def cell(self) -> PlannedCell:
+        """The cell as it is configured."""
+        return plan([{}], self.project, self.env, self.params)[0]
+
+    @property
+    def name(self) -> str:
+        """What its study is called: another CLIP, setting, code or space has another study."""
+        cell, own = self.cell, self.cell.parameters
+        key = completion_key(cell.values, cell.recipes, self.method, self.project)
+        known_by = sha256_json([key.settings, key.code, self.space.model_dump(mode="json")])[:8]
+        where = f"k{own.shots} s{own.seed} {own.benchmark} {own.protocol} {own.clip.name}"
+        return f"{self.method} {where} {known_by}"
+
+    def run(self, trials: int, name: str = "") -> optuna.Study:
+        """Run as many trials as the study of that name, or of `name`, lacks.
 
         Raises:
             ClickException: Optuna is not installed.
@@ -75,12 +93,14 @@ class Tuning:
         database = self.project / DATABASE
         database.parent.mkdir(parents=True, exist_ok=True)
         study = optuna.create_study(
-            study_name=name,
+            study_name=name or self.name,
             storage=f"sqlite:///{database}",
             direction="maximize",
             load_if_exists=True,
-            sampler=optuna.samplers.TPESampler(seed=int(self.params.get("seed", 1))),
         )
+        # where a study goes on, the same seed would draw its first trials again
+        seed = self.cell.parameters.seed + len(study.trials)
+        study.sampler = optuna.samplers.TPESampler(seed=seed)
         finished = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
         study.optimize(self._score, n_trials=max(0, trials - len(finished)))
         return study
@@ -131,12 +151,12 @@ class Tuning:
                 section[part] = dict(section.get(part, {}))
                 section = section[part]
             section[last] = value
-        clip = self.params.get("clip", {})
+        clip = self.cell.parameters.clip
         return {
             **self.params,
             "methods": self.method,
             "recipes": {**self.params.get("recipes", {}), self.method: recipe},
-            "clip": {**clip, "name": f"{clip.get('name', 'clip')}-tuning"},
+            "clip": {"name": f"{clip.name}-tuning", "source": clip.source},
             "tracking": {"enabled": False},
         }
 
@@ -147,11 +167,7 @@ def read_space(file: Path) -> Space:
     Raises:
         ConfigError: the file holds something else.
     """
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"--space {file} cannot be read: {str(error).splitlines()[0]}") from None
-    return parse(Space, values, f"--space {file.name}")
+    return parse(Space, read_yaml(file, "--space"), f"--space {file.name}")
 
 
 def _suggest(trial: optuna.Trial, key: str, asked: Range | tuple[Any, ...]) -> Any:
