@@ -149,6 +149,17 @@ def test_a_held_lock_is_renewed_and_its_loss_is_noticed(tmp_path, monkeypatch):
     wait_for(lambda: held.lost)
 
 
+def test_who_lost_a_lock_and_has_not_noticed_gets_no_other(tmp_path):
+    held = HeldLocks(tmp_path)
+    held.acquire([CELL], patience=0)
+    (file,) = tmp_path.glob("*.json")
+    file.unlink()  # as another machine does after the lease
+    on_another_machine(tmp_path, 0)
+    with pytest.raises(UserError, match="the cell a/b is still written by process 1 on elsewhere"):
+        held.acquire([Lock("the reports")], patience=0)
+    assert not file.exists()
+
+
 def test_an_earlier_run_of_the_same_process_that_was_cut_short_is_no_obstacle(tmp_path):
     HeldLocks(tmp_path).acquire([CELL], patience=0)
     HeldLocks(tmp_path).acquire([CELL], patience=0)

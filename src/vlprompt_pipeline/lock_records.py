@@ -51,6 +51,13 @@ class Holder:
             f"({self.command})"
         )
 
+    def is_dead(self, asking: Process) -> bool | None:
+        """Tell whether its run has ended; none for one of another machine than who is asking.
+
+        An earlier run of the same process, which was cut short, has.
+        """
+        return self.process == asking or self.process.is_dead
+
     def in_the_way(self, wanted: tuple[Lock, ...]) -> Lock | None:
         """Return the first of some locks that cannot be had as long as this one holds its own."""
         blocked = (lock for lock in wanted if any(lock.excludes(other) for other in self.locks))

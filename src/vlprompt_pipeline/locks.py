@@ -19,7 +19,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 from uuid import uuid4
 
 from filelock import FileLock
@@ -44,21 +43,11 @@ class HeldByAnotherError(UserError):
     """Another run writes the same, and went on for longer than was to be waited."""
 
 
-class LockTable(Protocol):
-    """Who holds what, as one run sees and changes it."""
-
-    def take(self, wanted: tuple[Lock, ...]) -> tuple[Lock, Holder] | None:
-        """Take all of some locks, or say which one is held by whom."""
-
-    def renew(self) -> bool:
-        """Say that this run lives; false if another one has taken its locks over."""
-
-    def release(self) -> None:
-        """Let go of all locks."""
-
-
 class HeldLocks:
     """The locks of one run.
+
+    Attributes:
+        lost: another run took the locks over, because this one seemed to be dead.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -78,15 +67,10 @@ class HeldLocks:
             f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
             " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:_COMMAND],
         )
-        self._table: LockTable | None = None
+        self._table: FolderTable | PlaceTable | None = None
         self._locks: tuple[Lock, ...] = ()
         self._released = threading.Event()
-        self._lost = False
-
-    @property
-    def lost(self) -> bool:
-        """Whether another run took the locks over, because this one seemed to be dead."""
-        return self._lost
+        self.lost = False
 
     def acquire(self, locks: Iterable[Lock], patience: float) -> None:
         """Hold these locks, too: all of them at once, or none yet.
@@ -140,7 +124,7 @@ class HeldLocks:
                 logger.debug("a lock could not be renewed: %s", error)
                 continue
             if not lives:
-                self._lost = not self._released.is_set()
+                self.lost = not self._released.is_set()
                 return
 
 
@@ -154,11 +138,12 @@ class FolderTable:
 
     def take(self, wanted: tuple[Lock, ...]) -> tuple[Lock, Holder] | None:
         """Take all of some locks, or say which one is held by whom."""
+        later = replace(self._holder, locks=self._holder.locks + wanted)
         with FileLock(self._folder / "guard", timeout=_GUARD_PATIENCE):
             for holder in self._living_holders():
-                if lock := holder.in_the_way(wanted):
+                if lock := holder.in_the_way(later.locks):
                     return lock, holder
-            self._holder = replace(self._holder, locks=self._holder.locks + wanted)
+            self._holder = later
             with atomic_write(self._file) as file:
                 file.write_text(json.dumps(self._holder.to_dict(), indent=1), encoding="utf-8")
         return None
@@ -197,7 +182,5 @@ class FolderTable:
         return living
 
     def _is_dead(self, holder: Holder, age: float) -> bool:
-        if holder.process == self._holder.process:  # an earlier run of this process, cut short
-            return True
-        dead = holder.process.is_dead
+        dead = holder.is_dead(self._holder.process)
         return age > LEASE if dead is None else dead

@@ -100,9 +100,7 @@ class PlaceTable:
         return create(f"{self._log}/{number:012d}", json.dumps(content).encode())
 
     def _is_dead(self, other: Holder) -> bool:
-        if other.process == self._holder.process:  # an earlier run of this process, cut short
-            return True
-        if (dead := other.process.is_dead) is not None:
+        if (dead := other.is_dead(self._holder.process)) is not None:
             return dead
         renewed = modified(f"{self._alive}/{other.name}")
         now = modified(f"{self._alive}/{self._holder.name}")  # of the place's clock

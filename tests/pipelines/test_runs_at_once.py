@@ -22,9 +22,12 @@ from pipelines.killed_sweeps import (
     series,
     started,
 )
-from pipelines.project import CELL, DATASET, Project, merged
+from pipelines.project import CELL, DATASET, QUICK, Project, merged
 from vlprompt_pipeline.files import unfinished_prefix
+from vlprompt_pipeline.hooks.locks import dataset_locks, few_shot_lock
+from vlprompt_pipeline.locks import Lock
 from vlprompt_pipeline.processes import Process
+from vlprompt_pipeline.protocol_runs import configured
 
 ON = {"tracking": {"enabled": True}, "methods": ["coop"]}
 
@@ -121,6 +124,19 @@ def test_a_run_waits_for_one_of_another_seed_that_trains_the_same_group(project)
     assert project.refusal(together).startswith(f"{name} is still written by process {holder} on ")
     os.kill(holder, 9)
     os.waitpid(holder, 0)
+
+
+def test_runs_that_would_write_other_features_to_one_file_exclude_each_other(project):
+    project.bootstrap()
+
+    def locks(**changed) -> list[Lock]:
+        own = configured(project.root, None, None, merged(QUICK, changed))
+        return [*dataset_locks(own), few_shot_lock(own)]
+
+    for other in ({"threads": 3}, {"precision": "bf16"}, {"side_by_side": {"seeds": [1, 2]}}):
+        assert any(map(Lock.excludes, locks(), locks(**other))), other
+    for other in ({"seed": 2}, {"protocol": "few_shot"}, {"features": {"workers": 1}}):
+        assert not any(map(Lock.excludes, locks(), locks(**other))), other
 
 
 def test_who_does_not_want_to_wait_is_told_who_writes(project):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import mlflow
@@ -12,6 +13,7 @@ from mlflow.entities import Run, ViewType
 
 from pipelines.project import DATASET, Project, merged
 from pipelines.tracking_server import free_port
+from vlprompt_pipeline.hooks import mlflow_runs
 from vlprompt_pipeline.hooks.mlflow_runs import find_or_open
 from vlprompt_pipeline.hooks.run_descriptions import Description, RunDescriptions
 from vlprompt_pipeline.hooks.run_outputs import LoggedOutput
@@ -126,6 +128,21 @@ def test_metrics_of_targets_are_told_apart(tmp_path):
     run.end("FINISHED")
     metrics = run.client.get_run(run.run_id).data.metrics
     assert metrics == {"dtd.target.accuracy": 40.0, "demo_flags.target.accuracy": 70.0}
+
+
+def test_a_run_of_another_machine_is_dead_a_day_after_it_was_begun_or_went_on(
+    tmp_path, monkeypatch
+):
+    experiment = Experiment.open(f"sqlite:///{tmp_path / 'mlflow.db'}", "vlprompt", tmp_path)
+    days_ago = int((time.time() - 2 * 24 * 3600) * 1000)
+    tags = {mlflow_runs.KEY: "a sweep", mlflow_runs.PROCESS: f"elsewhere 1 {days_ago / 1000:.2f}"}
+    run = experiment.client.create_run(experiment.number, start_time=days_ago, tags=tags)
+    assert mlflow_runs.close_dead_runs(experiment) == 1
+    with monkeypatch.context() as there:
+        there.setattr("socket.gethostname", lambda: "elsewhere")
+        assert find_or_open(experiment, "a sweep", Description("", {})).run_id == run.info.run_id
+    assert mlflow_runs.close_dead_runs(experiment) == 0
+    assert experiment.client.get_run(run.info.run_id).info.status == "RUNNING"
 
 
 def test_it_can_be_off(finished):

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
-import json
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.hooks import hook_impl
 
 from vlprompt_pipeline.datasets import datasets_of
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.files import remove_unfinished
+from vlprompt_pipeline.files import remove_unfinished, sha256_json
 from vlprompt_pipeline.hooks.run_hook import RunHook
 from vlprompt_pipeline.locks import HeldLocks, Lock
 from vlprompt_pipeline.places import distrust, trust
-from vlprompt_pipeline.selection import selected
+from vlprompt_pipeline.wording import shots_text
+
+if TYPE_CHECKING:
+    from vlprompt_pipeline.run_parameters import RunParameters
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,17 @@ _FOLDER = "locks"
 _SHARED_LAYERS = ("data/02_", "data/03_", "data/04_", "data/05_")
 _REPORTS = Lock("the reports in data/08_reporting")
 # Settings that decide what is written there.
-_DATASET_SETTINGS = ("split", "own_data", "dataset_root", "clip", "features", "device")
-# Settings whose change needs no line: they change no result, or stand in the cell's path.
-_UNREMARKABLE = ("title", "training.memory_gb", "features.workers", "features.shard_size")
+_DATASET_SETTINGS = {
+    "split",
+    "own_data",
+    "dataset_root",
+    "clip",
+    "features",
+    "device",
+    "threads",
+    "precision",
+}
+_WRITTEN_ALIKE = {"features": {"batch_size", "workers"}}  # but for these
 
 
 class LockHook(RunHook):
@@ -39,11 +48,12 @@ class LockHook(RunHook):
 
     Cells are locked for one run alone. What runs on one dataset share (index, features, few-shot
     sets) is locked for all runs that would write the same to it. The reports over all records are
-    locked while they are made.
+    locked while they are made, and all other files as they are.
     """
 
     def __init__(self) -> None:
         self._held: HeldLocks | None = None
+        self._cell = ""
         self._reports: set[str] = set()
         self._one_at_a_time = threading.Lock()  # nodes run in threads, too
         atexit.register(self._release)
@@ -59,7 +69,7 @@ class LockHook(RunHook):
         outputs = pipeline.all_outputs()
         made = [path for path, name in paths.items() if name in outputs]
         self._reports = {paths[path] for path in made if _is_report(path)}
-        locks = list(self._locks(list(paths), made))
+        locks = list(self._locks(paths, made))
         if self._reports and "ParallelRunner" in str(run_params["runner"]):
             locks.append(_REPORTS)  # Kedro tells hooks of no node in a worker process
         self._release()
@@ -88,10 +98,13 @@ class LockHook(RunHook):
             with self._one_at_a_time:
                 self._acquire([_REPORTS])
 
-    @hook_impl(trylast=True)
-    def after_pipeline_run(self) -> None:
-        """Unlock."""
-        self._release()
+    @hook_impl(wrapper=True, tryfirst=True)
+    def after_pipeline_run(self) -> Generator[None, Any, Any]:
+        """Unlock when the other hooks have written what they write, or could not."""
+        try:
+            return (yield)
+        finally:
+            self._release()
 
     @hook_impl(tryfirst=True)
     def on_pipeline_error(self) -> None:
@@ -104,7 +117,7 @@ class LockHook(RunHook):
 
     def _acquire(self, locks: list[Lock]) -> None:
         try:
-            self._held.acquire(locks, self._parameters.get("wait_for_other_runs", 3600))
+            self._held.acquire(locks, self._parameters["wait_for_other_runs"])
         except UserError as error:
             raise click.ClickException(str(error)) from error
         trust()
@@ -135,57 +148,66 @@ class LockHook(RunHook):
                 if path is not None and not (name := self._data.name(Path(path))).startswith("../"):
                     yield name, entry
 
-    def _locks(self, paths: list[str], made: list[str]) -> Iterator[Lock]:
-        cell = self._cell()
-        if any(f"/{cell}/" in path for path in made):
-            yield Lock(f"the cell {cell}")
-            if self._parameters["side_by_side"]["seeds"]:
-                yield Lock(f"the prompts that train side by side in {Path(cell).parent}")
-        for folder in sorted(
-            {str(Path(path).parent) for path in made if path.startswith("data/06_models/")}
-        ):
-            if cell not in folder:
-                yield Lock(folder)
-        if any(path.startswith(_SHARED_LAYERS) for path in paths):
-            values = {name: self._parameters[name] for name in _DATASET_SETTINGS}
-            text = json.dumps(values, sort_keys=True, default=str)
-            settings = hashlib.sha256(text.encode()).hexdigest()[:16]
-            prefix = self._parameters["dataset_prefix"]
-            targets = selected().targets[self._parameters["protocol"]]
-            for dataset in sorted({self._parameters["dataset"], *targets}):
-                yield Lock(f"the prepared dataset {prefix}{dataset}", settings)
-
-    def _cell(self) -> str:
-        """Return the cell as it stands in the paths of the catalog."""
+    def _locks(self, paths: Mapping[str, str], made: list[str]) -> Iterator[Lock]:
         from vlprompt_pipeline.reproducibility.completion import cell_folder
         from vlprompt_pipeline.run_parameters import parse_run_parameters
 
-        return cell_folder(parse_run_parameters(self._parameters))
+        own = parse_run_parameters(self._parameters)
+        cell = self._cell = cell_folder(own)  # as it stands in the paths of the catalog
+        if any(f"/{cell}/" in path for path in made):
+            yield Lock(f"the cell {cell}")
+            if own.side_by_side.seeds:
+                yield Lock(f"the prompts that train side by side in {Path(cell).parent}")
+        for path in made:
+            if not (path.startswith(_SHARED_LAYERS) or f"/{cell}/" in path or _is_report(path)):
+                yield Lock(path)
+        if any(path.startswith(_SHARED_LAYERS) for path in paths):
+            yield from dataset_locks(own)
+            if "few_shot_features" in paths.values():
+                yield few_shot_lock(own)
 
     def _replaced(self, outputs: set[str], catalog: Any) -> Iterator[str]:
         """Yield a sentence for each method whose stored result has other settings than this run."""
         from vlprompt_pipeline.methods.recipe import resolve_recipe
-        from vlprompt_pipeline.reproducibility import result_parameters
+        from vlprompt_pipeline.reproducibility.record import result_parameters
 
         for name in sorted(outputs):
             method, _, output = name.partition(".")
             if output != "prompt" or not catalog.exists(record := f"{method}.reproducibility"):
                 continue
             try:
-                stored = catalog.load(name).recipe
+                stored = catalog.load(name).resolved_recipe().deciding
                 parameters = catalog.load(record)["runs"][-1]["parameters"]
             except Exception as error:  # the node that uses a broken file reports it better
                 logger.debug("what is stored of %s cannot be read: %s", method, error)
                 continue
-            recipe = resolve_recipe(method, self._parameters["recipes"]).model_dump(mode="json")
+            recipe = resolve_recipe(method, self._parameters["recipes"]).deciding
             now = {**recipe, "parameters": result_parameters(self._parameters)}
             changed = _named_differences({**stored, "parameters": parameters}, now)
             if changed:
                 kept = "; MLflow keeps both" if self._parameters["tracking"]["enabled"] else ""
                 yield (
-                    f"{method} in {self._cell()} is stored with {changed}: this run replaces it "
+                    f"{method} in {self._cell} is stored with {changed}: this run replaces it "
                     f"on disk{kept}"
                 )
+
+
+def dataset_locks(own: RunParameters) -> Iterator[Lock]:
+    """Yield the locks on what is prepared of the datasets of a run."""
+    decide = own.model_dump(mode="json", include=_DATASET_SETTINGS, exclude=_WRITTEN_ALIKE)
+    settings = sha256_json(decide)[:16]
+    for dataset in sorted({*own.datasets()}):
+        yield Lock(f"the prepared dataset {dataset}", settings)
+
+
+def few_shot_lock(own: RunParameters) -> Lock:
+    """Return the lock on the features of a few-shot set, which list those of the seeds beside it.
+
+    Runs of several protocols write the same ones.
+    """
+    where = f"{own.benchmark}, {shots_text(own.shots)}, seed {own.seed}"
+    beside = sorted({own.seed, *own.side_by_side.seeds})
+    return Lock(f"the few-shot features of {where}", f"seeds {beside}")
 
 
 def _is_report(path: str) -> bool:
@@ -198,12 +220,11 @@ def _is_report(path: str) -> bool:
 def _named_differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Write the differences, for instance "training.epochs=7 (now 41)"."""
     from vlprompt_pipeline.reproducibility.differences import differences
+    from vlprompt_pipeline.reproducibility.record import HOW_IMAGES_ARE_READ
 
-    changed = {
-        key.removeprefix("parameters."): values for key, values in differences(stored, now).items()
-    }
+    unremarkable = {f"parameters.features.{name}" for name in HOW_IMAGES_ARE_READ}
     return ", ".join(
-        f"{key}={then} (now {here})"
-        for key, (then, here) in changed.items()
-        if key not in _UNREMARKABLE
+        f"{key.removeprefix('parameters.')}={then} (now {here})"
+        for key, (then, here) in differences(stored, now).items()
+        if key not in unremarkable
     )

@@ -27,8 +27,9 @@ from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.hooks.run_descriptions import Description
 from vlprompt_pipeline.hooks.run_outputs import LoggedOutput
 from vlprompt_pipeline.places import is_there
-from vlprompt_pipeline.processes import Process
+from vlprompt_pipeline.processes import Process, is_left_behind
 from vlprompt_pipeline.registry.experiment import Experiment
+from vlprompt_pipeline.reproducibility.differences import flatten
 
 KEY, PROCESS, LOGGED = "vlprompt.key", "vlprompt.process", "vlprompt.logged"
 _PARENT = "mlflow.parentRunId"
@@ -36,7 +37,6 @@ _ERROR, _NOTE = "error", "mlflow.note.content"
 _BATCH = 1000  # metrics a call, MLflow's limit
 _REASON = 5000  # characters; MLflow's limit is 8000
 _DIGEST = 36  # characters of a dataset's digest, MLflow's limit
-_ABANDONED = 24 * 3600 * 1000  # ms after which a run of another machine is taken for dead
 _RENAMED = {"harmonic_mean": "h", "generalised.harmonic_mean": "generalised.h"}  # as in the tables
 
 
@@ -160,8 +160,9 @@ def find_or_open(experiment: Experiment, key: str | None, description: Descripti
         client.log_batch(run.info.run_id, tags=[RunTag(*pair) for pair in tags.items()])
         client.update_run(run.info.run_id, status="RUNNING")
     if not finished:
-        values = flatten(description.parameters)
-        client.log_batch(run.info.run_id, params=[Param(k, str(v)) for k, v in values.items()])
+        values = flatten(description.parameters).items()
+        params = [Param(name, str(value)) for name, value in values if value != {}]
+        client.log_batch(run.info.run_id, params=params)
     logged = json.loads(run.data.tags.get(LOGGED, "{}"))
     failed = _ERROR in run.data.tags
     return OpenRun(experiment, run.info.run_id, finished, logged, failed, status)
@@ -175,15 +176,6 @@ def close_dead_runs(experiment: Experiment) -> int:
         reason = "its process was killed, or its machine was switched off"
         OpenRun(experiment, run.info.run_id).end("KILLED", reason)
     return len(dead)
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten nested mappings into one, keys joined by dots."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        flat.update(flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value})
-    return flat
 
 
 def _find(experiment: Experiment, key: str) -> Run | None:
@@ -204,9 +196,7 @@ def _search(experiment: Experiment, query: str) -> list[Run]:
 
 def _is_dead(run: Run) -> bool:
     process = Process.parse(run.data.tags.get(PROCESS, ""))
-    dead = process.is_dead if process else None
-    old = time.time() * 1000 - run.info.start_time > _ABANDONED
-    return old if dead is None else dead
+    return is_left_behind(process, run.info.start_time / 1000)
 
 
 def _digest(dataset: Any) -> str:

@@ -14,8 +14,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
-from functools import partial
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,7 +45,6 @@ class TrackingHook(RunHook):
     def __init__(self) -> None:
         self._descriptions: RunDescriptions | None = None
         self._run: OpenRun | None = None
-        self._answers: Callable[[], AbstractContextManager[None]] = nullcontext
         self._open: Callable[[], OpenRun] | None = None
         self._process = 0
         self._one_at_a_time = threading.Lock()  # nodes end in threads, too
@@ -82,8 +80,12 @@ class TrackingHook(RunHook):
                     key, described = None, descriptions.of_other(names)
         except UserError as error:
             raise click.ClickException(str(error)) from error
-        self._open = partial(mlflow_runs.find_or_open, experiment, key, described)
-        self._answers = experiment.answers
+
+        def find_or_open() -> OpenRun:
+            with experiment.answers():
+                return mlflow_runs.find_or_open(experiment, key, described)
+
+        self._open = find_or_open
 
     @hook_impl
     def after_node_run(self) -> None:
@@ -143,8 +145,7 @@ class TrackingHook(RunHook):
                 return
             begin, self._open = self._open, None
             try:
-                with self._answers():
-                    self._run = begin()
+                self._run = begin()
             except UserError as error:
                 raise click.ClickException(str(error)) from error
 
