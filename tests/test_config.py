@@ -160,6 +160,8 @@ def test_names_far_from_all_others_get_no_suggestion():
         ("coop", ("coop",)),
         ("coop+zero_shot", ("coop", "zero_shot")),
         ("all", ("zero_shot", "coop")),
+        (["all"], ("zero_shot", "coop")),
+        ("coop+all", ("coop", "zero_shot")),
     ],
 )
 def test_methods_are_a_list_all_or_names_joined_by_plus(asked, expected):

@@ -10,12 +10,10 @@ from pathlib import Path
 FOLDER = "logs"
 
 
-def keep_traceback(error: BaseException, project: Path) -> Path | None:
-    """Write the traceback below the project's `logs` folder.
+def where_the_rest_is(error: BaseException, project: Path) -> str:
+    """Keep the traceback below the project's `logs` folder and say where, as a sentence's end.
 
-    Returns:
-        The file, relative to the project, or none where the folder cannot be written to: the
-        sentence must reach the user all the same.
+    Empty where the folder cannot be written to: the sentence must reach the user all the same.
     """
     now = datetime.now(UTC)
     file = Path(FOLDER, f"error_{now:%Y%m%dT%H%M%S%f}_{os.getpid()}.log")
@@ -24,14 +22,8 @@ def keep_traceback(error: BaseException, project: Path) -> Path | None:
         (project / FOLDER).mkdir(parents=True, exist_ok=True)
         (project / file).write_text(text, encoding="utf-8")
     except OSError:
-        return None
-    return file
-
-
-def where_the_rest_is(error: BaseException, project: Path) -> str:
-    """Keep the traceback and say where, as the end of a sentence; empty if it cannot be kept."""
-    file = keep_traceback(error, project)
-    return f"; the traceback is in {file}" if file else ""
+        return ""
+    return f"; the traceback is in {file}"
 
 
 def first_line(error: BaseException) -> str:

@@ -13,9 +13,8 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import settings
 from kedro.framework.startup import ProjectMetadata
 from kedro.utils import find_kedro_project
-from yaml import YAMLError
 
-from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.hooks.errors import one_sentence
 from vlprompt_pipeline.params_option import split_params
 from vlprompt_pipeline.parsing import unknown
@@ -48,15 +47,12 @@ def _run(metadata: ProjectMetadata | None, /, **options: Any) -> Any:
             "it here"
         )
     pipelines = [*options["pipelines"], *filter(None, [options["pipeline"]])]
-    try:
+    with one_sentence(project), _nodes_that_fit(options):
         if set(pipelines) - set(_OTHER_PIPELINES):  # a protocol's, maybe of an extension
             given = options["params"]
             conf = configured(project, conf_source, options["env"], given)
             _require_registered(pipelines)
             options["params"] = with_protocol(pipelines, given, conf)
-    except (UserError, YAMLError) as error:
-        raise click.ClickException(str(error)) from None
-    with one_sentence(project), _nodes_that_fit(options):
         return kedro_run.callback(**options)
 
 

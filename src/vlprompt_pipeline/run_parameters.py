@@ -133,24 +133,28 @@ class RunParameters(Parameters):
         section = self.section(self.protocol)
         return PROTOCOLS[self.protocol].targets(section, self.dataset, self.dataset_prefix)
 
-    def selected_methods(self) -> tuple[str, ...]:
-        """List the recipes to run in the order given: a list, `all`, or names joined by `+`.
+    def datasets(self) -> tuple[str, ...]:
+        """List the dataset of the run, then its targets, each as it is called in paths."""
+        return self.benchmark, *(f"{self.dataset_prefix}{target}" for target in self.targets())
 
-        `all` leaves out those that look at test images in other views (`test_time`), which take as
-        many times longer and are no rival of the others.
+    def selected_methods(self) -> tuple[str, ...]:
+        """List the recipes to run in the order given: a list, or names joined by `+`.
+
+        One may be `all`: every recipe but those that look at test images in other views
+        (`test_time`), which take as many times longer and are no rival of the others.
 
         Raises:
             ConfigError: a name has no recipe, or none is asked for.
         """
-        names = self.methods
-        if isinstance(names, str):
-            plain = (name for name in self.recipes if not self._at_test_time(name))
-            names = tuple(plain) if names == "all" else tuple(names.split("+"))
-        if not names:
+        given = self.methods.split("+") if isinstance(self.methods, str) else self.methods
+        if not given:
             raise ConfigError("methods: none given; name recipes of parameters_recipes.yml or all")
-        for name in names:
-            if name not in self.recipes:
+        names: list[str] = []
+        for name in given:
+            if name not in (*self.recipes, "all"):
                 raise ConfigError(unknown("methods", "method", name, [*self.recipes, "all"]))
+            plain = (each for each in self.recipes if not self._at_test_time(each))
+            names += plain if name == "all" else [name]
         return tuple(dict.fromkeys(names))
 
     def _at_test_time(self, name: str) -> bool:

@@ -65,6 +65,7 @@ def sweep(
     """
     # Kedro's sessions are slow to import
     from vlprompt_pipeline.hooks.errors import one_sentence
+    from vlprompt_pipeline.parsing import parse
     from vlprompt_pipeline.sweep import GridFile, Options, protocol_grid, read_grid, run_cells
     from vlprompt_pipeline.sweep.dry_run import print_plan
     from vlprompt_pipeline.sweep.engines import Resources
@@ -72,14 +73,9 @@ def sweep(
     project = metadata.project_path
     with one_sentence(project):
         grid = read_grid(grid_file) if grid_file else GridFile()
-        on_command_line = {
-            "protocols": tuple(given["protocols"]),
-            "datasets": tuple(given["datasets"]),
-            "shots": tuple(_number("shots", text) for text in given["shots"]),
-            "seeds": tuple(_number("seeds", text) for text in given["seeds"]),
-            "methods": tuple(given["methods"]),
-        }
-        grid = grid.model_copy(update={k: v for k, v in on_command_line.items() if v})
+        axes = ("protocols", "datasets", "shots", "seeds", "methods")
+        on_command_line = {name: given[name] for name in axes if given[name]}
+        grid = parse(GridFile, {**grid.model_dump(), **on_command_line}, "kedro sweep")
         params = {**grid.params, **params}
         cells = grid.within(protocol_grid(grid.protocols, grid.axes, project, env, params))
         if not cells:
@@ -97,10 +93,3 @@ def sweep(
             print_plan(cells, project, env, params, options, given["price"])
             return
         run_cells(cells, project, env, params, options)
-
-
-def _number(option: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no whole number", param_hint=option) from None

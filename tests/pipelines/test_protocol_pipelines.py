@@ -164,7 +164,7 @@ def test_a_sweep_of_protocols_is_the_grid_of_each(project):
 def test_protocols_that_are_none_or_said_twice_are_refused(project):
     with pytest.raises(ConfigError, match="unknown protocol 'fewshot' .did you mean 'few_shot'.."):
         named_protocols(["base_to_new", "fewshot"])
-    with pytest.raises(click.ClickException, match="not both"):
+    with pytest.raises(ConfigError, match="not both"):
         protocol_grid(["few_shot"], {}, project.root, None, {"protocol": "few_shot"})
 
 

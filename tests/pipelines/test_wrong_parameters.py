@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from kedro.framework.cli.cli import KedroCLI
 
@@ -126,6 +127,28 @@ def test_a_broken_parameter_file_is_named(project):
     message = project.refusal()
     assert "conf/local/parameters.yml" in message
     assert "unable to read line" in message
+
+
+def test_what_a_parameter_file_leaves_out_is_as_by_default(project):
+    file = project.root / "conf/base/parameters.yml"
+    values = yaml.safe_load(file.read_text())
+    for name in ("short_classes", "export", "data_check", "side_by_side", "wait_for_other_runs"):
+        del values[name]
+    file.write_text(yaml.safe_dump(values))
+    project.run({"methods": ["zero_shot"]})
+
+
+@pytest.mark.parametrize(
+    "command", [["sweep", "--dry-run"], ["tune", "--method=coop", "--space=space.yml"]]
+)
+def test_every_command_names_a_broken_parameter_file(project, monkeypatch, command):
+    project.bootstrap()
+    monkeypatch.chdir(project.root)
+    (project.root / "space.yml").write_text("training.lr: [0.1]\n")
+    (project.root / "conf/local/parameters.yml").write_text("methods: [coop\n")
+    done = CliRunner().invoke(KedroCLI(project.root), command)
+    assert "conf/local/parameters.yml" in done.output
+    assert "this should not have happened" not in done.output
 
 
 def test_what_paths_are_made_of_is_set_in_globals_alone(project):

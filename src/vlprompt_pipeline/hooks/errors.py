@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 from kedro.framework.hooks import hook_impl
 from kedro.io import DatasetError
+from yaml import YAMLError
 
 from vlprompt_pipeline.error_log import first_line, where_the_rest_is
 from vlprompt_pipeline.errors import UserError
@@ -64,9 +65,10 @@ def one_sentence(project: Path) -> Iterator[None]:
 def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
     """Return the sentence that the user reads of an error.
 
-    A `UserError`, or one among the causes, is shown as it is. So is the error of a dataset, which
-    says what could not be read or written and why; a worker process sends it without its cause. Of
-    any other error the first line is shown, and where the traceback is kept.
+    A `UserError`, or one among the causes, is shown as it is, and so is what YAML says of a broken
+    file. So is the error of a dataset, which says what could not be read or written and why; a
+    worker process sends it without its cause. Of any other error the first line is shown, and where
+    the traceback is kept.
     """
     cause = _for_the_user(error)
     if isinstance(cause, click.ClickException):
@@ -118,6 +120,6 @@ def is_refusal(error: Exception) -> bool:
 
 def _for_the_user(error: Exception) -> BaseException | None:
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, UserError | click.ClickException):
+    while not isinstance(cause, UserError | click.ClickException | YAMLError | None):
         cause = cause.__cause__
     return error if cause is None and isinstance(error, DatasetError) else cause

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,7 @@ class ParameterHook:
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
         context.config_loader["parameters"] = {
+            **parameters.model_dump(mode="json"),  # what no file sets is as by default
             **values,
             "recipes": recipes,
             "given": _plain(context.config_loader.runtime_params),
@@ -167,20 +168,14 @@ def _require_one_place(values: Mapping[str, Any], loader: Any) -> None:
     Raises:
         ConfigError: a parameter file overrides what globals.yml says.
     """
+    from vlprompt_pipeline.reproducibility.differences import flatten
+
     computed, in_globals = OmegaConf.create(values), loader["globals"]
     in_paths = OmegaConf.merge(in_globals, loader.runtime_params or {})
-    for key in _leaves(in_globals):
+    for key in flatten(in_globals):
         value, in_path = OmegaConf.select(computed, key), OmegaConf.select(in_paths, key)
         if value != in_path:
             raise ConfigError(
                 f"parameters.{key} is {value!r}, but the paths of the catalog are made with "
                 f"{in_path!r}: set {key} in globals.yml or with --params, not in a parameters file"
             )
-
-
-def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}"

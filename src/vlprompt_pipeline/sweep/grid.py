@@ -7,12 +7,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import click
 import yaml
 from pydantic import Field
 from yaml import YAMLError
 
-from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parsing import Parameters, parse
 from vlprompt_pipeline.protocol_runs import axes_of, configured, named_protocols
 
@@ -95,18 +94,15 @@ def protocol_grid(
     Without protocols it is the grid of the axes alone. Among methods, `all` is every recipe.
 
     Raises:
-        ClickException: an unknown protocol, another one among the parameters, or wrong parameters.
+        ConfigError: an unknown protocol, another one among the parameters, or wrong parameters.
     """
     if protocols and "protocol" in params:
-        raise click.ClickException("give --protocols or --params=protocol=…, not both")
+        raise ConfigError("give --protocols or --params=protocol=…, not both")
     given = {name: values for name, values in axes.items() if values}
     if not protocols and "all" not in given.get("methods", ()):
         return grid(**given)
-    try:
-        parameters = configured(project, None, env, params)  # registers extensions first
-        names = named_protocols(protocols)
-    except (UserError, YAMLError) as error:
-        raise click.ClickException(str(error)) from None
+    parameters = configured(project, None, env, params)  # registers extensions first
+    names = named_protocols(protocols)
     if "all" in given.get("methods", ()):
         given["methods"] = tuple(parameters.recipes)
     if not protocols:
@@ -120,11 +116,19 @@ def read_grid(file: Path) -> GridFile:
     Raises:
         ConfigError: it is none; the key, its value and what is allowed there are named.
     """
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"--grid {file} cannot be read: {reason}") from None
+    values = read_yaml(file, "--grid")
     if not isinstance(values, dict):
         raise ConfigError(f"--grid {file}: give axes such as datasets: [demo_aerial], seeds: [1]")
     return parse(GridFile, values, f"--grid {file.name}")
+
+
+def read_yaml(file: Path, option: str) -> Any:
+    """Read the file that an option names.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise ConfigError(f"{option} {file} cannot be read: {str(error).splitlines()[0]}") from None
