@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 import pytest
+from mlflow import MlflowClient
 
 from pipelines.project import CELL, DATASET, QUICK, Project, merged
 from vlprompt_pipeline.errors import ConfigError, TrackingError
 from vlprompt_pipeline.hooks.errors import in_one_sentence
 from vlprompt_pipeline.manifests import describe, place_of
-from vlprompt_pipeline.sweep import Options, grid, job, protocol_grid, read_grid, run_cells
+from vlprompt_pipeline.sweep import Options, grid, protocol_grid, read_grid, run_cells, runs, worker
 from vlprompt_pipeline.sweep.dry_run import print_plan
 from vlprompt_pipeline.sweep.plan import plan, shared_jobs
 
@@ -122,11 +123,26 @@ def test_every_cell_is_run_and_reported_once(project, capsys, monkeypatch):
     assert "seed 3, base_to_new: not run yet\n3 cells: 2 finished, 1 due\nabout " in told
 
     ran = []
-    monkeypatch.setattr(job, "run_session", lambda each, params: ran.append(each.kind))
+    monkeypatch.setattr(worker, "run_session", lambda each, params: ran.append(each.kind))
     watch = sweep(project, options=Options(report=False), seed=[1, 2], shots=[2, 4])
     assert (ran, watch.counts) == (["shared"], {"found": 4}), "the images are looked at"
     sweep(project, options=Options(force=True, report=False), seed=[1], shots=[2])
     assert ran == ["shared", "shared", "shared", "cell"], "images, then features, then the cell"
+
+
+@pytest.mark.parametrize("methods", ["coop", ["coop"], None], ids=["named", "listed", "configured"])
+def test_force_trains_again_however_the_methods_are_given(project, methods):
+    project.bootstrap()
+    base = {key: value for key, value in QUICK.items() if key != "methods"}
+    if methods is None:
+        (project.root / "conf/local/parameters.yml").write_text("methods: [coop]\n")
+    params = base if methods is None else {**base, "methods": methods}
+    made = []
+    for options in (Options(report=False), Options(report=False, force=True)):
+        run_cells(grid(seed=[1]), project.root, None, params, options)
+        checkpoint = project.path("06_models", "checkpoints/coop.safetensors")
+        made.append(checkpoint.stat().st_mtime_ns)
+    assert made[0] < made[1]
 
 
 def test_what_changes_a_result_makes_a_cell_due_again(project):
@@ -170,7 +186,7 @@ def test_all_cells_are_checked_before_the_first_runs(project):
 def test_recipes_of_all_methods_are_checked_before_the_first_cell(project):
     project.bootstrap()
     wrong = {"recipes": {"qcoop": {"quantize": {"bits": 99}}}}
-    with pytest.raises(click.ClickException, match=r"recipes\.qcoop\.quantize\.bits is 99"):
+    with pytest.raises(ConfigError, match=r"recipes\.qcoop\.quantize\.bits is 99"):
         sweep(project, wrong, methods=["coop", "qcoop"])
     assert project.files() == {}
 
@@ -192,7 +208,7 @@ class Faults:
 
     def __init__(self, monkeypatch, *errors: BaseException | None):
         self.errors, self.params = list(errors), []
-        monkeypatch.setattr(job, "run_session", self)
+        monkeypatch.setattr(worker, "run_session", self)
 
     def __call__(self, each, params):
         if each.kind == "shared":
@@ -257,13 +273,28 @@ def test_ctrl_c_keeps_what_is_finished(project, monkeypatch, capsys):
     assert "stopped: 1 of 3 cells are finished and kept" in capsys.readouterr().err
 
 
+def test_a_sweep_whose_report_fails_has_failed_in_mlflow_too(project, monkeypatch):
+    def broken(*given) -> None:
+        raise ConfigError("no room for the report")
+
+    project.bootstrap()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(runs, "_report", broken)
+    with pytest.raises(ConfigError, match="no room"):
+        sweep(project, {"tracking": {"enabled": True}}, seed=[1, 2])
+    client = MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
+    number = client.get_experiment_by_name("vlprompt").experiment_id
+    (found,) = client.search_runs([number], "tags.`mlflow.source.name` = 'kedro sweep'")
+    assert found.info.status == "FAILED"
+
+
 def test_mlflow_that_does_not_answer_is_asked_once_for_all_cells(project, monkeypatch):
     project.bootstrap()
     faults = Faults(monkeypatch, TrackingError("MLflow is away"))
     on = {"tracking": {"enabled": True}}
-    job.mlflow_absence.end()
+    worker.mlflow_absence.end()
     watch = sweep(project, on, Options(report=False), seed=[1, 2, 3])
-    job.mlflow_absence.end()
+    worker.mlflow_absence.end()
     assert watch.counts == {"unrecorded": 3}
     assert [each["tracking"]["enabled"] for each in faults.params] == [True, False, False, False]
     faults.params.clear()
@@ -277,13 +308,13 @@ def test_without_mlflow_cells_are_finished_and_recorded_later(project, monkeypat
     broken = project.root / "broken.db"
     broken.write_text("this is no database at all, whoever reads it")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{broken}")
-    job.mlflow_absence.end()
+    worker.mlflow_absence.end()
     watch = sweep(project, on, Options(report=False), seed=[1, 2])
     assert watch.counts == {"unrecorded": 2}
     assert "the same command logs them later" in capsys.readouterr().err
     before = project.files()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    job.mlflow_absence.end()
+    worker.mlflow_absence.end()
     assert sweep(project, on, Options(record=True), seed=[1]).counts == {"finished": 1}
     watch = sweep(project, on, Options(report=False), seed=[1, 2])
     assert watch.counts == {"found": 1, "finished": 1}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipelines.project import DATASET, QUICK, Project, merged
 from pipelines.tracking_server import free_port, mlflow_server, postgres
-from vlprompt_pipeline.sweep import Options, grid, job, run_cells
+from vlprompt_pipeline.sweep import Options, grid, run_cells, worker
 
 PARAMS = merged(QUICK, {"methods": ["zero_shot"], "tracking": {"enabled": True}})
 
@@ -34,7 +34,7 @@ def test_each_cell_is_one_finished_run_also_of_a_server_that_was_away(
     port, artifacts, quiet = free_port(), tmp_path / "artifacts", Options(report=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    job.mlflow_absence.end()
+    worker.mlflow_absence.end()
     project.bootstrap()
     assert sweep(project, quiet, 1) == {"unrecorded": 1}
     assert "1 cells are finished but not in MLflow" in capsys.readouterr().err
@@ -42,7 +42,7 @@ def test_each_cell_is_one_finished_run_also_of_a_server_that_was_away(
     written = metrics.stat().st_mtime_ns
 
     with postgres() as database, mlflow_server(database, artifacts, port) as address:
-        job.mlflow_absence.end()
+        worker.mlflow_absence.end()
         assert sweep(project, Options(record=True), 1) == {"finished": 1}
         assert metrics.stat().st_mtime_ns == written, "nothing was computed again"
         assert sweep(project, quiet, 1, 2) == {"found": 1, "finished": 1}

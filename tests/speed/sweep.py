@@ -44,13 +44,13 @@ def simulated(cells: int) -> None:
             Job(f"cell {n}", "/project", {"seed": n}, group=f"group {n // 4}") for n in range(cells)
         ]
         begin = time.perf_counter()
-        end = simulate(jobs, workers, lambda job: 20.0 + int(job.params["seed"]) % 7, cells)
+        end = simulate(jobs, workers, lambda job: 20.0 + int(job.params["seed"]) % 7)
         seconds = time.perf_counter() - begin
         tracemalloc.start()
         jobs = [
             Job(f"cell {n}", "/project", {"seed": n}, group=f"group {n // 4}") for n in range(cells)
         ]
-        simulate(jobs, workers, lambda job: 20.0, cells)
+        simulate(jobs, workers, lambda job: 20.0)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         print(
@@ -139,7 +139,7 @@ def published() -> None:
             step = machine.step + machine.a_class * job.params["classes"]
             return machine.start + job.params["steps"] * max(machine.least, step)
 
-        end = simulate(jobs, number, seconds, len(jobs) - len(SIZES))
+        end = simulate(jobs, number, seconds)
         hours, cells = end.seconds / 3600, len(jobs) - len(SIZES)
         print(f"{cells} cells on {number} × {name}: {hours:,.1f} h, {number * hours:,.1f} paid")
 
@@ -152,7 +152,7 @@ def nothing(job: Job) -> Outcome:
 def overhead(tasks: int) -> None:
     """Seconds of the wall that a task of Ray takes through the engine, on two workers."""
     from vlprompt_pipeline.sweep.engines import RayEngine, Resources
-    from vlprompt_pipeline.sweep.runs import hand_out
+    from vlprompt_pipeline.sweep.schedule import hand_out
     from vlprompt_pipeline.sweep.watch import Watch
 
     engine = RayEngine(Resources(workers=2), nothing)

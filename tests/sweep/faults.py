@@ -26,7 +26,8 @@ from sqlalchemy.engine import Engine
 from pipelines.project import DATASET, miniature
 from vlprompt_pipeline import settings
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
-from vlprompt_pipeline.sweep.job import Job, Outcome, run_job
+from vlprompt_pipeline.sweep.job import Job, Outcome
+from vlprompt_pipeline.sweep.worker import run_job
 
 IN_CELLS = ("killed", "memory", "raised", "disk", "away")
 """SIGKILL of the worker; a MemoryError; an error; a full disk; a database that stays locked."""

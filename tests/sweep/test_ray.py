@@ -13,7 +13,7 @@ import pytest
 from sweep import cells as fake
 from sweep.cells import KINDS, cells
 from vlprompt_pipeline.sweep.engines import RAY_NEEDED, RayEngine, Resources
-from vlprompt_pipeline.sweep.runs import hand_out
+from vlprompt_pipeline.sweep.schedule import hand_out
 from vlprompt_pipeline.sweep.watch import Watch
 
 
@@ -57,7 +57,7 @@ def require_every_cell_once(folder: Path, number: int, refused: int) -> None:
 def test_faults_of_every_kind_leave_every_cell_finished_once(
     number, faulty, seed, engine, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("vlprompt_pipeline.sweep.runs.pause", lambda: None)
+    monkeypatch.setattr("vlprompt_pipeline.sweep.schedule.pause", lambda: None)
     jobs, kinds = chaos(tmp_path, number, faulty, seed)
     assert set(kinds) == set(KINDS), "every kind happens"
     watch = Watch(number)

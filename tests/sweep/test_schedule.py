@@ -14,9 +14,8 @@ from vlprompt_pipeline.errors import TrackingError
 from vlprompt_pipeline.hooks.errors import ErrorHook, causes, one_sentence
 from vlprompt_pipeline.sweep.engines import LocalEngine
 from vlprompt_pipeline.sweep.job import Job
-from vlprompt_pipeline.sweep.runs import hand_out
-from vlprompt_pipeline.sweep.schedule import Schedule
-from vlprompt_pipeline.sweep.watch import Watch, as_time, failure_table
+from vlprompt_pipeline.sweep.schedule import Schedule, hand_out
+from vlprompt_pipeline.sweep.watch import Watch, as_time
 
 
 def job(name: str, group: str, after: str = "", kind: str = "cell") -> Job:
@@ -80,7 +79,7 @@ def test_less_memory_is_half_of_the_activations_and_twice_what_is_asked_for():
 
 
 def test_every_cell_ends_once_whatever_happens(tmp_path, monkeypatch):
-    monkeypatch.setattr("vlprompt_pipeline.sweep.runs.pause", lambda: None)
+    monkeypatch.setattr("vlprompt_pipeline.sweep.schedule.pause", lambda: None)
     chance = random.Random(0)
     kinds = ["memory", "raised", "disk", "busy"]
     faults = {f"cell {n}": chance.sample(kinds, 2) for n in range(0, 40, 2)}
@@ -127,7 +126,7 @@ def test_the_table_says_what_is_done_and_what_is_left():
     assert Watch(3).time_left is None
 
 
-def test_times_and_failures_in_words():
+def test_times_in_words():
     assert [as_time(s) for s in (0.4, 59, 61, 3600, 7512)] == [
         "0 s",
         "59 s",
@@ -135,8 +134,6 @@ def test_times_and_failures_in_words():
         "1 h 00 min",
         "2 h 05 min",
     ]
-    table = failure_table([("coop, dtd", "no room", "kedro sweep --datasets=dtd")])
-    assert table == "  coop, dtd\n    no room\n    again: kedro sweep --datasets=dtd"
 
 
 def test_errors_that_lead_to_each_other_are_looked_through_once():

@@ -47,7 +47,7 @@ def print_plan(
         took = {each.name: sum(seconds.get(m, 0.0) for m in each.methods) for each, _ in due}
         jobs = [each.job() for each, _ in due]
         for number in sorted({1, options.resources.workers or 1}):
-            end = simulate(jobs, number, lambda job: took[job.name], len(jobs))
+            end = simulate(jobs, number, lambda job: took[job.name])
             cost = f", {number * end.seconds / 3600 * price:,.2f} in all" if price else ""
             where = "one after the other" if number == 1 else f"on {number} workers"
             click.echo(f"about {as_time(end.seconds)} {where}{cost}, as finished cells here took")

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import click
 
-from vlprompt_pipeline.sweep.job import Job, Outcome, TransientError, run_job
+from vlprompt_pipeline.sweep.job import Job, Outcome, TransientError
+from vlprompt_pipeline.sweep.worker import run_job
 
 RAY_NEEDED = (
     "--engine=ray needs Ray, which is not installed: pip install 'vlprompt_pipeline[ray]' "

@@ -1,69 +1,15 @@
-"""One job of a sweep, run in whatever process: a Kedro session with parameters of its own.
-
-The same function runs a cell here, in a worker of Ray and on another machine. It returns an outcome
-and raises for nothing but what may be tried again as it is, which is the engine's to do.
-"""
+"""A job of a sweep and how it ended: what passes between processes and machines."""
 
 from __future__ import annotations
 
-import errno
-import json
-import logging
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
-from time import monotonic, perf_counter, time
 from typing import Any, Literal
 
-from kedro.framework.project import settings
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
-from kedro.pipeline import Pipeline
-from kedro.runner import SequentialRunner
-
 from vlprompt_pipeline.data_folder import DataFolder
-from vlprompt_pipeline.errors import PlaceError, TrackingError
-from vlprompt_pipeline.hooks.completion import stored_completions
-from vlprompt_pipeline.hooks.errors import (
-    causes,
-    in_one_sentence,
-    is_out_of_memory,
-    is_refusal,
-)
-from vlprompt_pipeline.hooks.run_descriptions import SWEEP_RUN
-from vlprompt_pipeline.locks import HeldByAnotherError
-from vlprompt_pipeline.places import withdraw_folder
 
 Status = Literal["finished", "found", "unrecorded", "busy", "memory", "failed"]
-
-
-class Absence:
-    """MLflow did not answer: cells of this process do without it for a minute.
-
-    Otherwise each cell of a sweep would wait anew for an answer.
-    """
-
-    SECONDS = 60.0
-
-    def __init__(self):
-        self._until = 0.0
-
-    def begin(self) -> None:
-        """Do without MLflow from now on."""
-        self._until = monotonic() + self.SECONDS
-
-    def end(self) -> None:
-        """Ask it again at the next cell."""
-        self._until = 0.0
-
-    def __bool__(self) -> bool:
-        return monotonic() < self._until
-
-
-mlflow_absence = Absence()
 
 
 @dataclass(frozen=True)
@@ -78,7 +24,8 @@ class Job:
         kind: `shared` makes what several cells need, `record` logs a finished cell to MLflow.
         after: name of the job that must have ended well before.
         outputs: what a shared job makes, by names of the catalog; all of its stages if empty.
-        trained: methods whose `training.memory_gb` may be lowered.
+        methods: names of the recipes of a cell.
+        trained: those of them whose `training.memory_gb` may be lowered.
         memory_gb: asked of Ray; none asks for none.
         attempt: counts tries after running out of memory.
         folder: of the cell, as it stands in the catalog's paths.
@@ -93,6 +40,7 @@ class Job:
     kind: Literal["cell", "shared", "record"] = "cell"
     after: str = ""
     outputs: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
     trained: tuple[str, ...] = ()
     memory_gb: float | None = None
     attempt: int = 0
@@ -101,6 +49,11 @@ class Job:
     folder: str = ""
     data_root: str = "data"
     force: bool = False
+
+    @property
+    def data(self) -> DataFolder:
+        """The folder of all data, on the machine that asks."""
+        return DataFolder.of(self.data_root, Path(self.project))
 
     def with_less_memory(self) -> Job:
         """Return the same job with half of the activations kept, and twice the memory asked for."""
@@ -134,134 +87,3 @@ class Outcome:
 
 class TransientError(Exception):
     """Something that may be gone at the next try: a full disk, a fault that nobody foresaw."""
-
-
-class CellRunner(SequentialRunner):
-    """Runs the nodes of a cell if it is not finished, which another sweep may have done by now.
-
-    Kedro has called all hooks of the beginning, so the cell is locked when this is asked. What is
-    finished and not in MLflow is logged by the hooks of the end.
-
-    Attributes:
-        is_done: the cell was finished, and MLflow has it.
-    """
-
-    def __init__(self, job: Job) -> None:
-        super().__init__()
-        self._job = job
-        self._data = DataFolder.of(job.data_root, Path(job.project))
-        self.is_done = False
-
-    @property
-    def _logger(self) -> logging.Logger:
-        """That of Kedro's runners, which conf/logging.yml quiets; Kedro takes this module's."""
-        return logging.getLogger(SequentialRunner.__module__)
-
-    def _run(self, pipeline: Pipeline, catalog: Any, *args: Any, **kwargs: Any) -> None:
-        parameters = catalog.load("parameters")
-        found = list(stored_completions(pipeline, catalog, parameters, self._data))
-        is_due = self._job.force or any(why for why, _ in found)
-        tracked = parameters["tracking"]["enabled"]
-        self.is_done = not is_due and all(recorded or not tracked for _, recorded in found)
-        if is_due and self._job.kind == "cell":
-            super()._run(pipeline, catalog, *args, **kwargs)
-
-
-def run_job(job: Job) -> Outcome:
-    """Run a job in this process.
-
-    Raises:
-        TransientError: it may be tried again as it is; the message is the sentence.
-    """
-    project = Path(job.project)
-    _bootstrap(project)
-    os.environ[SWEEP_RUN] = job.sweep_run
-    begun, started = perf_counter(), time()
-    try:
-        status = _run(job, project)
-    except Exception as error:
-        return _failed(error, project)
-    finally:
-        clean_up()
-        os.environ.pop(SWEEP_RUN, None)
-    encoded = _encoded_since(started, DataFolder.of(job.data_root, project))
-    return Outcome(status, "", perf_counter() - begun, encoded)
-
-
-def _run(job: Job, project: Path) -> Status:
-    """Run the session; one that MLflow does not answer goes on without it."""
-    if job.force:
-        _forget(job, project)
-    tracked = job.kind != "shared" and job.params.get("tracking", {}).get("enabled", True)
-    if not (tracked and mlflow_absence):
-        try:
-            return "found" if run_session(job, job.params) else "finished"
-        except Exception as error:
-            if not tracked or not any(isinstance(each, TrackingError) for each in causes(error)):
-                raise
-            mlflow_absence.begin()
-            clean_up()
-    if job.kind == "cell":
-        run_session(job, {**job.params, "tracking": {"enabled": False}})
-    return "unrecorded"
-
-
-def run_session(job: Job, params: Mapping[str, Any]) -> bool:
-    """Run the session; returns whether there was nothing to do."""
-    if job.kind == "shared":
-        given = {**params, "tracking": {"enabled": False}}
-    else:
-        given = {**params, "wait_for_other_runs": 0}  # a busy cell is put back
-    with KedroSession.create(job.project, env=job.env, runtime_params=given) as session:
-        if job.kind == "shared":
-            stages = ["data_preparation", "few_shot_sampling", "feature_extraction", "transfer"]
-            session.run(pipeline_names=stages, to_outputs=list(job.outputs))
-            return False
-        runner = CellRunner(job)
-        session.run(pipeline_names=["cell"], runner=runner)
-        return runner.is_done
-
-
-def _failed(error: Exception, project: Path) -> Outcome:
-    chain = list(causes(error))
-    if any(isinstance(each, HeldByAnotherError) for each in chain):
-        return Outcome("busy")
-    if any(is_out_of_memory(each) for each in chain):
-        return Outcome("memory", "it ran out of memory")
-    sentence = in_one_sentence(error, project).message
-    full = any(getattr(each, "errno", None) == errno.ENOSPC for each in chain)
-    away = any(isinstance(each, PlaceError) for each in chain)
-    if full or away or not is_refusal(error):
-        raise TransientError(sentence) from None  # what caused it may not cross to the driver
-    return Outcome("failed", sentence)
-
-
-def _forget(job: Job, project: Path) -> None:
-    """Remove what a forced cell would find trained."""
-    data = DataFolder.of(job.data_root, project)
-    for method in str(job.params["methods"]).split("+"):
-        withdraw_folder(data.root / "06_models" / job.folder / method)
-        checkpoint = project / "data/06_models" / job.folder / f"checkpoints/{method}.safetensors"
-        checkpoint.unlink(missing_ok=True)
-
-
-@cache
-def _bootstrap(project: Path) -> None:
-    bootstrap_project(project)
-
-
-def clean_up() -> None:
-    """Let hooks end what Kedro told them no end of."""
-    for hook in settings.HOOKS:
-        if hasattr(hook, "cut_short"):
-            with suppress(Exception):  # the outcome is known
-                hook.cut_short()
-
-
-def _encoded_since(started: float, data: DataFolder) -> dict[str, int]:
-    """Count the images of the feature sets that were finished since."""
-    fresh = {}
-    for file in (data.root / "04_feature/store").glob("*/features.json"):
-        if file.stat().st_mtime >= started:
-            fresh[file.parent.name] = json.loads(file.read_text(encoding="utf-8"))["images"]
-    return fresh

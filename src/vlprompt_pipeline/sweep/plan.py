@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,7 @@ from vlprompt_pipeline.reproducibility.completion import (
 from vlprompt_pipeline.run_parameters import RunParameters, parse_run_parameters
 from vlprompt_pipeline.sweep.grid import GridCell
 from vlprompt_pipeline.sweep.job import Job
-from vlprompt_pipeline.wording import command_parameters
+from vlprompt_pipeline.wording import command_parameters, shots_text
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,8 @@ class PlannedCell:
     def name(self) -> str:
         """The cell in words."""
         own = self.parameters
-        where = f"{own.benchmark}, {own.shots} shots, seed {own.seed}, {own.protocol}"
+        where = f"{own.benchmark}, {shots_text(own.shots)}, seed {own.seed}, {own.protocol}"
         return f"{' + '.join(self.methods)}, {where}"
-
-    @property
-    def shared(self) -> tuple[str, ...]:
-        """Names of the datasets whose index and test features it needs."""
-        own = self.parameters
-        return own.benchmark, *(f"{own.dataset_prefix}{target}" for target in own.targets())
 
     def beside(self, side_by_side: SideBySideParameters) -> PlannedCell:
         """Return the same cell, trained side by side with others."""
@@ -90,7 +85,7 @@ class PlannedCell:
     def command(self) -> str:
         """The command that runs this cell alone."""
         own = self.parameters
-        parts = ["kedro sweep", f"--protocols={own.protocol}", f"--datasets={own.dataset}"]
+        parts = ["kedro", "sweep", f"--protocols={own.protocol}", f"--datasets={own.dataset}"]
         parts += [f"--shots={own.shots}", f"--seeds={own.seed}"]
         if "methods" in self.cell:
             parts.append(f"--methods={self.cell['methods']}")
@@ -98,7 +93,7 @@ class PlannedCell:
         given |= {k: v for k, v in self.cell.items() if k == "side_by_side"}
         if given:
             parts.append(f"--params={command_parameters(given)}")
-        return " ".join([*parts, *([f"--env={self.env}"] if self.env else [])])
+        return shlex.join([*parts, *([f"--env={self.env}"] if self.env else [])])
 
     def why_due(self) -> str:
         """Say why the cell is not finished; empty if it is."""
@@ -137,6 +132,7 @@ class PlannedCell:
             str(self.project),
             {**self.given, **self.cell},
             group=" ".join(map(str, shared)),
+            methods=self.methods,
             trained=tuple(name for name, recipe in resolved.items() if recipe.training),
             env=self.env,
             folder=self.folder,
@@ -187,11 +183,11 @@ def shared_jobs(planned: Sequence[PlannedCell]) -> list[Job]:
         other = fewest.setdefault(features_name(each), each)
         if each.parameters.shots < other.parameters.shots:
             fewest[features_name(each)] = each
-    users = Counter(dataset for each in fewest.values() for dataset in each.shared)
+    users = Counter(dataset for each in fewest.values() for dataset in each.parameters.datasets())
     jobs = []
     for name, each in fewest.items():
         # one after the other where a dataset is in several: two would write its files
-        alone = all(users[dataset] == 1 for dataset in each.shared)
+        alone = all(users[dataset] == 1 for dataset in each.parameters.datasets())
         group = _datasets(each) if alone else "what cells share"
         images = _shared_job(each, f"images of {_datasets(each)}", "index", group)
         jobs += [images, _shared_job(each, name, "features", group, after=images.name)]
@@ -204,7 +200,7 @@ def features_name(each: PlannedCell) -> str:
 
 
 def _datasets(each: PlannedCell) -> str:
-    return ", ".join(each.shared)
+    return ", ".join(each.parameters.datasets())
 
 
 def _shared_job(each: PlannedCell, name: str, made: str, group: str, after: str = "") -> Job:

@@ -10,22 +10,19 @@ from typing import Any, Literal
 
 import click
 from kedro.framework.session import KedroSession
-from yaml import YAMLError
 
 from vlprompt_pipeline.clip.loading import resolve_device
-from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.sweep.engines import Engine, LocalEngine, RayEngine, Resources, pause
+from vlprompt_pipeline.sweep.engines import Engine, LocalEngine, RayEngine, Resources
 from vlprompt_pipeline.sweep.grid import GridCell
-from vlprompt_pipeline.sweep.job import Job, Outcome, clean_up
+from vlprompt_pipeline.sweep.job import Job
 from vlprompt_pipeline.sweep.plan import PlannedCell, features_name, plan, shared_jobs
-from vlprompt_pipeline.sweep.schedule import Schedule
+from vlprompt_pipeline.sweep.schedule import hand_out
 from vlprompt_pipeline.sweep.side_by_side import forget_groups, with_groups
-from vlprompt_pipeline.sweep.tracking import sweep_run
-from vlprompt_pipeline.sweep.watch import Watch, failure_table
+from vlprompt_pipeline.sweep.tracking import end_run, sweep_run
+from vlprompt_pipeline.sweep.watch import Watch
+from vlprompt_pipeline.sweep.worker import clean_up
 
 logger = logging.getLogger(__name__)
-
-_MEMORY_TRIES = 3  # after running out of memory, each with half of the activations kept
 
 
 @dataclass(frozen=True)
@@ -74,56 +71,44 @@ def run_cells(
         What has happened.
 
     Raises:
+        UserError: wrong parameters.
         ClickException: cells failed; it lists them. What is finished is on disk.
         Exit: the user stopped it.
     """
     options = options or Options()
-    try:
-        planned = plan(cells, project, env, params)
-        form = options.forms_groups(planned[0].parameters.device)
-        planned = with_groups(planned, form=form, force=options.force)
-    except (UserError, YAMLError) as error:
-        raise click.ClickException(str(error)) from None
+    planned = plan(cells, project, env, params)
+    form = options.forms_groups(planned[0].parameters.device)
+    planned = with_groups(planned, form=form, force=options.force)
     _check(planned)
     if options.force:
         forget_groups(planned)
     engine = start_engine(options)
     tracked = sweep_run(planned)
-    jobs = _jobs(planned, options, tracked.run_id)
-    with Watch(len(planned), engine.dashboard) as watch:
-        by_name = {each.name: each for each in planned}
-        by_features: dict[str, list[PlannedCell]] = {}
-        for each in planned:
-            by_features.setdefault(features_name(each), []).append(each)
-
-        def remaining(job: Job) -> Job | None:
-            if options.force:
-                return job
-            if job.kind == "shared":  # features are of use to cells that are due
-                waiting = by_features.get(job.name)
-                return None if waiting and not any(map(PlannedCell.why_due, waiting)) else job
-            if by_name[job.name].why_due():
-                return job
-            # a sweep that was killed may have left it without a run in MLflow
-            return None if by_name[job.name].is_recorded() else replace(job, kind="record")
-
-        try:
+    jobs = _jobs(planned, options, tracked.run_id if tracked else "")
+    watch, status = Watch(len(planned), engine.dashboard), "FAILED"
+    try:
+        with watch:
+            remaining = _remaining(planned, force=options.force)
             hand_out(jobs, engine, watch, remaining, fail_fast=options.fail_fast)
-        except KeyboardInterrupt:
-            engine.stop(at_once=False)
-            clean_up()
-            tracked.end(watch, "KILLED")
-            click.echo(
-                f"stopped: {watch.done} of {watch.cells} cells are finished and kept; the same "
-                "command goes on",
-                err=True,
-            )
-            raise click.exceptions.Exit(130) from None
         engine.stop(at_once=True)
-    failed = {job.name for job, _ in watch.failures}
-    if options.report and not options.record:
-        _report([each for each in planned if each.name not in failed], params)
-    tracked.end(watch, "FAILED" if failed else "FINISHED")
+        failed = {job.name for job, _ in watch.failures}
+        if options.report and not options.record:
+            _report([each for each in planned if each.name not in failed], params)
+        if not failed:
+            status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        click.echo(
+            f"stopped: {watch.done} of {watch.cells} cells are finished and kept; the same "
+            "command goes on",
+            err=True,
+        )
+        raise click.exceptions.Exit(130) from None
+    finally:
+        engine.stop(at_once=status != "KILLED")
+        clean_up()
+        if tracked:
+            end_run(tracked, watch, status)
     if watch.counts["unrecorded"]:
         click.echo(
             f"{watch.counts['unrecorded']} cells are finished but not in MLflow, which did not "
@@ -131,8 +116,29 @@ def run_cells(
             err=True,
         )
     if failed:
-        raise click.ClickException(_failures(watch, by_name))
+        raise click.ClickException(_failures(watch, planned))
     return watch
+
+
+def _remaining(planned: Sequence[PlannedCell], *, force: bool) -> Callable[[Job], Job | None]:
+    """Return what says what of a job is still to be run."""
+    by_name = {each.name: each for each in planned}
+    by_features: dict[str, list[PlannedCell]] = {}
+    for each in planned:
+        by_features.setdefault(features_name(each), []).append(each)
+
+    def remaining(job: Job) -> Job | None:
+        if force:
+            return job
+        if job.kind == "shared":  # features are of use to cells that are due
+            waiting = by_features.get(job.name)
+            return None if waiting and not any(map(PlannedCell.why_due, waiting)) else job
+        if by_name[job.name].why_due():
+            return job
+        # a sweep that was killed may have left it without a run in MLflow
+        return None if by_name[job.name].is_recorded() else replace(job, kind="record")
+
+    return remaining
 
 
 def start_engine(options: Options) -> Engine:
@@ -142,67 +148,16 @@ def start_engine(options: Options) -> Engine:
     return LocalEngine(options.resources.retries)
 
 
-def hand_out(
-    jobs: Sequence[Job],
-    engine: Engine,
-    watch: Watch,
-    remaining: Callable[[Job], Job | None],
-    *,
-    fail_fast: bool = False,
-) -> None:
-    """Give jobs to an engine until none is left.
-
-    Args:
-        jobs: in the order in which they are to be begun.
-        engine: that runs them.
-        watch: that is told.
-        remaining: returns what of a job is still to be run, none if it is finished; asked just
-            before the job would be started.
-        fail_fast: leave the rest out after the first failure.
-    """
-    schedule = Schedule(jobs)
-    while schedule.waiting or watch.running:
-        while engine.has_room() and (job := schedule.take()):
-            if rest := remaining(job):
-                engine.start(rest)
-                watch.running += 1
-            else:
-                schedule.ended(job)
-                watch.ended(job, Outcome("found"))
-        ended = list(engine.ended())
-        for job, outcome in ended:
-            watch.running -= 1
-            _settle(job, outcome, schedule, watch)
-        if ended and all(outcome.status == "busy" for _, outcome in ended):
-            pause()
-        if fail_fast and watch.failures:
-            return
-
-
-def _settle(job: Job, outcome: Outcome, schedule: Schedule, watch: Watch) -> None:
-    if outcome.status == "busy":
-        schedule.again(job)
-        return
-    if outcome.status == "memory":
-        if job.trained and job.attempt < _MEMORY_TRIES:
-            watch.say(f"{job.name}: out of memory, tried again with fewer activations kept")
-            schedule.again(job.with_less_memory())
-            return
-        outcome = Outcome("failed", f"{outcome.sentence} in {job.attempt + 1} tries")
-    schedule.ended(job)
-    watch.ended(job, outcome)
-
-
 def _jobs(planned: Sequence[PlannedCell], options: Options, run_id: str) -> list[Job]:
-    common = {"sweep_run": run_id}
     if options.record:
-        return [
-            each.job(kind="record", **common)
-            for each in planned
-            if not each.why_due() and not each.is_recorded()
-        ]
-    cells = [each.job(after=features_name(each), force=options.force, **common) for each in planned]
-    return [*shared_jobs(planned), *cells]
+        finished = [each for each in planned if not each.why_due()]
+        unrecorded = [each for each in finished if not each.is_recorded()]
+        return [each.job(kind="record", sweep_run=run_id) for each in unrecorded]
+    how = {"force": options.force, "sweep_run": run_id}
+    return [
+        *shared_jobs(planned),
+        *(each.job(after=features_name(each), **how) for each in planned),
+    ]
 
 
 def _check(planned: Sequence[PlannedCell]) -> None:
@@ -236,11 +191,10 @@ def _report(finished: Sequence[PlannedCell], params: Mapping[str, Any]) -> None:
             session.run(pipeline_names=["reporting"])
 
 
-def _failures(watch: Watch, by_name: Mapping[str, PlannedCell]) -> str:
-    rows = [
-        (job.name, sentence, by_name[job.name].command)
-        for job, sentence in watch.failures
-        if job.name in by_name
-    ]
-    count = f"{len(rows)} of {watch.cells} cells failed, the others are finished"
-    return f"{count}:\n{failure_table(rows)}"
+def _failures(watch: Watch, planned: Sequence[PlannedCell]) -> str:
+    """Write cells that failed, each with its sentence and the command that repeats it."""
+    commands = {each.name: each.command for each in planned}
+    lines = [f"{len(watch.failures)} of {watch.cells} cells failed, the others are finished:"]
+    for job, sentence in watch.failures:
+        lines += [f"  {job.name}", f"    {sentence}", f"    again: {commands[job.name]}"]
+    return "\n".join(lines)

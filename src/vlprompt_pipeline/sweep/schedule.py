@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from vlprompt_pipeline.sweep.job import Job
+from vlprompt_pipeline.sweep.engines import Engine, pause
+from vlprompt_pipeline.sweep.job import Job, Outcome
+from vlprompt_pipeline.sweep.watch import Watch
+
+_MEMORY_TRIES = 3  # after running out of memory, each with half of the activations kept
 
 
 class Schedule:
@@ -52,3 +56,54 @@ class Schedule:
                 missing.discard(name)
                 if not missing and self._groups[group]:
                     self._free[group] = None
+
+
+def hand_out(
+    jobs: Sequence[Job],
+    engine: Engine,
+    watch: Watch,
+    remaining: Callable[[Job], Job | None],
+    *,
+    fail_fast: bool = False,
+) -> None:
+    """Give jobs to an engine until none is left.
+
+    Args:
+        jobs: in the order in which they are to be begun.
+        engine: that runs them.
+        watch: that is told.
+        remaining: returns what of a job is still to be run, none if it is finished; asked just
+            before the job would be started.
+        fail_fast: leave the rest out after the first failure.
+    """
+    schedule = Schedule(jobs)
+    while schedule.waiting or watch.running:
+        while engine.has_room() and (job := schedule.take()):
+            if rest := remaining(job):
+                engine.start(rest)
+                watch.running += 1
+            else:
+                schedule.ended(job)
+                watch.ended(job, Outcome("found"))
+        ended = list(engine.ended())
+        for job, outcome in ended:
+            watch.running -= 1
+            _settle(job, outcome, schedule, watch)
+        if ended and all(outcome.status == "busy" for _, outcome in ended):
+            pause()
+        if fail_fast and watch.failures:
+            return
+
+
+def _settle(job: Job, outcome: Outcome, schedule: Schedule, watch: Watch) -> None:
+    if outcome.status == "busy":
+        schedule.again(job)
+        return
+    if outcome.status == "memory":
+        if job.trained and job.attempt < _MEMORY_TRIES:
+            watch.say(f"{job.name}: out of memory, tried again with fewer activations kept")
+            schedule.again(job.with_less_memory())
+            return
+        outcome = Outcome("failed", f"{outcome.sentence} in {job.attempt + 1} tries")
+    schedule.ended(job)
+    watch.ended(job, outcome)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from vlprompt_pipeline.sweep.job import Job, Outcome
-from vlprompt_pipeline.sweep.runs import hand_out
+from vlprompt_pipeline.sweep.schedule import hand_out
 from vlprompt_pipeline.sweep.watch import Watch
 
 RAY_OVERHEAD = 0.001
@@ -68,17 +68,15 @@ class SimulatedEngine:
         """Do nothing: nothing runs."""
 
 
-def simulate(
-    jobs: Sequence[Job], workers: int, seconds_of: Callable[[Job], float], cells: int
-) -> Estimate:
+def simulate(jobs: Sequence[Job], workers: int, seconds_of: Callable[[Job], float]) -> Estimate:
     """Run jobs through the real schedule on so many workers.
 
     Example:
         >>> from vlprompt_pipeline.sweep.job import Job
         >>> jobs = [Job(f"cell {n}", ".", {}, group=str(n)) for n in range(10)]
-        >>> round(simulate(jobs, 4, lambda job: 60.0, len(jobs)).seconds)  # three rounds
+        >>> round(simulate(jobs, 4, lambda job: 60.0).seconds)  # three rounds
         180
     """
     engine = SimulatedEngine(workers, seconds_of)
-    hand_out(jobs, engine, Watch(cells, quiet=True), lambda job: job)
+    hand_out(jobs, engine, Watch(len(jobs), quiet=True), lambda job: job)
     return Estimate(engine.clock, engine.work)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import click
@@ -117,11 +116,3 @@ class Watch:
                 self.live.console.print(sentence, markup=False, highlight=False)
         else:
             click.echo(sentence, err=True)
-
-
-def failure_table(failures: Sequence[tuple[str, str, str]]) -> str:
-    """Write cells that failed, each with its sentence and the command that repeats it."""
-    lines = []
-    for name, sentence, command in failures:
-        lines += [f"  {name}", f"    {sentence}", f"    again: {command}"]
-    return "\n".join(lines)
