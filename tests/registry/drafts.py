@@ -15,7 +15,8 @@ from mlflow.models import Model
 
 from vlprompt_pipeline.registry.evidence import evidence_of
 from vlprompt_pipeline.registry.experiment import Experiment
-from vlprompt_pipeline.registry.store import Draft, Found, ModelRegistry
+from vlprompt_pipeline.registry.store import Draft, ModelRegistry
+from vlprompt_pipeline.registry.version import Found
 
 TASK = {"dataset": "cats", "protocol": "base_to_new", "split_sha256": "s", "weights_sha256": "w"}
 STEPS = (

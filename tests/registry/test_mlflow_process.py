@@ -27,7 +27,9 @@ from registry.packages import contents_of
 from serving.models import png_of
 from serving.test_server import free_port
 from shipping.models import rejection, with_points
+from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.registry.classifier import Classifier
+from vlprompt_pipeline.registry.contents import Contents
 from vlprompt_pipeline.registry.package import save_package
 from vlprompt_pipeline.registry.store import Draft
 
@@ -62,7 +64,7 @@ def served(fresh_store, tmp_path_factory) -> Iterator[Served]:
     """A registered version whose threshold refuses three of the six pictures, behind MLflow."""
     folder, images = tmp_path_factory.mktemp("served"), noise()
     contents = contents_of("coop")
-    plain = contents.classifier(_clip())
+    plain = _classifier(contents)
     scores = np.sort(plain.classify(images)["score"])
     middle, low = float(scores[2:4].mean()), float(scores[:2].mean())
     made = with_points(rejection(middle), (0.8, low), (0.9, middle))
@@ -89,7 +91,7 @@ def served(fresh_store, tmp_path_factory) -> Iterator[Served]:
     process, address = psutil.Process(server.pid), f"http://127.0.0.1:{port}"
     try:
         _wait(server, address)
-        yield Served(process, address, images, contents.classifier(_clip()))
+        yield Served(process, address, images, _classifier(contents))
     finally:
         if server.poll() is None:
             for child in process.children(recursive=True):
@@ -98,10 +100,9 @@ def served(fresh_store, tmp_path_factory) -> Iterator[Served]:
         server.wait(60)
 
 
-def _clip():
-    from vlprompt_pipeline.clip import load_clip
-
-    return load_clip("embedded", "demo", "cpu")
+def _classifier(contents: Contents) -> Classifier:
+    clip = load_clip("embedded", "demo", "cpu")
+    return Classifier(contents.card, clip, contents.packed, contents.head, contents.rejection)
 
 
 def _wait(server: subprocess.Popen, address: str) -> None:

@@ -7,10 +7,11 @@ import signal
 
 import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
 
 from registry.drafts import STEPS, dying_after, forked, open_registry, publish
 from vlprompt_pipeline.config import TrackingParameters
-from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.errors import ConfigError, TrackingError, UserError
 from vlprompt_pipeline.processes import Process
 from vlprompt_pipeline.registry.loading import load_classifier
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, ModelRegistry
@@ -55,6 +56,21 @@ def test_a_registration_that_is_killed_leaves_a_whole_version_or_none(step, data
     rows = registry.client.search_model_versions(f"name = '{NAME}'")
     assert {f"models:/{model.model_id}" for model in logged} == {row.source for row in rows}
     assert all(len(registry.evidence(version)) == 5 for version in registry.versions(NAME))
+
+
+def test_evidence_that_a_server_does_not_give_is_not_said_to_be_gone(
+    database, tmp_path, monkeypatch
+):
+    registry = open_registry(database)
+    version = publish(registry, tmp_path / "version", "coop", RIGHT)
+
+    def away(*given, **options) -> None:
+        raise MlflowException("API request failed: Max retries exceeded with url: /artifacts")
+
+    for name in ("list_artifacts", "download_artifacts"):
+        monkeypatch.setattr(mlflow.artifacts, name, away)
+    with pytest.raises(TrackingError, match="does not answer"):
+        registry.evidence(version)
 
 
 def test_two_registrations_at_once_give_two_whole_versions(database, tmp_path):

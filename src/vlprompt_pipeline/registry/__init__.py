@@ -8,10 +8,9 @@ from vlprompt_pipeline.lazy import lazy_names
 __getattr__ = lazy_names(
     __name__,
     {
-        "Evaluated": "registration",
+        "Evaluated": "check",
         "ModelRegistry": "store",
         "classifier_of": "contents",
-        "gather": "contents",
         "find_version": "loading",
         "list_versions": "loading",
         "load_classifier": "loading",

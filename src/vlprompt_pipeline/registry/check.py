@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow.pyfunc
@@ -22,23 +23,29 @@ a label that differs is an error.
 """
 
 
-def require_same_answers(
-    package: Path,
-    device: str,
-    predictions: pd.DataFrame,
-    class_names: Mapping[str, Sequence[str]],
-    images: Path,
-    count: int,
-) -> int:
+@dataclass(frozen=True)
+class Evaluated:
+    """What the evaluation of a method left.
+
+    Attributes:
+        predictions: a row an image.
+        class_names: of each half.
+        images: folder of the dataset.
+    """
+
+    predictions: pd.DataFrame
+    class_names: Mapping[str, Sequence[str]]
+    images: Path
+
+
+def require_same_answers(package: Path, device: str, evaluated: Evaluated, count: int) -> int:
     """Classify test images with the packaged model, through MLflow, among the classes of each half.
 
     Args:
         package: folder of the model.
         device: where to compute.
-        predictions: of the evaluation; the images are spread evenly over its rows.
-        class_names: of each half.
-        images: folder of the dataset.
-        count: how many images at most.
+        evaluated: what it must answer again.
+        count: how many images at most, spread evenly over the rows of the predictions.
 
     Returns:
         How many images were classified.
@@ -48,11 +55,12 @@ def require_same_answers(
     """
     rounding = ROUNDING.get(resolve_precision("auto", device), 0.0)
     model = mlflow.pyfunc.load_model(str(package), model_config={"device": device})
+    predictions, images = evaluated.predictions, evaluated.images
     by_half = predictions[predictions["half"].isin(HALVES)]
     rows = np.linspace(0, len(by_half) - 1, min(count, len(by_half))).round().astype(int)
     chosen = by_half.iloc[rows]
     for half, part in chosen.groupby("half"):
-        names = list(class_names[half])
+        names = list(evaluated.class_names[half])
         try:
             given = pd.DataFrame({"image": [(images / path).read_bytes() for path in part["path"]]})
         except OSError as error:

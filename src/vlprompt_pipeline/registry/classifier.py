@@ -41,6 +41,8 @@ class Classifier:
         packed: the packed prompt, as it lies in the file.
         head: text features of the card's classes, where the method has any.
         rejection: how it says "none of these", if it does.
+        view: from an image file to pixels.
+        image_side: from pixels to features: the frozen tower, or one with prompts in it.
 
     Example:
         >>> from PIL import Image
@@ -85,10 +87,11 @@ class Classifier:
         card.clip.warn_if_partial("the card of the registered model")
         self.card, self.clip, self.packed, self.head = card, clip, packed, head
         self._recipe, self.rejection = card.resolved_recipe(), rejection
-        self._view = EvaluationView(clip.preprocessing, card.decoding)
+        self.view = EvaluationView(clip.preprocessing, card.decoding)
         self._learner = lru_cache(_CLASS_SETS)(self._make_learner)
         # text features of a head are there already, and only its image side is needed
-        self._images = clip if head else self._learner(card.class_names).image_side()
+        own = clip if head else self._learner(card.class_names).image_side()
+        self.image_side: ImageEncoder = own
 
     @classmethod
     def load(cls, files: Mapping[str, str], clip_source: str, device: str) -> Classifier:
@@ -118,7 +121,7 @@ class Classifier:
         content = image_bytes(image)
         if limits:
             limits.require_image(content)
-        return self._view.of(BytesIO(content))
+        return self.view.of(BytesIO(content))
 
     def classify(
         self,
@@ -149,7 +152,8 @@ class Classifier:
                 of the model has.
         """
         names = self.names(class_names)
-        _require_top(top)
+        if top < 1:
+            raise ConfigError(f"top_k is {top}: ask for 1 or more labels")
         rejection = self._rejection(names, accuracy)
         problems: list[str | None] = [None] * len(images)
         rows: list[pd.DataFrame] = []
@@ -172,15 +176,6 @@ class Classifier:
         table["label"] = table["label"].astype("object").where(table["label"].notna(), None)
         return table.assign(problem=pd.Series(problems, dtype="object"))
 
-    def classify_pixels(
-        self, pixels: Tensor, class_names: Sequence[str] = (), top: int = TOP
-    ) -> pd.DataFrame:
-        """Classify `[images, 3, size, size]` that `pixels` gave, in one batch, as `classify`."""
-        names = self.names(class_names)
-        _require_top(top)
-        logits = self.logits_of_pixels(pixels, names)
-        return ranked_table(logits, names, top, self._rejection(names))
-
     def scores(self, pixels: Tensor, names: tuple[str, ...]) -> Tensor:
         """Score `[images, 3, size, size]` for each of `names`, which `names()` gave.
 
@@ -193,7 +188,7 @@ class Classifier:
     @torch.no_grad()
     def logits_of_pixels(self, pixels: Tensor, names: tuple[str, ...]) -> np.ndarray:
         """Return what a rejection decides on, of `[images, 3, size, size]`."""
-        return self.logits(self._images.encode_images(pixels.to(self.clip.device)), names)
+        return self.logits(self.image_side.encode_images(pixels.to(self.clip.device)), names)
 
     @torch.no_grad()
     def logits(self, features: Tensor, class_names: Sequence[str] = ()) -> np.ndarray:
@@ -217,23 +212,13 @@ class Classifier:
             return True
         return type(self._learner(self.card.class_names)).sampled is PromptLearner.sampled
 
-    @property
-    def image_side(self) -> ImageEncoder:
-        """From pixels to features: the frozen tower, or one with prompts in it."""
-        return self._images
-
-    @property
-    def view(self) -> EvaluationView:
-        """From an image file to pixels."""
-        return self._view
-
     def rejects(self, class_names: Sequence[str] = ()) -> bool:
         """Tell whether an answer may be "none": thresholds hold for the classes of the card."""
         return self.rejection is not None and (tuple(class_names) or self.card.class_names) == (
             self.card.class_names
         )
 
-    def _rejection(self, names: tuple[str, ...], accuracy: float | None = None) -> Rejection | None:
+    def _rejection(self, names: tuple[str, ...], accuracy: float | None) -> Rejection | None:
         """Return the rejection that applies to classes, with a wanted accuracy if there is one."""
         rejection = self.rejection if self.rejects(names) else None
         if accuracy is None:
@@ -266,8 +251,3 @@ class Classifier:
                 "learns a prompt"
             )
         return names
-
-
-def _require_top(top: int) -> None:
-    if top < 1:
-        raise ConfigError(f"top_k is {top}: ask for 1 or more labels")

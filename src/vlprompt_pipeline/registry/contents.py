@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
 
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip.loading import copy_clip
@@ -17,7 +14,6 @@ from vlprompt_pipeline.methods import ClassTexts
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.classifier import INCLUDED, Classifier
-from vlprompt_pipeline.registry.evidence import evidence_of
 from vlprompt_pipeline.registry.integrity import CLIP_FOLDER
 from vlprompt_pipeline.rejection import Rejection
 from vlprompt_pipeline.results.records import CellRecord, MethodResult
@@ -62,10 +58,6 @@ class Contents:
     def result(self) -> MethodResult:
         """Return scores and sizes."""
         return self.record.methods[0]
-
-    def classifier(self, clip: FrozenClip) -> Classifier:
-        """Return the classifier that the version will be, without its files."""
-        return Classifier(self.card, clip, self.packed, self.head, self.rejection)
 
     def write(self, folder: Path, original: str) -> dict[str, str]:
         """Write the files, an included CLIP copied from `original`; return their paths by name.
@@ -129,36 +121,3 @@ def classifier_of(
     )
     learner = load_learner(packed, recipe, clip, ClassTexts(names, template))
     return Classifier(card, clip, packed, ClassifierWeights.of(learner, recipe.title))
-
-
-def gather(
-    *,
-    record: CellRecord,
-    prompt: TrainedPrompt,
-    packed: bytes,
-    predictions: pd.DataFrame,
-    clip: FrozenClip,
-    class_names: tuple[str, ...],
-    template: str,
-    decoding: Decoding,
-    include_clip: bool,
-    halves: Mapping[str, Sequence[str]],
-    fingerprints: Mapping[str, str],
-) -> Contents:
-    """Gather the contents of a version from what a finished method left.
-
-    See `classifier_of`. The class names of `halves` and the `fingerprints` of images by path are
-    for its evidence.
-
-    Raises:
-        PromptFileError: prompt, packed prompt and CLIP do not belong together.
-    """
-    classifier = classifier_of(prompt, packed, clip, class_names, template, decoding)
-    return Contents(
-        card=classifier.card,
-        packed=packed,
-        head=classifier.head,
-        evidence=evidence_of(predictions, halves, fingerprints),
-        clip_source=INCLUDED if include_clip else clip.source,
-        record=record,
-    )

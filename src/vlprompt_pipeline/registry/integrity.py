@@ -17,13 +17,9 @@ CLIP_FOLDER = "clip"  # its weights are checked by the hash in the card when the
 
 def hash_files(folder: Path) -> dict[str, str]:
     """Hash every file below a folder, by its relative path, without included CLIP weights."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    relative = {path.relative_to(folder): path for path in paths}
-    return {
-        name.as_posix(): sha256_file(path)
-        for name, path in relative.items()
-        if CLIP_FOLDER not in name.parts[:-1]
-    }
+    relative = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    own = [name for name in relative if CLIP_FOLDER not in name.parts[:-1]]
+    return {name.as_posix(): sha256_file(folder / name) for name in own}
 
 
 def require_same_files(files: Mapping[str, Path], expected: Mapping[str, str], what: str) -> None:

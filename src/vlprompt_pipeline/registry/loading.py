@@ -15,15 +15,8 @@ from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.registry.classifier import Classifier
 from vlprompt_pipeline.registry.integrity import require_same_files
 from vlprompt_pipeline.registry.place import database_of, tracking_uri, without_password
-from vlprompt_pipeline.registry.store import (
-    CANDIDATE,
-    CHAMPION,
-    MODELS,
-    Found,
-    ModelRegistry,
-    found_version,
-    hashes_of,
-)
+from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, MODELS, ModelRegistry
+from vlprompt_pipeline.registry.version import Found, found_version, hashes_of
 
 
 class ListedVersion(NamedTuple):

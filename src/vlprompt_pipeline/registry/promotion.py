@@ -9,7 +9,8 @@ from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.registry.common_images import Contender
 from vlprompt_pipeline.registry.config import PromotionParameters
 from vlprompt_pipeline.registry.evidence import Contest, contest
-from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, Found, ModelRegistry
+from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, ModelRegistry
+from vlprompt_pipeline.registry.version import Found
 from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.results.remarks import TEXTS_COINCIDE
 from vlprompt_pipeline.results.statistics import holm, verdict

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pandas as pd
-
 from vlprompt_pipeline.clip import FrozenClip
-from vlprompt_pipeline.registry.check import require_same_answers
+from vlprompt_pipeline.registry.check import Evaluated, require_same_answers
 from vlprompt_pipeline.registry.contents import Contents
 from vlprompt_pipeline.registry.description import describe, introduce, version_tags
 from vlprompt_pipeline.registry.package import MODEL_FILE, requirements, save_package
-from vlprompt_pipeline.registry.store import Draft, Found, ModelRegistry
+from vlprompt_pipeline.registry.store import Draft, ModelRegistry
+from vlprompt_pipeline.registry.version import Found
 from vlprompt_pipeline.results.records import MethodResult
 
 _SHOWN = ("dataset", "method", "protocol", "shots", "seed", "clip")  # as parameters of a model
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """What the evaluation of a method left, to check that the package does the same.
-
-    Attributes:
-        predictions: a row an image.
-        class_names: of each half.
-        images: folder of the dataset.
-    """
-
-    predictions: pd.DataFrame
-    class_names: Mapping[str, Sequence[str]]
-    images: Path
 
 
 @dataclass(frozen=True)
@@ -75,14 +59,7 @@ def register(
     with TemporaryDirectory() as temporary:
         folder = Path(temporary, "model")
         described = save_package(contents, clip.source, folder)
-        checked = require_same_answers(
-            folder,
-            clip.device.type,
-            evaluated.predictions,
-            evaluated.class_names,
-            evaluated.images,
-            check_images,
-        )
+        checked = require_same_answers(folder, clip.device.type, evaluated, check_images)
         tags = version_tags(contents, digest)
         draft = Draft(
             name=contents.name,

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -21,7 +19,6 @@ from typing import NamedTuple
 import mlflow
 import pandas as pd
 from mlflow.entities import LoggedModelStatus
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.protos.databricks_pb2 import (
@@ -33,37 +30,20 @@ from mlflow.protos.databricks_pb2 import (
 
 from vlprompt_pipeline.config import TrackingParameters
 from vlprompt_pipeline.errors import ConfigError, UserError
-from vlprompt_pipeline.processes import Process
+from vlprompt_pipeline.processes import Process, is_left_behind
 from vlprompt_pipeline.registry.experiment import Experiment
 from vlprompt_pipeline.registry.integrity import hash_files, require_same_files
 from vlprompt_pipeline.registry.place import tracking_uri
+from vlprompt_pipeline.registry.version import HASHES, Found, found_version, hashes_of
 
 CANDIDATE, CHAMPION = "candidate", "champion"
-HASHES = "files_sha256"  # a tag: SHA-256 of the files of a version, as JSON
 _MAKER, _NAME = "vlprompt.made_by", "vlprompt.registers"  # on a logged model without version
-_ABANDONED = 24 * 3600 * 1000  # ms after which a maker on another machine is taken for dead
 _PAGE = 1000
 MODELS = "models:/"
-_EVIDENCE, _PROMPT = "artifacts/evidence.parquet", "artifacts/prompt.vlp"
+_EVIDENCE = "artifacts/evidence.parquet"
 _NOT_THERE = {ErrorCode.Name(c) for c in (INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST)}
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-
-
-class Found(NamedTuple):
-    """A version in the registry, such as `demo_aerial.coop`, 3, and its tags."""
-
-    name: str
-    number: str
-    tags: Mapping[str, str]
-
-    def __str__(self) -> str:
-        return f"{self.name} version {self.number}"
-
-    @property
-    def address(self) -> str:
-        """Return the version as MLflow writes it behind `models:/`."""
-        return f"{self.name}/{self.number}"
 
 
 class Draft(NamedTuple):
@@ -193,14 +173,16 @@ class ModelRegistry:
         Raises:
             UserError: its files are gone or were changed.
         """
-        expected = hashes_of(version.tags)
+        expected, folder = hashes_of(version.tags), f"{MODELS}{version.address}/"
+        wanted = {**expected, _EVIDENCE: ""}
         with self.experiment.answers(), TemporaryDirectory() as temporary:
-            files = {}
-            for name in {**expected, _EVIDENCE: ""}:
-                address = f"{MODELS}{version.address}/{name}"
-                with suppress(OSError, MlflowException):  # what is not there is refused below
-                    path = mlflow.artifacts.download_artifacts(address, dst_path=temporary)
-                    files[name] = Path(path)
+            folders = {name.rpartition("/")[0] for name in wanted}
+            listed = [mlflow.artifacts.list_artifacts(folder + each) for each in folders]
+            present = wanted.keys() & {each.path for found in listed for each in found}
+            files = {
+                name: Path(mlflow.artifacts.download_artifacts(folder + name, dst_path=temporary))
+                for name in present
+            }
             require_same_files(files, expected, str(version))
             if _EVIDENCE not in files:
                 raise UserError(f"{_EVIDENCE} of {version} is gone: register the model again")
@@ -235,29 +217,11 @@ class ModelRegistry:
         rows = self.client.search_model_versions(f"name = '{name}'", _PAGE)
         kept = {row.source for row in rows}  # a database keeps no model_id
         for model in open_ones:
-            dead = _is_dead(model.tags[_MAKER], model.creation_timestamp)
-            if dead and _address(model.model_id) not in kept:
+            maker = Process.parse(model.tags[_MAKER])
+            left = is_left_behind(maker, model.creation_timestamp / 1000)
+            if left and _address(model.model_id) not in kept:
                 self.client.delete_logged_model(model.model_id)
-
-
-def hashes_of(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the hashes of a version's files; earlier releases stored the prompt's only."""
-    if HASHES in tags:
-        return json.loads(tags[HASHES])
-    return {_PROMPT: tags["prompt_sha256"]} if "prompt_sha256" in tags else {}
-
-
-def found_version(row: ModelVersion) -> Found:
-    """Take from MLflow's entity what is used here."""
-    return Found(row.name, str(row.version), dict(row.tags))
 
 
 def _address(model_id: str) -> str:
     return MODELS + model_id
-
-
-def _is_dead(maker: str, since: int) -> bool:
-    """Tell whether the process that began a registration is gone."""
-    process = Process.parse(maker)
-    dead = process.is_dead if process else None
-    return time.time() * 1000 - since > _ABANDONED if dead is None else dead

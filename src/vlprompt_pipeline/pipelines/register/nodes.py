@@ -16,7 +16,10 @@ from vlprompt_pipeline.config import ExportParameters, FeatureParameters, Tracki
 from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.registry.calibration import LabelledImages, calibrate_version
+from vlprompt_pipeline.registry.classifier import INCLUDED
 from vlprompt_pipeline.registry.config import RegistryParameters
+from vlprompt_pipeline.registry.contents import Contents
+from vlprompt_pipeline.registry.evidence import evidence_of
 from vlprompt_pipeline.results.cells import StoredResults
 from vlprompt_pipeline.results.compare import compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
@@ -88,21 +91,19 @@ def register_method(
         UserError: the files do not belong together, or MLflow refuses.
     """
     halves = {name: subset.class_names for name, subset in class_subsets.items()}
-    contents = registry.gather(
-        record=CellRecord.model_validate(record),
-        prompt=prompt,
+    names, decoding = export.class_names or card.class_names, test_features.decoding
+    classifier = registry.classifier_of(prompt, packed, clip, names, card.template, decoding)
+    fingerprints = dict(zip(images["path"], images["fingerprint"], strict=True))
+    contents = Contents(
+        card=classifier.card,
         packed=packed,
-        predictions=predictions,
-        clip=clip,
-        class_names=export.class_names or card.class_names,
-        template=card.template,
-        decoding=test_features.decoding,
-        include_clip=how.include_clip,
-        halves=halves,
-        fingerprints=dict(zip(images["path"], images["fingerprint"], strict=True)),
+        head=classifier.head,
+        evidence=evidence_of(predictions, halves, fingerprints),
+        clip_source=INCLUDED if how.include_clip else clip.source,
+        record=CellRecord.model_validate(record),
     )
     rows = LabelledImages(images, card, few_shot_set, store, features, project, few_shot_set.seed)
-    calibrated = calibrate_version(contents.classifier(clip), rows, how.rejection, contents.name)
+    calibrated = calibrate_version(classifier, rows, how.rejection, contents.name)
     rejection, effect = calibrated or (None, None)
     contents = replace(contents, rejection=rejection)
     done = registry.register(
