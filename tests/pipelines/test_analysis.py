@@ -66,6 +66,13 @@ def test_tables_figures_and_page(analysed, capsys):
     assert "08_reporting/analysis/demo/demo_counts" in capsys.readouterr().out
 
 
+def test_classes_with_few_images_take_what_they_have_where_the_run_says_so(project):
+    one = {"seeds": 1, "storage": "zero_shot+coop", "bits": "1", "heads": "gda"}
+    analysis = {"analysis": {**FEW["analysis"], **one}}
+    project.run({**analysis, "shots": 6, "short_classes": "take_all"}, stages=STAGES)
+    assert list(project.data.glob("08_reporting/analysis/demo/*/*/shots6/seed1/analysis.html"))
+
+
 def test_it_stands_apart_from_an_ordinary_run(project):
     assert not any("analysis" in name for name in project.nodes({}))
 

@@ -40,6 +40,7 @@ from vlprompt_pipeline.image_datasets import (
     ClassSubsets,
     DatasetCard,
     ImageIndex,
+    ShortClasses,
     sample_few_shot,
 )
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe
@@ -75,6 +76,7 @@ def measure(
     dataset: str,
     shots: int,
     seed: int,
+    short_classes: ShortClasses,
     given: dict[str, Any],
     sweep: str,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
@@ -89,6 +91,7 @@ def measure(
         store=store,
         features=features,
         shots=shots,
+        short_classes=short_classes,
     )
     runs = train_runs(plan.runs(), material, ResultStore(folder), analysis.prompts_at_once, bar)
     afterwards = post_training(plan, runs, material, analysis)
@@ -136,10 +139,13 @@ def material_of(
     store: Path,
     features: FeatureParameters,
     shots: int,
+    short_classes: ShortClasses = "refuse",
 ) -> Material:
     """Prepare few-shot sets and their features of every seed, and test features by subset."""
     index = ImageIndex.join(table, card)
-    few_shot_sets = {seed: sample_few_shot(index, shots, seed) for seed in plan.seeds}
+    few_shot_sets = {
+        seed: sample_few_shot(index, shots, seed, short_classes) for seed in plan.seeds
+    }
     few_shot_features = {
         seed: extract_few_shot_features(clip, table, card, few_shot_set, store, features, seed)
         for seed, few_shot_set in few_shot_sets.items()

@@ -39,6 +39,7 @@ def create_pipeline(protocol: str, **kwargs) -> Pipeline:
                     "dataset": "params:dataset",
                     "shots": "params:shots",
                     "seed": "params:seed",
+                    "short_classes": "params:short_classes",
                     "given": "params:given",
                     "sweep": "params:benchmark_report.sweep",
                 },

@@ -1,6 +1,5 @@
 """Data preparation: index and check the images of one dataset."""
 
-from functools import partial, update_wrapper
 from typing import NamedTuple
 
 from kedro.pipeline import Node, Pipeline
@@ -10,6 +9,7 @@ from vlprompt_pipeline.pipelines.data_preparation.nodes import (
     index_images,
     keep_checked,
 )
+from vlprompt_pipeline.pipelines.functions import bound
 
 
 class PreparedDataset(NamedTuple):
@@ -22,12 +22,7 @@ class PreparedDataset(NamedTuple):
 
 
 def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
-    """Create the nodes of the stage.
-
-    Args:
-        folders: what names of folders that nodes fill begin with.
-        kwargs: arguments of other stages.
-    """
+    """Create the nodes of the stage."""
     names = PreparedDataset("raw_index", "dataset_card", "image_check", "image_index")
     return Pipeline(preparation_nodes(names, folders, "data"), tags="data")
 
@@ -49,7 +44,7 @@ def preparation_nodes(
     }
     index = index_images
     if target:
-        index = update_wrapper(partial(index_images, dataset=target), index_images)
+        index = bound(index_images, dataset=target)
         del inputs["dataset"]
     images = target or "images"
     return [

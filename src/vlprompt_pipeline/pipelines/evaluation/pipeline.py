@@ -1,12 +1,11 @@
 """Evaluation: two nodes a method, scores and the record that reports read."""
 
-from functools import partial, update_wrapper
-
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.export import EXPORT_FORMATS
 from vlprompt_pipeline.pipelines.evaluation.nodes import EVALUATED, evaluate_prompt
 from vlprompt_pipeline.pipelines.evaluation.record import write_record
+from vlprompt_pipeline.pipelines.functions import bound
 from vlprompt_pipeline.pipelines.namespaces import of_method
 from vlprompt_pipeline.pipelines.prompt_training.nodes import TRAINED
 
@@ -33,15 +32,7 @@ def create_pipeline(
     folders: str = "params:",
     **kwargs,
 ) -> Pipeline:
-    """Create the evaluation nodes of each method; its record holds its scores on targets, too.
-
-    Args:
-        protocol: its name, which its section of the parameters has, too.
-        methods: names of recipes.
-        targets: datasets that the prompts are scored on, too.
-        folders: what names of folders that nodes fill begin with.
-        kwargs: arguments of other stages.
-    """
+    """Create the evaluation nodes of each method; its record holds its scores on targets, too."""
     evaluated = [evaluation_node(method, folders) for method in methods]
     recorded = [_record(method, protocol, targets) for method in methods]
     return Pipeline([*evaluated, *recorded], tags="evaluation")
@@ -52,7 +43,7 @@ def evaluation_node(method: str, folders: str, target: str = "") -> Node:
     of_target = f"{target}.target_" if target else ""
     data = {argument: f"{of_target}{name}" for argument, name in _OF_TARGET.items()}
     return Node(
-        update_wrapper(partial(evaluate_prompt, method=method), evaluate_prompt),
+        bound(evaluate_prompt, method=method),
         inputs={
             "packed": f"{method}.packed_prompt",
             "prompt": f"{method}.prompt",
@@ -77,9 +68,8 @@ def _record(method: str, protocol: str, targets: tuple[str, ...]) -> Node:
     cards = [f"{target}.target_card" for target in targets]
     files = [f"{method}.{name}" for name in (*TRAINED[1:], *EXPORT_FORMATS, *_TABLES)]
     files += [f"{method}.{target}.target_{name}" for target in targets for name in _TABLES]
-    function = partial(write_record, method=method, n_targets=len(targets))
     return Node(
-        update_wrapper(function, write_record),
+        bound(write_record, method=method, n_targets=len(targets)),
         inputs=[
             f"{method}.metrics",
             f"{method}.sizes",

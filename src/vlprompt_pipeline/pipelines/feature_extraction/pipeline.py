@@ -7,12 +7,7 @@ from vlprompt_pipeline.pipelines.feature_extraction.nodes import extract_feature
 
 
 def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
-    """Create the nodes of the stage.
-
-    Args:
-        folders: what names of folders that nodes fill begin with.
-        kwargs: arguments of other stages.
-    """
+    """Create the nodes of the stage."""
     inputs = {
         "clip": "clip",
         "table": "image_index",

@@ -1,13 +1,12 @@
 """Few-shot sampling: the training images of one seed, and the class subsets of the protocol."""
 
-from functools import partial, update_wrapper
-
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.pipelines.few_shot_sampling.nodes import (
     draw_few_shot_set,
     split_into_subsets,
 )
+from vlprompt_pipeline.pipelines.functions import bound
 
 
 def create_pipeline(protocol: str, methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
@@ -15,7 +14,7 @@ def create_pipeline(protocol: str, methods: tuple[str, ...] = (), **kwargs) -> P
     return Pipeline(
         [
             Node(
-                update_wrapper(partial(draw_few_shot_set, methods=methods), draw_few_shot_set),
+                bound(draw_few_shot_set, methods=methods),
                 inputs=[
                     "image_index",
                     "dataset_card",

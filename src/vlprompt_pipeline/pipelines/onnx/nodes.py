@@ -90,8 +90,9 @@ def _samples(
     test = index[index["part"] == "test"]
     numbers = {name: label for label, name in enumerate(model.card.class_names)}
     shown = test["label"].map(lambda label: numbers.get(card.class_names[label], -1))
-    kept = test[shown >= 0] if (shown >= 0).any() else test
-    labels = shown[kept.index].tolist() if (shown >= 0).any() else None
+    known = shown >= 0
+    kept = test[known] if known.any() else test
+    labels = shown[known].tolist() if known.any() else None
     return ImageSamples.of_parts(
         model,
         [card.folder / path for path, _ in few_shot_set.train],

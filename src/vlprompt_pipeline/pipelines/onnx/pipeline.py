@@ -1,9 +1,8 @@
 """Export to ONNX: one node a method."""
 
-from functools import partial, update_wrapper
-
 from kedro.pipeline import Node, Pipeline
 
+from vlprompt_pipeline.pipelines.functions import bound
 from vlprompt_pipeline.pipelines.namespaces import of_method
 from vlprompt_pipeline.pipelines.onnx.nodes import export_onnx
 
@@ -13,7 +12,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
     return Pipeline(
         [
             Node(
-                update_wrapper(partial(export_onnx, method=method), export_onnx),
+                bound(export_onnx, method=method),
                 inputs={
                     "prompt": f"{method}.prompt",
                     "packed": f"{method}.packed_prompt",

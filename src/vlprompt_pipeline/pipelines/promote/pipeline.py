@@ -1,9 +1,8 @@
 """Promotion: one node, since tests of several methods are corrected together."""
 
-from functools import partial, update_wrapper
-
 from kedro.pipeline import Node, Pipeline
 
+from vlprompt_pipeline.pipelines.functions import bound
 from vlprompt_pipeline.pipelines.promote.nodes import promote_candidates
 
 
@@ -12,7 +11,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
     return Pipeline(
         [
             Node(
-                update_wrapper(partial(promote_candidates, methods=methods), promote_candidates),
+                bound(promote_candidates, methods=methods),
                 inputs=[
                     "params:dataset_prefix",
                     "params:dataset",

@@ -1,9 +1,8 @@
 """Prompt training: a check and a node that trains for each method, in its own namespace."""
 
-from functools import partial, update_wrapper
-
 from kedro.pipeline import Node, Pipeline
 
+from vlprompt_pipeline.pipelines.functions import bound
 from vlprompt_pipeline.pipelines.namespaces import of_method
 from vlprompt_pipeline.pipelines.prompt_training.nodes import TRAINED, check_prompt, train_prompt
 
@@ -15,15 +14,7 @@ def create_pipeline(
     folders: str = "params:",
     **kwargs,
 ) -> Pipeline:
-    """Create the checks, which need no features and so run first, and a node for each method.
-
-    Args:
-        protocol: its name, which its section of the parameters has, too.
-        methods: names of recipes.
-        targets: datasets that the prompts are scored on, too.
-        folders: what names of folders that nodes fill begin with.
-        kwargs: arguments of other stages.
-    """
+    """Create the checks, which need no features and so run first, and a node for each method."""
     cards = [f"{target}.target_card" for target in targets]
     checks = [_check(method, protocol, cards) for method in methods]
     trained = [_training(method, folders) for method in methods]
@@ -32,7 +23,7 @@ def create_pipeline(
 
 def _check(method: str, protocol: str, target_cards: list[str]) -> Node:
     return Node(
-        update_wrapper(partial(check_prompt, method=method), check_prompt),
+        bound(check_prompt, method=method),
         inputs=[
             "clip",
             "dataset_card",
@@ -50,9 +41,8 @@ def _check(method: str, protocol: str, target_cards: list[str]) -> Node:
 
 
 def _training(method: str, folders: str) -> Node:
-    function = update_wrapper(partial(train_prompt, method=method), train_prompt)
     return Node(
-        function,
+        bound(train_prompt, method=method),
         inputs={
             "clip": "clip",
             "card": "dataset_card",

@@ -1,10 +1,9 @@
 """Quantization and export: one node a method."""
 
-from functools import partial, update_wrapper
-
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.export import EXPORT_FORMATS
+from vlprompt_pipeline.pipelines.functions import bound
 from vlprompt_pipeline.pipelines.namespaces import of_method
 from vlprompt_pipeline.pipelines.quantization_export.nodes import export_prompt
 
@@ -14,7 +13,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
     return Pipeline(
         [
             Node(
-                update_wrapper(partial(export_prompt, method=method), export_prompt),
+                bound(export_prompt, method=method),
                 inputs=[
                     f"{method}.prompt",
                     "clip",

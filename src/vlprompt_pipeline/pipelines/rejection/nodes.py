@@ -22,6 +22,7 @@ from vlprompt_pipeline.results.groups import read_records
 from vlprompt_pipeline.results.outsiders import Scores, compare_with_hosts, outsider_table
 from vlprompt_pipeline.results.records import CellRecord
 from vlprompt_pipeline.results.variants import find_variants
+from vlprompt_pipeline.wording import shots_text
 
 _SCORES = {"maximum softmax": "probability", "energy": "energy"}
 _COLUMNS = (
@@ -68,8 +69,8 @@ def measure_rejection(
             by_method[method][seed] = load()
     if not by_method:
         raise DataError(
-            f"no predictions for {prefix}{dataset}, {label}, {shots} shots with CLIP {clip_name}: "
-            "run its methods first (kedro run with the same parameters)"
+            f"no predictions for {prefix}{dataset}, {label}, {shots_text(shots)} with CLIP "
+            f"{clip_name}: run its methods first (kedro run with the same parameters)"
         )
     require_made_alike(
         read_records(results.records)[0],
@@ -83,7 +84,7 @@ def measure_rejection(
     }
     table = outsider_table(scores, titles).reindex(columns=_COLUMNS)
     sentences = compare_with_hosts(scores, _hosts(recipes, list(ordered)), titles)
-    title = f"{prefix}{dataset}, {get_protocol(protocol).title}, {shots} shots"
+    title = f"{prefix}{dataset}, {get_protocol(protocol).title}, {shots_text(shots)}"
     tables = {method: list(by_seed.values()) for method, by_seed in ordered.items()}
     figure = risk_coverage_figure(tables, titles, title)
     return table, _text(title, table, sentences), figure

@@ -6,12 +6,7 @@ from vlprompt_pipeline.pipelines.rejection.nodes import measure_rejection
 
 
 def create_pipeline(protocol: str, **kwargs) -> Pipeline:
-    """Create the one node.
-
-    Args:
-        protocol: its name, which its section of the parameters has, too.
-        kwargs: arguments of other stages.
-    """
+    """Create the one node."""
     return Pipeline(
         [
             Node(

@@ -17,14 +17,7 @@ def create_pipeline(
     folders: str = "params:",
     **kwargs,
 ) -> Pipeline:
-    """Create five nodes a target, and one for each method and target; none without targets.
-
-    Args:
-        methods: names of recipes.
-        targets: datasets that the prompts are scored on.
-        folders: what names of folders that nodes fill begin with.
-        kwargs: arguments of other stages.
-    """
+    """Create five nodes a target, and one for each method and target; none without targets."""
     prepared = [node for target in targets for node in _target_nodes(target, folders)]
     scored = [evaluation_node(method, folders, target) for method in methods for target in targets]
     return Pipeline([*prepared, *scored], tags="transfer")

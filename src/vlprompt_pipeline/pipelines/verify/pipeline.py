@@ -4,8 +4,6 @@ No dataset of that name is in the catalog, so the new results stay in memory. Th
 fill are new and empty. Images, the frozen CLIP and parameters are those of the first run.
 """
 
-from functools import partial, update_wrapper
-
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.pipelines import (
@@ -17,6 +15,7 @@ from vlprompt_pipeline.pipelines import (
     quantization_export,
     transfer,
 )
+from vlprompt_pipeline.pipelines.functions import bound
 from vlprompt_pipeline.pipelines.namespaces import of_method
 from vlprompt_pipeline.pipelines.verify.nodes import (
     check_stored,
@@ -53,7 +52,7 @@ def create_pipeline(
     folders = sorted(name for name in cell.inputs() if name.startswith(AGAIN))
     stored = [f"{method}.{name}" for name in ("reproducibility", "prompt") for method in verified]
     check = Node(
-        update_wrapper(partial(check_stored, folders=len(folders)), check_stored),
+        bound(check_stored, folders=len(folders)),
         inputs=["params:fresh_folder", "params:project_folder", "clip", "parameters", *stored],
         outputs=folders,
         name="check_stored",
@@ -87,7 +86,7 @@ def _comparison(method: str, targets: tuple[str, ...]) -> Node:
     scored += [f"{method}.metrics", *(f"{method}.{t}.target_metrics" for t in targets)]
     files = [f"{method}.prompt", f"{method}.packed_prompt"]
     return Node(
-        update_wrapper(partial(compare_with_stored, targets=targets), compare_with_stored),
+        bound(compare_with_stored, targets=targets),
         inputs=[
             f"{method}.reproducibility",
             "parameters",

@@ -1,0 +1,12 @@
+"""Functions of nodes of which some arguments are known when the pipeline is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, update_wrapper
+from typing import Any
+
+
+def bound(function: Callable[..., Any], **known: Any) -> Callable[..., Any]:
+    """Fix some arguments of a function, which keeps the name that Kedro shows."""
+    return update_wrapper(partial(function, **known), function)
