@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from vlprompt_pipeline.clip.towers import IMAGE_PROMPTS, describe_image_tower
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods import build_learner, resolve_recipe
 from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.templates import templates_of
 
 VECTORS = 4
 """Of the prompts whose sizes are told: as many as CoOp has."""
@@ -54,7 +55,7 @@ def describe(name: str, recipes: Mapping[str, Any]) -> str:
         "prompt": f"{VECTORS * _text_width(config):,} numbers in {VECTORS} vectors",
         "context": f"{config['text_cfg'].get('context_length', 77)} tokens",
         "tokenizer": config["text_cfg"].get("hf_tokenizer_name") or "CLIP's own",
-        "methods": f"all but {', '.join(refused)}" if refused else "all",
+        "methods": _all_but(refused),
         **{f"open_clip:{model}:{each}": _verdict(model, each) for each in tags},
     }
     width = max(map(len, lines))
@@ -63,12 +64,18 @@ def describe(name: str, recipes: Mapping[str, Any]) -> str:
 
 def document(recipes: Mapping[str, Any], tried: bool) -> str:
     """Write the page docs/backbones.md: head, methods on each kind, and all pretrained tags."""
-    head = (Path(__file__).parent / "backbones.md").read_text(encoding="utf-8")
-    parts = [head.rstrip().format(version=open_clip.__version__, **_counts())]
-    if tried:
-        parts.append("\n".join(_method_table(recipes)))
-    parts.append("\n".join(_tag_table()))
-    return "\n\n".join(parts) + "\n"
+    verdicts = [_verdict(*pair) for pair in open_clip.list_pretrained()]
+    page = templates_of("").get_template("backbones.md.j2")
+    return page.render(
+        version=open_clip.__version__,
+        tags=len(verdicts),
+        accepted=verdicts.count("yes"),
+        siblings=sum(verdict.startswith("as ") for verdict in verdicts),
+        refused=sum(verdict.startswith("no") for verdict in verdicts),
+        kinds=_kind_rows(recipes) if tried else [],
+        vectors=VECTORS,
+        rows=_tag_rows(),
+    )
 
 
 def try_method(name: str, recipes: Mapping[str, Any], clip: FrozenClip) -> bool:
@@ -135,24 +142,19 @@ def _structure(model: str) -> str:
     return json.dumps(config, sort_keys=True)
 
 
-def _method_table(recipes: Mapping[str, Any]) -> Iterator[str]:
-    yield "## Methods on each kind of tower"
-    yield ""
-    yield "A model of every kind that is accepted, built small: models of open_clip that differ in"
-    yield "sizes alone are one kind. Tried was a step of training of the first recipe of every"
-    yield "method of `conf/base`; kinds on which the same methods train stand together."
-    yield ""
-    yield "| text tower | image tower | methods that train | models |"
-    yield "| --- | --- | --- | --- |"
+def _kind_rows(recipes: Mapping[str, Any]) -> list[str]:
     rows: dict[tuple[str, str, str], list[str]] = {}
     for models in kinds():
         clip = small_clip(models[0])
         refused = _refused(clip, recipes, try_method)
         text = describe_text_tower(open_clip.get_model_config(models[0]))
-        methods = f"all but {', '.join(refused)}" if refused else "all"
-        rows.setdefault((text, image_kind(clip.model.visual), methods), []).extend(models)
-    for (text, image, methods), models in rows.items():
-        yield f"| {text} | {image} | {methods} | {', '.join(models)} |"
+        row = (text, image_kind(clip.model.visual), _all_but(refused))
+        rows.setdefault(row, []).extend(models)
+    return [f"{' | '.join(row)} | {', '.join(models)}" for row, models in rows.items()]
+
+
+def _all_but(refused: Sequence[str]) -> str:
+    return f"all but {', '.join(refused)}" if refused else "all"
 
 
 def image_kind(visual: nn.Module) -> str:
@@ -178,28 +180,17 @@ def _builds(name: str, recipes: Mapping[str, Any], clip: FrozenClip) -> bool:
     return True
 
 
-def _tag_table() -> Iterator[str]:
-    yield "## All pretrained tags"
-    yield ""
-    yield f"*Prompt*: trained numbers of CoOp with {VECTORS} vectors. *Methods*: those in both"
-    yield "towers too, or those of texts and of image features alone; the table above has each."
-    yield ""
-    yield "| `open_clip:` | accepted | methods | prompt | context | resize |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+def _tag_rows() -> Iterator[str]:
     for model, tag in open_clip.list_pretrained():
-        config = open_clip.get_model_config(model)
-        entry = open_clip.get_pretrained_cfg(model, tag)
+        config, start = open_clip.get_model_config(model), f"{model}:{tag} | {_verdict(model, tag)}"
         if unsupported(config):
-            yield f"| {model}:{tag} | {_verdict(model, tag)} | | | | |"
+            yield f"{start} | | | |"
             continue
         methods = "both towers" if _takes_image_prompts(config) else "text and features"
+        prompt = f"{VECTORS * _text_width(config):,}"
         context = config["text_cfg"].get("context_length", 77)
-        resize = entry.get("resize_mode", "shortest")
-        yield (
-            f"| {model}:{tag} | {_verdict(model, tag)} | {methods} | "
-            f"{VECTORS * _text_width(config):,} | "
-            f"{context} | {resize} |"
-        )
+        resize = open_clip.get_pretrained_cfg(model, tag).get("resize_mode", "shortest")
+        yield f"{start} | {methods} | {prompt} | {context} | {resize}"
 
 
 def _verdict(model: str, tag: str) -> str:
@@ -208,16 +199,6 @@ def _verdict(model: str, tag: str) -> str:
         return f"no: {kind}"
     sibling = activation_sibling(model, tag)
     return f"as {sibling}" if sibling else "yes"
-
-
-def _counts() -> dict[str, int]:
-    verdicts = [_verdict(*pair) for pair in open_clip.list_pretrained()]
-    return {
-        "tags": len(verdicts),
-        "accepted": verdicts.count("yes"),
-        "siblings": sum(verdict.startswith("as ") for verdict in verdicts),
-        "refused": sum(verdict.startswith("no") for verdict in verdicts),
-    }
 
 
 def _takes_image_prompts(config: Mapping[str, Any]) -> bool:
