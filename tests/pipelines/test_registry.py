@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from pipelines.project import CELL, ROOT, Project
 from vlprompt_pipeline.apps import main
 from vlprompt_pipeline.manifests import described_write, place_of
-from vlprompt_pipeline.registry import load_classifier
+from vlprompt_pipeline.registry import find_version, load_classifier, open_existing
 
 METHODS = ["zero_shot", "coop", "qcoop"]
 ON = {"tracking": {"enabled": True}, "methods": METHODS}
@@ -172,8 +172,8 @@ def test_a_version_can_hold_its_clip(registered, client):
         "open_clip_config.json",
         "open_clip_model.safetensors",
     }
-    mlflow.set_tracking_uri(f"sqlite:///{registered.root / 'mlflow.db'}")
-    classifier = load_classifier("models:/demo_counts.zero_shot@candidate")
+    models = open_existing("sqlite:///mlflow.db", registered.root)
+    classifier = load_classifier(models, find_version(models, "demo_counts.zero_shot@candidate"))
     assert classifier.clip.source == f"local-dir:{folder}"
 
 

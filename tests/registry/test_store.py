@@ -13,7 +13,7 @@ from registry.drafts import STEPS, dying_after, forked, open_registry, publish
 from vlprompt_pipeline.config import TrackingParameters
 from vlprompt_pipeline.errors import ConfigError, TrackingError, UserError
 from vlprompt_pipeline.processes import Process
-from vlprompt_pipeline.registry.loading import load_classifier
+from vlprompt_pipeline.registry.loading import find_version, load_classifier
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, ModelRegistry
 
 RIGHT = {"base": [True, False, True], "new": [True, True]}
@@ -73,6 +73,17 @@ def test_evidence_that_a_server_does_not_give_is_not_said_to_be_gone(
         registry.evidence(version)
 
 
+def test_a_model_that_a_server_does_not_give_is_not_said_to_be_none(database, monkeypatch):
+    registry = open_registry(database)
+
+    def away(*given) -> None:
+        raise MlflowException("API request failed: Max retries exceeded with url: /api")
+
+    monkeypatch.setattr(registry.client, "get_model_version_by_alias", away)
+    with pytest.raises(TrackingError, match="does not answer"):
+        find_version(registry, NAME)
+
+
 def test_two_registrations_at_once_give_two_whole_versions(database, tmp_path):
     def one(seed: str) -> None:
         publish(open_registry(database), tmp_path / seed, "coop", RIGHT, seed=seed)
@@ -130,21 +141,28 @@ def test_versions_are_found_by_their_tags_and_aliases_answer_none(database, tmp_
     assert registry.holder(NAME, CANDIDATE) == first
 
 
-def test_a_model_of_others_is_refused(tmp_path):
+def test_a_model_of_others_is_refused_before_anything_of_it_runs(database, tmp_path):
+    loaded = tmp_path / "loaded"
     (tmp_path / "model.py").write_text(
+        "from pathlib import Path\n"
         "from mlflow.models import set_model\n"
         "from mlflow.pyfunc import PythonModel\n\n\n"
         "class Other(PythonModel):\n"
         "    def predict(self, context, model_input: list[str], params=None):\n"
         "        return model_input\n\n\n"
+        f"Path({str(loaded)!r}).touch()\n"
         "set_model(Other())\n"
     )
-    folder = tmp_path / "other"
+    folder, registry = tmp_path / "other", open_registry(database)
     mlflow.pyfunc.save_model(
         folder, python_model=str(tmp_path / "model.py"), pip_requirements=["mlflow"]
     )
+    loaded.unlink()
+    registry.client.create_registered_model("theirs")
+    registry.client.create_model_version("theirs", str(folder))
     with pytest.raises(UserError, match="classifies no images"):
-        load_classifier(str(folder))
+        load_classifier(registry, find_version(registry, "theirs/1"))
+    assert not loaded.exists()
 
 
 def test_without_tracking_there_is_no_registry(tmp_path):

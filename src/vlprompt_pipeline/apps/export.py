@@ -53,9 +53,9 @@ def export(
 
     try:
         require_onnx()
-        registry.open_existing(tracking_uri, Path.cwd())
-        version = registry.find_version(model)
-        classifier = registry.load_classifier(f"models:/{version.address}")
+        models = registry.open_existing(tracking_uri, Path.cwd())
+        version = registry.find_version(models, model)
+        classifier = registry.load_classifier(models, version)
         shipped = ShippedModel.of(classifier, version.name, version.number, classifier.rejection)
         samples = _samples(shipped, images)
         rows = export_folder(shipped, folder, samples, web=web, web_runtime=web_runtime)

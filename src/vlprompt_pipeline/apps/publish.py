@@ -57,9 +57,9 @@ def publish(
     try:
         if repo:
             publishing.require_repository(repo)
-        registry.open_existing(tracking_uri, Path.cwd())
-        version = registry.find_version(model)
-        classifier = registry.load_classifier(f"models:/{version.address}")
+        models = registry.open_existing(tracking_uri, Path.cwd())
+        version = registry.find_version(models, model)
+        classifier = registry.load_classifier(models, version)
         licences = publishing.Licences.of(
             classifier.clip.source,
             version.tags.get("dataset", version.name),

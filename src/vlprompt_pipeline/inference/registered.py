@@ -57,8 +57,8 @@ def open_registered(
         UserError: there is none, or several where none is named.
     """
     models = registry.open_existing(uri, project)
-    version = registry.find_version(address or _only_name(models))
-    classifier = registry.load_classifier(f"models:/{version.address}")
+    version = registry.find_version(models, address or _only_name(models))
+    classifier = registry.load_classifier(models, version)
     return RegisteredModel(classifier, version.name, version.number, class_names)
 
 

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import mlflow
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from vlprompt_pipeline.config import TrackingParameters
-from vlprompt_pipeline.error_log import first_line
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.registry.classifier import Classifier
 from vlprompt_pipeline.registry.integrity import require_same_files
@@ -64,55 +61,41 @@ def list_versions(models: ModelRegistry) -> list[ListedVersion]:
     return sorted(listed, key=lambda row: (row.version.name, -int(row.version.number)))
 
 
-def find_version(name: str) -> Found:
+def find_version(models: ModelRegistry, name: str) -> Found:
     """Find the version behind `name@alias`, `name/number`, or `name`: champion, else candidate.
 
     Raises:
         UserError: there is none.
     """
-    client = MlflowClient()
-    try:
-        model, at, alias = name.rpartition("@")
-        if at:
-            return found_version(client.get_model_version_by_alias(model, alias))
-        model, slash, number = name.rpartition("/")
-        if slash:
-            return found_version(client.get_model_version(model, number))
-        try:
-            return found_version(client.get_model_version_by_alias(name, CHAMPION))
-        except MlflowException:
-            return found_version(client.get_model_version_by_alias(name, CANDIDATE))
-    except MlflowException as error:
-        raise _no_model(name, error) from error
+    model, at, alias = name.rpartition("@")
+    above, slash, number = name.rpartition("/")
+    if at:
+        found = models.holder(model, alias)
+    elif slash:
+        found = models.version(above, number)
+    else:
+        found = models.holder(name, CHAMPION) or models.holder(name, CANDIDATE)
+    if found is None:
+        raise UserError(
+            f"no model {name} in MLflow at {without_password(models.uri)}; "
+            "kedro run --pipelines=register makes one"
+        )
+    return found
 
 
-def load_classifier(address: str) -> Classifier:
-    """Load the classifier of a registered model, such as `models:/demo_aerial.coop@champion`.
+def load_classifier(models: ModelRegistry, version: Found) -> Classifier:
+    """Load the classifier of a registered version.
 
-    Its files are compared with the hashes of the version before MLflow imports any of them.
+    Its files are compared with its hashes before MLflow imports any of them. A model that another
+    program registered has none: it is not loaded, for it may hold pickles.
 
     Raises:
-        UserError: there is no such model, it is none of this project, or its files were changed.
+        UserError: it is none of this project, or its files were changed.
     """
-    folder, name = address, address.removeprefix(MODELS)
-    try:
-        if address.startswith(MODELS):
-            version = find_version(name)
-            downloaded = Path(mlflow.artifacts.download_artifacts(MODELS + version.address))
-            expected = hashes_of(version.tags)
-            files = {name: downloaded / name for name in expected}
-            require_same_files(files, expected, str(version))
-            folder = str(downloaded)
-        model = mlflow.pyfunc.load_model(folder).unwrap_python_model()
-    except (MlflowException, OSError) as error:
-        raise _no_model(name, error) from error
-    if not isinstance(getattr(model, "classifier", None), Classifier):
-        raise UserError(f"{address} classifies no images: name a model that register made")
-    return model.classifier
-
-
-def _no_model(name: str, error: Exception) -> UserError:
-    return UserError(
-        f"no model {name} in MLflow at {without_password(mlflow.get_tracking_uri())} "
-        f"({first_line(error)}); kedro run --pipelines=register makes one"
-    )
+    expected = hashes_of(version.tags)
+    if not expected:
+        raise UserError(f"{version} classifies no images: name a model that register made")
+    with models.experiment.answers():
+        folder = Path(mlflow.artifacts.download_artifacts(MODELS + version.address))
+    require_same_files({name: folder / name for name in expected}, expected, str(version))
+    return mlflow.pyfunc.load_model(str(folder)).unwrap_python_model().classifier

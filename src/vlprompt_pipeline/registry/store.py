@@ -19,6 +19,7 @@ from typing import NamedTuple
 import mlflow
 import pandas as pd
 from mlflow.entities import LoggedModelStatus
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.protos.databricks_pb2 import (
@@ -159,11 +160,18 @@ class ModelRegistry:
 
     def holder(self, name: str, alias: str) -> Found | None:
         """Return the version that holds an alias, or none if no version does."""
+        return self._found(self.client.get_model_version_by_alias, name, alias)
+
+    def version(self, name: str, number: str) -> Found | None:
+        """Return the version of a number, or none if there is none."""
+        return self._found(self.client.get_model_version, name, number)
+
+    def _found(self, ask: Callable[..., ModelVersion], *asked: str) -> Found | None:
         with self.experiment.answers():
             try:
-                return found_version(self.client.get_model_version_by_alias(name, alias))
+                return found_version(ask(*asked))
             except MlflowException as error:
-                if error.error_code not in _NOT_THERE:  # no such name, or no such alias
+                if error.error_code not in _NOT_THERE:  # no such name, alias or number
                     raise
                 return None
 
