@@ -186,7 +186,7 @@ def test_all_cells_are_checked_before_the_first_runs(project):
 def test_recipes_of_all_methods_are_checked_before_the_first_cell(project):
     project.bootstrap()
     wrong = {"recipes": {"qcoop": {"quantize": {"bits": 99}}}}
-    with pytest.raises(ConfigError, match=r"recipes\.qcoop\.quantize\.bits is 99"):
+    with pytest.raises(click.ClickException, match=r"recipes\.qcoop\.quantize\.bits is 99"):
         sweep(project, wrong, methods=["coop", "qcoop"])
     assert project.files() == {}
 
