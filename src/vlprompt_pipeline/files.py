@@ -133,6 +133,16 @@ def write_hashes(folder: Path, name: str) -> None:
     (folder / name).write_text("".join(lines), encoding="utf-8")
 
 
+def read_hashes(file: Path) -> dict[str, str]:
+    """Return SHA-256 by relative path, as `write_hashes` wrote them.
+
+    Raises:
+        OSError, UnicodeDecodeError: the file cannot be read.
+    """
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
 @cache
 def _this_process(number: int) -> Process:
     """By its number, for a fork is another one."""

@@ -98,7 +98,9 @@ def test_no_published_dataset_is_without_a_miniature():
 def test_a_real_folder_is_never_written_over(tmp_path):
     (tmp_path / "caltech-101").mkdir()
     (tmp_path / "caltech-101" / "mine.jpg").write_bytes(b"1")
-    with pytest.raises(DataError, match="caltech-101 is there and no miniature, and is left as"):
+    with pytest.raises(
+        DataError, match="caltech-101 is there and was not made here, and is left as"
+    ):
         build_index("miniature_caltech101", tmp_path)
     assert [file.name for file in tmp_path.rglob("*")] == ["caltech-101", "mine.jpg"]
 
@@ -135,5 +137,5 @@ def test_a_changed_miniature_is_made_again(tmp_path, caplog, what):
 
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "root").write_text("in the way")
-    with pytest.raises(DataError, match="cannot write the miniature of dtd to .*dtd: "):
+    with pytest.raises(DataError, match="cannot write the pictures of dtd to .*dtd: "):
         make_miniature(get_image_dataset("dtd"), tmp_path / "root")

@@ -269,8 +269,8 @@ def test_a_folder_that_cannot_be_written(project, layer, first):
 def test_pictures_that_cannot_be_rendered(project):
     (project.data / "01_raw").write_text("in the way")
     assert project.refusal() == (
-        f"cannot render {DATASET} into {project.data / '01_raw' / DATASET}: File exists; make the "
-        "folder writable or choose another one for the data"
+        f"cannot write the pictures of {DATASET} to {project.data / '01_raw' / DATASET}: File "
+        "exists; make the folder writable or choose another dataset_root"
     )
 
 

@@ -142,11 +142,42 @@ def test_a_run_that_breaks_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_progress_counts_pictures(tmp_path):
-    told = []
-    small(tmp_path, progress=lambda done, total: told.append((done, total)))
-    assert told[-1] == (24, 24)
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
+def test_a_folder_that_was_not_rendered_is_left_as_it_is(tmp_path):
+    mine = tmp_path / "demo_counts" / "train" / "mine.jpg"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"1")
+    with pytest.raises(DataError, match="demo_counts is there and was not made here, and is left"):
+        small(tmp_path)
+    assert mine.read_bytes() == b"1"
+    assert list(tmp_path.iterdir()) == [tmp_path / "demo_counts"]
+
+
+def test_a_folder_that_another_process_finished_first_stays(tmp_path, monkeypatch):
+    writer = "vlprompt_pipeline.image_datasets.rendered.writer.draw_class"
+
+    def slow(*args):
+        monkeypatch.setattr(writer, draw_class)
+        faster.append(small(tmp_path).stat().st_ino)
+        return draw_class(*args)
+
+    faster = []
+    monkeypatch.setattr(writer, slow)
+    assert [small(tmp_path).stat().st_ino] == faster
+    assert list(tmp_path.iterdir()) == [tmp_path / "demo_counts"]
+
+
+def test_a_folder_that_another_process_puts_in_place_meanwhile_stays(tmp_path, monkeypatch):
+    rename, faster = Path.rename, []
+
+    def slow(path, target):
+        if path.name == "new" and not faster:
+            faster.append(None)
+            faster.append(small(tmp_path).stat().st_ino)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", slow)
+    assert small(tmp_path).stat().st_ino == faster[1]
+    assert list(tmp_path.iterdir()) == [tmp_path / "demo_counts"]
 
 
 def test_an_unknown_name_is_one_sentence(tmp_path):
@@ -156,7 +187,7 @@ def test_an_unknown_name_is_one_sentence(tmp_path):
 
 def test_a_file_in_the_way_is_one_sentence(tmp_path):
     (tmp_path / "data").write_text("a file")
-    with pytest.raises(DataError, match="cannot render demo_counts into"):
+    with pytest.raises(DataError, match="cannot write the pictures of demo_counts to "):
         small(tmp_path / "data")
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,19 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.files import unfinished_prefix
-from vlprompt_pipeline.image_datasets.checksums import first_changed, write_checksums
+from vlprompt_pipeline.image_datasets.made_folder import make_folder
 from vlprompt_pipeline.source_code import code_digest
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 
-logger = logging.getLogger(__name__)
-
 MINIATURE_PREFIX = "miniature_"
 
-_MARK = "miniature.json"
 _PIXELS = 32
 
 
@@ -50,7 +43,6 @@ def miniature_of(official: ImageDataset) -> ImageDataset:
         shift_of=official.shift_of and f"{MINIATURE_PREFIX}{official.shift_of}",
         download=None,
         path_labels=None,
-        few_shot_digests={},
         miniature=None,
         make=partial(make_miniature, official),
     )
@@ -65,37 +57,13 @@ def make_miniature(official: ImageDataset, root: Path) -> Path:
     Raises:
         DataError: something else lies there, or the folder cannot be written.
     """
-    name, target = official.name, official.dataset_folder(root)
-    form = official.miniature
-    mark = {
-        "name": name,
+    form, target = official.miniature, official.dataset_folder(root)
+    recipe = {
+        "name": official.name,
         "code": code_digest(__name__, form.write_annotations.__module__),
         "rows_sha256": hashlib.sha256(json.dumps(form.rows()).encode()).hexdigest(),
     }
-    try:
-        if target.exists() and _mark_of(target) == mark:
-            changed = first_changed(target)
-            if changed is None:
-                return target
-            logger.warning("%s was changed: the miniature is written again", target / changed)
-        if target.exists() and _mark_of(target) is None:
-            raise DataError(
-                f"{target} is there and no miniature, and is left as it is; set dataset_root to "
-                "another folder for miniatures"
-            )
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=unfinished_prefix(name), dir=root) as scratch:
-            built = write_miniature_files(official, Path(scratch) / "new")
-            (built / _MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
-            write_checksums(built)
-            if target.exists():
-                target.rename(Path(scratch) / "old")
-            built.rename(target)
-    except OSError as error:
-        raise DataError(
-            f"cannot write the miniature of {name} to {target}: {error.strerror or error}; make "
-            "the folder writable or choose another dataset_root"
-        ) from error
+    make_folder(target, recipe, "miniature.json", partial(write_miniature_files, official))
     return target
 
 
@@ -115,10 +83,3 @@ def write_miniature_files(official: ImageDataset, folder: Path, seed: int = 0) -
         Image.fromarray(pixels.astype(np.uint8)).save(file, format="JPEG", quality=90)
     form.write_annotations(folder, rows)
     return folder
-
-
-def _mark_of(folder: Path) -> dict[str, object] | None:
-    try:
-        return json.loads((folder / _MARK).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import json
-import logging
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.files import unfinished_prefix
-from vlprompt_pipeline.image_datasets.checksums import first_changed, write_checksums
-from vlprompt_pipeline.image_datasets.rendered.datasets import (
-    PARTS,
-    RENDERED,
-    RenderedDataset,
-    draw_class,
-)
+from vlprompt_pipeline.image_datasets.made_folder import make_folder
+from vlprompt_pipeline.image_datasets.rendered.datasets import RENDERED, RenderedDataset, draw_class
 from vlprompt_pipeline.image_datasets.rendered.tasks import TASKS
+from vlprompt_pipeline.image_datasets.schema import PARTS
 from vlprompt_pipeline.source_code import code_digest
-
-logger = logging.getLogger(__name__)
-
-_SPLIT, _RECIPE = "split.json", "recipe.json"
-
-Progress = Callable[[int, int], None]
-"""Called with (pictures done, pictures in all)."""
 
 
 def render_dataset(
     name: str,
     root: Path,
     seed: int = 0,
-    progress: Progress | None = None,
     *,
     images_per_class: Mapping[str, int] | None = None,
     first_classes: int | None = None,
@@ -51,7 +38,6 @@ def render_dataset(
         name: a key of `RENDERED`.
         root: folder of datasets.
         seed: of every picture.
-        progress: told how far it is, class by class.
         images_per_class: pictures per class of some parts, instead of the dataset's own numbers.
         first_classes: only the first so many labels (for miniatures).
 
@@ -59,9 +45,11 @@ def render_dataset(
         The dataset's folder.
 
     Raises:
-        DataError: no such dataset, or the folder cannot be written.
+        DataError: no such dataset, something else lies there, or the folder cannot be written.
     """
-    dataset = _known(name)
+    if name not in RENDERED:
+        raise DataError(f"no rendered dataset {name!r}; there are {', '.join(RENDERED)}")
+    dataset = RENDERED[name]
     counts = {**dataset.images, **(images_per_class or {})}
     labels = range(len(dataset.classes))[:first_classes]
     recipe = {
@@ -73,71 +61,20 @@ def render_dataset(
         "classes": [dataset.classes[label] for label in labels],
     }
     target = Path(root) / name
-    if _is_finished(target, recipe):
-        return target
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=unfinished_prefix(name), dir=target.parent
-        ) as scratch:
-            built = Path(scratch) / "new"
-            _write(dataset, built, recipe, progress)
-            _put_in_place(built, target, Path(scratch) / "old", recipe)
-    except OSError as error:
-        raise DataError(
-            f"cannot render {name} into {target}: {error.strerror or error}; make the folder "
-            "writable or choose another one for the data"
-        ) from error
+    make_folder(target, recipe, "recipe.json", partial(_write, dataset, recipe))
     return target
 
 
-def _known(name: str) -> RenderedDataset:
-    if name not in RENDERED:
-        raise DataError(f"no rendered dataset {name!r}; there are {', '.join(RENDERED)}")
-    return RENDERED[name]
-
-
-def _is_finished(folder: Path, recipe: dict) -> bool:
-    """Tell whether `folder` holds this very recipe, and all files as they were drawn."""
-    try:
-        if json.loads((folder / _RECIPE).read_text(encoding="utf-8")) != recipe:
-            return False
-    except (OSError, ValueError):
-        return False
-    changed = first_changed(folder)
-    if changed:
-        logger.warning("%s was changed: the pictures are drawn again", folder / changed)
-    return changed is None
-
-
-def _write(dataset: RenderedDataset, folder: Path, recipe: dict, progress: Progress | None) -> None:
-    counts, classes = recipe["images_per_class"], recipe["classes"]
-    total, done = sum(counts.values()) * len(classes), 0
+def _write(dataset: RenderedDataset, recipe: dict[str, Any], folder: Path) -> None:
     split: dict[str, list[tuple[str, int, str]]] = {part: [] for part in PARTS}
     for part in PARTS:
-        for label, class_name in enumerate(classes):
+        count = recipe["images_per_class"][part]
+        for label, class_name in enumerate(recipe["classes"]):
             inside = Path("images") / part / class_name.replace(" ", "_")
             (folder / inside).mkdir(parents=True)
-            pictures = draw_class(dataset, part, label, counts[part], recipe["seed"])
+            pictures = draw_class(dataset, part, label, count, recipe["seed"])
             for number, picture in enumerate(pictures):
                 path = inside / f"{number:03d}.png"
                 Image.fromarray(picture).save(folder / path, compress_level=1)
                 split[part].append((path.as_posix(), label, class_name))
-            done += counts[part]
-            if progress:
-                progress(done, total)
-    text = json.dumps(split, indent=0).encode()
-    (folder / _SPLIT).write_bytes(text)
-    (folder / _RECIPE).write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
-    write_checksums(folder)
-
-
-def _put_in_place(built: Path, target: Path, old: Path, recipe: dict) -> None:
-    """Move the finished folder to its name; another recipe's pictures there give way."""
-    if target.exists():
-        target.rename(old)
-    try:
-        built.rename(target)
-    except OSError:
-        if not _is_finished(target, recipe):  # else another process was faster with the same
-            raise
+    (folder / "split.json").write_bytes(json.dumps(split, indent=0).encode())
