@@ -217,3 +217,9 @@ def test_formats_that_start_other_programs_are_not_read_from_strangers():
     Image.new("L", (20, 10)).save(stream, "EPS")
     with pytest.raises(DataError, match="none of BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP"):
         require_size(stream, 1000)
+
+
+def test_postscript_under_the_name_of_a_picture_starts_no_program(file):
+    Image.new("L", (20, 10)).save(file, "EPS")
+    with pytest.raises(DataError, match="it is PostScript, which would start Ghostscript"):
+        read_rgb(file, "published")

@@ -5,6 +5,11 @@ class UserError(Exception):
     """Base of every error that is answered by changing an input, not the code."""
 
 
+def reason_of(error: BaseException) -> str:
+    """Return the first line of an error's message, to stand in a sentence, or else its kind."""
+    return str(error).strip().partition("\n")[0].rstrip(". ") or type(error).__name__
+
+
 class ConfigError(UserError):
     """A parameter is unknown, of the wrong type, out of range or contradicts another."""
 

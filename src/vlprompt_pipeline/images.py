@@ -169,10 +169,15 @@ def open_image(source: Path | BinaryIO) -> Image.Image:
 
     Raises:
         OSError, SyntaxError, ...: as `PIL.Image.open`.
-        ValueError: there are more pixels than the limit, and it is no JPEG that can hold them.
+        ValueError: there are more pixels than the limit, and it is no JPEG that can hold them, or
+            it is PostScript, which another program would have to run.
     """
     try:
-        return Image.open(source)
+        image = Image.open(source)
+        if image.format == "EPS":
+            image.close()
+            raise ValueError("it is PostScript, which would start Ghostscript; save it as PNG")
+        return image
     except Image.DecompressionBombError as error:
         if not isinstance(source, Path):
             source.seek(0)

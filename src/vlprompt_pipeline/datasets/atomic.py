@@ -18,7 +18,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy import ndarray
 
-from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.errors import UserError, reason_of
 from vlprompt_pipeline.manifests import RUN_AGAIN, described_write, place_of, require_described
 from vlprompt_pipeline.places import is_there, local
 from vlprompt_pipeline.reports.sheet import SVG_STYLE
@@ -69,7 +69,7 @@ class _AtomicSave:
             return super().load()
         except Exception as error:  # parsers raise nearly anything on garbage
             raise UserError(
-                f"{self.filepath} cannot be read ({str(error).splitlines()[0]}); {RUN_AGAIN}"
+                f"{self.filepath} cannot be read ({reason_of(error)}); {RUN_AGAIN}"
             ) from error
 
     def save(self, data: Any) -> None:

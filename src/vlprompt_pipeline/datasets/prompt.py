@@ -18,11 +18,21 @@ from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.places import is_there, local
 
 
-class PromptDataset(AbstractDataset[TrainedPrompt, TrainedPrompt]):
-    """A trained prompt in safetensors: full-precision weights, codebooks, recipe and provenance."""
+class _FileDataset(AbstractDataset[Any, Any]):
+    """A file with a manifest, in a place or here."""
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self.filepath, self.metadata = local(filepath), metadata
+
+    def _exists(self) -> bool:
+        return is_there(self.filepath)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self.filepath)}
+
+
+class PromptDataset(_FileDataset):
+    """A trained prompt in safetensors: full-precision weights, codebooks, recipe and provenance."""
 
     def load(self) -> TrainedPrompt:
         """Raise UserError if the file is absent, broken or not as it was written."""
@@ -35,14 +45,8 @@ class PromptDataset(AbstractDataset[TrainedPrompt, TrainedPrompt]):
         with described_write(self.filepath, place_of(self.filepath)) as temporary:
             data.save(temporary)
 
-    def _exists(self) -> bool:
-        return is_there(self.filepath)
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self.filepath)}
-
-
-class ExportDataset(AbstractDataset[bytes, bytes]):
+class ExportDataset(_FileDataset):
     """A file that a prompt is exported as. No bytes are no file: what was there before goes.
 
     `source` is the `{path: …}` of the trained prompt; once it is another one the file is refused.
@@ -56,7 +60,7 @@ class ExportDataset(AbstractDataset[bytes, bytes]):
         optional: bool = False,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self.filepath, self.metadata = local(filepath), metadata
+        super().__init__(filepath, metadata)
         self._source, self._optional = source and local(source["path"]), optional
 
     def load(self) -> bytes:
@@ -78,9 +82,3 @@ class ExportDataset(AbstractDataset[bytes, bytes]):
             return
         with described_write(self.filepath, place_of(self.filepath), self._source) as temporary:
             temporary.write_bytes(data)
-
-    def _exists(self) -> bool:
-        return is_there(self.filepath)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self.filepath)}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
 
-from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.errors import ConfigError, UserError, reason_of
 from vlprompt_pipeline.publishing.layout import HUB, verify_files
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
@@ -56,7 +56,7 @@ def fetch_published(address: str) -> Path:
         )
     except Exception as error:  # the client passes on errors of its HTTP library, whichever it is
         raise UserError(
-            f"cannot fetch {name} from the hub ({_first_line(error)}): see that it exists, is "
+            f"cannot fetch {name} from the hub ({reason_of(error)}): see that it exists, is "
             "public or your login may read it, and that the network is there; a fetched model is "
             "used without a network"
         ) from error
@@ -85,11 +85,7 @@ def upload(folder: Path, repository: str, private: bool = False) -> str:
         )
     except Exception as error:  # as above
         raise UserError(
-            f"the hub did not take {repository} ({_first_line(error)}): log in with hf auth login "
+            f"the hub did not take {repository} ({reason_of(error)}): log in with hf auth login "
             "or HF_TOKEN, and see that you may write there"
         ) from error
     return commit.commit_url
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vlprompt_pipeline.errors import PromptFileError
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.errors import PromptFileError, reason_of
+from vlprompt_pipeline.files import read_hashes, sha256_file
 
 FORMAT = "vlprompt_pipeline.published_prompt.1"
 HUB = "hf-hub:"
@@ -52,7 +52,7 @@ class Manifest(BaseModel):
             manifest = cls.model_validate_json(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, ValidationError) as error:
             raise PromptFileError(
-                f"{folder} holds no published prompt ({MANIFEST}: {str(error).splitlines()[0]}): "
+                f"{folder} holds no published prompt ({MANIFEST}: {reason_of(error)}): "
                 "name one that vlprompt publish wrote"
             ) from None
         if manifest.format != FORMAT:
@@ -73,20 +73,19 @@ def is_published_prompt(folder: Path) -> bool:
     return isinstance(written, str) and written.startswith(FORMAT.rpartition(".")[0])
 
 
-def read_hashes(folder: Path) -> dict[str, str]:
+def _hashes_of(folder: Path) -> dict[str, str]:
     """Read SHA-256 by relative path from `SHA256SUMS`.
 
     Raises:
         PromptFileError: absent, or it names a file outside of the folder.
     """
     try:
-        lines = (folder / HASHES).read_text(encoding="utf-8").splitlines()
+        hashes = read_hashes(folder / HASHES)
     except (OSError, UnicodeDecodeError):
         raise PromptFileError(
             f"{folder} has no {HASHES}, so that nothing in it can be verified: name a model that "
             "vlprompt publish or vlprompt export wrote"
         ) from None
-    hashes = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     for name in hashes:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or "\\" in name or not path.parts:
@@ -102,7 +101,7 @@ def verify_files(folder: Path) -> None:
     Raises:
         PromptFileError: a file was changed, or is in no list; it names the file.
     """
-    hashes = read_hashes(folder)
+    hashes = _hashes_of(folder)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
         if name in (HASHES, README, ".gitattributes") or name.startswith(".cache/"):

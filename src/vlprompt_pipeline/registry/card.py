@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from vlprompt_pipeline.clip import ClipIdentity
-from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.errors import PromptFileError, reason_of
 from vlprompt_pipeline.images import Decoding
 from vlprompt_pipeline.methods import Recipe, resolve_recipe
 from vlprompt_pipeline.parsing import Frozen
@@ -62,6 +62,5 @@ class ModelCard(Frozen):
             return card
         except (OSError, TypeError, UnicodeDecodeError, ValidationError) as error:
             raise PromptFileError(
-                f"{path} is no card of a packaged prompt ({str(error).splitlines()[0]}): "
-                "register it again"
+                f"{path} is no card of a packaged prompt ({reason_of(error)}): register it again"
             ) from None
