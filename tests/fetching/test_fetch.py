@@ -238,6 +238,25 @@ def test_an_archive_without_checksum_is_remembered(published):
     assert published.fetch(published.bundle(make_tgz(*published.members()))).images == 56
 
 
+def test_a_broken_archive_without_checksum_is_not_remembered(published):
+    whole = make_tgz(*published.members())
+    assert "is refused" in published.refusal(published.bundle(whole[:-100]))
+    assert published.fetch(published.bundle(whole)).images == 56
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_no_folder_can_replace_is_told_before_anything_is_fetched(published, tmp_path, kind):
+    (tmp_path / "disk").mkdir()
+    published.root.mkdir()
+    if kind == "link":
+        published.folder.symlink_to(tmp_path / "disk")
+    else:
+        published.folder.write_text("")
+    source = published.bundle()
+    assert "is a link or a file, in whose place" in published.refusal(source)
+    assert published.requests() == 0
+
+
 def test_a_second_run_at_the_same_time_is_told(published):
     (published.root / ".downloads").mkdir(parents=True)
     with (published.root / ".downloads" / "dtd.lock").open("w") as lock:
@@ -245,6 +264,14 @@ def test_a_second_run_at_the_same_time_is_told(published):
         assert published.refusal(published.bundle()) == (
             "dtd is being fetched by another run; wait for it"
         )
+
+
+def test_a_disk_that_is_full_is_told(published, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("vlprompt_pipeline.fetching.fetch.extract_archive", full)
+    assert "No space left on device" in published.refusal(published.bundle())
 
 
 def test_what_a_killed_run_left_unpacked_goes(published):

@@ -165,6 +165,15 @@ def test_another_range_than_asked_for_is_not_used(tmp_path, other):
     assert fetch(file, tmp_path) == CONTENT
 
 
+def test_a_server_that_is_cut_and_then_sends_another_range_is_left_in_the_end(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("vlprompt_pipeline.fetching.transfer._MEGABYTE", 50_000)
+    again = [Answer(cut=100_000), Answer(span="bytes 65536-299999/*")]
+    message = refusal(File(CONTENT, answers=[*again * 5, Answer()]), tmp_path)
+    assert "did not arrive in 3 tries (" in message
+
+
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_passing_trouble_is_tried_again(tmp_path, status):
     busy = Answer(status=status, headers={"Retry-After": "0"})

@@ -35,6 +35,11 @@ class LocalFile(NamedTuple):
     path: Path
     stored: StoredFile
 
+    def discard(self) -> None:
+        """Delete a file that turned out broken and forget its digest: a new one may be whole."""
+        self.path.unlink()
+        _note(self.path).unlink(missing_ok=True)
+
 
 class ArchiveStore:
     """Downloads of one dataset.

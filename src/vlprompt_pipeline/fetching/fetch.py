@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import shutil
 from collections.abc import Iterator
@@ -10,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from vlprompt_pipeline.errors import ArchiveError, DataError, FetchError
 from vlprompt_pipeline.fetching.archive_store import ArchiveStore, LocalFile, StoredFile
@@ -80,6 +81,11 @@ def fetch_dataset(
     folder = dataset.dataset_folder(root)
     if dataset.make is not None or (folder.is_dir() and any(folder.iterdir())):
         return _at_hand(dataset, root)
+    if folder.is_symlink() or folder.is_file():
+        raise FetchError(
+            f"{folder} is a link or a file, in whose place no folder can be put: move it away, or "
+            "set dataset_root to the disk that is to have the images"
+        )
     recipe = dataset.download
     if recipe is None or not recipe.sources:
         raise FetchError(_by_hand(dataset, root))
@@ -124,7 +130,7 @@ def _from_any(
         store = ArchiveStore(root / DOWNLOADS, dataset.name, progress, patience or Patience())
         try:
             return _from_source(dataset, root, source, store)
-        except FetchError as error:
+        except (FetchError, OSError) as error:
             reasons.append(f"from {source.title}: {error}")
             if source is not recipe.sources[-1]:
                 logger.warning("%s; trying the next source", reasons[-1])
@@ -140,7 +146,10 @@ def _from_source(
             _assemble(dataset, staging, described, file, staging / f"file{number}")
         images = _verified(dataset, root, staging, files)
         folder = dataset.dataset_folder(root)
-        _put_in_place(dataset.dataset_folder(staging), folder)
+        try:
+            dataset.dataset_folder(staging).rename(folder)  # refused if something has come to be
+        except OSError as error:
+            raise FetchError(f"cannot make {folder}: {error.strerror}; move it away") from error
     for file in files:
         file.path.unlink()
     sentence = f"{dataset.name} is at {folder}: {images:,} images, from {source.title}"
@@ -161,30 +170,19 @@ def _assemble(
     try:
         extract_archive(file.path, scratch)
         if described.inner is not None:
-            archive = _inside(scratch, described.inner, file.path)
+            archive = scratch / described.inner
+            if not archive.is_file():
+                raise FetchError(f"archive {file.path} does not hold {described.inner}")
             scratch = scratch.with_suffix(".inner")
             extract_archive(archive, scratch)
     except ArchiveError:
-        file.path.unlink()  # not worth keeping: a new copy may be whole
+        file.discard()
         raise
     taken = _find(dataset, scratch) if described.take is None else scratch / described.take
     if taken is None or not taken.is_dir():
         expected = described.take or f"the images and {' and '.join(dataset.split.files)}"
         raise FetchError(f"archive {file.path} has no folder with {expected}")
     taken.rename(target)
-
-
-def _put_in_place(staged: Path, folder: Path) -> None:
-    try:
-        staged.rename(folder)  # the system refuses if something has come to be there
-    except OSError as error:
-        raise FetchError(f"cannot make {folder}: {error.strerror}; move it away") from error
-
-
-def _inside(scratch: Path, name: str, archive: Path) -> Path:
-    if not (scratch / name).is_file():
-        raise FetchError(f"archive {archive} does not hold {name}")
-    return scratch / name
 
 
 def _find(dataset: ImageDataset, unpacked: Path) -> Path | None:
@@ -229,17 +227,18 @@ def _staging(folder: Path) -> Iterator[Path]:
 @contextmanager
 def _alone(folder: Path, name: str) -> Iterator[None]:
     """Keep a second fetch of the same dataset out; the system lifts the lock of a killed one."""
+    lock = FileLock(folder / f"{name}.lock", timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / f"{name}.lock").open("w")
+        lock.acquire()
+    except Timeout:
+        raise FetchError(f"{name} is being fetched by another run; wait for it") from None
     except OSError as error:
         raise FetchError(
             f"cannot write to {folder}: {error.strerror}; make dataset_root writable or name "
             "another"
         ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FetchError(f"{name} is being fetched by another run; wait for it") from None
+    try:
         yield
+    finally:
+        lock.release()

@@ -7,7 +7,7 @@ import re
 from huggingface_hub import get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import EntryNotFoundError, HTTPError
 
-from vlprompt_pipeline.errors import FetchError
+from vlprompt_pipeline.errors import FetchError, reason_of
 from vlprompt_pipeline.fetching.transfer import Remote
 from vlprompt_pipeline.image_datasets import Checksum
 
@@ -25,7 +25,8 @@ def hub_file(repository: str, name: str) -> Remote:
     try:
         metadata = get_hf_file_metadata(url)
     except (OSError, EntryNotFoundError, HTTPError) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise FetchError(f"the hub did not give {name} of {repository} ({reason})") from error
+        raise FetchError(
+            f"the hub did not give {name} of {repository} ({reason_of(error)})"
+        ) from error
     is_sha256 = re.fullmatch(r"[0-9a-f]{64}", metadata.etag or "")
     return Remote(url, Checksum("sha256", metadata.etag) if is_sha256 else None, metadata.size)

@@ -93,34 +93,28 @@ def download(
     patience = patience or Patience()
     partial = PartialFile(target.with_name(f"{target.name}.partial"))
     resumed = partial.path.is_file()
-    _transfer(remote, partial, patience, progress, room_factor)
-    digests = digest_file(partial.path)
-    if resumed and not _as_published(remote, digests):  # the two ends may be of different files
-        partial.discard()
+    while True:
         _transfer(remote, partial, patience, progress, room_factor)
         digests = digest_file(partial.path)
-    if not _as_published(remote, digests):
+        if remote.checksum is None or digests.fit(remote.checksum):
+            partial.finish(target)
+            return digests
         partial.discard()
-        raise FetchError(
-            f"{remote.url} has {digests.like(remote.checksum)}, published is {remote.checksum}: it "
-            "broke on its way or changed at its source; it was deleted, so try again, and look at "
-            "the source if it stays so"
-        )
-    partial.finish(target)
-    return digests
-
-
-def _as_published(remote: Remote, digests: Digests) -> bool:
-    return remote.checksum is None or digests.fit(remote.checksum)
+        if not resumed:
+            raise FetchError(
+                f"{remote.url} has {digests.like(remote.checksum)}, published is "
+                f"{remote.checksum}: it broke on its way or changed at its source; it was "
+                "deleted, so try again, and look at the source if it stays so"
+            )
+        resumed = False  # once more from its start: the two ends may be of different files
 
 
 def _transfer(
     remote: Remote, partial: PartialFile, patience: Patience, progress: Progress, room_factor: float
 ) -> None:
     """Fill `partial` until nothing is missing."""
-    failed = 0
+    failed, farthest = 0, partial.size
     while True:
-        before = partial.size
         try:
             _attempt(remote, partial, patience, progress, room_factor)
             return
@@ -130,7 +124,8 @@ def _transfer(
             reason, pause = _innermost(error), None
         except OSError as error:
             raise FetchError(f"cannot write {partial.path}: {error.strerror or error}") from error
-        failed = 1 if partial.size - before >= _MEGABYTE else failed + 1
+        failed = 1 if partial.size - farthest >= _MEGABYTE else failed + 1
+        farthest = max(farthest, partial.size)
         if failed >= patience.attempts:
             kept = (
                 f", {partial.size:,} bytes are kept and not fetched twice" if partial.size else ""
@@ -166,7 +161,7 @@ def _attempt(
         with partial.path.open("r+b" if start else "wb") as stream:
             stream.truncate(start)
             stream.seek(start)
-            _copy(answer, stream, progress, _title(partial), start, total)
+            _copy(answer, stream, progress, f"{partial.path.stem} (MB)", start, total)
     if total is not None and partial.size != total:
         raise _CutError(f"it ended after {partial.size:,} of {total:,} bytes")
 
@@ -180,7 +175,7 @@ def _placed(
         partial.discard()
         raise _CutError("the server has no bytes after those at hand")
     if status in _PASSING:
-        raise _CutError(f"HTTP {status}", _retry_after(answer))
+        raise _CutError(f"HTTP {status}", _number(answer.headers.get("Retry-After")))
     if status not in (200, 206):
         hint = "; it asks for a login or a licence" if status in (401, 403) else ""
         raise FetchError(f"{remote.url} answers HTTP {status} {answer.reason}{hint}")
@@ -232,10 +227,6 @@ def _content_range(answer: requests.Response) -> tuple[int, int | None]:
     return (-1 if start is None else start), _number(total)
 
 
-def _retry_after(answer: requests.Response) -> float | None:
-    return _number(answer.headers.get("Retry-After"))
-
-
 def _number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() else None
 
@@ -245,10 +236,6 @@ def _validator(answer: requests.Response) -> str:
     etag = answer.headers.get("ETag", "")
     strong = etag and not etag.startswith("W/")
     return etag if strong else answer.headers.get("Last-Modified", "")
-
-
-def _title(partial: PartialFile) -> str:
-    return f"{partial.path.stem} (MB)"
 
 
 def _innermost(error: BaseException) -> str:
