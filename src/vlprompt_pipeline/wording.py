@@ -12,6 +12,11 @@ def readable(name: str) -> str:
     return name.replace("_", " ")
 
 
+def spoken(name: str) -> str:
+    """Return a class's name as prompts have it: words with one space between them."""
+    return " ".join(readable(name).split())
+
+
 def shots_text(shots: int) -> str:
     """Write, for instance, "16 shots"."""
     return f"{shots} shot" if shots == 1 else f"{shots} shots"
@@ -100,11 +105,17 @@ def join(values: Sequence[object]) -> str:
     return ", ".join(str(value) for value in values)
 
 
+def some(names: Sequence[str], most: int = 10) -> str:
+    """Write the first names, and how many others there are."""
+    more = f" and {len(names) - most:,} others" if len(names) > most else ""
+    return join(names[:most]) + more
+
+
 def same_names(names: Sequence[str]) -> tuple[str, ...]:
     """Find the first class names that are one name in a prompt, where underscores are spaces."""
     first: dict[str, str] = {}
     for name in names:
-        words = " ".join(name.replace("_", " ").split())
+        words = spoken(name)
         if words in first:
             return (first[words], name)
         first[words] = name

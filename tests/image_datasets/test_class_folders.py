@@ -138,3 +138,11 @@ def test_class_names_that_are_no_text(tmp_path):
     (tmp_path / "classnames.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match=r"classnames\.txt is not text"):
         read_class_names(tmp_path / "classnames.txt")
+
+
+def test_a_folder_that_leads_to_another_class_is_refused(imagenet, tmp_path):
+    folder = imagenet.image_folder(tmp_path) / "val"
+    shutil.rmtree(folder / WALLET)
+    (folder / WALLET).symlink_to(GOLDFISH)
+    with pytest.raises(DataError, match=f"folder val/{WALLET} of .* the images of val/{GOLDFISH},"):
+        build_index(imagenet, tmp_path)

@@ -101,6 +101,14 @@ def test_what_cannot_be_sorted_is_refused_and_nothing_is_moved(content, sentence
     assert len(list(flat.glob("*.JPEG"))) == 4
 
 
+def test_a_file_in_the_place_of_a_class_folder_is_told(flat, tmp_path):
+    (tmp_path / "labels.txt").write_text(FORMS["synset_labels.txt"])
+    (flat / DOG).write_bytes(b"")
+    with pytest.raises(DataError, match=f"cannot move images of .* into .*{DOG}: File exists; "):
+        sort_validation_images(flat, tmp_path / "labels.txt")
+    assert (flat / name(1)).is_file()
+
+
 def test_the_check_of_a_flat_folder_names_the_command(tmp_path):
     imagenet = write_miniature(tmp_path, "imagenet")
     val = imagenet.image_folder(tmp_path) / "val"

@@ -9,7 +9,6 @@ from importlib import import_module
 from vlprompt_pipeline.image_datasets.card import DatasetCard
 from vlprompt_pipeline.image_datasets.class_subsets import (
     PUBLISHED_BASE_SHARE,
-    ClassSplit,
     ClassSubset,
     ClassSubsets,
     split_classes,
@@ -19,9 +18,6 @@ from vlprompt_pipeline.image_datasets.download_recipe import (
     DownloadFile,
     DownloadRecipe,
     DownloadSource,
-    bundled_download,
-    official_archive,
-    split_file_download,
 )
 from vlprompt_pipeline.image_datasets.few_shot import (
     FewShotSet,
@@ -29,7 +25,7 @@ from vlprompt_pipeline.image_datasets.few_shot import (
     sample_few_shot,
     sample_from_split,
 )
-from vlprompt_pipeline.image_datasets.image_checks import ImageCheck, check_images, inspect_images
+from vlprompt_pipeline.image_datasets.image_checks import check_images, inspect_images
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.index import ImageIndex, build_index
 from vlprompt_pipeline.image_datasets.lookup import (
@@ -62,7 +58,6 @@ __all__ = [
     "PARTS",
     "PUBLISHED_BASE_SHARE",
     "Checksum",
-    "ClassSplit",
     "ClassSubset",
     "ClassSubsets",
     "DatasetCard",
@@ -70,7 +65,6 @@ __all__ = [
     "DownloadRecipe",
     "DownloadSource",
     "FewShotSet",
-    "ImageCheck",
     "ImageDataset",
     "ImageIndex",
     "MiniatureForm",
@@ -85,13 +79,11 @@ __all__ = [
     "Survey",
     "build_index",
     "build_own_index",
-    "bundled_download",
     "check_images",
     "get_image_dataset",
     "inspect_images",
     "is_named_dataset",
     "list_image_datasets",
-    "official_archive",
     "own_class_names",
     "read_split",
     "register_dataset",
@@ -101,7 +93,6 @@ __all__ = [
     "sample_few_shot",
     "sample_from_split",
     "split_classes",
-    "split_file_download",
     "split_file_writer",
     "survey_dataset",
     "validate_index",

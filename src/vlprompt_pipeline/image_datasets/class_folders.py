@@ -18,8 +18,9 @@ from pathlib import Path
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.annotations import list_folder, read_lines, split_line
-from vlprompt_pipeline.image_datasets.image_folders import is_image
+from vlprompt_pipeline.image_datasets.image_folders import is_image, require_apart
 from vlprompt_pipeline.image_datasets.split import Row, Split
+from vlprompt_pipeline.wording import some
 
 CLASS_NAME_FILE = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
 """Where `classnames.txt` can be had, as the end of a sentence."""
@@ -27,7 +28,6 @@ CLASS_NAME_FILE = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
 logger = logging.getLogger(__name__)
 
 _CLASS_NAMES = "classnames.txt"
-_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,8 @@ class ClassFolders:
         """List the class folders of each part.
 
         Raises:
-            DataError: `classnames.txt` is not of the form above, or classes and folders differ.
+            DataError: `classnames.txt` is not of the form above, classes and folders differ, or a
+                folder leads to another one.
         """
         names = read_class_names(folder / _CLASS_NAMES)
         if self.numbered:
@@ -74,14 +75,24 @@ class ClassFolders:
         if flat and self.sorted_with:
             raise DataError(
                 f"{images / folder} holds {len(flat):,} images outside of class folders "
-                f"({_some(flat)}); if its archive left them so, sort them with {self.sorted_with} "
+                f"({some(flat)}); if its archive left them so, sort them with {self.sorted_with} "
                 f"{images / folder} <file of their labels>; move others elsewhere"
             )
-        _require_no_others(folders, names, images / folder)
+        if unknown := sorted(folders - set(names)):
+            raise DataError(
+                f"{images / folder} has folders that are no class of {_CLASS_NAMES} "
+                f"({some(unknown)}); move them elsewhere or get the official {_CLASS_NAMES}"
+            )
         if self.subset:
             names = {key: name for key, name in names.items() if key in folders}
-        _require_all(folders, names, images / folder)
+        if absent := [key for key in names if key not in folders]:
+            raise DataError(
+                f"{images / folder} has no folder for {len(absent):,} of the {len(names):,} "
+                f"classes of {_CLASS_NAMES} ({some(absent)}); unpack the archive whole, one folder "
+                "a class"
+            )
         prefix = f"{folder}/" if folder else ""
+        require_apart(images, [f"{prefix}{key}" for key in names])
         return [
             (f"{prefix}{key}/{file}", label, name)
             for label, (key, name) in enumerate(names.items())
@@ -110,27 +121,5 @@ def _images(folder: Path) -> list[str]:
     files = list_folder(folder).files
     others = [file for file in files if not is_image(file)]
     if others:
-        logger.warning("%s holds files that are no images: %s", folder, _some(others))
+        logger.warning("%s holds files that are no images: %s", folder, some(others))
     return [file for file in files if is_image(file)]
-
-
-def _require_no_others(folders: set[str], names: Mapping[str, str], parent: Path) -> None:
-    unknown = sorted(folders - set(names))
-    if unknown:
-        raise DataError(
-            f"{parent} has folders that are no class of {_CLASS_NAMES} "
-            f"({_some(unknown)}); move them elsewhere or get the official {_CLASS_NAMES}"
-        )
-
-
-def _require_all(folders: set[str], names: Mapping[str, str], parent: Path) -> None:
-    absent = [key for key in names if key not in folders]
-    if absent:
-        raise DataError(
-            f"{parent} has no folder for {len(absent):,} of the {len(names):,} classes of "
-            f"{_CLASS_NAMES} ({_some(absent)}); unpack the archive whole, one folder a class"
-        )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

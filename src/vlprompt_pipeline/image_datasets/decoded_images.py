@@ -70,27 +70,20 @@ def decode_image(fingerprint: str, file: Path) -> DecodedImage:
     return DecodedImage(fingerprint, hashlib.sha256(content).hexdigest(), len(content), "")
 
 
-def _made_from() -> str:
-    """Say what the cache depends on beside the images, which it is known by."""
-    return code_digest(__name__)
-
-
 def read_decoded(cache: Path | None) -> pd.DataFrame:
     """Read what is known, by fingerprint; nothing where the file is absent, broken or older."""
     is_current = cache is not None and is_there(cache)
-    if is_current and (fault := find_fault(cache, _made_from())):
+    if is_current and (fault := find_fault(cache, code_digest(__name__))):
         _logger.warning("%s %s: the images are decoded again", cache, fault)
         is_current = False
     if not is_current:
-        empty = pd.DataFrame({"fingerprint": [], "sha256": [], "bytes": []})
-        return empty.astype({"fingerprint": str, "sha256": str, "bytes": "int64"}).set_index(
-            "fingerprint"
-        )
+        types = {"fingerprint": str, "sha256": str, "bytes": "int64"}
+        return pd.DataFrame(columns=list(types)).astype(types).set_index("fingerprint")
     return pd.read_parquet(cache)[FACTS]
 
 
 def write_decoded(checked: pd.DataFrame, cache: Path | None) -> None:
     """Write what is known, if there is a file for it."""
     if cache is not None:
-        with described_write(cache, _made_from()) as temporary:
+        with described_write(cache, code_digest(__name__)) as temporary:
             checked.to_parquet(temporary)

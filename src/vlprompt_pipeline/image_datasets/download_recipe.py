@@ -12,10 +12,6 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 BUNDLE = "zhengli97/prompt_learning_dataset"
-_SPLIT_FILES = (
-    "https://raw.githubusercontent.com/linzhiqiu/cross_modal_adaptation/"
-    "c7e7e68ae4eeadfab98e7886b2d6c9cf48a7ceb5/splits/"
-)
 
 
 class Checksum(NamedTuple):
@@ -108,16 +104,3 @@ def bundled_download(archive: str, *official: DownloadFile) -> DownloadRecipe:
         title = "the authors' archives or their mirrors"
         sources.append(DownloadSource(title=title, files=official))
     return DownloadRecipe(sources=tuple(sources))
-
-
-def official_archive(
-    url: str, *, md5: str | None, take: str, put: str, inner: str | None = None
-) -> DownloadFile:
-    """Describe an archive of the authors; arguments as the attributes of `DownloadFile`."""
-    checksum = None if md5 is None else Checksum("md5", md5)
-    return DownloadFile(url=url, checksum=checksum, take=take, put=put, inner=inner)
-
-
-def split_file_download(name: str) -> DownloadFile:
-    """Describe a published split file; its content is compared with the official one's hash."""
-    return DownloadFile(url=_SPLIT_FILES + name, put=name, is_archive=False)

@@ -7,12 +7,14 @@ images per group, all from one stream. `random.Random(seed)` is that same stream
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from typing import Any, Literal
 
 import pandas as pd
@@ -21,11 +23,11 @@ from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.image_datasets.index import ImageIndex
 from vlprompt_pipeline.image_datasets.schema import class_names_of
 from vlprompt_pipeline.image_datasets.split import Split
+from vlprompt_pipeline.wording import some
 
 MAX_VAL_SHOTS = 4
 ShortClasses = Literal["refuse", "take_all"]
 """What is done about a class with fewer training images than shots."""
-_SHOWN = 10
 
 LabelledPath = tuple[str, int]
 
@@ -114,38 +116,43 @@ def sample_few_shot(
         DataError: a class has no or too few training images.
     """
     card = index.card
-    return _sample(card.name, index.table, card.split_sha256, shots, seed, short_classes)
+    split = Split(f"the split of {card.name}", index.table, card.split_sha256)
+    return sample_from_split(card.name, split, shots, seed, short_classes)
 
 
-def sample_from_split(dataset: str, split: Split, shots: int, seed: int) -> FewShotSet:
+def published_digest(dataset: str, shots: int, seed: int) -> dict[str, str] | None:
+    """Return the `FewShotSet.digest` of the set that linzhiqiu/cross_modal_adaptation published.
+
+    None where it published none.
+    """
+    file = files(__package__) / "few_shot_digests.csv"
+    wanted = (dataset, str(shots), str(seed))
+    for *key, train, val in csv.reader(file.read_text(encoding="utf-8").splitlines()):
+        if tuple(key) == wanted:
+            return {"train": train, "val": val}
+    return None
+
+
+def sample_from_split(
+    dataset: str, split: Split, shots: int, seed: int, short_classes: ShortClasses = "refuse"
+) -> FewShotSet:
     """Draw the same set as `sample_few_shot` without any image, from the split alone.
 
     Raises:
         ConfigError: `shots` is below 1.
         DataError: a class has no or too few training images.
     """
-    return _sample(dataset, split.table, split.sha256, shots, seed)
-
-
-def _sample(
-    dataset: str,
-    table: pd.DataFrame,
-    split_sha256: str,
-    shots: int,
-    seed: int,
-    short_classes: ShortClasses = "refuse",
-) -> FewShotSet:
     if shots < 1:
         raise ConfigError(f"shots is {shots}; give a number of training images per class from 1")
-    train, val = (_by_label(table, part) for part in ("train", "val"))
+    train, val = (_by_label(split.table, part) for part in ("train", "val"))
     least = shots if short_classes == "refuse" else 1
-    _require_enough(dataset, class_names_of(table), train, shots, least)
+    _require_enough(dataset, class_names_of(split.table), train, shots, least)
     stream = random.Random(seed)
     return FewShotSet(
         dataset=dataset,
         shots=shots,
         seed=seed,
-        split_sha256=split_sha256,
+        split_sha256=split.sha256,
         train=_draw(stream, train, shots),
         val=_draw(stream, val, min(shots, MAX_VAL_SHOTS)),
     )
@@ -188,7 +195,6 @@ def _require_enough(
             f"{dataset} has no training images, it is for testing only; draw few-shot sets "
             "from another dataset"
         )
-    listed = ", ".join(short[:_SHOWN]) + (", ..." if len(short) > _SHOWN else "")
     remedy = (
         f"the largest number of shots that works is {min(sizes)}, and with "
         "short_classes=take_all such a class takes what it has"
@@ -197,7 +203,7 @@ def _require_enough(
     )
     raise DataError(
         f"{len(short)} of the {len(sizes)} classes of {dataset} have fewer training images "
-        f"than the {shots} shots asked for ({listed}); {remedy}"
+        f"than the {shots} shots asked for ({some(short)}); {remedy}"
     )
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from vlprompt_pipeline.image_datasets.presence import printable
-
-_SHOWN = 10
+from vlprompt_pipeline.wording import some
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,3 @@ class Findings:
             broken = [f"{printable(path)} ({reason})" for path, reason in self.left_out]
             sentences.append(f"photos that cannot be read, left out: {some(broken)}")
         return sentences
-
-
-def some(names: Sequence[str]) -> str:
-    """Return the first names, and how many others there are."""
-    more = f" and {len(names) - _SHOWN} others" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

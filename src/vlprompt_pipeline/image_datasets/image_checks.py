@@ -18,11 +18,11 @@ from vlprompt_pipeline.image_datasets.decoded_images import (
     read_decoded,
     write_decoded,
 )
-from vlprompt_pipeline.image_datasets.findings import Findings, some
+from vlprompt_pipeline.image_datasets.findings import Findings
 from vlprompt_pipeline.image_datasets.index import ImageIndex
 from vlprompt_pipeline.image_datasets.presence import find_absent, printable
-from vlprompt_pipeline.image_datasets.schema import PARTS
-from vlprompt_pipeline.wording import counted
+from vlprompt_pipeline.image_datasets.schema import count_parts
+from vlprompt_pipeline.wording import counted, some
 
 _logger = logging.getLogger(__name__)
 BLOCK = 20_000
@@ -163,22 +163,14 @@ def _warn(check: ImageCheck) -> None:
     findings = check.findings.sentences() if check.findings else []
     if findings:
         _logger.warning("%s: %s.", check.dataset, "; ".join(findings))
-    if check.duplicates:
-        twins = " and ".join(f"{path} in {part}" for part, path in check.duplicates[0])
-        _logger.warning(
-            "%s: %s in more than one part; the first is %s.",
-            check.dataset,
-            counted(len(check.duplicates), "picture"),
-            twins,
-        )
-    if check.contradictions:
-        twins = " and ".join(f"{path} as {name!r}" for name, path in check.contradictions[0])
-        _logger.warning(
-            "%s: %s under more than one class; the first is %s.",
-            check.dataset,
-            counted(len(check.contradictions), "picture"),
-            twins,
-        )
+    for groups, where, form in (
+        (check.duplicates, "in more than one part", "{1} in {0}"),
+        (check.contradictions, "under more than one class", "{1} as {0!r}"),
+    ):
+        if groups:
+            twins = " and ".join(form.format(*image) for image in groups[0])
+            pictures = counted(len(groups), "picture")
+            _logger.warning("%s: %s %s; the first is %s.", check.dataset, pictures, where, twins)
 
 
 def _is_altered(image: DecodedImage, checked: pd.DataFrame) -> bool:
@@ -200,8 +192,8 @@ def _summarise(
         dataset=index.card.name,
         split_sha256=index.card.split_sha256,
         classes=len(index.card.class_names),
-        expected=_per_part(table),
-        found=_per_part(good),
+        expected=count_parts(table),
+        found=count_parts(good),
         missing=tuple(gone),
         unreadable=tuple(
             (path, broken[key])
@@ -213,11 +205,6 @@ def _summarise(
         random_split=index.card.random_split,
         findings=index.card.findings,
     )
-
-
-def _per_part(table: pd.DataFrame) -> dict[str, int]:
-    sizes = table["part"].value_counts()
-    return {part: int(sizes.get(part, 0)) for part in PARTS}
 
 
 def _same_pictures(

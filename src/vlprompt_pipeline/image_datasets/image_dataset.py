@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from vlprompt_pipeline.image_datasets.download_recipe import DownloadRecipe
@@ -33,8 +33,6 @@ class ImageDataset:
         column: place in the published tables, counted from 1; None: in none, so it is listed last.
         download: what a program can download it from; None: a person gets it from `source`.
         path_labels: how paths tell the classes, for random splits; None: they do not.
-        few_shot_digests: digests (train, val) of the published few-shot sets, by shots and seed:
-            each is the `FewShotSet.digest` of an index list of linzhiqiu/cross_modal_adaptation.
         miniature: what its miniature looks like; None: it has none.
         make: writes the dataset under a dataset root when it can be made on this machine.
 
@@ -74,7 +72,6 @@ class ImageDataset:
     column: int | None = None
     download: DownloadRecipe | None = None
     path_labels: PathLabels | None = None
-    few_shot_digests: Mapping[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
     miniature: MiniatureForm | None = None
     make: Callable[[Path], Path] | None = None
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
+from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.annotations import list_folder
 
 IMAGE_SUFFIXES = frozenset(
@@ -76,6 +79,26 @@ def _overlap(real: str, root: Path) -> bool:
     """Tell whether one of two folders holds the other."""
     whole = os.path.realpath(root)
     return os.path.commonpath([real, whole]) in (real, whole)
+
+
+def require_apart(root: Path, folders: Iterable[str]) -> None:
+    """Check that no class folder of `root` is another one or lies in it, as through a link.
+
+    Raises:
+        DataError: naming the first two.
+    """
+    whole = os.path.realpath(root)
+    real = {folder: os.path.realpath(root / folder) for folder in folders}
+    # with links behind what they lead to, and what lies in a folder right behind it
+    ordered = sorted(
+        real, key=lambda name: (Path(real[name]).parts, real[name] != os.path.join(whole, name))
+    )
+    for first, second in pairwise(ordered):
+        if Path(real[second]).is_relative_to(real[first]):
+            raise DataError(
+                f"the class folder {second} of {root} leads to the images of {first}, which would "
+                "count twice, as those of two classes or parts; remove the link"
+            )
 
 
 def readable_name(name: str) -> str:

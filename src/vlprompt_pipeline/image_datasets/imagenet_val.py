@@ -36,7 +36,8 @@ def sort_validation_images(folder: Path, labels: Path, meta: Path | None = None)
         meta: what the numbers of the first form mean.
 
     Raises:
-        DataError: a label file of another form, or without a label for one of the images.
+        DataError: a label file of another form, or without a label for one of the images, or
+            images that cannot be moved.
     """
     classes = read_validation_labels(labels, meta)
     moves = {}
@@ -50,10 +51,16 @@ def sort_validation_images(folder: Path, labels: Path, meta: Path | None = None)
                 f"{labels} has no label for {name} of {folder}; give the file of all 50,000 images"
             )
         moves[name] = classes[number]
-    for key in set(moves.values()):
-        (folder / key).mkdir(exist_ok=True)
-    for name, key in moves.items():
-        (folder / name).rename(folder / key / name)
+    try:
+        for key in set(moves.values()):
+            (folder / key).mkdir(exist_ok=True)
+        for name, key in moves.items():
+            (folder / name).rename(folder / key / name)
+    except OSError as error:
+        raise DataError(
+            f"cannot move images of {folder} into {error.filename2 or error.filename}: "
+            f"{error.strerror}; make the folder writable and run again, which goes on there"
+        ) from error
     return Counter(moves.values())
 
 
@@ -63,7 +70,7 @@ def read_validation_labels(labels: Path, meta: Path | None = None) -> dict[int, 
     Raises:
         DataError: the file has another form.
     """
-    lines = [line.strip() for line in read_lines(labels) if line.strip()]
+    lines = read_lines(labels)
     pairs = [
         (int(image[1]), key[0])
         for line in lines
@@ -91,7 +98,7 @@ def _numbered(labels: Path, numbers: Sequence[int], meta: Path | None) -> dict[i
     unknown = sorted(set(numbers) - set(keys))
     if unknown:
         raise DataError(f"{meta} does not say which class the number {unknown[0]} of {labels} is")
-    return {index: keys[number].strip() for index, number in enumerate(numbers, start=1)}
+    return {index: keys[number] for index, number in enumerate(numbers, start=1)}
 
 
 def _read_mat(meta: Path) -> dict[int, str]:

@@ -6,15 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from vlprompt_pipeline.wording import readable
+
 
 def first_folder(path: PurePosixPath) -> str:
     """Return the first folder of a path; "" for an image that lies in none."""
     return path.parts[0] if len(path.parts) > 1 else ""
-
-
-def spaced(name: str) -> str:
-    """Return a name with spaces for underscores."""
-    return name.replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class PathLabels:
     """
 
     class_key: Callable[[PurePosixPath], str] = first_folder
-    class_name: Callable[[str], str] = spaced
+    class_name: Callable[[str], str] = readable
     label_order: Callable[[str], str] = str
     renamed: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()

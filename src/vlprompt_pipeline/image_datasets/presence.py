@@ -29,7 +29,8 @@ def find_absent(paths: pd.Series, folder: Path) -> np.ndarray:
     for path in paths.tolist():  # iterating over the series is slow
         parent, _, name = path.rpartition("/")
         if parent not in listings:
-            listings[parent] = _file_names(folder / parent)
+            there = os.path.isdir(folder / parent)
+            listings[parent] = frozenset(list_folder(folder / parent).files if there else ())
         absent.append(name not in listings[parent])
     return np.array(absent, dtype=bool)
 
@@ -72,10 +73,6 @@ def _spelt_otherwise(path: str, folder: Path) -> str:
                 "otherwise: spell both alike; "
             )
     return ""
-
-
-def _file_names(folder: Path) -> frozenset[str]:
-    return frozenset(list_folder(folder).files if os.path.isdir(folder) else ())
 
 
 def _per_class(table: pd.DataFrame, absent: np.ndarray, folder: Path) -> list[str]:

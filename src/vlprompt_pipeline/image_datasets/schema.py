@@ -76,6 +76,12 @@ def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(named["class_name"])
 
 
+def count_parts(table: pd.DataFrame) -> dict[str, int]:
+    """Return the number of images in each part."""
+    sizes = table["part"].value_counts()
+    return {part: int(sizes.get(part, 0)) for part in PARTS}
+
+
 def _check_parts(part: pd.Series, origin: str) -> None:
     unknown = sorted(set(part.unique()) - set(PARTS))
     if unknown:

@@ -12,13 +12,11 @@ from typing import NamedTuple, Protocol
 import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.image_datasets.schema import PARTS, validate_rows
+from vlprompt_pipeline.image_datasets.schema import PARTS, count_parts, validate_rows
+from vlprompt_pipeline.wording import readable, some
 
 Row = tuple[str, int, str]
 """Path of an image, its label and its class name."""
-
-
-_SHOWN = 20
 
 
 class PartCounts(NamedTuple):
@@ -57,7 +55,7 @@ class Split:
         columns = {
             "path": [path for _, rows in full for path, _, _ in rows],
             "label": [label for _, rows in full for _, label, _ in rows],
-            "class_name": [name.replace("_", " ") for _, rows in full for _, _, name in rows],
+            "class_name": [readable(name) for _, rows in full for _, _, name in rows],
             "part": [part for part, rows in full for _ in rows],
         }
         table = pd.DataFrame(columns).astype({"label": "int64"})
@@ -68,8 +66,7 @@ class Split:
     @property
     def counts(self) -> PartCounts:
         """Images per part."""
-        sizes = self.table["part"].value_counts()
-        return PartCounts(*(int(sizes.get(part, 0)) for part in PARTS))
+        return PartCounts(**count_parts(self.table))
 
 
 class SplitSource(Protocol):
@@ -95,12 +92,10 @@ def _require_unicode(origin: str, texts: Sequence[str]) -> None:
     """Tables, reports and digests hold text; a name of other bytes has no place in them."""
     if _is_unicode("".join(texts)):
         return
-    strange = [text for text in dict.fromkeys(texts) if not _is_unicode(text)]
-    shown = ", ".join(ascii(text) for text in strange[:_SHOWN])
-    more = f" and {len(strange) - _SHOWN:,} more" if len(strange) > _SHOWN else ""
+    strange = [ascii(text) for text in dict.fromkeys(texts) if not _is_unicode(text)]
     raise DataError(
-        f"{origin} has names that are no UTF-8: {shown}{more}; rename these files, or remove what "
-        "is not part of the dataset"
+        f"{origin} has names that are no UTF-8: {some(strange)}; rename these files, or remove "
+        "what is not part of the dataset"
     )
 
 

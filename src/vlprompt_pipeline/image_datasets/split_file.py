@@ -80,11 +80,7 @@ def _load(file: Path) -> dict[str, list[Any]]:
 
 def _checked_row(row: Any, where: str) -> Row:
     match row:
-        case [str(path), int(label), str(name)] if _is_label(label):
+        case [str(path), int(label), str(name)] if type(label) is int and abs(label) < 1 << 31:
             require_inside(path, where)
             return path, label, name
     raise DataError(f"{where} is {row!r}; a row is [path, label number, class name]")
-
-
-def _is_label(number: int) -> bool:
-    return not isinstance(number, bool) and abs(number) < 1 << 31

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.card import DatasetCard
-from vlprompt_pipeline.image_datasets.few_shot import sample_from_split
+from vlprompt_pipeline.image_datasets.few_shot import published_digest, sample_from_split
 from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_readable
-from vlprompt_pipeline.image_datasets.image_checks import inspect_images
+from vlprompt_pipeline.image_datasets.image_checks import ImageCheck, inspect_images
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.index import ImageIndex
 from vlprompt_pipeline.image_datasets.presence import find_absent
@@ -91,16 +92,6 @@ class Survey:
         return {**asdict(self), "missing": self.missing, "unreadable": self.unreadable}
 
 
-@dataclass(frozen=True)
-class ImageFolder:
-    """A folder of images, and how they are looked at: see `survey_dataset`."""
-
-    folder: Path
-    cache: Path
-    workers: int
-    contents: bool
-
-
 def survey_dataset(
     dataset: ImageDataset,
     root: Path,
@@ -139,10 +130,11 @@ def survey_dataset(
         folder = dataset.image_folder(root)
         split = dataset.split.read(dataset.dataset_folder(root), folder)
         _describe_split(survey, split, dataset)
-        _describe_few_shot(survey, split, dataset, shots, seed)
+        _describe_few_shot(survey, split, shots, seed)
         if os.path.isdir(folder):
-            images = ImageFolder(folder, cache, workers, contents)
-            _describe_images(survey, split, dataset, images)
+            file = cache / f"{dataset.name}.parquet"
+            look = partial(inspect_images, cache=file, workers=workers, contents=contents)
+            _describe_images(survey, split, dataset, folder, look)
     survey.state = FAULTY if survey.problems else READY
     survey.to_do = survey.problems[0] if survey.problems else ""
     return survey
@@ -172,18 +164,15 @@ def _describe_split(survey: Survey, split: Split, dataset: ImageDataset) -> None
         survey.split_check = "counts" if dataset.split_sha256 is None else "hash"
 
 
-def _describe_few_shot(
-    survey: Survey, split: Split, dataset: ImageDataset, shots: int, seed: int
-) -> None:
+def _describe_few_shot(survey: Survey, split: Split, shots: int, seed: int) -> None:
     if not survey.images["train"]:
         return  # for testing only
     with _noted(survey):
         few_shot = sample_from_split(survey.dataset, split, shots, seed)
         survey.few_shot_digest = few_shot.digest
-        if (shots, seed) not in dataset.few_shot_digests:
+        published = published_digest(survey.dataset, shots, seed)
+        if published is None:
             return
-        train, val = dataset.few_shot_digests[shots, seed]
-        published = {"train": train, "val": val}
         survey.few_shot_published = few_shot.digest == published
         if not survey.few_shot_published:
             raise DataError(
@@ -194,9 +183,13 @@ def _describe_few_shot(
 
 
 def _describe_images(
-    survey: Survey, split: Split, dataset: ImageDataset, images: ImageFolder
+    survey: Survey,
+    split: Split,
+    dataset: ImageDataset,
+    folder: Path,
+    look: Callable[[ImageIndex], ImageCheck],
 ) -> None:
-    table, folder = split.table, images.folder
+    table = split.table
     absent = find_absent(table["path"], folder)
     there = table[~absent]
     fingerprints, unreadable = fingerprint_readable(there["path"].tolist(), folder)
@@ -212,9 +205,7 @@ def _describe_images(
         fingerprint=pd.Series(fingerprints, index=readable.index, dtype=str),
         source=dataset.name,
     )
-    cache = images.cache / f"{dataset.name}.parquet"
-    index = ImageIndex(rows, card)
-    check = inspect_images(index, cache, images.workers, contents=images.contents)
+    check = look(ImageIndex(rows, card))
     survey.bytes_on_disk = check.bytes_on_disk
     missing = {path: _whereabouts(folder / path) for path in table.loc[absent, "path"]}
     missing |= dict.fromkeys(check.missing, "gone while it was looked at")

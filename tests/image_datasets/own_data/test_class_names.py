@@ -63,6 +63,22 @@ def test_a_mapping_names_some_of_them(tmp_path, file, content):
             "{file} is not a mapping from class folder (or label) to",
         ),
         (
+            "n.csv",
+            "dog,hound\nsea_gull,gull\n",
+            "{file} is not a mapping from class folder (or label) to class name (its first row is "
+            "the class dog: put a heading above it)",
+        ),
+        (
+            "n.csv",
+            f"folder,name\ndog,{'x' * 200_000}\n",
+            "{file} is not a mapping from class folder (or label) to class name (field larger",
+        ),
+        (
+            "n.yml",
+            "? [dog]\n: hound\n",
+            "{file} is not a mapping from class folder (or label) to class name (unhashable",
+        ),
+        (
             "n.txt",
             "dog: cat",
             "{file} is not a mapping from class folder (or label) to class name (",

@@ -166,6 +166,37 @@ def test_a_link_back_into_the_dataset_relabels_nothing(tmp_path, target):
     assert read.card.findings.ignored_files == {"links back into the dataset": 1}
 
 
+@pytest.mark.parametrize(
+    ("target", "second", "first"),
+    [("dog", "chien", "dog"), ("dog/puppies", "chien", "dog"), ("../elsewhere", "fox", "chien")],
+)
+def test_a_class_folder_that_leads_to_another_one_is_refused(tmp_path, target, second, first):
+    write_classes(tmp_path / "zoo", cat=2)
+    write_classes(tmp_path / "zoo/dog", puppies=2)
+    write_classes(tmp_path, elsewhere=2)
+    (tmp_path / "zoo/fox").symlink_to("../elsewhere")
+    (tmp_path / "zoo/chien").symlink_to(target)
+    assert refusal(tmp_path) == (
+        f"the class folder {second} of {tmp_path}/zoo leads to the images of {first}, which would "
+        "count twice, as those of two classes or parts; remove the link"
+    )
+
+
+def test_a_class_folder_of_two_parts_is_refused(tmp_path):
+    write_classes(tmp_path / "zoo/train", cat=2, dog=2)
+    write_classes(tmp_path / "zoo/test", cat=2)
+    (tmp_path / "zoo/test/dog").symlink_to("../train/dog")
+    assert "class folder test/dog of" in refusal(tmp_path)
+
+
+def test_class_folders_may_be_links_to_folders_elsewhere(tmp_path):
+    write_classes(tmp_path / "elsewhere", cat=2, dog=2)
+    write_classes(tmp_path / "zoo/.hidden", owl=2)
+    for name in ("elsewhere/cat", "elsewhere/dog", "zoo/.hidden/owl"):
+        (tmp_path / "zoo" / Path(name).name).symlink_to(tmp_path / name)
+    assert index(tmp_path).card.class_names == ("cat", "dog", "owl")
+
+
 # --- what is found beside the images
 
 

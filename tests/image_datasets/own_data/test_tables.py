@@ -381,6 +381,14 @@ def test_labels_that_are_no_class(root, label, sentence):
     assert refusal(root).startswith(f"row 3 of {root}/{file} {sentence}")
 
 
+@pytest.mark.parametrize("label", [b"cat", {"name": "cat"}])
+def test_labels_that_are_no_text(root, label):
+    pd.DataFrame([{**row, "label": label} for row in rows()]).to_parquet(root / "zoo.parquet")
+    assert refusal(root) == (
+        f"row 1 of {root}/zoo.parquet has the label {label!r}, which is no text; write its name"
+    )
+
+
 def test_a_list_of_one_label_is_that_label(root):
     table = [{**row, "label": [row["label"]]} for row in rows()]
     pd.DataFrame(table).to_parquet(root / "zoo.parquet")

@@ -115,10 +115,13 @@ def gather_own_data(name: str, root: Path) -> Gathered:
 
     Raises:
         ConfigError: there is no own data of that name.
-        DataError: it is in none of the known layouts.
+        DataError: it is in none of the known layouts, or has names that cannot stand in tables.
     """
     source = locate_own_data(name, root)
-    return gather_folder(source) if source.is_dir() else gather_table(source)
+    gathered = gather_folder(source) if source.is_dir() else gather_table(source)
+    paths = (photo.path for photo in gathered.photos)
+    require_plain_names([*paths, *gathered.keys], gathered.origin)
+    return gathered
 
 
 def _fingerprints(gathered: Gathered) -> dict[str, str]:
@@ -162,7 +165,6 @@ def _require_usable(gathered: Gathered, left_out: Sequence[tuple[str, str]]) -> 
             f"own data in {gathered.origin} has fewer than two classes with photos that can be "
             f"used: {len(left_out)} are left out, for example {path}: {reason}; replace them"
         )
-    require_plain_names([*(photo.path for photo in gathered.photos), *classes], gathered.origin)
     if len(classes) < 2:
         raise DataError(
             f"own data in {gathered.origin} has one class only, {classes[0]!r}; at least two are "

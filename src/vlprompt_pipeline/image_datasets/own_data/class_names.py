@@ -8,13 +8,14 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.image_datasets.findings import some
+from vlprompt_pipeline.errors import DataError, reason_of
+from vlprompt_pipeline.wording import some, spoken
 
 _FORM = "a mapping from class folder (or label) to class name"
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
@@ -51,18 +52,18 @@ def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
         DataError: the file is broken, names a class that is not there or one twice, or there is
             none and all classes are numbers.
     """
-    names = {key: _spoken(key) for key in keys}
+    names = {key: spoken(key) for key in keys}
     if mapping is None:
         _require_words(names)
     else:
-        given = _in_their_spelling(_read(mapping), names)
+        given = _in_their_spelling(_read(mapping, names), names)
         unknown = sorted(set(given) - set(names))
         if unknown:
             raise DataError(
                 f"{mapping} names classes that are not there ({some(unknown)}); the classes are "
                 f"{some(list(names))}"
             )
-        names |= {key: _spoken(name) for key, name in given.items()}
+        names |= {key: spoken(name) for key, name in given.items()}
     empty = [key for key, name in names.items() if not name]
     if empty:
         raise DataError(f"the class {empty[0]!r} has no name; rename it or use a mapping file")
@@ -87,11 +88,7 @@ def _require_words(names: Mapping[str, str]) -> None:
         )
 
 
-def _spoken(key: str) -> str:
-    return " ".join(key.replace("_", " ").split())
-
-
-def _read(file: Path) -> dict[str, str]:
+def _read(file: Path, keys: Collection[str]) -> dict[str, str]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -100,25 +97,26 @@ def _read(file: Path) -> dict[str, str]:
             f"cannot read own_data.class_names {file} ({reason}); name {_FORM} in JSON, YAML or CSV"
         ) from error
     try:
-        content = _parse(text, file.suffix.lower())
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DataError(f"{file} is not {_FORM} ({reason})") from error
+        content = _parse(text, file.suffix.lower(), keys)
+    except (ValueError, TypeError, RecursionError, csv.Error, yaml.YAMLError) as error:
+        raise DataError(f"{file} is not {_FORM} ({reason_of(error)})") from error
     if not isinstance(content, Mapping) or not all(
-        isinstance(name, str) and _spoken(name) for name in content.values()
+        isinstance(name, str) and spoken(name) for name in content.values()
     ):
         raise DataError(f"{file} is not {_FORM}: every name is a text")
     return {str(key): name for key, name in content.items()}
 
 
-def _parse(text: str, suffix: str) -> Any:
+def _parse(text: str, suffix: str, keys: Collection[str]) -> Any:
     match suffix:
         case ".json":
             return json.loads(text, object_pairs_hook=_once_each)
         case ".yml" | ".yaml":
             return yaml.load(text, Loader=_Texts)
         case ".csv":
-            rows = [row for row in csv.reader(text.splitlines()[1:]) if row]
+            heading, *rows = [row for row in csv.reader(StringIO(text, newline="")) if row] or [[]]
+            if heading and heading[0] in keys:
+                raise ValueError(f"its first row is the class {heading[0]}: put a heading above it")
             wrong = next((row for row in rows if len(row) != 2), None)
             if wrong is not None:
                 raise ValueError(f"a row is folder,name, found {','.join(wrong)}")

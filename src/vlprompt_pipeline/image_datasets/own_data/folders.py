@@ -9,31 +9,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.annotations import list_folder
-from vlprompt_pipeline.image_datasets.findings import some
-from vlprompt_pipeline.image_datasets.image_folders import FoundImages, find_images
+from vlprompt_pipeline.image_datasets.image_folders import FoundImages, find_images, require_apart
 from vlprompt_pipeline.image_datasets.own_data.gathered import PART_NAMES, Gathered, Photo
 from vlprompt_pipeline.image_datasets.own_data.tables import find_metadata, gather_metadata
+from vlprompt_pipeline.wording import some
 
 
 def gather_folder(root: Path) -> Gathered:
     """List a folder of own photos, in whichever layout it is.
 
     Raises:
-        DataError: the layout is none of those above, or could be two of them.
+        DataError: the layout is none of those above, could be two of them, or a class folder leads
+            to another one.
     """
     part_folders = _part_folders(root)
     metadata = find_metadata(root, part_folders)
     if metadata:
         return gather_metadata(root, metadata)
     gathered = Gathered(f"folder {root}", root)
-    classes: set[str] = set()
+    folders: list[str] = []
     for part, folder in part_folders.items() or ((None, ""),):
-        classes.update(_add_classes(gathered, part, folder))
+        folders += _add_classes(gathered, part, folder)
+    require_apart(root, folders)
+    classes = {folder.rpartition("/")[2] for folder in folders}
     gathered.empty = tuple(sorted(classes - set(gathered.keys)))
     if not gathered.photos:
         raise DataError(
@@ -71,8 +73,8 @@ def _part_folders(root: Path) -> dict[str | None, str]:
     return part_folders
 
 
-def _add_classes(gathered: Gathered, part: str | None, folder: str) -> Sequence[str]:
-    """Add the images of each class folder below `folder`; returns the class folders."""
+def _add_classes(gathered: Gathered, part: str | None, folder: str) -> list[str]:
+    """Add the images of each class folder below `folder`; returns the paths of these."""
     listing = list_folder(gathered.folder / folder)
     prefix = f"{folder}/" if folder else ""
     loose = FoundImages()
@@ -84,4 +86,4 @@ def _add_classes(gathered: Gathered, part: str | None, folder: str) -> Sequence[
         images = find_images(gathered.folder, f"{prefix}{key}")
         gathered.photos += [Photo(path, key, part) for path in images.paths]
         gathered.ignored += images.ignored
-    return listing.folders
+    return [f"{prefix}{key}" for key in listing.folders]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.image_datasets.findings import some
+from vlprompt_pipeline.wording import some
 
 PART_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 """How parts are spelt in folders and tables, in lower case."""

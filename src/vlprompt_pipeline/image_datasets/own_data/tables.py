@@ -23,15 +23,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.image_datasets.findings import some
+from vlprompt_pipeline.errors import DataError, reason_of
 from vlprompt_pipeline.image_datasets.own_data.gathered import PART_NAMES, Gathered, Photo
 from vlprompt_pipeline.image_datasets.split import require_inside
+from vlprompt_pipeline.wording import some
 
 _HEADINGS = {"path": "path", "file_name": "path", "label": "label", "part": "part", "split": "part"}
 """What a column is, by its heading in lower case."""
 
-_SEVERAL_LABELS = re.compile(r"[|;]|^\[.*\]$")
+SEVERAL_LABELS = re.compile(r"[|;]|^\[.*\]$")
 
 _ONE_LABEL = "an image has one class here: leave one label, without '|', ';' or brackets"
 
@@ -163,18 +163,20 @@ def _label(value: object, where: str) -> str:
     """Return the class of a row; whole numbers without a point, however the table stores them.
 
     Raises:
-        DataError: there are several labels, or a number that is no whole one.
+        DataError: there are several labels, or one that is neither a text nor a whole number.
     """
     if isinstance(value, list | tuple | set | np.ndarray):
         if len(value) != 1:
             raise DataError(f"{where} has {len(value)} labels; {_ONE_LABEL}")
         value = next(iter(value))
+    if isinstance(value, bytes | dict):
+        raise DataError(f"{where} has the label {value!r}, which is no text; write its name")
     if isinstance(value, float) and not math.isnan(value):
         if not value.is_integer():
             raise DataError(f"{where} has the label {value}, which is no class; give it a name")
         value = int(value)
     text = "" if _is_absent(value) else str(value).strip()
-    if _SEVERAL_LABELS.search(text):
+    if SEVERAL_LABELS.search(text):
         raise DataError(f"{where} has the label {text!r}, which is several; {_ONE_LABEL}")
     return text
 
@@ -207,8 +209,9 @@ def _read(file: Path) -> pd.DataFrame:
             case _:
                 return pd.read_parquet(file)
     except (OSError, ValueError, csv.Error, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DataError(f"cannot read {file} ({reason}); write the table again") from error
+        raise DataError(
+            f"cannot read {file} ({reason_of(error)}); write the table again"
+        ) from error
 
 
 def _read_csv(file: Path) -> pd.DataFrame:

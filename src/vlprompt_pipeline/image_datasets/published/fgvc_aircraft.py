@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.annotations import read_lines, split_line
-from vlprompt_pipeline.image_datasets.download_recipe import bundled_download, official_archive
+from vlprompt_pipeline.image_datasets.download_recipe import DownloadFile, bundled_download
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.lookup import register_dataset
 from vlprompt_pipeline.image_datasets.miniatures.annotate import write_lines
@@ -100,26 +100,15 @@ FGVC_AIRCRAFT = ImageDataset(
     column=7,
     download=bundled_download(
         "fgvc_aircraft.zip",
-        official_archive(
-            "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/"
-            "fgvc-aircraft-2013b.tar.gz",
-            md5=None,  # none is published
+        DownloadFile(
+            url=(
+                "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/"
+                "fgvc-aircraft-2013b.tar.gz"
+            ),
             take="fgvc-aircraft-2013b/data",
             put="",
         ),
     ),
-    few_shot_digests={
-        (1, 1): ("660c50b635e27122", "c0420826d8716424"),
-        (1, 2): ("1f4cc3dcf755088e", "83c2c6112c2a1ae2"),
-        (2, 1): ("bd13d25986d13e2c", "0d15fd02db3b6d27"),
-        (2, 2): ("1a78662272643e22", "c0d47b9c0eb7d698"),
-        (4, 1): ("d75e107e906a1f3d", "958c8966ad321762"),
-        (4, 2): ("64b3a29e0b744950", "7e71e63e997fa323"),
-        (8, 1): ("2a63e47649205bd0", "af075f59d5f00114"),
-        (8, 2): ("74a2f45abdd6b60a", "60e62d8117b5bcc6"),
-        (16, 1): ("27de4feb97213124", "fd4231e9d5e2b962"),
-        (16, 2): ("9c8b884b41aee7de", "b5249536f929765e"),
-    },
     miniature=MiniatureForm(
         _write_variant_lists,
         same_pattern("{serial:07}.jpg", "707-320", "737-200", "F-16A/B", "Model B200"),

@@ -9,20 +9,16 @@ The split file's paths start at the dataset's folder. It moves the year to the f
 part stand in the order of the files, not of the labels.
 """
 
-from vlprompt_pipeline.image_datasets.download_recipe import bundled_download
-from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
-from vlprompt_pipeline.image_datasets.lookup import register_dataset
-from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer
-from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, same_pattern
+from vlprompt_pipeline.image_datasets.miniatures.form import same_pattern
 from vlprompt_pipeline.image_datasets.split import PartCounts
-from vlprompt_pipeline.image_datasets.split_file import SPLIT_FILES, SplitFile
+from vlprompt_pipeline.image_datasets.split_file_dataset import split_file_dataset
 
-STANFORD_CARS = ImageDataset(
+split_file_dataset(
     name="stanford_cars",
     title="StanfordCars",
     folder="stanford_cars",
     image_prefix="",
-    split=SplitFile("split_zhou_StanfordCars.json"),
+    split_file="split_zhou_StanfordCars.json",
     template="a photo of a {}.",
     classes=196,
     counts=PartCounts(train=6509, val=1635, test=8041),
@@ -32,21 +28,14 @@ STANFORD_CARS = ImageDataset(
         "J. Krause, M. Stark, J. Deng, L. Fei-Fei: 3D object representations for fine-grained "
         "categorization, ICCV Workshop 2013"
     ),
-    source=(
-        "the mirrors of Stanford Cars on Kaggle, the folders cars_train/ and cars_test/ "
-        f"(images) and {SPLIT_FILES} (split_zhou_StanfordCars.json)"
-    ),
+    images="the mirrors of Stanford Cars on Kaggle, the folders cars_train/ and cars_test/",
     column=4,
-    download=bundled_download("stanford_cars.zip"),
-    miniature=MiniatureForm(
-        split_file_writer("split_zhou_StanfordCars.json"),
-        same_pattern(
-            "cars_{folder}/{serial:05}.jpg",
-            "2000 AM General Hummer SUV",
-            "2012 Acura RL Sedan",
-            "2012 Acura TL Sedan",
-            "2008 Acura TL Type-S",
-        ),
+    bundle="stanford_cars.zip",
+    miniature=same_pattern(
+        "cars_{folder}/{serial:05}.jpg",
+        "2000 AM General Hummer SUV",
+        "2012 Acura RL Sedan",
+        "2012 Acura TL Sedan",
+        "2008 Acura TL Type-S",
     ),
 )
-register_dataset(STANFORD_CARS)

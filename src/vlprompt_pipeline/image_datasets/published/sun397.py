@@ -22,9 +22,10 @@ from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.lookup import register_dataset
 from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer, write_lines
 from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, PartRows
-from vlprompt_pipeline.image_datasets.path_labels import PathLabels, spaced
+from vlprompt_pipeline.image_datasets.path_labels import PathLabels
 from vlprompt_pipeline.image_datasets.split import PartCounts, Split
 from vlprompt_pipeline.image_datasets.split_file import SPLIT_FILES, SplitFile
+from vlprompt_pipeline.wording import readable
 
 _SPLIT, _TEST_LIST = "split_zhou_SUN397.json", "Testing_01.txt"
 
@@ -64,7 +65,7 @@ def _scene(path: PurePosixPath) -> str:
 
 def _scene_name(scene: str) -> str:
     """Return what a class is called: "indoor ice skating rink" for `ice_skating_rink/indoor`."""
-    return spaced(" ".join(reversed(scene.split("/"))))
+    return readable(" ".join(reversed(scene.split("/"))))
 
 
 def _write_split_and_test_list(folder: Path, rows: PartRows) -> None:
@@ -94,18 +95,6 @@ SUN397 = ImageDataset(
     column=8,
     download=bundled_download("sun397.zip"),
     path_labels=PathLabels(class_key=_scene, class_name=_scene_name),
-    few_shot_digests={
-        (1, 1): ("3a247583723308c8", "d48f55309b17bf56"),
-        (1, 2): ("730386e8f8bf86c8", "5d318b21f7051528"),
-        (2, 1): ("cb37ea148dee2a14", "b5c60fde718994f4"),
-        (2, 2): ("954449c1041954da", "67b2da998a91aa04"),
-        (4, 1): ("1253bca2ea87fafb", "9b034ca96afbf77d"),
-        (4, 2): ("6eb63c4a2d69c05c", "ccef81315e5bcc72"),
-        (8, 1): ("29a561dc65d9d096", "bc2be0570e47a122"),
-        (8, 2): ("067db4c255567755", "f926af55f85a67cd"),
-        (16, 1): ("4f0fcf0ddbbe248d", "e1255316553e6966"),
-        (16, 2): ("f2f3a27dc8e89744", "e80ed9243257ceca"),
-    },
     miniature=MiniatureForm(
         _write_split_and_test_list,
         [

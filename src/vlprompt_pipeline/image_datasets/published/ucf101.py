@@ -7,14 +7,9 @@ A class is called like its folder, the words of an action set apart (Apply_Eye_M
 follow the official class list. The test part is the first official one.
 """
 
-from vlprompt_pipeline.image_datasets.download_recipe import bundled_download
-from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
-from vlprompt_pipeline.image_datasets.lookup import register_dataset
-from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer
-from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm
 from vlprompt_pipeline.image_datasets.path_labels import PathLabels
 from vlprompt_pipeline.image_datasets.split import PartCounts
-from vlprompt_pipeline.image_datasets.split_file import SPLIT_FILES, SplitFile
+from vlprompt_pipeline.image_datasets.split_file_dataset import split_file_dataset
 
 
 def _run_together(action: str) -> str:
@@ -22,12 +17,12 @@ def _run_together(action: str) -> str:
     return action.replace("_", "").lower()
 
 
-UCF101 = ImageDataset(
+split_file_dataset(
     name="ucf101",
     title="UCF101",
     folder="ucf101",
     image_prefix="UCF-101-midframes",
-    split=SplitFile("split_zhou_UCF101.json"),
+    split_file="split_zhou_UCF101.json",
     template="a photo of a person doing {}.",
     classes=101,
     counts=PartCounts(train=7639, val=1898, test=3783),
@@ -37,22 +32,16 @@ UCF101 = ImageDataset(
         "K. Soomro, A. R. Zamir, M. Shah: UCF101, a dataset of 101 human actions classes from "
         "videos in the wild, CRCV-TR-12-01, 2012"
     ),
-    source=(
-        "UCF-101-midframes.zip, linked in "
-        f"https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md (images) and {SPLIT_FILES} "
-        "(split_zhou_UCF101.json)"
+    images=(
+        "UCF-101-midframes.zip, linked in https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
     ),
     column=11,
-    download=bundled_download("ucf101.zip"),
+    bundle="ucf101.zip",
     path_labels=PathLabels(label_order=_run_together),
-    miniature=MiniatureForm(
-        split_file_writer("split_zhou_UCF101.json"),
-        [
-            ("Apply_Eye_Makeup/v_ApplyEyeMakeup_g{number:02}_c01.jpg", "Apply_Eye_Makeup"),
-            ("Archery/v_Archery_g{number:02}_c01.jpg", "Archery"),
-            ("Basketball/v_Basketball_g{number:02}_c01.jpg", "Basketball"),
-            ("Yo_Yo/v_YoYo_g{number:02}_c01.jpg", "Yo_Yo"),
-        ],
-    ),
+    miniature=[
+        ("Apply_Eye_Makeup/v_ApplyEyeMakeup_g{number:02}_c01.jpg", "Apply_Eye_Makeup"),
+        ("Archery/v_Archery_g{number:02}_c01.jpg", "Archery"),
+        ("Basketball/v_Basketball_g{number:02}_c01.jpg", "Basketball"),
+        ("Yo_Yo/v_YoYo_g{number:02}_c01.jpg", "Yo_Yo"),
+    ],
 )
-register_dataset(UCF101)

@@ -11,21 +11,10 @@ import numpy as np
 from vlprompt_pipeline.image_datasets.rendered.composition import render
 from vlprompt_pipeline.image_datasets.rendered.shifts import SHIFTS
 from vlprompt_pipeline.image_datasets.rendered.tasks import TASKS
-
-PARTS = ("train", "val", "test")
+from vlprompt_pipeline.image_datasets.schema import PARTS
 
 _SHIFTED = "demo_objects"
 _TRAIN, _VAL, _MIN_TEST = 32, 8, 1_000  # a class; a class; in all
-
-_TITLES = {
-    "demo_objects": "Rendered objects",
-    "demo_counts": "Rendered counts",
-    "demo_patterns": "Rendered patterned objects",
-    "demo_textures": "Rendered textures",
-    "demo_glyphs": "Rendered letters and digits",
-    "demo_flags": "Rendered flags",
-    "demo_aerial": "Rendered views from above",
-}
 
 
 @dataclass(frozen=True)
@@ -53,7 +42,7 @@ def _dataset(name: str) -> RenderedDataset:
     task = TASKS[name]
     classes = tuple(task.draw)
     images = {"train": _TRAIN, "val": _VAL, "test": -(-_MIN_TEST // len(classes))}
-    return RenderedDataset(name, _TITLES[name], task.template, classes, None, images)
+    return RenderedDataset(name, task.title, task.template, classes, None, images)
 
 
 def _variant(shift: str) -> RenderedDataset:

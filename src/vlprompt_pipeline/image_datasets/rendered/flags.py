@@ -17,13 +17,12 @@ Rgb = tuple[int, int, int]
 
 def _bands(draw: ImageDraw.ImageDraw, cloth: Box, colours: list[Rgb], upright: bool) -> None:
     left, top, right, bottom = cloth
+    width, height = right - left, bottom - top
     for i, colour in enumerate(colours):
         low, high = i / len(colours), (i + 1) / len(colours)
-        width, height = right - left, bottom - top
-        if upright:
-            draw.rectangle((left + width * low, top, left + width * high, bottom), fill=colour)
-        else:
-            draw.rectangle((left, top + height * low, right, top + height * high), fill=colour)
+        across = (left + width * low, top, left + width * high, bottom)
+        down = (left, top + height * low, right, top + height * high)
+        draw.rectangle(across if upright else down, fill=colour)
 
 
 def _emblem(draw: ImageDraw.ImageDraw, cloth: Box, layout: str, colour: Rgb) -> None:

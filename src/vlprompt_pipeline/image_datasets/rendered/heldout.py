@@ -9,7 +9,7 @@ FLAGS = 0.3
 AERIAL = 0.4
 
 
-def held_out(*words: str, share: float) -> bool:
+def held_out(*words: str, share: float = SHAPES_AND_GLYPHS) -> bool:
     """Tell whether the composition of `words` is kept for the downstream datasets.
 
     The first eight bytes of SHA-256 are read as a fraction of 2^64 and compared with `share`, so

@@ -38,30 +38,6 @@ def _wave(t: np.ndarray) -> np.ndarray:
     return np.abs((t % 1) - 0.5) * 2  # triangle wave 1..0..1 of period 1
 
 
-def _striped(g: _Grid) -> np.ndarray:
-    return g.soft(_wave(g.v) - 0.5)
-
-
-def _dotted(g: _Grid) -> np.ndarray:
-    return g.soft(0.34 - np.hypot((g.u % 1) - 0.5, (g.v % 1) - 0.5))
-
-
-def _checkered(g: _Grid) -> np.ndarray:
-    return g.soft((_wave(g.u * 0.5) - 0.5) * (_wave(g.v * 0.5) - 0.5) * 3)
-
-
-def _zigzag(g: _Grid) -> np.ndarray:
-    return g.soft(_wave(g.v + 0.7 * _wave(g.u * 0.5)) - 0.5)
-
-
-def _wavy(g: _Grid) -> np.ndarray:
-    return g.soft(_wave(g.v + 0.35 * np.sin(2 * math.pi * g.u * 0.45)) - 0.5)
-
-
-def _grid(g: _Grid) -> np.ndarray:
-    return g.soft(np.maximum(_wave(g.u), _wave(g.v)) - 0.76)
-
-
 def _speckled(g: _Grid) -> np.ndarray:
     cells = max(4, int(SIDE / g.period * 1.6))
     grains = Image.fromarray((g.rng.random((cells, cells)) < 0.28).astype(np.uint8) * 255)
@@ -73,25 +49,11 @@ def _bricked(g: _Grid) -> np.ndarray:
     return g.soft(0.84 - np.maximum(_wave(g.v), _wave(shifted) * 0.98))
 
 
-def _ringed(g: _Grid) -> np.ndarray:
-    radius, _ = g.radius_and_turn(5)
-    return g.soft(_wave(radius / g.period) - 0.5)
-
-
 def _radial(g: _Grid) -> np.ndarray:
     _, turn = g.radius_and_turn(4)
     rays = max(3, round(44 / g.period))
     phase = g.rng.random()
     return np.clip((_wave(turn / (2 * math.pi) * rays + phase) - 0.5) * 4 + 0.5, 0, 1)
-
-
-def _crosshatched(g: _Grid) -> np.ndarray:
-    up, down = (g.u + g.v) * 0.75, (g.u - g.v) * 0.75
-    return g.soft(np.maximum(_wave(up), _wave(down)) - 0.76)
-
-
-def _marbled(g: _Grid) -> np.ndarray:
-    return g.soft((_wave(g.v * 0.7 + smooth_noise(g.rng, 5, 0.45)) - 0.5) * 0.8)
 
 
 def _scaly(g: _Grid) -> np.ndarray:
@@ -101,19 +63,21 @@ def _scaly(g: _Grid) -> np.ndarray:
 
 
 _DRAW: dict[str, Callable[[_Grid], np.ndarray]] = {
-    "striped": _striped,
-    "dotted": _dotted,
-    "checkered": _checkered,
-    "zigzag": _zigzag,
-    "wavy": _wavy,
-    "grid": _grid,
+    "striped": lambda g: g.soft(_wave(g.v) - 0.5),
+    "dotted": lambda g: g.soft(0.34 - np.hypot((g.u % 1) - 0.5, (g.v % 1) - 0.5)),
+    "checkered": lambda g: g.soft((_wave(g.u * 0.5) - 0.5) * (_wave(g.v * 0.5) - 0.5) * 3),
+    "zigzag": lambda g: g.soft(_wave(g.v + 0.7 * _wave(g.u * 0.5)) - 0.5),
+    "wavy": lambda g: g.soft(_wave(g.v + 0.35 * np.sin(2 * math.pi * g.u * 0.45)) - 0.5),
+    "grid": lambda g: g.soft(np.maximum(_wave(g.u), _wave(g.v)) - 0.76),
     "speckled": _speckled,
     "bricked": _bricked,
-    "ringed": _ringed,
+    "ringed": lambda g: g.soft(_wave(g.radius_and_turn(5)[0] / g.period) - 0.5),
     "radial": _radial,
-    "diagonal": _striped,  # the same bands, turned by 45 degrees
-    "crosshatched": _crosshatched,
-    "marbled": _marbled,
+    "diagonal": lambda g: g.soft(_wave(g.v) - 0.5),  # bands as striped, turned by 45 degrees
+    "crosshatched": lambda g: g.soft(
+        np.maximum(_wave((g.u + g.v) * 0.75), _wave((g.u - g.v) * 0.75)) - 0.76
+    ),
+    "marbled": lambda g: g.soft((_wave(g.v * 0.7 + smooth_noise(g.rng, 5, 0.45)) - 0.5) * 0.8),
     "scaly": _scaly,
 }
 PATTERNS = tuple(_DRAW)

@@ -10,12 +10,7 @@ import numpy as np
 from vlprompt_pipeline.image_datasets.rendered.aerial import FEATURES, LANDS
 from vlprompt_pipeline.image_datasets.rendered.flags import LAYOUTS, STRIPES
 from vlprompt_pipeline.image_datasets.rendered.glyphs import GLYPHS
-from vlprompt_pipeline.image_datasets.rendered.heldout import (
-    AERIAL,
-    FLAGS,
-    SHAPES_AND_GLYPHS,
-    held_out,
-)
+from vlprompt_pipeline.image_datasets.rendered.heldout import AERIAL, FLAGS, held_out
 from vlprompt_pipeline.image_datasets.rendered.palette import COLOURS, contrasting, pick
 from vlprompt_pipeline.image_datasets.rendered.patterns import PATTERNS, SCALES
 from vlprompt_pipeline.image_datasets.rendered.scenes import (
@@ -36,19 +31,15 @@ _PATTERNED_SHARE = 0.4  # of the shape scenes
 FLAG_GROUNDS = ("gray", "white", "black", "navy")
 
 
-def _unseen(*words: str, share: float = SHAPES_AND_GLYPHS) -> bool:
-    return held_out(*words, share=share)
-
-
 def _shape(rng: np.random.Generator, style: str) -> ShapeScene | None:
     colour, shape = pick(rng, COLOURS), pick(rng, SHAPES)
     size = ("", "small", "large")[rng.choice(3, p=(0.5, 0.2, 0.3))]
     if rng.random() >= _PATTERNED_SHARE:
-        if _unseen(colour, shape):
+        if held_out(colour, shape):
             return None
         return ShapeScene(style, shape, colour, contrasting(rng, (colour,)), size)
     pattern = pick(rng, PATTERNS)
-    if _unseen(colour, shape) or _unseen(pattern, shape):
+    if held_out(colour, shape) or held_out(pattern, shape):
         return None
     second = contrasting(rng, (colour,))
     ground = contrasting(rng, (colour, second))
@@ -57,21 +48,21 @@ def _shape(rng: np.random.Generator, style: str) -> ShapeScene | None:
 
 def _glyph(rng: np.random.Generator, style: str) -> GlyphScene | None:
     colour, glyph = pick(rng, COLOURS), pick(rng, GLYPHS)
-    if _unseen(colour, glyph):
+    if held_out(colour, glyph):
         return None
     return GlyphScene(style, glyph, colour, contrasting(rng, (colour,)))
 
 
 def _count(rng: np.random.Generator, style: str) -> CountScene | None:
     colour, shape, count = pick(rng, COLOURS), pick(rng, SHAPES), pick(rng, COUNTS)
-    if _unseen(count, shape) or _unseen(colour, shape):
+    if held_out(count, shape) or held_out(colour, shape):
         return None
     return CountScene(style, count, shape, colour, contrasting(rng, (colour,)))
 
 
 def _texture(rng: np.random.Generator, style: str) -> TextureScene | None:
     colour, pattern, scale = pick(rng, COLOURS), pick(rng, PATTERNS), pick(rng, tuple(SCALES))
-    if _unseen(colour, pattern):
+    if held_out(colour, pattern):
         return None
     style = "painting" if style == "painting" else "photo"
     return TextureScene(style, pattern, scale, colour, contrasting(rng, (colour,)))
@@ -80,7 +71,7 @@ def _texture(rng: np.random.Generator, style: str) -> TextureScene | None:
 def _flag(rng: np.random.Generator, style: str) -> FlagScene | None:
     layout = pick(rng, LAYOUTS)
     colours = tuple(pick(rng, COLOURS) for _ in range(3 if layout in STRIPES else 2))
-    if any(a == b for a, b in pairwise(colours)) or _unseen(layout, *colours, share=FLAGS):
+    if any(a == b for a, b in pairwise(colours)) or held_out(layout, *colours, share=FLAGS):
         return None
     style = "photo" if style in ("sketch", "silhouette") else style
     return FlagScene(style, layout, colours, pick(rng, FLAG_GROUNDS))
@@ -88,7 +79,7 @@ def _flag(rng: np.random.Generator, style: str) -> FlagScene | None:
 
 def _aerial(rng: np.random.Generator, style: str) -> AerialScene | None:
     feature, land = pick(rng, FEATURES), pick(rng, LANDS)
-    if _unseen(feature, land, share=AERIAL):
+    if held_out(feature, land, share=AERIAL):
         return None
     style = "painting" if style == "painting" else "photo"
     return AerialScene(style, feature, land)

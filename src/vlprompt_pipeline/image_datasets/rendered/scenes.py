@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 STYLES = ("photo", "drawing", "icon", "painting", "sketch", "silhouette")
 COLOURLESS = ("sketch", "silhouette")
@@ -75,11 +76,4 @@ class AerialScene:
 
 
 Scene = ShapeScene | GlyphScene | CountScene | TextureScene | FlagScene | AerialScene
-KINDS: tuple[type[Scene], ...] = (
-    ShapeScene,
-    GlyphScene,
-    CountScene,
-    TextureScene,
-    FlagScene,
-    AerialScene,
-)
+KINDS: tuple[type[Scene], ...] = get_args(Scene)

@@ -12,12 +12,7 @@ from vlprompt_pipeline.image_datasets.rendered.aerial import FEATURES, LANDS
 from vlprompt_pipeline.image_datasets.rendered.captions import flag_name, plural, with_article
 from vlprompt_pipeline.image_datasets.rendered.flags import LAYOUTS, STRIPES
 from vlprompt_pipeline.image_datasets.rendered.glyphs import GLYPHS
-from vlprompt_pipeline.image_datasets.rendered.heldout import (
-    AERIAL,
-    FLAGS,
-    SHAPES_AND_GLYPHS,
-    held_out,
-)
+from vlprompt_pipeline.image_datasets.rendered.heldout import AERIAL, FLAGS, held_out
 from vlprompt_pipeline.image_datasets.rendered.palette import COLOURS, contrasting, contrasts, pick
 from vlprompt_pipeline.image_datasets.rendered.patterns import PATTERNS, SCALES
 from vlprompt_pipeline.image_datasets.rendered.sampling import FLAG_GROUNDS
@@ -46,12 +41,14 @@ class Task:
     """A classification task over rendered scenes.
 
     Attributes:
+        title: for people.
         template: the prompt a class name is put into.
         draw: for each class name, in label order, a sampler of its scenes.
         gap: domain gap of its pictures in 0..1.
         held_out: whether its classes are compositions that pre-training never shows.
     """
 
+    title: str
     template: str
     draw: dict[str, Draw]
     gap: float
@@ -65,10 +62,12 @@ def _shuffled(classes: Iterable[tuple[str, Draw]], most: int | None = None) -> d
     return dict([listed[i] for i in order][:most])
 
 
-def _object(shape: str) -> Draw:
+def _in_two_colours(kind: type[Scene], *words: str) -> Draw:
+    """Draw scenes whose last two fields are a colour and one beside it, such as the ground."""
+
     def draw(rng: np.random.Generator) -> Scene:
         colour = pick(rng, COLOURS)
-        return ShapeScene(_STYLE, shape, colour, contrasting(rng, (colour,)))
+        return kind(_STYLE, *words, colour, contrasting(rng, (colour,)))
 
     return draw
 
@@ -83,40 +82,12 @@ def _patterned(pattern: str, shape: str) -> Draw:
     return draw
 
 
-def _count(count: str, shape: str) -> Draw:
-    def draw(rng: np.random.Generator) -> Scene:
-        colour = pick(rng, COLOURS)
-        return CountScene(_STYLE, count, shape, colour, contrasting(rng, (colour,)))
-
-    return draw
-
-
-def _texture(scale: str, pattern: str) -> Draw:
-    def draw(rng: np.random.Generator) -> Scene:
-        colour = pick(rng, COLOURS)
-        return TextureScene(_STYLE, pattern, scale, colour, contrasting(rng, (colour,)))
-
-    return draw
-
-
-def _glyph(glyph: str) -> Draw:
-    def draw(rng: np.random.Generator) -> Scene:
-        colour = pick(rng, COLOURS)
-        return GlyphScene(_STYLE, glyph, colour, contrasting(rng, (colour,)))
-
-    return draw
-
-
 def _flag(layout: str, colours: tuple[str, ...]) -> Draw:
     return lambda rng: FlagScene(_STYLE, layout, colours, pick(rng, FLAG_GROUNDS))
 
 
 def _aerial(feature: str, land: str) -> Draw:
     return lambda rng: AerialScene(_STYLE, feature, land)
-
-
-def _unseen(*words: str) -> bool:
-    return held_out(*words, share=SHAPES_AND_GLYPHS)
 
 
 def _flags() -> Iterable[tuple[str, Draw]]:
@@ -130,25 +101,30 @@ def _flags() -> Iterable[tuple[str, Draw]]:
 
 TASKS: dict[str, Task] = {
     "demo_objects": Task(
-        "a photo of a {}.", _shuffled((shape, _object(shape)) for shape in SHAPES), gap=0.2
+        "Rendered objects",
+        "a photo of a {}.",
+        _shuffled((shape, _in_two_colours(ShapeScene, shape)) for shape in SHAPES),
+        gap=0.2,
     ),
     "demo_counts": Task(
+        "Rendered counts",
         "a photo of {}.",
         _shuffled(
-            (f"{count} {plural(shape)}", _count(count, shape))
+            (f"{count} {plural(shape)}", _in_two_colours(CountScene, count, shape))
             for count, shape in product(COUNTS, SHAPES)
-            if _unseen(count, shape)
+            if held_out(count, shape)
         ),
         gap=0.4,
         held_out=True,
     ),
     "demo_patterns": Task(
+        "Rendered patterned objects",
         "a photo of a {}.",
         _shuffled(
             (
                 (f"{pattern} {shape}", _patterned(pattern, shape))
                 for pattern, shape in product(PATTERNS, SHAPES)
-                if _unseen(pattern, shape)
+                if held_out(pattern, shape)
             ),
             most=50,
         ),
@@ -156,20 +132,29 @@ TASKS: dict[str, Task] = {
         held_out=True,
     ),
     "demo_textures": Task(
+        "Rendered textures",
         "a photo of a {}.",
         _shuffled(
-            (f"{scale} {pattern} texture", _texture(scale, pattern))
+            (f"{scale} {pattern} texture", _in_two_colours(TextureScene, pattern, scale))
             for scale, pattern in product(SCALES, PATTERNS)
         ),
         gap=0.5,
     ),
     "demo_glyphs": Task(
+        "Rendered letters and digits",
         "a photo of a {}.",
-        _shuffled((glyph, _glyph(glyph)) for glyph in GLYPHS if glyph not in _LOOKALIKES),
+        _shuffled(
+            (glyph, _in_two_colours(GlyphScene, glyph))
+            for glyph in GLYPHS
+            if glyph not in _LOOKALIKES
+        ),
         gap=0.2,
     ),
-    "demo_flags": Task("a photo of a {}.", _shuffled(_flags(), most=40), gap=0.5, held_out=True),
+    "demo_flags": Task(
+        "Rendered flags", "a photo of a {}.", _shuffled(_flags(), most=40), gap=0.5, held_out=True
+    ),
     "demo_aerial": Task(
+        "Rendered views from above",
         "a satellite photo of a {}.",
         _shuffled(
             (f"{feature} in {with_article(land)}", _aerial(feature, land))

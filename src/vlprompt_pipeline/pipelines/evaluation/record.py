@@ -14,7 +14,6 @@ from vlprompt_pipeline.clip.templates import BENCHMARK
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.evaluation.metrics import METRICS
 from vlprompt_pipeline.image_datasets import ClassSubset, ClassSubsets, DatasetCard, FewShotSet
-from vlprompt_pipeline.image_datasets.findings import some
 from vlprompt_pipeline.methods import Recipe, get_method
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.protocols import get_protocol
@@ -32,6 +31,7 @@ from vlprompt_pipeline.results.records import (
     Target,
 )
 from vlprompt_pipeline.source_code import code_digest
+from vlprompt_pipeline.wording import some
 
 
 def write_record(
