@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -135,6 +137,38 @@ def test_a_review_becomes_the_table_of_a_folder(photos, tmp_path):
     assert dict(again.counts) == {"confirmed": 4, "left out": 0}
 
 
+@pytest.mark.parametrize("linked", ["photos", "folder"])
+def test_photos_that_are_links_get_their_labels(photos, tmp_path, linked):
+    root = tmp_path / "data"
+    for path in photos.rglob("*.png") if linked == "photos" else [photos]:
+        link = root / path.relative_to(tmp_path)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path)
+    write_review_page(tmp_path / "page.html", TABLE, [0], root / "shapes", "x")
+    shown = re.search(r'data-path="([^"]*)"', (tmp_path / "page.html").read_text())[1]
+    reviewed = write_review(tmp_path / "reviewed.csv", (shown, "blue disc", "keep"))
+    done = relabel("shapes", root, reviewed)
+    assert (dict(done.counts), done.photos) == ({"corrected": 1}, 8)
+
+
+def test_a_name_that_is_no_utf8_is_refused(photos, tmp_path):
+    (photos / "square/1.png").rename(os.fsdecode(os.fsencode(photos) + b"/square/\xff.png"))
+    reviewed = write_review(tmp_path / "r.csv", (photos / "square/0.png", "square", "keep"))
+    with pytest.raises(DataError, match="or bytes that are no UTF-8"):
+        relabel("shapes", tmp_path, reviewed)
+    assert not (tmp_path / "shapes.csv").exists()
+
+
+def test_labels_are_texts_as_they_stand(tmp_path):
+    rows = "a.png,NA,0.9,null,007\nb.png,007,0.5,,\n3,,,,None\n"
+    (tmp_path / "labels.csv").write_text(f"path,label,score,label_2,given\n{rows}")
+    table = read_predictions(tmp_path / "labels.csv")
+    assert table[["label", "label_2", "given"]].to_numpy().tolist() == [
+        ["NA", "null", "007"],
+        ["007", "", ""],
+    ]
+
+
 def test_photos_are_added_to_the_training_part_of_a_dataset_with_parts(tmp_path):
     write_shapes(tmp_path / "shapes/train", 2)
     write_shapes(tmp_path / "shapes/test", 2)
@@ -155,6 +189,13 @@ def test_what_is_no_review_is_refused(photos, tmp_path):
     with pytest.raises(DataError, match=r"labels .*0\.png 'none', which is what a model says"):
         row = (photos / "square/0.png", "none", "keep")
         relabel("shapes", tmp_path, write_review(tmp_path / "reviewed.csv", row))
+    with pytest.raises(DataError, match="the class 'cat; dog' would be read as several labels in"):
+        row = (photos / "square/0.png", "cat; dog", "keep")
+        relabel("shapes", tmp_path, write_review(tmp_path / "reviewed.csv", row))
+    with pytest.raises(ConfigError, match="relabel.dataset is 'my photos': a dataset's name"):
+        relabel("my photos", tmp_path, tmp_path / "reviewed.csv")
+    with pytest.raises(ConfigError, match="dtd is no dataset of your own photos: give them"):
+        relabel("dtd", tmp_path, tmp_path / "reviewed.csv")
     TABLE.to_parquet(tmp_path / "shapes.parquet")
     with pytest.raises(ConfigError, match="write it as shapes.csv first"):
         relabel("shapes", tmp_path, tmp_path / "reviewed.csv")

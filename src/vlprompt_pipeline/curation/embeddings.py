@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -19,6 +20,7 @@ from vlprompt_pipeline.errors import DataError, WeightsError
 from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.image_datasets.image_folders import find_images, readable_name
 from vlprompt_pipeline.progress import Advance
+from vlprompt_pipeline.wording import readable
 
 _KEY = b"vlprompt"
 _AHEAD = 256  # photos decoded at once: our choice
@@ -151,11 +153,9 @@ def embed_folder(clip: FrozenClip, folder: Path, advance: Advance) -> Embeddings
     if first is None:
         raise DataError(f"no photo in {folder} can be read: name a folder that holds some")
 
-    def all_inputs() -> Iterator[Tensor]:
-        yield first
-        yield from pixels
-
-    features = encode_in_blocks(clip.encode_images, all_inputs(), block_size(clip.arithmetic))
+    features = encode_in_blocks(
+        clip.encode_images, chain([first], pixels), block_size(clip.arithmetic)
+    )
     return Embeddings(
         folder,
         tuple(map(readable_name, good)),
@@ -168,4 +168,4 @@ def embed_folder(clip: FrozenClip, folder: Path, advance: Advance) -> Embeddings
 
 
 def _label(path: str) -> str:
-    return PurePosixPath(path).parent.name.replace("_", " ")
+    return readable(PurePosixPath(path).parent.name)

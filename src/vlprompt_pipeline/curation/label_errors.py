@@ -7,8 +7,6 @@ JAIR 2021).
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pandas as pd
 from cleanlab.filter import find_label_issues
@@ -33,15 +31,16 @@ def label_errors(embeddings: Embeddings) -> pd.DataFrame:
     Raises:
         DataError: there are fewer than two classes with two photos.
     """
-    sizes = Counter(embeddings.labels)
-    names = sorted(name for name, size in sizes.items() if name and size >= _FEWEST)
+    given = np.array(embeddings.labels)
+    names, sizes = np.unique(given, return_counts=True)
+    names = names[(names != "") & (sizes >= _FEWEST)]
     if len(names) < 2:
         raise DataError(
             "label errors need two classes with two photos each: the folders that photos lie in "
             "are their labels"
         )
-    rows = [row for row, name in enumerate(embeddings.labels) if name in set(names)]
-    labels = np.array([names.index(embeddings.labels[row]) for row in rows])
+    rows = np.flatnonzero(np.isin(given, names))
+    labels = np.searchsorted(names, given[rows])
     folds = StratifiedKFold(min(_FOLDS, np.bincount(labels).min()), shuffle=True, random_state=0)
     probabilities = cross_val_predict(
         LogisticRegression(C=10.0, max_iter=1000),
@@ -56,10 +55,10 @@ def label_errors(embeddings: Embeddings) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "path": [embeddings.paths[row] for row in rows],
-            "given": [names[label] for label in labels],
-            "label": [names[label] for label in best[:, 0]],
+            "given": names[labels],
+            "label": names[best[:, 0]],
             "score": np.take_along_axis(probabilities, best, 1)[:, 0],
-            "label_2": [names[label] for label in best[:, 1]],
+            "label_2": names[best[:, 1]],
             "score_2": np.take_along_axis(probabilities, best, 1)[:, 1],
             "doubtful": doubtful,
             "quality": quality,

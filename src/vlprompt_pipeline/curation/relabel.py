@@ -9,16 +9,21 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.errors import ConfigError, DataError, reason_of
 from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.image_datasets import is_named_dataset
 from vlprompt_pipeline.image_datasets.own_data import gather_own_data
 from vlprompt_pipeline.image_datasets.own_data.gathered import Photo
+from vlprompt_pipeline.image_datasets.own_data.tables import SEVERAL_LABELS
+from vlprompt_pipeline.parsing import DatasetName, Parameters, parse
 from vlprompt_pipeline.rejection import NONE
+from vlprompt_pipeline.wording import spoken
 
 LEAVE_OUT = "leave out"
 
@@ -40,6 +45,10 @@ class Relabelled:
     new_classes: tuple[str, ...]
 
 
+class _Name(Parameters):
+    dataset: DatasetName
+
+
 def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
     """Write the table of a dataset with the labels of a review.
 
@@ -53,15 +62,18 @@ def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
         reviewed: the CSV that the page saved: `path`, `label`, `decision`.
 
     Raises:
-        ConfigError: the dataset is a table in Parquet.
+        ConfigError: the dataset is a table in Parquet, or its name is none for own photos.
         DataError: the review or the dataset cannot be read.
     """
+    parse(_Name, {"dataset": name}, "relabel")
+    if is_named_dataset(name):
+        raise ConfigError(f"{name} is no dataset of your own photos: give them another name")
     root = root.expanduser().resolve()
     target = root / f"{name}.csv"
     if target.with_suffix(".parquet").exists():
         raise ConfigError(f"{name} is a table in Parquet: write it as {target.name} first")
     photos = _photos_of(name, root)
-    decided = _read_review(reviewed)
+    decided = _as_listed(_read_review(reviewed), photos)
     before = {photo.key for photo in photos.values()}
     in_parts = any(photo.part for photo in photos.values())
     counts: Counter[str] = Counter()
@@ -73,14 +85,19 @@ def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
             photos[path] = Photo(path, label, "train" if in_parts else None)
             counts["added"] += 1
         else:
-            same = _spoken(photo.key) == _spoken(label)
+            same = spoken(photo.key) == spoken(label)
             counts["confirmed" if same else "corrected"] += 1
             photos[path] = photo if same else photo._replace(key=label)
-    names = {_spoken(key): key for key in sorted(before)}
+    names = {spoken(key): key for key in sorted(before)}
     rows = [
-        photo._replace(path=_shown(path, root), key=names.get(_spoken(photo.key), photo.key))
+        photo._replace(path=_shown(path, root), key=names.get(spoken(photo.key), photo.key))
         for path, photo in sorted(photos.items())
     ]
+    if several := [row.key for row in rows if SEVERAL_LABELS.search(row.key)]:
+        raise DataError(
+            f"the class {several[0]!r} would be read as several labels in {target.name}: give it "
+            "a name without '|', ';' or brackets"
+        )
     with (
         atomic_write(target) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as out,
@@ -100,12 +117,25 @@ def _photos_of(name: str, root: Path) -> dict[str, Photo]:
     return {os.path.normpath(gathered.folder / photo.path): photo for photo in gathered.photos}
 
 
+def _as_listed(
+    decided: dict[str, str | None], photos: Mapping[str, Photo]
+) -> dict[str, str | None]:
+    """Return decisions by the paths of the dataset's photos, where these are links to files."""
+    if decided.keys() <= photos.keys():
+        return decided
+    listed = {os.path.realpath(path): path for path in photos}
+    return {
+        path if path in photos else listed.get(os.path.realpath(path), path): label
+        for path, label in decided.items()
+    }
+
+
 def _read_review(file: Path) -> dict[str, str | None]:
     """Return the label of each path that was decided; None for one that is left out."""
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {file} ({str(error).splitlines()[0]})") from None
+        raise DataError(f"cannot read {file} ({reason_of(error)})") from None
     if not {"path", "label", "decision"} <= set(table.columns):
         raise DataError(
             f"{file} has not the columns path, label and decision: it is the table that the page "
@@ -129,7 +159,3 @@ def _shown(path: str, root: Path) -> str:
     """Write a path as the table has it: relative to its folder, or absolute elsewhere."""
     inside = Path(path).is_relative_to(root)
     return Path(path).relative_to(root).as_posix() if inside else path
-
-
-def _spoken(name: str) -> str:
-    return " ".join(name.replace("_", " ").split())

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from vlprompt_pipeline import __version__
-from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.errors import DataError, reason_of
 from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.inference.label_page import thumbnail
 from vlprompt_pipeline.templates import templates_of
@@ -22,6 +22,7 @@ SHOWN = 200
 """Photos on the page: 15 kB each, and what a person looks through at once (our choice)."""
 _SIDE = 150  # pixels of a photo
 _NEEDED = ("path", "label", "score")
+_TEXTS = ("path", "label", "label_2", "given")
 
 
 def read_predictions(file: Path) -> pd.DataFrame:
@@ -31,9 +32,13 @@ def read_predictions(file: Path) -> pd.DataFrame:
         DataError: it cannot be read, or has not the columns `path`, `label` and `score`.
     """
     try:
-        table = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
+        if file.suffix.lower() == ".parquet":
+            table = pd.read_parquet(file)
+        else:  # a class may well be called NA, null or 007
+            texts = dict.fromkeys(_TEXTS, str)
+            table = pd.read_csv(file, dtype=texts, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {file} ({str(error).splitlines()[0]})") from None
+        raise DataError(f"cannot read {file} ({reason_of(error)})") from None
     if absent := [name for name in _NEEDED if name not in table]:
         raise DataError(
             f"{file} has no column {' and '.join(absent)}: it is a table that vlprompt predict "
@@ -42,7 +47,7 @@ def read_predictions(file: Path) -> pd.DataFrame:
     table = table[table["label"].notna()].reset_index(drop=True)
     if table.empty:
         raise DataError(f"{file} has no row with a label: there is nothing to review")
-    texts = [name for name in ("label", "label_2", "given") if name in table]
+    texts = [name for name in _TEXTS if name in table]
     return table.astype(dict.fromkeys(texts, "object")).fillna(dict.fromkeys(texts, ""))
 
 
