@@ -51,16 +51,10 @@ def model_config(architecture: Architecture) -> dict:
 def build(architecture: Architecture, vocabulary: int, seed: int) -> nn.Module:
     """Build a `CLIP` with `vocabulary` token rows and initial weights drawn from `seed`."""
     config = model_config(architecture)["model_cfg"]
+    config["text_cfg"]["vocab_size"] = vocabulary
     with torch.random.fork_rng(devices=[]):  # open_clip draws its weights from the global stream
         torch.manual_seed(int(stream(seed, WEIGHTS).integers(2**31)))
-        return open_clip.model.CLIP(
-            embed_dim=config["embed_dim"],
-            vision_cfg=open_clip.model.CLIPVisionCfg(**config["vision_cfg"]),
-            text_cfg=open_clip.model.CLIPTextCfg(
-                **{**config["text_cfg"], "vocab_size": vocabulary}
-            ),
-            quick_gelu=config["quick_gelu"],
-        )
+        return open_clip.model.CLIP(**config)
 
 
 def normalise(pictures: np.ndarray) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -48,18 +47,8 @@ def learning_rate(step: int, config: PretrainingConfig) -> float:
     return config.learning_rate * warm * decayed
 
 
-def pretrain(
-    pool: Pool,
-    config: PretrainingConfig,
-    progress: Callable[[Trained], None] = lambda _: None,
-) -> Trained:
-    """Train a tiny CLIP on the pool.
-
-    Args:
-        pool: rendered pictures and their scenes.
-        config: the recipe.
-        progress: called every hundred steps with the model as it stands.
-    """
+def pretrain(pool: Pool, config: PretrainingConfig) -> Trained:
+    """Train a tiny CLIP on the pictures of the pool."""
     tokens = CompactTokens(caption_words())
     with torch_threads(config.threads):
         model = build(config.architecture, tokens.size, config.seed)
@@ -79,7 +68,6 @@ def pretrain(
                 _log.info(
                     "step %d of %d: loss %.3f, %.2f steps/s", step + 1, config.steps, smooth, pace
                 )
-                progress(Trained(model, tokens, step + 1, smooth))
         model.eval()
     return Trained(model, tokens, config.steps, float(smooth or 0.0))
 
