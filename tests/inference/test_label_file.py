@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from inference.fake_model import GreyModel, write_greys
 from vlprompt_pipeline.errors import ConfigError, UserError
@@ -178,3 +179,16 @@ def test_the_page_counts_all_and_shows_the_least_sure(folder, tmp_path):
     assert page.count("<img") == sum(min(len(g), 8) for _, g in table.groupby("label"))
     assert 'src="data:image/jpeg;base64,' in page
     assert "<li>broken.png: " in page
+
+
+def test_the_lock_is_removed_before_another_process_may_take_it(tmp_path, monkeypatch):
+    release, there = FileLock.release, []
+
+    def look(lock, *args, **options):
+        there.append(Path(lock.lock_file).exists())
+        return release(lock, *args, **options)
+
+    monkeypatch.setattr(FileLock, "release", look)
+    with LabelFile(tmp_path / "labels.csv") as file:
+        file.begin(["path"], {})
+    assert there[0] is False

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from vlprompt_pipeline.errors import ConfigError, UserError
-from vlprompt_pipeline.files import sha256_file
-from vlprompt_pipeline.rejection import Rejection, softmax
+from vlprompt_pipeline.errors import ConfigError, UserError, reason_of
+from vlprompt_pipeline.files import read_hashes, sha256_file
+from vlprompt_pipeline.inference.models import ImageModel
+from vlprompt_pipeline.rejection import Rejection
 from vlprompt_pipeline.shipping.layout import (
     FORMAT,
     GRAPH,
@@ -30,7 +31,7 @@ _DESCRIPTIONS = ("model", "labels", "preprocessing")
 _BLOCK = 32  # images at once, as registered models have them on a CPU
 
 
-class ExportedModel:
+class ExportedModel(ImageModel):
     """An exported or published folder; see `ImageModel`."""
 
     block = _BLOCK
@@ -46,7 +47,11 @@ class ExportedModel:
         described = _read(folder, "model")
         if not isinstance(described, dict) or described.get("format") != FORMAT:
             raise UserError(f"{folder} is no export of this version: export the model again")
-        self._described, self._hashes = described, _hashes(folder)
+        self._described = described
+        try:
+            self._hashes = read_hashes(folder / HASHES)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{folder} has no {HASHES} ({error}): export it again") from None
         for name in _DESCRIPTIONS:
             self._require_unchanged(f"{name}.json")
         try:
@@ -76,10 +81,6 @@ class ExportedModel:
             return self._session.run(["logits"], {"pixel_values": pixels})[0]
         (features,) = self._session.run(["image_embeds"], {"pixel_values": pixels})
         return self._scale * features @ self._texts.T
-
-    def scores(self, pixels: np.ndarray) -> np.ndarray:
-        """Compute probabilities."""
-        return softmax(self.logits(pixels), self.rejection.temperature if self.rejection else 1.0)
 
     def telling_apart(self, class_names: Sequence[str]) -> ExportedModel:
         """Return the same model, its graph shared, for other classes."""
@@ -145,7 +146,7 @@ class ExportedModel:
                 self.folder / name, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # of onnxruntime, which has a kind for each cause
-            raise _contradiction(self.folder, str(error).splitlines()[0]) from None
+            raise _contradiction(self.folder, reason_of(error)) from None
 
     def _require_unchanged(self, name: str) -> None:
         if not (self.folder / name).is_file():
@@ -168,14 +169,6 @@ def _read(folder: Path, name: str) -> Any:
 
 def _contradiction(folder: Path, reason: object) -> UserError:
     return UserError(f"{folder} holds files that do not go together ({reason}): export it again")
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    try:
-        lines = (folder / HASHES).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{folder} has no {HASHES} ({error}): export it again") from None
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 def _checked(given: tuple[str, ...], labels: tuple[str, ...]) -> tuple[str, ...]:

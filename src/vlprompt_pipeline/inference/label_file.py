@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -75,8 +75,8 @@ class LabelFile:
             raise UserError(f"another process is writing {self.part}: wait for it to end") from None
         except OSError as error:
             raise UserError(f"cannot write {self.part}: {error.strerror}") from None
-        self._open.callback(lambda: Path(lock.lock_file).unlink(missing_ok=True))
         self._open.callback(lock.release)
+        self._open.callback(_remove, Path(lock.lock_file))  # before it is another process's lock
         wanted = {"columns": list(columns), **settings}
         if self.part.exists() and not self._overwrite:
             self._require_same(wanted)
@@ -137,6 +137,11 @@ class LabelFile:
             whole = end
         with self.part.open("r+b") as stream:
             stream.truncate(whole)
+
+
+def _remove(lock: Path) -> None:
+    with suppress(OSError):  # a system that keeps open files removes it later, or never
+        lock.unlink()
 
 
 def read_rows(path: Path) -> Iterator[dict[str, str]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.publishing.layout import HUB, is_published_prompt
-from vlprompt_pipeline.rejection import Rejection, rejection_for_accuracy
+from vlprompt_pipeline.rejection import Rejection, rejection_for_accuracy, softmax
 
 DEFAULT_REGISTRY = "sqlite:///mlflow.db"
 
@@ -49,6 +49,7 @@ class ImageModel(Protocol):
 
     def scores(self, pixels: np.ndarray) -> np.ndarray:
         """Score `[images, 3, height, width]`, with the rejection's temperature if there is one."""
+        return softmax(self.logits(pixels), self.rejection.temperature if self.rejection else 1.0)
 
     def telling_apart(self, class_names: Sequence[str]) -> ImageModel:
         """Return the same model for other classes.

@@ -12,12 +12,12 @@ import torch
 from vlprompt_pipeline import registry
 from vlprompt_pipeline.clip.encoding import BLOCK, GPU_BLOCK
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.inference.models import ImageModel
 from vlprompt_pipeline.publishing import load_published
 from vlprompt_pipeline.registry.classifier import Classifier
-from vlprompt_pipeline.rejection import softmax
 
 
-class RegisteredModel:
+class RegisteredModel(ImageModel):
     """A classifier of the registry; see `ImageModel`."""
 
     def __init__(
@@ -38,10 +38,6 @@ class RegisteredModel:
         """Compute with as many threads of torch as the evaluation had."""
         with self.classifier.clip.arithmetic.running():
             return self.classifier.logits_of_pixels(torch.from_numpy(pixels), self.class_names)
-
-    def scores(self, pixels: np.ndarray) -> np.ndarray:
-        """Compute probabilities."""
-        return softmax(self.logits(pixels), self.rejection.temperature if self.rejection else 1.0)
 
     def telling_apart(self, class_names: Sequence[str]) -> RegisteredModel:
         """Return the same model for other classes; the last few lists keep their text features."""

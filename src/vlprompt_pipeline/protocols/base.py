@@ -8,24 +8,12 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from vlprompt_pipeline.errors import ConfigError, DataError
-from vlprompt_pipeline.image_datasets import ClassSubset, ClassSubsets
+from vlprompt_pipeline.image_datasets import ClassSubset, ClassSubsets, list_image_datasets
 from vlprompt_pipeline.parsing import DatasetName, Parameters, parse, unknown
 from vlprompt_pipeline.wording import readable
 
 PUBLISHED_DATASETS = frozenset(
-    {
-        "caltech101",
-        "dtd",
-        "eurosat",
-        "fgvc_aircraft",
-        "food101",
-        "imagenet",
-        "oxford_flowers",
-        "oxford_pets",
-        "stanford_cars",
-        "sun397",
-        "ucf101",
-    }
+    dataset.name for dataset in list_image_datasets() if dataset.column and not dataset.shift_of
 )
 """The 11 datasets over which most published averages are taken (row "average")."""
 
@@ -143,14 +131,14 @@ def register(protocol: Protocol) -> None:
     PROTOCOLS[protocol.name] = protocol
 
 
-def get_protocol(name: str, where: str = "protocol") -> Protocol:
-    """Return the protocol of a name; `where` it is asked for stands in the message.
+def get_protocol(name: str) -> Protocol:
+    """Return the protocol of a name.
 
     Raises:
         ConfigError: there is none.
     """
     if name not in PROTOCOLS:
-        raise ConfigError(unknown(where, "protocol", name, list(PROTOCOLS)))
+        raise ConfigError(unknown("protocol", "protocol", name, list(PROTOCOLS)))
     return PROTOCOLS[name]
 
 
