@@ -17,6 +17,10 @@ from vlprompt_pipeline.results.outsiders import (
     outsider_table,
 )
 
+NOT_COMPARED = (
+    "Same and CoOp are not compared by energy: they have no seed with predictions of the same "
+    "images in common"
+)
 NO_RECORDS = StoredResults({}, {})
 HOST = {"method": "coop", "title": "CoOp", "prompt": {"length": 2, "init": None}}
 HOST["prompt"] |= {"class_specific": False, "class_position": "end"}
@@ -72,8 +76,8 @@ def test_a_method_that_ranks_as_its_host_shows_no_difference_and_one_far_better_
     found = {"energy": {"coop": host, "same": host, "good": good}}
     titles = {"coop": "CoOp", "same": "Same", "good": "Good"}
     said = compare_with_hosts(found, {"same": "coop", "good": "coop"}, titles)
-    assert said[0].startswith("Same against CoOp, by energy: AUROC +0.0 (+0.0 to +0.0), no diff")
-    assert "better (p = 0.000, Holm over 2)" in said[1]
+    assert said[0].startswith("Same against CoOp, by energy: AUROC 0.0 (0.0 to 0.0), no diff")
+    assert "better (p < 0.001, Holm over 2)" in said[1]
     table = outsider_table(found, titles)
     assert table["auroc"].tolist()[0] == table["auroc"].tolist()[1] < table["auroc"].tolist()[2]
 
@@ -123,9 +127,21 @@ def test_a_method_is_compared_with_its_host_over_the_seeds_that_both_have():
     host = drawn(3, 0.5, seeds=3)
     scores = {"energy": {"coop": host, "same": host.of_seeds(["seed2"])}}
     (said,) = compare_with_hosts(scores, {"same": "coop"}, {"coop": "CoOp", "same": "Same"})
-    assert said.startswith("Same against CoOp, by energy: AUROC +0.0 (+0.0 to +0.0), no diff")
+    assert said.startswith("Same against CoOp, by energy: AUROC 0.0 (0.0 to 0.0), no diff")
     scores["energy"]["same"] = host.of_seeds(["seed2"])._replace(seeds=("seed4",))
-    assert compare_with_hosts(scores, {"same": "coop"}, {}) == []
+    said = compare_with_hosts(scores, {"same": "coop"}, {"coop": "CoOp", "same": "Same"})
+    assert said == [NOT_COMPARED]
+
+
+def test_methods_that_were_tested_on_different_images_are_not_compared():
+    tables = {f"seed{seed}": predictions(seed, 1.0, True) for seed in (1, 2)}
+    other = {seed: table.replace({"path": {"base/0": "base/x"}}) for seed, table in tables.items()}
+    host, same, foreign = (Scores.of(of, "energy") for of in (tables, tables, other))
+    titles = {"coop": "CoOp", "same": "Same", "far": "Far"}
+    found = {"energy": {"coop": host, "same": same, "far": foreign}}
+    compared, left = compare_with_hosts(found, {"same": "coop", "far": "coop"}, titles)
+    assert "Holm over 1" in compared
+    assert left == NOT_COMPARED.replace("Same", "Far")
 
 
 def test_of_a_single_outsider_no_difference_is_shown():

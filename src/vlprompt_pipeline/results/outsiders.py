@@ -18,6 +18,7 @@ from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.evaluation.metrics.outsiders import OUTSIDERS
 from vlprompt_pipeline.rejection import false_positive_rate
 from vlprompt_pipeline.results.statistics import Interval, Paired, holm, verdict
+from vlprompt_pipeline.wording import probability, signed
 
 RESAMPLES = 1_000
 _LEVEL = 0.95
@@ -30,11 +31,13 @@ class Scores(NamedTuple):
         inside: `[seeds, images]` of images of the classes.
         outside: `[seeds, images]` of outsiders.
         seeds: their names.
+        paths: of the images of either kind, in their order.
     """
 
     inside: np.ndarray
     outside: np.ndarray
     seeds: tuple[str, ...]
+    paths: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def of(cls, predictions: Mapping[str, pd.DataFrame], column: str) -> Scores | None:
@@ -43,7 +46,7 @@ class Scores(NamedTuple):
         Raises:
             DataError: the seeds were tested on different images.
         """
-        halves = []
+        halves, paths = [], []
         for half in ("base", OUTSIDERS):
             tables = [
                 table[table["half"] == half].sort_values("path") for table in predictions.values()
@@ -56,12 +59,13 @@ class Scores(NamedTuple):
                     "AUROC: run its cells again"
                 )
             halves.append(np.stack([table[column].to_numpy(float) for table in tables]))
-        return cls(*halves, tuple(predictions))
+            paths.append(tuple(tables[0]["path"]))
+        return cls(*halves, tuple(predictions), tuple(paths))
 
     def of_seeds(self, seeds: Sequence[str]) -> Scores:
         """Return those of some of the seeds."""
         rows = [self.seeds.index(seed) for seed in seeds]
-        return Scores(self.inside[rows], self.outside[rows], tuple(seeds))
+        return Scores(self.inside[rows], self.outside[rows], tuple(seeds), self.paths)
 
 
 class Components(NamedTuple):
@@ -160,41 +164,43 @@ def compare_with_hosts(
 ) -> list[str]:
     """Say whether quantized methods tell outsiders better than their hosts, a sentence a pair.
 
-    Two methods are compared over the seeds that both have, and not at all without one.
+    Two methods are compared over the seeds that both have, on the same images; where there are
+    none, that is said.
 
     Args:
         scores: as of `outsider_table`.
         hosts: the method that is the same without quantization, by method.
         titles: of methods.
     """
-    pairs = [
-        (kind, method, host)
-        for kind, by_method in scores.items()
-        for method, host in hosts.items()
-        if method in by_method
-        and host in by_method
-        and set(by_method[method].seeds) & set(by_method[host].seeds)
-    ]
-    tests = []
-    for kind, method, host in pairs:
-        ours, theirs = scores[kind][method], scores[kind][host]
-        seeds = [seed for seed in ours.seeds if seed in theirs.seeds]
-        ours, theirs = ours.of_seeds(seeds), theirs.of_seeds(seeds)
-        gap = Components.of(ours).less(Components.of(theirs))
-        paired = Paired(gap.mean, *gap.interval, gap.p_value, "DeLong")
-        rates = fpr95_samples(ours) - fpr95_samples(theirs)
-        tests.append((paired, rates))
-    adjusted = holm([paired.p_value for paired, _ in tests])
+    tests: list[tuple[str, Paired, np.ndarray]] = []
+    uncompared = []
+    for kind, by_method in scores.items():
+        for method, host in hosts.items():
+            if method not in by_method or host not in by_method:
+                continue
+            ours, theirs = by_method[method], by_method[host]
+            seeds = [seed for seed in ours.seeds if seed in theirs.seeds]
+            if not seeds or ours.paths != theirs.paths:
+                uncompared.append(
+                    f"{titles[method]} and {titles[host]} are not compared by {kind}: they have no "
+                    "seed with predictions of the same images in common"
+                )
+                continue
+            ours, theirs = ours.of_seeds(seeds), theirs.of_seeds(seeds)
+            gap = Components.of(ours).less(Components.of(theirs))
+            paired = Paired(gap.mean, *gap.interval, gap.p_value, "DeLong")
+            rates = fpr95_samples(ours) - fpr95_samples(theirs)
+            tests.append((f"{titles[method]} against {titles[host]}, by {kind}", paired, rates))
+    adjusted = holm([paired.p_value for _, paired, _ in tests])
     sentences = []
-    for (kind, method, host), (paired, rates), p_value in zip(pairs, tests, adjusted, strict=True):
+    for (what, paired, rates), p_value in zip(tests, adjusted, strict=True):
         low, high = np.percentile(rates[1:], [2.5, 97.5])
         sentences.append(
-            f"{titles[method]} against {titles[host]}, by {kind}: AUROC {paired.difference:+.1f} "
-            f"({paired.low:+.1f} to {paired.high:+.1f}), {verdict(paired, p_value)} "
-            f"(p = {p_value:.3f}, Holm over {len(pairs)}); FPR95 {rates[0]:+.1f} "
-            f"({low:+.1f} to {high:+.1f})"
+            f"{what}: AUROC {signed(paired.difference)} ({signed(paired.low)} to "
+            f"{signed(paired.high)}), {verdict(paired, p_value)} ({probability(p_value)}, Holm "
+            f"over {len(tests)}); FPR95 {signed(rates[0])} ({signed(low)} to {signed(high)})"
         )
-    return sentences
+    return sentences + uncompared
 
 
 def _variance(values: np.ndarray) -> float:
