@@ -10,8 +10,11 @@ import pytest
 
 from results.made import Disk, base_to_new, right, score_row
 from vlprompt_pipeline.results.flags import MEANINGS, TUNED, flags_of
+from vlprompt_pipeline.results.groups import read_records
+from vlprompt_pipeline.results.left_out import left_out
 from vlprompt_pipeline.results.printed import Variation, inside, stated_variation
 from vlprompt_pipeline.results.published import DATASETS, published
+from vlprompt_pipeline.results.report_table import report_table
 from vlprompt_pipeline.results.results import AVERAGE
 
 
@@ -31,6 +34,27 @@ def test_the_published_figure_stands_beside_ours_with_the_difference():
         assert (row["published"], row["published_source"]) == (value, source)
         assert row["delta"] == pytest.approx(row["mean"] - value)
         assert row["inside"] == "not stated"
+
+
+def test_a_row_that_was_made_otherwise_has_the_figure_of_its_recipe_in_every_table():
+    disk = Disk()
+    for seed, code in ((1, "1" * 8), (2, "1" * 8), (3, "2" * 8)):
+        for dataset in ("dtd", "eurosat", "ucf101"):
+            halves = {"base": right(0.9), "new": right(0.5)}
+            place = disk.add("coop", halves, clip="vit_b16", dataset=dataset, seed=seed)
+            made_with = {"settings": {}, "images": "i", "clip": "c", "code": code}
+            disk.records[place]["methods"][0]["made_with"] = made_with
+    whole = disk.compare()
+    names = {"coop", "coop (code 22222222)"}
+    value, _ = published("base_to_new_16shot_vitb16", "coop", "eurosat")["base"]
+    scores = whole.scores[whole.scores["dataset"].eq("eurosat") & whole.scores["metric"].eq("base")]
+    assert scores.set_index("method")["published"].to_dict() == dict.fromkeys(names, value)
+    table = report_table(read_records(disk.records)[0])
+    rows = table[table["dataset"] == "eurosat"].set_index("method")
+    assert rows["published_base"].to_dict() == dict.fromkeys(names, value)
+    ranks = left_out(whole).set_index("method")
+    assert set(ranks.index) == names
+    assert ranks["published"].nunique() == 1 and ranks["published"].notna().all()
 
 
 @pytest.mark.parametrize(

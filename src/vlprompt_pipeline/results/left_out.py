@@ -13,7 +13,6 @@ import pandas as pd
 
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
 from vlprompt_pipeline.results.dataset_names import AVERAGE
-from vlprompt_pipeline.results.published import published, published_protocol
 from vlprompt_pipeline.results.results import Comparison
 
 EUROSAT = "eurosat"
@@ -34,7 +33,6 @@ COLUMNS = [
 ]
 _NAN = float("nan")
 _FEWEST = 3  # datasets: with two, leaving one out leaves no average
-_PRINTED = {"h": ("base", "new"), "base": ("base",), "accuracy": ("acc",)}
 Row = dict[str, object]
 Accuracies = Mapping[str, tuple[float, ...]]
 """Base and new accuracy, or one accuracy, by dataset."""
@@ -83,37 +81,53 @@ def _rows(family: Mapping[str, object], table: pd.DataFrame, shots: int) -> list
     if not titles or len(datasets) < _FEWEST:
         return []
     halves = ("base", "new") if metric == "h" else (metric,)
-    means = table.set_index(["method", "dataset", "metric"])["mean"]
-    accuracies = {
-        method: {name: tuple(means[method, name, half] for half in halves) for name in datasets}
-        for method in titles
-    }
-    ranks = _ranks({method: average_without(values) for method, values in accuracies.items()})
+    ours, printed = (
+        _accuracies(table, column, list(titles), datasets, halves)
+        for column in ("mean", "published")
+    )
+    ranks = _ranks({method: average_without(values) for method, values in ours.items()})
     without = {
-        name: _ranks(
-            {method: average_without(values, (name,)) for method, values in accuracies.items()}
-        )
+        name: _ranks({method: average_without(values, (name,)) for method, values in ours.items()})
         for name in datasets
     }
-    eurosat = tuple(name for name in datasets if name.removeprefix("miniature_") == EUROSAT)
     rows = []
     for method, title in titles.items():
         ranks_without = [without[name][method] for name in datasets]
         lowest = max(ranks_without)
-        everywhere, elsewhere = _published(family, datasets, method, shots)
+        average, without_eurosat = _with_and_without_eurosat(ours[method])
         values = (
-            average_without(accuracies[method]),
-            average_without(accuracies[method], eurosat) if eurosat else _NAN,
+            average,
+            without_eurosat,
             ranks[method],
             min(ranks_without),
             lowest,
             datasets[ranks_without.index(lowest)] if lowest > ranks[method] else "",
-            everywhere,
-            elsewhere,
+            *_with_and_without_eurosat(printed[method]),
         )
         key = (family["family"], shots, method, title, metric)
         rows.append(dict(zip(COLUMNS, (*key, *values), strict=True)))
     return sorted(rows, key=lambda row: row["rank"])
+
+
+def _accuracies(
+    table: pd.DataFrame,
+    column: str,
+    methods: Sequence[str],
+    datasets: Sequence[str],
+    halves: Sequence[str],
+) -> dict[str, Accuracies]:
+    """Return a column of the scores by method; NaN where nothing was printed."""
+    figures = table.set_index(["method", "dataset", "metric"])[column].to_dict()
+    return {
+        method: {name: tuple(figures[method, name, half] for half in halves) for name in datasets}
+        for method in methods
+    }
+
+
+def _with_and_without_eurosat(accuracies: Accuracies) -> tuple[float, float]:
+    eurosat = [name for name in accuracies if name.removeprefix("miniature_") == EUROSAT]
+    without = average_without(accuracies, eurosat) if eurosat else _NAN
+    return average_without(accuracies), without
 
 
 def _ranks(averages: Mapping[str, float]) -> dict[str, int]:
@@ -123,20 +137,3 @@ def _ranks(averages: Mapping[str, float]) -> dict[str, int]:
         method: 1 + sum(other > value for other in rounded.values())
         for method, value in rounded.items()
     }
-
-
-def _published(
-    family: Mapping[str, object], datasets: Sequence[str], method: str, shots: int
-) -> tuple[float, float]:
-    """Return averages of the printed figures of the same datasets, with and without EuroSAT."""
-    trained_on = str(family["source"]) or datasets[0]
-    protocol = published_protocol(str(family["protocol"]), str(family["clip"]), trained_on, shots)
-    names = _PRINTED[str(family["ranking"])]
-    printed = {name: published(protocol or "", method, name) for name in datasets}
-    if not all(set(names) <= set(figures) for figures in printed.values()):
-        return _NAN, _NAN
-    figures = {
-        name: tuple(by_metric[metric][0] for metric in names) for name, by_metric in printed.items()
-    }
-    without = average_without(figures, (EUROSAT,)) if EUROSAT in figures else _NAN
-    return average_without(figures), without

@@ -86,7 +86,8 @@ def _frame(
     for mean in columns:
         reference = zero_shot[mean].iloc[0] if len(zero_shot) else NAN
         table[f"delta_{mean.removesuffix('_mean')}"] = table[mean] - reference
-    table = _with_published(table, family, dataset, group, columns)
+    recipes = [results[0].method.method for results, _ in methods.values()]
+    table = _with_published(table, recipes, family, dataset, group, columns)
     best = next((mean for mean in reversed(columns) if table[mean].notna().any()), "base_mean")
     table = table.sort_values(best, ascending=False, kind="stable", ignore_index=True)
     for position, name in enumerate(_KEY):
@@ -155,18 +156,18 @@ def _mean_of_seeds(h: Value) -> Value:
 
 def _with_published(
     table: pd.DataFrame,
+    recipes: Sequence[str],
     family: Family,
     dataset: str,
     group: GroupKey,
     columns: Mapping[str, tuple[str, str]],
 ) -> pd.DataFrame:
-    """Add the figures of the same protocol, CLIP and split where some were printed."""
+    """Add the figures of each row's recipe in the same protocol, CLIP and split."""
     if group.random_split:
         return table
     printed_figures = {
         mean: [
-            printed(family, name or dataset, group.shots, method, metric, NAN)
-            for method in table["method"]
+            printed(family, name or dataset, group.shots, recipe, metric, NAN) for recipe in recipes
         ]
         for mean, (name, metric) in columns.items()
     }
