@@ -111,6 +111,20 @@ def test_a_version_on_targets_has_the_verdict_on_their_average():
     assert sentence.startswith("CoOp against Zero-shot CLIP in accuracy on average: better, p ")
 
 
+def test_a_version_has_the_verdict_of_the_table_that_its_record_stands_in():
+    """The same dataset with another split is a table of its own, where CoOp is worse."""
+    disk, places = Disk(), {}
+    for split, share in (("b", 0.9), ("f", 0.2)):
+        for method, correct in (("zero_shot", 0.5), ("coop", share)):
+            seed = 1 if split == "b" else 2
+            halves = {"base": right(correct)}
+            places[split] = disk.add(method, halves, seed=seed, split_sha256=split * 64)
+    comparison = disk.compare()
+    for split, said in (("b", "better, p < 0.001"), ("f", "worse, p < 0.001")):
+        record = CellRecord.model_validate(disk.records[places[split]])
+        assert said in verdicts_of(comparison, record)["coop"]
+
+
 def test_what_cannot_be_tested_has_no_verdict():
     disk = on_disk(20, (1,))
     disk.predictions.clear()

@@ -33,7 +33,7 @@ COLUMNS = {
     "inference_cost",
     "missing": "protocol clip dataset shots seed method reason command",
     "provenance": "family dataset shots seed split_sha256 random_split few_shot_sha256 "
-    "code_version base_classes new_classes test_images",
+    "code_version base_classes new_classes test_images group",
 }
 _SIZES = COLUMNS["sizes"].split()[3:]
 Row = dict[str, object]
@@ -216,6 +216,7 @@ def _provenance_rows(compared: Sequence[Family], records: Sequence[CellRecord]) 
                 "base_classes": key.classes[0],
                 "new_classes": key.classes[1],
                 "test_images": f"{base.total} base, {new.total} new" if new else str(base.total),
+                "group": key,
             }
             row_key = (family.name, key, result.seed)
             if new or row_key not in rows:  # what is bound to its classes has no new images

@@ -58,8 +58,9 @@ class Comparison:
         missing: one row a cell that was asked for and is not there: `protocol, clip, dataset,
             shots, seed, method, reason, command`; the command makes the cell.
         provenance: one row a (family, cell): `family, dataset, shots, seed, split_sha256,
-            random_split, few_shot_sha256, code_version, base_classes, new_classes, test_images`;
-            classes are tuples of names, `test_images` a text.
+            random_split, few_shot_sha256, code_version, base_classes, new_classes, test_images,
+            group`; classes are tuples of names, `test_images` a text, `group` the `GroupKey` of
+            the cell's records.
         remarks: what a reader must know, one sentence each: left-out files, mixed fingerprints.
         newest: date of the newest result, such as "2026-03-01"; empty where it is unknown.
     """

@@ -59,21 +59,20 @@ def against(tests: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def verdicts_of(comparison: Comparison, record: CellRecord) -> dict[str, str]:
-    """Say what the tests say of each method of a record against zero-shot, a sentence by method.
+    """Say what the tests say of each method against zero-shot, a sentence by method.
 
-    In the metric that ranks the methods: on the record's dataset, or on average over its targets.
+    Those in the table that the record stands in, in the metric that ranks its methods: on the
+    record's dataset, or on average over its targets.
     """
     key = group_key(record)
-    dataset = AVERAGE if key.targets else key.data
-    pairs = comparison.pairs.merge(
-        comparison.families[["family", "ranking", "source"]], on="family"
-    )
-    tests = against(pairs, ZERO_SHOT)
+    provenance = comparison.provenance
+    here = provenance.loc[[group == key for group in provenance["group"]], "family"]
+    tests = against(comparison.pairs[comparison.pairs["family"].isin(here)], ZERO_SHOT)
+    tests = tests.merge(comparison.families[["family", "ranking"]], on="family")
     tests = tests[
-        tests["dataset"].eq(dataset)
+        tests["dataset"].eq(AVERAGE if key.targets else key.data)
         & tests["shots"].eq(key.shots)
         & tests["metric"].eq(tests["ranking"])
-        & tests["source"].eq(key.data if key.targets else "")
     ]
     titles = dict(zip(comparison.scores["method"], comparison.scores["title"], strict=True))
     return {
