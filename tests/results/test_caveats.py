@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from results.made import CLASSES, Disk, base_to_new, right, score_row
-from vlprompt_pipeline.results.caveats import near_chance
+from vlprompt_pipeline.results.caveats import near_chance, of_images
+from vlprompt_pipeline.results.cells import ImageSet
 
 
 def caveats(disk: Disk, **key) -> tuple[str, ...]:
@@ -40,6 +41,12 @@ def test_small_halves_say_so_with_their_own_figures_and_with_h(images, classes, 
     for metric in ("new", "h", "mean_of_h"):
         assert caveats(disk, metric=metric) == expected
     assert caveats(disk, metric="base") == ()
+
+
+def test_images_among_all_classes_are_told_apart_among_as_many():
+    """One base and one new class: together they are two, and neither of them is a base class."""
+    for half in ("generalised_base", "generalised_new"):
+        assert of_images(ImageSet("demo_flags", half, 2), 100, ()) == ("2 classes",)
 
 
 def test_zero_shot_near_chance_is_said_of_all_methods_on_these_images():

@@ -80,6 +80,18 @@ def test_the_h_of_an_average_is_that_of_average_accuracies():
     assert mean_of_h == pytest.approx((one + other) / 2)
 
 
+def test_the_mean_of_the_h_of_seeds_is_that_on_average_too_where_seeds_differ():
+    """H of seed 1 is 18 on both datasets, and of seed 2, which one has, 18 too: each time 18."""
+    disk = Disk()
+    for dataset, seeds in (("demo_aerial", (1, 2)), ("demo_flags", (1,))):
+        for seed in seeds:
+            base, new = (0.9, 0.1) if seed == 1 else (0.1, 0.9)
+            disk.add("coop", {"base": right(base), "new": right(new)}, dataset=dataset, seed=seed)
+    for dataset in ("demo_aerial", "demo_flags", AVERAGE):
+        row = score_row(disk.compare(), dataset=dataset, metric="mean_of_h")
+        assert row["mean"] == pytest.approx(18)
+
+
 def test_an_average_over_seeds_that_differ_has_no_spread():
     disk = Disk()
     for dataset, seeds in (("demo_aerial", (1, 2)), ("demo_flags", (1, 3))):

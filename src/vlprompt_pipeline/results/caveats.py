@@ -37,9 +37,9 @@ def of_images(
         total: how many images there are.
         unknown_to_clip: sets on which zero-shot CLIP is near chance.
     """
-    half = images.half.rpartition("_")[2]
+    among_all, _, half = images.half.rpartition("_")
     caveats = (
-        counted(images.classes, f"{half} class".lstrip())
+        counted(images.classes, "class" if among_all else f"{half} class".lstrip())
         if images.classes < _FEWEST_CLASSES
         else "",
         counted(int(total), f"{half} test image".lstrip()) if total < _FEWEST_IMAGES else "",

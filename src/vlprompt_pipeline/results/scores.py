@@ -138,7 +138,7 @@ def _aggregate(
 def _average(parts: Sequence[Aggregate], correct: Sequence[Mapping[str, Correct]]) -> Aggregate:
     """Return means over datasets.
 
-    `h` is the H of them, `mean_of_h` the mean of the datasets' own `h`.
+    `h` is the H of them, `mean_of_h` the mean over the H of each seed on each dataset.
     """
     values = {
         name: _mean(parts, name)
@@ -153,7 +153,7 @@ def _average(parts: Sequence[Aggregate], correct: Sequence[Mapping[str, Correct]
     }
     for name, halves in _harmonic(values):
         if name == "h":
-            values[MEAN_OF_H] = _mean(parts, "h")
+            values[MEAN_OF_H] = _mean(parts, MEAN_OF_H)
         if all(half in drawn for half in halves):
             drawn[name] = draw_h(*(drawn[half] for half in halves))
     for name, scores in drawn.items():
