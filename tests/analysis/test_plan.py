@@ -47,6 +47,14 @@ def test_what_cannot_be_analysed(changes, protocol, sentence):
         check_analysis(analysis(**changes), RECIPES, protocol)
 
 
+@pytest.mark.parametrize("part", ["storage", "spectrum", "heads"])
+def test_two_recipes_of_one_title_are_refused_instead_of_averaged(part):
+    host = "gda" if part == "heads" else "coop"
+    recipes = {**RECIPES, "mine": {"extends": host}}
+    with pytest.raises(ConfigError, match=f"{host} and mine are both called .* another title"):
+        check_analysis(analysis(**{part: (host, "mine")}), recipes, "base_to_new")
+
+
 def test_lists_on_the_command_line_are_joined_by_plus():
     values = {**VALUES, "bits": "1+4", "noise": 0.5, "storage": "coop"}
     parsed = parse(AnalysisParameters, values, "analysis")

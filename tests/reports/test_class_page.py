@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -34,10 +35,10 @@ def run(tmp_path) -> ScoredRun:
         note="own random split, seed 1",
         folder=folder,
         class_names=NAMES,
-        predictions={
-            "Zero-shot CLIP": predictions({**right, **wrong, "blue_disc/1.png": 0}),
-            "Linear probe": predictions({**right, **wrong}),
-        },
+        predictions=[
+            ("Zero-shot CLIP", predictions({**right, **wrong, "blue_disc/1.png": 0})),
+            ("Linear probe", predictions({**right, **wrong})),
+        ],
     )
 
 
@@ -56,9 +57,16 @@ def test_it_says_what_is_right_and_what_is_mixed_up(run):
     assert render_class_page(run) == html
 
 
+def test_methods_of_one_title_have_a_column_each(run):
+    (_, zero_shot), (_, probe) = run.predictions
+    html = render_class_page(replace(run, predictions=[("CoOp", zero_shot), ("CoOp", probe)]))
+    row = html.split("<td>blue disc</td>")[1].split("</tr>")[0]
+    assert [part.split('"')[0] for part in row.split('data-value="')[1:]] == ["50.000", "75.000"]
+
+
 def test_a_run_without_a_mistake_has_no_photos(run):
     perfect = {path: 0 for path in ("square/0.png", "square/1.png")}
-    html = render_class_page(ScoredRun("x", "", run.folder, NAMES, {"One": predictions(perfect)}))
+    html = render_class_page(ScoredRun("x", "", run.folder, NAMES, [("One", predictions(perfect))]))
     assert "2 of 2 test photos the right label, 100 of 100. Not one was mistaken." in html
     assert "<figure>" not in html
 

@@ -57,7 +57,7 @@ def check_analysis(analysis: AnalysisParameters, recipes: Mapping[str, Any], pro
 
     Raises:
         ConfigError: an unknown recipe, one that learns no prompt, one that cannot be followed where
-            it must be, or a protocol that holds no class out.
+            it must be, two of one title, or a protocol that holds no class out.
     """
     if not get_protocol(protocol).holds_classes_out:
         raise ConfigError(
@@ -68,6 +68,15 @@ def check_analysis(analysis: AnalysisParameters, recipes: Mapping[str, Any], pro
         recipe = resolve_recipe(name, recipes)
         if not (recipe.training or get_method(recipe.method).learner.fitted):
             raise ConfigError(f"analysis.heads: {name} has no tensors to quantize; leave it out")
+    for names in (analysis.storage, analysis.spectrum, analysis.heads):
+        called: dict[str, str] = {}
+        for name in names:
+            title = resolve_recipe(name, recipes).title
+            if called.setdefault(title, name) != name:
+                raise ConfigError(
+                    f"analysis: {called[title]} and {name} are both called {title}, by which "
+                    "tables and figures tell them apart; give one of them another title"
+                )
     followed = (analysis.method, *analysis.spectrum)
     for name in analysis.recipes():
         recipe = resolve_recipe(name, recipes)

@@ -7,7 +7,7 @@ right most often.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -33,14 +33,14 @@ class ScoredRun:
         note: how its test photos were chosen, where they were drawn here.
         folder: of the photos.
         class_names: of each half.
-        predictions: a row a photo, by the title of the method.
+        predictions: of each method its title and a row a photo; two may have one title.
     """
 
     title: str
     note: str
     folder: Path
     class_names: Mapping[str, tuple[str, ...]]
-    predictions: Mapping[str, pd.DataFrame]
+    predictions: Sequence[tuple[str, pd.DataFrame]]
 
 
 class _Method(NamedTuple):
@@ -54,7 +54,7 @@ class _Method(NamedTuple):
 
 def render_class_page(run: ScoredRun) -> str:
     """Write the page; the same predictions and photos give the same page, byte for byte."""
-    methods = [_Method(title, _named(rows, run)) for title, rows in run.predictions.items()]
+    methods = [_Method(title, _named(rows, run)) for title, rows in run.predictions]
     best = max(methods, key=lambda method: method.right)
     wrong = best.named[~best.named["right"]]
     photos = _spread(wrong).head(_PHOTOS)
@@ -115,10 +115,7 @@ def _summary(best: _Method) -> str:
 
 def _classes(methods: list[_Method], best: _Method) -> list[dict[str, object]]:
     """Return a row a class: photos, share of each method, what it is mistaken for; worst first."""
-    shares = {
-        method.title: 100 * method.named.groupby(["half", "truth"])["right"].mean()
-        for method in methods
-    }
+    shares = [100 * method.named.groupby(["half", "truth"])["right"].mean() for method in methods]
     rows = []
     for (half, name), group in best.named.groupby(["half", "truth"], sort=False):
         mistaken = group.loc[~group["right"], "answer"].value_counts()
@@ -127,8 +124,8 @@ def _classes(methods: list[_Method], best: _Method) -> list[dict[str, object]]:
                 "name": name,
                 "half": HALVES[half],
                 "photos": len(group),
-                "shares": [shares[method.title].get((half, name)) for method in methods],
-                "share": shares[best.title][half, name],
+                "shares": [of_method.get((half, name)) for of_method in shares],
+                "share": 100 * group["right"].mean(),
                 "mistaken": f"{mistaken.index[0]} ({mistaken.iloc[0]})" if len(mistaken) else "",
             }
         )

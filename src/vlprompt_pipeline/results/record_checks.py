@@ -82,21 +82,21 @@ def _missing_seeds(group: Group) -> list[str]:
 def _changed_between_seeds(group: Group) -> list[str]:
     """Name methods whose size differs between seeds: they were not the same in each of them."""
     remarks = []
+    results = [result for record in group.records for result in record.methods]
+    titles = {result.method: result.title for result in results}
     for words, field in (
         ("parameters", "trainable_parameters"),
         ("payload bytes", "payload_bytes"),
     ):
         seen: dict[str, set[int]] = defaultdict(set)
-        for record in group.records:
-            for result in record.methods:
-                seen[result.title].add(getattr(result, field))
+        for result in results:
+            seen[result.method].add(getattr(result, field))
         remarks += [
-            f"{title} has different {words} in different seeds ({join(sorted(values))}): "
+            f"{titles[method]} has different {words} in different seeds ({join(sorted(values))}): "
             "its configuration changed between runs."
-            for title, values in seen.items()
+            for method, values in seen.items()
             if len(values) > 1
         ]
-    results = [result for record in group.records for result in record.methods]
     base_totals = {result.base.total for result in results}
     new_totals = {result.new.total for result in results if result.new is not None}
     if max(len(base_totals), len(new_totals)) > 1:

@@ -111,9 +111,9 @@ def draw_class_page(
             note=card.random_split,
             folder=card.folder,
             class_names=records[0].classes.model_dump(),
-            predictions={
-                method.title: results.predictions[partition_of(cell, method.method)]()
+            predictions=[
+                (method.title, results.predictions[partition_of(cell, method.method)]())
                 for method in methods
-            },
+            ],
         )
     )
