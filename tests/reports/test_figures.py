@@ -11,11 +11,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from conftest import ROOT
+from results.made import Disk, predictions, right
 from results.synthetic import comparison, with_flags, with_holes
 from vlprompt_pipeline.datasets import FigureDataset
 from vlprompt_pipeline.reports.figures import figures
 from vlprompt_pipeline.reports.labels import MOST_NAMES, name_marks
 from vlprompt_pipeline.reports.page import render
+from vlprompt_pipeline.reports.risk_coverage import risk_coverage_figure
 from vlprompt_pipeline.reports.scatter import pareto_front
 from vlprompt_pipeline.reports.sheet import looks_of, svg
 
@@ -75,6 +77,30 @@ def test_curves_go_through_the_means():
     means = made.scores[made.scores["metric"] == "accuracy"].sort_values("shots")
     assert axes.lines[0].get_xdata().tolist() == [1, 2, 4, 8, 16]
     assert axes.lines[0].get_ydata().tolist() == means["mean"].tolist()
+
+
+def test_where_no_method_has_all_datasets_one_dataset_is_drawn_by_its_name():
+    disk = Disk()
+    for dataset, methods in (("flags", ("coop", "qcoop")), ("aerial", ("zero_shot",))):
+        for method in methods:
+            disk.add(method, {"base": right(0.5), "new": right(0.6)}, dataset=dataset)
+    drawn = figures(disk.compare())
+    assert [name.removeprefix("base_to_new_demo_16shots_own_photos_") for name in drawn] == [
+        "base_new",
+        "size",
+    ]
+    assert "flags" in " ".join(texts(drawn["base_to_new_demo_16shots_own_photos_base_new"]))
+
+
+def test_names_of_datasets_and_methods_are_no_formulas():
+    disk = Disk()
+    for number, method in enumerate(("zero_shot", "coop")):
+        place = disk.add(method, {"base": right(0.5 + number / 10)}, dataset="a$\\frac$b")
+        disk.records[place]["methods"][0]["title"] = f"{method} $\\frac$"
+    for figure in figures(disk.compare()).values():
+        assert "$\\frac$" in svg(figure)
+    table = predictions({"base": right(0.5)}, "a")
+    assert "$\\frac$" in svg(risk_coverage_figure({"coop": [table]}, {"coop": "_$\\frac$"}, "a"))
 
 
 def test_a_method_looks_the_same_in_figures_and_page():

@@ -59,6 +59,15 @@ def tables(comparison):
     return {table.name: table for table in text_tables(comparison)}
 
 
+def test_brackets_in_a_title_are_no_markup_of_the_terminal():
+    disk = base_to_new(seeds=(1, 2))
+    for place in disk.records:
+        if place.endswith("zero_shot"):
+            disk.records[place]["methods"][0]["title"] = "CLIP [red]x[/b]"
+    made = disk.compare()
+    assert "against CLIP [red]x[/b]" in " ".join(to_text(made, text_tables(made)).split())
+
+
 def lines_of(table: TextTable, block: str = "") -> dict[str, tuple]:
     (found,) = [one for one in table.blocks if one.title == block]
     return {line.title: line.cells for line in found.lines}

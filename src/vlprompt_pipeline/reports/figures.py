@@ -18,7 +18,8 @@ def figures(comparison: Comparison) -> dict[str, Figure]:
     """Return every figure there are numbers for.
 
     Of each family `<family>_base_new`, `_targets` or `_few_shot`, then `_gains` (with targets
-    `_shift`) and `_size`. Gains need zero-shot, sizes a score of whole methods.
+    `_shift`) and `_size`. Gains need zero-shot. Where no method has all datasets, base against new
+    and sizes are of the dataset that most methods have.
     """
     looks = looks_of(comparison.scores["method"].drop_duplicates())
     drawn: dict[str, Figure | None] = {}
@@ -37,9 +38,8 @@ def _of_family(
         return {}
     shots = scores["shots"].max()
     last = scores[scores["shots"] == shots]
-    whole = last
-    if last["dataset"].nunique() > 1:
-        whole = last[last["dataset"] == AVERAGE]
+    dataset = AVERAGE if last["dataset"].eq(AVERAGE).any() else last["dataset"].mode()[0]
+    whole = last[last["dataset"] == dataset]
     conditions = _conditions(family, last)
     tests = comparison.of(family["family"], "pairs")
     drawn: dict[str, Figure | None] = {}
@@ -47,8 +47,7 @@ def _of_family(
         drawn["targets"] = targets_figure(conditions, family["source"], last, looks)
     elif family["shots"] == 0:
         drawn["few_shot"] = curves_figure(family["title"], family["ranking"], scores, looks)
-    elif len(whole):
-        dataset = whole["dataset"].iloc[0]
+    else:
         here = everything[everything["dataset"].eq(dataset) & everything["shots"].eq(shots)]
         where = conditions if dataset == AVERAGE else f"{dataset}, {conditions}"
         drawn["base_new"] = base_new_figure(where, here, looks)

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vlprompt_pipeline.rejection import risk_coverage
+from vlprompt_pipeline.reports.sheet import FAINT, Caption, Sheet, legend_of, looks_of
 
 _GRID = np.linspace(0.01, 1.0, 100)
 
@@ -23,21 +24,23 @@ def risk_coverage_figure(
         titles: of methods.
         title: of the figure.
     """
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    axes = figure.subplots()
+    looks = looks_of(predictions)
+    sheet = Sheet(
+        Caption(title, "mean over seeds", "the most probable images keep their label first"),
+        x="coverage: % of test images that get a label",
+        ys=["risk: % of these labels that are wrong"],
+        height=3.3,
+        legend=legend_of({method: titles[method] for method in predictions}, looks),
+    )
+    (axes,) = sheet.panels
     for method, tables in predictions.items():
         curves = [_risk(table[table["half"] == "base"]) for table in tables]
-        axes.plot(100 * _GRID, 100 * np.mean(curves, axis=0), label=titles[method])
-    axes.set(
-        xlabel="coverage: % of test images that get a label, the most probable first",
-        ylabel="risk: % of these labels that are wrong",
-        title=title,
-        xlim=(0, 100),
-        ylim=(0, None),
-    )
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    return figure
+        colour, marker = looks[method]
+        style = {"color": colour, "marker": marker, "markevery": 11, "markersize": 4}
+        axes.plot(100 * _GRID, 100 * np.mean(curves, axis=0), label=titles[method], **style)
+    axes.set(xlim=(0, 100), ylim=(0, None))
+    axes.grid(color=FAINT, linewidth=0.5, alpha=0.7)
+    return sheet.figure
 
 
 def _risk(rows: pd.DataFrame) -> np.ndarray:

@@ -120,7 +120,7 @@ class Sheet:
         ]
         letters = int(panel * _TITLE_LETTERS)
         for number, (row, names, y) in enumerate(zip(self.axes, titles, ys, strict=True)):
-            row[0].set_ylabel(y, color=INK, fontsize=9)
+            row[0].set_ylabel(y, color=INK, fontsize=9, parse_math=False)
             row[0].yaxis.set_label_coords(-(values + 0.12) / panel, 0.5)
             for column, (axes, name) in enumerate(zip(row, names, strict=True)):
                 shown = name if len(name) <= letters else f"{name[: letters - 1]}…"

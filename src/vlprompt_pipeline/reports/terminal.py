@@ -108,11 +108,10 @@ class _Column(NamedTuple):
     def add_to(self, table: Table) -> None:
         if self.wraps_at:
             width = min(self.wraps_at, max(map(cell_len, self.texts)))
-            table.add_column(self.heading, min_width=width, overflow="fold")
+            table.add_column(Text(self.heading), min_width=width, overflow="fold")
         else:
             width = max(map(cell_len, (*self.heading.splitlines(), *self.texts)))
-            heading = Text(self.heading)
-            table.add_column(heading, min_width=width, justify="right", no_wrap=True)
+            table.add_column(Text(self.heading), min_width=width, justify="right", no_wrap=True)
 
 
 @dataclass
