@@ -7,12 +7,13 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from html_page import Page
 from results.synthetic import METHODS, comparison, with_flags, with_holes
 from vlprompt_pipeline.reports.page import render
-from vlprompt_pipeline.reports.payload import payload
+from vlprompt_pipeline.reports.payload import payload, table
 
 
 def embedded(html: str) -> dict:
@@ -84,8 +85,8 @@ def test_every_score_is_there_once_and_rounded(whole, html):
     for family in embedded(html)["families"]:
         expected = whole.of(family["name"])
         assert set(family["scores"]) == set(expected["metric"])
-        for metric, table in family["scores"].items():
-            rows = {tuple(row[name] for name in key): row for row in rows_of(table)}
+        for metric, scores in family["scores"].items():
+            rows = {tuple(row[name] for name in key): row for row in rows_of(scores)}
             made = expected[expected["metric"] == metric].set_index(key)
             assert set(rows) == set(made.index)
             for place, row in made.iterrows():
@@ -95,6 +96,14 @@ def test_every_score_is_there_once_and_rounded(whole, html):
                     assert rows[place]["per_seed"] == pytest.approx(row["per_seed"], abs=5e-4)
         pairs = [row for table in family["pairs"].values() for row in rows_of(table)]
         assert len(pairs) == len(whole.of(family["name"], "pairs"))
+
+
+def test_no_p_value_is_rounded_over_a_thousandth():
+    """The smallest of a bootstrap is 1 of 10,001; ten tests make it 0.0009999, below 0.001."""
+    rows = pd.DataFrame({"p_holm": [10 / 10_001, 0.5], "mean": [65.2504, 65.2496]})
+    one, other = rows_of(table(rows, "p_holm mean"))
+    assert one["p_holm"] < 0.001
+    assert (one["mean"], other["mean"]) == (65.2504, 65.2496)
 
 
 def test_classes_and_provenance_are_there_once(whole, html):

@@ -39,9 +39,9 @@ _PROVENANCE = (
     "dataset shots seed split_sha256 random_split few_shot_sha256 code_version test_images classes"
 )
 _PERCENTAGES = ("mean", "std", "low", "high", "published", "published_std", "difference")
-_SCALES = dict.fromkeys((*_PERCENTAGES, "per_seed", "inference_cost"), 1_000)
-_SCALES |= {"p_value": 100_000, "p_holm": 100_000}
-"""How many parts of one are kept: of percentages a hundredth of what a table shows."""
+_SCALES = dict.fromkeys((*_PERCENTAGES, "per_seed", "inference_cost"), 100_000)
+_SCALES |= dict.fromkeys(("p_value", "p_holm"), 10_000_000)
+"""How many parts of one are kept: so many that what is shown is rounded once, by the page."""
 _BESIDE = {"mean_of_h"}
 """Metrics that stand beside another in its table, not in one of their own."""
 _SCATTERED = {"base", "new"}

@@ -1,18 +1,23 @@
 // How figures are written, as in the other reports.
 const NONE = "–";
-const one = value => value === null ? NONE : value.toFixed(1);
-const two = value => value === null ? NONE : value.toFixed(2);
+// Python writes an exact half with the even digit, a browser with the larger one: 65.25 is 65.2.
+const fixed = (value, digits) => {
+  const falls = Math.abs(value) * 2 ** (digits + 1) % 4 === 1;
+  return (falls ? value - Math.sign(value) * 1e-9 : value).toFixed(digits);
+};
+const one = value => value === null ? NONE : fixed(value, 1);
+const two = value => value === null ? NONE : fixed(value, 2);
 const signed = value => {
   if (value === null) return NONE;
-  const text = Math.abs(value).toFixed(1);
+  const text = fixed(Math.abs(value), 1);
   return text === "0.0" ? text : (value < 0 ? "−" : "+") + text;
 };
 const isSpread = row => row.n_seeds > 1 && row.std !== null;
 const plusMinus = row => isSpread(row) ? `${one(row.mean)} ± ${one(row.std)}` : one(row.mean);
-const pValue = value => value < 0.001 ? "< 0.001" : value.toFixed(3);
+const pValue = value => value < 0.001 ? "< 0.001" : fixed(value, 3);
 const bytes = count => {
   for (const [factor, unit] of [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]]) {
-    if (count >= factor) return `${(count / factor).toFixed(count < 99.95 * factor ? 1 : 0)} ${unit}`;
+    if (count >= factor) return `${fixed(count / factor, count < 99.95 * factor ? 1 : 0)} ${unit}`;
   }
   return `${Math.round(count)} B`;
 };
