@@ -157,16 +157,17 @@ def test_a_jpeg_that_the_browser_decodes_scores_nearly_as_evaluated(page, pictur
     ("size", "new"),
     [((97, 61), (48, 30)), ((31, 50), (48, 77)), ((200, 7), (48, 48)), ((5, 5), (5, 9))],
 )
-def test_the_page_resizes_as_pillow_does(page, size, new):
+@pytest.mark.parametrize("filter_", ["bicubic", "bilinear"])
+def test_the_page_resizes_as_pillow_does(page, size, new, filter_):
     draw = np.random.default_rng(1)
     pixels = draw.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    expected = np.asarray(Image.fromarray(pixels).resize(new, Image.Resampling.BICUBIC))
+    expected = np.asarray(Image.fromarray(pixels).resize(new, Image.Resampling[filter_.upper()]))
     resized = page.evaluate(
-        """async ([pixels, width, height, newWidth, newHeight]) => {
+        """async ([pixels, ...how]) => {
             const { resize } = await import('/web/resize.js');
-            return Array.from(resize(new Uint8Array(pixels), width, height, newWidth, newHeight));
+            return Array.from(resize(new Uint8Array(pixels), ...how));
         }""",
-        [pixels.ravel().tolist(), *size, *new],
+        [pixels.ravel().tolist(), *size, *new, filter_],
     )
     np.testing.assert_array_equal(np.array(resized).reshape(expected.shape), expected)
 

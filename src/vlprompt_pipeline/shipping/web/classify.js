@@ -62,7 +62,7 @@ function newSize(width, height, how) {
 // Planes of normalised numbers, [3, height, width], of the centre of the resized picture.
 function prepare({ rgb, width, height }, how) {
   const [wide, high] = newSize(width, height, how);
-  const resized = resize(rgb, width, height, wide, high);
+  const resized = resize(rgb, width, height, wide, high, how.filter);
   const [rows, columns] = how.size;
   const round = how.crop_offset === "down" ? Math.floor : roundHalfEven;
   const top = round((high - rows) / 2);

@@ -1,4 +1,4 @@
-// Resize as Pillow does: antialiased bicubic in whole numbers, rows first, rounded in between.
+// Resize as Pillow does: antialiased, in whole numbers, rows first, rounded in between.
 // A browser's own scaling differs from it by many levels, and so would the scores.
 
 const BITS = 22; // of the fraction of a weight: 32, less 8 of a level and 2 for overshoot
@@ -12,17 +12,23 @@ function bicubic(distance) {
   return 0;
 }
 
+// By Pillow's name: a kernel, and how far from its middle it reaches.
+const FILTERS = {
+  bicubic: { kernel: bicubic, reach: 2 },
+  bilinear: { kernel: (distance) => Math.max(0, 1 - Math.abs(distance)), reach: 1 },
+};
+
 // First source pixel and integer weights of each target pixel along one axis.
-function weights(source, target) {
+function weights(source, target, { kernel, reach }) {
   const scale = source / target;
   const stretch = Math.max(scale, 1);
-  const support = 2 * stretch;
+  const support = reach * stretch;
   return Array.from({ length: target }, (_, index) => {
     const center = (index + 0.5) * scale;
     const first = Math.max(0, Math.trunc(center - support + 0.5));
     const last = Math.min(source, Math.trunc(center + support + 0.5));
     const raw = [];
-    for (let x = first; x < last; x++) raw.push(bicubic((x - center + 0.5) / stretch));
+    for (let x = first; x < last; x++) raw.push(kernel((x - center + 0.5) / stretch));
     const total = raw.reduce((sum, weight) => sum + weight, 0);
     const whole = raw.map((weight) => {
       const scaled = (weight / total) * 2 ** BITS;
@@ -37,11 +43,12 @@ function level(sum) {
 }
 
 // `pixels` are RGB, row by row; returns the same form.
-export function resize(pixels, width, height, newWidth, newHeight) {
+export function resize(pixels, width, height, newWidth, newHeight, filter) {
+  const how = FILTERS[filter];
   let rows = pixels;
   if (newWidth !== width) {
     rows = new Uint8Array(newWidth * height * 3);
-    weights(width, newWidth).forEach(({ first, whole }, x) => {
+    weights(width, newWidth, how).forEach(({ first, whole }, x) => {
       for (let y = 0; y < height; y++) {
         for (let channel = 0; channel < 3; channel++) {
           let sum = HALF;
@@ -55,7 +62,7 @@ export function resize(pixels, width, height, newWidth, newHeight) {
   if (newHeight === height) return rows;
   const stride = newWidth * 3;
   const result = new Uint8Array(stride * newHeight);
-  weights(height, newHeight).forEach(({ first, whole }, y) => {
+  weights(height, newHeight, how).forEach(({ first, whole }, y) => {
     for (let x = 0; x < stride; x++) {
       let sum = HALF;
       let at = first * stride + x;
