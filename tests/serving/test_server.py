@@ -17,20 +17,21 @@ import psutil
 import pytest
 import requests
 
-from serving.models import ColourModel, base64_of, picture, png_of
+from serving.models import base64_of, picture, png_of
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.registry.limits import RequestLimits
-from vlprompt_pipeline.serving import ServingSettings, serve
+from vlprompt_pipeline.serving import ServingSettings, address_of, listen
 
 SERVER = """
 import sys, time
 from serving.models import ColourModel
-from vlprompt_pipeline.serving import ServingSettings, serve
+from vlprompt_pipeline.serving import ServingSettings, listen, serve
 class Slow(ColourModel):
     def logits(self, pixels):
         time.sleep(float(sys.argv[2]))
         return super().logits(pixels)
-serve(Slow(), ServingSettings(waiting=64, decoders=2), "127.0.0.1", int(sys.argv[1]))
+listener = listen("127.0.0.1", int(sys.argv[1]))
+serve(Slow(), ServingSettings(waiting=64, decoders=2), listener)
 """
 
 
@@ -128,7 +129,17 @@ def test_what_is_too_much_is_put_off_and_what_is_under_way_is_answered_before_it
 def test_where_nobody_can_listen_is_told():
     for host in ("é" * 70, "::zz"):
         with pytest.raises(ConfigError, match="cannot listen at"):
-            serve(ColourModel(), ServingSettings(), host, 0)
+            listen(host, 0)
+
+
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
+def test_the_address_is_that_which_was_taken(host, shown):
+    with listen(host, 0) as listener:
+        port = listener.getsockname()[1]
+        assert port > 0
+        assert address_of(listener) == f"http://{shown}:{port}"
+        with pytest.raises(ConfigError, match=f"cannot listen at {host}:{port}"):
+            listen(host, port)
 
 
 def test_settings_under_which_no_request_could_be_answered_are_refused():

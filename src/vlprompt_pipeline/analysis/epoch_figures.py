@@ -103,7 +103,8 @@ def divergence_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     )
     [[axes]] = sheet.axes
     texts = [
-        f"epoch {row.epoch}: {row.kl_mean:.4f} ± {row.kl_std:.4f} nats"
+        f"epoch {row.epoch}: {row.kl_mean:.4f}"
+        f"{f' ± {row.kl_std:.4f}' if row.n_seeds > 1 else ''} nats"
         for row in table.itertuples()
     ]
     sheet.curve(axes, "KL", table["epoch"], table["kl_mean"], table["kl_std"], texts)

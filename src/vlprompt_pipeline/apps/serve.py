@@ -94,16 +94,15 @@ def serve(
     export or publish wrote, or hf-hub:<owner>/<name>. http://HOST:PORT/docs shows how to ask.
     Needs the extra [serve].
     """
+    from vlprompt_pipeline import serving
     from vlprompt_pipeline.errors import UserError
-    from vlprompt_pipeline.serving import ServingSettings, require_serving
-    from vlprompt_pipeline.serving import serve as serve_model
 
     try:
-        require_serving()
+        serving.require_serving()
         from vlprompt_pipeline.inference import open_model, with_accuracy
         from vlprompt_pipeline.registry.limits import RequestLimits
 
-        settings = ServingSettings(
+        settings = serving.ServingSettings(
             limits=RequestLimits(max_pixels, max_rows, max_bytes, max_classes),
             batch=max_batch,
             delay=max_delay_ms / 1000,
@@ -114,11 +113,12 @@ def serve(
         if accuracy is not None:
             opened = with_accuracy(opened, accuracy)
             click.echo(opened.rejection.sentence(), err=True)
+        listener = serving.listen(host, port)
         click.echo(
-            f"{opened.name} version {opened.version} at http://{host}:{port}, explained at /docs; "
-            "Ctrl-C stops it",
+            f"{opened.name} version {opened.version} at {serving.address_of(listener)}, explained "
+            "at /docs; Ctrl-C stops it",
             err=True,
         )
-        serve_model(opened, settings, host, port)
+        serving.serve(opened, settings, listener)
     except UserError as error:
         raise click.ClickException(str(error)) from None

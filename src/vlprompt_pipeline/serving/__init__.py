@@ -9,7 +9,9 @@ __getattr__ = lazy_names(
     __name__,
     {
         "ServingSettings": "settings",
+        "address_of": "server",
         "create_app": "app",
+        "listen": "server",
         "require_serving": "server",
         "serve": "server",
     },

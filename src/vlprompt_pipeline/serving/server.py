@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -34,29 +35,39 @@ def require_serving() -> None:
     del fastapi, fastapi_swagger, prometheus_client, python_multipart
 
 
-def serve(model: ImageModel, settings: ServingSettings, host: str, port: int) -> None:
-    """Answer requests until SIGINT or SIGTERM, then finish those under way.
+def listen(host: str, port: int) -> socket.socket:
+    """Take an address to answer at; port 0 stands for any that is free.
 
     Raises:
         ConfigError: the address is taken, or is none of this machine.
     """
-    import socket  # noqa: PLC0415
-
-    import uvicorn  # noqa: PLC0415
-
-    from vlprompt_pipeline.serving.app import create_app  # noqa: PLC0415
-
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()
     except (OSError, TypeError) as error:  # TypeError: a name that cannot be one of a host
         listener.close()
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"cannot listen at {host}:{port} ({reason}): give another --port or --host"
         ) from None
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """Write, for instance, "http://127.0.0.1:8000"."""
+    host, port, *_ = listener.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(model: ImageModel, settings: ServingSettings, listener: socket.socket) -> None:
+    """Answer requests until SIGINT or SIGTERM, then finish those under way."""
+    import uvicorn  # noqa: PLC0415
+
+    from vlprompt_pipeline.serving.app import create_app  # noqa: PLC0415
+
     config = uvicorn.Config(
         create_app(model, settings),
         log_level="warning",
