@@ -11,6 +11,7 @@ from importlib import import_module
 import click
 
 from vlprompt_pipeline import __version__
+from vlprompt_pipeline.errors import UserError
 
 COMMANDS = {
     "backbones": "vlprompt_pipeline.apps.backbones:backbones",
@@ -32,7 +33,7 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group of the commands of `COMMANDS`."""
+    """A group of the commands of `COMMANDS`; what a user can mend ends in a sentence."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return names of all commands, in order."""
@@ -45,8 +46,15 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[name].partition(":")
         return getattr(import_module(module), attribute)
 
+    def invoke(self, context: click.Context) -> object:
+        """Run the command; say a `UserError` without its traceback."""
+        try:
+            return super().invoke(context)
+        except UserError as error:
+            raise click.ClickException(str(error)) from None
 
-@click.group(cls=LazyGroup)
+
+@click.group(cls=LazyGroup, context_settings={"show_default": True})
 @click.version_option(__version__, prog_name="vlprompt")
 def main() -> None:
     """Use trained prompts: look into their files, label images with them.

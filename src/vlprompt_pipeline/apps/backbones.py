@@ -24,17 +24,13 @@ def backbones(model: str | None, table: bool, tried: bool) -> None:
     MODEL is a name of open_clip, such as ViT-B-16-SigLIP, with or without :<tag>.
     """
     from vlprompt_pipeline import backbones as catalogue
-    from vlprompt_pipeline.errors import UserError
 
-    try:
-        if table:
-            click.echo(catalogue.document(_recipes(), tried), nl=False)
-        elif model:
-            click.echo(catalogue.describe(model.removeprefix("open_clip:"), _recipes()))
-        else:
-            raise click.UsageError("give the name of a model, or --table")
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    if table:
+        click.echo(catalogue.document(_recipes(), tried), nl=False)
+    elif model:
+        click.echo(catalogue.describe(model.removeprefix("open_clip:"), _recipes()))
+    else:
+        raise click.UsageError("give the name of a model, or --table")
 
 
 def _recipes() -> Mapping[str, Any]:

@@ -17,7 +17,6 @@ _THRESHOLD = 0.98
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("label_errors.csv"),
-    show_default=True,
     help="The CSV file to write, for vlprompt review.",
 )
 @click.option(
@@ -25,7 +24,6 @@ _THRESHOLD = 0.98
     "threshold",
     type=click.FloatRange(0, 1),
     default=_THRESHOLD,
-    show_default=True,
     help="Cosine from which two photos are near copies.",
 )
 def check_labels(features: Path, out: Path, threshold: float) -> None:
@@ -45,17 +43,13 @@ def check_labels(features: Path, out: Path, threshold: float) -> None:
     from vlprompt_pipeline.curation.embeddings import Embeddings
     from vlprompt_pipeline.curation.label_errors import label_errors
     from vlprompt_pipeline.curation.near_copies import near_copies
-    from vlprompt_pipeline.errors import UserError
     from vlprompt_pipeline.files import atomic_write
 
-    try:
-        embeddings = Embeddings.load(features)
-        groups = near_copies(embeddings.features, threshold)
-        table = label_errors(embeddings)
-        with atomic_write(out) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.4f")
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    embeddings = Embeddings.load(features)
+    groups = near_copies(embeddings.features, threshold)
+    table = label_errors(embeddings)
+    with atomic_write(out) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.4f")
     paths, labels = embeddings.paths, embeddings.labels
     for group in groups[:_SHOWN]:
         several = {labels[row] for row in group}

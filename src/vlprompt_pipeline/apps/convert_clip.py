@@ -20,12 +20,8 @@ def convert_clip(source: Path, folder: Path, model: str | None) -> None:
     clip.source=local-dir:FOLDER.
     """
     from vlprompt_pipeline.clip import conversion
-    from vlprompt_pipeline.errors import UserError
 
-    try:
-        done = conversion.convert_clip(source, folder, model)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    done = conversion.convert_clip(source, folder, model)
     click.echo(
         f"{source} is {done.form}: {done.model}, {done.tensors:,} tensors with "
         f"{done.parameters:,} values, all that the architecture asks for.\n"

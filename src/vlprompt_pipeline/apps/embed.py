@@ -19,10 +19,9 @@ import click
     "--clip",
     "source",
     default="embedded",
-    show_default=True,
     help="Which CLIP, as clip.source: local-dir:FOLDER, open_clip:MODEL:TAG, hf-hub:OWNER/NAME.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--device", default="auto", help="auto, cpu, cuda or mps.")
 def embed(folder: Path, out: Path, source: str, device: str) -> None:
     r"""Write the features of all photos below FOLDER.
 
@@ -34,15 +33,11 @@ def embed(folder: Path, out: Path, source: str, device: str) -> None:
     """
     from vlprompt_pipeline.clip import load_clip
     from vlprompt_pipeline.curation.embeddings import embed_folder
-    from vlprompt_pipeline.errors import UserError
     from vlprompt_pipeline.progress import bar
 
-    try:
-        with bar("photos", None) as advance:
-            embeddings = embed_folder(load_clip(source, device=device), folder, advance)
-        embeddings.save(out)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    with bar("photos", None) as advance:
+        embeddings = embed_folder(load_clip(source, device=device), folder, advance)
+    embeddings.save(out)
     for path, reason in embeddings.problems:
         click.echo(f"left out {path}: {reason}", err=True)
     width = embeddings.features.shape[1]

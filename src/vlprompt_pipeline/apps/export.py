@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vlprompt_pipeline.apps.options import with_tracking_uri
+
 if TYPE_CHECKING:
     from vlprompt_pipeline.shipping.contents import ShippedModel
     from vlprompt_pipeline.shipping.samples import ImageSamples
@@ -27,12 +29,7 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The archive of onnxruntime-web, instead of fetching it with npm.",
 )
-@click.option(
-    "--tracking-uri",
-    default="sqlite:///mlflow.db",
-    show_default=True,
-    help="Where MLflow keeps models; MLFLOW_TRACKING_URI goes first.",
-)
+@with_tracking_uri
 def export(
     model: str,
     folder: Path,
@@ -47,20 +44,16 @@ def export(
     export there is replaced. Needs the extra [onnx].
     """
     from vlprompt_pipeline import registry
-    from vlprompt_pipeline.errors import UserError
     from vlprompt_pipeline.shipping import ShippedModel, export_folder
     from vlprompt_pipeline.shipping.onnx_files import require_onnx
 
-    try:
-        require_onnx()
-        models = registry.open_existing(tracking_uri, Path.cwd())
-        version = registry.find_version(models, model)
-        classifier = registry.load_classifier(models, version)
-        shipped = ShippedModel.of(classifier, version.name, version.number, classifier.rejection)
-        samples = _samples(shipped, images)
-        rows = export_folder(shipped, folder, samples, web=web, web_runtime=web_runtime)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    require_onnx()
+    models = registry.open_existing(tracking_uri, Path.cwd())
+    version = registry.find_version(models, model)
+    classifier = registry.load_classifier(models, version)
+    shipped = ShippedModel.of(classifier, version.name, version.number, classifier.rejection)
+    samples = _samples(shipped, images)
+    rows = export_folder(shipped, folder, samples, web=web, web_runtime=web_runtime)
     for row in rows:
         click.echo(str(row))
     click.echo(f"{folder}: run python {folder / 'classify.py'} PHOTO, or read its README.md")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vlprompt_pipeline.apps.options import with_tracking_uri
+
 if TYPE_CHECKING:
     from vlprompt_pipeline.registry.loading import ListedVersion
 
@@ -18,12 +20,7 @@ _SCORES = ("H", "accuracy", "base")  # tags of a version, the first that it has
 @click.command()
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with all tags.")
-@click.option(
-    "--tracking-uri",
-    default="sqlite:///mlflow.db",
-    show_default=True,
-    help="Where MLflow keeps models; MLFLOW_TRACKING_URI goes first.",
-)
+@with_tracking_uri
 def models(name: str | None, as_json: bool, tracking_uri: str) -> None:
     """List registered models and their versions, the newest first.
 
@@ -33,13 +30,10 @@ def models(name: str | None, as_json: bool, tracking_uri: str) -> None:
     from vlprompt_pipeline import registry
     from vlprompt_pipeline.errors import UserError
 
-    try:
-        listed = registry.list_versions(registry.open_existing(tracking_uri, Path.cwd()))
-        rows = [row for row in listed if name in (None, row.version.name)]
-        if name and not rows:
-            raise UserError(f"no model {name}: vlprompt models lists what there is")
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    listed = registry.list_versions(registry.open_existing(tracking_uri, Path.cwd()))
+    rows = [row for row in listed if name in (None, row.version.name)]
+    if name and not rows:
+        raise UserError(f"no model {name}: vlprompt models lists what there is")
     described = [_described(row) for row in rows]
     if as_json:
         pairs = zip(described, rows, strict=True)

@@ -15,9 +15,7 @@ import click
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="An image file, instead of a text.",
 )
-@click.option(
-    "--count", type=click.IntRange(min=1), default=10, show_default=True, help="How many photos."
-)
+@click.option("--count", type=click.IntRange(min=1), default=10, help="How many photos.")
 def nearest(features: Path, text: str | None, picture: Path | None, count: int) -> None:
     """List the photos nearest to a text or a picture, as a CSV table of path, label and cosine.
 
@@ -28,13 +26,9 @@ def nearest(features: Path, text: str | None, picture: Path | None, count: int) 
     from vlprompt_pipeline.curation.embeddings import Embeddings
     from vlprompt_pipeline.curation.nearest import nearest as find
     from vlprompt_pipeline.curation.nearest import query_picture, query_text
-    from vlprompt_pipeline.errors import UserError
 
-    try:
-        embeddings = Embeddings.load(features)
-        clip = embeddings.load_clip()
-        query = query_picture(clip, picture) if picture else query_text(clip, text)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    embeddings = Embeddings.load(features)
+    clip = embeddings.load_clip()
+    query = query_picture(clip, picture) if picture else query_text(clip, text)
     table = find(embeddings, query, count)
     click.echo(table.to_csv(index=False, float_format="%.4f"), nl=False)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vlprompt_pipeline.apps.options import with_tracking_uri
+
 if TYPE_CHECKING:
     from vlprompt_pipeline.inference import ImageModel, Photo
 
@@ -25,9 +27,7 @@ STANDARD_INPUT = "-"
     "wrote, or hf-hub:ORG/NAME. Without it, the only one that is registered.",
 )
 @click.option("--classes", help="Other classes to tell apart: NAME,NAME,…")
-@click.option(
-    "--top", type=click.IntRange(min=1), default=1, show_default=True, help="Labels a photo."
-)
+@click.option("--top", type=click.IntRange(min=1), default=1, help="Labels a photo.")
 @click.option(
     "--accuracy",
     type=click.FloatRange(0, 1, min_open=True),
@@ -42,12 +42,7 @@ STANDARD_INPUT = "-"
 @click.option("--page", is_flag=True, help="With --out: a page beside it that shows photos, too.")
 @click.option("--overwrite", is_flag=True, help="Replace --out, or begin it anew.")
 @click.option("--workers", type=click.IntRange(min=1), help="How many decode; one a core.")
-@click.option(
-    "--tracking-uri",
-    default="sqlite:///mlflow.db",
-    show_default=True,
-    help="Where MLflow keeps models; MLFLOW_TRACKING_URI goes first.",
-)
+@with_tracking_uri
 def predict(
     photos: tuple[str, ...],
     model: str | None,
@@ -72,7 +67,6 @@ def predict(
     again. A file that is no image gets a row with its problem.
     """
     from vlprompt_pipeline import inference
-    from vlprompt_pipeline.errors import UserError
     from vlprompt_pipeline.progress import bar
 
     if page and out is None:
@@ -81,29 +75,26 @@ def predict(
         raise click.UsageError("- stands alone: name photos, or give their paths line by line")
     names = [name.strip() for name in classes.split(",")] if classes else []
     sources = [Path(source) for source in photos]
-    try:
-        file = inference.LabelFile(out, overwrite) if out else None
-        stream, total = _photos(sources)
-        opened = inference.open_model(model, names, tracking_uri)
-        if accuracy is not None:
-            opened = inference.with_accuracy(opened, accuracy)
-            click.echo(opened.rejection.sentence(), err=True)
-        if file is None:
-            _to_terminal(opened, stream, top, workers)
-            return
-        with bar("photos", total) as advance:
-            done = inference.label_to_file(
-                opened,
-                stream,
-                file,
-                top=top,
-                advance=advance,
-                workers=workers,
-                page=page,
-                page_folder=sources[0] if len(sources) == 1 and sources[0].is_dir() else None,
-            )
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    file = inference.LabelFile(out, overwrite) if out else None
+    stream, total = _photos(sources)
+    opened = inference.open_model(model, names, tracking_uri)
+    if accuracy is not None:
+        opened = inference.with_accuracy(opened, accuracy)
+        click.echo(opened.rejection.sentence(), err=True)
+    if file is None:
+        _to_terminal(opened, stream, top, workers)
+        return
+    with bar("photos", total) as advance:
+        done = inference.label_to_file(
+            opened,
+            stream,
+            file,
+            top=top,
+            advance=advance,
+            workers=workers,
+            page=page,
+            page_folder=sources[0] if len(sources) == 1 and sources[0].is_dir() else None,
+        )
     there = f", {done.before:,} of them there before" if done.before else ""
     broken = f", {done.broken:,} without a label (see problem)" if done.broken else ""
     click.echo(f"{out}: {done.rows:,} photos{there}{broken}", err=True)

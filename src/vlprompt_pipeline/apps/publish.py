@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from vlprompt_pipeline.apps.options import with_tracking_uri
+
 
 @click.command()
 @click.argument("model")
@@ -19,12 +21,7 @@ import click
 @click.option(
     "--include-clip", is_flag=True, help="With the weights of a CLIP of this machine alone."
 )
-@click.option(
-    "--tracking-uri",
-    default="sqlite:///mlflow.db",
-    show_default=True,
-    help="Where MLflow keeps models; MLFLOW_TRACKING_URI goes first.",
-)
+@with_tracking_uri
 def publish(
     model: str,
     folder: Path,
@@ -49,45 +46,41 @@ def publish(
     The login for an upload is that of hf auth login, or HF_TOKEN.
     """
     from vlprompt_pipeline import publishing, registry
-    from vlprompt_pipeline.errors import UserError
     from vlprompt_pipeline.wording import human_bytes
 
     if (dry_run or private) and not repo:
         raise click.UsageError("--dry-run and --private are about an upload: give --repo, too")
-    try:
-        if repo:
-            publishing.require_repository(repo)
-        models = registry.open_existing(tracking_uri, Path.cwd())
-        version = registry.find_version(models, model)
-        classifier = registry.load_classifier(models, version)
-        licences = publishing.Licences.of(
-            classifier.clip.source,
-            version.tags.get("dataset", version.name),
-            clip=clip_licence,
-            data=data_licence,
-            prompt=licence,
-        )
-        publication = publishing.Publication(
-            version.name,
-            version.number,
-            version.tags,
-            classifier.card,
-            classifier.packed,
-            classifier.head,
-            classifier.clip,
-            classifier.rejection,
-        )
-        publishing.write_publication(
-            publication, folder, licences, repo or "<owner>/<name>", include_clip
-        )
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            name = path.relative_to(folder).as_posix()
-            click.echo(f"  {human_bytes(path.stat().st_size):>10}  {name}")
-        if not repo:
-            click.echo(f"{folder}: look at its README.md, then give --repo to upload it")
-        elif dry_run:
-            click.echo(f"{folder} is what would be uploaded to {repo}; nothing was sent")
-        else:
-            click.echo(publishing.upload(folder, repo, private))
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    if repo:
+        publishing.require_repository(repo)
+    models = registry.open_existing(tracking_uri, Path.cwd())
+    version = registry.find_version(models, model)
+    classifier = registry.load_classifier(models, version)
+    licences = publishing.Licences.of(
+        classifier.clip.source,
+        version.tags.get("dataset", version.name),
+        clip=clip_licence,
+        data=data_licence,
+        prompt=licence,
+    )
+    publication = publishing.Publication(
+        version.name,
+        version.number,
+        version.tags,
+        classifier.card,
+        classifier.packed,
+        classifier.head,
+        classifier.clip,
+        classifier.rejection,
+    )
+    publishing.write_publication(
+        publication, folder, licences, repo or "<owner>/<name>", include_clip
+    )
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        click.echo(f"  {human_bytes(path.stat().st_size):>10}  {name}")
+    if not repo:
+        click.echo(f"{folder}: look at its README.md, then give --repo to upload it")
+    elif dry_run:
+        click.echo(f"{folder} is what would be uploaded to {repo}; nothing was sent")
+    else:
+        click.echo(publishing.upload(folder, repo, private))

@@ -27,12 +27,8 @@ def relabel(dataset: str, reviewed: Path, dataset_root: Path) -> None:
       kedro run --params=dataset=my_photos,dataset_root=~/Pictures
     """
     from vlprompt_pipeline.curation.relabel import relabel as write
-    from vlprompt_pipeline.errors import UserError
 
-    try:
-        done = write(dataset, dataset_root, reviewed)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    done = write(dataset, dataset_root, reviewed)
     counts = ", ".join(
         f"{number:,} {what}" for what, number in sorted(done.counts.items()) if number
     )

@@ -15,16 +15,14 @@ _SHOWN = 200
     "--images",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=Path(),
-    help="The folder that the paths of the table start from; the working folder if not given.",
+    help="The folder that the paths of the table start from.",
 )
 @click.option(
     "--features",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="What vlprompt embed wrote of these photos: photos that look alike come later.",
 )
-@click.option(
-    "--count", type=click.IntRange(min=1), default=_SHOWN, show_default=True, help="Photos shown."
-)
+@click.option("--count", type=click.IntRange(min=1), default=_SHOWN, help="Photos shown.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -45,14 +43,10 @@ def review(labels: Path, images: Path, features: Path | None, count: int, out: P
     from vlprompt_pipeline.curation.embeddings import Embeddings
     from vlprompt_pipeline.curation.order import review_order
     from vlprompt_pipeline.curation.review_page import read_predictions, write_review_page
-    from vlprompt_pipeline.errors import UserError
 
     page = out or labels.with_suffix(".review.html")
-    try:
-        table = read_predictions(labels)
-        given = Embeddings.load(features).features_of(table["path"].tolist()) if features else None
-        rows = review_order(table, count, given)
-        write_review_page(page, table, rows, images, labels.name)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    table = read_predictions(labels)
+    given = Embeddings.load(features).features_of(table["path"].tolist()) if features else None
+    rows = review_order(table, count, given)
+    write_review_page(page, table, rows, images, labels.name)
     click.echo(f"{page}: {len(rows):,} of {len(table):,} photos; open it in a browser", err=True)

@@ -2,62 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import click
+
+from vlprompt_pipeline.apps.options import with_tracking_uri
 
 _COUNT = click.IntRange(min=1)
 
 
+def _limit(of: str, default: int, text: str) -> Callable[[Any], Any]:
+    """Return the option of a limit on requests, which an environment variable may give too."""
+    envvar = f"VLPROMPT_MAX_{of.upper()}"
+    return click.option(f"--max-{of}", type=_COUNT, default=default, envvar=envvar, help=text)
+
+
 @click.command()
 @click.argument("model")
-@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 for all networks.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
-@click.option(
-    "--max-pixels",
-    type=_COUNT,
-    default=50_000_000,
-    show_default=True,
-    envvar="VLPROMPT_MAX_PIXELS",
-    help="Of an image, by its header.",
-)
-@click.option(
-    "--max-rows",
-    type=_COUNT,
-    default=64,
-    show_default=True,
-    envvar="VLPROMPT_MAX_ROWS",
-    help="Images in a request.",
-)
-@click.option(
-    "--max-bytes",
-    type=_COUNT,
-    default=32_000_000,
-    show_default=True,
-    envvar="VLPROMPT_MAX_BYTES",
-    help="Of a request.",
-)
-@click.option(
-    "--max-classes",
-    type=_COUNT,
-    default=1000,
-    show_default=True,
-    envvar="VLPROMPT_MAX_CLASSES",
-    help="Class names given with a request.",
-)
-@click.option(
-    "--max-batch", type=_COUNT, default=32, show_default=True, help="Images in the model at once."
-)
+@click.option("--host", default="127.0.0.1", help="0.0.0.0 for all networks.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000)
+@_limit("pixels", 50_000_000, "Of an image, by its header.")
+@_limit("rows", 64, "Images in a request.")
+@_limit("bytes", 32_000_000, "Of a request.")
+@_limit("classes", 1000, "Class names given with a request.")
+@click.option("--max-batch", type=_COUNT, default=32, help="Images in the model at once.")
 @click.option(
     "--max-delay-ms",
     type=click.FloatRange(min=0),
     default=5,
-    show_default=True,
     help="How long an image waits for others to share a batch.",
 )
 @click.option(
     "--max-waiting",
     type=_COUNT,
     default=256,
-    show_default=True,
     help="Images of all requests under way; more are told to come again.",
 )
 @click.option(
@@ -67,12 +46,7 @@ _COUNT = click.IntRange(min=1)
     "does not ask for another.",
 )
 @click.option("--decoders", type=_COUNT, help="Images decoded at once; one a core if not given.")
-@click.option(
-    "--tracking-uri",
-    default="sqlite:///mlflow.db",
-    show_default=True,
-    help="Where MLflow keeps models; MLFLOW_TRACKING_URI goes first.",
-)
+@with_tracking_uri
 def serve(
     model: str,
     host: str,
@@ -95,30 +69,26 @@ def serve(
     Needs the extra [serve].
     """
     from vlprompt_pipeline import serving
-    from vlprompt_pipeline.errors import UserError
 
-    try:
-        serving.require_serving()
-        from vlprompt_pipeline.inference import open_model, with_accuracy
-        from vlprompt_pipeline.registry.limits import RequestLimits
+    serving.require_serving()
+    from vlprompt_pipeline.inference import open_model, with_accuracy
+    from vlprompt_pipeline.registry.limits import RequestLimits
 
-        settings = serving.ServingSettings(
-            limits=RequestLimits(max_pixels, max_rows, max_bytes, max_classes),
-            batch=max_batch,
-            delay=max_delay_ms / 1000,
-            waiting=max_waiting,
-            **({"decoders": decoders} if decoders else {}),
-        )
-        opened = open_model(model, registry_uri=tracking_uri)
-        if accuracy is not None:
-            opened = with_accuracy(opened, accuracy)
-            click.echo(opened.rejection.sentence(), err=True)
-        listener = serving.listen(host, port)
-        click.echo(
-            f"{opened.name} version {opened.version} at {serving.address_of(listener)}, explained "
-            "at /docs; Ctrl-C stops it",
-            err=True,
-        )
-        serving.serve(opened, settings, listener)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    settings = serving.ServingSettings(
+        limits=RequestLimits(max_pixels, max_rows, max_bytes, max_classes),
+        batch=max_batch,
+        delay=max_delay_ms / 1000,
+        waiting=max_waiting,
+        **({"decoders": decoders} if decoders else {}),
+    )
+    opened = open_model(model, registry_uri=tracking_uri)
+    if accuracy is not None:
+        opened = with_accuracy(opened, accuracy)
+        click.echo(opened.rejection.sentence(), err=True)
+    listener = serving.listen(host, port)
+    click.echo(
+        f"{opened.name} version {opened.version} at {serving.address_of(listener)}, explained "
+        "at /docs; Ctrl-C stops it",
+        err=True,
+    )
+    serving.serve(opened, settings, listener)

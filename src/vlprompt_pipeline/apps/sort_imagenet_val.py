@@ -22,11 +22,7 @@ def sort_imagenet_val(folder: Path, labels: Path, meta: Path | None) -> None:
     ILSVRC2012_validation_ground_truth.txt of the development kit, with --meta; a WordNet id a line
     in the order of the images; or lines of image and WordNet id, such as LOC_val_solution.csv.
     """
-    from vlprompt_pipeline.errors import UserError
     from vlprompt_pipeline.image_datasets.imagenet_val import sort_validation_images
 
-    try:
-        moved = sort_validation_images(folder, labels, meta)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+    moved = sort_validation_images(folder, labels, meta)
     click.echo(f"{moved.total():,} images moved into {len(moved):,} class folders of {folder}")
