@@ -22,7 +22,8 @@ from vlprompt_pipeline.registry.common_images import (
     Contender,
     common_images,
 )
-from vlprompt_pipeline.results.statistics import Paired, compare_accuracy, compare_h
+from vlprompt_pipeline.results.bootstrap import Paired
+from vlprompt_pipeline.results.statistics import compare_accuracy, compare_h
 
 _SAME = ("dataset", "protocol")  # what two versions must share
 _DIGITS = 16

@@ -17,11 +17,11 @@ import pandas as pd
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.evaluation.metrics.outsiders import OUTSIDERS
 from vlprompt_pipeline.rejection import false_positive_rate
-from vlprompt_pipeline.results.statistics import Interval, Paired, holm, verdict
+from vlprompt_pipeline.results.bootstrap import LEVEL, Interval, Paired
+from vlprompt_pipeline.results.statistics import holm, verdict
 from vlprompt_pipeline.wording import probability, signed
 
 RESAMPLES = 1_000
-_LEVEL = 0.95
 
 
 class Scores(NamedTuple):
@@ -98,7 +98,7 @@ class Components(NamedTuple):
     @property
     def interval(self) -> Interval:
         """Of 95 %."""
-        width = NormalDist().inv_cdf(0.5 + _LEVEL / 2) * self.error
+        width = NormalDist().inv_cdf(0.5 + LEVEL / 2) * self.error
         return Interval(self.mean - width, self.mean + width)
 
     @property
@@ -109,15 +109,15 @@ class Components(NamedTuple):
         return 2 * NormalDist().cdf(-abs(self.mean) / self.error)
 
 
-def fpr95_samples(scores: Scores, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+def fpr95_samples(scores: Scores) -> np.ndarray:
     """Return FPR95 in percent, averaged over seeds: of the images, then of bootstrap samples.
 
-    The same seed draws the same images, so that differences of two methods are paired.
+    Every call draws the same images, so that differences of two methods are paired.
     """
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(0)
     n_inside, n_outside = scores.inside.shape[1], scores.outside.shape[1]
     rates = [_mean_fpr95(scores.inside, scores.outside)]
-    for _ in range(resamples):
+    for _ in range(RESAMPLES):
         inside = draw.integers(0, n_inside, n_inside)
         outside = draw.integers(0, n_outside, n_outside)
         rates.append(_mean_fpr95(scores.inside[:, inside], scores.outside[:, outside]))

@@ -9,11 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vlprompt_pipeline.results.average_statistics import (
-    draw_average,
-    draw_h,
-    paired_bootstrap,
-)
+from vlprompt_pipeline.results.bootstrap import Paired, draw_average, draw_h, paired_bootstrap
 from vlprompt_pipeline.results.families import Family
 from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.results.results import AVERAGE
@@ -26,13 +22,7 @@ from vlprompt_pipeline.results.seeds import (
     correctness,
     results_by_key,
 )
-from vlprompt_pipeline.results.statistics import (
-    Paired,
-    compare_accuracy,
-    compare_h,
-    holm,
-    verdict,
-)
+from vlprompt_pipeline.results.statistics import compare_accuracy, compare_h, holm, verdict
 from vlprompt_pipeline.wording import join
 
 Row = dict[str, object]

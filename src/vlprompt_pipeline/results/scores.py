@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
-from vlprompt_pipeline.results.average_statistics import draw_average, draw_h, interval_of
+from vlprompt_pipeline.results.bootstrap import Interval, draw_average, draw_h, interval_of
 from vlprompt_pipeline.results.caveats import near_chance, of_images, one_seed
 from vlprompt_pipeline.results.cells import ImageSet, Scored
 from vlprompt_pipeline.results.families import Family
@@ -28,7 +28,7 @@ from vlprompt_pipeline.results.seeds import (
     image_sets,
     results_by_key,
 )
-from vlprompt_pipeline.results.statistics import Interval, accuracy_interval, h_interval
+from vlprompt_pipeline.results.statistics import accuracy_interval, h_interval
 
 NAN = float("nan")
 NO_INTERVAL = Interval(NAN, NAN)

@@ -7,7 +7,7 @@ import pytest
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
-from vlprompt_pipeline.results.average_statistics import (
+from vlprompt_pipeline.results.bootstrap import (
     draw_average,
     draw_h,
     interval_of,
