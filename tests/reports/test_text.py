@@ -11,10 +11,11 @@ import pytest
 from results.made import Disk, base_to_new, predictions, right, score
 from vlprompt_pipeline.reports.figures import figures
 from vlprompt_pipeline.reports.latex import escape, to_latex
-from vlprompt_pipeline.reports.layout import TextTable, text_tables
+from vlprompt_pipeline.reports.layout import text_tables
 from vlprompt_pipeline.reports.markdown import to_markdown
 from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.reports.terminal import terminal_width, to_text
+from vlprompt_pipeline.reports.text_table import TextTable
 from vlprompt_pipeline.results.results import AVERAGE
 
 AWKWARD = r"50% of_A&B #1 {x} ~ ^ \ $ <b> | λ ± ≤ Ünïcode 漢"

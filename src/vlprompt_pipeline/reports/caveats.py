@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from vlprompt_pipeline.reports.text_table import Block, TableCell
 
 
 class Lifted(NamedTuple):
@@ -11,14 +13,14 @@ class Lifted(NamedTuple):
 
     common: tuple[str, ...]
     columns: list[str]
-    blocks: list[Any]
+    blocks: list[Block]
 
 
-def lift(blocks: Sequence[Any], columns: Sequence[str], *, methods_across: bool) -> Lifted:
+def lift(blocks: Sequence[Block], columns: Sequence[str], *, methods_across: bool) -> Lifted:
     """Move caveats that all cells of a block or a column share from the cells to its title.
 
     Args:
-        blocks: `layout.Block`s.
+        blocks: of one table.
         columns: titles.
         methods_across: whether columns are methods, of which nothing is said in common.
     """
@@ -55,7 +57,7 @@ def titled(title: str, caveats: Sequence[str]) -> str:
     return f"{title} ({', '.join(caveats)})" if caveats else title
 
 
-def _shared(cells: Iterable[Any]) -> tuple[str, ...]:
+def _shared(cells: Iterable[TableCell | None]) -> tuple[str, ...]:
     each = [cell.caveats for cell in cells if cell]
     return tuple(name for name in each[0] if all(name in other for other in each)) if each else ()
 

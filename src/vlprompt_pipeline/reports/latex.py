@@ -7,11 +7,11 @@ exponent: nine methods fit the width of a page in small print.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from vlprompt_pipeline.reports.layout import Block, TableCell, TextTable
+from vlprompt_pipeline.reports.text_table import Block, TableCell, TextTable
 from vlprompt_pipeline.wording import join
 
 _HEAD = "% In the preamble: \\usepackage{booktabs,graphicx}\n"
@@ -78,8 +78,13 @@ def _pages(table: TextTable) -> Iterator[TextTable]:
 
 
 def _table(table: TextTable) -> str:
-    stubs = ["Dataset", ""] if table.stubs == 2 else ["Method"]
-    body = "\n\\midrule\n".join(_block(block, table.stubs) for block in table.blocks)
+    stubs = [text.capitalize() for text in table.stubs]
+    body = "\n\\midrule\n".join(
+        "\n".join(
+            _row([*map(escape, titles), *map(_cell, cells)]) for titles, cells in table.rows(block)
+        )
+        for block in table.blocks
+    )
     caption = f"{table.title[0].upper()}{table.title[1:]}. {' '.join(table.notes)}"
     return "\n".join(
         [
@@ -87,9 +92,9 @@ def _table(table: TextTable) -> str:
             r"\centering\small\setlength{\tabcolsep}{3pt}",
             rf"\caption{{{escape(caption)}}}",
             rf"\label{{tab:{table.name}}}",
-            rf"{_FITTED}\begin{{tabular}}{{{'l' * table.stubs}{'c' * len(table.columns)}}}",
+            rf"{_FITTED}\begin{{tabular}}{{{'l' * len(stubs)}{'c' * len(table.columns)}}}",
             r"\toprule",
-            _row([escape(text) for text in (*stubs, *table.columns)]),
+            _row(map(escape, (*stubs, *table.columns))),
             r"\midrule",
             body,
             r"\bottomrule",
@@ -100,15 +105,7 @@ def _table(table: TextTable) -> str:
     )
 
 
-def _block(block: Block, stubs: int) -> str:
-    rows = []
-    for number, line in enumerate(block.lines):
-        title = [escape(block.title) if number == 0 else ""] if stubs == 2 else []
-        rows.append(_row([*title, escape(line.title), *map(_cell, line.cells)]))
-    return "\n".join(rows)
-
-
-def _row(cells: Sequence[str]) -> str:
+def _row(cells: Iterable[str]) -> str:
     return f"{' & '.join(cells)} \\\\"
 
 
@@ -117,7 +114,7 @@ def _cell(cell: TableCell | None) -> str:
         return "--"
     mean = f"{cell.mean:.2f}"
     text = rf"\mathbf{{{mean}}}" if cell.best else mean
-    if cell.seeds > 1 and pd.notna(cell.std):
+    if cell.has_spread:
         text += rf"_{{\pm {cell.std:.2f}}}"
     above = _ARROWS.get(cell.verdict, "")
     if pd.notna(cell.delta):

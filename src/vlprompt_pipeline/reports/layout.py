@@ -9,9 +9,9 @@ number of shots.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
-from vlprompt_pipeline.reports.caveats import Lifted, lift
+from vlprompt_pipeline.reports.caveats import lift
+from vlprompt_pipeline.reports.text_table import Block, Line, TableCell, TextTable
 from vlprompt_pipeline.results.dataset_names import AVERAGE, dataset_title, ordered_datasets
 from vlprompt_pipeline.results.families import shots_side_by_side
 from vlprompt_pipeline.results.flags import MEANINGS
@@ -35,66 +35,6 @@ _HALVES = (
     ("generalised_base", "generalised_new", "generalised_h"),
 )
 _AMONG_ALL = "base and new images among all classes together"
-
-
-class TableCell(NamedTuple):
-    """A score; `best` if none in its comparison is higher at the digits shown.
-
-    `verdict` is that of the paired test against zero-shot; `delta` the distance to the published
-    figure, NaN without one. `caveats` are those that hold neither for the whole table nor for the
-    cell's block or column: these stand in the titles.
-    """
-
-    mean: float
-    std: float
-    seeds: int
-    delta: float
-    best: bool
-    verdict: str
-    caveats: tuple[str, ...]
-
-
-class Line(NamedTuple):
-    """A row: what it is called and a cell a column, None where there is no score."""
-
-    title: str
-    cells: tuple[TableCell | None, ...]
-
-
-class Block(NamedTuple):
-    """Rows under a title, which is empty where a table has but one block.
-
-    `verdicts` are, for each method of the table, the words of its paired test against zero-shot in
-    the metric that orders the methods; empty where there is none.
-    """
-
-    title: str
-    lines: tuple[Line, ...]
-    verdicts: tuple[str, ...] = ()
-
-
-class TextTable(NamedTuple):
-    """A table of one family.
-
-    `columns` are methods if `methods_across`, else datasets or shots; `methods` are titles by name.
-    `tested` says what `verdicts` are about. `notes` are what stands below the table, a sentence
-    each.
-    """
-
-    family: str
-    name: str
-    title: str
-    methods: Mapping[str, str]
-    columns: tuple[str, ...]
-    blocks: tuple[Block, ...]
-    tested: str
-    notes: tuple[str, ...]
-    methods_across: bool
-
-    @property
-    def stubs(self) -> int:
-        """Columns in front of the scores: a block's title and a row's."""
-        return 2 if self.blocks[0].title else 1
 
 
 def text_tables(comparison: Comparison) -> list[TextTable]:
@@ -162,7 +102,7 @@ class _Rows:
         name: str = "",
         title: str = "",
     ) -> TextTable:
-        lifted: Lifted = lift(blocks, list(columns), methods_across=methods_across)
+        lifted = lift(blocks, list(columns), methods_across=methods_across)
         titles = (self.family["title"], title, *lifted.common)
         return TextTable(
             family=self.family["family"],

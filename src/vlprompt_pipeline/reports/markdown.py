@@ -7,11 +7,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from vlprompt_pipeline.reports.layout import TableCell, TextTable
+from vlprompt_pipeline.reports.text_table import TableCell, TextTable
 from vlprompt_pipeline.results.left_out import rank_span
 from vlprompt_pipeline.wording import join, shots_text
-
-_ARROWS = {"better": " ↑", "worse": " ↓"}
 
 
 def to_markdown(
@@ -30,18 +28,17 @@ def to_markdown(
 
 
 def _section(table: TextTable) -> str:
-    stubs = ["dataset", ""] if table.stubs == 2 else ["method"]
-    columns = [_plain(column) for column in table.columns]
     lines = [
         f"## {_plain(table.title)}",
         "",
-        _row([*stubs, *columns]),
-        _row(["---"] * table.stubs + ["---:"] * len(table.columns)),
+        _row([*table.stubs, *map(_plain, table.columns)]),
+        _row(["---"] * len(table.stubs) + ["---:"] * len(table.columns)),
+        *(
+            _row([*map(_plain, titles), *map(_cell, cells)])
+            for block in table.blocks
+            for titles, cells in table.rows(block)
+        ),
     ]
-    for block in table.blocks:
-        for number, line in enumerate(block.lines):
-            title = [_plain(block.title) if number == 0 else ""] if table.stubs == 2 else []
-            lines.append(_row([*title, _plain(line.title), *map(_cell, line.cells)]))
     return "\n".join([*lines, "", *(f"- {_plain(note)}" for note in table.notes)])
 
 
@@ -91,8 +88,6 @@ def _cell(cell: TableCell | None) -> str:
         return "–"
     mean = f"{cell.mean:.2f}"
     text = f"**{mean}**" if cell.best else mean
-    if cell.seeds > 1 and pd.notna(cell.std):
-        text += f" ± {cell.std:.2f}"
-    text += _ARROWS.get(cell.verdict, "")
+    text += f" ± {cell.std:.2f}" * cell.has_spread + cell.arrow
     text += f" ({cell.delta:+.2f})".replace("-", "−") if pd.notna(cell.delta) else ""
     return text + (f" ({_plain(join(cell.caveats))})" if cell.caveats else "")

@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vlprompt_pipeline.reports.caveats import titled
-from vlprompt_pipeline.reports.layout import Block, TableCell, TextTable
 from vlprompt_pipeline.reports.sentences import of_family
+from vlprompt_pipeline.reports.text_table import Block, TableCell, TextTable
 from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.results.results import Comparison
 from vlprompt_pipeline.wording import human_bytes, plus_minus, signed
@@ -27,7 +27,6 @@ _NARROWEST = 60
 _MOST_COLUMNS, _MOST_BLOCKS, _COMMANDS = 5, 4, 5
 _TITLE_WIDTH, _VERDICT_WIDTH = 16, 22
 """Narrower than these neither titles of methods nor verdicts are set, but for shorter ones."""
-_ARROWS = {"better": " ↑", "worse": " ↓"}
 
 
 class _Arrangement(NamedTuple):
@@ -195,9 +194,8 @@ def _text(cell: TableCell | None, notes: _Notes | None) -> str:
     """Return a score; its caveats beside it, or a mark for each of them where there are notes."""
     if cell is None:
         return "–"
-    n_seeds = cell.seeds if cell.std == cell.std else 1  # NaN: the seeds are not the same ones
     published = "" if cell.delta != cell.delta else f" ({signed(cell.delta)})"
-    figure = f"{plus_minus(cell.mean, cell.std, n_seeds)}{_ARROWS.get(cell.verdict, '')}{published}"
+    figure = f"{plus_minus(cell.mean, cell.std, cell.seeds)}{cell.arrow}{published}"
     if notes is None:
         return titled(figure, cell.caveats)
     return " ".join((figure, *map(notes.mark, cell.caveats)))
