@@ -5,6 +5,9 @@ Accuracies are in percent, bands are ± 1 population standard deviation over see
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import pandas as pd
 
 from vlprompt_pipeline.analysis.captions import Conditions, bits_text, caption, scored
@@ -67,16 +70,9 @@ def histograms_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
         strength = 0.25 + 0.6 * row_number / max(1, len(epochs) - 1)
         colour = sheet.style("share")["color"]
         edges = [*rows["low"], rows["high"].iloc[-1]]
-        axes.stairs(
-            heights,
-            edges,
-            baseline=base,
-            fill=True,
-            color=colour,
-            alpha=strength,
-            zorder=row_number,
-        )
-        axes.stairs(heights, edges, baseline=base, color=colour, linewidth=0.8, zorder=row_number)
+        style = {"baseline": base, "color": colour, "zorder": row_number}
+        axes.stairs(heights, edges, fill=True, alpha=strength, **style)
+        axes.stairs(heights, edges, linewidth=0.8, **style)
         texts = [
             f"epoch {epoch}, {row.low:.3f} to {row.high:.3f}: {100 * row.share:.1f} % of the values"
             for row in rows.itertuples()
@@ -101,13 +97,8 @@ def divergence_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
         series=["KL"],
         height=2.2,
     )
+    _curves(sheet, table.assign(series="KL"), ["kl"], _divergence_text)
     [[axes]] = sheet.axes
-    texts = [
-        f"epoch {row.epoch}: {row.kl_mean:.4f}"
-        f"{f' ± {row.kl_std:.4f}' if row.n_seeds > 1 else ''} nats"
-        for row in table.itertuples()
-    ]
-    sheet.curve(axes, "KL", table["epoch"], table["kl_mean"], table["kl_std"], texts)
     axes.set_ylim(bottom=0)
     return sheet
 
@@ -125,15 +116,8 @@ def spectrum_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
         ys=["ID_1", "effective rank", "new accuracy (%)"],
         series=list(dict.fromkeys(table["title"])),
     )
-    for [axes], name in zip(sheet.axes, ("density", "rank", "new"), strict=True):
-        for title, rows in table.groupby("title", sort=False):
-            means, stds = rows[f"{name}_mean"], rows[f"{name}_std"]
-            texts = [
-                f"{title}, epoch {row.epoch}: ID_1 {row.density_mean:.3f}, effective rank "
-                f"{row.rank_mean:.2f}, new {row.new_mean:.1f} %"
-                for row in rows.itertuples()
-            ]
-            sheet.curve(axes, title, rows["epoch"], means, stds, texts)
+    named = table.rename(columns={"title": "series"})
+    _curves(sheet, named, ["density", "rank", "new"], _ranks_text)
     return sheet
 
 
@@ -146,9 +130,32 @@ def _over_epochs(table: pd.DataFrame, about: Caption) -> SeriesSheet:
         series=list(dict.fromkeys(table["series"])),
         reference=True,
     )
-    for [axes], half in zip(sheet.axes, ("base", "new"), strict=True):
-        for name, rows in table.groupby("series", sort=False):
-            means, stds = rows[f"{half}_mean"], rows[f"{half}_std"]
-            texts = [f"{name}, epoch {row.epoch}: {scored(row)}" for row in rows.itertuples()]
-            sheet.curve(axes, name, rows["epoch"], means, stds, texts)
+    _curves(sheet, table, ["base", "new"], lambda row: f"{_where(row)}: {scored(row)}")
     return sheet
+
+
+def _curves(
+    sheet: SeriesSheet, table: pd.DataFrame, names: Sequence[str], text: Callable[[Any], str]
+) -> None:
+    """Draw a panel a name, and in it a curve for each `series` of the table."""
+    for [axes], name in zip(sheet.axes, names, strict=True):
+        for series, rows in table.groupby("series", sort=False):
+            means, stds = rows[f"{name}_mean"], rows[f"{name}_std"]
+            texts = [text(row) for row in rows.itertuples()]
+            sheet.curve(axes, series, rows["epoch"], means, stds, texts)
+
+
+def _where(row: Any) -> str:
+    return f"{row.series}, epoch {row.epoch}"
+
+
+def _divergence_text(row: Any) -> str:
+    spread = f" ± {row.kl_std:.4f}" if row.n_seeds > 1 else ""
+    return f"epoch {row.epoch}: {row.kl_mean:.4f}{spread} nats"
+
+
+def _ranks_text(row: Any) -> str:
+    return (
+        f"{_where(row)}: ID_1 {row.density_mean:.3f}, effective rank {row.rank_mean:.2f}, new "
+        f"{row.new_mean:.1f} %"
+    )

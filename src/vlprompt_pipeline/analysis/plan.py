@@ -37,13 +37,11 @@ class Plan:
     """Variants of each part, and the seeds of each variant.
 
     Attributes:
-        host: the recipe that is looked into.
-        plain: the host, neither quantized nor disturbed.
+        plain: the recipe that is looked into, neither quantized nor disturbed.
         storage, noise, quantization, quantizers, spectrum, ablation, heads: what the parts
             compare; a head of 0 bits is not quantized.
     """
 
-    host: Recipe
     plain: Recipe
     storage: tuple[Variant, ...]
     noise: tuple[Variant, ...]
@@ -74,11 +72,9 @@ def make_plan(
         ConfigError: a recipe is not what it should be.
     """
     named = {name: resolve_recipe(name, recipes) for name in analysis.recipes()}
-    host = named[analysis.method]
-    plain = host.model_copy(update={"quantize": None, "noise": None})
+    plain = named[analysis.method].model_copy(update={"quantize": None, "noise": None})
     by_bits = {bits: _quantized(plain, bits) for bits in analysis.bits}
     return Plan(
-        host=host,
         plain=plain,
         storage=(
             *(Variant(_titled(named[name], 0), named[name]) for name in analysis.storage),

@@ -12,16 +12,7 @@ from typing import NamedTuple
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from vlprompt_pipeline.reports.sheet import (
-    COLOURS,
-    FAINT,
-    INK,
-    MARKERS,
-    PAPER,
-    Caption,
-    Sheet,
-    handle,
-)
+from vlprompt_pipeline.reports.sheet import FAINT, PAPER, Caption, Sheet, handle, looks_of
 
 SERIES = "series-"
 """Groups of the SVG whose name begins so belong to a series, and to its place in the legend."""
@@ -64,6 +55,8 @@ class SeriesSheet(Sheet):
             height: inches.
         """
         self._names, self._reference = list(series), reference
+        ink, *looks = looks_of(map(str, range(len(series)))).values()
+        self._looks = [ink, *looks] if reference else looks
         self._values: list[tuple[Axes, float, float, int, str]] = []
         handles = [self._handle(name, marks) for name in series] if len(series) > 1 else []
         blank = [[""] * len(columns)] * (len(ys) - 1)
@@ -81,11 +74,9 @@ class SeriesSheet(Sheet):
     def style(self, series: str) -> dict[str, object]:
         """Colour, marker and dashes of a series."""
         index = self._names.index(series)
-        if self._reference and index == 0:
-            return {"color": INK, "marker": "X", "dashes": (4, 2), "zorder": 2.5}
-        round_, number = divmod(index - self._reference, len(COLOURS))
-        marker = MARKERS[round_ % len(MARKERS)]
-        return {"color": COLOURS[number], "marker": marker, "dashes": (), "zorder": 2}
+        colour, marker = self._looks[index]
+        drawn = {"dashes": (4, 2), "zorder": 2.5} if self._reference and not index else {}
+        return {"color": colour, "marker": marker, "dashes": (), "zorder": 2} | drawn
 
     def curve(
         self,

@@ -37,24 +37,12 @@ def storage_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
                 f"{title}{bits_text(row.bits)}, {human_bytes(row.file_bytes)}: {scored(row)}"
                 for row in rows.itertuples()
             ]
-            sheet.marks(
-                axes,
-                title,
-                rows["file_bytes"],
-                rows[score],
-                rows[STDS[score]],
-                texts,
-                joined=len(rows) > 1,
-            )
-            for row in rows[rows["bits"] > 0].to_dict("records"):
-                axes.annotate(
-                    row["bits"],
-                    (row["file_bytes"], row[score]),
-                    xytext=(5, 3),
-                    textcoords="offset points",
-                    fontsize=7.8,
-                    color=MUTED,
-                )
+            sizes, means, stds = rows["file_bytes"], rows[score], rows[STDS[score]]
+            sheet.marks(axes, title, sizes, means, stds, texts, joined=len(rows) > 1)
+            for bits, *place in zip(rows["bits"], sizes, means, strict=True):
+                if bits:
+                    style = {"fontsize": 7.8, "color": MUTED}
+                    axes.annotate(bits, place, (5, 3), textcoords="offset points", **style)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: round_bytes(size)))
@@ -86,19 +74,12 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
                 rows = table[(table["training"] == mode) & (table["quantizer"] == name)]
                 aside = 0.09 * (number - (len(quantizers) - 1) / 2)
                 xs = [bits.index(value) + aside for value in rows["bits"]]
+                title, means, stds = QUANTIZERS[name].title, rows[score], rows[STDS[score]]
                 texts = [
-                    f"{QUANTIZERS[name].title}, {mode}{bits_text(row.bits)}: {scored(row)}"
+                    f"{title}, {mode}{bits_text(row.bits)}: {scored(row)}"
                     for row in rows.itertuples()
                 ]
-                sheet.marks(
-                    axes,
-                    QUANTIZERS[name].title,
-                    xs,
-                    rows[score],
-                    rows[STDS[score]],
-                    texts,
-                    joined=True,
-                )
+                sheet.marks(axes, title, xs, means, stds, texts, joined=True)
     sheet.categories([str(value) for value in bits])
     return sheet
 
