@@ -13,7 +13,7 @@ from vlprompt_pipeline.analysis.plan import Plan
 from vlprompt_pipeline.analysis.runs import Result, Run
 from vlprompt_pipeline.analysis.tables import score_row
 from vlprompt_pipeline.analysis.train import score_packed
-from vlprompt_pipeline.methods import build_learner, quantize_after
+from vlprompt_pipeline.methods import quantize_after, restore_learner
 from vlprompt_pipeline.parametrizations import QuantizeConfig
 
 
@@ -27,12 +27,18 @@ def post_training(
             continue
         for bits in analysis.bits:
             config = QuantizeConfig(quantizer=quantizer, bits=bits, post_training=True)
-            recipe = plan.plain.model_copy(update={"quantize": config})
             for seed in plan.seeds:
-                base = material.classes["base"]
-                learner = build_learner(plan.plain, material.clip, base, seed)
-                learner.load_state_dict(results[Run.of(plan.plain, seed)].state)
-                quantize_after(learner, config, seed)
-                scores = score_row(score_packed(learner, recipe, material))
-                rows.append({"quantizer": quantizer, "bits": bits, "seed": seed, **scores})
+                scores = score_quantized(Run.of(plan.plain, seed), config, results, material)
+                row = {"quantizer": quantizer, "bits": bits, "seed": seed}
+                rows.append(row | score_row(scores))
     return pd.DataFrame(rows).assign(training="PTQ")
+
+
+def score_quantized(
+    run: Run, config: QuantizeConfig, results: Mapping[Run, Result], material: Material
+) -> dict[str, int]:
+    """Score the packed file of what a run learned without quantization, quantized afterwards."""
+    state, classes = results[run].state, material.classes["base"]
+    learner = restore_learner(run.recipe, material.clip, classes, state)
+    quantize_after(learner, config, run.seed)
+    return score_packed(learner, run.recipe.model_copy(update={"quantize": config}), material)

@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from vlprompt_pipeline.analysis.after import score_quantized
 from vlprompt_pipeline.analysis.material import HALVES, Material
 from vlprompt_pipeline.analysis.plan import Plan, Variant
 from vlprompt_pipeline.analysis.runs import Result, Run
-from vlprompt_pipeline.analysis.train import score_packed
-from vlprompt_pipeline.methods import quantize_after, restore_learner
+from vlprompt_pipeline.analysis.tables import means_over_seeds
 from vlprompt_pipeline.parametrizations import QuantizeConfig
 
 QAT, PTQ, FULL = "QAT", "PTQ", "none"
@@ -33,11 +33,10 @@ def heads_table(
     percent, bytes those of the largest file of any seed.
     """
     rows = [*_trained(plan, results), *_afterwards(plan, results, material, bits)]
-    frame = pd.DataFrame(rows)
-    groups = frame.groupby(["title", "training", "bits", "half"], sort=False)
-    table = groups[["seed"]].count().rename(columns={"seed": "n_seeds"})
-    table["mean"], table["std"] = groups["accuracy"].mean(), groups["accuracy"].std(ddof=0)
-    return table.join(groups["file_bytes"].max()).reset_index()
+    frame, by = pd.DataFrame(rows), ["title", "training", "bits", "half"]
+    table = means_over_seeds(frame, by, ["accuracy"])
+    table.columns = ["n_seeds", "mean", "std"]
+    return table.join(frame.groupby(by)["file_bytes"].max()).reset_index()
 
 
 def _trained(plan: Plan, results: Mapping[Run, Result]) -> Iterator[dict[str, Any]]:
@@ -55,15 +54,10 @@ def _afterwards(
     for variant in plan.heads:
         if variant.labels["bits"]:
             continue
-        recipe, base = variant.recipe, material.classes["base"]
         for bits in all_bits:
             config = QuantizeConfig(bits=bits, post_training=True)
-            quantized = recipe.model_copy(update={"quantize": config})
             for seed in plan.seeds:
-                state = results[Run.of(recipe, seed)].state
-                learner = restore_learner(recipe, material.clip, base, state)
-                quantize_after(learner, config, seed)
-                scores = score_packed(learner, quantized, material)
+                scores = score_quantized(Run.of(variant.recipe, seed), config, results, material)
                 yield from _rows(variant, PTQ, bits, seed, scores)
 
 

@@ -68,14 +68,21 @@ def over_seeds(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     value stands.
     """
     frame = frame.assign(h=_h(frame["base"], frame["new"]))
+    table = means_over_seeds(frame, by, HALVES)
     groups = frame.groupby(list(by), sort=False)
-    table = groups[["seed"]].count().rename(columns={"seed": "n_seeds"})
-    for name in HALVES:
-        table[f"{name}_mean"], table[f"{name}_std"] = groups[name].mean(), groups[name].std(ddof=0)
     table["h"] = _h(table["base_mean"], table["new_mean"])
     table["h_std"] = groups["h"].std(ddof=0)
     rest = frame.columns.difference([*by, "seed", "h", *HALVES], sort=False)
     return table.join(groups[list(rest)].max()).reset_index()
+
+
+def means_over_seeds(frame: pd.DataFrame, by: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+    """Return `n_seeds`, and `<name>_mean` and `<name>_std` of each name, by group."""
+    groups = frame.groupby(list(by), sort=False)
+    table = groups[["seed"]].count().rename(columns={"seed": "n_seeds"})
+    for name in names:
+        table[f"{name}_mean"], table[f"{name}_std"] = groups[name].mean(), groups[name].std(ddof=0)
+    return table
 
 
 def score_row(scores: Mapping[str, int]) -> dict[str, Any]:
@@ -132,14 +139,7 @@ def _divergence(plan: Plan, results: Results, bins: int) -> pd.DataFrame:
         counts, _ = histograms(results[Run.of(plan.plain, seed)].contexts, bins)
         drift = enumerate(neighbour_divergence(counts).tolist(), start=1)
         rows += [{"seed": seed, "epoch": epoch, "kl": kl} for epoch, kl in drift]
-    groups = pd.DataFrame(rows).groupby("epoch")
-    return pd.DataFrame(
-        {
-            "n_seeds": groups["seed"].count(),
-            "kl_mean": groups["kl"].mean(),
-            "kl_std": groups["kl"].std(ddof=0),
-        }
-    ).reset_index()
+    return means_over_seeds(pd.DataFrame(rows), ["epoch"], ["kl"]).reset_index()
 
 
 def _spectrum(plan: Plan, results: Results) -> pd.DataFrame:
@@ -158,11 +158,8 @@ def _spectrum(plan: Plan, results: Results) -> pd.DataFrame:
                 }
             )
             parts.append(measured.assign(**variant.labels, seed=seed))
-    groups = pd.concat(parts).groupby(["title", "epoch"], sort=False)
-    table = groups[["seed"]].count().rename(columns={"seed": "n_seeds"})
-    for name in ("density", "rank", "new"):
-        table[f"{name}_mean"], table[f"{name}_std"] = groups[name].mean(), groups[name].std(ddof=0)
-    return table.reset_index()
+    measured = ("density", "rank", "new")
+    return means_over_seeds(pd.concat(parts), ["title", "epoch"], measured).reset_index()
 
 
 def _ablation(plan: Plan, results: Results, sweep: pd.DataFrame) -> pd.DataFrame:

@@ -6,10 +6,10 @@ flag and where it is known from. What a flag says stands in `MEANINGS`. `TUNED` 
 
 from __future__ import annotations
 
-import csv
 from functools import cache
-from importlib.resources import files
 from typing import Literal
+
+from vlprompt_pipeline.results.published import rows_of
 
 TUNED = "tuned per dataset"
 MEANINGS = {
@@ -35,12 +35,11 @@ def flags_of(whose: Whose, method: str, protocol: str) -> tuple[str, ...]:
     """Return flags of a method's figure in a protocol of ours, in the order of the file."""
     return tuple(
         row["flag"]
-        for row in _rows()
+        for row in _flags()
         if (row["whose"], row["method"]) == (whose, method) and row["protocol"] in ("", protocol)
     )
 
 
 @cache
-def _rows() -> tuple[dict[str, str], ...]:
-    text = files("vlprompt_pipeline.results").joinpath("flags.csv").read_text(encoding="utf-8")
-    return tuple(csv.DictReader(text.splitlines()))
+def _flags() -> list[dict[str, str]]:
+    return rows_of("flags.csv")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from functools import cache
-from importlib.resources import files
+from operator import itemgetter
 from typing import NamedTuple
 
 from vlprompt_pipeline.protocols import PROTOCOLS
@@ -14,6 +13,7 @@ from vlprompt_pipeline.results.published import (
     published,
     published_name,
     published_protocol,
+    rows_of,
 )
 
 _METRICS = {"base": "base", "new": "new", "h": "H", "accuracy": "acc"}
@@ -83,11 +83,6 @@ def _protocol(family: Family, dataset: str, shots: int) -> str | None:
 
 @cache
 def _stated() -> dict[tuple[str, ...], Variation]:
-    text = files("vlprompt_pipeline.results").joinpath("stated_variation.csv")
-    rows = csv.DictReader(text.read_text(encoding="utf-8").splitlines())
-    return {
-        tuple(row[key] for key in ("protocol", "method", "dataset", "metric")): Variation(
-            float(row["mean"]), float(row["std"])
-        )
-        for row in rows
-    }
+    key = itemgetter("protocol", "method", "dataset", "metric")
+    rows = rows_of("stated_variation.csv")
+    return {key(row): Variation(float(row["mean"]), float(row["std"])) for row in rows}

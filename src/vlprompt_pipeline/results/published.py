@@ -77,9 +77,13 @@ def published_name(method: str) -> str:
 @cache
 def _table() -> dict[tuple[str, str, str], dict[str, tuple[float, str]]]:
     table: dict[tuple[str, str, str], dict[str, tuple[float, str]]] = {}
-    text = files("vlprompt_pipeline.results").joinpath("published_results.csv")
-    with text.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            key = (row["protocol"], row["method"], row["dataset"])
-            table.setdefault(key, {})[row["metric"]] = (float(row["value"]), row["source"])
+    for row in rows_of("published_results.csv"):
+        key = (row["protocol"], row["method"], row["dataset"])
+        table.setdefault(key, {})[row["metric"]] = (float(row["value"]), row["source"])
     return table
+
+
+def rows_of(name: str) -> list[dict[str, str]]:
+    """Return the rows of a CSV file of this package."""
+    text = files("vlprompt_pipeline.results").joinpath(name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from vlprompt_pipeline.results.printed import printed
 from vlprompt_pipeline.results.records import ZERO_SHOT, CellRecord
 from vlprompt_pipeline.results.results import AVERAGE
 from vlprompt_pipeline.results.scores import MEAN_OF_H, NAN, Aggregate, Value, aggregates
-from vlprompt_pipeline.results.seeds import ACCURACY, ScoreKey, results_by_key
+from vlprompt_pipeline.results.seeds import ACCURACY, results_by_key
 from vlprompt_pipeline.wording import join
 
 _KEY = [
@@ -32,6 +33,13 @@ _NOTHING = Value(NAN, (), NAN)
 Row = dict[str, object]
 
 
+class _Method(NamedTuple):
+    """A method on one dataset: its results by seed, and its scores here, on targets, on average."""
+
+    results: Sequence[Result]
+    scores: Mapping[str, Aggregate]
+
+
 def report_table(records: Sequence[CellRecord]) -> pd.DataFrame:
     """Return every dataset's methods, the best first, with what identifies their cells in front.
 
@@ -41,53 +49,43 @@ def report_table(records: Sequence[CellRecord]) -> pd.DataFrame:
     """
     results, _ = read_results(records, {})
     frames = {
-        key: _frame(family, dataset, key, scores)
+        group: _frame(family, group, methods)
         for family in families(results)
-        for dataset, key, scores in _datasets(family)
+        for group, methods in _groups(family).items()
     }
-    return pd.concat([frames[key] for key in sorted(frames)], ignore_index=True)
+    return pd.concat([frames[group] for group in sorted(frames)], ignore_index=True)
 
 
-def _datasets(
-    family: Family,
-) -> Iterator[tuple[str, GroupKey, dict[ScoreKey, tuple[list[Result], Mapping[str, Aggregate]]]]]:
-    """Yield each dataset and number of shots, with every method's results and scores by dataset."""
+def _groups(family: Family) -> dict[GroupKey, list[_Method]]:
+    """Return the methods of each dataset and number of shots."""
     scored = aggregates(family, intervals=False)
-    groups: dict[tuple[str, GroupKey], dict[ScoreKey, object]] = defaultdict(dict)
+    groups: dict[GroupKey, list[_Method]] = defaultdict(list)
     for key, by_seed in results_by_key(family).items():
         results = list(by_seed.values())
-        if key.dataset != results[0].key.data:
-            continue  # a target stands in the row of its source
-        names = (key.dataset, *family.averaged, AVERAGE) if family.key.source else (key.dataset,)
-        on_targets = {name: scored.get(key._replace(dataset=name)) for name in names}
-        groups[key.dataset, results[0].key][key] = (results, on_targets)
-    for (dataset, group), methods in groups.items():
-        yield dataset, group, methods
+        group = results[0].key
+        if key.dataset == group.data:  # a target stands in the row of its source
+            keys = [key._replace(dataset=name) for name in (*family.datasets, AVERAGE)]
+            scores = {each.dataset: scored[each] for each in keys if each in scored}
+            groups[group].append(_Method(results, scores))
+    return groups
 
 
-def _frame(
-    family: Family,
-    dataset: str,
-    group: GroupKey,
-    methods: Mapping[ScoreKey, tuple[list[Result], Mapping[str, Aggregate]]],
-) -> pd.DataFrame:
+def _frame(family: Family, group: GroupKey, methods: Sequence[_Method]) -> pd.DataFrame:
     columns = _score_columns(group)
     metrics = dict.fromkeys(
         name
-        for results, _ in methods.values()
-        for result in results
+        for method in methods
+        for result in method.results
         for name in result.method.base.metrics
     )
-    rows = [
-        _row(group, columns, list(metrics), results, scores) for results, scores in methods.values()
-    ]
+    rows = [_row(group, columns, list(metrics), method) for method in methods]
     table = pd.DataFrame(rows)
     zero_shot = table[table["method"] == ZERO_SHOT]
     for mean in columns:
         reference = zero_shot[mean].iloc[0] if len(zero_shot) else NAN
         table[f"delta_{mean.removesuffix('_mean')}"] = table[mean] - reference
-    recipes = [results[0].method.method for results, _ in methods.values()]
-    table = _with_published(table, recipes, family, dataset, group, columns)
+    recipes = [method.results[0].method.method for method in methods]
+    table = _with_published(table, recipes, family, group, columns)
     best = next((mean for mean in reversed(columns) if table[mean].notna().any()), "base_mean")
     table = table.sort_values(best, ascending=False, kind="stable", ignore_index=True)
     for position, name in enumerate(_KEY):
@@ -97,11 +95,12 @@ def _frame(
 
 def _score_columns(group: GroupKey) -> dict[str, tuple[str, str]]:
     """Say where each accuracy of the table comes from, by its column: dataset and metric."""
+    own = group.data
     if group.classes[1]:
-        return {"base_mean": ("", "base"), "new_mean": ("", "new"), "h": ("", "h")}
+        return {"base_mean": (own, "base"), "new_mean": (own, "new"), "h": (own, "h")}
     marked = {t: f"{t} ({mark})" if mark else t for t, _, _, mark in group.targets}
     on = {**marked, "average": AVERAGE} if marked else {}
-    return {"base_mean": ("", ACCURACY)} | {
+    return {"base_mean": (own, ACCURACY)} | {
         f"on_{name}_mean": (dataset, ACCURACY) for name, dataset in on.items()
     }
 
@@ -110,9 +109,9 @@ def _row(
     group: GroupKey,
     columns: Mapping[str, tuple[str, str]],
     metrics: Sequence[str],
-    results: Sequence[Result],
-    scores: Mapping[str, Aggregate],
+    method: _Method,
 ) -> Row:
+    results, scores = method
     values = scores[group.data].values
     seeds = [result.seed for result in results]
     row: Row = {"method": results[0].name, "title": results[-1].title}
@@ -122,8 +121,7 @@ def _row(
         row |= _base_new_h(values, "generalised_")
     else:
         for column, (dataset, metric) in columns.items():
-            aggregate = scores[dataset or group.data]
-            value = aggregate.values.get(metric, _NOTHING) if aggregate else _NOTHING
+            value = scores[dataset].values.get(metric, _NOTHING) if dataset in scores else _NOTHING
             row |= {column: value.mean, f"{column.removesuffix('_mean')}_std": value.std}
     # A file's metadata may differ by a few bytes from seed to seed: the largest is what may ship.
     row |= {size: max(getattr(result.method, size) for result in results) for size in _SIZES}
@@ -158,7 +156,6 @@ def _with_published(
     table: pd.DataFrame,
     recipes: Sequence[str],
     family: Family,
-    dataset: str,
     group: GroupKey,
     columns: Mapping[str, tuple[str, str]],
 ) -> pd.DataFrame:
@@ -166,10 +163,8 @@ def _with_published(
     if group.random_split:
         return table
     printed_figures = {
-        mean: [
-            printed(family, name or dataset, group.shots, recipe, metric, NAN) for recipe in recipes
-        ]
-        for mean, (name, metric) in columns.items()
+        mean: [printed(family, dataset, group.shots, recipe, metric, NAN) for recipe in recipes]
+        for mean, (dataset, metric) in columns.items()
     }
     sources = [
         list(dict.fromkeys(figure.published_source for figure in row if figure.published_source))
