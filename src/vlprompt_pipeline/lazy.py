@@ -1,10 +1,12 @@
-"""Packages that import a module of theirs only once a name of it is used."""
+"""Imports that wait: modules of a package until a name is used, libraries that may be absent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
+
+from vlprompt_pipeline.errors import UserError
 
 
 def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
@@ -27,3 +29,18 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
         return getattr(import_module(f"{package}.{modules[name]}"), name)
 
     return get
+
+
+def require_extra(extra: str, what: str, *libraries: str) -> None:
+    """Refuse where a library of an extra of this package is missing.
+
+    Raises:
+        UserError: with the command that installs it.
+    """
+    try:
+        for library in libraries:
+            import_module(library)
+    except ImportError as error:
+        raise UserError(
+            f"{what} needs {error.name}: pip install 'vlprompt_pipeline[{extra}]'"
+        ) from None

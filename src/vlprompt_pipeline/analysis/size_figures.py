@@ -6,12 +6,11 @@ Accuracies are in percent, bars are ± 1 population standard deviation over seed
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from vlprompt_pipeline.analysis.captions import SCORES, STDS, Conditions, bits_text, caption, scored
 from vlprompt_pipeline.analysis.sheet import SeriesSheet
 from vlprompt_pipeline.parametrizations import QUANTIZERS
-from vlprompt_pipeline.reports.scatter import round_bytes
+from vlprompt_pipeline.reports.scatter import byte_axis
 from vlprompt_pipeline.reports.sheet import MUTED
 from vlprompt_pipeline.wording import human_bytes
 
@@ -43,10 +42,7 @@ def storage_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
                 if bits:
                     style = {"fontsize": 7.8, "color": MUTED}
                     axes.annotate(bits, place, (5, 3), textcoords="offset points", **style)
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: round_bytes(size)))
-        axes.xaxis.set_minor_locator(NullLocator())
+        byte_axis(axes, (1, 3))
     return sheet
 
 

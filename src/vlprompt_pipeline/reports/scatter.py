@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from vlprompt_pipeline.reports.labels import name_marks
 from vlprompt_pipeline.reports.sheet import (
@@ -201,14 +201,13 @@ def _draw_equal_h(axes: Axes) -> None:
 
 def _byte_limits(axes: Axes, sizes: pd.Series) -> None:
     smallest, largest = sizes[sizes > 0].min(), sizes.max()
-    axes.set_xscale("log")
+    byte_axis(axes, (1,) if largest / smallest > 30 else (1, 2, 5))
     axes.set_xlim(smallest / 1.8, largest * 3.0)  # names go to the right
-    several_decades = largest / smallest > 30
-    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if several_decades else (1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: round_bytes(size)))
+
+
+def byte_axis(axes: Axes, parts: Sequence[int]) -> None:
+    """Make the x axis one of bytes, logarithmic, with values at these parts of each power of 10."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=parts))
+    axes.xaxis.set_major_formatter(lambda size, _: human_bytes(size).replace(".0 ", " "))
     axes.xaxis.set_minor_locator(NullLocator())
-
-
-def round_bytes(size: float) -> str:
-    """Write, for instance, "4 kB"."""
-    return human_bytes(size).replace(".0 ", " ")

@@ -6,7 +6,8 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.lazy import require_extra
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.inference import ImageModel
@@ -22,17 +23,8 @@ def require_serving() -> None:
     Raises:
         UserError: with the command that installs it.
     """
-    try:
-        import fastapi  # noqa: PLC0415
-        import fastapi_swagger  # noqa: PLC0415
-        import prometheus_client  # noqa: PLC0415
-        import python_multipart  # noqa: PLC0415
-        import uvicorn  # noqa: F401, PLC0415
-    except ImportError as error:
-        raise UserError(
-            f"serving needs {error.name}: pip install 'vlprompt_pipeline[serve]'"
-        ) from None
-    del fastapi, fastapi_swagger, prometheus_client, python_multipart
+    libraries = ("fastapi", "fastapi_swagger", "prometheus_client", "python_multipart", "uvicorn")
+    require_extra("serve", "serving", *libraries)
 
 
 def listen(host: str, port: int) -> socket.socket:

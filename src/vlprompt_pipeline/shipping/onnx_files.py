@@ -16,12 +16,15 @@ from torch import Tensor, nn
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.lazy import require_extra
 
 if TYPE_CHECKING:
     import onnx
 
 OPSET = 18
 """Version of the ONNX operators: the lowest that torch's exporter writes, so the most readable."""
+BATCH = 16
+"""Images that pass at once while ranges are taken (our choice)."""
 BLOCK = 32
 """Weights that share a scale in 4 bits: the smallest block that onnxruntime's kernels take."""
 
@@ -67,15 +70,7 @@ def require_onnx() -> None:
     Raises:
         UserError: with the command that installs it.
     """
-    try:
-        import onnx  # noqa: PLC0415
-        import onnxruntime  # noqa: PLC0415
-        import onnxscript  # noqa: F401, PLC0415
-    except ImportError as error:
-        raise UserError(
-            f"ONNX export needs {error.name}: pip install 'vlprompt_pipeline[onnx]'"
-        ) from None
-    del onnx, onnxruntime
+    require_extra("onnx", "ONNX export", "onnx", "onnxruntime", "onnxscript")
 
 
 def save_model(model: onnx.ModelProto, path: Path) -> None:
@@ -109,13 +104,12 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     return half
 
 
-def to_int8(model: onnx.ModelProto, calibration: np.ndarray, batch: int = 16) -> onnx.ModelProto:
+def to_int8(model: onnx.ModelProto, calibration: np.ndarray) -> onnx.ModelProto:
     """Convert weights by channel and activations to 8 bits, with ranges from `calibration`.
 
     Args:
         model: in single precision, with the input `pixel_values`.
         calibration: pixels `[images, 3, height, width]` of a few images of the task.
-        batch: images that pass at once.
     """
     import onnx  # noqa: PLC0415
     from onnxruntime.quantization import (  # noqa: PLC0415
@@ -130,7 +124,7 @@ def to_int8(model: onnx.ModelProto, calibration: np.ndarray, batch: int = 16) ->
 
         def __init__(self) -> None:
             self.batches: Iterator[np.ndarray] = iter(
-                [calibration[start : start + batch] for start in range(0, len(calibration), batch)]
+                [calibration[start : start + BATCH] for start in range(0, len(calibration), BATCH)]
             )
 
         def get_next(self) -> dict[str, np.ndarray] | None:
