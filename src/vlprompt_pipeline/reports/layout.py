@@ -8,7 +8,7 @@ number of shots.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from vlprompt_pipeline.reports.caveats import lift
 from vlprompt_pipeline.reports.text_table import Block, Line, TableCell, TextTable
@@ -21,19 +21,8 @@ from vlprompt_pipeline.results.results import Comparison
 from vlprompt_pipeline.results.verdicts import against, verdict_text
 from vlprompt_pipeline.wording import counted, join, seeds_text, shots_text
 
-_TEXT = {
-    "base": "Base",
-    "new": "New",
-    "h": "H",
-    "mean_of_h": "Mean of H",
-    "generalised_base": "Base",
-    "generalised_new": "New",
-    "generalised_h": "H",
-}
-_HALVES = (
-    ("base", "new", "h", "mean_of_h"),
-    ("generalised_base", "generalised_new", "generalised_h"),
-)
+_APART = {"base": "Base", "new": "New", "h": "H", "mean_of_h": "Mean of H"}
+_TOGETHER = {"generalised_base": "Base", "generalised_new": "New", "generalised_h": "H"}
 _AMONG_ALL = "base and new images among all classes together"
 
 
@@ -47,7 +36,9 @@ def text_tables(comparison: Comparison) -> list[TextTable]:
         elif family["source"]:
             tables.append(_targets(rows))
         else:
-            tables += [_halves(rows, metrics) for metrics in _HALVES if rows.has(metrics)]
+            tables += [
+                _halves(rows, metrics) for metrics in (_APART, _TOGETHER) if rows.has(metrics)
+            ]
     return tables
 
 
@@ -66,8 +57,8 @@ class _Rows:
         self.datasets = {name: dataset_title(name, family["source"]) for name in names}
         self.shots = sorted(set(self.table["shots"]))
 
-    def has(self, metrics: Sequence[str]) -> bool:
-        return bool(self.table["metric"].isin(metrics).any())
+    def has(self, metrics: Collection[str]) -> bool:
+        return bool(self.table["metric"].isin(list(metrics)).any())
 
     def cells(self, keys: Sequence[tuple[object, ...]]) -> tuple[TableCell | None, ...]:
         """Return scores that are compared with each other."""
@@ -117,17 +108,17 @@ class _Rows:
         )
 
 
-def _halves(rows: _Rows, metrics: Sequence[str]) -> TextTable:
-    among_all = metrics == _HALVES[1]
+def _halves(rows: _Rows, metrics: Mapping[str, str]) -> TextTable:
+    among_all = metrics is _TOGETHER
     ranking = "generalised_h" if among_all else rows.family["ranking"]
     blocks = []
     for dataset, title in rows.datasets.items():
         lines = []
-        for metric in metrics:
+        for metric, name in metrics.items():
             if metric == "mean_of_h" and dataset != AVERAGE:
                 continue
             keys = [(dataset, rows.shots[-1], method, metric) for method in rows.methods]
-            lines.append(Line(_TEXT[metric], rows.cells(keys)))
+            lines.append(Line(name, rows.cells(keys)))
         blocks.append(Block(title, tuple(lines), rows.verdicts(dataset, ranking)))
     return rows.laid_out(
         rows.methods.values(),

@@ -185,13 +185,12 @@ def _scaled(value: object, scale: int) -> object:
 
 def _in_order(rows: pd.DataFrame, datasets: Sequence[str], methods: Sequence[str]) -> pd.DataFrame:
     """So that neighbouring rows have much in common."""
-    categories = {"dataset": list(datasets), "method": list(methods)}
     ranks = {
-        f"_{name}": rows[name].map({value: rank for rank, value in enumerate(values)})
-        for name, values in categories.items()
+        column: {name: rank for rank, name in enumerate(names)}
+        for column, names in (("dataset", datasets), ("method", methods))
     }
-    ordered = rows.assign(**ranks).sort_values(["shots", "_dataset", "_method"], kind="stable")
-    return ordered.drop(columns=list(ranks))
+    by = ["shots", *ranks]
+    return rows.sort_values(by, key=lambda values: values.map(ranks.get(values.name, int)))
 
 
 def _flags(scores: pd.DataFrame) -> list[str]:

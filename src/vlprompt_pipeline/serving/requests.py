@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
@@ -111,12 +112,14 @@ async def read_request(request: Request, limits: RequestLimits) -> PredictReques
             "in the body, but for a body that is an image"
         )
     if kind == "application/json":
-        read = await asyncio.to_thread(_of_json, await request.body())
+        body = await request.body()
+        read = await asyncio.to_thread(_checked, PredictRequest.model_validate_json, body)
     elif kind == "multipart/form-data":
         read = await _of_form(request, limits)
     elif is_image:
         given = _listed(request.query_params.multi_items())
-        read = _checked({**given, "images": [await request.body()]})
+        given["images"] = [await request.body()]
+        read = _checked(PredictRequest.model_validate, given)
     else:
         raise DataError(
             f"a body of the type {kind or 'nothing'} is not read: send application/json, "
@@ -124,13 +127,6 @@ async def read_request(request: Request, limits: RequestLimits) -> PredictReques
         )
     limits.require_request(read.images, read.class_names)
     return read
-
-
-def _of_json(body: bytes) -> PredictRequest:
-    try:
-        return PredictRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise ConfigError(_sentence(error)) from None
 
 
 async def _of_form(request: Request, limits: RequestLimits) -> PredictRequest:
@@ -142,7 +138,7 @@ async def _of_form(request: Request, limits: RequestLimits) -> PredictRequest:
             ]
     except HTTPException as error:
         raise DataError(f"this form cannot be read ({error.detail.rstrip('.')})") from None
-    return _checked(_listed(items))
+    return _checked(PredictRequest.model_validate, _listed(items))
 
 
 def _listed(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -164,9 +160,9 @@ def _number(value: Any, kind: type[int] | type[float]) -> Any:
         return value
 
 
-def _checked(given: dict[str, Any]) -> PredictRequest:
+def _checked(validate: Callable[[Any], PredictRequest], given: Any) -> PredictRequest:
     try:
-        return PredictRequest.model_validate(given)
+        return validate(given)
     except ValidationError as error:
         raise ConfigError(_sentence(error)) from None
 

@@ -165,15 +165,16 @@ def write_description(
         "graphs": [asdict(row) for row in measured],
         "vlprompt_pipeline": __version__,
     }
-    for name, value in (
-        ("model", described),
-        ("labels", list(card.class_names)),
-        ("preprocessing", how),
-    ):
-        _write_text(folder / f"{name}.json", json.dumps(value, ensure_ascii=False, indent=1))
-    (folder / "prompt.vlp").write_bytes(model.packed)
+    texts = {
+        f"{name}.json": json.dumps(value, ensure_ascii=False, indent=1)
+        for name, value in (
+            ("model", described),
+            ("labels", card.class_names),
+            ("preprocessing", how),
+        )
+    }
     if model.rejection:
-        _write_text(folder / REJECTION, model.rejection.to_json())
+        texts[REJECTION] = model.rejection.to_json()
     values = {
         **described,
         **how,
@@ -191,11 +192,10 @@ def write_description(
     }
     templates = templates_of("shipping")
     for name in ("README.md", "classify.py"):
-        _write_text(folder / name, templates.get_template(f"{name}.j2").render(values))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+        texts[name] = templates.get_template(f"{name}.j2").render(values)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "prompt.vlp").write_bytes(model.packed)
 
 
 def is_export(folder: Path) -> bool:

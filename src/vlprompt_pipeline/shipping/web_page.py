@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.files import atomic_write
 
 PACKAGE = "onnxruntime-web@1.30.0"
 """What computes in the browser; no other version is tested."""
@@ -38,9 +37,10 @@ def write_web_page(folder: Path, runtime: Path | None = None) -> None:
     with TemporaryDirectory() as temporary:
         content = _runtime_files(runtime or _fetch_runtime(Path(temporary)))
     content |= {name: (source / name).read_bytes() for name in PAGE}
+    (folder / "web").mkdir(exist_ok=True)
     for name, data in content.items():
-        _write(folder / "web" / name, data)
-    _write(folder / "index.html", (source / "index.html").read_bytes())
+        (folder / "web" / name).write_bytes(data)
+    (folder / "index.html").write_bytes((source / "index.html").read_bytes())
 
 
 def _fetch_runtime(folder: Path) -> Path:
@@ -72,8 +72,3 @@ def _runtime_files(archive: Path) -> dict[str, bytes]:
         raise UserError(f"{archive} is not {PACKAGE} as it was published: fetch it again")
     with tarfile.open(archive) as packed:
         return {name: packed.extractfile(f"package/dist/{name}").read() for name in RUNTIME}
-
-
-def _write(path: Path, data: bytes) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(data)
