@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from results.made import Disk, base_to_new, predictions, right, score
+from vlprompt_pipeline.evaluation.metrics import METRICS
 from vlprompt_pipeline.reports.figures import figures
 from vlprompt_pipeline.reports.latex import escape, to_latex
 from vlprompt_pipeline.reports.layout import text_tables
@@ -16,6 +17,8 @@ from vlprompt_pipeline.reports.markdown import to_markdown
 from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.reports.terminal import terminal_width, to_text
 from vlprompt_pipeline.reports.text_table import TextTable
+from vlprompt_pipeline.results.flags import MEANINGS
+from vlprompt_pipeline.results.metric_names import metric_title
 from vlprompt_pipeline.results.results import AVERAGE
 
 AWKWARD = r"50% of_A&B #1 {x} ~ ^ \ $ <b> | λ ± ≤ Ünïcode 漢"
@@ -67,6 +70,11 @@ def test_brackets_in_a_title_are_no_markup_of_the_terminal():
             disk.records[place]["methods"][0]["title"] = "CLIP [red]x[/b]"
     made = disk.compare()
     assert "against CLIP [red]x[/b]" in " ".join(to_text(made, text_tables(made)).split())
+
+
+def test_every_word_of_ours_has_its_letters_in_latex():
+    ours = [*MEANINGS, *MEANINGS.values(), *map(metric_title, ("mean_of_h", "h", *METRICS))]
+    assert [text for text in ours if "?" in escape(text)] == []
 
 
 def lines_of(table: TextTable, block: str = "") -> dict[str, tuple]:

@@ -63,6 +63,13 @@ def test_the_interval_is_as_wide_as_auroc_varies_over_images():
     assert 0.91 < np.mean([low <= truth <= high for low, high in held]) < 0.98
 
 
+def test_an_interval_ends_where_everything_is_ranked_right():
+    """Of AUROC 99.9 with an error of 0.1 the upper bound would be above 100."""
+    table = outsider_table({"energy": {"coop": drawn(0, 4.0, 60, 40)}}, {"coop": "CoOp"})
+    row = table.iloc[0]
+    assert 99 < row["auroc_low"] < row["auroc"] < row["auroc_high"] == 100
+
+
 def test_fpr95_of_the_images_comes_first_and_samples_spread_around_it():
     samples = fpr95_samples(drawn(2, 2.0))
     assert len(samples) == 1_001

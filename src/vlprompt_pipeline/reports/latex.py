@@ -28,6 +28,7 @@ _SPECIAL = {
     "<": r"$<$",
     ">": r"$>$",
     "|": r"$|$",
+    "β": r"$\beta$",
     "λ": r"$\lambda$",
     "±": r"$\pm$",
     "≤": r"$\leq$",
@@ -36,6 +37,7 @@ _SPECIAL = {
     "−": r"$-$",
     "–": "--",
     "·": r"$\cdot$",
+    "’": "'",
 }
 _ARROWS = {"better": r"\uparrow", "worse": r"\downarrow"}
 

@@ -138,6 +138,7 @@ def outsider_table(
         for method, of_method in by_method.items():
             parts, samples = Components.of(of_method), fpr95_samples(of_method)
             low, high = np.percentile(samples[1:], [2.5, 97.5])
+            auroc_low, auroc_high = np.clip(parts.interval, 0, 100)  # no image is ranked beyond
             rows.append(
                 {
                     "method": method,
@@ -147,8 +148,8 @@ def outsider_table(
                     "images": of_method.inside.shape[1],
                     "outsiders": of_method.outside.shape[1],
                     "auroc": parts.mean,
-                    "auroc_low": parts.interval.low,
-                    "auroc_high": parts.interval.high,
+                    "auroc_low": auroc_low,
+                    "auroc_high": auroc_high,
                     "fpr95": samples[0],
                     "fpr95_low": low,
                     "fpr95_high": high,
