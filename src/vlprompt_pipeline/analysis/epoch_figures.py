@@ -10,9 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from vlprompt_pipeline.analysis.captions import Conditions, bits_text, caption, scored
+from vlprompt_pipeline.analysis.captions import Conditions, bits_text, scored
 from vlprompt_pipeline.analysis.sheet import SeriesSheet
-from vlprompt_pipeline.reports.sheet import Caption
 
 _RIDGE = 1.6
 """Height of the tallest ridge, in distances between two epochs."""
@@ -23,12 +22,10 @@ def noise_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     names = {std: "no noise" if not std else f"std {std:g}" for std in table["noise"].unique()}
     return _over_epochs(
         table.assign(series=table["noise"].map(names)),
-        caption(
-            about,
-            f"{about.method} under noise while training",
-            "Gaussian noise added to every value of the prompt in each training step, std in units "
-            "of token embeddings; scored without noise, epoch 0 before training",
-        ),
+        about,
+        f"{about.method} under noise while training",
+        "Gaussian noise added to every value of the prompt in each training step, std in units "
+        "of token embeddings; scored without noise, epoch 0 before training",
     )
 
 
@@ -37,12 +34,10 @@ def quantization_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     names = {bits: bits_text(bits)[2:] or "not quantized" for bits in table["bits"].unique()}
     return _over_epochs(
         table.assign(series=table["bits"].map(names)),
-        caption(
-            about,
-            f"{about.method} quantized while training",
-            "k-means, constrained adaptive clustering, straight-through gradient; scored as "
-            "quantized, epoch 0 before training",
-        ),
+        about,
+        f"{about.method} quantized while training",
+        "k-means, constrained adaptive clustering, straight-through gradient; scored as "
+        "quantized, epoch 0 before training",
     )
 
 
@@ -50,12 +45,10 @@ def histograms_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """Return ridges of the prompt's values, one an epoch, the first above."""
     epochs = list(table["epoch"].unique())
     sheet = SeriesSheet(
-        caption(
-            about,
-            f"Values of the {about.method} prompt",
-            f"share of the values in each of {len(table) // len(epochs)} bins, seed "
-            f"{table['seed'].iloc[0]} alone; heights in the same units",
-        ),
+        about,
+        f"Values of the {about.method} prompt",
+        f"share of the values in each of {len(table) // len(epochs)} bins, seed "
+        f"{table['seed'].iloc[0]} alone; heights in the same units",
         x="value (units of token embeddings)",
         ys=["epoch"],
         series=["share"],
@@ -86,12 +79,10 @@ def histograms_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
 def divergence_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """Return KL divergence of the values' histogram from that of the epoch before."""
     sheet = SeriesSheet(
-        caption(
-            about,
-            "How far the values move in an epoch",
-            f"KL of the histogram of the {about.method} prompt's values from that of the epoch "
-            "before, one added to each count; not quantized",
-        ),
+        about,
+        "How far the values move in an epoch",
+        f"KL of the histogram of the {about.method} prompt's values from that of the epoch "
+        "before, one added to each count; not quantized",
         x="epoch",
         ys=["KL divergence (nats)"],
         series=["KL"],
@@ -106,12 +97,10 @@ def divergence_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
 def spectrum_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """Return information density, effective rank and new accuracy over epochs."""
     sheet = SeriesSheet(
-        caption(
-            about,
-            "Rank and information density",
-            "of the merged prompt; ID_1 is the largest singular value's share in their sum, the "
-            "effective rank the exponential of the shares' entropy",
-        ),
+        about,
+        "Rank and information density",
+        "of the merged prompt; ID_1 is the largest singular value's share in their sum, the "
+        "effective rank the exponential of the shares' entropy",
         x="epoch",
         ys=["ID_1", "effective rank", "new accuracy (%)"],
         series=list(dict.fromkeys(table["title"])),
@@ -121,10 +110,12 @@ def spectrum_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     return sheet
 
 
-def _over_epochs(table: pd.DataFrame, about: Caption) -> SeriesSheet:
+def _over_epochs(table: pd.DataFrame, about: Conditions, title: str, note: str) -> SeriesSheet:
     """Return base above new accuracy, a curve for each series; the first is the reference."""
     sheet = SeriesSheet(
         about,
+        title,
+        note,
         x="epoch",
         ys=["base accuracy (%)", "new accuracy (%)"],
         series=list(dict.fromkeys(table["series"])),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from vlprompt_pipeline.analysis.captions import Conditions, bits_text, caption
+from vlprompt_pipeline.analysis.captions import Conditions, bits_text
 from vlprompt_pipeline.analysis.heads import FULL, PTQ, QAT
 from vlprompt_pipeline.analysis.sheet import SeriesSheet
 from vlprompt_pipeline.wording import human_bytes, plus_minus
@@ -20,13 +20,11 @@ def heads_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     titles, halves = (list(dict.fromkeys(table[name])) for name in ("title", "half"))
     bits = sorted(set(table["bits"]) - {0})
     sheet = SeriesSheet(
-        caption(
-            about,
-            "Classifiers and tower matrices, by bits",
-            "of the packed file, quantized while or after training, codebooks as the weights ask "
-            "for them; what has no training stands on the right alone, and nothing bound to its "
-            "classes knows new ones",
-        ),
+        about,
+        "Classifiers and tower matrices, by bits",
+        "of the packed file, quantized while or after training, codebooks as the weights ask "
+        "for them; what has no training stands on the right alone, and nothing bound to its "
+        "classes knows new ones",
         x="bits a value",
         ys=[f"{half} accuracy (%)" for half in halves],
         series=titles,

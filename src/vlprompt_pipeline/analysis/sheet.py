@@ -12,7 +12,8 @@ from typing import NamedTuple
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from vlprompt_pipeline.reports.sheet import FAINT, PAPER, Caption, Sheet, handle, looks_of
+from vlprompt_pipeline.analysis.captions import Conditions, caption
+from vlprompt_pipeline.reports.sheet import FAINT, PAPER, Sheet, handle, looks_of
 
 SERIES = "series-"
 """Groups of the SVG whose name begins so belong to a series, and to its place in the legend."""
@@ -32,7 +33,9 @@ class SeriesSheet(Sheet):
 
     def __init__(
         self,
-        caption: Caption,
+        about: Conditions,
+        title: str,
+        note: str,
         *,
         x: str,
         ys: Sequence[str],
@@ -45,7 +48,9 @@ class SeriesSheet(Sheet):
         """Lay out panels of `height` inches.
 
         Args:
-            caption: the text around them.
+            about: what was run, for the caption.
+            title: above the panels.
+            note: how to read them, below.
             x: label of the x axes.
             ys: labels of the y axes, one for each row.
             series: what is compared, in the order of the legend; a single one has no legend.
@@ -60,9 +65,8 @@ class SeriesSheet(Sheet):
         self._values: list[tuple[Axes, float, float, int, str]] = []
         handles = [self._handle(name, marks) for name in series] if len(series) > 1 else []
         blank = [[""] * len(columns)] * (len(ys) - 1)
-        super().__init__(
-            caption, x=x, titles=[list(columns), *blank], ys=ys, height=height, legend=handles
-        )
+        titles, around = [list(columns), *blank], caption(about, title, note)
+        super().__init__(around, x=x, titles=titles, ys=ys, height=height, legend=handles)
         for axes in self.panels:
             axes.grid(axis="y", color=FAINT, linewidth=0.5, alpha=0.7)
         if self.legend is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from vlprompt_pipeline.analysis.captions import SCORES, STDS, Conditions, bits_text, caption, scored
+from vlprompt_pipeline.analysis.captions import SCORES, STDS, Conditions, bits_text, scored
 from vlprompt_pipeline.analysis.sheet import SeriesSheet
 from vlprompt_pipeline.parametrizations import QUANTIZERS
 from vlprompt_pipeline.reports.scatter import byte_axis
@@ -19,11 +19,9 @@ def storage_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """Return base, new and H against the bytes of the file that ships."""
     titles = list(dict.fromkeys(table["title"]))
     sheet = SeriesSheet(
-        caption(
-            about,
-            "Accuracy against storage",
-            "of the packed file, all that ships; numbers: bits a value, quantized while training",
-        ),
+        about,
+        "Accuracy against storage",
+        "of the packed file, all that ships; numbers: bits a value, quantized while training",
         x="bytes on disk (logarithmic)",
         ys=list(SCORES.values()),
         series=titles,
@@ -52,12 +50,10 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     quantizers = list(dict.fromkeys(table["quantizer"]))
     modes = {"QAT": "while training", "PTQ": "after training"}
     sheet = SeriesSheet(
-        caption(
-            about,
-            f"Quantizers on {about.method}, by bits",
-            "of the packed file, quantized while or after training; Gaussian noise has the "
-            "variance of k-means' error at as many bits and stores values, not indices",
-        ),
+        about,
+        f"Quantizers on {about.method}, by bits",
+        "of the packed file, quantized while or after training; Gaussian noise has the "
+        "variance of k-means' error at as many bits and stores values, not indices",
         x="bits a value",
         ys=list(SCORES.values()),
         series=[QUANTIZERS[name].title for name in quantizers],
@@ -83,12 +79,10 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
 def ablation_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
     """Say what each ingredient of the quantizer does."""
     sheet = SeriesSheet(
-        caption(
-            about,
-            "What each part of the quantizer does",
-            f"{about.method}; without CAC the codebook is made anew after every step that moves an "
-            "index (our reading)",
-        ),
+        about,
+        "What each part of the quantizer does",
+        f"{about.method}; without CAC the codebook is made anew after every step that moves an "
+        "index (our reading)",
         x="",
         ys=list(SCORES.values()),
         series=["score"],
