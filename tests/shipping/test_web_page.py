@@ -28,8 +28,10 @@ NPM = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not install
 
 
 CLASSIFY = """async ([bytes, type]) => {
-    const { classify } = await import('/web/classify.js');
-    return classify(new Blob([new Uint8Array(bytes)], { type }));
+    const { conclude, logitsOf, ready } = await import('/web/classify.js');
+    const { model } = await ready;
+    const logits = await logitsOf(new Blob([new Uint8Array(bytes)], { type }));
+    return conclude(logits, model.rejection).scores;
 }"""
 
 

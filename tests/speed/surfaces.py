@@ -32,9 +32,12 @@ from vlprompt_pipeline.methods import ClassTexts
 CLOSE = 1e-4  # scores that may change places
 AT_ONCE = 25  # images that the page is asked for in one call
 ASK = """async (paths) => {
-    const { classify } = await import('/web/classify.js');
-    const rows = [];
-    for (const path of paths) rows.push(await classify(await (await fetch(path)).blob()));
+    const { conclude, logitsOf, ready } = await import('/web/classify.js');
+    const { model } = await ready, rows = [];
+    for (const path of paths) {
+        const logits = await logitsOf(await (await fetch(path)).blob());
+        rows.push(conclude(logits, model.rejection).scores);
+    }
     return rows;
 }"""
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from vlprompt_pipeline.analysis.captions import Conditions, caption
 from vlprompt_pipeline.reports.sheet import FAINT, PAPER, Sheet, handle, looks_of
 
+Numbers, Texts = Sequence[float], Sequence[str]
 SERIES = "series-"
 """Groups of the SVG whose name begins so belong to a series, and to its place in the legend."""
 
@@ -83,19 +85,12 @@ class SeriesSheet(Sheet):
         return {"color": colour, "marker": marker, "dashes": (), "zorder": 2} | drawn
 
     def curve(
-        self,
-        axes: Axes,
-        series: str,
-        xs: Sequence[float],
-        means: Sequence[float],
-        stds: Sequence[float],
-        texts: Sequence[str],
+        self, axes: Axes, series: str, xs: Numbers, means: Numbers, stds: Numbers, texts: Texts
     ) -> None:
         """Draw a line through means in a band of ± 1 std."""
         style = self.style(series)
-        low = [mean - std for mean, std in zip(means, stds, strict=True)]
-        high = [mean + std for mean, std in zip(means, stds, strict=True)]
-        band = axes.fill_between(xs, low, high, color=style["color"], alpha=0.13, linewidth=0)
+        reach = np.subtract(means, stds), np.add(means, stds)
+        band = axes.fill_between(xs, *reach, color=style["color"], alpha=0.13, linewidth=0)
         del style["marker"]
         (line,) = axes.plot(xs, means, **style, linewidth=1.4)
         self._belong(series, band, line)
@@ -105,10 +100,10 @@ class SeriesSheet(Sheet):
         self,
         axes: Axes,
         series: str,
-        xs: Sequence[float],
-        means: Sequence[float],
-        stds: Sequence[float],
-        texts: Sequence[str],
+        xs: Numbers,
+        means: Numbers,
+        stds: Numbers,
+        texts: Texts,
         *,
         joined: bool = False,
     ) -> None:
@@ -133,14 +128,7 @@ class SeriesSheet(Sheet):
         self._belong(series, line, *bars)
         self.remember(axes, series, xs, means, texts)
 
-    def remember(
-        self,
-        axes: Axes,
-        series: str,
-        xs: Sequence[float],
-        ys: Sequence[float],
-        texts: Sequence[str],
-    ) -> None:
+    def remember(self, axes: Axes, series: str, xs: Numbers, ys: Numbers, texts: Texts) -> None:
         """Values that a reader can point at, with what is told of them."""
         index = self._names.index(series)
         for x, y, text in zip(xs, ys, texts, strict=True):

@@ -123,8 +123,3 @@ export async function logitsOf(blob) {
   const tensor = new ort.Tensor("float32", planes, [1, 3, ...how.size]);
   return (await session.run({ pixel_values: tensor }, ["logits"])).logits.data;
 }
-
-export async function classify(blob) {
-  const { model } = await ready;
-  return conclude(await logitsOf(blob), model.rejection).scores;
-}
