@@ -7,6 +7,7 @@ from dataclasses import replace
 from registry.packages import contents_of
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.publishing import Publication
+from vlprompt_pipeline.registry.classifier import Classifier
 
 TAGS = {
     "dataset": "demo_aerial",
@@ -27,11 +28,13 @@ def publication_of(method: str, decoding: str = "published") -> Publication:
     contents = contents_of(method)
     card = contents.card.model_copy(update={"decoding": decoding})
     clip = load_clip("embedded", "demo", "cpu")
-    return Publication("demo_aerial.coop", "3", TAGS, card, contents.packed, contents.head, clip)
+    classifier = Classifier(card, clip, contents.packed, contents.head)
+    return Publication("demo_aerial.coop", "3", TAGS, classifier)
 
 
 def with_source(publication: Publication, source: str) -> Publication:
     """The same under a CLIP that came from elsewhere."""
-    clip = publication.clip.computing(publication.clip.dtype)  # a copy
+    model = publication.classifier
+    clip = model.clip.computing(model.clip.dtype)  # a copy
     clip.source = source
-    return replace(publication, clip=clip)
+    return replace(publication, classifier=Classifier(model.card, clip, model.packed, model.head))

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -192,7 +191,8 @@ def test_a_rejection_goes_with_it(tmp_path):
     rejection = Rejection(
         kind="max_softmax", threshold=1.1, temperature=1.0, calibration=calibration
     )
-    publication = replace(publication_of("coop"), rejection=rejection)
+    publication = publication_of("coop")
+    publication.classifier.rejection = rejection
     write_publication(publication, tmp_path / "prompt", LICENCES)
     assert 'answers "none"' in (tmp_path / "prompt/README.md").read_text()
     picture = tmp_path / "a.png"

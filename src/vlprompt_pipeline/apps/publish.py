@@ -62,16 +62,7 @@ def publish(
         data=data_licence,
         prompt=licence,
     )
-    publication = publishing.Publication(
-        version.name,
-        version.number,
-        version.tags,
-        classifier.card,
-        classifier.packed,
-        classifier.head,
-        classifier.clip,
-        classifier.rejection,
-    )
+    publication = publishing.Publication(version.name, version.number, version.tags, classifier)
     publishing.write_publication(
         publication, folder, licences, repo or "<owner>/<name>", include_clip
     )

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip.loading import copy_clip, write_for_open_clip
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.export import ClassifierWeights
 from vlprompt_pipeline.files import atomic_folder, write_hashes
 from vlprompt_pipeline.publishing.layout import (
     CARD,
@@ -28,9 +26,7 @@ from vlprompt_pipeline.publishing.layout import (
 )
 from vlprompt_pipeline.publishing.licences import Licences
 from vlprompt_pipeline.publishing.model_card import model_card
-from vlprompt_pipeline.registry.card import ModelCard
-from vlprompt_pipeline.registry.classifier import INCLUDED
-from vlprompt_pipeline.rejection import Rejection
+from vlprompt_pipeline.registry.classifier import INCLUDED, Classifier
 from vlprompt_pipeline.templates import templates_of
 
 EMBEDDED = "embedded"  # the CLIP that is part of this project
@@ -43,27 +39,19 @@ class Publication:
     Attributes:
         name, version: of the model, such as `demo_aerial.qcoop` and 3.
         tags: of the version: its cell, scores and hashes.
-        card: how to use the prompt.
-        packed: the packed prompt.
-        head: text features of the card's classes, where the method has any.
-        clip: the frozen CLIP.
-        rejection: how it says "none of these", if it does.
+        classifier: the model itself.
     """
 
     name: str
     version: str
     tags: Mapping[str, str]
-    card: ModelCard
-    packed: bytes
-    head: ClassifierWeights | None
-    clip: FrozenClip
-    rejection: Rejection | None = None
+    classifier: Classifier
 
     @property
     def clip_source(self) -> str:
         """Where others get the CLIP from; `included` where they cannot."""
-        public = self.clip.source.startswith((EMBEDDED, "open_clip:", "hf-hub:"))
-        return self.clip.source if public else INCLUDED
+        source = self.classifier.clip.source
+        return source if source.startswith((EMBEDDED, "open_clip:", "hf-hub:")) else INCLUDED
 
 
 def write_publication(
@@ -86,10 +74,10 @@ def write_publication(
         UserError: the folder holds something else.
         ConfigError: others could not get the CLIP.
     """
-    included = publication.clip_source == INCLUDED
+    model, included = publication.classifier, publication.clip_source == INCLUDED
     if included and not include_clip:
         raise ConfigError(
-            f"the CLIP of this prompt lies on this machine alone ({publication.clip.source}): give "
+            f"the CLIP of this prompt lies on this machine alone ({model.clip.source}): give "
             "--include-clip to publish its weights too, if their licence allows that, or train "
             "with one of open_clip or the hub"
         )
@@ -102,14 +90,14 @@ def write_publication(
             tags=_shown(publication.tags),
         )
         _write(staging / MANIFEST, json.dumps(manifest.model_dump(), indent=1))
-        _write(staging / CARD, publication.card.to_json())
-        (staging / PROMPT).write_bytes(publication.packed)
-        if publication.head:
-            (staging / HEAD).write_bytes(publication.head.to_bytes())
-        if publication.rejection:
-            _write(staging / REJECTION, publication.rejection.to_json())
+        _write(staging / CARD, model.card.to_json())
+        (staging / PROMPT).write_bytes(model.packed)
+        if model.head:
+            (staging / HEAD).write_bytes(model.head.to_bytes())
+        if model.rejection:
+            _write(staging / REJECTION, model.rejection.to_json())
         if included:
-            copy_clip(publication.clip.source, staging / CLIP_FOLDER)
+            copy_clip(model.clip.source, staging / CLIP_FOLDER)
         if publication.clip_source == EMBEDDED:  # which open_clip does not have
             write_for_open_clip(EMBEDDED, staging / CLIP_FOLDER)
         if runs_on_open_clip(publication):
@@ -121,9 +109,8 @@ def write_publication(
 
 def runs_on_open_clip(publication: Publication) -> bool:
     """Tell whether open_clip alone is enough: text features of classes, and its preparation."""
-    if publication.head is None:
-        return False
-    return publication.clip.preprocessing.library == "open_clip"
+    model = publication.classifier
+    return model.head is not None and model.clip.preprocessing.library == "open_clip"
 
 
 def _example(publication: Publication) -> str:

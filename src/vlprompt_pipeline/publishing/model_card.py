@@ -39,7 +39,8 @@ def model_card(
         repository: of the hub.
         on_open_clip: whether the folder has the example that needs open_clip alone.
     """
-    card, tags = publication.card, publication.tags
+    model, tags = publication.classifier, publication.tags
+    card = model.card
     recipe = card.resolved_recipe()
     names = card.class_names
     text = (
@@ -56,13 +57,13 @@ def model_card(
             hashes={
                 readable(key.removesuffix("_sha256")): tags[key] for key in _HASHES if key in tags
             },
-            packed=human_bytes(len(publication.packed)),
-            packed_sha256=hashlib.sha256(publication.packed).hexdigest(),
+            packed=human_bytes(len(model.packed)),
+            packed_sha256=hashlib.sha256(model.packed).hexdigest(),
             classes=names[:_SHOWN],
             more=max(0, len(names) - _SHOWN),
             bound=recipe.bound_to_classes,
             decoding=card.decoding,
-            rejection=publication.rejection,
+            rejection=model.rejection,
             clip_name=card.clip_name,
             clip_sha256=card.weights_sha256,
             clip_source=publication.clip_source,
