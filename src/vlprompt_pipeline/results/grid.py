@@ -147,26 +147,15 @@ def _of_kind(
     """Yield what datasets of one kind have: others stand in other tables."""
     shots = parameters.shots or sorted({cell.shots for cell in cells})
     together = [tuple(shots)] if shots_side_by_side(protocol) else [(count,) for count in shots]
-    for counts in together:
-        same_shots = [cell for cell in cells if cell.shots in counts] or cells
-        yield from _product(protocol, clip, counts, asked, same_shots, parameters)
-
-
-def _product(
-    protocol: str,
-    clip: str,
-    shots: Sequence[int],
-    asked: Sequence[str],
-    cells: Collection[Coordinates],
-    parameters: BenchmarkReportParameters,
-) -> Iterator[Coordinates]:
-    datasets = asked or sorted({cell.dataset for cell in cells})
-    seeds = parameters.seeds or sorted({cell.seed for cell in cells})
     registered = find_protocol(protocol) or Protocol()
-    methods = parameters.methods or sorted({cell.method for cell in cells})
-    for dataset, count, seed, method in product(datasets, shots, seeds, methods):
-        if registered.trains_on(dataset):
-            yield Coordinates(protocol, clip, dataset, count, seed, method)
+    for counts in together:
+        alike = [cell for cell in cells if cell.shots in counts] or cells
+        datasets = asked or sorted({cell.dataset for cell in alike})
+        seeds = parameters.seeds or sorted({cell.seed for cell in alike})
+        methods = parameters.methods or sorted({cell.method for cell in alike})
+        for dataset, *place in product(datasets, counts, seeds, methods):
+            if registered.trains_on(dataset):
+                yield Coordinates(protocol, clip, dataset, *place)
 
 
 def _reason(cell: Coordinates, unread: Mapping[str, str], predicted: Mapping[str, object]) -> str:

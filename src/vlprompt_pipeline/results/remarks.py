@@ -12,7 +12,7 @@ from vlprompt_pipeline.results.grid import Coordinates
 from vlprompt_pipeline.results.groups import Group, Problem, group_records
 from vlprompt_pipeline.results.record_checks import group_remarks, mixed_remarks
 from vlprompt_pipeline.results.records import CellRecord
-from vlprompt_pipeline.wording import join, shots_text
+from vlprompt_pipeline.wording import counted, join, shots_text
 
 TEXTS_COINCIDE = "Texts that coincide:"
 """How a record's note begins that tells why methods were not scored."""
@@ -95,8 +95,8 @@ def _unknown_reference(against: Sequence[str], families: Sequence[Family]) -> li
 def _missing(absent: Sequence[Mapping[str, object]]) -> list[str]:
     if not absent:
         return []
-    cells = "1 cell" if len(absent) == 1 else f"{len(absent)} cells"
-    return [f"{cells} of the asked grid {'is' if len(absent) == 1 else 'are'} missing."]
+    are = "is" if len(absent) == 1 else "are"
+    return [f"{counted(len(absent), 'cell')} of the asked grid {are} missing."]
 
 
 def _not_asked(records: Sequence[CellRecord], wanted: Sequence[CellRecord]) -> list[str]:
