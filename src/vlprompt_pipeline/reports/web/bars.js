@@ -12,6 +12,9 @@ const barOf = (svg, along, y, thick, { value, low, high, row }) => {
   if (low !== null) svg.append(lineOf(along(low), y, along(high), y, "whisker"));
   svg.append(markOf(row.method, along(value), y, row.flags.length > 0));
 };
+// A row of a figure, which tells its score wherever it is pointed at.
+const bandOf = (family, { row }, place) => telling(
+  draw("g", { class: "told" }, draw("rect", { ...place, class: "catch" })), () => scoreLines(family, row));
 const figureOf = (chosen, value) => chosen.show === "difference" ? signed(value) : one(value);
 const bestFirst = metric => given.metrics[metric].lower ? (a, b) => a.value - b.value : (a, b) => b.value - a.value;
 
@@ -32,8 +35,7 @@ const drawRanking = (box, family, chosen) => {
   if (!narrow) svg.append(lineOf(along(0), 0, along(0), rows.length * step + 4, "axis"));
   rows.forEach((row, place) => {
     const y = place * step + (narrow ? 26 : 14);
-    const group = telling(draw("g", { class: "told" }), () => scoreLines(family, row.row));
-    group.append(draw("rect", { x: 0, y: place * step, width, height: step, class: "catch" }));
+    const group = bandOf(family, row, { x: 0, y: place * step, width, height: step });
     const title = narrow
       ? textOf(0, y - 12, name(row), { class: "ink" })
       : textOf(label, y + 4, name(row), { class: "end ink" });
@@ -76,8 +78,7 @@ const drawPanels = (box, family, chosen) => {
     svg.append(lineOf(along(0), 0, along(0), height, "axis"));
     rows.forEach((row, place) => {
       if (!row) return svg.append(textOf(width - 1, place * step + 13, NONE, { class: "end" }));
-      const group = telling(draw("g", { class: "told" }), () => scoreLines(family, row.row));
-      group.append(draw("rect", { x: 0, y: place * step, width, height: step, class: "catch" }));
+      const group = bandOf(family, row, { x: 0, y: place * step, width, height: step });
       barOf(group, along, place * step + 9, 8, row);
       group.append(textOf(width - 1, place * step + 13, figureOf(chosen, row.value), { class: "end" }));
       svg.append(group);

@@ -19,11 +19,7 @@ const drawCurves = (box, family, chosen) => {
     svg.append(draw("path", { class: "band", d: `${pathOf(edge)}Z`, style: `fill:${colour}` }));
     svg.append(draw("path", { class: "curve", d: pathOf(along(mark => mark.value)), style: `stroke:${colour}` }));
     for (const { row, value } of marks) {
-      const at = x(row.shots), y = up(value);
-      svg.append(telling(draw("g", { class: "told" },
-        markOf(method, at, y, row.flags.length > 0),
-        draw("circle", { cx: at, cy: y, r: 10, class: "catch" }),
-      ), () => scoreLines(family, row)));
+      markWith(svg, { row, at: [x(row.shots), up(value)], bars: [] }, () => scoreLines(family, row));
     }
   }
 };
