@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -65,12 +66,13 @@ class PredictRequest(BaseModel):
     )
 
 
+_validate_texts = partial(PredictRequest.model_validate, strict=False)  # numbers are texts in forms
 _PARAMETERS = {
     "class_names": {"type": "array", "items": {"type": "string"}},
     "top_k": {"type": "integer", "minimum": 1, "default": TOP},
     "accuracy": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
 }
-_NUMBERS = {"top_k": int, "accuracy": float}
+_NUMBERS = ("top_k", "accuracy")
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
 _FORM = {"type": "object", "properties": {"images": _FILES, **_PARAMETERS}, "required": ["images"]}
 
@@ -119,7 +121,7 @@ async def read_request(request: Request, limits: RequestLimits) -> PredictReques
     elif is_image:
         given = _listed(request.query_params.multi_items())
         given["images"] = [await request.body()]
-        read = _checked(PredictRequest.model_validate, given)
+        read = _checked(_validate_texts, given)
     else:
         raise DataError(
             f"a body of the type {kind or 'nothing'} is not read: send application/json, "
@@ -138,26 +140,18 @@ async def _of_form(request: Request, limits: RequestLimits) -> PredictRequest:
             ]
     except HTTPException as error:
         raise DataError(f"this form cannot be read ({error.detail.rstrip('.')})") from None
-    return _checked(PredictRequest.model_validate, _listed(items))
+    return _checked(_validate_texts, _listed(items))
 
 
 def _listed(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Collect values of a form or an address by name: lists, or numbers where one is meant."""
+    """Collect values of a form or an address by name: lists, or one where a number is meant."""
     given: dict[str, Any] = {}
     for name, value in items:
         if name in _NUMBERS:
-            given[name] = _number(value, _NUMBERS[name])
+            given[name] = value
         else:
             given.setdefault(name, []).append(value)
     return given
-
-
-def _number(value: Any, kind: type[int] | type[float]) -> Any:
-    """Read a number of a form, and leave anything else for the model to refuse."""
-    try:
-        return kind(value) if isinstance(value, str) and value.isascii() else value
-    except ValueError:
-        return value
 
 
 def _checked(validate: Callable[[Any], PredictRequest], given: Any) -> PredictRequest:
