@@ -8,9 +8,7 @@ import pandas as pd
 
 from vlprompt_pipeline.results.dataset_names import AVERAGE
 
-__all__ = ["AVERAGE", "KEY", "Comparison"]
-
-KEY = ("family", "dataset", "shots", "method", "metric")
+__all__ = ["AVERAGE", "Comparison"]
 
 
 @dataclass(frozen=True)
@@ -27,9 +25,9 @@ class Comparison:
             shots, source, ranking`. `shots` is 0 where shots stand side by side (`few_shot`);
             `source` is the dataset trained on where targets are scored, else empty; `ranking` the
             metric that orders its methods (that of `average` where there is such a row).
-        scores: one row a `KEY`: its columns, then `title, seeds, n_seeds, mean, std, sample_std,
-            low, high, images, per_seed, caveats, flags, published, published_std, delta, inside,
-            published_source, published_flags`.
+        scores: one row a score: `family, dataset, shots, method, metric`, which are its key, then
+            `title, seeds, n_seeds, mean, std, sample_std, low, high, images, per_seed, caveats,
+            flags, published, published_std, delta, inside, published_source, published_flags`.
             `metric`, in percent, is one of `base, new, h, mean_of_h` with new classes, else
             `accuracy`; where records have them `generalised_base, generalised_new, generalised_h`,
             and every recorded metric (`Score.metrics`), with halves as in `base_macro_f1`.
