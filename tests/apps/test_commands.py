@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,7 +39,9 @@ def model(tmp_path_factory) -> Path:
         kind="max_softmax", threshold=0.01, temperature=1.0, calibration=calibration
     )
     folder = tmp_path_factory.mktemp("model") / "prompt"
-    write_publication(replace(publication_of("coop"), rejection=rejection), folder, LICENCES)
+    publication = publication_of("coop")
+    publication.classifier.rejection = rejection
+    write_publication(publication, folder, LICENCES)
     return folder
 
 
