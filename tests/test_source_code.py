@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -34,8 +35,8 @@ def copy(tmp_path_factory) -> Path:
     return shutil.copytree(PACKAGE, folder, ignore=ignored)
 
 
-def digests(copy: Path) -> list[str]:
-    run = [sys.executable, "-B", "-c", DIGESTS]
+def digests(copy: Path, first: str = "") -> list[str]:
+    run = [sys.executable, "-B", "-c", first + DIGESTS]
     environment = {"PYTHONPATH": str(copy.parent)}
     done = subprocess.run(run, env=environment, capture_output=True, text=True, check=True)
     return done.stdout.split()
@@ -68,6 +69,16 @@ def test_what_makes_a_stage_due_again(copy, module, old, new, due):
         assert [one != other for one, other in zip(before, digests(copy), strict=True)] == due
     finally:
         path.write_text(text)
+
+
+def test_what_is_edited_while_it_runs_is_due_again(copy):
+    loop = copy / "training/loop.py"
+    edit = f"import os, vlprompt_pipeline.source_code\nos.utime({str(loop)!r}, (4e9, 4e9))\n"
+    before = digests(copy)
+    during = digests(copy, edit)
+    os.utime(loop)
+    assert [one != other for one, other in zip(before, during, strict=True)] == [False, True, True]
+    assert digests(copy) == before
 
 
 def test_a_stage_counts_what_it_imports_and_no_more():

@@ -6,7 +6,8 @@ docstrings, formatting and what stands under `TYPE_CHECKING` do not count, nor d
 word or show things, and rooms whose outcome is an input known by its content (`NOT_FOLLOWED`), but
 where a stage begins in one. A package's `__init__` that hands on a name, at once or on first use,
 leads to the module that defines the name, so a method counts where it is used and not where all are
-listed.
+listed. What is edited while a process runs has a digest that no other process gives: its results
+are due again, whichever of the two made them.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).parent
+_IMPORTED = time.time()
 NOT_FOLLOWED = {
     "errors",
     "hooks",
@@ -100,15 +103,23 @@ def _room(module: str) -> str:
 
 @cache
 def _hash_of(module: str) -> str:
-    return hashlib.sha256(repr(_plain(_tree(module))).encode()).hexdigest()
+    """Hash the module's syntax; what was edited since the import may not be what computes here."""
+    edited = _has_source(module) and _file_of(module).stat().st_mtime > _IMPORTED
+    syntax = repr(_plain(_tree(module)))
+    return hashlib.sha256(f"{syntax}{' edited since' * edited}".encode()).hexdigest()
+
+
+def _has_source(module: str) -> bool:
+    """Tell whether there is a file to read: not of what was typed into a shell, or compiled."""
+    file = getattr(sys.modules.get(module), "__file__", None) or ""
+    return _is_own(module) or file.endswith(".py")
 
 
 @cache
 def _tree(module: str) -> ast.Module:
     """Return the module's syntax without docstrings and what stands under `TYPE_CHECKING`."""
-    file = getattr(sys.modules.get(module), "__file__", None) or ""
-    if not _is_own(module) and not file.endswith(".py"):
-        return ast.Module([], [])  # typed into a notebook or a shell, or compiled
+    if not _has_source(module):
+        return ast.Module([], [])
     tree = ast.parse(_file_of(module).read_bytes())
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
