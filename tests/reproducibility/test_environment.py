@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy
 import pytest
 import torch
 
+from vlprompt_pipeline.hooks.reproducibility import ReproducibilityHook
+from vlprompt_pipeline.hooks.steps import StepHook
 from vlprompt_pipeline.reproducibility.environment import Code, code_state, environment
 from vlprompt_pipeline.reproducibility.usage import Clock
 
@@ -81,3 +84,12 @@ def test_the_clock_counts_work_of_this_process_and_of_its_children():
     assert 0.05 < cost["cpu_seconds"] < 10 * cost["seconds"]
     assert cost["started"] < cost["ended"]
     assert cost["peak_memory_bytes"] > 1 << 26
+
+
+def test_the_commit_of_a_record_is_that_at_the_start_of_the_run():
+    code_state.cache_clear()
+    hook = ReproducibilityHook(StepHook())
+    hook.before_pipeline_run(SimpleNamespace(all_outputs=lambda: {"results_table"}))
+    assert code_state.cache_info().currsize == 0, "a report has no record"
+    hook.before_pipeline_run(SimpleNamespace(all_outputs=lambda: {"coop.prompt"}))
+    assert code_state.cache_info().currsize == 1

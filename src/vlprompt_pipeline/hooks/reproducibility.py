@@ -36,11 +36,14 @@ class ReproducibilityHook(RunHook):
         self._clock: Clock
 
     @hook_impl
-    def before_pipeline_run(self) -> None:
-        """Start the clock."""
+    def before_pipeline_run(self, pipeline: Any) -> None:
+        """Start the clock, and look at the commit before anybody makes another one."""
+        from vlprompt_pipeline.reproducibility.environment import environment
         from vlprompt_pipeline.reproducibility.usage import Clock
 
         self._clock = Clock.start()
+        if _recorded_outputs(pipeline):
+            environment()  # keeps what it has read of the checkout
 
     @hook_impl(tryfirst=True)  # MLflow logs the records, too
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
