@@ -25,7 +25,8 @@ from vlprompt_pipeline.methods import (
     restore_learner,
 )
 from vlprompt_pipeline.parametrizations import QuantizeConfig, quantized_tensors
-from vlprompt_pipeline.parametrizations.low_rank import low_rank_tensors
+from vlprompt_pipeline.parametrizations.low_rank import LowRank
+from vlprompt_pipeline.parametrizations.naming import links
 from vlprompt_pipeline.training import CachedViews, train
 
 RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
@@ -78,7 +79,7 @@ def test_a_combination_trains_what_it_names_and_ships(name, tiny_clip):
     learner, rows = trained(name, tiny_clip)
     assert all(torch.isfinite(torch.tensor(row["loss"])) for row in rows)
     quantized = {found for found, _, _ in quantized_tensors(learner)}
-    low_rank = {found for found, _ in low_rank_tensors(learner)}
+    low_rank = {found for found, _ in links(learner, LowRank)}
     assert low_rank == ({"context"} if recipe.low_rank else set())
     assert bool(quantized) == bool(recipe.quantize)
     if recipe.low_rank and recipe.quantize:

@@ -19,12 +19,7 @@ from vlprompt_pipeline.clip.lazy_libraries import open_clip
 
 logger = logging.getLogger(__name__)
 
-_NAMES = {
-    "weights": "weights",
-    "model": "model configuration",
-    "preprocessing": "preprocessing",
-    "tokenizer": "tokenizer",
-}
+_NAMES = {"model": "model configuration"}  # of parts, where it is not that of the attribute
 
 
 @dataclass(frozen=True)
@@ -96,13 +91,14 @@ class ClipIdentity:
         for part in fields(self):
             mine, theirs = getattr(self, part.name), getattr(other, part.name)
             if mine and theirs and mine != theirs:
-                return f"the {_NAMES[part.name]} {mine[:16]}… and not {theirs[:16]}…"
+                return f"the {_NAMES.get(part.name, part.name)} {mine[:16]}… and not {theirs[:16]}…"
         return ""
 
     def warn_if_partial(self, what: str) -> None:
         """Tell that `what` was made before CLIPs were known by more than their weights."""
         if not self.is_whole:
-            unknown = ", ".join(_NAMES[name] for name, value in asdict(self).items() if not value)
+            missing = [name for name, value in asdict(self).items() if not value]
+            unknown = ", ".join(_NAMES.get(name, name) for name in missing)
             logger.warning(
                 "%s does not say which %s it was made with: of its CLIP only the rest is checked; "
                 "make it again to have all of it checked",

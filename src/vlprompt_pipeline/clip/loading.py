@@ -100,8 +100,9 @@ def write_for_open_clip(source: str, folder: Path) -> None:
         ConfigError, WeightsError: as `load_clip`.
     """
     copy_clip(source, folder)
-    state = read_state(locate(source))
-    expand_token_rows(state, locate(source).model_cfg["text_cfg"].get("vocab_size", 49408))
+    copied = read_folder(folder)
+    state = read_state(copied)
+    expand_token_rows(state, copied.model_cfg["text_cfg"].get("vocab_size", 49408))
     save_file(state, folder / OPEN_CLIP_WEIGHTS)
 
 

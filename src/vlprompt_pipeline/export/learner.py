@@ -20,11 +20,11 @@ from vlprompt_pipeline.export.tensors import (
     StructuredTensor,
 )
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe, build_plain
-from vlprompt_pipeline.parametrizations import Quantizer, quantized_tensors
+from vlprompt_pipeline.parametrizations import Quantizer, find_quantized
 from vlprompt_pipeline.parametrizations.half import halved
-from vlprompt_pipeline.parametrizations.low_rank import low_rank_tensors, merged
-from vlprompt_pipeline.parametrizations.naming import tensor_name
-from vlprompt_pipeline.parametrizations.projected import projected_tensors
+from vlprompt_pipeline.parametrizations.low_rank import LowRank, merged
+from vlprompt_pipeline.parametrizations.naming import links, tensor_name
+from vlprompt_pipeline.parametrizations.projected import Projected
 from vlprompt_pipeline.parametrizations.structured import StructuredQuantizer
 
 _CLIP = "clip"  # key of the metadata: all of the CLIP's identity, see docs/packed-format.md
@@ -37,9 +37,9 @@ def pack_learner(learner: PromptLearner, recipe: Recipe) -> PackedPrompt:
     Raises:
         UserError: a quantized tensor is not finite or beyond half precision.
     """
-    links = {name: link for name, link, _ in quantized_tensors(learner)}
+    quantizers = {each.name: each.quantizer for each in find_quantized(learner)}
     tensors = {
-        name: _packed(values, links.get(name), name in learner.exact)
+        name: _packed(values, quantizers.get(name), name in learner.exact)
         for name, values in zip(
             map(tensor_name, dict(learner.named_parameters())), learner.parameters(), strict=True
         )
@@ -109,7 +109,7 @@ def _packed(values: Tensor, link: Quantizer | None, exact: bool) -> PackedTensor
 def _projected(learner: PromptLearner) -> dict[str, PackedTensor]:
     """Pack contexts made of a few numbers: the numbers, under the name of the context."""
     packed: dict[str, PackedTensor] = {}
-    for name, link in projected_tensors(learner):
+    for name, link in links(learner, Projected):
         owner, _, last = name.rpartition(".")
         (z,) = learner.get_submodule(owner).parametrizations[last].parameters(recurse=False)
         indices, scale = (part.cpu().numpy() for part in link.encode(z))
@@ -120,8 +120,8 @@ def _projected(learner: PromptLearner) -> dict[str, PackedTensor]:
 
 def _drawn_contexts(learner: PromptLearner, recipe: Recipe) -> dict[str, PackedTensor]:
     """Collect what contexts are added to, where it is drawn and not made of words."""
-    links = (*low_rank_tensors(learner), *projected_tensors(learner))
-    initial_contexts = {name: link.initial for name, link in links}
+    changed = (*links(learner, LowRank), *links(learner, Projected))
+    initial_contexts = {name: link.initial for name, link in changed}
     if not initial_contexts:
         return {}
     # Words give the same context with every seed: what differs with another seed was drawn. It is

@@ -16,9 +16,9 @@ from vlprompt_pipeline.methods.recipe import Recipe
 from vlprompt_pipeline.methods.registry import get_method
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRank
-from vlprompt_pipeline.parametrizations.naming import tensor_name
+from vlprompt_pipeline.parametrizations.naming import links, tensor_name
 from vlprompt_pipeline.parametrizations.noise import TrainingNoise
-from vlprompt_pipeline.parametrizations.projected import Projected, projected_tensors
+from vlprompt_pipeline.parametrizations.projected import Projected
 from vlprompt_pipeline.parametrizations.quantized import make_quantizer, quantized_tensors
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer
 from vlprompt_pipeline.parametrizations.structured import warn_of_outliers
@@ -110,7 +110,7 @@ def quantize_after(
         ConfigError: groups that share a codebook do not fill a tensor.
         UserError: the learner is quantized already, or a tensor is not finite.
     """
-    if any(quantized_tensors(learner)) or any(projected_tensors(learner)):
+    if any(quantized_tensors(learner)) or any(links(learner, Projected)):
         raise UserError("the learner is quantized already: build it from a recipe without quantize")
     _quantize(learner, config, torch.Generator().manual_seed(seed), images)
     return learner.eval()

@@ -10,7 +10,6 @@ are our choices.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -18,7 +17,6 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from vlprompt_pipeline.parametrizations.draws import Draws
-from vlprompt_pipeline.parametrizations.naming import shown_name
 from vlprompt_pipeline.parsing import Parameters
 
 
@@ -38,13 +36,6 @@ class LowRankConfig(Parameters):
     dropout: float = Field(ge=0, lt=1)
     initial_std: float = Field(default=0.2, gt=0)
     dropped: Literal["A", "B", "product"] = "A"
-
-
-def low_rank_tensors(module: nn.Module) -> Iterator[tuple[str, LowRank]]:
-    """Yield every factorised tensor under `module`: its name and its parametrization."""
-    for path, link in module.named_modules():
-        if isinstance(link, LowRank):
-            yield shown_name(path), link
 
 
 def merged(initial: Tensor, a: Tensor, b: Tensor) -> Tensor:

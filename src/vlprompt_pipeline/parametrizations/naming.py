@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TypeVar
+
+from torch import nn
+
+Link = TypeVar("Link", bound=nn.Module)
+
 FACTORS = {"original0": "a", "original1": "b"}
 """Of a low-rank context, as torch numbers them and as we call them."""
 
@@ -16,3 +23,10 @@ def shown_name(parameter: str) -> str:
     """Name of the tensor that a parameter is a part of, as the model sees it: `context`."""
     before, _, after = parameter.partition("parametrizations.")
     return before + after.partition(".")[0]
+
+
+def links(module: nn.Module, kind: type[Link]) -> Iterator[tuple[str, Link]]:
+    """Yield every parametrization of a kind under `module`, with the name of its tensor."""
+    for path, link in module.named_modules():
+        if isinstance(link, kind):
+            yield shown_name(path), link

@@ -7,14 +7,11 @@ passes as if there was none (straight-through).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from vlprompt_pipeline.parametrizations.half import require_finite, require_half
-from vlprompt_pipeline.parametrizations.naming import shown_name
 from vlprompt_pipeline.parsing import Parameters
 from vlprompt_pipeline.random_directions import (
     FRACTION,
@@ -39,13 +36,6 @@ class ProjectedConfig(Parameters):
     numbers: int = Field(default=60, ge=1, le=MAX_NUMBERS)
     seed: int = Field(default=1, ge=0, lt=2**31)
     gain: float = Field(default=1.0, gt=0)
-
-
-def projected_tensors(module: nn.Module) -> Iterator[tuple[str, Projected]]:
-    """Give every projected tensor under `module`: its name and its parametrization."""
-    for path, link in module.named_modules():
-        if isinstance(link, Projected):
-            yield shown_name(path), link
 
 
 class Projected(nn.Module):

@@ -47,9 +47,21 @@ class QuantizedTensor:
     chain: parametrize.ParametrizationList
     place: int
 
+    @torch.no_grad()
     def given(self) -> Tensor:
-        """Return what the quantizer is given now."""
-        return _given_to(self.chain, self.place)
+        """Return what the quantizer is given now, as in evaluation: without noise of training."""
+        chain = self.chain
+        if self.place == 0:
+            return chain.original
+        names = ["original"] if chain.is_tensor else [f"original{i}" for i in range(chain.ntensors)]
+        training = chain.training
+        chain.eval()
+        first, *others = islice(chain, self.place)
+        value = first(*(getattr(chain, name) for name in names))
+        for link in others:
+            value = link(value)
+        chain.train(training)
+        return value
 
 
 def quantized_tensors(module: nn.Module) -> Iterator[tuple[str, Quantizer, Tensor]]:
@@ -73,19 +85,3 @@ def find_quantized(module: nn.Module) -> Iterator[QuantizedTensor]:
                 if isinstance(link, Quantizer):
                     shown = tensor_name(f"{path}.{name}".lstrip("."))
                     yield QuantizedTensor(shown, link, chain, number)
-
-
-@torch.no_grad()
-def _given_to(chain: parametrize.ParametrizationList, number: int) -> Tensor:
-    """Return what stands before a link, as in evaluation: without the noise of training."""
-    if number == 0:
-        return chain.original
-    names = ["original"] if chain.is_tensor else [f"original{i}" for i in range(chain.ntensors)]
-    training = chain.training
-    chain.eval()
-    first, *others = islice(chain, number)
-    value = first(*(getattr(chain, name) for name in names))
-    for link in others:
-        value = link(value)
-    chain.train(training)
-    return value

@@ -8,45 +8,17 @@ quantizers are there to be compared with k-means and share everything but the en
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.parametrizations.checks import ClusteringCheck
+from vlprompt_pipeline.parametrizations.checks import ClusteringCheck, Look, drift
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.half import require_finite, require_half
 from vlprompt_pipeline.parametrizations.quantizer_kinds import QUANTIZERS
 from vlprompt_pipeline.parametrizations.rate import entries_at_rate
-
-
-@dataclass(frozen=True)
-class _Look:
-    """A `ClusteringCheck` whose numbers are still on the device."""
-
-    step: int
-    kl: float
-    reclustered: bool
-    finite: Tensor
-    error: Tensor
-    codebooks: Tensor
-
-    def read(self) -> ClusteringCheck:
-        """Return the check.
-
-        Raises:
-            UserError: the tensor had values that are not finite or beyond float16.
-        """
-        error = self.error.item()
-        if not math.isfinite(error):
-            require_finite(torch.where(self.finite, 0.0, torch.nan))
-            require_half(self.error)
-        entries = tuple(map(tuple, self.codebooks.tolist()))
-        return ClusteringCheck(self.step, self.kl, self.reclustered, error, entries)
 
 
 class Quantizer(nn.Module):
@@ -76,7 +48,7 @@ class Quantizer(nn.Module):
         self.register_buffer("codebook", torch.zeros(shape))
         self.register_buffer("last_step", torch.tensor(-1))
         self.register_buffer("histogram", torch.zeros(shape, dtype=torch.int64))
-        self._history: list[_Look] = []
+        self._history: list[Look] = []
         self._mirror()
         self.register_load_state_dict_post_hook(_adopt_state)
 
@@ -105,10 +77,7 @@ class Quantizer(nn.Module):
         Raises:
             UserError: `weight` has values that are not finite or beyond float16.
         """
-        self._cluster(weight, step)
-        indices, codebooks = self._nearest(weight)
-        error = self._error(weight, indices, codebooks)
-        self._record(step, 0.0, True, weight, error, codebooks)
+        self._record(step, 0.0, True, weight, self._cluster(weight, step))
 
     def is_due(self, step: int, epoch_steps: int) -> bool:
         """Say whether `observe` looks at the tensor after this step, and so asks the device."""
@@ -135,14 +104,12 @@ class Quantizer(nn.Module):
         """
         if not self.is_due(step, epoch_steps):
             return
-        indices, codebooks = self._nearest(weight)  # looked up once: this is done in every step
-        kl = _divergence(self._count(indices), self._counts)
+        shown = self._nearest(weight)  # looked up once: this is done in every step
+        kl = drift(self._count(shown[0]), self._counts)
         drifted = kl > self.config.kl_threshold
         if drifted:
-            self._cluster(weight, step)
-            indices, codebooks = self._nearest(weight)
-        error = self._error(weight, indices, codebooks)
-        self._record(step, kl, drifted, weight, error, codebooks)
+            shown = self._cluster(weight, step)
+        self._record(step, kl, drifted, weight, shown)
 
     def encode(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return what has to be stored: indices (uint8, shape of `weight`) and codebooks (float16).
@@ -205,7 +172,8 @@ class Quantizer(nn.Module):
         return scaled.half() + 0.0  # no minus zero: forward would show it as plus zero
 
     @torch.no_grad()
-    def _cluster(self, weight: Tensor, step: int) -> None:
+    def _cluster(self, weight: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Make codebooks; return what `_nearest` gives for them."""
         require_finite(weight)
         values = self._rows(weight)
         if self.config.normalise:
@@ -213,7 +181,7 @@ class Quantizer(nn.Module):
             values = (values - mean) / torch.where(std > 0, std, 1.0)  # a constant becomes zeros
         rows = values.cpu().numpy().astype(np.float64)
         self.codebook.copy_(torch.from_numpy(np.stack([self._fitted(row) for row in rows])))
-        self._clustered(weight, step)
+        return self._clustered(weight, step)
 
     def _fitted(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return entries for the values that share a codebook, ascending."""
@@ -222,13 +190,14 @@ class Quantizer(nn.Module):
             return entries_at_rate(values, entries, config.rate)
         return QUANTIZERS[config.quantizer].fit(values, entries, config.start)
 
-    def _clustered(self, weight: Tensor, step: int) -> None:
-        """Note that the codebooks are those of `weight` now."""
+    def _clustered(self, weight: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Note that the codebooks are those of `weight` now; return indices and codebooks."""
         indices, codebooks = self._nearest(weight)
         require_half(codebooks)
         self.last_step.fill_(step)
         self.histogram.copy_(self._count(indices))
         self._mirror()
+        return indices, codebooks
 
     def _count(self, indices: Tensor) -> Tensor:
         """Count how many values each entry serves, [codebooks, 2**bits]."""
@@ -245,10 +214,15 @@ class Quantizer(nn.Module):
         return F.mse_loss(decode(indices, codebooks), self._rows(weight))
 
     def _record(
-        self, step: int, kl: float, reclustered: bool, weight: Tensor, error: Tensor, codes: Tensor
+        self,
+        step: int,
+        kl: float,
+        reclustered: bool,
+        weight: Tensor,
+        shown: tuple[Tensor, Tensor],
     ) -> None:
-        finite = torch.isfinite(weight).all()
-        self._history.append(_Look(step, kl, reclustered, finite, error, codes))
+        finite, error = torch.isfinite(weight).all(), self._error(weight, *shown)
+        self._history.append(Look(step, kl, reclustered, finite, error, shown[1]))
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -280,9 +254,3 @@ def _adopt_state(quantizer: Quantizer, _incompatible: object) -> None:
     """Load codebooks; the list of clusterings is empty, since it is stored with the history."""
     quantizer._mirror()
     quantizer._history.clear()
-
-
-def _divergence(now: Tensor, then: Tensor) -> float:
-    """Return KL(now || then) of two histograms in nats; one is added to each count (our choice)."""
-    p, q = (counts.cpu().numpy() + 1.0 for counts in (now, then))
-    return float((p * np.log(p / q)).sum() / p.sum())  # both have as many values

@@ -67,8 +67,8 @@ def fit_scaled(
         rate: entropy of the indices in bits, for entropy coding; none for least squares.
     """
     values = np.asarray(weight, np.float64)
-    rows = _nonzero(np.sqrt(np.square(values).mean(1)))
-    columns = _nonzero(np.sqrt(np.square(values / rows[:, None]).mean(0)))
+    rows = nonzero(np.sqrt(np.square(values).mean(1)))
+    columns = nonzero(np.sqrt(np.square(values / rows[:, None]).mean(0)))
     for _ in range(ROUNDS):
         units = values / (rows[:, None] * columns)
         entries = (
@@ -98,7 +98,7 @@ def _rounded(values: Floats, entries: Floats, rows: Floats, columns: Floats) -> 
     balanced = _within_half(entries, rows, columns)
     parts = [part.astype(np.float16) for part in balanced]
     exact, by_row, by_column = (part.astype(np.float64) for part in parts)
-    units = values / (_nonzero(by_row)[:, None] * _nonzero(by_column))
+    units = values / (nonzero(by_row)[:, None] * nonzero(by_column))
     return ScaledCodes(nearest(units, exact), *parts)
 
 
@@ -121,7 +121,8 @@ def _within_half(entries: Floats, rows: Floats, columns: Floats) -> tuple[Floats
     )
 
 
-def _nonzero(scales: Floats) -> Floats:
+def nonzero(scales: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Put 1 where a scale is zero, by which one would divide."""
     return np.where(scales == 0, 1.0, scales)
 
 
@@ -131,8 +132,8 @@ def _scales(
     """Return least-squares scales of a pattern of entries."""
     product, square = values * pattern, np.square(pattern)
     for _ in range(SCALE_ROUNDS):
-        rows = _nonzero(product @ columns / _nonzero(square @ np.square(columns)))
-        columns = _nonzero(rows @ product / _nonzero(np.square(rows) @ square))
+        rows = nonzero(product @ columns / nonzero(square @ np.square(columns)))
+        columns = nonzero(rows @ product / nonzero(np.square(rows) @ square))
     return rows, columns
 
 
@@ -172,7 +173,7 @@ def _moment_scales(
     system = moment * (scaled.T @ scaled)
     right = np.einsum("ij,ij->j", scaled, values @ moment)
     system += 1e-9 * np.trace(system) / len(system) * np.eye(len(system))
-    columns = _nonzero(np.linalg.solve(system, right))
+    columns = nonzero(np.linalg.solve(system, right))
     scaled = pattern * columns
     met = scaled @ moment
-    return _nonzero((met * values).sum(1) / _nonzero((met * scaled).sum(1))), columns
+    return nonzero((met * values).sum(1) / nonzero((met * scaled).sum(1))), columns

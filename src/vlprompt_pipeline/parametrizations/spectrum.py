@@ -11,7 +11,8 @@ from operator import attrgetter
 import torch
 from torch import Tensor, nn
 
-from vlprompt_pipeline.parametrizations.low_rank import low_rank_tensors
+from vlprompt_pipeline.parametrizations.low_rank import LowRank
+from vlprompt_pipeline.parametrizations.naming import links
 
 
 def singular_values(contexts: Tensor) -> Tensor:
@@ -42,7 +43,7 @@ def spectra(module: nn.Module) -> dict[str, float]:
     training = module.training
     module.eval()  # a look in training mode would draw dropout
     row: dict[str, float] = {}
-    for name, _ in low_rank_tensors(module):
+    for name, _ in links(module, LowRank):
         values = singular_values(attrgetter(name)(module))
         count = values.shape[-1]
         row[f"{name}.effective_rank"] = effective_rank(values).mean().item()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.half import require_finite, require_half
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer, decode
-from vlprompt_pipeline.parametrizations.scaled import fit_scaled
+from vlprompt_pipeline.parametrizations.scaled import fit_scaled, nonzero
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class StructuredQuantizer(Quantizer):
         """Raise nothing; `moment` `[columns, columns]` is that of the features it meets."""
         if config.moment == "few_shot":
             config = config.model_copy(update={"normalise": False})  # entries as they were fitted
-        count = int(np.prod(shape[:-1]))
+        count = math.prod(shape[:-1])
         self._is_plain = False
         self._lists: dict[tuple[torch.device, tuple[int, ...]], Tensor] = {}
         super().__init__(config)
@@ -114,7 +115,7 @@ class StructuredQuantizer(Quantizer):
         return indices, codebooks[0], self.rows, self.columns[~self.kept], values, places
 
     @torch.no_grad()
-    def _cluster(self, weight: Tensor, step: int) -> None:
+    def _cluster(self, weight: Tensor, step: int) -> tuple[Tensor, Tensor]:
         require_finite(weight)
         matrix = self._matrix(weight)
         self.kept.fill_(False)
@@ -128,14 +129,13 @@ class StructuredQuantizer(Quantizer):
             left = matrix[:, ~self.kept].cpu().double().numpy()
             moment = None if self.moment is None else self.moment.cpu().double().numpy()
             codes = fit_scaled(left, self.config.bits, moment, self.config.rate)
-            self.rows.copy_(_usable(torch.from_numpy(codes.rows)))
-            self.columns[~self.kept] = _usable(torch.from_numpy(codes.columns)).to(self.columns)
+            self.rows.copy_(torch.from_numpy(nonzero(codes.rows)))
+            self.columns[~self.kept] = torch.from_numpy(nonzero(codes.columns)).to(self.columns)
             if self.codes is not None:
                 self.codes.copy_(torch.from_numpy(codes.indices))
                 self.codebook.copy_(torch.from_numpy(codes.codebook.astype(np.float32)))
-                self._clustered(weight, step)
-                return
-        super()._cluster(weight, step)
+                return self._clustered(weight, step)
+        return super()._cluster(weight, step)
 
     def _error(self, weight: Tensor, indices: Tensor, codebooks: Tensor) -> Tensor:
         if self._is_plain:
@@ -209,8 +209,3 @@ def warn_of_outliers(name: str, tensor: Tensor, config: QuantizeConfig) -> None:
         config.bits,
         done,
     )
-
-
-def _usable(scales: Tensor) -> Tensor:
-    """Put 1 where half precision rounded a scale to zero, by which one would divide."""
-    return torch.where(scales == 0, torch.ones_like(scales), scales)

@@ -11,19 +11,12 @@ from vlprompt_pipeline.arithmetic import DTYPES, matrix_products
 from vlprompt_pipeline.clip.memory import memory_budget
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.methods.base import PromptLearner
-from vlprompt_pipeline.precision import Precision, resolve_precision
+from vlprompt_pipeline.precision import resolve_precision
 from vlprompt_pipeline.training.compilation import can_compile, compiling_pays
 
 # PyTorch's own 65,536 overflows in the first steps, which are then lost: CLIP's logits are scaled
 # by 100 already. Our choice.
 FIRST_SCALE = 1024.0
-
-
-def training_precision(learner: PromptLearner, training: TrainingParameters) -> Precision:
-    """Say what the frozen towers of `learner` compute in: its CLIP's precision is the default."""
-    if training.precision == "auto":
-        return learner.clip.arithmetic.precision
-    return resolve_precision(training.precision, learner.clip.device.type)
 
 
 @contextmanager
@@ -39,8 +32,10 @@ def computing(
         would otherwise be zero.
     """
     full_precision_clip = learner.clip
-    precision = training_precision(learner, training)
-    dtype, device = DTYPES.get(precision, full_precision_clip.dtype), full_precision_clip.device
+    device, precision = full_precision_clip.device, full_precision_clip.arithmetic.precision
+    if training.precision != "auto":
+        precision = resolve_precision(training.precision, device.type)
+    dtype = DTYPES.get(precision, full_precision_clip.dtype)
     # asked once: in a step it would be one question to the device for each pass of a tower
     memory = memory_budget(device)
     if training.memory_gb is not None:
