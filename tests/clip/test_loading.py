@@ -180,7 +180,7 @@ def test_a_compact_token_table_is_expanded(compact, tiny_clip):
 
 def test_unseen_words_are_warned_of_by_name(compact, caplog):
     with caplog.at_level("WARNING"):
-        _load(compact).warn_unseen(["a photo of a cat."])
+        _load(compact).words.warn_unseen(["a photo of a cat."])
     assert "never saw these words and cannot tell them apart: of, cat" in caplog.text
 
 

@@ -34,7 +34,7 @@ def test_an_embedding_is_nearest_to_its_own_word(clip):
 def test_it_is_the_search_word_by_word_among_what_training_met(clip):
     vector = torch.randn(clip.text_width, generator=torch.Generator().manual_seed(0))
     scored = []
-    for number, text in clip.vocabulary().items():
+    for number, text in clip.words.vocabulary().items():
         embedding = clip.embed([number])[0]
         cosine = torch.nn.functional.cosine_similarity(vector, embedding, dim=0).item()
         scored.append((cosine, text, (vector - embedding).norm().item()))
@@ -45,16 +45,16 @@ def test_it_is_the_search_word_by_word_among_what_training_met(clip):
 
 
 def test_words_that_training_never_met_are_left_out(clip, tiny_clip):
-    met, all_words = clip.vocabulary(), tiny_clip.vocabulary()
+    met, all_words = clip.words.vocabulary(), tiny_clip.words.vocabulary()
     assert len(met) < 1000 < len(all_words) == 49408 - 2
-    assert not clip.unseen_words([word for word in met.values() if not word.endswith("-")])
+    assert not clip.words.unseen([word for word in met.values() if not word.endswith("-")])
     assert "photo" in met.values()
     (piece,) = (number for number, text in all_words.items() if text == "pho-")
     assert tiny_clip.token_ids("pho") != [piece], "as a word of its own it is another token"
 
 
 def test_the_vocabulary_without_open_clip_is_that_of_open_clip(tiny_clip):
-    assert dict(enumerate(clip_vocabulary())) == tiny_clip.vocabulary()
+    assert dict(enumerate(clip_vocabulary())) == tiny_clip.words.vocabulary()
 
 
 def test_a_table_read_without_torch_finds_the_same_words(clip, tiny_clip, tmp_path):

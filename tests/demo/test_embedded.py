@@ -50,5 +50,5 @@ def test_accuracy_is_that_of_the_card(card, name):
 
 def test_unknown_words_are_named_and_still_encoded():
     clip = load_clip("embedded", "demo", "cpu")
-    assert clip.unseen_words(["a photo of a heart", "a photo of a zebra"]) == ["zebra"]
+    assert clip.words.unseen(["a photo of a heart", "a photo of a zebra"]) == ["zebra"]
     assert torch.isfinite(clip.encode_texts(["a photo of a zebra."])).all()

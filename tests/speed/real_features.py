@@ -23,6 +23,8 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.arithmetic import Arithmetic
 from vlprompt_pipeline.clip import ClipIdentity
+from vlprompt_pipeline.clip.known_words import KnownWords
+from vlprompt_pipeline.clip.tokenizers import clip_tokenizer
 from vlprompt_pipeline.config import FeatureQuantization, TrainingParameters
 from vlprompt_pipeline.export import ClassifierWeights
 from vlprompt_pipeline.export.packed import PackedPrompt, pack, unpack
@@ -61,9 +63,7 @@ class GivenTexts:
         self.texts, self.embed_dim, self.logit_scale = texts, texts.shape[1], SCALE
         self.device, self.dtype = texts.device, texts.dtype
         self.arithmetic = Arithmetic("cpu", threads=1)
-
-    def warn_unseen(self, texts: list[str]) -> None:
-        """Nothing is known of words."""
+        self.words = KnownWords(clip_tokenizer(), None, "given")
 
     def encode_texts(self, texts: list[str], cut: bool = False) -> Tensor:
         """All of them, in label order."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
@@ -14,6 +13,7 @@ from torch.nn import functional as F
 from vlprompt_pipeline.arithmetic import DTYPES, Arithmetic, Threads, resolve_threads
 from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
+from vlprompt_pipeline.clip.known_words import KnownWords
 from vlprompt_pipeline.clip.packing import SuffixLengths
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.clip.text_base import Prompts
@@ -29,8 +29,6 @@ from vlprompt_pipeline.clip.towers import (
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.precision import Precision, PrecisionSetting, resolve_precision
 
-logger = logging.getLogger(__name__)
-
 
 class FrozenClip:
     """A CLIP that never changes, known by its weights and all that decides how they are read.
@@ -44,6 +42,7 @@ class FrozenClip:
         logit_scale: factor on cosine similarities (about 100).
         logit_bias: what sigmoid models (SigLIP) add to scaled similarities, 0 for others. The
             methods compare classes by a softmax, which it cannot change.
+        words: that it can tell apart.
         threads: that PyTorch computes with on a CPU.
         precision: of the image tower where it makes features, and of training by default.
         source: what `load_clip` was asked for; empty where it was built by hand.
@@ -88,10 +87,11 @@ class FrozenClip:
         self.logit_scale = self.model.logit_scale.exp().item()
         bias = self.model.logit_bias
         self.logit_bias = 0.0 if bias is None else bias.item()
-        self.threads = resolve_threads(threads, self._weights_of_blocks())
+        parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        of_tokens = self._embedding.weight.numel()  # this table is only looked up
+        self.threads = resolve_threads(threads, parameters - of_tokens)
         self.precision: PrecisionSetting = precision
-        self._seen_tokens = seen_tokens
-        self._warned_of: set[str] = set()
+        self.words = KnownWords(tokenizer, seen_tokens, name)
 
     @cached_property
     def image(self) -> ImageTower | TimmImageTower:
@@ -133,11 +133,6 @@ class FrozenClip:
         """SHA-256 of all that turns pixels and texts into features."""
         return self.identity.digest
 
-    def _weights_of_blocks(self) -> int:
-        """Return numbers in both towers; the table of tokens is only looked up."""
-        parameters = sum(parameter.numel() for parameter in self.model.parameters())
-        return parameters - self._embedding.weight.numel()
-
     @property
     def arithmetic(self) -> Arithmetic:
         """How it computes."""
@@ -164,7 +159,7 @@ class FrozenClip:
             self.preprocessing,
             self.name,
             self.identity,
-            self._seen_tokens,
+            self.words.seen_tokens,
             self.source,
             self.threads,
             precision,
@@ -191,18 +186,6 @@ class FrozenClip:
     def token_ids(self, text: str) -> list[int]:
         """Return ids of a text, without those that stand around it."""
         return self.tokenizer.encode(text)
-
-    def vocabulary(self) -> dict[int, str]:
-        """Return tokens that have an embedding of their own, by id.
-
-        Pieces of words end in a hyphen.
-
-        Start and end token, and what the training of this CLIP never met, are left out.
-        """
-        words = self.tokenizer.vocabulary()
-        if self._seen_tokens is None:
-            return words
-        return {number: word for number, word in words.items() if number in self._seen_tokens}
 
     def embed(self, ids: Sequence[int]) -> Tensor:
         """Return token embeddings `[len(ids), text_width]`, without positions."""
@@ -264,24 +247,4 @@ class FrozenClip:
             raise DataError(
                 f"the prompt for {text!r} has {tokens} tokens, but {self.name} reads at most "
                 f"{self.context_length}: shorten the class name or the context (prompt.length)"
-            )
-
-    def unseen_words(self, texts: Iterable[str]) -> list[str]:
-        """Return words holding a token the CLIP never met in training.
-
-        Empty where that is not known.
-        """
-        if self._seen_tokens is None:
-            return []
-        words = dict.fromkeys(w.strip(".,:;!?") for text in texts for w in text.lower().split())
-        return [word for word in words if not self._seen_tokens.issuperset(self.token_ids(word))]
-
-    def warn_unseen(self, texts: Iterable[str]) -> None:
-        """Log a warning that names the words this CLIP never met, each once."""
-        words = [word for word in self.unseen_words(texts) if word not in self._warned_of]
-        if words:
-            self._warned_of.update(words)
-            shown = ", ".join(words[:12]) + (f" and {len(words) - 12} more" if words[12:] else "")
-            logger.warning(
-                "%s never saw these words and cannot tell them apart: %s", self.name, shown
             )

@@ -87,7 +87,7 @@ class _TensorUnpickler(pickle.Unpickler):
         """Return the few callables that a state of tensors needs."""
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _rebuild
-        if (module, name) in {("torch._utils", "_rebuild_parameter")}:
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
             return lambda tensor, requires_grad, hooks: tensor
         if (module, name) == ("collections", "OrderedDict"):
             return dict

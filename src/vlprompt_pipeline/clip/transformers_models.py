@@ -11,6 +11,12 @@ from typing import Any
 
 from vlprompt_pipeline.errors import WeightsError
 
+_BASE = {
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+}
 _TEXT_DEFAULTS = {
     "clip": {
         "hidden_size": 512,
@@ -24,10 +30,7 @@ _TEXT_DEFAULTS = {
         "eos_token_id": 49407,
     },
     "siglip": {
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "num_hidden_layers": 12,
-        "num_attention_heads": 12,
+        **_BASE,
         "vocab_size": 32000,
         "max_position_embeddings": 64,
         "hidden_act": "gelu_pytorch_tanh",
@@ -36,10 +39,7 @@ _TEXT_DEFAULTS = {
 }
 _IMAGE_DEFAULTS = {
     "clip": {
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "num_hidden_layers": 12,
-        "num_attention_heads": 12,
+        **_BASE,
         "num_channels": 3,
         "image_size": 224,
         "patch_size": 32,
@@ -47,10 +47,7 @@ _IMAGE_DEFAULTS = {
         "layer_norm_eps": 1e-5,
     },
     "siglip": {
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "num_hidden_layers": 12,
-        "num_attention_heads": 12,
+        **_BASE,
         "num_channels": 3,
         "image_size": 224,
         "patch_size": 16,

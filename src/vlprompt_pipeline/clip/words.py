@@ -19,7 +19,7 @@ def nearest_words(clip: FrozenClip, vectors: Tensor, count: int = 5) -> list[lis
         vectors: `[tokens, width]`, without positions, as a context is.
         count: how many for each.
     """
-    words = clip.vocabulary()
+    words = clip.words.vocabulary()
     embeddings = clip.embed(list(words)).float().cpu().numpy()
     table = TokenTable(embeddings, list(words.values()))
     return table.nearest(vectors.detach().float().cpu().numpy(), count)

@@ -13,7 +13,7 @@ from vlprompt_pipeline.curation.embeddings import Embeddings
 
 def query_text(clip: FrozenClip, text: str) -> np.ndarray:
     """Return the feature `[width]` of a text; words that this CLIP never saw are named."""
-    clip.warn_unseen([text])
+    clip.words.warn_unseen([text])
     return clip.encode_texts([text]).cpu().numpy()[0]
 
 

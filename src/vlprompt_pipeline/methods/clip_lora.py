@@ -70,7 +70,7 @@ class ClipLora(PromptLearner):
             setattr(self, f"{tower}_b", nn.ParameterList(each.to(clip.device) for each in zeros))
         self.draws = Draws(generator)
         texts = [classes.template.format(readable(name)) for name in classes.names]
-        clip.warn_unseen(texts)
+        clip.words.warn_unseen(texts)
         self.prompts = clip.prompts(texts)
 
     def class_features(self) -> Tensor:

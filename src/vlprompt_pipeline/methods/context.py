@@ -48,5 +48,5 @@ def initial_context(
             f"prompt.init: {words!r} has {tokens} tokens, but prompt.length is "
             f"{parameters.length}; make them equal, or set init to null for random vectors"
         )
-    clip.warn_unseen([words])
+    clip.words.warn_unseen([words])
     return clip.embed(clip.token_ids(words)).float().clone()

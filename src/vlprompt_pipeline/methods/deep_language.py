@@ -85,7 +85,7 @@ def _initial(
             f"prompt.init: {words!r} has {len(ids)} tokens, fewer than prompt.length, which is "
             f"{parameters.length}; lower that, or set init to null for random vectors"
         )
-    clip.warn_unseen([words])
+    clip.words.warn_unseen([words])
     embeddings = clip.embed(ids)
     return embeddings[: parameters.length].float().clone(), embeddings[parameters.length :]
 

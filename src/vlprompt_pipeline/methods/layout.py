@@ -86,7 +86,7 @@ def class_layout(
         middle = context[before:] if split else []
         rows.append([*context[shared:before], *tokens[:split], *middle, *tokens[split:]])
         clip.check_length(name, len(clip.tokenizer.start) + shared + len(rows[-1]))
-    clip.warn_unseen(map(readable, names))
+    clip.words.warn_unseen(map(readable, names))
     longest = max(map(len, rows))
     entries = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=clip.device)
     return Layout(

@@ -100,7 +100,7 @@ class MMA(PromptLearner):
         self.scale = parameters.scale
         self.adapters = Adapters(clip, parameters, generator)
         texts = [parameters.template.format(readable(name)) for name in classes.names]
-        clip.warn_unseen(texts)
+        clip.words.warn_unseen(texts)
         self.texts = WalkedTexts(clip, texts, unchanged=parameters.first_block)
 
     def class_features(self) -> Tensor:

@@ -71,7 +71,7 @@ class MMAPlusPlus(PromptLearner):
         texts = class_texts(classes, parameters)
         self.counts = [len(of_class) for of_class in texts]
         flat = [text for of_class in texts for text in of_class]
-        clip.warn_unseen(flat)
+        clip.words.warn_unseen(flat)
         cut = parameters.descriptions is not None
         self.texts = WalkedTexts(clip, flat, cut=cut, unchanged=parameters.first_block)
 

@@ -96,7 +96,7 @@ class MMRL(PromptLearner):
         self.names = nn.Parameter(names, requires_grad=False)
         self.to(clip.device)
         texts = [classes.template.format(readable(name)) for name in classes.names]
-        clip.warn_unseen(texts)
+        clip.words.warn_unseen(texts)
         self.sentences = texts
         self.texts = WalkedTexts(
             clip, texts, inserted=parameters.tokens, unchanged=parameters.first_block

@@ -107,7 +107,7 @@ def mean_features(
     """
     texts = class_texts(classes, parameters)
     flat = [text for of_class in texts for text in of_class]
-    clip.warn_unseen(flat)
+    clip.words.warn_unseen(flat)
     encode = clip.encode_texts_raw if raw else clip.encode_texts
     cut = parameters.descriptions is not None
     parts = [encode(flat[i : i + AT_ONCE], cut=cut) for i in range(0, len(flat), AT_ONCE)]

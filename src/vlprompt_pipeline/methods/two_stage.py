@@ -71,7 +71,7 @@ class TwoStage(PromptLearner):
         self.names = nn.Parameter(hashed_names(classes.names), requires_grad=False)
         self.to(clip.device)
         texts = [parameters.template.format(readable(name)) for name in classes.names]
-        clip.warn_unseen(texts)
+        clip.words.warn_unseen(texts)
         self.texts = WalkedTexts(clip, texts)
         self.register_load_state_dict_post_hook(_read_anew)
 
