@@ -61,7 +61,7 @@ def read_folder(folder: Path) -> ClipFiles:
         )
     if (folder / TRANSFORMERS_CONFIG).is_file():
         return _read_transformers_folder(folder)
-    weights = _files(folder, ".safetensors") + [f for end in PICKLES for f in _files(folder, end)]
+    weights = _files(folder, ".safetensors") + _files(folder, *PICKLES)
     if weights:
         raise WeightsError(
             f"{folder} holds {weights[0].name}, but neither {OPEN_CLIP_CONFIG} nor "
@@ -127,8 +127,7 @@ def find_weights(folder: Path, name: str) -> tuple[Path, ...]:
             f"{folder} holds {', '.join(file.name for file in present)}: name the one that is the "
             f"whole CLIP {name}"
         )
-    pickles = [file for end in PICKLES for file in _files(folder, end)]
-    if pickles:
+    if pickles := _files(folder, *PICKLES):
         raise WeightsError(
             f"{folder} holds no {name}, only {pickles[0].name}: pickles can run code when opened; "
             f"convert it once with vlprompt convert-clip {pickles[0]} <new folder>"
@@ -217,5 +216,5 @@ def _shards(index: Path) -> tuple[Path, ...]:
     return shards
 
 
-def _files(folder: Path, ending: str) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.name.endswith(ending))
+def _files(folder: Path, *endings: str) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.name.endswith(endings))

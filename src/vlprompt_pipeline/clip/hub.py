@@ -38,8 +38,8 @@ def fetch_tag(model: str, tag: str) -> ClipFiles:
         ConfigError: no such model or tag.
         WeightsError: its kind cannot be adapted, or its files cannot be fetched.
     """
-    model_cfg, preprocess_cfg, entry = tag_config(model, tag)
-    repository = entry["hf_hub"].rpartition("/")[0]
+    model_cfg, preprocess_cfg = tag_config(model, tag)
+    repository = preprocess_cfg["hf_hub"].rpartition("/")[0]
     model_name = f"{model}:{tag}"
     tokenizer = _fetch_tokenizer(repository, model_cfg, model_name)
     weights = _fetch_weights(repository, OPEN_CLIP_WEIGHTS, model_name)

@@ -6,7 +6,6 @@ with a CLIP keeps all four parts, and each use of it compares them.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import inspect
 import json
@@ -131,11 +130,8 @@ def describe_bpe_tokenizer() -> str:
 
 
 def _without_defaults(values: Mapping[str, Any], made_by: type) -> dict[str, Any]:
-    if dataclasses.is_dataclass(made_by):
-        defaults = {field.name: field.default for field in fields(made_by)}
-    else:
-        parameters = inspect.signature(made_by).parameters.values()
-        defaults = {parameter.name: parameter.default for parameter in parameters}
+    parameters = inspect.signature(made_by).parameters.values()
+    defaults = {parameter.name: parameter.default for parameter in parameters}
     return {k: v for k, v in values.items() if k not in defaults or v != defaults[k]}
 
 

@@ -11,8 +11,8 @@ from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.errors import ConfigError, WeightsError
 
 
-def tag_config(model: str, tag: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Return configurations of the model and its preprocessing, and open_clip's entry for the tag.
+def tag_config(model: str, tag: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the configuration of a model, and open_clip's entry for a tag: its preprocessing.
 
     Raises:
         ConfigError: open_clip has no such model or tag.
@@ -34,7 +34,7 @@ def tag_config(model: str, tag: str) -> tuple[dict[str, Any], dict[str, Any], di
             f"clip.source: the weights {tag!r} were trained with another activation than {model} "
             f"computes; use open_clip:{sibling}"
         )
-    return {"quick_gelu": False, **model_cfg}, dict(entry), entry
+    return {"quick_gelu": False, **model_cfg}, dict(entry)
 
 
 def refuse_unsupported(model_cfg: dict[str, Any], where: str) -> None:

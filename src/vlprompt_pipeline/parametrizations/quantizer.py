@@ -20,6 +20,9 @@ from vlprompt_pipeline.parametrizations.half import require_finite, require_half
 from vlprompt_pipeline.parametrizations.quantizer_kinds import QUANTIZERS
 from vlprompt_pipeline.parametrizations.rate import entries_at_rate
 
+Shown = tuple[Tensor, Tensor]
+"""Indices `[codebooks, values]` that stand for the values of a tensor, and the codebooks."""
+
 
 class Quantizer(nn.Module):
     """Parametrization that shows a tensor of any shape as the nearest entries of its codebooks.
@@ -53,9 +56,7 @@ class Quantizer(nn.Module):
         self.register_load_state_dict_post_hook(_adopt_state)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Return the quantized tensor, in shape and dtype of `weight`.
-
-        Its gradient is that of `weight`.
+        """Return the quantized tensor, in shape and dtype of `weight`; its gradient is that of it.
 
         NaN in `weight` stays NaN, for the loop's check of the loss to find.
 
@@ -142,17 +143,17 @@ class Quantizer(nn.Module):
         indices, codebooks = self._assign(weight, training)
         return decode(indices, codebooks, weight.dtype).view(weight.shape)
 
-    def _assign(self, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        """Return indices that stand for the values, [codebooks, values], and the codebooks."""
+    def _assign(self, weight: Tensor, training: bool) -> Shown:
+        """Return what stands for the values: the nearest entries, unless a kind has others."""
         return self._nearest(weight)
 
     @torch.no_grad()
-    def _nearest(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Index of the nearest entry for each value, [codebooks, values], and the codebooks.
+    def _nearest(self, weight: Tensor) -> Shown:
+        """Return the nearest entry for each value.
 
-        These are in units of `weight`. Distances are compared after scaling back, which orders them
-        as before, and against the rounded entries, which are the ones shown. Halfway, the lower
-        entry is taken.
+        Codebooks are in units of `weight`. Distances are compared after scaling back, which orders
+        them as before, and against the rounded entries, which are the ones shown. Halfway, the
+        lower entry is taken.
         """
         values = self._rows(weight)
         codebooks = self._scaled(values)
@@ -172,8 +173,8 @@ class Quantizer(nn.Module):
         return scaled.half() + 0.0  # no minus zero: forward would show it as plus zero
 
     @torch.no_grad()
-    def _cluster(self, weight: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        """Make codebooks; return what `_nearest` gives for them."""
+    def _cluster(self, weight: Tensor, step: int) -> Shown:
+        """Make the codebooks; return the nearest entries."""
         require_finite(weight)
         values = self._rows(weight)
         if self.config.normalise:
@@ -190,14 +191,14 @@ class Quantizer(nn.Module):
             return entries_at_rate(values, entries, config.rate)
         return QUANTIZERS[config.quantizer].fit(values, entries, config.start)
 
-    def _clustered(self, weight: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        """Note that the codebooks are those of `weight` now; return indices and codebooks."""
-        indices, codebooks = self._nearest(weight)
-        require_half(codebooks)
+    def _clustered(self, weight: Tensor, step: int) -> Shown:
+        """Note that the codebooks are those of `weight` now; return the nearest entries."""
+        shown = self._nearest(weight)
+        require_half(shown[1])
         self.last_step.fill_(step)
-        self.histogram.copy_(self._count(indices))
+        self.histogram.copy_(self._count(shown[0]))
         self._mirror()
-        return indices, codebooks
+        return shown
 
     def _count(self, indices: Tensor) -> Tensor:
         """Count how many values each entry serves, [codebooks, 2**bits]."""
@@ -213,16 +214,10 @@ class Quantizer(nn.Module):
         """Mean squared error of the entries against the values, one number."""
         return F.mse_loss(decode(indices, codebooks), self._rows(weight))
 
-    def _record(
-        self,
-        step: int,
-        kl: float,
-        reclustered: bool,
-        weight: Tensor,
-        shown: tuple[Tensor, Tensor],
-    ) -> None:
+    def _record(self, step: int, kl: float, made: bool, weight: Tensor, shown: Shown) -> None:
+        """Keep a look at the tensor, and whether the codebooks were `made` anew."""
         finite, error = torch.isfinite(weight).all(), self._error(weight, *shown)
-        self._history.append(Look(step, kl, reclustered, finite, error, shown[1]))
+        self._history.append(Look(step, kl, made, finite, error, shown[1]))
 
     @property
     def places(self) -> tuple[int, ...]:

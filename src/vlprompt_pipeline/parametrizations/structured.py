@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.half import require_finite, require_half
-from vlprompt_pipeline.parametrizations.quantizer import Quantizer, decode
+from vlprompt_pipeline.parametrizations.quantizer import Quantizer, Shown, decode
 from vlprompt_pipeline.parametrizations.scaled import fit_scaled, nonzero
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class StructuredQuantizer(Quantizer):
         units = self._matrix(weight) / (self.rows.float()[:, None] * self.columns.float())
         return units.index_select(1, self._coded).reshape(1, -1).contiguous()
 
-    def _nearest(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+    def _nearest(self, weight: Tensor) -> Shown:
         if self.codes is None:
             return super()._nearest(weight)
         return self.codes.long().reshape(1, -1), self.codebook.half() + 0.0
@@ -115,7 +115,7 @@ class StructuredQuantizer(Quantizer):
         return indices, codebooks[0], self.rows, self.columns[~self.kept], values, places
 
     @torch.no_grad()
-    def _cluster(self, weight: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    def _cluster(self, weight: Tensor, step: int) -> Shown:
         require_finite(weight)
         matrix = self._matrix(weight)
         self.kept.fill_(False)

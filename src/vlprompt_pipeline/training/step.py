@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -81,9 +80,13 @@ class EpochRecord:
         Raises:
             UserError: a loss or gradient was not finite; the first such step is named.
         """
-        steps = _on_the_host(self._numbers)
         totals: dict[str, float] = {}
-        for step, (names, values) in enumerate(zip(self._names, steps, strict=True)):
+        if not self._names:
+            return totals
+        sizes = list(map(len, self._numbers))
+        steps = torch.cat(self._numbers).cpu().split(sizes)  # one copy from the device
+        for step, (names, numbers) in enumerate(zip(self._names, steps, strict=True)):
+            values = numbers.tolist()
             self._check(step, names, values)
             for name, value in zip(names.terms, values, strict=False):
                 totals[name] = totals.get(name, 0.0) + value
@@ -103,14 +106,3 @@ class EpochRecord:
             f"{what} in epoch {self._epoch}, step {step}, at learning rate {self._rate:g}: lower "
             "training.lr, or set training.precision to fp32"
         )
-
-
-def _on_the_host(rows: list[Tensor]) -> list[list[float]]:
-    """Read tensors `[numbers]`, which may differ in length, in one copy from the device."""
-    if not rows:
-        return []
-    values = torch.cat(rows).tolist()
-    ends = [0]
-    for row in rows:
-        ends.append(ends[-1] + len(row))
-    return [values[first:last] for first, last in pairwise(ends)]

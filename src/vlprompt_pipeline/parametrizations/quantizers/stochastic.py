@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.draws import Draws
-from vlprompt_pipeline.parametrizations.quantizer import Quantizer
+from vlprompt_pipeline.parametrizations.quantizer import Quantizer, Shown
 from vlprompt_pipeline.parametrizations.quantizer_kinds import QuantizerKind, register
 from vlprompt_pipeline.parametrizations.quantizers.uniform import min_max
 
@@ -24,7 +24,7 @@ class StochasticRounding(Quantizer):
         self.draws = Draws(generator)
 
     @torch.no_grad()
-    def _assign(self, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+    def _assign(self, weight: Tensor, training: bool) -> Shown:
         if not (training or self.config.post_training):
             return self._nearest(weight)
         values = self._rows(weight)
