@@ -181,12 +181,15 @@ def _builds(name: str, recipes: Mapping[str, Any], clip: FrozenClip) -> bool:
 
 
 def _tag_rows() -> Iterator[str]:
+    prompted: dict[str, bool] = {}  # by structure: a small model of each is built once
     for model, tag in open_clip.list_pretrained():
         config, start = open_clip.get_model_config(model), f"{model}:{tag} | {_verdict(model, tag)}"
         if unsupported(config):
             yield f"{start} | | | |"
             continue
-        methods = "both towers" if _takes_image_prompts(config) else "text and features"
+        if (structure := _structure(model)) not in prompted:
+            prompted[structure] = IMAGE_PROMPTS in small_clip(model).capabilities
+        methods = "both towers" if prompted[structure] else "text and features"
         prompt = f"{VECTORS * _text_width(config):,}"
         context = config["text_cfg"].get("context_length", 77)
         resize = open_clip.get_pretrained_cfg(model, tag).get("resize_mode", "shortest")
@@ -199,24 +202,6 @@ def _verdict(model: str, tag: str) -> str:
         return f"no: {kind}"
     sibling = activation_sibling(model, tag)
     return f"as {sibling}" if sibling else "yes"
-
-
-def _takes_image_prompts(config: Mapping[str, Any]) -> bool:
-    """By the kind of tower, which small models of it decide, once for each."""
-    vision = config["vision_cfg"]
-    if not vision.get("timm_model_name"):
-        return not isinstance(vision["layers"], list)
-    return _timm_takes_prompts(vision["timm_model_name"])
-
-
-@cache
-def _timm_takes_prompts(timm_name: str) -> bool:
-    models = open_clip.list_models()
-    for model in models:
-        config = open_clip.get_model_config(model)
-        if config["vision_cfg"].get("timm_model_name") == timm_name and not unsupported(config):
-            return IMAGE_PROMPTS in small_clip(model).capabilities
-    return False
 
 
 def _text_width(config: Mapping[str, Any]) -> int:
