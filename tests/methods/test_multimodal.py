@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from parity import DATA, load_case, parity_clip
+from vlprompt_pipeline.backbones import small_clip
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
@@ -129,6 +130,17 @@ def test_a_name_too_long_for_a_template_is_refused_before_any_is_encoded(tiny_cl
     classes = ClassTexts(("cat", "very " * 66 + "long"), "{}")
     with pytest.raises(DataError, match="tokens, but tiny reads at most 77"):
         build_plain(recipe("promptsrc"), tiny_clip, classes)
+
+
+def test_a_text_that_fills_the_context_is_taken_also_where_none_begins_with_a_token():
+    clip = small_clip("ViT-B-16-SigLIP")
+    template = "{}" + " a" * 62
+    words = clip.token_ids(template.format("cat"))  # the last of 64 tokens is that of the end
+    assert (len(words), clip.context_length, clip.tokenizer.start) == (63, 64, ())
+    chosen = recipe("promptsrc", init=None, templates="benchmark")
+    build_plain(chosen, clip, ClassTexts(("cat",), template))
+    with pytest.raises(DataError, match="has 65 tokens"):
+        build_plain(chosen, clip, ClassTexts(("cat",), f"{template} a"))
 
 
 def test_without_a_vit_prompts_in_the_text_still_work():

@@ -68,9 +68,10 @@ class PromptSRC(IVLP):
             return
         chosen = templates(parameters.templates, classes.template)
         longest = max(chosen, key=lambda template: len(clip.token_ids(template)))
+        around = len(clip.tokenizer.start) + 1
         for name in map(readable, classes.names):
             text = longest.format(name)
-            clip.check_length(text, 2 + len(clip.token_ids(text)))
+            clip.check_length(text, around + len(clip.token_ids(text)))
 
     @cached_property
     def frozen_features(self) -> Tensor:
