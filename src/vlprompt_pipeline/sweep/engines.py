@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import click
 
+from vlprompt_pipeline.errors import reason_of
 from vlprompt_pipeline.sweep.job import Job, Outcome, TransientError
 from vlprompt_pipeline.sweep.worker import run_job
 
@@ -128,7 +129,7 @@ class RayEngine:
         except Exception as error:  # Ray raises bare ones, too
             raise click.ClickException(
                 f"Ray at {address or 'this machine'} does not answer "
-                f"({str(error).splitlines()[0]}); start it with ray start --head, set "
+                f"({reason_of(error)}); start it with ray start --head, set "
                 "RAY_AUTH_MODE=token here if it was started with a token, or leave --address and "
                 "RAY_ADDRESS out"
             ) from None

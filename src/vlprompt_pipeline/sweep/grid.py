@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field
 from yaml import YAMLError
 
-from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.errors import ConfigError, reason_of
 from vlprompt_pipeline.parsing import Parameters, parse
 from vlprompt_pipeline.protocol_runs import axes_of, configured, named_protocols
 
@@ -131,4 +131,4 @@ def read_yaml(file: Path, option: str) -> Any:
     try:
         return yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise ConfigError(f"{option} {file} cannot be read: {str(error).splitlines()[0]}") from None
+        raise ConfigError(f"{option} {file} cannot be read: {reason_of(error)}") from None
