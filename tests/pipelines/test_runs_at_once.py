@@ -126,6 +126,15 @@ def test_a_run_waits_for_one_of_another_seed_that_trains_the_same_group(project)
     os.waitpid(holder, 0)
 
 
+def test_a_file_of_no_cell_has_one_writer_too(project):
+    name = "data/07_model_output/prediction/labels.csv"
+    holder = holding(project, name)
+    message = project.refusal({"wait_for_other_runs": 0}, stages=("prediction",))
+    assert message.startswith(f"{name} is still written by process {holder} on ")
+    os.kill(holder, 9)
+    os.waitpid(holder, 0)
+
+
 def test_runs_that_would_write_other_features_to_one_file_exclude_each_other(project):
     project.bootstrap()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -143,6 +144,15 @@ def test_force_trains_again_however_the_methods_are_given(project, methods):
         checkpoint = project.path("06_models", "checkpoints/coop.safetensors")
         made.append(checkpoint.stat().st_mtime_ns)
     assert made[0] < made[1]
+
+
+def test_the_command_of_a_cell_can_be_copied(project):
+    given = {**PARAMS, "own_data": {"template": "a picture of a {}."}}
+    (cell,) = plan([{"seed": 2, "shots": 1}], project.root, None, given)
+    words = shlex.split(cell.command)
+    assert words[:2] == ["kedro", "sweep"]
+    assert words[-1].endswith("own_data.template=a picture of a {}.")
+    assert ", 1 shot, seed 2" in cell.name
 
 
 def test_what_changes_a_result_makes_a_cell_due_again(project):

@@ -10,6 +10,7 @@ import pytest
 import torch
 from kedro.io import MemoryDataset
 from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
 
 from pipelines.project import DATASET, Project, merged
 from pipelines.tracking_server import free_port
@@ -143,6 +144,15 @@ def test_a_run_of_another_machine_is_dead_a_day_after_it_was_begun_or_went_on(
         assert find_or_open(experiment, "a sweep", Description("", {})).run_id == run.info.run_id
     assert mlflow_runs.close_dead_runs(experiment) == 0
     assert experiment.client.get_run(run.info.run_id).info.status == "RUNNING"
+
+
+def test_a_run_that_cannot_be_recorded_lets_go_of_its_locks(project, monkeypatch):
+    def away(*given) -> None:
+        raise MlflowException("Max retries exceeded with url: /api")
+
+    monkeypatch.setattr(mlflow_runs.OpenRun, "log_outputs", away)
+    assert "but not recorded" in project.refusal({**ON, "methods": ["zero_shot"]})
+    assert list((project.data / "locks").glob("*.json")) == []
 
 
 def test_it_can_be_off(finished):
