@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from vlprompt_pipeline.shipping.contents import ShippedModel
+from vlprompt_pipeline.wording import readable
 
 CALIBRATION = 32
 """Images whose activations set the ranges of 8 bits (our choice)."""
@@ -71,8 +72,8 @@ class ImageSamples:
         calibration = _spread(len(files))
         rest = np.setdiff1d(np.arange(len(files)), calibration)
         test = [files[i] for i in (rest if len(rest) else calibration)]
-        numbers = {name: label for label, name in enumerate(model.card.class_names)}
-        shown = [numbers.get(path.parent.name.replace("_", " "), -1) for path in test]
+        numbers = {readable(name): label for label, name in enumerate(model.card.class_names)}
+        shown = [numbers.get(readable(path.parent.name), -1) for path in test]
         labels = None if -1 in shown else shown
         return cls.of_parts(model, [files[i] for i in calibration], test, labels, described)
 
