@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-import yaml
-from click.testing import CliRunner
 
+from command_line import vlprompt
+from conftest import ROOT
+from learners import RECIPES
 from vlprompt_pipeline import backbones
-from vlprompt_pipeline.apps import main
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 
-ROOT = Path(__file__).parents[1]
 
-
-@pytest.fixture(scope="module")
-def recipes() -> dict:
-    return yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
-
-
-def test_the_table_of_tags_is_that_of_the_installed_open_clip(recipes):
+def test_the_table_of_tags_is_that_of_the_installed_open_clip():
     page = (ROOT / "docs/backbones.md").read_text()
     if f"open_clip {open_clip.__version__}" not in page:
         pytest.skip("the page was written for another version of open_clip")
-    head, _, table = backbones.document(recipes, tried=False).partition("## All pretrained tags")
+    head, _, table = backbones.document(RECIPES, tried=False).partition("## All pretrained tags")
     assert page.startswith(head.rstrip())
     assert page.endswith(table)
 
 
 @pytest.mark.parametrize("model", ["EVA02-B-16", "ViT-B-16-SigLIP", "RN50"])
-def test_methods_train_on_a_kind_as_the_page_says(model, recipes):
+def test_methods_train_on_a_kind_as_the_page_says(model):
     page = (ROOT / "docs/backbones.md").read_text()
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
     (methods,) = [row[2] for row in rows if len(row) == 4 and model in row[3].split(", ")]
     refused = methods.removeprefix("all but ").split(", ")
-    clip, shallow = backbones.small_clip(model), backbones.cut_recipes(recipes)
+    clip, shallow = backbones.small_clip(model), backbones.cut_recipes(RECIPES)
     for name in ("zero_shot", "coop", "tip_adapter", "maple", "prolip", "mmrl", "two_stage"):
         assert backbones.try_method(name, shallow, clip) == (name not in refused), name
 
 
-def test_models_that_differ_in_sizes_alone_are_one_row(recipes, monkeypatch):
+def test_models_that_differ_in_sizes_alone_are_one_row(monkeypatch):
     models = ["RN50", "RN101", "coca_ViT-B-32"]  # the last is not accepted
     monkeypatch.setattr(open_clip, "list_models", lambda: models)
-    few = {name: recipes[name] for name in ("zero_shot", "coop", "maple")}
+    few = {name: RECIPES[name] for name in ("zero_shot", "coop", "maple")}
     table = backbones.document(few, tried=True).partition("## Methods on each kind of tower")[2]
     rows = [line for line in table.partition("##")[0].splitlines() if line.startswith("| ")]
     assert rows[2:] == [
@@ -62,14 +53,11 @@ def test_models_that_differ_in_sizes_alone_are_one_row(recipes, monkeypatch):
 )
 def test_the_command_describes_a_model(model, expected, monkeypatch):
     monkeypatch.chdir(ROOT)
-    result = CliRunner().invoke(main, ["backbones", model])
-    assert result.exit_code == 0
+    said = vlprompt("backbones", model)
     for text in expected:
-        assert text in result.output
+        assert text in said
 
 
 def test_an_unknown_model_is_told(monkeypatch):
     monkeypatch.chdir(ROOT)
-    result = CliRunner().invoke(main, ["backbones", "ViT-Z"])
-    assert result.exit_code == 1
-    assert "open_clip has no model 'ViT-Z'" in result.output
+    assert "open_clip has no model 'ViT-Z'" in vlprompt("backbones", "ViT-Z", status=1)

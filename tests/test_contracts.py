@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -16,6 +14,7 @@ from kedro.io import CatalogConfigResolver
 from kedro.pipeline import Pipeline
 
 from conftest import ROOT
+from fresh_python import printed
 from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
 from vlprompt_pipeline.methods.cases import overlay
 from vlprompt_pipeline.pipeline_registry import APART, register_pipelines
@@ -304,11 +303,5 @@ def _leaves(value: Any) -> list[Any]:
 )
 def test_what_a_person_waits_for_imports_neither_torch_nor_mlflow(code):
     check = "import sys; heavy = {'torch', 'mlflow', 'open_clip'} & set(sys.modules); print(heavy)"
-    done = subprocess.run(
-        [sys.executable, "-c", f"try:\n {code}\nfinally:\n {check}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.splitlines()[-1] == "set()"
+    said = printed(f"try:\n {code}\nfinally:\n {check}", cwd=ROOT)
+    assert said.splitlines()[-1] == "set()"

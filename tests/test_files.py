@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from forks import exit_code, forked
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.files import atomic_write, remove_unfinished, sha256_file, unfinished_prefix
 from vlprompt_pipeline.processes import Process
@@ -140,13 +141,13 @@ def test_the_hash_is_that_of_all_bytes(tmp_path, size):
 def test_what_a_killed_process_was_writing_is_removed_and_nothing_else(tmp_path):
     folder = tmp_path / "features"
 
-    process = os.fork()
-    if process == 0:
+    def work() -> None:
         with atomic_write(folder / "00000.safetensors") as temporary:
             temporary.write_text("hal")
             Path(tempfile.mkdtemp(prefix=unfinished_prefix("demo"), dir=folder), "a").touch()
             time.sleep(60)
-        os._exit(1)
+
+    process = forked(work)
     deadline = time.monotonic() + 20
     while len(list(folder.rglob("*"))) < 3:
         assert time.monotonic() < deadline
@@ -155,7 +156,7 @@ def test_what_a_killed_process_was_writing_is_removed_and_nothing_else(tmp_path)
     (folder / ".mine.1234-5.txt").touch()
     assert remove_unfinished(folder.rglob(".*")) == [], "its writer is alive"
     os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
+    exit_code(process)
     with atomic_write(folder / "of this process") as writing:
         assert len(remove_unfinished(list(folder.rglob(".*")))) == 2
         assert sorted(folder.rglob("*")) == sorted(

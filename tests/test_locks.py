@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.drafts import forked
+from forks import exit_code, forked
 from turns import require_turns
 from vlprompt_pipeline import locks
 from vlprompt_pipeline.errors import UserError
@@ -48,7 +48,7 @@ def wait_for(happened: Callable[[], bool]) -> None:
 
 def kill(process: int) -> None:
     os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
+    exit_code(process)
 
 
 def test_a_cell_has_one_writer_who_is_named(tmp_path):
@@ -89,7 +89,7 @@ def test_who_waits_gets_it_when_it_is_released(tmp_path, caplog):
     process = other_process(tmp_path, CELL, seconds=1)
     held = HeldLocks(tmp_path)
     held.acquire([CELL], patience=30)
-    os.waitpid(process, 0)
+    exit_code(process)
     assert caplog.text.count("waiting for the cell a/b, which is written by process") == 1
     held.release()
 

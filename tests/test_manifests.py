@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import signal
+import sys
+from collections.abc import Callable
+from itertools import count
 
 import pytest
 
-from vlprompt_pipeline import manifests
+from forks import exit_code, forked
 from vlprompt_pipeline.manifests import (
     ChangedFileError,
     described_write,
@@ -109,28 +114,32 @@ def test_what_was_made_from_another_source_is_told(stored):
     assert find_fault(packed, "seed 1", stored) == fault
 
 
-@pytest.mark.parametrize("step", ["before the file is renamed", "before the manifest is cleaned"])
-def test_killed_between_two_steps_the_file_is_good(stored, monkeypatch, step):
+def killed_at_renaming(number: int, work: Callable[[], None]) -> None:
+    """Do work in a process that is killed where it is to rename its n-th file, counted from 1."""
+    renamed = count(1)
+
+    def watch(event: str, arguments: tuple) -> None:
+        if event == "os.rename" and next(renamed) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watched() -> None:
+        sys.addaudithook(watch)
+        work()
+
+    assert exit_code(forked(watched)) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("renaming", "expected"),
+    [
+        pytest.param(1, b"0123456789", id="before the manifest knows both"),
+        pytest.param(2, b"0123456789", id="before the file is renamed"),
+        pytest.param(3, b"new content", id="before the manifest is cleaned"),
+    ],
+)
+def test_killed_between_two_steps_the_file_is_good(stored, renaming, expected):
     """Whichever content is there, the manifest knows it."""
-
-    class Killed(BaseException):
-        pass
-
-    write_manifest, written = manifests.write_manifest, []
-
-    def killed(*arguments):
-        written.append(arguments)
-        if len(written) == 2:
-            raise Killed
-        write_manifest(*arguments)
-        if step.startswith("before the file"):
-            raise Killed
-
-    monkeypatch.setattr(manifests, "write_manifest", killed)
-    with pytest.raises(Killed):
-        write(stored, b"new content")
-    monkeypatch.undo()
-    expected = b"0123456789" if step.startswith("before the file") else b"new content"
+    killed_at_renaming(renaming, lambda: write(stored, b"new content"))
     assert stored.read_bytes() == expected
     assert find_fault(stored, "seed 1") == ""
     write(stored, b"third")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from conftest import ROOT
+from fresh_python import printed
 
 pytest.importorskip("kedro_viz")
 
@@ -45,8 +44,7 @@ print(json.dumps({"names": names, "methods": methods, "tags": tags}))
 @pytest.fixture(scope="module")
 def shown() -> dict:
     """What a process of its own shows: the methods of the last run would be those of this one."""
-    output = subprocess.check_output([sys.executable, "-c", SHOWN, str(ROOT)], text=True, cwd=ROOT)
-    return json.loads(output.splitlines()[-1])
+    return json.loads(printed(SHOWN, ROOT, cwd=ROOT).splitlines()[-1])
 
 
 BOXES = {"data", "few_shot", "features", "methods", "report"}

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from registry.drafts import forked
+from forks import exit_code, forked
 from vlprompt_pipeline.locks import HeldLocks, Lock
 
 
@@ -24,7 +24,7 @@ def require_turns(folder: Path, lock: Lock, diary: Path, *, processes: int, turn
             held.release()
 
     started = [forked(work) for _ in range(processes)]
-    assert [os.waitpid(process, 0)[1] for process in started] == [0] * processes
+    assert list(map(exit_code, started)) == [0] * processes
     lines = diary.read_text().split()
     assert len(lines) == 2 * processes * turns
     assert all(lines[n] == lines[n + 1] for n in range(0, len(lines), 2))

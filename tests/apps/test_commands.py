@@ -7,10 +7,8 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from PIL import Image
 from conftest import ROOT
 from publishing.publications import publication_of
 from registry.drafts import draft, open_registry
+from servers import free_port, wait_until_it_answers
 from vlprompt_pipeline.apps import main
 from vlprompt_pipeline.publishing import Licences, write_publication
 from vlprompt_pipeline.rejection import Calibration, Rejection
@@ -139,12 +138,6 @@ def test_models_lists_versions(tmp_path, monkeypatch):
     assert "no model dogs.coop: vlprompt models lists what there is" in said
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def test_serve_answers_until_it_is_stopped(model, photos):
     port = free_port()
     code = "from vlprompt_pipeline.apps import main; main()"
@@ -155,13 +148,8 @@ def test_serve_answers_until_it_is_stopped(model, photos):
         stderr=subprocess.PIPE,
         text=True,
     )
-    address, until = f"http://127.0.0.1:{port}", time.monotonic() + 60
-    while time.monotonic() < until and server.poll() is None:
-        try:
-            requests.get(f"{address}/health", timeout=5)
-            break
-        except requests.ConnectionError:
-            time.sleep(0.1)
+    address = f"http://127.0.0.1:{port}"
+    wait_until_it_answers(server, f"{address}/health")
     try:
         code, _, said = run("serve", model, "--port", port)
         assert code == 1

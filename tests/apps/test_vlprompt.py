@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
+from command_line import vlprompt
 from export.packed_prompts import CLIP, CONTEXT, qcoop
-from vlprompt_pipeline.apps import COMMANDS, main
+from fresh_python import printed
+from vlprompt_pipeline.apps import COMMANDS
 from vlprompt_pipeline.export import DenseTensor, PackedPrompt, pack
 from vlprompt_pipeline.export.tensors import ProjectedTensor, StructuredTensor
 from vlprompt_pipeline.token_table import embedded_weights, read_token_table
@@ -39,8 +38,7 @@ def test_help_and_wrong_arguments_import_nothing_heavy(arguments, status):
         "except SystemExit as end:\n"
         f" print(end.code, sorted({HEAVY!r} & set(sys.modules)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == f"{status} []"
+    assert printed(code).splitlines()[-1] == f"{status} []"
 
 
 def test_inspect_needs_no_torch(tmp_path):
@@ -51,15 +49,14 @@ def test_inspect_needs_no_torch(tmp_path):
         f"main(['inspect', {str(file)!r}], standalone_mode=False)\n"
         "assert not {'torch', 'mlflow', 'kedro', 'pandas'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    printed(code)
 
 
 def test_inspect_tells_method_tensors_sizes_and_hashes(tmp_path):
     data = pack(qcoop(bits=2))
     file = tmp_path / "prompt.vlp"
     file.write_bytes(data)
-    done = CliRunner().invoke(main, ["inspect", "--json", str(file)], catch_exceptions=False)
-    found = json.loads(done.output)
+    found = json.loads(vlprompt("inspect", "--json", file))
     assert found["method"] == "coop"
     assert found["sha256"] == hashlib.sha256(data).hexdigest()
     assert found["clip_sha256"] == CLIP[:16]
@@ -76,7 +73,7 @@ def test_inspect_tells_method_tensors_sizes_and_hashes(tmp_path):
         "codebooks": 1,
         "bytes": 520,
     }
-    text = CliRunner().invoke(main, ["inspect", str(file)], catch_exceptions=False).output
+    text = vlprompt("inspect", file)
     assert "context: 4 × 512, 2-bit, 1 codebook(s), 520 bytes" in text
     assert f"{len(data):,} bytes" in text
 
@@ -88,10 +85,8 @@ def of_embedded(tensors: dict, clip: str | None = None) -> bytes:
 
 def inspected(tmp_path, data: bytes, *options: str) -> dict:
     (tmp_path / "prompt.vlp").write_bytes(data)
-    arguments = ["inspect", str(tmp_path / "prompt.vlp"), *options]
-    text = CliRunner().invoke(main, arguments, catch_exceptions=False).output
-    done = CliRunner().invoke(main, [*arguments, "--json"], catch_exceptions=False)
-    return json.loads(done.output) | {"text": text}
+    arguments = ("inspect", tmp_path / "prompt.vlp", *options)
+    return json.loads(vlprompt(*arguments, "--json")) | {"text": vlprompt(*arguments)}
 
 
 def test_inspect_gives_the_words_nearest_to_a_context(tmp_path):
@@ -141,10 +136,9 @@ def test_inspect_tells_of_scaled_matrices_and_of_random_directions(tmp_path):
 def test_inspect_needs_the_clip_of_the_prompt_for_words(tmp_path):
     found = inspected(tmp_path, pack(qcoop()))
     assert "words    none: give the folder of its CLIP with --clip" in found["text"]
-    clip = str(embedded_weights().parent)
-    done = CliRunner().invoke(main, ["inspect", str(tmp_path / "prompt.vlp"), "--clip", clip])
-    assert done.exit_code == 1
-    assert f"is not the CLIP with the weights {CLIP[:16]}" in done.output
+    clip = embedded_weights().parent
+    said = vlprompt("inspect", tmp_path / "prompt.vlp", "--clip", clip, status=1)
+    assert f"is not the CLIP with the weights {CLIP[:16]}" in said
 
 
 def test_inspect_tells_of_parts_that_do_not_fit_together(tmp_path):
@@ -166,22 +160,18 @@ def test_inspect_tells_of_parts_that_do_not_fit_together(tmp_path):
 def test_inspect_refuses_an_altered_file_in_a_sentence(tmp_path):
     file = tmp_path / "prompt.vlp"
     file.write_bytes(pack(qcoop())[:-1] + b"\0")
-    done = CliRunner().invoke(main, ["inspect", str(file)])
-    assert done.exit_code == 1
-    assert "prompt.vlp: the prompt file was altered" in done.output
+    assert "prompt.vlp: the prompt file was altered" in vlprompt("inspect", file, status=1)
 
 
 def test_predict_refuses_a_folder_without_images_before_mlflow_is_asked(tmp_path):
-    done = CliRunner().invoke(main, ["predict", str(tmp_path), "--model", "pets.coop"])
-    assert done.exit_code == 1
-    assert f"no image files in {tmp_path}" in done.output
+    said = vlprompt("predict", tmp_path, "--model", "pets.coop", status=1)
+    assert f"no image files in {tmp_path}" in said
 
 
 def test_predict_makes_no_database_where_none_is(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.png").touch()
-    done = CliRunner().invoke(main, ["predict", "a.png", "--model", "pets.coop"])
-    assert done.exit_code == 1
-    assert "mlflow.db is not there; run in the project's folder, or name" in done.output
+    said = vlprompt("predict", "a.png", "--model", "pets.coop", status=1)
+    assert "mlflow.db is not there; run in the project's folder, or name" in said
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

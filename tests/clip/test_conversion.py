@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner
 from safetensors.torch import load_file
 
+from command_line import vlprompt
 from conftest import TINY_CLIP
-from vlprompt_pipeline.apps import main
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.clip.conversion import convert_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
@@ -156,11 +155,8 @@ def test_what_cannot_be_converted_is_told(state, tmp_path, described, tiny_clip_
 
 def test_the_command_says_what_it_found(state, described, tmp_path):
     torch.save(state, described / "model.bin")
-    result = CliRunner().invoke(main, ["convert-clip", str(described), str(tmp_path / "new")])
-    assert result.exit_code == 0
-    assert f"is a checkpoint of tensors: what open_clip_config.json says, {len(state)} tensors" in (
-        result.output
-    )
-    again = CliRunner().invoke(main, ["convert-clip", str(described), str(tmp_path / "new")])
-    assert again.exit_code == 1
-    assert again.output.startswith("Error: ")
+    said = vlprompt("convert-clip", described, tmp_path / "new")
+    form = f"is a checkpoint of tensors: what open_clip_config.json says, {len(state)} tensors"
+    assert form in said
+    again = vlprompt("convert-clip", described, tmp_path / "new", status=1)
+    assert again.startswith("Error: ")

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from conftest import TINY_CLIP
+from fresh_python import printed
+from servers import Files, serving
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.small import write_small
 from vlprompt_pipeline.files import sha256_file
@@ -37,7 +34,7 @@ except WeightsError as error:
 """
 
 
-class Hub(SimpleHTTPRequestHandler):
+class Hub(Files):
     """Serves a folder as the files of a repository."""
 
     def translate_path(self, path: str) -> str:
@@ -50,31 +47,20 @@ class Hub(SimpleHTTPRequestHandler):
             self.send_header("X-Repo-Commit", "0" * 40)
         super().end_headers()
 
-    def log_message(self, *args: object) -> None:
-        """Requests are no news."""
-
 
 @pytest.fixture
 def hub(tiny_clip_folder) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, directory=tiny_clip_folder)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(partial(Hub, directory=tiny_clip_folder)) as address:
+        yield address
 
 
 def load(endpoint: str, folder: Path, *, offline: bool = False) -> object:
     """What a fresh process prints that loads the tag; the endpoint is read at import."""
     config = folder / "tiny.json"
     config.write_text(json.dumps(TINY_CLIP))
-    environment = os.environ | {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hub")}
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD, config],
-        env=environment | {"HF_HUB_OFFLINE": str(int(offline))},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+    hub = {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hub")}
+    said = printed(LOAD, config, HF_HUB_OFFLINE=str(int(offline)), **hub)
+    return json.loads(said.splitlines()[-1])
 
 
 def test_a_tag_is_fetched_and_known_by_its_hash(hub, tiny_clip_folder, tmp_path):
@@ -118,18 +104,9 @@ def load_repository(files: Path, cache: Path) -> tuple[object, list[str]]:
         def log_message(self, *args: object) -> None:
             asked.append(self.path.rpartition("/")[2])
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Noting, directory=files)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        endpoint = f"http://127.0.0.1:{server.server_port}"
-        done = subprocess.run(
-            [sys.executable, "-c", REPOSITORY],
-            env=os.environ | {"HF_ENDPOINT": endpoint, "HF_HOME": str(cache)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        server.shutdown()
-    return json.loads(done.stdout.splitlines()[-1]), asked
+    with serving(partial(Noting, directory=files)) as endpoint:
+        said = printed(REPOSITORY, HF_ENDPOINT=endpoint, HF_HOME=str(cache))
+    return json.loads(said.splitlines()[-1]), asked
 
 
 def test_a_repository_is_fetched_with_its_tokenizer(tmp_path):

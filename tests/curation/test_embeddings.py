@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
+from command_line import vlprompt
 from curation.photos import write_shapes
-from vlprompt_pipeline.apps import main
 from vlprompt_pipeline.clip import load_clip
-from vlprompt_pipeline.curation import near_copies as copies
 from vlprompt_pipeline.curation.embeddings import Embeddings, embed_folder
+from vlprompt_pipeline.curation.near_copies import BLOCK, near_copies
 from vlprompt_pipeline.curation.nearest import nearest, query_picture, query_text
 from vlprompt_pipeline.errors import DataError, WeightsError
 
@@ -79,14 +78,17 @@ def test_the_nearest_are_in_the_order_of_the_cosine(embeddings, shapes):
     assert whole["label"].iloc[0] == "square"
 
 
-def test_near_copies_are_connected_across_blocks(monkeypatch):
+def test_near_copies_are_connected_across_blocks():
     angles = np.deg2rad([0, 90, 8, 180, 16, 91])
-    features = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    whole = copies.near_copies(features, np.cos(np.deg2rad(9)))
+    near, same = np.cos(np.deg2rad([9, 0.5]))
+    alone = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    whole = near_copies(alone, near)
     assert whole == [[0, 2, 4], [1, 5]], "0 and 4 are 16 degrees apart, with 2 between them"
-    monkeypatch.setattr(copies, "BLOCK", 2)
-    assert copies.near_copies(features, np.cos(np.deg2rad(9))) == whole
-    assert copies.near_copies(features, np.cos(np.deg2rad(0.5))) == []
+    places = np.array([0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK])
+    features = np.zeros((2 * BLOCK + 1, 2), np.float32)  # what is like nothing stands between them
+    features[places] = alone
+    assert near_copies(features, near) == [places[rows].tolist() for rows in whole]
+    assert near_copies(features, same) == []
 
 
 def test_flipped_labels_are_found():
@@ -111,21 +113,15 @@ def test_flipped_labels_are_found():
 
 def test_the_commands(shapes, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str, status: int = 0) -> str:
-        done = CliRunner().invoke(main, list(arguments), catch_exceptions=False)
-        assert done.exit_code == status, done.output
-        return done.output
-
-    said = run("embed", str(shapes), "--out", "features.parquet")
+    said = vlprompt("embed", str(shapes), "--out", "features.parquet")
     assert "features.parquet: 13 photos" in said
     assert "left out square/broken.png: " in said
     picture = str(shapes / "square/0.png")
-    found = run("nearest", "features.parquet", "--picture", picture, "--count", "2")
+    found = vlprompt("nearest", "features.parquet", "--picture", picture, "--count", "2")
     assert found.splitlines()[:2] == ["path,label,cosine", "square/0.png,square,1.0000"]
-    assert "either --text or --picture" in run("nearest", "features.parquet", status=2)
+    assert "either --text or --picture" in vlprompt("nearest", "features.parquet", status=2)
     pytest.importorskip("cleanlab")
-    said = run("check-labels", "features.parquet", "--copies", "0.99999")
+    said = vlprompt("check-labels", "features.parquet", "--copies", "0.99999")
     assert (
         "near copies: blue_disc/copy.png, square/3.png (under 2 labels: blue disc, square)" in said
     )

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 from browser import CHROMIUM, Browser
+from command_line import vlprompt
 from curation.photos import draw, write_shapes
-from vlprompt_pipeline.apps import main
 from vlprompt_pipeline.curation.order import review_order
 from vlprompt_pipeline.curation.relabel import relabel
 from vlprompt_pipeline.curation.review_page import read_predictions, write_review_page
@@ -209,11 +208,8 @@ def test_what_is_no_review_is_refused(photos, tmp_path):
 def test_the_commands(photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     TABLE.assign(problem="").to_csv("labels.csv", index=False)
-    done = CliRunner().invoke(main, ["review", "labels.csv", "--images", "shapes", "--count", "3"])
-    assert done.exit_code == 0, done.output
-    assert "labels.review.html: 3 of 4 photos" in done.output
+    said = vlprompt("review", "labels.csv", "--images", "shapes", "--count", "3")
+    assert "labels.review.html: 3 of 4 photos" in said
     write_review(Path("reviewed_labels.csv"), (photos / "square/0.png", "blue disc", "keep"))
-    arguments = ["relabel", "shapes", "reviewed_labels.csv", "--dataset-root", "."]
-    done = CliRunner().invoke(main, arguments)
-    assert done.exit_code == 0, done.output
-    assert "shapes.csv: 8 photos (1 corrected)" in done.output
+    said = vlprompt("relabel", "shapes", "reviewed_labels.csv", "--dataset-root", ".")
+    assert "shapes.csv: 8 photos (1 corrected)" in said

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from servers import serving
 
 
 @dataclass(frozen=True)
@@ -109,22 +110,6 @@ class Handler(BaseHTTPRequestHandler):
         """Requests are no news."""
 
 
-class Server(ThreadingHTTPServer):
-    """A server of threads that end with it."""
-
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """A client that hangs up is what some tests are about."""
-
-
-@contextmanager
-def serving(files: Mapping[str, File]) -> Iterator[str]:
+def serving_files(files: Mapping[str, File]) -> AbstractContextManager[str]:
     """Serve files by their path; gives the address of the server."""
-    handler = type("Handler", (Handler,), {"files": files})
-    with Server(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:  # a thread left on a closed socket never rests
-            server.shutdown()
+    return serving(type("Handler", (Handler,), {"files": files}))

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
 from fetching.broken_archives import make_zip
-from fetching.stub import Answer, File, serving
+from fetching.stub import Answer, File, serving_files
+from fresh_python import printed
 from image_datasets.miniatures import write_miniature
 from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.image_datasets import build_index
@@ -39,22 +36,9 @@ except click.ClickException as error:
 
 def run(tmp_path: Path, endpoint: str) -> str:
     """What a fresh process prints; the endpoint is read at import."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", RUN, tmp_path / "project", tmp_path / "scratch"],
-        env={
-            **os.environ,
-            "HF_ENDPOINT": endpoint,
-            "HF_HOME": str(tmp_path / "hub"),
-            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "src")]),
-        },
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return " ".join((done.stdout + done.stderr).split())
+    hub = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "hub")}
+    said = printed(RUN, tmp_path / "project", tmp_path / "scratch", cwd=tmp_path, **hub)
+    return " ".join(said.split())
 
 
 @pytest.fixture
@@ -67,7 +51,7 @@ def bundled(tmp_path: Path) -> bytes:
 
 def test_a_bundle_of_the_hub_becomes_a_dataset_that_is_indexed(tmp_path, bundled):
     file = File(bundled, answers=[Answer(cut=len(bundled) // 2), Answer()])
-    with serving({f"/{BUNDLE}/resolve/main/dtd.zip": file}) as endpoint:
+    with serving_files({f"/{BUNDLE}/resolve/main/dtd.zip": file}) as endpoint:
         printed = run(tmp_path, endpoint)
     project = tmp_path / "project"
     dataset = write_miniature(tmp_path / "scratch", "dtd")
@@ -93,12 +77,6 @@ try:
 except FetchError as error:
     print(error)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.startswith("the hub did not give dtd.zip of someone/tiny (")
-    assert done.stdout.count("\n") == 1
+    said = printed(code, HF_HOME=str(tmp_path), HF_ENDPOINT="http://127.0.0.1:9")
+    assert said.startswith("the hub did not give dtd.zip of someone/tiny (")
+    assert said.count("\n") == 1

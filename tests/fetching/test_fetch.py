@@ -14,7 +14,7 @@ import pytest
 
 from conftest import ROOT
 from fetching.broken_archives import make_tgz, make_zip
-from fetching.stub import File, serving
+from fetching.stub import File, serving_files
 from image_datasets.miniatures import annotation_file, write_miniature
 from vlprompt_pipeline.errors import FetchError
 from vlprompt_pipeline.fetching import (
@@ -114,7 +114,7 @@ class Published(NamedTuple):
 def published(tmp_path: Path) -> Iterator[Published]:
     dataset = write_miniature(tmp_path / "original", "dtd")
     files: dict[str, File] = {}
-    with serving(files) as server:
+    with serving_files(files) as server:
         yield Published(dataset, tmp_path / "original", files, server, tmp_path / "root")
 
 
@@ -294,7 +294,7 @@ def test_class_names_of_a_shifted_dataset_come_from_imagenet_on_disk(tmp_path):
     names = (folder / "classnames.txt").read_bytes()
     images = [(str(p.relative_to(folder)), p.read_bytes()) for p in folder.rglob("*.jpg")]
     root = tmp_path / "root"
-    with serving({"/a.zip": File(make_zip(*images))}) as server:
+    with serving_files({"/a.zip": File(make_zip(*images))}) as server:
         source = DownloadSource(title="images alone", files=(DownloadFile(url=f"{server}/a.zip"),))
         dataset = replace(dataset, download=DownloadRecipe(sources=(source,)))
         with pytest.raises(FetchError, match=r"has no classnames.txt"):

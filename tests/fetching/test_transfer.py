@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
-from collections import namedtuple
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from fetching.stub import Answer, File, serving
+from fetching.stub import Answer, File, serving_files
 from vlprompt_pipeline.errors import FetchError
 from vlprompt_pipeline.fetching import Patience, Remote, download
 from vlprompt_pipeline.image_datasets import Checksum
@@ -26,7 +25,7 @@ SHA256 = Checksum("sha256", hashlib.sha256(CONTENT).hexdigest())
 
 def fetch(file: File, folder: Path, checksum: Checksum | None = MD5, **how) -> bytes:
     """What is under the target's name in the end; nothing else may be left."""
-    with serving({"/a.zip": file}) as server:
+    with serving_files({"/a.zip": file}) as server:
         digests = download(
             Remote(f"{server}/a.zip", checksum, how.pop("size", None)),
             folder / "a.zip",
@@ -70,7 +69,9 @@ def test_a_cut_connection_is_continued_where_it_broke(tmp_path, cuts):
 
 
 def test_another_run_continues_what_the_first_left(tmp_path):
-    with serving({"/a.zip": (file := File(CONTENT, answers=[Answer(cut=200_000)]))}) as server:
+    with serving_files(
+        {"/a.zip": (file := File(CONTENT, answers=[Answer(cut=200_000)]))}
+    ) as server:
         remote = Remote(f"{server}/a.zip", MD5)
         with pytest.raises(FetchError, match=r"arrive in 1 tries .* 196,608 bytes are kept"):
             download(remote, tmp_path / "a.zip", patience=Patience(attempts=1, timeout=1))
@@ -104,7 +105,9 @@ def test_a_change_that_the_tag_hides_is_found_by_the_checksum(tmp_path):
 
 
 def test_a_wrong_beginning_of_an_earlier_run_is_fetched_anew(tmp_path):
-    with serving({"/a.zip": (file := File(CONTENT, answers=[Answer(cut=100_000)]))}) as server:
+    with serving_files(
+        {"/a.zip": (file := File(CONTENT, answers=[Answer(cut=100_000)]))}
+    ) as server:
         remote = Remote(f"{server}/a.zip", MD5)
         with pytest.raises(FetchError):
             download(remote, tmp_path / "a.zip", patience=Patience(attempts=1))
@@ -223,12 +226,11 @@ def test_a_partial_file_without_a_good_note_is_not_trusted(tmp_path, note):
     assert "range" not in file.asked[0]
 
 
-def test_room_is_asked_for_before_the_body(tmp_path, monkeypatch):
-    usage = namedtuple("usage", "free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(500_000))
-    assert fetch(File(CONTENT), tmp_path, room_factor=1.5) == CONTENT
+def test_room_is_asked_for_before_the_body(tmp_path):
+    disk = shutil.disk_usage(tmp_path).free / len(CONTENT)
+    assert fetch(File(CONTENT), tmp_path, room_factor=disk / 2) == CONTENT
     (tmp_path / "a.zip").unlink()
-    message = refusal(File(CONTENT), tmp_path, room_factor=2.0)
+    message = refusal(File(CONTENT), tmp_path, room_factor=2 * disk)
     assert "make room or set dataset_root to another disk" in message
     assert list(tmp_path.iterdir()) == []
 

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
+from fresh_python import printed
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, build_index, get_image_dataset
 from vlprompt_pipeline.image_datasets.rendered import RENDERED
@@ -43,5 +41,4 @@ def test_unknown_name_lists_the_known(tmp_path):
 def test_import_is_light():
     """Listing datasets must not wait for a deep learning library."""
     code = "import sys, vlprompt_pipeline.image_datasets; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert printed(code).strip() == "False"

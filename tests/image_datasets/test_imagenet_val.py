@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
+from command_line import vlprompt
 from image_datasets.miniatures import write_miniature
-from vlprompt_pipeline.apps import main
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets import build_index
 from vlprompt_pipeline.image_datasets.imagenet_val import (
@@ -60,11 +59,10 @@ def test_every_form_of_labels_sorts_alike(form, flat, tmp_path):
     labels, meta = tmp_path / form, tmp_path / "synsets.txt"
     labels.write_text(FORMS[form])
     meta.write_text(f"{FOX}\n{CAT}\n{DOG}\n")
-    words = ["sort-imagenet-val", str(flat), str(labels), f"--meta={meta}"]
-    done = CliRunner().invoke(main, words)
-    assert done.output == f"4 images moved into 3 class folders of {flat}\n"
+    words = ("sort-imagenet-val", flat, labels, f"--meta={meta}")
+    assert vlprompt(*words) == f"4 images moved into 3 class folders of {flat}\n"
     assert sorted_files(flat) == EXPECTED
-    assert CliRunner().invoke(main, words).output.startswith("0 images moved")
+    assert vlprompt(*words).startswith("0 images moved")
     assert sorted_files(flat) == EXPECTED
 
 
@@ -95,9 +93,7 @@ def test_the_kits_own_file_of_classes(flat, tmp_path):
 def test_what_cannot_be_sorted_is_refused_and_nothing_is_moved(content, sentence, flat, tmp_path):
     labels = tmp_path / "labels.txt"
     labels.write_text(content)
-    done = CliRunner().invoke(main, ["sort-imagenet-val", str(flat), str(labels)])
-    assert done.exit_code == 1
-    assert sentence in done.output
+    assert sentence in vlprompt("sort-imagenet-val", flat, labels, status=1)
     assert len(list(flat.glob("*.JPEG"))) == 4
 
 

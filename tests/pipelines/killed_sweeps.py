@@ -32,6 +32,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where it is run as a script
 
+from forks import exit_code, forked
 from pipelines.project import DATASET, QUICK, Project, merged, miniature
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
 from vlprompt_pipeline.sweep import Options, grid, run_cells
@@ -55,26 +56,20 @@ def sweep(
 
 def started(work: Callable[[], None], log: Path) -> int:
     """The id of a process that does some work, with its words in a file."""
-    process = os.fork()
-    if process == 0:
-        code = 1
-        try:
-            sys.stdout = sys.stderr = log.open("a", buffering=1)
-            for number in (1, 2):
-                os.dup2(sys.stdout.fileno(), number)
-            torch.set_num_threads(1)  # threads do not survive a fork
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return process
+
+    def told() -> None:
+        sys.stdout = sys.stderr = log.open("a", buffering=1)
+        for number in (1, 2):
+            os.dup2(sys.stdout.fileno(), number)
+        work()
+
+    return forked(told)
 
 
 def ended(process: int, log: Path) -> None:
     """Wait for a process that must not fail."""
-    _, status = os.waitpid(process, 0)
-    words = log.read_text(errors="replace")[-4000:]
-    assert os.waitstatus_to_exitcode(status) == 0, f"a sweep failed:\n{words}"
+    code, words = exit_code(process), log.read_text(errors="replace")[-4000:]
+    assert code == 0, f"a sweep failed:\n{words}"
 
 
 def killed(project: Project, kills: int, seconds: float, chance: random.Random, log: Path) -> int:
@@ -89,8 +84,7 @@ def killed(project: Project, kills: int, seconds: float, chance: random.Random, 
         process = started(lambda: sweep(project), log)
         time.sleep(chance.uniform(0, seconds if attempt % 2 else seconds / 3))
         os.kill(process, signal.SIGKILL)
-        _, status = os.waitpid(process, 0)
-        number += os.WIFSIGNALED(status)
+        number += exit_code(process) < 0
     ended(started(lambda: sweep(project), log), log)
     return number
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fetching.broken_archives import make_zip
-from fetching.stub import File, serving
+from fetching.stub import File, serving_files
 from vlprompt_pipeline.evaluation.metrics import METRICS, Metric
 from vlprompt_pipeline.evaluation.metrics import register as register_metric
 from vlprompt_pipeline.export import EXPORT_FORMATS, ClassifierWeights, ExportFormat
@@ -111,7 +111,7 @@ def added():
 def test_a_dataset_is_downloaded_and_checked(added, tmp_path):
     folder = write_miniature_files(LEAVES, tmp_path / "leaves")
     files = [(f"leaves/{p.relative_to(folder)}", p.read_bytes()) for p in folder.rglob("*.*")]
-    with serving({"/l.zip": File(make_zip(*files))}) as server:
+    with serving_files({"/l.zip": File(make_zip(*files))}) as server:
         source = DownloadSource(title="here", files=(DownloadFile(url=f"{server}/l.zip"),))
         dataset = replace(LEAVES, download=DownloadRecipe(sources=(source,)))
         assert fetch_dataset(dataset, tmp_path / "root").images == 56

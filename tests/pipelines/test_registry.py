@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from mlflow import MlflowClient
 
-from pipelines.project import CELL, ROOT, Project
-from vlprompt_pipeline.apps import main
+from command_line import vlprompt
+from fresh_python import printed
+from pipelines.project import CELL, Project
 from vlprompt_pipeline.manifests import described_write, place_of
 from vlprompt_pipeline.registry import find_version, load_classifier, open_existing
 
@@ -119,24 +116,15 @@ def test_a_fresh_process_elsewhere_labels_every_test_image_as_evaluated(register
         names, rows = halves[half]["class_names"], predictions[predictions["half"] == half]
         asked[half] = ([str(folder / path) for path in rows["path"]], names)
         expected[half] = [names[index] for index in rows["prediction"]]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT / "src"),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{registered.root / 'mlflow.db'}",
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", FRESH, "models:/demo_counts.qcoop@candidate"],
-        input=json.dumps(asked),
-        env=environment,
+    said = printed(
+        FRESH,
+        "models:/demo_counts.qcoop@candidate",
+        given=json.dumps(asked),
         cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+        MLFLOW_TRACKING_URI=f"sqlite:///{registered.root / 'mlflow.db'}",
+        MLFLOW_ALLOW_PICKLE_DESERIALIZATION="false",
     )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == expected
+    assert json.loads(said.splitlines()[-1]) == expected
     assert sum(map(len, expected.values())) == 24
 
 
@@ -211,13 +199,10 @@ def test_a_folder_is_labelled_and_what_is_no_image_is_named(registered, tmp_path
     written = tmp_path / "labels.csv"
     arguments = ["predict", str(folder), "--model", asked["model"], "--top", "2", "--out", written]
     uri = f"sqlite:///{registered.root / 'mlflow.db'}"
-    done = CliRunner().invoke(
-        main, [*map(str, arguments), "--tracking-uri", uri], catch_exceptions=False
-    )
-    assert "4 photos, 1 without a label" in done.output
+    assert "4 photos, 1 without a label" in vlprompt(*arguments, "--tracking-uri", uri)
     pd.testing.assert_frame_equal(pd.read_csv(written), table, rtol=1e-6)
-    listed = CliRunner().invoke(main, ["models", "demo_counts.qcoop", "--tracking-uri", uri])
-    assert [line.split()[:3] for line in listed.output.splitlines()] == [
+    listed = vlprompt("models", "demo_counts.qcoop", "--tracking-uri", uri)
+    assert [line.split()[:3] for line in listed.splitlines()] == [
         ["model", "version", "alias"],
         ["demo_counts.qcoop", "1", "candidate"],
     ]
@@ -288,26 +273,24 @@ def test_a_server_answers_with_labels_or_a_sentence(registered):
 def test_a_version_is_published_dry_and_labels_from_its_folder(registered, tmp_path):
     uri = f"sqlite:///{registered.root / 'mlflow.db'}"
     folder, table = tmp_path / "hub", tmp_path / "labels.csv"
-    command = ["publish", "demo_counts.qcoop@candidate", str(folder), "--tracking-uri", uri]
-    done = CliRunner().invoke(
-        main, [*command, "--repo", "me/counts", "--dry-run"], catch_exceptions=False
-    )
-    assert "is what would be uploaded to me/counts; nothing was sent" in done.output
+    command = ["publish", "demo_counts.qcoop@candidate", folder, "--tracking-uri", uri]
+    said = vlprompt(*command, "--repo", "me/counts", "--dry-run")
+    assert "is what would be uploaded to me/counts; nothing was sent" in said
     readme = (folder / "README.md").read_text()
     result = registered.json("07_model_output", "qcoop/metrics.json")
     assert f"| harmonic mean of base and new, % | {result['harmonic_mean']:.2f} |" in readme
     assert "| training images | MIT |" in readme
     images = str(registered.data / "01_raw/demo_counts/images")
     for model in (str(folder), "demo_counts.qcoop@candidate"):
-        arguments = ["predict", images, "--model", model, "--out", str(table), "--overwrite"]
-        CliRunner().invoke(main, [*arguments, "--tracking-uri", uri], catch_exceptions=False)
+        arguments = ["predict", images, "--model", model, "--out", table, "--overwrite"]
+        vlprompt(*arguments, "--tracking-uri", uri)
         rows = pd.read_csv(table)
         assert set(rows["model"]) == {"demo_counts.qcoop"}
         if model == str(folder):
             published = rows
     pd.testing.assert_frame_equal(published, rows)
-    refused = CliRunner().invoke(main, [*command, "--repo", "counts"])
-    assert "'counts' is no repository of the hub: write <owner>/<name>" in refused.output
+    refused = vlprompt(*command, "--repo", "counts", status=1)
+    assert "'counts' is no repository of the hub: write <owner>/<name>" in refused
 
 
 def test_http_scores_as_the_evaluation(registered):

@@ -13,7 +13,8 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from pipelines.project import DATASET, Project, merged
-from pipelines.tracking_server import free_port
+from pipelines.watched import watch_epochs
+from servers import free_port
 from vlprompt_pipeline.hooks import mlflow_runs
 from vlprompt_pipeline.hooks.mlflow_runs import find_or_open
 from vlprompt_pipeline.hooks.run_descriptions import Description, RunDescriptions
@@ -87,8 +88,7 @@ def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):
         record = project.json("08_reporting/reproducibility", "coop/reproducibility.json")
         assert names[DATASET] == record["hashes"]["split"][:36]
 
-    fails = "vlprompt_pipeline.pipelines.few_shot_sampling.nodes.sample_few_shot"
-    monkeypatch.setattr(fails, lambda *_: 1 / 0)
+    watch_epochs(monkeypatch, lambda *_: 1 / 0)
     assert "ZeroDivisionError" in project.refusal({**ON, "seed": 2})
     failed = runs(project)[-1]
     assert failed.info.status == "FAILED"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipelines.project import DATASET, QUICK, Project, merged
-from pipelines.tracking_server import free_port, mlflow_server, postgres
+from pipelines.tracking_server import mlflow_server, postgres
+from servers import free_port
 from vlprompt_pipeline.sweep import Options, grid, run_cells, worker
 
 PARAMS = merged(QUICK, {"methods": ["zero_shot"], "tracking": {"enabled": True}})

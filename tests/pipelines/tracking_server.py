@@ -5,27 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from servers import free_port, wait_until_it_answers
+
 PATIENCE = 180  # seconds for a start on a busy machine
 _FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 @contextmanager
@@ -83,21 +75,9 @@ def mlflow_server(database: str, artifacts: Path, port: int) -> Iterator[str]:
             command, stdout=log, stderr=log, env=environment, start_new_session=True
         )
     try:
-        deadline = time.monotonic() + PATIENCE
-        while not _answers(address):
-            assert server.poll() is None, (artifacts.parent / "server.log").read_text()[-2000:]
-            assert time.monotonic() < deadline, "mlflow server does not start"
-            time.sleep(0.2)
+        wait_until_it_answers(server, f"{address}/health", PATIENCE)
         yield address
     finally:
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGTERM)
         server.wait()
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from dataclasses import replace
 
 import pytest
 
-from registry.drafts import forked
+from forks import exit_code, forked
 from turns import require_turns
 from vlprompt_pipeline import locks, objects
 from vlprompt_pipeline.errors import PlaceError, UserError
@@ -50,7 +49,7 @@ def test_a_lock_of_another_machine_is_waited_for(folder, elsewhere, caplog):
     process = forked(let_go)
     held = HeldLocks(folder)
     held.acquire([CELL], patience=30)
-    os.waitpid(process, 0)
+    exit_code(process)
     assert "waiting for the cell a/b, which is written by process 1 on elsewhere" in caplog.text
     assert elsewhere.take((CELL,))[0] == CELL
     held.release()
@@ -82,19 +81,19 @@ def test_a_machine_that_was_not_heard_of_is_taken_over_and_notices(
     held.release()
 
 
-def test_of_two_who_try_at_once_one_gets_it(bucket, elsewhere, monkeypatch):
+def test_of_two_who_try_at_once_one_gets_it(bucket):
     """Both have seen that nobody holds it; the place takes one of the two changes."""
     other = replace(ELSEWHERE, name="other_2_bb", process=Process("other", 2, 10.0))
     second = PlaceTable(f"{bucket}/paper/locks", other, locks.LEASE)
-    put, quicker = PlaceTable.put, []
+    quicker = []
 
-    def slow_put(table, number, holders):
-        if table is elsewhere and not quicker:
-            quicker.append(second.take((CELL,)))
-        return put(table, number, holders)
+    class SlowTable(PlaceTable):
+        def put(self, number, holders):
+            if not quicker:
+                quicker.append(second.take((CELL,)))
+            return super().put(number, holders)
 
-    monkeypatch.setattr(PlaceTable, "put", slow_put)
-    lock, holder = elsewhere.take((CELL,))
+    lock, holder = SlowTable(f"{bucket}/paper/locks", ELSEWHERE, locks.LEASE).take((CELL,))
     assert quicker == [None]
     assert (lock, holder.name) == (CELL, "other_2_bb")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from fresh_python import printed
 from vlprompt_pipeline import objects, places
 from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.datasets import JSONDataset, PartitionedDataset, RecordDataset
@@ -209,5 +208,4 @@ def test_a_file_of_this_machine_is_asked_of_nobody(tmp_path, monkeypatch):
 
 def test_without_a_place_fsspec_is_not_imported():
     code = "import sys, vlprompt_pipeline.locks; print('fsspec' in sys.modules)"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "False"
+    assert printed(code).strip() == "False"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote
+
+from servers import serving
 
 TOKEN = "hf_stub"
 COMMIT = "c" * 40
@@ -115,14 +115,6 @@ class Handler(BaseHTTPRequestHandler):
         """Requests are no news."""
 
 
-@contextmanager
-def serving_hub(hub: Hub) -> Iterator[str]:
+def serving_hub(hub: Hub) -> AbstractContextManager[str]:
     """Serve a hub; gives its address, which is HF_ENDPOINT for those who ask it."""
-    handler = type("Handler", (Handler,), {"hub": hub})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+    return serving(type("Handler", (Handler,), {"hub": hub}))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pytest
 from huggingface_hub import ModelCard
 from PIL import Image
 
-from conftest import ROOT
+from fresh_python import printed
 from publishing.publications import TAGS, publication_of, with_source
 from publishing.stub_hub import TOKEN, Hub, serving_hub
 from shipping.models import write_pictures
@@ -86,21 +84,12 @@ def hub() -> Iterator[tuple[Hub, str]]:
 
 def run(
     code: str, *arguments: object, address: str = "", home: Path | None = None, token: str = ""
-):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
-    environment |= {"PYTHONPATH": str(ROOT / "src"), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    environment |= {"HF_ENDPOINT": address} if address else {"HF_HUB_OFFLINE": "1"}
-    environment |= {"HF_HOME": str(home)} if home else {}
-    environment |= {"HF_TOKEN": token} if token else {}
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+) -> str:
+    """What a fresh process prints that asks a hub, or its own cache where there is no address."""
+    hub = {"HF_ENDPOINT": address} if address else {"HF_HUB_OFFLINE": "1"}
+    hub |= {"HF_HOME": str(home)} if home else {}
+    hub |= {"HF_TOKEN": token} if token else {}
+    return printed(code, *arguments, HF_HUB_DISABLE_PROGRESS_BARS="1", **hub)
 
 
 def read(folder: Path) -> dict[str, bytes]:

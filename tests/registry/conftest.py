@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +9,15 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from registry.drafts import forked, open_registry
+from forks import exit_code, forked
+from registry.drafts import open_registry
 
 
 @pytest.fixture(scope="session")
 def fresh_store(tmp_path_factory) -> Path:
     """A database that holds tables and an empty experiment; making it takes seconds."""
     database = tmp_path_factory.mktemp("store") / "mlflow.db"
-    _, status = os.waitpid(forked(lambda: open_registry(database)), 0)
-    assert status == 0
+    assert exit_code(forked(lambda: open_registry(database))) == 0
     return database
 
 

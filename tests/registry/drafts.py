@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from mlflow import MlflowClient
 from mlflow.models import Model
 
@@ -78,20 +77,6 @@ def publish(
     **tags: str,
 ) -> Found:
     return registry.publish(draft(folder, method, right, **tags))
-
-
-def forked(work: Callable[[], Any]) -> int:
-    """The id of a process that does some work; it ends with 0 where the work did not fail."""
-    process = os.fork()
-    if process == 0:
-        code = 1
-        try:
-            torch.set_num_threads(1)  # threads do not survive a fork
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return process
 
 
 def dying_after(step: str) -> None:

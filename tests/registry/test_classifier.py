@@ -9,11 +9,11 @@ import json
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
 
-from conftest import ROOT
+from learners import CLASSES, RECIPES, unit_vectors
 from registry.packages import contents_of
+from shipping.models import card_of
 from simulated_gpu import simulated_gpu
 from vlprompt_pipeline.clip import EvaluationView, load_clip
 from vlprompt_pipeline.clip.loading import copy_clip
@@ -26,8 +26,6 @@ from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.classifier import BATCH, INCLUDED, Classifier
 from vlprompt_pipeline.registry.ranking import ranked_table
 
-RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
-CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
 NEW = ("old green house", "river")
 BOUND = ("tip_adapter", "linear_probe")
 METHODS = ("zero_shot", "coop", "cocoop", "maple", "variational", "clip_lora", *BOUND)
@@ -53,10 +51,7 @@ def learned(name: str, clip):
     recipe = resolve_recipe("r", {**RECIPES, "r": {"extends": name, "prompt": depths}})
     learner = build_learner(recipe, clip, CLASSES, seed=1)
     if learner.fitted:
-        generator = torch.Generator().manual_seed(0)
-        images = torch.nn.functional.normalize(
-            torch.randn(6, clip.embed_dim, generator=generator), dim=-1
-        )
+        images = unit_vectors(6, clip.embed_dim)
         labels = torch.arange(6) % 3
         learner.fit(FewShotFeatures(images, labels, images, labels))
     return recipe, pack(pack_learner(learner, recipe))
@@ -64,15 +59,7 @@ def learned(name: str, clip):
 
 def classifier_of(name: str, clip, decoding="published") -> Classifier:
     recipe, packed = learned(name, clip)
-    card = ModelCard(
-        recipe=recipe.model_dump(mode="json"),
-        class_names=CLASSES.names,
-        template=CLASSES.template,
-        decoding=decoding,
-        weights_sha256=clip.weights_sha256,
-        clip_identity=clip.identity.to_dict(),
-        clip_name=clip.name,
-    )
+    card = card_of(recipe, clip, CLASSES, decoding)
     head = ClassifierWeights.of(load_learner(packed, recipe, clip, CLASSES), recipe.title)
     return Classifier(ModelCard.model_validate_json(card.to_json()), clip, packed, head)
 

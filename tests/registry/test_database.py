@@ -14,7 +14,8 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from registry.drafts import forked, open_registry, publish
+from forks import exit_code, forked
+from registry.drafts import open_registry, publish
 from vlprompt_pipeline.errors import TrackingError
 from vlprompt_pipeline.registry.database import prepare_database
 from vlprompt_pipeline.registry.experiment import Experiment
@@ -45,7 +46,7 @@ def test_killed_while_it_is_created_it_is_created_by_the_next(tmp_path):
         process = forked(lambda: prepare_database(database))
         time.sleep(chance.uniform(0.05, 1.5))
         os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
+        exit_code(process)
         assert not database.exists() or execute(database, "PRAGMA user_version") == [(1,)]
     experiment = Experiment.open(f"sqlite:///{database}", "tests", tmp_path)
     assert experiment.client.create_run(experiment.number).info.status == "RUNNING"
@@ -58,7 +59,7 @@ def test_three_first_starts_at_once(tmp_path):
         experiment.client.create_run(experiment.number)
 
     started = [forked(start) for _ in range(3)]
-    assert [os.waitpid(process, 0)[1] for process in started] == [0, 0, 0]
+    assert list(map(exit_code, started)) == [0, 0, 0]
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     experiments = [found for found in client.search_experiments() if found.name == "tests"]
     assert len(experiments) == 1
@@ -127,7 +128,7 @@ def test_a_moved_or_copied_project_has_its_artifacts_and_leaves_the_old_place_al
         recorded(database, "before")
         publish(open_registry(database), tmp_path / "1", "coop", RIGHT)
 
-    assert os.waitpid(forked(start), 0)[1] == 0
+    assert exit_code(forked(start)) == 0
     ((run,),) = execute(database, "SELECT run_uuid FROM runs")
     new = tmp_path / "a new place"
     (shutil.move if how == "moved" else shutil.copytree)(old, new)

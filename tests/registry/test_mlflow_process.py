@@ -24,8 +24,8 @@ from PIL import Image
 
 from registry.drafts import open_registry
 from registry.packages import contents_of
+from servers import free_port, wait_until_it_answers
 from serving.models import png_of
-from serving.test_server import free_port
 from shipping.models import rejection, with_points
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.registry.classifier import Classifier
@@ -90,7 +90,8 @@ def served(fresh_store, tmp_path_factory) -> Iterator[Served]:
     )
     process, address = psutil.Process(server.pid), f"http://127.0.0.1:{port}"
     try:
-        _wait(server, address)
+        # libraries take minutes to load on a busy machine
+        wait_until_it_answers(server, f"{address}/ping", seconds=600)
         yield Served(process, address, images, _classifier(contents))
     finally:
         if server.poll() is None:
@@ -103,17 +104,6 @@ def served(fresh_store, tmp_path_factory) -> Iterator[Served]:
 def _classifier(contents: Contents) -> Classifier:
     clip = load_clip("embedded", "demo", "cpu")
     return Classifier(contents.card, clip, contents.packed, contents.head, contents.rejection)
-
-
-def _wait(server: subprocess.Popen, address: str) -> None:
-    until = time.monotonic() + 600  # libraries take minutes to load on a busy machine
-    while time.monotonic() < until and server.poll() is None:
-        try:
-            if requests.get(f"{address}/ping", timeout=5).status_code == 200:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.2)
-    raise AssertionError("the server did not start")
 
 
 def ask(served: Served, images: list[Any], **params: Any) -> requests.Response:

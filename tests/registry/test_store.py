@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 
 import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 
-from registry.drafts import STEPS, dying_after, forked, open_registry, publish
+from forks import exit_code, forked
+from registry.drafts import STEPS, dying_after, open_registry, publish
 from vlprompt_pipeline.config import TrackingParameters
 from vlprompt_pipeline.errors import ConfigError, TrackingError, UserError
 from vlprompt_pipeline.processes import Process
@@ -32,9 +32,7 @@ def test_a_registration_that_is_killed_leaves_a_whole_version_or_none(step, data
         dying_after(step)
         publish(open_registry(database), tmp_path / "killed", "coop", RIGHT, seed="1")
 
-    _, status = os.waitpid(forked(killed), 0)
-    assert os.WIFSIGNALED(status)
-    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert exit_code(forked(killed)) == -signal.SIGKILL
 
     registry = open_registry(database)
     made = STEPS.index(step) >= STEPS.index("create_model_version")
@@ -89,7 +87,7 @@ def test_two_registrations_at_once_give_two_whole_versions(database, tmp_path):
         publish(open_registry(database), tmp_path / seed, "coop", RIGHT, seed=seed)
 
     started = [forked(lambda seed=seed: one(seed)) for seed in ("1", "2")]
-    assert [os.waitpid(process, 0)[1] for process in started] == [0, 0]
+    assert list(map(exit_code, started)) == [0, 0]
     registry = open_registry(database)
     versions = registry.versions(NAME)
     assert {version.tags["seed"] for version in versions} == {"1", "2"}

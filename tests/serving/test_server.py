@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import psutil
 import pytest
 import requests
 
+from servers import free_port, wait_until_it_answers
 from serving.models import base64_of, picture, png_of
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.registry.limits import RequestLimits
@@ -43,12 +43,6 @@ class Running(NamedTuple):
     address: str
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def started(seconds: float) -> Running:
     port = free_port()
     tests = Path(__file__).resolve().parents[1]
@@ -56,15 +50,8 @@ def started(seconds: float) -> Running:
     command = [sys.executable, "-c", SERVER, str(port), str(seconds)]
     process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path})
     address = f"http://127.0.0.1:{port}"
-    until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            requests.get(f"{address}/health", timeout=5)
-            return Running(process, address)
-        except requests.ConnectionError:
-            time.sleep(0.05)
-    process.kill()
-    raise AssertionError("the server did not start")
+    wait_until_it_answers(process, f"{address}/health")
+    return Running(process, address)
 
 
 @pytest.fixture(scope="module")

@@ -5,34 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import yaml
 from PIL import Image
 
-from conftest import ROOT
+from learners import RECIPES
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.export import pack, pack_learner
-from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
+from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.rejection import Calibration, OperatingPoint, Rejection
 from vlprompt_pipeline.shipping import ShippedModel
 
-RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
 CLASSES = ClassTexts(("red disc", "two blue squares", "green_star"), "a picture of a {}.")
+
+
+def card_of(
+    recipe: Recipe, clip: FrozenClip, classes: ClassTexts = CLASSES, decoding: str = "published"
+) -> ModelCard:
+    """The card of a prompt, without the results of a cell."""
+    return ModelCard(
+        recipe=recipe.model_dump(mode="json"),
+        class_names=classes.names,
+        template=classes.template,
+        decoding=decoding,
+        weights_sha256=clip.weights_sha256,
+        clip_name=clip.name,
+        clip_identity=clip.identity.to_dict(),
+    )
 
 
 def shipped(method: str, clip: FrozenClip, decoding: str = "published", **changes) -> ShippedModel:
     """An untrained prompt of a recipe, which for the graphs is as good as a trained one."""
     recipe = resolve_recipe(method, {**RECIPES, method: {**RECIPES[method], **changes}})
     learner = build_learner(recipe, clip, CLASSES, seed=1)
-    card = ModelCard(
-        recipe=recipe.model_dump(mode="json"),
-        class_names=CLASSES.names,
-        template=CLASSES.template,
-        decoding=decoding,
-        weights_sha256=clip.weights_sha256,
-        clip_name=clip.name,
-        clip_identity=clip.identity.to_dict(),
-    )
+    card = card_of(recipe, clip, decoding=decoding)
     return ShippedModel(card, pack(pack_learner(learner, recipe)), clip)
 
 

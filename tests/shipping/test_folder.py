@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from huggingface_hub.errors import LocalEntryNotFoundError
 
+from fresh_python import printed
+from publishing.stub_hub import Hub, serving_hub
 from shipping.models import rejection, shipped, with_points, write_pictures
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import ConfigError, UserError
@@ -28,7 +29,17 @@ from vlprompt_pipeline.shipping import ImageSamples, ShippedModel, export_folder
 from vlprompt_pipeline.shipping.folder import is_export, write_description
 from vlprompt_pipeline.shipping.onnx_files import require_onnx
 
-HUB = "vlprompt_pipeline.publishing.hub"
+OPEN = """
+import json, sys
+from pathlib import Path
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.inference import open_model
+try:
+    model = open_model(sys.argv[1])
+    print(json.dumps(model.scores(model.pixels(Path(sys.argv[2]).read_bytes())[None]).tolist()))
+except UserError as error:
+    print(json.dumps(str(error)))
+"""
 WITHOUT_TORCH = """
 import runpy, sys
 class Refuse:
@@ -117,11 +128,10 @@ def test_smaller_graphs_are_smaller_and_near(exported, pixels, scores, suffix, m
 
 
 def test_the_example_needs_no_torch_and_scores_from_the_file(exported, pictures, scores, refused):
-    command = [sys.executable, "-c", WITHOUT_TORCH, exported / "classify.py", *pictures]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    said = printed(WITHOUT_TORCH, exported / "classify.py", *pictures)
     labels = json.loads((exported / "labels.json").read_text())
     assert refused.pictures.sum() == 3
-    for line, row, none in zip(done.stdout.splitlines(), scores, refused.pictures, strict=True):
+    for line, row, none in zip(said.splitlines(), scores, refused.pictures, strict=True):
         cells = line.split("\t")[1:]
         possible = [labels[place] for place in np.flatnonzero(row >= refused.rejection.threshold)]
         assert cells[0] == ("none of these" if none else f"may be {', '.join(possible)}")
@@ -182,7 +192,7 @@ def test_the_folder_labels_photos_as_evaluated_without_torch(
         f"main({[*command, '--out', str(out)]!r}, standalone_mode=False)\n"
         "assert not {'torch', 'mlflow', 'kedro'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    printed(code)
     table = pd.read_csv(out)
     labels = json.loads((exported / "labels.json").read_text())
     assert table["path"].tolist() == list(map(str, pictures))
@@ -257,25 +267,21 @@ def test_files_that_do_not_go_together_are_refused_in_a_sentence(exported, tmp_p
         open_model(str(copy))
 
 
-def test_a_repository_of_the_hub_is_read_as_a_folder(exported, pictures, monkeypatch):
-    asked = []
+def test_a_repository_of_the_hub_is_read_as_a_folder(exported, pictures, tmp_path):
+    files = (path for path in exported.rglob("*") if path.is_file())
+    contents = {path.relative_to(exported).as_posix(): path.read_bytes() for path in files}
+    hub = Hub({"me/demo": contents})
+    with serving_hub(hub) as address:
+        at = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "cache")}
+        found = json.loads(printed(OPEN, "hf-hub:me/demo@v2", pictures[0], **at))
+    folder = ExportedModel(exported)
+    expected = folder.scores(folder.pixels(pictures[0].read_bytes())[None])
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert any(asked.endswith("/revision/v2") for asked in hub.requests)
 
-    def fetched(name, **options):
-        asked.append((name, options["revision"]))
-        return str(exported)
-
-    monkeypatch.setattr(f"{HUB}.snapshot_download", fetched)
-    found, folder = open_model("hf-hub:me/demo@v2"), ExportedModel(exported)
-    pixels = folder.pixels(pictures[0].read_bytes())[None]
-    np.testing.assert_array_equal(found.scores(pixels), folder.scores(pixels))
-    assert asked == [("me/demo", "v2")]
-
-    def unreachable(name, **options):
-        raise LocalEntryNotFoundError("the network is down")
-
-    monkeypatch.setattr(f"{HUB}.snapshot_download", unreachable)
-    with pytest.raises(UserError, match="cannot fetch me/demo from the hub .the network is down"):
-        open_model("hf-hub:me/demo")
+    away = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "empty")}
+    said = json.loads(printed(OPEN, "hf-hub:me/demo", pictures[0], **away))
+    assert said.startswith("cannot fetch me/demo from the hub (")
 
 
 def test_hashes_are_those_of_all_files(exported):

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import threading
 from dataclasses import replace
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from servers import Files, serving
 from shipping.models import rejection, shipped, with_points, write_pictures
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import UserError
@@ -33,11 +32,6 @@ CLASSIFY = """async ([bytes, type]) => {
     const logits = await logitsOf(new Blob([new Uint8Array(bytes)], { type }));
     return conclude(logits, model.rejection).scores;
 }"""
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +64,8 @@ def refusing(logits):
 def address(model, refusing, tmp_path_factory):
     folder = tmp_path_factory.mktemp("web") / "model"
     export_folder(replace(model, rejection=refusing), folder, ImageSamples(), web=True)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with serving(partial(Files, directory=str(folder))) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")

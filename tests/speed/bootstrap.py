@@ -8,25 +8,12 @@ by 50. Milliseconds of the processor, medians.
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
-
 import numpy as np
+from clock import processor_seconds
 
 from vlprompt_pipeline.results.statistics import accuracy_interval, compare_accuracy, compare_h
 
 IMAGES, SEEDS, RESAMPLES, SHARE = 20_000, 3, 10_000, 50
-
-
-def median_ms(call: Callable[[], object], times: int) -> float:
-    """Median of several runs."""
-    seconds = []
-    for _ in range(times):
-        started = time.process_time()
-        call()
-        seconds.append(time.process_time() - started)
-    return 1000 * statistics.median(seconds)
 
 
 def by_index(*columns: np.ndarray) -> list[list[float]]:
@@ -60,8 +47,8 @@ def main() -> None:
     }
     print(f"{'':26}counts [ms]  indices [ms]  ratio")
     for name, (counts, indices) in rows.items():
-        fast, slow = median_ms(counts, 15), SHARE * median_ms(indices, 3)
-        print(f"{name:26}{fast:11.1f}  {slow:12.0f}  {slow / fast:5.0f}")
+        fast, slow = processor_seconds(counts, 15), SHARE * processor_seconds(indices, 3)
+        print(f"{name:26}{1e3 * fast:11.1f}  {1e3 * slow:12.0f}  {slow / fast:5.0f}")
 
 
 if __name__ == "__main__":

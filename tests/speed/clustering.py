@@ -5,27 +5,14 @@ Run: python tests/speed/clustering.py
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
-
 import numpy as np
+from clock import processor_seconds
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from vlprompt_pipeline.parametrizations import kmeans_1d
 
 VALUES = 2048  # weights of a CoOp prompt with 4 vectors of width 512
-
-
-def median_seconds(call: Callable[[], object], times: int) -> float:
-    """Median of several runs, in seconds of the processor: machines have other work."""
-    seconds = []
-    for _ in range(times):
-        started = time.process_time()
-        call()
-        seconds.append(time.process_time() - started)
-    return statistics.median(seconds)
 
 
 def main() -> None:
@@ -35,8 +22,8 @@ def main() -> None:
     for k in (2, 4, 16):
         restarts = KMeans(k, n_init=50, random_state=0)
         with threadpool_limits(1):  # its threads only wait for each other on so few values
-            slow = median_seconds(lambda: restarts.fit(values[:, None]), 5)  # noqa: B023
-        fast = median_seconds(lambda: kmeans_1d(values, k), 50)  # noqa: B023
+            slow = processor_seconds(lambda: restarts.fit(values[:, None]), 5)  # noqa: B023
+        fast = processor_seconds(lambda: kmeans_1d(values, k), 50)  # noqa: B023
         nearest = np.abs(values[:, None] - kmeans_1d(values, k)).min(1)
         error = (nearest**2).sum() / restarts.inertia_
         print(f"{k:9d}  {1e3 * fast:9.3f}  {1e3 * slow:13.1f}  {slow / fast:5.0f}  {error:.6f}")

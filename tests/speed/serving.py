@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +24,9 @@ import numpy as np
 import psutil
 import requests
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from servers import free_port, wait_until_it_answers
 from vlprompt_pipeline.inference import find_photos, open_model
 
 SAME = 500  # photos that are compared, at most
@@ -41,12 +43,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     given = parser.parse_args()
     photos = [photo.path.read_bytes() for photo in find_photos([given.photos]).photos]
-    port = given.port or _free_port()
+    port = given.port or free_port()
     command = [sys.executable, "-c", "from vlprompt_pipeline.apps import main; main()", "serve"]
     server = subprocess.Popen([*command, given.model, "--port", str(port)])
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait(address, server)
+        wait_until_it_answers(server, f"{address}/health", seconds=600)
         _compare(given.model, photos[:SAME], address)
         _load(photos, address, given.seconds, given.clients, psutil.Process(server.pid))
     finally:
@@ -118,22 +120,6 @@ def _load(
         f"in the last ({change:+.1f} % of the second)"
     )
     print("within 5 %" if abs(change) < 5 else "NOT within 5 %")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _wait(address: str, server: subprocess.Popen) -> None:
-    while server.poll() is None:
-        try:
-            requests.get(f"{address}/health", timeout=5)
-            return
-        except requests.ConnectionError:
-            time.sleep(0.1)
-    raise SystemExit("the server did not start")
 
 
 if __name__ == "__main__":

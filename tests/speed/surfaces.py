@@ -14,9 +14,8 @@ import argparse
 import base64
 import io
 import shutil
-import threading
+import sys
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +24,9 @@ import pandas as pd
 import torch
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from servers import Files, serving
 from vlprompt_pipeline.export import load_learner
 from vlprompt_pipeline.inference import ImageModel, open_model
 from vlprompt_pipeline.methods import ClassTexts
@@ -42,31 +44,22 @@ ASK = """async (paths) => {
 }"""
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """A file server that says nothing."""
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-
 def page_scores(folder: Path, names: list[str]) -> np.ndarray:
     """Scores of files below the folder, in Chromium."""
     from playwright.sync_api import sync_playwright
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     rows: list[list[float]] = []
-    with sync_playwright() as playwright:
+    files = partial(Files, directory=str(folder))
+    with serving(files) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
         page = browser.new_page()
         page.set_default_timeout(300_000)
-        page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
+        page.goto(f"{address}/index.html")
         for start in range(0, len(names), AT_ONCE):
             rows += page.evaluate(ASK, names[start : start + AT_ONCE])
         browser.close()
-    server.shutdown()
     return np.array(rows)
 
 
