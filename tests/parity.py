@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
+from clips import frozen_clip
+from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
-from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 
 DATA = Path(__file__).parent / "data" / "parity"
 TOLERANCE = {"float64": 1e-9, "float32": 5e-5}
@@ -51,8 +51,7 @@ def parity_clip(precision: str) -> FrozenClip:
     model = open_clip.CLIP(**json.loads((DATA / "tiny_clip.json").read_text()))
     model.load_state_dict({**state, "token_embedding.weight": table})
     model.to(getattr(torch, precision))
-    preprocessing = Preprocessing(32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-    return FrozenClip(model, ClipTokenizer(), preprocessing, "parity", ClipIdentity("parity"))
+    return frozen_clip(model, "parity")
 
 
 def assert_close(ours: Tensor, golden: Tensor, tolerance: float) -> None:

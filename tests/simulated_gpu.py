@@ -164,6 +164,8 @@ class Graph:
 
     recorded = 0
     replayed = 0
+    is_full = False
+    """Whether the device has no memory left for one."""
 
     def __init__(self) -> None:
         self._calls: list[tuple[Any, Any, Any, list]] = []
@@ -331,6 +333,8 @@ _recordings = threading.Semaphore()
 @contextmanager
 def _recording(graph: Graph, *, stream: _Stream | None = None, **_: Any) -> Iterator[None]:
     """As `torch.cuda.graph`: one at a time; one that fails does so twice, and leaves its stream."""
+    if Graph.is_full:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
     if not _recordings.acquire(blocking=False):
         raise GpuError("operation not permitted when stream is capturing: another recording")
     before, _here.stream, _here.graph = _current_stream(), stream or _Stream(), graph
@@ -388,7 +392,7 @@ def simulated_gpu() -> Iterator[type[Graph]]:
 
         return made
 
-    Graph.recorded = Graph.replayed = 0
+    Graph.recorded, Graph.replayed, Graph.is_full = 0, 0, False
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CUDA.items():
             patch.setattr(torch.cuda, name, value)

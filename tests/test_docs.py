@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from unittest.mock import patch
 
 import torch
 import yaml
-from torch.nn import functional as F
 
+from conftest import ROOT
+from learners import RECIPES, unit_vectors
 from vlprompt_pipeline.export import load_learner, pack, pack_learner
 from vlprompt_pipeline.methods import (
     METHODS,
@@ -21,8 +21,6 @@ from vlprompt_pipeline.methods import (
 )
 from vlprompt_pipeline.methods.cases import overlay
 from vlprompt_pipeline.training import CachedViews, train
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_python_api_page(tmp_path, monkeypatch, capsys):
@@ -47,8 +45,7 @@ def test_the_python_api_page(tmp_path, monkeypatch, capsys):
 def test_the_cases_of_the_page_on_methods():
     page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
     entry = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])["coop"]
-    conf = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
-    coop = overlay(conf["coop"], entry)
+    coop = overlay(RECIPES["coop"], entry)
 
     def found(*situation: str | int) -> tuple[int, int]:
         recipe = resolve_recipe("coop", recipes_in(Situation(*situation), {"coop": coop}))
@@ -73,8 +70,7 @@ def test_the_page_on_adding_a_method(tiny_clip):
         names[name](tiny_clip)
 
     recipe, classes = resolve_recipe("taskres", yaml.safe_load(entry)), names["CLASSES"]
-    generator = torch.Generator().manual_seed(0)
-    features = F.normalize(torch.randn(8, 1, tiny_clip.embed_dim, generator=generator), dim=-1)
+    features = unit_vectors(8, 1, tiny_clip.embed_dim)
     learner = build_learner(recipe, tiny_clip, ClassTexts(classes.names, classes.template), seed=1)
     rows = train(learner, CachedViews(features, torch.arange(8) % 2, 8, seed=1), recipe.training)
     assert rows[-1]["loss"] < rows[0]["loss"]

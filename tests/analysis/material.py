@@ -5,33 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.nn import functional as F
 
+from learners import CLASSES, COOP, TRAINING, unit_vectors
 from vlprompt_pipeline.analysis import AnalysisParameters, Material, TestImages
 from vlprompt_pipeline.methods import ClassTexts, FewShotFeatures
 from vlprompt_pipeline.training import CachedViews
 
-_TRAINING = {
-    "epochs": 3,
-    "batch_size": 4,
-    "lr": 0.05,
-    "momentum": 0.9,
-    "weight_decay": 5e-4,
-    "warmup_epochs": 1,
-    "warmup_lr": 1e-5,
-}
+_TRAINING = {**TRAINING, "lr": 0.05}
 RECIPES: dict[str, Any] = {
     "zero_shot": {
         "method": "zero_shot",
         "title": "Zero-shot CLIP",
         "prompt": {"templates": "benchmark"},
     },
-    "coop": {
-        "method": "coop",
-        "title": "CoOp",
-        "prompt": {"length": 4, "init": None, "class_specific": False, "class_position": "end"},
-        "training": _TRAINING,
-    },
+    "coop": {**COOP, "training": _TRAINING},
     "qcoop": {"extends": "coop", "title": "QCoOp", "quantize": {"bits": 1}},
     "rlp": {"extends": "coop", "title": "RLP", "low_rank": {"rank": 1, "dropout": 0.3}},
     "maple": {
@@ -93,7 +80,7 @@ def material(clip) -> Material:
     return Material(
         clip=clip,
         classes={
-            "base": ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}."),
+            "base": CLASSES,
             "new": ClassTexts(("tree", "house", "old car"), "a photo of a {}."),
         },
         test={
@@ -113,5 +100,4 @@ def _few_shot(clip, seed: int) -> FewShotFeatures:
 
 
 def _features(clip, images: int, seed: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return F.normalize(torch.randn(images, clip.embed_dim, generator=generator), dim=-1)
+    return unit_vectors(images, clip.embed_dim, seed=seed)

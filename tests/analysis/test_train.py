@@ -9,7 +9,6 @@ import torch
 
 from analysis.material import RECIPES, analysis, material
 from vlprompt_pipeline.analysis import ResultStore, make_plan, post_training, train_runs
-from vlprompt_pipeline.analysis import train as train_module
 from vlprompt_pipeline.analysis.runs import Run
 from vlprompt_pipeline.methods import build_learner, quantize_after, resolve_recipe
 from vlprompt_pipeline.training import train
@@ -59,37 +58,37 @@ def test_the_first_moment_is_before_training(tiny_clip, store):
     assert not torch.allclose(result.contexts[0], result.contexts[-1])
 
 
-def test_what_is_on_disk_is_not_trained_again(tiny_clip, store, monkeypatch):
+def test_what_is_on_disk_is_not_trained_again(tiny_clip, store):
     data = material(tiny_clip)
     runs = {_run("coop", 1): True, _run("coop", 2): True, _run("kgcoop"): False}
     first = train_runs(runs, data, store, ALL)
-    monkeypatch.setattr(train_module, "train", None)  # whatever trains now, fails
-    again = train_runs(runs, data, store, ALL)
+    idle = replace(data, batches=lambda *_: pytest.fail("it trains"))
+    again = train_runs(runs, idle, store, ALL)
     for run, result in first.items():
         assert again[run].scores == result.scores
         for key, tensor in result.state.items():
             assert torch.equal(again[run].state[key], tensor)
-    with pytest.raises(TypeError):
-        train_runs({_run("rlp"): True}, data, store, ALL)
+    with pytest.raises(pytest.fail.Exception):
+        train_runs({_run("rlp"): True}, idle, store, ALL)
 
 
-def test_a_stopped_analysis_goes_on(tiny_clip, store, monkeypatch):
+def test_a_stopped_analysis_goes_on(tiny_clip, store):
     data = material(tiny_clip)
     runs = {_run("coop", seed): True for seed in (1, 2, 3)}
-    real, calls = train_module.train, []
+    trained = []
 
-    def stops_at_the_second(*given, **named):
-        calls.append(1)
-        if len(calls) == 2:
+    def stops_at_the_second(learner, recipe, seed):
+        trained.append(seed)
+        if trained == [1, 2]:
             raise KeyboardInterrupt
-        return real(*given, **named)
+        return data.batches(learner, recipe, seed)
 
-    monkeypatch.setattr(train_module, "train", stops_at_the_second)
+    stopped = replace(data, batches=stops_at_the_second)
     with pytest.raises(KeyboardInterrupt):
-        train_runs(runs, data, store, prompts_at_once=3)  # three classes: one prompt at a time
+        train_runs(runs, stopped, store, prompts_at_once=3)  # three classes: one prompt at a time
     assert len(list(store.root.glob("*.safetensors"))) == 1
-    results = train_runs(runs, data, store, prompts_at_once=3)
-    assert len(calls) == 4  # the first run was not trained again
+    results = train_runs(runs, stopped, store, prompts_at_once=3)
+    assert trained == [1, 2, 2, 3]
     together = train_runs(runs, data, ResultStore(store.root / "other"), ALL)
     for run in runs:
         torch.testing.assert_close(results[run].contexts, together[run].contexts, rtol=0, atol=1e-5)

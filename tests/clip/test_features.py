@@ -6,26 +6,24 @@ import signal
 import subprocess
 import sys
 import time
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, TrainingViews
+from clip.random_images import random_images
+from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageSet, TrainingViews
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.files import sha256_file
 
 OPTIONS = {"batch_size": 3, "shard_size": 4, "workers": 2}
 
 
 @pytest.fixture
 def images(tmp_path) -> ImageSet:
-    rng = np.random.default_rng(0)
-    names = tuple(f"{i}.png" for i in range(10))
-    for i, name in enumerate(names):
-        Image.fromarray(rng.integers(0, 256, (40 + i, 52, 3), np.uint8)).save(tmp_path / name)
-    return ImageSet(tmp_path, names, tuple(sha256_file(tmp_path / name) for name in names))
+    return random_images(tmp_path, 10)
 
 
 def _crops(clip, count: int = 2, seed: int = 1) -> TrainingViews:
@@ -50,37 +48,43 @@ def test_the_test_view_is_resize_crop_normalise(tiny_clip, tmp_path):
     torch.testing.assert_close(pixels, expected)  # mean 0.5, std 0.25
 
 
-def test_second_time_nothing_is_computed(tiny_clip, images, tmp_path, monkeypatch):
+def _watched(clip, limit: int | None = None) -> tuple[FrozenClip, list[int]]:
+    """A copy that notes the sizes of blocks it encodes, and is cut off behind the first `limit`."""
+    watched, blocks = copy(clip), []
+
+    def encode(pixels: torch.Tensor) -> torch.Tensor:
+        if len(blocks) == limit:
+            raise KeyboardInterrupt
+        blocks.append(len(pixels))
+        return clip.encode_images(pixels)
+
+    watched.encode_images = encode
+    return watched, blocks
+
+
+def test_second_time_nothing_is_computed(tiny_clip, images, tmp_path):
     store = FeatureStore(tmp_path / "store")
     view = EvaluationView(tiny_clip.preprocessing)
-    first = store.extract(tiny_clip, images, view, **OPTIONS)
-    monkeypatch.setattr(type(tiny_clip), "encode_images", None)
-    second = store.extract(tiny_clip, images, view, **OPTIONS)
+    watched, blocks = _watched(tiny_clip)
+    first = store.extract(watched, images, view, **OPTIONS)
+    assert len(blocks) == 3
+    second = store.extract(watched, images, view, **OPTIONS)
+    assert len(blocks) == 3
     assert torch.equal(first.values, second.values)
     assert torch.equal(first.values, store.load(first.key).values)
     assert first.identity_sha256 == tiny_clip.identity_sha256
 
 
-def test_a_killed_extraction_repeats_at_most_one_shard(tiny_clip, images, tmp_path, monkeypatch):
+def test_a_killed_extraction_repeats_at_most_one_shard(tiny_clip, images, tmp_path):
     store = FeatureStore(tmp_path / "store")
     view = EvaluationView(tiny_clip.preprocessing)
     whole = FeatureStore(tmp_path / "whole").extract(tiny_clip, images, view, **OPTIONS)
-    encode, seen = tiny_clip.encode_images, []
-
-    def count(pixels):
-        seen.append(len(pixels))
-        if len(seen) > 1:
-            raise KeyboardInterrupt
-        return encode(pixels)
-
-    monkeypatch.setattr(tiny_clip, "encode_images", count)
     with pytest.raises(KeyboardInterrupt):
-        store.extract(tiny_clip, images, view, **OPTIONS)
+        store.extract(_watched(tiny_clip, limit=1)[0], images, view, **OPTIONS)
     assert len(list((tmp_path / "store").rglob("shard-*.safetensors"))) == 1
-    seen.clear()
-    monkeypatch.setattr(tiny_clip, "encode_images", lambda p: (seen.append(len(p)), encode(p))[1])
-    again = store.extract(tiny_clip, images, view, **OPTIONS)
-    assert len(seen) == 2  # a block for each shard but the finished one
+    watched, blocks = _watched(tiny_clip)
+    again = store.extract(watched, images, view, **OPTIONS)
+    assert len(blocks) == 2  # one for each shard but the finished one
     assert torch.equal(again.values, whole.values)
 
 
@@ -99,9 +103,7 @@ FeatureStore(Path(store)).extract(clip, images, view, batch_size=3, shard_size=4
 """
 
 
-def test_sigkill_leaves_whole_shards_alone(
-    tiny_clip, tiny_clip_folder, images, tmp_path, monkeypatch
-):
+def test_sigkill_leaves_whole_shards_alone(tiny_clip, tiny_clip_folder, images, tmp_path):
     store = tmp_path / "store"
     arguments = [tiny_clip_folder, images.folder, store]
     child = subprocess.Popen(
@@ -115,17 +117,16 @@ def test_sigkill_leaves_whole_shards_alone(
     assert child.returncode == -signal.SIGKILL
     finished = len(list(store.rglob("shard-*.safetensors")))
     paths = tuple(sorted(images.paths)) * 40
-    encode, seen = tiny_clip.encode_images, []
-    monkeypatch.setattr(tiny_clip, "encode_images", lambda p: (seen.append(len(p)), encode(p))[1])
+    watched, blocks = _watched(tiny_clip)
     again = FeatureStore(store).extract(
-        tiny_clip,
+        watched,
         ImageSet(images.folder, paths, paths),
         EvaluationView(tiny_clip.preprocessing),
         batch_size=3,
         shard_size=4,
     )
     assert 3 <= finished < 100
-    assert len(seen) == 100 - finished  # a block a shard
+    assert len(blocks) == 100 - finished  # one a shard
     ten = again.values.unflatten(0, (40, 10))
     torch.testing.assert_close(ten, ten[:1].expand_as(ten), rtol=1e-5, atol=1e-6)
 
@@ -149,9 +150,6 @@ def test_whatever_changes_the_features_changes_the_key(tiny_clip, images, tmp_pa
 
 
 def _with_other_weights(clip):
-    from copy import copy
-    from dataclasses import replace
-
     other = copy(clip)
     other.identity = replace(clip.identity, weights="0" * 64)
     return other

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from learners import COOP
 from vlprompt_pipeline.clip import ClipIdentity, EvaluationView, FeatureStore, ImageSet, load_clip
 from vlprompt_pipeline.clip.identity import describe_model
 from vlprompt_pipeline.errors import PromptFileError
@@ -19,11 +20,6 @@ from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 
 CLASSES = ClassTexts(("circle", "square"), "a photo of a {}.")
-COOP = {
-    "method": "coop",
-    "title": "CoOp",
-    "prompt": {"length": 2, "init": None, "class_specific": False, "class_position": "end"},
-}
 
 
 def changed(folder, target, **sections):

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, ImageTower, Preprocessing
+from clips import frozen_clip
+from vlprompt_pipeline.clip import FrozenClip, ImageTower
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
-from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.errors import ConfigError
 
 WIDTH, BLOCKS = 32, 4
@@ -109,10 +109,7 @@ def test_a_pooling_tower_pools_patches_and_no_prompts():
 
 
 def clip_of(vision: dict) -> FrozenClip:
-    preprocessing = Preprocessing(16, (0.5,) * 3, (0.25,) * 3)
-    return FrozenClip(
-        build(vision), ClipTokenizer(), preprocessing, "other", ClipIdentity("0" * 64)
-    )
+    return frozen_clip(build(vision))
 
 
 def test_another_tower_is_refused_by_its_kind_and_told_what_works():

@@ -6,18 +6,17 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from clip.random_images import random_images
 from vlprompt_pipeline.arithmetic import SMALL_WORK, Arithmetic, resolve_threads, torch_threads
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, TrainingViews, load_clip
 from vlprompt_pipeline.clip.encoding import BLOCK, encode_in_blocks
 from vlprompt_pipeline.clip.lazy_libraries import open_clip, torchvision
 from vlprompt_pipeline.clip.views import random_box
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.files import sha256_file
 
 COUNT = 50  # a block and a part of another
 
@@ -29,13 +28,7 @@ def clip():
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> ImageSet:
-    folder = tmp_path_factory.mktemp("images")
-    draw = np.random.default_rng(0)
-    names = tuple(f"{number}.png" for number in range(COUNT))
-    for name in names:
-        Image.fromarray(draw.integers(0, 256, (50, 60, 3), np.uint8)).save(folder / name)
-    hashes = (f"sha256:{sha256_file(folder / name)}" for name in names)
-    return ImageSet(folder, names, tuple(hashes))
+    return random_images(tmp_path_factory.mktemp("images"), COUNT)
 
 
 @pytest.fixture(scope="module")

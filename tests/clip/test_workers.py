@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from torch.overrides import TorchFunctionMode
 
+from clip.random_images import random_images
 from simulated_gpu import simulated_gpu
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, TrainingViews
 from vlprompt_pipeline.clip.encoding import encode_in_blocks
 from vlprompt_pipeline.clip.transfer import _copying_stream, transferred
 from vlprompt_pipeline.clip.workers import decode_in_processes, worker_processes
 from vlprompt_pipeline.errors import DataError, UserError
-from vlprompt_pipeline.files import sha256_file
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 SHARDS = [range(0, 40), range(40, 70)]
@@ -25,11 +26,7 @@ SHARDS = [range(0, 40), range(40, 70)]
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> ImageSet:
-    folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
-    names = tuple(f"{i}.png" for i in range(70))
-    for name in names:
-        Image.fromarray(rng.integers(0, 256, (40, 36, 3), np.uint8)).save(folder / name)
-    return ImageSet(folder, names, tuple(f"sha256:{sha256_file(folder / n)}" for n in names))
+    return random_images(tmp_path_factory.mktemp("images"), 70)
 
 
 @pytest.mark.parametrize("views", [1, 3])
@@ -53,9 +50,19 @@ def test_a_picture_that_was_changed_is_named_without_a_traceback(tiny_clip, imag
         list(decode_in_processes(wrong, view, SHARDS, workers=1, pin=False))
 
 
+@dataclass(frozen=True)
+class DeadlyImages(ImageSet):
+    """Images that get a signal for the process that reads them."""
+
+    signalled: signal.Signals
+
+    def read(self, row: int) -> None:
+        os.kill(os.getpid(), self.signalled)
+
+
 @pytest.mark.parametrize("signalled", [signal.SIGBUS, signal.SIGKILL])
-def test_a_worker_that_is_killed_is_told_in_a_sentence(tiny_clip, images, signalled, monkeypatch):
-    monkeypatch.setattr(ImageSet, "read", lambda *_: os.kill(os.getpid(), signalled))
+def test_a_worker_that_is_killed_is_told_in_a_sentence(tiny_clip, images, signalled):
+    images = DeadlyImages(images.folder, images.paths, images.fingerprints, signalled)
     view = EvaluationView(tiny_clip.preprocessing)
     with pytest.raises(UserError, match=r"was killed \(DataLoader worker .*\), .* /dev/shm"):
         list(decode_in_processes(images, view, SHARDS, workers=1, pin=False))
@@ -106,15 +113,25 @@ def test_on_a_gpu_the_next_tensors_are_on_their_way():
             assert (values.tolist(), label.tolist()) == ([number] * 2, [number])
 
 
-def test_images_of_the_host_are_there_before_the_tower_reads_them(tiny_clip, monkeypatch):
+class Copies(TorchFunctionMode):
+    """Notes how tensors are copied to a device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[dict] = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is torch.Tensor.to:
+            self.asked.append(kwargs or {})
+        return function(*args, **(kwargs or {}))
+
+
+def test_images_of_the_host_are_there_before_the_tower_reads_them(tiny_clip):
     """On Apple's GPUs a copy that nobody waits for may read what was freed in the meantime."""
-    asked, to = [], torch.Tensor.to
-    monkeypatch.setattr(
-        torch.Tensor, "to", lambda x, *a, **how: asked.append(how) or to(x, *a, **how)
-    )
-    tiny_clip.encode_images(torch.zeros(1, 3, *tiny_clip.preprocessing.height_width))
-    assert asked
-    assert not any(how.get("non_blocking") for how in asked)
+    with Copies() as copies:
+        tiny_clip.encode_images(torch.zeros(1, 3, *tiny_clip.preprocessing.height_width))
+    assert copies.asked
+    assert not any(how.get("non_blocking") for how in copies.asked)
 
 
 def test_all_copies_to_a_gpu_have_one_stream(monkeypatch):
@@ -128,8 +145,7 @@ def test_all_copies_to_a_gpu_have_one_stream(monkeypatch):
     _copying_stream.cache_clear()
 
 
-def test_no_more_processes_than_cores(monkeypatch):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(5)), raising=False)
-    assert worker_processes() == 5
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)), raising=False)
-    assert worker_processes() == 16
+@pytest.mark.parametrize(("cores", "processes"), [(5, 5), (64, 16)])
+def test_no_more_processes_than_cores(cores, processes, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert worker_processes() == processes

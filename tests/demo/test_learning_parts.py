@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
+from learners import unit_vectors
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.demo.attributes import AttributeHeads, attribute_labels
 from vlprompt_pipeline.demo.config import Architecture, PretrainingConfig
@@ -27,8 +28,7 @@ TINY = Architecture(embed=16, patch=16, width=32, heads=2, vision_layers=1, text
 
 
 def test_different_captions_give_open_clip_s_loss():
-    generator = torch.Generator().manual_seed(0)
-    images, texts = torch.nn.functional.normalize(torch.randn(2, 6, 8, generator=generator), dim=-1)
+    images, texts = unit_vectors(2, 6, 8)
     rows = torch.arange(12).view(6, 2)
     ours = contrastive_loss(images, texts, shared_targets(rows), torch.tensor(7.0))
     theirs = open_clip.ClipLoss()(images, texts, torch.tensor(7.0))

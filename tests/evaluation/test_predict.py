@@ -4,47 +4,38 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
-import yaml
 from torch import Tensor
-from torch.nn import functional as F
 
-from conftest import ROOT
+from learners import CLASSES, RECIPES, unit_vectors, untrained
 from vlprompt_pipeline.clip import FrozenClip, load_clip
-from vlprompt_pipeline.evaluation import predict as module
-from vlprompt_pipeline.evaluation.predict import predict, predict_among
+from vlprompt_pipeline.evaluation.predict import CHUNK, predict, predict_among
 from vlprompt_pipeline.methods import (
     ClassTexts,
     PromptLearner,
     build_plain,
-    get_method,
     resolve_recipe,
 )
 
-RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
-CLASSES = ClassTexts(("cat", "dog", "fire truck"), "a photo of a {}.")
 CONTEXT = {"length": 4, "init": "a photo of a"}
 VARIATIONAL = {"samples": 3, "kl_weight": 0.001, "prediction": "sampled"}
 
 
 def learner(clip, method: str, **parameters) -> PromptLearner:
-    registered = get_method(method)
-    chosen = registered.parameters(**{**CONTEXT, **parameters})
-    made = registered.learner(clip, CLASSES, chosen, torch.Generator().manual_seed(0))
+    made = untrained(clip, method, **{**CONTEXT, **parameters})
     return made.eval().requires_grad_(False)
 
 
 def images(reader: FrozenClip | PromptLearner) -> Tensor:
     width = reader.embed_dim if isinstance(reader, FrozenClip) else reader.image_width
-    drawn = torch.randn(7, width, generator=torch.Generator().manual_seed(1))
-    return F.normalize(drawn, dim=-1)
+    return unit_vectors(7, width, seed=1)
 
 
-def test_a_row_an_image_with_its_entropy(tiny_clip, monkeypatch):
+def test_a_row_an_image_with_its_entropy(tiny_clip):
     coop = learner(tiny_clip, "coop", class_specific=False, class_position="end")
     features, labels = images(tiny_clip), torch.tensor([0, 1, 2, 0, 1, 2, 0])
-    monkeypatch.setattr(module, "CHUNK", 3)
     table = predict(coop, features, labels)
     probabilities = coop.logits(features).softmax(-1)
     for row, p in zip(table.itertuples(), probabilities.tolist(), strict=True):
@@ -53,6 +44,16 @@ def test_a_row_an_image_with_its_entropy(tiny_clip, monkeypatch):
         assert row.entropy == pytest.approx(-sum(x * math.log(x) for x in p), rel=1e-4)
         assert row.top_probability == pytest.approx(sorted(p, reverse=True), rel=1e-5)
     assert "spread" not in table
+
+
+def test_more_images_than_a_chunk_are_predicted_as_few(tiny_clip):
+    coop = learner(tiny_clip, "coop", class_specific=False, class_position="end")
+    features, labels = images(tiny_clip), torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    few, copies = predict(coop, features, labels), CHUNK // len(labels) + 1
+    many = predict(coop, features.repeat(copies, 1), labels.repeat(copies))
+    assert many.index.tolist() == list(range(copies * len(labels)))
+    for name in ("label", "prediction", "probability", "entropy"):
+        np.testing.assert_allclose(many[name], np.tile(few[name], copies), rtol=1e-5)
 
 
 @pytest.mark.parametrize("method", ["variational", "variational_conditional"])

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-import yaml
 from torch.nn import functional as F
 
 from conftest import ROOT
+from learners import CLASSES, RECIPES, unit_vectors
 from vlprompt_pipeline.errors import PromptFileError, UserError
 from vlprompt_pipeline.export import load_learner, pack, pack_learner, unpack
 from vlprompt_pipeline.methods import (
@@ -27,7 +27,6 @@ from vlprompt_pipeline.parametrizations import QUANTIZERS, QuantizeConfig
 from vlprompt_pipeline.parametrizations.naming import tensor_name
 from vlprompt_pipeline.training import CachedViews, train
 
-RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
 RESOLVED = {name: resolve_recipe(name, RECIPES) for name in RECIPES}
 TRAINED = [
     name
@@ -35,7 +34,6 @@ TRAINED = [
     if recipe.training and not get_method(recipe.method).learner.fitted and not recipe.projected
 ]
 """Projected contexts are quantized as they are; tests/parametrizations/test_projected.py."""
-CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
 NEW = ClassTexts(("old green house", "river"), "a photo of a {}.")
 RATE = 0.5  # far from what the prompt started with after few steps
 
@@ -62,8 +60,7 @@ def trained(recipe: Recipe, clip, seed: int = 1) -> tuple[PromptLearner, list[di
 
 
 def logits(learner: PromptLearner) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(1)
-    images = F.normalize(torch.randn(5, learner.image_width, generator=generator), dim=-1)
+    images = unit_vectors(5, learner.image_width, seed=1)
     with torch.no_grad():
         return learner.logits(images)
 

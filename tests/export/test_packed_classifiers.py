@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-import yaml
 from torch.nn import functional as F
 
-from conftest import ROOT
+from learners import CLASSES, RECIPES
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.export import load_learner, pack, pack_learner
 from vlprompt_pipeline.methods import (
-    ClassTexts,
     FewShotFeatures,
     Recipe,
     build_learner,
@@ -21,8 +19,6 @@ from vlprompt_pipeline.methods import (
 )
 from vlprompt_pipeline.methods.two_stage import TwoStage
 
-RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
-CLASSES = ClassTexts(("cat", "dog", "fire truck"), "a photo of a {}.")
 POST = {"post_training": True}
 
 

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
-from conftest import ROOT
 from image_datasets.miniatures import DATA, index_without_images
+from learners import RECIPES
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.image_datasets import (
     DatasetCard,
@@ -195,7 +194,6 @@ def test_no_shots(index, shots):
 
 
 PETS = ("cat", "dog")
-RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
 
 
 @pytest.mark.parametrize("parts", [("train",), ("train", "val")])

@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from learners import COOP as RANDOM_COOP
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods import Recipe, Situation, recipes_in, resolve_recipe
 
-TRAINING = {
-    "epochs": 200,
-    "batch_size": 32,
-    "lr": 0.002,
-    "momentum": 0.9,
-    "weight_decay": 5e-4,
-    "warmup_epochs": 1,
-    "warmup_lr": 1e-5,
-}
 COOP = {
-    "method": "coop",
-    "title": "CoOp",
-    "prompt": {
-        "length": 4,
-        "init": "a photo of a",
-        "class_specific": False,
-        "class_position": "end",
-    },
-    "training": TRAINING,
+    **RANDOM_COOP,
+    "prompt": {**RANDOM_COOP["prompt"], "init": "a photo of a"},
+    "training": {**RANDOM_COOP["training"], "epochs": 200},
 }
 FEW_SHOT = {"when": {"protocol": ["few_shot"]}, "prompt": {"length": 16, "init": None}}
 EUROSAT = {"when": {"dataset": ["eurosat"]}, "training": {"epochs": 7}}

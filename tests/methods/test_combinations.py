@@ -7,15 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import yaml
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from conftest import ROOT
+from learners import CLASSES, RECIPES, unit_vectors
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.export import DenseTensor, load_learner, pack, pack_learner
 from vlprompt_pipeline.methods import (
-    ClassTexts,
     FewShotFeatures,
     PromptLearner,
     build_learner,
@@ -29,8 +26,6 @@ from vlprompt_pipeline.parametrizations.low_rank import LowRank
 from vlprompt_pipeline.parametrizations.naming import links
 from vlprompt_pipeline.training import CachedViews, train
 
-RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
-CLASSES = ClassTexts(("cat", "dog", "fire truck"), "a photo of a {}.")
 RANK_ONE = {"low_rank": {"rank": 1, "dropout": 0.3, "dropped": "A"}}
 ONE_BIT = {"quantize": {"bits": 1}}
 NOISE = {"noise": {"std": 0.1}}
@@ -62,9 +57,7 @@ def resolved(name: str):
 
 
 def data(clip) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    features = F.normalize(torch.randn(12, 1, clip.embed_dim, generator=generator), dim=-1)
-    return features, torch.arange(12) % 3
+    return unit_vectors(12, 1, clip.embed_dim), torch.arange(12) % 3
 
 
 def trained(name: str, clip) -> tuple[PromptLearner, list[dict]]:
@@ -187,6 +180,41 @@ def test_a_classifier_of_few_shot_images_is_quantized_and_ships(name, kept, bits
 
 
 @pytest.mark.parametrize(
+    ("recipes", "sentence"),
+    [
+        (
+            {"coop": {"extends": "qcoop"}},
+            "recipes.coop: extends runs in a circle: coop → qcoop → coop",
+        ),
+        (
+            {"mine": {"title": "Mine"}},
+            "recipes.mine: give method, or extends with the name of another recipe",
+        ),
+        (
+            {"mine": {"extends": "coopp"}},
+            "recipes.mine.extends: unknown recipe 'coopp' (did you mean 'coop'?); allowed: ",
+        ),
+        (
+            {"mine": {"extends": "coop", "method": "cop"}},
+            "recipes.mine.method: unknown method 'cop' (did you mean 'coop'?); allowed: ",
+        ),
+        (
+            {"mine": {"extends": "qcoop", "quantize": {"bits": 9}}},
+            "recipes.mine.quantize.bits is 9: input should be less than or equal to 8",
+        ),
+        (
+            {"mine": {"extends": "rlp", "prompt": {"weight": 8.0}}},
+            "recipes.mine.prompt: unknown key 'weight'; allowed: ",
+        ),
+    ],
+)
+def test_what_is_no_recipe_is_refused(recipes, sentence):
+    with pytest.raises(ConfigError) as refused:
+        resolve_recipe(next(iter(recipes)), {**RECIPES, **recipes})
+    assert str(refused.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
     ("recipe", "sentence"),
     [
         (
@@ -212,11 +240,6 @@ def test_a_classifier_of_few_shot_images_is_quantized_and_ships(name, kept, bits
         (
             {"extends": "deep_vision", **RANK_ONE},
             "recipes.mine.low_rank: deep_vision trains no context to put it on",
-        ),
-        (
-            {"extends": "rlp", "prompt": {"weight": 8.0}},
-            "recipes.mine.prompt: unknown key 'weight'; allowed: class_position, class_specific, "
-            "init, length",
         ),
         (
             {"extends": "mma", "prompt": {"template": "a photo"}},

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import torch
-import yaml
 from torch.nn import functional as F
 
-from conftest import ROOT
+from learners import RECIPES
 from vlprompt_pipeline.methods import (
     ClassTexts,
     FewShotFeatures,
@@ -15,8 +14,6 @@ from vlprompt_pipeline.methods import (
     resolve_recipe,
 )
 from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
-
-RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
 
 
 def test_classes_of_one_name_have_a_row_each():

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 
 import pytest
 import torch
 
+from clips import frozen_clip
+from learners import CLASSES, TRAINING
 from parity import DATA, load_case, parity_clip
 from vlprompt_pipeline.backbones import small_clip
-from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
+from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
-from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.export import load_learner, pack, pack_learner, prompt_sizes
 from vlprompt_pipeline.methods import (
@@ -24,16 +26,6 @@ from vlprompt_pipeline.methods import (
 )
 from vlprompt_pipeline.methods.promptsrc import Aggregation, epoch_weights
 
-CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
-TRAINING = {
-    "epochs": 3,
-    "batch_size": 4,
-    "lr": 0.0035,
-    "momentum": 0.9,
-    "weight_decay": 5e-4,
-    "warmup_epochs": 1,
-    "warmup_lr": 1e-5,
-}
 TEXT = {"length": 2, "init": "a photo of a", "depth": 2}
 BOTH = {**TEXT, "image_length": 3, "image_depth": 2}
 HELD = {"text_weight": 25, "image_weight": 10, "logit_weight": 1}
@@ -66,8 +58,7 @@ def clip_of(vision: dict, text: dict, name: str = "other") -> FrozenClip:
     text = {"context_length": 77, "vocab_size": 49408, **text}
     torch.manual_seed(0)
     model = open_clip.CLIP(64, vision, text, quick_gelu=True)
-    preprocessing = Preprocessing(vision["image_size"], (0.5,) * 3, (0.25,) * 3)
-    return FrozenClip(model, ClipTokenizer(), preprocessing, name, ClipIdentity("0" * 64))
+    return frozen_clip(model, name)
 
 
 def test_the_first_words_are_trained_and_the_others_stay(tiny_clip):
@@ -125,11 +116,12 @@ def test_a_shallower_tower_is_prompted_in_all_of_its_blocks(tiny_clip, caplog, m
     assert shapes[0] == shapes[1]
 
 
-def test_a_name_too_long_for_a_template_is_refused_before_any_is_encoded(tiny_clip, monkeypatch):
-    monkeypatch.setattr(FrozenClip, "encode_texts_raw", None)
+def test_a_name_too_long_for_a_template_is_refused_before_any_is_encoded(tiny_clip):
+    clip = copy(tiny_clip)
+    clip.encode_texts_raw = lambda *_: pytest.fail("texts are encoded")
     classes = ClassTexts(("cat", "very " * 66 + "long"), "{}")
     with pytest.raises(DataError, match="tokens, but tiny reads at most 77"):
-        build_plain(recipe("promptsrc"), tiny_clip, classes)
+        build_plain(recipe("promptsrc"), clip, classes)
 
 
 def test_a_text_that_fills_the_context_is_taken_also_where_none_begins_with_a_token():

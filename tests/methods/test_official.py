@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from learners import untrained
 from parity import TOLERANCE, TOLERANCE_AFTER, Case, assert_close, load_case, parity_clip
 from vlprompt_pipeline.clip import FrozenClip
-from vlprompt_pipeline.methods import ClassTexts, PromptLearner, get_method
+from vlprompt_pipeline.methods import ClassTexts, PromptLearner
 
 CONTEXT = {"length": "n_ctx", "init": "initial_words"}
 END = {"class_specific": False, "class_position": "end"}
@@ -111,18 +112,15 @@ def build(name: str, case: Case, clip: FrozenClip) -> PromptLearner:
     method, more = CASES[name]
     settings = case.about["settings"]
     values = {ours: settings.get(theirs) for ours, theirs in CONTEXT.items()} | more(settings)
-    registered = get_method(method)
     classes = ClassTexts(
         tuple(case.about["class_names"]), settings.get("teacher_template", "a photo of a {}.")
     )
-    learner = registered.learner(
-        clip, classes, registered.parameters(**values), torch.Generator().manual_seed(0)
-    )
+    learner = untrained(clip, method, classes, **values)
     learner.load_prompt({our_name(n): case(f"initial/{n}") for n in case.about["trainable"]})
     return learner.to(clip.dtype)
 
 
-def give_noise(learner: PromptLearner, case: Case, monkeypatch, clip: FrozenClip) -> None:
+def give_noise(learner: PromptLearner, case: Case) -> None:
     """Draws of the stored noise, where the learner draws."""
     if "noise_train" not in case.tensors:
         return
@@ -133,15 +131,20 @@ def give_noise(learner: PromptLearner, case: Case, monkeypatch, clip: FrozenClip
         assert noise.shape == shape
         return noise.to(like)
 
-    monkeypatch.setattr(learner.draws, "normal", normal)
+    learner.draws.normal = normal
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("name", CASES)
-def test_equals_the_official_implementation(name, precision, monkeypatch):
-    case, clip = load_case(name), parity_clip(precision)
+def test_equals_the_official_implementation(name, precision):
+    require_equal(name, precision, parity_clip(precision))
+
+
+def require_equal(name: str, precision: str, clip: FrozenClip) -> None:
+    """Hold a case on a CLIP to its golden numbers."""
+    case = load_case(name)
     learner = build(name, case, clip)
-    give_noise(learner, case, monkeypatch, clip)
+    give_noise(learner, case)
     pixels, labels = case("images"), case("labels")
     images = clip.encode_images(pixels) if learner.reads == "features" else pixels
     before, after = TOLERANCE[precision], TOLERANCE_AFTER[precision]

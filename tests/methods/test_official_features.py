@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 
 import pytest
 import torch
-import yaml
 from torch import Tensor
 from torch.nn import functional as F
 
-from conftest import ROOT
+from learners import RECIPES, untrained
 from parity import Case, assert_close, load_case, parity_clip
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods import (
     ClassTexts,
     FewShotFeatures,
     PromptLearner,
-    get_method,
     resolve_recipe,
 )
 from vlprompt_pipeline.methods.gda import discriminant, gaussians, new_class_gaussians
 from vlprompt_pipeline.methods.texts import TextParameters, class_texts, text_features
 
 EXACT = 1e-9
-RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +31,7 @@ def clip():
 
 
 def build(clip, method: str, names: list[str], template: str, **parameters) -> PromptLearner:
-    registered = get_method(method)
-    chosen = registered.parameters(**parameters)
-    classes = ClassTexts(tuple(names), template)
-    return registered.learner(clip, classes, chosen, torch.Generator().manual_seed(0))
+    return untrained(clip, method, ClassTexts(tuple(names), template), **parameters)
 
 
 def descriptions(case: Case, tmp_path, more: str = "") -> dict[str, str]:
@@ -186,33 +181,31 @@ def test_prolip(clip):
         weight=settings["lambda"],
     )
     assert torch.equal(prolip.projection.float(), case("initial/image_projection"))
-    clip_scale, fixed = clip.logit_scale, settings["logit_scale"]
+    fixed = settings["logit_scale"]
     views, labels = case("pre_projection_features").double(), case("labels")
     assert_close(prolip.texts.T, case("float64/text_weights"), EXACT)
     # there the scale is 100, here CLIP's own: 100.000006
-    assert clip_scale == pytest.approx(fixed, rel=1e-7)
-    clip_own, clip.logit_scale = clip.logit_scale, fixed
-    try:
-        rates = about["optimizer"]["learning_rate_of_step"]
-        optimizer = torch.optim.Adam([prolip.projection], eps=1e-4)
-        losses = []
-        for step, (view, rate) in enumerate(zip(settings["view_of_step"], rates, strict=True)):
-            optimizer.param_groups[0]["lr"] = rate
-            if step == 0:
-                assert_close(prolip.logits(views[view]), case("float64/logits"), EXACT)
-            terms = prolip.losses(views[view], labels)
-            optimizer.zero_grad()
-            losses.append(prolip.backward(terms).item())
-            if step == 0:
-                gradient = case("float64/gradient/image_projection")
-                assert_close(prolip.projection.grad, gradient, EXACT)
-            optimizer.step()
-        assert losses == pytest.approx(about["values_float64"]["losses"], rel=EXACT)
-        assert_close(prolip.projection, case("float64/after_5_steps/image_projection"), EXACT)
-        logits = prolip.logits(case("test_pre_projection_features").double())
-        assert_close(logits, case("float64/test_logits_after_5_steps"), EXACT)
-    finally:
-        clip.logit_scale = clip_own
+    assert clip.logit_scale == pytest.approx(fixed, rel=1e-7)
+    prolip.clip = copy(clip)
+    prolip.clip.logit_scale = fixed
+    rates = about["optimizer"]["learning_rate_of_step"]
+    optimizer = torch.optim.Adam([prolip.projection], eps=1e-4)
+    losses = []
+    for step, (view, rate) in enumerate(zip(settings["view_of_step"], rates, strict=True)):
+        optimizer.param_groups[0]["lr"] = rate
+        if step == 0:
+            assert_close(prolip.logits(views[view]), case("float64/logits"), EXACT)
+        terms = prolip.losses(views[view], labels)
+        optimizer.zero_grad()
+        losses.append(prolip.backward(terms).item())
+        if step == 0:
+            gradient = case("float64/gradient/image_projection")
+            assert_close(prolip.projection.grad, gradient, EXACT)
+        optimizer.step()
+    assert losses == pytest.approx(about["values_float64"]["losses"], rel=EXACT)
+    assert_close(prolip.projection, case("float64/after_5_steps/image_projection"), EXACT)
+    logits = prolip.logits(case("test_pre_projection_features").double())
+    assert_close(logits, case("float64/test_logits_after_5_steps"), EXACT)
 
 
 def test_prolip_starts_as_zero_shot(tiny_clip):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from methods import test_official as official
+from methods.test_official import require_equal
+from parity import parity_clip
 from speed.full_length import encode_reference
-from vlprompt_pipeline.clip import TextTower, text_base
+from vlprompt_pipeline.clip import FrozenClip, TextTower, text_base
 
 CASES = (
     "coop-4-words-end",
@@ -18,26 +19,27 @@ CASES = (
 )
 
 
-def _in_full(monkeypatch) -> None:
-    monkeypatch.setattr(TextTower, "forward", encode_reference)
+class InFull(TextTower):
+    """The text tower as open_clip runs it: every prompt with its prefix, and padded."""
+
+    forward = encode_reference
 
 
-def _one_row_at_a_time(monkeypatch) -> None:
+def _in_full(clip: FrozenClip, monkeypatch) -> FrozenClip:
+    clip.text = InFull(clip.model)
+    return clip
+
+
+def _one_row_at_a_time(clip: FrozenClip, monkeypatch) -> FrozenClip:
     monkeypatch.setitem(text_base.AT_ONCE, "cpu", 1)
+    return clip
 
 
-def _nothing_kept(monkeypatch) -> None:
-    plain = TextTower.__init__
-
-    def without_memory(self, *arguments):
-        plain(self, *arguments)
-        self.memory = 0
-
-    monkeypatch.setattr(TextTower, "__init__", without_memory)
+def _nothing_kept(clip: FrozenClip, monkeypatch) -> FrozenClip:
+    return clip.computing(clip.dtype, memory=0)
 
 
 @pytest.mark.parametrize("path", [_in_full, _one_row_at_a_time, _nothing_kept])
 @pytest.mark.parametrize("name", CASES)
 def test_equals_the_official_implementation(name, path, monkeypatch):
-    path(monkeypatch)
-    official.test_equals_the_official_implementation(name, "float64", monkeypatch)
+    require_equal(name, "float64", path(parity_clip("float64"), monkeypatch))

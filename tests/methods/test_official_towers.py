@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from copy import copy
 
 import pytest
 import torch
 from torch import Tensor
 
+from learners import untrained
 from parity import Case, assert_close, load_case, parity_clip
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner, get_method
 
@@ -23,11 +25,7 @@ def clip():
 
 
 def build(clip, method: str, names: list[str], words: str = "", **settings) -> PromptLearner:
-    registered = get_method(method)
-    classes = ClassTexts(tuple(names), words)
-    chosen = registered.parameters(**settings)
-    made = registered.learner(clip, classes, chosen, torch.Generator().manual_seed(0))
-    return made.to(torch.float64)
+    return untrained(clip, method, ClassTexts(tuple(names), words), **settings).to(torch.float64)
 
 
 def initialise(learner: PromptLearner, case: Case, ours: Callable[[str], str]) -> dict[str, str]:
@@ -96,7 +94,7 @@ def test_mma(clip):
     check("_after_5_steps")
 
 
-def test_mma_plus_plus(clip, tmp_path, monkeypatch):
+def test_mma_plus_plus(clip, tmp_path):
     import json
 
     case = load_case("mmapp-blocks1-2")
@@ -118,8 +116,8 @@ def test_mma_plus_plus(clip, tmp_path, monkeypatch):
     )
     names = initialise(mma, case, adapters)
     sentences, scales = iter(case("sentence_draws")), iter(case("scale_draws").tolist())
-    monkeypatch.setattr(mma, "draw_texts", lambda: next(sentences).long())
-    monkeypatch.setattr(mma, "draw_scale", lambda: next(scales))
+    mma.draw_texts = lambda: next(sentences).long()
+    mma.draw_scale = lambda: next(scales)
 
     def check(after: str) -> None:
         features = mma.image_side().encode_images(case("images").double())
@@ -179,10 +177,11 @@ def shared_tokens(theirs: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["mmrl-5-layers2-3", "mmrl-2-layers1-3", "mmrlpp-5-layers2-3"])
-def test_mmrl(name, clip, monkeypatch):
+def test_mmrl(name, clip):
     case = load_case(name)
     about, settings = case.about, case.about["settings"]
-    monkeypatch.setattr(clip, "logit_scale", settings["logit_scale"])
+    clip = copy(clip)
+    clip.logit_scale = settings["logit_scale"]
     own = {
         "tokens": settings["representation_tokens"],
         "width": settings["representation_width"],

@@ -9,10 +9,10 @@ import pytest
 import torch
 from kedro.config import OmegaConfigLoader
 
+from clips import frozen_clip
 from conftest import ROOT
-from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
+from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
-from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.export.learner import pack_learner
 from vlprompt_pipeline.export.packed import prompt_sizes
 from vlprompt_pipeline.methods import (
@@ -115,8 +115,7 @@ def vit_b16() -> FrozenClip:
         model.ln_final.weight.fill_(1.0)
         model.ln_final.bias.zero_()
         model.text_projection.normal_(generator=generator)
-    preprocessing = Preprocessing(224, (0.5,) * 3, (0.25,) * 3)
-    return FrozenClip(model, ClipTokenizer(), preprocessing, "vit_b16", ClipIdentity("0" * 64))
+    return frozen_clip(model, "vit_b16")
 
 
 def learner(recipe: Recipe, clip: FrozenClip) -> PromptLearner:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from learners import unit_vectors
 from parity import parity_clip
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods import ClassTexts
@@ -48,8 +49,7 @@ def slow_features(clip, tcp: TCP, layer: int) -> torch.Tensor:
 def test_it_equals_the_formula_in_value_loss_and_gradient(layer):
     clip = parity_clip("float64")
     tcp = learner(clip, layer=layer)
-    generator = torch.Generator().manual_seed(1)
-    images = F.normalize(torch.randn(5, clip.embed_dim, generator=generator).double(), dim=-1)
+    images = F.normalize(unit_vectors(5, clip.embed_dim, seed=1).double(), dim=-1)
     labels = torch.tensor([0, 1, 1, 0, 1])
 
     slow = slow_features(clip, tcp, layer)

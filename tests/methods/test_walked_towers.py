@@ -7,12 +7,11 @@ from functools import partial
 
 import pytest
 import torch
-import yaml
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from conftest import ROOT
+from learners import RECIPES
 from training.recipes import ready_to_train, short_recipe
 from vlprompt_pipeline.backbones import cut_recipes, small_clip
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageSet
@@ -30,7 +29,6 @@ KINDS = (
     "PE-Core-T-16-384",  # rotary positions
 )
 TEXTS = ["a photo of a cat.", "a photo of a picture of the dog.", "a photo of an dog 'cat'!"]
-RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
 
 
 @pytest.fixture(params=KINDS)

@@ -8,13 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-import yaml
 from torch.nn import functional as F
 
-from conftest import ROOT
-from vlprompt_pipeline.clip import ClipIdentity, FrozenClip, Preprocessing
+from clips import frozen_clip
+from learners import RECIPES, unit_vectors
+from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
-from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.config import ExportParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods import (
@@ -26,7 +25,6 @@ from vlprompt_pipeline.methods import (
 )
 from vlprompt_pipeline.pipelines.prompt_training.nodes import check_prompt
 
-RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
 FEW_SHOT = {"dataset": "dtd", "shots": 16, "curve": [16]}
 CLASSES = ClassTexts(("cat", "dog"), "a photo of a {}.")
 WIDTHS = {  # text, joint space, image
@@ -52,8 +50,7 @@ def clip(request) -> FrozenClip:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = open_clip.CLIP(**config)
-    preprocessing = Preprocessing(224, (0.5,) * 3, (0.25,) * 3)
-    return FrozenClip(model, ClipTokenizer(), preprocessing, request.param, ClipIdentity("0" * 64))
+    return frozen_clip(model, request.param)
 
 
 def test_widths_are_those_of_the_model(clip):
@@ -123,8 +120,7 @@ def unequal() -> FrozenClip:
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
                 torch.nn.init.normal_(parameter, std=0.1)
-    preprocessing = Preprocessing(32, (0.5,) * 3, (0.25,) * 3)
-    return FrozenClip(model, ClipTokenizer(), preprocessing, "unequal", ClipIdentity("0" * 64))
+    return frozen_clip(model)
 
 
 def shapes(clip: FrozenClip, name: str) -> dict[str, tuple[int, ...]]:
@@ -146,9 +142,7 @@ def slow_text(clip: FrozenClip, name: str, context: torch.Tensor) -> torch.Tenso
 
 
 def images_of(clip: FrozenClip, count: int = 3) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(2)
-    drawn = torch.randn(count, clip.embed_dim, generator=generator, dtype=torch.float64)
-    return F.normalize(drawn, dim=-1)
+    return F.normalize(unit_vectors(count, clip.embed_dim, seed=2).double(), dim=-1)
 
 
 class TestUnequalWidths:

@@ -10,26 +10,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from learners import CLASSES, untrained
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.export import load_learner, pack, pack_learner
-from vlprompt_pipeline.methods import ClassTexts, FewShotFeatures, get_method, resolve_recipe
+from vlprompt_pipeline.methods import FewShotFeatures, resolve_recipe
 from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.build import restore_learner
 from vlprompt_pipeline.methods.logistic_regression import LogisticRegression
 
-CLASSES = ClassTexts(("cat", "dog", "fire truck"), "a photo of a {}.")
 SHOTS = 4
 TIP = {
     "alpha": {"initial": 2.0, "to": 13.0, "steps": 20},
     "beta": {"initial": 1.0, "to": 13.0, "steps": 200},
     "templates": "benchmark",
 }
-
-
-def learner(clip, method: str, **parameters) -> PromptLearner:
-    registered = get_method(method)
-    chosen = registered.parameters(**parameters)
-    return registered.learner(clip, CLASSES, chosen, torch.Generator().manual_seed(0))
 
 
 def few_shot(clip, validation: int = 6) -> FewShotFeatures:
@@ -47,7 +41,7 @@ def few_shot(clip, validation: int = 6) -> FewShotFeatures:
 
 
 def fitted(clip, method: str, **parameters) -> tuple[PromptLearner, FewShotFeatures, list[dict]]:
-    made, data = learner(clip, method, **parameters), few_shot(clip)
+    made, data = untrained(clip, method, **parameters), few_shot(clip)
     rows = made.fit(data)
     made.settle(data)
     return made, data, rows
@@ -118,7 +112,7 @@ class TestTipAdapter:
         assert tip.strengths.tolist() == pytest.approx([alpha, beta], rel=1e-6)
 
     def test_without_validation_images_they_stay_as_published(self, tiny_clip, caplog):
-        tip = learner(tiny_clip, "tip_adapter", **TIP)
+        tip = untrained(tiny_clip, "tip_adapter", **TIP)
         data = few_shot(tiny_clip, validation=0)
         tip.fit(data)
         tip.settle(data)
@@ -143,7 +137,7 @@ class TestTipAdapter:
             data.images[2:], data.labels[2:], data.validation, data.validation_labels
         )
         recipe = resolve_recipe("t", {"t": {"method": method, "title": "T", "prompt": TIP}})
-        tip = learner(tiny_clip, method, **TIP)
+        tip = untrained(tiny_clip, method, **TIP)
         tip.fit(uneven)
         assert tip.counts.tolist() == [SHOTS - 1, SHOTS - 1, SHOTS]
         expected = slow_tip(tiny_clip, uneven, data.validation, 2.0, 1.0)
@@ -197,7 +191,7 @@ class TestLPPlusPlus:
 
     def test_without_validation_images_the_last_step_is_kept(self, tiny_clip):
         data = few_shot(tiny_clip, validation=0)
-        lp = learner(tiny_clip, "lp_plus_plus", steps=12, templates="benchmark")
+        lp = untrained(tiny_clip, "lp_plus_plus", steps=12, templates="benchmark")
         rows = lp.fit(data)
         last = lp.losses(data.images, data.labels)["cross_entropy"].item()
         assert last < rows[-1]["loss"] < rows[0]["loss"]
@@ -250,7 +244,7 @@ class TestLinearProbe:
         assert right in tried.values()
 
     def test_it_needs_validation_images(self, tiny_clip):
-        probe = learner(tiny_clip, "linear_probe", bisections=1)
+        probe = untrained(tiny_clip, "linear_probe", bisections=1)
         with pytest.raises(DataError, match="this dataset has none: leave it out of methods"):
             probe.fit(few_shot(tiny_clip, validation=0))
 
@@ -258,7 +252,7 @@ class TestLinearProbe:
 class TestClipAdapter:
     def test_it_equals_the_formula_on_features_of_any_length(self, tiny_clip):
         """The official code adapts features before they are normalised."""
-        made = learner(tiny_clip, "clip_adapter", ratio=0.2, templates="benchmark")
+        made = untrained(tiny_clip, "clip_adapter", ratio=0.2, templates="benchmark")
         raw = 7.3 * few_shot(tiny_clip).images
         first, second = made.adapter.linear1.weight, made.adapter.linear2.weight
         adapted = torch.relu(torch.relu(raw @ first.T) @ second.T)
@@ -268,7 +262,7 @@ class TestClipAdapter:
         torch.testing.assert_close(made.logits(F.normalize(raw, dim=-1)), expected)
 
     def test_without_its_share_it_is_zero_shot(self, tiny_clip):
-        made = learner(tiny_clip, "clip_adapter", ratio=0.0, templates="benchmark")
+        made = untrained(tiny_clip, "clip_adapter", ratio=0.0, templates="benchmark")
         images = few_shot(tiny_clip).images
         texts = tiny_clip.encode_texts([f"a photo of a {name}." for name in CLASSES.names])
         expected = tiny_clip.logit_scale * images @ texts.T

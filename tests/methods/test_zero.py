@@ -6,18 +6,15 @@ import math
 
 import pytest
 import torch
-import yaml
 from torch.nn import functional as F
 
-from conftest import ROOT
+from learners import RECIPES, unit_vectors
 from parity import load_case, parity_clip
 from vlprompt_pipeline.clip import AugmentedViews, EvaluationView, TrainingViews
 from vlprompt_pipeline.evaluation.predict import predict_by_vote
 from vlprompt_pipeline.images import ImageBytes
 from vlprompt_pipeline.methods import ClassTexts, build_plain, resolve_recipe
 from vlprompt_pipeline.methods.zero import ZeroConfig, votes
-
-RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
 
 
 def slow_votes(logits: list[list[float]], voters: int) -> list[int]:
@@ -72,8 +69,7 @@ def test_votes_and_ties_one_by_one():
 def test_predictions_are_shares_of_votes_among_the_classes_of_each_set(tiny_clip):
     classes = ClassTexts(("cat", "dog", "fire truck", "moon"), "a photo of a {}.")
     learner = build_plain(resolve_recipe("zero", RECIPES), tiny_clip, classes)
-    generator = torch.Generator().manual_seed(0)
-    views = F.normalize(torch.randn(12, 8, tiny_clip.embed_dim, generator=generator), dim=-1)
+    views = unit_vectors(12, 8, tiny_clip.embed_dim)
     labels = torch.arange(4).repeat(3)
     both, some = predict_by_vote(learner, views, labels, [range(4), (1, 3)], voters=3)
     logits = torch.stack([learner.logits(image) for image in views])

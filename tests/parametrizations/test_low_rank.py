@@ -6,23 +6,13 @@ import pytest
 import torch
 from torch.nn.utils import parametrize
 
-from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
+from learners import CLASSES, coop
+from vlprompt_pipeline.methods import Recipe, build_learner
 from vlprompt_pipeline.parametrizations.low_rank import LowRank, LowRankConfig
-
-CLASSES = ClassTexts(("cat", "dog house"), "a photo of a {}.")
 
 
 def recipe(**low_rank) -> Recipe:
-    prompt = {
-        "length": 4,
-        "init": "a photo of a",
-        "class_specific": False,
-        "class_position": "end",
-    }
-    training = dict.fromkeys(("epochs", "batch_size", "warmup_epochs"), 1)
-    training |= {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.0, "warmup_lr": 0.1}
-    values = {"method": "coop", "title": "RLP", "prompt": prompt, "training": training}
-    return resolve_recipe("rlp", {"rlp": {**values, "low_rank": low_rank}})
+    return coop(prompt={"init": "a photo of a"}, low_rank=low_rank)
 
 
 def on_linear(rank: int, dropout: float = 0.0, dropped: str = "A") -> torch.nn.Linear:

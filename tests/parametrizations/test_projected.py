@@ -6,21 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from learners import CLASSES, COOP, coop
 from vlprompt_pipeline.errors import ConfigError, UserError
-from vlprompt_pipeline.methods import ClassTexts, build_learner, quantize_after, resolve_recipe
+from vlprompt_pipeline.methods import build_learner, quantize_after, resolve_recipe
 from vlprompt_pipeline.parametrizations import QuantizeConfig
 from vlprompt_pipeline.parametrizations.projected import Projected, ProjectedConfig
 from vlprompt_pipeline.random_directions import LEVELS, UNIT, change, projection, splitmix64
 
-CLASSES = ClassTexts(("cat", "dog house"), "a photo of a {}.")
-PROMPT = {"length": 4, "init": "a photo of a", "class_specific": False, "class_position": "end"}
-TRAINING = {"epochs": 1, "batch_size": 1, "warmup_epochs": 0, "lr": 0.1, "momentum": 0.9}
-TRAINING |= {"weight_decay": 0.0, "warmup_lr": 0.1}
-
-
-def recipe(method: str = "coop", **sections):
-    values = {"method": method, "title": "RP", "prompt": PROMPT, "training": TRAINING}
-    return resolve_recipe("rp", {"rp": {**values, "projected": {}, **sections}})
+RECIPE = coop(prompt={"init": "a photo of a"}, projected={})
 
 
 def on_context(seed: int = 0, gain: float = 2.0) -> tuple[Projected, torch.Tensor]:
@@ -56,7 +49,7 @@ def test_the_table_is_that_of_max_for_normal_values():
 
 
 def test_it_starts_at_the_initial_words_and_trains_60_numbers(tiny_clip):
-    learner = build_learner(recipe(), tiny_clip, CLASSES, seed=1)
+    learner = build_learner(RECIPE, tiny_clip, CLASSES, seed=1)
     words = tiny_clip.embed(tiny_clip.token_ids("a photo of a"))
     assert torch.equal(learner.context, words)
     assert [tuple(p.shape) for p in learner.parameters()] == [(60,)]
@@ -114,10 +107,10 @@ def test_numbers_that_diverged_are_refused():
 )
 def test_what_does_not_go_with_it_is_refused(sections, words):
     with pytest.raises(ConfigError, match=words):
-        recipe(**sections)
+        resolve_recipe("rp", {"rp": {**COOP, "projected": {}, **sections}})
 
 
 def test_it_is_quantized_already(tiny_clip):
-    learner = build_learner(recipe(), tiny_clip, CLASSES, seed=1)
+    learner = build_learner(RECIPE, tiny_clip, CLASSES, seed=1)
     with pytest.raises(UserError, match="quantized already"):
         quantize_after(learner, QuantizeConfig(bits=1))

@@ -7,40 +7,28 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 
-from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
+from learners import CLASSES, coop, random_views
+from vlprompt_pipeline.methods import Recipe, build_learner
 from vlprompt_pipeline.parametrizations.spectrum import (
     effective_rank,
     information_density,
     singular_values,
     spectra,
 )
-from vlprompt_pipeline.training import CachedViews, train
-
-CLASSES = ClassTexts(("cat", "dog house"), "a photo of a {}.")
+from vlprompt_pipeline.training import train
 
 
-def recipe(method: str = "coop", rank: int | None = 1, **prompt) -> Recipe:
-    words = {"length": 4, "init": "a photo of a", **prompt}
-    training = dict.fromkeys(("epochs", "batch_size"), 3)
-    training |= {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.0}
-    training |= {"warmup_lr": 0.1, "warmup_epochs": 0}
-    values = {"method": method, "title": "RLP", "prompt": words, "training": training}
-    if rank is not None:
-        values["low_rank"] = {"rank": rank, "dropout": 0.5}
-    return resolve_recipe("rlp", {"rlp": values})
+def recipe(rank: int | None = 1, **prompt) -> Recipe:
+    low_rank = rank and {"rank": rank, "dropout": 0.5}
+    training = {"lr": 0.1, "warmup_lr": 0.1}
+    return coop(prompt={"init": "a photo of a", **prompt}, training=training, low_rank=low_rank)
 
 
-END = {"class_specific": False, "class_position": "end"}
-
-
-def trained(clip, made: Recipe):
+def trained(clip, made: Recipe, after_epoch=None):
     learner = build_learner(made, clip, CLASSES, seed=1)
-    features = F.normalize(
-        torch.randn(6, 1, clip.embed_dim, generator=torch.Generator().manual_seed(0)), dim=-1
-    )
-    return learner, train(learner, CachedViews(features, torch.arange(6) % 2, 3, 1), made.training)
+    rows = train(learner, random_views(clip), made.training, after_epoch=after_epoch)
+    return learner, rows
 
 
 def test_by_hand():
@@ -55,7 +43,7 @@ def test_by_hand():
 
 
 def test_every_epoch_tells_the_spectrum_that_evaluation_sees(tiny_clip):
-    learner, rows = trained(tiny_clip, recipe(**END))
+    learner, rows = trained(tiny_clip, recipe())
     expected = np.linalg.svd(learner.context.detach().double().numpy(), compute_uv=False)
     for k, value in enumerate(expected, start=1):
         assert rows[-1][f"context.singular_value_{k}"] == pytest.approx(value, rel=1e-6)
@@ -66,20 +54,19 @@ def test_every_epoch_tells_the_spectrum_that_evaluation_sees(tiny_clip):
 
 
 def test_class_specific_contexts_have_the_mean_over_classes(tiny_clip):
-    learner, rows = trained(tiny_clip, recipe(class_specific=True, class_position="end"))
+    learner, rows = trained(tiny_clip, recipe(class_specific=True))
     expected = singular_values(learner.context.detach()).mean(0)
     assert rows[-1]["context.singular_value_2"] == pytest.approx(expected[1].item(), rel=1e-6)
 
 
-def test_looking_changes_no_bit_of_the_training(tiny_clip, monkeypatch):
+def test_looking_changes_no_bit_of_the_training(tiny_clip):
     """With dropout, a look in training mode would use up a draw."""
-    looked, _ = trained(tiny_clip, recipe(**END))
-    monkeypatch.setattr("vlprompt_pipeline.training.loop.spectra", lambda learner: {})
-    other, rows = trained(tiny_clip, recipe(**END))
-    assert torch.equal(looked.context, other.context)
-    assert not any("singular" in name for name in rows[0])
+    once, rows = trained(tiny_clip, recipe())
+    twice, again = trained(tiny_clip, recipe(), after_epoch=spectra)
+    assert again == rows
+    assert torch.equal(twice.context, once.context)
 
 
 def test_methods_without_low_rank_have_none(tiny_clip):
-    learner, _ = trained(tiny_clip, recipe(rank=None, **END))
+    learner, _ = trained(tiny_clip, recipe(rank=None))
     assert spectra(learner) == {}

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-import yaml
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipelines.project import ROOT, merged
+from learners import RECIPES
+from pipelines.project import merged
 from vlprompt_pipeline.clip import FrozenClip, load_clip
 from vlprompt_pipeline.demo.model import normalise
 from vlprompt_pipeline.errors import ConfigError, PromptFileError
@@ -33,7 +33,6 @@ from vlprompt_pipeline.methods import (
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.training import CachedViews, train
 
-RECIPES = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
 TEMPLATE = "a photo of {}."
 IMAGES, VIEWS = 6, 2
 EPOCHS = 4

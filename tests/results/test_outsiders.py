@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from learners import COOP
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.pipelines.rejection.nodes import measure_rejection
 from vlprompt_pipeline.rejection import auroc
@@ -22,12 +23,8 @@ NOT_COMPARED = (
     "images in common"
 )
 NO_RECORDS = StoredResults({}, {})
-HOST = {"method": "coop", "title": "CoOp", "prompt": {"length": 2, "init": None}}
-HOST["prompt"] |= {"class_specific": False, "class_position": "end"}
-HOST["training"] = {"epochs": 1, "batch_size": 1, "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0}
-HOST["training"] |= {"warmup_epochs": 0, "warmup_lr": 0.0}
 RECIPES = {
-    "coop": HOST,
+    "coop": COOP,
     "other": {"extends": "coop", "title": "Other", "prompt": {"length": 3}},
     "qcoop": {"extends": "coop", "title": "QCoOp", "quantize": {"bits": 1}},
 }

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor
 from torch.nn import functional as F
 
-from conftest import ROOT
+from learners import CLASSES
+from learners import RECIPES as CONF
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.methods import (
-    ClassTexts,
     FewShotFeatures,
     PromptLearner,
     Recipe,
@@ -25,7 +24,6 @@ from vlprompt_pipeline.methods.cases import Situation, recipes_in
 from vlprompt_pipeline.training.side_by_side import SideBySide
 
 SITUATION = Situation("base_to_new", "caltech101", 4)
-CONF = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
 COMBINED = {
     "coop_with_noise": {"extends": "coop", "noise": {"std": 0.1}},
     "coop_in_the_middle": {"extends": "coop", "prompt": {"class_position": "middle"}},
@@ -45,7 +43,6 @@ TRAINED = [name for name in RECIPES if resolve_recipe(name, RECIPES).training]
 GROUP = ("coop", "qrlp", "coop_with_noise")
 """Recipes that train side by side, with two seeds each."""
 
-CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
 LABELS = torch.arange(6) % 3
 QUANTIZE = {"min_interval_steps": 2, "kl_threshold": 1e-4}
 FEW = {"epochs": 3, "steps": None, "lr": 0.05, "warmup_epochs": 1}

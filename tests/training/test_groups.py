@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from learners import COOP
 from vlprompt_pipeline.config import SideBySideParameters
 from vlprompt_pipeline.training.groups import (
     Member,
@@ -14,18 +15,8 @@ from vlprompt_pipeline.training.groups import (
     save_group,
 )
 
-TRAINING = {
-    "epochs": 1,
-    "batch_size": 2,
-    "lr": 0.1,
-    "momentum": 0.9,
-    "weight_decay": 0.0,
-    "warmup_epochs": 0,
-    "warmup_lr": 0.0,
-}
-PROMPT = {"length": 2, "init": None, "class_specific": False, "class_position": "end"}
 RECIPES = {
-    "coop": {"method": "coop", "title": "CoOp", "prompt": PROMPT, "training": TRAINING},
+    "coop": COOP,
     "qcoop": {"extends": "coop", "quantize": {"bits": 1}},
     "longer": {"extends": "coop", "prompt": {"length": 3}},
     "zero_shot": {"method": "zero_shot", "title": "Zero", "prompt": {"templates": "benchmark"}},

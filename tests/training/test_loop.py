@@ -8,49 +8,28 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
-from vlprompt_pipeline.config import TrainingParameters
+from learners import CLASSES, coop, random_views
+from training.cuts import require_same_bits_after_a_cut, require_same_tensors
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner
-from vlprompt_pipeline.methods.coop import CoOpParameters
-from vlprompt_pipeline.parametrizations import QuantizeConfig, Quantizer
+from vlprompt_pipeline.methods import Recipe, build_learner
 from vlprompt_pipeline.training import CachedViews, Checkpoint, learning_rate, train
-
-CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
 
 
 def _recipe(epochs: int = 6, bits: int | None = None, lr: float = 0.02) -> Recipe:
-    return Recipe(
-        method="coop",
-        title="CoOp",
-        prompt=CoOpParameters(length=4, init=None, class_specific=False, class_position="end"),
-        training=TrainingParameters(
-            epochs=epochs,
-            batch_size=4,
-            lr=lr,
-            momentum=0.9,
-            weight_decay=5e-4,
-            warmup_epochs=1,
-            warmup_lr=1e-5,
-        ),
-        quantize=None if bits is None else QuantizeConfig(bits=bits),
-    )
-
-
-def _batches(clip, seed: int = 3) -> CachedViews:
-    generator = torch.Generator().manual_seed(0)
-    features = F.normalize(torch.randn(11, 2, clip.embed_dim, generator=generator), dim=-1)
-    return CachedViews(features, torch.arange(11) % 3, batch_size=4, seed=seed)
+    return coop(training={"epochs": epochs, "lr": lr}, quantize=bits and {"bits": bits})
 
 
 def _train(clip, recipe: Recipe, checkpoint: Checkpoint | None = None):
     learner = build_learner(recipe, clip, CLASSES, seed=1)
-    rows = train(learner, _batches(clip), recipe.training, checkpoint)
+    rows = train(learner, random_views(clip), recipe.training, checkpoint)
     return learner, rows
 
 
@@ -63,7 +42,7 @@ def test_equals_a_plain_loop(tiny_clip):
     for epoch in range(6):
         rate = learning_rate(epoch, recipe.training)
         losses = []
-        for features, labels in _batches(tiny_clip).epoch(epoch):
+        for features, labels in random_views(tiny_clip).epoch(epoch):
             loss = F.cross_entropy(plain.logits(features), labels)
             (gradient,) = torch.autograd.grad(loss, plain.context)
             with torch.no_grad():
@@ -81,12 +60,11 @@ def test_same_seed_same_bits(tiny_clip, bits):
     first, rows = _train(tiny_clip, _recipe(bits=bits))
     second, again = _train(tiny_clip, _recipe(bits=bits))
     assert rows == again
-    for name, tensor in first.state_dict().items():
-        assert torch.equal(tensor, second.state_dict()[name]), name
+    require_same_tensors(second.state_dict(), first.state_dict())
 
 
 def test_every_epoch_has_its_own_order_and_views(tiny_clip):
-    batches = _batches(tiny_clip)
+    batches = random_views(tiny_clip)
     epochs = [torch.cat([features for features, _ in batches.epoch(e)]) for e in (0, 1, 0)]
     assert torch.equal(epochs[0], epochs[2])
     assert not torch.equal(epochs[0], epochs[1])
@@ -102,7 +80,7 @@ def test_a_kept_short_batch_is_trained_on(tiny_clip):
     """11 images in batches of 4: two batches, or three with the short one."""
     seen = {}
     for drop_last in (True, False):
-        batches = replace(_batches(tiny_clip), drop_last=drop_last)
+        batches = replace(random_views(tiny_clip), drop_last=drop_last)
         learner, given = build_learner(_recipe(), tiny_clip, CLASSES, seed=1), []
         losses = learner.losses
 
@@ -120,42 +98,30 @@ def test_a_kept_short_batch_is_trained_on(tiny_clip):
     assert sorted(labels.tolist()) == sorted(batches.labels.tolist())
 
 
-@pytest.mark.parametrize("post_training", [False, True])
-def test_quantizers_are_told_the_steps_done(tiny_clip, monkeypatch, post_training):
-    """2 epochs of 2 steps: 1, 2, 3, 4, and the last one where codebooks are made afterwards."""
-    asked, observed, made = [], [], []
-    is_due, observe, initialise = Quantizer.is_due, Quantizer.observe, Quantizer.initialise
-
-    def record_question(self, step, epoch_steps):
-        asked.append((step, epoch_steps))
-        return is_due(self, step, epoch_steps)
-
-    def record(self, step, weight, epoch_steps):
-        observed.append((step, epoch_steps))
-        observe(self, step, weight, epoch_steps)
-
-    def record_start(self, weight, step=0):
-        made.append(step)
-        initialise(self, weight, step)
-
-    monkeypatch.setattr(Quantizer, "is_due", record_question)
-    monkeypatch.setattr(Quantizer, "observe", record)
-    monkeypatch.setattr(Quantizer, "initialise", record_start)
-    quantize = QuantizeConfig(bits=1, post_training=post_training, kl_threshold=10)
-    recipe = _recipe(epochs=2).model_copy(update={"quantize": quantize})
-    _, rows = _train(tiny_clip, recipe)
-    assert list(dict.fromkeys(asked)) == [(1, 2), (2, 2), (3, 2), (4, 2)]
-    assert observed == ([] if post_training else [(2, 2), (3, 2), (4, 2)])  # after the interval
-    assert made[-1] == (4 if post_training else 0)
-    if post_training:
-        assert [row["step"] for row in rows[-1]["clusterings"]] == [4]
+@pytest.mark.parametrize(
+    ("quantize", "steps"),
+    [
+        ({}, [0, 2, 4]),  # the interval is an epoch
+        ({"min_interval_steps": 1}, [0, 1, 2, 3, 4]),
+        ({"min_interval_steps": 3}, [0, 3]),
+        ({"post_training": True}, [4]),
+    ],
+)
+def test_codebooks_are_made_after_the_steps_done(
+    tiny_clip, quantize: dict[str, Any], steps: list[int]
+):
+    """2 epochs of 2 steps; without a threshold any drift counts."""
+    config = {"bits": 8, "kl_threshold": 0, **quantize}
+    training = {"epochs": 2, "lr": 0.5, "warmup_lr": 0.5}
+    _, rows = _train(tiny_clip, coop(training=training, quantize=config))
+    assert [made["step"] for row in rows for made in row["clusterings"]] == steps
 
 
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (4, 2), (5, 3), (6, 3)])
 def test_steps_are_taken_in_whole_epochs_with_their_schedule(tiny_clip, steps, epochs):
     recipe = _recipe(epochs=epochs)
     counted = recipe.training.model_copy(update={"epochs": None, "steps": steps})
-    assert _batches(tiny_clip).steps == 2
+    assert random_views(tiny_clip).steps == 2
     learner, rows = _train(tiny_clip, recipe.model_copy(update={"training": counted}))
     expected, expected_rows = _train(tiny_clip, recipe)
     assert rows == expected_rows
@@ -177,25 +143,10 @@ class TestCheckpoint:
     @pytest.mark.parametrize("bits", [None, 1])
     @pytest.mark.parametrize("after", [0, 1, 4])
     def test_a_run_cut_after_any_epoch_ends_with_the_same_bits(
-        self, tiny_clip, tmp_path, monkeypatch, bits, after
+        self, tiny_clip, tmp_path, bits, after
     ):
-        whole, rows = _train(tiny_clip, _recipe(bits=bits))
-        checkpoint = Checkpoint(tmp_path / "c.safetensors", "fingerprint")
-        save = Checkpoint.save
-
-        def save_then_die(self, running, history, epochs):
-            save(self, running, history, epochs)
-            if epochs == after + 1:
-                raise KeyboardInterrupt
-
-        monkeypatch.setattr(Checkpoint, "save", save_then_die)
-        with pytest.raises(KeyboardInterrupt):
-            _train(tiny_clip, _recipe(bits=bits), checkpoint)
-        monkeypatch.setattr(Checkpoint, "save", save)
-        continued, again = _train(tiny_clip, _recipe(bits=bits), checkpoint)
-        assert again == rows
-        for name, tensor in whole.state_dict().items():
-            assert torch.equal(tensor, continued.state_dict()[name]), name
+        trained = partial(_train, tiny_clip, _recipe(bits=bits))
+        require_same_bits_after_a_cut(trained, tmp_path / "c.safetensors", after + 1)
 
     def test_of_another_run_is_not_used(self, tiny_clip, tmp_path):
         path = tmp_path / "c.safetensors"
@@ -241,5 +192,4 @@ class TestCheckpoint:
         assert not (tmp_path / "end").exists()
         subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
         whole, _ = _train(tiny_clip, _recipe(epochs=30, bits=1))
-        for name, tensor in load_file(tmp_path / "end").items():
-            assert torch.equal(tensor, whole.state_dict()[name]), name
+        require_same_tensors(load_file(tmp_path / "end"), whole.state_dict())

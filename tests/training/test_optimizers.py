@@ -6,28 +6,21 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from training.kills import CLASSES, RECIPES
+from learners import CLASSES, TRAINING, coop, random_views
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.methods import PromptLearner, build_learner, resolve_recipe
-from vlprompt_pipeline.training import CachedViews, learning_rate, precision, train
+from vlprompt_pipeline.training import learning_rate, train
 
 DECAY = 0.1
 
 
 def _training(**changes) -> TrainingParameters:
-    settings = {**RECIPES["coop"]["training"], "epochs": 3, "weight_decay": DECAY}
-    return TrainingParameters(**{**settings, **changes})
+    return TrainingParameters(**{**TRAINING, "weight_decay": DECAY, **changes})
 
 
 def _learner(clip) -> PromptLearner:
-    return build_learner(resolve_recipe("coop", RECIPES), clip, CLASSES, seed=1)
-
-
-def _batches(clip) -> CachedViews:
-    generator = torch.Generator().manual_seed(0)
-    features = F.normalize(torch.randn(8, 2, clip.embed_dim, generator=generator), dim=-1)
-    return CachedViews(features, torch.arange(8) % 3, batch_size=4, seed=3)
+    return build_learner(coop(), clip, CLASSES, seed=1)
 
 
 @pytest.mark.parametrize("decoupled", [False, True])
@@ -35,12 +28,12 @@ def test_adam_equals_its_formula(tiny_clip, decoupled):
     """Kingma & Ba, algorithm 1; decay added to the gradient, or taken off before (AdamW)."""
     training = _training(optimizer="adamw" if decoupled else "adam", epsilon=1e-3)
     learner, plain = _learner(tiny_clip), _learner(tiny_clip)
-    train(learner, _batches(tiny_clip), training)
+    train(learner, random_views(tiny_clip, 8), training)
 
     mean, square, step = torch.zeros(1), torch.zeros(1), 0
     for epoch in range(training.epochs):
         rate = learning_rate(epoch, training)
-        for features, labels in _batches(tiny_clip).epoch(epoch):
+        for features, labels in random_views(tiny_clip, 8).epoch(epoch):
             loss = F.cross_entropy(plain.logits(features), labels)
             (gradient,) = torch.autograd.grad(loss, plain.context)
             step += 1
@@ -60,9 +53,9 @@ def test_adam_equals_its_formula(tiny_clip, decoupled):
 def test_lower_precision_learns_nearly_the_same(tiny_clip, lower_precision, tolerance):
     single, lower = _learner(tiny_clip), _learner(tiny_clip)
     start = single.context.detach().clone()
-    train(single, _batches(tiny_clip), _training())
+    train(single, random_views(tiny_clip, 8), _training())
     clip = lower.clip
-    train(lower, _batches(tiny_clip), _training(precision=lower_precision))
+    train(lower, random_views(tiny_clip, 8), _training(precision=lower_precision))
     learned = single.context - start
     difference = (lower.context - single.context).norm() / learned.norm()
     assert 0 < difference <= tolerance
@@ -73,8 +66,8 @@ def test_lower_precision_learns_nearly_the_same(tiny_clip, lower_precision, tole
 
 def test_memory_never_changes_a_bit(tiny_clip):
     ample, none = _learner(tiny_clip), _learner(tiny_clip)
-    rows = train(ample, _batches(tiny_clip), _training(memory_gb=1))
-    again = train(none, _batches(tiny_clip), _training(memory_gb=0))
+    rows = train(ample, random_views(tiny_clip, 8), _training(memory_gb=1))
+    again = train(none, random_views(tiny_clip, 8), _training(memory_gb=0))
     assert rows == again
     assert torch.equal(ample.context, none.context)
 
@@ -93,22 +86,21 @@ def test_a_gradient_that_is_not_finite_ends_the_run(tiny_clip):
         match=r"the gradient of context is not finite in epoch 0, step 0, at learning rate 1e-05: "
         r"lower training.lr, or set training.precision to fp32",
     ):
-        train(learner, _batches(tiny_clip), _training())
+        train(learner, random_views(tiny_clip, 8), _training())
 
 
-def test_a_scale_too_large_for_half_precision_skips_the_step(tiny_clip, monkeypatch):
-    """The first scale overflows: the first step changes nothing, and the run goes on."""
-    monkeypatch.setattr(precision, "FIRST_SCALE", 2.0**24)
+def test_a_scale_too_large_for_half_precision_skips_the_step(tiny_clip):
+    """The scaled gradient overflows: the first step changes nothing, and the run goes on."""
     seen: list[torch.Tensor] = []
     learner = _learner(tiny_clip)
     plain = learner.losses
 
     def losses(images, labels):
         seen.append(learner.context.detach().clone())
-        return plain(images, labels)
+        return {term: 2**8 * value for term, value in plain(images, labels).items()}
 
     learner.losses = losses
-    train(learner, _batches(tiny_clip), _training(precision="fp16-amp", epochs=12))
+    train(learner, random_views(tiny_clip, 8), _training(precision="fp16-amp", epochs=12))
     assert torch.equal(seen[0], seen[1])
     assert not torch.equal(seen[0], seen[-1])
     assert learner.context.isfinite().all()
@@ -119,4 +111,4 @@ def test_what_trains_nothing_is_refused_in_a_sentence(tiny_clip):
     recipe = resolve_recipe("zero_shot", {"zero_shot": values})
     learner = build_learner(recipe, tiny_clip, CLASSES, seed=1)
     with pytest.raises(ConfigError, match="^training: ZeroShot has nothing to train; leave"):
-        train(learner, _batches(tiny_clip), _training())
+        train(learner, random_views(tiny_clip, 8), _training())

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass, field
+
 import pytest
 import torch
 from PIL import Image
 
+from clip.random_images import random_images
+from learners import CLASSES, TRAINING
+from training.cuts import require_same_bits_after_a_cut
 from vlprompt_pipeline.clip import FeatureStore, ImageSet, TrainingViews
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.files import sha256_file
-from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
+from vlprompt_pipeline.images import ImageBytes
+from vlprompt_pipeline.methods import Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.training import CachedViews, Checkpoint, OnlineViews, PixelViews, train
 from vlprompt_pipeline.training import batches as batches_module
 
-CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
 LABELS = torch.arange(7) % 3
 TOWERS = {"length": 2, "init": "a photo of a", "depth": 2, "image_length": 2, "image_depth": 2}
 
 
+@dataclass(frozen=True)
+class CountedImages(ImageSet):
+    """Images that note which of them were read."""
+
+    rows: list[int] = field(default_factory=list)
+
+    def read(self, row: int) -> ImageBytes:
+        self.rows.append(row)
+        return super().read(row)
+
+
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> ImageSet:
-    folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
-    names = tuple(f"{i}.png" for i in range(len(LABELS)))
-    for name in names:
-        Image.fromarray(rng.integers(0, 256, (50, 44, 3), np.uint8)).save(folder / name)
-    return ImageSet(folder, names, tuple(sha256_file(folder / name) for name in names))
+    return random_images(tmp_path_factory.mktemp("images"), len(LABELS))
 
 
 def pixel_views(clip, images: ImageSet, fresh: bool = False, workers: int = 2) -> PixelViews:
@@ -91,12 +101,12 @@ def recipe(method: str, bits: int | None) -> Recipe:
         "maple": {key: TOWERS[key] for key in ("length", "init", "depth")},
         "promptsrc": {**TOWERS, **held, "aggregation": {"mean": 2.5, "std": 1.0}},
     }
-    training = {"epochs": 4, "batch_size": 3, "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4}
+    training = {**TRAINING, "epochs": 4, "batch_size": 3, "lr": 0.01}
     values = {
         "method": method,
         "title": "",
         "prompt": prompts[method],
-        "training": {**training, "warmup_epochs": 1, "warmup_lr": 1e-5},
+        "training": training,
     }
     return resolve_recipe("it", {"it": values | ({"quantize": {"bits": bits}} if bits else {})})
 
@@ -106,30 +116,16 @@ def recipe(method: str, bits: int | None) -> Recipe:
 )
 @pytest.mark.parametrize("after", [0, 2, 3])
 def test_a_run_cut_after_any_epoch_ends_with_the_same_bits(
-    tiny_clip, images, tmp_path, monkeypatch, method, bits, after
+    tiny_clip, images, tmp_path, method, bits, after
 ):
-    chosen, save = recipe(method, bits), Checkpoint.save
+    chosen = recipe(method, bits)
 
     def trained(checkpoint: Checkpoint | None):
         learner = build_learner(chosen, tiny_clip, CLASSES, seed=1)
         rows = train(learner, pixel_views(tiny_clip, images), chosen.training, checkpoint)
-        return learner.state_dict(), rows
+        return learner, rows
 
-    def save_then_die(self, running, history, epochs):
-        save(self, running, history, epochs)
-        if epochs == after + 1:
-            raise KeyboardInterrupt
-
-    whole, rows = trained(None)
-    checkpoint = Checkpoint(tmp_path / "c.safetensors", "fingerprint")
-    monkeypatch.setattr(Checkpoint, "save", save_then_die)
-    with pytest.raises(KeyboardInterrupt):
-        trained(checkpoint)
-    monkeypatch.setattr(Checkpoint, "save", save)
-    continued, again = trained(checkpoint)
-    assert again == rows
-    assert whole.keys() == continued.keys()
-    assert all(torch.equal(whole[name], continued[name]) for name in whole)
+    require_same_bits_after_a_cut(trained, tmp_path / "c.safetensors", after + 1)
 
 
 @pytest.mark.parametrize("method", ["maple", "promptsrc"])
@@ -146,21 +142,14 @@ def test_half_precision_trains_both_towers(tiny_clip, images, method):
 
 
 def test_a_picture_is_decoded_once_where_there_is_room(tiny_clip, images, monkeypatch):
-    decoded: list[object] = []
-    read = TrainingViews.read
-
-    def record(self, source):
-        decoded.append(source.path.name)
-        return read(self, source)
-
-    monkeypatch.setattr(TrainingViews, "read", record)
     seen = {}
     for share in (0.25, 0.0):
         monkeypatch.setattr(batches_module, "PICTURES_SHARE", share)
-        decoded.clear()
-        pixels = pixel_views(tiny_clip, images)
+        counted = CountedImages(images.folder, images.paths, images.fingerprints)
+        pixels = pixel_views(tiny_clip, counted)
         seen[share] = torch.cat([crops for epoch in range(3) for crops, _ in pixels.epoch(epoch)])
-        assert len(decoded) == (len(set(decoded)) if share else 3 * 6)  # a short batch is dropped
+        read = counted.rows
+        assert len(read) == (len(set(read)) if share else 3 * 6)  # a short batch is dropped
     assert torch.equal(seen[0.25], seen[0.0])
 
 

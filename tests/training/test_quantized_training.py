@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
-from torch.nn import functional as F
 
-from vlprompt_pipeline.config import TrainingParameters
-from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe, build_learner
-from vlprompt_pipeline.methods.coop import CoOpParameters
-from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS, QuantizeConfig
-from vlprompt_pipeline.training import CachedViews, Checkpoint, train
+from learners import CLASSES, coop, random_views
+from training.cuts import require_same_bits_after_a_cut
+from vlprompt_pipeline.methods import PromptLearner, build_learner
+from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS
+from vlprompt_pipeline.training import Checkpoint, train
 
-CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
 QUANTIZED = [
     {"quantizer": "kmeans", "codebook": "row"},
     {"quantizer": "stochastic"},
@@ -24,19 +23,10 @@ QUANTIZED = [
 
 
 def _train(clip, quantize: dict[str, Any], checkpoint: Checkpoint | None = None, seed: int = 1):
-    training = {"epochs": 5, "batch_size": 4, "lr": 0.5, "momentum": 0.9, "weight_decay": 5e-4}
-    recipe = Recipe(
-        method="coop",
-        title="CoOp",
-        prompt=CoOpParameters(length=4, init=None, class_specific=False, class_position="end"),
-        training=TrainingParameters(**training, warmup_epochs=1, warmup_lr=0.5),
-        quantize=QuantizeConfig(bits=2, kl_threshold=0.001, **quantize),
-    )
-    generator = torch.Generator().manual_seed(0)
-    features = F.normalize(torch.randn(11, 2, clip.embed_dim, generator=generator), dim=-1)
+    training = {"epochs": 5, "lr": 0.5, "warmup_lr": 0.5}
+    recipe = coop(training=training, quantize={"bits": 2, "kl_threshold": 0.001, **quantize})
     learner = build_learner(recipe, clip, CLASSES, seed)
-    batches = CachedViews(features, torch.arange(11) % 3, 4, seed=3)
-    return learner, train(learner, batches, recipe.training, checkpoint)
+    return learner, train(learner, random_views(clip), recipe.training, checkpoint)
 
 
 def _shown(learner: PromptLearner) -> torch.Tensor:
@@ -45,26 +35,10 @@ def _shown(learner: PromptLearner) -> torch.Tensor:
 
 @pytest.mark.parametrize("after", [0, 2, 4])
 @pytest.mark.parametrize("quantize", QUANTIZED, ids=str)
-def test_a_cut_run_ends_with_the_same_bits_and_rows(
-    tiny_clip, tmp_path, monkeypatch, quantize, after
-):
-    whole, rows = _train(tiny_clip, quantize)
-    checkpoint = Checkpoint(tmp_path / "c.safetensors", "fingerprint")
-    save = Checkpoint.save
-
-    def save_then_die(self, running, history, epochs):
-        save(self, running, history, epochs)
-        if epochs == after + 1:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Checkpoint, "save", save_then_die)
-        _train(tiny_clip, quantize, checkpoint)
-    continued, again = _train(tiny_clip, quantize, checkpoint)
-    assert again == rows
+def test_a_cut_run_ends_with_the_same_bits_and_rows(tiny_clip, tmp_path, quantize, after):
+    trained = partial(_train, tiny_clip, quantize)
+    whole, continued = require_same_bits_after_a_cut(trained, tmp_path / "c", after + 1)
     assert torch.equal(_shown(continued), _shown(whole))
-    for name, tensor in whole.state_dict().items():
-        assert torch.equal(tensor, continued.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("quantizer", ["stochastic", "gaussian"])

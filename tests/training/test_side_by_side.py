@@ -8,20 +8,9 @@ from kedro.config import OmegaConfigLoader
 from torch.nn import functional as F
 
 from conftest import ROOT
+from learners import CLASSES, coop, unit_vectors
 from parity import parity_clip
-from vlprompt_pipeline.config import TrainingParameters
-from vlprompt_pipeline.methods import (
-    ClassTexts,
-    Recipe,
-    Situation,
-    build_learner,
-    recipes_in,
-    resolve_recipe,
-)
-from vlprompt_pipeline.methods.coop import CoOpParameters
-from vlprompt_pipeline.parametrizations import QuantizeConfig
-from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
-from vlprompt_pipeline.parametrizations.noise import NoiseConfig
+from vlprompt_pipeline.methods import Situation, build_learner, recipes_in, resolve_recipe
 from vlprompt_pipeline.training import CachedViews, train
 from vlprompt_pipeline.training.side_by_side import (
     SideBySide,
@@ -30,40 +19,23 @@ from vlprompt_pipeline.training.side_by_side import (
     train_together,
 )
 
-CLASSES = ClassTexts(("cat", "big red dog", "boat"), "a photo of a {}.")
-TRAINING = TrainingParameters(
-    epochs=5,
-    batch_size=4,
-    lr=0.02,
-    momentum=0.9,
-    weight_decay=5e-4,
-    warmup_epochs=1,
-    warmup_lr=1e-5,
-)
+TRAINING = coop(training={"epochs": 5}).training
 VARIANTS = {
     "plain": {},
-    "noise": {"noise": NoiseConfig(std=0.01)},
-    "low rank": {"low_rank": LowRankConfig(rank=1, dropout=0.3)},
-    "two bits": {"quantize": QuantizeConfig(bits=2, min_interval_steps=2, kl_threshold=0.0)},
+    "noise": {"noise": {"std": 0.01}},
+    "low rank": {"low_rank": {"rank": 1, "dropout": 0.3}},
+    "two bits": {"quantize": {"bits": 2, "min_interval_steps": 2, "kl_threshold": 0}},
     "all": {
-        "noise": NoiseConfig(std=0.01),
-        "low_rank": LowRankConfig(rank=2, dropout=0.0),
-        "quantize": QuantizeConfig(bits=3),
+        "noise": {"std": 0.01},
+        "low_rank": {"rank": 2, "dropout": 0.0},
+        "quantize": {"bits": 3},
     },
 }
 SEEDS = (1, 2)
 
 
-def recipe(position: str = "end", class_specific: bool = False, **parts) -> Recipe:
-    prompt = CoOpParameters(
-        length=4, init=None, class_specific=class_specific, class_position=position
-    )
-    return Recipe(method="coop", title="CoOp", prompt=prompt, training=TRAINING, **parts)
-
-
 def batches(clip, seed: int) -> CachedViews:
-    generator = torch.Generator().manual_seed(seed)
-    features = torch.randn(11, 2, clip.embed_dim, generator=generator).to(clip.dtype)
+    features = unit_vectors(11, 2, clip.embed_dim, seed=seed).to(clip.dtype)
     return CachedViews(F.normalize(features, dim=-1), torch.arange(11) % 3, 4, seed)
 
 
@@ -73,7 +45,7 @@ def test_together_equals_one_by_one(precision, tolerance):
     wanted = [(parts, seed) for parts in VARIANTS.values() for seed in SEEDS]
 
     def learners():
-        built = [build_learner(recipe(**parts), clip, CLASSES, seed) for parts, seed in wanted]
+        built = [build_learner(coop(**parts), clip, CLASSES, seed) for parts, seed in wanted]
         return [learner.to(clip.dtype) for learner in built]
 
     alone = learners()
@@ -96,24 +68,19 @@ def test_together_equals_one_by_one(precision, tolerance):
     ("how", "shares"),
     [
         ({}, True),
-        ({"low_rank": LowRankConfig(rank=1, dropout=0.3)}, True),
-        ({"position": "middle"}, False),
-        ({"position": "front"}, False),
-        ({"class_specific": True}, False),
+        ({"low_rank": {"rank": 1, "dropout": 0.3}}, True),
+        ({"prompt": {"class_position": "middle"}}, False),
+        ({"prompt": {"class_position": "front"}}, False),
+        ({"prompt": {"class_specific": True}}, False),
     ],
 )
 def test_what_can_share_a_batch(how, shares):
-    assert (layout_key(recipe(**how)) is not None) is shares
+    assert (layout_key(coop(**how)) is not None) is shares
 
 
 def test_a_batch_is_shared_with_the_same_layout_and_schedule_only():
-    def key(prompt=(), training=(), **parts):
-        made = recipe(**parts)
-        changed = {
-            "prompt": made.prompt.model_copy(update=dict(prompt)),
-            "training": made.training.model_copy(update=dict(training)),
-        }
-        return layout_key(made.model_copy(update=changed))
+    def key(**changes):
+        return layout_key(coop(**changes))
 
     assert key() == key(**VARIANTS["all"]) == key(training={"memory_gb": 0.5})
     assert len({key(), key(prompt={"length": 8}), key(training={"lr": 0.1})}) == 3
@@ -140,7 +107,7 @@ def test_each_has_the_history_that_it_would_have_alone(parts):
     clip = parity_clip("float64")
 
     def learners():
-        built = (build_learner(recipe(**parts), clip, CLASSES, seed) for seed in SEEDS)
+        built = (build_learner(coop(**parts), clip, CLASSES, seed) for seed in SEEDS)
         return [learner.to(clip.dtype) for learner in built]
 
     sources = [batches(clip, seed) for seed in SEEDS]
@@ -158,8 +125,8 @@ def test_each_has_the_history_that_it_would_have_alone(parts):
 def test_gradients_of_a_group_are_those_of_each_alone():
     """In single precision, within 1e-5 of the largest."""
     clip = parity_clip("float32")
-    alone = [build_learner(recipe(), clip, CLASSES, seed).train() for seed in SEEDS]
-    together = [build_learner(recipe(), clip, CLASSES, seed) for seed in SEEDS]
+    alone = [build_learner(coop(), clip, CLASSES, seed).train() for seed in SEEDS]
+    together = [build_learner(coop(), clip, CLASSES, seed) for seed in SEEDS]
     whole = SideBySide(together, range(len(SEEDS))).train()
     images, labels = next(Streams([batches(clip, seed) for seed in SEEDS]).epoch(0))
     whole.backward(whole.losses(images, labels))
