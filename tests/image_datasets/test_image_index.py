@@ -18,9 +18,9 @@ from vlprompt_pipeline.image_datasets import (
     ImageIndex,
     Split,
     build_index,
-    fingerprints,
     get_image_dataset,
 )
+from vlprompt_pipeline.image_datasets.fingerprints import MAX_HASHED, fingerprint_images
 from vlprompt_pipeline.image_datasets.presence import require_present
 from vlprompt_pipeline.image_datasets.rendered import RENDERED
 
@@ -49,13 +49,13 @@ def test_folder_and_path_lead_to_the_image(miniature, monkeypatch):
     assert row["fingerprint"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def test_large_sets_are_known_by_stat_and_path(miniature, monkeypatch):
-    monkeypatch.setattr(fingerprints, "MAX_HASHED", 10)
-    row = build_index(miniature.dataset, miniature.root).table.iloc[0]
-    stat = (miniature.images / row["path"]).stat()
-    assert row["fingerprint"] == (
-        f"stat:{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}:{row['path']}"
-    )
+def test_large_sets_are_known_by_stat_and_path(miniature):
+    path = build_index(miniature.dataset, miniature.root).table["path"].iloc[0]
+    stat = (miniature.images / path).stat()
+    found = fingerprint_images([path] * (MAX_HASHED + 1), miniature.images)
+    assert set(found) == {
+        f"stat:{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}:{path}"
+    }
 
 
 def test_table_and_card_make_the_index_again(miniature, tmp_path):

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from pipelines.project import CELL, CLASSES, DATASET, PER_CLASS, ROOT, Project
+from pipelines.watched import watch_epochs
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
 from vlprompt_pipeline.export import load_learner
 from vlprompt_pipeline.manifests import find_fault, has_manifest, place_of
 from vlprompt_pipeline.methods import ClassTexts
 from vlprompt_pipeline.methods.trained import TrainedPrompt
-from vlprompt_pipeline.training import loop
 
 METHODS = ("zero_shot", "coop", "qcoop")
 HALF = CLASSES // 2
@@ -258,7 +258,10 @@ def test_training_has_a_row_an_epoch(finished):
 
 
 def test_a_second_run_computes_nothing_again_and_changes_nothing(project, monkeypatch):
+    epochs = []
+    watch_epochs(monkeypatch, lambda learner, epoch: epochs.append(epoch))
     project.run(report=True)
+    assert epochs == 2 * [0, 1, 2]
     before = project.files()
     shards = [path.stat().st_mtime_ns for path in project.data.rglob("shard-*")]
 
@@ -266,26 +269,26 @@ def test_a_second_run_computes_nothing_again_and_changes_nothing(project, monkey
         raise AssertionError("computed again")
 
     monkeypatch.setattr(FrozenClip, "encode_images", refuse)
-    monkeypatch.setattr(loop, "train_epoch", refuse)
     project.run(report=True)
+    assert epochs == 2 * [0, 1, 2]
     assert project.files() == before
     assert [path.stat().st_mtime_ns for path in project.data.rglob("shard-*")] == shards
 
 
 def test_a_killed_training_goes_on_with_the_same_bits(finished, project, monkeypatch):
-    epoch = loop.train_epoch
+    epochs = []
 
-    def kill_in_the_last(steps, batches, number, rate):
-        if number == 2:
+    def kill_in_the_last(learner, epoch):
+        epochs.append(epoch)
+        if epochs == [0, 1, 2]:
             raise KeyboardInterrupt
-        return epoch(steps, batches, number, rate)
 
-    monkeypatch.setattr(loop, "train_epoch", kill_in_the_last)
+    watch_epochs(monkeypatch, kill_in_the_last)
     with pytest.raises(KeyboardInterrupt):
         project.run()
     assert not project.path("06_models", "coop/prompt.safetensors").exists()
-    monkeypatch.setattr(loop, "train_epoch", epoch)
     project.run()
+    assert epochs == [0, 1, 2, 2, 0, 1, 2]
     _assert_same_results(project, finished)
 
 

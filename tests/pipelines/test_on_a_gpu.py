@@ -9,16 +9,10 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from pipelines.project import Project
 from simulated_gpu import Graph, simulated_gpu
 from vlprompt_pipeline.clip import load_clip
 
 METHODS = ("zero_shot", "coop", "qcoop")
-
-
-@pytest.fixture
-def project(tmp_path) -> Project:
-    return Project.create(tmp_path)
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import torch
 
 from pipelines.project import QUICK, Project, merged
+from simulated_gpu import simulated_gpu
 from vlprompt_pipeline.sweep import Options, grid, run_cells
 from vlprompt_pipeline.sweep.dry_run import print_plan
 from vlprompt_pipeline.sweep.engines import Resources
@@ -107,6 +107,6 @@ def test_what_is_finished_keeps_its_group_and_a_killed_sweep_goes_on_in_it(
         (Options(engine="ray", resources=Resources(gpus=0.25)), "auto", True),
     ],
 )
-def test_groups_are_formed_on_a_gpu_unless_one_says_otherwise(options, device, forms, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert options.forms_groups(device) is forms
+def test_groups_are_formed_on_a_gpu_unless_one_says_otherwise(options, device, forms):
+    with simulated_gpu():
+        assert options.forms_groups(device) is forms

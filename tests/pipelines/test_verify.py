@@ -14,9 +14,9 @@ from kedro.framework.session import KedroSession
 from kedro.runner import ThreadRunner
 
 from pipelines.project import CELL, QUICK, Project, merged
+from pipelines.watched import watch_epochs
 from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.methods.trained import TrainedPrompt
-from vlprompt_pipeline.training import loop
 
 METHODS = ("coop", "qcoop", "zero_shot")
 ANY_METHOD = {key: value for key, value in QUICK.items() if key != "methods"}
@@ -133,14 +133,11 @@ def test_only_the_methods_that_are_asked_for_and_in_threads(stored):
 
 def test_other_bits_are_told_with_what_differs_and_the_run_fails(stored, monkeypatch):
     before = left(stored)
-    epoch = loop.train_epoch
 
-    def drifting(steps, *given):
-        means = epoch(steps, *given)
-        steps.learner.context.data[0, 0] += 0.25
-        return means
+    def drift(learner, epoch):
+        learner.context.data[0, 0] += 0.25
 
-    monkeypatch.setattr(loop, "train_epoch", drifting)
+    watch_epochs(monkeypatch, drift)
     params = {"methods": ["zero_shot", "coop"], "features": {"views": 3}}
     said = refusal(stored, merged(ANY_METHOD, params))
     assert "  zero_shot  same: " in said
@@ -163,7 +160,7 @@ def test_a_file_that_was_changed_is_named_before_anything_is_computed(stored, na
         path.write_bytes(path.read_bytes()[:-1] + b"x")
     else:
         pd.read_parquet(path).assign(prediction=0).to_parquet(path)
-    monkeypatch.setattr(loop, "train", None)
+    watch_epochs(monkeypatch, lambda *_: pytest.fail("it trains"))
     said = refusal(stored)
     assert said.startswith(f"data/{layer}/{CELL}/coop/{name} has been changed since the run of ")
 

@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from image_datasets.miniatures import annotation_file, write_miniature
 from pipelines.project import CLASSES, DATASET, Project
+from pipelines.watched import watch_epochs
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.files import sha256_file
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
-from vlprompt_pipeline.training import loop
 
 WEIGHTS = "open_clip_model.safetensors"
 CALTECH = {"dataset": "caltech101"}
@@ -193,10 +193,10 @@ def test_sources_that_do_not_exist(project, source, sentence):
     assert_nothing_began(project)
 
 
-def test_a_device_that_is_not_here(project, monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert project.refusal({"device": "cuda"}) == (
-        "device: no cuda on this machine; use auto or cpu"
+def test_a_device_that_is_not_here(project):
+    absent = "mps" if torch.cuda.is_available() else "cuda"
+    assert project.refusal({"device": absent}) == (
+        f"device: no {absent} on this machine; use auto or cpu"
     )
     assert_nothing_began(project)
 
@@ -329,7 +329,7 @@ def test_a_machine_without_memory_left_says_what_to_make_smaller(project, monkey
     def no_room(*_):
         raise error
 
-    monkeypatch.setattr(loop, "train_epoch", no_room)
+    watch_epochs(monkeypatch, no_room)
     assert project.refusal() == (
         "it ran out of memory: let a training step keep less (training.memory_gb of the recipe), "
         "or take smaller batches (training.batch_size of the recipe, features.batch_size)"
@@ -340,7 +340,7 @@ def test_a_fault_says_so_in_a_line_and_keeps_its_traceback(project, monkeypatch)
     def broken(*_):
         raise KeyError("nobody foresaw this")
 
-    monkeypatch.setattr(loop, "train_epoch", broken)
+    watch_epochs(monkeypatch, broken)
     message = project.refusal()
     assert message.startswith("this should not have happened: KeyError: 'nobody foresaw this'")
     (log,) = (project.root / "logs").glob("error_*.log")

@@ -2,117 +2,43 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 import yaml
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from kedro.framework.cli.cli import KedroCLI
 
 from vlprompt_pipeline.config import ExportParameters
 from vlprompt_pipeline.parsing import parse
 
-BEFORE_ANY_NODE = [
-    pytest.param(
-        {"sedd": 3},
-        "parameters: unknown key 'sedd' (did you mean 'seed'?); allowed: ",
-        id="key",
-    ),
-    pytest.param(
-        {"features": {"view": 3}},
-        "parameters.features: unknown key 'view' (did you mean 'views'?); allowed: ",
-        id="key of a section",
-    ),
-    pytest.param(
-        {"recipes": {"coop": {"training": {"epoch": 3}}}},
-        "recipes.coop.training: unknown key 'epoch' (did you mean 'epochs'?); allowed: ",
-        id="key of a recipe's training",
-    ),
-    pytest.param(
-        {"recipes": {"coop": {"prompt": {"lenght": 3}}}},
-        "recipes.coop.prompt: unknown key 'lenght' (did you mean 'length'?); allowed: ",
-        id="key of a recipe's prompt",
-    ),
-    pytest.param(
-        {"shots": "many"},
-        "parameters.shots is 'many': input should be a valid integer, unable to parse string as "
-        "an integer",
-        id="type",
-    ),
-    pytest.param(
-        {"shots": 0},
-        "parameters.shots is 0: input should be greater than or equal to 1",
-        id="range",
-    ),
-    pytest.param(
-        {"protocol": "base2new"},
-        "parameters.protocol is 'base2new': protocols are base_to_new, cross_dataset, "
-        "domain_generalisation, few_shot",
-        id="choice",
-    ),
-    pytest.param(
-        {"features": {"crop_scale": [0.9, 0.5]}},
-        "parameters.features.crop_scale is [0.9, 0.5]: the smallest share of the image goes "
-        "first, then the largest",
-        id="reversed range",
-    ),
-    pytest.param(
-        {"clip": {"name": "../up"}},
-        "parameters.clip.name is '../up': string should match pattern '^[a-z0-9][a-z0-9_.-]*$'",
-        id="name unfit for a path",
-    ),
-    pytest.param(
-        {"recipes": {"zero_shot": {"quantize": {"bits": 1}}}},
-        "recipes.zero_shot.quantize: zero_shot has no tensors to put it on",
-        id="quantization of nothing",
-    ),
-    pytest.param(
-        {
-            "methods": ["clip_adapter"],
-            "recipes": {"clip_adapter": {"low_rank": {"rank": 1, "dropout": 0.0}}},
-        },
-        "recipes.clip_adapter.low_rank: clip_adapter trains no context to put it on",
-        id="low rank without a prompt",
-    ),
-    pytest.param(
-        {"recipes": {"qcoop": {"quantize": {"bits": 9}}}},
-        "recipes.qcoop.quantize.bits is 9: input should be less than or equal to 8",
-        id="bits",
-    ),
-    pytest.param(
-        {"recipes": {"coop": {"extends": "qcoop"}}},
-        "recipes.coop: extends runs in a circle: coop → qcoop → coop",
-        id="circle",
-    ),
-    pytest.param(
-        {"methods": ["mine"], "recipes": {"mine": {"extends": "coopp"}}},
-        "recipes.mine.extends: unknown recipe 'coopp' (did you mean 'coop'?); allowed: ",
-        id="unknown parent",
-    ),
-    pytest.param(
-        {"methods": ["mine"], "recipes": {"mine": {"title": "Mine"}}},
-        "recipes.mine: give method, or extends with the name of another recipe",
-        id="no method",
-    ),
-    pytest.param(
-        {"recipes": {"coop": {"method": "cop"}}},
-        "recipes.coop.method: unknown method 'cop' (did you mean 'coop'?); allowed: ",
-        id="unknown method of a recipe",
-    ),
-]
+QUIET = "--params=dataset=demo_counts,tracking.enabled=false"
 
 
-@pytest.mark.parametrize(("params", "sentence"), BEFORE_ANY_NODE)
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        ({"sedd": 3}, "parameters: unknown key 'sedd' (did you mean 'seed'?); allowed: "),
+        (
+            {"recipes": {"coop": {"training": {"epoch": 3}}}},
+            "recipes.coop.training: unknown key 'epoch' (did you mean 'epochs'?); allowed: ",
+        ),
+        (
+            {"protocol": "base2new"},
+            "parameters.protocol is 'base2new': protocols are base_to_new, cross_dataset, ",
+        ),
+        (
+            {"recipes": {"qcoop": {"quantize": {"bits": 9}}}},
+            "recipes.qcoop.quantize.bits is 9: input should be less than or equal to 8",
+        ),
+        (
+            {"methods": ["mine"], "recipes": {"mine": {"extends": "coopp"}}},
+            "recipes.mine.extends: unknown recipe 'coopp' (did you mean 'coop'?); allowed: ",
+        ),
+    ],
+    ids=["a key", "a key of a recipe", "a choice", "a range of a recipe", "a parent"],
+)
 def test_it_is_told_before_any_node_has_run(project, params, sentence):
-    message = project.refusal(params)
-    if sentence.endswith("allowed: "):
-        assert message.startswith(sentence)
-        allowed = message.removeprefix(sentence).split(", ")
-        nearest = re.search(r"did you mean '(\w+)'", sentence)[1]
-        assert nearest in allowed
-        assert len(allowed) > 2
-    else:
-        assert message == sentence
+    """tests/test_config.py and tests/methods/ have what else is refused."""
+    assert project.refusal(params).startswith(sentence)
     assert list(project.data.iterdir()) == []
 
 
@@ -186,6 +112,15 @@ def test_class_names_are_joined_with_plus_everywhere():
     assert parse(ExportParameters, {"class_names": ["a+b"]}, "export").class_names == ("a+b",)
 
 
+def run(project, monkeypatch, *options: str) -> Result:
+    """`kedro run` on the command line, which ends with an error and no traceback."""
+    monkeypatch.chdir(project.root)
+    shown = CliRunner().invoke(KedroCLI(project.root), ["run", *options])
+    assert shown.exit_code == 1
+    assert "Traceback" not in shown.output
+    return shown
+
+
 @pytest.mark.parametrize("command", ["run", "sweep"])
 def test_a_comma_in_a_folder_is_given_in_conf(project, monkeypatch, command):
     monkeypatch.chdir(project.root)
@@ -212,12 +147,8 @@ def test_a_comma_in_a_folder_is_given_in_conf(project, monkeypatch, command):
     ids=["a key", "a dataset", "a key of another pipeline", "from a node"],
 )
 def test_the_command_line_shows_the_sentence_and_no_frames(project, monkeypatch, params, sentence):
-    monkeypatch.chdir(project.root)
-    arguments = ["run", f"--params={params},tracking.enabled=false"]
-    shown = CliRunner().invoke(KedroCLI(project.root), arguments)
-    assert shown.exit_code == 1
+    shown = run(project, monkeypatch, f"--params={params},tracking.enabled=false")
     assert f"Error: {sentence}" in shown.stderr
-    assert "Traceback" not in shown.output
     assert "NoneType" not in shown.output
 
 
@@ -236,13 +167,9 @@ def test_the_command_line_shows_the_sentence_and_no_frames(project, monkeypatch,
     ],
 )
 def test_a_filter_that_no_node_fits_ends_in_a_sentence(project, monkeypatch, option, sentence):
-    monkeypatch.chdir(project.root)
-    arguments = ["run", option, "--params=dataset=demo_counts,tracking.enabled=false"]
-    shown = CliRunner().invoke(KedroCLI(project.root), arguments)
-    assert shown.exit_code == 1
+    shown = run(project, monkeypatch, option, QUIET)
     assert f"Error: {option} leaves nothing to do; kedro registry describe" in shown.stderr
     assert shown.stderr.rstrip().endswith(sentence)
-    assert "Traceback" not in shown.output
 
 
 @pytest.mark.parametrize(
@@ -255,10 +182,7 @@ def test_a_filter_that_no_node_fits_ends_in_a_sentence(project, monkeypatch, opt
 def test_a_filter_that_leaves_out_what_is_kept_in_memory_ends_in_a_sentence(
     project, monkeypatch, option, absent
 ):
-    monkeypatch.chdir(project.root)
-    arguments = ["run", option, "--params=dataset=demo_counts,tracking.enabled=false"]
-    shown = CliRunner().invoke(KedroCLI(project.root), arguments)
-    assert shown.exit_code == 1
+    shown = run(project, monkeypatch, option, QUIET)
     assert "Error: this run begins with nodes that read " in shown.stderr
     assert absent in shown.stderr
     assert "which no run stores" in shown.stderr
