@@ -14,7 +14,8 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
-def _one_place(template: str) -> str:
+def one_place(template: str) -> str:
+    """Return a template that has one place for the class name, and raise ValueError for others."""
     if template.count("{}") != 1 or template.count("{") + template.count("}") != 2:
         raise ValueError("a template has {} once, where the class name goes, as 'a photo of a {}.'")
     return template
@@ -26,7 +27,7 @@ def _ascending(scale: tuple[float, float]) -> tuple[float, float]:
     return scale
 
 
-Template = Annotated[str, AfterValidator(_one_place)]
+Template = Annotated[str, AfterValidator(one_place)]
 """Text of a prompt, `{}` in the place of the class name."""
 
 CropScale = Annotated[tuple[Share, Share], AfterValidator(_ascending)]

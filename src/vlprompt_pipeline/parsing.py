@@ -24,6 +24,11 @@ class Parameters(Frozen):
     """Base of all parameter models."""
 
 
+def is_none(value: object) -> bool:
+    """Tell whether a setting is absent: `exclude_if` of fields that came later than their model."""
+    return value is None
+
+
 def _several(value: Any) -> Any:
     return tuple(str(value).split("+")) if isinstance(value, (str, int, float)) else value
 

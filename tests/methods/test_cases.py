@@ -141,3 +141,34 @@ def test_a_wrong_setting_of_a_case_that_holds_is_refused_as_one_of_the_recipe():
 def test_cases_are_never_passed_over_in_silence():
     with pytest.raises(ConfigError, match="recipes.coop.cases: settings differ by protocol"):
         resolve_recipe("coop", {"coop": {**COOP, "cases": [FEW_SHOT]}})
+
+
+@pytest.mark.parametrize(
+    ("setting", "shots", "number"),
+    [("500 * shots", 3, 1500), ("1 / shots", 5, 0.2), ("0.5*shots", 3, 1.5), ("1/shots", 1, 1)],
+)
+def test_a_setting_may_follow_the_number_of_shots(setting, shots, number):
+    coop = {**COOP, "training": {**TRAINING, "lr": 1, "weight_decay": setting}}
+    child = {
+        "extends": "coop",
+        "cases": [{"when": {"shots": [9]}, "training": {"lr": "2 * shots"}}],
+    }
+    recipes = {"coop": coop, "child": child}
+    found = resolve_recipe("child", recipes_in(Situation("few_shot", "dtd", shots), recipes))
+    assert found.training.weight_decay == number
+    assert found.training.lr == 1
+    found = resolve_recipe("child", recipes_in(Situation("few_shot", "dtd", 9), recipes))
+    assert found.training.lr == 18
+
+
+def test_a_command_line_may_follow_the_number_of_shots():
+    last = {"coop": {"training": {"epochs": "2 * shots"}}}
+    assert resolve((), ("few_shot", "dtd", 3), last=last).training.epochs == 6
+
+
+def test_words_that_look_like_it_are_words():
+    coop = {
+        "coop": {**COOP, "title": "500 shots", "prompt": {**COOP["prompt"], "init": "1 / shot"}}
+    }
+    recipe = recipes_in(Situation("few_shot", "dtd", 3), coop)["coop"]
+    assert (recipe["title"], recipe["prompt"]["init"]) == ("500 shots", "1 / shot")

@@ -82,6 +82,16 @@ def test_it_starts_as_zero_shot_clip(tiny_clip):
     torch.testing.assert_close(encoded, tiny_clip.encode_images(pixels))
 
 
+def test_its_template_may_be_another_than_the_datasets(tiny_clip):
+    method = get_method("clip_lora")
+    own = method.parameters(rank=2, alpha=1.0, dropout=0.0)
+    assert "template" not in own.model_dump(), "prompts of before hash as they did"
+    other = method.parameters(rank=2, alpha=1.0, dropout=0.0, template="{} texture.")
+    made = method.learner(tiny_clip, CLASSES, other, torch.Generator().manual_seed(0))
+    words = [f"{name} texture." for name in CLASSES.names]
+    torch.testing.assert_close(made.class_features(), tiny_clip.encode_texts(words))
+
+
 def test_features_are_known_by_their_weights(tiny_clip):
     made = learner(tiny_clip)
     before = made.image_side().identity_sha256

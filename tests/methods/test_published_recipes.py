@@ -20,6 +20,8 @@ RECIPES = OmegaConfigLoader(str(ROOT / "conf"), env="vit_b16", **CONFIG_LOADER_A
 ]
 ELEVEN = tuple(sorted(DATASETS))
 SHOTS = (1, 2, 4, 8, 16)
+ANY_SHOTS = (*SHOTS, 3, 5, 12, 32)
+"""With numbers that nobody has published of, which a formula covers."""
 TRANSFER = ("cross_dataset", "domain_generalisation")
 PROTOCOLS = ("base_to_new", "few_shot", *TRANSFER)
 WORDS = "a photo of a"
@@ -61,6 +63,14 @@ def averaged(mean: float, std: float) -> dict[str, dict[str, float]]:
     return {"prompt__aggregation": {"mean": mean, "std": std}}
 
 
+def texts(name: str, own: dict[str, str], shots: tuple[int, ...] = (16,)) -> list[Row]:
+    """Templates of the datasets that have others than CoOp's."""
+    rows = say([name], PROTOCOLS, without(*own), shots, prompt__templates="benchmark")
+    for dataset, template in own.items():
+        rows += say([name], PROTOCOLS, [dataset], shots, prompt__templates=template)
+    return rows
+
+
 def everywhere() -> list[tuple[str, str, int]]:
     return list(product(PROTOCOLS, ELEVEN, SHOTS))
 
@@ -90,6 +100,9 @@ def coop() -> Iterator[list[Row]]:
     for shots, epochs in zip(SHOTS, (50, 100, 100, 200, 200), strict=True):
         yield say(names, ["few_shot"], others, [shots], training__epochs=epochs, **drawn)
         yield say(names, ["few_shot"], imagenet, [shots], training__epochs=50, **drawn)
+    # between and beyond those numbers: the epochs of the next smaller one
+    for shots, epochs in ((3, 100), (5, 100), (7, 100), (12, 200), (32, 200)):
+        yield say([*names, "prograd"], ["few_shot"], others, [shots], training__epochs=epochs)
 
 
 def quantized_or_low_rank() -> Iterator[list[Row]]:
@@ -105,6 +118,7 @@ def kgcoop() -> Iterator[list[Row]]:
     settings = {"prompt__weight": 8.0, "prompt__length": 4, "prompt__init": WORDS}
     settings |= {"training__epochs": 100, "training__batch_size": 128, "training__lr": 0.002}
     yield say(["kgcoop"], PROTOCOLS, ELEVEN, SHOTS, **settings)
+    yield texts("kgcoop", {"dtd": "a photo of a {}, a type of texture."})
 
 
 def prograd() -> Iterator[list[Row]]:
@@ -116,7 +130,13 @@ def prograd() -> Iterator[list[Row]]:
         yield say(["prograd"], few, ELEVEN, [shots], prompt__length=16, **length)
         strength = 0.8 if shots in (8, 16) else 1.0
         yield say(["prograd"], few, weaker, [shots], prompt__strength=strength)
+    yield say(["prograd"], few, weaker, [12], prompt__strength=0.8)
     yield say(["prograd"], few, without(*weaker), SHOTS, prompt__strength=1.0)
+    own = {"oxford_pets": "a type of pet, a photo of a {}.", "dtd": "a texture of {}."}
+    own |= {"oxford_flowers": "a type of flower, a photo of a {}."}
+    own |= {"fgvc_aircraft": "a type of aircraft, a photo of a {}."}
+    own |= {"food101": "a type of food, a photo of {}."}
+    yield texts("prograd", own)
 
 
 def cocoop() -> Iterator[list[Row]]:
@@ -196,15 +216,21 @@ def tcp() -> Iterator[list[Row]]:
     large = ("sun397", "imagenet")
     yield say(["tcp"], ["base_to_new"], without(*large), [16], training__epochs=50, **settings)
     yield say(["tcp"], ["base_to_new"], large, [16], training__epochs=25, **settings)
+    own = {
+        "dtd": "a photo of a {}, a type of texture.",
+        "food101": "a photo of a {}, a type of food.",
+    }
+    yield texts("tcp", own | {"fgvc_aircraft": "a photo of an aircraft {}."})
 
 
 def clip_lora() -> Iterator[list[Row]]:
-    """500 steps a shot."""
+    """500 steps a shot, one text for every dataset."""
     settings = {"prompt__rank": 2, "prompt__alpha": 1.0, "prompt__dropout": 0.25}
+    settings |= {"prompt__template": "a photo of a {}."}
     settings |= {"training__optimizer": "adamw", "training__lr": 2e-4, "training__batch_size": 32}
     settings |= {"training__weight_decay": 0.01, "training__epochs": None}
     settings |= {"training__drop_last": False}
-    for shots in SHOTS:
+    for shots in ANY_SHOTS:
         yield say(
             ["clip_lora"], PROTOCOLS, ELEVEN, [shots], training__steps=500 * shots, **settings
         )
@@ -239,12 +265,15 @@ def tip_adapter() -> Iterator[list[Row]]:
     settings |= {"weight_decay": 0.01, "drop_last": False}
     settings = {f"training__{key}": value for key, value in settings.items()}
     yield say(trained, few, ELEVEN, SHOTS, **settings)
+    for name in ("tip_adapter", *trained):
+        yield texts(name, {"imagenet": "imagenet_select"}, SHOTS)
 
 
 def others() -> Iterator[list[Row]]:
     """One number each, and ZERO's views."""
     yield say(["clip_adapter"], ["few_shot"], ELEVEN, SHOTS, prompt__ratio=0.2)
     yield say(["lp_plus_plus"], ["few_shot"], ELEVEN, SHOTS, prompt__steps=300)
+    yield texts("lp_plus_plus", {"imagenet": "imagenet_select"}, SHOTS)
     zero = {"test_time__views": 64, "test_time__keep": 0.3, "prompt__templates": "photo"}
     yield say(["zero"], PROTOCOLS, ELEVEN, SHOTS, **zero)
     yield say(["linear_probe"], ["few_shot"], ELEVEN, SHOTS, prompt__bisections=8)
@@ -270,7 +299,7 @@ def on_features() -> Iterator[list[Row]]:
     adam = {"optimizer": "adam", "lr": 1e-5, "epsilon": 1e-4, "weight_decay": 0.0}
     adam |= {"epochs": 300}
     settings = {f"training__{key}": value for key, value in adam.items()}
-    for shots in SHOTS:
+    for shots in ANY_SHOTS:
         yield say(["prolip"], PROTOCOLS, ELEVEN, [shots], prompt__weight=1 / shots, **settings)
 
 
@@ -285,6 +314,12 @@ def in_both_towers() -> Iterator[list[Row]]:
         yield say(["mmrl"], both, [dataset], SHOTS, prompt__weight=weight, prompt__width=width)
     yield say(["mmrl"], TRANSFER, ELEVEN, SHOTS, prompt__weight=0.2, training__epochs=1)
     yield say(["mmrl"], ["few_shot"], without("imagenet"), SHOTS, training__epochs=50)
+    plus = ["mmrl_plus_plus"]
+    long = {"training__epochs": 100, "training__lr": 0.002, "training__batch_size": 32}
+    yield say(plus, ["few_shot"], without("imagenet"), SHOTS, **long)
+    short = {"training__epochs": 5, "training__lr": 0.001, "training__batch_size": 32}
+    yield say(["mmrl", *plus], both, ["imagenet"], SHOTS, **short)
+    yield say(plus, PROTOCOLS, ELEVEN, SHOTS, prompt__width=512, prompt__projection_rank=64)
     mixed = {"imagenet": (0.9, 0.2), "fgvc_aircraft": (0.9, 2), "ucf101": (0.9, 3), "dtd": (0.9, 7)}
     mixed |= {"oxford_pets": (0.7, 0.01), "stanford_cars": (0.7, 6), "caltech101": (0.6, 3)}
     mixed |= {"sun397": (0.5, 3), "oxford_flowers": (0.4, 7), "eurosat": (0.2, 0.01)}
@@ -294,14 +329,15 @@ def in_both_towers() -> Iterator[list[Row]]:
         yield say(["mmrl_plus_plus"], both, [dataset], SHOTS, **settings)
     settings = {"prompt__beta": 0.9, "prompt__weight": 0.1}
     yield say(["mmrl_plus_plus"], TRANSFER, ELEVEN, SHOTS, **settings)
-    yield say(["mmrl_plus_plus"], ["few_shot"], ELEVEN, SHOTS, training__lr=0.002)
     yield say(["mma"], PROTOCOLS, without("imagenet"), SHOTS, training__lr=0.0015)
     yield say(["mma"], PROTOCOLS, ["imagenet"], SHOTS, training__batch_size=128)
     settings = {"prompt__scale": 0.01, "prompt__evaluation_scale": 0.0065, "training__lr": 0.3}
+    settings |= {"prompt__templates": "imagenet"}
     yield say(["mma_plus_plus"], ["base_to_new"], ELEVEN, [16], **settings)
     yield say(["mma_plus_plus"], TRANSFER, ELEVEN, [16], prompt__evaluation_scale=0.005)
-    for shots in SHOTS:
+    for shots in ANY_SHOTS:
         settings = {"training__steps": 300 * shots, "training__lr": 2e-4}
+        settings |= {"training__drop_last": False}
         yield say(["two_stage"], PROTOCOLS, ELEVEN, [shots], training__restart=0.6, **settings)
 
 

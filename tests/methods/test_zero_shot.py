@@ -34,8 +34,15 @@ def test_sets_by_name():
     assert templates("benchmark", "{} texture.") == ("{} texture.",)
     assert len(templates("imagenet_select", "x")) == 7
     assert templates("imagenet_select+benchmark", "{} texture.")[-1] == "{} texture."
+    assert templates("a texture of {}.", "{} texture.") == ("a texture of {}.",)
     with pytest.raises(ConfigError, match="unknown set 'custom'; allowed: benchmark, imagenet_sel"):
         templates("custom", "x")
+
+
+@pytest.mark.parametrize("template", ["a {} or {}.", "a {name}.", "a }{."])
+def test_a_template_has_one_place_for_the_name(template):
+    with pytest.raises(ValueError, match="a template has {} once"):
+        ZeroShotParameters(templates=template)
 
 
 def test_underscores_are_spaces(tiny_clip):

@@ -33,11 +33,15 @@ TEMPLATE_SETS: dict[str, tuple[str, ...]] = {
 def templates(name: str, benchmark_template: str) -> tuple[str, ...]:
     """Return the templates of a set; each holds one `{}` for the class name.
 
+    A name with `{}` in it is itself the one template.
+
     Raises:
         ConfigError: no set of that name.
     """
     if name == BENCHMARK:
         return (benchmark_template,)
+    if "{}" in name:
+        return (name,)
     if name == "imagenet_select+benchmark":  # what CoOp's ZeroshotCLIP2 uses off ImageNet
         return (*TEMPLATE_SETS["imagenet_select"], benchmark_template)
     if name in _IMAGENET:
@@ -45,7 +49,9 @@ def templates(name: str, benchmark_template: str) -> tuple[str, ...]:
         return tuple(template("{}") for template in chosen)
     if name not in TEMPLATE_SETS:
         names = ", ".join([BENCHMARK, "imagenet_select+benchmark", *TEMPLATE_SETS, *_IMAGENET])
-        raise ConfigError(f"templates: unknown set {name!r}; allowed: {names}")
+        raise ConfigError(
+            f"templates: unknown set {name!r}; allowed: {names}, or a text with {{}} for the name"
+        )
     return TEMPLATE_SETS[name]
 
 

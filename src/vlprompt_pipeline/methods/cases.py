@@ -11,10 +11,14 @@ Published recipes are not one list of numbers: CoOp trains for 50, 100 or 200 ep
 The cases that hold are laid over their own recipe, a later one over an earlier one. Only then is
 the recipe extended: what extends it gets it as it is in this situation, and puts its own settings
 over that. So a child's settings win over its parent's cases, as what is said nearer always does.
+
+A setting that is a multiple or a fraction of the number of shots says so, for every number of them:
+`steps: 500 * shots`, `weight: 1 / shots`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple, Self
 
@@ -25,6 +29,8 @@ from vlprompt_pipeline.parsing import Parameters, parse
 from vlprompt_pipeline.protocols import PROTOCOLS
 
 Shots = Annotated[int, Field(ge=1)]
+
+_BY_SHOTS = re.compile(r"(\d+(?:\.\d+)?) ?([*/]) ?shots")
 
 
 class Situation(NamedTuple):
@@ -104,7 +110,7 @@ def recipes_in(
     for name, settings in (last or {}).items():
         if "cases" not in settings:  # what brings cases of its own means them to hold
             resolved[name] = overlay(resolved[name], settings)
-    return resolved
+    return {name: _by_shots(recipe, situation.shots) for name, recipe in resolved.items()}
 
 
 def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,6 +120,17 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = overlay(merged[key], value) if both else value
     return merged
+
+
+def _by_shots(setting: Any, shots: int) -> Any:
+    """Replace settings such as `500 * shots` and `1 / shots` by their numbers."""
+    if isinstance(setting, Mapping):
+        return {key: _by_shots(value, shots) for key, value in setting.items()}
+    found = _BY_SHOTS.fullmatch(setting) if isinstance(setting, str) else None
+    if not found:
+        return setting
+    number = float(found[1]) * shots if found[2] == "*" else float(found[1]) / shots
+    return int(number) if number.is_integer() else number
 
 
 def _in_situation(name: str, recipe: Mapping[str, Any], situation: Situation) -> dict[str, Any]:

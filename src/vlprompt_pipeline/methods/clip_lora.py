@@ -20,11 +20,12 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import readable
 from vlprompt_pipeline.clip.towers import IMAGE_ATTENTION, TEXT_ATTENTION
+from vlprompt_pipeline.config import Template
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.changed_images import ChangedImages
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.parametrizations.draws import Draws
-from vlprompt_pipeline.parsing import Parameters
+from vlprompt_pipeline.parsing import Parameters, is_none
 
 PARTS = 3  # queries, keys, values
 
@@ -36,11 +37,13 @@ class ClipLoraParameters(Parameters):
         rank: inner size of the product (published: 2).
         alpha: its factor, before the root of the rank (published: 1).
         dropout: of the inputs of A (published: 0.25).
+        template: of the texts (published: one for every dataset), or none for the dataset's own.
     """
 
     rank: int = Field(ge=1)
     alpha: float = Field(gt=0)
     dropout: float = Field(ge=0, lt=1)
+    template: Template | None = Field(default=None, exclude_if=is_none)
 
 
 class ClipLora(PromptLearner):
@@ -69,7 +72,8 @@ class ClipLora(PromptLearner):
             setattr(self, f"{tower}_a", nn.ParameterList(each.to(clip.device) for each in first))
             setattr(self, f"{tower}_b", nn.ParameterList(each.to(clip.device) for each in zeros))
         self.draws = Draws(generator)
-        texts = [classes.template.format(readable(name)) for name in classes.names]
+        template = parameters.template or classes.template
+        texts = [template.format(readable(name)) for name in classes.names]
         clip.words.warn_unseen(texts)
         self.prompts = clip.prompts(texts)
 

@@ -17,15 +17,16 @@ from typing import Any, Self
 
 import torch
 import yaml
-from pydantic import model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import readable, templates
+from vlprompt_pipeline.config import one_place
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods.base import ClassTexts
-from vlprompt_pipeline.parsing import Parameters
+from vlprompt_pipeline.parsing import Parameters, is_none
 
 NO_TEMPLATES = "none"
 AT_ONCE = 1024  # texts: their embeddings are padded to the longest of them
@@ -36,15 +37,17 @@ class TextParameters(Parameters):
     """Which texts stand for a class.
 
     Attributes:
-        templates: name of a set in `clip/templates.py`; or `none`, with descriptions.
+        templates: name of a set in `clip/templates.py`; or one template, with `{}` for the name; or
+            `none`, with descriptions.
         descriptions: file of sentences about each class; relative to where the run starts.
         descriptions_sha256: hash of that file, which is filled in when a recipe is read. So results
             depend on the sentences, and a changed file is noticed.
     """
 
     templates: str
-    descriptions: str | None = None
-    descriptions_sha256: str | None = None
+    # left out where absent, so that recipes without them hash as before there were any
+    descriptions: str | None = Field(default=None, exclude_if=is_none)
+    descriptions_sha256: str | None = Field(default=None, exclude_if=is_none)
 
     @model_validator(mode="before")
     @classmethod
@@ -54,12 +57,10 @@ class TextParameters(Parameters):
             return values
         return {**values, "descriptions_sha256": _sha256(_read(path))}
 
-    @model_serializer(mode="wrap")
-    def _without_absent_descriptions(self, serialize: Any) -> dict[str, Any]:
-        """Leave them out, so that recipes without them hash as before there were any."""
-        absent = self.descriptions is None
-        ours = ("descriptions", "descriptions_sha256")
-        return {k: v for k, v in serialize(self).items() if not (absent and k in ours)}
+    @field_validator("templates")
+    @classmethod
+    def _set_or_template(cls, templates: str) -> str:
+        return one_place(templates) if {"{", "}"} & set(templates) else templates
 
     @model_validator(mode="after")
     def _some_texts(self) -> Self:
