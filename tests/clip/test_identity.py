@@ -16,7 +16,7 @@ from vlprompt_pipeline.clip.identity import describe_model
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export import PackedPrompt, load_learner, pack
 from vlprompt_pipeline.export.learner import pack_learner
-from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
+from vlprompt_pipeline.methods import ClassTexts, build_learner, stored_recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 
 CLASSES = ClassTexts(("circle", "square"), "a photo of a {}.")
@@ -62,7 +62,7 @@ def test_features_of_another_activation_are_not_taken(tiny_clip, tiny_clip_folde
 
 
 def prompt_of(clip) -> tuple[TrainedPrompt, PackedPrompt]:
-    recipe = resolve_recipe("coop", {"coop": COOP})
+    recipe = stored_recipe(COOP)
     learner = build_learner(recipe, clip, CLASSES, seed=0)
     values = recipe.model_dump(mode="json")
     trained = TrainedPrompt(values, learner.state_dict(), CLASSES, clip.identity, {"seed": 1})

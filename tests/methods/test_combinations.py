@@ -20,6 +20,7 @@ from vlprompt_pipeline.methods import (
     quantize_after,
     resolve_recipe,
     restore_learner,
+    stored_recipe,
 )
 from vlprompt_pipeline.parametrizations import QuantizeConfig, quantized_tensors
 from vlprompt_pipeline.parametrizations.low_rank import LowRank
@@ -257,6 +258,21 @@ def test_what_is_no_recipe_is_refused(recipes, sentence):
             "share 0.6 of the epochs: give both the same number",
         ),
         (
+            {"extends": "coop", "training": None},
+            "recipes.mine.training is missing, and coop is nothing without it; give it, or extend "
+            "a recipe that has it",
+        ),
+        (
+            {"extends": "tip_adapter", "method": "tip_adapter_f"},
+            "recipes.mine.training is missing, and tip_adapter_f is nothing without it; give it, "
+            "or extend a recipe that has it",
+        ),
+        (
+            {"extends": "clap", "training": None},
+            "recipes.mine.training is missing, and clap is nothing without it; give it, or extend "
+            "a recipe that has it",
+        ),
+        (
             {"extends": "zero", "test_time": {"crop_scale": [0.5, 0.1]}},
             "recipes.mine.test_time.crop_scale is [0.5, 0.1]: the smallest share of the image goes "
             "first, then the largest",
@@ -268,3 +284,40 @@ def test_a_contradiction_is_refused_in_a_sentence(recipe, sentence):
     with pytest.raises(ConfigError) as refused:
         resolve_recipe("mine", {**RECIPES, "mine": recipe})
     assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(
+    "name", ["zero_shot", "gda", "tip_adapter", "lp_plus_plus", "linear_probe"]
+)
+def test_a_method_that_is_whole_without_training_goes_without(name):
+    assert resolve_recipe(name, RECIPES).training is None
+
+
+@pytest.mark.parametrize(
+    ("name", "training"), [("two_stage", {"restart": 0.5}), ("two_stage", None), ("coop", None)]
+)
+def test_a_prompt_that_is_there_is_read_however_it_was_trained(name, training):
+    values = resolve_recipe(name, RECIPES).model_dump(mode="json")
+    values["training"] = training and {**values["training"], **training}
+    stored = stored_recipe(values)
+    assert stored.method == name
+    assert (stored.training and stored.training.restart) == (training and training["restart"])
+    values["prompt"]["wrong"] = 1
+    with pytest.raises(ConfigError, match="recipe.prompt: unknown key 'wrong'"):
+        stored_recipe(values)
+
+
+def test_a_learner_may_be_made_without_build(tiny_clip):
+    """As those of extensions that override `__init__` and hand the CLIP and the classes on."""
+
+    class Constant(PromptLearner):
+        def __init__(self, clip, classes, chosen, generator) -> None:
+            super().__init__(clip, classes)
+            self.features = torch.nn.Parameter(torch.eye(len(classes.names), clip.embed_dim))
+
+        def class_features(self) -> torch.Tensor:
+            return self.features
+
+    made = Constant(tiny_clip, ClassTexts(("cat", "dog"), "a {}."), None, torch.Generator())
+    assert made.logits(torch.eye(2, tiny_clip.embed_dim)).argmax(-1).tolist() == [0, 1]
+    assert made.prompt_names() == ("features",)

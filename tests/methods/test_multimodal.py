@@ -163,7 +163,7 @@ def test_weights_of_epochs_are_the_published_ones():
 
 def test_the_mean_over_epochs_is_their_weighted_sum(tiny_clip):
     learner = build(tiny_clip, "promptsrc").double()
-    weights = epoch_weights(4, learner.parameters_.aggregation)
+    weights = epoch_weights(4, learner.settings.aggregation)
     expected = torch.zeros_like(learner.context)
     for epoch in range(4):
         with torch.no_grad():

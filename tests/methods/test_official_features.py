@@ -293,6 +293,18 @@ class TestDescriptions:
         recipe = resolve_recipe(method, RECIPES).prompt.model_dump()
         texts = {"templates": "none", "descriptions": str(path)}
         learner = build(clip, method, ["cat", "dog"], "a {}.", **{**recipe, **texts})
-        known = learner.texts if method == "gda" else learner.frozen_features
+        known = learner.frozen_features if method == "promptsrc" else learner.texts
         expected = clip.encode_texts(["a close-up of a cat.", "a sketch of a dog."])
         torch.testing.assert_close(known, expected)
+
+
+def test_gda_says_where_there_is_no_covariance(clip, caplog):
+    texts = {"templates": "benchmark", "covariance": "pooled", "new_classes": False}
+    learner = build(clip, "gda", ["cat", "dog"], "a {}.", **texts)
+    features = F.normalize(torch.randn(2, clip.embed_dim, dtype=torch.float64), dim=-1)
+    labels = torch.tensor([0, 1])
+    learner.fit(FewShotFeatures(features, labels, features, labels))
+    assert "one view of one image of each class" in caplog.text
+    torch.testing.assert_close(
+        learner.logits(features), clip.logit_scale * features @ learner.texts.T
+    )

@@ -26,7 +26,7 @@ def slow_features(clip, tcp: TCP, layer: int) -> torch.Tensor:
     """77 tokens for each class: the prompt in words, its first three vectors learned."""
     net, model = tcp.class_net, clip.model
     features = []
-    for name, frozen in zip(CLASSES.names, tcp.frozen_features, strict=True):
+    for name, frozen in zip(CLASSES.names, tcp.texts, strict=True):
         ids = [
             *clip.tokenizer.start,
             *clip.token_ids(f"X X X {name}, a type of pet."),

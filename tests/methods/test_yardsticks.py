@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from learners import CLASSES, untrained
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.export import load_learner, pack, pack_learner
-from vlprompt_pipeline.methods import FewShotFeatures, resolve_recipe
+from vlprompt_pipeline.methods import FewShotFeatures, stored_recipe
 from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.build import restore_learner
 from vlprompt_pipeline.methods.logistic_regression import LogisticRegression
@@ -136,7 +136,7 @@ class TestTipAdapter:
         uneven = FewShotFeatures(
             data.images[2:], data.labels[2:], data.validation, data.validation_labels
         )
-        recipe = resolve_recipe("t", {"t": {"method": method, "title": "T", "prompt": TIP}})
+        recipe = stored_recipe({"method": method, "title": "T", "prompt": TIP})
         tip = untrained(tiny_clip, method, **TIP)
         tip.fit(uneven)
         assert tip.counts.tolist() == [SHOTS - 1, SHOTS - 1, SHOTS]

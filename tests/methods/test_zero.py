@@ -13,7 +13,7 @@ from parity import load_case, parity_clip
 from vlprompt_pipeline.clip import AugmentedViews, EvaluationView, TrainingViews
 from vlprompt_pipeline.evaluation.predict import predict_by_vote
 from vlprompt_pipeline.images import ImageBytes
-from vlprompt_pipeline.methods import ClassTexts, build_plain, resolve_recipe
+from vlprompt_pipeline.methods import ClassTexts, build_plain, resolve_recipe, stored_recipe
 from vlprompt_pipeline.methods.zero import ZeroConfig, votes
 
 
@@ -88,7 +88,7 @@ def test_the_title_of_such_a_recipe_says_so():
     assert resolve_recipe("zero", RECIPES).title == "ZERO (test-time)"
     found = resolve_recipe("mine", mine)
     assert (found.title, found.views) == ("CoOp, voting (test-time)", 64)
-    stored = resolve_recipe("stored", {"stored": found.model_dump(mode="json")})
+    stored = stored_recipe(found.model_dump(mode="json"))
     assert stored.title == found.title, "read again it says so once"
     off = {**mine, "off": {"extends": "mine", "test_time": None, "title": "CoOp"}}
     assert resolve_recipe("off", off).title == "CoOp"

@@ -58,3 +58,8 @@ def templates(name: str, benchmark_template: str) -> tuple[str, ...]:
 def readable(class_name: str) -> str:
     """Return a class name as it stands in a prompt: underscores are spaces."""
     return class_name.replace("_", " ")
+
+
+def named(template: str, class_name: str) -> str:
+    """Return the text of a class."""
+    return template.format(readable(class_name))

@@ -15,7 +15,7 @@ from vlprompt_pipeline.methods.build import (
     restore_learner,
 )
 from vlprompt_pipeline.methods.cases import Situation, recipes_in
-from vlprompt_pipeline.methods.recipe import Recipe, resolve_recipe
+from vlprompt_pipeline.methods.recipe import Recipe, resolve_recipe, stored_recipe
 from vlprompt_pipeline.methods.registry import METHODS, Method, get_method, register
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "register",
     "resolve_recipe",
     "restore_learner",
+    "stored_recipe",
 ]
 
 for _module in iter_modules(__path__):

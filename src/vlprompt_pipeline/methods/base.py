@@ -9,13 +9,14 @@ from types import MappingProxyType
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.encoding import ImageEncoder
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.parametrizations.naming import shown_name
+from vlprompt_pipeline.parsing import Parameters
 
 
 @dataclass(frozen=True)
@@ -95,14 +96,17 @@ class PromptLearner(nn.Module):
     method's own. A parameter that needs no gradient is stored with the others, but not trained.
 
     Attributes:
+        settings: its part `prompt` of a recipe.
         contexts: names of its tensors of token embeddings, `[…, tokens, width]`; none where a
             method has no prompt to parametrize.
         reads: what it is trained on: features of the frozen image tower, which are computed once,
             such features before the last linear map, or pixels, where it changes that tower.
         fitted: whether it is given all few-shot images at once, before and after training.
+        trained: whether only training makes it what it is; others are whole without.
         needs_validation: whether it cannot do without validation images.
         texts_decide: whether classes whose texts are equal are one class to it; a method that has
             images of each class tells them apart all the same.
+        grows: names of tensors whose size follows the few-shot set, not the classes at hand.
         exact: names of tensors that are kept in single precision and never quantized.
         classifiers: names of matrices `[…, embed]` that image features are multiplied with.
         mean_free: those of them of whose mean over the rows no prediction depends.
@@ -119,8 +123,10 @@ class PromptLearner(nn.Module):
     contexts: tuple[str, ...] = ("context",)
     reads: Literal["features", "unprojected", "pixels"] = "features"
     fitted: bool = False
+    trained: bool = True
     needs_validation: bool = False
     texts_decide: bool = True
+    grows: tuple[str, ...] = ()
     exact: tuple[str, ...] = ()
     classifiers: tuple[str, ...] = ()
     mean_free: tuple[str, ...] = ()
@@ -129,10 +135,24 @@ class PromptLearner(nn.Module):
     views_apart: bool = False
     not_capturable: str = ""
 
-    def __init__(self, clip: FrozenClip, classes: ClassTexts) -> None:
+    def __init__(
+        self,
+        clip: FrozenClip,
+        classes: ClassTexts,
+        settings: Parameters | None = None,
+        generator: Generator | None = None,
+    ) -> None:
+        """Keep what it is made from, and make its tensors by `build`."""
         super().__init__()
-        self.clip = clip
-        self.classes = classes
+        self.clip, self.classes, self.settings = clip, classes, settings
+        self.build(clip, generator)
+
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
+        """Make tensors and what else prompts consist of, random values from the generator.
+
+        Raises:
+            ConfigError, DataError: settings or class names do not fit the CLIP.
+        """
 
     def class_features(self) -> Tensor:
         """Normalised text feature of each class, `[classes, embed]`, whatever the others are."""
@@ -191,6 +211,15 @@ class PromptLearner(nn.Module):
 
     def make_room(self, stored: Mapping[str, Tensor]) -> None:
         """Give tensors that grow with the few-shot set the size of those that will be loaded."""
+        for name in self.grows:
+            if name in stored:
+                self.put(name, torch.zeros_like(stored[name]))
+
+    def put(self, name: str, tensor: Tensor) -> None:
+        """Put a tensor of any size in the place of one, which is trained as that one was."""
+        before = getattr(self, name)
+        trained = before is not None and before.requires_grad
+        setattr(self, name, nn.Parameter(tensor.to(self.clip.device), requires_grad=trained))
 
     def renamed(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return stored tensors under today's names, whichever version wrote them."""

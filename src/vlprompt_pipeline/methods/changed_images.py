@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vlprompt_pipeline.arithmetic import Arithmetic
 from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.methods.base import PromptLearner
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,17 @@ class ChangedImages:
     def encode_images(self, pixels: Tensor) -> Tensor:
         """Return features of pixels `[images, 3, height, width]`, as the method wants them."""
         return self.encode(pixels.to(self.clip.device))
+
+
+class PixelLearner(PromptLearner):
+    """A learner that changes the image tower, so it is trained on pixels."""
+
+    reads = "pixels"
+
+    def image_side(self) -> ChangedImages:
+        """Return the image tower as the method changes it."""
+        raise NotImplementedError
+
+    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Do as the base, from pixels `[images, 3, size, size]`."""
+        return super().losses(self.image_side().encode_images(images), labels)

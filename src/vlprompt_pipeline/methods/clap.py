@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.base import FewShotFeatures, PromptLearner
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.texts import TextParameters, mean_features
 
@@ -34,18 +34,11 @@ class CLAP(PromptLearner):
     exact = ("multipliers",)
     classifiers = ("prototypes",)
     views_apart = True
+    settings: CLAPParameters
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: CLAPParameters,
-        generator: Generator,
-    ) -> None:
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if templates, descriptions or names do not fit."""
-        super().__init__(clip, classes)
-        self.constraint = parameters.constraint
-        texts = mean_features(clip, classes, parameters, raw=True)
+        texts = mean_features(clip, self.classes, self.settings, raw=True)
         self.register_buffer("texts", texts, persistent=False)
         self.prototypes = nn.Parameter(texts.clone())
         self.multipliers = nn.Parameter(texts.new_zeros(len(texts)), requires_grad=False)
@@ -69,17 +62,10 @@ class CLAP(PromptLearner):
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return cross-entropy, and the distance to the texts where it is constrained."""
         terms = super().losses(image_features, labels)
-        if self.constraint:
+        if self.settings.constraint:
             moved = (self.prototypes - self.texts).square().sum(-1)
             terms["distance"] = (self.multipliers * moved).mean()
         return terms
 
 
-register(
-    Method(
-        name="clap",
-        parameters=CLAPParameters,
-        learner=CLAP,
-        bound_to_classes=lambda parameters: True,
-    )
-)
+register(Method("clap", CLAPParameters, CLAP, bound_to_classes=lambda parameters: True))

@@ -14,10 +14,9 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.networks import linear
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.texts import TextParameters, text_features
+from vlprompt_pipeline.methods.texts import FixedTexts, TextParameters
 
 REDUCTION = 4  # of the hidden layer against the joint space
 
@@ -28,21 +27,14 @@ class ClipAdapterParameters(TextParameters):
     ratio: float = Field(ge=0, le=1)
 
 
-class ClipAdapter(PromptLearner):
+class ClipAdapter(FixedTexts):
     """Two bias-free linear maps `[embed / 4, embed]` and back; class features stay as they are."""
 
-    contexts = ()
+    settings: ClipAdapterParameters
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: ClipAdapterParameters,
-        generator: Generator,
-    ) -> None:
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError for an unknown template set, DataError for a name too long."""
-        super().__init__(clip, classes)
-        self.ratio = parameters.ratio
+        super().build(clip, generator)
         width, hidden = clip.embed_dim, clip.embed_dim // REDUCTION
         self.adapter = nn.Sequential(
             OrderedDict(
@@ -52,17 +44,12 @@ class ClipAdapter(PromptLearner):
                 relu2=nn.ReLU(),
             )
         ).to(clip.device)
-        texts = text_features(clip, classes, parameters)
-        self.register_buffer("texts", texts, persistent=False)
-
-    def class_features(self) -> Tensor:
-        """Return the features of the templates, `[classes, embed]`."""
-        return self.texts
 
     def logits(self, image_features: Tensor) -> Tensor:
         """Return `[images, classes]` of the adapted image features."""
-        mixed = self.ratio * self.adapter(image_features) + (1 - self.ratio) * image_features
+        ratio = self.settings.ratio
+        mixed = ratio * self.adapter(image_features) + (1 - ratio) * image_features
         return super().logits(F.normalize(mixed, dim=-1))
 
 
-register(Method(name="clip_adapter", parameters=ClipAdapterParameters, learner=ClipAdapter))
+register(Method("clip_adapter", ClipAdapterParameters, ClipAdapter))

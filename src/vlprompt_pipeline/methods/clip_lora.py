@@ -18,11 +18,11 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.clip.templates import readable
+from vlprompt_pipeline.clip.templates import named
 from vlprompt_pipeline.clip.towers import IMAGE_ATTENTION, TEXT_ATTENTION
 from vlprompt_pipeline.config import Template
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
-from vlprompt_pipeline.methods.changed_images import ChangedImages
+from vlprompt_pipeline.methods.changed_images import ChangedImages, PixelLearner
+from vlprompt_pipeline.methods.networks import kaiming_uniform
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.parametrizations.draws import Draws
 from vlprompt_pipeline.parsing import Parameters, is_none
@@ -46,34 +46,25 @@ class ClipLoraParameters(Parameters):
     template: Template | None = Field(default=None, exclude_if=is_none)
 
 
-class ClipLora(PromptLearner):
+class ClipLora(PixelLearner):
     """`text_a`, `text_b`, `image_a`, `image_b`: for each block, A or B of its three parts."""
 
     contexts = ()
-    reads = "pixels"
+    settings: ClipLoraParameters
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: ClipLoraParameters,
-        generator: Generator,
-    ) -> None:
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError if a tower is of another kind, DataError for a name too long."""
-        super().__init__(clip, classes)
         clip.require(IMAGE_ATTENTION, TEXT_ATTENTION)
-        self.parameters_ = parameters
         shapes = {"text": clip.text_width, "image": clip.image.width}
         for tower, width in shapes.items():
-            count, shape = len(getattr(clip, tower).blocks), (PARTS, parameters.rank, width)
-            drawn = [torch.rand(shape, generator=generator) for _ in range(count)]
-            first = [(2 * each - 1) / math.sqrt(width) for each in drawn]  # Kaiming, a = sqrt(5)
-            zeros = [torch.zeros(PARTS, width, parameters.rank) for _ in range(count)]
+            count, shape = len(getattr(clip, tower).blocks), (PARTS, self.settings.rank, width)
+            first = [kaiming_uniform(shape, generator) for _ in range(count)]
+            zeros = [torch.zeros(PARTS, width, self.settings.rank) for _ in range(count)]
             setattr(self, f"{tower}_a", nn.ParameterList(each.to(clip.device) for each in first))
             setattr(self, f"{tower}_b", nn.ParameterList(each.to(clip.device) for each in zeros))
         self.draws = Draws(generator)
-        template = parameters.template or classes.template
-        texts = [template.format(readable(name)) for name in classes.names]
+        template = self.settings.template or self.classes.template
+        texts = [named(template, name) for name in self.classes.names]
         clip.words.warn_unseen(texts)
         self.prompts = clip.prompts(texts)
 
@@ -90,13 +81,9 @@ class ClipLora(PromptLearner):
             self.clip, "attention", weights, lambda pixels: F.normalize(tower(pixels), dim=-1)
         )
 
-    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Do as the base, from pixels `[images, 3, size, size]`."""
-        return super().losses(self.image_side().encode_images(images), labels)
-
     def _weights(self, tower: str) -> Iterator[Tensor]:
         """Yield weights `[3 width, width]` of the queries, keys and values of each block."""
-        scale = self.parameters_.alpha / math.sqrt(self.parameters_.rank)
+        scale = self.settings.alpha / math.sqrt(self.settings.rank)
         factors = zip(getattr(self, f"{tower}_a"), getattr(self, f"{tower}_b"), strict=True)
         weights = getattr(self.clip, tower).attention_weights()
         for weight, (a, b) in zip(weights, factors, strict=True):
@@ -105,10 +92,10 @@ class ClipLora(PromptLearner):
 
     def with_dropout(self, a: Tensor) -> Tensor:
         """Drop inputs of a factor `[parts, rank, width]` at random while training."""
-        dropout = self.parameters_.dropout
+        dropout = self.settings.dropout
         if not (self.training and dropout):
             return a
         return a * self.draws.keep((PARTS, 1, a.shape[-1]), 1 - dropout, a)
 
 
-register(Method(name="clip_lora", parameters=ClipLoraParameters, learner=ClipLora))
+register(Method("clip_lora", ClipLoraParameters, ClipLora))

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from torch import Generator, Tensor, nn
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.conditional import own_similarities
 from vlprompt_pipeline.methods.context import ContextParameters, initial_context
 from vlprompt_pipeline.methods.layout import class_layout
@@ -24,16 +24,11 @@ REDUCTION = 16  # of the network's hidden layer against the joint space, which i
 class CoCoOp(PromptLearner):
     """A context `[length, width]` and a network from image feature to a shift `[width]`."""
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: ContextParameters,
-        generator: Generator,
-    ) -> None:
+    settings: ContextParameters
+
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if initial words or class names do not fit."""
-        super().__init__(clip, classes)
-        self.context = nn.Parameter(initial_context(clip, parameters, generator).to(clip.device))
+        self.context = nn.Parameter(initial_context(clip, self.settings, generator).to(clip.device))
         hidden = clip.embed_dim // REDUCTION
         self.meta_net = nn.Sequential(
             OrderedDict(
@@ -42,7 +37,7 @@ class CoCoOp(PromptLearner):
                 linear2=linear(hidden, clip.text_width, generator),
             )
         ).to(clip.device)
-        self.layout = class_layout(clip, classes.names, len(self.context), "end", False)
+        self.layout = class_layout(clip, self.classes.names, len(self.context), "end", False)
 
     def logits(self, image_features: Tensor) -> Tensor:
         """Return `[images, classes]`; the text tower runs once for each image."""
@@ -52,4 +47,4 @@ class CoCoOp(PromptLearner):
         )
 
 
-register(Method(name="cocoop", parameters=ContextParameters, learner=CoCoOp))
+register(Method("cocoop", ContextParameters, CoCoOp))

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.context import INITIAL_STD, ContextParameters, initial_context
 from vlprompt_pipeline.methods.layout import class_layout
 from vlprompt_pipeline.methods.registry import Method, register
@@ -33,25 +33,20 @@ class CoOpParameters(ContextParameters):
 class CoOp(PromptLearner):
     """One trainable context `[length, width]`, or `[classes, length, width]` if class-specific."""
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: CoOpParameters,
-        generator: Generator,
-    ) -> None:
+    settings: CoOpParameters
+
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if initial words or class names do not fit."""
-        super().__init__(clip, classes)
-        initial = initial_context(clip, parameters, generator)
-        if parameters.class_specific:
-            initial = _for_each_class(initial, parameters, len(classes.names), generator)
+        initial = initial_context(clip, self.settings, generator)
+        if self.settings.class_specific:
+            initial = _for_each_class(initial, self.settings, len(self.classes.names), generator)
         self.context = nn.Parameter(initial.to(clip.device))
         self.layout = class_layout(
             clip,
-            classes.names,
+            self.classes.names,
             self.context.shape[-2],
-            parameters.class_position,
-            parameters.class_specific,
+            self.settings.class_position,
+            self.settings.class_specific,
         )
 
     def class_features(self) -> Tensor:
@@ -73,11 +68,4 @@ def bound_to_classes(parameters: CoOpParameters) -> bool:
     return parameters.class_specific
 
 
-register(
-    Method(
-        name="coop",
-        parameters=CoOpParameters,
-        learner=CoOp,
-        bound_to_classes=bound_to_classes,
-    )
-)
+register(Method("coop", CoOpParameters, CoOp, bound_to_classes))

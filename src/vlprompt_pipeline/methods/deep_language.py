@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.context import INITIAL_STD
 from vlprompt_pipeline.methods.deep import normal_prompts, prompted_blocks
 from vlprompt_pipeline.methods.layout import class_layout
@@ -44,25 +44,20 @@ class DeepLanguageParameters(Parameters):
 class DeepLanguage(PromptLearner):
     """A `context` `[n, width]`, and a `deep_context` of as many for each further prompted block."""
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: DeepLanguageParameters,
-        generator: Generator,
-    ) -> None:
+    settings: DeepLanguageParameters
+
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if depth, words or class names do not fit."""
-        super().__init__(clip, classes)
-        depth = prompted_blocks("depth", parameters.depth, clip.text, clip)
-        initial, self.words = _initial(clip, parameters, generator)
+        depth = prompted_blocks("depth", self.settings.depth, clip.text, clip)
+        initial, self.words = _initial(clip, self.settings, generator)
         self.context = nn.Parameter(initial.to(clip.device))
         self.deep_context = normal_prompts(
-            clip, depth - 1, parameters.length, clip.text_width, generator
+            clip, depth - 1, self.settings.length, clip.text_width, generator
         )
         further = [f"deep_context.{i}" for i in range(len(self.deep_context))]
         self.contexts = ("context", *further)
-        before = parameters.length + len(self.words)
-        self.layout = class_layout(clip, classes.names, before, "end", False)
+        before = self.settings.length + len(self.words)
+        self.layout = class_layout(clip, self.classes.names, before, "end", False)
 
     def class_features(self) -> Tensor:
         """Return normalised text feature of each class, `[classes, embed]`."""
@@ -90,4 +85,4 @@ def _initial(
     return embeddings[: parameters.length].float().clone(), embeddings[parameters.length :]
 
 
-register(Method(name="deep_language", parameters=DeepLanguageParameters, learner=DeepLanguage))
+register(Method("deep_language", DeepLanguageParameters, DeepLanguage))

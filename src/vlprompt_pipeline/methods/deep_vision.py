@@ -10,11 +10,10 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import ClassTexts
 from vlprompt_pipeline.methods.deep import normal_prompts, prompted_blocks
 from vlprompt_pipeline.methods.image_prompts import ImagePromptLearner
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.texts import TextParameters, text_features
+from vlprompt_pipeline.methods.texts import FixedTexts, TextParameters
 
 
 class DeepVisionParameters(TextParameters):
@@ -24,32 +23,20 @@ class DeepVisionParameters(TextParameters):
     depth: int = Field(ge=1)
 
 
-class DeepVision(ImagePromptLearner):
+class DeepVision(ImagePromptLearner, FixedTexts):
     """`visual` prompts `[length, width]`, one tensor for each prompted block."""
 
-    contexts = ()
+    settings: DeepVisionParameters
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: DeepVisionParameters,
-        generator: Generator,
-    ) -> None:
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if the tower, depth, templates or names do not fit."""
-        super().__init__(clip, classes)
-        depth = prompted_blocks("depth", parameters.depth, clip.image, clip)
-        self.visual = normal_prompts(clip, depth, parameters.length, clip.image.width, generator)
-        features = text_features(clip, classes, parameters)
-        self.register_buffer("features", features, persistent=False)
-
-    def class_features(self) -> Tensor:
-        """Return normalised text feature of each class, `[classes, embed]`."""
-        return self.features
+        super().build(clip, generator)
+        depth = prompted_blocks("depth", self.settings.depth, clip.image, clip)
+        self.visual = normal_prompts(clip, depth, self.settings.length, clip.image.width, generator)
 
     def image_prompts(self) -> list[Tensor]:
         """Return the prompt of each block that has one, `[n, width]` each."""
         return list(self.visual)
 
 
-register(Method(name="deep_vision", parameters=DeepVisionParameters, learner=DeepVision))
+register(Method("deep_vision", DeepVisionParameters, DeepVision))

@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.base import FewShotFeatures
 from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.texts import TextParameters, text_features
+from vlprompt_pipeline.methods.texts import FixedTexts, TextParameters
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ class GDAParameters(TextParameters):
     new_classes: bool
 
 
-class GDA(PromptLearner):
+class GDA(FixedTexts):
     """Rows `weight` `[classes, embed]` and `bias` `[classes]` of the classes of training.
 
     With `new_classes` also their `names`, the chosen `strength` and the `features`
@@ -56,36 +55,26 @@ class GDA(PromptLearner):
     all share the mean of their precisions, as published.
     """
 
-    contexts = ()
     fitted = True
+    trained = False
     exact = ("bias",)
     classifiers = mean_free = ("weight",)
     constants = ("class_features", "classifier")
+    settings: GDAParameters
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: GDAParameters,
-        generator: Generator,
-    ) -> None:
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if templates, descriptions or names do not fit."""
-        super().__init__(clip, classes)
-        self.parameters_ = parameters
-        texts = text_features(clip, classes, parameters)
-        self.register_buffer("texts", texts, persistent=False)
-        trained = 0 if parameters.new_classes else len(classes.names)
-        self.weight = nn.Parameter(texts.new_zeros(trained, clip.embed_dim))
-        self.bias = nn.Parameter(texts.new_zeros(trained))
-        if parameters.new_classes:
+        super().build(clip, generator)
+        rows = 0 if self.settings.new_classes else len(self.classes.names)
+        self.weight = nn.Parameter(self.texts.new_zeros(rows, clip.embed_dim))
+        self.bias = nn.Parameter(self.texts.new_zeros(rows))
+        if self.settings.new_classes:
             self.exact = ("bias", "names", "strength")
-            self._store("names", hashed_names(()))
-            self._store("strength", torch.zeros(1))
-            self._store("features", texts.new_zeros(0, clip.embed_dim))
-
-    def class_features(self) -> Tensor:
-        """Return the features of the texts, `[classes, embed]`."""
-        return self.texts
+            self.grows = ("weight", "bias", "names", "features")
+            empty = self.texts.new_zeros(0, clip.embed_dim)
+            stored = {"names": hashed_names(()), "strength": torch.zeros(1), "features": empty}
+            for name, tensor in stored.items():
+                setattr(self, name, nn.Parameter(tensor.to(clip.device), requires_grad=False))
 
     def logits(self, image_features: Tensor) -> Tensor:
         """Return `[images, classes]`: zero-shot CLIP's and those of the Gaussians."""
@@ -94,7 +83,7 @@ class GDA(PromptLearner):
 
     def classifier(self) -> tuple[Tensor, Tensor]:
         """Weight `[classes, embed]` and bias `[classes]` of the Gaussians for these names."""
-        if not self.parameters_.new_classes:
+        if not self.settings.new_classes:
             return self.weight, self.bias
         rows = rows_of(self.classes.names, self.names)
         new = [number for number, row in enumerate(rows) if row is None]
@@ -110,37 +99,25 @@ class GDA(PromptLearner):
 
     @torch.no_grad()
     def fit(self, few_shot: FewShotFeatures) -> list[dict]:
-        """Estimate the Gaussians and choose their strength; no row, nothing is repeated.
-
-        Raises:
-            DataError: `covariance: by_class` meets a class with a single view of a single image.
-        """
+        """Estimate the Gaussians and choose their strength; no row, nothing is repeated."""
         views = few_shot.every_view
         features = views.flatten(0, 1).double()
         labels = few_shot.labels.repeat_interleave(views.shape[1])
-        means, precision = gaussians(features, labels, self.parameters_.covariance)
+        means, precision = gaussians(features, labels, self.settings.covariance)
+        if not precision.any():
+            logger.warning(
+                "GDA sees one view of one image of each class, which has no covariance: what it "
+                "predicts is zero-shot CLIP's; raise features.views"
+            )
         weight, bias = centred(*discriminant(means, precision))
         strength = self._strength(few_shot, weight, bias)
-        self.weight = nn.Parameter((strength * weight).to(self.texts))
-        self.bias = nn.Parameter((strength * bias).to(self.texts))
-        if self.parameters_.new_classes:
-            self._store("names", hashed_names(self.classes.names))
-            self._store("strength", torch.tensor([strength]))
-            self._store("features", features.to(self.texts))
+        self.put("weight", (strength * weight).to(self.texts))
+        self.put("bias", (strength * bias).to(self.texts))
+        if self.settings.new_classes:
+            self.put("names", hashed_names(self.classes.names))
+            self.put("strength", torch.tensor([strength]))
+            self.put("features", features.to(self.texts))
         return []
-
-    def make_room(self, stored: Mapping[str, Tensor]) -> None:
-        """Make room for as many classes and features as were stored."""
-        if self.parameters_.new_classes:
-            for name, tensor in stored.items():
-                if name in ("weight", "bias"):
-                    setattr(self, name, nn.Parameter(torch.zeros_like(tensor).to(self.texts)))
-                elif name in ("names", "features"):
-                    self._store(name, torch.zeros_like(tensor))
-
-    def _store(self, name: str, tensor: Tensor) -> None:
-        stored = nn.Parameter(tensor.to(self.clip.device), requires_grad=False)
-        setattr(self, name, stored)
 
     def _strength(self, few_shot: FewShotFeatures, weight: Tensor, bias: Tensor) -> float:
         """Choose the smallest of the strengths with the most right answers in validation."""
@@ -214,9 +191,6 @@ def centred(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
 
 register(
     Method(
-        name="gda",
-        parameters=GDAParameters,
-        learner=GDA,
-        bound_to_classes=lambda parameters: not parameters.new_classes,
+        "gda", GDAParameters, GDA, bound_to_classes=lambda parameters: not parameters.new_classes
     )
 )

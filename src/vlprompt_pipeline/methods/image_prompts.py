@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn import functional as F
 
-from vlprompt_pipeline.methods.base import PromptLearner
-from vlprompt_pipeline.methods.changed_images import ChangedImages
+from vlprompt_pipeline.methods.changed_images import ChangedImages, PixelLearner
 
 
-class ImagePromptLearner(PromptLearner):
-    """A learner trained on pixels; a subclass has its trainable tensors and `image_prompts`."""
-
-    reads = "pixels"
+class ImagePromptLearner(PixelLearner):
+    """A learner with prompts in the image tower; a subclass has them and `image_prompts`."""
 
     def image_prompts(self) -> Sequence[Tensor]:
         """Return prompts of blocks 0, 1, … of the image tower, each `[n, width]`."""
@@ -28,7 +25,3 @@ class ImagePromptLearner(PromptLearner):
             return F.normalize(self.clip.image(pixels, prompts), dim=-1)
 
         return ChangedImages(self.clip, "prompts", prompts, encode)
-
-    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Do as the base, from pixels `[images, 3, size, size]`."""
-        return super().losses(self.image_side().encode_images(images), labels)

@@ -9,7 +9,6 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import ClassTexts
 from vlprompt_pipeline.methods.deep import normal_prompts, prompted_blocks
 from vlprompt_pipeline.methods.deep_language import DeepLanguage, DeepLanguageParameters
 from vlprompt_pipeline.methods.image_prompts import ImagePromptLearner
@@ -26,18 +25,14 @@ class IVLPParameters(DeepLanguageParameters):
 class IVLP(ImagePromptLearner, DeepLanguage):
     """Deep language prompts, and `visual` prompts `[image_length, width]` for each block."""
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: IVLPParameters,
-        generator: Generator,
-    ) -> None:
+    settings: IVLPParameters
+
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if the tower, depths, words or names do not fit."""
-        super().__init__(clip, classes, parameters, generator)
-        depth = prompted_blocks("image_depth", parameters.image_depth, clip.image, clip)
+        super().build(clip, generator)
+        depth = prompted_blocks("image_depth", self.settings.image_depth, clip.image, clip)
         self.visual = normal_prompts(
-            clip, depth, parameters.image_length, clip.image.width, generator
+            clip, depth, self.settings.image_length, clip.image.width, generator
         )
         self.contexts = (*self.contexts, *(f"visual.{i}" for i in range(len(self.visual))))
 
@@ -46,4 +41,4 @@ class IVLP(ImagePromptLearner, DeepLanguage):
         return list(self.visual)
 
 
-register(Method(name="ivlp", parameters=IVLPParameters, learner=IVLP))
+register(Method("ivlp", IVLPParameters, IVLP))

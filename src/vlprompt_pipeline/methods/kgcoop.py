@@ -8,14 +8,12 @@ differ in them.
 from __future__ import annotations
 
 from pydantic import Field
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn import functional as F
 
-from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import ClassTexts
 from vlprompt_pipeline.methods.coop import CoOp, CoOpParameters, bound_to_classes
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.texts import TextParameters, text_features
+from vlprompt_pipeline.methods.texts import HandWrittenTexts, TextParameters
 
 
 class KgCoOpParameters(CoOpParameters, TextParameters):
@@ -24,42 +22,25 @@ class KgCoOpParameters(CoOpParameters, TextParameters):
     weight: float = Field(ge=0)
 
 
-class KgCoOp(CoOp):
-    """CoOp with a second term of the loss."""
-
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: KgCoOpParameters,
-        generator: Generator,
-    ) -> None:
-        """Raise ConfigError or DataError if words, templates or class names do not fit."""
-        super().__init__(clip, classes, parameters, generator)
-        self.weight = parameters.weight
-        frozen = text_features(clip, classes, parameters)
-        self.register_buffer("frozen_features", frozen, persistent=False)
+class HeldByTexts(HandWrittenTexts):
+    """A learner that its loss holds near hand-written texts, as strongly as `weight` says."""
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return cross-entropy, and the weighted distance to the hand-written prompts."""
         learned = self.class_features()
         logits = self.clip.logit_scale * image_features @ learned.T
+        # both are normalised, so this is 1 - mean cosine
+        distance = 1 - (learned * self.texts).sum(-1).mean()
         return {
             "cross_entropy": F.cross_entropy(logits, labels),
-            "knowledge": self.weight * distance(learned, self.frozen_features),
+            "knowledge": self.settings.weight * distance,
         }
 
 
-def distance(learned: Tensor, frozen: Tensor) -> Tensor:
-    """Return 1 - mean cosine of normalised class features, both `[classes, embed]`."""
-    return 1 - (learned * frozen).sum(-1).mean()
+class KgCoOp(HeldByTexts, CoOp):
+    """CoOp with a second term of the loss."""
+
+    settings: KgCoOpParameters
 
 
-register(
-    Method(
-        name="kgcoop",
-        parameters=KgCoOpParameters,
-        learner=KgCoOp,
-        bound_to_classes=bound_to_classes,
-    )
-)
+register(Method("kgcoop", KgCoOpParameters, KgCoOp, bound_to_classes))

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.base import FewShotFeatures, PromptLearner
 from vlprompt_pipeline.methods.logistic_regression import LogisticRegression
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.parsing import Parameters
@@ -37,22 +37,16 @@ class LinearProbe(PromptLearner):
 
     contexts = ()
     fitted = True
+    trained = False
     needs_validation = True
     texts_decide = False
     exact = ("bias",)
     classifiers = mean_free = ("weight",)
+    settings: LinearProbeParameters
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: LinearProbeParameters,
-        generator: Generator,
-    ) -> None:
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Begin with zeros, until it is fitted."""
-        super().__init__(clip, classes)
-        self.bisections = parameters.bisections
-        shape = (len(classes.names), clip.embed_dim)
+        shape = (len(self.classes.names), clip.embed_dim)
         self.weight = nn.Parameter(torch.zeros(shape, device=clip.device))
         self.bias = nn.Parameter(torch.zeros(shape[:1], device=clip.device))
 
@@ -88,7 +82,7 @@ class LinearProbe(PromptLearner):
 
         best = max(EXPONENTS, key=lambda exponent: right_answers(exponent)[0])
         left, right = best - 1.0, best + 1.0
-        for _ in range(self.bisections):
+        for _ in range(self.settings.bisections):
             middle = (left + right) / 2
             if right_answers(left)[0] < right_answers(right)[0]:
                 best, left = right, middle
@@ -102,9 +96,6 @@ class LinearProbe(PromptLearner):
 
 register(
     Method(
-        name="linear_probe",
-        parameters=LinearProbeParameters,
-        learner=LinearProbe,
-        bound_to_classes=lambda parameters: True,
+        "linear_probe", LinearProbeParameters, LinearProbe, bound_to_classes=lambda parameters: True
     )
 )

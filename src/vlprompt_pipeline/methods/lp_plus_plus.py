@@ -18,9 +18,9 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.base import FewShotFeatures
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.texts import TextParameters, text_features
+from vlprompt_pipeline.methods.texts import FixedTexts, TextParameters
 
 INITIAL_ALPHA = 250
 ALPHA_EVERY = 10
@@ -33,29 +33,21 @@ class LPPlusPlusParameters(TextParameters):
     steps: int = Field(ge=1)
 
 
-class LPPlusPlus(PromptLearner):
+class LPPlusPlus(FixedTexts):
     """`weight` `[classes, embed]` and `alpha` `[classes]`."""
 
-    contexts = ()
     fitted = True
+    trained = False
     texts_decide = False
     exact = ("alpha",)
     classifiers = mean_free = ("weight",)
+    settings: LPPlusPlusParameters
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: LPPlusPlusParameters,
-        generator: Generator,
-    ) -> None:
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError for an unknown template set, DataError for a name too long."""
-        super().__init__(clip, classes)
-        self.steps = parameters.steps
-        texts = text_features(clip, classes, parameters)
-        self.register_buffer("texts", texts, persistent=False)
-        self.weight = nn.Parameter(torch.zeros_like(texts))
-        self.alpha = nn.Parameter(texts.new_zeros(len(texts)))
+        super().build(clip, generator)
+        self.weight = nn.Parameter(torch.zeros_like(self.texts))
+        self.alpha = nn.Parameter(self.texts.new_zeros(len(self.texts)))
 
     def logits(self, image_features: Tensor) -> Tensor:
         """Return `[images, classes]`."""
@@ -74,7 +66,7 @@ class LPPlusPlus(PromptLearner):
             self.alpha.fill_(INITIAL_ALPHA * similarity.mean())
         optimizer = torch.optim.SGD([self.weight], rate, MOMENTUM)
         rows, most, best = [], 0, self.prompt_tensors()
-        for step in range(self.steps):
+        for step in range(self.settings.steps):
             loss = self.losses(images, labels)["cross_entropy"]
             self.weight.grad, self.alpha.grad = torch.autograd.grad(loss, (self.weight, self.alpha))
             optimizer.step()
@@ -97,9 +89,6 @@ class LPPlusPlus(PromptLearner):
 
 register(
     Method(
-        name="lp_plus_plus",
-        parameters=LPPlusPlusParameters,
-        learner=LPPlusPlus,
-        bound_to_classes=lambda parameters: True,
+        "lp_plus_plus", LPPlusPlusParameters, LPPlusPlus, bound_to_classes=lambda parameters: True
     )
 )

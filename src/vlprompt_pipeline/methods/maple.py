@@ -11,7 +11,6 @@ from copy import deepcopy
 from torch import Generator, Tensor, nn
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import ClassTexts
 from vlprompt_pipeline.methods.deep import prompted_blocks
 from vlprompt_pipeline.methods.deep_language import DeepLanguage, DeepLanguageParameters
 from vlprompt_pipeline.methods.image_prompts import ImagePromptLearner
@@ -33,20 +32,18 @@ class MaPLeParameters(DeepLanguageParameters):
 class MaPLe(ImagePromptLearner, DeepLanguage):
     """Deep language prompts and a projection `[image width, text width]` for each block."""
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: MaPLeParameters,
-        generator: Generator,
-    ) -> None:
+    settings: MaPLeParameters
+
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if the tower, depth, words or names do not fit."""
         # both towers are prompted in the same blocks, so the shallower one decides
-        depth = prompted_blocks("depth", parameters.depth, clip.image, clip)
-        parameters = parameters.model_copy(update={"depth": depth})
-        super().__init__(clip, classes, parameters, generator)
+        depth = prompted_blocks("depth", self.settings.depth, clip.image, clip)
+        self.settings = self.settings.model_copy(update={"depth": depth})
+        super().build(clip, generator)
         sides = (clip.text_width, clip.image.width)
-        first, deep = (linear(*sides, generator, bias=parameters.projection_bias) for _ in range(2))
+        first, deep = (
+            linear(*sides, generator, bias=self.settings.projection_bias) for _ in range(2)
+        )
         # the official code makes all but the first as copies of one
         self.projections = nn.ModuleList([first, *(deepcopy(deep) for _ in self.deep_context)]).to(
             clip.device
@@ -58,4 +55,4 @@ class MaPLe(ImagePromptLearner, DeepLanguage):
         return [project(text) for project, text in zip(self.projections, texts, strict=True)]
 
 
-register(Method(name="maple", parameters=MaPLeParameters, learner=MaPLe))
+register(Method("maple", MaPLeParameters, MaPLe))

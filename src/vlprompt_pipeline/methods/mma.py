@@ -18,10 +18,9 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.clip.templates import readable
+from vlprompt_pipeline.clip.templates import named
 from vlprompt_pipeline.config import Template
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
-from vlprompt_pipeline.methods.changed_images import ChangedImages
+from vlprompt_pipeline.methods.changed_images import ChangedImages, PixelLearner
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
 from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages, blocks_from
@@ -82,43 +81,45 @@ class Adapters(nn.Module):
         return 0 <= depth - self.first < len(self.shared)
 
 
-class MMA(PromptLearner):
-    """Both towers with adapters."""
+class AdaptedTowers(PixelLearner):
+    """Both towers with `adapters`, whose output counts `scale` times in predictions."""
 
     contexts = ()
-    reads = "pixels"
-
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: MMAParameters,
-        generator: Generator,
-    ) -> None:
-        """Raise ConfigError if the towers are of another kind, DataError for a name too long."""
-        super().__init__(clip, classes)
-        self.scale = parameters.scale
-        self.adapters = Adapters(clip, parameters, generator)
-        texts = [parameters.template.format(readable(name)) for name in classes.names]
-        clip.words.warn_unseen(texts)
-        self.texts = WalkedTexts(clip, texts, unchanged=parameters.first_block)
-
-    def class_features(self) -> Tensor:
-        """Return normalised text feature of each class, `[classes, embed]`."""
-        return self.texts.features(self.clip, partial(self._step, "text"))
+    adapters: Adapters
+    scale: float
 
     def image_side(self) -> ChangedImages:
         """Return the CLIP with adapters in its image tower."""
         tensors = [p for n, p in sorted(self.adapters.state_dict().items()) if "text" not in n]
         return ChangedImages(self.clip, f"mma {self.scale}", tensors, self._encode)
 
-    def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Do as the base, from pixels `[images, 3, size, size]`."""
-        return super().losses(self._encode(images), labels)
+    def _encode(self, pixels: Tensor) -> Tensor:
+        """Return normalised features, as predictions see them."""
+        raise NotImplementedError
+
+    def _begin(self, pixels: Tensor) -> WalkedImages:
+        """Take pixels to the first block that has an adapter."""
+        return WalkedImages.begin(self.clip, pixels, self.adapters.first)
+
+
+class MMA(AdaptedTowers):
+    """Adapters whose scale is undone in their own gradient."""
+
+    settings: MMAParameters
+
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
+        """Raise ConfigError if the towers are of another kind, DataError for a name too long."""
+        self.adapters = Adapters(clip, self.settings, generator)
+        self.scale = self.settings.scale
+        texts = [named(self.settings.template, name) for name in self.classes.names]
+        self.texts = WalkedTexts(clip, texts, unchanged=self.settings.first_block)
+
+    def class_features(self) -> Tensor:
+        """Return normalised text feature of each class, `[classes, embed]`."""
+        return self.texts.features(self.clip, partial(self._step, "text"))
 
     def _encode(self, pixels: Tensor) -> Tensor:
-        images = WalkedImages.begin(self.clip, pixels, self.adapters.first)
-        return images.features(partial(self._step, "image"))[0]
+        return self._begin(pixels).features(partial(self._step, "image"))[0]
 
     def _step(self, tower: str, depth: int, passing: Passing) -> Tensor:
         out = passing.run()
@@ -144,4 +145,4 @@ def _linear(layer: nn.Linear, x: Tensor, frozen: bool) -> Tensor:
     return F.linear(x, weight.detach(), bias.detach()) if frozen else F.linear(x, weight, bias)
 
 
-register(Method(name="mma", parameters=MMAParameters, learner=MMA))
+register(Method("mma", MMAParameters, MMA))

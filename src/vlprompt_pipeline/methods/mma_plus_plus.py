@@ -18,9 +18,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
-from vlprompt_pipeline.methods.changed_images import ChangedImages
-from vlprompt_pipeline.methods.mma import AdapterParameters, Adapters
+from vlprompt_pipeline.methods.mma import AdaptedTowers, AdapterParameters, Adapters
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.texts import TextParameters, class_texts
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
@@ -44,63 +42,41 @@ class MMAPlusPlusParameters(AdapterParameters, TextParameters):
     dropout: float = Field(ge=0, lt=1)
 
 
-class MMAPlusPlus(PromptLearner):
-    """Both towers with adapters."""
+class MMAPlusPlus(AdaptedTowers):
+    """Adapters with another scale in predictions than in training."""
 
-    contexts = ()
-    reads = "pixels"
     not_capturable = "each step draws other texts, which have other lengths"
+    settings: MMAPlusPlusParameters
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: MMAPlusPlusParameters,
-        generator: Generator,
-    ) -> None:
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if towers, texts or names do not fit."""
-        super().__init__(clip, classes)
-        self.parameters_ = parameters
-        self.adapters = Adapters(clip, parameters, generator)
+        self.adapters = Adapters(clip, self.settings, generator)
+        self.scale = self.settings.evaluation_scale
         with torch.no_grad():
             for layer in (each for each in self.adapters.modules() if isinstance(each, nn.Linear)):
                 bound = 1 / math.sqrt(layer.in_features)
                 drawn = torch.rand(layer.bias.shape, generator=generator)
                 layer.bias.copy_(bound * (2 * drawn - 1))
         self.draws = Draws(generator)
-        texts = class_texts(classes, parameters)
+        texts = class_texts(self.classes, self.settings)
         self.counts = [len(of_class) for of_class in texts]
         flat = [text for of_class in texts for text in of_class]
-        clip.words.warn_unseen(flat)
-        cut = parameters.descriptions is not None
-        self.texts = WalkedTexts(clip, flat, cut=cut, unchanged=parameters.first_block)
+        cut = self.settings.descriptions is not None
+        self.texts = WalkedTexts(clip, flat, cut=cut, unchanged=self.settings.first_block)
 
     def class_features(self) -> Tensor:
         """Return normalised mean over the texts of each class, `[classes, embed]`."""
-        scale = self.parameters_.evaluation_scale
-        features = self._text(None, scale)
-        return F.normalize(
-            torch.stack([of_class.mean(0) for of_class in features.split(self.counts)]), dim=-1
-        )
-
-    def image_side(self) -> ChangedImages:
-        """Return the CLIP with adapters in its image tower, at the scale of evaluation."""
-        tensors = [p for n, p in sorted(self.adapters.state_dict().items()) if "text" not in n]
-        scale = self.parameters_.evaluation_scale
-
-        def encode(pixels: Tensor) -> Tensor:
-            return self._image(WalkedImages.begin(self.clip, pixels, self.adapters.first), scale)
-
-        return ChangedImages(self.clip, f"mma {scale}", tensors, encode)
+        by_class = self._text(None, self.scale).split(self.counts)
+        return F.normalize(torch.stack([of_class.mean(0) for of_class in by_class]), dim=-1)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return cross-entropy and both consistencies, from pixels `[images, 3, size, size]`."""
-        scale, weight = self.parameters_.scale, self.parameters_.consistency
+        scale, weight = self.settings.scale, self.settings.consistency
         rows = self.drawn_rows()
         weaker = scale * self.draw_scale()
-        keep = self._keep if self.training and self.parameters_.dropout else None
+        keep = self._keep if self.training and self.settings.dropout else None
         texts = self._text(rows, scale, keep)
-        begun = WalkedImages.begin(self.clip, images, self.adapters.first)
+        begun = self._begin(images)
         pictures = self._image(begun, scale, keep)
         with torch.no_grad():
             weak_texts = self._text(rows, weaker, keep)
@@ -126,8 +102,11 @@ class MMAPlusPlus(PromptLearner):
         """Return places among all texts of those that a step reads, `[classes]`."""
         return torch.tensor([0, *self.counts[:-1]]).cumsum(0) + self.draw_texts()
 
+    def _encode(self, pixels: Tensor) -> Tensor:
+        return self._image(self._begin(pixels), self.scale)
+
     def _keep(self, hidden: Tensor) -> Tensor:
-        return hidden * self.draws.keep(hidden.shape, 1 - self.parameters_.dropout, hidden)
+        return hidden * self.draws.keep(hidden.shape, 1 - self.settings.dropout, hidden)
 
     def _text(self, rows: Tensor | None, scale: float, keep=None) -> Tensor:
         return self.texts.features(self.clip, partial(self._step, "text", scale, keep), rows=rows)
@@ -142,4 +121,4 @@ class MMAPlusPlus(PromptLearner):
         return out + scale * self.adapters.output(tower, depth, passing.normed(), keep)
 
 
-register(Method(name="mma_plus_plus", parameters=MMAPlusPlusParameters, learner=MMAPlusPlus))
+register(Method("mma_plus_plus", MMAPlusPlusParameters, MMAPlusPlus))

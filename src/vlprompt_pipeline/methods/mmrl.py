@@ -7,8 +7,6 @@ z_r for the classes of training, z_c alone for new classes. Loss = α CE(z_c) + 
 weight · (2 - mean cos(v, v₀) - mean cos(t, t₀)), with v₀, t₀ of the frozen CLIP. Details follow
 yunncheng/MMRL, trainers/mmrl.py (CVPR 2025), where the scale of the logits is 100 and here CLIP's,
 and where z_c alone serves other datasets, whatever their names; here names decide.
-MMRL++ (trainers/mmrlpp.py): the maps share one matrix and differ by a product of low rank, tokens
-mix with what arrives at a block, and the second projection is CLIP's and a product of low rank.
 """
 
 from __future__ import annotations
@@ -23,9 +21,8 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.clip.templates import readable
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
-from vlprompt_pipeline.methods.changed_images import ChangedImages
+from vlprompt_pipeline.clip.templates import named
+from vlprompt_pipeline.methods.changed_images import ChangedImages, PixelLearner
 from vlprompt_pipeline.methods.context import INITIAL_STD
 from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
 from vlprompt_pipeline.methods.networks import linear
@@ -54,52 +51,31 @@ class MMRLParameters(Parameters):
     weight: float = Field(ge=0)
 
 
-class MMRLPlusPlusParameters(MMRLParameters):
-    """MMRL's, and what is shared.
-
-    Attributes:
-        beta: share of the mapped tokens in what passes a later block.
-        map_rank, projection_rank: of the products in the maps and in the projection.
-    """
-
-    beta: float = Field(ge=0, le=1)
-    map_rank: int = Field(ge=1)
-    projection_rank: int = Field(ge=1)
-
-
-class MMRL(PromptLearner):
+class MMRL(PixelLearner):
     """`tokens` `[K, width]`, maps `to_text` and `to_image` by block, and a `projection`.
 
     Image features are those of both heads, `[images, 2 embed]`. `names` are those of training.
     """
 
     contexts = ()
-    reads = "pixels"
-    exact = ("names",)
+    grows = exact = ("names",)
     constants = ("class_features", "trained_classes")
+    settings: MMRLParameters
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: MMRLParameters,
-        generator: Generator,
-    ) -> None:
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError if the towers are of another kind, DataError for a name too long."""
-        super().__init__(clip, classes)
-        self.parameters_ = parameters
-        self.count = blocks_from(parameters.first_block, clip)
-        drawn = torch.randn(parameters.tokens, parameters.width, generator=generator)
+        self.count = blocks_from(self.settings.first_block, clip)
+        drawn = torch.randn(self.settings.tokens, self.settings.width, generator=generator)
         self.tokens = nn.Parameter(INITIAL_STD * drawn)
         self._add_maps(generator)
-        names = hashed_names(classes.names)
-        self.names = nn.Parameter(names, requires_grad=False)
+        self.names = nn.Parameter(hashed_names(self.classes.names), requires_grad=False)
         self.to(clip.device)
-        texts = [classes.template.format(readable(name)) for name in classes.names]
-        clip.words.warn_unseen(texts)
-        self.sentences = texts
+        self.sentences = [named(self.classes.template, name) for name in self.classes.names]
         self.texts = WalkedTexts(
-            clip, texts, inserted=parameters.tokens, unchanged=parameters.first_block
+            clip,
+            self.sentences,
+            inserted=self.settings.tokens,
+            unchanged=self.settings.first_block,
         )
 
     @property
@@ -119,13 +95,13 @@ class MMRL(PromptLearner):
     def image_side(self) -> ChangedImages:
         """Return the CLIP with tokens in its image tower, and both heads."""
         state = {n: t for n, t in self.prompt_tensors().items() if "text" not in n and n != "names"}
-        settings = f"{type(self).__name__} {self.parameters_}"
+        settings = f"{type(self).__name__} {self.settings}"
         return ChangedImages(self.clip, settings, [state[n] for n in sorted(state)], self._encode)
 
     def logits(self, image_features: Tensor) -> Tensor:
         """Return `[images, classes]` from features of both heads `[images, 2 embed]`."""
         class_logits, representation = self.head_logits(image_features)
-        alpha = self.parameters_.alpha
+        alpha = self.settings.alpha
         fused = alpha * class_logits + (1 - alpha) * representation
         return torch.where(self.trained_classes(), fused, class_logits)
 
@@ -143,9 +119,9 @@ class MMRL(PromptLearner):
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return cross-entropies of both heads and distances to the frozen CLIP, from pixels."""
-        alpha, weight = self.parameters_.alpha, self.parameters_.weight
+        alpha, weight = self.settings.alpha, self.settings.weight
         texts, scale = self.class_features(), self.clip.logit_scale
-        begun = WalkedImages.begin(self.clip, images, self.parameters_.first_block)
+        begun = WalkedImages.begin(self.clip, images, self.settings.first_block)
         class_features, representation = self._heads(begun)
         with torch.no_grad():
             frozen = begun.features()[0]
@@ -158,12 +134,6 @@ class MMRL(PromptLearner):
             "text": weight * (1 - text_cosine),
         }
 
-    def make_room(self, stored) -> None:
-        """Make room for as many class names as were stored."""
-        if "names" in stored:
-            names = torch.zeros_like(stored["names"], device=self.clip.device)
-            self.names = nn.Parameter(names, requires_grad=False)
-
     def mapped(self, tower: str, number: int) -> Tensor:
         """Return tokens `[K, tower width]` of a prompted block."""
         return getattr(self, f"to_{tower}")[number](self.tokens)
@@ -173,7 +143,7 @@ class MMRL(PromptLearner):
         return means @ self.projection
 
     def _add_maps(self, generator: Generator) -> None:
-        width = self.parameters_.width
+        width = self.settings.width
         for tower, out in (("text", self.clip.text_width), ("image", self.clip.image.width)):
             first = linear(width, out, generator)
             maps = nn.ModuleList(copy.deepcopy(first) for _ in range(self.count))
@@ -188,7 +158,7 @@ class MMRL(PromptLearner):
 
     def _entering(self, tower: str) -> Enter:
         """Put tokens behind the first one: inserted at the first prompted block, then replaced."""
-        first, count = self.parameters_.first_block, self.parameters_.tokens
+        first, count = self.settings.first_block, self.settings.tokens
         mapped = [self.mapped(tower, number) for number in range(self.count)]
 
         def enter(depth: int, x: Tensor, start: int) -> Tensor:
@@ -205,58 +175,15 @@ class MMRL(PromptLearner):
     def _heads(self, images: WalkedImages) -> tuple[Tensor, Tensor]:
         """Return normalised features of the class token and of the representation tokens."""
         class_features, tokens = images.features(
-            enter=self._entering("image"), inserted=self.parameters_.tokens
+            enter=self._entering("image"), inserted=self.settings.tokens
         )
         return class_features, F.normalize(
             self.project(tokens.mean(1).to(self.tokens.dtype)), dim=-1
         )
 
     def _encode(self, pixels: Tensor) -> Tensor:
-        first = self.parameters_.first_block
+        first = self.settings.first_block
         return torch.cat(self._heads(WalkedImages.begin(self.clip, pixels, first)), dim=-1)
 
 
-class MMRLPlusPlus(MMRL):
-    """MMRL with one matrix for the maps of a tower and products of low rank."""
-
-    def mapped(self, tower: str, number: int) -> Tensor:
-        """Return tokens `[K, tower width]` of a prompted block."""
-        shared = getattr(self, f"{tower}_shared")
-        a, b, bias = (getattr(self, f"{tower}_{part}")[number] for part in ("a", "b", "bias"))
-        return F.linear(self.tokens, shared, bias) + F.linear(F.linear(self.tokens, b), a)
-
-    def project(self, means: Tensor) -> Tensor:
-        """By CLIP's own projection and the product of low rank."""
-        projection, bias = self.clip.image.projection()
-        joint = means @ projection.to(means.dtype) + means @ self.projection_a @ self.projection_b
-        return joint if bias is None else joint + bias.to(means.dtype)
-
-    def _add_maps(self, generator: Generator) -> None:
-        width, rank = self.parameters_.width, self.parameters_.map_rank
-        for tower, out in (("text", self.clip.text_width), ("image", self.clip.image.width)):
-            layer = linear(width, out, generator)
-            setattr(self, f"{tower}_shared", nn.Parameter(layer.weight.detach().clone()))
-            shapes = {"a": (out, rank), "b": (rank, width), "bias": (out,)}
-            for part, shape in shapes.items():
-                values = [torch.zeros(shape) for _ in range(self.count)]
-                if part == "a":
-                    values = [_kaiming(shape, generator) for _ in range(self.count)]
-                elif part == "bias":
-                    values = [layer.bias.detach().clone() for _ in range(self.count)]
-                setattr(self, f"{tower}_{part}", nn.ParameterList(values))
-        rows, rank = self.clip.image.width, self.parameters_.projection_rank
-        self.projection_a = nn.Parameter(_kaiming((rows, rank), generator))
-        self.projection_b = nn.Parameter(torch.zeros(rank, self.clip.embed_dim))
-
-    def _arriving(self, mapped: Tensor, there: Tensor) -> Tensor:
-        beta = self.parameters_.beta
-        return beta * mapped + (1 - beta) * there
-
-
-def _kaiming(shape: tuple[int, int], generator: Generator) -> Tensor:
-    """Draw uniformly in ±1/sqrt(columns): Kaiming with a = sqrt(5)."""
-    return (2 * torch.rand(shape, generator=generator) - 1) / math.sqrt(shape[1])
-
-
-register(Method(name="mmrl", parameters=MMRLParameters, learner=MMRL))
-register(Method(name="mmrl_plus_plus", parameters=MMRLPlusPlusParameters, learner=MMRLPlusPlus))
+register(Method("mmrl", MMRLParameters, MMRL))

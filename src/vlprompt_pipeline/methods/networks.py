@@ -18,6 +18,11 @@ def linear(inputs: int, outputs: int, generator: Generator, bias: bool = True) -
     return layer
 
 
+def kaiming_uniform(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Draw uniformly in ±1/sqrt(last size): Kaiming's distribution with a = sqrt(5)."""
+    return (2 * torch.rand(shape, generator=generator) - 1) / math.sqrt(shape[-1])
+
+
 class QuickGELU(nn.Module):
     """x · sigmoid(1.702 x), the activation of OpenAI's CLIP."""
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import torch
 from pydantic import Field
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn import functional as F
 
-from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import ClassTexts
 from vlprompt_pipeline.methods.coop import CoOp, CoOpParameters, bound_to_classes
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.texts import TextParameters, text_features
+from vlprompt_pipeline.methods.texts import HandWrittenTexts, TextParameters
 
 
 class ProGradParameters(CoOpParameters, TextParameters):
@@ -33,31 +31,19 @@ class ProGradParameters(CoOpParameters, TextParameters):
     temperature: float = Field(gt=0)
 
 
-class ProGrad(CoOp):
+class ProGrad(HandWrittenTexts, CoOp):
     """CoOp with a projected gradient."""
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: ProGradParameters,
-        generator: Generator,
-    ) -> None:
-        """Raise ConfigError or DataError if words, templates or class names do not fit."""
-        super().__init__(clip, classes, parameters, generator)
-        self.strength = parameters.strength
-        self.temperature = parameters.temperature
-        frozen = text_features(clip, classes, parameters)
-        self.register_buffer("frozen_features", frozen, persistent=False)
+    settings: ProGradParameters
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return cross-entropy with the labels, and with zero-shot CLIP's probabilities."""
-        logits = self.logits(image_features)
-        teacher = self.clip.logit_scale * image_features @ self.frozen_features.T
-        soft = F.softmax(teacher / self.temperature, dim=-1)
+        logits, temperature = self.logits(image_features), self.settings.temperature
+        teacher = self.clip.logit_scale * image_features @ self.texts.T
+        soft = F.softmax(teacher / temperature, dim=-1)
         return {
             "cross_entropy": F.cross_entropy(logits, labels),
-            "distillation": self.temperature**2 * F.cross_entropy(logits / self.temperature, soft),
+            "distillation": temperature**2 * F.cross_entropy(logits / temperature, soft),
         }
 
     def backward(self, losses: dict[str, Tensor]) -> Tensor:
@@ -67,17 +53,10 @@ class ProGrad(CoOp):
         distilled = torch.autograd.grad(losses["distillation"], parameters)
         product = sum((a * b).sum() for a, b in zip(wanted, distilled, strict=True))
         length = sum(b.square().sum() for b in distilled)
-        share = self.strength * product.clamp(max=0) / length.clamp(min=torch.finfo().tiny)
+        share = self.settings.strength * product.clamp(max=0) / length.clamp(min=torch.finfo().tiny)
         for parameter, a, b in zip(parameters, wanted, distilled, strict=True):
             parameter.grad = a - share * b
         return losses["cross_entropy"]
 
 
-register(
-    Method(
-        name="prograd",
-        parameters=ProGradParameters,
-        learner=ProGrad,
-        bound_to_classes=bound_to_classes,
-    )
-)
+register(Method("prograd", ProGradParameters, ProGrad, bound_to_classes))

@@ -20,10 +20,9 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.timm_image import last_linear
 from vlprompt_pipeline.clip.towers import describe_image_tower
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.changed_images import ChangedImages
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.texts import TextParameters, text_features
+from vlprompt_pipeline.methods.texts import FixedTexts, TextParameters
 
 
 class ProLIPParameters(TextParameters):
@@ -32,39 +31,26 @@ class ProLIPParameters(TextParameters):
     weight: float = Field(ge=0)
 
 
-class ProLIP(PromptLearner):
+class ProLIP(FixedTexts):
     """`projection` `[image width, embed]`, CLIP's own at first; texts stay as they are."""
 
-    contexts = ()
     reads = "unprojected"
+    settings: ProLIPParameters
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: ProLIPParameters,
-        generator: Generator,
-    ) -> None:
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if the image tower, texts or names do not fit."""
-        super().__init__(clip, classes)
-        self.weight = parameters.weight
+        super().build(clip, generator)
         tower, projection, bias = _without_projection(clip)
         self.images = ChangedImages(clip, "unprojected", (), partial(_encode, clip, tower))
         initial = projection.detach().to(torch.promote_types(projection.dtype, torch.float32))
         self.register_buffer("initial", initial.clone(), persistent=False)
         self.register_buffer("bias", bias, persistent=False)
         self.projection = nn.Parameter(initial.clone())
-        texts = text_features(clip, classes, parameters)
-        self.register_buffer("texts", texts, persistent=False)
 
     @property
     def image_width(self) -> int:
         """Width of the image tower."""
         return len(self.initial)
-
-    def class_features(self) -> Tensor:
-        """Return the features of the texts, `[classes, embed]`."""
-        return self.texts
 
     def image_side(self) -> ChangedImages:
         """Return the frozen image tower without its projection."""
@@ -81,7 +67,7 @@ class ProLIP(PromptLearner):
         """Return cross-entropy, and the weighted distance of the projection from CLIP's."""
         terms = super().losses(image_features, labels)
         distance = (self.projection - self.initial).square().sum()
-        return {**terms, "distance": self.weight * distance}
+        return {**terms, "distance": self.settings.weight * distance}
 
 
 def _encode(clip: FrozenClip, tower: nn.Module, pixels: Tensor) -> Tensor:
@@ -133,4 +119,4 @@ def _replaced(module: nn.Module, path: str, part: nn.Module) -> nn.Module:
     return view
 
 
-register(Method(name="prolip", parameters=ProLIPParameters, learner=ProLIP))
+register(Method("prolip", ProLIPParameters, ProLIP))

@@ -20,7 +20,6 @@ from torch.nn.utils import parameters_to_vector
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import readable, templates
-from vlprompt_pipeline.methods.base import ClassTexts
 from vlprompt_pipeline.methods.ivlp import IVLP, IVLPParameters
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.texts import TextParameters, mean_features
@@ -53,35 +52,30 @@ class PromptSRCParameters(IVLPParameters, TextParameters):
 class PromptSRC(IVLP):
     """IVLP with three more terms of the loss, and an average at the end."""
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: PromptSRCParameters,
-        generator: Generator,
-    ) -> None:
+    settings: PromptSRCParameters
+
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if the tower, texts or depths do not fit."""
-        super().__init__(clip, classes, parameters, generator)
-        self.parameters_ = parameters
+        super().build(clip, generator)
         self._aggregated = torch.zeros(0)
-        if parameters.descriptions:  # longer texts are cut
+        if self.settings.descriptions:  # longer texts are cut
             return
-        chosen = templates(parameters.templates, classes.template)
+        chosen = templates(self.settings.templates, self.classes.template)
         longest = max(chosen, key=lambda template: len(clip.token_ids(template)))
         around = len(clip.tokenizer.start) + 1
-        for name in map(readable, classes.names):
+        for name in map(readable, self.classes.names):
             text = longest.format(name)
             clip.check_length(text, around + len(clip.token_ids(text)))
 
     @cached_property
     def frozen_features(self) -> Tensor:
         """Normalised mean of the texts' raw features, `[classes, embed]`; encoded when needed."""
-        mean = mean_features(self.clip, self.classes, self.parameters_, raw=True)
+        mean = mean_features(self.clip, self.classes, self.settings, raw=True)
         return F.normalize(mean, dim=-1)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return cross-entropy, and the weighted distances to the frozen CLIP."""
-        weights, scale = self.parameters_, self.clip.logit_scale
+        weights, scale = self.settings, self.clip.logit_scale
         pictures, frozen_pictures = (
             side.encode_images(images) for side in (self.image_side(), self.clip)
         )
@@ -99,7 +93,7 @@ class PromptSRC(IVLP):
     @torch.no_grad()
     def epoch_done(self, epoch: int, epochs: int) -> None:
         """Move the mean towards the prompt; after the last epoch the mean takes its place."""
-        share = epoch_weights(epoch + 1, self.parameters_.aggregation)[-1].item()
+        share = epoch_weights(epoch + 1, self.settings.aggregation)[-1].item()
         now = parameters_to_vector(self.parameters())
         before = self._aggregated.to(now) if epoch else now
         self._aggregated = before.lerp(now, share)
@@ -125,4 +119,4 @@ def epoch_weights(epochs: int, aggregation: Aggregation) -> Tensor:
     return torch.softmax(-0.5 * ((number - aggregation.mean) / aggregation.std) ** 2, dim=0)
 
 
-register(Method(name="promptsrc", parameters=PromptSRCParameters, learner=PromptSRC))
+register(Method("promptsrc", PromptSRCParameters, PromptSRC))

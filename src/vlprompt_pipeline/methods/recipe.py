@@ -82,11 +82,27 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
 
     Raises:
         ConfigError: an unknown recipe, method or key, a wrong value, a circle of `extends`, cases
-            that nobody has chosen among, or a parametrization of a method that trains nothing to
-            put it on.
+            that nobody has chosen among, no training of a method that needs one, or a
+            parametrization of a method that trains nothing to put it on.
     """
-    values = _merged(name, recipes, ())
     where = f"recipes.{name}"
+    recipe = _parsed(_merged(name, recipes, ()), where)
+    _require_consistent(recipe, where)
+    return recipe
+
+
+def stored_recipe(values: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that a prompt was trained with, from its plain values.
+
+    Whether it would be trained so today is not asked: the prompt is there.
+
+    Raises:
+        ConfigError: an unknown method or key, or a wrong value.
+    """
+    return _parsed(values, "recipe")
+
+
+def _parsed(values: Mapping[str, Any], where: str) -> Recipe:
     if "method" not in values:
         raise ConfigError(f"{where}: give method, or extends with the name of another recipe")
     method = get_method(str(values["method"]), f"{where}.method")
@@ -94,16 +110,25 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
     recipe = parse(Recipe, {**values, "prompt": prompt}, where)
     if recipe.test_time and not recipe.title.endswith(AT_TEST_TIME):
         recipe = recipe.model_copy(update={"title": f"{recipe.title} {AT_TEST_TIME}"})
-    restart = method.restart(prompt)
+    return recipe
+
+
+def _require_consistent(recipe: Recipe, where: str) -> None:
+    method = get_method(recipe.method)
+    if method.learner.trained and not recipe.training:
+        raise ConfigError(
+            f"{where}.training is missing, and {method.name} is nothing without it; give it, or "
+            "extend a recipe that has it"
+        )
+    restart = method.restart(recipe.prompt)
     if recipe.training and restart is not None and recipe.training.restart != restart:
         raise ConfigError(
             f"{where}.training.restart is {recipe.training.restart}, but {method.name} starts its "
             f"second stage after the share {restart} of the epochs: give both the same number"
         )
-    if recipe.low_rank and not method.learner.contexts:
-        raise ConfigError(f"{where}.low_rank: {method.name} trains no context to put it on")
-    if recipe.projected and not method.learner.contexts:
-        raise ConfigError(f"{where}.projected: {method.name} trains no context to put it on")
+    for part in ("low_rank", "projected"):
+        if getattr(recipe, part) and not method.learner.contexts:
+            raise ConfigError(f"{where}.{part}: {method.name} trains no context to put it on")
     if recipe.projected and (recipe.low_rank or recipe.quantize):
         raise ConfigError(
             f"{where}.projected: its numbers are quantized as they are; leave out low_rank and "
@@ -124,7 +149,6 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
                 f"{where}.quantize.moment: codes are chosen once, so {method.name} takes it with "
                 "quantize.post_training: true"
             )
-    return recipe
 
 
 def _merged(name: str, recipes: Mapping[str, Mapping[str, Any]], above: tuple[str, ...]) -> dict:

@@ -19,13 +19,12 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.context import ContextParameters, initial_context
-from vlprompt_pipeline.methods.kgcoop import distance
+from vlprompt_pipeline.methods.kgcoop import HeldByTexts
 from vlprompt_pipeline.methods.layout import class_layout
 from vlprompt_pipeline.methods.networks import QuickGELU, linear
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.texts import TextParameters, text_features
+from vlprompt_pipeline.methods.texts import TextParameters
 
 REDUCTION = 4  # of the network's hidden layer against the joint space
 
@@ -43,26 +42,21 @@ class TCPParameters(ContextParameters, TextParameters):
     weight: float = Field(ge=0)
 
 
-class TCP(PromptLearner):
+class TCP(HeldByTexts):
     """A context `[length, width]` and a network from a class's text feature to its tokens."""
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: TCPParameters,
-        generator: Generator,
-    ) -> None:
+    settings: TCPParameters
+
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if words, layer, templates or class names do not fit."""
-        super().__init__(clip, classes)
-        blocks = len(clip.text.blocks)
-        if parameters.layer >= blocks:
+        super().build(clip, generator)
+        layer, blocks = self.settings.layer, len(clip.text.blocks)
+        if layer >= blocks:
             raise ConfigError(
-                f"prompt.layer is {parameters.layer}, but {clip.name} has {blocks} blocks, counted "
-                f"from 0: give {blocks - 1} or less"
+                f"prompt.layer is {layer}, but {clip.name} has {blocks} blocks, counted from 0: "
+                f"give {blocks - 1} or less"
             )
-        self.parameters_ = parameters
-        self.context = nn.Parameter(initial_context(clip, parameters, generator).to(clip.device))
+        self.context = nn.Parameter(initial_context(clip, self.settings, generator).to(clip.device))
         hidden = clip.embed_dim // REDUCTION
         self.class_net = nn.Sequential(
             OrderedDict(
@@ -71,26 +65,17 @@ class TCP(PromptLearner):
                 linear2=linear(hidden, self.context.numel(), generator),
             )
         ).to(clip.device)
-        frozen = text_features(clip, classes, parameters)
-        self.register_buffer("frozen_features", frozen, persistent=False)
-        ending = classes.template.partition("{}")[2]
-        self.layout = class_layout(clip, classes.names, len(self.context), "end", False, ending)
+        ending = self.classes.template.partition("{}")[2]
+        self.layout = class_layout(
+            clip, self.classes.names, len(self.context), "end", False, ending
+        )
 
     def class_features(self) -> Tensor:
         """Return normalised text feature of each class, `[classes, embed]`."""
-        tokens = self.class_net(self.frozen_features).unflatten(-1, self.context.shape)
+        tokens = self.class_net(self.texts).unflatten(-1, self.context.shape)
         prompts = self.layout.fill(self.context)
-        features = self.clip.text.with_class_tokens(prompts, self.parameters_.layer, tokens)
+        features = self.clip.text.with_class_tokens(prompts, self.settings.layer, tokens)
         return F.normalize(features, dim=-1)
 
-    def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Return cross-entropy, and the weighted distance to the hand-written prompts."""
-        learned = self.class_features()
-        logits = self.clip.logit_scale * image_features @ learned.T
-        return {
-            "cross_entropy": F.cross_entropy(logits, labels),
-            "knowledge": self.parameters_.weight * distance(learned, self.frozen_features),
-        }
 
-
-register(Method(name="tcp", parameters=TCPParameters, learner=TCP))
+register(Method("tcp", TCPParameters, TCP))

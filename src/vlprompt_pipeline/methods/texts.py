@@ -18,14 +18,14 @@ from typing import Any, Self
 import torch
 import yaml
 from pydantic import Field, field_validator, model_validator
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.clip.templates import readable, templates
+from vlprompt_pipeline.clip.templates import named, readable, templates
 from vlprompt_pipeline.config import one_place
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.methods.base import ClassTexts
+from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.parsing import Parameters, is_none
 
 NO_TEMPLATES = "none"
@@ -69,6 +69,29 @@ class TextParameters(Parameters):
         return self
 
 
+class HandWrittenTexts(PromptLearner):
+    """A learner that has features of hand-written texts, `texts` `[classes, embed]`."""
+
+    texts: Tensor
+    settings: TextParameters
+
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
+        """Raise ConfigError or DataError if templates, descriptions or names do not fit."""
+        super().build(clip, generator)
+        features = text_features(clip, self.classes, self.settings)
+        self.register_buffer("texts", features, persistent=False)
+
+
+class FixedTexts(HandWrittenTexts):
+    """A learner whose class features are those of its hand-written texts."""
+
+    contexts = ()
+
+    def class_features(self) -> Tensor:
+        """Return the features of the texts, `[classes, embed]`."""
+        return self.texts
+
+
 def class_texts(classes: ClassTexts, parameters: TextParameters) -> list[list[str]]:
     """Return all texts of each class, templates first.
 
@@ -79,7 +102,7 @@ def class_texts(classes: ClassTexts, parameters: TextParameters) -> list[list[st
     texts: list[list[str]] = [[] for _ in classes.names]
     if parameters.templates != NO_TEMPLATES:
         chosen = templates(parameters.templates, classes.template)
-        texts = [[text.format(readable(name)) for text in chosen] for name in classes.names]
+        texts = [[named(text, name) for text in chosen] for name in classes.names]
     if parameters.descriptions:
         sentences = read_descriptions(parameters.descriptions, parameters.descriptions_sha256)
         for of_class, name in zip(texts, classes.names, strict=True):

@@ -12,7 +12,6 @@ here a class with fewer leaves places of the memory empty.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from types import MappingProxyType
 
 import torch
@@ -20,9 +19,9 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.base import FewShotFeatures
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.texts import TextParameters, text_features
+from vlprompt_pipeline.methods.texts import FixedTexts, TextParameters
 from vlprompt_pipeline.parsing import Parameters
 
 logger = logging.getLogger(__name__)
@@ -49,41 +48,30 @@ class TipAdapterParameters(TextParameters):
     beta: Strength
 
 
-class TipAdapter(PromptLearner):
+class TipAdapter(FixedTexts):
     """`images` `[classes, shots, embed]`, and `strengths` (α, β).
 
     Where classes have different numbers of images, `counts` `[classes]` says how many each has, and
     the places behind them are empty.
     """
 
-    contexts = ()
     fitted = True
+    trained = False
     texts_decide = False
+    grows = ("images", "counts")
     exact = ("strengths", "counts")
     classifiers = ("images",)
     former_names = MappingProxyType({"keys": "images"})
-    trains_images = False
+    settings: TipAdapterParameters
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: TipAdapterParameters,
-        generator: Generator,
-    ) -> None:
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError for an unknown template set, DataError for a name too long."""
-        super().__init__(clip, classes)
-        self.parameters_ = parameters
-        texts = text_features(clip, classes, parameters)
-        self.register_buffer("texts", texts, persistent=False)
-        self._put(texts.new_zeros(len(texts), 0, clip.embed_dim))
+        super().build(clip, generator)
+        nothing = self.texts.new_zeros(len(self.texts), 0, clip.embed_dim)
+        self.images = nn.Parameter(nothing, requires_grad=self.trained)
         self.register_parameter("counts", None)
-        strengths = texts.new_tensor([parameters.alpha.initial, parameters.beta.initial])
+        strengths = self.texts.new_tensor([self.settings.alpha.initial, self.settings.beta.initial])
         self.strengths = nn.Parameter(strengths, requires_grad=False)
-
-    def class_features(self) -> Tensor:
-        """Return the features of the templates, `[classes, embed]`."""
-        return self.texts
 
     def logits(self, image_features: Tensor) -> Tensor:
         """Return `[images, classes]`: zero-shot CLIP's and the memory's."""
@@ -94,9 +82,9 @@ class TipAdapter(PromptLearner):
         """Remember the images by class."""
         counts = few_shot.labels.bincount(minlength=len(self.texts))
         by_class = few_shot.images[few_shot.labels.argsort(stable=True)].split(counts.tolist())
-        self._put(nn.utils.rnn.pad_sequence(by_class, batch_first=True))
+        self.put("images", nn.utils.rnn.pad_sequence(by_class, batch_first=True))
         if len(counts.unique()) > 1:
-            self._count(counts)
+            self.put("counts", counts.to(self.texts))
         return []
 
     @torch.no_grad()
@@ -107,26 +95,13 @@ class TipAdapter(PromptLearner):
             logger.warning("no validation images: α and β of Tip-Adapter stay as they are")
             return
         zero_shot, most = super().logits(images), -1
-        for beta in self.parameters_.beta.values():
+        for beta in self.settings.beta.values():
             recalled = self._recall(images, beta)
-            for alpha in self.parameters_.alpha.values():
+            for alpha in self.settings.alpha.values():
                 right = int(((zero_shot + alpha * recalled).argmax(-1) == labels).sum())
                 if right > most:
                     most, best = right, (alpha, beta)
         self.strengths.copy_(self.strengths.new_tensor(best))
-
-    def make_room(self, stored: Mapping[str, Tensor]) -> None:
-        """Make room for as many images as were stored."""
-        if "images" in stored:
-            self._put(torch.zeros_like(stored["images"], device=self.clip.device))
-        if "counts" in stored:
-            self._count(torch.zeros_like(stored["counts"], device=self.clip.device))
-
-    def _put(self, images: Tensor) -> None:
-        self.images = nn.Parameter(images.clone(), requires_grad=self.trains_images)
-
-    def _count(self, counts: Tensor) -> None:
-        self.counts = nn.Parameter(counts.to(self.texts), requires_grad=False)
 
     def _recall(self, image_features: Tensor, beta: Tensor | float) -> Tensor:
         affinity = torch.einsum("ie,cke->ick", image_features, self.images)
@@ -140,15 +115,16 @@ class TipAdapter(PromptLearner):
 class TipAdapterF(TipAdapter):
     """The same with trained images."""
 
-    trains_images = True
+    trained = True
 
 
-for _name, _learner in (("tip_adapter", TipAdapter), ("tip_adapter_f", TipAdapterF)):
-    register(
-        Method(
-            name=_name,
-            parameters=TipAdapterParameters,
-            learner=_learner,
-            bound_to_classes=lambda parameters: True,
-        )
+register(
+    Method(
+        "tip_adapter", TipAdapterParameters, TipAdapter, bound_to_classes=lambda parameters: True
     )
+)
+register(
+    Method(
+        "tip_adapter_f", TipAdapterParameters, TipAdapterF, bound_to_classes=lambda parameters: True
+    )
+)

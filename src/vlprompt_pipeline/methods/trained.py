@@ -12,7 +12,7 @@ from vlprompt_pipeline.clip import ClipIdentity, FrozenClip
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.methods.build import restore_learner
-from vlprompt_pipeline.methods.recipe import Recipe, resolve_recipe
+from vlprompt_pipeline.methods.recipe import Recipe, stored_recipe
 from vlprompt_pipeline.tensor_files import TensorFileError, load_tensors, save_tensors
 
 _FORMAT = "vlprompt_pipeline.trained_prompt.1"
@@ -42,8 +42,8 @@ class TrainedPrompt:
         return self.clip_identity.weights
 
     def resolved_recipe(self) -> Recipe:
-        """Return the recipe, checked again."""
-        return resolve_recipe("stored", {"stored": self.recipe})
+        """Return the recipe, parsed again."""
+        return stored_recipe(self.recipe)
 
     def learner(self, clip: FrozenClip) -> PromptLearner:
         """Return the learner as it stood at the end of training.

@@ -9,7 +9,7 @@ ln_final are listed but stay frozen, as here. There the rate falls in every step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,10 +21,10 @@ from torch.nn.utils import parametrize
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.blocks import norms_of
-from vlprompt_pipeline.clip.templates import readable
+from vlprompt_pipeline.clip.templates import named
 from vlprompt_pipeline.config import Template
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
-from vlprompt_pipeline.methods.changed_images import ChangedImages
+from vlprompt_pipeline.methods.base import PromptLearner
+from vlprompt_pipeline.methods.changed_images import ChangedImages, PixelLearner
 from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
@@ -39,39 +39,31 @@ class TwoStageParameters(Parameters):
     share: float = Field(gt=0, lt=1)
 
 
-class TwoStage(PromptLearner):
+class TwoStage(PixelLearner):
     """Norms `text_norms` and `image_norms` by block, `[4, width]`: weight and bias of both.
 
     And `classifier` `[classes, embed]`, zero before stage 2, with the `names` of its rows.
     """
 
     contexts = ()
-    reads = "pixels"
+    grows = ("classifier", "names")
     exact = ("names",)
     classifiers = ("classifier",)
+    settings: TwoStageParameters
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: TwoStageParameters,
-        generator: Generator,
-    ) -> None:
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError if the towers are of another kind, DataError for a name too long."""
-        super().__init__(clip, classes)
         self._read: dict[str, Any] = {}
         self._row_tensors: dict[Any, tuple[Tensor, Tensor | None]] = {}
         require_plain_towers(clip)
-        self.share = parameters.share
         self.text_norms = nn.ParameterList(norms_of(block) for block in clip.text.blocks)
         image = clip.image
         self.image_norms = nn.ParameterList(map(image.norms_of, range(len(image.blocks))))
-        rows = len(classes.names)
+        rows = len(self.classes.names)
         self.classifier = nn.Parameter(torch.zeros(rows, clip.embed_dim))
-        self.names = nn.Parameter(hashed_names(classes.names), requires_grad=False)
+        self.names = nn.Parameter(hashed_names(self.classes.names), requires_grad=False)
         self.to(clip.device)
-        texts = [parameters.template.format(readable(name)) for name in classes.names]
-        clip.words.warn_unseen(texts)
+        texts = [named(self.settings.template, name) for name in self.classes.names]
         self.texts = WalkedTexts(clip, texts)
         self.register_load_state_dict_post_hook(_read_anew)
 
@@ -131,7 +123,7 @@ class TwoStage(PromptLearner):
 
     def epoch_done(self, epoch: int, epochs: int) -> None:
         """Pass to stage 2 after the share of stage 1, where `training.restart` is the same."""
-        if epoch + 1 == max(1, min(epochs - 1, round(self.share * epochs))):
+        if epoch + 1 == max(1, min(epochs - 1, round(self.settings.share * epochs))):
             self.start_second_stage()
 
     def image_side(self) -> ChangedImages:
@@ -141,17 +133,10 @@ class TwoStage(PromptLearner):
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Do as the base, from pixels; in stage 2 no gradient reaches the norms."""
         if not self.in_second_stage:
-            return super().losses(self._encode(images), labels)
+            return super().losses(images, labels)
         with torch.no_grad():
             features = self._encode(images)
-        return super().losses(features, labels)
-
-    def make_room(self, stored: Mapping[str, Tensor]) -> None:
-        """Make room for as many rows as were stored."""
-        for name in ("classifier", "names"):
-            if name in stored:
-                values = torch.zeros_like(stored[name], device=self.clip.device)
-                setattr(self, name, nn.Parameter(values, requires_grad=name == "classifier"))
+        return PromptLearner.losses(self, features, labels)
 
     def _encode(self, pixels: Tensor) -> Tensor:
         images = WalkedImages.begin(self.clip, pixels)
@@ -168,10 +153,5 @@ def _with_norms(norms: nn.ParameterList, depth: int, passing: Passing) -> Tensor
 
 
 register(
-    Method(
-        name="two_stage",
-        parameters=TwoStageParameters,
-        learner=TwoStage,
-        restart=lambda parameters: parameters.share,
-    )
+    Method("two_stage", TwoStageParameters, TwoStage, restart=lambda parameters: parameters.share)
 )

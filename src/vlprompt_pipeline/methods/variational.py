@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner, SampledPredictions
+from vlprompt_pipeline.methods.base import PromptLearner, SampledPredictions
 from vlprompt_pipeline.methods.conditional import group_features, own_similarities
 from vlprompt_pipeline.methods.context import ContextParameters, initial_context
 from vlprompt_pipeline.methods.layout import class_layout
@@ -55,20 +55,14 @@ class UnconditionalParameters(VariationalParameters):
 
 
 class _Variational(PromptLearner):
-    """What both forms share; `distribution` is where they differ."""
+    """What both forms share; their `distribution` and its tensors are where they differ."""
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: VariationalParameters,
-        generator: Generator,
-    ) -> None:
+    settings: VariationalParameters
+
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if initial words or class names do not fit."""
-        super().__init__(clip, classes)
-        self.parameters_ = parameters
-        self.context = nn.Parameter(initial_context(clip, parameters, generator).to(clip.device))
-        self.layout = class_layout(clip, classes.names, len(self.context), "end", False)
+        self.context = nn.Parameter(initial_context(clip, self.settings, generator).to(clip.device))
+        self.layout = class_layout(clip, self.classes.names, len(self.context), "end", False)
         self.draws = Draws(generator)
 
     def distribution(self, image_features: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,7 +72,7 @@ class _Variational(PromptLearner):
     def logits(self, image_features: Tensor) -> Tensor:
         """Return `[images, classes]`: log of the mean over samples, or with the mean context."""
         mean, log_variance = self.distribution(image_features)
-        if self.parameters_.prediction == "mean":
+        if self.settings.prediction == "mean":
             return self._log_probabilities(image_features, mean[None])[0]
         sampled = self._log_probabilities(image_features, self._residuals(mean, log_variance))
         return sampled.logsumexp(0) - math.log(len(sampled))
@@ -89,7 +83,7 @@ class _Variational(PromptLearner):
         alone = self._log_probabilities(image_features, mean[None])[0].exp()
         residuals = self._residuals(mean, log_variance)
         samples = self._log_probabilities(image_features, residuals).exp()
-        return SampledPredictions(self.parameters_.prediction, mean=alone, samples=samples)
+        return SampledPredictions(self.settings.prediction, mean=alone, samples=samples)
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return negative log of the mean probability of the label, and the weighted KL."""
@@ -99,14 +93,14 @@ class _Variational(PromptLearner):
         divergence = 0.5 * (log_variance.exp() + mean.square() - 1 - log_variance).mean()
         return {
             "likelihood": F.nll_loss(predicted, labels),
-            "divergence": self.parameters_.kl_weight * divergence,
+            "divergence": self.settings.kl_weight * divergence,
         }
 
     def _residuals(self, mean: Tensor, log_variance: Tensor) -> Tensor:
         """Return samples `[samples, 1 or images, width]`."""
         # predictions of an image must not depend on those it is predicted with
         each = len(mean) if self.training else 1
-        noise = self.draws.normal((self.parameters_.samples, each, mean.shape[1]), mean)
+        noise = self.draws.normal((self.settings.samples, each, mean.shape[1]), mean)
         return mean + noise * (0.5 * log_variance).exp()
 
     def _log_probabilities(self, image_features: Tensor, residuals: Tensor) -> Tensor:
@@ -126,19 +120,14 @@ class _Variational(PromptLearner):
 class Variational(_Variational):
     """One distribution for all images: `mean` and `log_variance` of `[1, width]`."""
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: UnconditionalParameters,
-        generator: Generator,
-    ) -> None:
+    settings: UnconditionalParameters
+
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if initial words or class names do not fit."""
-        super().__init__(clip, classes, parameters, generator)
-        shape, given = (1, clip.text_width), parameters.initial_log_variance
-        start = (
-            torch.rand(shape, generator=generator) if given is None else torch.full(shape, given)
-        )
+        super().build(clip, generator)
+        shape, given = (1, clip.text_width), self.settings.initial_log_variance
+        drawn = given is None
+        start = torch.rand(shape, generator=generator) if drawn else torch.full(shape, given)
         self.mean = nn.Parameter(torch.zeros(shape, device=clip.device))
         self.log_variance = nn.Parameter(start.to(clip.device))
 
@@ -154,15 +143,9 @@ class ConditionalVariational(_Variational):
     own; predictions of all images share theirs.
     """
 
-    def __init__(
-        self,
-        clip: FrozenClip,
-        classes: ClassTexts,
-        parameters: VariationalParameters,
-        generator: Generator,
-    ) -> None:
+    def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if initial words or class names do not fit."""
-        super().__init__(clip, classes, parameters, generator)
+        super().build(clip, generator)
         self.mean_net = _network(clip, generator)
         self.log_variance_net = _network(clip, generator)
 
@@ -185,11 +168,5 @@ def _network(clip: FrozenClip, generator: Generator) -> nn.Sequential:
     ).to(clip.device)
 
 
-register(Method(name="variational", parameters=UnconditionalParameters, learner=Variational))
-register(
-    Method(
-        name="variational_conditional",
-        parameters=VariationalParameters,
-        learner=ConditionalVariational,
-    )
-)
+register(Method("variational", UnconditionalParameters, Variational))
+register(Method("variational_conditional", VariationalParameters, ConditionalVariational))

@@ -46,11 +46,10 @@ class WalkedTexts:
         unchanged: int = 0,
     ) -> None:
         """Raise DataError for a text that is longer than the context, unless it is cut."""
+        clip.words.warn_unseen(texts)
         self.prompts = _share(clip.prompts(texts, cut=cut))
         self.inserted, self.unchanged = inserted, unchanged
-        self._there: dict[
-            tuple[torch.dtype, torch.device], tuple[_Causal | _Whole, Tensor, int]
-        ] = {}
+        self._there: dict[tuple[torch.dtype, torch.device], Begun] = {}
 
     def features(
         self,

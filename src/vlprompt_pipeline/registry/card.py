@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from vlprompt_pipeline.clip import ClipIdentity
 from vlprompt_pipeline.errors import PromptFileError, reason_of
 from vlprompt_pipeline.images import Decoding
-from vlprompt_pipeline.methods import Recipe, resolve_recipe
+from vlprompt_pipeline.methods import Recipe, stored_recipe
 from vlprompt_pipeline.parsing import Frozen
 
 
@@ -42,8 +42,8 @@ class ModelCard(Frozen):
         return ClipIdentity(**(self.clip_identity or {"weights": self.weights_sha256}))
 
     def resolved_recipe(self) -> Recipe:
-        """Return the recipe, checked again."""
-        return resolve_recipe("stored", {"stored": self.recipe})
+        """Return the recipe, parsed again."""
+        return stored_recipe(self.recipe)
 
     def to_json(self) -> str:
         """Return the content of the file."""
