@@ -148,7 +148,7 @@ def test_cases_are_never_passed_over_in_silence():
     [("500 * shots", 3, 1500), ("1 / shots", 5, 0.2), ("0.5*shots", 3, 1.5), ("1/shots", 1, 1)],
 )
 def test_a_setting_may_follow_the_number_of_shots(setting, shots, number):
-    coop = {**COOP, "training": {**TRAINING, "lr": 1, "weight_decay": setting}}
+    coop = {**COOP, "training": {**COOP["training"], "lr": 1, "weight_decay": setting}}
     child = {
         "extends": "coop",
         "cases": [{"when": {"shots": [9]}, "training": {"lr": "2 * shots"}}],

@@ -318,6 +318,6 @@ def test_a_learner_may_be_made_without_build(tiny_clip):
         def class_features(self) -> torch.Tensor:
             return self.features
 
-    made = Constant(tiny_clip, ClassTexts(("cat", "dog"), "a {}."), None, torch.Generator())
-    assert made.logits(torch.eye(2, tiny_clip.embed_dim)).argmax(-1).tolist() == [0, 1]
+    made = Constant(tiny_clip, CLASSES, None, torch.Generator())
+    assert made.logits(torch.eye(3, tiny_clip.embed_dim)).argmax(-1).tolist() == [0, 1, 2]
     assert made.prompt_names() == ("features",)
