@@ -333,12 +333,12 @@ _recordings = threading.Semaphore()
 @contextmanager
 def _recording(graph: Graph, *, stream: _Stream | None = None, **_: Any) -> Iterator[None]:
     """As `torch.cuda.graph`: one at a time; one that fails does so twice, and leaves its stream."""
-    if Graph.is_full:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
     if not _recordings.acquire(blocking=False):
         raise GpuError("operation not permitted when stream is capturing: another recording")
     before, _here.stream, _here.graph = _current_stream(), stream or _Stream(), graph
     try:
+        if Graph.is_full:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         yield
     except BaseException as error:
         raise GpuError("operation failed due to a previous error during capture") from error

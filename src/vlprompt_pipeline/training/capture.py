@@ -189,7 +189,8 @@ class _StepsOfOneShape:
             try:
                 self._replay = self._recorder.record(self._call)
             except RuntimeError as error:
-                raise _NotRecorded(_first_cause(error)) from error
+                first = _first_cause(error)
+                raise _NotRecorded(str(first).partition("\n")[0]) from first
         self._draws.refill()
         if self._recorder is None:
             self._inputs = images, labels
@@ -213,11 +214,11 @@ class _StepsOfOneShape:
             return self._step(*self._inputs)
 
 
-def _first_cause(error: BaseException) -> str:
-    """Return the first line of what went wrong first: the end of a failed recording fails, too."""
+def _first_cause(error: BaseException) -> BaseException:
+    """Return what went wrong first: the end of a failed recording fails, too."""
     while isinstance(error.__context__, RuntimeError):
         error = error.__context__
-    return str(error).partition("\n")[0]
+    return error
 
 
 def _named(learner: PromptLearner) -> str:
