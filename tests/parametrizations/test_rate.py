@@ -48,6 +48,13 @@ def test_a_rate_beyond_the_entries_gives_the_highest_entropy():
     assert 1.9 < indexed(NORMAL, found)[0] <= 2
 
 
+def test_entries_lie_evenly_on_both_sides_of_the_mean():
+    found = entries_at_rate(np.linspace(-1, 1, 2001), 5, 1.8)
+    assert found[2] == pytest.approx(0, abs=1e-9)
+    assert found == pytest.approx(-found[::-1], abs=1e-9)
+    assert found[1] < 0 < found[3]
+
+
 def test_values_that_are_alike_or_few():
     assert entries_at_rate(np.full(9, 2.5), 4, 1.0).tolist() == [2.5] * 4
     found = entries_at_rate(np.array([0.0, 0.0, 0.0, 1.0]), 4, 0.5)
