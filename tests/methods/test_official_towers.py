@@ -12,7 +12,7 @@ from torch import Tensor
 
 from learners import untrained
 from parity import Case, assert_close, load_case, parity_clip
-from vlprompt_pipeline.methods import ClassTexts, PromptLearner, get_method
+from vlprompt_pipeline.methods import ClassTexts, PromptLearner, get_method, mma_plus_plus
 
 EXACT = 1e-9
 NORMS = ("ln_1", "ln_2")
@@ -155,6 +155,15 @@ def test_mma_plus_plus_draws_texts_and_scales(clip):
     assert (drawn[:, 0] != drawn[:, 1]).any()
     scales = [mma.draw_scale() for _ in range(20)]
     assert len(set(scales)) == 20 and all(0 <= each < 1 for each in scales)
+
+
+def test_mma_plus_plus_has_the_same_features_of_texts_in_parts(clip, monkeypatch):
+    settings = {"templates": "imagenet_select", "width": 4, "first_block": 1}
+    weights = {"scale": 0.05, "evaluation_scale": 0.03, "consistency": 1.0, "dropout": 0.0}
+    mma = build(clip, "mma_plus_plus", ["cat", "dog", "capybara"], **settings, **weights)
+    whole = mma.class_features()
+    monkeypatch.setattr(mma_plus_plus, "AT_ONCE", 4)  # in the middle of a class
+    assert_close(mma.class_features(), whole, EXACT)
 
 
 def tokens(theirs: str) -> str:

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 
 from pipelines.project import CELL, DATASET, QUICK, Project, merged
 from vlprompt_pipeline.errors import ConfigError, TrackingError
+from vlprompt_pipeline.export import EXPORT_FORMATS, ExportFormat
 from vlprompt_pipeline.hooks.errors import in_one_sentence
 from vlprompt_pipeline.manifests import describe, place_of
 from vlprompt_pipeline.sweep import Options, grid, protocol_grid, read_grid, run_cells, runs, worker
@@ -155,7 +156,7 @@ def test_the_command_of_a_cell_can_be_copied(project):
     assert ", 1 shot, seed 2" in cell.name
 
 
-def test_what_changes_a_result_makes_a_cell_due_again(project):
+def test_what_changes_a_result_makes_a_cell_due_again(project, monkeypatch):
     project.bootstrap()
     sweep(project, seed=[1])
     assert why_due(project, PARAMS, seed=[1]) == [""]
@@ -167,6 +168,10 @@ def test_what_changes_a_result_makes_a_cell_due_again(project):
         assert why_due(project, merged(PARAMS, changed), seed=[1]) == [
             "zero_shot: its settings changed"
         ]
+    own = ExportFormat("own", "own_bytes", lambda context: b"")
+    with monkeypatch.context() as patched:
+        patched.setitem(EXPORT_FORMATS, "own", own)
+        assert why_due(project, PARAMS, seed=[1]) == ["zero_shot: its code changed"]
     metrics = project.path("07_model_output", "zero_shot/metrics.json")
     content = metrics.read_bytes()
     metrics.unlink()

@@ -95,7 +95,7 @@ def test_on_a_gpu_it_labels_as_on_the_cpu(tiny_clip, tiny_clip_folder, pictures)
 def test_bytes_base64_and_what_is_neither(tiny_clip, pictures):
     classifier, image = classifier_of("coop", tiny_clip), next(iter(pictures.values()))
     text = base64.b64encode(image)
-    for given in (text, text.decode()):
+    for given in (text, text.decode(), base64.encodebytes(image).decode()):
         assert torch.equal(classifier.pixels(given), classifier.pixels(image))
     for wrong, said in [
         (b"\xff\xd8 nothing", "these bytes cannot be read as an image"),

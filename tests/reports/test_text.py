@@ -233,7 +233,7 @@ def test_markdown_rows_have_as_many_cells_as_their_heads(tables, comparison):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
     assert "| demo_aerial | Base | 50.00 ± 0.00 | 62.00 ± 0.82 ↑ |" in text
     assert "(−12.19)" in text
-    assert r"\<b\> \|" in text
+    assert r"\$ \<b\> \|" in text
     assert text.count("\n## ") == len(tables), "and the remarks"
 
 

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.mma import AdaptedTowers, AdapterParameters, Adapters
 from vlprompt_pipeline.methods.registry import Method, register
-from vlprompt_pipeline.methods.texts import TextParameters, class_texts
+from vlprompt_pipeline.methods.texts import AT_ONCE, TextParameters, class_texts
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
 from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages
 from vlprompt_pipeline.parametrizations.draws import Draws
@@ -62,11 +62,13 @@ class MMAPlusPlus(AdaptedTowers):
         self.counts = [len(of_class) for of_class in texts]
         flat = [text for of_class in texts for text in of_class]
         cut = self.settings.descriptions is not None
-        self.texts = WalkedTexts(clip, flat, cut=cut, unchanged=self.settings.first_block)
+        self.texts = WalkedTexts(clip, flat, cut=cut)
 
     def class_features(self) -> Tensor:
         """Return normalised mean over the texts of each class, `[classes, embed]`."""
-        by_class = self._text(None, self.scale).split(self.counts)
+        parts = torch.arange(sum(self.counts)).split(AT_ONCE)
+        features = torch.cat([self._text(rows, self.scale) for rows in parts])
+        by_class = features.split(self.counts)
         return F.normalize(torch.stack([of_class.mean(0) for of_class in by_class]), dim=-1)
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -108,7 +110,7 @@ class MMAPlusPlus(AdaptedTowers):
     def _keep(self, hidden: Tensor) -> Tensor:
         return hidden * self.draws.keep(hidden.shape, 1 - self.settings.dropout, hidden)
 
-    def _text(self, rows: Tensor | None, scale: float, keep=None) -> Tensor:
+    def _text(self, rows: Tensor, scale: float, keep=None) -> Tensor:
         return self.texts.features(self.clip, partial(self._step, "text", scale, keep), rows=rows)
 
     def _image(self, images: WalkedImages, scale: float, keep=None) -> Tensor:

@@ -42,7 +42,8 @@ def _decoded(text: str) -> bytes:
             raise DataError("this data-URL is not base64: write data:image/png;base64,…")
         text = text[data_url.end() :]
     try:
-        return base64.b64decode(text, validate=True)
+        # MIME and the command `base64` break it into lines
+        return base64.b64decode("".join(text.splitlines()), validate=True)
     except ValueError as error:
         if len(text) <= _LONGEST_PATH and _PATH.fullmatch(text):
             raise DataError(

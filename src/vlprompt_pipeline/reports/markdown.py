@@ -78,8 +78,8 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Nothing in a name is a cell's end, a tag or emphasis; `_` within a word is none."""
-    escaped = re.sub(r"([\\|*<>`\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+    """Nothing in a name is a cell's end, a tag, a formula or emphasis; `_` in a word is none."""
+    escaped = re.sub(r"([\\|*<>`$\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", text)
     return " ".join(escaped.split())
 
 

@@ -19,6 +19,7 @@ from vlprompt_pipeline.clip.loading import EMBEDDED
 from vlprompt_pipeline.config import SideBySideParameters
 from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.evaluation.metrics import METRICS
+from vlprompt_pipeline.export import EXPORT_FORMATS
 from vlprompt_pipeline.files import sha256_file, sha256_json
 from vlprompt_pipeline.manifests import described_as
 from vlprompt_pipeline.methods import resolve_recipe
@@ -119,7 +120,9 @@ def completion_key(
     settings["recipe"] = recipe.deciding
     metrics = [METRICS[name].compute for name in parameters.metrics if name in METRICS]
     protocol = type(get_protocol(parameters.protocol))
-    code = code_digest("features", "results", _SAMPLING, protocol, *recipe.code, *metrics)
+    formats = [each.to_bytes for each in EXPORT_FORMATS.values()]
+    named = (protocol, *recipe.code, *metrics, *formats)
+    code = code_digest("features", "results", _SAMPLING, *named)
     return Key(sha256_json(settings), code, _inputs(parameters, project))
 
 
