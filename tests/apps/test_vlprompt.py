@@ -41,6 +41,12 @@ def test_help_and_wrong_arguments_import_nothing_heavy(arguments, status):
     assert printed(code).splitlines()[-1] == f"{status} []"
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_example_of_the_help_has_its_own_lines(command):
+    said = vlprompt(command, "--help")
+    assert "\\b" not in said
+
+
 def test_inspect_needs_no_torch(tmp_path):
     file = tmp_path / "prompt.vlp"
     file.write_bytes(pack(qcoop()))

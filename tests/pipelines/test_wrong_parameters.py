@@ -77,6 +77,16 @@ def test_every_command_names_a_broken_parameter_file(project, monkeypatch, comma
     assert "this should not have happened" not in done.output
 
 
+@pytest.mark.parametrize(
+    "command", [["run"], ["run", "--pipelines=few_shot"], ["sweep", "--dry-run"]]
+)
+def test_every_command_names_the_environments_that_there_are(project, monkeypatch, command):
+    monkeypatch.chdir(project.root)
+    shown = CliRunner().invoke(KedroCLI(project.root), [*command, "--env=photoss"])
+    assert f"Error: no folder {project.root}/conf/photoss, which --env" in shown.output
+    assert "base, local" in shown.output
+
+
 def test_what_paths_are_made_of_is_set_in_globals_alone(project):
     """A seed of parameters.yml would train another seed into the folder of the first."""
     (project.root / "conf/local/parameters.yml").write_text("protocol: few_shot\n")

@@ -89,6 +89,18 @@ def test_when_zero_shot_is_the_highest_no_test_of_it_is_told():
     assert "4 worse" in single
 
 
+@pytest.mark.parametrize(
+    ("coop", "others"),
+    [
+        (75, "MaPLe, 75.0 ± 0.5 %; CoOp has as much; Zero-shot CLIP has 70.0 %."),
+        (70, "MaPLe, 70.0 ± 0.5 %; Zero-shot CLIP, CoOp have as much."),
+    ],
+)
+def test_all_that_share_the_highest_mean_are_named(coop, others):
+    made = by_hand({"zero_shot": 70, "coop": coop, "maple": coop}, {})
+    assert of_family(made, FAMILY)[0] == f"Highest H on average: {others}"
+
+
 def test_a_single_seed_is_said_with_the_highest_mean():
     made = comparison(("few_shot",), methods=METHODS, datasets=["dtd"], seeds=(2,))
     assert "% (only seed 2); Zero-shot CLIP has" in of_family(made, "few_shot_vit_b16")[0]

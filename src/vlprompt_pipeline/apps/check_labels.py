@@ -27,7 +27,7 @@ _THRESHOLD = 0.98
     help="Cosine from which two photos are near copies.",
 )
 def check_labels(features: Path, out: Path, threshold: float) -> None:
-    r"""Find near copies and likely wrong labels in FEATURES, which vlprompt embed wrote.
+    """Find near copies and likely wrong labels in FEATURES, which vlprompt embed wrote.
 
     The label of a photo is the folder that it lies in. Needs the extra [labels].
 

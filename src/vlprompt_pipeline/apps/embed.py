@@ -23,7 +23,7 @@ import click
 )
 @click.option("--device", default="auto", help="auto, cpu, cuda or mps.")
 def embed(folder: Path, out: Path, source: str, device: str) -> None:
-    r"""Write the features of all photos below FOLDER.
+    """Write the features of all photos below FOLDER.
 
     The folder that a photo lies in is its label, for check-labels.
 

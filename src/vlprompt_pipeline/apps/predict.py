@@ -55,7 +55,7 @@ def predict(
     workers: int | None,
     tracking_uri: str,
 ) -> None:
-    r"""Label photos.
+    """Label photos.
 
     PHOTOS are image files, folders (with all below them), or - for paths that come line by line.
 

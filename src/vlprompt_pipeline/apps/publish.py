@@ -34,7 +34,7 @@ def publish(
     include_clip: bool,
     tracking_uri: str,
 ) -> None:
-    r"""Write a registered model as a folder for the hub, and upload it with --repo.
+    """Write a registered model as a folder for the hub, and upload it with --repo.
 
     MODEL is <dataset>.<method>@<alias> or <dataset>.<method>/<version>. FOLDER is made; an earlier
     publication there is replaced.

@@ -17,7 +17,7 @@ import click
     help="The folder that holds the dataset, as dataset_root of kedro run.",
 )
 def relabel(dataset: str, reviewed: Path, dataset_root: Path) -> None:
-    r"""Write the table of DATASET with the labels of REVIEWED, which a page of review saved.
+    """Write the table of DATASET with the labels of REVIEWED, which a page of review saved.
 
     Photos that the dataset has get their new labels or are left out, others are added. No photo is
     moved: DATASET.csv beside the folder says what each is, and is read instead of the folder.

@@ -29,7 +29,7 @@ _SHOWN = 200
     help="The page; beside LABELS, ending in .review.html, if not given.",
 )
 def review(labels: Path, images: Path, features: Path | None, count: int, out: Path | None) -> None:
-    r"""Write a page with the photos of LABELS that a person should look at.
+    """Write a page with the photos of LABELS that a person should look at.
 
     LABELS is a table that vlprompt predict --top 3 --out or vlprompt check-labels wrote. Wrong
     labels come first, then doubtful ones. The page saves reviewed_labels.csv, which vlprompt

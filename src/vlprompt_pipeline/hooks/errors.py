@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 from kedro.io import DatasetError
 from yaml import YAMLError
@@ -24,6 +25,9 @@ _OUT_OF_MEMORY = (
 
 _NOT_STORED = re.compile(r"Pipeline input\(s\) \{(.*)\} not found")
 """What Kedro says where the nodes of a run are not given what others keep in memory for them."""
+
+_NO_FOLDER = re.compile(r"Given configuration path .*: (.*)")
+"""What Kedro says where an environment, or conf itself, has no folder."""
 
 
 class FaultError(click.ClickException):
@@ -82,9 +86,20 @@ def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
             f"this run begins with nodes that read {absent[1]}, which no run stores: begin with "
             "the nodes that make it, or run the whole stage, for example --pipelines=reporting"
         )
+    if isinstance(error, MissingConfigException) and (absent := _NO_FOLDER.match(str(error))):
+        return click.ClickException(_no_environment(Path(absent[1])))
     return FaultError(
         f"this should not have happened: {first_line(error)}{where_the_rest_is(error, project)}, "
         "to be sent with a report of the fault"
+    )
+
+
+def _no_environment(folder: Path) -> str:
+    """Write the sentence on an environment that has no folder, with those that have one."""
+    there = sorted(path.name for path in folder.parent.iterdir() if path.is_dir())
+    return (
+        f"no folder {folder}, which --env, KEDRO_ENV or --conf-source asks for; {folder.parent} has "
+        f"{', '.join(there) or 'no folder'}"
     )
 
 

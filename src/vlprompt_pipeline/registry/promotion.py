@@ -109,7 +109,7 @@ def _contest(
     if method == ZERO_SHOT:
         raise UserError(
             f"{candidate.name} has no champion to beat, and is what first champions of other "
-            "methods have to beat: promote it by registry.promote.force"
+            "methods have to beat: name those in methods=, or promote it by registry.promote.force"
         )
     baseline = f"{dataset}.{ZERO_SHOT}"
     same = {key: candidate.tags[key] for key in ("protocol", "split_sha256", "weights_sha256")}

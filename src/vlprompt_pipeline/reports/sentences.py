@@ -5,6 +5,7 @@ A mean is called the highest, never better: "better" is the verdict of a paired 
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from vlprompt_pipeline.results.metric_names import in_sentence
@@ -86,8 +87,12 @@ def _highest(ranked: pd.DataFrame, where: str) -> str:
         tell += f" ({join(leader['caveats'])})"
     if leader["flags"]:
         tell += f" (flagged: {join(leader['flags'])})"
-    zero_shot = rows[rows["method"] == ZERO_SHOT]
-    if len(zero_shot) and leader["method"] != ZERO_SHOT:
+    others = rows[rows["method"] != leader["method"]]
+    level = np.isclose(others["mean"], leader["mean"])
+    if level.any():
+        tell += f"; {join(others['title'][level])} {'has' if level.sum() == 1 else 'have'} as much"
+    zero_shot = others[(others["method"] == ZERO_SHOT) & ~level]
+    if len(zero_shot):
         tell += f"; {zero_shot['title'].iloc[0]} has {zero_shot['mean'].iloc[0]:.1f} %"
     return f"{tell}."
 
