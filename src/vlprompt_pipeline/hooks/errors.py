@@ -98,8 +98,8 @@ def _no_environment(folder: Path) -> str:
     """Write the sentence on an environment that has no folder, with those that have one."""
     there = sorted(path.name for path in folder.parent.iterdir() if path.is_dir())
     return (
-        f"no folder {folder}, which --env, KEDRO_ENV or --conf-source asks for; {folder.parent} has "
-        f"{', '.join(there) or 'no folder'}"
+        f"no folder {folder}, which --env, KEDRO_ENV or --conf-source asks for; "
+        f"{folder.parent} has {', '.join(there) or 'no folder'}"
     )
 
 
