@@ -27,6 +27,7 @@ QUICK = [
     (["predict", ".", "--page"], 2),
     (["predict", "-", "."], 2),
     (["inspect", "no/such/file.vlp"], 2),
+    (["export", "pets.coop", "shipped", "--web-runtime", __file__], 2),
 ]
 
 

@@ -140,6 +140,18 @@ def test_the_example_needs_no_torch_and_scores_from_the_file(exported, pictures,
         assert float(score) == pytest.approx(row.max(), abs=6e-4)
 
 
+def test_the_example_goes_on_after_files_that_are_no_pictures(exported, pictures, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("no picture")
+    paths = [tmp_path / "absent.jpg", pictures[0], broken, pictures[1]]
+    command = [sys.executable, exported / "classify.py", *paths]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    labelled = [line.split("\t")[0] for line in done.stdout.splitlines()]
+    assert labelled == [str(path) for path in pictures[:2]]
+    said = [line.split(": ")[0] for line in done.stderr.splitlines()]
+    assert said == [str(paths[0]), str(broken)]
+
+
 def test_the_example_takes_an_accuracy(exported, model, pictures, scores, tmp_path):
     """Of the six pictures four score as much as the first point asks, two as the second does."""
     folder = shutil.copytree(exported, tmp_path / "copy")
@@ -235,6 +247,8 @@ def test_a_changed_folder_and_what_is_none_are_refused(exported, tmp_path):
         open_model(str(copy))
     with pytest.raises(UserError, match="is no exported model"):
         open_model(str(tmp_path))
+    with pytest.raises(UserError, match="no folder misspelt/"):
+        open_model("misspelt/")
     with pytest.raises(ConfigError, match="read the same"):
         ExportedModel(exported, ["cat", "cat"])
 

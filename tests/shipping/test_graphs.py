@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from shipping.models import CLASSES, shipped
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.registry.classifier import Classifier
-from vlprompt_pipeline.shipping import ShippedModel
+from vlprompt_pipeline.shipping import ImageSamples, ShippedModel, export_folder
 from vlprompt_pipeline.shipping.graphs import ImageGraph, TextGraph, has_open_classes
 from vlprompt_pipeline.shipping.onnx_files import export_graph, to_half
 
@@ -91,6 +93,12 @@ def test_a_learner_is_left_as_it_was(clip, pixels):
 def test_prompts_that_depend_on_the_image_are_refused(clip, method):
     with pytest.raises(UserError, match="for each image"):
         ImageGraph(shipped(method, clip).learner)
+
+
+def test_a_refusal_names_which_of_several_prompts_it_is_about(clip, tmp_path):
+    model = replace(shipped("cocoop", clip), name="demo.cocoop")
+    with pytest.raises(UserError, match=r"^demo\.cocoop: this method makes text features anew"):
+        export_folder(model, tmp_path / "model", ImageSamples())
 
 
 @pytest.mark.parametrize("method", ["zero_shot", "coop", "rlp"])

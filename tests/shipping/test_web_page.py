@@ -20,6 +20,7 @@ from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.rejection import energy
 from vlprompt_pipeline.shipping import ImageSamples, export_folder, write_web_page
+from vlprompt_pipeline.shipping.config import OnnxParameters
 
 CHROMIUM = shutil.which("chromium")
 BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -217,3 +218,8 @@ def test_another_archive_than_the_published_one_is_refused(tmp_path: Path):
     with pytest.raises(UserError, match="No such file"):
         write_web_page(tmp_path / "folder", tmp_path / "absent.tgz")
     assert not (tmp_path / "folder").exists()
+
+
+def test_an_archive_without_a_page_is_refused():
+    with pytest.raises(ValueError, match="web_runtime is given but web is not"):
+        OnnxParameters(web_runtime="runtime.tgz")

@@ -43,6 +43,8 @@ def export(
     MODEL is <dataset>.<method>@<alias> or <dataset>.<method>/<version>. FOLDER is made; an earlier
     export there is replaced. Needs the extra [onnx].
     """
+    if web_runtime and not web:
+        raise click.UsageError("--web-runtime is for the page: give --web, too")
     from vlprompt_pipeline import registry
     from vlprompt_pipeline.shipping import ShippedModel, export_folder
     from vlprompt_pipeline.shipping.onnx_files import require_onnx

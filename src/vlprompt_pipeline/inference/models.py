@@ -83,7 +83,7 @@ def open_model(
         return _open_folder(fetch_published(address), class_names)
     if address and Path(address).is_dir():
         return _open_folder(Path(address), class_names)
-    if address and address.startswith((".", "/", "~")):
+    if address and (address.startswith((".", "/", "~")) or address.endswith("/")):
         raise UserError(f"no folder {address}: name one that vlprompt export or publish wrote")
     from vlprompt_pipeline.inference.registered import open_registered
 

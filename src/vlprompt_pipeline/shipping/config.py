@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+from pydantic import model_validator
+
 from vlprompt_pipeline.parsing import Parameters
 
 
@@ -15,3 +19,9 @@ class OnnxParameters(Parameters):
 
     web: bool = False
     web_runtime: str | None = None
+
+    @model_validator(mode="after")
+    def _for_the_page(self) -> Self:
+        if self.web_runtime and not self.web:
+            raise ValueError("web_runtime is given but web is not: set web, or take it away")
+        return self

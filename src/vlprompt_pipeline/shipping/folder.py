@@ -66,7 +66,11 @@ def export_folder(
     require_onnx()
     with atomic_folder(folder, is_export, "an export") as staging:
         preprocessing_description(model)
-        measured = _write(model, ImageGraph(model.learner), staging, samples)
+        try:
+            graph = ImageGraph(model.learner)
+        except UserError as error:  # one of several methods that ship in a command
+            raise UserError(f"{model.name or 'the prompt'}: {error}") from None
+        measured = _write(model, graph, staging, samples)
         if web:
             write_web_page(staging, web_runtime)
         write_description(model, staging, samples, measured, web)
