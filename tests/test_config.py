@@ -120,6 +120,8 @@ def test_values_are_read_and_cannot_be_changed():
             "parameters.tracking: unknown key 'on'; allowed: ",
         ),
         ("recipes.My Own", {}, "parameters.recipes.My Own"),
+        ("threads", 0, "parameters.threads is 0: input should be 'auto', or input should be "),
+        ("methods", None, "parameters.methods is None: input should be a valid tuple, or "),
     ],
 )
 def test_wrong_values_are_told_with_their_place(path, value, sentence):

@@ -23,7 +23,7 @@ from uuid import uuid4
 
 from filelock import FileLock
 
-from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.lock_records import Holder, Lock
 from vlprompt_pipeline.place_locks import PlaceTable
@@ -132,7 +132,13 @@ class FolderTable:
     """Locks in a folder: a file for each holder, changed by one run at a time."""
 
     def __init__(self, folder: Path, holder: Holder) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot make the folder {folder}: {error.strerror}; make what is above it "
+                "writable, or choose another data_root"
+            ) from error
         self._folder, self._holder = folder, holder
         self._file = folder / f"{holder.name}.json"
 

@@ -107,5 +107,11 @@ def require_place(location: str) -> None:
     protocol, _, key = location.partition("://")
     bucket = f"{protocol}://{key.partition('/')[0]}"
     with asking(location) as files:
-        if protocol in _LIBRARIES and not files.exists(bucket):
-            raise PlaceError(f"there is no bucket {bucket}: make it, or mend the name {location}")
+        if protocol not in _LIBRARIES:
+            return
+        try:
+            files.info(bucket)  # `exists` says no of a server that is away, too
+        except FileNotFoundError:
+            raise PlaceError(
+                f"there is no bucket {bucket}: make it, or mend the name {location}"
+            ) from None

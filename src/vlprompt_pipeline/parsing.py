@@ -76,8 +76,11 @@ def parse(model: type[Model], values: Any, where: str = "parameters") -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        reasons = "; ".join(_reason(model, item, where) for item in error.errors())
-        raise ConfigError(reasons) from None
+        reasons: dict[str, str] = {}
+        for item in error.errors():
+            subject, reason = _reason(model, item | {"loc": _location(item, values)}, where)
+            reasons[subject] = f"{reasons[subject]}, or {reason}" if subject in reasons else reason
+        raise ConfigError("; ".join(map("".join, reasons.items()))) from None
 
 
 def unknown(where: str, what: str, name: str, allowed: list[str]) -> str:
@@ -87,23 +90,39 @@ def unknown(where: str, what: str, name: str, allowed: list[str]) -> str:
     return f"{where}: unknown {what} {name!r}{hint}; allowed: {', '.join(allowed)}"
 
 
-def _reason(model: type[BaseModel], item: Any, where: str) -> str:
-    location = [str(part) for part in item["loc"]]
+def _location(item: Any, values: Any) -> list[str]:
+    """Return the keys that lead to a wrong value, without pydantic's names of a union's members."""
+    keys = []
+    for key in item["loc"]:
+        try:
+            values = values[key]
+        except (KeyError, IndexError, TypeError):
+            if item["type"] != "missing":
+                continue
+        keys.append(str(key))
+    return keys
+
+
+def _reason(model: type[BaseModel], item: Any, where: str) -> tuple[str, str]:
+    """Return what is wrong, and why: the members of a union each have their own reason."""
+    location = item["loc"]
     path = ".".join([where, *location])
     if item["type"] == "extra_forbidden":
         owner = _model_at(model, location[:-1])
         fields = owner.model_fields.items() if owner else ()
         allowed = sorted(name for name, field in fields if not field.exclude)
-        return unknown(".".join([where, *location[:-1]]), "key", location[-1], allowed)
+        return unknown(".".join([where, *location[:-1]]), "key", location[-1], allowed), ""
     if item["type"] == "missing":
-        return f"{path} is missing; set it in conf or with --params"
+        return f"{path} is missing; set it in conf or with --params", ""
     reason = item["msg"].removeprefix("Value error, ")
-    return f"{path} is {item['input']!r}: {reason[0].lower()}{reason[1:]}"
+    return f"{path} is {item['input']!r}: ", f"{reason[0].lower()}{reason[1:]}"
 
 
 def _model_at(model: type[BaseModel], path: list[str]) -> type[BaseModel] | None:
     current: type[BaseModel] | None = model
     for part in path:
+        if part.isdigit():  # of a list, whose items are models
+            continue
         field = current.model_fields.get(part) if current else None
         current = _inner_model(field.annotation) if field else None
     return current
@@ -112,6 +131,6 @@ def _model_at(model: type[BaseModel], path: list[str]) -> type[BaseModel] | None
 def _inner_model(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if get_origin(annotation) in (Union, UnionType):
+    if get_origin(annotation) in (Union, UnionType, tuple):
         return next(filter(None, map(_inner_model, get_args(annotation))), None)
     return None

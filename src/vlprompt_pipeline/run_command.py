@@ -12,7 +12,7 @@ import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import settings
 from kedro.framework.startup import ProjectMetadata
-from kedro.utils import find_kedro_project
+from kedro.utils import find_kedro_project, load_obj
 
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.hooks.errors import one_sentence
@@ -23,6 +23,7 @@ from vlprompt_pipeline.protocol_runs import configured, with_protocol
 from vlprompt_pipeline.protocols import PROTOCOLS
 
 _OTHER_PIPELINES = ("__default__", "cell", *STAGES, *APART)
+_RUNNERS = ["SequentialRunner", "ParallelRunner", "ThreadRunner"]
 _NOTHING_FITS = ("Pipeline contains no nodes", "Pipeline does not contain")
 _FILTERS = {
     "tags": "--tags",
@@ -48,6 +49,7 @@ def _run(metadata: ProjectMetadata | None, /, **options: Any) -> Any:
         )
     pipelines = [*options["pipelines"], *filter(None, [options["pipeline"]])]
     with one_sentence(project), _nodes_that_fit(options):
+        _require_runner(options["runner"])
         if set(pipelines) - set(_OTHER_PIPELINES):  # a protocol's, maybe of an extension
             given = options["params"]
             conf = configured(project, conf_source, options["env"], given)
@@ -78,6 +80,18 @@ def _nodes_that_fit(options: Mapping[str, Any]) -> Iterator[None]:
             f"{' '.join(filters)} leaves nothing to do; kedro registry describe __default__ lists "
             f"the nodes, and conf/base/catalog*.yml what they read and write: the pipeline {reason}"
         ) from error
+
+
+def _require_runner(name: str | None) -> None:
+    """Refuse a runner that is none of Kedro's and of no module.
+
+    Raises:
+        ConfigError: with the nearest name.
+    """
+    try:
+        load_obj(name or "SequentialRunner", "kedro.runner")
+    except (AttributeError, ImportError, ValueError):
+        raise ConfigError(unknown("--runner", "runner", str(name), _RUNNERS)) from None
 
 
 def _require_registered(pipelines: list[str]) -> None:

@@ -84,6 +84,7 @@ def test_a_grid_file_adds_and_leaves_out_cells(tmp_path):
         ("dataset: [a]", "--grid grid.yml: unknown key 'dataset' (did you mean 'datasets'?)"),
         ("[a, b]", "give axes such as datasets"),
         ("shots: [x]", "shots.0 is 'x'"),
+        ("exclude: [{sed: 1}]", "unknown key 'sed' (did you mean 'seed'?); allowed: dataset, "),
         ("a: b: c", "cannot be read"),
     ],
 )
@@ -123,6 +124,12 @@ def test_every_cell_is_run_and_reported_once(project, capsys, monkeypatch):
     print_plan(grid(seed=[1, 2, 3], shots=[4]), project.root, None, PARAMS, Options())
     told = capsys.readouterr().out
     assert "seed 3, base_to_new: not run yet\n3 cells: 2 finished, 1 due\nabout " in told
+    print_plan(grid(methods=["coop"]), project.root, None, PARAMS, Options())
+    assert capsys.readouterr().out.endswith(
+        "\n1 cell: 0 finished, 1 due\nnot known yet how long: coop (docs/scaling.md has a model)\n"
+    )
+    with pytest.raises(click.ClickException, match="did you mean 'demo_counts'"):
+        print_plan(grid(dataset=["demo_count"]), project.root, None, PARAMS, Options())
 
     ran = []
     monkeypatch.setattr(worker, "run_session", lambda each, params: ran.append(each.kind))

@@ -183,6 +183,29 @@ def test_a_filter_that_no_node_fits_ends_in_a_sentence(project, monkeypatch, opt
 
 
 @pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (["run", "--runner=ThreadRuner"], "--runner: unknown runner 'ThreadRuner' (did you mean "),
+        (["run", "--params=data_root=README.md"], "cannot make the folder "),
+    ],
+)
+def test_what_is_not_there_is_named(project, monkeypatch, command, sentence):
+    monkeypatch.chdir(project.root)
+    (project.root / "README.md").write_text("a file")
+    shown = CliRunner().invoke(KedroCLI(project.root), command)
+    assert shown.exit_code == 1
+    assert f"Error: {sentence}" in shown.stderr
+
+
+def test_a_key_that_stands_in_two_files_is_named(project, monkeypatch):
+    for name in ("a", "b"):
+        (project.root / f"conf/local/parameters_{name}.yml").write_text("seed: 3\n")
+    shown = run(project, monkeypatch)
+    assert "Error: Duplicate keys found in " in shown.stderr
+    assert shown.stderr.rstrip().endswith(": seed: a key stands in one file of a folder")
+
+
+@pytest.mark.parametrize(
     ("option", "absent"),
     [
         ("--from-nodes=report.draw_report", "'results_table'"),

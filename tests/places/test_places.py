@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -180,6 +181,12 @@ def test_the_folder_of_a_record_leads_to_the_place_on_every_machine(bucket, mach
 def test_a_place_that_does_not_answer_is_told_in_a_sentence(bucket, machine, monkeypatch):
     with pytest.raises(PlaceError, match=r"^there is no bucket s3://nothing-here: make it"):
         require_place("s3://nothing-here/paper")
+    s3fs = pytest.importorskip("s3fs")
+    refused = AsyncMock(side_effect=PermissionError("Forbidden"))
+    with monkeypatch.context() as patch:
+        patch.setattr(s3fs.S3FileSystem, "_call_s3", refused)
+        with pytest.raises(PlaceError, match=r"does not answer as it should \(Forbidden\)"):
+            require_place(f"{bucket}/paper")
     with pytest.raises(PlaceError, match="needs a library that is not installed: pip install"):
         require_place("abfs://container/paper")
     with pytest.raises(PlaceError, match="Protocol not known: nowhere"):

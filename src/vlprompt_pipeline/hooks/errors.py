@@ -15,7 +15,7 @@ from kedro.io import DatasetError
 from yaml import YAMLError
 
 from vlprompt_pipeline.error_log import first_line, where_the_rest_is
-from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.errors import UserError, reason_of
 
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 _OUT_OF_MEMORY = (
@@ -26,8 +26,9 @@ _OUT_OF_MEMORY = (
 _NOT_STORED = re.compile(r"Pipeline input\(s\) \{(.*)\} not found")
 """What Kedro says where the nodes of a run are not given what others keep in memory for them."""
 
-_NO_FOLDER = re.compile(r"Given configuration path .*: (.*)")
-"""What Kedro says where an environment, or conf itself, has no folder."""
+_TWICE = "Duplicate keys found in"
+_NO_FOLDER = re.compile(r"is not a valid directory: (.*?)(?:\. Error|$)")
+"""What Kedro says of a configuration that is not there, in a folder or in an archive."""
 
 
 class FaultError(click.ClickException):
@@ -81,26 +82,34 @@ def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
         return click.ClickException(str(cause))
     if any(map(is_out_of_memory, causes(error))):
         return click.ClickException(_OUT_OF_MEMORY)
-    if isinstance(error, ValueError) and (absent := _NOT_STORED.match(str(error))):
-        return click.ClickException(
-            f"this run begins with nodes that read {absent[1]}, which no run stores: begin with "
-            "the nodes that make it, or run the whole stage, for example --pipelines=reporting"
-        )
-    if isinstance(error, MissingConfigException) and (absent := _NO_FOLDER.match(str(error))):
-        return click.ClickException(_no_environment(Path(absent[1])))
+    if sentence := _of_kedro(error):
+        return click.ClickException(sentence)
     return FaultError(
         f"this should not have happened: {first_line(error)}{where_the_rest_is(error, project)}, "
         "to be sent with a report of the fault"
     )
 
 
-def _no_environment(folder: Path) -> str:
-    """Write the sentence on an environment that has no folder, with those that have one."""
-    there = sorted(path.name for path in folder.parent.iterdir() if path.is_dir())
-    return (
-        f"no folder {folder}, which --env, KEDRO_ENV or --conf-source asks for; "
-        f"{folder.parent} has {', '.join(there) or 'no folder'}"
-    )
+def _of_kedro(error: Exception) -> str:
+    """Say what an error of Kedro's means that no class of its own tells; empty if it is none."""
+    text = str(error)
+    if isinstance(error, MissingConfigException) and (absent := _NO_FOLDER.search(text)):
+        folder = Path(absent[1])
+        there = sorted(each.name for each in folder.parent.glob("*/"))
+        return (
+            f"no folder {folder}, which --env, KEDRO_ENV or --conf-source asks for; "
+            f"{folder.parent} has {', '.join(there) or 'no folder'}"
+        )
+    if not isinstance(error, ValueError):
+        return ""
+    if text.startswith(_TWICE):
+        return f"{reason_of(error)}: a key stands in one file of a folder"
+    if absent := _NOT_STORED.match(text):
+        return (
+            f"this run begins with nodes that read {absent[1]}, which no run stores: begin with "
+            "the nodes that make it, or run the whole stage, for example --pipelines=reporting"
+        )
+    return ""
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

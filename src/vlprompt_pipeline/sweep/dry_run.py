@@ -10,10 +10,11 @@ import click
 
 from vlprompt_pipeline.sweep.grid import GridCell
 from vlprompt_pipeline.sweep.plan import plan, seconds_by_method
-from vlprompt_pipeline.sweep.runs import Options
+from vlprompt_pipeline.sweep.runs import Options, require_valid
 from vlprompt_pipeline.sweep.side_by_side import with_groups
 from vlprompt_pipeline.sweep.simulation import simulate
 from vlprompt_pipeline.sweep.watch import as_time
+from vlprompt_pipeline.wording import counted
 
 _SHOWN = 40  # cells; more make no better list
 
@@ -35,21 +36,25 @@ def print_plan(
     planned = plan(cells, project, env, params)
     form = options.forms_groups(planned[0].parameters.device)
     planned = with_groups(planned, form=form, force=options.force)
+    require_valid(planned)
     due = [(each, why) for each in planned if (why := each.why_due())]
     for each, why in due[:_SHOWN]:
         click.echo(f"due       {each.name}: {why}")
     if len(due) > _SHOWN:
         click.echo(f"          … and {len(due) - _SHOWN:,} more")
-    click.echo(f"{len(planned):,} cells: {len(planned) - len(due):,} finished, {len(due):,} due")
+    click.echo(
+        f"{counted(len(planned), 'cell')}: {len(planned) - len(due):,} finished, {len(due):,} due"
+    )
     seconds = seconds_by_method(planned)
     unknown = sorted({m for each, _ in due for m in each.methods if m not in seconds})
-    if due and seconds:
-        took = {each.name: sum(seconds.get(m, 0.0) for m in each.methods) for each, _ in due}
+    took = {each.name: sum(seconds.get(m, 0.0) for m in each.methods) for each, _ in due}
+    if any(took.values()):
         jobs = [each.job() for each, _ in due]
+        those = "finished cells here took" + (", without methods below" if unknown else "")
         for number in sorted({1, options.resources.workers or 1}):
             end = simulate(jobs, number, lambda job: took[job.name])
             cost = f", {number * end.seconds / 3600 * price:,.2f} in all" if price else ""
             where = "one after the other" if number == 1 else f"on {number} workers"
-            click.echo(f"about {as_time(end.seconds)} {where}{cost}, as finished cells here took")
+            click.echo(f"about {as_time(end.seconds)} {where}{cost}, as {those}")
     if unknown:
         click.echo(f"not known yet how long: {', '.join(unknown)} (docs/scaling.md has a model)")

@@ -79,7 +79,7 @@ def run_cells(
     planned = plan(cells, project, env, params)
     form = options.forms_groups(planned[0].parameters.device)
     planned = with_groups(planned, form=form, force=options.force)
-    _check(planned)
+    require_valid(planned)
     if options.force:
         forget_groups(planned)
     engine = start_engine(options)
@@ -160,7 +160,7 @@ def _jobs(planned: Sequence[PlannedCell], options: Options, run_id: str) -> list
     ]
 
 
-def _check(planned: Sequence[PlannedCell]) -> None:
+def require_valid(planned: Sequence[PlannedCell]) -> None:
     """Check everything that a session checks, once for all cells of a protocol and a dataset.
 
     Raises:
