@@ -21,6 +21,11 @@ RECIPES: dict[str, Any] = {
     "coop": {**COOP, "training": _TRAINING},
     "qcoop": {"extends": "coop", "title": "QCoOp", "quantize": {"bits": 1}},
     "rlp": {"extends": "coop", "title": "RLP", "low_rank": {"rank": 1, "dropout": 0.3}},
+    "rp_coop": {
+        "extends": "coop",
+        "title": "RP-CoOp",
+        "projected": {"numbers": 6, "seed": 1, "gain": 4.0},
+    },
     "maple": {
         "method": "maple",
         "title": "MaPLe",

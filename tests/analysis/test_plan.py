@@ -40,6 +40,10 @@ def test_a_quantized_host_is_looked_into_without_its_quantizer():
         ({"method": "cop"}, "base_to_new", "unknown recipe 'cop' .did you mean 'coop'"),
         ({"spectrum": ("zero_shot",)}, "base_to_new", "zero_shot learns no text prompt"),
         ({"method": "maple"}, "base_to_new", "maple learns no text prompt from image features"),
+        ({"method": "clip_adapter"}, "base_to_new", "clip_adapter learns no text prompt"),
+        ({"spectrum": ("clip_adapter",)}, "base_to_new", "clip_adapter learns no text prompt"),
+        ({"method": "rp_coop"}, "base_to_new", "rp_coop has 4 bits a number by itself"),
+        ({"heads": ("rp_coop",)}, "base_to_new", "rp_coop has 4 bits a number by itself"),
     ],
 )
 def test_what_cannot_be_analysed(changes, protocol, sentence):

@@ -68,6 +68,12 @@ def check_analysis(analysis: AnalysisParameters, recipes: Mapping[str, Any], pro
         recipe = resolve_recipe(name, recipes)
         if not (recipe.training or get_method(recipe.method).learner.fitted):
             raise ConfigError(f"analysis.heads: {name} has no tensors to quantize; leave it out")
+    for name in (analysis.method, *analysis.heads):
+        if resolve_recipe(name, recipes).projected:
+            raise ConfigError(
+                f"analysis: {name} has 4 bits a number by itself, so it is no host and no head; "
+                "name it in storage or spectrum"
+            )
     for names in (analysis.storage, analysis.spectrum, analysis.heads):
         called: dict[str, str] = {}
         for name in names:
@@ -86,7 +92,8 @@ def check_analysis(analysis: AnalysisParameters, recipes: Mapping[str, Any], pro
                 f"analysis: {name} takes all images at once or knows no new classes; name recipes "
                 "that learn prompts, or it in heads"
             )
-        if name in followed and (not recipe.training or learner.reads != "features"):
+        readable = recipe.training and learner.reads == "features" and learner.contexts
+        if name in followed and not readable:
             raise ConfigError(
                 f"analysis: {name} learns no text prompt from image features, so name it in "
                 "storage alone"
