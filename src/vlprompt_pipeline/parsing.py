@@ -93,11 +93,12 @@ def unknown(where: str, what: str, name: str, allowed: list[str]) -> str:
 def _location(item: Any, values: Any) -> list[str]:
     """Return the keys that lead to a wrong value, without pydantic's names of a union's members."""
     keys = []
+    *_, last = item["loc"] or [None]
     for key in item["loc"]:
         try:
             values = values[key]
         except (KeyError, IndexError, TypeError):
-            if item["type"] != "missing":
+            if item["type"] != "missing" or key != last:
                 continue
         keys.append(str(key))
     return keys
@@ -123,7 +124,8 @@ def _model_at(model: type[BaseModel], path: list[str]) -> type[BaseModel] | None
     for part in path:
         if part.isdigit():  # of a list, whose items are models
             continue
-        field = current.model_fields.get(part) if current else None
+        fields = current.model_fields if current else {}
+        field = fields.get(part, fields.get("root"))
         current = _inner_model(field.annotation) if field else None
     return current
 
@@ -131,6 +133,6 @@ def _model_at(model: type[BaseModel], path: list[str]) -> type[BaseModel] | None
 def _inner_model(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if get_origin(annotation) in (Union, UnionType, tuple):
+    if get_origin(annotation) in (Union, UnionType, tuple, dict):
         return next(filter(None, map(_inner_model, get_args(annotation))), None)
     return None

@@ -77,7 +77,14 @@ def test_a_study_is_named_by_all_that_its_scores_depend_on(project):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("training.lr: {low: 1}", "high is missing"), ("training.lr: []", "training.lr"), ("3", "--")],
+    [
+        ("training.lr: {low: 1}", r"space\.yml\.training\.lr\.high is missing"),
+        ("training.lr: {low: 1, hihg: 2}", r"'hihg' \(did you mean 'high'\?\)"),
+        ("training.lr: {low: 0.3, high: 0.2}", "low is above high"),
+        ("training.lr: {low: 0, high: 1, log: true}", "with log, low is above 0"),
+        ("training.lr: []", "training.lr"),
+        ("3", "--"),
+    ],
 )
 def test_a_wrong_space_is_refused(text, message, tmp_path):
     file = tmp_path / "space.yml"

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import click
 from kedro.framework.session import KedroSession
-from pydantic import Field, RootModel
+from pydantic import Field, RootModel, model_validator
 
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.errors import DataError
@@ -42,6 +42,14 @@ class Range(Parameters):
     low: int | float
     high: int | float
     log: bool = False
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+        if self.log and self.low <= 0:
+            raise ValueError("with log, low is above 0")
+        return self
 
 
 class Space(RootModel[dict[str, Range | Annotated[tuple[Any, ...], Field(min_length=1)]]]):
@@ -89,7 +97,7 @@ class Tuning:
             import optuna
         except ImportError:
             raise click.ClickException(OPTUNA_NEEDED) from None
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that fails is told once
         database = self.project / DATABASE
         database.parent.mkdir(parents=True, exist_ok=True)
         study = optuna.create_study(
