@@ -60,4 +60,8 @@ def test_the_command_describes_a_model(model, expected, monkeypatch):
 
 def test_an_unknown_model_is_told(monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert "open_clip has no model 'ViT-Z'" in vlprompt("backbones", "ViT-Z", status=1)
+    said = vlprompt("backbones", "ViT-B-16-SigLP", status=1)
+    assert "open_clip has no model 'ViT-B-16-SigLP'; did you mean 'ViT-B-16-SigLIP'?" in said
+    for model in ("ViT-B-16", "ViT-B-16-quickgelu"):
+        said = vlprompt("backbones", f"{model}:opanai", status=1)
+        assert f"{model} has no pretrained tag 'opanai'; it has: openai" in said

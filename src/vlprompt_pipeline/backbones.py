@@ -19,7 +19,12 @@ from torch import Tensor, nn
 from vlprompt_pipeline.clip import FrozenClip, load_clip
 from vlprompt_pipeline.clip.architecture import describe_text_tower, unsupported
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
-from vlprompt_pipeline.clip.pretrained import activation_sibling, nearest_tag
+from vlprompt_pipeline.clip.pretrained import (
+    activation_sibling,
+    model_config,
+    nearest_tag,
+    pretrained_entry,
+)
 from vlprompt_pipeline.clip.small import small_config, write_small
 from vlprompt_pipeline.clip.towers import IMAGE_PROMPTS, describe_image_tower
 from vlprompt_pipeline.errors import ConfigError
@@ -37,12 +42,12 @@ def describe(name: str, recipes: Mapping[str, Any]) -> str:
     """Return all that is known of a model of open_clip, or of one of its tags, for a terminal.
 
     Raises:
-        ConfigError: open_clip has no such model.
+        ConfigError: open_clip has no such model or tag.
     """
     model, _, tag = name.partition(":")
-    config = open_clip.get_model_config(model)
-    if config is None:
-        raise ConfigError(f"open_clip has no model {model!r}; see open_clip.list_models()")
+    config = model_config(model)
+    if tag:
+        pretrained_entry(model, tag)
     tags = [tag] if tag else open_clip.list_pretrained_tags_by_model(model)
     kind = unsupported(config)
     if kind:

@@ -29,7 +29,7 @@ from vlprompt_pipeline.clip.forms import (
 )
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.openai_archives import PUBLISHED, is_torchscript, read_torchscript
-from vlprompt_pipeline.clip.pretrained import refuse_unsupported
+from vlprompt_pipeline.clip.pretrained import model_config, refuse_unsupported
 from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES
 from vlprompt_pipeline.clip.weights import as_named_by, load_into
 from vlprompt_pipeline.errors import ConfigError, UserError, WeightsError
@@ -85,7 +85,7 @@ def convert_clip(source: Path, target: Path, model: str | None = None) -> Conver
         name, config = _description(file, model)
     if model and name != model:
         raise ConfigError(f"{file} is {name}, not {model}: leave --model out")
-    model_cfg = config.get("model_cfg") or {"quick_gelu": False, **_model_config(name)}
+    model_cfg = config.get("model_cfg") or {"quick_gelu": False, **model_config(name)}
     return _write(state, model_cfg, config.get("preprocess_cfg") or {}, file, target, form, name)
 
 
@@ -167,10 +167,3 @@ def _description(file: Path, model: str | None) -> tuple[str, dict[str, Any]]:
             "it, or give the model's name in open_clip with --model, such as ViT-B-16"
         )
     return model, {}
-
-
-def _model_config(name: str) -> dict[str, Any]:
-    config = open_clip.get_model_config(name)
-    if config is None:
-        raise ConfigError(f"open_clip has no model {name!r}; see open_clip.list_models()")
-    return config

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 from functools import cache
 from typing import Any
 
@@ -18,15 +18,8 @@ def tag_config(model: str, tag: str) -> tuple[dict[str, Any], dict[str, Any]]:
         ConfigError: open_clip has no such model or tag.
         WeightsError: the model cannot be adapted, or was trained with another activation.
     """
-    model_cfg = open_clip.get_model_config(model)
-    if model_cfg is None:
-        raise ConfigError(
-            f"clip.source: open_clip has no model {model!r}; see open_clip.list_models()"
-        )
-    entry = open_clip.get_pretrained_cfg(model, tag)
-    if not entry:
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
-        raise ConfigError(f"clip.source: {model} has no pretrained tag {tag!r}; it has: {tags}")
+    model_cfg = model_config(model, "clip.source: ")
+    entry = pretrained_entry(model, tag, "clip.source: ")
     refuse_unsupported(model_cfg, f"open_clip:{model}:{tag}")
     sibling = activation_sibling(model, tag)
     if sibling:
@@ -34,7 +27,34 @@ def tag_config(model: str, tag: str) -> tuple[dict[str, Any], dict[str, Any]]:
             f"clip.source: the weights {tag!r} were trained with another activation than {model} "
             f"computes; use open_clip:{sibling}"
         )
-    return {"quick_gelu": False, **model_cfg}, dict(entry)
+    return {"quick_gelu": False, **model_cfg}, entry
+
+
+def model_config(model: str, where: str = "") -> dict[str, Any]:
+    """Return open_clip's configuration of a model.
+
+    Raises:
+        ConfigError: it has none; begins with `where`.
+    """
+    config = open_clip.get_model_config(model)
+    if config is None:
+        near = get_close_matches(model, open_clip.list_models(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "see open_clip.list_models()"
+        raise ConfigError(f"{where}open_clip has no model {model!r}; {hint}")
+    return config
+
+
+def pretrained_entry(model: str, tag: str, where: str = "") -> dict[str, Any]:
+    """Return open_clip's entry for a tag of a model that it has.
+
+    Raises:
+        ConfigError: the model has no such tag; begins with `where`.
+    """
+    entry = open_clip.get_pretrained_cfg(model, tag)
+    if not entry:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
+        raise ConfigError(f"{where}{model} has no pretrained tag {tag!r}; it has: {tags}")
+    return dict(entry)
 
 
 def refuse_unsupported(model_cfg: dict[str, Any], where: str) -> None:
