@@ -77,6 +77,13 @@ def test_the_best_of_the_registered_methods_is_promoted_and_labels(tmp_path):
     assert "--model my_photos.coop@champion" in done["label"]
 
 
+def test_no_promotion_is_named_that_has_nothing_to_beat(tmp_path):
+    lines = after_registration(
+        invocation(tmp_path), {"zero_shot": "my_photos.zero_shot"}, METHODS[:1]
+    )
+    assert list(lines) == ["label"]
+
+
 def test_commands_of_the_projects_own_environment_are_called_there(tmp_path):
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/kedro").touch()

@@ -240,7 +240,7 @@ def test_classes_that_the_embedded_clip_has_no_words_for(project, capsys, monkey
     (folder / "cat/000.png").write_bytes(b"")
     said = project.refusal({**ANY, "methods": ["zero_shot", "coop"]})
     assert "(cat = dog = owl and 1 others)" in said
-    assert "zero_shot, coop) cannot be scored. Take real weights with --env=photos" in said
+    assert "zero_shot, coop) cannot be scored. Take real weights, those of --env=photos or " in said
     store = f"sqlite:///{project.root / 'mlflow.db'}"
     on = merged(ANY, {"tracking": {"enabled": True, "uri": store}})
     project.run(on, report=True)

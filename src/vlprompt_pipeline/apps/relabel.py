@@ -24,7 +24,7 @@ def relabel(dataset: str, reviewed: Path, dataset_root: Path) -> None:
 
     \b
       vlprompt relabel my_photos reviewed_labels.csv --dataset-root ~/Pictures
-      kedro run --params=dataset=my_photos,dataset_root=~/Pictures
+      kedro run --env=photos --params=dataset=my_photos,dataset_root=~/Pictures
     """
     from vlprompt_pipeline.curation.relabel import relabel as write
 
@@ -34,4 +34,5 @@ def relabel(dataset: str, reviewed: Path, dataset_root: Path) -> None:
     )
     new = f"; new classes: {', '.join(done.new_classes)}" if done.new_classes else ""
     click.echo(f"{done.table}: {done.photos:,} photos ({counts or 'nothing new'}){new}")
-    click.echo(f"train with them: kedro run --params=dataset={dataset},dataset_root={dataset_root}")
+    params = f"dataset={dataset},dataset_root={dataset_root}"
+    click.echo(f"train with them: kedro run --env=photos --params={params}")

@@ -7,6 +7,7 @@ what was decided, and *Save* downloads a CSV of paths and labels for `vlprompt r
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,7 +23,8 @@ SHOWN = 200
 """Photos on the page: 15 kB each, and what a person looks through at once (our choice)."""
 _SIDE = 150  # pixels of a photo
 _NEEDED = ("path", "label", "score")
-_TEXTS = ("path", "label", "label_2", "given")
+_LABEL = r"label(_\d+)?|given"
+_TEXT = rf"path|{_LABEL}"
 
 
 def read_predictions(file: Path) -> pd.DataFrame:
@@ -35,7 +37,7 @@ def read_predictions(file: Path) -> pd.DataFrame:
         if file.suffix.lower() == ".parquet":
             table = pd.read_parquet(file)
         else:  # a class may well be called NA, null or 007
-            texts = dict.fromkeys(_TEXTS, str)
+            texts = dict.fromkeys(_columns(_TEXT, pd.read_csv(file, nrows=0)), str)
             table = pd.read_csv(file, dtype=texts, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {file} ({reason_of(error)})") from None
@@ -47,8 +49,12 @@ def read_predictions(file: Path) -> pd.DataFrame:
     table = table[table["label"].notna()].reset_index(drop=True)
     if table.empty:
         raise DataError(f"{file} has no row with a label: there is nothing to review")
-    texts = [name for name in _TEXTS if name in table]
+    texts = _columns(_TEXT, table)
     return table.astype(dict.fromkeys(texts, "object")).fillna(dict.fromkeys(texts, ""))
+
+
+def _columns(pattern: str, table: pd.DataFrame) -> list[str]:
+    return [name for name in table if re.fullmatch(pattern, name)]
 
 
 def write_review_page(
@@ -70,7 +76,7 @@ def write_review_page(
     tiles = [_tile(row, folder) for row in shown]
     if not any(tile["picture"] for tile in tiles):
         raise DataError(f"no photo of the table is in {folder}: name their folder with --images")
-    names = {*table["label"], *table.get("label_2", ()), *table.get("given", ())} - {""}
+    names = {*table[_columns(_LABEL, table)].to_numpy().flat} - {""}
     templates = templates_of("curation", html=True)
     key = hashlib.sha256("\n".join(tile["path"] for tile in tiles).encode()).hexdigest()[:16]
     text = templates.get_template("review_page.html.j2").render(
@@ -88,7 +94,8 @@ def write_review_page(
 def _tile(row: Mapping[str, object], folder: Path) -> dict[str, object]:
     path = (folder / str(row["path"])).resolve()
     given = str(row.get("given") or "")
-    others = [name for name in (given, str(row.get("label_2") or "")) if name]
+    predicted = [str(row[name]) for name in row if name.startswith("label")]
+    choices = [name for name in (predicted[0], given, *predicted[1:]) if name]
     return {
         "path": str(path),
         "name": row["path"],
@@ -96,6 +103,6 @@ def _tile(row: Mapping[str, object], folder: Path) -> dict[str, object]:
         "label": row["label"],
         "score": float(row["score"]),
         "given": given,
-        "choices": list(dict.fromkeys([str(row["label"]), *others])),
+        "choices": list(dict.fromkeys(choices)),
         "wrong": bool(given) and given != row["label"],
     }

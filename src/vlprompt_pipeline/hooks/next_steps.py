@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vlprompt_pipeline.hooks.same_texts import EMBEDDED
+from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.wording import command_parameters, join
 
 _DEMOS = ("demo_flags", "demo_aerial")
@@ -90,7 +91,7 @@ def after_report(
         lines["take"] = recommendation(validated)
         best = best_of(validated).method
         # the first champion has to beat zero-shot CLIP, which is registered with it
-        beside = ["zero_shot"] if "zero_shot" in parameters["methods"] else []
+        beside = [ZERO_SHOT] if ZERO_SHOT in parameters["methods"] else []
         chosen = "+".join(dict.fromkeys([*beside, best]))
         lines["next"] = invocation.again("register", given={**given, "methods": chosen})
     else:
@@ -123,10 +124,11 @@ def after_registration(
     """
     registered = [result for result in validated if result.method in models]
     best = best_of(registered).method if registered else list(models)[-1]
-    return {
-        "next": invocation.again("promote", given={**invocation.given, "methods": best}),
-        "label": _predict(invocation, f"{models[best]}@candidate"),
-    }
+    lines = {"label": _predict(invocation, f"{models[best]}@candidate")}
+    if best == ZERO_SHOT:  # what a first champion has to beat: there is nothing that it could beat
+        return lines
+    promotion = invocation.again("promote", given={**invocation.given, "methods": best})
+    return {"next": promotion, **lines}
 
 
 def after_promotion(invocation: Invocation, models: Sequence[str]) -> dict[str, str]:

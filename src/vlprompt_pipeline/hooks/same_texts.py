@@ -65,8 +65,8 @@ def methods_to_score(
     if not kept:
         raise ConfigError(
             f"{warning}: methods that tell classes by their names ({', '.join(methods)}) cannot be "
-            "scored. Take real weights with --env=photos, or methods that learn from images alone, "
-            "such as --params=methods=linear_probe+tip_adapter_f"
+            "scored. Take real weights, those of --env=photos or another clip.source, or methods "
+            "that learn from images alone, such as --params=methods=linear_probe+tip_adapter_f"
         )
     left_out = [name for name in methods if by_text[name]]
     return Scored(
