@@ -178,7 +178,9 @@ def test_outsiders_are_a_folder_of_photos(tiny_clip, images, tmp_path):
     assert rejection.calibration.outsiders == 8
     assert rejection.calibration.outsiders_refused >= 0.9
     (tmp_path / "broken.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"outsiders: .*broken\.png: "):
+    with pytest.raises(
+        DataError, match=r"outsiders: cannot read .*broken\.png \(.*replace the file"
+    ):
         calibrate_version(classifier, images, how, "noise.coop")
 
 

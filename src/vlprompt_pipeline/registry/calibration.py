@@ -158,9 +158,9 @@ def _logits_of_files(classifier: Classifier, files: Sequence[Path]) -> np.ndarra
     pixels = []
     for path in files:
         try:
-            pixels.append(classifier.pixels(path.read_bytes()))
+            pixels.append(classifier.view.of(path))
         except DataError as error:
-            raise DataError(f"registry.rejection.outsiders: {path}: {error}") from None
+            raise DataError(f"registry.rejection.outsiders: {error}") from None
     given = torch.stack(pixels).to(classifier.clip.device)
     return classifier.logits(classifier.image_side.encode_images(given))
 
