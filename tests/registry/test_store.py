@@ -71,6 +71,23 @@ def test_evidence_that_a_server_does_not_give_is_not_said_to_be_gone(
         registry.evidence(version)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (f"{NAME}@champion", f"{NAME} has version 1, and kedro run --pipelines=promote"),
+        (f"{NAME}/7", f"{NAME} has version 1, and"),
+        ("it's@champion", "kedro run --pipelines=register makes one"),
+    ],
+)
+def test_a_model_without_that_version_is_told_with_those_that_it_has(
+    database, tmp_path, name, said
+):
+    registry = open_registry(database)
+    publish(registry, tmp_path / "version", "coop", RIGHT)
+    with pytest.raises(UserError, match=said):
+        find_version(registry, name)
+
+
 def test_a_model_that_a_server_does_not_give_is_not_said_to_be_none(database, monkeypatch):
     registry = open_registry(database)
 

@@ -14,6 +14,7 @@ from vlprompt_pipeline.registry.integrity import require_same_files
 from vlprompt_pipeline.registry.place import database_of, tracking_uri, without_password
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, MODELS, ModelRegistry
 from vlprompt_pipeline.registry.version import Found, found_version, hashes_of
+from vlprompt_pipeline.wording import join
 
 
 class ListedVersion(NamedTuple):
@@ -76,10 +77,15 @@ def find_version(models: ModelRegistry, name: str) -> Found:
     else:
         found = models.holder(name, CHAMPION) or models.holder(name, CANDIDATE)
     if found is None:
-        raise UserError(
-            f"no model {name} in MLflow at {without_password(models.uri)}; "
-            "kedro run --pipelines=register makes one"
+        of = model or above or name
+        # a quote ends the name in what MLflow is asked; no registered name has one
+        there = [] if "'" in of else [version.number for version in models.versions(of)]
+        how = (
+            f"{of} has version {join(there)}, and kedro run --pipelines=promote makes a champion"
+            if there
+            else "kedro run --pipelines=register makes one"
         )
+        raise UserError(f"no model {name} in MLflow at {without_password(models.uri)}; {how}")
     return found
 
 
