@@ -311,6 +311,13 @@ class _Stream:
     def record_event(self) -> object:
         return object()
 
+    def is_capturing(self) -> bool:
+        return _is_recording()
+
+
+def _is_recording() -> bool:
+    return getattr(_here, "graph", None) is not None
+
 
 def _current_stream(*_: Any) -> _Stream:
     if not hasattr(_here, "stream"):
@@ -365,7 +372,13 @@ CUDA: dict[str, Any] = {
     "graph_pool_handle": lambda: (0, 0),
     "CUDAGraph": Graph,
     "graph": _recording,
+    "is_current_stream_capturing": _is_recording,
 }
+ACCELERATOR: dict[str, Any] = {
+    "current_accelerator": lambda *_, **__: GPU,
+    "current_stream": _current_stream,
+}
+"""What optimizers ask before a step, by `torch.accelerator` or, in older releases, `torch.cuda`."""
 
 
 @contextmanager
@@ -396,6 +409,8 @@ def simulated_gpu() -> Iterator[type[Graph]]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CUDA.items():
             patch.setattr(torch.cuda, name, value)
+        for name, value in ACCELERATOR.items():
+            patch.setattr(torch.accelerator, name, value)
         patch.setattr(Tensor, "to", to_numbered)
         patch.setattr(Tensor, "pin_memory", lambda self: self)
         patch.setattr(threading.Thread, "run", run_in_mode)
