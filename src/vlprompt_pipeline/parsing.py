@@ -77,7 +77,11 @@ def parse(model: type[Model], values: Any, where: str = "parameters") -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         reasons: dict[str, str] = {}
-        for item in error.errors():
+        found = error.errors()
+        within = {item["loc"][:-1] for item in found}
+        for item in found:
+            if item["type"] == "too_short" and item["loc"] in within:
+                continue  # it is counted without the wrong ones, which are named themselves
             subject, reason = _reason(model, item | {"loc": _location(item, values)}, where)
             reasons[subject] = f"{reasons[subject]}, or {reason}" if subject in reasons else reason
         raise ConfigError("; ".join(map("".join, reasons.items()))) from None

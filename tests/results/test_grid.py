@@ -191,3 +191,10 @@ def test_own_photos_are_no_hole_in_the_tables_of_other_datasets():
         ("few_shot", "more_photos", 16, 1, "gda"),
         ("few_shot", "my_photos", 16, 1, "coop"),
     ]
+
+
+def test_a_wrong_value_of_an_axis_is_all_that_is_told():
+    with pytest.raises(ConfigError) as refused:
+        parsed(seeds="1-3")
+    assert "seeds.0 is '1-3'" in str(refused.value)
+    assert "at least 1 item" not in str(refused.value)
