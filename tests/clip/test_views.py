@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from speed.decoding import random_clip
 from vlprompt_pipeline.clip import EvaluationView, Preprocessing, TrainingViews
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 
@@ -102,3 +104,8 @@ def test_caches_of_both_decodings_do_not_mix():
     for views in (EvaluationView(CLIP), TrainingViews(CLIP, 1, 2, (1.0, 1.0))):
         other = type(views)(**{**vars(views), "decoding": "as_seen"})
         assert views.identity != other.identity
+
+
+def test_the_benchmark_of_decoding_makes_its_clip(tiny_clip, monkeypatch):
+    monkeypatch.setattr("open_clip.create_model", lambda name: deepcopy(tiny_clip.model))
+    assert random_clip().name == "random"

@@ -30,6 +30,7 @@ from vlprompt_pipeline.clip import (
     Preprocessing,
 )
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
+from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.image_datasets import read_split
 
 ROUND = 125
@@ -89,7 +90,7 @@ def random_clip() -> FrozenClip:
     torch.manual_seed(0)
     model = open_clip.create_model("ViT-B-32").to(torch.bfloat16)
     preprocessing = Preprocessing(224, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
-    return FrozenClip(model, None, preprocessing, "random", ClipIdentity("random"))
+    return FrozenClip(model, ClipTokenizer(), preprocessing, "random", ClipIdentity("random"))
 
 
 if __name__ == "__main__":
