@@ -63,8 +63,12 @@ class _Runs:
 def test_a_pickle_with_code_is_refused_and_not_run(state, described, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": state, "more": _Runs()}, described / "evil.pt")
-    with pytest.raises(WeightsError, match="evil.pt holds more than tensors, or is damaged"):
+    with pytest.raises(
+        WeightsError, match="evil.pt holds more than tensors, or is damaged"
+    ) as told:
         convert_clip(described / "evil.pt", tmp_path / "new")
+    assert "mkdir" in str(told.value)
+    assert "Re-running" not in str(told.value), "PyTorch's advice to run what is in it"
     assert not (tmp_path / "was_run").exists()
     assert not (tmp_path / "new").exists()
 

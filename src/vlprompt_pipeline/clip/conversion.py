@@ -141,7 +141,10 @@ def _read_checkpoint(file: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        # above its reason PyTorch advises to run what is in the file
+        told = [part.strip() for part in str(error).split("\n\n")]
+        told = [part for part in told if part and not part.startswith("Weights only load failed")]
+        reason = told[0].partition("\n")[0] if told else type(error).__name__
         raise WeightsError(
             f"{file} holds more than tensors, or is damaged, and is not read ({reason})"
         ) from error
