@@ -100,6 +100,13 @@ class RunParameters(Parameters):
             raise ValueError(f"protocols are {', '.join(PROTOCOLS)}")
         return name
 
+    @field_validator("dataset_root", "data_root")
+    @classmethod
+    def _place_or_folder(cls, location: str) -> str:
+        if re.match(r"(s3|gs|gcs|abfs|az):(?!//)", location):
+            raise ValueError("a place has two slashes behind the colon: s3://bucket/folder")
+        return location
+
     @model_validator(mode="after")
     def _beside_itself(self) -> Self:
         seeds = self.side_by_side.seeds
