@@ -44,7 +44,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_UMASK)  # mkstemp makes 0600; results are for everybody
+        for_everybody(temporary)
         temporary.replace(target)
     except OSError as error:
         raise _unwritable(target, error) from error
@@ -75,7 +75,7 @@ def atomic_folder(path: str | Path, is_ours: Callable[[Path], bool], kind: str) 
         raise _unwritable(target, error) from error
     try:
         yield staging
-        staging.chmod(0o777 & ~_UMASK)
+        for_everybody(staging)
         if target.exists():
             old = Path(tempfile.mkdtemp(prefix=unfinished_prefix(target.name), dir=target.parent))
             os.replace(target, old / target.name)
@@ -87,6 +87,11 @@ def atomic_folder(path: str | Path, is_ours: Callable[[Path], bool], kind: str) 
         raise _unwritable(target, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def for_everybody(path: Path) -> None:
+    """Give the rights that a new file or folder has; tempfile and safetensors give less."""
+    path.chmod((0o777 if path.is_dir() else 0o666) & ~_UMASK)
 
 
 def unfinished_prefix(name: str, writer: Process | None = None) -> str:

@@ -29,7 +29,7 @@ from functools import cache
 from pathlib import Path
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.files import atomic_write, sha256_file, unfinished_prefix
+from vlprompt_pipeline.files import atomic_write, for_everybody, sha256_file, unfinished_prefix
 from vlprompt_pipeline.places import is_there, publish, withdraw
 
 logger = logging.getLogger(__name__)
@@ -214,6 +214,7 @@ def write_manifest(path: Path, latest: Manifest, *earlier: Manifest) -> None:
         handle, name = tempfile.mkstemp(prefix=unfinished_prefix(target.name), dir=target.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             json.dump(content, stream, indent=1)
+        for_everybody(Path(name))
         Path(name).replace(target)
         publish(target)
     except OSError as error:

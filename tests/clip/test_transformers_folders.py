@@ -139,6 +139,8 @@ def test_a_copy_is_a_folder_of_open_clip_with_the_same_features(write, tmp_path,
     write(tmp_path / "model")
     first = load_clip(f"local-dir:{tmp_path / 'model'}", "first", "cpu")
     copy_clip(f"local-dir:{tmp_path / 'model'}", tmp_path / "copy")
+    rights = {file.stat().st_mode for file in (tmp_path / "copy").iterdir()}
+    assert len(rights) == 1, "safetensors gives a file to its owner alone"
     again = load_clip(f"local-dir:{tmp_path / 'copy'}", "again", "cpu")
     assert first.preprocessing == again.preprocessing
     assert torch.equal(first.encode_texts(TEXTS), again.encode_texts(TEXTS))

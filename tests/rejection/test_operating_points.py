@@ -93,7 +93,7 @@ def test_a_file_of_before_has_the_one_threshold_it_was_chosen_for():
     assert old.for_accuracy(0.9) == old.for_accuracy(0.8) == old
     with pytest.raises(ConfigError, match=r"chosen for 0\.9, by max_softmax.* register it again"):
         old.for_accuracy(0.95)
-    with pytest.raises(ConfigError, match="by conformal"):
+    with pytest.raises(ConfigError, match=r"by conformal sets, .* leave the accuracy out"):
         rejecting(kind="conformal").for_accuracy(0.9)
 
 

@@ -37,6 +37,7 @@ from vlprompt_pipeline.clip.weights import (
     read_state,
 )
 from vlprompt_pipeline.errors import ConfigError, WeightsError
+from vlprompt_pipeline.files import atomic_write
 from vlprompt_pipeline.precision import Precision, PrecisionSetting, resolve_precision
 
 _LOADING = threading.Lock()
@@ -85,7 +86,8 @@ def copy_clip(source: str, folder: Path) -> None:
     if len(files.weights) == 1 and not files.transformers:
         shutil.copyfile(files.weights[0], folder / OPEN_CLIP_WEIGHTS)
     else:
-        save_file(read_state(files), folder / OPEN_CLIP_WEIGHTS)
+        with atomic_write(folder / OPEN_CLIP_WEIGHTS) as temporary:
+            save_file(read_state(files), temporary)
     for file in TOKENIZER_FILES:
         if files.tokenizer is not None and (files.tokenizer / file).is_file():
             shutil.copyfile(files.tokenizer / file, folder / file)
@@ -103,7 +105,8 @@ def write_for_open_clip(source: str, folder: Path) -> None:
     copied = read_folder(folder)
     state = read_state(copied)
     expand_token_rows(state, copied.model_cfg["text_cfg"].get("vocab_size", 49408))
-    save_file(state, folder / OPEN_CLIP_WEIGHTS)
+    with atomic_write(folder / OPEN_CLIP_WEIGHTS) as temporary:
+        save_file(state, temporary)
 
 
 def resolve_device(device: str) -> str:

@@ -158,7 +158,13 @@ class Rejection(BaseModel):
                 f"right, where {best.accepted:.4g} are accepted; ask for no more than that, or "
                 "train a better model"
             )
-        if self.sets or self.calibration.wanted < wanted:
+        if self.sets:
+            raise ConfigError(
+                f"the model says none by {self.kind} sets, chosen for the share of images whose "
+                "set holds the right label: leave the accuracy out, or register it again with "
+                "registry.rejection.kind=max_softmax"
+            )
+        if self.calibration.wanted < wanted:
             raise ConfigError(
                 f"the model says none by a threshold that was chosen for "
                 f"{self.calibration.wanted:g}, by {self.kind}, and has no other: register it again "
