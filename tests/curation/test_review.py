@@ -170,7 +170,8 @@ def test_labels_are_texts_as_they_stand(tmp_path):
 
 def test_all_labels_that_were_predicted_can_be_chosen(photos, tmp_path):
     file = tmp_path / "labels.csv"
-    file.write_text("path,label,score,label_2,label_3\nsquare/0.png,square,0.4,ring,007\n")
+    rows = "path,label,score,label_2,label_3,label_set\nsquare/0.png,square,0.4,ring,007,a | b\n"
+    file.write_text(rows)
     write_review_page(tmp_path / "page.html", read_predictions(file), [0], photos, "labels.csv")
     page = (tmp_path / "page.html").read_text()
     assert re.findall('data-choice="(.*?)"', page) == ["square", "ring", "007"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +23,8 @@ SHOWN = 200
 """Photos on the page: 15 kB each, and what a person looks through at once (our choice)."""
 _SIDE = 150  # pixels of a photo
 _NEEDED = ("path", "label", "score")
-_LABEL = r"label(_\d+)?|given"
+_PREDICTED = r"label(_\d+)?"
+_LABEL = rf"{_PREDICTED}|given"
 _TEXT = rf"path|{_LABEL}"
 
 
@@ -53,8 +54,8 @@ def read_predictions(file: Path) -> pd.DataFrame:
     return table.astype(dict.fromkeys(texts, "object")).fillna(dict.fromkeys(texts, ""))
 
 
-def _columns(pattern: str, table: pd.DataFrame) -> list[str]:
-    return [name for name in table if re.fullmatch(pattern, name)]
+def _columns(pattern: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if re.fullmatch(pattern, name)]
 
 
 def write_review_page(
@@ -94,7 +95,7 @@ def write_review_page(
 def _tile(row: Mapping[str, object], folder: Path) -> dict[str, object]:
     path = (folder / str(row["path"])).resolve()
     given = str(row.get("given") or "")
-    predicted = [str(row[name]) for name in row if name.startswith("label")]
+    predicted = [str(row[name]) for name in _columns(_PREDICTED, row)]
     choices = [name for name in (predicted[0], given, *predicted[1:]) if name]
     return {
         "path": str(path),
