@@ -140,6 +140,7 @@ def _versions() -> dict[str, str]:
             versions[package] = version(package)
         except PackageNotFoundError:
             versions[package] = "not installed"
+    versions["torch"] = torch.__version__  # names its build, +cpu or +cu130, which packages do not
     return {**versions, "libjpeg": features.version("jpg") or "not built in"}
 
 
