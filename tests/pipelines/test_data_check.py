@@ -69,13 +69,14 @@ def test_it_draws_nothing(checked, project):
     assert not list((project.data / "01_raw").glob("demo_*"))
 
 
-def test_a_second_time_and_a_root_that_is_not_there(checked, project):
+def test_a_second_time_and_a_root_that_is_not_there(checked, project, capsys):
     project.run({"shots": 1}, stages=("data_check",))
     again = json.loads((project.data / "08_reporting/data_check.json").read_text())
     assert again == checked[0]
     project.run({"dataset_root": "nowhere"}, stages=("data_check",))
     report = json.loads((project.data / "08_reporting/data_check.json").read_text())
     assert {found["state"] for found in report["datasets"]} == {"absent"}
+    assert "/nowhere, which is no folder: 0 of 26 found" in capsys.readouterr().out
 
 
 def test_all_contents_are_read_where_it_is_asked_for(project, monkeypatch):

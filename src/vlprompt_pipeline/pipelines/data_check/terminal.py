@@ -32,7 +32,8 @@ def render_surveys(surveys: Sequence[Survey], root: Path, shots: int, seed: int)
     text = io.StringIO()
     console = Console(file=text, width=WIDTH)
     there = [survey for survey in surveys if survey.state != ABSENT]
-    heading = f"datasets under {root}: {len(there)} of {len(surveys)} found"
+    where = root if root.is_dir() else f"{root}, which is no folder"
+    heading = f"datasets under {where}: {len(there)} of {len(surveys)} found"
     console.print(Text(heading), soft_wrap=True)
     console.print(_table(surveys))
     console.print(Text(f"few-shot: {shots_text(shots)}, seed {seed}; {_LEGEND}\n"))
