@@ -1,6 +1,6 @@
 """Locks in a place, which has no files to lock: a log that is only ever added to.
 
-`log/<number>.json` has all holders. Whoever takes or lets go of locks puts the next number with the
+`log/<number>` has all holders. Whoever takes or lets go of locks puts the next number with the
 holders as they are then, by a conditional put (If-None-Match): of two who try at once the place
 takes one, and the other looks again. Old numbers are removed. One who was slow could put a number
 that was removed, so each looks whether the newest one has what it put.

@@ -324,6 +324,16 @@ def test_mlflow_that_does_not_answer_is_asked_once_for_all_cells(project, monkey
     assert [each["tracking"]["enabled"] for each in faults.params] == [True], "it is asked again"
 
 
+def test_a_sweep_of_one_cell_says_why_it_is_not_in_mlflow(project, monkeypatch, capsys):
+    project.bootstrap()
+    Faults(monkeypatch, TrackingError("MLflow refused the name of the host"))
+    worker.mlflow_absence.end()
+    sweep(project, {"tracking": {"enabled": True}}, Options(report=False), seed=[1])
+    worker.mlflow_absence.end()
+    said = capsys.readouterr().err
+    assert "1 cell;" in said and "refused the name of the host" in said
+
+
 def test_without_mlflow_cells_are_finished_and_recorded_later(project, monkeypatch, capsys):
     project.bootstrap()
     on = {"tracking": {"enabled": True}}
@@ -333,7 +343,9 @@ def test_without_mlflow_cells_are_finished_and_recorded_later(project, monkeypat
     worker.mlflow_absence.end()
     watch = sweep(project, on, Options(report=False), seed=[1, 2])
     assert watch.counts == {"unrecorded": 2}
-    assert "the same command logs them later" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "not in MLflow: 2 cells; the same command logs them later" in said
+    assert str(broken) in said.partition("later")[2], "where and why not, of the last thing said"
     before = project.files()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     worker.mlflow_absence.end()

@@ -38,7 +38,7 @@ def test_each_cell_is_one_finished_run_also_of_a_server_that_was_away(
     worker.mlflow_absence.end()
     project.bootstrap()
     assert sweep(project, quiet, 1) == {"unrecorded": 1}
-    assert "1 cells are finished but not in MLflow" in capsys.readouterr().err
+    assert "finished but not in MLflow: 1 cell;" in capsys.readouterr().err
     metrics = project.path("07_model_output", "zero_shot/metrics.json")
     written = metrics.stat().st_mtime_ns
 

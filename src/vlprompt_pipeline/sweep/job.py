@@ -74,7 +74,7 @@ class Outcome:
     Attributes:
         status: `found` was finished before, `unrecorded` is finished but not in MLflow, `busy` is
             run by another sweep, `memory` and `failed` are not finished.
-        sentence: why it failed.
+        sentence: why it failed, or is not in MLflow.
         seconds: it took.
         encoded: images of the feature sets that were made in this time, by the key of the set.
     """

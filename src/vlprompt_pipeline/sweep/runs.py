@@ -21,6 +21,7 @@ from vlprompt_pipeline.sweep.side_by_side import forget_groups, with_groups
 from vlprompt_pipeline.sweep.tracking import end_run, sweep_run
 from vlprompt_pipeline.sweep.watch import Watch
 from vlprompt_pipeline.sweep.worker import clean_up
+from vlprompt_pipeline.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -109,10 +110,10 @@ def run_cells(
         clean_up()
         if tracked:
             end_run(tracked, watch, status)
-    if watch.counts["unrecorded"]:
+    if lacking := watch.counts["unrecorded"]:
         click.echo(
-            f"{watch.counts['unrecorded']} cells are finished but not in MLflow, which did not "
-            "answer: the same command logs them later, with --record nothing else",
+            f"finished but not in MLflow: {counted(lacking, 'cell')}; the same command logs them "
+            f"later, with --record nothing else. {watch.unrecorded}",
             err=True,
         )
     if failed:

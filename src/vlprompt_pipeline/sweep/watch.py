@@ -35,6 +35,7 @@ class Watch:
         counts: cells by their status.
         running: jobs that have been started.
         failures: jobs that failed, and why.
+        unrecorded: why MLflow has not the latest of the cells that it lacks.
     """
 
     cells: int
@@ -43,6 +44,7 @@ class Watch:
     counts: Counter[str] = field(default_factory=Counter)
     running: int = 0
     failures: list[tuple[Job, str]] = field(default_factory=list)
+    unrecorded: str = ""
     encoded: dict[str, int] = field(default_factory=dict)
     begun: float = field(default_factory=time.monotonic)
     live: Live | None = None
@@ -101,6 +103,8 @@ class Watch:
                 self.say(f"{job.name}: {as_time(outcome.seconds)}")
             return
         self.counts[outcome.status] += 1
+        if outcome.status == "unrecorded":
+            self.unrecorded = outcome.sentence
         if outcome.status in ("finished", "unrecorded"):
             note = ", MLflow away" if outcome.status == "unrecorded" else ""
             number = self.done + self.counts["failed"]

@@ -42,15 +42,20 @@ class Absence:
     """MLflow did not answer: cells of this process do without it for a minute.
 
     Otherwise each cell of a sweep would wait anew for an answer.
+
+    Attributes:
+        reason: the sentence of the error that began it.
     """
 
     SECONDS = 60.0
 
     def __init__(self):
         self._until = 0.0
+        self.reason = ""
 
-    def begin(self) -> None:
+    def begin(self, reason: str) -> None:
         """Do without MLflow from now on."""
+        self.reason = reason
         self._until = monotonic() + self.SECONDS
 
     def end(self) -> None:
@@ -112,7 +117,8 @@ def run_job(job: Job) -> Outcome:
         clean_up()
         os.environ.pop(SWEEP_RUN, None)
     encoded = _encoded_since(started, job.data)
-    return Outcome(status, "", perf_counter() - begun, encoded)
+    reason = mlflow_absence.reason if status == "unrecorded" else ""
+    return Outcome(status, reason, perf_counter() - begun, encoded)
 
 
 def _run(job: Job, project: Path) -> Status:
@@ -124,9 +130,10 @@ def _run(job: Job, project: Path) -> Status:
         try:
             return "found" if run_session(job, job.params) else "finished"
         except Exception as error:
-            if not tracked or not any(isinstance(each, TrackingError) for each in causes(error)):
+            away = [each for each in causes(error) if isinstance(each, TrackingError)]
+            if not (tracked and away):
                 raise
-            mlflow_absence.begin()
+            mlflow_absence.begin(str(away[0]))
             clean_up()
     if job.kind == "cell":
         run_session(job, {**job.params, "tracking": {"enabled": False}})
