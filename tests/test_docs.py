@@ -69,7 +69,8 @@ def test_the_page_on_adding_a_method(tiny_clip):
     for name in [name for name in names if name.startswith("test_")]:
         names[name](tiny_clip)
 
-    recipe, classes = resolve_recipe("taskres", yaml.safe_load(entry)), names["CLASSES"]
+    recipe = resolve_recipe("taskres", yaml.safe_load(entry)["recipes"])
+    classes = names["CLASSES"]
     features = unit_vectors(8, 1, tiny_clip.embed_dim)
     learner = build_learner(recipe, tiny_clip, ClassTexts(classes.names, classes.template), seed=1)
     rows = train(learner, CachedViews(features, torch.arange(8) % 2, 8, seed=1), recipe.training)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from pathlib import Path
+from traceback import extract_tb
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
@@ -19,6 +21,7 @@ from vlprompt_pipeline.config import (
     SideBySideParameters,
     TrackingParameters,
 )
+from vlprompt_pipeline.error_log import first_line
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parsing import DatasetName, Parameters, Several, parse, unknown
 from vlprompt_pipeline.precision import PrecisionSetting
@@ -55,7 +58,7 @@ class RunParameters(Parameters):
     `parse_run_parameters` adds the section of every registered protocol, under its name.
     """
 
-    extensions: tuple[str, ...] = ()
+    extensions: Annotated[tuple[str, ...], Several] = ()
     dataset: DatasetName
     dataset_prefix: Literal["", "miniature_"] = ""
     dataset_root: str
@@ -183,7 +186,7 @@ def parse_run_parameters(values: Mapping[str, Any]) -> RunParameters:
         ConfigError: naming every offending key, or an extension that cannot be imported.
     """
     if isinstance(values, Mapping):
-        import_extensions(values.get("extensions") or ())
+        import_extensions(Several.func(values.get("extensions") or ()))
     return parse(_with_sections(tuple(PROTOCOLS)), values)
 
 
@@ -191,16 +194,27 @@ def import_extensions(modules: Sequence[str]) -> None:
     """Import modules that register methods, datasets, metrics, quantizers or protocols.
 
     Raises:
-        ConfigError: one cannot be imported.
+        ConfigError: one is not there, or raises an error, which the sentence has with its line.
     """
     for name in modules:
         try:
             import_module(name)
-        except ImportError as error:
-            raise ConfigError(
-                f"extensions: cannot import {name!r} ({error}); put the file into src/ of the "
-                "project, or install its package"
-            ) from error
+        except Exception as error:
+            absent = error.name if isinstance(error, ModuleNotFoundError) else None
+            if absent and f"{name}.".startswith(f"{absent}."):
+                advice = "put the file into src/ of the project, or install its package"
+                raise ConfigError(
+                    f"extensions: cannot import {name!r} ({error}); {advice}"
+                ) from error
+            reason = f"{first_line(error)}{_line_of(error, name)}"
+            raise ConfigError(f"extensions: {name!r} raises {reason}; mend it") from error
+
+
+def _line_of(error: Exception, module: str) -> str:
+    """Say in which line of a module's own file an error rose; a SyntaxError says it itself."""
+    stem = module.rpartition(".")[2]
+    lines = [at.lineno for at in extract_tb(error.__traceback__) if Path(at.filename).stem == stem]
+    return f" in line {lines[-1]}" if lines else ""
 
 
 @cache

@@ -88,6 +88,14 @@ def test_a_combination_trains_what_it_names_and_ships(name, tiny_clip):
         assert torch.equal(ours, theirs)
 
 
+def test_what_extends_is_not_called_as_what_it_extends():
+    """A table of both would have two rows of one name."""
+    mine = {"extends": "coop", "quantize": {"bits": 2}}
+    recipes = {**RECIPES, "mine": mine, "yours": {"extends": "mine", "title": "CoOp, yours"}}
+    titles = [resolve_recipe(name, recipes).title for name in ("coop", "mine", "yours")]
+    assert titles == ["CoOp", "mine", "CoOp, yours"]
+
+
 def fitted(recipe, clip) -> PromptLearner:
     """A learner of any method on what it reads, with its initial or fitted tensors."""
     features, labels = data(clip)

@@ -48,7 +48,7 @@ def extended(project):
         **first,
         **entries("A metric"),
         **entries("A protocol"),
-        "recipes": {**entries("A method"), **entries("A quantizer")},
+        "recipes": entries("A method")["recipes"] | entries("A quantizer")["recipes"],
     }
     (project.root / "conf/local/parameters.yml").write_text(yaml.safe_dump(parameters))
     with (project.root / "conf/base/catalog_prompts.yml").open("a") as catalog:
@@ -89,4 +89,30 @@ def test_everything_on_the_page_runs(extended, monkeypatch):
 def test_an_extension_that_cannot_be_imported_is_named(project):
     assert project.refusal({"extensions": ["no_such_module"]}).startswith(
         "extensions: cannot import 'no_such_module' ("
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "sentence"),
+    [
+        ("\nregister(1)\n", "NameError: name 'register' is not defined in line 2"),
+        ("def (:\n", "SyntaxError: invalid syntax (broken_one.py, line 1)"),
+        ("import no_such\n", "ModuleNotFoundError: No module named 'no_such' in line 1"),
+        (
+            "import vlprompt_pipeline.methods as m\nm.register(m.METHODS['coop'])\n",
+            "ValueError: two methods are named coop in line 2",
+        ),
+    ],
+)
+def test_an_extension_that_is_broken_is_named_with_its_line(project, monkeypatch, module, sentence):
+    (project.root / "src/broken_one.py").write_text(module)
+    monkeypatch.syspath_prepend(project.root / "src")
+    assert project.refusal({"extensions": "broken_one"}) == (
+        f"extensions: 'broken_one' raises {sentence}; mend it"
+    )
+
+
+def test_extensions_of_the_command_line_are_joined_with_plus(project):
+    assert "cannot import 'no_such_module' (" in project.refusal(
+        {"extensions": "json+no_such_module"}
     )

@@ -53,6 +53,12 @@ def test_a_recipe_of_the_command_line_is_a_method(project):
     assert [path.name for path in project.path("07_model_output").iterdir()] == ["coop_8"]
 
 
+def test_metrics_of_the_command_line_are_joined_with_plus(project):
+    project.run({"methods": ["zero_shot"], "metrics": "macro_f1+entropy"})
+    scores = project.json("07_model_output", "zero_shot/metrics.json")["base"]
+    assert list(scores) == ["correct", "total", "accuracy", "macro_f1", "entropy"]
+
+
 def test_a_method_at_test_time_is_marked_and_priced_by_its_views(project):
     zero = {"test_time": {"views": 4}}
     voting = {"extends": "coop", "title": "CoOp, voting", "test_time": {"views": 2, "keep": 1.0}}

@@ -80,6 +80,7 @@ class ParameterHook:
             "recipes": recipes,
             "given": _plain(context.config_loader.runtime_params),
             "methods": list(scored.methods),
+            "metrics": list(parameters.metrics),
             "remarks": list(scored.remarks),
         }
         for remark in scored.remarks:

@@ -168,4 +168,8 @@ def _merged(name: str, recipes: Mapping[str, Mapping[str, Any]], above: tuple[st
     parent = settings.pop("extends", None)
     if parent is None:
         return settings
-    return overlay(_merged(parent, recipes, (*above, name)), settings)
+    # what differs has another title, so that no table has two methods of one name
+    return {
+        **overlay(_merged(parent, recipes, (*above, name)), settings),
+        "title": settings.get("title", name),
+    }
