@@ -22,8 +22,9 @@ from vlprompt_pipeline.protocols import PROTOCOLS
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 SECTIONS = dict(part.split("\n", 1) for part in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:])
 QUICKLY = (
-    "dataset_prefix=miniature_,methods=taskres+coop_halves,device=cpu,tracking.enabled=false,"
-    "features.views=2,recipes.taskres.training.epochs=2,recipes.coop.training.epochs=2"
+    "dataset_prefix=miniature_,methods=taskres+coop_halves+clip_adapter,device=cpu,"
+    "features.views=2,recipes.taskres.training.epochs=2,recipes.coop.training.epochs=2,"
+    "recipes.clip_adapter.training.epochs=1"
 )
 
 
@@ -82,6 +83,7 @@ def test_everything_on_the_page_runs(extended, monkeypatch):
         np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)
         sizes = extended.json("06_models", f"{method}/sizes.json", cell)
         assert sizes["class_features_file_bytes"] == file.stat().st_size
+    assert not extended.path("06_models", "clip_adapter/class_features.npy", cell).exists()
     sizes = extended.json("06_models", "coop_halves/sizes.json", cell)
     assert sizes["payload_bits"] == 2 * sizes["trainable_parameters"]
 
