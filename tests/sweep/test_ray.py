@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from servers import free_port
 from sweep import cells as fake
 from sweep.cells import KINDS, cells
 from vlprompt_pipeline.sweep.engines import RAY_NEEDED, RayEngine, Resources
@@ -84,3 +85,9 @@ def test_without_ray_a_sentence_says_what_is_needed(monkeypatch):
     with pytest.raises(click.ClickException) as caught:
         RayEngine(Resources())
     assert caught.value.message == RAY_NEEDED
+
+
+def test_an_address_where_nobody_listens_is_refused_before_ray_waits_for_it():
+    pytest.importorskip("ray")
+    with pytest.raises(click.ClickException, match="does not answer .*refused.*; start it with"):
+        RayEngine(Resources(address=f"127.0.0.1:{free_port()}"))

@@ -163,7 +163,7 @@ def _read(folder: Path, name: str) -> Any:
     except (OSError, ValueError) as error:
         raise UserError(
             f"{folder} is no exported model ({name}.json: {error}): name a folder that "
-            "vlprompt export wrote"
+            "vlprompt export or publish wrote"
         ) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ RAY_VARIABLES = {
     "RAY_grpc_client_keepalive_timeout_ms": "20000",  # connection, holds its cell for 7 minutes
 }
 """Settings of a Ray that is started for sweeps; those of the environment go first."""
+_CONNECTION = 20.0  # seconds for a head to accept a connection
 _LOOK = 0.5  # seconds between two looks whether the user wants to stop
 
 
@@ -102,6 +104,17 @@ class Resources:
     dashboard: bool = False
 
 
+def _require_listener(address: str) -> None:
+    """Refuse a host and port where nobody listens, for which Ray would wait many minutes.
+
+    Raises:
+        OSError: why there is no connection.
+    """
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECTION).close()
+
+
 class RayEngine:
     """Jobs as tasks of Ray. It keeps a few more at Ray than can run, so that none waits idle."""
 
@@ -124,6 +137,7 @@ class RayEngine:
         if not address:
             given |= {"num_cpus": resources.workers, "include_dashboard": resources.dashboard}
         try:
+            _require_listener(address or "")
             # "local": else Ray joins whatever runs here, or looks for what was killed
             context = ray.init(address or "local", ignore_reinit_error=True, **given)
         except Exception as error:  # Ray raises bare ones, too
