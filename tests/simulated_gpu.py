@@ -362,6 +362,7 @@ CUDA: dict[str, Any] = {
     "is_available": lambda: True,
     "device_count": lambda: 1,
     "current_device": lambda: 0,
+    "set_device": lambda _: None,
     "get_device_name": lambda *_: "simulated",
     "mem_get_info": lambda *_: (8 << 30, 8 << 30),
     "memory_reserved": lambda *_: 0,
@@ -376,9 +377,12 @@ CUDA: dict[str, Any] = {
 }
 ACCELERATOR: dict[str, Any] = {
     "current_accelerator": lambda *_, **__: GPU,
+    "current_device_index": lambda: 0,
     "current_stream": _current_stream,
+    "is_available": lambda: True,
+    "set_device_index": lambda _: None,
 }
-"""What optimizers ask before a step, by `torch.accelerator` or, in older releases, `torch.cuda`."""
+"""What optimizers and the DataLoader ask, in older releases of `torch.cuda`."""
 
 
 @contextmanager
