@@ -6,19 +6,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from vlprompt_pipeline.parsing import Parameters, Several
+from vlprompt_pipeline.parsing import Parameters, Several, one_place
 from vlprompt_pipeline.precision import PrecisionSetting
 from vlprompt_pipeline.wording import same_names
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Share = Annotated[float, Field(gt=0, le=1)]
-
-
-def one_place(template: str) -> str:
-    """Return a template that has one place for the class name, and raise ValueError for others."""
-    if template.count("{}") != 1 or template.count("{") + template.count("}") != 2:
-        raise ValueError("a template has {} once, where the class name goes, as 'a photo of a {}.'")
-    return template
 
 
 def _ascending(scale: tuple[float, float]) -> tuple[float, float]:

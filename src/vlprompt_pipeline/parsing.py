@@ -48,6 +48,13 @@ Once = AfterValidator(_once)
 """Validator of a list whose items are compared with each other: each stands there once."""
 
 
+def one_place(template: str) -> str:
+    """Return a template that has one place for the class name, and raise ValueError for others."""
+    if template.count("{}") != 1 or template.count("{") + template.count("}") != 2:
+        raise ValueError("a template has {} once, where the class name goes, as 'a photo of a {}.'")
+    return template
+
+
 def _safe_in_paths(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
         raise ValueError(

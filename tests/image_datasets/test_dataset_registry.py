@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fresh_python import printed
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, build_index, get_image_dataset
+from vlprompt_pipeline.image_datasets import (
+    IMAGE_DATASETS,
+    build_index,
+    get_image_dataset,
+    register_dataset,
+)
 from vlprompt_pipeline.image_datasets.rendered import RENDERED
 
 
@@ -36,6 +43,13 @@ def test_unknown_name_lists_the_known(tmp_path):
         build_index("qqq", tmp_path)
     assert "'qqq' is unknown; known are" in str(caught.value)
     assert all(name in str(caught.value) for name in IMAGE_DATASETS)
+
+
+def test_a_template_without_a_place_for_the_name_is_refused():
+    """All classes would have one text."""
+    with pytest.raises(ValueError, match="a template has {} once"):
+        register_dataset(replace(IMAGE_DATASETS["dtd"], name="texts", template="a texture."))
+    assert "texts" not in IMAGE_DATASETS
 
 
 def test_import_is_light():

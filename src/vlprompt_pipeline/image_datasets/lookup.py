@@ -8,6 +8,7 @@ from math import inf
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.miniatures.writer import MINIATURE_PREFIX, miniature_of
+from vlprompt_pipeline.parsing import one_place
 
 IMAGE_DATASETS: dict[str, ImageDataset] = {}
 """Every registered dataset by its name; miniatures are derived of them."""
@@ -17,8 +18,10 @@ def register_dataset(dataset: ImageDataset) -> ImageDataset:
     """Make a dataset known by its name, and its miniature by that name with `miniature_`.
 
     Raises:
-        ValueError: the name is taken, or is that of a miniature.
+        ValueError: the name is taken, or is that of a miniature, or the template has no place for
+            the class name, so that all classes would have one text.
     """
+    one_place(dataset.template)
     if dataset.name in IMAGE_DATASETS:
         raise ValueError(f"two datasets are named {dataset.name}; rename one")
     if dataset.name.startswith(MINIATURE_PREFIX):

@@ -23,10 +23,9 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import named, readable, templates
-from vlprompt_pipeline.config import one_place
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
-from vlprompt_pipeline.parsing import Parameters, is_none
+from vlprompt_pipeline.parsing import Parameters, is_none, one_place
 
 NO_TEMPLATES = "none"
 AT_ONCE = 1024  # texts: their embeddings are padded to the longest of them
