@@ -105,3 +105,13 @@ def test_unknown_methods_are_refused_with_the_nearest(project):
     message = project.refusal({"methods": "coop+qcop"})
     assert message.startswith("methods: unknown method 'qcop' (did you mean 'qcoop'?); allowed:")
     assert project.files() == {}
+
+
+def test_what_a_protocol_is_run_on_unless_said_is_no_other_setting(project, capsys):
+    """`few_shot.shots=4` and the cell of 4 shots of a sweep are the same run."""
+    here = {"protocol": "few_shot", "methods": ["zero_shot"]}
+    project.run(here)
+    project.run(here | {"few_shot": {"shots": 9, "curve": [9], "dataset": "demo_flags"}})
+    assert "is stored with" not in capsys.readouterr().out
+    project.run(here | {"features": {"views": 3}})
+    assert "is stored with" in capsys.readouterr().out

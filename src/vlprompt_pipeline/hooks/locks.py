@@ -169,7 +169,7 @@ class LockHook(RunHook):
     def _replaced(self, outputs: set[str], catalog: Any) -> Iterator[str]:
         """Yield a sentence for each method whose stored result has other settings than this run."""
         from vlprompt_pipeline.methods.recipe import resolve_recipe
-        from vlprompt_pipeline.reproducibility.record import result_parameters
+        from vlprompt_pipeline.reproducibility.record import as_run, result_parameters
 
         for name in sorted(outputs):
             method, _, output = name.partition(".")
@@ -177,12 +177,12 @@ class LockHook(RunHook):
                 continue
             try:
                 stored = catalog.load(name).resolved_recipe().deciding
-                parameters = catalog.load(record)["runs"][-1]["parameters"]
+                parameters = as_run(catalog.load(record)["runs"][-1]["parameters"])
             except Exception as error:  # the node that uses a broken file reports it better
                 logger.debug("what is stored of %s cannot be read: %s", method, error)
                 continue
             recipe = resolve_recipe(method, self._parameters["recipes"]).deciding
-            now = {**recipe, "parameters": result_parameters(self._parameters)}
+            now = {**recipe, "parameters": as_run(result_parameters(self._parameters))}
             changed = _named_differences({**stored, "parameters": parameters}, now)
             if changed:
                 kept = "; MLflow keeps both" if self._parameters["tracking"]["enabled"] else ""

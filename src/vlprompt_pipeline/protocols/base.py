@@ -19,7 +19,12 @@ PUBLISHED_DATASETS = frozenset(
 
 
 class ProtocolParameters(Parameters):
-    """Defaults of a protocol: its dataset, and the shots of one run."""
+    """Defaults of a protocol: its dataset, and the shots of one run.
+
+    `unless_said` are the fields that hold only where a run does not say: no result depends on them.
+    """
+
+    unless_said: ClassVar[frozenset[str]] = frozenset({"dataset", "shots"})
 
     dataset: DatasetName
     shots: int = Field(ge=1)

@@ -12,6 +12,8 @@ from vlprompt_pipeline.protocols.base import Protocol, ProtocolParameters, regis
 class FewShotParameters(ProtocolParameters):
     """`curve` are the shots of a sweep."""
 
+    unless_said = ProtocolParameters.unless_said | {"curve"}
+
     curve: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 
 

@@ -15,6 +15,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt
 from vlprompt_pipeline.files import sha256_json
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parsing import Frozen, parse
+from vlprompt_pipeline.protocols import get_protocol
 from vlprompt_pipeline.reproducibility.environment import Environment, environment
 from vlprompt_pipeline.run_parameters import parse_run_parameters
 
@@ -167,11 +168,19 @@ def result_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def deciding_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the same but for where photos lie and how they are read, which changes no result."""
-    values = result_parameters(parameters)
+    """Return the same but for what changes no result: where photos lie, how they are read."""
+    values = as_run(result_parameters(parameters))
     del values["dataset_root"]
     features = values["features"].items()
     return {**values, "features": {k: v for k, v in features if k not in HOW_IMAGES_ARE_READ}}
+
+
+def as_run(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what a protocol is run on where nobody says: what was run stands beside it."""
+    protocol = values["protocol"]
+    unless_said = get_protocol(protocol).parameters.unless_said
+    section = {k: v for k, v in values[protocol].items() if k not in unless_said}
+    return {**values, protocol: section}
 
 
 def updated(earlier: Record | None, latest: Record) -> Record:
