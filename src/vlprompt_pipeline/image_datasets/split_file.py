@@ -12,7 +12,9 @@ from vlprompt_pipeline.image_datasets.schema import PARTS
 from vlprompt_pipeline.image_datasets.split import Row, Split, require_inside
 
 SPLIT_FILES = "the folder splits/ of https://github.com/linzhiqiu/cross_modal_adaptation"
-"""Where the split files of the protocols' nine datasets can be had, as the end of a sentence."""
+"""Where seven of the protocols' split files can be had, as the end of a sentence."""
+OTHER_SPLIT_FILES = "the drive linked in https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
+"""Where those of Food101 and SUN397 can be had, which are not among the seven."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ def split_file_dataset(
     bundle: str,
     archive: DownloadFile | None = None,
     miniature: Sequence[tuple[str, str]],
+    splits: str = SPLIT_FILES,
     **described: Any,
 ) -> None:
     """Register a dataset whose split stands in one file.
@@ -38,6 +39,7 @@ def split_file_dataset(
         bundle: the archive of images and split file in the bundle.
         archive: the authors' archive of the images, if a program can get it.
         miniature: its classes, as of `MiniatureForm`.
+        splits: where a person gets the split file.
         described: the other attributes of `ImageDataset`.
     """
     published = DownloadFile(url=_SPLIT_FILES + split_file, put=split_file, is_archive=False)
@@ -45,7 +47,7 @@ def split_file_dataset(
     register_dataset(
         ImageDataset(
             split=SplitFile(split_file),
-            source=f"{images} (images) and {SPLIT_FILES} ({split_file})",
+            source=f"{images} (images) and {splits} ({split_file})",
             download=bundled_download(bundle, *official),
             miniature=MiniatureForm(split_file_writer(split_file), miniature),
             **described,

@@ -105,3 +105,10 @@ def test_the_real_dataset_is_larger(name, tmp_path):
     write_miniature(tmp_path, name)
     with pytest.raises(DataError, match=f"is not the official one of {name}: it has .* classes"):
         build_index(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["food101", "sun397"])
+def test_a_split_file_is_not_sought_where_it_is_not(name):
+    """The repository of the other split files has none of these two."""
+    source = get_image_dataset(name).source
+    assert "CoOp/blob/main/DATASETS.md" in source and "cross_modal_adaptation" not in source

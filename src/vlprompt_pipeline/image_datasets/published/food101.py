@@ -11,6 +11,7 @@ compared with a hash (none is known to us), only its counts.
 from vlprompt_pipeline.image_datasets.miniatures.form import same_pattern
 from vlprompt_pipeline.image_datasets.path_labels import PathLabels
 from vlprompt_pipeline.image_datasets.split import PartCounts
+from vlprompt_pipeline.image_datasets.split_file import OTHER_SPLIT_FILES
 from vlprompt_pipeline.image_datasets.split_file_dataset import split_file_dataset
 
 split_file_dataset(
@@ -28,6 +29,7 @@ split_file_dataset(
         "random forests, ECCV 2014"
     ),
     images="https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101",
+    splits=OTHER_SPLIT_FILES,
     column=6,
     bundle="food101.zip",
     path_labels=PathLabels(),

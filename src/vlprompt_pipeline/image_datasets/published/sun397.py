@@ -24,7 +24,7 @@ from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writ
 from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, PartRows
 from vlprompt_pipeline.image_datasets.path_labels import PathLabels
 from vlprompt_pipeline.image_datasets.split import PartCounts, Split
-from vlprompt_pipeline.image_datasets.split_file import SPLIT_FILES, SplitFile
+from vlprompt_pipeline.image_datasets.split_file import OTHER_SPLIT_FILES, SplitFile
 from vlprompt_pipeline.wording import readable
 
 _SPLIT, _TEST_LIST = "split_zhou_SUN397.json", "Testing_01.txt"
@@ -90,7 +90,7 @@ SUN397 = ImageDataset(
     ),
     source=(
         "https://vision.princeton.edu/projects/2010/SUN (images, Partitions.zip) and "
-        f"{SPLIT_FILES} (split_zhou_SUN397.json)"
+        f"{OTHER_SPLIT_FILES} (split_zhou_SUN397.json)"
     ),
     column=8,
     download=bundled_download("sun397.zip"),
