@@ -141,10 +141,11 @@ def _read_checkpoint(file: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        # above its reason PyTorch advises to run what is in the file
-        told = [part.strip() for part in str(error).split("\n\n")]
-        told = [part for part in told if part and not part.startswith("Weights only load failed")]
-        reason = told[0].partition("\n")[0] if told else type(error).__name__
+        # around its reason PyTorch advises to run what is in the file
+        told = [line.rpartition("WeightsUnpickler error:")[2] for line in str(error).splitlines()]
+        advice = ("Weights only load failed", "Check the documentation")
+        reasons = [line.strip() for line in told if line.strip() and not line.startswith(advice)]
+        reason = reasons[0] if reasons else type(error).__name__
         raise WeightsError(
             f"{file} holds more than tensors, or is damaged, and is not read ({reason})"
         ) from error
