@@ -60,13 +60,14 @@ def test_images_of_datasets_are_looked_at_together_unless_one_is_in_two_jobs(pro
     assert overlapping == ["index: what cells share", "features: what cells share"] * 2
 
 
-def test_a_grid_file_adds_and_leaves_out_cells(tmp_path):
+def test_a_grid_file_adds_and_leaves_out_cells(tmp_path, caplog):
     file = tmp_path / "grid.yml"
     file.write_text(
         "datasets: [demo_flags, demo_counts]\nshots: [1, 4]\nmethods: [coop]\n"
         "include: [{dataset: demo_aerial, shots: 16, seed: 2}, {dataset: demo_flags, shots: 1,"
         " methods: coop}]\n"
-        "exclude: [{dataset: demo_counts, shots: 1}]\n"
+        "exclude: [{dataset: demo_counts, shots: 1}, {dataset: demo_count}, {dataset: demo_counts,"
+        " shots: 1, methods: coop}]\n"
     )
     asked = read_grid(file)
     cells = asked.within(protocol_grid(asked.protocols, asked.axes, tmp_path, None, {}))
@@ -76,6 +77,7 @@ def test_a_grid_file_adds_and_leaves_out_cells(tmp_path):
         {"dataset": "demo_counts", "shots": 4, "methods": "coop"},
         {"dataset": "demo_aerial", "shots": 16, "seed": 2},
     ]
+    assert caplog.messages == ["exclude: {dataset: demo_count} fits no cell of the grid"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -14,6 +15,8 @@ from yaml import YAMLError
 from vlprompt_pipeline.errors import ConfigError, reason_of
 from vlprompt_pipeline.parsing import Parameters, parse
 from vlprompt_pipeline.protocol_runs import axes_of, configured, named_protocols
+
+logger = logging.getLogger(__name__)
 
 GridCell = Mapping[str, Any]
 """What tells a cell from the others: any of protocol, dataset, shots, seed and methods."""
@@ -65,9 +68,13 @@ class GridFile(Parameters):
 
     def within(self, cells: Sequence[GridCell]) -> list[GridCell]:
         """Add and leave out cells; each is there once."""
-        kept = [*cells, *(each.given for each in self.include)]
-        left = [each.given.items() for each in self.exclude]
-        kept = [cell for cell in kept if not any(values <= cell.items() for values in left)]
+        every = [*cells, *(each.given for each in self.include)]
+        kept = every
+        for left in (each.given for each in self.exclude):
+            if not any(left.items() <= cell.items() for cell in every):
+                values = ", ".join(f"{name}: {value}" for name, value in left.items())
+                logger.warning("exclude: {%s} fits no cell of the grid", values)
+            kept = [cell for cell in kept if not left.items() <= cell.items()]
         return [cell for number, cell in enumerate(kept) if cell not in kept[:number]]
 
 
