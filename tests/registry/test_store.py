@@ -74,8 +74,9 @@ def test_evidence_that_a_server_does_not_give_is_not_said_to_be_gone(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        (f"{NAME}@champion", f"{NAME} has version 1, and kedro run --pipelines=promote"),
-        (f"{NAME}/7", f"{NAME} has version 1, and"),
+        (f"{NAME}@champion", rf"{NAME} has version 1 \(candidate\), and kedro run"),
+        (f"{NAME}@champ", rf"{NAME} has version 1 \(candidate\)$"),
+        (f"{NAME}/7", f"{NAME} has version 1"),
         ("it's@champion", "kedro run --pipelines=register makes one"),
     ],
 )
@@ -83,7 +84,7 @@ def test_a_model_without_that_version_is_told_with_those_that_it_has(
     database, tmp_path, name, said
 ):
     registry = open_registry(database)
-    publish(registry, tmp_path / "version", "coop", RIGHT)
+    registry.nominate(publish(registry, tmp_path / "version", "coop", RIGHT))
     with pytest.raises(UserError, match=said):
         find_version(registry, name)
 

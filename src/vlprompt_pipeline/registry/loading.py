@@ -78,15 +78,20 @@ def find_version(models: ModelRegistry, name: str) -> Found:
         found = models.holder(name, CHAMPION) or models.holder(name, CANDIDATE)
     if found is None:
         of = model or above or name
-        # a quote ends the name in what MLflow is asked; no registered name has one
-        there = [] if "'" in of else [version.number for version in models.versions(of)]
+        there = [_described(row) for row in list_versions(models) if row.version.name == of]
         how = (
-            f"{of} has version {join(there)}, and kedro run --pipelines=promote makes a champion"
+            f"{of} has version {join(there)}"
             if there
             else "kedro run --pipelines=register makes one"
         )
+        if there and (alias == CHAMPION or not (at or slash)):
+            how += ", and kedro run --pipelines=promote makes a champion"
         raise UserError(f"no model {name} in MLflow at {without_password(models.uri)}; {how}")
     return found
+
+
+def _described(row: ListedVersion) -> str:
+    return f"{row.version.number} ({join(row.aliases)})" if row.aliases else row.version.number
 
 
 def load_classifier(models: ModelRegistry, version: Found) -> Classifier:
