@@ -54,7 +54,7 @@ def test_what_cannot_be_analysed(changes, protocol, sentence):
 @pytest.mark.parametrize("part", ["storage", "spectrum", "heads"])
 def test_two_recipes_of_one_title_are_refused_instead_of_averaged(part):
     host = "gda" if part == "heads" else "coop"
-    recipes = {**RECIPES, "mine": {"extends": host}}
+    recipes = {**RECIPES, "mine": {"extends": host, "title": RECIPES[host]["title"]}}
     with pytest.raises(ConfigError, match=f"{host} and mine are both called .* another title"):
         check_analysis(analysis(**{part: (host, "mine")}), recipes, "base_to_new")
 
