@@ -159,6 +159,9 @@ def test_what_encodes_images_computes_as_the_clip_and_has_its_name(name):
     side = build_learner(recipe, clip, classes, seed=1).image_side()
     assert (side.arithmetic, side.name) == (clip.arithmetic, clip.name)
     assert len(side.identity_sha256) == 64
+    others = ClassTexts(("cow", "fox", "owl"), "a photo of a {}.")
+    beside = build_learner(recipe, clip, others, seed=1).image_side()
+    assert beside.identity_sha256 == side.identity_sha256, "base and new classes share features"
 
 
 @pytest.mark.parametrize("name", ["maple", "clip_lora", "mma", "mmrl", "two_stage", "prolip"])
