@@ -416,7 +416,7 @@ def simulated_gpu() -> Iterator[type[Graph]]:
         for name, value in ACCELERATOR.items():
             patch.setattr(torch.accelerator, name, value)
         patch.setattr(Tensor, "to", to_numbered)
-        patch.setattr(Tensor, "pin_memory", lambda self: self)
+        patch.setattr(Tensor, "pin_memory", lambda self, *_: self)
         patch.setattr(threading.Thread, "run", run_in_mode)
         # parameters of a module that moves stay who they are, as on a card
         patch.setattr(torch.__future__, "_swap_module_params_on_conversion", True)

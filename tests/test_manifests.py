@@ -38,13 +38,13 @@ def write(path, content, made_from="seed 1"):
 
 def test_what_was_written_is_good(stored):
     assert find_fault(stored, "seed 1") == ""
+    require_described(stored, "seed 1", "run again")
 
 
 def test_what_others_may_read_has_a_manifest_that_they_may_read(stored, tmp_path):
     (tmp_path / "plain").touch()
     expected = (tmp_path / "plain").stat().st_mode
     assert [stored.stat().st_mode, manifest_path(stored).stat().st_mode] == [expected] * 2
-    require_described(stored, "seed 1", "run again")
 
 
 @pytest.mark.parametrize(

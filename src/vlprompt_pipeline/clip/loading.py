@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from vlprompt_pipeline.arithmetic import Threads
 from vlprompt_pipeline.clip.architecture import build
@@ -86,8 +87,7 @@ def copy_clip(source: str, folder: Path) -> None:
     if len(files.weights) == 1 and not files.transformers:
         shutil.copyfile(files.weights[0], folder / OPEN_CLIP_WEIGHTS)
     else:
-        with atomic_write(folder / OPEN_CLIP_WEIGHTS) as temporary:
-            save_file(read_state(files), temporary)
+        _write_weights(read_state(files), folder)
     for file in TOKENIZER_FILES:
         if files.tokenizer is not None and (files.tokenizer / file).is_file():
             shutil.copyfile(files.tokenizer / file, folder / file)
@@ -105,6 +105,10 @@ def write_for_open_clip(source: str, folder: Path) -> None:
     copied = read_folder(folder)
     state = read_state(copied)
     expand_token_rows(state, copied.model_cfg["text_cfg"].get("vocab_size", 49408))
+    _write_weights(state, folder)
+
+
+def _write_weights(state: dict[str, Tensor], folder: Path) -> None:
     with atomic_write(folder / OPEN_CLIP_WEIGHTS) as temporary:
         save_file(state, temporary)
 

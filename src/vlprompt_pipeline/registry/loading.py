@@ -45,14 +45,14 @@ def open_existing(uri: str, folder: Path) -> ModelRegistry:
     return ModelRegistry.open(tracking, folder)
 
 
-def list_versions(models: ModelRegistry) -> list[ListedVersion]:
-    """List all versions of all names, names in order, the newest version first."""
+def list_versions(models: ModelRegistry, name: str | None = None) -> list[ListedVersion]:
+    """List all versions of a name, or of all in order; the newest version first."""
     listed: list[ListedVersion] = []
     with models.experiment.answers():
         token = None
         while token != "":
             page = models.client.search_registered_models(order_by=["name ASC"], page_token=token)
-            for model in page:
+            for model in (each for each in page if name in (None, each.name)):
                 holders = dict(model.aliases)
                 for row in models.client.search_model_versions(f"name = '{model.name}'"):
                     version = found_version(row)
@@ -78,7 +78,7 @@ def find_version(models: ModelRegistry, name: str) -> Found:
         found = models.holder(name, CHAMPION) or models.holder(name, CANDIDATE)
     if found is None:
         of = model or above or name
-        there = [_described(row) for row in list_versions(models) if row.version.name == of]
+        there = [_described(row) for row in list_versions(models, of)]
         how = (
             f"{of} has version {join(there)}"
             if there
