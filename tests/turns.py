@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from forks import exit_code, forked
-from vlprompt_pipeline.locks import HeldLocks, Lock
+from vlprompt_pipeline.filesystem.locks import HeldLocks, Lock
 
 
 def require_turns(folder: Path, lock: Lock, diary: Path, *, processes: int, turns: int) -> None:

@@ -8,9 +8,9 @@ import click
 from kedro.framework.cli.utils import LazyGroup
 
 _COMMANDS = {
-    "run": "vlprompt_pipeline.run_command.run",
-    "sweep": "vlprompt_pipeline.sweep_command.sweep",
-    "tune": "vlprompt_pipeline.tune_command.tune",
+    "run": "vlprompt_pipeline.commands.run.run",
+    "sweep": "vlprompt_pipeline.commands.sweep.sweep",
+    "tune": "vlprompt_pipeline.commands.tune.tune",
 }
 
 
@@ -26,6 +26,6 @@ def __getattr__(name: str) -> Any:
     """
     if name != "run":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from vlprompt_pipeline.run_command import run
+    from vlprompt_pipeline.commands.run import run
 
     return run

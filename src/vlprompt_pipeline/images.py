@@ -28,7 +28,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.places import is_there
+from vlprompt_pipeline.filesystem.places import is_there
 
 Decoding = Literal["published", "as_seen"]
 

@@ -22,7 +22,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from vlprompt_pipeline.errors import WeightsError
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 
 _CONFIGS = ("open_clip_config.json", "config.json")
 _WEIGHTS = ("open_clip_model.safetensors", "model.safetensors")

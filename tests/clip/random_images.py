@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from vlprompt_pipeline.clip import ImageSet
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 
 
 def random_images(folder: Path, count: int) -> ImageSet:

@@ -17,7 +17,7 @@ from vlprompt_pipeline.clip.conversion import convert_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.openai_archives import PUBLISHED, is_torchscript, read_torchscript
 from vlprompt_pipeline.errors import ConfigError, UserError, WeightsError
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 
 WEIGHTS = "open_clip_model.safetensors"
 

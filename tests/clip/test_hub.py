@@ -15,7 +15,7 @@ from fresh_python import printed
 from servers import Files, serving
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.small import write_small
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 
 WEIGHTS = "open_clip_model.safetensors"
 LOAD = """

@@ -14,7 +14,7 @@ from simulated_gpu import simulated_gpu
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.errors import ConfigError, DataError, WeightsError
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 

@@ -12,8 +12,8 @@ from kedro.io import DatasetError
 
 from vlprompt_pipeline.clip.dataset_features import SeedFeatures, TrainingFeatures
 from vlprompt_pipeline.datasets import RecordDataset
+from vlprompt_pipeline.filesystem.manifests import manifest_path
 from vlprompt_pipeline.image_datasets import ClassSubset, DatasetCard, FewShotSet
-from vlprompt_pipeline.manifests import manifest_path
 
 CARD = DatasetCard(
     name="pets",

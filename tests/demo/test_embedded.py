@@ -12,7 +12,7 @@ import torch
 from vlprompt_pipeline import clip as clip_package
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.demo.model import normalise
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 from vlprompt_pipeline.image_datasets.rendered import RENDERED, draw_class
 
 EMBEDDED = Path(clip_package.__file__).parent / "embedded"

@@ -11,7 +11,7 @@ from fetching.broken_archives import make_zip
 from fetching.stub import Answer, File, serving_files
 from fresh_python import printed
 from image_datasets.miniatures import write_miniature
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 from vlprompt_pipeline.image_datasets import build_index
 from vlprompt_pipeline.image_datasets.download_recipe import BUNDLE
 

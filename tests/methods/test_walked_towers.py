@@ -15,7 +15,7 @@ from learners import RECIPES
 from training.recipes import ready_to_train, short_recipe
 from vlprompt_pipeline.backbones import cut_recipes, small_clip
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageSet
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 from vlprompt_pipeline.methods import ClassTexts, build_learner, get_method, resolve_recipe
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
 from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages

@@ -15,8 +15,8 @@ from kedro.framework.project import pipelines
 
 from pipelines.project import DATASET, Project, miniature
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.filesystem.manifests import manifest_path
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
-from vlprompt_pipeline.manifests import manifest_path
 
 DAMAGES = ("flipped bit", "zeros", "truncated", "empty", "other seed", "other seed and manifest")
 IN_WHOLE_RUNS = ("flipped bit", "other seed and manifest")

@@ -14,7 +14,7 @@ from pipelines.project import CELL, CLASSES, DATASET, PER_CLASS, ROOT, Project
 from pipelines.watched import watch_epochs
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
 from vlprompt_pipeline.export import load_learner
-from vlprompt_pipeline.manifests import find_fault, has_manifest, place_of
+from vlprompt_pipeline.filesystem.manifests import find_fault, has_manifest, place_of
 from vlprompt_pipeline.methods import ClassTexts
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 

@@ -6,7 +6,7 @@ import json
 
 from image_datasets.own_data.photos import write_classes
 from pipelines.project import CELL, Project, merged
-from vlprompt_pipeline.manifests import manifest_path
+from vlprompt_pipeline.filesystem.manifests import manifest_path
 
 COOP = {"methods": ["coop"], "recipes": {"coop": {"training": {"epochs": 1}}}}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.project import DATASET, QUICK, Project
-from vlprompt_pipeline import objects
+from vlprompt_pipeline.filesystem import objects
 from vlprompt_pipeline.sweep import Options, grid, run_cells
 from vlprompt_pipeline.sweep.plan import plan
 

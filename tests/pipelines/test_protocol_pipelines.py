@@ -9,11 +9,11 @@ from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.cli.project import run as kedro_run
 
 from pipelines.project import CLASSES, QUICK, merged, miniature
+from vlprompt_pipeline.commands.run import run
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
 from vlprompt_pipeline.protocol_runs import axes_of, configured, named_protocols, with_protocol
 from vlprompt_pipeline.protocols import PROTOCOLS
-from vlprompt_pipeline.run_command import run
 from vlprompt_pipeline.run_parameters import RunParameters
 from vlprompt_pipeline.sweep import protocol_grid, run_cells
 

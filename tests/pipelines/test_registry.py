@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from command_line import vlprompt
 from fresh_python import printed
 from pipelines.project import CELL, Project
-from vlprompt_pipeline.manifests import described_write, place_of
+from vlprompt_pipeline.filesystem.manifests import described_write, place_of
 from vlprompt_pipeline.registry import find_version, load_classifier, open_existing
 
 METHODS = ["zero_shot", "coop", "qcoop"]

@@ -23,9 +23,9 @@ from pipelines.killed_sweeps import (
     started,
 )
 from pipelines.project import CELL, DATASET, QUICK, Project, merged
-from vlprompt_pipeline.files import unfinished_prefix
+from vlprompt_pipeline.filesystem.files import unfinished_prefix
+from vlprompt_pipeline.filesystem.locks import Lock
 from vlprompt_pipeline.hooks.locks import dataset_locks, few_shot_lock
-from vlprompt_pipeline.locks import Lock
 from vlprompt_pipeline.processes import Process
 from vlprompt_pipeline.protocol_runs import configured
 
@@ -105,7 +105,7 @@ def test_four_runs_on_two_cells_at_once(project):
 
 def holding(project, name: str) -> int:
     """Start a process that holds a lock; returns its number."""
-    from vlprompt_pipeline.locks import HeldLocks, Lock
+    from vlprompt_pipeline.filesystem.locks import HeldLocks, Lock
 
     def hold() -> None:
         HeldLocks(project.data / "locks").acquire([Lock(name)], patience=0)

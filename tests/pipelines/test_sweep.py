@@ -14,8 +14,8 @@ from mlflow import MlflowClient
 from pipelines.project import CELL, DATASET, QUICK, Project, merged
 from vlprompt_pipeline.errors import ConfigError, TrackingError
 from vlprompt_pipeline.export import EXPORT_FORMATS, ExportFormat
+from vlprompt_pipeline.filesystem.manifests import describe, place_of
 from vlprompt_pipeline.hooks.errors import in_one_sentence
-from vlprompt_pipeline.manifests import describe, place_of
 from vlprompt_pipeline.sweep import Options, grid, protocol_grid, read_grid, run_cells, runs, worker
 from vlprompt_pipeline.sweep.dry_run import print_plan
 from vlprompt_pipeline.sweep.plan import plan, shared_jobs

@@ -15,7 +15,7 @@ from kedro.runner import ThreadRunner
 
 from pipelines.project import CELL, QUICK, Project, merged
 from pipelines.watched import watch_epochs
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 
 METHODS = ("coop", "qcoop", "zero_shot")

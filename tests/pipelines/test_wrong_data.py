@@ -15,7 +15,7 @@ from image_datasets.miniatures import annotation_file, write_miniature
 from pipelines.project import CLASSES, DATASET, Project
 from pipelines.watched import watch_epochs
 from vlprompt_pipeline.clip import load_clip
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS
 
 WEIGHTS = "open_clip_model.safetensors"

@@ -17,7 +17,7 @@ from publishing.publications import TAGS, publication_of, with_source
 from publishing.stub_hub import TOKEN, Hub, serving_hub
 from shipping.models import write_pictures
 from vlprompt_pipeline.errors import ConfigError, PromptFileError, UserError
-from vlprompt_pipeline.files import write_hashes
+from vlprompt_pipeline.filesystem.files import write_hashes
 from vlprompt_pipeline.publishing import Licences, load_published, write_publication
 from vlprompt_pipeline.rejection import Calibration, Rejection
 

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from results.made import Disk, base_to_new, right
-from vlprompt_pipeline import sweep, sweep_command
+from vlprompt_pipeline import sweep
+from vlprompt_pipeline.commands.sweep import sweep as sweep_command
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parsing import parse
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
@@ -140,7 +141,7 @@ def test_a_command_is_one_that_the_command_line_takes(monkeypatch):
     ran = []
     monkeypatch.setattr(sweep, "run_cells", lambda cells, *given: ran.append((cells, *given)))
     project = SimpleNamespace(project_path=Path("project"))
-    command = sweep_command.sweep
+    command = sweep_command
     result = CliRunner().invoke(command, words[2:], obj=project, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     params = {"protocol": "base_to_new", "methods": "coop"}

@@ -21,7 +21,7 @@ from publishing.stub_hub import Hub, serving_hub
 from shipping.models import rejection, shipped, with_points, write_pictures
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import ConfigError, UserError
-from vlprompt_pipeline.files import write_hashes
+from vlprompt_pipeline.filesystem.files import write_hashes
 from vlprompt_pipeline.inference import open_model
 from vlprompt_pipeline.inference.exported import ExportedModel
 from vlprompt_pipeline.rejection import Rejection

@@ -15,7 +15,7 @@ from PIL import Image, ImageFilter
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet
 from vlprompt_pipeline.clip.encoding import block_size
 from vlprompt_pipeline.clip.workers import decode_in_processes, worker_processes
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 
 FILES, COPIES = 512, 16  # different photos, and how often each is read
 SIZE = (500, 375)

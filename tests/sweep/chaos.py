@@ -37,8 +37,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where it is run 
 from pipelines.killed_sweeps import METHODS, require_one_run_a_cell, require_the_same, results
 from pipelines.project import QUICK, Project, merged
 from sweep import faults
-from vlprompt_pipeline.files import sha256_file
-from vlprompt_pipeline.manifests import FOLDER, described_as
+from vlprompt_pipeline.filesystem.files import sha256_file
+from vlprompt_pipeline.filesystem.manifests import FOLDER, described_as
 from vlprompt_pipeline.sweep import Options, grid, run_cells, runs
 from vlprompt_pipeline.sweep.engines import RAY_VARIABLES, RayEngine, Resources
 

@@ -12,7 +12,7 @@ import pytest
 from pipelines.killed_sweeps import require_one_run_a_cell, runs
 from pipelines.project import CELL, DATASET
 from sweep.commands import Command, small_project
-from vlprompt_pipeline.locks import HeldLocks, Lock
+from vlprompt_pipeline.filesystem.locks import HeldLocks, Lock
 
 SEEDS = [1, 2, 3, 4]
 

@@ -9,7 +9,7 @@ from PIL import Image
 from vlprompt_pipeline.clip import FeatureStore
 from vlprompt_pipeline.clip.dataset_features import TrainingFeatures
 from vlprompt_pipeline.config import FeatureParameters
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 from vlprompt_pipeline.image_datasets import ClassSubset, FewShotSet
 from vlprompt_pipeline.training import FewShotImages
 

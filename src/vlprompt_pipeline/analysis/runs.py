@@ -15,11 +15,11 @@ from pathlib import Path
 from torch import Tensor
 
 from vlprompt_pipeline.analysis.material import Material
-from vlprompt_pipeline.manifests import described_write, find_fault
+from vlprompt_pipeline.filesystem.manifests import described_write, find_fault
+from vlprompt_pipeline.filesystem.places import is_there
+from vlprompt_pipeline.filesystem.tensor_files import load_tensors, save_tensors
 from vlprompt_pipeline.methods import Recipe
-from vlprompt_pipeline.places import is_there
 from vlprompt_pipeline.source_code import code_digest
-from vlprompt_pipeline.tensor_files import load_tensors, save_tensors
 
 logger = logging.getLogger(__name__)
 

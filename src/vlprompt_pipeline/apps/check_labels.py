@@ -43,7 +43,7 @@ def check_labels(features: Path, out: Path, threshold: float) -> None:
     from vlprompt_pipeline.curation.embeddings import Embeddings
     from vlprompt_pipeline.curation.label_errors import label_errors
     from vlprompt_pipeline.curation.near_copies import near_copies
-    from vlprompt_pipeline.files import atomic_write
+    from vlprompt_pipeline.filesystem.files import atomic_write
 
     embeddings = Embeddings.load(features)
     groups = near_copies(embeddings.features, threshold)

@@ -33,7 +33,7 @@ from vlprompt_pipeline.clip.pretrained import model_config, refuse_unsupported
 from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES
 from vlprompt_pipeline.clip.weights import as_named_by, load_into
 from vlprompt_pipeline.errors import ConfigError, UserError, WeightsError
-from vlprompt_pipeline.files import atomic_write, sha256_file
+from vlprompt_pipeline.filesystem.files import atomic_write, sha256_file
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,11 @@ from vlprompt_pipeline.clip.encoding import (
 from vlprompt_pipeline.clip.transfer import transferred
 from vlprompt_pipeline.clip.workers import decode_in_processes, worker_processes
 from vlprompt_pipeline.errors import UserError, WeightsError
-from vlprompt_pipeline.manifests import described_write, find_fault, require_described
-from vlprompt_pipeline.places import is_there
+from vlprompt_pipeline.filesystem.manifests import described_write, find_fault, require_described
+from vlprompt_pipeline.filesystem.places import is_there
+from vlprompt_pipeline.filesystem.tensor_files import load_tensors, save_tensors
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.source_code import code_digest
-from vlprompt_pipeline.tensor_files import load_tensors, save_tensors
 
 logger = logging.getLogger(__name__)
 

@@ -38,7 +38,7 @@ from vlprompt_pipeline.clip.weights import (
     read_state,
 )
 from vlprompt_pipeline.errors import ConfigError, WeightsError
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.precision import Precision, PrecisionSetting, resolve_precision
 
 _LOADING = threading.Lock()

@@ -16,7 +16,7 @@ from vlprompt_pipeline.clip.forms import ADVICE, ClipFiles
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.transformers_tensors import tensors
 from vlprompt_pipeline.errors import WeightsError
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 
 _COMPACT = "token_embedding.rows"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"

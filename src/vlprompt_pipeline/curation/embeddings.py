@@ -17,7 +17,7 @@ from torch import Tensor
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
 from vlprompt_pipeline.clip.encoding import block_size, encode_in_blocks
 from vlprompt_pipeline.errors import DataError, WeightsError
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.image_datasets.image_folders import find_images, readable_name
 from vlprompt_pipeline.progress import Advance
 from vlprompt_pipeline.wording import readable

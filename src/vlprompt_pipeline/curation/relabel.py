@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from vlprompt_pipeline.errors import ConfigError, DataError, reason_of
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.image_datasets import is_named_dataset
 from vlprompt_pipeline.image_datasets.own_data import gather_own_data
 from vlprompt_pipeline.image_datasets.own_data.gathered import Photo

@@ -15,7 +15,7 @@ import pandas as pd
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.errors import DataError, reason_of
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.inference.label_page import thumbnail
 from vlprompt_pipeline.templates import templates_of
 

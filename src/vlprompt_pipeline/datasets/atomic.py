@@ -19,8 +19,13 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from vlprompt_pipeline.errors import UserError, reason_of
-from vlprompt_pipeline.manifests import RUN_AGAIN, described_write, place_of, require_described
-from vlprompt_pipeline.places import is_there, local
+from vlprompt_pipeline.filesystem.manifests import (
+    RUN_AGAIN,
+    described_write,
+    place_of,
+    require_described,
+)
+from vlprompt_pipeline.filesystem.places import is_there, local
 from vlprompt_pipeline.reports.sheet import SVG_STYLE
 
 

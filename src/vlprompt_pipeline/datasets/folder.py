@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from vlprompt_pipeline.places import local
+from vlprompt_pipeline.filesystem.places import local
 
 
 class FolderDataset(AbstractDataset[None, Path]):

@@ -7,8 +7,8 @@ from typing import Any
 
 from kedro_datasets.partitions import PartitionedDataset as _Partitioned
 
-from vlprompt_pipeline.manifests import SUFFIX, remove_described
-from vlprompt_pipeline.places import bring, local
+from vlprompt_pipeline.filesystem.manifests import SUFFIX, remove_described
+from vlprompt_pipeline.filesystem.places import bring, local
 
 
 class PartitionedDataset(_Partitioned):

@@ -7,15 +7,15 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from vlprompt_pipeline.errors import PromptFileError
-from vlprompt_pipeline.manifests import (
+from vlprompt_pipeline.filesystem.manifests import (
     RUN_AGAIN,
     described_write,
     place_of,
     remove_described,
     require_described,
 )
+from vlprompt_pipeline.filesystem.places import is_there, local
 from vlprompt_pipeline.methods.trained import TrainedPrompt
-from vlprompt_pipeline.places import is_there, local
 
 
 class _FileDataset(AbstractDataset[Any, Any]):

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from vlprompt_pipeline.datasets.atomic import JSONDataset
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.places import is_url, local, url_of
+from vlprompt_pipeline.filesystem.places import is_url, local, url_of
 
 
 class RecordDataset(JSONDataset):

@@ -19,7 +19,7 @@ from vlprompt_pipeline.demo.config import Architecture
 from vlprompt_pipeline.demo.model import model_config
 from vlprompt_pipeline.demo.tokens import UNSEEN
 from vlprompt_pipeline.demo.trainer import Trained
-from vlprompt_pipeline.files import atomic_write, sha256_file
+from vlprompt_pipeline.filesystem.files import atomic_write, sha256_file
 
 WEIGHTS_FILE = "open_clip_model.safetensors"
 CONFIG_FILE = "open_clip_config.json"

@@ -12,7 +12,7 @@ from vlprompt_pipeline.errors import FetchError
 from vlprompt_pipeline.fetching.checksum import Digests, digest_file
 from vlprompt_pipeline.fetching.hub import hub_file
 from vlprompt_pipeline.fetching.transfer import Patience, Remote, download
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.image_datasets import DownloadFile
 from vlprompt_pipeline.progress import Progress
 

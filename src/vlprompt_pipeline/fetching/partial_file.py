@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.filesystem.files import atomic_write
 
 
 @dataclass(frozen=True)

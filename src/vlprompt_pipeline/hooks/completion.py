@@ -9,10 +9,10 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from vlprompt_pipeline.data_folder import DataFolder
+from vlprompt_pipeline.filesystem.data_folder import DataFolder
+from vlprompt_pipeline.filesystem.objects import create
+from vlprompt_pipeline.filesystem.places import exists, is_there, url_of
 from vlprompt_pipeline.hooks.run_hook import RunHook
-from vlprompt_pipeline.objects import create
-from vlprompt_pipeline.places import exists, is_there, url_of
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class CompletionHook(RunHook):
         return result
 
     def _completion(self, method: str, outputs: set[str], catalog: Any) -> Any:
-        from vlprompt_pipeline.files import sha256_file
+        from vlprompt_pipeline.filesystem.files import sha256_file
         from vlprompt_pipeline.reproducibility.completion import Completion, completion_key
 
         files = {}

@@ -14,10 +14,10 @@ from kedro.framework.hooks import hook_impl
 
 from vlprompt_pipeline.datasets import datasets_of
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.files import remove_unfinished, sha256_json
+from vlprompt_pipeline.filesystem.files import remove_unfinished, sha256_json
+from vlprompt_pipeline.filesystem.locks import HeldLocks, Lock
+from vlprompt_pipeline.filesystem.places import distrust, trust
 from vlprompt_pipeline.hooks.run_hook import RunHook
-from vlprompt_pipeline.locks import HeldLocks, Lock
-from vlprompt_pipeline.places import distrust, trust
 from vlprompt_pipeline.wording import shots_text
 
 if TYPE_CHECKING:

@@ -23,10 +23,10 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
+from vlprompt_pipeline.filesystem.places import is_there
 from vlprompt_pipeline.hooks.run_descriptions import Description
 from vlprompt_pipeline.hooks.run_outputs import LoggedOutput
-from vlprompt_pipeline.places import is_there
 from vlprompt_pipeline.processes import Process, is_left_behind
 from vlprompt_pipeline.registry.experiment import Experiment
 from vlprompt_pipeline.reproducibility.differences import flatten

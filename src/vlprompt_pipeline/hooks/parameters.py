@@ -12,11 +12,11 @@ from kedro.framework.hooks import hook_impl
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from vlprompt_pipeline.data_folder import on_disk
 from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.filesystem.data_folder import on_disk
+from vlprompt_pipeline.filesystem.objects import require_place
+from vlprompt_pipeline.filesystem.places import bring, is_url
 from vlprompt_pipeline.hooks.same_texts import methods_to_score
-from vlprompt_pipeline.objects import require_place
-from vlprompt_pipeline.places import bring, is_url
 from vlprompt_pipeline.selection import select, selection_of
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DatasetError
 
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.filesystem.places import is_there
 from vlprompt_pipeline.hooks.run_hook import RunHook
 from vlprompt_pipeline.hooks.steps import StepHook
 from vlprompt_pipeline.pipelines.namespaces import method_of
-from vlprompt_pipeline.places import is_there
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.reproducibility.record import MadeFile, Record
@@ -78,7 +78,7 @@ class ReproducibilityHook(RunHook):
                 stored.save(record.model_dump(mode="json"))
 
     def _file(self, catalog: Any, name: str) -> MadeFile:
-        from vlprompt_pipeline.files import sha256_file
+        from vlprompt_pipeline.filesystem.files import sha256_file
         from vlprompt_pipeline.reproducibility.record import MadeFile
 
         path = Path(catalog.get(name).filepath)

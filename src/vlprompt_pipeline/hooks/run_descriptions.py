@@ -14,8 +14,8 @@ from getpass import getuser
 from pathlib import Path
 from typing import Any
 
-from vlprompt_pipeline.files import sha256_json
-from vlprompt_pipeline.manifests import described_as
+from vlprompt_pipeline.filesystem.files import sha256_json
+from vlprompt_pipeline.filesystem.manifests import described_as
 from vlprompt_pipeline.registry.place import database_of
 
 SWEEP_RUN = "VLPROMPT_SWEEP_RUN"

@@ -7,7 +7,7 @@ from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from vlprompt_pipeline.data_folder import DataFolder
+from vlprompt_pipeline.filesystem.data_folder import DataFolder
 
 
 class RunHook:

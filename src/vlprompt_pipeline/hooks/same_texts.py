@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vlprompt_pipeline.data_folder import on_disk
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.filesystem.data_folder import on_disk
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.run_parameters import RunParameters

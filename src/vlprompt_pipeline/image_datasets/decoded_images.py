@@ -13,9 +13,9 @@ from typing import NamedTuple
 import pandas as pd
 from PIL import UnidentifiedImageError
 
+from vlprompt_pipeline.filesystem.manifests import described_write, find_fault
+from vlprompt_pipeline.filesystem.places import is_there
 from vlprompt_pipeline.images import open_image
-from vlprompt_pipeline.manifests import described_write, find_fault
-from vlprompt_pipeline.places import is_there
 from vlprompt_pipeline.source_code import code_digest
 
 _logger = logging.getLogger(__name__)

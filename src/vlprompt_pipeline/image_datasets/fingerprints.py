@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 
 MAX_HASHED = 30_000
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.filesystem.places import bring, is_there, url_of
 from vlprompt_pipeline.image_datasets.lookup import get_image_dataset, is_named_dataset
-from vlprompt_pipeline.places import bring, is_there, url_of
 
 
 def bring_photos(name: str, root: Path, class_names: str | None = None) -> None:

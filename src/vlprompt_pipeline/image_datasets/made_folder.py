@@ -15,7 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.files import read_hashes, sha256_file, unfinished_prefix, write_hashes
+from vlprompt_pipeline.filesystem.files import (
+    read_hashes,
+    sha256_file,
+    unfinished_prefix,
+    write_hashes,
+)
 
 logger = logging.getLogger(__name__)
 

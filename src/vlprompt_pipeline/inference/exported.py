@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vlprompt_pipeline.errors import ConfigError, UserError, reason_of
-from vlprompt_pipeline.files import read_hashes, sha256_file
+from vlprompt_pipeline.filesystem.files import read_hashes, sha256_file
 from vlprompt_pipeline.inference.models import ImageModel
 from vlprompt_pipeline.rejection import Rejection
 from vlprompt_pipeline.shipping.layout import (

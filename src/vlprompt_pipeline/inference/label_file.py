@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from filelock import FileLock, Timeout
 
 from vlprompt_pipeline.errors import ConfigError, UserError
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.filesystem.files import atomic_write
 
 SUFFIXES = (".csv", ".parquet")
 _TEXT = ("path", "label", "nearest", "problem", "model", "version")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.images import read_rgb
 from vlprompt_pipeline.templates import templates_of
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vlprompt_pipeline.errors import PromptFileError, reason_of
-from vlprompt_pipeline.files import read_hashes, sha256_file
+from vlprompt_pipeline.filesystem.files import read_hashes, sha256_file
 
 FORMAT = "vlprompt_pipeline.published_prompt.1"
 HUB = "hf-hub:"

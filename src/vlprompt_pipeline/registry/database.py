@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from mlflow.store.db import utils
 
 from vlprompt_pipeline.errors import TrackingError
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.registry.place import artifacts_of
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vlprompt_pipeline.errors import PromptFileError
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 
 CLIP_FOLDER = "clip"  # its weights are checked by the hash in the card when they are loaded
 

@@ -14,7 +14,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import AnyType, Array
 from PIL import Image
 
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 from vlprompt_pipeline.registry.classifier import TOP
 from vlprompt_pipeline.registry.contents import Contents
 from vlprompt_pipeline.registry.integrity import CLIP_FOLDER

@@ -17,14 +17,14 @@ from pydantic import ValidationError
 
 from vlprompt_pipeline.clip.loading import EMBEDDED
 from vlprompt_pipeline.config import SideBySideParameters
-from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.evaluation.metrics import METRICS
 from vlprompt_pipeline.export import EXPORT_FORMATS
-from vlprompt_pipeline.files import sha256_file, sha256_json
-from vlprompt_pipeline.manifests import described_as
+from vlprompt_pipeline.filesystem.data_folder import DataFolder
+from vlprompt_pipeline.filesystem.files import sha256_file, sha256_json
+from vlprompt_pipeline.filesystem.manifests import described_as
+from vlprompt_pipeline.filesystem.places import exists, is_there
 from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.parsing import Frozen
-from vlprompt_pipeline.places import exists, is_there
 from vlprompt_pipeline.protocols import get_protocol
 from vlprompt_pipeline.reproducibility.record import deciding_parameters
 from vlprompt_pipeline.run_parameters import RunParameters, parse_run_parameters

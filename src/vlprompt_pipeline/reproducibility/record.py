@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
-from vlprompt_pipeline.files import sha256_json
+from vlprompt_pipeline.filesystem.files import sha256_json
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parsing import Frozen, parse
 from vlprompt_pipeline.protocols import get_protocol

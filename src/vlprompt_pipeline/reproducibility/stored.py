@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlprompt_pipeline.clip import FrozenClip
-from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.data_folder import DataFolder
+from vlprompt_pipeline.filesystem.files import sha256_file
+from vlprompt_pipeline.filesystem.places import is_there
 from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt, require_same_clip
-from vlprompt_pipeline.places import is_there
 from vlprompt_pipeline.reproducibility.differences import differences
 from vlprompt_pipeline.reproducibility.record import Record
 

@@ -12,7 +12,7 @@ import torch
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.files import atomic_folder, write_hashes
+from vlprompt_pipeline.filesystem.files import atomic_folder, write_hashes
 from vlprompt_pipeline.shipping.contents import ShippedModel
 from vlprompt_pipeline.shipping.graphs import ImageGraph, TextGraph, has_open_classes
 from vlprompt_pipeline.shipping.layout import (

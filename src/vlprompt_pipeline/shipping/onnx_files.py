@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.lazy import require_extra
 
 if TYPE_CHECKING:

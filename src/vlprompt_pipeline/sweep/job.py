@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from vlprompt_pipeline.data_folder import DataFolder
+from vlprompt_pipeline.filesystem.data_folder import DataFolder
 
 Status = Literal["finished", "found", "unrecorded", "busy", "memory", "failed"]
 

@@ -13,10 +13,10 @@ from statistics import median
 from typing import Any
 
 from vlprompt_pipeline.config import SideBySideParameters
-from vlprompt_pipeline.data_folder import DataFolder
+from vlprompt_pipeline.filesystem.data_folder import DataFolder
+from vlprompt_pipeline.filesystem.places import bring
 from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
 from vlprompt_pipeline.pipelines.namespaces import METHODS
-from vlprompt_pipeline.places import bring
 from vlprompt_pipeline.protocol_runs import configured_values
 from vlprompt_pipeline.reproducibility.completion import (
     Completion,

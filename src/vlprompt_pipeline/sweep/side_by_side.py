@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from vlprompt_pipeline.config import SideBySideParameters
-from vlprompt_pipeline.manifests import remove_described
+from vlprompt_pipeline.filesystem.manifests import remove_described
 from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.sweep.plan import PlannedCell
 from vlprompt_pipeline.training.groups import group_file, members

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.files import sha256_json
+from vlprompt_pipeline.filesystem.files import sha256_json
 from vlprompt_pipeline.registry.place import tracking_uri
 from vlprompt_pipeline.sweep.plan import PlannedCell
 from vlprompt_pipeline.sweep.watch import Watch

@@ -23,8 +23,10 @@ from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
-from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.errors import PlaceError, TrackingError
+from vlprompt_pipeline.filesystem.data_folder import DataFolder
+from vlprompt_pipeline.filesystem.locks import HeldByAnotherError
+from vlprompt_pipeline.filesystem.places import withdraw_folder
 from vlprompt_pipeline.hooks.completion import stored_completions
 from vlprompt_pipeline.hooks.errors import (
     causes,
@@ -33,8 +35,6 @@ from vlprompt_pipeline.hooks.errors import (
     is_refusal,
 )
 from vlprompt_pipeline.hooks.run_descriptions import SWEEP_RUN
-from vlprompt_pipeline.locks import HeldByAnotherError
-from vlprompt_pipeline.places import withdraw_folder
 from vlprompt_pipeline.sweep.job import Job, Outcome, Status, TransientError
 
 

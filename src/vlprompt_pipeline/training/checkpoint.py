@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from vlprompt_pipeline.manifests import described_write, find_fault, may_be_made_from
+from vlprompt_pipeline.filesystem.manifests import described_write, find_fault, may_be_made_from
+from vlprompt_pipeline.filesystem.tensor_files import load_tensors, save_tensors
 from vlprompt_pipeline.methods.base import PromptLearner
-from vlprompt_pipeline.tensor_files import load_tensors, save_tensors
 
 logger = logging.getLogger(__name__)
 

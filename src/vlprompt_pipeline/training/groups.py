@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from vlprompt_pipeline.config import SideBySideParameters
-from vlprompt_pipeline.manifests import described_write, find_fault
+from vlprompt_pipeline.filesystem.manifests import described_write, find_fault
+from vlprompt_pipeline.filesystem.tensor_files import load_tensors, save_tensors
 from vlprompt_pipeline.methods import resolve_recipe
-from vlprompt_pipeline.tensor_files import load_tensors, save_tensors
 from vlprompt_pipeline.training.checkpoint import under
 from vlprompt_pipeline.training.side_by_side import layout_key
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.config import TrainingParameters
-from vlprompt_pipeline.files import sha256_json
-from vlprompt_pipeline.manifests import remove_described
+from vlprompt_pipeline.filesystem.files import sha256_json
+from vlprompt_pipeline.filesystem.manifests import remove_described
 from vlprompt_pipeline.methods import (
     ClassTexts,
     PromptLearner,

@@ -17,8 +17,12 @@ from vlprompt_pipeline.config import FeatureQuantization
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export.feature_codes import FeatureCodes
 from vlprompt_pipeline.export.formats.registry import ExportContext, ExportFormat, register
+from vlprompt_pipeline.filesystem.tensor_files import (
+    TensorFileError,
+    load_tensors,
+    tensors_to_bytes,
+)
 from vlprompt_pipeline.methods import PromptLearner
-from vlprompt_pipeline.tensor_files import TensorFileError, load_tensors, tensors_to_bytes
 
 _FORMAT = "vlprompt_pipeline.classifier_weights.1"
 _QUANTIZED = "vlprompt_pipeline.classifier_weights.2"  # unknown to versions that read no codes

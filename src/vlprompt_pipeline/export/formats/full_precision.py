@@ -6,10 +6,10 @@ from torch import Tensor
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.export.formats.registry import ExportContext, ExportFormat, register
+from vlprompt_pipeline.filesystem.tensor_files import tensors_to_bytes
 from vlprompt_pipeline.methods import build_learner
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parametrizations.naming import tensor_name
-from vlprompt_pipeline.tensor_files import tensors_to_bytes
 
 
 def full_precision_tensors(prompt: TrainedPrompt, clip: FrozenClip) -> dict[str, Tensor]:

@@ -19,10 +19,10 @@ from pathlib import Path
 import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.filesystem.files import atomic_write
+from vlprompt_pipeline.filesystem.places import is_there, publish
 from vlprompt_pipeline.image_datasets.random_split import RandomSplit
 from vlprompt_pipeline.image_datasets.schema import PARTS
-from vlprompt_pipeline.places import is_there, publish
 
 
 @dataclass

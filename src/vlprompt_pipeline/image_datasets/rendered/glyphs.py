@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.files import sha256_file
+from vlprompt_pipeline.filesystem.files import sha256_file
 from vlprompt_pipeline.image_datasets.rendered.palette import SIDE, SUPERSAMPLING
 from vlprompt_pipeline.image_datasets.rendered.shapes import Pose
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.config import OwnDataParameters
+from vlprompt_pipeline.filesystem.manifests import described_write, place_of
 from vlprompt_pipeline.image_datasets import (
     DatasetCard,
     ImageIndex,
@@ -21,7 +22,6 @@ from vlprompt_pipeline.image_datasets import (
     is_named_dataset,
 )
 from vlprompt_pipeline.image_datasets.in_place import bring_photos
-from vlprompt_pipeline.manifests import described_write, place_of
 
 
 def index_images(

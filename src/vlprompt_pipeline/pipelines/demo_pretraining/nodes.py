@@ -18,7 +18,7 @@ from vlprompt_pipeline.demo import (
     write_card,
     zero_shot,
 )
-from vlprompt_pipeline.files import atomic_write
+from vlprompt_pipeline.filesystem.files import atomic_write
 
 
 def render_pretraining_pool(recipe: PretrainingConfig) -> Pool:

@@ -12,10 +12,10 @@ import pandas as pd
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip.dataset_features import decoding_of
 from vlprompt_pipeline.config import ExportParameters, FeatureParameters
+from vlprompt_pipeline.filesystem.places import publish_folder
 from vlprompt_pipeline.image_datasets import DatasetCard, FewShotSet
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.pipelines.inputs import require_prompt_of_this_run
-from vlprompt_pipeline.places import publish_folder
 from vlprompt_pipeline.registry import classifier_of
 from vlprompt_pipeline.registry.calibration import LabelledImages, calibrate_version
 from vlprompt_pipeline.registry.config import RegistryParameters

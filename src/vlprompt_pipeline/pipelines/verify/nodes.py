@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.clip import FrozenClip
-from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.filesystem.data_folder import DataFolder
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.pipelines.inputs import in_two
 from vlprompt_pipeline.reproducibility.comparison import (

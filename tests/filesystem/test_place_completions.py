@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from vlprompt_pipeline.filesystem.places import local
 from vlprompt_pipeline.hooks import completion as hook
-from vlprompt_pipeline.places import local
 from vlprompt_pipeline.reproducibility.completion import Completion, Key
 
 

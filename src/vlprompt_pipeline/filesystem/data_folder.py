@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlprompt_pipeline.places import is_url, local
+from vlprompt_pipeline.filesystem.places import is_url, local
 
 _NAME = "data"
 

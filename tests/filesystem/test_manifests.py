@@ -13,7 +13,7 @@ from itertools import count
 import pytest
 
 from forks import exit_code, forked
-from vlprompt_pipeline.manifests import (
+from vlprompt_pipeline.filesystem.manifests import (
     ChangedFileError,
     described_write,
     find_fault,

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from vlprompt_pipeline.files import unfinished_prefix
-from vlprompt_pipeline.objects import asking, listed, modified, remove
+from vlprompt_pipeline.filesystem.files import unfinished_prefix
+from vlprompt_pipeline.filesystem.objects import asking, listed, modified, remove
 
 CACHE = "VLPROMPT_CACHE"
 _VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "updated", "mtime")

@@ -15,7 +15,12 @@ import pytest
 
 from forks import exit_code, forked
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.files import atomic_write, remove_unfinished, sha256_file, unfinished_prefix
+from vlprompt_pipeline.filesystem.files import (
+    atomic_write,
+    remove_unfinished,
+    sha256_file,
+    unfinished_prefix,
+)
 from vlprompt_pipeline.processes import Process
 
 

@@ -16,8 +16,8 @@ import logging
 from dataclasses import replace
 
 from vlprompt_pipeline.errors import PlaceError
-from vlprompt_pipeline.lock_records import Holder, Lock
-from vlprompt_pipeline.objects import create, listed, modified, put, read, remove
+from vlprompt_pipeline.filesystem.lock_records import Holder, Lock
+from vlprompt_pipeline.filesystem.objects import create, listed, modified, put, read, remove
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ import pytest
 
 from forks import exit_code, forked
 from turns import require_turns
-from vlprompt_pipeline import locks
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.locks import HeldLocks, Lock
+from vlprompt_pipeline.filesystem import locks
+from vlprompt_pipeline.filesystem.locks import HeldLocks, Lock
 from vlprompt_pipeline.processes import Process
 
 CELL = Lock("the cell a/b")

@@ -24,10 +24,10 @@ from uuid import uuid4
 from filelock import FileLock
 
 from vlprompt_pipeline.errors import ConfigError, UserError
-from vlprompt_pipeline.files import atomic_write
-from vlprompt_pipeline.lock_records import Holder, Lock
-from vlprompt_pipeline.place_locks import PlaceTable
-from vlprompt_pipeline.places import url_of
+from vlprompt_pipeline.filesystem.files import atomic_write
+from vlprompt_pipeline.filesystem.lock_records import Holder, Lock
+from vlprompt_pipeline.filesystem.place_locks import PlaceTable
+from vlprompt_pipeline.filesystem.places import url_of
 from vlprompt_pipeline.processes import Process
 
 logger = logging.getLogger(__name__)

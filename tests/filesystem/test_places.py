@@ -8,13 +8,18 @@ from unittest.mock import AsyncMock
 import pytest
 
 from fresh_python import printed
-from vlprompt_pipeline import objects, places
-from vlprompt_pipeline.data_folder import DataFolder
 from vlprompt_pipeline.datasets import JSONDataset, PartitionedDataset, RecordDataset
 from vlprompt_pipeline.errors import PlaceError
+from vlprompt_pipeline.filesystem import objects, places
+from vlprompt_pipeline.filesystem.data_folder import DataFolder
+from vlprompt_pipeline.filesystem.manifests import (
+    ChangedFileError,
+    described_as,
+    find_fault,
+    remove_described,
+)
+from vlprompt_pipeline.filesystem.objects import require_place
 from vlprompt_pipeline.image_datasets import DatasetCard
-from vlprompt_pipeline.manifests import ChangedFileError, described_as, find_fault, remove_described
-from vlprompt_pipeline.objects import require_place
 
 FILE = "06_models/demo/sizes.json"
 
@@ -121,7 +126,7 @@ def test_a_writer_killed_before_its_upload_leaves_what_was_there(bucket, machine
             raise KeyboardInterrupt
         places.publish(path)
 
-    monkeypatch.setattr("vlprompt_pipeline.manifests.publish", publish)
+    monkeypatch.setattr("vlprompt_pipeline.filesystem.manifests.publish", publish)
     with pytest.raises(KeyboardInterrupt):
         JSONDataset(filepath=where).save({"bits": 2})
     assert len(described_as(places.local(where))) == 2
@@ -214,5 +219,5 @@ def test_a_file_of_this_machine_is_asked_of_nobody(tmp_path, monkeypatch):
 
 
 def test_without_a_place_fsspec_is_not_imported():
-    code = "import sys, vlprompt_pipeline.locks; print('fsspec' in sys.modules)"
+    code = "import sys, vlprompt_pipeline.filesystem.locks; print('fsspec' in sys.modules)"
     assert printed(code).strip() == "False"

@@ -14,9 +14,9 @@ from kedro.framework.project import settings
 from kedro.framework.startup import ProjectMetadata
 from kedro.utils import find_kedro_project, load_obj
 
+from vlprompt_pipeline.commands.params_option import split_params
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.hooks.errors import one_sentence
-from vlprompt_pipeline.params_option import split_params
 from vlprompt_pipeline.parsing import unknown
 from vlprompt_pipeline.pipeline_registry import APART, STAGES
 from vlprompt_pipeline.protocol_runs import configured, with_protocol

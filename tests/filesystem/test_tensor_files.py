@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from vlprompt_pipeline.tensor_files import (
+from vlprompt_pipeline.filesystem.tensor_files import (
     TensorFileError,
     load_tensors,
     save_tensors,

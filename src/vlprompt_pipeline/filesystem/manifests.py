@@ -29,8 +29,13 @@ from functools import cache
 from pathlib import Path
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.files import atomic_write, for_everybody, sha256_file, unfinished_prefix
-from vlprompt_pipeline.places import is_there, publish, withdraw
+from vlprompt_pipeline.filesystem.files import (
+    atomic_write,
+    for_everybody,
+    sha256_file,
+    unfinished_prefix,
+)
+from vlprompt_pipeline.filesystem.places import is_there, publish, withdraw
 
 logger = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ import pytest
 
 from forks import exit_code, forked
 from turns import require_turns
-from vlprompt_pipeline import locks, objects
 from vlprompt_pipeline.errors import PlaceError, UserError
-from vlprompt_pipeline.lock_records import Holder, Lock
-from vlprompt_pipeline.locks import HeldLocks
-from vlprompt_pipeline.place_locks import PlaceTable
-from vlprompt_pipeline.places import local
+from vlprompt_pipeline.filesystem import locks, objects
+from vlprompt_pipeline.filesystem.lock_records import Holder, Lock
+from vlprompt_pipeline.filesystem.locks import HeldLocks
+from vlprompt_pipeline.filesystem.place_locks import PlaceTable
+from vlprompt_pipeline.filesystem.places import local
 from vlprompt_pipeline.processes import Process
 
 CELL = Lock("the cell a/b")
@@ -74,7 +74,7 @@ def test_a_machine_that_was_not_heard_of_is_taken_over_and_notices(
     def modified(url: str) -> float | None:
         return now(url) - (locks.LEASE + 1 if "elsewhere" in url else 0)
 
-    monkeypatch.setattr("vlprompt_pipeline.place_locks.modified", modified)
+    monkeypatch.setattr("vlprompt_pipeline.filesystem.place_locks.modified", modified)
     held = HeldLocks(folder)
     held.acquire([CELL], patience=0)
     assert not elsewhere.renew()
@@ -99,7 +99,7 @@ def test_of_two_who_try_at_once_one_gets_it(bucket):
 
 
 def test_the_log_stays_short_and_a_late_number_counts_for_nothing(bucket, elsewhere, monkeypatch):
-    monkeypatch.setattr("vlprompt_pipeline.place_locks.KEPT", 3)
+    monkeypatch.setattr("vlprompt_pipeline.filesystem.place_locks.KEPT", 3)
     for _ in range(4):
         assert elsewhere.take((CELL,)) is None
         elsewhere.release()
@@ -111,7 +111,8 @@ def test_the_log_stays_short_and_a_late_number_counts_for_nothing(bucket, elsewh
 
 
 def test_a_place_that_ignores_the_condition_is_refused(bucket, monkeypatch):
-    monkeypatch.setattr("vlprompt_pipeline.place_locks.create", lambda url, content: True)
+    create = "vlprompt_pipeline.filesystem.place_locks.create"
+    monkeypatch.setattr(create, lambda url, content: True)
     with pytest.raises(PlaceError, match=r"\(If-None-Match\): two runs could write one cell"):
         PlaceTable(f"{bucket}/paper/locks", ELSEWHERE, locks.LEASE)
 

@@ -9,7 +9,7 @@ import click
 from kedro.framework.cli.utils import env_option, split_string
 from kedro.framework.startup import ProjectMetadata
 
-from vlprompt_pipeline.params_option import split_params
+from vlprompt_pipeline.commands.params_option import split_params
 
 
 @click.command()
