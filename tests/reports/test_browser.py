@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from browser import CHROMIUM, Browser
+from results.made import Disk, right
 from results.synthetic import METHODS, comparison, with_flags, with_holes
 from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.results.verdicts import against, verdict_text
@@ -189,6 +190,18 @@ def test_a_hole_tells_why_it_is_one(whole):
         "Missing seeds 1, 2: no record on disk",
         "Missing seed 3: metrics.json: is not valid JSON",
     ]
+
+
+def test_a_hole_of_own_photos_tells_why_it_is_one(browser, tmp_path):
+    disk = Disk()
+    for method, dataset in (("coop", "mushrooms"), ("coop", "birds"), ("qcoop", "birds")):
+        halves = {"base": right(0.5), "new": right(0.6)}
+        disk.add(method, halves, dataset=dataset, random_split="own random split, seed 1")
+    page = tmp_path / "page.html"
+    page.write_text(render(disk.compare()), encoding="utf-8")
+    browser.open(page, width=1280)
+    holes = "[...document.querySelectorAll('table.scores td')].map(cell => cell.textContent)"
+    assert browser.evaluate(holes).count("–missing") == 1
 
 
 def test_verdicts_are_shown_where_tests_gave_them(whole):

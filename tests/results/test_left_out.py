@@ -44,6 +44,15 @@ def test_averages_and_ranks_of_three_datasets():
     assert rows["worst_without"].tolist() == ["eurosat", "dtd", ""]
 
 
+def test_eurosat_with_a_split_drawn_at_random_is_eurosat_too():
+    made = Disk()
+    for dataset, share in ACCURACIES["coop"].items():
+        split = "own random split, seed 1" if dataset == "eurosat" else ""
+        made.add("coop", {"base": right(share / 100)}, dataset=dataset, random_split=split)
+    (row,) = left_out(made.compare()).to_dict("records")
+    assert (row["average"], row["without_eurosat"]) == pytest.approx((60, 45))
+
+
 def test_h_is_that_of_the_averages_that_are_left():
     accuracies = {"dtd": (80.0, 60.0), "eurosat": (90.0, 30.0), "ucf101": (60.0, 40.0)}
     assert average_without(accuracies, ("eurosat",)) == pytest.approx(2 * 70 * 50 / 120)

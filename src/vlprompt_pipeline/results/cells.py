@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vlprompt_pipeline.results.dataset_names import marked
 from vlprompt_pipeline.results.groups import GroupKey, Problem, cause_of, group_key
 from vlprompt_pipeline.results.records import Cell, CellRecord, MethodResult, Score
 from vlprompt_pipeline.results.variants import find_variants
@@ -152,9 +153,8 @@ def _expected(key: GroupKey, method: MethodResult, partition: str) -> Iterator[_
         for half, score in (("generalised_base", both.base), ("generalised_new", both.new)):
             yield _Expected(ImageSet(key.data, half, base + new), score, partition, half)
     for (target, classes, _, mark), score in zip(key.targets, method.targets, strict=False):
-        name = f"{target} ({mark})" if mark else target
-        file = f"{partition}/targets/{target}"
-        yield _Expected(ImageSet(name, "", classes), score, file, "target")
+        images = ImageSet(marked(target, mark), "", classes)
+        yield _Expected(images, score, f"{partition}/targets/{target}", "target")
 
 
 def _read_correctness(

@@ -8,9 +8,17 @@ from vlprompt_pipeline.image_datasets import is_named_dataset
 
 AVERAGE = "average"
 """The dataset that stands for the mean over the datasets of a family, or over its targets."""
-
-
 OWN = "own photos"
+
+
+def marked(dataset: str, random_split: str) -> str:
+    """Return the name in tables: "demo_counts", or "my_photos (own random split, seed 1)"."""
+    return f"{dataset} ({random_split})" if random_split else dataset
+
+
+def unmarked(name: str) -> str:
+    """Return the dataset of a name in tables; no dataset's own name has a space."""
+    return name.partition(" ")[0]
 
 
 def ordered_datasets(datasets: Iterable[str], source: str) -> list[str]:

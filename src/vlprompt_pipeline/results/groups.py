@@ -17,6 +17,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.results.dataset_names import marked
 from vlprompt_pipeline.results.records import SCHEMA_VERSION, CellRecord, Target
 
 
@@ -36,8 +37,8 @@ class GroupKey(NamedTuple):
 
     @property
     def data(self) -> str:
-        """For instance "demo_counts", or "my_photos (own random split, seed 1)"."""
-        return f"{self.dataset} ({self.random_split})" if self.random_split else self.dataset
+        """Name of the dataset in tables, which tells of a random split."""
+        return marked(self.dataset, self.random_split)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
-from vlprompt_pipeline.results.dataset_names import AVERAGE
+from vlprompt_pipeline.results.dataset_names import AVERAGE, unmarked
 from vlprompt_pipeline.results.results import Comparison
 
 EUROSAT = "eurosat"
@@ -125,7 +125,7 @@ def _accuracies(
 
 
 def _with_and_without_eurosat(accuracies: Accuracies) -> tuple[float, float]:
-    eurosat = [name for name in accuracies if name.removeprefix("miniature_") == EUROSAT]
+    eurosat = [name for name in accuracies if unmarked(name).removeprefix("miniature_") == EUROSAT]
     without = average_without(accuracies, eurosat) if eurosat else _NAN
     return average_without(accuracies), without
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from vlprompt_pipeline.results.cells import Result, read_results
+from vlprompt_pipeline.results.dataset_names import AVERAGE, marked
 from vlprompt_pipeline.results.families import Family, families
 from vlprompt_pipeline.results.groups import GroupKey
 from vlprompt_pipeline.results.printed import printed
 from vlprompt_pipeline.results.records import ZERO_SHOT, CellRecord
-from vlprompt_pipeline.results.results import AVERAGE
 from vlprompt_pipeline.results.scores import MEAN_OF_H, NAN, Aggregate, Value, aggregates
 from vlprompt_pipeline.results.seeds import ACCURACY, results_by_key
 from vlprompt_pipeline.wording import join
@@ -98,8 +98,8 @@ def _score_columns(group: GroupKey) -> dict[str, tuple[str, str]]:
     own = group.data
     if group.classes[1]:
         return {"base_mean": (own, "base"), "new_mean": (own, "new"), "h": (own, "h")}
-    marked = {t: f"{t} ({mark})" if mark else t for t, _, _, mark in group.targets}
-    on = {**marked, "average": AVERAGE} if marked else {}
+    targets = {target: marked(target, mark) for target, _, _, mark in group.targets}
+    on = {**targets, "average": AVERAGE} if targets else {}
     return {"base_mean": (own, ACCURACY)} | {
         f"on_{name}_mean": (dataset, ACCURACY) for name, dataset in on.items()
     }

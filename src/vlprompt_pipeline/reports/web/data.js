@@ -76,6 +76,7 @@ const valueOf = (family, chosen, what) => {
 };
 const missingOf = (family, chosen, what) => {
   const { dataset, shots, method } = { ...chosen, ...what };
+  const [trained] = (family.source || dataset).split(" ");  // without the mark of a random split
   return missingCells.filter(cell => cell.protocol === family.protocol && cell.clip === family.clip &&
-    cell.method === method && cell.shots === shots && cell.dataset === (family.source || dataset));
+    cell.method === method && cell.shots === shots && cell.dataset === trained);
 };
