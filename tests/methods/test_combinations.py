@@ -204,6 +204,10 @@ def test_a_classifier_of_few_shot_images_is_quantized_and_ships(name, kept, bits
             "recipes.mine.extends: unknown recipe 'coopp' (did you mean 'coop'?); allowed: ",
         ),
         (
+            {"mine": {"extends": ["coop"]}},
+            "recipes.mine.extends is ['coop']: give the name of a recipe",
+        ),
+        (
             {"mine": {"extends": "coop", "method": "cop"}},
             "recipes.mine.method: unknown method 'cop' (did you mean 'coop'?); allowed: ",
         ),

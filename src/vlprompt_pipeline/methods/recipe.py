@@ -168,6 +168,8 @@ def _merged(name: str, recipes: Mapping[str, Mapping[str, Any]], above: tuple[st
     parent = settings.pop("extends", None)
     if parent is None:
         return settings
+    if not isinstance(parent, str):
+        raise ConfigError(f"recipes.{name}.extends is {parent!r}: give the name of a recipe")
     # what differs has another title, so that no table has two methods of one name
     return {
         **overlay(_merged(parent, recipes, (*above, name)), settings),
