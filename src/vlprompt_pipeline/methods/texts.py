@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
+from unicodedata import category
 
 import torch
 import yaml
@@ -29,6 +31,7 @@ from vlprompt_pipeline.parsing import Parameters, is_none, one_place
 
 NO_TEMPLATES = "none"
 AT_ONCE = 1024  # texts: their embeddings are padded to the longest of them
+MAX_TEMPLATE = 255  # bytes, as of every text in a packed prompt (`export.wire`)
 _FORM = "give {class name: [sentence, …]} as JSON or YAML"
 
 
@@ -52,14 +55,22 @@ class TextParameters(Parameters):
     @classmethod
     def _remember_the_file(cls, values: Any) -> Any:
         path = values.get("descriptions") if isinstance(values, Mapping) else None
-        if path is None or values.get("descriptions_sha256"):
+        if not isinstance(path, str) or values.get("descriptions_sha256"):
             return values
         return {**values, "descriptions_sha256": _sha256(_read(path))}
 
     @field_validator("templates")
     @classmethod
     def _set_or_template(cls, templates: str) -> str:
-        return one_place(templates) if {"{", "}"} & set(templates) else templates
+        if not {"{", "}"} & set(templates):
+            return templates
+        unfit = any(category(character) in ("Cc", "Cs") for character in templates)
+        if unfit or len(templates.encode()) > MAX_TEMPLATE:
+            raise ValueError(
+                f"a template is one line of up to {MAX_TEMPLATE} bytes of UTF-8, without control "
+                "characters: the packed prompt holds it"
+            )
+        return one_place(templates)
 
     @model_validator(mode="after")
     def _some_texts(self) -> Self:
@@ -187,7 +198,7 @@ def _comparable(name: str) -> str:
 
 def _read(path: str) -> bytes:
     try:
-        return Path(path).expanduser().read_bytes()
+        return Path(os.path.expanduser(path)).read_bytes()
     except OSError as error:
         raise ConfigError(
             f"descriptions: {path} cannot be read ({error.strerror}); give the path of a file "

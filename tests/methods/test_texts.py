@@ -1,0 +1,88 @@
+"""Templates that ship and files of descriptions: what cannot be used is refused before training."""
+
+from __future__ import annotations
+
+import pytest
+
+from learners import CLASSES
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.export import pack, pack_learner, unpack
+from vlprompt_pipeline.methods import Recipe, build_learner, resolve_recipe
+from vlprompt_pipeline.methods.texts import MAX_TEMPLATE, class_texts
+
+LONGEST = "international " * 17 + "photos of é {}.."
+
+
+def zero_shot(**prompt) -> Recipe:
+    recipe = {"method": "zero_shot", "title": "Zero-shot", "prompt": {"templates": "none"} | prompt}
+    return resolve_recipe("mine", {"mine": recipe})
+
+
+@pytest.mark.parametrize("template", ["a photo\tof a {}.", "a photo of a {}.\n", f"{LONGEST}."])
+def test_a_template_that_the_packed_prompt_cannot_hold_is_refused_with_the_recipe(template):
+    with pytest.raises(ConfigError, match=r"recipes\.mine\.prompt\.templates is .*: a template is"):
+        zero_shot(templates=template)
+
+
+def test_the_longest_template_ships(tiny_clip):
+    assert len(LONGEST.encode()) == MAX_TEMPLATE
+    recipe = zero_shot(templates=LONGEST)
+    learner = build_learner(recipe, tiny_clip, CLASSES, seed=1)
+    assert unpack(pack(pack_learner(learner, recipe))).metadata == {
+        "templates": LONGEST,
+        "clip": tiny_clip.identity.number,
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        (5, "recipes.mine.prompt.descriptions is 5: input should be a valid string"),
+        (["a.yml"], "recipes.mine.prompt.descriptions is ['a.yml']: input should be a valid st"),
+        ("~nobody-here/a.yml", "descriptions: ~nobody-here/a.yml cannot be read (No such file"),
+    ],
+    ids=str,
+)
+def test_descriptions_are_the_path_of_a_file(path, sentence):
+    with pytest.raises(ConfigError) as refused:
+        zero_shot(descriptions=path)
+    assert str(refused.value).startswith(sentence)
+
+
+def test_descriptions_stand_behind_the_templates_whatever_case_a_name_is_written_in(tmp_path):
+    file = tmp_path / "descriptions.yml"
+    file.write_text(
+        "{Cat: [a cat purrs.], big_red_dog: [it barks., it is red.], boat: [it floats.]}"
+    )
+    recipe = zero_shot(templates="photo", descriptions=str(file))
+    cat, dog, _ = class_texts(CLASSES, recipe.prompt)
+    assert cat == ["a photo of a cat.", "a cat purrs."]
+    assert dog == ["a photo of a big red dog.", "it barks.", "it is red."]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{cat: [", "cannot be read"),
+        ("- cat", "is no mapping; give {class name: [sentence, …]}"),
+        ("{cat: it purrs.}", "the class 'cat' has no list of sentences; give"),
+        ("{cat: [a], Cat: [b]}", "the class 'Cat' is there twice; give"),
+        ("{cat: [a], boat: []}", "has no sentence about the class 'big red dog'; add one"),
+    ],
+)
+def test_a_file_of_another_form_is_refused(content, sentence, tmp_path):
+    file = tmp_path / "descriptions.yml"
+    file.write_text(content)
+    recipe = zero_shot(descriptions=str(file))
+    with pytest.raises(ConfigError) as refused:
+        class_texts(CLASSES, recipe.prompt)
+    assert sentence in str(refused.value)
+
+
+def test_a_file_that_changed_since_training_is_refused(tmp_path):
+    file = tmp_path / "descriptions.yml"
+    file.write_text("{cat: [a]}")
+    recipe = zero_shot(descriptions=str(file))
+    file.write_text("{cat: [b]}")
+    with pytest.raises(ConfigError, match="has changed since the prompt was trained with it"):
+        class_texts(CLASSES, recipe.prompt)
