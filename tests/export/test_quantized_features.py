@@ -15,6 +15,7 @@ from vlprompt_pipeline.clip import ClipIdentity
 from vlprompt_pipeline.config import ExportParameters, FeatureQuantization
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export import ClassifierWeights
+from vlprompt_pipeline.filesystem.tensor_files import save_tensors
 from vlprompt_pipeline.parsing import parse
 
 CLASSES, WIDTH = 40, 128
@@ -88,6 +89,7 @@ def altered(path: Path, **changes) -> Path:
     [
         ({"codes": None}, "its tensors are"),
         ({"codes": torch.zeros(4)}, "its tensors are"),
+        ({"mean": torch.zeros(8).bfloat16()}, "its tensors are"),
         ({"codes": torch.zeros(9, dtype=torch.uint8)}, "has no value or too many|takes"),
         ({"mean": torch.zeros(7).half()}, "do not go with 7 means"),
     ],
@@ -114,6 +116,14 @@ def test_no_feature_of_each_class_is_refused(changes, tmp_path):
     path = written(tmp_path, weights())
     with pytest.raises(PromptFileError, match="holds no feature of each class"):
         ClassifierWeights.load(altered(path, **changes))
+
+
+@pytest.mark.parametrize("header", [None, ["format"], "format", {"format": 3}])
+def test_the_header_of_another_file_is_refused(header, tmp_path):
+    path = tmp_path / "classifier_weights.safetensors"
+    save_tensors(path, {"features": torch.ones(2, 8)}, "head", header)
+    with pytest.raises(PromptFileError, match="holds no classifier weights"):
+        ClassifierWeights.load(path)
 
 
 def test_cut_codes_are_refused(tmp_path):

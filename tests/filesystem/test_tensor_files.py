@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 import torch
@@ -50,6 +51,20 @@ def test_what_is_cut_off_is_told(tmp_path, size):
     path = tmp_path / "file.safetensors"
     path.write_bytes(tensors_to_bytes(TENSORS, "kind", HEADER)[:size])
     with pytest.raises(TensorFileError, match=f"{path} is truncated or no file of tensors"):
+        load_tensors(path, "kind")
+
+
+def test_a_folder_is_told(tmp_path):
+    with pytest.raises(TensorFileError, match=f"{tmp_path} cannot be read .Is a directory"):
+        load_tensors(tmp_path, "kind")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read anything")
+def test_a_file_without_the_right_to_read_is_not_told_to_be_gone(tmp_path):
+    path = tmp_path / "file.safetensors"
+    save_tensors(path, TENSORS, "kind", HEADER)
+    path.chmod(0)
+    with pytest.raises(TensorFileError, match=f"{path} cannot be read .Permission denied"):
         load_tensors(path, "kind")
 
 

@@ -63,8 +63,9 @@ class FeatureCodes:
         Raises:
             PromptFileError: it is something else.
         """
-        if set(tensors) != {_MEAN, _CODES} or tensors[_CODES].dtype != torch.uint8:
-            raise malformed(f"its tensors are {sorted(tensors)}, not {_CODES} and {_MEAN}")
+        types = {name: tensor.dtype for name, tensor in tensors.items()}
+        if types != {_MEAN: torch.float16, _CODES: torch.uint8}:
+            raise malformed(f"its tensors are {types}, not the float16 {_MEAN} and uint8 {_CODES}")
         data = memoryview(tensors[_CODES].numpy().tobytes())
         codes, mean = read_tensor(_NAME, Reader(data), _MAX_VALUES, _MINOR), tensors[_MEAN]
         if not isinstance(codes, StructuredTensor) or mean.shape != codes.shape[1:]:

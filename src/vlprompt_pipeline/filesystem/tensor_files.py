@@ -52,13 +52,18 @@ def load_tensors(path: Path, key: str) -> tuple[dict[str, Tensor], Any]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        TensorFileError: it is truncated or no safetensors file.
+        TensorFileError: it cannot be read, is truncated, or is no safetensors file.
     """
     try:
+        path.open("rb").close()  # safetensors says of a file that may not be read that it is gone
         with safe_open(path, "pt") as stored:
             header = (stored.metadata() or {}).get(key, "null")
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         return tensors, json.loads(header)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise TensorFileError(f"{path} cannot be read ({error.strerror or error})") from None
     except (SafetensorError, ValueError) as error:
         raise TensorFileError(f"{path} is truncated or no file of tensors ({error})") from None
 

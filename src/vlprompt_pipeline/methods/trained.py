@@ -80,12 +80,15 @@ class TrainedPrompt:
             raise PromptFileError(f"no prompt at {path}: run prompt_training first") from None
         except TensorFileError as error:
             raise PromptFileError(f"{error}: train again") from None
-        if not header or header.get("format") != _FORMAT:
-            raise PromptFileError(f"{path} is not a prompt of this project: train again")
-        classes = ClassTexts(tuple(header["class_names"]), header["template"])
-        return cls(
-            header["recipe"], state, classes, ClipIdentity.read(header), header["provenance"]
-        )
+        foreign = PromptFileError(f"{path} is not a prompt of this project: train again")
+        if not isinstance(header, dict) or header.get("format") != _FORMAT:
+            raise foreign
+        try:
+            classes = ClassTexts(tuple(header["class_names"]), header["template"])
+            identity = ClipIdentity.read(header)
+            return cls(header["recipe"], state, classes, identity, header["provenance"])
+        except (KeyError, TypeError):
+            raise foreign from None
 
 
 def require_same_clip(identity: ClipIdentity, clip: FrozenClip, what: str) -> None:

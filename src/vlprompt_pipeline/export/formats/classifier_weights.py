@@ -115,7 +115,7 @@ class ClassifierWeights:
             raise PromptFileError(f"no classifier weights at {path}: export the prompt") from None
         except TensorFileError as error:
             raise PromptFileError(f"{error}: export the prompt again") from None
-        written = header.pop("format", None) if header else None
+        written = header.get("format") if isinstance(header, dict) else None
         if written not in (_FORMAT, _QUANTIZED):
             raise PromptFileError(f"{path} holds no classifier weights: export the prompt again")
         codes = FeatureCodes.read(tensors) if written == _QUANTIZED else None
