@@ -151,6 +151,22 @@ def test_parquet_has_the_same_rows(folder, expected, tmp_path):
     assert [path.name for path in tmp_path.glob("labels.parquet*")] == ["labels.parquet"]
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_carriage_return_in_a_name_is_no_end_of_a_line(tmp_path, ending):
+    write_greys(tmp_path, [0])
+    (tmp_path / "000.png").rename(tmp_path / "one\rphoto.png")
+    out = tmp_path / f"labels.{ending}"
+    with LabelFile(out) as file:
+        file.begin(["path", "score"], {})
+        file.write([["one\rphoto.png", 0.5]])
+    with LabelFile(out) as file:
+        file.begin(["path", "score"], {})
+        assert file.done == {"one\rphoto.png"}
+    label(tmp_path, out, overwrite=True, page=True, page_folder=tmp_path)
+    table = pd.read_csv(out) if ending == "csv" else pd.read_parquet(out)
+    assert table["path"].tolist() == ["one\rphoto.png"]
+
+
 @pytest.mark.parametrize(("name", "said"), [("a.xlsx", "neither .csv"), ("no/a.csv", "no folder")])
 def test_names_that_cannot_be(name, said, tmp_path):
     with pytest.raises(ConfigError, match=said):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 from collections.abc import Iterable
@@ -119,10 +118,9 @@ def _photos(sources: list[Path]) -> tuple[Iterable[Photo], int | None]:
 
 def _to_terminal(model: ImageModel, photos: Iterable[Photo], top: int, workers: int | None) -> None:
     from vlprompt_pipeline import inference
-    from vlprompt_pipeline.inference.label_file import cells
+    from vlprompt_pipeline.inference.label_file import csv_line
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(inference.table_columns(model, top))
+    sys.stdout.write(csv_line(inference.table_columns(model, top)))
     for predictions in inference.predict_photos(model, photos, top, workers):
-        writer.writerows(cells(prediction.row(model, top)) for prediction in predictions)
+        sys.stdout.writelines(csv_line(prediction.row(model, top)) for prediction in predictions)
         sys.stdout.flush()

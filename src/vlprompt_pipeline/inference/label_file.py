@@ -8,6 +8,7 @@ a row that was written in part.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -86,10 +87,8 @@ class LabelFile:
             with atomic_write(self._begun_with) as temporary:
                 temporary.write_text(json.dumps(wanted, ensure_ascii=False), encoding="utf-8")
         self._stream = self._open.enter_context(self.part.open("a", encoding="utf-8", newline=""))
-        self._writer = csv.writer(self._stream, lineterminator="\n")
         if not self._stream.tell():
-            self._writer.writerow(columns)
-            self._stream.flush()
+            self.write([columns])
 
     def write(self, rows: Iterable[Sequence[Any]]) -> None:
         """Append rows; they outlive this process once this returns.
@@ -98,7 +97,7 @@ class LabelFile:
             UserError: the disk is full.
         """
         try:
-            self._writer.writerows(map(cells, rows))
+            self._stream.writelines(map(csv_line, rows))
             self._stream.flush()
         except OSError as error:
             raise UserError(
@@ -174,9 +173,13 @@ def _whole_rows(path: Path, cells: int) -> Iterator[tuple[list[str], int]]:
             yield row, end
 
 
-def cells(row: Sequence[Any]) -> list[Any]:
-    """Write seven digits of a score: all that single precision has."""
-    return [f"{value:.7g}" if isinstance(value, float) else value for value in row]
+def csv_line(row: Sequence[Any]) -> str:
+    """Write a row of a table, with seven digits of a score: all that single precision has."""
+    line = io.StringIO()
+    # before Python 3.13 a carriage return in a name is quoted only where it is part of a line's end
+    writer = csv.writer(line, lineterminator="\r\n")
+    writer.writerow([f"{value:.7g}" if isinstance(value, float) else value for value in row])
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _write_parquet(source: Path, target: Path) -> None:
