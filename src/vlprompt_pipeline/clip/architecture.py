@@ -7,6 +7,7 @@ this package computes as open_clip does; everything else is refused by the name 
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +18,8 @@ from torch import nn
 
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.errors import WeightsError
+
+_BUILDING = threading.Lock()  # one model at a time: see `_timm_options`
 
 
 def unsupported(model_cfg: Mapping[str, Any]) -> str | None:
@@ -82,14 +85,19 @@ def build(model_cfg: Mapping[str, Any], where: str) -> nn.Module:
 
 @contextmanager
 def _timm_options(options: Mapping[str, Any]) -> Iterator[None]:
-    """Arguments for the timm model that open_clip makes, to which it gives a name alone."""
-    module = open_clip.timm_model
-    timm, options = module.timm, dict(options)
-    if "norm_eps" in options:
-        options["norm_layer"] = partial(timm.layers.LayerNorm, eps=options.pop("norm_eps"))
-    if options:
-        module.timm = SimpleNamespace(create_model=partial(timm.create_model, **options))
-    try:
-        yield
-    finally:
-        module.timm = timm
+    """Give arguments to the timm model that open_clip makes, to which it gives a name alone.
+
+    Meanwhile a stand-in of timm is in open_clip's module, where other threads find it too.
+    """
+    with _BUILDING:
+        module = open_clip.timm_model
+        timm, options = module.timm, dict(options)
+        if "norm_eps" in options:
+            options["norm_layer"] = partial(timm.layers.LayerNorm, eps=options.pop("norm_eps"))
+        if options:
+            create_model = partial(timm.create_model, **options)
+            module.timm = SimpleNamespace(**{**vars(timm), "create_model": create_model})
+        try:
+            yield
+        finally:
+            module.timm = timm

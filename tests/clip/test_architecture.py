@@ -1,0 +1,34 @@
+"""Models of timm are built one at a time, and other threads find timm as it is."""
+
+from __future__ import annotations
+
+import threading
+
+from vlprompt_pipeline.backbones import small_clip
+from vlprompt_pipeline.clip.architecture import _timm_options
+from vlprompt_pipeline.clip.lazy_libraries import open_clip
+from vlprompt_pipeline.clip.timm_image import takes_prompts
+
+
+def test_a_tower_is_judged_while_another_is_built():
+    visual = small_clip("ViT-B-16-SigLIP").model.visual
+    with _timm_options({"depth": 1}):
+        assert takes_prompts(visual)
+
+
+def test_two_threads_that_build_leave_timm_as_it_was():
+    timm = open_clip.timm_model.timm
+    entered, leave = threading.Event(), threading.Event()
+
+    def build() -> None:
+        with _timm_options({"depth": 2}):
+            entered.set()
+            leave.wait()
+
+    other = threading.Thread(target=build)
+    with _timm_options({"depth": 1}):
+        other.start()
+        assert not entered.wait(0.2)
+    leave.set()
+    other.join()
+    assert open_clip.timm_model.timm is timm
