@@ -114,6 +114,7 @@ def test_a_path_to_a_file(folder):
         ("ViT-B/16", "open_clip:ViT-B-16-quickgelu:openai"),
         ("ViT-B-16", "open_clip:ViT-B-16-quickgelu:openai"),
         ("EVA02-B-16", "open_clip:EVA02-B-16:merged2b_s8b_b131k"),
+        ("ViT-B-32:laion2b_s34b_b79k", "open_clip:ViT-B-32:laion2b_s34b_b79k"),
         ("openai/clip-vit-base-patch16", "hf-hub:openai/clip-vit-base-patch16"),
     ],
 )

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from simulated_gpu import simulated_gpu
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
+from vlprompt_pipeline.clip.loading import check_clip
 from vlprompt_pipeline.errors import ConfigError, DataError, WeightsError
 from vlprompt_pipeline.filesystem.files import sha256_file
 
@@ -110,6 +111,20 @@ def test_missing_folder():
 def test_unknown_source(source):
     with pytest.raises(ConfigError, match="unknown source .* allowed: embedded, local-dir"):
         load_clip(source)
+
+
+@pytest.mark.parametrize("source", ["", "~nobody-of-this-name/clip", "x" * 300])
+def test_what_cannot_be_a_path_is_no_folder_either(source):
+    with pytest.raises(ConfigError, match="hf-hub:<owner>/<name>$"):
+        check_clip(source, "cpu")
+    with pytest.raises((ConfigError, WeightsError), match="no folder|unknown source"):
+        check_clip(f"local-dir:{source}", "cpu")
+
+
+@pytest.mark.parametrize("name", ["/clip", "owner/", "my models/clip", "-owner/clip"])
+def test_a_name_that_the_hub_cannot_have_is_told_before_a_run(name):
+    with pytest.raises(ConfigError, match=f"unknown source 'hf-hub:{name}'"):
+        check_clip(f"hf-hub:{name}", "cpu")
 
 
 def test_unknown_device():

@@ -9,6 +9,7 @@ sentence that says what to do.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,14 +191,14 @@ def _read_transformers_folder(folder: Path) -> ClipFiles:
 
 
 def _existing(folder: Path) -> Path:
-    if folder.is_file():
+    if os.path.isfile(folder):  # unlike Path.is_file, false where the path cannot be asked
         how = (
             f"vlprompt convert-clip {folder} <new folder>"
             if folder.suffix in PICKLES
             else f"local-dir:{folder.parent}"
         )
         raise WeightsError(f"clip.source: {folder} is a file; give its folder: {how}")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise WeightsError(
             f"clip.source: no folder {folder}; it should hold {OPEN_CLIP_CONFIG} and "
             f"{OPEN_CLIP_WEIGHTS}, or {TRANSFORMERS_CONFIG} and {TRANSFORMERS_WEIGHTS}"

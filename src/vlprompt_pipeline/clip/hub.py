@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+from huggingface_hub.utils import validate_repo_id
 
 from vlprompt_pipeline.clip.forms import (
     OPEN_CLIP_CONFIG,
@@ -72,6 +73,15 @@ def fetch_repository(name: str) -> ClipFiles:
     weights = _fetch_weights(name, TRANSFORMERS_WEIGHTS, where)
     tokenizer = _fetch_tokenizer(name, {"text_cfg": {"hf_tokenizer_name": name}}, where)
     return ClipFiles(model_cfg, preprocess_cfg, weights, tokenizer, True, where)
+
+
+def is_repository(name: str) -> bool:
+    """Tell whether the hub can have a repository of this name, `<owner>/<name>`."""
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return "/" in name
 
 
 def _fetch_weights(repository: str, name: str, model_name: str) -> tuple[Path, ...]:

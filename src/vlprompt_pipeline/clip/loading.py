@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+import os
 import shutil
 import threading
 from functools import lru_cache
@@ -23,11 +23,11 @@ from vlprompt_pipeline.clip.forms import (
     ClipFiles,
     read_folder,
 )
-from vlprompt_pipeline.clip.hub import fetch_repository, fetch_tag
+from vlprompt_pipeline.clip.hub import fetch_repository, fetch_tag, is_repository
 from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
-from vlprompt_pipeline.clip.pretrained import refuse_unsupported, tag_config
+from vlprompt_pipeline.clip.pretrained import activation_sibling, refuse_unsupported, tag_config
 from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES, Tokenizer, tokenizer_of
 from vlprompt_pipeline.clip.weights import (
     check_activation,
@@ -155,7 +155,7 @@ def locate(source: str) -> ClipFiles:
         return fetch_repository(rest)
     if kind == "embedded":
         return read_folder(EMBEDDED)
-    files = read_folder(Path(rest).expanduser())
+    files = read_folder(Path(os.path.expanduser(rest)))  # an unknown user's home stays as it is
     refuse_unsupported(files.model_cfg, files.where)
     return files
 
@@ -167,7 +167,7 @@ def _kind(source: str) -> tuple[str, str]:
         "embedded": source == "embedded",
         "local-dir": bool(rest),
         "open_clip": rest.count(":") == 1,
-        "hf-hub": rest.count("/") == 1,
+        "hf-hub": is_repository(rest),
     }
     if checks.get(kind):
         return kind, rest
@@ -217,20 +217,15 @@ def _check_end(tokenizer: Tokenizer, text_cfg: dict, where: str) -> None:
 
 def _meant(source: str) -> str | None:
     """Return the source that a string may have been meant for, among the forms people know."""
-    path = Path(source.removeprefix("local-dir:")).expanduser()
-    if path.is_dir() and source != "local-dir:":
+    path = os.path.expanduser(source)
+    if os.path.isdir(path):
         return f"local-dir:{source}"
-    if path.is_file():
+    if os.path.isfile(path):
         convert = f"local-dir:<new folder> after vlprompt convert-clip {source} <new folder>"
-        return convert if path.suffix in PICKLES else f"local-dir:{path.parent}"
+        return convert if path.endswith(PICKLES) else f"local-dir:{Path(path).parent}"
     model, _, tag = source.removeprefix("open_clip:").replace("/", "-").partition(":")
     if open_clip.get_model_config(model) is not None:
         tags = open_clip.list_pretrained_tags_by_model(model)
-        quick = f"{model}-quickgelu"
-        if "openai" in tags and open_clip.get_model_config(quick) is not None:
-            model = quick
         tag = tag or ("openai" if "openai" in tags else (tags or ["<tag>"])[0])
-        return f"open_clip:{model}:{tag}"
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", source):
-        return f"hf-hub:{source}"
-    return None
+        return f"open_clip:{activation_sibling(model, tag) or f'{model}:{tag}'}"
+    return f"hf-hub:{source}" if is_repository(source) else None
