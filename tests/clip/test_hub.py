@@ -9,12 +9,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub.utils import validate_repo_id
 
 from conftest import TINY_CLIP
 from fresh_python import printed
 from servers import Files, serving
+from vlprompt_pipeline.clip.hub import fetch_repository
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.small import write_small
+from vlprompt_pipeline.errors import WeightsError
 from vlprompt_pipeline.filesystem.files import sha256_file
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -123,3 +127,21 @@ def test_a_repository_of_another_kind_is_refused_before_its_weights_are_asked_fo
     assert message.startswith("clip.source: hf-hub:someone/tiny is CoCa, which has a text decoder")
     assert "open_clip_config.json" in asked
     assert not [name for name in asked if name.endswith((".safetensors", ".bin", ".index.json"))]
+
+
+def test_a_tokenizer_that_is_named_by_a_path_of_another_machine_is_asked_for(tmp_path, monkeypatch):
+    write_small("ViT-B-16-SigLIP", tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    config = json.loads((tmp_path / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "/there/tokenizer"
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+
+    def download(repository: str, name: str) -> str:
+        validate_repo_id(repository)
+        if not (tmp_path / name).is_file():
+            raise EntryNotFoundError(f"no {name}")
+        return str(tmp_path / name)
+
+    monkeypatch.setattr("vlprompt_pipeline.clip.hub.hf_hub_download", download)
+    with pytest.raises(WeightsError, match="neither someone/tiny nor /there/tokenizer has a token"):
+        fetch_repository("someone/tiny")

@@ -7,7 +7,6 @@ are never asked for.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
@@ -42,7 +41,7 @@ def fetch_tag(model: str, tag: str) -> ClipFiles:
     model_cfg, preprocess_cfg = tag_config(model, tag)
     repository = preprocess_cfg["hf_hub"].rpartition("/")[0]
     model_name = f"{model}:{tag}"
-    tokenizer = _fetch_tokenizer(repository, model_cfg, model_name)
+    tokenizer = _fetch_tokenizer(repository, model_cfg["text_cfg"].get("hf_tokenizer_name"))
     weights = _fetch_weights(repository, OPEN_CLIP_WEIGHTS, model_name)
     where = f"open_clip:{model_name}"
     return ClipFiles(model_cfg, preprocess_cfg, weights, tokenizer, False, where)
@@ -61,7 +60,7 @@ def fetch_repository(name: str) -> ClipFiles:
         model_cfg = described["model_cfg"]
         refuse_unsupported(model_cfg, where)
         weights = _fetch_weights(name, OPEN_CLIP_WEIGHTS, where)
-        tokenizer = _fetch_tokenizer(name, model_cfg, where)
+        tokenizer = _fetch_tokenizer(name, model_cfg["text_cfg"].get("hf_tokenizer_name"))
         preprocess_cfg = described["preprocess_cfg"]
         return ClipFiles(model_cfg, preprocess_cfg, weights, tokenizer, False, where)
     config = _fetch(name, TRANSFORMERS_CONFIG, where)
@@ -71,7 +70,7 @@ def fetch_repository(name: str) -> ClipFiles:
     size = model_cfg["vision_cfg"]["image_size"]
     preprocess_cfg = preprocess_config(read_processor_config(config.parent), size, where)
     weights = _fetch_weights(name, TRANSFORMERS_WEIGHTS, where)
-    tokenizer = _fetch_tokenizer(name, {"text_cfg": {"hf_tokenizer_name": name}}, where)
+    tokenizer = _fetch_tokenizer(name, name)
     return ClipFiles(model_cfg, preprocess_cfg, weights, tokenizer, True, where)
 
 
@@ -96,9 +95,8 @@ def _fetch_weights(repository: str, name: str, model_name: str) -> tuple[Path, .
     return find_weights(index.parent, name)
 
 
-def _fetch_tokenizer(repository: str, model_cfg: dict[str, Any], model_name: str) -> Path | None:
+def _fetch_tokenizer(repository: str, name: str | None) -> Path | None:
     """Find the folder of the tokenizer's files: beside the weights, else as it is named."""
-    name = model_cfg["text_cfg"].get("hf_tokenizer_name")
     if not name:
         return None
     for source in dict.fromkeys((repository, name)):
@@ -136,5 +134,5 @@ def _fetch_if_there(repository: str, name: str) -> Path | None:
     """Fetch a file; None where the repository, or without a network the cache, has none."""
     try:
         return Path(hf_hub_download(repository, name))
-    except (OSError, EntryNotFoundError, HfHubHTTPError):
+    except (OSError, EntryNotFoundError, HfHubHTTPError, HFValidationError):
         return None
