@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
+from vlprompt_pipeline.filesystem.files import sha256_file
 
 logger = logging.getLogger(__name__)
 
@@ -120,13 +121,8 @@ def describe_model(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe_bpe_tokenizer() -> str:
-    """Return text that tells CLIP's own tokenizer.
-
-    It is its name and the SHA-256 of its vocabulary file.
-    """
-    path = open_clip.tokenizer.default_bpe()
-    with open(path, "rb") as vocabulary:
-        return f"open_clip.SimpleTokenizer {hashlib.sha256(vocabulary.read()).hexdigest()}"
+    """Return text that tells CLIP's own tokenizer: its name and its vocabulary's SHA-256."""
+    return f"open_clip.SimpleTokenizer {sha256_file(open_clip.tokenizer.default_bpe())}"
 
 
 def _without_defaults(values: Mapping[str, Any], made_by: type) -> dict[str, Any]:

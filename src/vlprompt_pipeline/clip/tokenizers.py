@@ -7,7 +7,6 @@ of the tokenizer, never assumed: SigLIP's puts nothing before it, CLIPA's end to
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -19,6 +18,7 @@ from tokenizers import Tokenizer as TokenizersTokenizer
 from vlprompt_pipeline.clip.identity import describe_bpe_tokenizer
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.errors import WeightsError
+from vlprompt_pipeline.filesystem.files import sha256_file
 
 TOKENIZER_FILE = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -106,7 +106,7 @@ class FileTokenizer:
         self.start, self.end = self._around(kind, config, special, folder)
         pad = self._id_of(special.get("pad_token"))
         self.pad = self._without_separator([padding if pad is None else pad])[0]
-        digest = hashlib.sha256((folder / TOKENIZER_FILE).read_bytes()).hexdigest()
+        digest = sha256_file(folder / TOKENIZER_FILE)
         details = (clean, self._lower, self._separator, self.start, self.end, self.pad)
         self.identity = f"file {digest} {details}"
 
@@ -119,13 +119,15 @@ class FileTokenizer:
     def vocabulary(self) -> dict[int, str]:
         """Return tokens by id, without special ones; pieces of words end in a hyphen.
 
-        SentencePiece marks where a word begins, so there it is the pieces that begin none.
+        SentencePiece marks where a word begins, CLIP's encoding where it ends, and the pieces are
+        those without the mark.
         """
         added = self._tokenizer.get_added_tokens_decoder()
         pieces = self._tokenizer.get_vocab(with_added_tokens=False)
         starts_marked = sum(piece.startswith("▁") for piece in pieces) > 100
+        ends_marked = any(piece.endswith("</w>") for piece in pieces)
         return {
-            number: _word(piece, starts_marked)
+            number: _word(piece, starts_marked, ends_marked)
             for piece, number in pieces.items()
             if number not in added
         }
@@ -136,7 +138,8 @@ class FileTokenizer:
         """Return ids before every text, and the one behind it."""
         bare = self._tokenizer.encode(_PROBE, add_special_tokens=False).ids
         whole = self._tokenizer.encode(_PROBE).ids
-        first = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
+        places = (i for i in range(len(whole) + 1) if whole[i : i + len(bare)] == bare)
+        first = next(places, len(whole))
         start, end = whole[:first], whole[first + len(bare) :]
         if kind.startswith(_ENDS_FROM_CONFIG):
             if "add_bos_token" in config:
@@ -176,18 +179,19 @@ def tokenizer_of(text_cfg: Mapping[str, Any], folder: Path | None, where: str) -
         WeightsError: its files are missing or broken, or options are unknown.
     """
     options = dict(text_cfg.get("tokenizer_kwargs") or {})
-    if not text_cfg.get("hf_tokenizer_name"):
-        try:
-            return ClipTokenizer(open_clip.SimpleTokenizer(**options))
-        except (TypeError, AssertionError) as error:
-            raise WeightsError(f"{where}: tokenizer_kwargs {options} ({error})") from None
-    if folder is None:
+    own = not text_cfg.get("hf_tokenizer_name")
+    if folder is None and not own:
         raise WeightsError(
             f"no {TOKENIZER_FILE} in {where}: copy it there from {text_cfg['hf_tokenizer_name']}, "
             "or write it with transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…)"
         )
-    options.pop("language", None)  # of NLLB, whose text tower is another
-    return FileTokenizer(folder, options.pop("clean", "whitespace"), **options)
+    try:
+        if own:
+            return ClipTokenizer(open_clip.SimpleTokenizer(**options))
+        options.pop("language", None)  # of NLLB, whose text tower is another
+        return FileTokenizer(folder, **{"clean": "whitespace", **options})
+    except (TypeError, AssertionError) as error:
+        raise WeightsError(f"{where}: tokenizer_kwargs {options} ({error})") from None
 
 
 def _read_tokenizer(path: Path) -> tuple[TokenizersTokenizer, int]:
@@ -207,12 +211,12 @@ def _read_tokenizer(path: Path) -> tuple[TokenizersTokenizer, int]:
     return tokenizer, padding["pad_id"] if padding else 0
 
 
-def _word(piece: str, starts_marked: bool) -> str:
+def _word(piece: str, starts_marked: bool, ends_marked: bool) -> str:
     if starts_marked:
         return piece[1:] if piece.startswith("▁") else f"{piece}-"
-    if piece.startswith("##"):
-        return f"{piece[2:]}-"
-    return f"{piece}-".replace("</w>-", "") if piece.endswith("</w>") else piece
+    if ends_marked:
+        return f"{piece}-".replace("</w>-", "")
+    return f"{piece[2:]}-" if piece.startswith("##") else piece
 
 
 def _read_json(path: Path) -> dict[str, Any]:
