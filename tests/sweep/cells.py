@@ -20,7 +20,7 @@ def cells(folder: Path, number: int, groups: int, faults: dict[str, list[str]]) 
             str(folder),
             {"faults": faults.get(f"cell {n}", [])},
             group=f"group {n % groups}",
-            trained=("coop",),
+            trained={"coop": None},
             folder=f"cell{n}",
         )
         for n in range(number)

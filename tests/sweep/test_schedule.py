@@ -65,12 +65,12 @@ def test_a_job_that_is_put_back_comes_after_the_others_of_its_group():
 
 def test_less_memory_is_half_of_the_activations_and_twice_what_is_asked_for():
     given = {"recipes": {"coop": {"training": {"epochs": 3}}, "rlp": {"prompt": {}}}}
-    asked = replace(job("cell", "g"), params=given, trained=("coop", "qcoop"))
+    asked = replace(job("cell", "g"), params=given, trained={"coop": None, "qcoop": 0.0})
     once = asked.with_less_memory()
     twice = once.with_less_memory()
     assert once.params["recipes"] == {
         "coop": {"training": {"epochs": 3, "memory_gb": 1.0}},
-        "qcoop": {"training": {"memory_gb": 1.0}},
+        "qcoop": {"training": {"memory_gb": 0.0}},
         "rlp": {"prompt": {}},
     }
     assert twice.params["recipes"]["coop"]["training"] == {"epochs": 3, "memory_gb": 0.5}

@@ -25,7 +25,7 @@ class Job:
         after: name of the job that must have ended well before.
         outputs: what a shared job makes, by names of the catalog; all of its stages if empty.
         methods: names of the recipes of a cell.
-        trained: those of them whose `training.memory_gb` may be lowered.
+        trained: `training.memory_gb` of those of them that are trained.
         memory_gb: asked of Ray; none asks for none.
         attempt: counts tries after running out of memory.
         folder: of the cell, as it stands in the catalog's paths.
@@ -41,7 +41,7 @@ class Job:
     after: str = ""
     outputs: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
-    trained: tuple[str, ...] = ()
+    trained: Mapping[str, float | None] = field(default_factory=dict)
     memory_gb: float | None = None
     attempt: int = 0
     env: str | None = None
@@ -57,14 +57,18 @@ class Job:
 
     def with_less_memory(self) -> Job:
         """Return the same job with half of the activations kept, and twice the memory asked for."""
-        params, asked = dict(self.params), self.memory_gb or 2.0
-        recipes = dict(params.get("recipes", {}))
-        for method in self.trained:
-            training = dict(recipes.get(method, {}).get("training", {}))
-            training["memory_gb"] = (training.get("memory_gb") or 2.0) / 2
-            recipes[method] = {**recipes.get(method, {}), "training": training}
-        params["recipes"] = recipes
-        return replace(self, params=params, memory_gb=asked * 2, attempt=self.attempt + 1)
+        trained = {name: (2.0 if kept is None else kept) / 2 for name, kept in self.trained.items()}
+        recipes = dict(self.params.get("recipes", {}))
+        for name, kept in trained.items():
+            given = recipes.get(name, {})
+            recipes[name] = {**given, "training": {**given.get("training", {}), "memory_gb": kept}}
+        return replace(
+            self,
+            params={**self.params, "recipes": recipes},
+            trained=trained,
+            memory_gb=2 * (self.memory_gb or 2.0),
+            attempt=self.attempt + 1,
+        )
 
 
 @dataclass(frozen=True)

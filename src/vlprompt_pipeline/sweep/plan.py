@@ -126,14 +126,14 @@ class PlannedCell:
         shared = [own.clip.name, own.benchmark, own.shots]
         if not own.side_by_side.seeds:
             shared.append(own.seed)
-        resolved = {name: resolve_recipe(name, self.recipes) for name in self.methods}
+        training = {name: resolve_recipe(name, self.recipes).training for name in self.methods}
         return Job(
             self.name,
             str(self.project),
             {**self.given, **self.cell},
             group=" ".join(map(str, shared)),
             methods=self.methods,
-            trained=tuple(name for name, recipe in resolved.items() if recipe.training),
+            trained={name: settings.memory_gb for name, settings in training.items() if settings},
             env=self.env,
             folder=self.folder,
             data_root=own.data_root,
