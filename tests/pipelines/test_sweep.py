@@ -263,8 +263,9 @@ def test_a_refusal_is_not_tried_again_and_fail_fast_ends(project, monkeypatch):
         sweep(project, options=Options(report=False), seed=[1, 2, 3])
     assert len(faults.params) == 3
     faults = Faults(monkeypatch, ConfigError("no such thing"))
-    with pytest.raises(click.ClickException, match="no such thing"):
-        sweep(project, options=Options(report=False, fail_fast=True), seed=[1, 2, 3])
+    with pytest.raises(click.ClickException, match="no such thing") as caught:
+        sweep(project, options=Options(fail_fast=True), seed=[1, 2, 3])
+    assert caught.value.message.startswith("1 of 3 cells failed, of the others 0 are finished:\n")
     assert len(faults.params) == 1
 
 
@@ -275,6 +276,12 @@ def test_out_of_memory_is_tried_again_with_fewer_activations(project, monkeypatc
     assert watch.counts["finished"] == 1
     kept = [each["recipes"]["coop"]["training"].get("memory_gb") for each in faults.params]
     assert kept == [None, 1.0, 0.5]
+    (project.root / "conf/local/parameters.yml").write_text(
+        "recipes: {coop: {training: {memory_gb: 0.5}}}\n"
+    )
+    faults = Faults(monkeypatch, MemoryError())
+    sweep(project, {"methods": ["coop"]}, Options(report=False), seed=[1])
+    assert faults.params[1]["recipes"]["coop"]["training"]["memory_gb"] == 0.25, "of the configured"
     faults = Faults(monkeypatch, *[MemoryError()] * 9)
     with pytest.raises(click.ClickException, match="ran out of memory in 4 tries"):
         sweep(project, {"methods": ["coop"]}, Options(report=False), seed=[1])
@@ -310,6 +317,27 @@ def test_a_sweep_whose_report_fails_has_failed_in_mlflow_too(project, monkeypatc
     number = client.get_experiment_by_name("vlprompt").experiment_id
     (found,) = client.search_runs([number], "tags.`mlflow.source.name` = 'kedro sweep'")
     assert found.info.status == "FAILED"
+
+
+def test_the_run_of_a_sweep_tells_of_the_last_time(project, monkeypatch):
+    project.bootstrap()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    worker.mlflow_absence.end()
+    on = {"tracking": {"enabled": True}}
+    Faults(monkeypatch, ConfigError("no such thing"))
+    with pytest.raises(click.ClickException, match="1 of 2 cells failed"):
+        sweep(project, on, Options(report=False), seed=[1, 2])
+    sweep(project, on, Options(report=False), seed=[1, 2])
+    client = MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
+    number = client.get_experiment_by_name("vlprompt").experiment_id
+    (found,) = client.search_runs([number], "tags.`mlflow.source.name` = 'kedro sweep'")
+    counts = {key: value for key, value in found.data.tags.items() if key.startswith("cells.")}
+    assert counts == {
+        "cells.finished": "2",
+        "cells.found": "0",
+        "cells.unrecorded": "0",
+        "cells.failed": "0",
+    }
 
 
 def test_mlflow_that_does_not_answer_is_asked_once_for_all_cells(project, monkeypatch):

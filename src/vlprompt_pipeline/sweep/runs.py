@@ -93,7 +93,7 @@ def run_cells(
             hand_out(jobs, engine, watch, remaining, fail_fast=options.fail_fast)
         engine.stop(at_once=True)
         failed = {job.name for job, _ in watch.failures}
-        if options.report and not options.record:
+        if options.report and not options.record and not (options.fail_fast and failed):
             _report([each for each in planned if each.name not in failed], params)
         if not failed:
             status = "FINISHED"
@@ -117,7 +117,7 @@ def run_cells(
             err=True,
         )
     if failed:
-        raise click.ClickException(_failures(watch, planned))
+        raise click.ClickException(_failures(watch, planned, options.fail_fast))
     return watch
 
 
@@ -192,10 +192,11 @@ def _report(finished: Sequence[PlannedCell], params: Mapping[str, Any]) -> None:
             session.run(pipeline_names=["reporting"])
 
 
-def _failures(watch: Watch, planned: Sequence[PlannedCell]) -> str:
+def _failures(watch: Watch, planned: Sequence[PlannedCell], fail_fast: bool) -> str:
     """Write cells that failed, each with its sentence and the command that repeats it."""
     commands = {each.name: each.command for each in planned}
-    lines = [f"{len(watch.failures)} of {watch.cells} cells failed, the others are finished:"]
+    others = f"of the others {watch.done} are" if fail_fast else "the others are"
+    lines = [f"{len(watch.failures)} of {watch.cells} cells failed, {others} finished:"]
     for job, sentence in watch.failures:
         lines += [f"  {job.name}", f"    {sentence}", f"    again: {commands[job.name]}"]
     return "\n".join(lines)
