@@ -10,7 +10,7 @@ from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.files import sha256_json
 from vlprompt_pipeline.registry.place import tracking_uri
 from vlprompt_pipeline.sweep.plan import PlannedCell
-from vlprompt_pipeline.sweep.watch import Watch
+from vlprompt_pipeline.sweep.watch import DONE, Watch
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.hooks.mlflow_runs import OpenRun
@@ -57,7 +57,8 @@ def sweep_run(planned: Sequence[PlannedCell]) -> OpenRun | None:
 
 def end_run(run: OpenRun, watch: Watch, status: str) -> None:
     """End the run of a sweep with what has happened."""
-    counts = {f"cells.{name}": str(number) for name, number in sorted(watch.counts.items())}
+    # of an earlier sweep over the same cells the run has counts, too: all are written anew
+    counts = {f"cells.{name}": str(watch.counts[name]) for name in (*DONE, "failed")}
     try:
         with run.experiment.answers():
             run.tag(counts)

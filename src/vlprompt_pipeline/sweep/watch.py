@@ -13,7 +13,8 @@ from rich.table import Table
 
 from vlprompt_pipeline.sweep.job import Job, Outcome
 
-_DONE = ("finished", "found", "unrecorded")
+DONE = ("finished", "found", "unrecorded")
+"""Statuses of cells that are finished."""
 
 
 def as_time(seconds: float) -> str:
@@ -67,7 +68,7 @@ class Watch:
     @property
     def done(self) -> int:
         """Cells that are finished, by this sweep or before it."""
-        return sum(self.counts[status] for status in _DONE)
+        return sum(self.counts[status] for status in DONE)
 
     @property
     def time_left(self) -> float | None:
