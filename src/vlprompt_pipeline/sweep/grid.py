@@ -75,7 +75,7 @@ class GridFile(Parameters):
                 values = ", ".join(f"{name}: {value}" for name, value in left.items())
                 logger.warning("exclude: {%s} fits no cell of the grid", values)
             kept = [cell for cell in kept if not left.items() <= cell.items()]
-        return [cell for number, cell in enumerate(kept) if cell not in kept[:number]]
+        return [*{frozenset(cell.items()): cell for cell in kept}.values()]
 
 
 def grid(**axes: Sequence[Any]) -> list[GridCell]:
@@ -94,11 +94,9 @@ def protocol_grid(
     env: str | None,
     params: Mapping[str, Any],
 ) -> list[GridCell]:
-    """Return the grids of several protocols, one after the other.
+    """Return the grids of several protocols, one after the other, or of none the grid of the axes.
 
-    What has no value is each one's own.
-
-    Without protocols it is the grid of the axes alone. Among methods, `all` is every recipe.
+    An axis without values has those of the protocol. Among methods, `all` is every recipe.
 
     Raises:
         ConfigError: an unknown protocol, another one among the parameters, or wrong parameters.
