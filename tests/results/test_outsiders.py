@@ -119,6 +119,14 @@ def test_all_seeds_of_a_cell_are_measured_and_nothing_else():
     assert [line.get_label() for line in figure.axes[0].lines] == ["CoOp", "QCoOp"]
 
 
+def test_a_title_with_brackets_is_shown_as_it_is():
+    loaders = {"demo/cats/base_to_new/shots4/seed1/coop": lambda: predictions(1, 1.0, True)}
+    recipes = {"coop": RECIPES["coop"] | {"title": "CoOp [deep] [/] :cat:"}}
+    cell = ("demo", "", "cats", 4, "base_to_new", {"base_share": 0.5})
+    _, text, _ = measure_rejection(loaders, NO_RECORDS, recipes, *cell)
+    assert "CoOp [deep] [/] :cat:" in text
+
+
 def test_seeds_with_different_test_images_are_refused():
     other = predictions(2, 1.0, True).replace({"path": {"base/0": "base/another"}})
     with pytest.raises(DataError, match="tested on different images"):

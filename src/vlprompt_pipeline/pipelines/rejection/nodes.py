@@ -123,12 +123,12 @@ def _hosts(recipes: Mapping[str, Any], methods: Sequence[str]) -> dict[str, str]
 
 def _text(title: str, table: pd.DataFrame, sentences: Sequence[str]) -> str:
     stream = io.StringIO()
-    console = Console(file=stream, width=110)
+    # titles are the user's own and may have brackets, which are no markup
+    console = Console(file=stream, width=110, markup=False, emoji=False, highlight=False)
     if table.empty:
         console.print(
             f"{title}: no class is held out, so there are no outsiders; the figure shows what "
-            "refusing the least sure images saves",
-            highlight=False,
+            "refusing the least sure images saves"
         )
         return stream.getvalue()
     drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -145,10 +145,9 @@ def _text(title: str, table: pd.DataFrame, sentences: Sequence[str]) -> str:
     first = table.iloc[0]
     console.print(
         f"{title}: {first['images']} images of base classes, {first['outsiders']} of new classes "
-        "as outsiders",
-        highlight=False,
+        "as outsiders"
     )
     console.print(drawn)
     for sentence in sentences:
-        console.print(f"{sentence}.", highlight=False, soft_wrap=True)
+        console.print(f"{sentence}.", soft_wrap=True)
     return stream.getvalue()
