@@ -48,6 +48,11 @@ def test_a_changed_and_a_new_file_make_it_dirty(package):
     assert state.changed == ("src/package/__init__.py", "new file.py")
 
 
+def test_a_name_that_is_no_text_is_no_fault(package):
+    (Path(os.fsdecode(os.fsencode(package) + b"/caf\xe9.py"))).write_text("")
+    assert code_state(package).changed == ("src/package/caf\ufffd.py",)
+
+
 def test_an_environment_inside_a_checkout_is_not_its_code(package):
     installed = package.parents[1] / ".venv" / "package"
     installed.mkdir(parents=True)

@@ -116,7 +116,8 @@ def code_state(package: Path) -> Code:
 
     def ask(*arguments: str) -> str:
         command = [git, "--no-optional-locks", *arguments]
-        options = {"cwd": package, "capture_output": True, "text": True, "timeout": 10}
+        text = {"encoding": "utf-8", "errors": "replace"}  # names of files are any bytes
+        options = {"cwd": package, "capture_output": True, "timeout": 10, **text}
         return subprocess.run(command, check=True, **options).stdout
 
     try:
