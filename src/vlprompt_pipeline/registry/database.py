@@ -21,8 +21,9 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock, Timeout
 from mlflow.store.db import utils
+from sqlalchemy.exc import SQLAlchemyError
 
-from vlprompt_pipeline.errors import TrackingError
+from vlprompt_pipeline.errors import TrackingError, reason_of
 from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.registry.place import artifacts_of
 
@@ -60,10 +61,10 @@ def prepare_database(database: Path) -> None:
             f"another process has been creating {database} for {_PATIENCE} seconds: end it, or "
             "give the command again when it is done"
         ) from None
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
         raise TrackingError(
-            f"{database} cannot be used as MLflow's database ({error}); mend its folder, move the "
-            "file away if it is broken, or name another with tracking.uri"
+            f"{database} cannot be used as MLflow's database ({reason_of(error)}); mend its "
+            "folder, move the file away if it is broken, or name another with tracking.uri"
         ) from error
 
 
