@@ -13,7 +13,7 @@ from registry.drafts import STEPS, dying_after, open_registry, publish
 from vlprompt_pipeline.config import TrackingParameters
 from vlprompt_pipeline.errors import ConfigError, TrackingError, UserError
 from vlprompt_pipeline.processes import Process
-from vlprompt_pipeline.registry.loading import find_version, load_classifier
+from vlprompt_pipeline.registry.loading import find_version, list_versions, load_classifier
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, ModelRegistry
 
 RIGHT = {"base": [True, False, True], "new": [True, True]}
@@ -87,6 +87,13 @@ def test_a_model_without_that_version_is_told_with_those_that_it_has(
     registry.nominate(publish(registry, tmp_path / "version", "coop", RIGHT))
     with pytest.raises(UserError, match=said):
         find_version(registry, name)
+
+
+def test_models_of_others_are_listed_whatever_they_are_called(database, tmp_path):
+    registry = open_registry(database)
+    registry.client.create_registered_model("it's theirs")
+    registry.client.create_model_version("it's theirs", str(tmp_path))
+    assert [str(row.version) for row in list_versions(registry)] == ["it's theirs version 1"]
 
 
 def test_a_model_that_a_server_does_not_give_is_not_said_to_be_none(database, monkeypatch):

@@ -54,7 +54,9 @@ def list_versions(models: ModelRegistry, name: str | None = None) -> list[Listed
             page = models.client.search_registered_models(order_by=["name ASC"], page_token=token)
             for model in (each for each in page if name in (None, each.name)):
                 holders = dict(model.aliases)
-                for row in models.client.search_model_versions(f"name = '{model.name}'"):
+                quote = '"' if "'" in model.name else "'"  # another program's may have any name
+                query = f"name = {quote}{model.name}{quote}"
+                for row in models.client.search_model_versions(query):
                     version = found_version(row)
                     held = sorted(a for a, number in holders.items() if str(number) == version[1])
                     listed.append(ListedVersion(version, tuple(held), row.creation_timestamp))
