@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 from vlprompt_pipeline.hooks.next_steps import (
     Invocation,
@@ -12,6 +13,7 @@ from vlprompt_pipeline.hooks.next_steps import (
     after_report,
     recommendation,
 )
+from vlprompt_pipeline.hooks.summary import SummaryHook
 
 GIVEN = {"dataset": "my_photos", "dataset_root": "/home/me/My Pictures"}
 METHODS = [
@@ -88,3 +90,23 @@ def test_commands_of_the_projects_own_environment_are_called_there(tmp_path):
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/kedro").touch()
     assert invocation(tmp_path, "local").again().startswith(".venv/bin/kedro run '--params=")
+
+
+def test_where_the_runs_are_is_told_without_the_password(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    part = SimpleNamespace(filepath=tmp_path / "part", load=lambda: "")
+    parts = dict.fromkeys(("text", "page", "classes", "table"), part)
+    hook = SummaryHook()
+    hook._project, hook._parameters = (
+        tmp_path,
+        {
+            "given": {},
+            "methods": [],
+            "dataset_prefix": "",
+            "dataset": "demo_flags",
+            "tracking": {"enabled": True, "uri": "https://me:secret@host"},
+        },
+    )
+    catalog = SimpleNamespace(get=lambda name: SimpleNamespace(parts=parts))
+    hook.after_pipeline_run({}, SimpleNamespace(all_outputs=lambda: {"report"}), catalog)
+    assert "runs: https://me:…@host\n" in capsys.readouterr().out

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vlprompt_pipeline.registry.place import database_of, tracking_uri
+from vlprompt_pipeline.registry.place import database_of, tracking_uri, without_password
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,17 @@ def test_relative_databases_alone_lie_in_the_project(configured, expected, tmp_p
 def test_only_sqlite_has_a_file():
     assert database_of("sqlite:////srv/mlflow.db") == Path("/srv/mlflow.db")
     assert database_of("http://localhost:5000") is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("https://me:secret@host/x", "https://me:…@host/x"),
+        ("postgresql://me:p@ss:word@host/x", "postgresql://me:…@host/x"),
+        ("sqlite:////a/b:c@d.db", "sqlite:////a/b:c@d.db"),
+        ("http://me@host:5000", "http://me@host:5000"),
+        ("http://[broken", "http://[broken"),
+    ],
+)
+def test_a_password_is_not_shown(uri, shown):
+    assert without_password(uri) == shown

@@ -158,7 +158,9 @@ def test_a_promoted_one_is_named_beside_a_refused_one(registry, published):
 
 def test_what_cannot_be_compared_is_refused(registry, published):
     published("zero_shot", 50, 50)
-    with pytest.raises(UserError, match=r"cats\.coop has no candidate in MLflow"):
+    registry.uri = "https://me:secret@host"
+    said = r"cats\.coop has no candidate in MLflow at https://me:…@host: register it first with"
+    with pytest.raises(UserError, match=said):
         promote(registry, "cats", ["coop"], BY_TEST)
     with pytest.raises(UserError, match="zero_shot has no champion to beat.*name those in "):
         promote(registry, "cats", ["zero_shot"], BY_TEST)

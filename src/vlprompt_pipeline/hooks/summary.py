@@ -17,7 +17,7 @@ from vlprompt_pipeline.hooks.next_steps import (
     after_report,
 )
 from vlprompt_pipeline.hooks.run_hook import RunHook
-from vlprompt_pipeline.registry.place import tracking_uri
+from vlprompt_pipeline.registry.place import tracking_uri, without_password
 
 SHOWN = {"page": "report", "classes": "classes", "table": "table"}
 """Parts of the report, and what they are called where their files are named."""
@@ -61,7 +61,8 @@ class SummaryHook(RunHook):
             if name != "classes" or self._parameters["methods"]
         }
         if self._parameters["tracking"]["enabled"]:
-            lines["runs"] = tracking_uri(self._parameters["tracking"]["uri"], self._project)
+            uri = tracking_uri(self._parameters["tracking"]["uri"], self._project)
+            lines["runs"] = without_password(uri)
         if (self._project / "Makefile").is_file():
             lines["look"] = "make viz (the pipeline), make ui (the runs in MLflow)"
         if _is_own(self._parameters):

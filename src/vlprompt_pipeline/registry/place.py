@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 _SQLITE = "sqlite:///"
 
@@ -28,7 +28,4 @@ def artifacts_of(database: Path) -> Path:
 
 def without_password(uri: str) -> str:
     """Return the address with its password left out."""
-    parts = urlsplit(uri)
-    if not parts.password:
-        return uri
-    return uri.replace(f":{parts.password}@", ":…@", 1)
+    return re.sub(r"(?<=://)([^/?#:]*):[^/?#]*@", r"\1:…@", uri)

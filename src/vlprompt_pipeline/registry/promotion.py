@@ -9,6 +9,7 @@ from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.registry.common_images import Contender
 from vlprompt_pipeline.registry.config import PromotionParameters
 from vlprompt_pipeline.registry.evidence import Contest, contest
+from vlprompt_pipeline.registry.place import without_password
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, ModelRegistry
 from vlprompt_pipeline.registry.version import Found
 from vlprompt_pipeline.results.records import ZERO_SHOT
@@ -90,8 +91,8 @@ def _candidate(registry: ModelRegistry, name: str) -> Found:
     candidate = registry.holder(name, CANDIDATE)
     if candidate is None:
         raise UserError(
-            f"{name} has no candidate in MLflow at {registry.uri}: register it first with "
-            "kedro run --pipelines=register"
+            f"{name} has no candidate in MLflow at {without_password(registry.uri)}: register it "
+            "first with kedro run --pipelines=register"
         )
     champion = registry.holder(name, CHAMPION)
     if champion and champion.number == candidate.number:
