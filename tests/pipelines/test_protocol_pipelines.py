@@ -49,6 +49,20 @@ def test_the_pipeline_brings_its_protocol_dataset_shots_and_targets(project, ked
     assert title in done.output
 
 
+def test_the_params_of_a_command_are_laid_over_those_of_its_grid(project, kedro, monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        "vlprompt_pipeline.sweep.run_cells",
+        lambda cells, root, env, params, how: given.append(params),
+    )
+    grid = "seeds: [1]\nparams: {features: {views: 4, batch_size: 8}, threads: 1}\n"
+    (project.root / "grid.yml").write_text(grid)
+    done = kedro("sweep", "--grid=grid.yml", "--params=features.views=2,precision=fp32")
+    assert done.exit_code == 0, done.output
+    features = {"views": 2, "batch_size": 8}
+    assert given == [{"features": features, "threads": 1, "precision": "fp32"}]
+
+
 def test_what_the_user_says_wins(project):
     given = {"dataset": "demo_flags", "seed": 2}
     conf = parameters(project, **given)
