@@ -20,7 +20,8 @@ def where_the_rest_is(error: BaseException, project: Path) -> str:
     text = "".join(traceback.format_exception(error))
     try:
         (project / FOLDER).mkdir(parents=True, exist_ok=True)
-        (project / file).write_text(text, encoding="utf-8")
+        # a name of a file that is no UTF-8 may stand in the message
+        (project / file).write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError:
         return ""
     return f"; the traceback is in {file}"
