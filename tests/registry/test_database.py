@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -159,6 +160,22 @@ def test_the_same_place_under_another_name_is_no_move(database, tmp_path):
     client = MlflowClient(f"sqlite:///{database}")
     assert client.get_run(run).info.artifact_uri.startswith(database.parent.as_uri())
     assert client.get_run(run).info.status == "RUNNING"
+
+
+def test_a_project_copied_from_where_nobody_may_look_is_used(database, tmp_path, monkeypatch):
+    recorded(database, "note")
+    new, old, stat = tmp_path / "new", str(database.parent), os.stat
+    shutil.copytree(old, new)
+
+    def may_not_look(path, *given, **how):
+        if str(path).startswith(old):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return stat(path, *given, **how)
+
+    monkeypatch.setattr(os, "stat", may_not_look)
+    prepare_database(new / "mlflow.db")
+    places = execute(new / "mlflow.db", "SELECT artifact_location FROM experiments")
+    assert ((new / "mlruns").as_uri(),) in places
 
 
 def test_the_default_experiment_of_another_working_directory_is_no_move(database, tmp_path):

@@ -12,6 +12,7 @@ MLflow reads them.
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -143,6 +144,7 @@ def _old_places(database: Path) -> list[Path]:
     count.
     """
     home = artifacts_of(database)
+    exists = os.path.exists  # unlike a Path's, False where nobody may look: the project was copied
     with _opened(database) as connection:
         rows = connection.execute(
             "SELECT artifact_location FROM experiments WHERE experiment_id != 0"
@@ -153,8 +155,8 @@ def _old_places(database: Path) -> list[Path]:
         for folder in folders
         if folder.name == home.name
         and folder != home
-        and not (folder.exists() and home.exists() and folder.samefile(home))
-        and not (folder.exists() and not (folder.parent / database.name).exists())
+        and not (exists(folder) and exists(home) and folder.samefile(home))
+        and not (exists(folder) and not exists(folder.parent / database.name))
     )
 
 
