@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vlprompt_pipeline.filesystem.data_folder import DataFolder
+from vlprompt_pipeline.methods.cases import overlay
 
 Status = Literal["finished", "found", "unrecorded", "busy", "memory", "failed"]
 
@@ -58,13 +59,10 @@ class Job:
     def with_less_memory(self) -> Job:
         """Return the same job with half of the activations kept, and twice the memory asked for."""
         trained = {name: (2.0 if kept is None else kept) / 2 for name, kept in self.trained.items()}
-        recipes = dict(self.params.get("recipes", {}))
-        for name, kept in trained.items():
-            given = recipes.get(name, {})
-            recipes[name] = {**given, "training": {**given.get("training", {}), "memory_gb": kept}}
+        recipes = {name: {"training": {"memory_gb": kept}} for name, kept in trained.items()}
         return replace(
             self,
-            params={**self.params, "recipes": recipes},
+            params=overlay(self.params, {"recipes": recipes}),
             trained=trained,
             memory_gb=2 * (self.memory_gb or 2.0),
             attempt=self.attempt + 1,

@@ -21,6 +21,7 @@ from pydantic import Field, RootModel, model_validator
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.filesystem.files import sha256_json
+from vlprompt_pipeline.methods.cases import overlay
 from vlprompt_pipeline.parsing import Parameters, parse
 from vlprompt_pipeline.pipelines.evaluation.nodes import evaluate_prompt
 from vlprompt_pipeline.reproducibility.completion import completion_key
@@ -32,8 +33,13 @@ if TYPE_CHECKING:
 
 OPTUNA_NEEDED = "kedro tune needs Optuna: pip install 'vlprompt_pipeline[tune]'"
 DATABASE = Path("data/08_reporting/tuning/optuna.db")
-_STAGES = ["data_preparation", "few_shot_sampling", "feature_extraction"]
-_MADE = [*_STAGES, "prompt_training", "quantization_export"]
+_STAGES = [
+    "data_preparation",
+    "few_shot_sampling",
+    "feature_extraction",
+    "prompt_training",
+    "quantization_export",
+]
 
 
 class Range(Parameters):
@@ -121,7 +127,7 @@ class Tuning:
         with KedroSession.create(self.project, env=self.env, runtime_params=params) as session:
             catalog = session.load_context().catalog
             parameters = catalog.load("parameters")
-            session.run(pipeline_names=_MADE, to_outputs=made)
+            session.run(pipeline_names=_STAGES, to_outputs=made)
         few_shot_set = catalog.load("few_shot_set")
         if not few_shot_set.val:
             raise DataError(
@@ -151,22 +157,19 @@ class Tuning:
         return accuracy
 
     def _trial_params(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        recipe: dict[str, Any] = dict(self.params.get("recipes", {}).get(self.method, {}))
-        for key, value in values.items():
-            *above, last = key.split(".")
-            section = recipe
-            for part in above:
-                section[part] = dict(section.get(part, {}))
-                section = section[part]
-            section[last] = value
+        recipe: dict[str, Any] = {}
+        for key, setting in values.items():
+            for part in reversed(key.split(".")):  # training.lr becomes {training: {lr: …}}
+                setting = {part: setting}  # noqa: PLW2901
+            recipe = overlay(recipe, setting)
         clip = self.cell.parameters.clip
-        return {
-            **self.params,
+        trial = {
             "methods": self.method,
-            "recipes": {**self.params.get("recipes", {}), self.method: recipe},
+            "recipes": {self.method: recipe},
             "clip": {"name": f"{clip.name}-tuning", "source": clip.source},
             "tracking": {"enabled": False},
         }
+        return overlay(self.params, trial)
 
 
 def read_space(file: Path) -> Space:
