@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -219,6 +220,21 @@ def test_class_names_are_made_once_and_a_failure_is_ours():
         assert answer.json() == {"error": "the server failed on this request: its log says why"}
         assert 'vlprompt_requests_total{status="500"} 1.0' in client.get("/metrics").text
         assert labels(client.post("/predict", json=body)) == ["ruby"]
+
+
+def test_a_refused_request_leaves_no_image_to_decode():
+    decoded = []
+
+    class Slow(ColourModel):
+        def pixels(self, source):
+            decoded.append(1)
+            time.sleep(0.02)
+            return super().pixels(source)
+
+    with TestClient(create_app(Slow(), ServingSettings(decoders=1, delay=0))) as client:
+        body = {"images": 50 * [GOOD], "class_names": ["no", "colours"]}
+        assert client.post("/predict", json=body).status_code == 400
+    assert len(decoded) < 50
 
 
 def test_who_leaves_before_the_end_of_a_request_is_no_failure():

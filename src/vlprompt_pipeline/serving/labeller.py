@@ -76,10 +76,13 @@ class Labeller:
         if self._waiting + len(images) > self._settings.waiting:
             raise BusyError
         self._count(len(images))
+        question = _Question(names, accuracy)
+        rows = [asyncio.create_task(self._row(image, question, top)) for image in images]
         try:
-            rows = [self._row(image, _Question(names, accuracy), top) for image in images]
             return list(await asyncio.gather(*rows))
         finally:
+            for row in rows:  # where one is refused, no other is decoded any more
+                row.cancel()
             self._count(-len(images))
 
     def close(self) -> None:
