@@ -19,7 +19,7 @@ def test_of_this_machine_is_some():
 
 @pytest.mark.parametrize(
     ("limit", "free"),
-    [("1000\n", 400), ("500\n", 1), ("max\n", 7000), ("9999\n", 7000), (None, 7000)],
+    [("1000\n", 450), ("500\n", 1), ("max\n", 7000), ("9999\n", 7000), (None, 7000)],
 )
 def test_the_least_counts_of_what_system_and_container_leave(tmp_path, monkeypatch, limit, free):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=7000))
@@ -27,6 +27,7 @@ def test_the_least_counts_of_what_system_and_container_leave(tmp_path, monkeypat
     if limit:
         (tmp_path / "memory.max").write_text(limit)
         (tmp_path / "memory.current").write_text("600\n")
+        (tmp_path / "memory.stat").write_text("anon 540\nfile 60\ninactive_file 50\n")
     assert memory.free_memory(CPU) == free
 
 

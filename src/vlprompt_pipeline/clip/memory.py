@@ -69,7 +69,7 @@ def free_memory(device: torch.device) -> int:
     """Return the bytes that a computation on `device` may still take.
 
     On a CPU the least of what the system says is available and what the limit of a container
-    leaves.
+    leaves. Files that were read count as taken there until their room is asked for.
     """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
@@ -77,6 +77,7 @@ def free_memory(device: torch.device) -> int:
     available = psutil.virtual_memory().available
     try:
         limit, taken = (int((CGROUP / f"memory.{each}").read_text()) for each in ("max", "current"))
+        stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
     except (OSError, ValueError):  # no container, or no limit
         return available
-    return min(available, max(1, limit - taken))
+    return min(available, max(1, limit - taken + int(stat.get("inactive_file", 0))))
