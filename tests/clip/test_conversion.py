@@ -157,6 +157,18 @@ def test_what_cannot_be_converted_is_told(state, tmp_path, described, tiny_clip_
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_damaged_checkpoint_is_told_whichever_byte_is_wrong(zipped, tmp_path):
+    file = tmp_path / "w.pt"
+    content = {"weight": torch.zeros(3), "epoch": 3}  # refused where no damage shows
+    torch.save(content, file, _use_new_zipfile_serialization=zipped)
+    whole = file.read_bytes()
+    for place in range(0, len(whole), 7):
+        file.write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        with pytest.raises(WeightsError, match="is damaged|no tensor of a model"):
+            convert_clip(file, tmp_path / "new")
+
+
 def test_the_command_says_what_it_found(state, described, tmp_path):
     torch.save(state, described / "model.bin")
     said = vlprompt("convert-clip", described, tmp_path / "new")

@@ -44,10 +44,11 @@ _NO_WEIGHTS = {"input_resolution", "context_length", "vocab_size", "attn_mask"}
 
 def is_torchscript(path: Path) -> bool:
     """Tell whether a file is a TorchScript archive: a zip file with code beside its tensors."""
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except Exception:  # no zip file, or a damaged one, which raises any kind
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def read_torchscript(path: Path) -> dict[str, Tensor]:
