@@ -72,6 +72,11 @@ def test_grey_with_alpha(file):
     assert seen(file).tolist() == [[[100] * 3, [255] * 3]]
 
 
+def test_a_transparent_grey_of_16_bits_is_white(file):
+    Image.fromarray(np.array([[300, 301]], np.uint16)).save(file, "PNG", transparency=300)
+    assert seen(file).tolist() == [[[255] * 3, [1] * 3]]
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_sixteen_bits_are_scaled(file, kind):
     values = np.array([[0, 255, 256, 0x80FF, 0xFFFF]], np.uint16)

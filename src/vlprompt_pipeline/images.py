@@ -40,14 +40,12 @@ resized by another factor of 3 or more differs from the reference by less than o
 255 in the mean, even on noise and fine rings.
 """
 
-
 PIXELS_PER_BYTE = 1000
 """Most pixels a byte of a JPEG above Pillow's limit; more is a decompression bomb (our choice).
 
 The emptiest picture there can be, of one colour, takes a bit or two for each block of each colour:
 about 170 pixels a byte, and 350 where blocks are coded in runs.
 """
-
 
 LONGEST_RATIO = 100
 """Most long sides to a short one (our choice): resized by its short side, a picture of 1 x 100,000
@@ -188,7 +186,8 @@ def open_image(source: Path | BinaryIO) -> Image.Image:
                 f"more pixels than the limit of {2 * (Image.MAX_IMAGE_PIXELS or 0):,}; "
                 "make it smaller or save it as JPEG"
             ) from error
-        pixels, size = image.width * image.height, _bytes_of(source)
+        pixels = image.width * image.height
+        size = source.stat().st_size if isinstance(source, Path) else source.seek(0, os.SEEK_END)
         if pixels > PIXELS_PER_BYTE * size:
             raise ValueError(f"{size:,} bytes cannot hold {pixels:,} pixels") from error
         image.draft(None, (1, 1))
@@ -200,15 +199,6 @@ def _require_shape(width: int, height: int) -> None:
         raise ValueError(
             f"{width:,} x {height:,} pixels are a strip of more than {LONGEST_RATIO}:1; cut it"
         )
-
-
-def _bytes_of(source: Path | BinaryIO) -> int:
-    if isinstance(source, Path):
-        return source.stat().st_size
-    position = source.tell()
-    size = source.seek(0, os.SEEK_END)
-    source.seek(position)
-    return size
 
 
 def _shrink(image: Image.Image, short_side: int) -> None:
@@ -234,7 +224,7 @@ def _as_seen(image: Image.Image) -> Image.Image:
     if upright.mode == "F":
         raise ValueError("its pixels are fractions of unknown range; save it with 8 or 16 bits")
     if upright.mode.startswith("I"):
-        upright = _eight_bits(upright)
+        upright = _eight_bits(upright, upright.info.get("transparency"))
     if not upright.has_transparency_data:
         return upright.convert("RGB")
     width, height = upright.size
@@ -246,8 +236,9 @@ def _as_seen(image: Image.Image) -> Image.Image:
     return seen
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _eight_bits(image: Image.Image, transparent: int | None) -> Image.Image:
+    """Return 16-bit grey in 8 bits, with white in the place of the grey that is transparent."""
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 0xFFFF:
         raise ValueError("its pixels have more than 16 bits; save it with 8 or 16")
-    return Image.fromarray((values >> 8).astype(np.uint8))
+    return Image.fromarray(np.where(values == transparent, 0xFF, values >> 8).astype(np.uint8))

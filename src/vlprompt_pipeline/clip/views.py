@@ -139,10 +139,8 @@ class AugmentedViews:
 
     def pixels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
         """Return `[count, 3, size, size]` of an image file, or of its bytes."""
-        plain = self.plain.pixels(source, fingerprint)
-        if not isinstance(source, Path):
-            source.seek(0)
-        return torch.cat([plain, self.crops.pixels(source, fingerprint)])
+        views = (self.plain, self.crops)
+        return torch.cat([each.pixels(source, fingerprint) for each in views])
 
 
 def random_box(
