@@ -16,7 +16,17 @@ from vlprompt_pipeline.errors import ConfigError, TrackingError
 from vlprompt_pipeline.export import EXPORT_FORMATS, ExportFormat
 from vlprompt_pipeline.filesystem.manifests import describe, place_of
 from vlprompt_pipeline.hooks.errors import in_one_sentence
-from vlprompt_pipeline.sweep import Options, grid, protocol_grid, read_grid, run_cells, runs, worker
+from vlprompt_pipeline.methods.cases import overlay
+from vlprompt_pipeline.sweep import (
+    Options,
+    grid,
+    nested,
+    protocol_grid,
+    read_grid,
+    run_cells,
+    runs,
+    worker,
+)
 from vlprompt_pipeline.sweep.dry_run import print_plan
 from vlprompt_pipeline.sweep.plan import plan, shared_jobs
 
@@ -78,6 +88,25 @@ def test_a_grid_file_adds_and_leaves_out_cells(tmp_path, caplog):
         {"dataset": "demo_aerial", "shots": 16, "seed": 2},
     ]
     assert caplog.messages == ["exclude: {dataset: demo_count} fits no cell of the grid"]
+
+
+def test_parameters_of_a_grid_file_stay_beside_those_of_the_command_line(tmp_path):
+    file = tmp_path / "grid.yml"
+    file.write_text(
+        "params:\n"
+        "  recipes.coop.training.epochs: 10\n"
+        "  recipes: {qcoop: {training: {epochs: 20, lr: 0.1}}}\n"
+        "  features.views: 4\n"
+    )
+    on_command_line = {"recipes": {"qcoop": {"training": {"epochs": 3}}}, "metrics": ["nll"]}
+    assert overlay(nested(read_grid(file).params), on_command_line) == {
+        "recipes": {
+            "coop": {"training": {"epochs": 10}},
+            "qcoop": {"training": {"epochs": 3, "lr": 0.1}},
+        },
+        "features": {"views": 4},
+        "metrics": ["nll"],
+    }
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,14 @@ def sweep(
     from vlprompt_pipeline.hooks.errors import one_sentence
     from vlprompt_pipeline.methods.cases import overlay
     from vlprompt_pipeline.parsing import parse
-    from vlprompt_pipeline.sweep import GridFile, Options, protocol_grid, read_grid, run_cells
+    from vlprompt_pipeline.sweep import (
+        GridFile,
+        Options,
+        nested,
+        protocol_grid,
+        read_grid,
+        run_cells,
+    )
     from vlprompt_pipeline.sweep.dry_run import print_plan
     from vlprompt_pipeline.sweep.engines import Resources
 
@@ -77,7 +84,7 @@ def sweep(
         axes = ("protocols", "datasets", "shots", "seeds", "methods")
         on_command_line = {name: given[name] for name in axes if given[name]}
         grid = parse(GridFile, {**grid.model_dump(), **on_command_line}, "kedro sweep")
-        params = overlay(grid.params, params)
+        params = overlay(nested(grid.params), params)
         cells = grid.within(protocol_grid(grid.protocols, grid.axes, project, env, params))
         if not cells:
             raise click.ClickException("the grid has no cell: its excludes leave nothing")

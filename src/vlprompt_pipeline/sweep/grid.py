@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
 from pydantic import Field
 from yaml import YAMLError
 
@@ -44,7 +45,7 @@ class GridFile(Parameters):
         protocols, datasets, shots, seeds, methods: values of the axes, all combinations of them.
         include: further cells.
         exclude: cells with all of these values are left out.
-        params: as of `--params`, nested, for every cell.
+        params: as of `--params`, for every cell; `features: {views: 4}` or `features.views: 4`.
     """
 
     protocols: tuple[str, ...] = ()
@@ -113,6 +114,14 @@ def protocol_grid(
     if not protocols:
         return grid(**given)
     return [cell for name in names for cell in grid(**(axes_of(name, params, parameters) | given))]
+
+
+def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as sections: `{"training.lr": 0.1}` as `{"training": {"lr": 0.1}}`."""
+    sections = OmegaConf.create()
+    for name, value in settings.items():
+        OmegaConf.update(sections, name, value, merge=True)
+    return OmegaConf.to_container(sections)
 
 
 def read_grid(file: Path) -> GridFile:

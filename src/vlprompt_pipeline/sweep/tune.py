@@ -25,7 +25,7 @@ from vlprompt_pipeline.methods.cases import overlay
 from vlprompt_pipeline.parsing import Parameters, parse
 from vlprompt_pipeline.pipelines.evaluation.nodes import evaluate_prompt
 from vlprompt_pipeline.reproducibility.completion import completion_key
-from vlprompt_pipeline.sweep.grid import read_yaml
+from vlprompt_pipeline.sweep.grid import nested, read_yaml
 from vlprompt_pipeline.sweep.plan import PlannedCell, plan
 
 if TYPE_CHECKING:
@@ -157,15 +157,10 @@ class Tuning:
         return accuracy
 
     def _trial_params(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        recipe: dict[str, Any] = {}
-        for key, setting in values.items():
-            for part in reversed(key.split(".")):  # training.lr becomes {training: {lr: …}}
-                setting = {part: setting}  # noqa: PLW2901
-            recipe = overlay(recipe, setting)
         clip = self.cell.parameters.clip
         trial = {
             "methods": self.method,
-            "recipes": {self.method: recipe},
+            "recipes": {self.method: nested(values)},
             "clip": {"name": f"{clip.name}-tuning", "source": clip.source},
             "tracking": {"enabled": False},
         }
