@@ -88,6 +88,29 @@ def test_most_seeds_keep_the_name_and_else_the_lowest():
     assert titles(None, None, USUAL)[3] == "QCoOp, 1 bit (code 33333333)"
 
 
+@pytest.mark.parametrize(
+    ("usual", "one", "other"),
+    [
+        (
+            USUAL,
+            changed(settings=dict.fromkeys("abcd", 1)),
+            changed(settings=dict.fromkeys("abce", 1)),
+        ),
+        (USUAL, None, changed(code="")),
+        (None, USUAL, changed(settings={"quantize.bits": 2})),
+    ],
+    ids=[
+        "a setting that is not named",
+        "code that is not known",
+        "settings that were not recorded",
+    ],
+)
+def test_two_that_are_named_alike_are_two_rows(usual, one, other):
+    named = titles(usual, usual, usual, one, other, one)
+    assert named[4] == named[6] != named[5]
+    assert named[1] == named[2] == named[3] == "QCoOp, 1 bit"
+
+
 def test_rejection_is_not_averaged_over_them():
     rows = {str(seed): record(seed, made) for seed, made in ((1, USUAL), (2, USUAL))}
     rows["3"] = record(3, changed(settings={"quantize.bits": 2}))

@@ -7,6 +7,7 @@ are; any other becomes a row of its own, named by what differs: "QCoOp, 1 bit (q
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 
 from vlprompt_pipeline.results.groups import GroupKey, group_key
 from vlprompt_pipeline.results.records import CellRecord, MadeWith, MethodResult
+from vlprompt_pipeline.wording import counted
 
 _SHOWN = 3  # differences in a name
 _DIGEST = 8  # characters of a hash in a name
@@ -33,9 +35,14 @@ def find_variants(records: Iterable[CellRecord]) -> Variants:
     variants = {}
     for (key, method), by_seed in made.items():
         usual = _usual(by_seed)
-        for seed, result in by_seed.items():
-            if differences := _differences(usual, result.made_with):
-                variants[key, seed, method] = differences
+        made_with = {seed: result.made_with for seed, result in by_seed.items()}
+        words = {seed: _differences(usual, each) for seed, each in made_with.items()}
+        for seed, text in words.items():
+            same_words = [made_with[other] for other in words if words[other] == text]
+            if any(_differences(same_words[0], each) for each in same_words):
+                variants[key, seed, method] = f"{text}, {_digest(made_with[seed])}"
+            elif text:
+                variants[key, seed, method] = text
     return variants
 
 
@@ -52,6 +59,11 @@ def _text(made_with: MadeWith | None) -> str:
     return json.dumps(made_with and made_with.model_dump(mode="json"), sort_keys=True)
 
 
+def _digest(made_with: MadeWith | None) -> str:
+    """Tell apart what is named alike: a name has not all that differs."""
+    return f"digest {hashlib.sha256(_text(made_with).encode()).hexdigest()[:_DIGEST]}"
+
+
 def _differences(usual: MadeWith | None, other: MadeWith | None) -> str:
     """Say it in words, or return nothing where the two are equal."""
     if usual == other:
@@ -66,8 +78,8 @@ def _differences(usual: MadeWith | None, other: MadeWith | None) -> str:
         for name in names
         if usual.settings.get(name) != other.settings.get(name)
     ]
-    more = len(words) - _SHOWN
-    words = words[:_SHOWN] + [f"{more} more settings"] * (more > 0)
+    if (more := len(words) - _SHOWN) > 0:
+        words[_SHOWN:] = [counted(more, "more setting")]
     for name, label in (("images", "images"), ("clip", "CLIP"), ("code", "code")):
         before, now = getattr(usual, name), getattr(other, name)
         if before != now:
