@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from vlprompt_pipeline.results.groups import group_records, read_records
+from vlprompt_pipeline.results.record_checks import mixed_remarks
 from vlprompt_pipeline.results.records import CellRecord
 
 
@@ -22,6 +23,7 @@ def test_a_record_survives_json(two_seeds):
         (("methods", 0, "base", "correct"), 201, "201 correct predictions of only 200"),
         (("methods", 0, "base", "total"), 0, "greater than 0"),
         (("methods", 1, "method"), "zero_shot", "listed twice"),
+        (("methods", 0, "inference_cost"), float("inf"), "finite number"),
         (("classes", "new"), [], "has a score on new classes, but there are none"),
         (("methods",), [], "at least 1"),
     ],
@@ -114,6 +116,14 @@ def test_what_differs_in_more_than_the_seed_is_never_mixed(make_record, field, v
         {"1": make_record(methods, seed=1), "2": make_record(methods, seed=2, **{field: value})}
     )
     assert sorted(group.seeds for group in group_records(records)) == [(1,), (2,)]
+
+
+def test_one_split_with_and_without_its_mark_is_said_to_be_two(make_record):
+    one, other = (make_record({"zero_shot": (100, 100)}, seed=seed) for seed in (1, 2))
+    other["cell"]["random_split"] = "own random split, seed 1"
+    records, _ = read_records({"1": one, "2": other})
+    (remark,) = mixed_remarks(group_records(records))
+    assert "was run with different splits: the results stand in 2 separate tables" in remark
 
 
 def test_other_class_lists_are_another_group(make_record):

@@ -12,6 +12,7 @@ _FINGERPRINTS = {
     "template_set": "template sets",
     "weights_sha256": "CLIP weights",
     "split_sha256": "splits",
+    "random_split": "splits",
     "classes": "class lists",
     "targets": "targets",
 }
@@ -38,11 +39,11 @@ def mixed_remarks(groups: Sequence[Group]) -> list[str]:
     remarks = []
     for (dataset, *_, shots), keys in alike.items():
         if len(keys) > 1:
-            differing = [
+            differing = dict.fromkeys(
                 words
                 for field, words in _FINGERPRINTS.items()
                 if len({getattr(key, field) for key in keys}) > 1
-            ]
+            )
             remarks.append(
                 f"{dataset}, {shots_text(shots)} was run with different {' and '.join(differing)}: "
                 f"the results stand in {len(keys)} separate tables and are not averaged."

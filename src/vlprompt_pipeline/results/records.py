@@ -108,7 +108,7 @@ class MethodResult(_Frozen):
     payload_bytes: NonNegativeInt
     file_bytes: PositiveInt
     fp16_bytes: NonNegativeInt
-    inference_cost: float | None = Field(default=None, gt=0)
+    inference_cost: FiniteFloat | None = Field(default=None, gt=0)
     tuned_per_dataset: bool = False
     made_with: MadeWith | None = None
 
