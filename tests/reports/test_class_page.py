@@ -57,6 +57,20 @@ def test_it_says_what_is_right_and_what_is_mixed_up(run):
     assert render_class_page(run) == html
 
 
+def test_classes_that_are_as_often_right_are_named_in_their_order(run):
+    """However many there are: of each class every second photo, or none of the last ones."""
+    names = tuple(f"class {number:02}" for number in range(60))
+    rows = [
+        ("base", f"{label}/{photo}.png", label, label if label < 40 and photo else 59 - label)
+        for label in range(60)
+        for photo in range(2)
+    ]
+    table = pd.DataFrame(rows, columns=["half", "path", "label", "prediction"])
+    many = replace(run, class_names={"base": names}, predictions=[("Zero-shot CLIP", table)])
+    worst = "class 40 (0 of 2), class 41 (0 of 2), class 42 (0 of 2)"
+    assert f"right least often with {worst}." in render_class_page(many)
+
+
 def test_methods_of_one_title_have_a_column_each(run):
     (_, zero_shot), (_, probe) = run.predictions
     html = render_class_page(replace(run, predictions=[("CoOp", zero_shot), ("CoOp", probe)]))

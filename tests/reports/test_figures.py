@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,25 @@ def test_little_and_long_can_be_drawn(odd):
     given = {"protocols": ("base_to_new",), "methods": METHODS, "datasets": ["dtd"]} | odd
     for figure in figures(comparison(**given)).values():
         assert svg(figure)
+
+
+def test_seeds_that_are_all_right_or_all_wrong_can_be_drawn():
+    """Bars reach beyond 100 %, where curves of equal H stand far apart."""
+    disk = Disk()
+    for seed, share in enumerate((0, 1, 1), start=1):
+        disk.add("coop", {"base": right(share), "new": right(share)}, seed=seed)
+    (axes,) = figures(disk.compare())["base_to_new_demo_16shots_base_new"].axes
+    assert "H 50" in {text.get_text() for text in axes.texts}
+
+
+def test_curves_are_drawn_in_the_order_of_the_methods():
+    many = {f"method_{number}": f"Method {number}" for number in range(9)}
+    made = comparison(("few_shot",), methods=many, datasets=["dtd"])
+    made = replace(made, scores=made.scores.sort_values("method", kind="stable"))
+    (axes,) = figures(made)["few_shot_vit_b16_few_shot"].axes
+    looks = looks_of(many)
+    drawn = [(line.get_color(), line.get_marker()) for line in axes.lines]
+    assert drawn == [looks[method] for method in many]
 
 
 @pytest.mark.parametrize("kind", ["png", "svg"])

@@ -104,9 +104,8 @@ def _summary(best: _Method) -> str:
         f"{best.title} gave {best.right:,} of {number:,} test photos the right label, "
         f"{round(100 * best.right / number)} of 100."
     )
-    by_class = best.named.groupby("truth", sort=False)["right"].agg(["sum", "size"])
-    worst = by_class.assign(share=by_class["sum"] / by_class["size"]).sort_values("share")
-    worst = worst[worst["share"] < 1].head(_WORST)
+    by_class = best.named.groupby("truth", sort=False)["right"].agg(["sum", "size", "mean"])
+    worst = by_class[by_class["mean"] < 1].sort_values("mean", kind="stable").head(_WORST)
     if worst.empty:
         return f"{text} Not one was mistaken."
     named = [f"{name} ({row['sum']:.0f} of {row['size']:.0f})" for name, row in worst.iterrows()]

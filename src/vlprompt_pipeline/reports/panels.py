@@ -50,7 +50,7 @@ def curves_figure(
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.grid(axis="y", color=FAINT, linewidth=0.5, alpha=0.7)
-        here = scores[scores["dataset"] == dataset].sort_values("shots")
+        here = scores[scores["dataset"] == dataset].sort_values("shots", kind="stable")
         for method, rows in here.groupby("method", sort=False):
             look = looks[method]
             low, high = rows["mean"] - rows["std"], rows["mean"] + rows["std"]

@@ -179,7 +179,7 @@ def _draw_equal_h(axes: Axes) -> None:
     """Draw faint curves N = H·B / (2·B − H), labelled where they leave to the right or below."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     both = top - bottom + right - left
-    step = next(step for step in (1, 2, 5, 10, 20) if both / step <= 12)
+    step = next(step for step in (1, 2, 5, 10, 20, 50) if both / step <= 12)
     for h in range(step, 100, step):
         base = np.linspace(max(left, h / 2 + 0.01), max(right, h / 2 + 0.02), 120)
         new = h * base / (2 * base - h)
