@@ -51,6 +51,12 @@ def test_what_cannot_be_analysed(changes, protocol, sentence):
         check_analysis(analysis(**changes), RECIPES, protocol)
 
 
+@pytest.mark.parametrize("part", ["spectrum", "bits", "quantizers", "heads", "head_bits"])
+def test_a_part_without_anything_to_draw_is_refused_before_the_training(part):
+    with pytest.raises(ConfigError, match=f"analysis.{part} .*at least 1 item"):
+        parse(AnalysisParameters, {**VALUES, part: []}, "analysis")
+
+
 @pytest.mark.parametrize("part", ["storage", "spectrum", "heads"])
 def test_two_recipes_of_one_title_are_refused_instead_of_averaged(part):
     host = "gda" if part == "heads" else "coop"

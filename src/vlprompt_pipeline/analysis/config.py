@@ -36,7 +36,7 @@ class AnalysisParameters(Parameters):
     method: str
     seeds: int = Field(ge=1)
     storage: Annotated[tuple[str, ...], Several, Once]
-    spectrum: Annotated[tuple[str, ...], Several, Once]
+    spectrum: Annotated[tuple[str, ...], Several, Field(min_length=1), Once]
     noise: Annotated[tuple[Strength, ...], Several, Once]
     bits: Annotated[tuple[Bits, ...], Several, Field(min_length=1), Once]
     quantizers: Annotated[tuple[QuantizerName, ...], Several, Field(min_length=1), Once]
