@@ -72,6 +72,14 @@ def test_brackets_in_a_title_are_no_markup_of_the_terminal():
     assert "against CLIP [red]x[/b]" in " ".join(to_text(made, text_tables(made)).split())
 
 
+def test_the_text_is_plain_in_a_notebook_and_where_colours_are_forced(monkeypatch, comparison):
+    made = text_tables(comparison)
+    plain = to_text(comparison, made)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert to_text(comparison, made) == plain
+
+
 def test_every_word_of_ours_has_its_letters_in_latex():
     ours = [*MEANINGS, *MEANINGS.values(), *map(metric_title, ("mean_of_h", "h", *METRICS))]
     assert [text for text in ours if "?" in escape(text)] == []

@@ -12,7 +12,6 @@ from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from vlprompt_pipeline.reports.caveats import titled
 from vlprompt_pipeline.reports.sentences import of_family
@@ -66,23 +65,39 @@ def to_text(
         width: columns of the terminal. A table that is wider has its caveats and verdicts below,
             then no sizes of files, and at last fewer scores.
     """
-    text = io.StringIO()
-    console = Console(file=text, width=width)
+    console = text_console(width)
     first = {table.family: table for table in reversed(tables)}
-    for table in sorted(first.values(), key=tables.index):
+    for table in reversed(first.values()):
         shown = table.blocks if len(table.blocks) <= _MOST_BLOCKS else table.blocks[:1]
         sizes = comparison.of(table.family, "sizes").set_index("method")["file_bytes"]
         for block in shown:
-            console.print(Text(", ".join(filter(None, (table.title, block.title)))))
+            console.print(", ".join(filter(None, (table.title, block.title))))
             _print_table(console, table, block, [human_bytes(sizes[m]) for m in table.methods])
-        console.print(Text(" ".join(of_family(comparison, table.family))), "")
+        console.print(" ".join(of_family(comparison, table.family)), "")
     if any(cell.verdict for table in tables for cell in _cells(table)):
         console.print("↑ better, ↓ worse than zero-shot on the same test images (paired, Holm)")
     for remark in comparison.remarks:
-        console.print(Text(f"! {remark}", style="yellow"), soft_wrap=True)
+        console.print(f"! {remark}", soft_wrap=True)
     if commands:
         _print_commands(console, [c for c in comparison.missing["command"] if c])
-    return text.getvalue()
+    return console.file.getvalue()
+
+
+def text_console(width: int) -> Console:
+    """Return a console that writes into memory what it is given, wherever it runs.
+
+    Left alone, rich writes to a notebook instead, colours text where FORCE_COLOR is set, and takes
+    what stands in brackets for markup.
+    """
+    return Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=False,
+        force_jupyter=False,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
 
 
 def terminal_width() -> int:
@@ -92,7 +107,7 @@ def terminal_width() -> int:
 
 def _print_commands(console: Console, commands: Sequence[str]) -> None:
     for command in commands[:_COMMANDS]:
-        console.print(Text(f"  {command}"), soft_wrap=True)
+        console.print(f"  {command}", soft_wrap=True)
     if len(commands) > _COMMANDS:
         console.print(f"  and {len(commands) - _COMMANDS} more in missing.csv")
 
@@ -107,10 +122,10 @@ class _Column(NamedTuple):
     def add_to(self, table: Table) -> None:
         if self.wraps_at:
             width = min(self.wraps_at, max(map(cell_len, self.texts)))
-            table.add_column(Text(self.heading), min_width=width, overflow="fold")
+            table.add_column(self.heading, min_width=width, overflow="fold")
         else:
             width = max(map(cell_len, (*self.heading.splitlines(), *self.texts)))
-            table.add_column(Text(self.heading), min_width=width, justify="right", no_wrap=True)
+            table.add_column(self.heading, min_width=width, justify="right", no_wrap=True)
 
 
 @dataclass
@@ -140,7 +155,7 @@ def _print_table(console: Console, table: TextTable, block: Block, sizes: Sequen
         verdicts = zip(table.methods.values(), block.verdicts, strict=True)
         lines += [f" {title}: {verdict}" for title, verdict in verdicts if verdict]
     if lines:
-        console.print(Text("\n".join((*lines, ""))))
+        console.print("\n".join((*lines, "")))
 
 
 def _table(
@@ -178,7 +193,7 @@ def _table(
     for column in columns:
         column.add_to(drawn)
     for row in zip(*(column.texts for column in columns), strict=True):
-        drawn.add_row(*map(Text, row))
+        drawn.add_row(*row)
     return drawn
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from vlprompt_pipeline.image_datasets import Survey
 from vlprompt_pipeline.image_datasets.presence import printable
 from vlprompt_pipeline.image_datasets.survey import ABSENT
+from vlprompt_pipeline.reports.terminal import WIDTH, text_console
 from vlprompt_pipeline.wording import human_bytes, join, shots_text
 
-WIDTH = 110
 _HASH_DIGITS = 8
 _CLASSES_SHOWN = 5
 _SPLIT_MARKS = {"hash": "✓", "counts": "≈", "differs": "✗"}
@@ -29,17 +26,16 @@ _LEGEND = (
 
 def render_surveys(surveys: Sequence[Survey], root: Path, shots: int, seed: int) -> str:
     """Write a table of all datasets, then what to do about wrong and missing ones."""
-    text = io.StringIO()
-    console = Console(file=text, width=WIDTH)
+    console = text_console(WIDTH)
     there = [survey for survey in surveys if survey.state != ABSENT]
     where = root if root.is_dir() else f"{root}, which is no folder"
     heading = f"datasets under {where}: {len(there)} of {len(surveys)} found"
-    console.print(Text(heading), soft_wrap=True)
+    console.print(heading, soft_wrap=True)
     console.print(_table(surveys))
-    console.print(Text(f"few-shot: {shots_text(shots)}, seed {seed}; {_LEGEND}\n"))
+    console.print(f"few-shot: {shots_text(shots)}, seed {seed}; {_LEGEND}\n")
     for line in (*_wrong(there), *_absent(surveys)):
-        console.print(Text(line), soft_wrap=True)
-    return text.getvalue()
+        console.print(line, soft_wrap=True)
+    return console.file.getvalue()
 
 
 def _table(surveys: Sequence[Survey]) -> Table:
@@ -52,7 +48,7 @@ def _table(surveys: Sequence[Survey]) -> Table:
         table.add_column(heading, no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
     for survey in surveys:
-        table.add_row(*(Text(cell) for cell in _cells(survey)))
+        table.add_row(*_cells(survey))
     return table
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -10,13 +9,13 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.protocols import get_protocol
 from vlprompt_pipeline.reports.risk_coverage import risk_coverage_figure
+from vlprompt_pipeline.reports.terminal import WIDTH, text_console
 from vlprompt_pipeline.results.cells import StoredResults, partition_of
 from vlprompt_pipeline.results.groups import read_records
 from vlprompt_pipeline.results.outsiders import Scores, compare_with_hosts, outsider_table
@@ -122,15 +121,13 @@ def _hosts(recipes: Mapping[str, Any], methods: Sequence[str]) -> dict[str, str]
 
 
 def _text(title: str, table: pd.DataFrame, sentences: Sequence[str]) -> str:
-    stream = io.StringIO()
-    # titles are the user's own and may have brackets, which are no markup
-    console = Console(file=stream, width=110, markup=False, emoji=False, highlight=False)
+    console = text_console(WIDTH)
     if table.empty:
         console.print(
             f"{title}: no class is held out, so there are no outsiders; the figure shows what "
             "refusing the least sure images saves"
         )
-        return stream.getvalue()
+        return console.file.getvalue()
     drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("method", "score", "seeds", "AUROC % (95 % interval)", "FPR95 % (95 %)"):
         drawn.add_column(heading)
@@ -150,4 +147,4 @@ def _text(title: str, table: pd.DataFrame, sentences: Sequence[str]) -> str:
     console.print(drawn)
     for sentence in sentences:
         console.print(f"{sentence}.", soft_wrap=True)
-    return stream.getvalue()
+    return console.file.getvalue()
