@@ -114,6 +114,23 @@ def test_an_extension_that_is_broken_is_named_with_its_line(project, monkeypatch
     )
 
 
+def test_an_extension_that_fails_in_a_run_is_named_with_its_line(project, monkeypatch):
+    (project.root / "src/failing_one.py").write_text(
+        "from vlprompt_pipeline.evaluation.metrics import Metric, register\n\n\n"
+        "def mean_margin(predicted, classes):\n"
+        "    return predicted['margin'].mean()\n\n\n"
+        "register(Metric('failing_one', 'mean margin', mean_margin))\n"
+    )
+    monkeypatch.syspath_prepend(project.root / "src")
+    monkeypatch.setitem(METRICS, "failing_one", None)
+    del METRICS["failing_one"]
+    refused = project.refusal({"extensions": "failing_one", "metrics": "failing_one"})
+    assert refused.startswith(
+        "line 5 of src/failing_one.py raises KeyError: 'margin'; the traceback is in logs/error_"
+    )
+    assert list((project.root / "logs").glob("error_*.log"))
+
+
 def test_extensions_of_the_command_line_are_joined_with_plus(project):
     assert "cannot import 'no_such_module' (" in project.refusal(
         {"extensions": "json+no_such_module"}

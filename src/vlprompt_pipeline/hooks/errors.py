@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, NoReturn
 
 import click
@@ -17,6 +18,7 @@ from yaml import YAMLError
 from vlprompt_pipeline.error_log import first_line, where_the_rest_is
 from vlprompt_pipeline.errors import UserError, reason_of
 
+_PACKAGE = Path(__file__).parents[1]
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 _OUT_OF_MEMORY = (
     "it ran out of memory: let a training step keep less (training.memory_gb of the recipe), or "
@@ -72,8 +74,8 @@ def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
 
     A `UserError`, or one among the causes, is shown as it is, and so is what YAML says of a broken
     file. So is the error of a dataset, which says what could not be read or written and why; a
-    worker process sends it without its cause. Of any other error the first line is shown, and where
-    the traceback is kept.
+    worker process sends it without its cause. Of any other error the first line is shown, where the
+    traceback is kept, and the line of the project's own code, such as an extension, that raised it.
     """
     cause = _for_the_user(error)
     if isinstance(cause, click.ClickException):
@@ -84,6 +86,10 @@ def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
         return click.ClickException(_OUT_OF_MEMORY)
     if sentence := _of_kedro(error):
         return click.ClickException(sentence)
+    if line := _line_of_the_project(error, project):
+        return click.ClickException(
+            f"{line} raises {first_line(error)}{where_the_rest_is(error, project)}"
+        )
     return FaultError(
         f"this should not have happened: {first_line(error)}{where_the_rest_is(error, project)}, "
         "to be sent with a report of the fault"
@@ -109,6 +115,20 @@ def _of_kedro(error: Exception) -> str:
             f"this run begins with nodes that read {absent[1]}, which no run stores: begin with "
             "the nodes that make it, or run the whole stage, for example --pipelines=reporting"
         )
+    return ""
+
+
+def _line_of_the_project(error: Exception, project: Path) -> str:
+    """Say which line of modules in `src`, but for this package, raised an error; empty if none.
+
+    What libraries raise is that of the line which called them.
+    """
+    for frame in reversed(extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if file.is_relative_to(_PACKAGE):
+            return ""
+        if file.is_relative_to(project / "src"):
+            return f"line {frame.lineno} of {file.relative_to(project)}"
     return ""
 
 
