@@ -68,7 +68,6 @@ def test_the_same_seed_gives_the_same_file(pool, trained, tmp_path):
 def test_training_lowers_the_loss(pool):
     longer = RECIPE.model_copy(update={"steps": 200, "one_kind_share": 0.0, "long_share": 0.0})
     end = pretrain(pool, longer)
-    assert end.step == 200
     assert end.loss < 0.9 * np.log(RECIPE.batch)  # below guessing among the batch
 
 

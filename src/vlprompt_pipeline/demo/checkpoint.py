@@ -15,22 +15,18 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from vlprompt_pipeline.clip.forms import OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS
 from vlprompt_pipeline.demo.config import Architecture
 from vlprompt_pipeline.demo.model import model_config
 from vlprompt_pipeline.demo.tokens import UNSEEN
 from vlprompt_pipeline.demo.trainer import Trained
 from vlprompt_pipeline.filesystem.files import atomic_write, sha256_file
 
-WEIGHTS_FILE = "open_clip_model.safetensors"
-CONFIG_FILE = "open_clip_config.json"
-
-_EMBEDDING = "token_embedding.weight"
-
 
 def compact_state(trained: Trained) -> dict[str, Tensor]:
     """Return the tensors of the file: fp16, except `row_ids`, which is int64."""
     state = {name: tensor.half() for name, tensor in trained.model.state_dict().items()}
-    table = state.pop(_EMBEDDING)
+    table = state.pop("token_embedding.weight")
     state["token_embedding.unseen"] = table[UNSEEN].clone()
     state["token_embedding.rows"] = table[UNSEEN + 1 :].clone()
     state["token_embedding.row_ids"] = torch.tensor(trained.tokens.ids)
@@ -39,9 +35,9 @@ def compact_state(trained: Trained) -> dict[str, Tensor]:
 
 def save_checkpoint(trained: Trained, architecture: Architecture, folder: Path) -> str:
     """Write weights and config into `folder`; returns the weights file's SHA-256."""
-    weights = folder / WEIGHTS_FILE
+    weights = folder / OPEN_CLIP_WEIGHTS
     with atomic_write(weights) as path:
         save_file(compact_state(trained), path)
-    with atomic_write(folder / CONFIG_FILE) as path:
+    with atomic_write(folder / OPEN_CLIP_CONFIG) as path:
         path.write_text(json.dumps(model_config(architecture), indent=2) + "\n", encoding="utf-8")
     return sha256_file(weights)

@@ -31,11 +31,10 @@ _REPORT_EVERY = 100
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model with its compact token table, and the tokens of that table."""
+    """A trained model with its compact token table, the tokens of that table, and the last loss."""
 
     model: nn.Module
     tokens: CompactTokens
-    step: int
     loss: float
 
 
@@ -57,19 +56,19 @@ def pretrain(pool: Pool, config: PretrainingConfig) -> Trained:
         optimizer = _optimizer(model, heads, config)
         batches = Batches(pool, tokens, config)
         model.train()
-        smooth, begun = None, time.monotonic()
+        smooth, begun = 0.0, time.monotonic()
         for step in range(config.steps):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, config)
             loss = _step(model, heads, optimizer, batches.at(step), config)
-            smooth = loss if smooth is None else _SMOOTHING * smooth + (1 - _SMOOTHING) * loss
+            smooth = loss if step == 0 else _SMOOTHING * smooth + (1 - _SMOOTHING) * loss
             if (step + 1) % _REPORT_EVERY == 0:
                 pace = (step + 1) / (time.monotonic() - begun)
                 _log.info(
                     "step %d of %d: loss %.3f, %.2f steps/s", step + 1, config.steps, smooth, pace
                 )
         model.eval()
-    return Trained(model, tokens, config.steps, float(smooth or 0.0))
+    return Trained(model, tokens, smooth)
 
 
 def _step(

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vlprompt_pipeline.clip.forms import OPEN_CLIP_WEIGHTS
 from vlprompt_pipeline.demo import (
-    WEIGHTS_FILE,
     Pool,
     PretrainingConfig,
     Trained,
@@ -41,8 +41,8 @@ def write_clip(
 ) -> dict[str, Any]:
     """Write weights, configuration and card into `folder`; return a record of them."""
     sha256 = save_checkpoint(trained, recipe.architecture, folder)
-    size = (folder / WEIGHTS_FILE).stat().st_size
+    size = (folder / OPEN_CLIP_WEIGHTS).stat().st_size
     scores = {name: ZeroShot(**figures) for name, figures in accuracy.items()}
     with atomic_write(folder / "CARD.md") as path:
         path.write_text(write_card(trained, recipe, scores, sha256, size), encoding="utf-8")
-    return {"sha256": sha256, "bytes": size, "steps": trained.step, "loss": trained.loss}
+    return {"sha256": sha256, "bytes": size, "steps": recipe.steps, "loss": trained.loss}
