@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.arithmetic import DTYPES, Arithmetic, Threads, resolve_threads
+from vlprompt_pipeline.clip.blocks import in_single
 from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.known_words import KnownWords
@@ -193,7 +194,7 @@ class FrozenClip:
         return self._embedding(indices)
 
     def suffixes(self, texts: Iterable[Sequence[int]]) -> tuple[Tensor, SuffixLengths]:
-        """Embeddings `[classes, longest, text_width]` of id lists, padded, and their lengths."""
+        """Return embeddings `[classes, longest, text_width]` of padded id lists, and their lengths."""
         rows = [self.embed(ids) for ids in texts]
         return nn.utils.rnn.pad_sequence(rows, batch_first=True), SuffixLengths(map(len, rows))
 
@@ -208,7 +209,7 @@ class FrozenClip:
         return F.normalize(self.encode_texts_raw(texts, cut=cut), dim=-1)
 
     def encode_texts_raw(self, texts: Sequence[str], *, cut: bool = False) -> Tensor:
-        """As `encode_texts`, not normalised."""
+        """Return the features of `encode_texts` before they are normalised."""
         with torch.no_grad():
             return self.text(self.prompts(texts, cut=cut))[0]
 
@@ -235,7 +236,7 @@ class FrozenClip:
         with torch.no_grad():
             dtype = DTYPES.get(self.arithmetic.precision, self.dtype)
             features = tower(pixels.to(self.device, dtype))
-        return F.normalize(features.to(torch.promote_types(features.dtype, torch.float32)), dim=-1)
+        return F.normalize(in_single(features), dim=-1)
 
     def check_length(self, text: str, tokens: int) -> None:
         """Refuse a prompt that is longer than the context.

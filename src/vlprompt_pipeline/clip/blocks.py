@@ -30,7 +30,7 @@ def project(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def project_some(
     block: nn.Module, x: Tensor, queried: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """As `project`, with queries of the tokens at places `queried` `[…, some]` only.
+    """Compute as `project` does, with queries of the tokens at places `queried` `[…, some]` only.
 
     The fourth result is these tokens, `[…, some, width]`.
     """
@@ -40,7 +40,7 @@ def project_some(
 
 
 def project_first(block: nn.Module, x: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """As `project_some`, with queries of the `count` first tokens only."""
+    """Compute as `project_some` does, with queries of the `count` first tokens only."""
     normed = block.ln_1(x)
     return *_project_for(block, normed[..., :count, :], normed), x[..., :count, :]
 
@@ -74,6 +74,11 @@ def finish(block: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
     return x + block.ls_2(_mlp(block.mlp, block.ln_2(x)))
 
 
+def in_single(x: Tensor) -> Tensor:
+    """Return numbers in single precision at least."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def _by_head(x: Tensor, heads: int) -> Tensor:
     return x.unflatten(-1, (heads, -1)).transpose(-3, -2)
 
@@ -99,7 +104,7 @@ def with_norms(block: nn.Module, values: Tensor) -> SimpleNamespace:
 
 
 def norms_of(block: nn.Module) -> Tensor:
-    """Weight and bias of the norm before attention, then of that before the MLP, `[4, width]`."""
+    """Return weights and biases `[4, width]`: of the norm before attention, then before the MLP."""
     parts = [getattr(getattr(block, name), part) for name in _NORMS for part in ("weight", "bias")]
     return torch.stack([part.detach() for part in parts])
 

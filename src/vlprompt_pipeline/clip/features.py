@@ -207,7 +207,7 @@ def _encoded(
         source = decoded
 
     def inputs(count: int) -> Iterator[Tensor]:
-        """Those of the next `count` images."""
+        """Yield those of the next `count` images."""
         while count:
             pixels = next(source)
             yield pixels

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip.blocks import (
     attention_weights,
     finish,
+    in_single,
     is_plain,
     norms_of,
     project,
@@ -73,9 +74,9 @@ class ImageTower(nn.Module):
         return self.pooled(x if self._read_first else x[:, :length])
 
     def begin(self, pixels: Tensor) -> Tokens:
-        """Tokens `[images, tokens, width]` at the input of the first block, the class token first.
+        """Return tokens at the input of the first block, and what `through` needs beside them.
 
-        And what `through` needs beside them.
+        Tokens are `[images, tokens, width]`, the class token first.
         """
         return self.visual.ln_pre(self._patches(pixels)), {}
 
@@ -107,7 +108,7 @@ class ImageTower(nn.Module):
         return finish(block, x, F.scaled_dot_product_attention(q, k, v))
 
     def read_of(self, depth: int, x: Tensor, inserted: int = 0) -> Tensor:
-        """Of the tokens before a block those that are read behind it."""
+        """Return those of the tokens before a block that are read behind it."""
         last = depth == len(self.blocks) - 1
         return x[:, : 1 + inserted] if last and self._read_first else x
 
@@ -157,8 +158,3 @@ def takes_prompts(visual: nn.Module) -> bool:
 def for_images(prompt: Tensor, x: Tensor) -> Tensor:
     """Return a prompt `[n, width]` as `[images, n, width]` in the precision of the tokens `x`."""
     return prompt.to(x.dtype).expand(x.shape[0], -1, -1)
-
-
-def in_single(features: Tensor) -> Tensor:
-    """Return features in single precision at least."""
-    return features.to(torch.promote_types(features.dtype, torch.float32))

@@ -28,7 +28,7 @@ class Room:
     """
 
     def __init__(self, memory: int | None, device: torch.device, reserved: int = 0) -> None:
-        """`memory` in bytes, or none for half of what is free on the device.
+        """Take `memory` in bytes, or half of what is free on the device where it is none.
 
         Of it `reserved` bytes are held back for a part that is computed again.
 

@@ -40,7 +40,11 @@ class Packing:
     order: Tensor
 
     def visible(self, shared: int) -> Tensor:
-        """`[rows, length, shared + length]`: a token sees the prefix and its own class up to it."""
+        """Tell which places a token sees: the prefix, and its own class up to itself.
+
+        Returns:
+            `[rows, length, shared + length]`.
+        """
         same_class = (self.owner[:, :, None] == self.owner[:, None, :]).tril()
         return torch.cat([same_class.new_ones(*same_class.shape[:2], shared), same_class], dim=-1)
 

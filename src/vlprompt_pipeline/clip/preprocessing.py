@@ -116,7 +116,7 @@ def _geometry(p: Preprocessing) -> torchvision.transforms.Compose:
 
 
 def _crop_rounded_down(image: Image.Image, height: int, width: int) -> Image.Image:
-    """Centre crop whose offset is rounded down, black where the image is too small."""
+    """Crop the centre, its offset rounded down; black where the image is too small."""
     left, top = (image.width - width) // 2, (image.height - height) // 2
     return image.crop((left, top, left + width, top + height))
 

@@ -72,7 +72,7 @@ def refuse_unsupported(model_cfg: dict[str, Any], where: str) -> None:
 
 
 def activation_sibling(model: str, tag: str) -> str | None:
-    """`model:tag` with the activation a tag was trained with, where `model` computes another."""
+    """Return `model:tag` with the activation of a tag's training, if `model` computes another."""
     model_cfg, entry = open_clip.get_model_config(model), open_clip.get_pretrained_cfg(model, tag)
     computes, trained = (bool(each.get("quick_gelu")) for each in (model_cfg, entry))
     if computes == trained:

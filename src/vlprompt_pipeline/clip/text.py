@@ -74,7 +74,7 @@ class TextTower(TextTowerBase):
         return packed.unflatten(0, packing.tokens.shape)
 
     def _prefix(self, x: Tensor, *deep: Tensor) -> tuple[Tensor, ...]:
-        """Keys and values of each block in turn, each `[groups, heads, prefix length, …]`."""
+        """Return keys and values of each block in turn, `[groups, heads, prefix length, …]`."""
         keys_and_values: list[Tensor] = []
         for depth, block in enumerate(self.blocks):
             if 0 < depth <= len(deep):
@@ -88,7 +88,7 @@ class TextTower(TextTowerBase):
     def _suffix(
         self, words: Tensor, visible: Tensor, ends: Tensor, filled: Tensor, *keys: Tensor
     ) -> Tensor:
-        """Features `[groups · classes, embed]` of some rows, behind the keys of some groups."""
+        """Return features `[groups · classes, embed]` of some rows behind keys of some groups."""
         groups, rows = len(keys[0]), len(words)
         y = words.expand(groups, -1, -1, -1).flatten(0, 1)
         mask = _additive(visible, y.dtype).expand(groups, -1, -1, -1).flatten(0, 1)
@@ -107,7 +107,7 @@ class TextTower(TextTowerBase):
         return self.read(y[:, 0])
 
     def with_class_tokens(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
-        """Features `[classes, embed]` of one group whose context is replaced, once and by class.
+        """Return features `[classes, embed]` of one group whose context is replaced by class, once.
 
         At the input of block `layer`, counted from 0, `tokens` `[classes, n, width]` stand in the
         place of positions 1 to n. Before that block the context is the same for all classes.
@@ -144,7 +144,7 @@ def _attend(
     mask: Tensor,
     rows: int,
 ) -> Tensor:
-    """Attention `[groups · rows, heads, tokens, …]` to the prefix of the group and to the row."""
+    """Attend to the prefix of the group and to the row, `[groups · rows, heads, tokens, …]`."""
     query, *seen = current
     both = [
         torch.cat([prefix.repeat_interleave(rows, 0), row], dim=2)

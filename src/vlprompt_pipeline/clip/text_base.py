@@ -11,7 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from vlprompt_pipeline.clip.blocks import attention_weights, with_attention
+from vlprompt_pipeline.clip.blocks import attention_weights, in_single, with_attention
 from vlprompt_pipeline.clip.memory import Room
 from vlprompt_pipeline.clip.packing import SuffixLengths
 
@@ -113,13 +113,13 @@ class TextTowerBase(nn.Module):
         return view
 
     def read(self, ends: Tensor) -> Tensor:
-        """Features of the tokens that are read `[…, width]`, in single precision at least."""
+        """Return features of the tokens `[…, width]` that are read, in float32 or better."""
         features = self.ln_final(ends)
         if isinstance(self.projection, nn.Linear):
             features = self.projection(features)
         elif self.projection is not None:
             features = features @ self.projection
-        return features.to(torch.promote_types(features.dtype, torch.float32))
+        return in_single(features)
 
     @property
     def at_once(self) -> int:
@@ -137,7 +137,7 @@ class TextTowerBase(nn.Module):
 
 
 def slices(count: int, size: int) -> Iterator[slice]:
-    """As few slices as there can be with at most `size` each, equal in size as far as may be."""
+    """Yield as few slices of at most `size` each as there can be, of nearly equal sizes."""
     parts = -(-count // max(1, size))
     edges = [count * part // parts for part in range(parts + 1)]
     return map(slice, edges, edges[1:])

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from vlprompt_pipeline.clip.image import Options, Tokens, for_images, in_single
+from vlprompt_pipeline.clip.blocks import in_single
+from vlprompt_pipeline.clip.image import Options, Tokens, for_images
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 
 _SEPARATE = ("attn.q_proj.weight", "attn.k_proj.weight", "attn.v_proj.weight")
@@ -56,7 +57,7 @@ class TimmImageTower(nn.Module):
         return self.pooled(torch.cat([x[:, :start], x[:, start + count :]], dim=1))
 
     def begin(self, pixels: Tensor) -> Tokens:
-        """As `ImageTower.begin`; the class token comes first where there is one."""
+        """Begin as `ImageTower.begin` does; the class token comes first where there is one."""
         x, options = self._patches(pixels)
         return self.visual.trunk.norm_pre(x), options
 
@@ -69,7 +70,7 @@ class TimmImageTower(nn.Module):
         norms: Tensor | None = None,
         inserted: int = 0,
     ) -> Tensor:
-        """As `ImageTower.through`; all tokens are read, and inserted ones have no position."""
+        """Compute as `ImageTower.through` does, all tokens; inserted ones have no position."""
         block, changed = _behind(self.blocks[depth], inserted), {}
         if self._weights is not None:
             weights = _attention(block)
@@ -81,7 +82,7 @@ class TimmImageTower(nn.Module):
         return functional_call(block, changed, (x,), options) if changed else block(x, **options)
 
     def read_of(self, depth: int, x: Tensor, inserted: int = 0) -> Tensor:
-        """Of the tokens before a block those that are read behind it: all."""
+        """Return those of the tokens before a block that are read behind it: all."""
         return x
 
     def first_norm(self, depth: int) -> nn.Module:

@@ -146,7 +146,7 @@ class AugmentedViews:
 def random_box(
     width: int, height: int, scale: tuple[float, float], generator: torch.Generator
 ) -> tuple[int, int, int, int]:
-    """Top, left, height and width of a crop, as torchvision's `RandomResizedCrop` draws them.
+    """Draw top, left, height and width of a crop as torchvision's `RandomResizedCrop` does.
 
     torchvision draws from PyTorch's global generator, which any other thread may be using too.
     """

@@ -48,7 +48,7 @@ class WholeTextTower(TextTowerBase):
         return torch.cat(features).unflatten(0, (groups, classes))
 
     def with_class_tokens(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
-        """As `TextTower.with_class_tokens`."""
+        """Compute as `TextTower.with_class_tokens` does."""
         prompts, tokens = prompts.to(self.dtype), tokens.to(self.dtype)
         room = self._room()
         features = []
@@ -90,7 +90,7 @@ class WholeTextTower(TextTowerBase):
         return self.read(x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))[:, 0])
 
     def sequences(self, prompts: Prompts) -> tuple[Tensor, Tensor]:
-        """Prompts of one group with positions `[classes, context, width]`, and the end's place."""
+        """Return prompts `[classes, context, width]` with positions, and where each ends."""
         classes, length, width = prompts.suffix.shape
         shared, context = prompts.prefix.shape[1], len(self.positions)
         device = prompts.suffix.device
@@ -105,7 +105,7 @@ class WholeTextTower(TextTowerBase):
         return torch.cat(parts, dim=1) + self.positions, shared + lengths - 1
 
     def read_positions(self, end: Tensor) -> Tensor:
-        """Place of each class that is read, `[classes, 1]`."""
+        """Return the place of each class that is read, `[classes, 1]`."""
         if self.pool_type == "first":
             return torch.zeros_like(end)[:, None]
         if self.pool_type == "last":

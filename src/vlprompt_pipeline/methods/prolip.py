@@ -17,6 +17,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
+from vlprompt_pipeline.clip.blocks import in_single
 from vlprompt_pipeline.clip.timm_image import last_linear
 from vlprompt_pipeline.clip.towers import describe_image_tower
 from vlprompt_pipeline.errors import ConfigError
@@ -42,7 +43,7 @@ class ProLIP(FixedTexts):
         super().build(clip, generator)
         tower, projection, bias = _without_projection(clip)
         self.images = ChangedImages(clip, "unprojected", (), partial(_encode, clip, tower))
-        initial = projection.detach().to(torch.promote_types(projection.dtype, torch.float32))
+        initial = in_single(projection.detach())
         self.register_buffer("initial", initial.clone(), persistent=False)
         self.register_buffer("bias", bias, persistent=False)
         self.projection = nn.Parameter(initial.clone())
@@ -74,7 +75,7 @@ def _encode(clip: FrozenClip, tower: nn.Module, pixels: Tensor) -> Tensor:
     """Return features `[images, image width]` before the projection, not normalised."""
     with torch.no_grad():
         features = tower(pixels.to(clip.dtype))
-    return features.to(torch.promote_types(features.dtype, torch.float32))
+    return in_single(features)
 
 
 def _without_projection(clip: FrozenClip) -> tuple[nn.Module, Tensor, Tensor | None]:
