@@ -194,7 +194,7 @@ class FrozenClip:
         return self._embedding(indices)
 
     def suffixes(self, texts: Iterable[Sequence[int]]) -> tuple[Tensor, SuffixLengths]:
-        """Return embeddings `[classes, longest, text_width]` of padded id lists, and their lengths."""
+        """Return padded embeddings `[classes, longest, text_width]` of id lists, and lengths."""
         rows = [self.embed(ids) for ids in texts]
         return nn.utils.rnn.pad_sequence(rows, batch_first=True), SuffixLengths(map(len, rows))
 
