@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +90,17 @@ def test_near_copies_are_connected_across_blocks():
     features[places] = alone
     assert near_copies(features, near) == [places[rows].tolist() for rows in whole]
     assert near_copies(features, same) == []
+
+
+def test_a_camera_that_sees_the_same_all_day_is_one_group():
+    count, width, same = 1500, 64, 0.98
+    draw = np.random.default_rng(0).normal(size=(count, width)).astype(np.float32)
+    different = draw / np.linalg.norm(draw, axis=1, keepdims=True)
+    began = time.perf_counter()
+    assert near_copies(different, same) == []
+    between = time.perf_counter()
+    assert near_copies(np.full((count, width), width**-0.5, np.float32), same) == [[*range(count)]]
+    assert time.perf_counter() - between < 40 * (between - began), "no step for each pair"
 
 
 def test_flipped_labels_are_found():

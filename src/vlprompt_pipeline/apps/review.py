@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-_SHOWN = 200
+_SHOWN = 200  # photos of 15 kB, and what a person looks through at once: our choice
 
 
 @click.command()

@@ -19,8 +19,6 @@ from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.inference.label_page import thumbnail
 from vlprompt_pipeline.templates import templates_of
 
-SHOWN = 200
-"""Photos on the page: 15 kB each, and what a person looks through at once (our choice)."""
 _SIDE = 150  # pixels of a photo
 _NEEDED = ("path", "label", "score")
 _PREDICTED = r"label(_\d+)?"
