@@ -150,6 +150,24 @@ def test_a_folder_is_brought_with_what_it_lost_and_own_files_stay(bucket, machin
     assert (folder / "b.png").read_bytes() == b"another"
 
 
+def test_what_consoles_put_for_folders_is_no_file(bucket, machine):
+    for key in ("photos[1]/", "photos[1]/cat/", "photos[1]/cat/a.png", "photos[1]/dog/"):
+        objects.put(f"{bucket}/{key}", b"")
+    folder = places.local(f"{bucket}/photos[1]")
+    places.bring(folder)
+    assert [path for path in folder.rglob("*") if path.is_file()] == [folder / "cat/a.png"]
+    objects.remove(f"{bucket}/photos[1]/cat/a.png")
+    places.bring(folder)
+    assert not (folder / "cat/a.png").exists()
+
+
+def test_no_object_is_copied_to_outside_of_the_cache(bucket, machine, tmp_path):
+    objects.put(f"{bucket}/photos/{'../' * 6}stray.png", b"not where it should be")
+    with pytest.raises(PlaceError, match=r"stray\.png has the part '\.\.'"):
+        places.bring(places.local(f"{bucket}/photos"))
+    assert list(tmp_path.rglob("*.png")) == []
+
+
 def test_partitions_are_listed_in_the_place_and_replaced_there(bucket, machine):
     described = {"type": "vlprompt_pipeline.datasets.JSONDataset"}
     given = {"path": f"{bucket}/paper/08_reporting/figures", "filename_suffix": ".json"}

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from vlprompt_pipeline.errors import PlaceError
 from vlprompt_pipeline.filesystem.files import unfinished_prefix
 from vlprompt_pipeline.filesystem.objects import asking, listed, modified, remove
 
@@ -53,10 +54,18 @@ def is_url(location: str | Path) -> bool:
 
 
 def local(location: str | Path) -> Path:
-    """Return where the local copy of a place or of a file in it is; another path as it is."""
+    """Return where the local copy of a place or of a file in it is; another path as it is.
+
+    Raises:
+        PlaceError: the copy would lie outside of the cache.
+    """
     if not is_url(location):
         return Path(location)
     protocol, _, key = str(location).partition("://")
+    if ".." in key.split("/"):  # which is a name like any other in a bucket
+        raise PlaceError(
+            f"{location} has the part '..', which leads out of the local cache: rename it"
+        )
     return _copies() / protocol / key.strip("/")
 
 
@@ -115,13 +124,17 @@ def bring(folder: Path, *endings: str) -> None:
     """
     if not (url := url_of(folder)):
         return
-    found = {key: info for key, info in listed(url).items() if key.endswith(endings or "")}
+    found = {
+        key: info
+        for key, info in listed(url).items()
+        if key.endswith(endings or "") and not key.endswith("/")  # what consoles put for a folder
+    }
     paths = {key: local(key) for key in found}
     changed = {key: path for key, path in paths.items() if not _is_current(path, found[key])}
     with asking(url) as files:
         download(files, changed, found)
     present = set(paths.values())
-    for note in _note(folder).parent.glob(f"{folder.name}/**/*.version"):
+    for note in _note(folder).with_name(folder.name).rglob("*.version"):
         path = _copies() / note.relative_to(_notes()).with_suffix("")
         if path not in present and str(path).endswith(endings or ""):
             _forget(path)
