@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from vlprompt_pipeline.filesystem.places import CACHE
+from vlprompt_pipeline.filesystem.copies import CACHE
 
 
 @pytest.fixture(scope="session")

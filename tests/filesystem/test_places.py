@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
 from fresh_python import printed
 from vlprompt_pipeline.datasets import JSONDataset, PartitionedDataset, RecordDataset
-from vlprompt_pipeline.errors import PlaceError
+from vlprompt_pipeline.errors import PlaceError, UserError
 from vlprompt_pipeline.filesystem import objects, places
 from vlprompt_pipeline.filesystem.data_folder import DataFolder
 from vlprompt_pipeline.filesystem.manifests import (
@@ -219,6 +220,24 @@ def test_a_place_that_does_not_answer_is_told_in_a_sentence(bucket, machine, mon
     copy.write_text("{}")
     with pytest.raises(PlaceError, match="does not answer as it should"):
         places.publish(copy)
+
+
+def test_a_cache_that_cannot_be_written_is_not_laid_on_the_place(bucket, machine, monkeypatch):
+    objects.put(f"{bucket}/photos/cat.png", b"content")
+    folder = places.local(f"{bucket}/photos")
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file where the folder must be")
+    with pytest.raises(
+        UserError, match=r"cannot keep copies .* \(File exists\): make room"
+    ) as told:
+        places.bring(folder)
+    assert not isinstance(told.value, PlaceError), "a sweep would wait for the place"
+    folder.unlink()
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(Path, "replace", Mock(side_effect=full))
+    with pytest.raises(UserError, match=r"\(No space left on device\): make room there"):
+        places.bring(folder)
+    assert list(folder.iterdir()) == []
 
 
 def test_a_file_of_this_machine_is_asked_of_nobody(tmp_path, monkeypatch):

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # where it is run 
 from pipelines.killed_sweeps import require_one_run_a_cell, require_the_same, results
 from pipelines.project import Project
 from sweep.commands import Command, small_project, variables
-from vlprompt_pipeline.filesystem.places import CACHE
+from vlprompt_pipeline.filesystem.copies import CACHE
 from vlprompt_pipeline.sweep.engines import RAY_VARIABLES
 
 SEEDS = [*range(1, 9)]

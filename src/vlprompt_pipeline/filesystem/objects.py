@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from vlprompt_pipeline.errors import PlaceError
+from vlprompt_pipeline.errors import PlaceError, UserError
 
 _LIBRARIES = {
     "s3": "pip install 'vlprompt_pipeline[s3]'",
@@ -33,7 +33,7 @@ def asking(url: str) -> Iterator[Any]:
 
         options = {"use_listings_cache": False} if protocol in _LIBRARIES else {}
         yield fsspec.filesystem(protocol, **options)
-    except PlaceError:
+    except UserError:
         raise
     except ImportError as error:
         library = _LIBRARIES.get(protocol, "install it")

@@ -1,0 +1,107 @@
+"""Local copies of the files of a place, and which version of its object each one is.
+
+Beside each copy a note keeps the version of the object (its ETag), so that nothing is transferred
+twice. The folder of the cache is that of the environment variable VLPROMPT_CACHE, or
+~/.cache/vlprompt.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.filesystem.files import unfinished_prefix
+
+CACHE = "VLPROMPT_CACHE"
+_VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "updated", "mtime")
+_AT_ONCE = 500  # files that are asked for together
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def copies_folder() -> Path:
+    """Return the folder of all local copies."""
+    return _folder(os.environ.get(CACHE, "")) / "places"
+
+
+def notes_folder() -> Path:
+    """Return the folder of the notes, which has the same folders in it."""
+    return _folder(os.environ.get(CACHE, "")) / "versions"
+
+
+def note_of(path: Path) -> Path:
+    """Return the note that is kept of a local copy."""
+    inside = path.relative_to(copies_folder())
+    return notes_folder() / inside.with_name(f"{inside.name}.version")
+
+
+def download(files: Any, wanted: dict[str, Path], found: dict[str, Any]) -> None:
+    """Fetch files beside their copies, and put them in place when they are whole.
+
+    Raises:
+        UserError: the cache cannot be written to, or its disk is full.
+    """
+    urls = sorted(wanted)
+    for start in range(0, len(urls), _AT_ONCE):
+        block = urls[start : start + _AT_ONCE]
+        fresh = [_beside(wanted[url]) for url in block]
+        try:
+            for each in fresh:
+                each.parent.mkdir(parents=True, exist_ok=True)
+            files.get(block, [str(each) for each in fresh])
+            for url, each in zip(block, fresh, strict=True):
+                put = found[url].get("LastModified")
+                if put is not None:  # as old as the object: what was made just now is newer
+                    os.utime(each, (put.timestamp(), put.timestamp()))
+                each.replace(wanted[url])
+                keep_version(wanted[url], found[url])
+        except OSError as error:
+            if error.filename is None and error.errno not in _FULL:
+                raise  # of the place
+            raise UserError(
+                f"cannot keep copies of {block[0]} and others in {copies_folder()} "
+                f"({error.strerror}): make room there, make it writable, or set {CACHE} to "
+                "another folder"
+            ) from error
+        finally:
+            for each in fresh:
+                with suppress(OSError):
+                    each.unlink()
+
+
+def is_current(path: Path, info: dict[str, Any]) -> bool:
+    """Tell whether a local copy is of the version that the place tells of, and unchanged since."""
+    try:
+        return json.loads(note_of(path).read_text()) == _state(path, info)
+    except (OSError, ValueError):
+        return False
+
+
+def keep_version(path: Path, info: dict[str, Any]) -> None:
+    """Note which version of its object a local copy is."""
+    note = note_of(path)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    fresh = note.with_name(f".{uuid4().hex}")
+    fresh.write_text(json.dumps(_state(path, info)))
+    fresh.replace(note)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{unfinished_prefix(path.name)}{uuid4().hex}")
+
+
+def _state(path: Path, info: dict[str, Any]) -> list[str | float]:
+    version = next((info[key] for key in _VERSIONS if info.get(key)), info.get("created"))
+    stat = path.stat()
+    return [str(version), stat.st_size, stat.st_mtime]
+
+
+@cache
+def _folder(given: str) -> Path:
+    return Path(given or "~/.cache/vlprompt").expanduser().resolve()
