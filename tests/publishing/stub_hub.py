@@ -62,6 +62,8 @@ class Handler(BaseHTTPRequestHandler):
         for line in map(json.loads, body.splitlines()):
             if line["key"] == "file":
                 files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+            if line["key"] == "deletedFile":
+                del files[line["value"]["path"]]
         url = f"{self.address}/{owner}/{name}/commit/{COMMIT}"
         self.answer(200, {"success": True, "commitUrl": url, "commitOid": COMMIT})
 

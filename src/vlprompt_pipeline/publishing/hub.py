@@ -8,7 +8,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, snapshot_download
 
 from vlprompt_pipeline.errors import ConfigError, UserError, reason_of
-from vlprompt_pipeline.publishing.layout import HUB, verify_files
+from vlprompt_pipeline.publishing.layout import EXAMPLE, HUB, verify_files
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _FETCHED = (
@@ -67,7 +67,8 @@ def fetch_published(address: str) -> Path:
 def upload(folder: Path, repository: str, private: bool = False) -> str:
     """Upload a folder as one commit; the repository is made where there is none.
 
-    The login is that of `hf auth login` or HF_TOKEN.
+    Files of an earlier version that this one does not have are removed there: they would be in no
+    list of hashes. The login is that of `hf auth login` or HF_TOKEN.
 
     Returns:
         The address of the commit.
@@ -81,7 +82,10 @@ def upload(folder: Path, repository: str, private: bool = False) -> str:
     try:
         api.create_repo(repository, private=private, exist_ok=True)
         commit = api.upload_folder(
-            repo_id=repository, folder_path=folder, commit_message="Publish with vlprompt_pipeline"
+            repo_id=repository,
+            folder_path=folder,
+            commit_message="Publish with vlprompt_pipeline",
+            delete_patterns=[*_FETCHED, EXAMPLE],
         )
     except Exception as error:  # as above
         raise UserError(
