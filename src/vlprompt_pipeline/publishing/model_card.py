@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vlprompt_pipeline.publishing.folder import Publication
 
 _SHOWN = 20  # class names in the card
-_HASHES = ("prompt_sha256", "split_sha256", "few_shot_sha256", "weights_sha256")
+_HASHES = ("split_sha256", "few_shot_sha256")
 _SCORES = {
     "accuracy": "accuracy, %",
     "base": "accuracy on base classes, %",
