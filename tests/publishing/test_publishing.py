@@ -214,6 +214,21 @@ def test_what_was_changed_or_added_is_not_used(published, tmp_path, name):
         load_published(copy, "cpu")
 
 
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        ({"format": "vlprompt_pipeline.published_prompt.2", "models": []}, r"format .*prompt\.2"),
+        ({}, r"no published prompt \(vlprompt.json: Field required\)"),
+        ("[", r"no published prompt \(vlprompt.json: Invalid JSON: EOF"),
+    ],
+)
+def test_a_manifest_of_another_format_is_told_from_what_is_none(tmp_path, manifest, said):
+    text = manifest if isinstance(manifest, str) else json.dumps(manifest)
+    (tmp_path / "vlprompt.json").write_text(text)
+    with pytest.raises(PromptFileError, match=said):
+        load_published(tmp_path)
+
+
 def test_an_included_clip_that_is_absent_is_told(published, tmp_path):
     copy = shutil.copytree(published, tmp_path / "prompt")
     manifest = json.loads((copy / "vlprompt.json").read_text())
@@ -240,6 +255,17 @@ def test_it_goes_to_the_hub_and_comes_back_verified(published, tmp_path, hub):
     assert len(classifier.card.class_names) == 3
     again = run(FETCH, "hf-hub:someone/prompt", home=tmp_path / "cache")  # without a network
     assert json.loads(again) == [str(folder)]
+
+
+def test_an_upload_removes_files_of_the_version_before_it(published, tmp_path, hub):
+    repositories, address = hub
+    own = {"photo.jpg": b"for the model card", ".gitattributes": b""}
+    earlier = dict.fromkeys(("rejection.json", "clip/old.json", "onnx/text_model.onnx"), b"{}")
+    repositories.repositories["someone/prompt"] = own | earlier
+    run(UPLOAD, published, "someone/prompt", address=address, token=TOKEN)
+    assert repositories.repositories["someone/prompt"] == own | read(published)
+    (said,) = json.loads(run(FETCH, "hf-hub:someone/prompt", address=address, home=tmp_path))
+    assert isinstance(said, str), said
 
 
 def test_what_the_hub_holds_and_does_not_list_as_it_is_is_refused(published, tmp_path, hub):

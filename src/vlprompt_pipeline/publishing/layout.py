@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vlprompt_pipeline.errors import PromptFileError, reason_of
+from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.filesystem.files import read_hashes, sha256_file
 
 FORMAT = "vlprompt_pipeline.published_prompt.1"
@@ -47,30 +46,34 @@ class Manifest(BaseModel):
         Raises:
             PromptFileError: absent, or of another format.
         """
-        path = folder / MANIFEST
-        try:
-            manifest = cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, ValidationError) as error:
+        written = _format_of(folder)
+        if written not in (None, FORMAT):  # whose other values may be others, too
             raise PromptFileError(
-                f"{folder} holds no published prompt ({MANIFEST}: {reason_of(error)}): "
-                "name one that vlprompt publish wrote"
-            ) from None
-        if manifest.format != FORMAT:
-            raise PromptFileError(
-                f"{folder} is a published prompt of the format {manifest.format}, this program "
+                f"{folder} is a published prompt of the format {written}, this program "
                 f"reads {FORMAT}: use the vlprompt_pipeline that wrote it"
             )
-        return manifest
+        try:
+            return cls.model_validate_json((folder / MANIFEST).read_bytes())
+        except (OSError, ValidationError) as error:
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+            raise PromptFileError(
+                f"{folder} holds no published prompt ({MANIFEST}: {reason}): "
+                "name one that vlprompt publish wrote"
+            ) from None
 
 
 def is_published_prompt(folder: Path) -> bool:
     """Tell whether `write_publication` wrote a folder, in any of its formats."""
+    return (_format_of(folder) or "").startswith(FORMAT.rpartition(".")[0])
+
+
+def _format_of(folder: Path) -> str | None:
     try:
-        content: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
+        return None
     written = content.get("format") if isinstance(content, dict) else None
-    return isinstance(written, str) and written.startswith(FORMAT.rpartition(".")[0])
+    return written if isinstance(written, str) else None
 
 
 def _hashes_of(folder: Path) -> dict[str, str]:
