@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +111,14 @@ def test_a_method_looks_the_same_in_figures_and_page():
     looks, page = looks_of(METHODS), render(made)
     for method in ("coop", "cocoop"):
         assert f'"colour":"{looks[method].colour}","marker":"{looks[method].marker}"' in page
+
+
+def test_no_two_recipes_look_the_same_and_the_page_has_every_mark():
+    recipes = yaml.safe_load((ROOT / "conf/base/parameters_recipes.yml").read_text())["recipes"]
+    looks = looks_of(recipes).values()
+    assert len(set(looks)) == len(recipes)
+    script = files("vlprompt_pipeline.reports").joinpath("web/elements.js").read_text()
+    assert {look.marker for look in looks} == set(re.findall(r'^  "?(.)"?: "M', script, re.M))
 
 
 def test_pareto_front_by_hand():

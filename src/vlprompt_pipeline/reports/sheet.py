@@ -18,7 +18,7 @@ INK, MUTED, FAINT, PAPER = "#1f2328", "#59636e", "#d1d9e0", "#ffffff"
 # Okabe and Ito's colours, told apart with any colour vision, less black and the yellow that white
 # paper swallows; a further round of methods takes the next marker.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-MARKERS = ("o", "D", "s", "^")
+MARKERS = ("o", "D", "s", "^", "v", "P")
 SVG_STYLE = {"svg.hashsalt": "vlprompt_pipeline", "svg.fonttype": "none"}
 """Settings of matplotlib with which text stays text and the same figure gives the same ids."""
 NARROW, WIDE = 4.8, 7.0

@@ -27,6 +27,8 @@ const MARKS = {
   D: "M0-5 L5 0 0 5 -5 0Z",
   s: "M-4-4 H4 V4 H-4Z",
   "^": "M0-5 L4.6 3.6 H-4.6Z",
+  v: "M0 5 L4.6-3.6 H-4.6Z",
+  P: "M-1.6-4.6 H1.6 V-1.6 H4.6 V1.6 H1.6 V4.6 H-1.6 V1.6 H-4.6 V-1.6 H-1.6Z",
   o: "M-4.3 0 A4.3 4.3 0 1 1 4.3 0 A4.3 4.3 0 1 1 -4.3 0Z",
 };
 const colourOf = method => given.methods[method].colour;
