@@ -236,6 +236,20 @@ def test_opened_lists_have_the_classes_and_where_results_come_from(whole):
     )
 
 
+def test_numbers_in_names_sort_as_numbers(browser, tmp_path):
+    page = tmp_path / "page.html"
+    made = comparison(
+        ("base_to_new",), methods={"coop": "CoOp"}, datasets=["dtd"], seeds=(1, 2, 10)
+    )
+    page.write_text(render(made), encoding="utf-8")
+    browser.open(page, width=1280)
+    browser.evaluate("document.querySelector('[data-fill=provenance]').open = true")
+    browser.evaluate("new Promise(done => setTimeout(done, 200))")
+    browser.evaluate("document.querySelector('[data-column=seed] button').click()")
+    seeds = "[...document.querySelectorAll('[data-fill=provenance] tr td:nth-child(3)')]"
+    assert browser.evaluate(f"{seeds}.map(cell => cell.textContent)") == ["1", "2", "10"]
+
+
 def test_a_method_that_is_taken_away_leaves_the_figures_but_not_the_table(whole):
     marks = f"document.querySelectorAll('#{FAMILY} [data-chart=sizes] .told').length"
     before = whole.evaluate(marks)

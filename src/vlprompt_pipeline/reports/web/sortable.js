@@ -5,7 +5,7 @@ const sortRows = (header, order) => {
   const sign = order === "ascending" ? 1 : -1;
   const value = row => row.cells[header.cellIndex].dataset.value ?? row.cells[header.cellIndex].textContent;
   const compare = (one, other) => {
-    if (!numeric) return sign * value(one).localeCompare(value(other));
+    if (!numeric) return sign * value(one).localeCompare(value(other), undefined, { numeric: true });
     const [x, y] = [parseFloat(value(one)), parseFloat(value(other))];
     return isNaN(x) || isNaN(y) ? isNaN(x) - isNaN(y) : sign * (x - y);
   };
