@@ -38,7 +38,7 @@ def render_page(
         figures={
             name: {
                 "svg": inline_svg(sheet.figure, name, _ALTERNATIVES[name]),
-                "places": embedded_json([list(point) for point in sheet.points()]),
+                "places": embedded_json(sheet.points()),
             }
             for name, sheet in sheets.items()
         },

@@ -67,10 +67,10 @@ def over_seeds(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     `base` and `new` become `base_mean`, `base_std`, …, H as above; of any other column the largest
     value stands.
     """
-    frame = frame.assign(h=_h(frame["base"], frame["new"]))
+    frame = frame.assign(h=harmonic_mean(frame["base"], frame["new"]))
     table = means_over_seeds(frame, by, HALVES)
     groups = frame.groupby(list(by), sort=False)
-    table["h"] = _h(table["base_mean"], table["new_mean"])
+    table["h"] = harmonic_mean(table["base_mean"], table["new_mean"])
     table["h_std"] = groups["h"].std(ddof=0)
     rest = frame.columns.difference([*by, "seed", "h", *HALVES], sort=False)
     return table.join(groups[list(rest)].max()).reset_index()
@@ -121,7 +121,7 @@ def _accuracies(result: Result) -> list[list[float]]:
 
 
 def _histograms(plan: Plan, results: Results, bins: int, every: int) -> pd.DataFrame:
-    """Share of the values in each bin, for the first seed, before training and every few epochs."""
+    """Return shares of the values by bin every few epochs, of the first seed, from epoch 0 on."""
     contexts = results[Run.of(plan.plain, plan.seeds[0])].contexts
     counts, edges = (part.numpy() for part in histograms(contexts, bins))
     shares = counts / counts.sum(axis=1, keepdims=True)
@@ -173,7 +173,3 @@ def _ablation(plan: Plan, results: Results, sweep: pd.DataFrame) -> pd.DataFrame
         _scores([Variant({"stage": "not quantized"}, plan.plain)], plan.seeds, results),
     ]
     return pd.concat([part[columns] for part in parts], ignore_index=True)
-
-
-def _h(base: pd.Series, new: pd.Series) -> list[float]:
-    return [harmonic_mean(b, n) for b, n in zip(base, new, strict=True)]

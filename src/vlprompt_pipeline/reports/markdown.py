@@ -64,11 +64,8 @@ def _ranks(title: str, rows: pd.DataFrame) -> str:
         lines.append(
             _row([_plain(row["title"]), *figures, str(row["rank"]), rank_span(row), _plain(where)])
         )
-    name = (
-        "H of the averages of base and new accuracy"
-        if rows["metric"].iloc[0] == "h"
-        else ("accuracy")
-    )
+    is_h = rows["metric"].iloc[0] == "h"
+    name = "H of the averages of base and new accuracy" if is_h else "accuracy"
     note = f"Percent, {name}; 1 is the best rank, among the methods with all datasets."
     return "\n".join([*lines, "", f"- {note}"])
 
@@ -78,7 +75,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Nothing in a name is a cell's end, a tag, a formula or emphasis; `_` in a word is none."""
+    """Escape what ends a cell or is a tag, a formula or emphasis; `_` within a word is not."""
     escaped = re.sub(r"([\\|*<>`$\[\]]|(?<!\w)_|_(?!\w))", r"\\\1", text)
     return " ".join(escaped.split())
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.results.dataset_names import marked
-from vlprompt_pipeline.results.records import SCHEMA_VERSION, CellRecord, Target
+from vlprompt_pipeline.results.records import SCHEMA_VERSION, CellRecord
 
 
 class GroupKey(NamedTuple):
@@ -57,11 +57,6 @@ class Group:
     def has_new(self) -> bool:
         """Whether the protocol holds classes out."""
         return bool(self.key.classes[1])
-
-    @property
-    def targets(self) -> tuple[Target, ...]:
-        """The datasets that prompts are scored on beside their own."""
-        return self.records[0].cell.targets
 
     @property
     def notes(self) -> tuple[str, ...]:

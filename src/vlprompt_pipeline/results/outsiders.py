@@ -53,7 +53,7 @@ class Scores(NamedTuple):
             ]
             if any(column not in table or table.empty for table in tables):
                 return None
-            if any(set(table["path"]) != set(tables[0]["path"]) for table in tables):
+            if any(list(table["path"]) != list(tables[0]["path"]) for table in tables):
                 raise DataError(
                     "the seeds of a method were tested on different images, which have no common "
                     "AUROC: run its cells again"

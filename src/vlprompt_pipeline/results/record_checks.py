@@ -53,7 +53,7 @@ def mixed_remarks(groups: Sequence[Group]) -> list[str]:
 
 def _bound_to_training(group: Group) -> list[str]:
     """Name the methods that have no score on classes held out or of other datasets."""
-    if not (group.has_new or group.targets):
+    if not (group.has_new or group.key.targets):
         return []
     results = [result for record in group.records for result in record.methods]
     bound = [result for result in results if result.new is None and not result.targets]
