@@ -17,9 +17,9 @@ from vlprompt_pipeline.reports.markdown import to_markdown
 from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.reports.terminal import terminal_width, to_text
 from vlprompt_pipeline.reports.text_table import TextTable
+from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.flags import MEANINGS
 from vlprompt_pipeline.results.metric_names import metric_title
-from vlprompt_pipeline.results.results import AVERAGE
 
 AWKWARD = r"50% of_A&B #1 {x} ~ ^ \ $ <b> | λ ± ≤ Ünïcode 漢"
 

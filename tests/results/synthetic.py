@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from vlprompt_pipeline.results.compare import COLUMNS
-from vlprompt_pipeline.results.results import AVERAGE, Comparison
+from vlprompt_pipeline.results.dataset_names import AVERAGE
+from vlprompt_pipeline.results.results import Comparison
 
 PROTOCOLS = ("base_to_new", "few_shot", "cross_dataset", "domain_generalisation")
 METHODS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from results.made import Disk, base_to_new, right, score_row
-from vlprompt_pipeline.results.results import AVERAGE
+from vlprompt_pipeline.results.dataset_names import AVERAGE
 
 HALVES = {"base": right(0.8), "new": right(0.6)}
 

@@ -10,8 +10,8 @@ import pytest
 
 from results.made import Disk, right, score_row
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
+from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.published import DATASETS
-from vlprompt_pipeline.results.results import AVERAGE
 
 ROUNDING = 0.03
 """Percentage points: figures are printed with two digits, and some were averaged unrounded."""

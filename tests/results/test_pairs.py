@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from results.made import Disk, base_to_new, predictions, right
-from vlprompt_pipeline.results.results import AVERAGE
+from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.statistics import compare_accuracy, compare_h, holm
 
 COOP = "demo/demo_aerial/base_to_new/shots16/seed1/coop"

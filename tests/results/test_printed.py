@@ -9,13 +9,13 @@ from importlib.resources import files
 import pytest
 
 from results.made import Disk, base_to_new, right, score_row
+from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.flags import MEANINGS, TUNED, flags_of
 from vlprompt_pipeline.results.groups import read_records
 from vlprompt_pipeline.results.left_out import left_out
 from vlprompt_pipeline.results.printed import Variation, inside, stated_variation
 from vlprompt_pipeline.results.published import DATASETS, published
 from vlprompt_pipeline.results.report_table import report_table
-from vlprompt_pipeline.results.results import AVERAGE
 
 
 def of_vit(method: str, dataset: str, base: float, new: float, **cell):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from results.made import Disk, base_to_new, predictions, right, score, score_row
-from vlprompt_pipeline.results.results import AVERAGE
+from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.statistics import accuracy_interval, h_interval
 
 

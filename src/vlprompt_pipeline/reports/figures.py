@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from vlprompt_pipeline.reports.panels import curves_figure, gains_figure, targets_figure
 from vlprompt_pipeline.reports.scatter import base_new_figure, size_figure
 from vlprompt_pipeline.reports.sheet import Look, looks_of
-from vlprompt_pipeline.results.results import AVERAGE, Comparison
+from vlprompt_pipeline.results.dataset_names import AVERAGE
+from vlprompt_pipeline.results.results import Comparison
 from vlprompt_pipeline.wording import join, seeds_text, shots_text
 
 

@@ -20,11 +20,11 @@ from math import isnan
 import pandas as pd
 
 from vlprompt_pipeline.reports.sheet import looks_of
-from vlprompt_pipeline.results.dataset_names import dataset_title, ordered_datasets
+from vlprompt_pipeline.results.dataset_names import AVERAGE, dataset_title, ordered_datasets
 from vlprompt_pipeline.results.flags import MEANINGS
 from vlprompt_pipeline.results.metric_names import lower_is_better, metric_order, metric_title, unit
 from vlprompt_pipeline.results.records import ZERO_SHOT
-from vlprompt_pipeline.results.results import AVERAGE, Comparison
+from vlprompt_pipeline.results.results import Comparison
 from vlprompt_pipeline.results.verdicts import against, verdict_text
 from vlprompt_pipeline.wording import seeds_text
 
@@ -142,7 +142,7 @@ def _verdicts(pairs: pd.DataFrame, ranking: str, dataset: str) -> dict[str, dict
 
 
 def missing_cells(missing: pd.DataFrame) -> pd.DataFrame:
-    """One row for all seeds that are missing for the same reason, with the first one's command."""
+    """Make a row for all seeds that are missing for the same reason, with the first command."""
     return (
         missing.groupby(["protocol", "clip", "dataset", "shots", "method", "reason"], sort=False)
         .agg(seeds=("seed", lambda seeds: seeds_text(sorted(seeds))), command=("command", "first"))
@@ -184,7 +184,7 @@ def _scaled(value: object, scale: int) -> object:
 
 
 def _in_order(rows: pd.DataFrame, datasets: Sequence[str], methods: Sequence[str]) -> pd.DataFrame:
-    """So that neighbouring rows have much in common."""
+    """Sort rows so that neighbours have much in common."""
     ranks = {
         column: {name: rank for rank, name in enumerate(names)}
         for column, names in (("dataset", datasets), ("method", methods))

@@ -23,9 +23,9 @@ from vlprompt_pipeline.reports.sheet import (
     limits_around,
     mark,
 )
+from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.metric_names import in_sentence, lower_is_better, metric_title
 from vlprompt_pipeline.results.records import ZERO_SHOT
-from vlprompt_pipeline.results.results import AVERAGE
 from vlprompt_pipeline.wording import human_bytes
 
 _MOST_STRETCH = 2.0
@@ -159,7 +159,7 @@ def _known(std: float) -> float | None:
 
 
 def _accuracy_limits(axes: Axes, height: float, base: pd.DataFrame, new: pd.DataFrame) -> None:
-    """Limits around all seeds and bars; a point of accuracy is about as long on both axes."""
+    """Set limits around all seeds and bars; a point of accuracy is about as long on both axes."""
     limits = []
     for rows in (base, new):
         seeds = [value for values in rows["per_seed"] for value in values]

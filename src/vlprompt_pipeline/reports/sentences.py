@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.metric_names import in_sentence
 from vlprompt_pipeline.results.records import ZERO_SHOT
-from vlprompt_pipeline.results.results import AVERAGE, Comparison
+from vlprompt_pipeline.results.results import Comparison
 from vlprompt_pipeline.results.verdicts import against, verdict_sentence
 from vlprompt_pipeline.wording import counted, join, plus_minus, shots_text
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from vlprompt_pipeline.results.bootstrap import Paired, draw_average, draw_h, paired_bootstrap
+from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.families import Family
 from vlprompt_pipeline.results.records import ZERO_SHOT
-from vlprompt_pipeline.results.results import AVERAGE
 from vlprompt_pipeline.results.seeds import (
     HARMONIC,
     BySeed,

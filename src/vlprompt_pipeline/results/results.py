@@ -6,10 +6,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from vlprompt_pipeline.results.dataset_names import AVERAGE
-
-__all__ = ["AVERAGE", "Comparison"]
-
 
 @dataclass(frozen=True)
 class Comparison:

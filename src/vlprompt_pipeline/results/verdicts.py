@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import pandas as pd
 
 from vlprompt_pipeline.results.caveats import one_seed
+from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.groups import group_key
 from vlprompt_pipeline.results.metric_names import in_sentence
 from vlprompt_pipeline.results.records import ZERO_SHOT, CellRecord
-from vlprompt_pipeline.results.results import AVERAGE, Comparison
+from vlprompt_pipeline.results.results import Comparison
 from vlprompt_pipeline.wording import counted, probability, signed
 
 _TURNED = {"better": "worse", "worse": "better"}
