@@ -57,7 +57,7 @@ class Material:
     described: Mapping[int, str]
 
     def correct(self, half: str, learner: PromptLearner) -> int:
-        """Right answers of a learner for the classes of a half, on images as it sees them."""
+        """Count right answers of a learner for the classes of a half, on images as it sees them."""
         test, encoder = self.test[half], learner.image_side()
         features = test.features if encoder is self.clip else self.encode(encoder)[test.rows]
         return test.correct(learner.logits(features))

@@ -37,7 +37,7 @@ class Run:
         return cls(recipe.model_copy(update={"title": ""}), seed)
 
     def fingerprint(self, material: Material, followed: bool) -> str:
-        """Hash of everything the result depends on, and of whether it has curves."""
+        """Return the hash of everything the result depends on, and of whether it has curves."""
         parts = [
             self.recipe.model_dump(mode="json"),
             self.seed,

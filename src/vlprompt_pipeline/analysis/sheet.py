@@ -78,7 +78,7 @@ class SeriesSheet(Sheet):
                     artist.set_gid(f"legend-{index}")
 
     def style(self, series: str) -> dict[str, object]:
-        """Colour, marker and dashes of a series."""
+        """Return colour, marker and dashes of a series."""
         index = self._names.index(series)
         colour, marker = self._looks[index]
         drawn = {"dashes": (4, 2), "zorder": 2.5} if self._reference and not index else {}
@@ -129,7 +129,7 @@ class SeriesSheet(Sheet):
         self.remember(axes, series, xs, means, texts)
 
     def remember(self, axes: Axes, series: str, xs: Numbers, ys: Numbers, texts: Texts) -> None:
-        """Values that a reader can point at, with what is told of them."""
+        """Keep values that a reader can point at, with what is told of them."""
         index = self._names.index(series)
         for x, y, text in zip(xs, ys, texts, strict=True):
             self._values.append((axes, x, y, index, text))

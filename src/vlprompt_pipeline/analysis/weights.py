@@ -29,10 +29,10 @@ def histograms(contexts: Tensor, bins: int) -> tuple[Tensor, Tensor]:
 
 
 def neighbour_divergence(counts: Tensor) -> Tensor:
-    """KL(moment || the one before) in nats, `[moments - 1]`, of histograms `[moments, bins]`.
+    """Return KL(moment || the one before) in nats, `[moments - 1]`.
 
-    One is added to each count, as the quantizers do, so that an empty bin gives no infinity (our
-    choice).
+    Of histograms `[moments, bins]`. One is added to each count, as the quantizers do, so that an
+    empty bin gives no infinity (our choice).
     """
     shares = (counts + 1) / (counts + 1).sum(dim=1, keepdim=True)
     now, before = shares[1:], shares[:-1]

@@ -59,7 +59,7 @@ def confusion_counts(predicted: pd.DataFrame) -> pd.DataFrame:
 
 
 def class_scores(confusion: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
-    """One row a class with `label, class_name, images, correct, accuracy, f1` and the worst mix-up.
+    """Make a row a class: `label, class_name, images, correct, accuracy, f1` and the worst mix-up.
 
     `accuracy` is that of the class's own images, in percent: its recall. `f1` is the harmonic mean
     of that and of the share of right answers where the class was predicted. Both are NaN where a

@@ -83,9 +83,10 @@ def predict_by_vote(
     voters: int,
     outsiders_of: Sequence[int] = (),
 ) -> list[pd.DataFrame]:
-    """As `predict_among`, by the votes of an image's most confident views (`methods.zero`).
+    """Predict as `predict_among` does, by votes of an image's most confident views.
 
-    Probabilities are shares of votes. A prompt that is a distribution votes by its average.
+    How they vote: `methods.zero`. Probabilities are shares of votes. A prompt that is a
+    distribution votes by its average.
 
     Args:
         learner: a prompt for C classes.

@@ -27,7 +27,7 @@ _AMONG_ALL = "base and new images among all classes together"
 
 
 def text_tables(comparison: Comparison) -> list[TextTable]:
-    """One table a family, and one more of base and new classes together where they were scored."""
+    """Return a table a family, and one more of base and new together where they were scored."""
     tables = []
     for family in comparison.families.to_dict("records"):
         rows = _Rows(comparison, family)

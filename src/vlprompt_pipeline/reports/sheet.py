@@ -227,7 +227,7 @@ def svg(figure: Figure) -> str:
 def limits_around(
     values: Iterable[float], reach: Iterable[float], *, least: float
 ) -> tuple[float, float]:
-    """From the lowest to the highest `value ± reach`, `least` or more, and a tenth on each side."""
+    """Return limits a tenth beyond all `value ± reach`, which span at least `least`."""
     ends = [(value - r, value + r) for value, r in zip(values, reach, strict=True)]
     low, high = min(low for low, _ in ends), max(high for _, high in ends)
     span = 1.2 * max(high - low, least)

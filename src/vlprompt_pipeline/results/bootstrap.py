@@ -70,7 +70,7 @@ class Drawn(NamedTuple):
 
 
 def draw_average(draw: np.random.Generator, *methods: Sequence[Correct]) -> Drawn:
-    """Mean accuracies over datasets of one method, or of two on the same images.
+    """Draw mean accuracies over datasets of one method, or of two on the same images.
 
     Args:
         draw: where chance comes from; what is compared or combined must not share its draws.
@@ -92,7 +92,7 @@ def draw_h(base: Drawn, new: Drawn) -> Drawn:
 
 
 def interval_of(drawn: Drawn) -> Interval:
-    """Bootstrap interval of the first method's score."""
+    """Return the bootstrap interval of the first method's score."""
     return percentile_interval(drawn.scores[0])
 
 

@@ -30,7 +30,7 @@ def ordered_datasets(datasets: Iterable[str], source: str) -> list[str]:
 
 
 def dataset_title(dataset: str, source: str) -> str:
-    """For instance "Average of targets", "imagenet (source)" or "dtd"; `source` may be empty."""
+    """Write "Average of targets", "imagenet (source)" or "dtd"; `source` may be empty."""
     if dataset == AVERAGE:
         return "Average of targets" if source else "Average"
     return f"{dataset} (source)" if dataset == source else dataset

@@ -112,7 +112,7 @@ def _data(key: GroupKey) -> tuple[object, ...]:
 
 
 def _sorted(results: list[Result]) -> list[Result]:
-    """By dataset, shots and seed, methods in the order of their first appearance."""
+    """Sort by dataset, shots and seed, methods in the order of their first appearance."""
     order = {name: number for number, name in enumerate(dict.fromkeys(r.name for r in results))}
     return sorted(results, key=lambda r: (order[r.name], r.key.data, r.key.shots, r.seed))
 

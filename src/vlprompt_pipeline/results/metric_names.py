@@ -36,7 +36,7 @@ def in_sentence(metric: str) -> str:
 
 
 def metric_order(metric: str) -> tuple[int, int, str]:
-    """Sort key: accuracies first, then one kind after the other; what is unknown comes last."""
+    """Return a sort key: accuracies first, then kind after kind; what is unknown comes last."""
     images, kind = _parts(metric)
     kinds, accuracies = [None, *METRICS.values()], ["", *_ACCURACIES]
     listed = images in accuracies

@@ -28,7 +28,7 @@ from vlprompt_pipeline.results.bootstrap import (
 
 
 def accuracy_interval(correct: Correct) -> Interval:
-    """Bootstrap interval of the accuracy, the mean over seeds, over test images.
+    """Return the bootstrap interval of the accuracy, the mean over seeds, over test images.
 
     Raises:
         DataError: no images, or a value that is neither true nor false.
@@ -37,9 +37,10 @@ def accuracy_interval(correct: Correct) -> Interval:
 
 
 def h_interval(base_correct: Correct, new_correct: Correct) -> Interval:
-    """Bootstrap interval of H of the accuracies' means over seeds, as published (`harmonic_mean`).
+    """Return the bootstrap interval of H.
 
-    Images of base and of new classes are drawn apart, as many of each as there are.
+    H is that of the accuracies' means over seeds, as published (`harmonic_mean`). Images of base
+    and of new classes are drawn apart, as many of each as there are.
 
     Raises:
         DataError: as in `accuracy_interval`.
@@ -75,9 +76,10 @@ def compare_accuracy(correct: Correct, reference: Correct) -> Paired:
 def compare_h(
     one_base: Correct, one_new: Correct, other_base: Correct, other_new: Correct
 ) -> Paired:
-    """H of one method less H of another, each of the means over seeds, by the paired bootstrap.
+    """Compare H of one method with that of another by the paired bootstrap.
 
-    Both methods are scored on the same drawn images; base and new ones are drawn apart.
+    Each H is that of the means over seeds. Both methods are scored on the same drawn images; base
+    and new ones are drawn apart.
 
     Raises:
         DataError: as in `compare_accuracy`.
@@ -118,7 +120,7 @@ def verdict(paired: Paired, adjusted_p: float, level: float = 0.05) -> str:
 
 
 def _mcnemar(only_one: int, only_other: int) -> float:
-    """Twice the smaller tail of a fair coin over the images that one method alone has correct."""
+    """Return twice the smaller tail of a fair coin over images that only one method has correct."""
     total, fewer = only_one + only_other, min(only_one, only_other)
     k = np.arange(1, fewer + 1)
     log_choose = np.concatenate([[0.0], np.cumsum(np.log(total - k + 1) - np.log(k))])

@@ -8,7 +8,7 @@ from vlprompt_pipeline.evaluation.metrics.registry import Metric, register
 
 
 def macro_f1(predicted: pd.DataFrame, classes: pd.DataFrame) -> float:
-    """Percent. scikit-learn counts a class without images as 0; here it does not count."""
+    """Return percent; scikit-learn counts a class without images as 0; here it does not count."""
     return float(classes["f1"].mean())
 
 

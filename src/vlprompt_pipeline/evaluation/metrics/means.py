@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 
 def accuracy(correct: int, total: int) -> float:
-    """Share of correct predictions in percent: `100 * correct / total`."""
+    """Return the share of correct predictions in percent: `100 * correct / total`."""
     return 100.0 * correct / total
 
 

@@ -11,12 +11,12 @@ from vlprompt_pipeline.evaluation.metrics.registry import Metric, register
 
 
 def entropy(predicted: pd.DataFrame, classes: pd.DataFrame) -> float:
-    """Mean entropy of the predicted probabilities in nats."""
+    """Return the mean entropy of the predicted probabilities in nats."""
     return float(predicted["entropy"].mean())
 
 
 def spread(predicted: pd.DataFrame, classes: pd.DataFrame) -> float | None:
-    """Mean standard deviation over samples of the predicted class's probability, in percent."""
+    """Return the mean spread over samples of the predicted class's probability, in percent."""
     return 100.0 * float(predicted["spread"].mean()) if "spread" in predicted else None
 
 
