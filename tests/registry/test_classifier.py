@@ -22,6 +22,8 @@ from vlprompt_pipeline.evaluation.predict import predict
 from vlprompt_pipeline.export import ClassifierWeights, load_learner, pack, pack_learner
 from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
 from vlprompt_pipeline.methods.base import FewShotFeatures
+from vlprompt_pipeline.methods.gda import GDA
+from vlprompt_pipeline.methods.maple import MaPLe
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.classifier import BATCH, INCLUDED, Classifier
 from vlprompt_pipeline.registry.ranking import ranked_table
@@ -62,6 +64,20 @@ def classifier_of(name: str, clip, decoding="published") -> Classifier:
     card = card_of(recipe, clip, CLASSES, decoding)
     head = ClassifierWeights.of(load_learner(packed, recipe, clip, CLASSES), recipe.title)
     return Classifier(ModelCard.model_validate_json(card.to_json()), clip, packed, head)
+
+
+@pytest.mark.parametrize(("name", "part"), [("maple", MaPLe), ("gda", GDA)])
+def test_what_depends_on_no_image_is_computed_once(name, part, tiny_clip, monkeypatch):
+    constant = part.constants[-1]
+    asked, own = [], getattr(part, constant)
+    monkeypatch.setattr(part, constant, lambda self: (asked.append(self), own(self))[1])
+    classifier = classifier_of(name, tiny_clip)
+    asked.clear()
+    features = unit_vectors(2, tiny_clip.embed_dim)
+    for names in (NEW, CLASSES.names, NEW):
+        scores = classifier.logits(features, names)
+        assert (classifier.logits(features, names) == scores).all()
+    assert len(asked) == 2, "once for each set of classes"
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -214,9 +214,7 @@ class Classifier:
 
     def rejects(self, class_names: Sequence[str] = ()) -> bool:
         """Tell whether an answer may be "none": thresholds hold for the classes of the card."""
-        return self.rejection is not None and (tuple(class_names) or self.card.class_names) == (
-            self.card.class_names
-        )
+        return self.rejection is not None and tuple(class_names) in ((), self.card.class_names)
 
     def _rejection(self, names: tuple[str, ...], accuracy: float | None) -> Rejection | None:
         """Return the rejection that applies to classes, with a wanted accuracy if there is one."""
@@ -227,7 +225,10 @@ class Classifier:
 
     def _make_learner(self, names: tuple[str, ...]) -> PromptLearner:
         texts = ClassTexts(names, self.card.template)
-        return load_learner(self.packed, self._recipe, self.clip, texts)
+        learner = load_learner(self.packed, self._recipe, self.clip, texts)
+        for name in learner.constants:  # made once, not for every batch: the prompt is frozen
+            setattr(learner, name, cache(getattr(learner, name)))
+        return learner
 
     def names(self, given: Sequence[str]) -> tuple[str, ...]:
         """Return the classes to tell apart: those given, or the card's if none are.
