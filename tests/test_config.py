@@ -100,6 +100,16 @@ def test_values_are_read_and_cannot_be_changed():
             "parameters.own_data.split is {'train': 0.5, 'val': 0.2, 'test': 0.5, 'seed': 1}: the "
             "shares train, val and test make 1.2, not 1",
         ),
+        (
+            "cross_dataset.targets",
+            "dtd+",
+            "parameters.cross_dataset.targets is 'dtd+': a dataset's name stands in paths; ",
+        ),
+        (
+            "domain_generalisation.targets",
+            ["../etc"],
+            "parameters.domain_generalisation.targets is ['../etc']: a dataset's name stands in ",
+        ),
         ("own_data.split.test", 0, "parameters.own_data.split.test is 0: input should be greater "),
         ("clip.name", "", "parameters.clip.name is '': string should match pattern "),
         ("clip", 3, "parameters.clip is 3: input should be a valid dictionary or instance of "),

@@ -55,7 +55,8 @@ def one_place(template: str) -> str:
     return template
 
 
-def _safe_in_paths(name: str) -> str:
+def safe_in_paths(name: str) -> str:
+    """Return the name of a dataset, and raise ValueError for one that no path can have."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
         raise ValueError(
             "a dataset's name stands in paths; rename the folder or table to up to 100 letters, "
@@ -69,7 +70,7 @@ def _safe_in_paths(name: str) -> str:
 DatasetName = Annotated[
     str,
     BeforeValidator(lambda name: str(name) if type(name) is int else name),  # dataset=2024
-    AfterValidator(_safe_in_paths),
+    AfterValidator(safe_in_paths),
 ]
 """Name of a dataset: a known one, or a folder or table of the user's own photos."""
 

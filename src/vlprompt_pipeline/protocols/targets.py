@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pydantic import field_validator
+
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parsing import safe_in_paths
 from vlprompt_pipeline.protocols.base import ProtocolParameters
 
 
@@ -17,11 +20,21 @@ class TransferParameters(ProtocolParameters):
 
     targets: tuple[str, ...] | str
 
+    @field_validator("targets")
+    @classmethod
+    def _names_of_datasets(cls, targets: tuple[str, ...] | str) -> tuple[str, ...] | str:
+        for name in _listed(targets):
+            safe_in_paths(name)
+        return targets
+
     @property
     def target_names(self) -> tuple[str, ...]:
         """The targets as a list."""
-        given = self.targets
-        return tuple(given.split("+")) if isinstance(given, str) else given
+        return _listed(self.targets)
+
+
+def _listed(targets: tuple[str, ...] | str) -> tuple[str, ...]:
+    return tuple(targets.split("+")) if isinstance(targets, str) else targets
 
 
 def without_source(names: Iterable[str], dataset: str, protocol: str) -> tuple[str, ...]:
