@@ -100,16 +100,21 @@ class TrainingParameters(Parameters):
 
     @property
     def restart_epoch(self) -> int | None:
-        """The epoch that starts anew, counted from 0; both parts have one where there are two."""
+        """The epoch that starts anew, counted from 0."""
         if self.restart is None or not self.epochs:
             return None
-        return max(1, min(self.epochs - 1, round(self.restart * self.epochs)))
+        return epoch_at(self.restart, self.epochs)
 
     def in_epochs(self, steps: int) -> TrainingParameters:
         """Return a copy whose length is given in epochs of `steps` batches each."""
         if self.steps is None:
             return self
         return self.model_copy(update={"epochs": -(-self.steps // steps), "steps": None})
+
+
+def epoch_at(share: float, epochs: int) -> int:
+    """Return how many epochs a share of them is; both parts have one where there are two."""
+    return max(1, min(epochs - 1, round(share * epochs)))
 
 
 class DataCheckParameters(Parameters):

@@ -151,7 +151,7 @@ def _cases(name: str, given: Any) -> list[Case]:
         where = f"recipes.{name}.cases[{number}]"
         if not isinstance(case, Mapping):
             raise ConfigError(f"{where} is {case!r}: give when and the settings that hold then")
-        for key in {"method", "extends"} & set(case):
+        for key in sorted({"method", "extends"} & set(case)):
             raise ConfigError(
                 f"{where}.{key}: a case changes settings alone; make another method a recipe of "
                 "its own"

@@ -22,13 +22,14 @@ from torch.nn.utils import parametrize
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.blocks import norms_of
 from vlprompt_pipeline.clip.templates import named
-from vlprompt_pipeline.config import Template
+from vlprompt_pipeline.clip.towers import IMAGE_ATTENTION, TEXT_ATTENTION
+from vlprompt_pipeline.config import Template, epoch_at
 from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.changed_images import ChangedImages, PixelLearner
 from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
-from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages, require_plain_towers
+from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages
 from vlprompt_pipeline.parsing import Parameters
 
 
@@ -55,7 +56,7 @@ class TwoStage(PixelLearner):
         """Raise ConfigError if the towers are of another kind, DataError for a name too long."""
         self._read: dict[str, Any] = {}
         self._row_tensors: dict[Any, tuple[Tensor, Tensor | None]] = {}
-        require_plain_towers(clip)
+        clip.require(IMAGE_ATTENTION, TEXT_ATTENTION)
         self.text_norms = nn.ParameterList(norms_of(block) for block in clip.text.blocks)
         image = clip.image
         self.image_norms = nn.ParameterList(map(image.norms_of, range(len(image.blocks))))
@@ -123,7 +124,7 @@ class TwoStage(PixelLearner):
 
     def epoch_done(self, epoch: int, epochs: int) -> None:
         """Pass to stage 2 after the share of stage 1, where `training.restart` is the same."""
-        if epoch + 1 == max(1, min(epochs - 1, round(self.settings.share * epochs))):
+        if epoch + 1 == epoch_at(self.settings.share, epochs):
             self.start_second_stage()
 
     def image_side(self) -> ChangedImages:

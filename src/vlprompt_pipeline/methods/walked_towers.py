@@ -48,22 +48,13 @@ def plain(depth: int, passing: Passing) -> Tensor:
     return passing.run()
 
 
-def require_plain_towers(clip: FrozenClip) -> None:
-    """Refuse a CLIP whose image tower is no plain transformer.
-
-    Raises:
-        ConfigError: naming the tower, and methods that work.
-    """
-    clip.require(IMAGE_ATTENTION, TEXT_ATTENTION)
-
-
 def blocks_from(first: int, clip: FrozenClip) -> int:
     """Count the blocks that both towers have, from `first` on, counted from 0.
 
     Raises:
         ConfigError: there are none, or the image tower is no plain transformer.
     """
-    require_plain_towers(clip)
+    clip.require(IMAGE_ATTENTION, TEXT_ATTENTION)
     blocks = min(len(clip.text.blocks), len(clip.image.blocks))
     if first >= blocks:
         raise ConfigError(
