@@ -8,7 +8,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from vlprompt_pipeline.methods.base import PromptLearner, SampledPredictions
+from vlprompt_pipeline.methods.base import PromptLearner
+from vlprompt_pipeline.methods.sampled import SampledPredictions
 from vlprompt_pipeline.methods.zero import votes
 
 TOP = 5

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.encoding import ImageEncoder
 from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.methods.sampled import SampledPredictions
 from vlprompt_pipeline.parametrizations.naming import shown_name
 from vlprompt_pipeline.parsing import Parameters
 
@@ -61,32 +62,6 @@ class FewShotFeatures:
     def every_view(self) -> Tensor:
         """All views of each image, `[images, views, embed]`."""
         return self.images[:, None] if self.views is None else self.views
-
-
-@dataclass(frozen=True)
-class SampledPredictions:
-    """What a distribution over prompts predicts.
-
-    Attributes:
-        prediction: whether the samples' average is what it predicts, or the mean prompt alone.
-        mean: probabilities `[images, classes]` with the mean prompt alone.
-        samples: probabilities `[samples, images, classes]`, each sample by itself.
-    """
-
-    prediction: Literal["sampled", "mean"]
-    mean: Tensor
-    samples: Tensor
-
-    @property
-    def probabilities(self) -> Tensor:
-        """`[images, classes]`, those of `logits`."""
-        return self.mean if self.prediction == "mean" else self.samples.mean(0)
-
-    def among(self, rows: Tensor, columns: Tensor) -> SampledPredictions:
-        """Return the predictions for some images, where some of the classes are all there are."""
-        mean, samples = (part[..., rows, :][..., columns] for part in (self.mean, self.samples))
-        mean, samples = (part / part.sum(-1, keepdim=True) for part in (mean, samples))
-        return SampledPredictions(self.prediction, mean, samples)
 
 
 class PromptLearner(nn.Module):

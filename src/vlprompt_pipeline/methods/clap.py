@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.base import FewShotFeatures, PromptLearner
-from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.registry import Method, always, register
 from vlprompt_pipeline.methods.texts import TextParameters, mean_features
 
 
@@ -68,4 +68,4 @@ class CLAP(PromptLearner):
         return terms
 
 
-register(Method("clap", CLAPParameters, CLAP, bound_to_classes=lambda parameters: True))
+register(Method("clap", CLAPParameters, CLAP, always))

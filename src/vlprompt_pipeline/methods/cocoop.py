@@ -37,7 +37,7 @@ class CoCoOp(PromptLearner):
                 linear2=linear(hidden, clip.text_width, generator),
             )
         ).to(clip.device)
-        self.layout = class_layout(clip, self.classes.names, len(self.context), "end", False)
+        self.layout = class_layout(clip, self.classes.names, len(self.context))
 
     def logits(self, image_features: Tensor) -> Tensor:
         """Return `[images, classes]`; the text tower runs once for each image."""

@@ -57,7 +57,7 @@ class DeepLanguage(PromptLearner):
         further = [f"deep_context.{i}" for i in range(len(self.deep_context))]
         self.contexts = ("context", *further)
         before = self.settings.length + len(self.words)
-        self.layout = class_layout(clip, self.classes.names, before, "end", False)
+        self.layout = class_layout(clip, self.classes.names, before)
 
     def class_features(self) -> Tensor:
         """Return normalised text feature of each class, `[classes, embed]`."""

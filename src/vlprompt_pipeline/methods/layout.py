@@ -64,8 +64,8 @@ def class_layout(
     clip: FrozenClip,
     names: Sequence[str],
     length: int,
-    position: str,
-    class_specific: bool,
+    position: str = "end",
+    class_specific: bool = False,
     ending: str = ".",
 ) -> Layout:
     """Lay out `[start] v_1 … v_length <name> <ending> [end]` with the name at `position`.

@@ -20,7 +20,7 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.methods.base import FewShotFeatures, PromptLearner
 from vlprompt_pipeline.methods.logistic_regression import LogisticRegression
-from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.registry import Method, always, register
 from vlprompt_pipeline.parsing import Parameters
 
 EXPONENTS = (6, 4, 2, 0, -2, -4, -6)
@@ -94,8 +94,4 @@ class LinearProbe(PromptLearner):
         return rows
 
 
-register(
-    Method(
-        "linear_probe", LinearProbeParameters, LinearProbe, bound_to_classes=lambda parameters: True
-    )
-)
+register(Method("linear_probe", LinearProbeParameters, LinearProbe, always))

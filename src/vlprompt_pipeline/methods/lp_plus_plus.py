@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.base import FewShotFeatures
-from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.registry import Method, always, register
 from vlprompt_pipeline.methods.texts import FixedTexts, TextParameters
 
 INITIAL_ALPHA = 250
@@ -87,8 +87,4 @@ class LPPlusPlus(FixedTexts):
         return int((predicted == few_shot.validation_labels).sum())
 
 
-register(
-    Method(
-        "lp_plus_plus", LPPlusPlusParameters, LPPlusPlus, bound_to_classes=lambda parameters: True
-    )
-)
+register(Method("lp_plus_plus", LPPlusPlusParameters, LPPlusPlus, always))

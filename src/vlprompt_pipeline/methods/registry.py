@@ -10,6 +10,11 @@ from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parsing import Parameters, unknown
 
 
+def always(parameters: Parameters) -> bool:
+    """Say yes: for methods that are bound to the classes of training whatever their parameters."""
+    return True
+
+
 @dataclass(frozen=True)
 class Method:
     """One way to adapt a frozen CLIP.

@@ -66,9 +66,7 @@ class TCP(HeldByTexts):
             )
         ).to(clip.device)
         ending = self.classes.template.partition("{}")[2]
-        self.layout = class_layout(
-            clip, self.classes.names, len(self.context), "end", False, ending
-        )
+        self.layout = class_layout(clip, self.classes.names, len(self.context), ending=ending)
 
     def class_features(self) -> Tensor:
         """Return normalised text feature of each class, `[classes, embed]`."""

@@ -20,7 +20,7 @@ from torch import Generator, Tensor, nn
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.base import FewShotFeatures
-from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.registry import Method, always, register
 from vlprompt_pipeline.methods.texts import FixedTexts, TextParameters
 from vlprompt_pipeline.parsing import Parameters
 
@@ -118,13 +118,5 @@ class TipAdapterF(TipAdapter):
     trained = True
 
 
-register(
-    Method(
-        "tip_adapter", TipAdapterParameters, TipAdapter, bound_to_classes=lambda parameters: True
-    )
-)
-register(
-    Method(
-        "tip_adapter_f", TipAdapterParameters, TipAdapterF, bound_to_classes=lambda parameters: True
-    )
-)
+register(Method("tip_adapter", TipAdapterParameters, TipAdapter, always))
+register(Method("tip_adapter_f", TipAdapterParameters, TipAdapterF, always))

@@ -19,12 +19,13 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import PromptLearner, SampledPredictions
+from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.conditional import group_features, own_similarities
 from vlprompt_pipeline.methods.context import ContextParameters, initial_context
 from vlprompt_pipeline.methods.layout import class_layout
 from vlprompt_pipeline.methods.networks import linear
 from vlprompt_pipeline.methods.registry import Method, register
+from vlprompt_pipeline.methods.sampled import SampledPredictions
 from vlprompt_pipeline.parametrizations.draws import Draws
 
 REDUCTION = 2  # of the networks' hidden layers against the joint space, which their input is in
@@ -62,7 +63,7 @@ class _Variational(PromptLearner):
     def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if initial words or class names do not fit."""
         self.context = nn.Parameter(initial_context(clip, self.settings, generator).to(clip.device))
-        self.layout = class_layout(clip, self.classes.names, len(self.context), "end", False)
+        self.layout = class_layout(clip, self.classes.names, len(self.context))
         self.draws = Draws(generator)
 
     def distribution(self, image_features: Tensor) -> tuple[Tensor, Tensor]:

@@ -37,8 +37,7 @@ class Quantizer(nn.Module):
     step of the last clustering (-1: none yet) and the index histogram it left, of the same shape.
     """
 
-    stores_indices = True
-    """Whether a file holds what `encode` gives, and not the tensor itself."""
+    stores_indices = True  # whether a file holds what `encode` gives, and not the tensor itself
 
     codebook: Tensor
     last_step: Tensor
