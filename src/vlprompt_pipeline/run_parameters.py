@@ -66,9 +66,9 @@ class RunParameters(Parameters):
     split: Literal["official", "random"]
     own_data: OwnDataParameters
     protocol: str
-    shots: int = Field(ge=1)
+    shots: int = Field(ge=1, strict=True)  # stands in paths as it was given
     short_classes: Literal["refuse", "take_all"] = "refuse"
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, strict=True)
     methods: tuple[str, ...] | str
     metrics: Annotated[tuple[str, ...], Several] = ()
     device: Literal["auto", "cpu", "cuda", "mps"]

@@ -29,12 +29,14 @@ QUIET = "--params=dataset=demo_counts,tracking.enabled=false"
             {"recipes": {"qcoop": {"quantize": {"bits": 9}}}},
             "recipes.qcoop.quantize.bits is 9: input should be less than or equal to 8",
         ),
+        ({"seed": "3"}, "parameters.seed is '3': input should be a valid integer"),
+        ({"shots": True}, "parameters.shots is True: input should be a valid integer"),
         (
             {"methods": ["mine"], "recipes": {"mine": {"extends": "coopp"}}},
             "recipes.mine.extends: unknown recipe 'coopp' (did you mean 'coop'?); allowed: ",
         ),
     ],
-    ids=["a key", "a key of a recipe", "a choice", "a range of a recipe", "a parent"],
+    ids=["key", "key of a recipe", "choice", "range of a recipe", "text", "truth", "parent"],
 )
 def test_it_is_told_before_any_node_has_run(project, params, sentence):
     """tests/test_config.py and tests/methods/ have what else is refused."""
@@ -46,6 +48,13 @@ def test_a_parameter_file_is_checked_as_the_command_line_is(project):
     (project.root / "conf/local/parameters.yml").write_text("features: {wokers: 3}\n")
     sentence = "parameters.features: unknown key 'wokers' (did you mean 'workers'?)"
     assert project.refusal().startswith(sentence)
+
+
+def test_a_number_in_quotes_is_a_number_to_every_node(project):
+    (project.root / "conf/local/parameters.yml").write_text(
+        "features: {workers: '2'}\nwait_for_other_runs: '60'\n"
+    )
+    project.run({"methods": ["zero_shot"]})
 
 
 def test_a_broken_parameter_file_is_named(project):

@@ -75,8 +75,7 @@ class ParameterHook:
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
         context.config_loader["parameters"] = {
-            **parameters.model_dump(mode="json"),  # what no file sets is as by default
-            **values,
+            **parameters.model_dump(mode="json"),  # each as it was read, or as by default
             "recipes": recipes,
             "given": _plain(context.config_loader.runtime_params),
             "methods": list(scored.methods),

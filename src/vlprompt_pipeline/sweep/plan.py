@@ -108,7 +108,7 @@ class PlannedCell:
 
     def is_recorded(self) -> bool:
         """Say whether MLflow has every method of a finished cell that it is to have."""
-        if not self.values["tracking"]["enabled"]:
+        if not self.parameters.tracking.enabled:
             return True
         completions = [self._completion(method) for method in self.methods]
         return all(each is not None and each.recorded for each in completions)
