@@ -62,6 +62,25 @@ def _watched(clip, limit: int | None = None) -> tuple[FrozenClip, list[int]]:
     return watched, blocks
 
 
+def test_many_views_of_an_image_do_not_fill_the_memory(tiny_clip, tmp_path, monkeypatch):
+    images, crops, read, waiting = random_images(tmp_path, 30), _crops(tiny_clip, 8), [], []
+
+    def encode(pixels: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.2)  # long enough to read what may be read ahead
+        waiting.append(len(read) * crops.count - 32 * (len(waiting) + 1))
+        return tiny_clip.encode_images(pixels)
+
+    def pixels(views: TrainingViews, source: object, fingerprint: str) -> torch.Tensor:
+        read.append(fingerprint)
+        return original(views, source, fingerprint)
+
+    original, slow = TrainingViews.pixels, copy(tiny_clip)
+    monkeypatch.setattr(TrainingViews, "pixels", pixels)
+    slow.encode_images = encode
+    FeatureStore(tmp_path / "store").extract(slow, images, crops, batch_size=16, workers=2)
+    assert max(waiting) <= 16 + crops.count
+
+
 def test_second_time_nothing_is_computed(tiny_clip, images, tmp_path):
     store = FeatureStore(tmp_path / "store")
     view = EvaluationView(tiny_clip.preprocessing)

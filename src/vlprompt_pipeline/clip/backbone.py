@@ -232,10 +232,9 @@ class FrozenClip:
 
     def encode_images(self, pixels: Tensor) -> Tensor:
         """Return normalised features `[images, embed_dim]` of pixels `[images, 3, size, size]`."""
-        tower = self._feature_tower
         with torch.no_grad():
             dtype = DTYPES.get(self.arithmetic.precision, self.dtype)
-            features = tower(pixels.to(self.device, dtype))
+            features = self._feature_tower(pixels.to(self.device, dtype))
         return F.normalize(in_single(features), dim=-1)
 
     def check_length(self, text: str, tokens: int) -> None:

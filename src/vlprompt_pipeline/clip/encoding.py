@@ -2,7 +2,7 @@
 
 A matrix product of another size may be computed by another kernel, with other last bits. So the
 tower always gets `BLOCK` inputs, the last ones filled up with zeros: what an image's features are
-depends neither on how many images are read ahead nor on what stands beside it.
+depends neither on how many inputs are read ahead nor on what stands beside it.
 """
 
 from __future__ import annotations

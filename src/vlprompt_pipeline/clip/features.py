@@ -111,7 +111,7 @@ class FeatureStore:
             clip: the tower; it computes in blocks of one size, with its own number of threads.
             images: files in order.
             views: what the tower reads of each.
-            batch_size: images that are read ahead of the tower; decides on memory alone.
+            batch_size: inputs that are read ahead of the tower; decides on memory alone.
             shard_size: images in a file.
             workers: threads that decode; where a GPU computes, a process for each core does.
             progress: shows it.
@@ -192,7 +192,7 @@ def _encoded(
     images: ImageSet,
     views: Views,
     shards: Sequence[range],
-    ahead: int,
+    batch_size: int,
     workers: int,
     advance: Callable[[int], None],
 ) -> Generator[Tensor, None, None]:
@@ -203,6 +203,7 @@ def _encoded(
         source = (pixels for (pixels,) in transferred(zip(decoded, strict=True), device))
     else:
         decode = partial(pixels_of, images, views)
+        ahead = max(workers, batch_size // views.count)
         decoded = computed_ahead(decode, chain.from_iterable(shards), ahead, workers)
         source = decoded
 
