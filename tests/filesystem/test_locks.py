@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from forks import exit_code, forked
 from turns import require_turns
@@ -62,6 +63,19 @@ def test_a_cell_has_one_writer_who_is_named(tmp_path):
         HeldLocks(tmp_path).acquire([Lock("the cell a/c")], patience=0)
     finally:
         kill(process)
+
+
+def test_a_guard_that_cannot_be_had_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "_GUARD_PATIENCE", 0.0)
+    with (
+        FileLock(tmp_path / "guard"),
+        pytest.raises(UserError, match=r"cannot lock anything in .*guard' could not be acquired"),
+    ):
+        HeldLocks(tmp_path).acquire([CELL], patience=0)
+    (tmp_path / "guard").unlink()
+    (tmp_path / "guard").mkdir()  # where the user is root, no file is without the right to write
+    with pytest.raises(UserError, match=r"cannot lock anything in .* make its files writable"):
+        HeldLocks(tmp_path).acquire([CELL], patience=0)
 
 
 def test_a_dead_holder_is_taken_over(tmp_path, caplog):

@@ -23,7 +23,7 @@ from uuid import uuid4
 
 from filelock import FileLock
 
-from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.errors import ConfigError, UserError, reason_of
 from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.filesystem.lock_records import Holder, Lock
 from vlprompt_pipeline.filesystem.place_locks import PlaceTable
@@ -143,15 +143,25 @@ class FolderTable:
         self._file = folder / f"{holder.name}.json"
 
     def take(self, wanted: tuple[Lock, ...]) -> tuple[Lock, Holder] | None:
-        """Take all of some locks, or say which one is held by whom."""
+        """Take all of some locks, or say which one is held by whom.
+
+        Raises:
+            ConfigError: another user's files are there, or a run hangs while it looks at them.
+        """
         later = replace(self._holder, locks=self._holder.locks + wanted)
-        with FileLock(self._folder / "guard", timeout=_GUARD_PATIENCE):
-            for holder in self._living_holders():
-                if lock := holder.in_the_way(later.locks):
-                    return lock, holder
-            self._holder = later
-            with atomic_write(self._file) as file:
-                file.write_text(json.dumps(self._holder.to_dict(), indent=1), encoding="utf-8")
+        try:
+            with FileLock(self._folder / "guard", timeout=_GUARD_PATIENCE):
+                for holder in self._living_holders():
+                    if lock := holder.in_the_way(later.locks):
+                        return lock, holder
+                self._holder = later
+                with atomic_write(self._file) as file:
+                    file.write_text(json.dumps(self._holder.to_dict(), indent=1), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(
+                f"cannot lock anything in {self._folder} ({reason_of(error)}): make its files "
+                "writable, end a run that hangs, or choose another data_root"
+            ) from error
         return None
 
     def renew(self) -> bool:
