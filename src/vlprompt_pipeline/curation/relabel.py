@@ -19,7 +19,7 @@ from vlprompt_pipeline.errors import ConfigError, DataError, reason_of
 from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.image_datasets import is_named_dataset
 from vlprompt_pipeline.image_datasets.own_data import gather_own_data
-from vlprompt_pipeline.image_datasets.own_data.gathered import Photo
+from vlprompt_pipeline.image_datasets.own_data.gathered import Photo, require_plain_names
 from vlprompt_pipeline.image_datasets.own_data.tables import SEVERAL_LABELS
 from vlprompt_pipeline.parsing import DatasetName, Parameters, parse
 from vlprompt_pipeline.rejection import NONE
@@ -93,6 +93,7 @@ def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
         photo._replace(path=_shown(path, root), key=names.get(spoken(photo.key), photo.key))
         for path, photo in sorted(photos.items())
     ]
+    require_plain_names([row.key for row in rows], f"the review {reviewed}")
     if several := [row.key for row in rows if SEVERAL_LABELS.search(row.key)]:
         raise DataError(
             f"the class {several[0]!r} would be read as several labels in {target.name}: give it "
@@ -141,6 +142,9 @@ def _read_review(file: Path) -> dict[str, str | None]:
             f"{file} has not the columns path, label and decision: it is the table that the page "
             "of vlprompt review saves"
         )
+    if relative := [path for path in table["path"] if not os.path.isabs(path)]:
+        raise DataError(f"{file} has the path {relative[0]!r}, not an absolute one: write it whole")
+    table["label"] = table["label"].str.strip()
     out = table["decision"].eq(LEAVE_OUT)
     if wrong := table.loc[~out & table["label"].eq(""), "path"].tolist():
         raise DataError(f"{file} has no label for {wrong[0]}: give it one, or leave it out")
