@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from command_line import vlprompt
@@ -64,6 +65,11 @@ def test_a_file_of_features_knows_its_clip(embeddings, tmp_path):
     with pytest.raises(WeightsError, match="is another CLIP than the one that made these"):
         replace(read, clip_identity="of another").load_clip()
     pd.DataFrame({"path": ["a"]}).to_parquet(file)
+    with pytest.raises(DataError, match="vlprompt embed FOLDER --out writes such a file"):
+        Embeddings.load(file)
+    embeddings.save(file)
+    table = pq.read_table(file)
+    pq.write_table(table.replace_schema_metadata({b"vlprompt": b"[]"}), file)
     with pytest.raises(DataError, match="vlprompt embed FOLDER --out writes such a file"):
         Embeddings.load(file)
 

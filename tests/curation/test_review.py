@@ -201,6 +201,16 @@ def test_what_is_no_review_is_refused(photos, tmp_path):
     with pytest.raises(DataError, match="the class 'cat; dog' would be read as several labels in"):
         row = (photos / "square/0.png", "cat; dog", "keep")
         relabel("shapes", tmp_path, write_review(tmp_path / "reviewed.csv", row))
+    with pytest.raises(DataError, match=r"no label for .*0\.png: give it one, or leave it out"):
+        row = (photos / "square/0.png", " ", "keep")
+        relabel("shapes", tmp_path, write_review(tmp_path / "reviewed.csv", row))
+    with pytest.raises(DataError, match="reviewed.csv has names with control characters"):
+        row = (photos / "square/0.png", "cat\ndog", "keep")
+        relabel("shapes", tmp_path, write_review(tmp_path / "reviewed.csv", row))
+    with pytest.raises(DataError, match=r"has the path 'square/0\.png', not an absolute one"):
+        row = ("square/0.png", "square", "keep")
+        relabel("shapes", tmp_path, write_review(tmp_path / "reviewed.csv", row))
+    assert not (tmp_path / "shapes.csv").exists()
     with pytest.raises(ConfigError, match="relabel.dataset is 'my photos': a dataset's name"):
         relabel("my photos", tmp_path, tmp_path / "reviewed.csv")
     with pytest.raises(ConfigError, match="dtd is no dataset of your own photos: give them"):
@@ -210,6 +220,9 @@ def test_what_is_no_review_is_refused(photos, tmp_path):
         relabel("shapes", tmp_path, tmp_path / "reviewed.csv")
     with pytest.raises(DataError, match="has no column score"):
         TABLE.drop(columns="score").to_csv(tmp_path / "labels.csv", index=False)
+        read_predictions(tmp_path / "labels.csv")
+    with pytest.raises(DataError, match=r"cannot read .*labels\.csv \(could not convert"):
+        TABLE.assign(score="high").to_csv(tmp_path / "labels.csv", index=False)
         read_predictions(tmp_path / "labels.csv")
     with pytest.raises(DataError, match="no photo of the table is in"):
         write_review_page(tmp_path / "page.html", TABLE, [0], tmp_path, "x")

@@ -82,7 +82,7 @@ class Embeddings:
                 about["clip_source"],
                 about["clip_identity"],
             )
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise DataError(
                 f"{file} holds no features of photos ({type(error).__name__}): vlprompt embed "
                 "FOLDER --out writes such a file"

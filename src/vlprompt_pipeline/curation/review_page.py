@@ -23,6 +23,7 @@ _SIDE = 150  # pixels of a photo
 _NEEDED = ("path", "label", "score")
 _PREDICTED = r"label(_\d+)?"
 _LABEL = rf"{_PREDICTED}|given"
+_SCORE = r"score(_\d+)?"
 _TEXT = rf"path|{_LABEL}"
 
 
@@ -38,6 +39,7 @@ def read_predictions(file: Path) -> pd.DataFrame:
         else:  # a class may well be called NA, null or 007
             texts = dict.fromkeys(_columns(_TEXT, pd.read_csv(file, nrows=0)), str)
             table = pd.read_csv(file, dtype=texts, keep_default_na=False, na_values=[""])
+        table = table.astype(dict.fromkeys(_columns(_SCORE, table), float))
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {file} ({reason_of(error)})") from None
     if absent := [name for name in _NEEDED if name not in table]:
