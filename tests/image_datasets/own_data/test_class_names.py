@@ -74,6 +74,11 @@ def test_a_mapping_names_some_of_them(tmp_path, file, content):
             "{file} is not a mapping from class folder (or label) to class name (field larger",
         ),
         (
+            "n.csv",
+            'folder,name\ndog,"hound\nsea_gull,gull\n',
+            "{file} is not a mapping from class folder (or label) to class name (unexpected end of",
+        ),
+        (
             "n.yml",
             "? [dog]\n: hound\n",
             "{file} is not a mapping from class folder (or label) to class name (unhashable",

@@ -114,7 +114,8 @@ def _parse(text: str, suffix: str, keys: Collection[str]) -> Any:
         case ".yml" | ".yaml":
             return yaml.load(text, Loader=_Texts)
         case ".csv":
-            heading, *rows = [row for row in csv.reader(StringIO(text, newline="")) if row] or [[]]
+            reader = csv.reader(StringIO(text, newline=""), strict=True)
+            heading, *rows = [row for row in reader if row] or [[]]
             if heading and heading[0] in keys:
                 raise ValueError(f"its first row is the class {heading[0]}: put a heading above it")
             wrong = next((row for row in rows if len(row) != 2), None)
