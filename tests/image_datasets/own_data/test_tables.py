@@ -364,6 +364,7 @@ def test_columns_that_are_not_read_are_named_once(root):
         (["cat", "dog"], "has 2 labels"),
         ([], "has 0 labels"),
         (0.5, "has the label 0.5, which is no class; give it a name"),
+        (pd.NaT, "has no label; every image needs both"),
     ],
 )
 def test_labels_that_are_no_class(root, label, sentence):
@@ -374,7 +375,7 @@ def test_labels_that_are_no_class(root, label, sentence):
         file = "zoo.csv"
     else:
         for row in table:
-            row["label"] = ["a_cat"] if isinstance(label, list) else 1.0
+            row["label"] = {list: ["a_cat"], float: 1.0}.get(type(label), pd.Timestamp(2026, 1, 1))
         table[2]["label"] = label
         pd.DataFrame(table).to_parquet(root / "zoo.parquet")
         file = "zoo.parquet"

@@ -249,4 +249,4 @@ def _texts(column: pd.Series) -> list[str]:
 
 
 def _is_absent(value: object) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+    return pd.api.types.is_scalar(value) and pd.isna(value)
