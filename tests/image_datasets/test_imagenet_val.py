@@ -79,6 +79,12 @@ def test_the_kits_own_file_of_classes(flat, tmp_path):
     labels.write_text("4\n")
     with pytest.raises(DataError, match="does not say which class the number 4"):
         read_validation_labels(labels, meta)
+    whole = meta.read_bytes()
+    scipy_io.savemat(meta, {"synsets": np.arange(4)})
+    for content in (meta.read_bytes(), b"", whole[:20], whole[:127], whole[:200], b"no matrix\n"):
+        meta.write_bytes(content)
+        with pytest.raises(DataError, match=r"meta\.mat is not the development kit's meta\.mat \("):
+            read_validation_labels(labels, meta)
 
 
 @pytest.mark.parametrize(

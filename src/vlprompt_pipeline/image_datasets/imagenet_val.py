@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.errors import DataError, reason_of
 from vlprompt_pipeline.image_datasets.annotations import list_folder, read_lines
 
 IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})")
@@ -117,6 +117,8 @@ def _read_mat(meta: Path) -> dict[int, str]:
         synsets = loadmat(meta, squeeze_me=True)["synsets"]
         rows = [(int(row["ILSVRC2012_ID"]), str(row["WNID"])) for row in synsets]
         leaves = [int(row["num_children"]) == 0 for row in synsets]
-    except (OSError, ValueError, KeyError, NotImplementedError) as error:
-        raise DataError(f"{meta} is not the development kit's meta.mat ({error})") from None
+    except Exception as error:  # scipy raises nearly anything on another or a cut file
+        raise DataError(
+            f"{meta} is not the development kit's meta.mat ({reason_of(error)})"
+        ) from None
     return {number: key for (number, key), leaf in zip(rows, leaves, strict=True) if leaf}
