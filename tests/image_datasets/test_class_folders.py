@@ -49,6 +49,11 @@ def test_official_class_names():
     assert {name for name, number in counts.items() if number > 1} == {"missile", "sunglasses"}
 
 
+def test_a_mark_of_the_encoding_is_no_part_of_a_name(tmp_path):
+    (tmp_path / "classnames.txt").write_text(f"{GOLDFISH} goldfish\n", encoding="utf-8-sig")
+    assert read_class_names(tmp_path / "classnames.txt") == {GOLDFISH: "goldfish"}
+
+
 def test_the_number_of_a_folder_is_its_label(tmp_path):
     """With eleven classes, 10 comes before 2 in the order of names."""
     dataset = write_miniature(tmp_path, "imagenet_v2")

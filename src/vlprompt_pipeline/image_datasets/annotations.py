@@ -53,7 +53,7 @@ def read_lines(file: Path) -> list[str]:
         DataError: it does not exist, may not be read or is no text.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise DataError(
             f"cannot read {file}: {error.strerror}; put the official file there"
