@@ -19,6 +19,7 @@ from vlprompt_pipeline.reports.terminal import terminal_width, to_text
 from vlprompt_pipeline.reports.text_table import TextTable
 from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.flags import MEANINGS
+from vlprompt_pipeline.results.left_out import left_out
 from vlprompt_pipeline.results.metric_names import metric_title
 
 AWKWARD = r"50% of_A&B #1 {x} ~ ^ \ $ <b> | λ ± ≤ Ünïcode 漢"
@@ -78,6 +79,16 @@ def test_the_text_is_plain_in_a_notebook_and_where_colours_are_forced(monkeypatc
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert to_text(comparison, made) == plain
+
+
+def test_a_protocol_of_somebody_else_on_all_classes_has_its_table():
+    disk = Disk()
+    for dataset in ("demo_aerial", "demo_flags", "demo_glyphs"):
+        disk.add("coop", {"base": right(0.5)}, dataset=dataset, protocol="their_protocol")
+    made = disk.compare()
+    (table,) = text_tables(made)
+    assert table.columns == ("16 shots",)
+    assert "| demo_flags | CoOp | 50.00" in to_markdown([table], (), left_out(made))
 
 
 def test_every_word_of_ours_has_its_letters_in_latex():

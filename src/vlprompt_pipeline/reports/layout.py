@@ -2,8 +2,8 @@
 
 Base-to-new as in CoCoOp's and MaPLe's papers: the average first, then each dataset with rows Base,
 New and H, a column a method. Where targets are scored: a row a method, columns source, targets,
-average. Few-shot: the average first, then each dataset with a row a method, a column for each
-number of shots.
+average. All others, as few-shot: the average first, then each dataset with a row a method, a column
+for each number of shots.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from vlprompt_pipeline.reports.caveats import lift
 from vlprompt_pipeline.reports.text_table import Block, Line, TableCell, TextTable
 from vlprompt_pipeline.results.dataset_names import AVERAGE, dataset_title, ordered_datasets
-from vlprompt_pipeline.results.families import shots_side_by_side
 from vlprompt_pipeline.results.flags import MEANINGS
 from vlprompt_pipeline.results.metric_names import metric_title
 from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.results.results import Comparison
+from vlprompt_pipeline.results.seeds import ACCURACY
 from vlprompt_pipeline.results.verdicts import against, verdict_text
 from vlprompt_pipeline.wording import counted, join, seeds_text, shots_text
 
@@ -31,10 +31,10 @@ def text_tables(comparison: Comparison) -> list[TextTable]:
     tables = []
     for family in comparison.families.to_dict("records"):
         rows = _Rows(comparison, family)
-        if shots_side_by_side(family["protocol"]):
-            tables.append(_few_shot(rows))
-        elif family["source"]:
+        if family["source"]:
             tables.append(_targets(rows))
+        elif family["ranking"] == ACCURACY:
+            tables.append(_by_shots(rows))
         else:
             tables += [
                 _halves(rows, metrics) for metrics in (_APART, _TOGETHER) if rows.has(metrics)
@@ -134,22 +134,22 @@ def _targets(rows: _Rows) -> TextTable:
     average, source, *others = rows.datasets if AVERAGE in rows.datasets else ("", *rows.datasets)
     datasets = [source, *others, *filter(None, (average,))]
     lines = _a_row_a_method(rows, [(dataset, rows.shots[-1]) for dataset in datasets])
-    block = Block("", lines, rows.verdicts(datasets[-1], "accuracy"))
+    block = Block("", lines, rows.verdicts(datasets[-1], ACCURACY))
     titles = [rows.datasets[dataset] for dataset in datasets]
-    return rows.laid_out(titles, [block], methods_across=False, metric="accuracy")
+    return rows.laid_out(titles, [block], methods_across=False, metric=ACCURACY)
 
 
-def _few_shot(rows: _Rows) -> TextTable:
+def _by_shots(rows: _Rows) -> TextTable:
     blocks = [
         Block(
             title,
             _a_row_a_method(rows, [(dataset, shots) for shots in rows.shots]),
-            rows.verdicts(dataset, "accuracy"),
+            rows.verdicts(dataset, ACCURACY),
         )
         for dataset, title in rows.datasets.items()
     ]
     columns = map(shots_text, rows.shots)
-    return rows.laid_out(columns, blocks, methods_across=False, metric="accuracy")
+    return rows.laid_out(columns, blocks, methods_across=False, metric=ACCURACY)
 
 
 def _a_row_a_method(rows: _Rows, keys: Sequence[tuple[str, int]]) -> tuple[Line, ...]:
@@ -157,7 +157,7 @@ def _a_row_a_method(rows: _Rows, keys: Sequence[tuple[str, int]]) -> tuple[Line,
 
     The methods of a column are compared with each other.
     """
-    columns = [rows.cells([(*key, method, "accuracy") for method in rows.methods]) for key in keys]
+    columns = [rows.cells([(*key, method, ACCURACY) for method in rows.methods]) for key in keys]
     return tuple(
         Line(title, cells)
         for title, cells in zip(rows.methods.values(), zip(*columns, strict=True), strict=True)
