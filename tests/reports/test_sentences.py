@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from results.made import base_to_new, right
 from results.synthetic import comparison, with_holes
 from vlprompt_pipeline.reports.sentences import count_cells, of_family, opening
 from vlprompt_pipeline.results.metric_names import (
@@ -204,3 +205,11 @@ def test_names_of_metrics():
         "base",
     ]
     assert lower_is_better("new_calibration_error") and not lower_is_better("h")
+
+
+def test_zero_shot_is_called_by_its_title_where_some_seed_of_it_has_no_new_classes():
+    disk = base_to_new(seeds=(1,))
+    disk.add("zero_shot", {"base": right(0.5)}, seed=2, bound=True)
+    made = disk.compare()
+    (family,) = made.families["family"]
+    assert "CoOp against Zero-shot CLIP in H on demo_aerial: " in " ".join(of_family(made, family))

@@ -46,7 +46,7 @@ def of_family(comparison: Comparison, family: str) -> list[str]:
     tests = tests[(tests["metric"] == metric) & (tests["shots"] == shots)]
     return [
         _highest(ranked, f" with {shots_text(shots)}" if about["shots"] == 0 else ""),
-        *_tested(tests, ranked),
+        *_tested(tests, ranked, scores),
         *_new_classes(scores, shots),
         *_published(scores),
     ]
@@ -115,12 +115,12 @@ def _new_classes(scores: pd.DataFrame, shots: int) -> list[str]:
     return [f"{sentence}."]
 
 
-def _tested(tests: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
+def _tested(tests: pd.DataFrame, ranked: pd.DataFrame, scores: pd.DataFrame) -> list[str]:
     """Say what the paired tests against zero-shot say of the highest mean, and on each dataset."""
     tests = against(tests, ZERO_SHOT)
     if tests.empty:
         return ["No paired test against zero-shot was made, so no method is called better than it."]
-    reference = ranked.loc[ranked["method"] == ZERO_SHOT, "title"].iloc[0]
+    reference = scores.loc[scores["method"] == ZERO_SHOT, "title"].iloc[0]
     sentences = []
     whole = _standing(ranked)
     if len(whole):
