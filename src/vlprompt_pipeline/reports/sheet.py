@@ -190,9 +190,9 @@ class Sheet:
         return legend
 
 
-def panel_grid(names: Sequence[str], most_columns: int = 4) -> list[list[str]]:
-    """Arrange names in rows of about the same length."""
-    rows = -(-len(names) // most_columns)
+def panel_grid(names: Sequence[str]) -> list[list[str]]:
+    """Arrange names in rows of about the same length, four at most."""
+    rows = -(-len(names) // 4)
     columns = -(-len(names) // rows)
     return [list(names[start : start + columns]) for start in range(0, len(names), columns)]
 
