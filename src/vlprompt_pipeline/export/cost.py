@@ -20,7 +20,7 @@ from vlprompt_pipeline.methods import PromptLearner
 
 @torch.no_grad()
 def inference_cost(learner: PromptLearner) -> float:
-    """Operations of one image among the learner's classes, as a multiple of zero-shot CLIP's."""
+    """Return the operations of one image as a multiple of those of zero-shot CLIP."""
     clip, classes = learner.clip, len(learner.classes.names)
     tower = own_tower = image_operations(clip, clip.model.encode_image)
     if learner.reads == "pixels":  # what the prompts add: with them the last block is cut short

@@ -54,7 +54,7 @@ def shortest(indices: NDArray[np.uint8], bits: int) -> tuple[bytes, bool]:
 
 
 def encode_indices(indices: NDArray[np.uint8], entries: int) -> bytes:
-    """Table of frequencies, one state for each lane, and the words that the states handed on."""
+    """Return the table of frequencies, a state for each lane, and the words they handed on."""
     flat = indices.ravel()
     table = frequencies(flat, entries)
     lanes = _lanes(flat.size)

@@ -167,6 +167,6 @@ def _context_sha256(recipe: Recipe, classes: ClassTexts) -> str:
 
 
 def _texts(recipe: Recipe) -> dict[str, str]:
-    """Where there are no tensors, the prompt is its text."""
+    """Return the templates: where there are no tensors, the prompt is its text."""
     templates = getattr(recipe.prompt, "templates", None)
     return {} if templates is None else {"templates": templates}

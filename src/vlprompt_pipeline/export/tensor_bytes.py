@@ -31,7 +31,7 @@ _MINOR = {_STRUCTURED: 1, _PROJECTED: 1, _CODED: 2}  # version that brought a co
 
 
 def tensor_bytes(name: str, tensor: PackedTensor) -> bytes:
-    """Form, dimensions and data.
+    """Return form, dimensions and data of a tensor.
 
     Raises:
         PromptFileError: a value is not finite, or there are more than `MAX_DIMENSIONS` dimensions.

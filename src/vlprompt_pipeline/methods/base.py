@@ -130,7 +130,10 @@ class PromptLearner(nn.Module):
         """
 
     def class_features(self) -> Tensor:
-        """Normalised text feature of each class, `[classes, embed]`, whatever the others are."""
+        """Return the normalised text feature of each class, `[classes, embed]`.
+
+        It does not depend on which other classes there are.
+        """
         raise NotImplementedError
 
     @property

@@ -14,7 +14,7 @@ FEATURES_AT_ONCE = 65_536
 
 
 def group_features(clip: FrozenClip, layout: Layout, contexts: Tensor) -> Tensor:
-    """Normalised text features `[groups, classes, embed]` of contexts `[groups, length, width]`."""
+    """Return text features `[groups, classes, embed]` of contexts `[groups, length, width]`."""
     return F.normalize(clip.text(layout.fill_groups(contexts)), dim=-1)
 
 

@@ -82,7 +82,7 @@ class GDA(FixedTexts):
         return super().logits(image_features) + image_features @ weight.T + bias
 
     def classifier(self) -> tuple[Tensor, Tensor]:
-        """Weight `[classes, embed]` and bias `[classes]` of the Gaussians for these names."""
+        """Return weight `[classes, embed]` and bias `[classes]` of these names' Gaussians."""
         if not self.settings.new_classes:
             return self.weight, self.bias
         rows = rows_of(self.classes.names, self.names)

@@ -34,7 +34,7 @@ class Layout:
     lengths: SuffixLengths
 
     def fill(self, context: Tensor) -> Prompts:
-        """Prompts with a context `[length, width]`, or `[classes, length, width]` of their own."""
+        """Return prompts with a context `[length, width]`, or with one of each class."""
         prefix, suffix = self.start, self.words
         if self.shared:
             prefix = torch.cat([self.start, context[: self.shared]])
@@ -55,7 +55,7 @@ class Layout:
         return (here, self.slots.clamp(min=0)[..., None]) if bool(here.any()) else None
 
     def fill_groups(self, contexts: Tensor) -> Prompts:
-        """Prompts with several contexts `[groups, length, width]`, all in front of the names."""
+        """Return prompts with several contexts `[groups, length, width]`, in front of the names."""
         start = self.start.expand(len(contexts), -1, -1)
         return Prompts(torch.cat([start, contexts], dim=1), self.words, self.lengths)
 

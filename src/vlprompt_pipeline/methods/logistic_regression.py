@@ -94,7 +94,7 @@ class LogisticRegression:
         return Point(weights, entropy + (penalty * weights.square()).sum() / 2, logs)
 
     def _gradient(self, point: Point, penalty: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the objective, `[classes, axes + 1]`; and p (1 - p), `[images, classes]`."""
+        """Return the gradient `[classes, axes + 1]`, and p (1 - p), `[images, classes]`."""
         probabilities = point.log_probabilities.exp()
         rest = -torch.expm1(point.log_probabilities)  # 1 - p, without cancellation near 1
         errors = torch.where(self._members, -rest, probabilities)

@@ -10,6 +10,7 @@ keeps it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -25,6 +26,9 @@ from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
 from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages, blocks_from
 from vlprompt_pipeline.parsing import Parameters
+
+Keep = Callable[[Tensor], Tensor]
+"""Drops hidden values of an adapter, in training."""
 
 
 class AdapterParameters(Parameters):
@@ -65,7 +69,9 @@ class Adapters(nn.Module):
         self.shared = layers(inner, inner)
         self.to(clip.device)
 
-    def output(self, tower: str, depth: int, x: Tensor, keep=None, frozen: bool = False) -> Tensor:
+    def output(
+        self, tower: str, depth: int, x: Tensor, keep: Keep | None = None, frozen: bool = False
+    ) -> Tensor:
         """Return up(relu(shared(relu(down(x))))) at a block that has an adapter.
 
         `keep` drops hidden values; `frozen` lets no gradient reach the adapter's own tensors.

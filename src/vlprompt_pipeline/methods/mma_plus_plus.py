@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.mma import AdaptedTowers, AdapterParameters, Adapters
+from vlprompt_pipeline.methods.mma import AdaptedTowers, AdapterParameters, Adapters, Keep
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.texts import AT_ONCE, TextParameters, class_texts
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
@@ -110,13 +110,15 @@ class MMAPlusPlus(AdaptedTowers):
     def _keep(self, hidden: Tensor) -> Tensor:
         return hidden * self.draws.keep(hidden.shape, 1 - self.settings.dropout, hidden)
 
-    def _text(self, rows: Tensor, scale: float, keep=None) -> Tensor:
+    def _text(self, rows: Tensor, scale: float, keep: Keep | None = None) -> Tensor:
         return self.texts.features(self.clip, partial(self._step, "text", scale, keep), rows=rows)
 
-    def _image(self, images: WalkedImages, scale: float, keep=None) -> Tensor:
+    def _image(self, images: WalkedImages, scale: float, keep: Keep | None = None) -> Tensor:
         return images.features(partial(self._step, "image", scale, keep))[0]
 
-    def _step(self, tower: str, scale: float, keep, depth: int, passing: Passing) -> Tensor:
+    def _step(
+        self, tower: str, scale: float, keep: Keep | None, depth: int, passing: Passing
+    ) -> Tensor:
         out = passing.run()
         if not self.adapters.has(depth):
             return out

@@ -111,7 +111,7 @@ class MMRL(PixelLearner):
         return torch.tensor([row is not None for row in rows], device=self.names.device)
 
     def head_logits(self, image_features: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of the class token and of the representation tokens, `[images, classes]` each."""
+        """Return logits `[images, classes]` of the class token and of representation tokens."""
         texts = self.class_features()
         class_features, representation = image_features.chunk(2, dim=-1)
         scale = self.clip.logit_scale
@@ -139,7 +139,7 @@ class MMRL(PixelLearner):
         return getattr(self, f"to_{tower}")[number](self.tokens)
 
     def project(self, means: Tensor) -> Tensor:
-        """Mean representation tokens `[images, image width]` in the joint space."""
+        """Map mean representation tokens `[images, image width]` into the joint space."""
         return means @ self.projection
 
     def _add_maps(self, generator: Generator) -> None:

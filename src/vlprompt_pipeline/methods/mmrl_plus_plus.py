@@ -43,7 +43,7 @@ class MMRLPlusPlus(MMRL):
         return F.linear(self.tokens, shared, bias) + F.linear(F.linear(self.tokens, b), a)
 
     def project(self, means: Tensor) -> Tensor:
-        """By CLIP's own projection and the product of low rank."""
+        """Map them by CLIP's own projection and the product of low rank."""
         projection, bias = self.clip.image.projection()
         joint = means @ projection.to(means.dtype) + means @ self.projection_a @ self.projection_b
         return joint if bias is None else joint + bias.to(means.dtype)

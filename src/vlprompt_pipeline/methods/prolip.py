@@ -58,7 +58,7 @@ class ProLIP(FixedTexts):
         return self.images
 
     def logits(self, image_features: Tensor) -> Tensor:
-        """`[images, classes]` from features before the projection `[images, image width]`."""
+        """Return `[images, classes]` of features before the projection `[images, image width]`."""
         joint = image_features @ self.projection
         return super().logits(
             F.normalize(joint if self.bias is None else joint + self.bias, dim=-1)

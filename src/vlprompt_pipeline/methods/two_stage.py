@@ -69,7 +69,7 @@ class TwoStage(PixelLearner):
         self.register_load_state_dict_post_hook(_read_anew)
 
     def class_features(self) -> Tensor:
-        """Normalised rows of known classes, text features of new ones, `[classes, embed]`."""
+        """Return rows of known classes and text features of new ones, normalised."""
         if not self.in_second_stage:
             return self.text_features()
         rows, trained = self._rows()
@@ -93,7 +93,7 @@ class TwoStage(PixelLearner):
         return "classifier" if self.in_second_stage else "norms"
 
     def _rows(self) -> tuple[Tensor, Tensor | None]:
-        """Row of each class `[classes]`, 0 for a new one, and which are trained if not all are."""
+        """Return the row of each class, 0 for a new one, and which are trained if not all are."""
         return self._of_training("rows", self._read_rows)
 
     def _read_rows(self) -> tuple[Tensor, Tensor | None]:

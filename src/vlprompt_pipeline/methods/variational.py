@@ -156,7 +156,7 @@ class ConditionalVariational(_Variational):
 
 
 def _network(clip: FrozenClip, generator: Generator) -> nn.Sequential:
-    """From an image feature `[images, embed]` to mean or log-variance, `[images, width]`."""
+    """Make a network from `[images, embed]` features to mean or log-variance `[images, width]`."""
     hidden = clip.embed_dim // REDUCTION
     return nn.Sequential(
         OrderedDict(

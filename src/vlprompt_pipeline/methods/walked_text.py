@@ -151,7 +151,7 @@ class _Causal:
         return self.tower.blocks[depth].ln_1(x)
 
     def _by_text(self, part: Tensor, shared: int) -> Tensor:
-        """`[texts, heads, longest, …]` of the tokens that are not shared, `[heads, tokens, …]`."""
+        """Return `[heads, tokens, …]` that are not shared as `[texts, heads, longest, …]`."""
         by_text = part.index_select(1, shared + self.padded)
         return by_text.unflatten(1, (-1, self.longest)).transpose(0, 1)
 

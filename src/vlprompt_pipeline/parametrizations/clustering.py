@@ -70,7 +70,7 @@ def kmeans_1d(values: NDArray[np.floating], k: int) -> Floats:
 
 
 def _candidates(distinct: Floats, starts: Positions) -> Positions:
-    """Where clusters may begin: before every distinct value, or on a grid if these are too many."""
+    """Return where clusters may begin: before every distinct value, or on a grid of fewer."""
     if starts.size <= EXACT_LIMIT:
         return starts
     by_rank = np.linspace(0, starts.size - 1, EXACT_LIMIT // 2).astype(np.intp)
@@ -146,7 +146,7 @@ def _add_cluster(
 def _search(
     sums: _Sums, fixed: Floats, ends: Positions, lowest: Positions, highest: Positions
 ) -> tuple[Floats, Positions]:
-    """For each end, the split between `lowest` and `highest` (inclusive) with the least error."""
+    """Find the split of least error for each end, from `lowest` to `highest` inclusive."""
     lengths = highest - lowest + 1
     stops = np.cumsum(lengths)
     begins = stops - lengths

@@ -124,7 +124,7 @@ class QuantizeConfig(Parameters):
         return self.model_copy(update={"codebook": "scaled", "centre": mean_free or self.centre})
 
     def codebooks(self, shape: Sequence[int], name: str = "the tensor") -> int:
-        """How many codebooks a tensor of that shape has.
+        """Return how many codebooks a tensor of that shape has.
 
         Raises:
             ConfigError: groups do not fill it.

@@ -210,7 +210,7 @@ class Quantizer(nn.Module):
         return counts.scatter_add_(0, places, torch.ones_like(places)).view(codebooks, entries)
 
     def _error(self, weight: Tensor, indices: Tensor, codebooks: Tensor) -> Tensor:
-        """Mean squared error of the entries against the values, one number."""
+        """Return the mean squared error of the entries against the values, one number."""
         return F.mse_loss(decode(indices, codebooks), self._rows(weight))
 
     def _record(self, step: int, kl: float, made: bool, weight: Tensor, shown: Shown) -> None:

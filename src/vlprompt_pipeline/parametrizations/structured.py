@@ -166,7 +166,7 @@ class StructuredQuantizer(Quantizer):
 
 
 def choose(matrix: Tensor, config: QuantizeConfig) -> tuple[bool, Tensor]:
-    """Whether a matrix `[rows, columns]` has scales, and which columns are kept, `[columns]`."""
+    """Say whether a matrix `[rows, columns]` has scales, and which columns `[columns]` it keeps."""
     outliers, none = outlier_columns(matrix), torch.zeros_like(matrix[0], dtype=torch.bool)
     if config.codebook == "auto" and config.outliers == "quantize":
         scaled = bool(outliers.any()) and len(matrix) >= MANY_ROWS

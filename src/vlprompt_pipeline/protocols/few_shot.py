@@ -30,7 +30,7 @@ class FewShot(Protocol):
         return section.curve
 
     def published_table(self, dataset: str, shots: int) -> str | None:
-        """On all classes only zero-shot was printed, and that does not depend on the shots."""
+        """Name the table of zero-shot, the only one of all classes, which no shots change."""
         return "zero_shot_all_classes_vitb16"
 
 
