@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from learners import COOP
 from vlprompt_pipeline.config import SideBySideParameters
+from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.training.groups import (
     Member,
     group_file,
@@ -14,6 +17,7 @@ from vlprompt_pipeline.training.groups import (
     members,
     save_group,
 )
+from vlprompt_pipeline.training.task import train_with_others
 
 RECIPES = {
     "coop": COOP,
@@ -71,3 +75,10 @@ def test_the_file_of_another_training_or_a_changed_one_is_not_used(tmp_path):
     content[-1] ^= 1
     file.write_bytes(bytes(content))
     assert load_member(file, "key", 0) is None
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "checkpoints").write_text("in the way")
+    tasks, file = [SimpleNamespace(fingerprint="key")], tmp_path / "group.safetensors"
+    with pytest.raises(UserError, match=r"^cannot write .*\.safetensors: Not a directory; make"):
+        train_with_others(tasks, 0, file, tmp_path / "checkpoints" / "groups")

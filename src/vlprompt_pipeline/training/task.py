@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.config import TrainingParameters
+from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.files import sha256_json
 from vlprompt_pipeline.filesystem.manifests import remove_described
 from vlprompt_pipeline.methods import (
@@ -122,11 +123,19 @@ def train_with_others(
     """Return what number `own` of a group became, training all of them unless `file` has them.
 
     Nodes of one run that ask for the same group at once wait for the one that trains it.
+
+    Raises:
+        UserError: a loss or gradient is no longer finite, or a folder cannot be written to.
     """
     fingerprint = sha256_json([task.fingerprint for task in tasks])
     checkpoint = Checkpoint(checkpoints / file.name, fingerprint)
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    with FileLock(checkpoint.path.with_suffix(".lock")):
+    try:
+        lock = FileLock(checkpoint.path.with_suffix(".lock")).acquire()  # makes its folder, too
+    except OSError as error:
+        raise UserError(
+            f"cannot write {checkpoint.path}: {error.strerror}; make its folder writable"
+        ) from error
+    with lock:
         if stored := load_member(file, fingerprint, own):
             return stored
         trained = _train_group(tasks, tasks[own].recipe.training, checkpoint)
