@@ -76,7 +76,8 @@ class TipAdapter(FixedTexts):
     def logits(self, image_features: Tensor) -> Tensor:
         """Return `[images, classes]`: zero-shot CLIP's and the memory's."""
         alpha, beta = self.strengths
-        return super().logits(image_features) + alpha * self._recall(image_features, beta)
+        recalled = self._recall(self._affinity(image_features), beta)
+        return super().logits(image_features) + alpha * recalled
 
     def fit(self, few_shot: FewShotFeatures) -> list[dict]:
         """Remember the images by class."""
@@ -94,17 +95,21 @@ class TipAdapter(FixedTexts):
         if not len(labels):
             logger.warning("no validation images: α and β of Tip-Adapter stay as they are")
             return
-        zero_shot, most = super().logits(images), -1
+        zero_shot, affinity, most = super().logits(images), self._affinity(images), -1
         for beta in self.settings.beta.values():
-            recalled = self._recall(images, beta)
+            recalled = self._recall(affinity, beta)
             for alpha in self.settings.alpha.values():
                 right = int(((zero_shot + alpha * recalled).argmax(-1) == labels).sum())
                 if right > most:
                     most, best = right, (alpha, beta)
         self.strengths.copy_(self.strengths.new_tensor(best))
 
-    def _recall(self, image_features: Tensor, beta: Tensor | float) -> Tensor:
-        affinity = torch.einsum("ie,cke->ick", image_features, self.images)
+    def _affinity(self, image_features: Tensor) -> Tensor:
+        """Return cosines with the stored images, `[images, classes, shots]`."""
+        return torch.einsum("ie,cke->ick", image_features, self.images)
+
+    def _recall(self, affinity: Tensor, beta: Tensor | float) -> Tensor:
+        """Return what the memory adds for each class, `[images, classes]`."""
         remembered = torch.exp(beta * (affinity - 1))
         if self.counts is not None:
             rows = torch.arange(remembered.shape[-1], device=remembered.device)
