@@ -24,6 +24,7 @@ from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
 from vlprompt_pipeline.methods.base import FewShotFeatures
 from vlprompt_pipeline.methods.gda import GDA
 from vlprompt_pipeline.methods.maple import MaPLe
+from vlprompt_pipeline.methods.variational import Variational
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.classifier import BATCH, INCLUDED, Classifier
 from vlprompt_pipeline.registry.ranking import ranked_table
@@ -66,7 +67,9 @@ def classifier_of(name: str, clip, decoding="published") -> Classifier:
     return Classifier(ModelCard.model_validate_json(card.to_json()), clip, packed, head)
 
 
-@pytest.mark.parametrize(("name", "part"), [("maple", MaPLe), ("gda", GDA)])
+@pytest.mark.parametrize(
+    ("name", "part"), [("maple", MaPLe), ("gda", GDA), ("variational", Variational)]
+)
 def test_what_depends_on_no_image_is_computed_once(name, part, tiny_clip, monkeypatch):
     constant = part.constants[-1]
     asked, own = [], getattr(part, constant)

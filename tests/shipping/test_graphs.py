@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from learners import RECIPES
 from shipping.models import CLASSES, shipped
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import UserError
@@ -93,6 +94,16 @@ def test_a_learner_is_left_as_it_was(clip, pixels):
 def test_prompts_that_depend_on_the_image_are_refused(clip, method):
     with pytest.raises(UserError, match="for each image"):
         ImageGraph(shipped(method, clip).learner)
+
+
+def test_a_distribution_that_is_the_same_for_all_images_ships_with_its_mean(clip, pixels):
+    prompt = RECIPES["variational"]["prompt"]
+    with pytest.raises(UserError, match="averages .* export the method with prediction: mean"):
+        ImageGraph(shipped("variational", clip, prompt={**prompt, "prediction": "sampled"}).learner)
+    learner = shipped("variational", clip, prompt={**prompt, "prediction": "mean"}).learner
+    with torch.no_grad():
+        logits, features = ImageGraph(learner)(pixels)
+        torch.testing.assert_close(logits, learner.logits(features))
 
 
 def test_a_refusal_names_which_of_several_prompts_it_is_about(clip, tmp_path):

@@ -72,19 +72,25 @@ class _Variational(PromptLearner):
 
     def logits(self, image_features: Tensor) -> Tensor:
         """Return `[images, classes]`: log of the mean over samples, or with the mean context."""
-        mean, log_variance = self.distribution(image_features)
         if self.settings.prediction == "mean":
-            return self._log_probabilities(image_features, mean[None])[0]
-        sampled = self._log_probabilities(image_features, self._residuals(mean, log_variance))
+            return self.with_mean(image_features)
+        sampled = self.with_samples(image_features)
         return sampled.logsumexp(0) - math.log(len(sampled))
 
     def sampled(self, image_features: Tensor) -> SampledPredictions:
         """Return probabilities with the mean context, and with each sample."""
-        mean, log_variance = self.distribution(image_features)
-        alone = self._log_probabilities(image_features, mean[None])[0].exp()
-        residuals = self._residuals(mean, log_variance)
-        samples = self._log_probabilities(image_features, residuals).exp()
-        return SampledPredictions(self.settings.prediction, mean=alone, samples=samples)
+        alone, samples = self.with_mean(image_features), self.with_samples(image_features)
+        return SampledPredictions(self.settings.prediction, mean=alone.exp(), samples=samples.exp())
+
+    def with_mean(self, image_features: Tensor) -> Tensor:
+        """Return log-probabilities `[images, classes]` with the mean context."""
+        mean, _ = self.distribution(image_features)
+        return self._log_probabilities(image_features, mean[None])[0]
+
+    def with_samples(self, image_features: Tensor) -> Tensor:
+        """Return log-probabilities `[samples, images, classes]` with each sample."""
+        residuals = self._residuals(*self.distribution(image_features))
+        return self._log_probabilities(image_features, residuals)
 
     def losses(self, image_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return negative log of the mean probability of the label, and the weighted KL."""
@@ -107,20 +113,28 @@ class _Variational(PromptLearner):
     def _log_probabilities(self, image_features: Tensor, residuals: Tensor) -> Tensor:
         """Return `[samples, images, classes]` for residuals `[samples, 1 or images, width]`."""
         samples, each, _ = residuals.shape
-        contexts = (self.context + residuals[:, :, None]).flatten(0, 1)
         if each == 1:
-            texts = group_features(self.clip, self.layout, contexts)
-            cosines = torch.einsum("ie,sce->sic", image_features, texts)
-        else:
-            repeated = image_features.repeat(samples, 1)
-            similarities = own_similarities(self.clip, self.layout, contexts, repeated)
-            cosines = similarities.unflatten(0, (samples, each))
+            return self._scores(image_features, self._texts(residuals))
+        contexts = (self.context + residuals[:, :, None]).flatten(0, 1)
+        repeated = image_features.repeat(samples, 1)
+        similarities = own_similarities(self.clip, self.layout, contexts, repeated)
+        cosines = similarities.unflatten(0, (samples, each))
+        return F.log_softmax(self.clip.logit_scale * cosines, dim=-1)
+
+    def _texts(self, residuals: Tensor) -> Tensor:
+        """Return text features `[samples, classes, embed]` for residuals `[samples, 1, width]`."""
+        return group_features(self.clip, self.layout, self.context + residuals)
+
+    def _scores(self, image_features: Tensor, texts: Tensor) -> Tensor:
+        """Return `[samples, images, classes]` of texts that are the same for all images."""
+        cosines = torch.einsum("ie,sce->sic", image_features, texts)
         return F.log_softmax(self.clip.logit_scale * cosines, dim=-1)
 
 
 class Variational(_Variational):
     """One distribution for all images: `mean` and `log_variance` of `[1, width]`."""
 
+    constants = ("mean_texts", "sample_texts")
     settings: UnconditionalParameters
 
     def build(self, clip: FrozenClip, generator: Generator) -> None:
@@ -135,6 +149,22 @@ class Variational(_Variational):
     def distribution(self, image_features: Tensor) -> tuple[Tensor, Tensor]:
         """Return the same for all images."""
         return self.mean, self.log_variance
+
+    def mean_texts(self) -> Tensor:
+        """Return text features of the mean context, `[1, classes, embed]`."""
+        return self._texts(self.mean[None])
+
+    def sample_texts(self) -> Tensor:
+        """Return text features of each sample, `[samples, classes, embed]`."""
+        return self._texts(self._residuals(self.mean, self.log_variance))
+
+    def with_mean(self, image_features: Tensor) -> Tensor:
+        """Do as the base, with text features that serve all images."""
+        return self._scores(image_features, self.mean_texts())[0]
+
+    def with_samples(self, image_features: Tensor) -> Tensor:
+        """Do as the base, with text features that serve all images."""
+        return self._scores(image_features, self.sample_texts())
 
 
 class ConditionalVariational(_Variational):
