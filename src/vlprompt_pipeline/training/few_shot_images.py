@@ -68,9 +68,9 @@ class FewShotImages:
             labels,
             training.batch_size,
             self.seed,
-            not self._cached,
-            self.parameters.workers,
-            training.drop_last,
+            fresh=not self._cached,
+            workers=self.parameters.workers,
+            drop_last=training.drop_last,
         )
         return pixels if learner.reads == "pixels" else OnlineViews(learner.image_side(), pixels)
 
