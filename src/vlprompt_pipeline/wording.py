@@ -12,6 +12,11 @@ def readable(name: str) -> str:
     return name.replace("_", " ")
 
 
+def capital(text: str) -> str:
+    """Return a text that begins with a capital, its other letters as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def spoken(name: str) -> str:
     """Return a class's name as prompts have it: words with one space between them."""
     return " ".join(readable(name).split())

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 
 from vlprompt_pipeline.reports.text_table import Block, TableCell, TextTable
-from vlprompt_pipeline.wording import join
+from vlprompt_pipeline.wording import capital, join
 
 _HEAD = "% In the preamble: \\usepackage{booktabs,graphicx}\n"
 _MOST_ROWS = 45
@@ -87,7 +87,7 @@ def _table(table: TextTable) -> str:
         )
         for block in table.blocks
     )
-    caption = f"{table.title[0].upper()}{table.title[1:]}. {' '.join(table.notes)}"
+    caption = f"{capital(table.title)}. {' '.join(table.notes)}"
     return "\n".join(
         [
             r"\begin{table*}",

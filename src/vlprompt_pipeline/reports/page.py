@@ -96,12 +96,10 @@ def _section(
     show = [("difference", "against zero-shot", has_zero_shot), ("score", "scores", True)]
     metrics = family["metrics"]
     common = [metric for metric in _COMMON if metric in metrics][:4] or metrics
-    title = about["title"]
-    if len(family["datasets"]) == 1:
-        title = f"{family['datasets'][0][0]}, {title}"
+    dataset, *others = (dataset for dataset, _ in family["datasets"])
     return {
         "name": name,
-        "title": title[:1].upper() + title[1:] if title == about["title"] else title,
+        "title": wording.capital(about["title"]) if others else f"{dataset}, {about['title']}",
         "clip": about["clip"],
         "templates": about["template_set"],
         "weights": about["weights_sha256"],

@@ -7,7 +7,7 @@ set of images: `macro_f1`, `base_macro_f1`, `generalised_new_macro_f1`.
 from __future__ import annotations
 
 from vlprompt_pipeline.evaluation.metrics import METRICS, Metric
-from vlprompt_pipeline.wording import readable
+from vlprompt_pipeline.wording import capital, readable
 
 _ACCURACIES = {
     "base": "Base",
@@ -26,7 +26,7 @@ def metric_title(metric: str) -> str:
     images, kind = _parts(metric)
     if kind is None:
         return _ACCURACIES.get(metric) or readable(metric).capitalize()
-    return f"{_ACCURACIES[images]}, {kind.title}" if images else _capital(kind.title)
+    return f"{_ACCURACIES[images]}, {kind.title}" if images else capital(kind.title)
 
 
 def in_sentence(metric: str) -> str:
@@ -62,7 +62,3 @@ def _parts(metric: str) -> tuple[str, Metric | None]:
         if metric.endswith(name) and images in ("", *_ACCURACIES):
             return images, kind
     return metric, None
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
