@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from math import nan
 
 import pandas as pd
 
@@ -239,4 +240,4 @@ def _size_rows(family: Family) -> list[Row]:
 def _largest(results: Sequence[Result], size: str) -> float:
     """Return NaN where a record lacks it, as those of earlier versions."""
     values = [getattr(result.method, size) for result in results]
-    return float("nan") if None in values else max(values)
+    return nan if None in values else max(values)

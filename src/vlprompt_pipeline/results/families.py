@@ -125,7 +125,7 @@ def _names(keys: Sequence[FamilyKey]) -> list[str]:
         parts = (key.protocol, key.source, key.clip, shots, own_photos.replace(" ", "_"))
         plain.append(re.sub(r"[^A-Za-z0-9_-]+", "-", "_".join(filter(None, parts))))
     return [
-        name if plain.count(name) == 1 else f"{name}_{_fingerprint(key)}"
+        name if plain.count(name) == 1 else f"{name}_{_digest(key)}"
         for name, key in zip(plain, keys, strict=True)
     ]
 
@@ -157,10 +157,9 @@ def _difference(key: FamilyKey, alike: Sequence[FamilyKey]) -> str:
         words.append(key.kind)
     if len({other.data for other in alike}) > 1:
         dataset = f"{key.data[0]} of " if key.data and not key.source else ""
-        data = hashlib.sha256(repr(key.data).encode()).hexdigest()[:8]
-        words.append(f"{dataset}data {data}" if key.data else "all other datasets")
+        words.append(f"{dataset}data {_digest(key.data)}" if key.data else "all other datasets")
     return ", ".join(words)
 
 
-def _fingerprint(key: FamilyKey) -> str:
-    return hashlib.sha256(repr(key).encode()).hexdigest()[:8]
+def _digest(value: tuple[object, ...]) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:8]

@@ -7,6 +7,7 @@ points; so the averages without it stand beside the averages.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from math import nan
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,6 @@ COLUMNS = [
     "published",
     "published_without_eurosat",
 ]
-_NAN = float("nan")
 _FEWEST = 3  # datasets: with two, leaving one out leaves no average
 Row = dict[str, object]
 Accuracies = Mapping[str, tuple[float, ...]]
@@ -126,7 +126,7 @@ def _accuracies(
 
 def _with_and_without_eurosat(accuracies: Accuracies) -> tuple[float, float]:
     eurosat = [name for name in accuracies if unmarked(name).removeprefix("miniature_") == EUROSAT]
-    without = average_without(accuracies, eurosat) if eurosat else _NAN
+    without = average_without(accuracies, eurosat) if eurosat else nan
     return average_without(accuracies), without
 
 

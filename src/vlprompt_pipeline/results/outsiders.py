@@ -8,6 +8,7 @@ the components that are averaged over seeds. The interval of FPR95 is a bootstra
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import nan
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -205,7 +206,7 @@ def compare_with_hosts(
 
 
 def _variance(values: np.ndarray) -> float:
-    return float(values.var(ddof=1)) if len(values) > 1 else float("nan")
+    return float(values.var(ddof=1)) if len(values) > 1 else nan
 
 
 def _share_below(scores: np.ndarray, others: np.ndarray) -> np.ndarray:

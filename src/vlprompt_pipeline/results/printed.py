@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from math import nan
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -17,7 +18,6 @@ from vlprompt_pipeline.results.published import (
 )
 
 _METRICS = {"base": "base", "new": "new", "h": "H", "accuracy": "acc"}
-_NAN = float("nan")
 
 
 class Variation(NamedTuple):
@@ -30,9 +30,9 @@ class Variation(NamedTuple):
 class Printed(NamedTuple):
     """A published figure beside ours, the fields named as the columns of `Comparison.scores`."""
 
-    published: float = _NAN
-    published_std: float = _NAN
-    delta: float = _NAN
+    published: float = nan
+    published_std: float = nan
+    delta: float = nan
     inside: str = ""
     published_source: str = ""
 
@@ -46,13 +46,11 @@ def printed(family: Family, dataset: str, shots: int, method: str, metric: str, 
     if protocol is None or metric not in _METRICS:
         return Printed()
     name = _METRICS[metric]
-    value, source = published(protocol, method, dataset).get(name, (_NAN, ""))
+    value, source = published(protocol, method, dataset).get(name, (nan, ""))
     if not source:
         return Printed()
     stated = stated_variation(protocol, published_name(method), dataset, name)
-    return Printed(
-        value, stated.std if stated else _NAN, mean - value, inside(mean, stated), source
-    )
+    return Printed(value, stated.std if stated else nan, mean - value, inside(mean, stated), source)
 
 
 def inside(mean: float, stated: Variation | None) -> str:

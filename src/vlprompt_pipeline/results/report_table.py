@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from math import nan
 from typing import NamedTuple
 
 import pandas as pd
@@ -14,7 +15,7 @@ from vlprompt_pipeline.results.families import Family, families
 from vlprompt_pipeline.results.groups import GroupKey
 from vlprompt_pipeline.results.printed import printed
 from vlprompt_pipeline.results.records import ZERO_SHOT, CellRecord
-from vlprompt_pipeline.results.scores import MEAN_OF_H, NAN, Aggregate, Value, aggregates
+from vlprompt_pipeline.results.scores import MEAN_OF_H, Aggregate, Value, aggregates
 from vlprompt_pipeline.results.seeds import ACCURACY, results_by_key
 from vlprompt_pipeline.wording import join
 
@@ -29,7 +30,7 @@ _KEY = [
     "random_split",
 ]
 _SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes")
-_NOTHING = Value(NAN, (), NAN)
+_NOTHING = Value(nan, (), nan)
 Row = dict[str, object]
 
 
@@ -82,7 +83,7 @@ def _frame(family: Family, group: GroupKey, methods: Sequence[_Method]) -> pd.Da
     table = pd.DataFrame(rows)
     zero_shot = table[table["method"] == ZERO_SHOT]
     for mean in columns:
-        reference = zero_shot[mean].iloc[0] if len(zero_shot) else NAN
+        reference = zero_shot[mean].iloc[0] if len(zero_shot) else nan
         table[f"delta_{mean.removesuffix('_mean')}"] = table[mean] - reference
     recipes = [method.results[0].method.method for method in methods]
     table = _with_published(table, recipes, family, group, columns)
@@ -126,7 +127,7 @@ def _row(
     # A file's metadata may differ by a few bytes from seed to seed: the largest is what may ship.
     row |= {size: max(getattr(result.method, size) for result in results) for size in _SIZES}
     costs = [result.method.inference_cost for result in results]
-    row["inference_cost"] = NAN if None in costs else sum(costs) / len(costs)
+    row["inference_cost"] = nan if None in costs else sum(costs) / len(costs)
     for half in ("base", "new") if group.classes[1] else ("",):
         for name in metrics:
             value = values.get(f"{half}_{name}" if half else name, _NOTHING)
@@ -163,7 +164,7 @@ def _with_published(
     if group.random_split:
         return table
     printed_figures = {
-        mean: [printed(family, dataset, group.shots, recipe, metric, NAN) for recipe in recipes]
+        mean: [printed(family, dataset, group.shots, recipe, metric, nan) for recipe in recipes]
         for mean, (dataset, metric) in columns.items()
     }
     sources = [

@@ -5,8 +5,8 @@ Nothing else in the project averages over seeds or datasets.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from math import fsum, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -30,8 +30,7 @@ from vlprompt_pipeline.results.seeds import (
 )
 from vlprompt_pipeline.results.statistics import accuracy_interval, h_interval
 
-NAN = float("nan")
-NO_INTERVAL = Interval(NAN, NAN)
+NO_INTERVAL = Interval(nan, nan)
 MEAN_OF_H = "mean_of_h"
 
 
@@ -55,12 +54,12 @@ class Value(NamedTuple):
     @property
     def std(self) -> float:
         """Of the population over seeds, as the literature prints."""
-        return float(np.std(self.per_seed)) if self.per_seed else NAN
+        return float(np.std(self.per_seed)) if self.per_seed else nan
 
     @property
     def sample_std(self) -> float:
         """With n - 1."""
-        return float(np.std(self.per_seed, ddof=1)) if len(self.per_seed) > 1 else NAN
+        return float(np.std(self.per_seed, ddof=1)) if len(self.per_seed) > 1 else nan
 
 
 class Aggregate(NamedTuple):
@@ -201,6 +200,6 @@ def _mean(parts: Sequence[Aggregate], name: str) -> Value:
     same = len({part.seeds for part in parts}) == 1
     per_seed = np.mean([value.per_seed for value in each], axis=0).tolist() if same else ()
     mean = float(np.mean(per_seed or [value.mean for value in each]))
-    images = math.fsum(value.images for value in each)
+    images = fsum(value.images for value in each)
     caveats = one_seed(sorted({seed for part in parts for seed in part.seeds}))
     return Value(mean, tuple(per_seed), images, caveats=caveats)
