@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from pipelines.project import DATASET, QUICK, Project
 from vlprompt_pipeline.filesystem import objects
+from vlprompt_pipeline.filesystem.places import local
 from vlprompt_pipeline.sweep import Options, grid, run_cells
 from vlprompt_pipeline.sweep.plan import plan
 
@@ -11,12 +14,14 @@ _STAYS = {"checkpoints", "01_raw", ".manifests", "locks", "reproducibility"}
 
 
 def test_a_bucket_gets_the_bytes_of_a_disk_and_a_second_machine_finds_them(
-    finished, bucket, machine, tmp_path, monkeypatch
+    finished, bucket, machine, tmp_path, monkeypatch, capsys
 ):
     """Training states and photos stay with a machine; records of a run have its times."""
     place = {"data_root": f"{bucket}/paper"}
     project = Project.create(tmp_path / "one")
     project.run(place, report=True)
+    (page,) = re.findall(r"^ *report: (.*)$", capsys.readouterr().out, re.MULTILINE)
+    assert page == str(local(f"{bucket}/paper/08_reporting/report.html")), "as it is opened"
     urls = [u for u in objects.listed(f"{bucket}/paper") if not _STAYS & set(u.split("/"))]
     made = {url.removeprefix(f"{bucket}/paper/"): objects.read(url) for url in urls}
     here = {name: data for name, data in finished.files().items() if "/checkpoints/" not in name}

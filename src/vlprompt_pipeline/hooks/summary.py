@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -56,7 +57,7 @@ class SummaryHook(RunHook):
         parts = catalog.get("report").parts
         click.echo(f"\n{parts['text'].load()}")
         lines = {
-            title: os.path.relpath(parts[name].filepath, self._project)
+            title: self._named(parts[name].filepath)
             for name, title in SHOWN.items()
             if name != "classes" or self._parameters["methods"]
         }
@@ -76,17 +77,17 @@ class SummaryHook(RunHook):
         for name, (title, entry) in TEXTS.items():
             if name in made:
                 click.echo(f"\n{catalog.load(name)}")
-                click.echo(f"   {title}: {self._relative(catalog, entry)}")
+                click.echo(f"   {title}: {self._named(catalog.get(entry).filepath)}")
         if "analysis_page" in made:
-            click.echo(f"\nanalysis: {self._relative(catalog, 'analysis_page')}")
+            click.echo(f"\nanalysis: {self._named(catalog.get('analysis_page').filepath)}")
         if "benchmark_text" in made:
             click.echo(f"\n{catalog.load('benchmark_text')}")
-            files = [self._relative(catalog, name) for name in BENCHMARK if name in made]
+            files = [self._named(catalog.get(name).filepath) for name in BENCHMARK if name in made]
             click.echo("".join(f"   {file}\n" for file in files))
         if "predicted_labels" in made:
             problems = int(catalog.load("predicted_labels")["problem"].notna().sum())
             note = f" ({problems} without a label, the column problem says why)" if problems else ""
-            click.echo(f"\nlabels: {self._relative(catalog, 'predicted_labels')}{note}")
+            click.echo(f"\nlabels: {self._named(catalog.get('predicted_labels').filepath)}{note}")
 
     def _registered(self, catalog: Any, made: set[str]) -> dict[str, str]:
         """Map the methods that this run registered to the names of their models."""
@@ -108,8 +109,10 @@ class SummaryHook(RunHook):
                 )
         return validated
 
-    def _relative(self, catalog: Any, name: str) -> str:
-        return os.path.relpath(catalog.get(name).filepath, self._project)
+    def _named(self, path: str | Path) -> str:
+        """Return a path as it is typed in the project's folder."""
+        path = Path(os.path.abspath(path))
+        return str(path.relative_to(self._project) if path.is_relative_to(self._project) else path)
 
 
 def _is_own(parameters: dict[str, Any]) -> bool:
