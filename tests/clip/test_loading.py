@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -100,6 +101,20 @@ def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(WeightsError, match=name.split(".")[0]):
         _load(folder)
+
+
+@pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
+def test_a_file_that_may_not_be_read_is_told(folder, name, monkeypatch):
+    def refuse(path: Path, *args: object, **options: object) -> object:
+        if path.name == name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *args, **options)
+
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", refuse)
+    for refused in (lambda: _load(folder), lambda: check_clip(f"local-dir:{folder}", "cpu")):
+        with pytest.raises(WeightsError, match=f"cannot read {folder / name} .Permission denied"):
+            refused()
 
 
 def test_missing_folder():

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -66,10 +68,10 @@ def load_clip(
 
     Raises:
         ConfigError: the source or the device does not exist, or does not compute so.
-        WeightsError: the kind of model cannot be adapted, or the weights are absent, broken, unsafe
-            or not those of the configuration.
+        WeightsError: the kind of model cannot be adapted, or the weights are absent, broken,
+            unsafe, not those of the configuration, or may not be read.
     """
-    with _LOADING:  # two threads that ask for the same at once get the same
+    with _LOADING, _readable(source):  # two threads that ask for the same at once get the same
         device = resolve_device(device)
         return _load(source, name, device, threads, resolve_precision(precision, device))
 
@@ -136,10 +138,21 @@ def check_clip(source: str, device: str) -> None:
     resolve_device(device)
     kind, rest = _kind(source)
     if kind == "local-dir":
-        for file in locate(source).weights:
-            check_weights(file)
+        with _readable(source):
+            for file in locate(source).weights:
+                check_weights(file)
     elif kind == "open_clip":
         tag_config(*rest.split(":"))
+
+
+@contextmanager
+def _readable(source: str) -> Iterator[None]:
+    """Raise WeightsError that names the file of a source that the system does not let us read."""
+    try:
+        yield
+    except OSError as error:
+        file, reason = error.filename or source, error.strerror or error
+        raise WeightsError(f"clip.source: cannot read {file} ({reason})") from error
 
 
 def locate(source: str) -> ClipFiles:
