@@ -13,7 +13,6 @@ import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -68,7 +67,7 @@ class TokenTable:
 
 def embedded_weights() -> Path:
     """Say where the CLIP that comes with the package has its weights."""
-    return Path(str(files("vlprompt_pipeline") / "clip/embedded" / _WEIGHTS[0]))
+    return Path(__file__).parent / "clip/embedded" / _WEIGHTS[0]
 
 
 def find_weights_file(folder: Path) -> Path:

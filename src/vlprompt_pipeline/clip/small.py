@@ -41,8 +41,7 @@ def small_config(model: str) -> dict[str, Any]:
         if vision.get("timm_proj") == "none":  # the trunk's width is that of the features
             config["embed_dim"] = vision["timm_options"]["embed_dim"]
     elif isinstance(vision["layers"], list):
-        vision |= {"layers": [1, 1, 1, 1], "width": 8, "image_size": 64}
-        vision["head_width"] = 64
+        vision |= {"layers": [1, 1, 1, 1], "width": 8, "image_size": 64, "head_width": 64}
     else:
         vision |= {"layers": DEPTH, "width": WIDTH, "head_width": 16}
         vision["image_size"] = 3 * vision["patch_size"]
