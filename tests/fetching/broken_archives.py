@@ -80,8 +80,8 @@ NAMES = {  # what is wrong: the name, what is said
     "has a dot part": ("dtd/./c.jpg", "has an empty part"),
     "is too long": (f"dtd/{'x' * 256}.jpg", "has more than 255 bytes"),
     "is there twice": ("dtd/images/a.jpg", "is there twice"),
-    "differs in case": ("dtd/images/A.JPG", "in upper and lower case alone"),
-    "is in a folder that differs in case": ("DTD/images/c.jpg", "in upper and lower case alone"),
+    "differs in case": ("dtd/images/A.JPG", "in upper and lower case or the"),
+    "is in a folder that differs in case": ("DTD/images/c.jpg", "in upper and lower case or the"),
     "is a file under a file": ("dtd/images/a.jpg/c.jpg", "is both a file and a folder"),
     "is a file in place of a folder": ("dtd/images", "is both a file and a folder"),
 }
@@ -207,7 +207,6 @@ def of_another_kind() -> Iterator[Broken]:
     says = "it is neither zip nor tar"
     page = b"<!DOCTYPE html><title>Log in</title>" * 30
     for name, content in {
-        "nothing.zip": b"",
         "a web page.zip": page,
         "a photo.zip": b"\xff\xd8\xff\xe0" + PHOTO,
         "a 7-zip.zip": b"7z\xbc\xaf\x27\x1c" + PHOTO,
@@ -217,6 +216,7 @@ def of_another_kind() -> Iterator[Broken]:
         "noise.tgz": PHOTO,
     }.items():
         yield Broken(name, content, says)
+    yield Broken("nothing.zip", b"", f"{says}, it is empty")
     yield Broken("gzip of a web page.tgz", gzip.compress(page), "")
     yield Broken("gzip of nothing.tgz", gzip.compress(b""), "")
     yield Broken("only the first letters.zip", b"PK", "it is broken")

@@ -61,8 +61,8 @@ def open_archive(path: Path, folder: Path, most_bytes: int) -> Iterator[Iterator
             elif head[257:262] == b"ustar":
                 yield _tar_members(path.name, stream, folder, most_bytes)
             else:
-                begins = head[:16] if head else "nothing"
-                raise refused(path.name, f"it is neither zip nor tar, it begins with {begins!r}")
+                begins = f"begins with {head[:16]!r}" if head else "is empty"
+                raise refused(path.name, f"it is neither zip nor tar, it {begins}")
         except (
             *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, ValueError),
             *(zlib.error, NotImplementedError, RuntimeError, OverflowError),

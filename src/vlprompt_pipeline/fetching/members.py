@@ -114,7 +114,10 @@ class Inspector:
         folded = unicodedata.normalize("NFC", path).casefold()
         other = self._spelled.setdefault(folded, path)
         if other != path:
-            raise self.refuse(member, f"differs from {other!r} in upper and lower case alone")
+            raise self.refuse(
+                member,
+                f"differs from {other!r} in upper and lower case or the encoding of accents alone",
+            )
         self._kinds[path] = kind
 
 
