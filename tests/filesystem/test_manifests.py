@@ -13,8 +13,10 @@ from itertools import count
 import pytest
 
 from forks import exit_code, forked
+from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.manifests import (
     ChangedFileError,
+    describe,
     described_write,
     find_fault,
     manifest_path,
@@ -39,6 +41,14 @@ def write(path, content, made_from="seed 1"):
 def test_what_was_written_is_good(stored):
     assert find_fault(stored, "seed 1") == ""
     require_described(stored, "seed 1", "run again")
+
+
+def test_a_manifest_that_cannot_be_written_leaves_nothing_behind(stored):
+    manifest_path(stored).unlink()
+    manifest_path(stored).mkdir()
+    with pytest.raises(UserError, match="cannot write .*: Is a directory"):
+        describe(stored, "seed 1")
+    assert list(manifest_path(stored).parent.iterdir()) == [manifest_path(stored)]
 
 
 def test_what_others_may_read_has_a_manifest_that_they_may_read(stored, tmp_path):

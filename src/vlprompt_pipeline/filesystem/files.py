@@ -21,13 +21,16 @@ from typing import Any
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.processes import Process, is_left_behind
 
-_HASH_CHUNK = 1 << 20
 _UNFINISHED = re.compile(r"\..+\.(?P<host>[0-9a-f]{8})-(?P<number>\d+)-(?P<started>\d+)\.[^.]+")
 
 
 @contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path` that becomes `path` on success and is removed on failure.
+
+    Args:
+        path: the file.
+        durable: have it on the disk before it has its name, so that it outlives a loss of power.
 
     Raises:
         UserError: the folder cannot be created or written to, or the disk is full.
@@ -42,8 +45,9 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        if durable:
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
         for_everybody(temporary)
         temporary.replace(target)
     except OSError as error:
@@ -119,11 +123,8 @@ def remove_unfinished(paths: Iterable[Path]) -> list[Path]:
 
 def sha256_file(path: str | Path) -> str:
     """Return SHA-256 of a file's bytes, in hex."""
-    digest = hashlib.sha256()
     with Path(path).open("rb") as stream:
-        while chunk := stream.read(_HASH_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sha256_json(values: Any) -> str:

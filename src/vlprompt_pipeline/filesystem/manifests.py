@@ -18,9 +18,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,12 +27,7 @@ from functools import cache
 from pathlib import Path
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.filesystem.files import (
-    atomic_write,
-    for_everybody,
-    sha256_file,
-    unfinished_prefix,
-)
+from vlprompt_pipeline.filesystem.files import atomic_write, sha256_file
 from vlprompt_pipeline.filesystem.places import is_there, publish, withdraw
 
 logger = logging.getLogger(__name__)
@@ -214,13 +207,6 @@ def write_manifest(path: Path, latest: Manifest, *earlier: Manifest) -> None:
     """Replace the manifest; unlike results it need not be on the disk before anything follows."""
     content = {"latest": asdict(latest), "earlier": [asdict(each) for each in earlier]}
     target = manifest_path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=unfinished_prefix(target.name), dir=target.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(content, stream, indent=1)
-        for_everybody(Path(name))
-        Path(name).replace(target)
-        publish(target)
-    except OSError as error:
-        raise UserError(f"cannot write {target}: {error.strerror or error}") from error
+    with atomic_write(target, durable=False) as temporary:
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    publish(target)
