@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -218,6 +219,17 @@ def test_another_archive_than_the_published_one_is_refused(tmp_path: Path):
     with pytest.raises(UserError, match="No such file"):
         write_web_page(tmp_path / "folder", tmp_path / "absent.tgz")
     assert not (tmp_path / "folder").exists()
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"), [("npm error 404", r"npm error 404\)"), ("", "non-zero exit status 1")]
+)
+def test_a_failure_of_npm_is_told_in_a_sentence(tmp_path, monkeypatch, printed, said):
+    (tmp_path / "npm").write_text(f"#!/bin/sh\necho '{printed}' >&2\nexit 1\n")
+    (tmp_path / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(UserError, match=rf"cannot be fetched with npm \(.*{said}"):
+        write_web_page(tmp_path / "folder")
 
 
 def test_an_archive_without_a_page_is_refused():

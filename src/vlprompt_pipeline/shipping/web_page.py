@@ -47,11 +47,12 @@ def _fetch_runtime(folder: Path) -> Path:
     """Have npm bring the archive, by name and version."""
     command = ["npm", "pack", PACKAGE, "--silent", "--pack-destination", str(folder)]
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
+        subprocess.run(command, check=True, capture_output=True, timeout=600)
     except (OSError, subprocess.SubprocessError) as error:
-        reason = getattr(error, "stderr", None) or error
+        printed = getattr(error, "stderr", None) or b""  # bytes or None after a timeout
+        reason = printed.decode(errors="replace").strip() or str(error)
         raise UserError(
-            f"{PACKAGE} cannot be fetched with npm ({str(reason).strip().splitlines()[-1]}): "
+            f"{PACKAGE} cannot be fetched with npm ({reason.splitlines()[-1]}): "
             "install npm, or download the archive elsewhere and name it with --web-runtime"
         ) from None
     return next(folder.glob("*.tgz"))
