@@ -18,6 +18,7 @@ import torch
 
 from fresh_python import printed
 from publishing.stub_hub import Hub, serving_hub
+from serving.models import png_of
 from shipping.models import rejection, shipped, with_points, write_pictures
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import ConfigError, UserError
@@ -143,13 +144,15 @@ def test_the_example_needs_no_torch_and_scores_from_the_file(exported, pictures,
 def test_the_example_goes_on_after_files_that_are_no_pictures(exported, pictures, tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_text("no picture")
-    paths = [tmp_path / "absent.jpg", pictures[0], broken, pictures[1]]
+    large = tmp_path / "large.png"
+    large.write_bytes(png_of(30_000, 30_000))
+    paths = [tmp_path / "absent.jpg", pictures[0], broken, large, pictures[1]]
     command = [sys.executable, exported / "classify.py", *paths]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     labelled = [line.split("\t")[0] for line in done.stdout.splitlines()]
     assert labelled == [str(path) for path in pictures[:2]]
     said = [line.split(": ")[0] for line in done.stderr.splitlines()]
-    assert said == [str(paths[0]), str(broken)]
+    assert said == [str(paths[0]), str(broken), str(large)]
 
 
 def test_the_example_takes_an_accuracy(exported, model, pictures, scores, tmp_path):
