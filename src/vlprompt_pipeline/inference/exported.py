@@ -15,6 +15,7 @@ import numpy as np
 from vlprompt_pipeline.errors import ConfigError, UserError, reason_of
 from vlprompt_pipeline.filesystem.files import read_hashes, sha256_file
 from vlprompt_pipeline.inference.models import ImageModel
+from vlprompt_pipeline.lazy import require_extra
 from vlprompt_pipeline.rejection import Rejection
 from vlprompt_pipeline.shipping.layout import (
     FORMAT,
@@ -131,12 +132,9 @@ class ExportedModel(ImageModel):
         return Tokenizer.from_file(str(self.folder / TOKENIZER))
 
     def _open(self, name: str) -> Any:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise UserError(
-                "an exported model needs onnxruntime: pip install 'vlprompt_pipeline[onnx]'"
-            ) from None
+        require_extra("onnx", "an exported model", "onnxruntime")
+        import onnxruntime
+
         self._require_unchanged(name)
         options = onnxruntime.SessionOptions()
         # threads that wait by spinning would take the cores from those that decode

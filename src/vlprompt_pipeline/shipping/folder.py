@@ -115,12 +115,13 @@ def _write(
     example = torch.zeros(2, 3, height, width)
     names = ("pixel_values", "logits", "image_embeds")
     single = export_graph(graph, example, names)
-    graphs = {"fp32": single, "fp16": to_half(single), "q4": to_four_bits(single)}
+    graphs = {"fp32": single, "fp16": to_half(single)}
     if samples.calibration is not None:
         graphs["int8"] = to_int8(single, samples.calibration)
-    written = [f"onnx/{GRAPH}{SUFFIXES[name]}.onnx" for name in SUFFIXES if name in graphs]
-    for name, proto in graphs.items():
-        save_model(proto, folder / f"onnx/{GRAPH}{SUFFIXES[name]}.onnx")
+    graphs["q4"] = to_four_bits(single)
+    files = {f"onnx/{GRAPH}{SUFFIXES[name]}.onnx": proto for name, proto in graphs.items()}
+    for file, proto in files.items():
+        save_model(proto, folder / file)
     if has_open_classes(model.learner):
         text = TextGraph(model.learner)
         ids = torch.full((2, text.tokens), model.clip.tokenizer.pad)
@@ -129,7 +130,7 @@ def _write(
         write_tokenizer(folder / TOKENIZER, model.clip.tokenizer, text.tokens)
     if samples.test is None:
         return []
-    return measure_variants(folder, written, samples.test, samples.labels)
+    return measure_variants(folder, list(files), samples.test, samples.labels)
 
 
 def write_description(
@@ -197,8 +198,8 @@ def write_description(
     templates = templates_of("shipping")
     for name in ("README.md", "classify.py"):
         texts[name] = templates.get_template(f"{name}.j2").render(values)
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    for name, content in texts.items():
+        (folder / name).write_text(content, encoding="utf-8")
     (folder / "prompt.vlp").write_bytes(model.packed)
 
 
