@@ -132,6 +132,26 @@ def test_a_table_begun_with_another_model_is_not_mixed(folder, tmp_path):
     assert label(folder, out, Newer(), overwrite=True).before == 0
 
 
+def test_a_table_begun_with_another_folder_is_not_mixed(tmp_path):
+    """Whose photos have the same names, as those of a camera."""
+    first, second, out = tmp_path / "first", tmp_path / "second", tmp_path / "labels.csv"
+    for each, level in ((first, 0), (second, 255)):
+        each.mkdir()
+        write_greys(each, [level] * 10)
+
+    class Dies(GreyModel):
+        def logits(self, pixels):
+            if self.blocks:
+                raise KeyboardInterrupt
+            return super().logits(pixels)
+
+    with pytest.raises(KeyboardInterrupt):
+        label(first, out, Dies(), page_folder=first)
+    with pytest.raises(UserError, match=r"was begun with folder .*/first, not .*/second: give"):
+        label(second, out, page_folder=second)
+    assert label(first, out, page_folder=first).before == 4
+
+
 def test_two_processes_do_not_write_one_table(folder, tmp_path):
     out = tmp_path / "labels.csv"
     with LabelFile(out) as first:

@@ -204,5 +204,7 @@ def _write_parquet(source: Path, target: Path) -> None:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, str):  # folders may differ in their last letters
+        return value
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text if len(text) <= 60 else f"{text[:60]}…"

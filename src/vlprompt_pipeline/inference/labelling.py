@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vlprompt_pipeline.image_datasets.image_folders import readable_name
 from vlprompt_pipeline.inference.label_file import LabelFile, read_rows
 from vlprompt_pipeline.inference.label_page import write_label_page
 from vlprompt_pipeline.inference.models import ImageModel
@@ -47,9 +48,10 @@ def label_to_file(
         page_folder: that the photos' paths start from; none for the working folder.
 
     Raises:
-        UserError: the file cannot be written, or was begun with another model.
+        UserError: the file cannot be written, or was begun with another model or folder.
     """
     settings = {
+        "folder": page_folder and readable_name(str(page_folder.resolve())),
         "model": model.name,
         "version": model.version,
         "classes": list(model.class_names),
