@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -35,11 +34,9 @@ def check_labels(features: Path, out: Path, threshold: float) -> None:
       vlprompt check-labels features.parquet --out label_errors.csv
       vlprompt review label_errors.csv --images photos/
     """
-    if not (find_spec("cleanlab") and find_spec("sklearn")):
-        raise click.ClickException(
-            'likely label errors are found with cleanlab: pip install "vlprompt_pipeline[labels]", '
-            'in a checkout .venv/bin/pip install -c constraints.txt -e ".[labels]"'
-        )
+    from vlprompt_pipeline.lazy import require_extra
+
+    require_extra("labels", "finding likely label errors", "cleanlab", "sklearn")
     from vlprompt_pipeline.curation.embeddings import Embeddings
     from vlprompt_pipeline.curation.label_errors import label_errors
     from vlprompt_pipeline.curation.near_copies import near_copies
