@@ -108,6 +108,7 @@ def test_nothing_goes_wrong_and_nothing_sticks_out(browser, pages, shape, width)
     )
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
     browser.evaluate(EVERY_CHOICE)
+    browser.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
     drawn = "[...document.querySelectorAll('section')].map(one => one.outerHTML).join()"
     assert browser.evaluate(f"{drawn}.match(/.{{0,60}}(NaN|undefined|Infinity).{{0,60}}/)") is None
