@@ -28,7 +28,8 @@ def fingerprint_images(paths: Sequence[str], folder: Path) -> list[str]:
         DataError: an image cannot be read.
     """
     fingerprints, refused = fingerprint_readable(paths, folder)
-    for path, reason in refused.items():
+    if refused:
+        path, reason = next(iter(refused.items()))
         others = f" (and so {len(refused) - 1:,} others)" if len(refused) > 1 else ""
         raise DataError(f"cannot read {folder / path}: {reason}{others}; make the images readable")
     return fingerprints

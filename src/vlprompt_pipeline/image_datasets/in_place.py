@@ -9,7 +9,7 @@ from vlprompt_pipeline.filesystem.places import bring, is_there, url_of
 from vlprompt_pipeline.image_datasets.lookup import get_image_dataset, is_named_dataset
 
 
-def bring_photos(name: str, root: Path, class_names: str | None = None) -> None:
+def bring_photos(name: str, root: Path, class_names: str | None) -> None:
     """Bring the folder of a dataset, or of own photos, where `root` is the local copy of a place.
 
     An embedded dataset that the place does not have is made here at its first use, as elsewhere.

@@ -104,7 +104,7 @@ def index_split(
     name: str,
     template: str,
     remedy: str,
-    random_split: str = "",
+    random_split: str,
     findings: Findings | None = None,
     fingerprints: Mapping[str, str] | None = None,
 ) -> ImageIndex:
