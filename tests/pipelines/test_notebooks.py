@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -33,9 +34,10 @@ def run(name: str, project: Project, monkeypatch: pytest.MonkeyPatch, **paramete
 
 @pytest.fixture(autouse=True)
 def figures():
-    """None is left open."""
+    """None is left open, and Kedro's log as it was."""
     yield
     plt.close("all")
+    logging.getLogger("kedro.io").setLevel(logging.NOTSET)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
