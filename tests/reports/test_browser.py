@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from browser import CHROMIUM, Browser
-from results.made import Disk, right
 from results.synthetic import METHODS, comparison, with_flags, with_holes
 from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.results.verdicts import against, verdict_text
@@ -193,18 +192,6 @@ def test_a_hole_tells_why_it_is_one(whole):
     ]
 
 
-def test_a_hole_of_own_photos_tells_why_it_is_one(browser, tmp_path):
-    disk = Disk()
-    for method, dataset in (("coop", "mushrooms"), ("coop", "birds"), ("qcoop", "birds")):
-        halves = {"base": right(0.5), "new": right(0.6)}
-        disk.add(method, halves, dataset=dataset, random_split="own random split, seed 1")
-    page = tmp_path / "page.html"
-    page.write_text(render(disk.compare()), encoding="utf-8")
-    browser.open(page, width=1280)
-    holes = "[...document.querySelectorAll('table.scores td')].map(cell => cell.textContent)"
-    assert browser.evaluate(holes).count("–missing") == 1
-
-
 def test_verdicts_are_shown_where_tests_gave_them(whole):
     made = SHAPES["everything"]().of(FAMILY, "pairs")
     asked = made[(made["metric"] == "h") & (made["against"] == "zero_shot")]
@@ -235,20 +222,6 @@ def test_opened_lists_have_the_classes_and_where_results_come_from(whole):
     assert "imagenet <class> 0" in whole.evaluate(
         f"document.querySelector('#{FAMILY} .classes').innerText"
     )
-
-
-def test_numbers_in_names_sort_as_numbers(browser, tmp_path):
-    page = tmp_path / "page.html"
-    made = comparison(
-        ("base_to_new",), methods={"coop": "CoOp"}, datasets=["dtd"], seeds=(1, 2, 10)
-    )
-    page.write_text(render(made), encoding="utf-8")
-    browser.open(page, width=1280)
-    browser.evaluate("document.querySelector('[data-fill=provenance]').open = true")
-    browser.evaluate("new Promise(done => setTimeout(done, 200))")
-    browser.evaluate("document.querySelector('[data-column=seed] button').click()")
-    seeds = "[...document.querySelectorAll('[data-fill=provenance] tr td:nth-child(3)')]"
-    assert browser.evaluate(f"{seeds}.map(cell => cell.textContent)") == ["1", "2", "10"]
 
 
 def test_a_method_that_is_taken_away_leaves_the_figures_but_not_the_table(whole):
