@@ -54,6 +54,8 @@ def run_cell(job: Job) -> Outcome:
             raise TransientError("a fault that nobody foresaw")
         case "disk":
             raise TransientError("no space left on the disk")
+        case "unforeseen":
+            raise OSError("no such project here")
         case "busy":
             return Outcome("busy")
     return Outcome("failed", "wrong input")

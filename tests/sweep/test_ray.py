@@ -69,6 +69,12 @@ def test_faults_of_every_kind_leave_every_cell_finished_once(
     require_every_cell_once(tmp_path, number, refused)
 
 
+def test_what_nobody_foresaw_is_told_and_is_no_death(engine, tmp_path):
+    watch = Watch(1)
+    hand_out(cells(tmp_path, 1, 1, {"cell 0": ["unforeseen"]}), engine(3), watch, lambda job: job)
+    assert [sentence for _, sentence in watch.failures] == ["OSError: no such project here"]
+
+
 def test_workers_without_retries_do_not_stand_it(engine, tmp_path):
     jobs = cells(tmp_path, 4, 4, {"cell 0": ["killed"], "cell 1": ["raised"]})
     watch = Watch(4)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import click
 
+from vlprompt_pipeline.error_log import first_line
 from vlprompt_pipeline.errors import reason_of
 from vlprompt_pipeline.sweep.job import Job, Outcome, TransientError
 from vlprompt_pipeline.sweep.worker import run_job
@@ -76,13 +77,12 @@ class LocalEngine:
         """Do nothing: nothing runs."""
 
     def _tried(self, job: Job) -> Outcome:
-        for left in range(self._retries, -1, -1):
+        for _ in range(self._retries + 1):
             try:
                 return self._run(job)
             except TransientError as error:
-                if not left:
-                    return Outcome("failed", str(error))
-        raise AssertionError("unreachable")
+                reason = str(error)
+        return Outcome("failed", reason)
 
 
 @dataclass(frozen=True)
@@ -203,6 +203,8 @@ class RayEngine:
             return Outcome("memory", "it ran out of memory")
         except TransientError as error:
             return Outcome("failed", str(getattr(error, "cause", error)))
+        except errors.RayTaskError as error:  # such as where the project is not on that machine
+            return Outcome("failed", first_line(error.cause))
         except errors.RayError as error:
             tries = self._resources.retries + 1
             kind = type(error).__name__
