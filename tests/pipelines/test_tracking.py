@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
 import pytest
@@ -38,6 +40,21 @@ def runs(project: Project) -> list[Run]:
     client = mlflow.MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("vlprompt")
     return client.search_runs([experiment.experiment_id], order_by=["start_time ASC"])
+
+
+@pytest.mark.parametrize(
+    ("root", "folder"), [("s3://photos/", "s3://photos/cats"), ("/photos/", "/photos/cats")]
+)
+def test_the_folder_of_photos_is_told_where_they_lie_in_a_bucket_too(root, folder, monkeypatch):
+    cell = {"dataset": "cats", "shots": 4, "seed": 1}
+    monkeypatch.setattr(RunDescriptions, "cell", lambda _: cell)
+    described = RunDescriptions({"dataset_root": root}, Path(), "")
+    hashes = {"split": "s", "few_shot": "f"}
+    record = SimpleNamespace(exists=lambda _: True, load=lambda _: {"hashes": hashes})
+    assert described.inputs(record, "coop") == [
+        ("cats", "s", folder, "evaluation"),
+        ("cats, 4 shots, seed 1", "f", folder, "training"),
+    ]
 
 
 def test_a_run_and_a_failure_are_recorded(project, monkeypatch, capsys):

@@ -16,6 +16,7 @@ from typing import Any
 
 from vlprompt_pipeline.filesystem.files import sha256_json
 from vlprompt_pipeline.filesystem.manifests import described_as
+from vlprompt_pipeline.filesystem.places import is_url
 from vlprompt_pipeline.registry.place import database_of
 
 SWEEP_RUN = "VLPROMPT_SWEEP_RUN"
@@ -139,7 +140,8 @@ class RunDescriptions:
         cell = self.cell()
         dataset = cell["dataset"]
         few_shot = "{dataset}, {shots} shots, seed {seed}".format(**cell)
-        folder = str(Path(self.parameters["dataset_root"], dataset))
+        root = self.parameters["dataset_root"]
+        folder = f"{root.rstrip('/')}/{dataset}" if is_url(root) else str(Path(root, dataset))
         return [
             (dataset, hashes["split"], folder, "evaluation"),
             (few_shot, hashes["few_shot"], folder, "training"),
