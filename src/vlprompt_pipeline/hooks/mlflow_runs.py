@@ -16,7 +16,6 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -34,7 +33,6 @@ from vlprompt_pipeline.reproducibility.differences import flatten
 KEY, PROCESS, LOGGED = "vlprompt.key", "vlprompt.process", "vlprompt.logged"
 _PARENT = "mlflow.parentRunId"
 _ERROR, _NOTE = "error", "mlflow.note.content"
-_BATCH = 1000  # metrics a call, MLflow's limit
 _REASON = 5000  # characters; MLflow's limit is 8000
 _DIGEST = 36  # characters of a dataset's digest, MLflow's limit
 _RENAMED = {"harmonic_mean": "h", "generalised.harmonic_mean": "generalised.h"}  # as in the tables
@@ -106,9 +104,10 @@ class OpenRun:
                 continue
             if kind == "metrics":
                 target = "".join(f"{part}." for part in name.split(".")[1:-1])
-                self._log_metrics(_numbers(dataset.load(), target))
+                numbers = _numbers(dataset.load(), target)
+                self.client.log_batch(self.run_id, metrics=[*numbers])
             elif kind == "history":
-                self._log_metrics(_curves(dataset.load()))
+                self.client.log_batch(self.run_id, metrics=[*_curves(dataset.load())])
             elif kind != "artifact":
                 raise ValueError(
                     f"{name}: metadata.mlflow: {kind}; allowed: artifact, metrics, history"
@@ -140,10 +139,6 @@ class OpenRun:
             self.client.delete_run(self.run_id)
         elif not self.finished:
             self.client.set_terminated(self.run_id, self.status_before or "KILLED")
-
-    def _log_metrics(self, points: Iterator[Metric]) -> None:
-        while chunk := list(islice(points, _BATCH)):  # itertools.batched came with Python 3.12
-            self.client.log_batch(self.run_id, metrics=chunk)
 
 
 def find_or_open(experiment: Experiment, key: str | None, description: Description) -> OpenRun:
