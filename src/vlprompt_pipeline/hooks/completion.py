@@ -11,12 +11,12 @@ from kedro.framework.hooks import hook_impl
 
 from vlprompt_pipeline.filesystem.data_folder import DataFolder
 from vlprompt_pipeline.filesystem.objects import create
-from vlprompt_pipeline.filesystem.places import exists, is_there, url_of
+from vlprompt_pipeline.filesystem.places import exists, url_of
 from vlprompt_pipeline.hooks.run_hook import RunHook
 
 logger = logging.getLogger(__name__)
 
-_OUTPUTS = ("prompt", "packed_prompt", "predictions", "metrics", "record")
+_OUTPUTS = ("metrics", "packed_prompt", "predictions", "prompt", "record")
 
 
 class CompletionHook(RunHook):
@@ -37,15 +37,10 @@ class CompletionHook(RunHook):
         return result
 
     def _completion(self, method: str, outputs: set[str], catalog: Any) -> Any:
-        from vlprompt_pipeline.filesystem.files import sha256_file
         from vlprompt_pipeline.reproducibility.completion import Completion, completion_key
 
-        files = {}
-        for name in sorted(outputs):
-            if name.startswith(f"{method}.") and name.removeprefix(f"{method}.") in _OUTPUTS:
-                path = Path(catalog.get(name).filepath)
-                is_there(path)
-                files[self._data.name(path)] = sha256_file(path)
+        made = [name for each in _OUTPUTS if (name := f"{method}.{each}") in outputs]
+        files = dict(self._hashed(catalog, name) for name in made)
         recipes = self._parameters["recipes"]
         key = completion_key(self._parameters, recipes, method, self._project)
         together = self._parameters["side_by_side"]

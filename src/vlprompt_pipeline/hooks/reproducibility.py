@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.io import DatasetError
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.filesystem.places import is_there
 from vlprompt_pipeline.hooks.run_hook import RunHook
 from vlprompt_pipeline.hooks.steps import StepHook
 from vlprompt_pipeline.pipelines.namespaces import method_of
 
 if TYPE_CHECKING:
-    from vlprompt_pipeline.reproducibility.record import MadeFile, Record
+    from vlprompt_pipeline.reproducibility.record import Record
     from vlprompt_pipeline.reproducibility.usage import Clock
 
 logger = logging.getLogger(__name__)
@@ -55,14 +53,15 @@ class ReproducibilityHook(RunHook):
     def _write(
         self, outputs: dict[str, list[str]], run_params: Any, pipeline: Any, catalog: Any
     ) -> None:
-        from vlprompt_pipeline.reproducibility.record import Record, Run, updated
+        from vlprompt_pipeline.reproducibility.record import MadeFile, Record, Run, updated
 
         cost = self._clock.stop()
         for method, names in outputs.items():
+            files = {name: self._hashed(catalog, f"{method}.{name}") for name in names}
             latest = Record.of(
                 method,
                 catalog.load(f"{method}.prompt"),
-                {name: self._file(catalog, f"{method}.{name}") for name in names},
+                {name: MadeFile(path=path, sha256=own) for name, (path, own) in files.items()},
                 Run.of(
                     cost,
                     pipelines=run_params["pipeline_names"] or ["__default__"],
@@ -76,14 +75,6 @@ class ReproducibilityHook(RunHook):
             earlier = _earlier(stored)
             if (record := updated(earlier, latest)) != earlier:
                 stored.save(record.model_dump(mode="json"))
-
-    def _file(self, catalog: Any, name: str) -> MadeFile:
-        from vlprompt_pipeline.filesystem.files import sha256_file
-        from vlprompt_pipeline.reproducibility.record import MadeFile
-
-        path = Path(catalog.get(name).filepath)
-        is_there(path)
-        return MadeFile(path=self._data.name(path), sha256=sha256_file(path))
 
     def _seconds(self, pipeline: Any, others: set[str]) -> dict[str, float]:
         """Return the seconds of each node except those of other methods; none if not measured."""

@@ -8,6 +8,8 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 
 from vlprompt_pipeline.filesystem.data_folder import DataFolder
+from vlprompt_pipeline.filesystem.files import sha256_file
+from vlprompt_pipeline.filesystem.places import is_there
 
 
 class RunHook:
@@ -23,3 +25,9 @@ class RunHook:
         self._parameters = dict(context.config_loader["parameters"])
         self._project = Path(context.project_path)
         self._data = DataFolder.of(self._parameters["data_root"], self._project)
+
+    def _hashed(self, catalog: Any, output: str) -> tuple[str, str]:
+        """Return the name of an output's file in the folder of data, and its SHA-256."""
+        path = Path(catalog.get(output).filepath)
+        is_there(path)  # brings one that lies in a place
+        return self._data.name(path), sha256_file(path)
