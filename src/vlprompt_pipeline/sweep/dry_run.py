@@ -9,9 +9,8 @@ from typing import Any
 import click
 
 from vlprompt_pipeline.sweep.grid import GridCell
-from vlprompt_pipeline.sweep.plan import plan, seconds_by_method
-from vlprompt_pipeline.sweep.runs import Options, require_valid
-from vlprompt_pipeline.sweep.side_by_side import with_groups
+from vlprompt_pipeline.sweep.plan import seconds_by_method
+from vlprompt_pipeline.sweep.runs import Options, checked_plan
 from vlprompt_pipeline.sweep.simulation import simulate
 from vlprompt_pipeline.sweep.watch import as_time
 from vlprompt_pipeline.wording import counted
@@ -33,10 +32,7 @@ def print_plan(
     the order of jobs of a real sweep, on its workers, from cells of this project that are
     finished, each alone; `price` is that of a worker an hour, in whatever money.
     """
-    planned = plan(cells, project, env, params)
-    form = options.forms_groups(planned[0].parameters.device)
-    planned = with_groups(planned, form=form, force=options.force)
-    require_valid(planned)
+    planned = checked_plan(cells, project, env, params, options)
     due = [(each, why) for each in planned if (why := each.why_due())]
     for each, why in due[:_SHOWN]:
         click.echo(f"due       {each.name}: {why}")

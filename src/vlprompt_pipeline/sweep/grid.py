@@ -111,9 +111,8 @@ def protocol_grid(
     names = named_protocols(protocols)
     if "all" in given.get("methods", ()):
         given["methods"] = tuple(parameters.recipes)
-    if not protocols:
-        return grid(**given)
-    return [cell for name in names for cell in grid(**(axes_of(name, params, parameters) | given))]
+    sections = [axes_of(name, params, parameters) for name in names] or [{}]
+    return [cell for section in sections for cell in grid(**(section | given))]
 
 
 def nested(settings: Mapping[str, Any]) -> dict[str, Any]:

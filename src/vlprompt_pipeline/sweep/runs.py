@@ -77,10 +77,7 @@ def run_cells(
         Exit: the user stopped it.
     """
     options = options or Options()
-    planned = plan(cells, project, env, params)
-    form = options.forms_groups(planned[0].parameters.device)
-    planned = with_groups(planned, form=form, force=options.force)
-    require_valid(planned)
+    planned = checked_plan(cells, project, env, params, options)
     if options.force:
         forget_groups(planned)
     engine = start_engine(options)
@@ -119,6 +116,26 @@ def run_cells(
     if failed:
         raise click.ClickException(_failures(watch, planned, options.fail_fast))
     return watch
+
+
+def checked_plan(
+    cells: Sequence[GridCell],
+    project: Path,
+    env: str | None,
+    params: Mapping[str, Any],
+    options: Options,
+) -> list[PlannedCell]:
+    """Plan cells with the groups that they train in, and check all of them before one runs.
+
+    Raises:
+        UserError: wrong parameters.
+        ClickException: likewise, found by a session.
+    """
+    planned = plan(cells, project, env, params)
+    form = options.forms_groups(planned[0].parameters.device)
+    planned = with_groups(planned, form=form, force=options.force)
+    _require_valid(planned)
+    return planned
 
 
 def _remaining(planned: Sequence[PlannedCell], *, force: bool) -> Callable[[Job], Job | None]:
@@ -161,7 +178,7 @@ def _jobs(planned: Sequence[PlannedCell], options: Options, run_id: str) -> list
     ]
 
 
-def require_valid(planned: Sequence[PlannedCell]) -> None:
+def _require_valid(planned: Sequence[PlannedCell]) -> None:
     """Check everything that a session checks, once for all cells of a protocol and a dataset.
 
     Raises:
