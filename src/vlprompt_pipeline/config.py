@@ -197,6 +197,8 @@ class ExportParameters(Parameters):
     """
 
     class_names: Annotated[tuple[str, ...], Field(min_length=1), Several] | None = None
+    quantize: FeatureQuantization | None = None
+    full_precision: bool = False
 
     @field_validator("class_names")
     @classmethod
@@ -206,6 +208,3 @@ class ExportParameters(Parameters):
                 f"{' and '.join(map(repr, twice))} read the same in a prompt; give each class once"
             )
         return names
-
-    quantize: FeatureQuantization | None = None
-    full_precision: bool = False

@@ -129,7 +129,7 @@ def _tree(module: str) -> ast.Module:
 
 
 def _is_text(node: ast.AST) -> bool:
-    """Return a docstring, or a text below an attribute that describes it."""
+    """Tell whether it is a docstring, or the text below an attribute that describes it."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 

@@ -35,7 +35,11 @@ class PromptDataset(_FileDataset):
     """A trained prompt in safetensors: full-precision weights, codebooks, recipe and provenance."""
 
     def load(self) -> TrainedPrompt:
-        """Raise UserError if the file is absent, broken or not as it was written."""
+        """Read the prompt.
+
+        Raises:
+            UserError: the file is absent, broken or not as it was written.
+        """
         if self._exists():
             require_described(self.filepath, place_of(self.filepath), RUN_AGAIN)
         return TrainedPrompt.load(self.filepath)
@@ -64,7 +68,11 @@ class ExportDataset(_FileDataset):
         self._source, self._optional = source and local(source["path"]), optional
 
     def load(self) -> bytes:
-        """Raise UserError if the file is absent or not as it was written."""
+        """Read the file.
+
+        Raises:
+            UserError: it is absent or not as it was written.
+        """
         if not self._exists():
             if self._optional:
                 return b""

@@ -46,5 +46,5 @@ def _cpu_seconds() -> float:
 
 
 def _usages() -> list[resource.struct_rusage]:
-    """Of this process, and of its workers that have ended."""
+    """Return what this process used, and its workers that have ended."""
     return [*map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))]

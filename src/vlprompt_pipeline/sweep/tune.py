@@ -120,7 +120,7 @@ class Tuning:
         return study
 
     def _score(self, trial: optuna.Trial) -> float:
-        """Accuracy in percent on the validation images, after training with a trial's values."""
+        """Train with the values of a trial; return the percentage of right validation images."""
         values = {key: _suggest(trial, key, each) for key, each in self.space.root.items()}
         params = self._trial_params(values)
         made = [f"{self.method}.packed_prompt", f"{self.method}.prompt"]

@@ -49,7 +49,7 @@ class Absence:
 
     SECONDS = 60.0
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._until = 0.0
         self.reason = ""
 

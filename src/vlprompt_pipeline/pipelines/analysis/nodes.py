@@ -122,10 +122,10 @@ def draw_figures(
 ) -> tuple[dict[str, Figure], str]:
     """Draw every figure, and the page that holds them all, from the tables on disk alone."""
     made = {name: load() for name, load in loaders.items()}
-    sheets = draw(made, Conditions(**conditions))
-    return {name: sheet.figure for name, sheet in sheets.items()}, render_page(
-        sheets, made, Conditions(**conditions)
-    )
+    under = Conditions(**conditions)
+    sheets = draw(made, under)
+    figures = {name: sheet.figure for name, sheet in sheets.items()}
+    return figures, render_page(sheets, made, under)
 
 
 def material_of(

@@ -33,6 +33,9 @@ from vlprompt_pipeline.results.records import (
 from vlprompt_pipeline.source_code import code_digest
 from vlprompt_pipeline.wording import some
 
+_DRAWN = ("dataset", "shots", "seed", "split_sha256", "few_shot_sha256")
+_SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes", "inference_cost")
+
 
 def write_record(
     metrics: dict[str, Any],
@@ -63,7 +66,6 @@ def write_record(
     scores = {half: _score(metrics[half]) for half in class_names if half in metrics}
     among_all = metrics.get("generalised")
     halves = ("base", "new")
-    provenance = prompt.provenance
     record = CellRecord(
         cell=Cell(
             protocol=get_protocol(protocol).label(settings),
@@ -81,8 +83,7 @@ def write_record(
                 )
                 for target in target_cards
             ),
-            **{key: provenance[key] for key in ("dataset", "shots", "seed")},
-            **{key: provenance[key] for key in ("split_sha256", "few_shot_sha256")},
+            **{key: prompt.provenance[key] for key in _DRAWN},
         ),
         classes=Classes(**class_names),
         notes=(
@@ -159,15 +160,6 @@ def _template_set(recipe: Recipe) -> str:
     A trained recipe's use of templates is one of its settings, as its learning rate is.
     """
     return BENCHMARK if recipe.training else getattr(recipe.prompt, "templates", BENCHMARK)
-
-
-_SIZES = (
-    "trainable_parameters",
-    "payload_bytes",
-    "file_bytes",
-    "fp16_bytes",
-    "inference_cost",
-)
 
 
 def _shorter(few_shot_set: FewShotSet, base: ClassSubset, recipe: Recipe) -> tuple[str, ...]:

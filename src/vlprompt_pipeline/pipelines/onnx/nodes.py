@@ -86,7 +86,7 @@ def export_onnx(
 def _samples(
     model: ShippedModel, card: DatasetCard, index: pd.DataFrame, few_shot_set: FewShotSet
 ) -> ImageSamples:
-    """Few-shot images, and test images with labels among the model's classes if these are known."""
+    """Take few-shot images, and test images with their labels where the model knows the class."""
     test = index[index["part"] == "test"]
     numbers = {name: label for label, name in enumerate(model.card.class_names)}
     shown = test["label"].map(lambda label: numbers.get(card.class_names[label], -1))
