@@ -48,8 +48,8 @@ def digests(copy: Path, first: str = "") -> list[str]:
         ("training/loop.py", "optimizer, rate)", "optimizer, 3 * rate)", [False, True, True]),
         (
             "clip/backbone.py",
-            "features = tower(pixels.to",
-            "features = tower(pixels.flip(-1).to",
+            "features = self._feature_tower(pixels.to",
+            "features = self._feature_tower(pixels.flip(-1).to",
             [True, True, True],
         ),
         ("methods/coop.py", "import torch\n", "import torch\n\nFACTOR = 2\n", [False, True, True]),
