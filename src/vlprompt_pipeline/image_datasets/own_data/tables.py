@@ -32,9 +32,7 @@ _HEADINGS = {"path": "path", "file_name": "path", "label": "label", "part": "par
 """What a column is, by its heading in lower case."""
 
 SEVERAL_LABELS = re.compile(r"[|;]|^\[.*\]$")
-
 _ONE_LABEL = "an image has one class here: leave one label, without '|', ';' or brackets"
-
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
