@@ -239,6 +239,20 @@ def test_other_classes_score_as_the_prompt_does(exported, model, pictures, pixel
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
 
 
+def test_the_text_graph_is_opened_once_for_all_lists_of_classes(exported, monkeypatch):
+    opened, really = [], ExportedModel._open
+
+    def watched(model, name):
+        opened.append(name)
+        return really(model, name)
+
+    monkeypatch.setattr(ExportedModel, "_open", watched)
+    model = ExportedModel(exported)
+    for names in (("cat", "dog"), ("sea", "land"), ("cat", "sea")):
+        assert model.telling_apart(names).class_names == names
+    assert opened == ["onnx/vision_model.onnx", "onnx/text_model.onnx"]
+
+
 def test_a_changed_folder_and_what_is_none_are_refused(exported, tmp_path):
     copy = shutil.copytree(exported, tmp_path / "copy")
     graph = copy / "onnx/vision_model.onnx"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from copy import copy
-from functools import cached_property
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,7 @@ class ExportedModel(ImageModel):
         ]
         if shapes[:2] != [list(self.pixel_shape), [len(self._labels)]]:
             raise _contradiction(folder, f"its graph has {shapes[:2]}")
+        self._text_side = cache(self._open_text_side)  # once for all copies, see telling_apart
         self._tell_apart(class_names)
 
     def pixels(self, source: bytes) -> np.ndarray:
@@ -84,7 +85,7 @@ class ExportedModel(ImageModel):
         return self._scale * features @ self._texts.T
 
     def telling_apart(self, class_names: Sequence[str]) -> ExportedModel:
-        """Return the same model, its graph shared, for other classes."""
+        """Return the same model, its graphs shared, for other classes."""
         other = copy(self)
         other._tell_apart(class_names)
         return other
@@ -103,7 +104,7 @@ class ExportedModel(ImageModel):
                 f"{self.folder} tells apart its own {len(self._labels)} labels "
                 "only: leave --classes away, or export a method that takes any class name"
             )
-        session, tokenizer = self._open(TEXT_GRAPH), self._tokenizer
+        session, tokenizer = self._text_side()
         rows = []
         for name in self.class_names:
             texts = [text.format(name.replace("_", " ")) for text in how["texts"]]
@@ -119,8 +120,8 @@ class ExportedModel(ImageModel):
         self._require_unchanged(REJECTION)
         return Rejection.load(self.folder / REJECTION)
 
-    @cached_property
-    def _tokenizer(self) -> Any:
+    def _open_text_side(self) -> tuple[Any, Any]:
+        """Open the text graph and its tokenizer."""
         from tokenizers import Tokenizer
 
         if not (self.folder / TOKENIZER).is_file():
@@ -129,7 +130,7 @@ class ExportedModel(ImageModel):
                 "--classes away"
             )
         self._require_unchanged(TOKENIZER)
-        return Tokenizer.from_file(str(self.folder / TOKENIZER))
+        return self._open(TEXT_GRAPH), Tokenizer.from_file(str(self.folder / TOKENIZER))
 
     def _open(self, name: str) -> Any:
         require_extra("onnx", "an exported model", "onnxruntime")
