@@ -266,6 +266,20 @@ def test_the_terminal_has_averages_remarks_and_commands(tables, comparison):
     assert "and 1 more in missing.csv" in text
 
 
+def test_the_terminal_says_what_it_leaves_to_the_page():
+    disk = Disk()
+    for dataset in ("demo_aerial", "demo_flags", "demo_glyphs", "demo_counts"):
+        for shots in (1, 2, 4, 8, 16, 32):
+            scores = {"base": right(0.5)}
+            disk.add("coop", scores, dataset=dataset, protocol="few_shot", shots=shots)
+        disk.add("coop", {"base": right(0.5), "new": right(0.6)}, dataset=dataset)
+    made = disk.compare()
+    text = to_text(made, text_tables(made))
+    assert "1 shot %  32 shots %" in text
+    assert text.count("4 more columns are on the page") == 1, "of the average"
+    assert text.count("4 more tables, one a dataset, are on the page") == 2, "of both protocols"
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_a_narrow_terminal_keeps_names_scores_and_verdicts_whole(comparison, tables, width):
     text = to_text(comparison, list(tables.values()), commands=False, width=width)

@@ -73,6 +73,8 @@ def to_text(
         for block in shown:
             console.print(", ".join(filter(None, (table.title, block.title))))
             _print_table(console, table, block, [human_bytes(sizes[m]) for m in table.methods])
+        if hidden := len(table.blocks) - len(shown):
+            console.print(f" {hidden} more tables, one a dataset, are on the page.\n")
         console.print(" ".join(of_family(comparison, table.family)), "")
     if any(cell.verdict for table in tables for cell in _cells(table)):
         console.print("↑ better, ↓ worse than zero-shot on the same test images (paired, Holm)")
@@ -150,6 +152,9 @@ def _print_table(console: Console, table: TextTable, block: Block, sizes: Sequen
             break
     console.print(drawn)
     lines = notes.lines()
+    headings = _headings(table, block)
+    if hidden := len(headings) - len(_shown_scores(headings, table, block, arrangement)):
+        lines.append(f" {hidden} more {'column is' if hidden == 1 else 'columns are'} on the page")
     if not arrangement.verdicts and any(block.verdicts):
         lines.append(f" {_tested(table)}:")
         verdicts = zip(table.methods.values(), block.verdicts, strict=True)
@@ -165,28 +170,18 @@ def _table(
     arrangement: _Arrangement,
     notes: _Notes,
 ) -> Table:
-    """Return methods down, whatever way they go in the paper's table.
-
-    Of many columns first and last.
-    """
-    headings, rows = table.columns, [line.cells for line in block.lines]
+    """Return methods down, whatever way they go in the paper's table."""
+    headings, rows = _headings(table, block), [line.cells for line in block.lines]
     if table.methods_across:
-        headings = tuple(line.title for line in block.lines)
         rows = list(zip(*rows, strict=True))
-    shown = range(len(headings))
-    tested = any(block.verdicts) and arrangement.verdicts
-    if table.methods_across and not arrangement.all_scores:
-        shown = range(3)  # base, new and H without the other convention of H
-    elif len(headings) > _MOST_COLUMNS - tested or not arrangement.all_scores:
-        shown = sorted({0, len(headings) - 1})
     columns = [_Column("method", tuple(table.methods.values()), _TITLE_WIDTH)]
-    for number in shown:
+    for number in _shown_scores(headings, table, block, arrangement):
         heading = headings[number].replace(" of ", "\nof ").replace(" (", "\n(")
         scores = (_text(cells[number], None if arrangement.caveats else notes) for cells in rows)
         columns.append(_Column(f"{heading} %", tuple(scores)))
     if arrangement.sizes:
         columns.append(_Column("file", sizes))
-    if tested:
+    if any(block.verdicts) and arrangement.verdicts:
         verdicts = tuple(verdict or "–" for verdict in block.verdicts)
         columns.append(_Column(_tested(table), verdicts, _VERDICT_WIDTH))
     drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -195,6 +190,23 @@ def _table(
     for row in zip(*(column.texts for column in columns), strict=True):
         drawn.add_row(*row)
     return drawn
+
+
+def _headings(table: TextTable, block: Block) -> tuple[str, ...]:
+    """Return what stands above the scores of a method."""
+    return tuple(line.title for line in block.lines) if table.methods_across else table.columns
+
+
+def _shown_scores(
+    headings: Sequence[str], table: TextTable, block: Block, arrangement: _Arrangement
+) -> Sequence[int]:
+    """Return which scores of a method are shown: of many the first and the last."""
+    if table.methods_across and not arrangement.all_scores:
+        return range(3)  # base, new and H without the other convention of H
+    tested = any(block.verdicts) and arrangement.verdicts
+    if len(headings) > _MOST_COLUMNS - tested or not arrangement.all_scores:
+        return sorted({0, len(headings) - 1})
+    return range(len(headings))
 
 
 def _tested(table: TextTable) -> str:
