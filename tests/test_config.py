@@ -131,6 +131,7 @@ def test_values_are_read_and_cannot_be_changed():
         ),
         ("data_root", "s3:/b", "parameters.data_root is 's3:/b': a place has two slashes behind "),
         ("dataset_root", "gs:b", "parameters.dataset_root is 'gs:b': a place has two slashes "),
+        ("data_root", "~nobody-here/x", "~nobody-here/x: there is no home folder ~nobody-here;"),
         ("recipes.My Own", {}, "parameters.recipes.My Own"),
         ("threads", 0, "parameters.threads is 0: input should be 'auto', or input should be "),
         ("methods", None, "parameters.methods is None: input should be a valid tuple, or "),

@@ -23,6 +23,7 @@ from vlprompt_pipeline.config import (
 )
 from vlprompt_pipeline.error_log import first_line
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.parsing import DatasetName, Parameters, Several, parse, unknown
 from vlprompt_pipeline.precision import PrecisionSetting
 from vlprompt_pipeline.protocols import PROTOCOLS, ProtocolParameters
@@ -108,6 +109,7 @@ class RunParameters(Parameters):
     def _place_or_folder(cls, location: str) -> str:
         if re.match(r"(s3|gs|gcs|abfs|az):(?!//)", location):
             raise ValueError("a place has two slashes behind the colon: s3://bucket/folder")
+        at_home(location)  # refuses the home of an unknown user
         return location
 
     @model_validator(mode="after")

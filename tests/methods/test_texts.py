@@ -39,7 +39,10 @@ def test_the_longest_template_ships(tiny_clip):
     [
         (5, "recipes.mine.prompt.descriptions is 5: input should be a valid string"),
         (["a.yml"], "recipes.mine.prompt.descriptions is ['a.yml']: input should be a valid st"),
-        ("~nobody-here/a.yml", "descriptions: ~nobody-here/a.yml cannot be read (No such file"),
+        (
+            "~nobody-here/a.yml",
+            "~nobody-here/a.yml: there is no home folder ~nobody-here;",
+        ),
     ],
     ids=str,
 )

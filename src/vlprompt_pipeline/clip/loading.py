@@ -41,6 +41,7 @@ from vlprompt_pipeline.clip.weights import (
 )
 from vlprompt_pipeline.errors import ConfigError, WeightsError
 from vlprompt_pipeline.filesystem.files import atomic_write
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.precision import Precision, PrecisionSetting, resolve_precision
 
 _LOADING = threading.Lock()
@@ -168,7 +169,7 @@ def locate(source: str) -> ClipFiles:
         return fetch_repository(rest)
     if kind == "embedded":
         return read_folder(EMBEDDED)
-    files = read_folder(Path(os.path.expanduser(rest)))  # an unknown user's home stays as it is
+    files = read_folder(at_home(rest))
     refuse_unsupported(files.model_cfg, files.where)
     return files
 

@@ -17,6 +17,7 @@ import pandas as pd
 
 from vlprompt_pipeline.errors import ConfigError, DataError, reason_of
 from vlprompt_pipeline.filesystem.files import atomic_write
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import is_named_dataset
 from vlprompt_pipeline.image_datasets.own_data import gather_own_data
 from vlprompt_pipeline.image_datasets.own_data.gathered import Photo, require_plain_names
@@ -68,7 +69,7 @@ def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
     parse(_Name, {"dataset": name}, "relabel")
     if is_named_dataset(name):
         raise ConfigError(f"{name} is no dataset of your own photos: give them another name")
-    root = root.expanduser().resolve()
+    root = at_home(root).resolve()
     target = root / f"{name}.csv"
     if target.with_suffix(".parquet").exists():
         raise ConfigError(f"{name} is a table in Parquet: write it as {target.name} first")

@@ -11,6 +11,7 @@ from kedro.io import AbstractDataset, DatasetError
 from vlprompt_pipeline.arithmetic import Threads
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.loading import check_clip, load_clip, resolve_device
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.precision import PrecisionSetting, resolve_precision
 
 
@@ -47,7 +48,7 @@ class ClipDataset(AbstractDataset[None, FrozenClip]):
     ) -> None:
         kind, _, folder = source.partition(":")
         if kind == "local-dir" and folder:
-            source = f"local-dir:{Path(path) / Path(folder).expanduser()}"
+            source = f"local-dir:{Path(path) / at_home(folder)}"
         self.source, self.name, self.device, self.metadata = source, name, device, metadata
         self.threads, self.precision = threads, precision
 

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.filesystem.places import local
 
 
@@ -19,7 +20,7 @@ class FolderDataset(AbstractDataset[None, Path]):
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         parts = local(filepath).parts
         if "~" in parts:  # Kedro has put the project's folder in front of it
-            parts = Path(*parts[parts.index("~") :]).expanduser().parts
+            parts = at_home(Path(*parts[parts.index("~") :])).parts
         self.filepath, self.metadata = Path(*parts), metadata
 
     def load(self) -> Path:

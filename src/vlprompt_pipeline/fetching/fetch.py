@@ -16,6 +16,7 @@ from vlprompt_pipeline.errors import ArchiveError, DataError, FetchError
 from vlprompt_pipeline.fetching.archive_store import ArchiveStore, LocalFile, StoredFile
 from vlprompt_pipeline.fetching.extraction import extract_archive
 from vlprompt_pipeline.fetching.transfer import Patience
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import (
     DownloadFile,
     DownloadRecipe,
@@ -77,7 +78,7 @@ def fetch_dataset(
     """
     if isinstance(dataset, str):
         dataset = get_image_dataset(dataset)
-    root = Path(dataset_root).expanduser().resolve()
+    root = at_home(dataset_root).resolve()
     folder = dataset.dataset_folder(root)
     if dataset.make is not None or (folder.is_dir() and any(folder.iterdir())):
         return _at_hand(dataset, root)

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.files import unfinished_prefix
+from vlprompt_pipeline.filesystem.home import at_home
 
 CACHE = "VLPROMPT_CACHE"
 _VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "updated", "mtime")
@@ -104,4 +105,4 @@ def _state(path: Path, info: dict[str, Any]) -> list[str | float]:
 
 @cache
 def _folder(given: str) -> Path:
-    return Path(given or "~/.cache/vlprompt").expanduser().resolve()
+    return at_home(given or "~/.cache/vlprompt").resolve()

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.filesystem.places import is_url, local
 
 _NAME = "data"
@@ -13,7 +14,7 @@ _NAME = "data"
 
 def on_disk(location: str, project: Path) -> Path:
     """Return the folder that a parameter names, or the local copy of the place that it names."""
-    return local(location) if is_url(location) else project / Path(location).expanduser()
+    return local(location) if is_url(location) else project / at_home(location)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets.card import DatasetCard
 from vlprompt_pipeline.image_datasets.findings import Findings
 from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_images
@@ -77,7 +78,7 @@ def build_index(
     """
     if isinstance(dataset, str):
         dataset = get_image_dataset(dataset)
-    root = Path(dataset_root).expanduser().resolve()
+    root = at_home(dataset_root).resolve()
     if random_split is None:
         if dataset.make is not None:
             dataset.make(root)

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Self
 from unicodedata import category
 
@@ -26,6 +24,7 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import named, readable, templates
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
 from vlprompt_pipeline.parsing import Parameters, is_none, one_place
 
@@ -198,7 +197,7 @@ def _comparable(name: str) -> str:
 
 def _read(path: str) -> bytes:
     try:
-        return Path(os.path.expanduser(path)).read_bytes()
+        return at_home(path).read_bytes()
     except OSError as error:
         raise ConfigError(
             f"descriptions: {path} cannot be read ({error.strerror}); give the path of a file "

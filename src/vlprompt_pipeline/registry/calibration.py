@@ -20,6 +20,7 @@ from vlprompt_pipeline.clip.dataset_features import encode_images
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.evaluation.metrics.calibration import calibration_error
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import DatasetCard, FewShotSet
 from vlprompt_pipeline.image_datasets.image_folders import IMAGE_SUFFIXES
 from vlprompt_pipeline.registry.classifier import BATCH, Classifier
@@ -136,7 +137,7 @@ class LabelledImages:
         """
         if folder is None:
             return None
-        root = self.project / Path(folder).expanduser()
+        root = self.project / at_home(folder)
         files = sorted(path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
         if not files:
             raise DataError(

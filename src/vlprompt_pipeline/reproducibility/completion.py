@@ -21,6 +21,7 @@ from vlprompt_pipeline.evaluation.metrics import METRICS
 from vlprompt_pipeline.export import EXPORT_FORMATS
 from vlprompt_pipeline.filesystem.data_folder import DataFolder
 from vlprompt_pipeline.filesystem.files import sha256_file, sha256_json
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.filesystem.manifests import described_as
 from vlprompt_pipeline.filesystem.places import exists, is_there
 from vlprompt_pipeline.methods import resolve_recipe
@@ -146,7 +147,7 @@ def _clip(source: str, project: Path) -> Any:
     kind, _, folder = source.partition(":")
     if kind not in ("embedded", "local-dir"):
         return source
-    weights = project / Path(folder).expanduser() if folder else EMBEDDED
+    weights = project / at_home(folder) if folder else EMBEDDED
     files = sorted(each for each in weights.glob("*") if each.is_file())
     return [(file.name, _content(file, *_changed(file))) for file in files]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets.findings import Findings
 from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_readable
 from vlprompt_pipeline.image_datasets.index import ImageIndex, index_split
@@ -76,11 +77,11 @@ def build_own_index(
         ConfigError: there is no own data of that name.
         DataError: it is in none of the known layouts, or files of it are absent.
     """
-    root = Path(dataset_root).expanduser().resolve()
+    root = at_home(dataset_root).resolve()
     gathered = gather_own_data(name, root)
     _leave_out(gathered, left_out)
     _require_usable(gathered, left_out)
-    mapping = root / Path(options.class_names).expanduser() if options.class_names else None
+    mapping = root / at_home(options.class_names) if options.class_names else None
     names = name_classes(gathered.keys, mapping)
     fingerprints = _fingerprints(gathered)
     kept = KeptSplit.load(kept_splits, name, options.split) if kept_splits else None
@@ -143,9 +144,9 @@ def own_class_names(name: str, dataset_root: Path | str, class_names: str | None
         ConfigError: there is no own data of that name.
         DataError: it is in none of the known layouts, or the file of names is broken.
     """
-    root = Path(dataset_root).expanduser().resolve()
+    root = at_home(dataset_root).resolve()
     gathered = gather_own_data(name, root)
-    mapping = root / Path(class_names).expanduser() if class_names else None
+    mapping = root / at_home(class_names) if class_names else None
     return list(name_classes(gathered.keys, mapping).values())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vlprompt_pipeline.config import DataCheckParameters
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import list_image_datasets, survey_dataset
 from vlprompt_pipeline.image_datasets.in_place import require_folder
 from vlprompt_pipeline.pipelines.data_check.terminal import render_surveys
@@ -30,7 +31,7 @@ def check_all_datasets(
         The report, and its table for a terminal.
     """
     require_folder(dataset_root, "data_check")
-    root = dataset_root.expanduser().resolve()
+    root = at_home(dataset_root).resolve()
     surveys, expected = [], list_image_datasets(prefix)
     with bar("datasets", len(expected)) as advance:
         for dataset in expected:

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import (
     FewShotSet,
     ImageDataset,
@@ -35,7 +36,7 @@ def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, FewShot
         DataError: there is no split at all.
     """
     require_folder(dataset_root, "few_shot_sets")
-    root = dataset_root.expanduser().resolve()
+    root = at_home(dataset_root).resolve()
     sets: dict[str, FewShotSet] = {}
     for dataset in list_image_datasets(prefix):
         if not dataset.dataset_folder(root).is_dir():

@@ -12,6 +12,7 @@ import pandas as pd
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.clip.dataset_features import decoding_of
 from vlprompt_pipeline.config import ExportParameters, FeatureParameters
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.filesystem.places import publish_folder
 from vlprompt_pipeline.image_datasets import DatasetCard, FewShotSet
 from vlprompt_pipeline.methods.trained import TrainedPrompt
@@ -74,7 +75,7 @@ def export_onnx(
         target,
         samples,
         web=onnx.web,
-        web_runtime=onnx.web_runtime and project / Path(onnx.web_runtime).expanduser(),
+        web_runtime=onnx.web_runtime and project / at_home(onnx.web_runtime),
     )
     publish_folder(target)
     for row in rows:

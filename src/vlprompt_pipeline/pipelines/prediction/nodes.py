@@ -9,6 +9,7 @@ import pandas as pd
 from vlprompt_pipeline import inference
 from vlprompt_pipeline.config import TrackingParameters
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.progress import bar
 from vlprompt_pipeline.registry.config import PredictionParameters
 
@@ -28,7 +29,7 @@ def label_images(
     for key in ("images", "model"):
         if not getattr(prediction, key):
             raise ConfigError(f"prediction.{key} is not set: give it in conf or with --params")
-    folder = project / Path(prediction.images).expanduser()
+    folder = project / at_home(prediction.images)
     photos = inference.find_photos([folder]).photos
     model = inference.open_model(prediction.model, prediction.class_names, tracking.uri, project)
     if prediction.accuracy is not None:
