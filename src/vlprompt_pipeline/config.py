@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from vlprompt_pipeline.parsing import Parameters, Several, one_place
+from vlprompt_pipeline.parsing import Once, Parameters, Several, one_place
 from vlprompt_pipeline.precision import PrecisionSetting
 from vlprompt_pipeline.wording import same_names
 
@@ -129,8 +129,8 @@ class SideBySideParameters(Parameters):
     Recipes of other layouts or schedules train alone beside them (`training.side_by_side`).
     """
 
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Several] = ()
-    methods: Annotated[tuple[str, ...], Several] = ()
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Several, Once] = ()
+    methods: Annotated[tuple[str, ...], Several, Once] = ()
 
 
 class TrackingParameters(Parameters):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 from evaluation.random_predictions import random_predictions
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.evaluation import metrics
+from vlprompt_pipeline.evaluation.metrics import METRICS, Metric, register
 from vlprompt_pipeline.evaluation.metrics.calibration import calibration_error
 from vlprompt_pipeline.evaluation.outcomes import class_scores, confusion_counts
 
@@ -130,3 +133,18 @@ def test_outsiders_are_told_by_probability_and_by_energy_where_there_are_some():
 def test_an_unknown_metric_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"metrics: unknown metric 'macrof1'.*'macro_f1'"):
         metrics.require_metrics(["entropy", "macrof1"])
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("accuracy", "two metrics are named accuracy"),
+        ("top5_accuracy", "two metrics are named top5_accuracy"),
+        ("F1 (macro)", "a metric is named 'F1 (macro)': give it a name of letters, digits and"),
+    ],
+)
+def test_a_name_that_is_taken_or_no_column_can_have_is_refused(name, why):
+    before = dict(METRICS)
+    with pytest.raises(ValueError, match=re.escape(why)):
+        register(Metric(name, "their own", lambda predicted, classes: 0.0))
+    assert before == METRICS

@@ -127,6 +127,7 @@ def test_a_prompt_that_trains_in_another_group_is_another_result(together):
     [
         ({"seeds": [2, 3]}, "side_by_side.seeds: 2, 3 are without the run's seed 1; add it"),
         ({"methods": ["coop", "qcop"]}, "side_by_side.methods: unknown recipe 'qcop'"),
+        ({"seeds": "1+2+1"}, "side_by_side.seeds is '1+2+1': 1 is listed twice"),
         ({"seeds": "1+x"}, "side_by_side.seeds.1 is 'x'"),
         ({"seed": [1]}, "unknown key 'seed' (did you mean 'seeds'?)"),
     ],

@@ -47,14 +47,21 @@ class Metric:
     of_outsiders: bool = False
 
 
+_ALWAYS = ("correct", "total", "accuracy")  # what every set of test images has
+
 METRICS: dict[str, Metric] = {}
 """Every registered metric by its name."""
 
 
 def register(metric: Metric) -> None:
-    """Make a metric known by its name, which must be new."""
-    if metric.name in METRICS:
+    """Make a metric known by its name, which must be new, and one that a column can have."""
+    if metric.name in METRICS or metric.name in _ALWAYS:
         raise ValueError(f"two metrics are named {metric.name}")
+    if not metric.name.isidentifier():
+        raise ValueError(
+            f"a metric is named {metric.name!r}: give it a name of letters, digits and underscores "
+            "and say the rest in its title"
+        )
     METRICS[metric.name] = metric
 
 
