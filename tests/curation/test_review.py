@@ -136,6 +136,20 @@ def test_a_review_becomes_the_table_of_a_folder(photos, tmp_path):
     assert dict(again.counts) == {"confirmed": 4, "left out": 0}
 
 
+def test_a_table_with_notes_is_kept_beside_the_new_one(photos, tmp_path):
+    table = tmp_path / "shapes.csv"
+    rows = "shapes/square/0.png,square,blurred\nshapes/square/1.png,square,\n"
+    table.write_text(f"path,label,notes\n{rows}")
+    reviewed = write_review(tmp_path / "r.csv", (photos / "square/0.png", "disc", "keep"))
+    done = relabel("shapes", tmp_path, reviewed)
+    assert table.read_text() == "path,label\nshapes/square/0.png,disc\nshapes/square/1.png,square\n"
+    assert (done.replaced.name, done.lost_columns) == ("shapes.csv.before_review", ("notes",))
+    assert done.replaced.read_text() == f"path,label,notes\n{rows}"
+    again = relabel("shapes", tmp_path, reviewed)
+    assert (again.replaced, again.lost_columns) == (None, ())
+    assert done.replaced.read_text() == f"path,label,notes\n{rows}", "what it was, and not since"
+
+
 @pytest.mark.parametrize("linked", ["photos", "folder"])
 def test_photos_that_are_links_get_their_labels(photos, tmp_path, linked):
     root = tmp_path / "data"

@@ -34,5 +34,9 @@ def relabel(dataset: str, reviewed: Path, dataset_root: Path) -> None:
     )
     new = f"; new classes: {', '.join(done.new_classes)}" if done.new_classes else ""
     click.echo(f"{done.table}: {done.photos:,} photos ({counts or 'nothing new'}){new}")
+    if done.replaced:
+        click.echo(
+            f"{done.replaced} is the table that was there, with {', '.join(done.lost_columns)}"
+        )
     params = f"dataset={dataset},dataset_root={dataset_root}"
     click.echo(f"train with them: kedro run --env=photos --params={params}")

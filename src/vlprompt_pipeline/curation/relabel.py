@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import is_named_dataset
 from vlprompt_pipeline.image_datasets.own_data import gather_own_data
-from vlprompt_pipeline.image_datasets.own_data.gathered import Photo, require_plain_names
+from vlprompt_pipeline.image_datasets.own_data.gathered import Gathered, Photo, require_plain_names
 from vlprompt_pipeline.image_datasets.own_data.tables import SEVERAL_LABELS
 from vlprompt_pipeline.parsing import DatasetName, Parameters, parse
 from vlprompt_pipeline.rejection import NONE
@@ -38,12 +39,16 @@ class Relabelled:
         photos: how many it has.
         counts: `corrected`, `confirmed`, `added` and `left out`.
         new_classes: labels that no photo had before.
+        replaced: a copy of the table that was there, if it had columns that the new one has not.
+        lost_columns: those.
     """
 
     table: Path
     photos: int
     counts: Counter[str]
     new_classes: tuple[str, ...]
+    replaced: Path | None = None
+    lost_columns: tuple[str, ...] = ()
 
 
 class _Name(Parameters):
@@ -55,7 +60,7 @@ def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
 
     Photos of the review that the dataset has get its labels or are left out; the others are added,
     to its training part where it has parts. A dataset that is not there yet is made of the review
-    alone.
+    alone. A table with further columns, such as notes, is kept under another name.
 
     Args:
         name: of the dataset, a folder or a table in `root`.
@@ -73,7 +78,8 @@ def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
     target = root / f"{name}.csv"
     if target.with_suffix(".parquet").exists():
         raise ConfigError(f"{name} is a table in Parquet: write it as {target.name} first")
-    photos = _photos_of(name, root)
+    gathered = _gather(name, root)
+    photos = {os.path.normpath(gathered.folder / photo.path): photo for photo in gathered.photos}
     decided = _as_listed(_read_review(reviewed), photos)
     before = {photo.key for photo in photos.values()}
     in_parts = any(photo.part for photo in photos.values())
@@ -100,6 +106,11 @@ def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
             f"the class {several[0]!r} would be read as several labels in {target.name}: give it "
             "a name without '|', ';' or brackets"
         )
+    lost = gathered.unread_columns if target.exists() else ()
+    replaced = target.with_name(f"{target.name}.before_review") if lost else None
+    if replaced:
+        with atomic_write(replaced) as copy:
+            shutil.copyfile(target, copy)
     with (
         atomic_write(target) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as out,
@@ -108,15 +119,14 @@ def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
         writer.writerow(["path", "label", *(["part"] if in_parts else [])])
         writer.writerows([path, key, *([part] if in_parts else [])] for path, key, part in rows)
     new = sorted({row.key for row in rows} - before)
-    return Relabelled(target, len(rows), counts, tuple(new))
+    return Relabelled(target, len(rows), counts, tuple(new), replaced, lost)
 
 
-def _photos_of(name: str, root: Path) -> dict[str, Photo]:
-    """Return the photos of a dataset by absolute path; none where it is not there yet."""
-    if not any((root / file_name).exists() for file_name in (name, f"{name}.csv")):
-        return {}
-    gathered = gather_own_data(name, root)
-    return {os.path.normpath(gathered.folder / photo.path): photo for photo in gathered.photos}
+def _gather(name: str, root: Path) -> Gathered:
+    """Return the photos of a dataset, none where it is not there yet."""
+    if any((root / file_name).exists() for file_name in (name, f"{name}.csv")):
+        return gather_own_data(name, root)
+    return Gathered(f"{name}, which is not there yet", root)
 
 
 def _as_listed(
