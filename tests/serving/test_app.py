@@ -189,6 +189,17 @@ def test_health_model_metrics_and_page(client):
     }
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/predict", 405), ("POST", "/predicts", 404)]
+)
+def test_an_address_that_is_none_is_told_as_other_errors(client, method, path, status):
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    said = f"{method} {path} is none of this server's requests: /docs has them"
+    assert answer.json() == {"error": said}
+    assert answer.headers.get("allow") == ("POST" if status == 405 else None)
+
+
 def test_the_page_needs_no_other_server(client):
     page = client.get("/docs").text
     addresses = re.findall(r'(?:src|href)="([^"]+)"', page)

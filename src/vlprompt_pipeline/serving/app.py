@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi_swagger import patch_fastapi
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.errors import UserError
@@ -104,12 +105,18 @@ def create_app(model: ImageModel, settings: ServingSettings) -> FastAPI:
 
 
 def _answer_errors(app: FastAPI) -> None:
-    """Answer errors by a sentence: 400 and 413 are the sender's, 503 passes, 500 is ours."""
+    """Answer errors by a sentence: those from 400 on are the sender's, 503 passes, 500 is ours."""
 
     @app.exception_handler(UserError)
     async def refuse(request: Request, error: UserError) -> JSONResponse:
         status = 413 if isinstance(error, RequestTooLargeError) else 400
         return JSONResponse({"error": str(error)}, status)
+
+    @app.exception_handler(HTTPException)
+    async def no_such_address(request: Request, error: HTTPException) -> JSONResponse:
+        what = f"{request.method} {request.url.path}"
+        sentence = f"{what} is none of this server's requests: /docs has them"
+        return JSONResponse({"error": sentence}, error.status_code, error.headers)
 
     @app.exception_handler(BusyError)
     async def put_off(request: Request, error: BusyError) -> JSONResponse:
