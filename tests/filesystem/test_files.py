@@ -80,11 +80,10 @@ def test_a_file_where_a_folder_must_be(tmp_path):
     )
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
-def test_a_folder_without_the_right_to_write(tmp_path):
-    tmp_path.chmod(0o500)
+def test_a_folder_without_the_right_to_write(plain_user_folder):
+    plain_user_folder.chmod(0o500)
     refusal = pytest.raises(UserError, match=r"result\.txt: Permission denied; make its folder")
-    with refusal, atomic_write(tmp_path / "result.txt"):
+    with refusal, atomic_write(plain_user_folder / "result.txt"):
         raise AssertionError("nothing may be computed for a file that cannot be")
 
 

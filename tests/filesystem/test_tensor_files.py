@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 import torch
@@ -59,9 +58,8 @@ def test_a_folder_is_told(tmp_path):
         load_tensors(tmp_path, "kind")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read anything")
-def test_a_file_without_the_right_to_read_is_not_told_to_be_gone(tmp_path):
-    path = tmp_path / "file.safetensors"
+def test_a_file_without_the_right_to_read_is_not_told_to_be_gone(plain_user_folder):
+    path = plain_user_folder / "file.safetensors"
     save_tensors(path, TENSORS, "kind", HEADER)
     path.chmod(0)
     with pytest.raises(TensorFileError, match=f"{path} cannot be read .Permission denied"):
