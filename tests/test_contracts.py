@@ -16,7 +16,7 @@ from kedro.pipeline import Pipeline
 from conftest import ROOT
 from fresh_python import printed
 from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
-from vlprompt_pipeline.methods.cases import overlay
+from vlprompt_pipeline.parsing import overlay
 from vlprompt_pipeline.pipeline_registry import APART, register_pipelines
 from vlprompt_pipeline.pipelines.verify.pipeline import again
 from vlprompt_pipeline.protocols import PROTOCOLS

@@ -19,7 +19,7 @@ from vlprompt_pipeline.methods import (
     recipes_in,
     resolve_recipe,
 )
-from vlprompt_pipeline.methods.cases import overlay
+from vlprompt_pipeline.parsing import overlay
 from vlprompt_pipeline.training import CachedViews, train
 
 

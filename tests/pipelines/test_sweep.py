@@ -16,7 +16,7 @@ from vlprompt_pipeline.errors import ConfigError, TrackingError
 from vlprompt_pipeline.export import EXPORT_FORMATS, ExportFormat
 from vlprompt_pipeline.filesystem.manifests import describe, place_of
 from vlprompt_pipeline.hooks.errors import in_one_sentence
-from vlprompt_pipeline.methods.cases import overlay
+from vlprompt_pipeline.parsing import overlay
 from vlprompt_pipeline.sweep import (
     Options,
     grid,

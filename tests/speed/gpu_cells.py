@@ -17,8 +17,9 @@ from gpu_bench import Bench, our_step, table
 from torch.nn import functional as F
 
 from vlprompt_pipeline.methods import ClassTexts, FewShotFeatures, build_learner, fit_learner
-from vlprompt_pipeline.methods.cases import Situation, overlay, recipes_in
+from vlprompt_pipeline.methods.cases import Situation, recipes_in
 from vlprompt_pipeline.methods.recipe import resolve_recipe
+from vlprompt_pipeline.parsing import overlay
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = re.compile(r"(\d+\.\d\d) s\s+(\S+)")

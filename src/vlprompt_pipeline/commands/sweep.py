@@ -65,8 +65,7 @@ def sweep(
     """
     # Kedro's sessions are slow to import
     from vlprompt_pipeline.hooks.errors import one_sentence
-    from vlprompt_pipeline.methods.cases import overlay
-    from vlprompt_pipeline.parsing import parse
+    from vlprompt_pipeline.parsing import overlay, parse
     from vlprompt_pipeline.sweep import (
         GridFile,
         Options,

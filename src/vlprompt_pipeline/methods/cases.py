@@ -25,7 +25,7 @@ from typing import Annotated, Any, NamedTuple, Self
 from pydantic import Field, field_validator, model_validator
 
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.parsing import Parameters, parse
+from vlprompt_pipeline.parsing import Parameters, overlay, parse
 from vlprompt_pipeline.protocols import PROTOCOLS
 
 Shots = Annotated[int, Field(ge=1)]
@@ -111,15 +111,6 @@ def recipes_in(
         if "cases" not in settings:  # what brings cases of its own means them to hold
             resolved[name] = overlay(resolved[name], settings)
     return {name: _by_shots(recipe, situation.shots) for name, recipe in resolved.items()}
-
-
-def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested mappings as one, `over` winning."""
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = overlay(merged[key], value) if both else value
-    return merged
 
 
 def _by_shots(setting: Any, shots: int) -> Any:

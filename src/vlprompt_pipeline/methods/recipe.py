@@ -13,14 +13,13 @@ from pydantic import SerializeAsAny
 
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.methods.cases import overlay
 from vlprompt_pipeline.methods.registry import get_method
 from vlprompt_pipeline.methods.zero import ZeroConfig
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig
 from vlprompt_pipeline.parametrizations.projected import ProjectedConfig
-from vlprompt_pipeline.parsing import Parameters, parse, unknown
+from vlprompt_pipeline.parsing import Parameters, overlay, parse, unknown
 
 AT_TEST_TIME = "(test-time)"
 """What ends the title of a recipe that looks at test images in more than their plain view."""

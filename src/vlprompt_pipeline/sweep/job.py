@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vlprompt_pipeline.filesystem.data_folder import DataFolder
-from vlprompt_pipeline.methods.cases import overlay
+from vlprompt_pipeline.parsing import overlay
 
 Status = Literal["finished", "found", "unrecorded", "busy", "memory", "failed"]
 

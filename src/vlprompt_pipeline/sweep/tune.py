@@ -21,8 +21,7 @@ from pydantic import Field, RootModel, model_validator
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.filesystem.files import sha256_json
-from vlprompt_pipeline.methods.cases import overlay
-from vlprompt_pipeline.parsing import Parameters, parse
+from vlprompt_pipeline.parsing import Parameters, overlay, parse
 from vlprompt_pipeline.pipelines.evaluation.nodes import evaluate_prompt
 from vlprompt_pipeline.reproducibility.completion import completion_key
 from vlprompt_pipeline.sweep.grid import nested, read_yaml
