@@ -26,6 +26,10 @@ WARM = 8
 """Calls before the clock: a step is warmed up and recorded in the first four of them."""
 
 
+TURN = 5
+"""Calls one after the other, between two looks at the clock."""
+
+
 class OfficialClip(FrozenClip):
     """One whose features have the precision of its weights, as in the official code."""
 
@@ -64,15 +68,19 @@ class Bench:
         return min(count, 3) if self.tiny else count
 
     def alternate(self, *sides: Callable[[], object]) -> list[float]:
-        """Median milliseconds of each side, which take turns."""
+        """Median milliseconds of each side, which take turns of a few calls.
+
+        The clock stands between turns: as in training, a step is asked for while the one before it
+        is computed, unless the side itself waits for a number of it.
+        """
         taken: list[list[float]] = [[] for _ in sides]
         for side in sides:
             for _ in range(2 if self.tiny else WARM):
                 side()
         for _ in range(self.fewer(self.repeats)):
             for side, times in zip(sides, taken, strict=True):
-                times.append(self.seconds(side))
-        return [1e3 * median(times) for times in taken]
+                times.append(self.seconds(lambda side=side: [side() for _ in range(TURN)]))
+        return [1e3 * median(times) / TURN for times in taken]
 
     def seconds(self, call: Callable[[], object]) -> float:
         """Seconds of the wall of one call, to the end of what it asked of the device."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.arithmetic import DTYPES, Arithmetic, Threads, resolve_threads
-from vlprompt_pipeline.clip.blocks import in_single
+from vlprompt_pipeline.clip.blocks import in_single, rounded
 from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
 from vlprompt_pipeline.clip.known_words import KnownWords
@@ -171,7 +171,7 @@ class FrozenClip:
         """The image tower that makes features: in the CLIP's precision, which texts are not."""
         dtype = DTYPES.get(self.arithmetic.precision, self.dtype)
         visual = self.model.visual
-        return visual if dtype == self.dtype else copy.deepcopy(visual).to(dtype)
+        return visual if dtype == self.dtype else rounded(visual, dtype)
 
     def computing(self, dtype: torch.dtype, memory: int | None = None) -> FrozenClip:
         """Return this CLIP with towers over prompts that compute in `dtype`, weights shared.
@@ -181,7 +181,7 @@ class FrozenClip:
         view = copy.copy(self)
         view.text = self.text.computing(dtype, memory)
         if dtype != self.dtype and "image" in vars(self):
-            view.image = copy.deepcopy(self.image).to(dtype)
+            view.image = rounded(self.image, dtype)
         return view
 
     def token_ids(self, text: str) -> list[int]:

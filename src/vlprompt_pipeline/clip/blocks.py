@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
+from vlprompt_pipeline.clip.picking import picked
 
 Tower = TypeVar("Tower", bound=nn.Module)
 
@@ -25,6 +26,39 @@ def project(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     attn = block.attn
     qkv = F.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
     return tuple(_by_head(part, attn.num_heads) for part in qkv.chunk(3, -1))
+
+
+def project_pairs(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute queries by head, and keys beside values `[…, tokens, 2 width]`, which stay together.
+
+    What is done to both is done once; `keys_and_values` takes them apart.
+    """
+    attn, width = block.attn, x.shape[-1]
+    projected = F.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
+    q, pairs = projected.split([width, 2 * width], -1)
+    return _by_head(q, attn.num_heads), pairs
+
+
+def project_pairs_some(
+    block: nn.Module, x: Tensor, places: Tensor, inverse: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute as `project_pairs` does, with queries of `picked` tokens only.
+
+    The third result is these tokens, `[…, some, width]`.
+    """
+    attn, width = block.attn, x.shape[-1]
+    normed = block.ln_1(x)
+    weight_q, weight_pairs = attn.in_proj_weight.split([width, 2 * width])
+    bias_q, bias_pairs = attn.in_proj_bias.split([width, 2 * width])
+    q = F.linear(picked(normed, places, inverse), weight_q, bias_q)
+    pairs = F.linear(normed, weight_pairs, bias_pairs)
+    return _by_head(q, attn.num_heads), pairs, picked(x, places, inverse)
+
+
+def keys_and_values(block: nn.Module, pairs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return keys and values `[…, heads, tokens, width / heads]` of what `project_pairs` gave."""
+    keys, values = pairs.chunk(2, -1)
+    return _by_head(keys, block.attn.num_heads), _by_head(values, block.attn.num_heads)
 
 
 def project_some(
@@ -88,9 +122,31 @@ def _mlp(mlp: nn.Sequential, x: Tensor) -> Tensor:
 
     One kernel, and one tensor kept for backward, not two.
     """
-    if not isinstance(mlp.gelu, open_clip.transformer.QuickGELU):
+    if not _is_quick(mlp.gelu):
         return mlp(x)
     return mlp.c_proj(F.silu(_QUICK * mlp.c_fc(x)) / _QUICK)
+
+
+@torch.no_grad()
+def rounded(tower: Tower, dtype: torch.dtype) -> Tower:
+    """Return a copy of a frozen tower with weights of fewer bits.
+
+    The factor of QuickGELU moves into the weights around it before they are rounded: what is left
+    is SiLU, one operation of a GPU in the place of three.
+    """
+    copied = copy.deepcopy(tower)
+    for mlp in copied.modules():
+        if _is_quick(getattr(mlp, "gelu", None)):
+            mlp.c_fc.weight.mul_(_QUICK)
+            mlp.c_fc.bias.mul_(_QUICK)
+            mlp.c_proj.weight.div_(_QUICK)
+            mlp.gelu = nn.SiLU()
+    return copied.to(dtype)
+
+
+def _is_quick(activation: object) -> bool:
+    # by its name: `torch.compile` cannot look into the import of open_clip
+    return type(activation).__name__ == "QuickGELU"
 
 
 def with_norms(block: nn.Module, values: Tensor) -> SimpleNamespace:

@@ -8,18 +8,19 @@ attention, long rows leave fewer places empty.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 _ROW_LENGTHS = range(32, 97, 2)  # tokens; where a suffix is longer, rows are of its length
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Packing:
-    """Where each token of each class's suffix stands; classes are numbered in order of the rows.
+    """Where each token of each class's suffix stands; what follows from it is made once.
 
     Attributes:
         tokens: `[rows, length]` index into the flattened `[classes, longest]` suffixes, 0 where
@@ -27,17 +28,20 @@ class Packing:
         owner: `[rows, length]` class a token belongs to, -1 where a row is empty.
         ends: `[rows, most]` place of each class's end token in its row, 0 where the row has fewer
             classes than another.
-        filled: `[classes]` index of each class's end token into the flattened `ends`.
-        first: number of the first class of each row, and behind the last row that of all classes.
-        order: `[classes]` where in the order of the rows a class stands.
+        end_at: `[rows, length]` which of its row's end tokens stands at a place, `most` if none.
+        places: `[classes]` index of each class's end token into the flattened `ends`.
+        class_at: `[rows · most]` class of each of these, `classes` if none.
     """
 
     tokens: Tensor
     owner: Tensor
     ends: Tensor
-    filled: Tensor
-    first: tuple[int, ...]
-    order: Tensor
+    end_at: Tensor
+    places: Tensor
+    class_at: Tensor
+    _masks: dict[tuple[int, torch.dtype], tuple[Tensor, Tensor]] = field(
+        default_factory=dict, repr=False
+    )
 
     def visible(self, shared: int) -> Tensor:
         """Tell which places a token sees: the prefix, and its own class up to itself.
@@ -47,6 +51,27 @@ class Packing:
         """
         same_class = (self.owner[:, :, None] == self.owner[:, None, :]).tril()
         return torch.cat([same_class.new_ones(*same_class.shape[:2], shared), same_class], dim=-1)
+
+    def masks(self, shared: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return what is added in attention: 0 where a token is seen, else -inf.
+
+        Both have columns behind the last token, up to a multiple of 8: attention of a GPU would
+        otherwise add them in every block.
+
+        Returns:
+            That of the prefix, `[shared, …]`, and that of the rows, `[rows, length, …]`.
+        """
+        if (shared, dtype) not in self._masks:
+            before = self.owner.new_ones(shared, shared).tril().bool()
+            both = _additive(before, dtype), _additive(self.visible(shared), dtype)
+            self._masks[shared, dtype] = both
+        return self._masks[shared, dtype]
+
+
+def _additive(visible: Tensor, dtype: torch.dtype) -> Tensor:
+    whole = F.pad(visible, (0, -visible.shape[-1] % 8))
+    zeros = torch.zeros(whole.shape, dtype=dtype, device=whole.device)
+    return zeros.masked_fill_(~whole, -torch.inf)
 
 
 class SuffixLengths:
@@ -107,10 +132,13 @@ def pack_rows(lengths: tuple[int, ...], width: int, device: torch.device) -> Pac
     fillings = {size: _fill(lengths, size) for size in sorted(sizes)}
     size = min(fillings, key=lambda n: len(fillings[n]) * n * (n + 3 * width))
     rows = fillings[size]
+    most = max(map(len, rows))
     tokens = torch.zeros(len(rows), size, dtype=torch.int64)
     owner = torch.full((len(rows), size), -1)
-    ends = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)
-    filled, first = [], [0]
+    ends = torch.zeros(len(rows), most, dtype=torch.int64)
+    end_at = torch.full((len(rows), size), most)
+    places = torch.zeros(len(lengths), dtype=torch.int64)
+    class_at = torch.full((len(rows) * most,), len(lengths))
     for row, classes in enumerate(rows):
         offset = 0
         for number, label in enumerate(classes):
@@ -118,13 +146,12 @@ def pack_rows(lengths: tuple[int, ...], width: int, device: torch.device) -> Pac
             tokens[row, its] = label * longest + torch.arange(lengths[label])
             owner[row, its] = label
             ends[row, number] = its.stop - 1
-            filled.append(row * ends.shape[1] + number)
+            end_at[row, its.stop - 1] = number
+            places[label] = row * most + number
+            class_at[places[label]] = label
             offset = its.stop
-        first.append(len(filled))
-    order = torch.tensor([label for classes in rows for label in classes]).argsort()
-    tensors = (tokens, owner, ends, torch.tensor(filled), order)
-    tokens, owner, ends, filled, order = (each.to(device) for each in tensors)
-    return Packing(tokens, owner, ends, filled, tuple(first), order)
+    tensors = (tokens, owner, ends, end_at, places, class_at)
+    return Packing(*(each.to(device) for each in tensors))
 
 
 def _fill(lengths: Sequence[int], size: int) -> list[list[int]]:

@@ -14,19 +14,26 @@ case of a prefix of one token.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.clip.blocks import finish, project, project_some
+from vlprompt_pipeline.clip.blocks import (
+    finish,
+    keys_and_values,
+    project_pairs,
+    project_pairs_some,
+)
 from vlprompt_pipeline.clip.packing import Packing
+from vlprompt_pipeline.clip.picking import picked
 from vlprompt_pipeline.clip.text_base import (
     Prompts,
     TextTowerBase,
     replace_tokens,
     slices,
+    some_of,
 )
 
 
@@ -41,26 +48,23 @@ class TextTower(TextTowerBase):
         groups, shared, width = prompts.prefix.shape
         packing = prompts.lengths.packing(width, prompts.suffix.device)
         words = self._words(prompts, packing)
-        visible = packing.visible(shared)
+        causal, visible = packing.masks(shared, self.dtype)
         limit, room = self.at_once, self._room()
         prefix = prompts.prefix + self.positions[:shared]
         features = []
         for some in slices(groups, limit // max(1, shared)):
-            deep = [each[some] for each in prompts.deep]
-            need = self._kept(prefix[some].shape[0] * shared)
-            keys = room.run(self._prefix, need, prefix[some], *deep)
-            for part, rows in _chunks(len(prefix[some]), words, limit):
-                first, last = packing.first[rows.start], packing.first[rows.stop]
-                tensors = (
-                    words[rows],
-                    visible[rows],
-                    packing.ends[rows],
-                    packing.filled[first:last] - rows.start * packing.ends.shape[1],
-                    *(each[part] for each in keys),
-                )
-                need = self._kept((part.stop - part.start) * words[rows][..., 0].numel())
-                features.append(room.run(self._suffix, need, *tensors))
-        return torch.cat(features).unflatten(0, (groups, -1)).index_select(1, packing.order)
+            deep = [some_of(each, some) for each in prompts.deep]
+            need = self._kept((some.stop - some.start) * shared)
+            pairs = room.run(self._prefix, need, some_of(prefix, some), causal, *deep)
+            for part, rows in _chunks(some.stop - some.start, words, limit):
+                of_rows = (words, visible, packing.ends, packing.end_at)
+                tensors = [some_of(each, rows) for each in of_rows]
+                need = self._kept((part.stop - part.start) * tensors[0][..., 0].numel())
+                of_groups = [some_of(each, part) for each in pairs]
+                features.append(room.run(self._suffix, need, *tensors, *of_groups))
+        ends = torch.cat(features).unflatten(0, (groups, -1))
+        places, class_at = (each.expand(groups, -1) for each in (packing.places, packing.class_at))
+        return picked(ends, places, class_at)
 
     def _words(self, prompts: Prompts, packing: Packing) -> Tensor:
         """Return suffixes with positions, packed: `[rows, length, width]`."""
@@ -73,38 +77,37 @@ class TextTower(TextTowerBase):
         )
         return packed.unflatten(0, packing.tokens.shape)
 
-    def _prefix(self, x: Tensor, *deep: Tensor) -> tuple[Tensor, ...]:
-        """Return keys and values of each block in turn, `[groups, heads, prefix length, …]`."""
-        keys_and_values: list[Tensor] = []
+    def _prefix(self, x: Tensor, causal: Tensor, *deep: Tensor) -> tuple[Tensor, ...]:
+        """Return keys beside values of each block, `[groups, prefix length, 2 width]`."""
+        every = []
         for depth, block in enumerate(self.blocks):
             if 0 < depth <= len(deep):
                 x = replace_tokens(x, deep[depth - 1], self.start_tokens)
-            q, k, v = project(block, x)
-            keys_and_values += (k, v)
+            q, pairs = project_pairs(block, x)
+            every.append(pairs)
             if depth < len(self.blocks) - 1:
-                x = finish(block, x, F.scaled_dot_product_attention(q, k, v, is_causal=True))
-        return tuple(keys_and_values)
+                x = finish(block, x, _attend(block, q, pairs, causal))
+        return tuple(every)
 
     def _suffix(
-        self, words: Tensor, visible: Tensor, ends: Tensor, filled: Tensor, *keys: Tensor
+        self, words: Tensor, visible: Tensor, ends: Tensor, end_at: Tensor, *prefix: Tensor
     ) -> Tensor:
-        """Return features `[groups · classes, embed]` of some rows behind keys of some groups."""
-        groups, rows = len(keys[0]), len(words)
-        y = words.expand(groups, -1, -1, -1).flatten(0, 1)
-        mask = _additive(visible, y.dtype).expand(groups, -1, -1, -1).flatten(0, 1)
+        """Return features `[groups · rows · most, embed]` of some rows behind some groups."""
+        groups = len(prefix[0])
+        y, mask, ends, end_at = (
+            each.expand(groups, *each.shape).flatten(0, 1)
+            for each in (words, visible, ends, end_at)
+        )
         for depth, block in enumerate(self.blocks):
             if depth < len(self.blocks) - 1:
-                y = finish(block, y, _attend(project(block, y), keys, depth, mask, rows))
+                q, pairs = project_pairs(block, y)
+                attended = _attend(block, q, _behind(prefix[depth], pairs), mask[:, None])
+                y = finish(block, y, attended)
         # of the last block only what the end tokens ask for
-        positions = ends.expand(groups, -1, -1).flatten(0, 1)
-        q, k, v, y = project_some(block, y, positions)
-        mask = mask.gather(1, positions[..., None].expand(-1, -1, mask.shape[-1]))
-        attended = _attend((q, k, v), keys, depth, mask, rows).transpose(1, 2).flatten(0, 1)
-        steps = torch.arange(groups, device=filled.device) * ends.numel()
-        chosen = (steps[:, None] + filled).flatten()
-        y = y.flatten(0, 1).index_select(0, chosen)[:, None]
-        y = finish(block, y, attended.index_select(0, chosen)[:, :, None])
-        return self.read(y[:, 0])
+        q, pairs, y = project_pairs_some(block, y, ends, end_at)
+        mask = mask.gather(1, ends[..., None].expand(-1, -1, mask.shape[-1]))
+        attended = _attend(block, q, _behind(prefix[depth], pairs), mask[:, None])
+        return self.read(finish(block, y, attended)).flatten(0, 1)
 
     def with_class_tokens(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
         """Return features `[classes, embed]` of one group whose context is replaced by class, once.
@@ -137,30 +140,17 @@ class TextTower(TextTowerBase):
         return self.read(x[torch.arange(classes, device=x.device), end])
 
 
-def _attend(
-    current: tuple[Tensor, Tensor, Tensor],
-    keys: Sequence[Tensor],
-    depth: int,
-    mask: Tensor,
-    rows: int,
-) -> Tensor:
-    """Attend to the prefix of the group and to the row, `[groups · rows, heads, tokens, …]`."""
-    query, *seen = current
-    both = [
-        torch.cat([prefix.repeat_interleave(rows, 0), row], dim=2)
-        for prefix, row in zip(keys[2 * depth : 2 * depth + 2], seen, strict=True)
-    ]
-    return F.scaled_dot_product_attention(query, *both, attn_mask=mask[:, None])
+def _behind(prefix: Tensor, pairs: Tensor) -> Tensor:
+    """Put those of each group's prefix `[groups, …]` before the rows `[groups · rows, …]`."""
+    by_group = pairs.unflatten(0, (len(prefix), -1))
+    before = prefix[:, None].expand(-1, by_group.shape[1], -1, -1)
+    return torch.cat([before, by_group], dim=2).flatten(0, 1)
 
 
-def _additive(visible: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return 0 where a token is seen, else -inf.
-
-    Once for all blocks, as attention would in each.
-    """
-    return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(
-        ~visible, -torch.inf
-    )
+def _attend(block: nn.Module, q: Tensor, pairs: Tensor, mask: Tensor) -> Tensor:
+    """Return attention `[…, heads, tokens, …]` to keys and values, as many as `mask` may exceed."""
+    seen = mask[..., : pairs.shape[-2]]
+    return F.scaled_dot_product_attention(q, *keys_and_values(block, pairs), attn_mask=seen)
 
 
 def _chunks(groups: int, words: Tensor, limit: int) -> Iterator[tuple[slice, slice]]:

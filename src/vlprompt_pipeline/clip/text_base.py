@@ -11,7 +11,12 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from vlprompt_pipeline.clip.blocks import attention_weights, in_single, with_attention
+from vlprompt_pipeline.clip.blocks import (
+    attention_weights,
+    in_single,
+    rounded,
+    with_attention,
+)
 from vlprompt_pipeline.clip.memory import Room
 from vlprompt_pipeline.clip.packing import SuffixLengths
 
@@ -88,7 +93,7 @@ class TextTowerBase(nn.Module):
 
     def computing(self, dtype: torch.dtype, memory: int | None) -> Self:
         """Return a tower with the same weights in precision `dtype`, for `memory` bytes."""
-        tower = copy.copy(self) if dtype == self.dtype else copy.deepcopy(self).to(dtype)
+        tower = copy.copy(self) if dtype == self.dtype else rounded(self, dtype)
         tower.memory = memory
         return tower
 
@@ -143,6 +148,13 @@ def slices(count: int, size: int) -> Iterator[slice]:
     return map(slice, edges, edges[1:])
 
 
+def some_of(x: Tensor, part: slice) -> Tensor:
+    """Return a part of `x`; the whole costs no slice, whose gradient would be a copy."""
+    return x if part == slice(0, len(x)) else x[part]
+
+
 def replace_tokens(x: Tensor, tokens: Tensor, start: int) -> Tensor:
     """Return tokens `[…, tokens, width]` with those from `start` on replaced by `[…, n, width]`."""
-    return torch.cat([x[:, :start], tokens, x[:, start + tokens.shape[1] :]], dim=1)
+    count = tokens.shape[1]
+    before, _, behind = x.split([start, count, x.shape[1] - start - count], dim=1)
+    return torch.cat([before, tokens, behind], dim=1)

@@ -1,0 +1,45 @@
+"""Take some tokens out of many, with a backward pass that adds nothing up.
+
+The gradient of a gather is a sum over all places that ask for the same token. A GPU adds in any
+order, or sorts all places first to have one. Where a token is asked for once at most, each knows
+who asked: its gradient is gathered, too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def picked(x: Tensor, places: Tensor, inverse: Tensor) -> Tensor:
+    """Return tokens `[…, some, width]` of `x` `[…, tokens, width]`.
+
+    Args:
+        x: tokens.
+        places: `[…, some]`, where they stand. The gradient of those that stand where `inverse`
+            names another is dropped, so it must be zero.
+        inverse: `[…, tokens]`, which of the picked ones a token is, `some` where it is none.
+    """
+    if not torch.is_grad_enabled():
+        return _gather(x, places)
+    return _Picked.apply(x, places, inverse)
+
+
+class _Picked(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, places: Tensor, inverse: Tensor) -> Tensor:
+        ctx.save_for_backward(inverse)
+        return _gather(x, places)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (inverse,) = ctx.saved_tensors
+        with_zeros = F.pad(gradient, (0, 0, 0, 1))  # for the tokens that were not picked
+        return _gather(with_zeros, inverse), None, None
+
+
+def _gather(x: Tensor, places: Tensor) -> Tensor:
+    return x.gather(-2, places[..., None].expand(*places.shape, x.shape[-1]))
