@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -110,10 +111,27 @@ def test_nodes_that_run_at_once_train_the_group_once(together, project, monkeypa
         assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
-def test_verify_repeats_the_group_and_names_it_where_it_is_not_given(together):
-    together.run({**TOGETHER, "seed": 2}, stages=("verify",))
-    refused = together.refusal({"methods": RECIPES, "seed": 2}, stages=("verify",))
-    assert "parameters.side_by_side.seeds: [1, 2] then, [] now" in refused
+def test_verify_repeats_the_group_without_being_told(together):
+    together.run({"methods": RECIPES, "seed": 2}, stages=("verify",))
+
+
+def test_verify_with_another_group_says_that_it_was_another(together):
+    alone = {"methods": RECIPES, "seed": 2, "side_by_side": {"seeds": [2], "methods": ["coop"]}}
+    refused = together.refusal(alone, stages=("verify",))
+    assert "parameters.side_by_side.seeds: [1, 2] then, [2] now" in refused
+
+
+def test_what_no_one_run_can_make_again_is_verified_apart(together, project):
+    shutil.copytree(together.data, project.data, dirs_exist_ok=True)
+    project.run({"methods": ["coop"], "seed": 2, "side_by_side": {"seeds": [2, 3]}})
+    refused = project.refusal({"seed": 2, "methods": RECIPES}, stages=("verify",))
+    assert refused == (
+        "coop trained in the group coop 2, coop 3; qcoop trained in the group coop 1, coop 2, "
+        "qcoop 1, qcoop 2: no one run makes them all again; verify them apart, with "
+        "--params=methods=coop"
+    )
+    project.run({"seed": 2, "methods": ["qcoop"]}, stages=("verify",))
+    project.run({"seed": 2, "methods": ["coop"]}, stages=("verify",))
 
 
 def test_a_prompt_that_trains_in_another_group_is_another_result(together):

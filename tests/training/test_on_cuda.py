@@ -10,6 +10,7 @@ import torch
 
 from training.recipes import TRAINED, Batches, group, images_of, ready_to_train, short_recipe
 from vlprompt_pipeline.clip import load_clip
+from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.training import loop, train
 from vlprompt_pipeline.training.capture import Steps
 from vlprompt_pipeline.training.side_by_side import Streams
@@ -83,6 +84,21 @@ def test_each_precision_trains_recorded_as_alone(precision, clip, monkeypatch):
     monkeypatch.setattr(loop, "recorder_for", lambda _: None)
     alone, _ = trained("coop", clip, precision=precision)
     torch.testing.assert_close(recorded, alone, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf])
+def test_a_recorded_step_that_went_wrong_is_named(broken, clip):
+    learner, batches = ready_to_train(short_recipe("coop"), clip)
+    recipe = short_recipe("coop", epochs=4)
+    epoch = batches.epoch
+
+    def spoiled(number):
+        for step, (images, labels) in enumerate(epoch(number)):
+            yield (images * broken if (number, step) == (3, 1) else images), labels
+
+    batches.epoch = spoiled
+    with pytest.raises(UserError, match="in epoch 3, step 1, at learning rate"):
+        train(learner, batches, recipe.training)
 
 
 def test_pixels_that_come_by_a_stream_of_their_own_arrive(clip):

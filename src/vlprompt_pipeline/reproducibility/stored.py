@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vlprompt_pipeline.clip import FrozenClip
+from vlprompt_pipeline.config import SideBySideParameters
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.data_folder import DataFolder
 from vlprompt_pipeline.filesystem.files import sha256_file
@@ -14,6 +15,8 @@ from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt, require_same_clip
 from vlprompt_pipeline.reproducibility.differences import differences
 from vlprompt_pipeline.reproducibility.record import Record
+from vlprompt_pipeline.training.groups import Member, members
+from vlprompt_pipeline.wording import join
 
 
 def require_unchanged(
@@ -47,3 +50,38 @@ def require_unchanged(
             f"recipes.{record.method} is not the recipe of the stored run: {listed}; verify with "
             "the parameters of that run, or run the cell again"
         )
+
+
+def stored_groups(records: Sequence[Record], recipes: Mapping[str, Any]) -> SideBySideParameters:
+    """Return the setting under which each stored prompt trains in the group that it came from.
+
+    Raises:
+        UserError: no setting does so for all of them.
+    """
+    asked = {each.method: _asked(each) for each in records}
+    groups = {each.method: _group(each, asked[each.method], recipes) for each in records}
+    for setting in sorted(asked.values(), key=lambda each: -len(each.seeds)):
+        if all(_group(each, setting, recipes) == groups[each.method] for each in records):
+            return setting
+    trained = "; ".join(f"{name} trained {_told(group)}" for name, group in groups.items())
+    raise UserError(
+        f"{trained}: no one run makes them all again; verify them apart, with --params=methods="
+        f"{records[0].method}"
+    )
+
+
+def _told(group: Sequence[Member]) -> str:
+    if len(group) == 1:
+        return "alone"
+    return "in the group " + join([f"{method} {seed}" for method, seed in group])
+
+
+def _asked(record: Record) -> SideBySideParameters:
+    made = record.files["prompt"].run
+    return SideBySideParameters.model_validate(record.runs[made].parameters["side_by_side"])
+
+
+def _group(
+    record: Record, setting: SideBySideParameters, recipes: Mapping[str, Any]
+) -> tuple[Member, ...]:
+    return members(record.method, record.seed, setting, recipes)

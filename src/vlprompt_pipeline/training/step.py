@@ -50,10 +50,11 @@ class TrainingStep:
         loss = learner.backward({name: scaler.scale(term) for name, term in terms.items()}) / scale
         values = torch.stack([loss.detach(), *(term.detach() for term in terms.values())])
         gradients = {n: p.grad for n, p in learner.named_parameters() if p.grad is not None}
-        largest = torch._foreach_norm(list(gradients.values()), torch.inf)  # of all at once
+        # sums of absolute values, of all at once: what is not finite makes its sum so
+        sums = torch._foreach_norm(list(gradients.values()), 1)
         # Where the loss is scaled, infinite gradients are expected at first: the scaler skips the
         # step and halves the scale. At a scale of 1 or less the scale is not the cause.
-        broken = ~torch.stack(largest).isfinite() if largest else values.new_zeros(0).bool()
+        broken = ~torch.stack(sums).isfinite() if sums else values.new_zeros(0).bool()
         flags = broken & (scale <= 1)
         scaler.step(self.running.optimizer)
         scaler.update()
