@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
+import torch
 
 from learners import CLASSES
+from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.export import pack, pack_learner, unpack
 from vlprompt_pipeline.methods import Recipe, build_learner, resolve_recipe
@@ -89,3 +93,29 @@ def test_a_file_that_changed_since_training_is_refused(tmp_path):
     file.write_text("{cat: [b]}")
     with pytest.raises(ConfigError, match="has changed since the prompt was trained with it"):
         class_texts(CLASSES, recipe.prompt)
+
+
+def test_texts_are_encoded_once_for_all_learners_of_a_run(tiny_clip, monkeypatch):
+    encoded = []
+    encode = FrozenClip.encode_texts_raw
+    monkeypatch.setattr(
+        FrozenClip,
+        "encode_texts_raw",
+        lambda clip, texts, **how: (encoded.append(len(texts)), encode(clip, texts, **how))[1],
+    )
+    recipe = zero_shot(templates="a drawing of the {}.")
+    first, second = (build_learner(recipe, tiny_clip, CLASSES, seed=1) for _ in range(2))
+    assert encoded == [len(CLASSES.names)]
+    assert torch.equal(first.texts, second.texts)
+    first.texts.zero_()
+    third = build_learner(recipe, tiny_clip, CLASSES, seed=1)
+    assert torch.equal(third.texts, second.texts), "what a learner does to its texts is its own"
+
+    adapted = copy.copy(tiny_clip)
+    weights = [1.1 * weight for weight in tiny_clip.text.attention_weights()]
+    adapted.text = tiny_clip.text.with_attention(weights)
+    other = build_learner(recipe, adapted, CLASSES, seed=1)
+    assert encoded == 2 * [len(CLASSES.names)]
+    assert not torch.equal(other.texts, second.texts)
+    build_learner(zero_shot(templates="a sketch of the {}."), tiny_clip, CLASSES, seed=1)
+    assert len(encoded) == 3

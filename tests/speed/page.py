@@ -52,8 +52,8 @@ PromptSRC; each precision; prompts side by side; kernels, device time and host t
 again; memory; features from files; evaluation of 50,000 images; all methods on the demo; a
 published cell, method by method. Without CUDA it says so and ends.
 
-**Measured on an H200** (driver 580.159.04, PyTorch 2.11.0, CUDA 13.0, 16 cores, 2026-11-27), nothing
-beside it, each step timed to its end (`--parts steps`):
+**Measured on an H200** (driver 580.159.04, PyTorch 2.11.0, CUDA 13.0, 16 cores, 2026-11-27),
+nothing beside it, each step timed to its end (`--parts steps`):
 
 | case | official, fp16 [ms] | ours, bf16 [ms] | ratio | aim |
 | --- | --- | --- | --- | --- |
@@ -65,8 +65,8 @@ beside it, each step timed to its end (`--parts steps`):
 | variational, 10 samples × 50 classes | 375.43 | 5.98 | **62.8** | ≥ 8 |
 
 Our CoOp step in fp32 took 6.30, 7.36 and 21.67 ms for 50, 100 and 1,000 classes; launched kernel by
-kernel, 68.4, 69.2 and 80.1 ms. **That machine's host is slow**, which the official way pays for: its
-828 kernels of 100 classes take the card 19.3 ms, the rest of 63 is the host. On an H200 with a
+kernel, 68.4, 69.2 and 80.1 ms. **That machine's host is slow**, which the official way pays for:
+its 828 kernels of 100 classes take the card 19.3 ms, the rest of 63 is the host. On an H200 with a
 faster host the official step (images and texts) took 27.7, 23.7 and 87 ms before: against those the
 column of ours would be 7.6, 6.0 and 12.7 times faster. Ours waits for no host: 1,025 kernels of 100
 classes take the card 3.36 ms.
@@ -98,10 +98,10 @@ What other work on a card does not change:
   recorded and launched one by one, and repeat their bits. So does every method on a small CLIP
   (`tests/training/test_on_cuda.py`, which runs where there is a card: 85 passed), and no step makes
   the host wait, by PyTorch's own check.
-- **Accuracy** of CoOp on the base classes of demo_aerial, 16 shots, seeds 1 to 3: 87.8 ± 0.9 % on the
-  CPU; on the card 87.8 ± 0.9 % in fp32, tf32 and fp16-amp, 87.8 ± 1.0 % in bf16.
-- **Memory** of the card: 1.7 GB for CoOp with 128 images × 1,000 classes, 20.8 GB for CoCoOp with 32
-  images × 1,000 classes.
+- **Accuracy** of CoOp on the base classes of demo_aerial, 16 shots, seeds 1 to 3: 87.8 ± 0.9 % on
+  the CPU; on the card 87.8 ± 0.9 % in fp32, tf32 and fp16-amp, 87.8 ± 1.0 % in bf16.
+- **Memory** of the card: 1.7 GB for CoOp with 128 images × 1,000 classes, 20.8 GB for CoCoOp with
+  32 images × 1,000 classes.
 
 How it comes about:
 
@@ -125,9 +125,9 @@ say they are on `cuda:0` and refuse to meet the host's. While a step is recorded
 make the host wait is an error, and so is memory that a recorded step reads and that was freed; a
 replay repeats operations, not Python. Every method trains on it to the same bits recorded and as it
 stands, and whole cells to the figures of the CPU. Speed and a card's last bits it cannot show; for
-these `--parts same` trains twice on a card. PyTorch is asked for kernels that add in a fixed order and so
-repeat their bits (`training/repeatable.py`). A warning names an operation that has none; no method
-here has one of those that PyTorch's documentation lists, which the simulation refuses.
+these `--parts same` trains twice on a card. PyTorch is asked for kernels that add in a fixed order
+and so repeat their bits (`training/repeatable.py`). A warning names an operation that has none; no
+method here has one of those that PyTorch's documentation lists, which the simulation refuses.
 
 **Precision** is one setting (`precision` in `conf/base/globals.yml`): `fp32`, `tf32`, `bf16` or
 `fp16-amp` for the frozen towers, where they make features and while prompts train; prompts stay in

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Self
 from unicodedata import category
+from weakref import WeakKeyDictionary
 
 import torch
 import yaml
 from pydantic import Field, field_validator, model_validator
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
@@ -32,6 +33,11 @@ NO_TEMPLATES = "none"
 AT_ONCE = 1024  # texts: their embeddings are padded to the longest of them
 MAX_TEMPLATE = 255  # bytes, as of every text in a packed prompt (`export.wire`)
 _FORM = "give {class name: [sentence, …]} as JSON or YAML"
+
+
+_KNOWN: WeakKeyDictionary[nn.Module, dict[Hashable, Tensor]] = WeakKeyDictionary()
+"""Features by text tower and texts: a run builds a learner several times, to train, to export and to
+evaluate it and to check its file, and 80 templates of 1,000 classes take minutes on a CPU."""
 
 
 class TextParameters(Parameters):
@@ -141,11 +147,16 @@ def mean_features(
     texts = class_texts(classes, parameters)
     flat = [text for of_class in texts for text in of_class]
     clip.words.warn_unseen(flat)
-    encode = clip.encode_texts_raw if raw else clip.encode_texts
+    counts = [len(of_class) for of_class in texts]
     cut = parameters.descriptions is not None
-    parts = [encode(flat[i : i + AT_ONCE], cut=cut) for i in range(0, len(flat), AT_ONCE)]
-    by_class = torch.cat(parts).split([len(of_class) for of_class in texts])
-    return torch.stack([of_class.mean(0) for of_class in by_class])
+    known = _KNOWN.setdefault(clip.text, {})
+    key = hashlib.sha256(json.dumps([flat, counts, cut, raw]).encode()).digest()
+    if (key, clip.dtype, clip.device) not in known:
+        encode = clip.encode_texts_raw if raw else clip.encode_texts
+        parts = [encode(flat[i : i + AT_ONCE], cut=cut) for i in range(0, len(flat), AT_ONCE)]
+        means = [of_class.mean(0) for of_class in torch.cat(parts).split(counts)]
+        known[key, clip.dtype, clip.device] = torch.stack(means)
+    return known[key, clip.dtype, clip.device].clone()
 
 
 def read_descriptions(path: str, sha256: str | None = None) -> dict[str, list[str]]:
