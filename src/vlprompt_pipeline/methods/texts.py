@@ -36,8 +36,8 @@ _FORM = "give {class name: [sentence, …]} as JSON or YAML"
 
 
 _KNOWN: WeakKeyDictionary[nn.Module, dict[Hashable, Tensor]] = WeakKeyDictionary()
-"""Features by text tower and texts: a run builds a learner several times, to train, to export and to
-evaluate it and to check its file, and 80 templates of 1,000 classes take minutes on a CPU."""
+"""Features by text tower and texts: a run builds a learner several times, to train, export and
+evaluate it and for its file, and 80 templates of 1,000 classes take minutes on a CPU."""
 
 
 class TextParameters(Parameters):
