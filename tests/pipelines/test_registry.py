@@ -7,14 +7,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import mlflow
 import pandas as pd
 import pytest
+from kedro.framework.session import KedroSession
 from mlflow import MlflowClient
 
 from command_line import vlprompt
 from fresh_python import printed
-from pipelines.project import CELL, Project
+from pipelines.project import CELL, QUICK, Project, merged
 from vlprompt_pipeline.filesystem.manifests import described_write, place_of
 from vlprompt_pipeline.registry import find_version, load_classifier, open_existing
 
@@ -176,6 +178,19 @@ def test_promotion_is_refused_or_forced_with_a_reason(registered, client):
     assert champion.tags["promotion"] == "forced: to be shown"
     (kept,) = json.loads((registered.data / "08_reporting/promotions/demo_counts.json").read_text())
     assert kept["model"] == "demo_counts.coop"
+
+
+def test_promotion_of_methods_that_nobody_named_leaves_out_what_has_nothing(registered, caplog):
+    registered.bootstrap()
+    params = {name: value for name, value in merged(QUICK, ON).items() if name != "methods"}
+    params["registry"] = {"promote": {"level": 1e-9}}
+    with (
+        KedroSession.create(registered.root, runtime_params=params) as session,
+        caplog.at_level("INFO", "vlprompt_pipeline"),
+        pytest.raises(click.ClickException, match=r"not promoted: .*demo_counts\.qcoop version 1"),
+    ):
+        session.run(pipeline_names=["promote"])
+    assert "left out: demo_counts.zero_shot has no champion to beat" in caplog.text
 
 
 def test_a_folder_is_labelled_and_what_is_no_image_is_named(registered, tmp_path, capsys):

@@ -33,6 +33,29 @@ class Decision:
     why: str
 
 
+def contending(
+    registry: ModelRegistry, dataset: str, methods: Sequence[str], how: PromotionParameters
+) -> tuple[list[str], list[str]]:
+    """Return those of the methods that have something to promote, and why each other has not.
+
+    Raises:
+        UserError: none of them has.
+    """
+    found, reasons = [], []
+    for method in methods:
+        try:
+            candidate = _candidate(registry, f"{dataset}.{method}")
+            if not how.force:
+                _contest(registry, dataset, method, candidate)
+        except UserError as error:
+            reasons.append(str(error))
+        else:
+            found.append(method)
+    if not found:
+        raise UserError("; ".join(reasons))
+    return found, reasons
+
+
 def promote(
     registry: ModelRegistry, dataset: str, methods: Sequence[str], how: PromotionParameters
 ) -> list[Decision]:

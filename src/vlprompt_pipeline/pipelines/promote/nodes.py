@@ -20,15 +20,24 @@ def promote_candidates(
     how: RegistryParameters,
     tracking: TrackingParameters,
     project: Path,
+    given: dict[str, Any],
     methods: tuple[str, ...],
 ) -> list[dict[str, Any]]:
     """Promote the candidates that are better; return which were promoted, and why.
 
+    Of methods that nobody named (`given` are the parameters of the command line) those that have
+    nothing to promote are left out.
+
     Raises:
         UserError: a candidate was not shown to be better, with the figures.
     """
-    models = registry.ModelRegistry.open(tracking, project)
-    decisions = registry.promote(models, f"{prefix}{dataset}", methods, how.promote)
+    models, name = registry.ModelRegistry.open(tracking, project), f"{prefix}{dataset}"
+    chosen, reasons = methods, []
+    if "methods" not in given:
+        chosen, reasons = registry.contending(models, name, methods, how.promote)
+    for reason in reasons:
+        logger.info("left out: %s", reason)
+    decisions = registry.promote(models, name, chosen, how.promote)
     for decision in decisions:
         if decision.promoted:
             logger.info("%s is the champion (%s)", decision.candidate, decision.why)

@@ -18,6 +18,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                     "params:registry",
                     "params:tracking",
                     "params:project_folder",
+                    "params:given",
                 ],
                 outputs="promotions",
                 name="promote_candidates",
