@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipelines.project import CELL, ROOT, Project
+from pipelines.project import CELL, DATASET, ROOT, Project
 from vlprompt_pipeline.results.cells import COLUMNS
 
 STAGE = ("benchmark_report",)
@@ -94,6 +94,16 @@ def test_broken_and_absent_files_do_not_stop_the_report(copied):
 
 def test_without_any_result_it_says_so(project):
     assert "run a cell" in project.refusal(stages=STAGE)
+
+
+def test_a_dataset_that_is_none_is_refused_and_one_without_results_is_missing(copied):
+    asked = {"datasets": [DATASET, "demo_count"], "sweep": "kedro sweep"}
+    said = copied.refusal({"benchmark_report": asked}, stages=STAGE)
+    assert said.startswith("dataset 'demo_count' is unknown; did you mean 'demo_counts'?")
+    asked["datasets"][1] = "demo_flags"
+    copied.run({"benchmark_report": asked}, stages=STAGE)
+    missing = pd.read_csv(copied.data / "08_reporting/benchmark/missing.csv")
+    assert set(missing["dataset"]) == {"demo_flags"}
 
 
 def test_a_wrong_grid_is_refused_before_anything_is_read(project):

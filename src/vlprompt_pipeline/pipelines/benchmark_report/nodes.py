@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from vlprompt_pipeline.filesystem.data_folder import on_disk
+from vlprompt_pipeline.image_datasets import require_dataset_name
 from vlprompt_pipeline.reports.figures import figures
 from vlprompt_pipeline.reports.latex import to_latex
 from vlprompt_pipeline.reports.layout import text_tables
@@ -29,14 +32,21 @@ def compare_methods(
     recipes: dict[str, Any],
     clip_name: str,
     dataset_prefix: str,
+    dataset_root: str,
+    project: Path,
     given: dict[str, Any],
 ) -> Comparison:
     """Compare the cells of the configured grid; methods are in the order of the recipes.
 
     Raises:
+        ConfigError: a dataset that is asked for has no results and is none.
         UserError: there are none.
     """
     readable, problems = read_records(results.records)
+    found = {record.cell.dataset for record in readable}
+    for name in benchmark_report.with_prefix(dataset_prefix).datasets or ():
+        if name not in found:
+            require_dataset_name(name, on_disk(dataset_root, project))
     run = ReportRun(clip_name, dataset_prefix, given)
     return compare(
         readable,

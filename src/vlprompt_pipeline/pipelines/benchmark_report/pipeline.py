@@ -21,6 +21,8 @@ def create_pipeline(**kwargs) -> Pipeline:
                     "params:recipes",
                     "params:clip.name",
                     "params:dataset_prefix",
+                    "params:dataset_root",
+                    "params:project_folder",
                     "params:given",
                 ],
                 outputs="benchmark_comparison",
