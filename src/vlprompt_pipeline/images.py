@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -29,6 +30,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.filesystem.places import is_there
+
+# Pillow warns of photos from half of its limit on, which are read all the same.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 Decoding = Literal["published", "as_seen"]
 

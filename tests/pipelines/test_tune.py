@@ -93,6 +93,15 @@ def test_a_wrong_space_is_refused(text, message, tmp_path):
         read_space(file)
 
 
+def test_what_trains_nothing_has_no_settings_of_training(project):
+    pytest.importorskip("optuna")
+    project.bootstrap()
+    tuning = Tuning(project.root, None, QUICK, "zero_shot", Space.model_validate(SPACE))
+    with pytest.raises(ConfigError, match=r"--space: training\.lr, training\.epochs: zero_shot tr"):
+        tuning.run(1)
+    assert not (project.root / tune.DATABASE).exists()
+
+
 def test_without_optuna_a_sentence_says_what_is_needed(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "optuna", None)
     tuning = Tuning(tmp_path, None, {}, "coop", Space.model_validate(SPACE))

@@ -19,13 +19,15 @@ from kedro.framework.session import KedroSession
 from pydantic import Field, RootModel, model_validator
 
 from vlprompt_pipeline.config import FeatureParameters
-from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.filesystem.files import sha256_json
+from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.parsing import Parameters, overlay, parse
 from vlprompt_pipeline.pipelines.evaluation.nodes import evaluate_prompt
 from vlprompt_pipeline.reproducibility.completion import completion_key
 from vlprompt_pipeline.sweep.grid import nested, read_yaml
 from vlprompt_pipeline.sweep.plan import PlannedCell, plan
+from vlprompt_pipeline.wording import join
 
 if TYPE_CHECKING:
     import optuna
@@ -96,12 +98,14 @@ class Tuning:
 
         Raises:
             ClickException: Optuna is not installed.
+            ConfigError: settings of training are tried of a recipe that trains nothing.
             DataError: there are no validation images.
         """
         try:
             import optuna
         except ImportError:
             raise click.ClickException(OPTUNA_NEEDED) from None
+        self._require_training()
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that fails is told once
         database = self.project / DATABASE
         database.parent.mkdir(parents=True, exist_ok=True)
@@ -117,6 +121,14 @@ class Tuning:
         finished = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
         study.optimize(self._score, n_trials=max(0, trials - len(finished)))
         return study
+
+    def _require_training(self) -> None:
+        of_training = [key for key in self.space.root if key.partition(".")[0] == "training"]
+        if of_training and resolve_recipe(self.method, self.cell.recipes).training is None:
+            raise ConfigError(
+                f"--space: {join(of_training)}: {self.method} trains nothing; tune a method that "
+                "does, or settings of its prompt"
+            )
 
     def _score(self, trial: optuna.Trial) -> float:
         """Train with the values of a trial; return the percentage of right validation images."""
