@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image
 from speed.decoding import random_clip
 from vlprompt_pipeline.clip import EvaluationView, Preprocessing, TrainingViews
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
+from vlprompt_pipeline.clip.views import AugmentedViews
 
 CLIP = Preprocessing(224, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
 PLAIN = Preprocessing(224, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # pixels from 0 to 1
@@ -38,6 +40,19 @@ def test_the_published_test_view_is_the_reference_bit_for_bit(tmp_path, size):
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     file = save(tmp_path / "p.jpg", pixels)
     assert torch.equal(EvaluationView(CLIP).pixels(file, ""), reference(CLIP, file))
+
+
+@pytest.mark.parametrize("library", ["open_clip", "transformers"])
+def test_levels_that_are_normalised_later_give_the_same_bits(tmp_path, library):
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+    file = save(tmp_path / "p.jpg", pixels)
+    p = replace(CLIP, size=(48, 64), library=library)
+    plain, crops = EvaluationView(p), TrainingViews(p, 1, 3, (0.3, 1.0))
+    for view in (plain, crops, AugmentedViews(plain, crops)):
+        levels = view.levels(file, "x")
+        assert levels.shape == (view.count, 48, 64, 3)
+        assert levels.dtype == torch.uint8
+        assert torch.equal(view.preprocessing.normalised_levels(levels), view.pixels(file, "x"))
 
 
 @pytest.fixture(scope="module")

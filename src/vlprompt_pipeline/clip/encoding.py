@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from vlprompt_pipeline.arithmetic import Arithmetic
+from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.images import ImageBytes
 
 Item = TypeVar("Item")
@@ -54,6 +55,7 @@ class Views(Protocol):
     """How one image file becomes `count` inputs of the image tower."""
 
     count: int
+    preprocessing: Preprocessing
 
     @property
     def identity(self) -> str:
@@ -61,6 +63,9 @@ class Views(Protocol):
 
     def pixels(self, source: Path | ImageBytes, fingerprint: str) -> Tensor:
         """Return `[count, 3, size, size]`."""
+
+    def levels(self, source: Path | ImageBytes, fingerprint: str) -> Tensor:
+        """Return the same before it is normalised, `[count, size, size, 3]` in uint8."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,15 @@ def pixels_of(images: ImageSet, views: Views, row: int) -> Tensor:
         DataError: as `ImageSet.read`, or the file is no image.
     """
     return views.pixels(images.read(row), images.fingerprints[row])
+
+
+def levels_of(images: ImageSet, views: Views, row: int) -> Tensor:
+    """Return the same before they are normalised, `[views, size, size, 3]` in uint8.
+
+    Raises:
+        DataError: as `pixels_of`.
+    """
+    return views.levels(images.read(row), images.fingerprints[row])
 
 
 def block_size(arithmetic: Arithmetic) -> int:

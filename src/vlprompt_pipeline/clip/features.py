@@ -200,7 +200,10 @@ def _encoded(
     if clip.arithmetic.device == "cuda":
         device = torch.device("cuda", torch.cuda.current_device())
         decoded = decode_in_processes(images, views, shards, worker_processes(), pin=True)
-        source = (pixels for (pixels,) in transferred(zip(decoded, strict=True), device))
+        normalised = views.preprocessing.normalised_levels
+        source = (
+            normalised(levels) for (levels,) in transferred(zip(decoded, strict=True), device)
+        )
     else:
         decode = partial(pixels_of, images, views)
         ahead = max(workers, batch_size // views.count)

@@ -95,6 +95,18 @@ class Preprocessing:
         channels = [levels[channel].take(pixels[..., channel]) for channel in range(3)]
         return torch.from_numpy(np.stack(channels))
 
+    def normalised_levels(self, levels: Tensor) -> Tensor:
+        """Return what `normalised` does of levels `[…, height, width, 3]` in uint8, on any device.
+
+        A level takes a quarter of the memory, and so of the way to a device.
+        """
+        table, shape = _levels_on(self, levels.device), levels.shape[:-1]
+        channels = [
+            of_channel.index_select(0, level.flatten().int()).view(shape)
+            for of_channel, level in zip(table, levels.unbind(-1), strict=True)
+        ]
+        return torch.stack(channels, dim=-3)
+
     @property
     def filter(self) -> torchvision.transforms.InterpolationMode:
         """The interpolation, as torchvision names it."""
@@ -131,6 +143,11 @@ def _levels(p: Preprocessing) -> np.ndarray:
     functional = torchvision.transforms.functional
     ramp = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, axis=2)
     return functional.normalize(functional.to_tensor(ramp), p.mean, p.std)[:, 0].numpy()
+
+
+@lru_cache
+def _levels_on(p: Preprocessing, device: torch.device) -> Tensor:
+    return torch.from_numpy(_levels(p)).to(device)
 
 
 def _size(size: Any) -> int | tuple[int, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -56,8 +57,15 @@ class EvaluationView:
         Raises:
             DataError: it is no image, damaged, or too large to decode.
         """
+        return self.preprocessing.normalised(self._resized(source))
+
+    def levels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
+        """Return the same as `pixels` before it is normalised, `[1, size, size, 3]` in uint8."""
+        return _levels(self._resized(source))[None]
+
+    def _resized(self, source: Path | BinaryIO) -> Image.Image:
         image = read_rgb(source, self.decoding, max(self.preprocessing.height_width))
-        return self.preprocessing.normalised(self.preprocessing.resized(image))
+        return self.preprocessing.resized(image)
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,11 @@ class TrainingViews:
 
     def pixels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
         """Return `[count, 3, size, size]` crops of an image file, or of its bytes."""
+        crops = self._crops(self.read(source), fingerprint)
+        return torch.stack([self.preprocessing.normalised(crop) for crop in crops])
+
+    def levels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
+        """Return the same before they are normalised, `[count, size, size, 3]` in uint8."""
         return self.cut(self.read(source), fingerprint)
 
     def read(self, source: Path | BinaryIO) -> Image.Image:
@@ -105,11 +118,14 @@ class TrainingViews:
         return read_rgb(source, self.decoding, short_side)
 
     def cut(self, image: Image.Image, fingerprint: str) -> Tensor:
-        """Return `[count, 3, size, size]` crops of a decoded image, which is not changed."""
-        numbers = range(self.first, self.first + self.count)
-        return torch.stack([self._view(image, fingerprint, number) for number in numbers])
+        """Return crops of a decoded image, `[count, size, size, 3]` in uint8."""
+        return torch.stack([_levels(crop) for crop in self._crops(image, fingerprint)])
 
-    def _view(self, image: Image.Image, fingerprint: str, number: int) -> Tensor:
+    def _crops(self, image: Image.Image, fingerprint: str) -> list[Image.Image]:
+        numbers = range(self.first, self.first + self.count)
+        return [self._view(image, fingerprint, number) for number in numbers]
+
+    def _view(self, image: Image.Image, fingerprint: str, number: int) -> Image.Image:
         functional = torchvision.transforms.functional
         p = self.preprocessing
         digest = hashlib.sha256(f"{self.seed} {number} {fingerprint}".encode()).digest()
@@ -117,7 +133,7 @@ class TrainingViews:
         box = random_box(image.width, image.height, self.crop_scale, generator)
         flip = torch.rand((), generator=generator) < 0.5
         crop = functional.resized_crop(image, *box, list(p.height_width), p.filter)
-        return p.normalised(functional.hflip(crop) if flip else crop)
+        return functional.hflip(crop) if flip else crop
 
 
 @dataclass(frozen=True)
@@ -141,6 +157,16 @@ class AugmentedViews:
         """Return `[count, 3, size, size]` of an image file, or of its bytes."""
         views = (self.plain, self.crops)
         return torch.cat([each.pixels(source, fingerprint) for each in views])
+
+    def levels(self, source: Path | BinaryIO, fingerprint: str) -> Tensor:
+        """Return the same before they are normalised, `[count, size, size, 3]` in uint8."""
+        views = (self.plain, self.crops)
+        return torch.cat([each.levels(source, fingerprint) for each in views])
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What normalises both."""
+        return self.plain.preprocessing
 
 
 def random_box(
@@ -167,6 +193,10 @@ def random_box(
     w = min(width, round(height * wide))
     h = min(height, round(width / narrow))
     return (height - h) // 2, (width - w) // 2, h, w
+
+
+def _levels(image: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(image))
 
 
 def _named(decoding: Decoding) -> str:

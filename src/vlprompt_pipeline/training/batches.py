@@ -131,7 +131,8 @@ class PixelViews:
             batches = (
                 (torch.stack(list(islice(crops, len(rows)))), labels[rows]) for rows in order
             )
-            yield from transferred(batches, self.labels.device)
+            for levels, its_labels in transferred(batches, self.labels.device):
+                yield self.views.preprocessing.normalised_levels(levels), its_labels
 
     @property
     def _threads(self) -> int:
@@ -139,7 +140,7 @@ class PixelViews:
         return worker_processes() if self.labels.device.type == "cuda" else self.workers
 
     def _crop(self, row_and_number: tuple[int, int]) -> Tensor:
-        """Cut one crop, `[3, size, size]`; the picture is decoded once where there is room."""
+        """Cut one crop, `[size, size, 3]`; the picture is decoded once where there is room."""
         row, number = row_and_number
         views = replace(self.views, first=number, count=1)
         picture = self._pictures.get(row, lambda: views.read(self.images.read(row)))
