@@ -118,7 +118,8 @@ How it comes about:
   Triton, a C compiler or Python's headers, a warning says so and a run trains without;
 - pixels come from pinned memory by a stream of their own, beside the step before; the pictures of
   a few-shot set are decoded once, as far as a quarter of the free memory holds them;
-- features are decoded by a worker process for each core and encoded in blocks of 256.
+- photos are decoded by a worker process for each core, come to the card as levels of 8 bits, are
+  normalised there to the same bits, and encoded in blocks of 256.
 
 That this holds is tested without a GPU, on a simulated one (`tests/simulated_gpu.py`): tensors that
 say they are on `cuda:0` and refuse to meet the host's. While a step is recorded, whatever would
