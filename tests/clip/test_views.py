@@ -55,6 +55,15 @@ def test_levels_that_are_normalised_later_give_the_same_bits(tmp_path, library):
         assert torch.equal(view.preprocessing.normalised_levels(levels), view.pixels(file, "x"))
 
 
+def test_which_crops_are_flipped_stays_as_it_was_drawn(tmp_path):
+    ramp = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
+    Image.fromarray(ramp).convert("RGB").save(tmp_path / "ramp.png")
+    crops = TrainingViews(replace(CLIP, size=32), 1, 12, (0.3, 1.0))
+    levels = crops.levels(tmp_path / "ramp.png", "x").float()
+    left, right = (levels[:, :, column].mean((1, 2)) for column in (0, -1))
+    assert (left > right).nonzero()[:, 0].tolist() == [0, 1, 5, 8, 10]
+
+
 @pytest.fixture(scope="module")
 def photos(shared) -> list[bytes]:
     """Photos of Caltech101 as if taken with a camera of 8 million pixels."""
