@@ -153,7 +153,8 @@ def mean_features(
     key = hashlib.sha256(json.dumps([flat, counts, cut, raw]).encode()).digest()
     if (key, clip.dtype, clip.device) not in known:
         encode = clip.encode_texts_raw if raw else clip.encode_texts
-        parts = [encode(flat[i : i + AT_ONCE], cut=cut) for i in range(0, len(flat), AT_ONCE)]
+        with clip.arithmetic.running():  # whoever asks first: last bits go by the threads
+            parts = [encode(flat[i : i + AT_ONCE], cut=cut) for i in range(0, len(flat), AT_ONCE)]
         means = [of_class.mean(0) for of_class in torch.cat(parts).split(counts)]
         known[key, clip.dtype, clip.device] = torch.stack(means)
     return known[key, clip.dtype, clip.device].clone()
