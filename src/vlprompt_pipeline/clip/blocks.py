@@ -29,14 +29,13 @@ def project(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def project_pairs(block: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute queries by head, and keys beside values `[…, tokens, 2 width]`, which stay together.
+    """Compute queries `[…, tokens, width]`, and keys beside values `[…, tokens, 2 width]`.
 
-    What is done to both is done once; `keys_and_values` takes them apart.
+    What is done to keys and values is done once; `attend_pairs` takes them apart.
     """
     attn, width = block.attn, x.shape[-1]
     projected = F.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
-    q, pairs = projected.split([width, 2 * width], -1)
-    return _by_head(q, attn.num_heads), pairs
+    return projected.split([width, 2 * width], -1)
 
 
 def project_pairs_some(
@@ -51,14 +50,19 @@ def project_pairs_some(
     weight_q, weight_pairs = attn.in_proj_weight.split([width, 2 * width])
     bias_q, bias_pairs = attn.in_proj_bias.split([width, 2 * width])
     q = F.linear(picked(normed, places, inverse), weight_q, bias_q)
-    pairs = F.linear(normed, weight_pairs, bias_pairs)
-    return _by_head(q, attn.num_heads), pairs, picked(x, places, inverse)
+    return q, F.linear(normed, weight_pairs, bias_pairs), picked(x, places, inverse)
 
 
-def keys_and_values(block: nn.Module, pairs: Tensor) -> tuple[Tensor, Tensor]:
-    """Return keys and values `[…, heads, tokens, width / heads]` of what `project_pairs` gave."""
-    keys, values = pairs.chunk(2, -1)
-    return _by_head(keys, block.attn.num_heads), _by_head(values, block.attn.num_heads)
+def attend_pairs(block: nn.Module, q: Tensor, pairs: Tensor, mask: Tensor) -> Tensor:
+    """Return attention `[…, tokens, width]` of what `project_pairs` gave.
+
+    The additive `mask` `[…, tokens, keys]` may have more columns than there are keys.
+    """
+    heads = block.attn.num_heads
+    by_head = (_by_head(each, heads) for each in (q, *pairs.chunk(2, -1)))
+    seen = mask[..., : pairs.shape[-2]]
+    attended = F.scaled_dot_product_attention(*by_head, attn_mask=seen)
+    return attended.transpose(-3, -2).flatten(-2)
 
 
 def project_some(
@@ -104,7 +108,12 @@ def finish(block: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
 
     Projection and MLP.
     """
-    x = x + block.ls_1(block.attn.out_proj(attended.transpose(-3, -2).flatten(-2)))
+    return finish_pairs(block, x, attended.transpose(-3, -2).flatten(-2))
+
+
+def finish_pairs(block: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
+    """Return the same after what `attend_pairs` gave, `[…, tokens, width]`."""
+    x = x + block.ls_1(block.attn.out_proj(attended))
     return x + block.ls_2(_mlp(block.mlp, block.ln_2(x)))
 
 

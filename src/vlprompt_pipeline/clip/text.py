@@ -17,12 +17,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from vlprompt_pipeline.clip.blocks import (
-    finish,
-    keys_and_values,
+    attend_pairs,
+    finish_pairs,
     project_pairs,
     project_pairs_some,
 )
@@ -40,7 +39,7 @@ from vlprompt_pipeline.clip.text_base import (
 class TextTower(TextTowerBase):
     """Frozen causal text transformer that is read at the end token of each prompt."""
 
-    parts = ("_prefix", "_suffix")
+    parts = ("_with_prefix", "_suffix")
 
     def forward(self, prompts: Prompts) -> Tensor:
         """Return text features `[groups, classes, embed]`, not normalised, in float32 or better."""
@@ -54,14 +53,19 @@ class TextTower(TextTowerBase):
         features = []
         for some in slices(groups, limit // max(1, shared)):
             deep = [some_of(each, some) for each in prompts.deep]
-            need = self._kept((some.stop - some.start) * shared)
-            pairs = room.run(self._prefix, need, some_of(prefix, some), causal, *deep)
+            pairs: tuple[Tensor, ...] = ()
             for part, rows in _chunks(some.stop - some.start, words, limit):
                 of_rows = (words, visible, packing.ends, packing.end_at)
                 tensors = [some_of(each, rows) for each in of_rows]
-                need = self._kept((part.stop - part.start) * tensors[0][..., 0].numel())
-                of_groups = [some_of(each, part) for each in pairs]
-                features.append(room.run(self._suffix, need, *tensors, *of_groups))
+                tokens = (part.stop - part.start) * tensors[0][..., 0].numel()
+                if not pairs:
+                    need = self._kept((some.stop - some.start) * shared + tokens)
+                    given = (part, some_of(prefix, some), causal, *tensors, *deep)
+                    first, *pairs = room.run(self._with_prefix, need, *given)
+                    features.append(first)
+                else:
+                    behind = [some_of(each, part) for each in pairs]
+                    features.append(room.run(self._suffix, self._kept(tokens), *tensors, *behind))
         ends = torch.cat(features).unflatten(0, (groups, -1))
         places, class_at = (each.expand(groups, -1) for each in (packing.places, packing.class_at))
         return picked(ends, places, class_at)
@@ -77,37 +81,74 @@ class TextTower(TextTowerBase):
         )
         return packed.unflatten(0, packing.tokens.shape)
 
-    def _prefix(self, x: Tensor, causal: Tensor, *deep: Tensor) -> tuple[Tensor, ...]:
-        """Return keys beside values of each block, `[groups, prefix length, 2 width]`."""
+    def _with_prefix(
+        self,
+        part: slice,
+        prefix: Tensor,
+        causal: Tensor,
+        words: Tensor,
+        visible: Tensor,
+        ends: Tensor,
+        end_at: Tensor,
+        *deep: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Pass the prefixes of all groups through the blocks, and beside them the rows of some.
+
+        Tokens are the same to all but attention, so those of both stand one behind the other.
+
+        Returns:
+            Features `[groups of the part · rows · most, embed]`, then keys beside values of the
+            prefixes in each block, `[groups, prefix length, 2 width]`.
+        """
+        groups, shared = prefix.shape[:2]
+        count = part.stop - part.start
+        rows, mask, ends, end_at = _for_groups(count, words, visible, ends, end_at)
+        sizes, by_row = (groups * shared, rows[..., 0].numel()), rows.shape[:2]
+
+        def apart(x: Tensor) -> tuple[Tensor, Tensor]:
+            of_prefix, of_rows = x.split(sizes)
+            return of_prefix.unflatten(0, (groups, shared)), of_rows.unflatten(0, by_row)
+
+        def beside(of_prefix: Tensor, of_rows: Tensor) -> Tensor:
+            return torch.cat([of_prefix.flatten(0, 1), of_rows.flatten(0, 1)])
+
+        x = beside(prefix, rows)
         every = []
         for depth, block in enumerate(self.blocks):
             if 0 < depth <= len(deep):
-                x = replace_tokens(x, deep[depth - 1], self.start_tokens)
-            q, pairs = project_pairs(block, x)
-            every.append(pairs)
+                before, rows = apart(x)
+                x = beside(replace_tokens(before, deep[depth - 1], self.start_tokens), rows)
             if depth < len(self.blocks) - 1:
-                x = finish(block, x, _attend(block, q, pairs, causal))
-        return tuple(every)
+                q, pairs = map(apart, project_pairs(block, x))
+                seen = _behind(some_of(pairs[0], part), pairs[1])
+                attended = attend_pairs(block, q[0], pairs[0], causal)
+                behind = attend_pairs(block, q[1], seen, mask[:, None])
+                x = finish_pairs(block, x, beside(attended, behind))
+                every.append(pairs[0])
+        before, rows = apart(x)
+        every.append(project_pairs(block, before)[1])
+        return self._read_ends(rows, mask, ends, end_at, some_of(every[-1], part)), *every
 
     def _suffix(
         self, words: Tensor, visible: Tensor, ends: Tensor, end_at: Tensor, *prefix: Tensor
     ) -> Tensor:
         """Return features `[groups · rows · most, embed]` of some rows behind some groups."""
-        groups = len(prefix[0])
-        y, mask, ends, end_at = (
-            each.expand(groups, *each.shape).flatten(0, 1)
-            for each in (words, visible, ends, end_at)
-        )
-        for depth, block in enumerate(self.blocks):
-            if depth < len(self.blocks) - 1:
-                q, pairs = project_pairs(block, y)
-                attended = _attend(block, q, _behind(prefix[depth], pairs), mask[:, None])
-                y = finish(block, y, attended)
-        # of the last block only what the end tokens ask for
+        y, mask, ends, end_at = _for_groups(len(prefix[0]), words, visible, ends, end_at)
+        for block, before in zip(self.blocks[:-1], prefix, strict=False):
+            q, pairs = project_pairs(block, y)
+            attended = attend_pairs(block, q, _behind(before, pairs), mask[:, None])
+            y = finish_pairs(block, y, attended)
+        return self._read_ends(y, mask, ends, end_at, prefix[-1])
+
+    def _read_ends(
+        self, y: Tensor, mask: Tensor, ends: Tensor, end_at: Tensor, prefix: Tensor
+    ) -> Tensor:
+        """Compute of the last block only what the end tokens ask for, and read these."""
+        block = self.blocks[-1]
         q, pairs, y = project_pairs_some(block, y, ends, end_at)
         mask = mask.gather(1, ends[..., None].expand(-1, -1, mask.shape[-1]))
-        attended = _attend(block, q, _behind(prefix[depth], pairs), mask[:, None])
-        return self.read(finish(block, y, attended)).flatten(0, 1)
+        attended = attend_pairs(block, q, _behind(prefix, pairs), mask[:, None])
+        return self.read(finish_pairs(block, y, attended)).flatten(0, 1)
 
     def with_class_tokens(self, prompts: Prompts, layer: int, tokens: Tensor) -> Tensor:
         """Return features `[classes, embed]` of one group whose context is replaced by class, once.
@@ -147,10 +188,9 @@ def _behind(prefix: Tensor, pairs: Tensor) -> Tensor:
     return torch.cat([before, by_group], dim=2).flatten(0, 1)
 
 
-def _attend(block: nn.Module, q: Tensor, pairs: Tensor, mask: Tensor) -> Tensor:
-    """Return attention `[…, heads, tokens, …]` to keys and values, as many as `mask` may exceed."""
-    seen = mask[..., : pairs.shape[-2]]
-    return F.scaled_dot_product_attention(q, *keys_and_values(block, pairs), attn_mask=seen)
+def _for_groups(groups: int, *of_rows: Tensor) -> Iterator[Tensor]:
+    """Yield what belongs to rows, `[groups · rows, …]`."""
+    return (each.expand(groups, *each.shape).flatten(0, 1) for each in of_rows)
 
 
 def _chunks(groups: int, words: Tensor, limit: int) -> Iterator[tuple[slice, slice]]:
