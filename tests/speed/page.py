@@ -26,15 +26,14 @@ The text tower is causal and is read at the end token. So (`clip/text.py`)
 
 - nothing behind the end token is computed, and the suffixes of the classes (name, full stop, end
   token) stand packed in rows without padding: a class costs about 4 tokens instead of 77;
-- the context in front of the names passes through the layers once for all classes, and the
-  suffixes attend to its keys and values;
+- the context in front of the names passes through the layers once for all classes, beside the
+  suffixes, which attend to its keys and values;
 - of the last layer only the end tokens' queries and their MLP are computed;
 - 512 tokens pass at a time, whose intermediate results stay in a CPU's caches;
 - nothing is computed for the gradient of the frozen weights, in both ways.
 
 What is left below the full matrix-multiply rate is attention over short rows, norms and
-activations, and the prefix, whose few tokens make thin products. `torch.compile` is not used:
-what it gains is less than what compiling costs a training run.
+activations. `torch.compile` is not used: what it gains is less than what compiling costs a run.
 
 Memory: what a part of the tower keeps for the gradient is kept where there is room and computed
 again where not, `training.memory_gb` says how much. The parts are the same either way, and so are
@@ -71,10 +70,11 @@ faster host the official step (images and texts) took 27.7, 23.7 and 87 ms befor
 column of ours would be 7.6, 6.0 and 12.7 times faster. Ours waits for no host: 1,025 kernels of 100
 classes take the card 3.36 ms.
 
-Since then a step in bf16 has fewer operations, which no card has measured yet: 621 in the place of
-816 for CoOp, 1,146 of 1,561 for MaPLe, 1,229 of 1,590 for PromptSRC (100 classes). Keys and values
-stay one tensor, the prefix is not repeated for each row, masks are made once, QuickGELU's factor is
-folded into rounded weights, and gradients of picked tokens are gathered, not sorted and added up.
+Since then a step in bf16 has fewer operations, which no card has measured yet: 462 in the place of
+816 for CoOp, 1,003 of 1,561 for MaPLe, 1,086 of 1,590 for PromptSRC (100 classes). Prefix and
+suffixes pass the blocks beside each other, keys and values stay one tensor, masks are made once,
+QuickGELU's factor is folded into rounded weights, and gradients of picked tokens are gathered, not
+sorted and added up.
 
 The other rows were measured while ten such processes shared the card and its cores, so they only
 say that both sides ran, and in which order of size:

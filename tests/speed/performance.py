@@ -134,9 +134,7 @@ def compiled(clip: FrozenClip, clock: Clock, repeats: int) -> dict[str, Any]:
     torch._inductor.config.force_disable_caches = True  # as on a machine that never did it
     prompt, images = {"length": 16, **COOP}, features(clip, 32)
     other = copy.copy(clip)
-    other.text = copy.copy(clip.text)
-    for part in ("_prefix", "_suffix"):
-        setattr(other.text, part, torch.compile(getattr(clip.text, part)))
+    other.text = clip.text.compiled()
     sides = [learner(one, "coop", 100, prompt) for one in (clip, other)]
     begin = [clock(lambda side=side: step(side, images))[0] for side in sides]
     seconds: list[list[float]] = [[], []]
