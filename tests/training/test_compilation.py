@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+from functools import partial
+
 import pytest
 import torch
 
+from training.recipes import ready_to_train, short_recipe
 from vlprompt_pipeline.training.compilation import COMPILE_FROM, can_compile, compiling_pays
 
 
@@ -41,6 +45,21 @@ def test_a_compiled_tower_computes_with_the_weights_of_its_view(tiny_clip, monke
     )
     assert torch.equal(plain, compiled)
     assert not torch.equal(plain, tiny_clip.text(prompts))
+
+
+@pytest.mark.parametrize("name", ["coop", "cocoop", "maple"])
+def test_the_tower_is_compiled_as_a_whole(name, tiny_clip, monkeypatch):
+    """An import or a value of the host inside of it would cut it into pieces."""
+    compile_whole = partial(torch.compile, backend="eager", fullgraph=True)
+    monkeypatch.setattr(torch, "compile", compile_whole)
+    learner, batches = ready_to_train(short_recipe(name), tiny_clip)
+    images, labels = next(batches.epoch(0))
+    losses = []
+    for tower in (tiny_clip.text, tiny_clip.text.compiled()):
+        learner.clip = copy.copy(tiny_clip)
+        learner.clip.text = tower
+        losses.append(learner.backward(learner.losses(images, labels)).detach())
+    torch.testing.assert_close(*losses, rtol=0, atol=0)
 
 
 def test_a_machine_without_a_compiler_trains_without_compiling(monkeypatch, caplog):
