@@ -79,14 +79,18 @@ class CachedViews:
         generator, device = seeded(self.seed, "epoch", number), self.features.device
         images, views = self.features.shape[:2]
         if self.apart:
-            chosen = torch.randperm(images * views, generator=generator).to(device)
-            for batch in chosen[: self.steps * self.batch_size].split(self.batch_size):
-                rows = batch // views
-                yield self.features[rows, batch % views], self.labels[rows]
-            return
-        view = torch.randint(views, (images,), generator=generator).to(device)
-        for rows in shuffled(images, self.batch_size, generator, self.drop_last, device):
-            yield self.features[rows, view[rows]], self.labels[rows]
+            chosen = torch.randperm(images * views, generator=generator)
+            chosen = chosen[: self.steps * self.batch_size].to(device)
+            rows, view = chosen // views, chosen % views
+        else:
+            of_image = torch.randint(views, (images,), generator=generator).to(device)
+            order = shuffled(images, self.batch_size, generator, self.drop_last, device)
+            rows = torch.cat(list(order))
+            view = of_image[rows]
+        # gathered once an epoch: in a step each operation would be one more that a GPU is asked for
+        epoch = self.features[rows, view], self.labels[rows]
+        batches = (each.split(self.batch_size) for each in epoch)
+        yield from zip(*batches, strict=True)
 
 
 @dataclass(frozen=True)
