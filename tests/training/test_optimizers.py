@@ -89,6 +89,13 @@ def test_a_gradient_that_is_not_finite_ends_the_run(tiny_clip):
         train(learner, random_views(tiny_clip, 8), _training())
 
 
+def test_a_gradient_that_is_large_and_finite_is_taken(tiny_clip):
+    learner = _learner(tiny_clip)
+    learner.losses = lambda images, labels: {"steep": 1e30 * learner.context.sum()}
+    train(learner, random_views(tiny_clip, 8), _training(epochs=1, lr=1e-32, warmup_lr=1e-32))
+    assert learner.context.isfinite().all()
+
+
 def test_a_scale_too_large_for_half_precision_skips_the_step(tiny_clip):
     """The scaled gradient overflows: the first step changes nothing, and the run goes on."""
     seen: list[torch.Tensor] = []
