@@ -15,7 +15,7 @@ from vlprompt_pipeline.parsing import parse
 from vlprompt_pipeline.registry.common_images import Contender
 from vlprompt_pipeline.registry.config import PromotionParameters
 from vlprompt_pipeline.registry.evidence import contest, evidence_of
-from vlprompt_pipeline.registry.promotion import contending, guessing, promote, refusal
+from vlprompt_pipeline.registry.promotion import guessing, promote, refusal
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION
 from vlprompt_pipeline.results.remarks import TEXTS_COINCIDE
 from vlprompt_pipeline.results.statistics import compare_accuracy, compare_h
@@ -175,22 +175,27 @@ def test_what_cannot_be_compared_is_refused(registry, published):
     assert registry.holder("cats.coop", CANDIDATE).number == "2"
 
 
-def test_methods_with_nothing_to_promote_are_told_apart(registry, published):
+def test_methods_that_nobody_named_are_left_out_where_they_have_nothing(
+    registry, published, caplog
+):
     asked = ["zero_shot", "coop", "maple", "qcoop"]
     with pytest.raises(UserError, match=r"cats\.zero_shot has no candidate.*; cats\.coop has no "):
-        contending(registry, "cats", asked, BY_TEST)
+        promote(registry, "cats", asked, BY_TEST, named=False)
     published("zero_shot", 50, 50)
     published("coop", 90, 90)
     promote(registry, "cats", ["coop"], BY_TEST)
     published("maple", 90, 90)
-    found, reasons = contending(registry, "cats", asked, BY_TEST)
-    assert found == ["maple"]
-    assert [reason.split(" has")[0].split(" is")[0] for reason in reasons] == [
-        "cats.zero_shot",
-        "cats.coop version 1",
-        "cats.qcoop",
+    with caplog.at_level("INFO", "vlprompt_pipeline"):
+        (decision,) = promote(registry, "cats", asked, BY_TEST, named=False)
+    assert str(decision.candidate) == "cats.maple version 1"
+    assert "1 test" in decision.why
+    assert [message.split(" has")[0].split(" is")[0] for message in caplog.messages] == [
+        "left out: cats.zero_shot",
+        "left out: cats.coop version 1",
+        "left out: cats.qcoop",
     ]
-    assert contending(registry, "cats", asked, FORCED)[0] == ["zero_shot", "maple"]
+    forced = promote(registry, "cats", asked, FORCED, named=False)
+    assert [str(each.candidate) for each in forced] == ["cats.zero_shot version 1"]
 
 
 def test_a_contest_is_the_paired_test_of_the_metric():

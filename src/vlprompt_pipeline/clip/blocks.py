@@ -45,12 +45,8 @@ def project_pairs_some(
 
     The third result is these tokens, `[…, some, width]`.
     """
-    attn, width = block.attn, x.shape[-1]
     normed = block.ln_1(x)
-    weight_q, weight_pairs = attn.in_proj_weight.split([width, 2 * width])
-    bias_q, bias_pairs = attn.in_proj_bias.split([width, 2 * width])
-    q = F.linear(picked(normed, places, inverse), weight_q, bias_q)
-    return q, F.linear(normed, weight_pairs, bias_pairs), picked(x, places, inverse)
+    return *_apart(block, picked(normed, places, inverse), normed), picked(x, places, inverse)
 
 
 def attend_pairs(block: nn.Module, q: Tensor, pairs: Tensor, mask: Tensor) -> Tensor:
@@ -85,12 +81,16 @@ def project_first(block: nn.Module, x: Tensor, count: int) -> tuple[Tensor, Tens
 
 def _project_for(block: nn.Module, asking: Tensor, normed: Tensor) -> tuple[Tensor, ...]:
     """Return queries of some tokens, keys and values of all, by head; all behind the first norm."""
+    q, pairs = _apart(block, asking, normed)
+    return tuple(_by_head(part, block.attn.num_heads) for part in (q, *pairs.chunk(2, -1)))
+
+
+def _apart(block: nn.Module, asking: Tensor, normed: Tensor) -> tuple[Tensor, Tensor]:
+    """Return queries of some tokens, and keys beside values of all; all behind the first norm."""
     attn, width = block.attn, normed.shape[-1]
-    weight_q, weight_kv = attn.in_proj_weight.split([width, 2 * width])
-    bias_q, bias_kv = attn.in_proj_bias.split([width, 2 * width])
-    q = F.linear(asking, weight_q, bias_q)
-    kv = F.linear(normed, weight_kv, bias_kv)
-    return tuple(_by_head(part, attn.num_heads) for part in (q, *kv.chunk(2, -1)))
+    weight_q, weight_pairs = attn.in_proj_weight.split([width, 2 * width])
+    bias_q, bias_pairs = attn.in_proj_bias.split([width, 2 * width])
+    return F.linear(asking, weight_q, bias_q), F.linear(normed, weight_pairs, bias_pairs)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:

@@ -11,7 +11,6 @@ __getattr__ = lazy_names(
         "Evaluated": "check",
         "ModelRegistry": "store",
         "classifier_of": "contents",
-        "contending": "promotion",
         "find_version": "loading",
         "list_versions": "loading",
         "load_classifier": "loading",

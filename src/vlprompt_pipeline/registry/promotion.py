@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.results.remarks import TEXTS_COINCIDE
 from vlprompt_pipeline.results.statistics import holm, verdict
 from vlprompt_pipeline.wording import counted, join
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,52 +36,46 @@ class Decision:
     why: str
 
 
-def contending(
-    registry: ModelRegistry, dataset: str, methods: Sequence[str], how: PromotionParameters
-) -> tuple[list[str], list[str]]:
-    """Return those of the methods that have something to promote, and why each other has not.
-
-    Raises:
-        UserError: none of them has.
-    """
-    found, reasons = [], []
-    for method in methods:
-        try:
-            candidate = _candidate(registry, f"{dataset}.{method}")
-            if not how.force:
-                _contest(registry, dataset, method, candidate)
-        except UserError as error:
-            reasons.append(str(error))
-        else:
-            found.append(method)
-    if not found:
-        raise UserError("; ".join(reasons))
-    return found, reasons
-
-
 def promote(
-    registry: ModelRegistry, dataset: str, methods: Sequence[str], how: PromotionParameters
+    registry: ModelRegistry,
+    dataset: str,
+    methods: Sequence[str],
+    how: PromotionParameters,
+    *,
+    named: bool = True,
 ) -> list[Decision]:
     """Promote the candidates of these methods whose paired test says better.
 
     The present champion is to be beaten; where there is none, zero-shot CLIP on the same images;
     where that cannot be scored, as the classes' texts are one to the CLIP, the answer that is right
     most often.
-    Tests of several methods are corrected for their number (Holm).
+    Tests of several methods are corrected for their number (Holm). Methods that nobody `named` are
+    left out where they have nothing to promote.
 
     Raises:
         UserError: there is no candidate, it is champion already, or there is nothing comparable.
     """
-    candidates = [_candidate(registry, f"{dataset}.{method}") for method in methods]
+    candidates, contests, reasons = [], [], []
+    for method in methods:
+        try:
+            candidate = _candidate(registry, f"{dataset}.{method}")
+            if not how.force:
+                contests.append(_contest(registry, dataset, method, candidate))
+        except UserError as error:
+            if named:
+                raise
+            reasons.append(str(error))
+        else:
+            candidates.append(candidate)
+    if not candidates:
+        raise UserError("; ".join(reasons))
+    for reason in reasons:
+        logger.info("left out: %s", reason)
     if how.force:
         why = f"forced: {how.reason}"
         for candidate in candidates:
             registry.promote(candidate, {"promotion": why})
         return [Decision(candidate, True, why) for candidate in candidates]
-    contests = [
-        _contest(registry, dataset, method, candidate)
-        for method, candidate in zip(methods, candidates, strict=True)
-    ]
     adjusted = holm([result.paired.p_value for _, result in contests])
     decisions = []
     for candidate, (holder, result), p_value in zip(candidates, contests, adjusted, strict=True):

@@ -31,13 +31,9 @@ def promote_candidates(
     Raises:
         UserError: a candidate was not shown to be better, with the figures.
     """
-    models, name = registry.ModelRegistry.open(tracking, project), f"{prefix}{dataset}"
-    chosen, reasons = methods, []
-    if "methods" not in given:
-        chosen, reasons = registry.contending(models, name, methods, how.promote)
-    for reason in reasons:
-        logger.info("left out: %s", reason)
-    decisions = registry.promote(models, name, chosen, how.promote)
+    models = registry.ModelRegistry.open(tracking, project)
+    named = "methods" in given
+    decisions = registry.promote(models, f"{prefix}{dataset}", methods, how.promote, named=named)
     for decision in decisions:
         if decision.promoted:
             logger.info("%s is the champion (%s)", decision.candidate, decision.why)
