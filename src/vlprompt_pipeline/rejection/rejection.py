@@ -191,23 +191,6 @@ class Rejection(BaseModel):
         return self.model_dump_json(indent=1)
 
     @classmethod
-    def from_json(cls, text: str | bytes, where: str) -> Rejection:
-        """Read what `to_json` wrote; `where` it was found stands in the message.
-
-        Raises:
-            PromptFileError: it is something else.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
-            raise PromptFileError(
-                f"{where} is no rejection ({field + ': ' if field else ''}{first['msg']}): "
-                "register the model again"
-            ) from None
-
-    @classmethod
     def load(cls, path: Path) -> Rejection:
         """Read the file of `to_json`.
 
@@ -215,10 +198,17 @@ class Rejection(BaseModel):
             PromptFileError: absent, or something else.
         """
         try:
-            return cls.from_json(path.read_bytes(), str(path))
+            return cls.model_validate_json(path.read_bytes())
         except OSError as error:
             raise PromptFileError(
                 f"no rejection at {path} ({error.strerror}): register the model again"
+            ) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
+            raise PromptFileError(
+                f"{path} is no rejection ({field + ': ' if field else ''}{first['msg']}): "
+                "register the model again"
             ) from None
 
 
