@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from vlprompt_pipeline.results.groups import Group, GroupKey
 from vlprompt_pipeline.wording import join, seeds_text, shots_text
@@ -39,16 +39,22 @@ def mixed_remarks(groups: Sequence[Group]) -> list[str]:
     remarks = []
     for (dataset, *_, shots), keys in alike.items():
         if len(keys) > 1:
-            differing = dict.fromkeys(
-                words
-                for field, words in _FINGERPRINTS.items()
-                if len({getattr(key, field) for key in keys}) > 1
-            )
             remarks.append(
-                f"{dataset}, {shots_text(shots)} was run with different {' and '.join(differing)}: "
+                f"{dataset}, {shots_text(shots)} was run with different {differing(keys)}: "
                 f"the results stand in {len(keys)} separate tables and are not averaged."
             )
     return remarks
+
+
+def differing(keys: Collection[GroupKey]) -> str:
+    """Name the fingerprints that groups differ in, for instance "splits and class lists"."""
+    return " and ".join(
+        dict.fromkeys(
+            words
+            for field, words in _FINGERPRINTS.items()
+            if len({getattr(key, field) for key in keys}) > 1
+        )
+    )
 
 
 def _bound_to_training(group: Group) -> list[str]:
