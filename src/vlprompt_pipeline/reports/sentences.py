@@ -89,7 +89,7 @@ def _highest(ranked: pd.DataFrame, where: str) -> str:
     if leader["flags"]:
         tell += f" (flagged: {join(leader['flags'])})"
     others = rows[rows["method"] != leader["method"]]
-    level = np.isclose(others["mean"], leader["mean"])
+    level = np.isclose(others["mean"], leader["mean"], rtol=0)
     if level.any():
         tell += f"; {join(others['title'][level])} {'has' if level.sum() == 1 else 'have'} as much"
     zero_shot = others[(others["method"] == ZERO_SHOT) & ~level]
