@@ -46,7 +46,7 @@ const drawSizes = (box, family, chosen) => {
     return found && sizes && sizes[chosen.size] !== null ? [{ ...found, sizes, size: sizes[chosen.size] }] : [];
   });
   if (!marks.length) return nothingIn(box);
-  const { svg, frame } = framed(box, 14, "Score against size; the numbers are in the tables.");
+  const { svg, frame } = framed(box, 26, "Score against size; the numbers are in the tables.");
   const { name, text } = SIZES[chosen.size];
   const { x, xTicks } = sizeScale(marks.map(mark => mark.size), frame, text);
   const up = axesOf(svg, {

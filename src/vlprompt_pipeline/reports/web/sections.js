@@ -65,7 +65,7 @@ for (const form of document.querySelectorAll("form.family")) {
   drawAll();
   let width = form.clientWidth;
   new ResizeObserver(() => {
-    if (form.clientWidth === width) return;
+    if ([0, width].includes(form.clientWidth)) return;  // what is hidden has no width
     width = form.clientWidth;
     drawCharts(chosenIn(form, family));
   }).observe(form);
