@@ -6,11 +6,9 @@ averaged.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,10 +93,8 @@ def group_key(record: CellRecord) -> GroupKey:
     )
 
 
-def read_records(
-    source: str | Path | Mapping[str, object],
-) -> tuple[list[CellRecord], list[Problem]]:
-    """Read every record of a folder (`**/*.json`) or of a mapping from name to record.
+def read_records(source: Mapping[str, object]) -> tuple[list[CellRecord], list[Problem]]:
+    """Read every record of a mapping from name to record.
 
     Methods of a cell may stand in one record or in several, as they were run.
 
@@ -106,12 +102,6 @@ def read_records(
     partitioned dataset hands it out. A record that cannot be read, is not a cell record or repeats
     a method of a cell already read is named among the problems; the others stand.
     """
-    if isinstance(source, (str, Path)):
-        folder = Path(source)
-        source = {
-            str(path.relative_to(folder)): partial(_load_json, path)
-            for path in folder.rglob("*.json")
-        }
     records: list[CellRecord] = []
     problems: list[Problem] = []
     first_name: dict[tuple[GroupKey, int, str], str] = {}
@@ -182,10 +172,6 @@ def _merged(first: CellRecord, second: CellRecord) -> CellRecord:
             "methods": first.methods + second.methods,
         }
     )
-
-
-def _load_json(path: Path) -> object:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _read_one(value: object | Callable[[], object]) -> CellRecord | str:

@@ -37,7 +37,9 @@ class Printed(NamedTuple):
     published_source: str = ""
 
 
-def printed(family: Family, dataset: str, shots: int, method: str, metric: str, mean: float):
+def printed(
+    family: Family, dataset: str, shots: int, method: str, metric: str, mean: float
+) -> Printed:
     """Find the figure of the same protocol, CLIP, data and method; else an empty `Printed`.
 
     An own random split has none, nor has an average over other datasets than the published one's.

@@ -15,7 +15,7 @@ from vlprompt_pipeline.results.families import Family, families
 from vlprompt_pipeline.results.groups import GroupKey
 from vlprompt_pipeline.results.printed import printed
 from vlprompt_pipeline.results.records import ZERO_SHOT, CellRecord
-from vlprompt_pipeline.results.scores import MEAN_OF_H, Aggregate, Value, aggregates
+from vlprompt_pipeline.results.scores import Aggregate, Value, aggregates
 from vlprompt_pipeline.results.seeds import ACCURACY, results_by_key
 from vlprompt_pipeline.wording import join
 
@@ -137,20 +137,15 @@ def _row(
 
 def _base_new_h(values: Mapping[str, Value], kind: str) -> Row:
     base, new, h = (values.get(f"{kind}{name}", _NOTHING) for name in ("base", "new", "h"))
-    both = values.get(MEAN_OF_H, _NOTHING) if not kind else _mean_of_seeds(h)
     return {
         f"{kind}base_mean": base.mean,
         f"{kind}base_std": base.std,
         f"{kind}new_mean": new.mean,
         f"{kind}new_std": new.std,
         f"{kind}h": h.mean,
-        f"{kind}h_mean_of_seeds": both.mean,
+        f"{kind}h_mean_of_seeds": sum(h.per_seed) / len(h.per_seed) if h.per_seed else nan,
         f"{kind}h_std": h.std,
     }
-
-
-def _mean_of_seeds(h: Value) -> Value:
-    return h._replace(mean=sum(h.per_seed) / len(h.per_seed)) if h.per_seed else _NOTHING
 
 
 def _with_published(
