@@ -118,22 +118,22 @@ def _require_reached(
     if with_outsiders:
         which += f" that refuses {how.outsiders_refused:.0%} of the outsiders"
         lower += " or rejection.outsiders_refused"
-    found = f"of the {images} validation images too few are accepted to tell"
+    reached = f"of the {images} validation images too few are accepted to tell"
     if points:
-        found = (
+        reached = (
             f"of the {images} validation images at best {points[-1].accuracy:.0%} are right, "
             f"where {points[-1].accepted:.0%} are accepted"
         )
     raise DataError(
-        f"no {which} gives {how.accuracy:.0%} right answers among those accepted: {found}; lower "
+        f"no {which} gives {how.accuracy:.0%} right answers among those accepted: {reached}; lower "
         f"{lower}, train a better model, or go without (rejection.kind=none)"
     )
 
 
 def _refusing_threshold(outside: np.ndarray, wanted: float) -> float:
     """Return the lowest threshold below which at least the wanted share of outsiders scores."""
-    place = ceil(wanted * len(outside) - 1e-9) - 1
-    return float(np.nextafter(np.sort(outside)[place], inf))
+    refused = ceil(wanted * len(outside) - 1e-9)
+    return float(np.nextafter(np.sort(outside)[refused - 1], inf))
 
 
 def _conformal_threshold(logits: np.ndarray, labels: np.ndarray, coverage: float) -> float:

@@ -178,12 +178,12 @@ class Rejection(BaseModel):
         return self.model_copy(update={"threshold": point.threshold, "calibration": calibration})
 
     def sentence(self) -> str:
-        """Say what the threshold did to the images of calibration."""
-        known = self.calibration
-        right = "" if known.accuracy is None else f", {known.accuracy:.1%} of these rightly"
+        """Return what the threshold did to the images of calibration."""
+        of = self.calibration
+        right = "" if of.accuracy is None else f", {of.accuracy:.1%} of these rightly"
         return (
-            f"threshold {self.threshold:.4g} of {self.kind}: of {known.images} images of "
-            f"calibration {known.accepted:.1%} had a label{right}"
+            f"threshold {self.threshold:.4g} of {self.kind}: of {of.images} images of "
+            f"calibration {of.accepted:.1%} had a label{right}"
         )
 
     def to_json(self) -> str:

@@ -79,7 +79,7 @@ def _sources(templates: Environment, names: Sequence[str]) -> Markup:
 def _section(
     comparison: Comparison, family: dict[str, object], ranks: pd.DataFrame
 ) -> dict[str, object]:
-    """Say what the template shows of a family: text, and the choices of its controls."""
+    """Return what the template shows of a family: text, and the choices of its controls."""
     name = family["name"]
     about = comparison.families.set_index("family").loc[name]
     scores = comparison.of(name)

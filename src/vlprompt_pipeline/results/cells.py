@@ -104,7 +104,7 @@ class _Expected(NamedTuple):
 def cell_partition(
     clip: str, dataset: str, protocol: str, shots: int, seed: int, method: str
 ) -> str:
-    """Say where the catalog keeps a method of a cell, below each layer's folder."""
+    """Return where the catalog keeps a method of a cell, below each layer's folder."""
     return f"{clip}/{dataset}/{protocol}/shots{shots}/seed{seed}/{method}"
 
 

@@ -131,7 +131,7 @@ def _names(keys: Sequence[FamilyKey]) -> list[str]:
 
 
 def _titles(keys: Sequence[FamilyKey]) -> list[str]:
-    """Say what people call them; those that look alike say what differs."""
+    """Return titles for people; families of one title are told apart by what differs."""
     plain = []
     for key in keys:
         trained = f"trained on {key.source}" if key.source else ""

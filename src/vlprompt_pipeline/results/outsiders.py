@@ -1,4 +1,4 @@
-"""How well methods tell outsiders, with intervals over images, and quantized ones beside hosts.
+"""How well methods tell outsiders, with intervals over images, and quantized ones against hosts.
 
 Seeds are averaged; what is asked is what other images of the same kind would have given. AUROC is a
 U-statistic, so its interval and the paired test are DeLong's (DeLong et al., Biometrics 1988), on
@@ -164,7 +164,7 @@ def compare_with_hosts(
     hosts: Mapping[str, str],
     titles: Mapping[str, str],
 ) -> list[str]:
-    """Say whether quantized methods tell outsiders better than their hosts, a sentence a pair.
+    """Compare quantized methods with their hosts at telling outsiders, a sentence a pair.
 
     Two methods are compared over the seeds that both have, on the same images; where there are
     none, that is said.

@@ -64,17 +64,17 @@ def pairs(family: Family, against: Sequence[str]) -> tuple[list[Row], list[str]]
     members = averages(family, by_key)
     tests: dict[str, list[_Test]] = defaultdict(list)
     uncompared: dict[tuple[str, str], list[str]] = defaultdict(list)
-    asked = list(_couples([*by_key, *members], against))
-    resamples = resamples_for(len(asked))
+    couples = list(_couples([*by_key, *members], against))
+    resamples = resamples_for(len(couples))
 
     def tests_of(key: ScoreKey, other: str) -> list[_Test]:
-        parts = members.get(key, (key,))
-        couples = [_couple(by_key, part, part._replace(method=other)) for part in parts]
-        return list(_tests(key, other, couples, resamples))
+        datasets = members.get(key, (key,))
+        answers = [_couple(by_key, part, part._replace(method=other)) for part in datasets]
+        return list(_tests(key, other, answers, resamples))
 
     with ThreadPoolExecutor() as pool:  # drawing images lets other threads compute
-        compared = list(pool.map(tests_of, *zip(*asked, strict=True)))
-    for (key, other), made in zip(asked, compared, strict=True):
+        compared = list(pool.map(tests_of, *zip(*couples, strict=True)))
+    for (key, other), made in zip(couples, compared, strict=True):
         for test in made:
             tests[test.metric].append(test)
         if not made and key.dataset != AVERAGE:

@@ -63,7 +63,7 @@ def inside(mean: float, stated: Variation | None) -> str:
 
 
 def stated_variation(protocol: str, method: str, dataset: str, metric: str) -> Variation | None:
-    """Say what was printed for a method, all names as in `published_results.csv`.
+    """Return the variation printed for a method, all names as in `published_results.csv`.
 
     The mean may differ from that of the published table: it is of another printing.
     """

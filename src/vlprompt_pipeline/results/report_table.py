@@ -95,14 +95,14 @@ def _frame(family: Family, group: GroupKey, methods: Sequence[_Method]) -> pd.Da
 
 
 def _score_columns(group: GroupKey) -> dict[str, tuple[str, str]]:
-    """Say where each accuracy of the table comes from, by its column: dataset and metric."""
-    own = group.data
+    """Return the dataset and metric of each accuracy of the table, by its column."""
+    dataset = group.data
     if group.classes[1]:
-        return {"base_mean": (own, "base"), "new_mean": (own, "new"), "h": (own, "h")}
+        return {"base_mean": (dataset, "base"), "new_mean": (dataset, "new"), "h": (dataset, "h")}
     targets = {target: marked(target, mark) for target, _, _, mark in group.targets}
     on = {**targets, "average": AVERAGE} if targets else {}
-    return {"base_mean": (own, ACCURACY)} | {
-        f"on_{name}_mean": (dataset, ACCURACY) for name, dataset in on.items()
+    return {"base_mean": (dataset, ACCURACY)} | {
+        f"on_{name}_mean": (target, ACCURACY) for name, target in on.items()
     }
 
 
