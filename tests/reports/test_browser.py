@@ -157,7 +157,9 @@ def test_switching_the_metric_shows_its_means_in_the_same_order_of_columns(whole
 def test_the_page_writes_figures_as_the_terminal_does(whole):
     """Of 400 images 261 are 65.25 %, a half that Python writes with the even digit."""
     values = [65.25, 65.75, 65.35, -0.25, 65.125, 65.375, 0.05, 100 / 3]
-    shown = whole.evaluate(f"{values}.map(value => [one(value), two(value), signed(value)])")
+    shown = whole.evaluate(
+        f"{values}.map(value => [oneDecimal(value), twoDecimals(value), signed(value)])"
+    )
     assert shown == [[f"{value:.1f}", f"{value:.2f}", signed(value)] for value in values]
     p_values = [0.0625, 0.1875, 10 / 10_001]
     shown = whole.evaluate(

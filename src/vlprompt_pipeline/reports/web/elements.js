@@ -8,7 +8,7 @@ const make = (tag, attributes = {}, ...children) => filled(document.createElemen
 const draw = (tag, attributes = {}, ...children) =>
   filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 // Names of datasets may be broken behind their underscores.
-const breakable = text => text.split(/(?<=_)/).flatMap((part, place) => place ? [make("wbr"), part] : [part]);
+const breakable = text => text.split(/(?<=_)/).flatMap((part, index) => index ? [make("wbr"), part] : [part]);
 
 const told = new WeakMap();
 const telling = (element, lines) => { told.set(element, lines); return element; };
