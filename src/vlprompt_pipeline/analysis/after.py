@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,7 +9,7 @@ import pandas as pd
 from vlprompt_pipeline.analysis.config import AnalysisParameters
 from vlprompt_pipeline.analysis.material import Material
 from vlprompt_pipeline.analysis.plan import Plan
-from vlprompt_pipeline.analysis.runs import Result, Run
+from vlprompt_pipeline.analysis.runs import Results, Run
 from vlprompt_pipeline.analysis.tables import score_row
 from vlprompt_pipeline.analysis.train import score_packed
 from vlprompt_pipeline.methods import quantize_after, restore_learner
@@ -18,7 +17,7 @@ from vlprompt_pipeline.parametrizations import QuantizeConfig
 
 
 def post_training(
-    plan: Plan, results: Mapping[Run, Result], material: Material, analysis: AnalysisParameters
+    plan: Plan, results: Results, material: Material, analysis: AnalysisParameters
 ) -> pd.DataFrame:
     """Make one row a (quantizer, bits, seed): accuracy and sizes of the packed prompt."""
     rows: list[dict[str, Any]] = []
@@ -35,7 +34,7 @@ def post_training(
 
 
 def score_quantized(
-    run: Run, config: QuantizeConfig, results: Mapping[Run, Result], material: Material
+    run: Run, config: QuantizeConfig, results: Results, material: Material
 ) -> dict[str, int]:
     """Score the packed file of what a run learned without quantization, quantized afterwards."""
     state, classes = results[run].state, material.classes["base"]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from vlprompt_pipeline.analysis.material import HALVES
 from vlprompt_pipeline.analysis.plan import Plan, Variant
-from vlprompt_pipeline.analysis.runs import Result, Run
+from vlprompt_pipeline.analysis.runs import Result, Results, Run
 from vlprompt_pipeline.analysis.weights import histograms, neighbour_divergence
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
 from vlprompt_pipeline.parametrizations.spectrum import (
@@ -22,7 +22,6 @@ from vlprompt_pipeline.parametrizations.spectrum import (
     singular_values,
 )
 
-Results = Mapping[Run, Result]
 Rows = Iterator[dict[str, Any]]
 
 

@@ -76,7 +76,8 @@ def to_text(
         if hidden := len(table.blocks) - len(shown):
             console.print(f" {hidden} more tables, one a dataset, are on the page.\n")
         console.print(" ".join(of_family(comparison, table.family)), "")
-    if any(cell.verdict for table in tables for cell in _cells(table)):
+    cells = (cell for table in tables for line in table.blocks[0].lines for cell in line.cells)
+    if any(cell and cell.verdict for cell in cells):
         console.print("↑ better, ↓ worse than zero-shot on the same test images (paired, Holm)")
     for remark in comparison.remarks:
         console.print(f"! {remark}", soft_wrap=True)
@@ -211,10 +212,6 @@ def _shown_scores(
 
 def _tested(table: TextTable) -> str:
     return f"{table.tested} against {table.methods[ZERO_SHOT]}"
-
-
-def _cells(table: TextTable) -> list[TableCell]:
-    return [cell for line in table.blocks[0].lines for cell in line.cells if cell]
 
 
 def _text(cell: TableCell | None, notes: _Notes | None) -> str:

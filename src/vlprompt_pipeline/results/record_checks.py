@@ -61,9 +61,9 @@ def _bound_to_training(group: Group) -> list[str]:
     """Name the methods that have no score on classes held out or of other datasets."""
     if not (group.has_new or group.key.targets):
         return []
-    results = [result for record in group.records for result in record.methods]
-    bound = [result for result in results if result.new is None and not result.targets]
-    titles = dict.fromkeys(result.title for result in bound)
+    titles = dict.fromkeys(
+        result.title for result in group.results if result.new is None and not result.targets
+    )
     if not titles:
         return []
     return [
@@ -89,14 +89,13 @@ def _missing_seeds(group: Group) -> list[str]:
 def _changed_between_seeds(group: Group) -> list[str]:
     """Name methods whose size differs between seeds: they were not the same in each of them."""
     remarks = []
-    results = [result for record in group.records for result in record.methods]
-    titles = {result.method: result.title for result in results}
+    titles = {result.method: result.title for result in group.results}
     for words, field in (
         ("parameters", "trainable_parameters"),
         ("payload bytes", "payload_bytes"),
     ):
         seen: dict[str, set[int]] = defaultdict(set)
-        for result in results:
+        for result in group.results:
             seen[result.method].add(getattr(result, field))
         remarks += [
             f"{titles[method]} has different {words} in different seeds ({join(sorted(values))}): "
@@ -104,8 +103,8 @@ def _changed_between_seeds(group: Group) -> list[str]:
             for method, values in seen.items()
             if len(values) > 1
         ]
-    base_totals = {result.base.total for result in results}
-    new_totals = {result.new.total for result in results if result.new is not None}
+    base_totals = {result.base.total for result in group.results}
+    new_totals = {result.new.total for result in group.results if result.new is not None}
     if max(len(base_totals), len(new_totals)) > 1:
         remarks.append("The number of test images differs between runs or methods.")
     return remarks

@@ -19,16 +19,7 @@ from vlprompt_pipeline.results.scores import Aggregate, Value, aggregates
 from vlprompt_pipeline.results.seeds import ACCURACY, results_by_key
 from vlprompt_pipeline.wording import join
 
-_KEY = [
-    "protocol",
-    "clip",
-    "dataset",
-    "shots",
-    "template_set",
-    "weights_sha256",
-    "split_sha256",
-    "random_split",
-]
+_KEY = "protocol clip dataset shots template_set weights_sha256 split_sha256 random_split"
 _SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes")
 _NOTHING = Value(nan, (), nan)
 Row = dict[str, object]
@@ -89,7 +80,7 @@ def _frame(family: Family, group: GroupKey, methods: Sequence[_Method]) -> pd.Da
     table = _with_published(table, recipes, family, group, columns)
     best = next((mean for mean in reversed(columns) if table[mean].notna().any()), "base_mean")
     table = table.sort_values(best, ascending=False, kind="stable", ignore_index=True)
-    for position, name in enumerate(_KEY):
+    for position, name in enumerate(_KEY.split()):
         table.insert(position, name, getattr(group, name))
     return table
 

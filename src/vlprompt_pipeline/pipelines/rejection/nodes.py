@@ -25,20 +25,6 @@ from vlprompt_pipeline.results.variants import find_variants
 from vlprompt_pipeline.wording import shots_text
 
 _SCORES = {"maximum softmax": "probability", "energy": "energy"}
-_COLUMNS = (
-    "method",
-    "title",
-    "score",
-    "seeds",
-    "images",
-    "outsiders",
-    "auroc",
-    "auroc_low",
-    "auroc_high",
-    "fpr95",
-    "fpr95_low",
-    "fpr95_high",
-)
 
 
 def measure_rejection(
@@ -82,7 +68,7 @@ def measure_rejection(
         kind: {m: of_m for m, by_seed in ordered.items() if (of_m := Scores.of(by_seed, column))}
         for kind, column in _SCORES.items()
     }
-    table = outsider_table(scores, titles).reindex(columns=_COLUMNS)
+    table = outsider_table(scores, titles)
     sentences = compare_with_hosts(scores, _hosts(recipes, list(ordered)), titles)
     title = f"{prefix}{dataset}, {get_protocol(protocol).title}, {shots_text(shots)}"
     tables = {method: list(by_seed.values()) for method, by_seed in ordered.items()}
