@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -19,17 +20,19 @@ from vlprompt_pipeline.parametrizations import QuantizeConfig
 def post_training(
     plan: Plan, results: Results, material: Material, analysis: AnalysisParameters
 ) -> pd.DataFrame:
-    """Make one row a (quantizer, bits, seed): accuracy and sizes of the packed prompt."""
+    """Make one row a (quantizer, bits, seed): accuracy and sizes of the packed prompt.
+
+    The quantizers and bits are those that are compared, and those of the ablation.
+    """
     rows: list[dict[str, Any]] = []
-    for quantizer in analysis.quantizers:
+    compared = [*product(analysis.quantizers, analysis.bits), ("kmeans", analysis.ablation_bits)]
+    for quantizer, bits in dict.fromkeys(compared):
         if quantizer == "gaussian":  # noise in training, there is nothing to do afterwards
             continue
-        for bits in analysis.bits:
-            config = QuantizeConfig(quantizer=quantizer, bits=bits, post_training=True)
-            for seed in plan.seeds:
-                scores = score_quantized(Run.of(plan.plain, seed), config, results, material)
-                row = {"quantizer": quantizer, "bits": bits, "seed": seed}
-                rows.append(row | score_row(scores))
+        config = QuantizeConfig(quantizer=quantizer, bits=bits, post_training=True)
+        for seed in plan.seeds:
+            scores = score_quantized(Run.of(plan.plain, seed), config, results, material)
+            rows.append({"quantizer": quantizer, "bits": bits, "seed": seed} | score_row(scores))
     return pd.DataFrame(rows).assign(training="PTQ")
 
 
