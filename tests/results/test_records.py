@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from vlprompt_pipeline.results.groups import group_records, read_records
-from vlprompt_pipeline.results.record_checks import mixed_remarks
+from vlprompt_pipeline.results.record_checks import group_remarks, mixed_remarks
 from vlprompt_pipeline.results.records import CellRecord
 
 
@@ -123,6 +123,20 @@ def test_one_split_with_and_without_its_mark_is_said_to_be_two(make_record):
     records, _ = read_records({"1": one, "2": other})
     (remark,) = mixed_remarks(group_records(records))
     assert "was run with different splits: the results stand in 2 separate tables" in remark
+
+
+def test_methods_of_one_seed_with_other_few_shot_images_are_told(make_record):
+    methods = {"coop": (120, 110)}, {"zero_shot": (100, 100)}
+    one, other, later = (
+        make_record(which, seed=seed, few_shot_sha256=digest)
+        for which, seed, digest in zip((*methods, methods[0]), (1, 1, 2), "abc", strict=True)
+    )
+    (group,) = group_records(read_records({"1": one, "2": other, "3": later})[0])
+    told = "With seed 1 the methods were trained on different few-shot images."
+    assert told in group_remarks(group)
+    other["cell"]["few_shot_sha256"] = "a"
+    (group,) = group_records(read_records({"1": one, "2": other, "3": later})[0])
+    assert told not in group_remarks(group)
 
 
 def test_other_class_lists_are_another_group(make_record):

@@ -22,6 +22,7 @@ def group_remarks(group: Group) -> list[str]:
     """Return the records' notes and what makes the rows less comparable, one sentence each."""
     remarks = list(group.notes)
     remarks += _bound_to_training(group)
+    remarks += _different_images(group)
     remarks += _missing_seeds(group)
     remarks += _changed_between_seeds(group)
     versions = sorted({record.cell.code_version for record in group.records})
@@ -69,6 +70,17 @@ def _bound_to_training(group: Group) -> list[str]:
     return [
         f"Bound to the classes of training, so without accuracy on new ones: {join(list(titles))}."
     ]
+
+
+def _different_images(group: Group) -> list[str]:
+    """Name the seeds whose methods were not trained on the same few-shot images."""
+    drawn: dict[int, set[str]] = defaultdict(set)
+    for record in group.records:
+        drawn[record.cell.seed].add(record.cell.few_shot_sha256)
+    seeds = [seed for seed, few_shot_sets in drawn.items() if len(few_shot_sets) > 1]
+    if not seeds:
+        return []
+    return [f"With {seeds_text(seeds)} the methods were trained on different few-shot images."]
 
 
 def _missing_seeds(group: Group) -> list[str]:
