@@ -150,4 +150,3 @@ def test_seeds_are_in_order_whatever_the_names(two_seeds):
     records, _ = read_records({"a": two_seeds["seed2"], "b": two_seeds["seed1"]})
     (group,) = group_records(records)
     assert group.seeds == (1, 2)
-    assert group.has_new

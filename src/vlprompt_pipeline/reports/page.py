@@ -100,12 +100,8 @@ def _section(
     return {
         "name": name,
         "title": wording.capital(about["title"]) if others else f"{dataset}, {about['title']}",
-        "clip": about["clip"],
-        "templates": about["template_set"],
-        "weights": about["weights_sha256"],
+        "about": about.to_dict(),
         "sentences": of_family(comparison, name),
-        "ranking": about["ranking"],
-        "source": about["source"],
         "curves": family["curves"],
         "halves": {"base", "new"} <= set(metrics),
         "has_published": has_published,

@@ -58,11 +58,6 @@ class Group:
         return tuple(result for record in self.records for result in record.methods)
 
     @property
-    def has_new(self) -> bool:
-        """Whether the protocol holds classes out."""
-        return bool(self.key.classes[1])
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """Notes of all records, each once, in order."""
         return tuple(dict.fromkeys(note for record in self.records for note in record.notes))

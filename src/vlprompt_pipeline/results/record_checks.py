@@ -60,7 +60,7 @@ def differing(keys: Collection[GroupKey]) -> str:
 
 def _bound_to_training(group: Group) -> list[str]:
     """Name the methods that have no score on classes held out or of other datasets."""
-    if not (group.has_new or group.key.targets):
+    if not (group.key.classes[1] or group.key.targets):
         return []
     titles = dict.fromkeys(
         result.title for result in group.results if result.new is None and not result.targets

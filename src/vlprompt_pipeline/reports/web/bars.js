@@ -63,9 +63,11 @@ const drawPanels = (box, family, chosen) => {
   box.style.gridTemplateColumns = `${names}px repeat(${columns}, minmax(0, 1fr))`;
   const namesColumn = () => {
     const svg = canvasOf(names, height, "Names of the methods.");
-    const texts = methods.map((method, index) => textOf(names, index * step + 13, titleOf(method), { class: "end ink" }));
+    const texts = methods.map(
+      (method, index) => textOf(names, index * step + 13, titleOf(method), { class: "end ink" }));
     svg.append(...texts);
-    return { element: make("div", { class: "panel names" }, svg), fit: () => texts.forEach(text => shorten(text, names)) };
+    const fit = () => texts.forEach(text => shorten(text, names));
+    return { element: make("div", { class: "panel names" }, svg), fit };
   };
   const drawn = [], fits = [];
   panels.forEach(({ dataset, rows }, number) => {

@@ -88,7 +88,7 @@ const drawHalves = (box, family, chosen) => {
       .map(base => [base, h * base / (2 * base - h)])
       .filter(([base, other]) => 2 * base > h && other >= yLimits[0] && other <= yLimits[1]);
     if (points.length < 6) continue;
-    svg.append(draw("path", { class: "grid line", d: `M${points.map(([base, other]) => `${x(base)} ${up(other)}`).join(" L")}` }));
+    svg.append(draw("path", { class: "grid", d: pathOf(points.map(([base, other]) => [x(base), up(other)])) }));
     const [base, other] = points.at(-1);
     svg.append(textOf(x(base) + 3, Math.min(up(other) + 4, frame.bottom - 4), `H ${h}`));
   }

@@ -30,7 +30,10 @@ const FILL = {
     }
   },
   provenance: (details, family) => {
-    const names = { dataset: "Dataset", shots: "Shots", seed: "Seed", test_images: "Test images", few_shot_sha256: "Few-shot set", code_version: "Version", random_split: "Random split", split_sha256: "Split" };
+    const names = {
+      dataset: "Dataset", shots: "Shots", seed: "Seed", test_images: "Test images", few_shot_sha256: "Few-shot set",
+      code_version: "Version", random_split: "Random split", split_sha256: "Split",
+    };
     const rows = expand(family.provenance).map(row =>
       make("tr", {}, ...Object.keys(names).map(name => make("td", {}, String(row[name])))));
     const table = make("table", { class: "sortable" });

@@ -99,7 +99,8 @@ const drawScores = (table, family, chosen) => {
   const verdicts = chosen.metric === family.ranking ? family.verdicts[chosen.shots] : null;
   for (const method of family.methods) rows.set(method, [nameCell(family, method)]);
   for (const { dataset, metric, title, key } of columns) {
-    const inColumn = new Map([...rows.keys()].map(method => [method, scoreOf(family, chosen, { dataset, metric, method })]));
+    const inColumn = new Map(
+      family.methods.map(method => [method, scoreOf(family, chosen, { dataset, metric, method })]));
     const scores = [...inColumn.values()].filter(Boolean), shared = sharedCaveats(scores);
     const best = given.metrics[metric].lower ? Math.min : Math.max;
     const top = best(...scores.map(row => row.mean));

@@ -52,7 +52,8 @@ const testLines = (family, row) => [
   `${titleOf(row.method)} against ${titleOf(row.against)}, ${datasetTitle(family, row.dataset)}: ${row.verdict}`,
   `${given.metrics[row.metric].title} ${signed(row.difference)}` +
     (row.low === null ? "" : `, 95 % interval ${signed(row.low)} to ${signed(row.high)}`),
-  `p ${pValue(row.p_value)}, ${pValue(row.p_holm)} after Holm’s correction for ${counted(row.tests, "test")} (${row.test})`,
+  `p ${pValue(row.p_value)}, ${pValue(row.p_holm)} after Holm’s correction for ` +
+    `${counted(row.tests, "test")} (${row.test})`,
 ];
 const missingLines = (family, chosen, what) => [
   `${titleOf(what.method)}, ${datasetTitle(family, what.dataset)}: no figure`,
