@@ -21,7 +21,7 @@ from vlprompt_pipeline.reports.html import environment
 from vlprompt_pipeline.wording import join
 
 HALVES = {"base": "", "new": "classes that were not trained"}
-_PHOTOS, _MIXED_UP, _WORST, _SIDE = 60, 15, 3, 130  # our choice: what one looks through at once
+_PHOTOS, _MIXED_UP, _WORST, _SIDE = 60, 15, 3, 130  # our choice: what is looked through at once
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import io
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from typing import NamedTuple
 
 from rich import box
@@ -218,7 +219,7 @@ def _text(cell: TableCell | None, notes: _Notes | None) -> str:
     """Return a score; its caveats beside it, or a mark for each of them where there are notes."""
     if cell is None:
         return "–"
-    published = "" if cell.delta != cell.delta else f" ({signed(cell.delta)})"
+    published = "" if isnan(cell.delta) else f" ({signed(cell.delta)})"
     figure = f"{plus_minus(cell.mean, cell.std, cell.seeds)}{cell.arrow}{published}"
     if notes is None:
         return titled(figure, cell.caveats)

@@ -226,7 +226,7 @@ def _provenance_rows(compared: Sequence[Family], records: Sequence[CellRecord]) 
 
 
 def _size_rows(family: Family) -> list[Row]:
-    """Return the largest over all cells: what may ship."""
+    """Make one row a method, with the largest sizes of all its cells: what may ship."""
     by_name: dict[str, list[Result]] = defaultdict(list)
     for result in family.results:
         by_name[result.name].append(result)

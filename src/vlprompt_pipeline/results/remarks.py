@@ -15,7 +15,7 @@ from vlprompt_pipeline.results.records import CellRecord
 from vlprompt_pipeline.wording import counted, join, shots_text
 
 TEXTS_COINCIDE = "Texts that coincide:"
-"""How a record's note begins that tells why methods were not scored."""
+"""Start of the note in a record that tells why methods were not scored."""
 _NAMED = 3
 
 
