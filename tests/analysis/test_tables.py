@@ -33,12 +33,11 @@ def test_means_spreads_and_h():
 
 
 def test_every_table_from_results_known_by_hand():
-    asked = analysis()
-    plan = make_plan(asked, RECIPES, 1)
+    plan = make_plan(analysis(ablation_bits=4), RECIPES, 1)
     results = {run: _result(run.seed) for run in plan.runs()}
     afterwards = pd.DataFrame(
         {"training": "PTQ", "quantizer": "kmeans", "bits": bits, "seed": seed, **_SCORED}
-        for bits in (1, 2)
+        for bits in (1, 2, 4)
         for seed in plan.seeds
     )
     heads = pd.DataFrame({"title": ["GDA"], "n_seeds": [2]})
@@ -78,6 +77,7 @@ def test_every_table_from_results_known_by_hand():
     ]
     assert made["ablation"]["base_mean"].tolist() == [90.0, 90.0, 90.0, 55.0, 90.0]
     assert set(made["quantizers"]["training"]) == {"QAT", "PTQ"}
+    assert set(made["quantizers"]["bits"]) == {1, 2}  # four are the ablation's alone
     assert made["storage"]["bits"].tolist() == [0, 0, 0, 0, 1, 2]
     assert all(
         (table["n_seeds"] == 2).all() for name, table in made.items() if name != "histograms"

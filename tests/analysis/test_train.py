@@ -134,11 +134,12 @@ def test_prompts_in_the_image_tower_see_the_images_their_own_way(tiny_clip):
 
 
 def test_post_training_quantizes_what_training_left(tiny_clip, store):
-    data, asked = material(tiny_clip), analysis()
+    data, asked = material(tiny_clip), analysis(ablation_bits=3)
     plan = make_plan(asked, RECIPES, 1)
     results = train_runs(plan.runs(), data, store, ALL)
     table = post_training(plan, results, data, asked)
     assert set(table["quantizer"]) == {"kmeans", "stochastic"}  # noise has nothing to do afterwards
+    assert set(table.query("bits == 3")["quantizer"]) == {"kmeans"}  # for the ablation
     row = table.query("quantizer == 'kmeans' and bits == 2 and seed == 2").iloc[0]
     learner = quantize_after(_alone(data, "coop", 2), plan.quantization[2].recipe.quantize)
     assert abs(row["base"] - 100 * data.correct("base", learner) / 50) < 1e-9

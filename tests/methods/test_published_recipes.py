@@ -12,13 +12,13 @@ from kedro.config import OmegaConfigLoader
 
 from conftest import ROOT
 from vlprompt_pipeline.methods import Recipe, Situation, recipes_in, resolve_recipe
-from vlprompt_pipeline.results.published import DATASETS
+from vlprompt_pipeline.protocols.base import PUBLISHED_DATASETS
 from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
 
 RECIPES = OmegaConfigLoader(str(ROOT / "conf"), env="vit_b16", **CONFIG_LOADER_ARGS)["parameters"][
     "recipes"
 ]
-ELEVEN = tuple(sorted(DATASETS))
+ELEVEN = tuple(sorted(PUBLISHED_DATASETS))
 SHOTS = (1, 2, 4, 8, 16)
 ANY_SHOTS = (*SHOTS, 3, 5, 12, 32)
 """With numbers that nobody has published of, which a formula covers."""

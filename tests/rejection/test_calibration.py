@@ -64,12 +64,25 @@ def test_energy_ranks_by_the_sum_of_all_logits():
 
 def test_outsiders_raise_the_threshold_as_far_as_it_takes():
     logits, labels = two_classes(*[3.0] * 30), np.zeros(30, int)
-    outsiders = two_classes(*np.linspace(1, 5, 10))
+    outsiders = two_classes(*np.linspace(1, 3.5, 10))
     rejection = calibrate(how("max_softmax"), logits, labels, outsiders)
     assert rejection.calibration.outsiders == 10
     assert rejection.calibration.outsiders_refused == pytest.approx(0.8)
     lenient = calibrate(how("max_softmax", outsiders_refused=0.1), logits, labels, outsiders)
     assert lenient.threshold == calibrate(how("max_softmax"), logits, labels).threshold
+
+
+@pytest.mark.parametrize(
+    ("margin", "reason"),
+    [(3.0, "at best 50% are right, where 17% are accepted"), (6.0, "too few are accepted")],
+)
+def test_outsiders_that_leave_no_threshold_of_the_wanted_accuracy_are_told(margin, reason):
+    logits = two_classes(*[2.0] * 60, *[5.0] * 12)  # 92 % of all are right, half of the surest
+    labels = np.array([0] * 66 + [1] * 6)
+    assert calibrate(how("max_softmax"), logits, labels).calibration.accuracy > 0.9
+    told = f"refuses 80% of the outsiders gives 90% .*{reason}.* or rejection.outsiders_refused"
+    with pytest.raises(DataError, match=told):
+        calibrate(how("max_softmax"), logits, labels, two_classes(*[margin] * 10))
 
 
 def test_outsiders_do_not_touch_what_sets_promise():

@@ -1,7 +1,5 @@
 """Any accuracy may be asked for: the lowest threshold that has it is taken, or it is refused."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -87,9 +85,7 @@ def test_what_no_threshold_reaches_is_refused_with_the_best():
 
 
 def test_a_file_of_before_has_the_one_threshold_it_was_chosen_for():
-    content = json.loads(rejecting().to_json())
-    del content["operating_points"]
-    old = Rejection.from_json(json.dumps(content), "rejection.json")
+    old = Rejection.model_validate(rejecting().model_dump(exclude={"operating_points"}))
     assert old.for_accuracy(0.9) == old.for_accuracy(0.8) == old
     with pytest.raises(ConfigError, match=r"chosen for 0\.9, by max_softmax.* register it again"):
         old.for_accuracy(0.95)

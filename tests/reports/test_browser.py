@@ -27,6 +27,10 @@ SHAPES = {
     "base_alone": lambda: only_base(comparison(("base_to_new",), datasets=["2024", "dtd"])),
     "no_tests": lambda: without_tests(comparison(("cross_dataset",))),
 }
+CUT_OFF = """[...document.querySelectorAll("[data-chart] text")].filter(text => {
+    const [inner, outer] = [text, text.closest("svg")].map(one => one.getBoundingClientRect());
+    return inner.left < outer.left - 1 || inner.right > outer.right + 1;
+}).map(text => text.textContent)"""
 EVERY_CHOICE = """for (const form of document.forms) {
     for (const input of form.querySelectorAll("[type=checkbox][value=coop]")) input.click();
     for (const select of form.querySelectorAll("select")) {
@@ -106,12 +110,22 @@ def test_nothing_goes_wrong_and_nothing_sticks_out(browser, pages, shape, width)
         "document.querySelectorAll('table.scores tbody').length"
     )
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert browser.evaluate(CUT_OFF) == []
     browser.evaluate(EVERY_CHOICE)
     browser.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
     drawn = "[...document.querySelectorAll('section')].map(one => one.outerHTML).join()"
     assert browser.evaluate(f"{drawn}.match(/.{{0,60}}(NaN|undefined|Infinity).{{0,60}}/)") is None
+    assert browser.evaluate(CUT_OFF) == []
     assert browser.errors == []
+
+
+def test_what_is_hidden_for_a_while_is_not_drawn_without_room(whole):
+    for display in ("none", "block"):
+        whole.evaluate(f"""new Promise(done => {{
+            document.body.style.display = "{display}";
+            requestAnimationFrame(() => requestAnimationFrame(done));
+        }})""")
 
 
 def test_a_heading_sorts_and_sorts_back_and_no_value_stays_last(whole):
@@ -143,7 +157,9 @@ def test_switching_the_metric_shows_its_means_in_the_same_order_of_columns(whole
 def test_the_page_writes_figures_as_the_terminal_does(whole):
     """Of 400 images 261 are 65.25 %, a half that Python writes with the even digit."""
     values = [65.25, 65.75, 65.35, -0.25, 65.125, 65.375, 0.05, 100 / 3]
-    shown = whole.evaluate(f"{values}.map(value => [one(value), two(value), signed(value)])")
+    shown = whole.evaluate(
+        f"{values}.map(value => [oneDecimal(value), twoDecimals(value), signed(value)])"
+    )
     assert shown == [[f"{value:.1f}", f"{value:.2f}", signed(value)] for value in values]
     p_values = [0.0625, 0.1875, 10 / 10_001]
     shown = whole.evaluate(

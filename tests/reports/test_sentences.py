@@ -102,6 +102,12 @@ def test_all_that_share_the_highest_mean_are_named(coop, others):
     assert of_family(made, FAMILY)[0] == f"Highest H on average: {others}"
 
 
+def test_one_image_in_two_hundred_thousand_is_not_as_much():
+    made = by_hand({"zero_shot": 70, "coop": 74.9995, "maple": 75}, {})
+    said = of_family(made, FAMILY)[0]
+    assert said == "Highest H on average: MaPLe, 75.0 ± 0.5 %; Zero-shot CLIP has 70.0 %."
+
+
 def test_a_single_seed_is_said_with_the_highest_mean():
     made = comparison(("few_shot",), methods=METHODS, datasets=["dtd"], seeds=(2,))
     assert "% (only seed 2); Zero-shot CLIP has" in of_family(made, "few_shot_vit_b16")[0]

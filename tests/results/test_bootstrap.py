@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
 from vlprompt_pipeline.results.bootstrap import (
+    RESAMPLES,
     draw_average,
     draw_h,
     interval_of,
     paired_bootstrap,
+    resamples_for,
 )
+from vlprompt_pipeline.results.statistics import holm
 
 
 def answers(draw, seeds, images, share):
@@ -72,13 +74,8 @@ def test_h_is_that_of_the_averages(two_datasets):
     assert low < drawn.observed[0] < high
 
 
-def test_a_method_does_not_differ_from_itself(two_datasets):
-    one, _ = two_datasets
-    paired = paired_bootstrap(draw_average(np.random.default_rng(0), one, one))
-    assert (paired.difference, paired.low, paired.high, paired.p_value) == (0, 0, 0, 1)
-
-
-def test_other_images_are_refused(two_datasets):
-    one, other = two_datasets
-    with pytest.raises(DataError, match="the same images"):
-        draw_average(np.random.default_rng(0), one, [other[1], other[0]])
+@pytest.mark.parametrize("tests", [1, 240, 500, 501, 1200, 5000])
+def test_enough_is_drawn_for_a_difference_to_be_shown_among_so_many_tests(tests):
+    least = 1 / (resamples_for(tests) + 1)
+    assert holm([least] * tests)[0] <= 0.05
+    assert (resamples_for(tests) == RESAMPLES) == (tests <= 500)

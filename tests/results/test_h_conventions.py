@@ -10,8 +10,8 @@ import pytest
 
 from results.made import Disk, right, score_row
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
+from vlprompt_pipeline.protocols.base import PUBLISHED_DATASETS
 from vlprompt_pipeline.results.dataset_names import AVERAGE
-from vlprompt_pipeline.results.published import DATASETS
 
 ROUNDING = 0.03
 """Percentage points: figures are printed with two digits, and some were averaged unrounded."""
@@ -42,7 +42,9 @@ def printed() -> dict[str, dict[tuple[str, str], float]]:
 
 
 PRINTED = printed()
-COMPLETE = sorted(m for m, known in PRINTED.items() if {(d, "new") for d in DATASETS} <= set(known))
+COMPLETE = sorted(
+    m for m, known in PRINTED.items() if {(d, "new") for d in PUBLISHED_DATASETS} <= set(known)
+)
 
 
 def test_these_methods_print_all_eleven_datasets():
@@ -54,7 +56,7 @@ def test_these_methods_print_all_eleven_datasets():
 def test_our_averages_of_printed_rows_are_those_printed(method):
     """Records with the accuracies of a paper's rows give its averages, in its convention of H."""
     known, disk = PRINTED[method], Disk()
-    for dataset in DATASETS:
+    for dataset in PUBLISHED_DATASETS:
         place = disk.add("printed", {"base": right(1.0), "new": right(1.0)}, dataset=dataset)
         disk.records[place]["methods"][0] |= {
             half: {"correct": round(100 * known[dataset, half]), "total": IMAGES}

@@ -8,11 +8,11 @@ import pytest
 
 from results.made import Disk, right
 from results.synthetic import comparison
+from vlprompt_pipeline.protocols.base import PUBLISHED_DATASETS as PRINTED
 from vlprompt_pipeline.reports.layout import text_tables
 from vlprompt_pipeline.reports.markdown import to_markdown
 from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.results.left_out import average_without, left_out
-from vlprompt_pipeline.results.published import DATASETS as PRINTED
 
 ACCURACIES = {  # percent; CoOp is ahead of QCoOp by eurosat alone
     "coop": {"dtd": 40, "eurosat": 90, "ucf101": 50},

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from results.made import Disk, base_to_new, predictions, right
+from vlprompt_pipeline.results import pairs
 from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.statistics import compare_accuracy, compare_h, holm
 
@@ -113,6 +114,13 @@ def test_averages_are_compared_too():
     row = tests[(tests["dataset"] == AVERAGE) & (tests["metric"] == "base")].iloc[0]
     assert row["difference"] == pytest.approx(12)
     assert row["verdict"] == "better"
+
+
+def test_a_table_of_many_tests_draws_more_often(monkeypatch):
+    monkeypatch.setattr(pairs, "resamples_for", lambda tests: 4_000 * tests)
+    tests = base_to_new(("demo_aerial", "demo_flags")).compare().pairs
+    assert len(tests) == 3 * 3 and set(tests["test"]) == {"paired bootstrap"}
+    assert tests["p_value"].min() == 1 / 12_001
 
 
 def test_a_part_without_common_images_leaves_the_others():

@@ -9,12 +9,13 @@ from importlib.resources import files
 import pytest
 
 from results.made import Disk, base_to_new, right, score_row
+from vlprompt_pipeline.protocols.base import PUBLISHED_DATASETS
 from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.flags import MEANINGS, TUNED, flags_of
 from vlprompt_pipeline.results.groups import read_records
 from vlprompt_pipeline.results.left_out import left_out
 from vlprompt_pipeline.results.printed import Variation, inside, stated_variation
-from vlprompt_pipeline.results.published import DATASETS, published
+from vlprompt_pipeline.results.published import published
 from vlprompt_pipeline.results.report_table import report_table
 
 
@@ -100,7 +101,7 @@ def test_every_stated_variation_is_of_a_published_figure():
 
 
 def test_the_published_average_stands_beside_all_11_datasets_only():
-    disk = base_to_new(sorted(DATASETS), ("coop",), seeds=(1,))
+    disk = base_to_new(sorted(PUBLISHED_DATASETS), ("coop",), seeds=(1,))
     for record in disk.records.values():
         record["cell"]["clip"] = "vit_b16"
     disk.predictions = {

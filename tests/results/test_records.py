@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 from pydantic import ValidationError
 
 from vlprompt_pipeline.results.groups import group_records, read_records
-from vlprompt_pipeline.results.record_checks import mixed_remarks
+from vlprompt_pipeline.results.record_checks import group_remarks, mixed_remarks
 from vlprompt_pipeline.results.records import CellRecord
 
 
@@ -63,9 +64,8 @@ def test_generalised_scores_go_with_scores_on_new_classes(two_seeds):
         CellRecord.model_validate(record)
 
 
-def test_a_bad_record_is_named_and_the_rest_stands(tmp_path, two_seeds):
+def test_a_bad_record_is_named_and_the_rest_stands(two_seeds):
     good, other = two_seeds["seed1"], two_seeds["seed2"]
-    (tmp_path / "deep").mkdir()
     contents = {
         "a_good.json": json.dumps(good),
         "b_cut.json": json.dumps(good)[:100],
@@ -75,10 +75,9 @@ def test_a_bad_record_is_named_and_the_rest_stands(tmp_path, two_seeds):
         "deep/f_wrong.json": json.dumps(other | {"methods": [{"method": "coop"}]}),
         "deep/g_copy.json": json.dumps(good),
     }
-    for name, text in contents.items():
-        (tmp_path / name).write_text(text)
-    (tmp_path / "notes.txt").write_text("not a record")
-    records, problems = read_records(tmp_path)
+    records, problems = read_records(
+        {name: partial(json.loads, text) for name, text in contents.items()}
+    )
     assert [record.cell.seed for record in records] == [1, 2]
     reasons = {problem.name: problem.reason for problem in problems}
     assert set(reasons) == set(contents) - {"a_good.json", "deep/e_good.json"}
@@ -126,6 +125,20 @@ def test_one_split_with_and_without_its_mark_is_said_to_be_two(make_record):
     assert "was run with different splits: the results stand in 2 separate tables" in remark
 
 
+def test_methods_of_one_seed_with_other_few_shot_images_are_told(make_record):
+    methods = {"coop": (120, 110)}, {"zero_shot": (100, 100)}
+    one, other, later = (
+        make_record(which, seed=seed, few_shot_sha256=digest)
+        for which, seed, digest in zip((*methods, methods[0]), (1, 1, 2), "abc", strict=True)
+    )
+    (group,) = group_records(read_records({"1": one, "2": other, "3": later})[0])
+    told = "With seed 1 the methods were trained on different few-shot images."
+    assert told in group_remarks(group)
+    other["cell"]["few_shot_sha256"] = "a"
+    (group,) = group_records(read_records({"1": one, "2": other, "3": later})[0])
+    assert told not in group_remarks(group)
+
+
 def test_other_class_lists_are_another_group(make_record):
     one, other = (make_record({"zero_shot": (100, 100)}, seed=seed) for seed in (1, 2))
     other["classes"]["new"] = ["four green stars"]
@@ -137,4 +150,3 @@ def test_seeds_are_in_order_whatever_the_names(two_seeds):
     records, _ = read_records({"a": two_seeds["seed2"], "b": two_seeds["seed1"]})
     (group,) = group_records(records)
     assert group.seeds == (1, 2)
-    assert group.has_new

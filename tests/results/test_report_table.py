@@ -7,8 +7,8 @@ import math
 import pandas as pd
 import pytest
 
+from vlprompt_pipeline.protocols.base import PUBLISHED_DATASETS
 from vlprompt_pipeline.results.groups import read_records
-from vlprompt_pipeline.results.published import DATASETS
 from vlprompt_pipeline.results.report_table import report_table
 
 
@@ -155,6 +155,6 @@ def test_other_weights_are_a_group_of_their_own(two_seeds, make_record):
 def test_the_eleven_datasets_have_a_row_each(make_record):
     records = {
         name: make_record({"zero_shot": (100, 100)}, dataset=name, clip="vit_b16")
-        for name in DATASETS
+        for name in PUBLISHED_DATASETS
     }
-    assert sorted(table_of(records)["dataset"]) == sorted(DATASETS)
+    assert sorted(table_of(records)["dataset"]) == sorted(PUBLISHED_DATASETS)

@@ -119,3 +119,13 @@ def test_rejection_is_not_averaged_over_them():
     require_made_alike(records, {f"{folder}/seed{seed}/qcoop" for seed in (1, 2)})
     with pytest.raises(DataError, match=r"seed 3 of qcoop on cats was made .* \(quantize.bits=2\)"):
         require_made_alike(records, {f"{folder}/seed{seed}/qcoop" for seed in (1, 2, 3)})
+
+
+def test_rejection_is_not_averaged_over_other_splits_templates_or_weights():
+    rows = {str(seed): record(seed, USUAL) for seed in (1, 2)}
+    rows["2"]["cell"] |= {"weights_sha256": "v", "template_set": "custom"}
+    records, _ = read_records(rows)
+    places = {f"demo/cats/few_shot/shots4/seed{seed}/qcoop" for seed in (1, 2)}
+    told = "seeds of qcoop were run with different template sets and CLIP weights, so they have no"
+    with pytest.raises(DataError, match=told):
+        require_made_alike(records, places)

@@ -13,7 +13,6 @@ __getattr__ = lazy_names(
         "Material": "material",
         "Plan": "plan",
         "ResultStore": "runs",
-        "Results": "train",
         "TestImages": "material",
         "check_analysis": "config",
         "draw": "figures",

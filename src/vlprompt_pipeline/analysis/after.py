@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from vlprompt_pipeline.analysis.config import AnalysisParameters
 from vlprompt_pipeline.analysis.material import Material
 from vlprompt_pipeline.analysis.plan import Plan
-from vlprompt_pipeline.analysis.runs import Result, Run
+from vlprompt_pipeline.analysis.runs import Results, Run
 from vlprompt_pipeline.analysis.tables import score_row
 from vlprompt_pipeline.analysis.train import score_packed
 from vlprompt_pipeline.methods import quantize_after, restore_learner
@@ -18,24 +18,26 @@ from vlprompt_pipeline.parametrizations import QuantizeConfig
 
 
 def post_training(
-    plan: Plan, results: Mapping[Run, Result], material: Material, analysis: AnalysisParameters
+    plan: Plan, results: Results, material: Material, analysis: AnalysisParameters
 ) -> pd.DataFrame:
-    """Make one row a (quantizer, bits, seed): accuracy and sizes of the packed prompt."""
+    """Make one row a (quantizer, bits, seed): accuracy and sizes of the packed prompt.
+
+    The quantizers and bits are those that are compared, and those of the ablation.
+    """
     rows: list[dict[str, Any]] = []
-    for quantizer in analysis.quantizers:
+    compared = [*product(analysis.quantizers, analysis.bits), ("kmeans", analysis.ablation_bits)]
+    for quantizer, bits in dict.fromkeys(compared):
         if quantizer == "gaussian":  # noise in training, there is nothing to do afterwards
             continue
-        for bits in analysis.bits:
-            config = QuantizeConfig(quantizer=quantizer, bits=bits, post_training=True)
-            for seed in plan.seeds:
-                scores = score_quantized(Run.of(plan.plain, seed), config, results, material)
-                row = {"quantizer": quantizer, "bits": bits, "seed": seed}
-                rows.append(row | score_row(scores))
+        config = QuantizeConfig(quantizer=quantizer, bits=bits, post_training=True)
+        for seed in plan.seeds:
+            scores = score_quantized(Run.of(plan.plain, seed), config, results, material)
+            rows.append({"quantizer": quantizer, "bits": bits, "seed": seed} | score_row(scores))
     return pd.DataFrame(rows).assign(training="PTQ")
 
 
 def score_quantized(
-    run: Run, config: QuantizeConfig, results: Mapping[Run, Result], material: Material
+    run: Run, config: QuantizeConfig, results: Results, material: Material
 ) -> dict[str, int]:
     """Score the packed file of what a run learned without quantization, quantized afterwards."""
     state, classes = results[run].state, material.classes["base"]

@@ -28,7 +28,7 @@ class Conditions:
 
 
 def caption(about: Conditions, title: str, note: str) -> Caption:
-    """Say what a figure shows, of which run, how to read it, and the command that makes it."""
+    """Return what a figure shows, of which run, how to read it, and the command that makes it."""
     spread = "mean ± 1 std over seeds" if about.seeds > 1 else "one seed: spread unknown"
     return Caption(title, about.text, f"{note}; {spread}", f"$ {about.command}")
 

@@ -26,7 +26,7 @@ class AnalysisParameters(Parameters):
         storage: recipes to compare by size.
         spectrum: recipes whose rank and information density are followed.
         noise: standard deviations, in units of token embeddings.
-        bits: of the codebooks; quantizers: by their names, k-means among them.
+        bits: of the codebooks; quantizers: by their names.
         heads: recipes whose classifiers and matrices are quantized; head_bits: of their codebooks.
         ablation_bits: of the codebook whose making is taken apart.
         histogram_every: epochs between two histograms; bins: of each.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from vlprompt_pipeline.analysis.captions import Conditions, bits_text, scored
 from vlprompt_pipeline.analysis.sheet import SeriesSheet
@@ -130,6 +131,7 @@ def _curves(
 ) -> None:
     """Draw a panel a name, and in it a curve for each `series` of the table."""
     for [axes], name in zip(sheet.axes, names, strict=True):
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         for series, rows in table.groupby("series", sort=False):
             means, stds = rows[f"{name}_mean"], rows[f"{name}_std"]
             texts = [text(row) for row in rows.itertuples()]

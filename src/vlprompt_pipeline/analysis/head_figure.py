@@ -40,14 +40,14 @@ def heads_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
                     continue
                 rows = pd.concat([quantized, rows[rows["training"] == FULL]])
                 aside = 0.07 * (number - (len(titles) - 1) / 2)
-                places = [bits.index(b) if b else len(bits) for b in rows["bits"]]
+                columns = [bits.index(b) if b else len(bits) for b in rows["bits"]]
                 texts = [
                     f"{title}{f', quantized {meaning}' if row.bits else ''}{bits_text(row.bits)}, "
                     f"{human_bytes(row.file_bytes)}: {half} "
                     f"{plus_minus(row.mean_, row.std_, row.n_seeds)} %"
                     for row in rows.rename(columns={"mean": "mean_", "std": "std_"}).itertuples()
                 ]
-                xs = [place + aside for place in places]
+                xs = [column + aside for column in columns]
                 sheet.marks(axes, title, xs, rows["mean"], rows["std"], texts, joined=True)
     sheet.categories([*map(str, bits), "full"])
     return sheet

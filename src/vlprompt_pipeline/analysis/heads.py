@@ -14,7 +14,7 @@ import pandas as pd
 from vlprompt_pipeline.analysis.after import score_quantized
 from vlprompt_pipeline.analysis.material import HALVES, Material
 from vlprompt_pipeline.analysis.plan import Plan, Variant
-from vlprompt_pipeline.analysis.runs import Result, Run
+from vlprompt_pipeline.analysis.runs import Results, Run
 from vlprompt_pipeline.analysis.tables import means_over_seeds
 from vlprompt_pipeline.parametrizations import QuantizeConfig
 
@@ -23,7 +23,7 @@ QAT, PTQ, FULL = "QAT", "PTQ", "none"
 
 
 def heads_table(
-    plan: Plan, results: Mapping[Run, Result], material: Material, bits: Sequence[int]
+    plan: Plan, results: Results, material: Material, bits: Sequence[int]
 ) -> pd.DataFrame:
     """Return accuracy of every head by bits, way and half.
 
@@ -39,7 +39,7 @@ def heads_table(
     return table.join(frame.groupby(by)["file_bytes"].max()).reset_index()
 
 
-def _trained(plan: Plan, results: Mapping[Run, Result]) -> Iterator[dict[str, Any]]:
+def _trained(plan: Plan, results: Results) -> Iterator[dict[str, Any]]:
     for variant in plan.heads:
         for seed in plan.seeds:
             scores = results[Run.of(variant.recipe, seed)].scores
@@ -48,7 +48,7 @@ def _trained(plan: Plan, results: Mapping[Run, Result]) -> Iterator[dict[str, An
 
 
 def _afterwards(
-    plan: Plan, results: Mapping[Run, Result], material: Material, all_bits: Sequence[int]
+    plan: Plan, results: Results, material: Material, all_bits: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
     """Score the unquantized heads as files of every number of bits."""
     for variant in plan.heads:

@@ -1,7 +1,7 @@
 // Point at a figure: the nearest value is marked and told. Press a name in a legend: its series goes.
 for (const figure of document.querySelectorAll("figure[data-places]")) {
   const svg = figure.querySelector("svg");
-  const places = JSON.parse(document.getElementById(figure.dataset.places).textContent);
+  const points = JSON.parse(document.getElementById(figure.dataset.places).textContent);
   const hidden = new Set();
   const dot = document.createElementNS("http://www.w3.org/2000/svg", "circle");
   dot.setAttribute("r", 4);
@@ -14,9 +14,9 @@ for (const figure of document.querySelectorAll("figure[data-places]")) {
     const scale = view.width / box.width;
     const x = (event.clientX - box.left) * scale, y = (event.clientY - box.top) * scale;
     let best = null, least = 30 ** 2;
-    for (const place of places) {
-      const distance = (place[0] - x) ** 2 + (place[1] - y) ** 2;
-      if (distance < least && !hidden.has(place[2])) [best, least] = [place, distance];
+    for (const point of points) {
+      const distance = (point[0] - x) ** 2 + (point[1] - y) ** 2;
+      if (distance < least && !hidden.has(point[2])) [best, least] = [point, distance];
     }
     if (!best) return leave();
     dot.setAttribute("cx", best[0]);

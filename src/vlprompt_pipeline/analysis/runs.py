@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,9 @@ class Result:
     state: dict[str, Tensor]
     correct: Tensor | None = None
     contexts: Tensor | None = None
+
+
+Results = Mapping[Run, Result]
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,6 @@ from vlprompt_pipeline.analysis.captions import Conditions, caption
 from vlprompt_pipeline.reports.sheet import FAINT, PAPER, Sheet, handle, looks_of
 
 Numbers, Texts = Sequence[float], Sequence[str]
-SERIES = "series-"
-"""Groups of the SVG whose name begins so belong to a series, and to its place in the legend."""
 
 
 class Point(NamedTuple):
@@ -151,7 +149,7 @@ class SeriesSheet(Sheet):
 
     def _belong(self, series: str, *artists: Artist) -> None:
         for artist in artists:
-            artist.set_gid(f"{SERIES}{self._names.index(series)}")
+            artist.set_gid(f"series-{self._names.index(series)}")
 
     def _handle(self, name: str, marks: bool):
         style = self.style(name)

@@ -36,10 +36,10 @@ def storage_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
             ]
             sizes, means, stds = rows["file_bytes"], rows[score], rows[STDS[score]]
             sheet.marks(axes, title, sizes, means, stds, texts, joined=len(rows) > 1)
-            for bits, *place in zip(rows["bits"], sizes, means, strict=True):
+            for bits, *point in zip(rows["bits"], sizes, means, strict=True):
                 if bits:
                     style = {"fontsize": 7.8, "color": MUTED}
-                    axes.annotate(bits, place, (5, 3), textcoords="offset points", **style)
+                    axes.annotate(bits, point, (5, 3), textcoords="offset points", **style)
         byte_axis(axes, (1, 3))
     return sheet
 
@@ -77,7 +77,7 @@ def quantizers_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
 
 
 def ablation_figure(table: pd.DataFrame, about: Conditions) -> SeriesSheet:
-    """Say what each ingredient of the quantizer does."""
+    """Return base, new and H as the parts of the quantizer are added."""
     sheet = SeriesSheet(
         about,
         "What each part of the quantizer does",

@@ -13,7 +13,7 @@ import pandas as pd
 
 from vlprompt_pipeline.analysis.material import HALVES
 from vlprompt_pipeline.analysis.plan import Plan, Variant
-from vlprompt_pipeline.analysis.runs import Result, Run
+from vlprompt_pipeline.analysis.runs import Result, Results, Run
 from vlprompt_pipeline.analysis.weights import histograms, neighbour_divergence
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
 from vlprompt_pipeline.parametrizations.spectrum import (
@@ -22,7 +22,6 @@ from vlprompt_pipeline.parametrizations.spectrum import (
     singular_values,
 )
 
-Results = Mapping[Run, Result]
 Rows = Iterator[dict[str, Any]]
 
 
@@ -45,7 +44,8 @@ def make_tables(
         every: epochs between two of them.
     """
     in_training = _scores(plan.quantizers, plan.seeds, results).assign(training="QAT")
-    sweep = pd.concat([in_training, afterwards], ignore_index=True)
+    compared = in_training[["quantizer", "bits"]].drop_duplicates()
+    sweep = pd.concat([in_training, afterwards.merge(compared)], ignore_index=True)
     return {
         "storage": over_seeds(_scores(plan.storage, plan.seeds, results), ["title", "bits"]),
         "noise": over_seeds(_curves(plan.noise, plan.seeds, results), ["noise", "epoch"]),
@@ -56,7 +56,7 @@ def make_tables(
         ),
         "quantizers": over_seeds(sweep, ["training", "quantizer", "bits"]),
         "spectrum": _spectrum(plan, results),
-        "ablation": over_seeds(_ablation(plan, results, sweep), ["stage"]),
+        "ablation": over_seeds(_ablation(plan, results, afterwards), ["stage"]),
         "heads": heads,
     }
 
@@ -162,14 +162,14 @@ def _spectrum(plan: Plan, results: Results) -> pd.DataFrame:
     return means_over_seeds(pd.concat(parts), ["title", "epoch"], measured).reset_index()
 
 
-def _ablation(plan: Plan, results: Results, sweep: pd.DataFrame) -> pd.DataFrame:
+def _ablation(plan: Plan, results: Results, afterwards: pd.DataFrame) -> pd.DataFrame:
     """Return the stages of the quantizer, then what they are to be compared with."""
     bits = plan.ablation[0].recipe.quantize.bits
-    after = sweep["training"].eq("PTQ") & sweep["quantizer"].eq("kmeans") & sweep["bits"].eq(bits)
+    after = afterwards["quantizer"].eq("kmeans") & afterwards["bits"].eq(bits)
     columns = ["stage", "seed", *HALVES, "payload_bytes", "file_bytes", "trainable_parameters"]
     parts = [
         _scores(plan.ablation, plan.seeds, results),
-        sweep[after].assign(stage="after training"),
+        afterwards[after].assign(stage="after training"),
         _scores([Variant({"stage": "not quantized"}, plan.plain)], plan.seeds, results),
     ]
     return pd.concat([part[columns] for part in parts], ignore_index=True)

@@ -23,8 +23,6 @@ from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.training import train
 from vlprompt_pipeline.training.side_by_side import SideBySide, Streams, layout_key
 
-Results = dict[Run, Result]
-
 
 def train_runs(
     runs: Mapping[Run, bool],
@@ -32,7 +30,7 @@ def train_runs(
     store: ResultStore,
     prompts_at_once: int,
     progress: Progress = no_progress,
-) -> Results:
+) -> dict[Run, Result]:
     """Return the result of each run, from the store or trained now and stored.
 
     Args:

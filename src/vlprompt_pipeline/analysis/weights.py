@@ -21,7 +21,7 @@ def histograms(contexts: Tensor, bins: int) -> tuple[Tensor, Tensor]:
     """
     values = contexts.double().flatten(1)
     low, high = values.min().item(), values.max().item()
-    if low == high:  # all equal: one bin of any width holds them
+    if low == high:  # one bin of any width holds equal values
         high = low + 1.0
     edges = torch.linspace(low, high, bins + 1, dtype=torch.float64)
     counts = torch.stack([torch.histc(moment, bins, low, high) for moment in values])

@@ -39,8 +39,8 @@ class RejectionParameters(Parameters):
         kind: of `KINDS`; `none`: it always names a class.
         accuracy: wanted share of right answers among the accepted images (maximum softmax, energy).
         coverage: wanted share of images whose set of labels holds the right one (conformal).
-        outsiders_refused: wanted share of outsiders that are refused, where some are given; goes
-            before `accuracy`: no lower threshold than the one that does it is taken.
+        outsiders_refused: wanted share of outsiders that are refused, where some are given: no
+            lower threshold than the one that does it is taken.
         outsiders: a folder of images that belong to no class, or none.
         images: how many images to calibrate on at most, drawn by a seed.
     """
@@ -86,10 +86,10 @@ def calibrate(
         threshold, wanted = _conformal_threshold(logits, labels, how.coverage), how.coverage
     else:
         wanted = how.accuracy
-        _require_reached(operating_points(scores, correct), wanted, len(scores))
         lowest = -inf if outside is None else _refusing_threshold(outside, how.outsiders_refused)
         points = operating_points(scores, correct, outside, lowest)
-        threshold = next((point.threshold for point in points if point.accuracy >= wanted), lowest)
+        _require_reached(points, how, len(scores), outside is not None)
+        threshold = next(point.threshold for point in points if point.accuracy >= wanted)
     accepted = scores >= threshold
     return Rejection(
         kind=how.kind,
@@ -108,22 +108,32 @@ def calibrate(
     )
 
 
-def _require_reached(points: Sequence[OperatingPoint], wanted: float, images: int) -> None:
-    """Refuse an accuracy that no threshold has."""
-    best = points[-1]
-    if best.accuracy < wanted:
-        raise DataError(
-            f"no threshold gives {wanted:.0%} right answers among those accepted: of the "
-            f"{images} validation images at best {best.accuracy:.0%} are right, where "
-            f"{best.accepted:.0%} are accepted; lower rejection.accuracy, train a better "
-            "model, or go without (rejection.kind=none)"
+def _require_reached(
+    points: Sequence[OperatingPoint], how: RejectionParameters, images: int, with_outsiders: bool
+) -> None:
+    """Refuse an accuracy that no threshold has, or none that refuses enough outsiders."""
+    if points and points[-1].accuracy >= how.accuracy:
+        return
+    which, lower = "threshold", "rejection.accuracy"
+    if with_outsiders:
+        which += f" that refuses {how.outsiders_refused:.0%} of the outsiders"
+        lower += " or rejection.outsiders_refused"
+    reached = f"of the {images} validation images too few are accepted to tell"
+    if points:
+        reached = (
+            f"of the {images} validation images at best {points[-1].accuracy:.0%} are right, "
+            f"where {points[-1].accepted:.0%} are accepted"
         )
+    raise DataError(
+        f"no {which} gives {how.accuracy:.0%} right answers among those accepted: {reached}; lower "
+        f"{lower}, train a better model, or go without (rejection.kind=none)"
+    )
 
 
 def _refusing_threshold(outside: np.ndarray, wanted: float) -> float:
     """Return the lowest threshold below which at least the wanted share of outsiders scores."""
-    place = ceil(wanted * len(outside) - 1e-9) - 1
-    return float(np.nextafter(np.sort(outside)[place], inf))
+    refused = ceil(wanted * len(outside) - 1e-9)
+    return float(np.nextafter(np.sort(outside)[refused - 1], inf))
 
 
 def _conformal_threshold(logits: np.ndarray, labels: np.ndarray, coverage: float) -> float:

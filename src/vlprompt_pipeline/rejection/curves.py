@@ -32,8 +32,9 @@ def false_positive_rate(
 
     The threshold is the highest that takes in at least this share of the insiders: FPR95.
     """
-    inside = np.sort(np.asarray(insiders, float))[::-1]
-    threshold = inside[int(np.ceil(accepted * len(inside))) - 1]
+    inside = np.asarray(insiders, float)
+    rank = len(inside) - int(np.ceil(accepted * len(inside)))
+    threshold = np.partition(inside, rank)[rank]
     return 100.0 * float((np.asarray(outsiders, float) >= threshold).mean())
 
 

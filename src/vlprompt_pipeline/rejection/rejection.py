@@ -178,34 +178,17 @@ class Rejection(BaseModel):
         return self.model_copy(update={"threshold": point.threshold, "calibration": calibration})
 
     def sentence(self) -> str:
-        """Say what the threshold did to the images of calibration."""
-        known = self.calibration
-        right = "" if known.accuracy is None else f", {known.accuracy:.1%} of these rightly"
+        """Return what the threshold did to the images of calibration."""
+        of = self.calibration
+        right = "" if of.accuracy is None else f", {of.accuracy:.1%} of these rightly"
         return (
-            f"threshold {self.threshold:.4g} of {self.kind}: of {known.images} images of "
-            f"calibration {known.accepted:.1%} had a label{right}"
+            f"threshold {self.threshold:.4g} of {self.kind}: of {of.images} images of "
+            f"calibration {of.accepted:.1%} had a label{right}"
         )
 
     def to_json(self) -> str:
         """Return the content of the file `rejection.json`."""
         return self.model_dump_json(indent=1)
-
-    @classmethod
-    def from_json(cls, text: str | bytes, where: str) -> Rejection:
-        """Read what `to_json` wrote; `where` it was found stands in the message.
-
-        Raises:
-            PromptFileError: it is something else.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
-            raise PromptFileError(
-                f"{where} is no rejection ({field + ': ' if field else ''}{first['msg']}): "
-                "register the model again"
-            ) from None
 
     @classmethod
     def load(cls, path: Path) -> Rejection:
@@ -215,10 +198,17 @@ class Rejection(BaseModel):
             PromptFileError: absent, or something else.
         """
         try:
-            return cls.from_json(path.read_bytes(), str(path))
+            return cls.model_validate_json(path.read_bytes())
         except OSError as error:
             raise PromptFileError(
                 f"no rejection at {path} ({error.strerror}): register the model again"
+            ) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
+            raise PromptFileError(
+                f"{path} is no rejection ({field + ': ' if field else ''}{first['msg']}): "
+                "register the model again"
             ) from None
 
 

@@ -1,4 +1,4 @@
-"""Temperature scaling (Guo et al., ICML 2017): one number that makes probabilities honest."""
+"""Temperature scaling (Guo et al., ICML 2017): one number that calibrates probabilities."""
 
 from __future__ import annotations
 

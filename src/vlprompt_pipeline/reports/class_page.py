@@ -21,7 +21,7 @@ from vlprompt_pipeline.reports.html import environment
 from vlprompt_pipeline.wording import join
 
 HALVES = {"base": "", "new": "classes that were not trained"}
-_PHOTOS, _MIXED_UP, _WORST, _SIDE = 60, 15, 3, 130  # our choice: what one looks through at once
+_PHOTOS, _MIXED_UP, _WORST, _SIDE = 60, 15, 3, 130  # our choice: what is looked through at once
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def render_class_page(run: ScoredRun) -> str:
     best = max(methods, key=lambda method: method.right)
     wrong = best.named[~best.named["right"]]
     photos = _spread(wrong).head(_PHOTOS)
+    pictures = [thumbnail(run.folder / path, _SIDE) for path in photos["path"]]
     return (
         environment()
         .get_template("class_page.html.j2")
@@ -70,15 +71,7 @@ def render_class_page(run: ScoredRun) -> str:
             classes=_classes(methods, best),
             mixed_up=_mixed_up(wrong),
             wrong=len(wrong),
-            photos=[
-                {
-                    "path": row.path,
-                    "picture": thumbnail(run.folder / row.path, _SIDE),
-                    "truth": row.truth,
-                    "answer": row.answer,
-                }
-                for row in photos.itertuples()
-            ],
+            photos=photos.assign(picture=pictures).to_dict("records"),
             version=__version__,
         )
     )

@@ -165,7 +165,7 @@ def _a_row_a_method(rows: _Rows, keys: Sequence[tuple[str, int]]) -> tuple[Line,
 
 
 def _notes(rows: _Rows) -> tuple[str, ...]:
-    """Say what the marks mean, the seeds, and the flags."""
+    """Return what the marks mean, the seeds, and the flags, a sentence each."""
     table = rows.table
     seeds = set(table["seeds"])
     over = seeds_text(*seeds) if len(seeds) == 1 else "not the same everywhere"
@@ -183,7 +183,7 @@ def _notes(rows: _Rows) -> tuple[str, ...]:
 
 
 def _corrected(rows: _Rows) -> str:
-    """Say how many tests the p-values of each metric are corrected for."""
+    """Return how many tests the p-values of each metric are corrected for, in words."""
     counts = {test["metric"]: test["tests"] for test in rows.tests.values()}
     if len(set(counts.values())) == 1:
         return f"{counted(next(iter(counts.values())), 'test')} of a metric"

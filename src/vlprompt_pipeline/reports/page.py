@@ -79,7 +79,7 @@ def _sources(templates: Environment, names: Sequence[str]) -> Markup:
 def _section(
     comparison: Comparison, family: dict[str, object], ranks: pd.DataFrame
 ) -> dict[str, object]:
-    """Say what the template shows of a family: text, and the choices of its controls."""
+    """Return what the template shows of a family: text, and the choices of its controls."""
     name = family["name"]
     about = comparison.families.set_index("family").loc[name]
     scores = comparison.of(name)
@@ -100,12 +100,8 @@ def _section(
     return {
         "name": name,
         "title": wording.capital(about["title"]) if others else f"{dataset}, {about['title']}",
-        "clip": about["clip"],
-        "templates": about["template_set"],
-        "weights": about["weights_sha256"],
+        "about": about.to_dict(),
         "sentences": of_family(comparison, name),
-        "ranking": about["ranking"],
-        "source": about["source"],
         "curves": family["curves"],
         "halves": {"base", "new"} <= set(metrics),
         "has_published": has_published,

@@ -49,7 +49,7 @@ _SCATTERED = {"base", "new"}
 
 
 def payload(comparison: Comparison) -> dict[str, object]:
-    """Say what the page's scripts read.
+    """Return what the page's scripts read.
 
     Datasets and methods are in the order of the scores, but first the average and the source.
     """
@@ -132,7 +132,7 @@ def _family(
 
 
 def _verdicts(pairs: pd.DataFrame, ranking: str, dataset: str) -> dict[str, dict[str, str]]:
-    """Word each method's test against zero-shot, by shots: on average, or all there is."""
+    """Return each method's verdict against zero-shot on a dataset in words, by shots."""
     tests = against(pairs, ZERO_SHOT)
     tests = tests[tests["metric"].eq(ranking) & tests["dataset"].eq(dataset)]
     return {

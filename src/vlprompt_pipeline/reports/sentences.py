@@ -17,7 +17,7 @@ from vlprompt_pipeline.wording import counted, join, plus_minus, shots_text
 
 
 def opening(comparison: Comparison) -> str:
-    """Say how much there is, and how much of what was asked for is not."""
+    """Return how many cells are finished and how many of those asked for are missing."""
     scores, families = comparison.scores, comparison.families
     missing = f"{_missing(len(comparison.missing))}."
     if scores.empty:
@@ -89,7 +89,7 @@ def _highest(ranked: pd.DataFrame, where: str) -> str:
     if leader["flags"]:
         tell += f" (flagged: {join(leader['flags'])})"
     others = rows[rows["method"] != leader["method"]]
-    level = np.isclose(others["mean"], leader["mean"])
+    level = np.isclose(others["mean"], leader["mean"], rtol=0)
     if level.any():
         tell += f"; {join(others['title'][level])} {'has' if level.sum() == 1 else 'have'} as much"
     zero_shot = others[(others["method"] == ZERO_SHOT) & ~level]
@@ -99,7 +99,7 @@ def _highest(ranked: pd.DataFrame, where: str) -> str:
 
 
 def _new_classes(scores: pd.DataFrame, shots: int) -> list[str]:
-    """Say how far apart the learned methods are on new classes."""
+    """Return how far apart the learned methods are on new classes."""
     new = _standing(scores[(scores["metric"] == "new") & (scores["shots"] == shots)])
     learned = new[new["method"] != ZERO_SHOT]
     if learned["mean"].nunique() < 2:
@@ -116,7 +116,7 @@ def _new_classes(scores: pd.DataFrame, shots: int) -> list[str]:
 
 
 def _tested(tests: pd.DataFrame, ranked: pd.DataFrame, scores: pd.DataFrame) -> list[str]:
-    """Say what the paired tests against zero-shot say of the highest mean, and on each dataset."""
+    """Return the verdict on the highest mean, and counts of the verdicts on single datasets."""
     tests = against(tests, ZERO_SHOT)
     if tests.empty:
         return ["No paired test against zero-shot was made, so no method is called better than it."]

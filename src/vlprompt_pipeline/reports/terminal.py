@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from math import isnan
 from typing import NamedTuple
 
 from rich import box
@@ -76,7 +76,8 @@ def to_text(
         if hidden := len(table.blocks) - len(shown):
             console.print(f" {hidden} more tables, one a dataset, are on the page.\n")
         console.print(" ".join(of_family(comparison, table.family)), "")
-    if any(cell.verdict for table in tables for cell in _cells(table)):
+    cells = (cell for table in tables for line in table.blocks[0].lines for cell in line.cells)
+    if any(cell and cell.verdict for cell in cells):
         console.print("↑ better, ↓ worse than zero-shot on the same test images (paired, Holm)")
     for remark in comparison.remarks:
         console.print(f"! {remark}", soft_wrap=True)
@@ -130,28 +131,19 @@ class _Column(NamedTuple):
             table.add_column(self.heading, min_width=width, justify="right", no_wrap=True)
 
 
-@dataclass
-class _Notes:
-    """Notes below a table, each with the mark that stands where it holds."""
-
-    marks: dict[str, str] = field(default_factory=dict)
-
-    def mark(self, note: str) -> str:
-        return self.marks.setdefault(note, f"[{len(self.marks) + 1}]")
-
-    def lines(self) -> list[str]:
-        return [f" {mark} {note}" for note, mark in self.marks.items()]
+_Notes = dict[str, str]
+"""Notes below a table, each with the mark that stands where it holds."""
 
 
 def _print_table(console: Console, table: TextTable, block: Block, sizes: Sequence[str]) -> None:
     unlimited = console.options.update(max_width=1000)  # else a measure ends at the width
     for arrangement in _ARRANGEMENTS:
-        notes = _Notes()
+        notes: _Notes = {}
         drawn = _table(table, block, sizes, arrangement, notes)
         if drawn.__rich_measure__(console, unlimited).minimum <= console.width:
             break
     console.print(drawn)
-    lines = notes.lines()
+    lines = [f" {mark} {note}" for note, mark in notes.items()]
     headings = _headings(table, block)
     if hidden := len(headings) - len(_shown_scores(headings, table, block, arrangement)):
         lines.append(f" {hidden} more {'column is' if hidden == 1 else 'columns are'} on the page")
@@ -213,16 +205,13 @@ def _tested(table: TextTable) -> str:
     return f"{table.tested} against {table.methods[ZERO_SHOT]}"
 
 
-def _cells(table: TextTable) -> list[TableCell]:
-    return [cell for line in table.blocks[0].lines for cell in line.cells if cell]
-
-
 def _text(cell: TableCell | None, notes: _Notes | None) -> str:
     """Return a score; its caveats beside it, or a mark for each of them where there are notes."""
     if cell is None:
         return "–"
-    published = "" if cell.delta != cell.delta else f" ({signed(cell.delta)})"
+    published = "" if isnan(cell.delta) else f" ({signed(cell.delta)})"
     figure = f"{plus_minus(cell.mean, cell.std, cell.seeds)}{cell.arrow}{published}"
     if notes is None:
         return titled(figure, cell.caveats)
-    return " ".join((figure, *map(notes.mark, cell.caveats)))
+    marks = [notes.setdefault(note, f"[{len(notes) + 1}]") for note in cell.caveats]
+    return " ".join((figure, *marks))

@@ -9,7 +9,7 @@ import pandas as pd
 
 
 class TableCell(NamedTuple):
-    """A score; `best` if none in its comparison is higher at the digits shown.
+    """A score; `best` if none that it is compared with is higher at two decimals.
 
     `verdict` is that of the paired test against zero-shot; `delta` the distance to the published
     figure, NaN without one. `caveats` are those that hold neither for the whole table nor for the

@@ -25,7 +25,7 @@ from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
 
 LEVEL, RESAMPLES = 0.95, 10_000
-"""Of all intervals; and how often images are drawn."""
+"""Of all intervals; and how often images are drawn (for p-values of many tests more often)."""
 Correct = npt.ArrayLike
 """Predicted correctly or not, `[seeds, images]` or, of one seed, `[images]`."""
 _Ints = npt.NDArray[np.int64]
@@ -69,19 +69,31 @@ class Drawn(NamedTuple):
     observed: Floats
 
 
-def draw_average(draw: np.random.Generator, *methods: Sequence[Correct]) -> Drawn:
+def resamples_for(tests: int) -> int:
+    """Return how often images are drawn for each of so many tests that are adjusted together.
+
+    A p-value of n draws is at least 1 / (n + 1), and Holm multiplies the smallest one by the number
+    of tests: 10,000 draws could show no difference among more than 500.
+    """
+    return RESAMPLES if tests / (RESAMPLES + 1) <= 1 - LEVEL else 50 * tests
+
+
+def draw_average(
+    draw: np.random.Generator, *methods: Sequence[Correct], resamples: int = RESAMPLES
+) -> Drawn:
     """Draw mean accuracies over datasets of one method, or of two on the same images.
 
     Args:
         draw: where chance comes from; what is compared or combined must not share its draws.
         methods: predicted correctly or not, on each dataset.
+        resamples: how often images are drawn.
 
     Raises:
         DataError: no images, two methods with different shapes on a dataset, or something other
             than true and false.
     """
     datasets = [Hits.of(*arrays) for arrays in zip(*methods, strict=True)]
-    scores = [resampled(draw, dataset) for dataset in datasets]
+    scores = [resampled(draw, dataset, resamples) for dataset in datasets]
     observed = [dataset.accuracies() for dataset in datasets]
     return Drawn(np.mean(scores, axis=0), np.mean(observed, axis=0))
 
@@ -131,7 +143,7 @@ class Hits(NamedTuple):
         return 100.0 * self.hits.mean(1) / self.seeds
 
 
-def resampled(draw: np.random.Generator, answers: Hits) -> Floats:
+def resampled(draw: np.random.Generator, answers: Hits, resamples: int = RESAMPLES) -> Floats:
     """Return accuracies over drawn images, the same images for all methods.
 
     `[methods, resamples]`.
@@ -140,7 +152,7 @@ def resampled(draw: np.random.Generator, answers: Hits) -> Floats:
     code = base ** np.arange(len(answers.hits)) @ answers.hits
     _, first, counts = np.unique(code, return_index=True, return_counts=True)
     images = len(code)
-    drawn = draw.multinomial(images, counts / images, size=RESAMPLES)
+    drawn = draw.multinomial(images, counts / images, size=resamples)
     return 100.0 / (answers.seeds * images) * (answers.hits[:, first] @ drawn.T)
 
 

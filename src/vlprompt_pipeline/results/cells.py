@@ -1,7 +1,7 @@
 """Finished cells as scores, and which test images each method predicts correctly, checked.
 
-Of a predictions file only four columns are read, and of it are kept one byte an image and a digest
-of the images' paths and labels. Two methods were scored on the same images if their digests agree.
+Only four columns of a predictions file are read; kept are one byte an image, and a digest of the
+images' paths and labels. Two methods were scored on the same images if their digests agree.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class _Expected(NamedTuple):
 def cell_partition(
     clip: str, dataset: str, protocol: str, shots: int, seed: int, method: str
 ) -> str:
-    """Say where the catalog keeps a method of a cell, below each layer's folder."""
+    """Return where the catalog keeps a method of a cell, below each layer's folder."""
     return f"{clip}/{dataset}/{protocol}/shots{shots}/seed{seed}/{method}"
 
 

@@ -113,13 +113,13 @@ def compare_beside(
     order: Sequence[str],
     newest: str = "",
 ) -> Comparison:
-    """Compare what a reader of one record looks at with it: same protocol and same CLIP.
+    """Compare the results of one record's protocol and CLIP, for a reader of that record.
 
     Arguments are those of `compare`; of the asked grid only what methods are tested against counts.
     """
     same = ("protocol", "clip", "weights_sha256")
     alike: list[CellRecord] = []
-    elsewhere: set[str] = set()  # places of results that have their record, but not in this report
+    elsewhere: set[str] = set()  # partitions whose record is not part of this comparison
     for other in records:
         if all(getattr(other.cell, name) == getattr(record.cell, name) for name in same):
             alike.append(other)
@@ -136,11 +136,11 @@ def compare_beside(
 
 
 def _require_known(
-    methods: Sequence[str], there: Sequence[CellRecord], order: Sequence[str]
+    methods: Sequence[str], records: Sequence[CellRecord], order: Sequence[str]
 ) -> None:
     """Refuse a method that has neither recipe nor result: it is misspelt."""
     allowed = dict.fromkeys(
-        [*order, *(result.method for record in there for result in record.methods)]
+        [*order, *(result.method for record in records for result in record.methods)]
     )
     for name in methods:
         if name not in allowed:
@@ -198,7 +198,7 @@ def _score_rows(family: Family) -> list[Row]:
 
 
 def _provenance_rows(compared: Sequence[Family], records: Sequence[CellRecord]) -> list[Row]:
-    """Say what each cell of a family depends on."""
+    """Make one row a (family, cell): the fingerprints of its data, code and images."""
     cells = {(group_key(record), record.cell.seed): record.cell for record in records}
     rows: dict[tuple[object, ...], Row] = {}
     for family in compared:
@@ -226,7 +226,7 @@ def _provenance_rows(compared: Sequence[Family], records: Sequence[CellRecord]) 
 
 
 def _size_rows(family: Family) -> list[Row]:
-    """Return the largest over all cells: what may ship."""
+    """Make one row a method, with the largest sizes of all its cells: what may ship."""
     by_name: dict[str, list[Result]] = defaultdict(list)
     for result in family.results:
         by_name[result.name].append(result)

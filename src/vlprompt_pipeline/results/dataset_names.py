@@ -37,7 +37,7 @@ def dataset_title(dataset: str, source: str) -> str:
 
 
 def dataset_kind(dataset: str) -> str:
-    """Say which datasets may be averaged with it: published, demo, miniature, or own."""
+    """Return the kind of a dataset; only those of one kind are averaged with each other."""
     if not is_named_dataset(dataset):
         return OWN
     kinds = {"miniature_": "miniatures", "demo_": "demo datasets"}

@@ -60,11 +60,6 @@ class Family:
         """The datasets that an average is over: all, but not a source."""
         return self.datasets[1:] if self.key.source else self.datasets
 
-    @property
-    def has_new(self) -> bool:
-        """Whether the protocol holds classes out."""
-        return any(result.key.classes[1] for result in self.results)
-
 
 def families(results: Sequence[Result]) -> tuple[Family, ...]:
     """Return results apart by protocol, weights, templates, shots, and source with its targets.
@@ -131,7 +126,7 @@ def _names(keys: Sequence[FamilyKey]) -> list[str]:
 
 
 def _titles(keys: Sequence[FamilyKey]) -> list[str]:
-    """Say what people call them; those that look alike say what differs."""
+    """Return titles for people; families of one title are told apart by what differs."""
     plain = []
     for key in keys:
         trained = f"trained on {key.source}" if key.source else ""

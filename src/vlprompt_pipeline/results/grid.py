@@ -51,7 +51,7 @@ class Coordinates(NamedTuple):
 
     @classmethod
     def of_partition(cls, partition: str) -> Coordinates | None:
-        """Say what the catalog keeps there; None if it is no partition of a method in a cell."""
+        """Parse a partition of the catalog; None if it is not that of a method in a cell."""
         match = re.fullmatch(r"([^/]+)/([^/]+)/([^/]+)/shots(\d+)/seed(\d+)/([^/]+)", partition)
         if match is None:
             return None
@@ -109,17 +109,19 @@ def missing(
         parameters: the grid.
         run: what holds for the commands without being named in them.
     """
-    there = {_of(record, result) for record in records for result in record.methods}
-    unread = {problem.name: problem.reason for problem in problems}
-    begun = {Coordinates.of_partition(partition) for partition in (*unread, *predicted)} - {None}
-    cells = there | {cell for cell in begun if cell.within(parameters)}
+    finished = {_of(record, result) for record in records for result in record.methods}
+    unreadable = {problem.name: problem.reason for problem in problems}
+    begun = {Coordinates.of_partition(partition) for partition in (*unreadable, *predicted)} - {
+        None
+    }
+    cells = finished | {cell for cell in begun if cell.within(parameters)}
     return [
         {
             **cell._asdict(),
-            "reason": _reason(cell, unread, predicted),
+            "reason": _reason(cell, unreadable, predicted),
             "command": _command(cell, parameters.sweep, run),
         }
-        for cell in sorted(set(_grid(cells, parameters, run)) - there)
+        for cell in sorted(set(_grid(cells, parameters, run)) - finished)
     ]
 
 
@@ -127,20 +129,20 @@ def _grid(
     cells: set[Coordinates], parameters: BenchmarkReportParameters, run: ReportRun
 ) -> Iterator[Coordinates]:
     for protocol in parameters.protocols or sorted({cell.protocol for cell in cells}):
-        same = [cell for cell in cells if cell.protocol == protocol]
-        for clip in sorted({cell.clip for cell in same}) or [run.clip]:
-            alike = [cell for cell in same if cell.clip == clip] or list(cells)
-            named = parameters.datasets or {cell.dataset for cell in alike}
+        of_protocol = [cell for cell in cells if cell.protocol == protocol]
+        for clip in sorted({cell.clip for cell in of_protocol}) or [run.clip]:
+            of_clip = [cell for cell in of_protocol if cell.clip == clip] or list(cells)
+            named = parameters.datasets or {cell.dataset for cell in of_clip}
             for kind in sorted(set(map(dataset_kind, named))):
-                asked = [name for name in parameters.datasets or () if dataset_kind(name) == kind]
-                beside = [cell for cell in alike if dataset_kind(cell.dataset) == kind] or alike
-                yield from _of_kind(protocol, clip, asked, beside, parameters)
+                datasets = [n for n in parameters.datasets or () if dataset_kind(n) == kind]
+                of_kind = [cell for cell in of_clip if dataset_kind(cell.dataset) == kind]
+                yield from _of_kind(protocol, clip, datasets, of_kind or of_clip, parameters)
 
 
 def _of_kind(
     protocol: str,
     clip: str,
-    asked: Sequence[str],
+    asked_datasets: Sequence[str],
     cells: Collection[Coordinates],
     parameters: BenchmarkReportParameters,
 ) -> Iterator[Coordinates]:
@@ -149,25 +151,27 @@ def _of_kind(
     together = [tuple(shots)] if shots_side_by_side(protocol) else [(count,) for count in shots]
     registered = find_protocol(protocol) or Protocol()
     for counts in together:
-        alike = [cell for cell in cells if cell.shots in counts] or cells
-        datasets = asked or sorted({cell.dataset for cell in alike})
-        seeds = parameters.seeds or sorted({cell.seed for cell in alike})
-        methods = parameters.methods or sorted({cell.method for cell in alike})
-        for dataset, *place in product(datasets, counts, seeds, methods):
-            if registered.trains_on(dataset):
-                yield Coordinates(protocol, clip, dataset, *place)
+        with_shots = [cell for cell in cells if cell.shots in counts] or cells
+        datasets = asked_datasets or sorted({cell.dataset for cell in with_shots})
+        seeds = parameters.seeds or sorted({cell.seed for cell in with_shots})
+        methods = parameters.methods or sorted({cell.method for cell in with_shots})
+        trained = [dataset for dataset in datasets if registered.trains_on(dataset)]
+        for cell in product(trained, counts, seeds, methods):
+            yield Coordinates(protocol, clip, *cell)
 
 
-def _reason(cell: Coordinates, unread: Mapping[str, str], predicted: Mapping[str, object]) -> str:
-    if cell.partition in unread:
-        return f"its record {unread[cell.partition]}"
+def _reason(
+    cell: Coordinates, unreadable: Mapping[str, str], predicted: Mapping[str, object]
+) -> str:
+    if cell.partition in unreadable:
+        return f"its record {unreadable[cell.partition]}"
     if cell.partition in predicted:
         return "there are predictions, but no record: the run was cut short"
     return "not run yet"
 
 
 def _command(cell: Coordinates, sweep: str, run: ReportRun) -> str:
-    """Say what makes the cell alone; none for another CLIP, which has another configuration."""
+    """Return the command that makes this cell alone, empty for a CLIP of another configuration."""
     if cell.clip != run.clip:
         return ""
     dataset = cell.dataset.removeprefix(run.dataset_prefix)

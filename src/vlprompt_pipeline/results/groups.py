@@ -6,11 +6,10 @@ averaged.
 
 from __future__ import annotations
 
-import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from pydantic import ValidationError
 
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.results.dataset_names import marked
-from vlprompt_pipeline.results.records import SCHEMA_VERSION, CellRecord
+from vlprompt_pipeline.results.records import SCHEMA_VERSION, CellRecord, MethodResult
 
 
 class GroupKey(NamedTuple):
@@ -43,7 +42,7 @@ class GroupKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Group:
-    """The records of one key, one a seed with all of its methods, by ascending seed."""
+    """The records of one key, one or several a seed, by ascending seed."""
 
     key: GroupKey
     records: tuple[CellRecord, ...]
@@ -51,12 +50,12 @@ class Group:
     @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds that any record of the group has."""
-        return tuple(record.cell.seed for record in self.records)
+        return tuple(dict.fromkeys(record.cell.seed for record in self.records))
 
     @property
-    def has_new(self) -> bool:
-        """Whether the protocol holds classes out."""
-        return bool(self.key.classes[1])
+    def results(self) -> tuple[MethodResult, ...]:
+        """Results of all methods and seeds."""
+        return tuple(result for record in self.records for result in record.methods)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -95,10 +94,8 @@ def group_key(record: CellRecord) -> GroupKey:
     )
 
 
-def read_records(
-    source: str | Path | Mapping[str, object],
-) -> tuple[list[CellRecord], list[Problem]]:
-    """Read every record of a folder (`**/*.json`) or of a mapping from name to record.
+def read_records(source: Mapping[str, object]) -> tuple[list[CellRecord], list[Problem]]:
+    """Read every record of a mapping from name to record.
 
     Methods of a cell may stand in one record or in several, as they were run.
 
@@ -106,12 +103,6 @@ def read_records(
     partitioned dataset hands it out. A record that cannot be read, is not a cell record or repeats
     a method of a cell already read is named among the problems; the others stand.
     """
-    if isinstance(source, (str, Path)):
-        folder = Path(source)
-        source = {
-            str(path.relative_to(folder)): partial(_load_json, path)
-            for path in folder.rglob("*.json")
-        }
     records: list[CellRecord] = []
     problems: list[Problem] = []
     first_name: dict[tuple[GroupKey, int, str], str] = {}
@@ -155,15 +146,11 @@ def newest_date(source: Mapping[str, object]) -> str:
 
 
 def group_records(records: Iterable[CellRecord]) -> tuple[Group, ...]:
-    """Group the records that `read_records` gave, in the order of their keys; one record a seed."""
-    groups: dict[GroupKey, dict[int, CellRecord]] = {}
-    for record in records:
-        seeds, seed = groups.setdefault(group_key(record), {}), record.cell.seed
-        seeds[seed] = _merged(seeds[seed], record) if seed in seeds else record
-    return tuple(
-        Group(key, tuple(seeds[seed] for seed in sorted(seeds)))
-        for key, seeds in sorted(groups.items(), key=lambda item: item[0])
-    )
+    """Group the records that `read_records` gave, in the order of their keys."""
+    groups: dict[GroupKey, list[CellRecord]] = defaultdict(list)
+    for record in sorted(records, key=lambda record: record.cell.seed):
+        groups[group_key(record)].append(record)
+    return tuple(Group(key, tuple(groups[key])) for key in sorted(groups))
 
 
 def cause_of(error: Exception) -> str:
@@ -172,20 +159,6 @@ def cause_of(error: Exception) -> str:
         return str(error)  # a sentence already, with the file in it
     cause = error.__cause__ or error
     return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
-
-
-def _merged(first: CellRecord, second: CellRecord) -> CellRecord:
-    """Return two records of one cell with different methods as one."""
-    return first.model_copy(
-        update={
-            "notes": tuple(dict.fromkeys(first.notes + second.notes)),
-            "methods": first.methods + second.methods,
-        }
-    )
-
-
-def _load_json(path: Path) -> object:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _read_one(value: object | Callable[[], object]) -> CellRecord | str:

@@ -17,21 +17,10 @@ from vlprompt_pipeline.results.dataset_names import AVERAGE, unmarked
 from vlprompt_pipeline.results.results import Comparison
 
 EUROSAT = "eurosat"
-COLUMNS = [
-    "family",
-    "shots",
-    "method",
-    "title",
-    "metric",
-    "average",
-    "without_eurosat",
-    "rank",
-    "best_rank",
-    "worst_rank",
-    "worst_without",
-    "published",
-    "published_without_eurosat",
-]
+_COLUMNS = (
+    "family shots method title metric average without_eurosat rank best_rank worst_rank "
+    "worst_without published published_without_eurosat"
+)
 _FEWEST = 3  # datasets: with two, leaving one out leaves no average
 Row = dict[str, object]
 Accuracies = Mapping[str, tuple[float, ...]]
@@ -52,7 +41,7 @@ def left_out(comparison: Comparison) -> pd.DataFrame:
         table = comparison.of(family["family"])
         for shots in sorted(set(table["shots"])):
             rows += _rows(family, table[table["shots"] == shots], int(shots))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=_COLUMNS.split())
 
 
 def rank_span(row: Mapping[str, object]) -> str:
@@ -105,7 +94,7 @@ def _rows(family: Mapping[str, object], table: pd.DataFrame, shots: int) -> list
             *_with_and_without_eurosat(printed[method]),
         )
         key = (family["family"], shots, method, title, metric)
-        rows.append(dict(zip(COLUMNS, (*key, *values), strict=True)))
+        rows.append(dict(zip(_COLUMNS.split(), (*key, *values), strict=True)))
     return sorted(rows, key=lambda row: row["rank"])
 
 

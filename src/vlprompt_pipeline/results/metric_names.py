@@ -44,7 +44,7 @@ def metric_order(metric: str) -> tuple[int, int, str]:
 
 
 def lower_is_better(metric: str) -> bool:
-    """Tell whether the method with the smallest value is the one to look for."""
+    """Tell whether a smaller value is better."""
     _, kind = _parts(metric)
     return kind is not None and kind.lower_is_better
 

@@ -1,4 +1,4 @@
-"""How well methods tell outsiders, with intervals over images, and quantized ones beside hosts.
+"""How well methods tell outsiders, with intervals over images, and quantized ones against hosts.
 
 Seeds are averaged; what is asked is what other images of the same kind would have given. AUROC is a
 U-statistic, so its interval and the paired test are DeLong's (DeLong et al., Biometrics 1988), on
@@ -23,6 +23,10 @@ from vlprompt_pipeline.results.statistics import holm, verdict
 from vlprompt_pipeline.wording import probability, signed
 
 RESAMPLES = 1_000
+_COLUMNS = (
+    "method title score seeds images outsiders auroc auroc_low auroc_high "
+    "fpr95 fpr95_low fpr95_high"
+)
 
 
 class Scores(NamedTuple):
@@ -128,7 +132,7 @@ def fpr95_samples(scores: Scores) -> np.ndarray:
 def outsider_table(
     scores: Mapping[str, Mapping[str, Scores]], titles: Mapping[str, str]
 ) -> pd.DataFrame:
-    """Make a row a method and kind of score: `method, title, score, seeds, auroc, …, fpr95, …`.
+    """Make one row, of `_COLUMNS`, a method and kind of score; percentages with 95 % intervals.
 
     Args:
         scores: by kind of score, such as "energy", then by method.
@@ -140,23 +144,10 @@ def outsider_table(
             parts, samples = Components.of(of_method), fpr95_samples(of_method)
             low, high = np.percentile(samples[1:], [2.5, 97.5])
             auroc_low, auroc_high = np.clip(parts.interval, 0, 100)  # no image is ranked beyond
-            rows.append(
-                {
-                    "method": method,
-                    "title": titles[method],
-                    "score": kind,
-                    "seeds": len(of_method.inside),
-                    "images": of_method.inside.shape[1],
-                    "outsiders": of_method.outside.shape[1],
-                    "auroc": parts.mean,
-                    "auroc_low": auroc_low,
-                    "auroc_high": auroc_high,
-                    "fpr95": samples[0],
-                    "fpr95_low": low,
-                    "fpr95_high": high,
-                }
-            )
-    return pd.DataFrame(rows)
+            counts = (*of_method.inside.shape, of_method.outside.shape[1])
+            auroc = (parts.mean, auroc_low, auroc_high)
+            rows.append((method, titles[method], kind, *counts, *auroc, samples[0], low, high))
+    return pd.DataFrame(rows, columns=_COLUMNS.split())
 
 
 def compare_with_hosts(
@@ -164,7 +155,7 @@ def compare_with_hosts(
     hosts: Mapping[str, str],
     titles: Mapping[str, str],
 ) -> list[str]:
-    """Say whether quantized methods tell outsiders better than their hosts, a sentence a pair.
+    """Compare quantized methods with their hosts at telling outsiders, a sentence a pair.
 
     Two methods are compared over the seeds that both have, on the same images; where there are
     none, that is said.

@@ -9,7 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vlprompt_pipeline.results.bootstrap import Paired, draw_average, draw_h, paired_bootstrap
+from vlprompt_pipeline.results.bootstrap import (
+    Paired,
+    draw_average,
+    draw_h,
+    paired_bootstrap,
+    resamples_for,
+)
 from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.families import Family
 from vlprompt_pipeline.results.records import ZERO_SHOT
@@ -58,16 +64,17 @@ def pairs(family: Family, against: Sequence[str]) -> tuple[list[Row], list[str]]
     members = averages(family, by_key)
     tests: dict[str, list[_Test]] = defaultdict(list)
     uncompared: dict[tuple[str, str], list[str]] = defaultdict(list)
-    asked = list(_couples([*by_key, *members], against))
+    couples = list(_couples([*by_key, *members], against))
+    resamples = resamples_for(len(couples))
 
     def tests_of(key: ScoreKey, other: str) -> list[_Test]:
-        parts = members.get(key, (key,))
-        couples = [_couple(by_key, part, part._replace(method=other)) for part in parts]
-        return list(_tests(key, other, couples))
+        datasets = members.get(key, (key,))
+        answers = [_couple(by_key, part, part._replace(method=other)) for part in datasets]
+        return list(_tests(key, other, answers, resamples))
 
     with ThreadPoolExecutor() as pool:  # drawing images lets other threads compute
-        compared = list(pool.map(tests_of, *zip(*asked, strict=True)))
-    for (key, other), made in zip(asked, compared, strict=True):
+        compared = list(pool.map(tests_of, *zip(*couples, strict=True)))
+    for (key, other), made in zip(couples, compared, strict=True):
         for test in made:
             tests[test.metric].append(test)
         if not made and key.dataset != AVERAGE:
@@ -108,31 +115,40 @@ def _couple(by_key: Mapping[ScoreKey, BySeed], key: ScoreKey, other: ScoreKey) -
     return _Couple(seeds, {name: (c[: len(seeds)], c[len(seeds) :]) for name, c in both.items()})
 
 
-def _tests(key: ScoreKey, other: str, couples: Sequence[_Couple]) -> Iterator[_Test]:
+def _tests(
+    key: ScoreKey, other: str, couples: Sequence[_Couple], resamples: int
+) -> Iterator[_Test]:
     """Test every accuracy that all the datasets have, then the harmonic means of these."""
     correct = [couple.correct for couple in couples]
     names = [name for name in correct[0] if all(name in each for each in correct)]
-    compared = _on_average(correct, names) if key.dataset == AVERAGE else _on_one(correct[0])
+    if key.dataset == AVERAGE:
+        compared = _on_average(correct, names, resamples)
+    else:
+        compared = _on_one(correct[0], resamples)
     seeds = tuple(sorted({seed for couple in couples for seed in couple.seeds}))
     for name, paired in compared:
         yield _Test(key, other, name, seeds, paired)
 
 
-def _on_one(correct: Mapping[str, tuple[Correct, Correct]]) -> Iterator[tuple[str, Paired]]:
+def _on_one(
+    correct: Mapping[str, tuple[Correct, Correct]], resamples: int
+) -> Iterator[tuple[str, Paired]]:
     for name, (mine, theirs) in correct.items():
-        yield name, compare_accuracy(mine, theirs)
+        yield name, compare_accuracy(mine, theirs, resamples)
     for name, halves in HARMONIC.items():
         if all(half in correct for half in halves):
             (my_base, their_base), (my_new, their_new) = (correct[half] for half in halves)
-            yield name, compare_h(my_base, my_new, their_base, their_new)
+            yield name, compare_h(my_base, my_new, their_base, their_new, resamples)
 
 
 def _on_average(
-    correct: Sequence[Mapping[str, tuple[Correct, Correct]]], names: Sequence[str]
+    correct: Sequence[Mapping[str, tuple[Correct, Correct]]], names: Sequence[str], resamples: int
 ) -> Iterator[tuple[str, Paired]]:
     draw = np.random.default_rng(0)
     drawn = {
-        name: draw_average(draw, *zip(*(each[name] for each in correct), strict=True))
+        name: draw_average(
+            draw, *zip(*(each[name] for each in correct), strict=True), resamples=resamples
+        )
         for name in names
     }
     for name, halves in HARMONIC.items():

@@ -37,7 +37,9 @@ class Printed(NamedTuple):
     published_source: str = ""
 
 
-def printed(family: Family, dataset: str, shots: int, method: str, metric: str, mean: float):
+def printed(
+    family: Family, dataset: str, shots: int, method: str, metric: str, mean: float
+) -> Printed:
     """Find the figure of the same protocol, CLIP, data and method; else an empty `Printed`.
 
     An own random split has none, nor has an average over other datasets than the published one's.
@@ -61,7 +63,7 @@ def inside(mean: float, stated: Variation | None) -> str:
 
 
 def stated_variation(protocol: str, method: str, dataset: str, metric: str) -> Variation | None:
-    """Say what was printed for a method, all names as in `published_results.csv`.
+    """Return the variation printed for a method, all names as in `published_results.csv`.
 
     The mean may differ from that of the published table: it is of another printing.
     """

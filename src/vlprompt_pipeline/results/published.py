@@ -42,10 +42,6 @@ _METHODS = {
 No figure of CLAP or MMRL++ is in the CSV: what their papers print has not been seen in a source
 that may be quoted.
 """
-DATASETS = PROTOCOLS["base_to_new"].published_average
-TARGETS = PROTOCOLS["cross_dataset"].published_average
-SHIFTED = PROTOCOLS["domain_generalisation"].published_average
-"""The datasets over which published averages (row "average") are taken, by protocol."""
 
 
 def published_protocol(protocol: str, clip: str, dataset: str, shots: int) -> str | None:

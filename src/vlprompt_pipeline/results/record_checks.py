@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from vlprompt_pipeline.results.groups import Group, GroupKey
 from vlprompt_pipeline.wording import join, seeds_text, shots_text
@@ -22,6 +22,7 @@ def group_remarks(group: Group) -> list[str]:
     """Return the records' notes and what makes the rows less comparable, one sentence each."""
     remarks = list(group.notes)
     remarks += _bound_to_training(group)
+    remarks += _different_images(group)
     remarks += _missing_seeds(group)
     remarks += _changed_between_seeds(group)
     versions = sorted({record.cell.code_version for record in group.records})
@@ -39,30 +40,47 @@ def mixed_remarks(groups: Sequence[Group]) -> list[str]:
     remarks = []
     for (dataset, *_, shots), keys in alike.items():
         if len(keys) > 1:
-            differing = dict.fromkeys(
-                words
-                for field, words in _FINGERPRINTS.items()
-                if len({getattr(key, field) for key in keys}) > 1
-            )
             remarks.append(
-                f"{dataset}, {shots_text(shots)} was run with different {' and '.join(differing)}: "
+                f"{dataset}, {shots_text(shots)} was run with different {differing(keys)}: "
                 f"the results stand in {len(keys)} separate tables and are not averaged."
             )
     return remarks
 
 
+def differing(keys: Collection[GroupKey]) -> str:
+    """Name the fingerprints that groups differ in, for instance "splits and class lists"."""
+    return " and ".join(
+        dict.fromkeys(
+            words
+            for field, words in _FINGERPRINTS.items()
+            if len({getattr(key, field) for key in keys}) > 1
+        )
+    )
+
+
 def _bound_to_training(group: Group) -> list[str]:
     """Name the methods that have no score on classes held out or of other datasets."""
-    if not (group.has_new or group.key.targets):
+    if not (group.key.classes[1] or group.key.targets):
         return []
-    results = [result for record in group.records for result in record.methods]
-    bound = [result for result in results if result.new is None and not result.targets]
-    titles = dict.fromkeys(result.title for result in bound)
+    titles = dict.fromkeys(
+        result.title for result in group.results if result.new is None and not result.targets
+    )
     if not titles:
         return []
     return [
         f"Bound to the classes of training, so without accuracy on new ones: {join(list(titles))}."
     ]
+
+
+def _different_images(group: Group) -> list[str]:
+    """Name the seeds whose methods were not trained on the same few-shot images."""
+    drawn: dict[int, set[str]] = defaultdict(set)
+    for record in group.records:
+        drawn[record.cell.seed].add(record.cell.few_shot_sha256)
+    seeds = [seed for seed, few_shot_sets in drawn.items() if len(few_shot_sets) > 1]
+    if not seeds:
+        return []
+    return [f"With {seeds_text(seeds)} the methods were trained on different few-shot images."]
 
 
 def _missing_seeds(group: Group) -> list[str]:
@@ -83,14 +101,13 @@ def _missing_seeds(group: Group) -> list[str]:
 def _changed_between_seeds(group: Group) -> list[str]:
     """Name methods whose size differs between seeds: they were not the same in each of them."""
     remarks = []
-    results = [result for record in group.records for result in record.methods]
-    titles = {result.method: result.title for result in results}
+    titles = {result.method: result.title for result in group.results}
     for words, field in (
         ("parameters", "trainable_parameters"),
         ("payload bytes", "payload_bytes"),
     ):
         seen: dict[str, set[int]] = defaultdict(set)
-        for result in results:
+        for result in group.results:
             seen[result.method].add(getattr(result, field))
         remarks += [
             f"{titles[method]} has different {words} in different seeds ({join(sorted(values))}): "
@@ -98,8 +115,8 @@ def _changed_between_seeds(group: Group) -> list[str]:
             for method, values in seen.items()
             if len(values) > 1
         ]
-    base_totals = {result.base.total for result in results}
-    new_totals = {result.new.total for result in results if result.new is not None}
+    base_totals = {result.base.total for result in group.results}
+    new_totals = {result.new.total for result in group.results if result.new is not None}
     if max(len(base_totals), len(new_totals)) > 1:
         remarks.append("The number of test images differs between runs or methods.")
     return remarks

@@ -15,7 +15,7 @@ from vlprompt_pipeline.results.records import CellRecord
 from vlprompt_pipeline.wording import counted, join, shots_text
 
 TEXTS_COINCIDE = "Texts that coincide:"
-"""How a record's note begins that tells why methods were not scored."""
+"""Start of the note in a record that tells why methods were not scored."""
 _NAMED = 3
 
 
@@ -31,7 +31,7 @@ def remarks(
     absent: Sequence[Mapping[str, object]],
     uncompared: Sequence[str],
 ) -> tuple[str, ...]:
-    """Say which files were left out, what is unlike the rest, and what is missing, in this order.
+    """Return what was left out, what is unlike the rest, and what is missing, in this order.
 
     Args:
         records: all that could be read.
@@ -73,7 +73,7 @@ def _without_record(
 
 
 def _shared(groups: Sequence[Group]) -> list[str]:
-    """Say what is to be said of groups, once for all groups that it holds for."""
+    """Return the remarks on groups, each once for all groups that it holds for."""
     where: dict[str, list[str]] = defaultdict(list)
     for group in groups:
         key = group.key

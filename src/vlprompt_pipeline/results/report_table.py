@@ -15,20 +15,11 @@ from vlprompt_pipeline.results.families import Family, families
 from vlprompt_pipeline.results.groups import GroupKey
 from vlprompt_pipeline.results.printed import printed
 from vlprompt_pipeline.results.records import ZERO_SHOT, CellRecord
-from vlprompt_pipeline.results.scores import MEAN_OF_H, Aggregate, Value, aggregates
+from vlprompt_pipeline.results.scores import Aggregate, Value, aggregates
 from vlprompt_pipeline.results.seeds import ACCURACY, results_by_key
 from vlprompt_pipeline.wording import join
 
-_KEY = [
-    "protocol",
-    "clip",
-    "dataset",
-    "shots",
-    "template_set",
-    "weights_sha256",
-    "split_sha256",
-    "random_split",
-]
+_KEY = "protocol clip dataset shots template_set weights_sha256 split_sha256 random_split"
 _SIZES = ("trainable_parameters", "payload_bytes", "file_bytes", "fp16_bytes")
 _NOTHING = Value(nan, (), nan)
 Row = dict[str, object]
@@ -89,20 +80,20 @@ def _frame(family: Family, group: GroupKey, methods: Sequence[_Method]) -> pd.Da
     table = _with_published(table, recipes, family, group, columns)
     best = next((mean for mean in reversed(columns) if table[mean].notna().any()), "base_mean")
     table = table.sort_values(best, ascending=False, kind="stable", ignore_index=True)
-    for position, name in enumerate(_KEY):
+    for position, name in enumerate(_KEY.split()):
         table.insert(position, name, getattr(group, name))
     return table
 
 
 def _score_columns(group: GroupKey) -> dict[str, tuple[str, str]]:
-    """Say where each accuracy of the table comes from, by its column: dataset and metric."""
-    own = group.data
+    """Return the dataset and metric of each accuracy of the table, by its column."""
+    dataset = group.data
     if group.classes[1]:
-        return {"base_mean": (own, "base"), "new_mean": (own, "new"), "h": (own, "h")}
+        return {"base_mean": (dataset, "base"), "new_mean": (dataset, "new"), "h": (dataset, "h")}
     targets = {target: marked(target, mark) for target, _, _, mark in group.targets}
     on = {**targets, "average": AVERAGE} if targets else {}
-    return {"base_mean": (own, ACCURACY)} | {
-        f"on_{name}_mean": (dataset, ACCURACY) for name, dataset in on.items()
+    return {"base_mean": (dataset, ACCURACY)} | {
+        f"on_{name}_mean": (target, ACCURACY) for name, target in on.items()
     }
 
 
@@ -137,20 +128,15 @@ def _row(
 
 def _base_new_h(values: Mapping[str, Value], kind: str) -> Row:
     base, new, h = (values.get(f"{kind}{name}", _NOTHING) for name in ("base", "new", "h"))
-    both = values.get(MEAN_OF_H, _NOTHING) if not kind else _mean_of_seeds(h)
     return {
         f"{kind}base_mean": base.mean,
         f"{kind}base_std": base.std,
         f"{kind}new_mean": new.mean,
         f"{kind}new_std": new.std,
         f"{kind}h": h.mean,
-        f"{kind}h_mean_of_seeds": both.mean,
+        f"{kind}h_mean_of_seeds": sum(h.per_seed) / len(h.per_seed) if h.per_seed else nan,
         f"{kind}h_std": h.std,
     }
-
-
-def _mean_of_seeds(h: Value) -> Value:
-    return h._replace(mean=sum(h.per_seed) / len(h.per_seed)) if h.per_seed else _NOTHING
 
 
 def _with_published(

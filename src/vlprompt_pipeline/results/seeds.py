@@ -44,7 +44,7 @@ def results_by_key(family: Family) -> dict[ScoreKey, BySeed]:
 
 
 def averages(family: Family, keys: Collection[ScoreKey]) -> dict[ScoreKey, tuple[ScoreKey, ...]]:
-    """Say what each average is over: all averaged datasets, for methods that have them.
+    """Return the scores that each average is over, for methods that have all averaged datasets.
 
     A single dataset has no average, but a single target has, since averages order the methods.
     """
@@ -59,9 +59,9 @@ def averages(family: Family, keys: Collection[ScoreKey]) -> dict[ScoreKey, tuple
 
 
 def image_sets(dataset: str, results: Sequence[Result]) -> dict[str, ImageSet]:
-    """Say what all of the results have a score on, by the name of its accuracy.
+    """Return the image sets that every one of the results has a score on, by name of the accuracy.
 
-    A mean over some of the seeds would hide which.
+    A mean over only some of the seeds would not tell which ones.
     """
     return {
         images.half or ACCURACY: images
@@ -71,9 +71,9 @@ def image_sets(dataset: str, results: Sequence[Result]) -> dict[str, ImageSet]:
 
 
 def correctness(dataset: str, results: Sequence[Result]) -> dict[str, Correct]:
-    """Say whether images are predicted correctly, `[results, images]`, by name of the accuracy.
+    """Return whether images are predicted correctly, `[results, images]`, by name of the accuracy.
 
-    Only what all results have predictions of, and of the same images in the same order.
+    Only for image sets that all results predicted, the same images in the same order.
     """
     by_name = {}
     for name, images in image_sets(dataset, results).items():

@@ -13,6 +13,7 @@ import numpy as np
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.results.bootstrap import (
+    RESAMPLES,
     Correct,
     Hits,
     Interval,
@@ -50,7 +51,7 @@ def h_interval(base_correct: Correct, new_correct: Correct) -> Interval:
     return interval_of(draw_h(*halves))
 
 
-def compare_accuracy(correct: Correct, reference: Correct) -> Paired:
+def compare_accuracy(correct: Correct, reference: Correct, resamples: int = RESAMPLES) -> Paired:
     """Return accuracy of one method less that of another on the same images in the same order.
 
     Of one seed the p-value is McNemar's, exact: images that only one of the two has correct fall to
@@ -64,7 +65,7 @@ def compare_accuracy(correct: Correct, reference: Correct) -> Paired:
     answers = Hits.of(correct, reference)
     gained = answers.hits[0] - answers.hits[1]
     gain = answers._replace(hits=gained[None])
-    (drawn,) = resampled(np.random.default_rng(0), gain)
+    (drawn,) = resampled(np.random.default_rng(0), gain, resamples)
     observed = float(gain.accuracies()[0])
     interval = percentile_interval(drawn)
     if answers.seeds == 1:
@@ -74,7 +75,11 @@ def compare_accuracy(correct: Correct, reference: Correct) -> Paired:
 
 
 def compare_h(
-    one_base: Correct, one_new: Correct, other_base: Correct, other_new: Correct
+    one_base: Correct,
+    one_new: Correct,
+    other_base: Correct,
+    other_new: Correct,
+    resamples: int = RESAMPLES,
 ) -> Paired:
     """Compare H of one method with that of another by the paired bootstrap.
 
@@ -85,8 +90,9 @@ def compare_h(
         DataError: as in `compare_accuracy`.
     """
     draw = np.random.default_rng(0)
-    base = draw_average(draw, [one_base], [other_base])
-    return paired_bootstrap(draw_h(base, draw_average(draw, [one_new], [other_new])))
+    base = draw_average(draw, [one_base], [other_base], resamples=resamples)
+    new = draw_average(draw, [one_new], [other_new], resamples=resamples)
+    return paired_bootstrap(draw_h(base, new))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -20,14 +20,14 @@ from vlprompt_pipeline.wording import counted
 _SHOWN = 3  # differences in a name
 _DIGEST = 8  # characters of a hash in a name
 _UNKNOWN = "code unknown"
-"""What a result is called whose record is from before all this was recorded."""
+"""Name of a result whose record is of a version that did not record how it was made."""
 
 Variants = Mapping[tuple[GroupKey, int, str], str]
 """What a method in the cell of a seed is told apart by; not there where nothing differs."""
 
 
 def find_variants(records: Iterable[CellRecord]) -> Variants:
-    """Say what differs from the results of other seeds, for each method of each cell that does."""
+    """Name in what a method's cell differs from its other seeds; cells that do not are left out."""
     made: dict[tuple[GroupKey, str], dict[int, MethodResult]] = defaultdict(dict)
     for record in records:
         for result in record.methods:
@@ -47,7 +47,7 @@ def find_variants(records: Iterable[CellRecord]) -> Variants:
 
 
 def _usual(by_seed: Mapping[int, MethodResult]) -> MadeWith | None:
-    """Say what most seeds were made with, and among equally many the lowest seed."""
+    """Return what most seeds were made with; of two as frequent, that of the lowest seed."""
     seeds: dict[str, list[int]] = defaultdict(list)
     for seed, result in sorted(by_seed.items()):
         seeds[_text(result.made_with)].append(seed)
@@ -60,17 +60,17 @@ def _text(made_with: MadeWith | None) -> str:
 
 
 def _digest(made_with: MadeWith | None) -> str:
-    """Tell apart what is named alike: a name has not all that differs."""
+    """Return a digest that tells apart differences of one name, which shows only some of them."""
     return f"digest {hashlib.sha256(_text(made_with).encode()).hexdigest()[:_DIGEST]}"
 
 
 def _differences(usual: MadeWith | None, other: MadeWith | None) -> str:
-    """Say it in words, or return nothing where the two are equal."""
+    """Return the differences in words, empty where the two are equal."""
     if usual == other:
         return ""
     if other is None:
         return _UNKNOWN
-    if usual is None:  # most seeds are from before: this one is known, and is another
+    if usual is None:  # most seeds are of a version that recorded nothing
         return f"code {other.code[:_DIGEST] or 'known'}"
     names = sorted({*usual.settings, *other.settings})
     words = [

@@ -29,7 +29,7 @@ def verdict_text(test: Mapping[str, object]) -> str:
 
 
 def verdict_sentence(test: Mapping[str, object], title: str, reference: str) -> str:
-    """Say what a test finds, with its interval, as a sentence.
+    """Return a test's verdict with its interval as a sentence.
 
     Args:
         test: a row of `Comparison.pairs`.
@@ -60,7 +60,7 @@ def against(tests: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def verdicts_of(comparison: Comparison, record: CellRecord) -> dict[str, str]:
-    """Say what the tests say of each method against zero-shot, a sentence by method.
+    """Return the verdict on each method against zero-shot, a sentence by method.
 
     Those in the table that the record stands in, in the metric that ranks its methods: on the
     record's dataset, or on average over its targets.

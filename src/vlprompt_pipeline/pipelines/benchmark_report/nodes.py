@@ -43,9 +43,9 @@ def compare_methods(
         UserError: there are none.
     """
     readable, problems = read_records(results.records)
-    found = {record.cell.dataset for record in readable}
+    finished = {record.cell.dataset for record in readable}
     for name in benchmark_report.with_prefix(dataset_prefix).datasets or ():
-        if name not in found:
+        if name not in finished:
             require_dataset_name(name, on_disk(dataset_root, project))
     run = ReportRun(clip_name, dataset_prefix, given)
     return compare(

@@ -17,27 +17,14 @@ from vlprompt_pipeline.protocols import get_protocol
 from vlprompt_pipeline.reports.risk_coverage import risk_coverage_figure
 from vlprompt_pipeline.reports.terminal import WIDTH, text_console
 from vlprompt_pipeline.results.cells import StoredResults, partition_of
-from vlprompt_pipeline.results.groups import read_records
+from vlprompt_pipeline.results.groups import GroupKey, group_key, read_records
 from vlprompt_pipeline.results.outsiders import Scores, compare_with_hosts, outsider_table
+from vlprompt_pipeline.results.record_checks import differing
 from vlprompt_pipeline.results.records import CellRecord
 from vlprompt_pipeline.results.variants import find_variants
 from vlprompt_pipeline.wording import shots_text
 
 _SCORES = {"maximum softmax": "probability", "energy": "energy"}
-_COLUMNS = (
-    "method",
-    "title",
-    "score",
-    "seeds",
-    "images",
-    "outsiders",
-    "auroc",
-    "auroc_low",
-    "auroc_high",
-    "fpr95",
-    "fpr95_low",
-    "fpr95_high",
-)
 
 
 def measure_rejection(
@@ -81,7 +68,7 @@ def measure_rejection(
         kind: {m: of_m for m, by_seed in ordered.items() if (of_m := Scores.of(by_seed, column))}
         for kind, column in _SCORES.items()
     }
-    table = outsider_table(scores, titles).reindex(columns=_COLUMNS)
+    table = outsider_table(scores, titles)
     sentences = compare_with_hosts(scores, _hosts(recipes, list(ordered)), titles)
     title = f"{prefix}{dataset}, {get_protocol(protocol).title}, {shots_text(shots)}"
     tables = {method: list(by_seed.values()) for method, by_seed in ordered.items()}
@@ -93,14 +80,22 @@ def require_made_alike(records: Iterable[CellRecord], partitions: Collection[str
     """Refuse to average seeds that were made with other settings, pictures, CLIP or code.
 
     Raises:
-        DataError: saying which seed of which method differs, and in what.
+        DataError: saying which method differs between its seeds, and in what.
     """
-    alike = [
-        record
-        for record in records
-        if any(partition_of(record.cell, made.method) in partitions for made in record.methods)
-    ]
-    for (key, seed, method), difference in find_variants(alike).items():
+    measured: list[CellRecord] = []
+    keys: dict[str, set[GroupKey]] = defaultdict(set)
+    for record in records:
+        for made in record.methods:
+            if partition_of(record.cell, made.method) in partitions:
+                measured.append(record.model_copy(update={"methods": (made,)}))
+                keys[made.method].add(group_key(record))
+    for method, different in keys.items():
+        if len(different) > 1:
+            raise DataError(
+                f"the seeds of {method} were run with different {differing(different)}, so they "
+                "have no average: run all its seeds with the same parameters"
+            )
+    for (key, seed, method), difference in find_variants(measured).items():
         raise DataError(
             f"seed {seed} of {method} on {key.data} was made differently from the other seeds "
             f"({difference}), so they have no average: run all its seeds with the same parameters"

@@ -48,17 +48,16 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                 namespace="report",
                 tags="report",
             ),
-            *map(_class_page, pages),
+            *(
+                Node(
+                    draw_class_page,
+                    inputs=["dataset_card", "results", "run_records"],
+                    outputs=page,
+                    name="draw_class_page",
+                    namespace="report",
+                    tags="report",
+                )
+                for page in pages
+            ),
         ]
-    )
-
-
-def _class_page(page: str) -> Node:
-    return Node(
-        draw_class_page,
-        inputs=["dataset_card", "results", "run_records"],
-        outputs=page,
-        name="draw_class_page",
-        namespace="report",
-        tags="report",
     )

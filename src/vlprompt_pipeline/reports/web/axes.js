@@ -7,7 +7,7 @@ const ticksOf = (low, high, count) => {
   const rough = (high - low) / Math.max(1, count), power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find(factor => factor * power >= rough);
   const first = Math.ceil(low / step - 1e-9), last = Math.floor(high / step + 1e-9);
-  return Array.from({ length: last - first + 1 }, (_, place) => +((first + place) * step).toFixed(6));
+  return Array.from({ length: last - first + 1 }, (_, index) => +((first + index) * step).toFixed(6));
 };
 
 // Limits around values with a tenth of room; two points wide at least.

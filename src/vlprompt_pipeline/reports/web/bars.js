@@ -7,24 +7,24 @@ const barScale = (values, [start, end]) => {
 
 const barOf = (svg, along, y, thick, { value, low, high, row }) => {
   const [from, to] = [along(Math.min(0, value)), along(Math.max(0, value))];
-  const place = { x: from, y: y - thick / 2, width: Math.max(to - from, 0.5), height: thick };
-  svg.append(draw("rect", { ...place, style: `fill:${colourOf(row.method)}`, class: "bar" }));
+  const box = { x: from, y: y - thick / 2, width: Math.max(to - from, 0.5), height: thick };
+  svg.append(draw("rect", { ...box, style: `fill:${colourOf(row.method)}`, class: "bar" }));
   if (low !== null) svg.append(lineOf(along(low), y, along(high), y, "whisker"));
   svg.append(markOf(row.method, along(value), y, row.flags.length > 0));
 };
 // A row of a figure, which tells its score wherever it is pointed at.
-const bandOf = (family, { row }, place) => telling(
-  draw("g", { class: "told" }, draw("rect", { ...place, class: "catch" })), () => scoreLines(family, row));
-const figureOf = (chosen, value) => chosen.show === "difference" ? signed(value) : one(value);
+const bandOf = (family, { row }, box) => telling(
+  draw("g", { class: "told" }, draw("rect", { ...box, class: "catch" })), () => scoreLines(family, row));
+const figureOf = (chosen, value) => chosen.show === "difference" ? signed(value) : oneDecimal(value);
 const bestFirst = metric => given.metrics[metric].lower ? (a, b) => a.value - b.value : (a, b) => b.value - a.value;
 
 // One row a bar, its name to the left or, where it is narrow, above; the best first.
 const drawRanking = (box, family, chosen) => {
   const byMethod = chosen.bars.startsWith("method:") ? null : chosen.bars.slice("dataset:".length);
-  const places = byMethod === null
+  const cells = byMethod === null
     ? family.datasets.map(dataset => ({ dataset, method: chosen.bars.slice("method:".length) }))
     : chosen.methods.map(method => ({ dataset: byMethod, method }));
-  const rows = places.map(what => valueOf(family, chosen, what)).filter(Boolean).sort(bestFirst(chosen.metric));
+  const rows = cells.map(what => valueOf(family, chosen, what)).filter(Boolean).sort(bestFirst(chosen.metric));
   if (!rows.length) return nothingIn(box);
   const name = ({ row }) => byMethod === null ? datasetTitle(family, row.dataset) : titleOf(row.method);
   const width = box.clientWidth, narrow = width < 460, step = narrow ? 38 : 26;
@@ -33,9 +33,9 @@ const drawRanking = (box, family, chosen) => {
   const svg = canvasOf(width, rows.length * step + 8, "Bars; the numbers are in the table above.");
   box.replaceChildren(svg);
   if (!narrow) svg.append(lineOf(along(0), 0, along(0), rows.length * step + 4, "axis"));
-  rows.forEach((row, place) => {
-    const y = place * step + (narrow ? 26 : 14);
-    const group = bandOf(family, row, { x: 0, y: place * step, width, height: step });
+  rows.forEach((row, index) => {
+    const y = index * step + (narrow ? 26 : 14);
+    const group = bandOf(family, row, { x: 0, y: index * step, width, height: step });
     const title = narrow
       ? textOf(0, y - 12, name(row), { class: "ink" })
       : textOf(label, y + 4, name(row), { class: "end ink" });
@@ -63,9 +63,11 @@ const drawPanels = (box, family, chosen) => {
   box.style.gridTemplateColumns = `${names}px repeat(${columns}, minmax(0, 1fr))`;
   const namesColumn = () => {
     const svg = canvasOf(names, height, "Names of the methods.");
-    const texts = methods.map((method, place) => textOf(names, place * step + 13, titleOf(method), { class: "end ink" }));
+    const texts = methods.map(
+      (method, index) => textOf(names, index * step + 13, titleOf(method), { class: "end ink" }));
     svg.append(...texts);
-    return { element: make("div", { class: "panel names" }, svg), fit: () => texts.forEach(text => shorten(text, names)) };
+    const fit = () => texts.forEach(text => shorten(text, names));
+    return { element: make("div", { class: "panel names" }, svg), fit };
   };
   const drawn = [], fits = [];
   panels.forEach(({ dataset, rows }, number) => {
@@ -76,11 +78,11 @@ const drawPanels = (box, family, chosen) => {
     }
     const svg = canvasOf(width, height, `Bars for ${dataset}; the numbers are in the table above.`);
     svg.append(lineOf(along(0), 0, along(0), height, "axis"));
-    rows.forEach((row, place) => {
-      if (!row) return svg.append(textOf(width - 1, place * step + 13, NONE, { class: "end" }));
-      const group = bandOf(family, row, { x: 0, y: place * step, width, height: step });
-      barOf(group, along, place * step + 9, 8, row);
-      group.append(textOf(width - 1, place * step + 13, figureOf(chosen, row.value), { class: "end" }));
+    rows.forEach((row, index) => {
+      if (!row) return svg.append(textOf(width - 1, index * step + 13, NONE, { class: "end" }));
+      const group = bandOf(family, row, { x: 0, y: index * step, width, height: step });
+      barOf(group, along, index * step + 9, 8, row);
+      group.append(textOf(width - 1, index * step + 13, figureOf(chosen, row.value), { class: "end" }));
       svg.append(group);
     });
     const role = dataset === family.source ? "source" : isAverage(dataset) ? "average" : "target";

@@ -13,7 +13,7 @@ const drawCurves = (box, family, chosen) => {
     yLimits: limitsOf(curves.flatMap(curve => curve.marks.flatMap(reach))), yLabel: yLabelOf(chosen),
   });
   for (const { method, marks } of curves) {
-    const colour = colourOf(method), pathOf = points => `M${points.map(point => point.join(" ")).join(" L")}`;
+    const colour = colourOf(method);
     const along = height => marks.map(mark => [x(mark.row.shots), up(height(mark))]);
     const edge = [...along(mark => reach(mark)[0]), ...along(mark => reach(mark)[1]).reverse()];
     svg.append(draw("path", { class: "band", d: `${pathOf(edge)}Z`, style: `fill:${colour}` }));

@@ -3,12 +3,12 @@ const given = JSON.parse(document.getElementById("comparison").textContent);
 
 // The values of an encoded column (payload.py).
 const scaled = (value, scale) =>
-  value === null ? null : Array.isArray(value) ? value.map(one => scaled(one, scale)) : value / scale;
+  value === null ? null : Array.isArray(value) ? value.map(item => scaled(item, scale)) : value / scale;
 const valuesOf = (column, rows) => {
   if ("all" in column) return Array(rows).fill(column.all);
   if (column.plain) return column.plain;
   if (column.int) return column.int.map(value => scaled(value, column.scale));
-  if (column.at) return column.at.map(place => column.of[place]);
+  if (column.at) return column.at.map(index => column.of[index]);
   const values = [];
   for (let i = 0; i < column.runs.length; i += 2) {
     for (let n = 0; n < column.runs[i + 1]; n++) values.push(column.of[column.runs[i]]);
@@ -71,7 +71,7 @@ const valueOf = (family, chosen, what) => {
   if (chosen.show !== "difference") return { row, value: row.mean, low: row.low, high: row.high };
   const zero = scoreOf(family, chosen, { ...what, method: given.zero_shot });
   const test = testsAgainst(family, chosen, given.zero_shot)
-    .find(one => one.method === row.method && one.dataset === row.dataset);
+    .find(paired => paired.method === row.method && paired.dataset === row.dataset);
   return zero && { row, value: row.mean - zero.mean, low: test?.low ?? null, high: test?.high ?? null };
 };
 const missingOf = (family, chosen, what) => {

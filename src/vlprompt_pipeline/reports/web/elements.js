@@ -8,7 +8,7 @@ const make = (tag, attributes = {}, ...children) => filled(document.createElemen
 const draw = (tag, attributes = {}, ...children) =>
   filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 // Names of datasets may be broken behind their underscores.
-const breakable = text => text.split(/(?<=_)/).flatMap((part, place) => place ? [make("wbr"), part] : [part]);
+const breakable = text => text.split(/(?<=_)/).flatMap((part, index) => index ? [make("wbr"), part] : [part]);
 
 const told = new WeakMap();
 const telling = (element, lines) => { told.set(element, lines); return element; };
@@ -39,7 +39,8 @@ const markOf = (method, x, y, hollow = false) => {
   const shape = MARKS[given.methods[method].marker];
   return draw("path", { d: shape, transform: `translate(${x} ${y})`, style: paint });
 };
-const lineOf = (x1, y1, x2, y2, style) => draw("path", { d: `M${x1} ${y1} L${x2} ${y2}`, class: style });
+const pathOf = points => `M${points.map(point => point.join(" ")).join(" L")}`;
+const lineOf = (x1, y1, x2, y2, style) => draw("path", { d: pathOf([[x1, y1], [x2, y2]]), class: style });
 const textOf = (x, y, text, attributes = {}) => draw("text", { x, y, ...attributes }, text);
 const shorten = (text, room) => {
   while (text.textContent.length > 2 && text.getComputedTextLength() > room) {

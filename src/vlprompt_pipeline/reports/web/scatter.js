@@ -42,11 +42,11 @@ const markWith = (svg, { row, at, bars }, lines) => {
 
 const drawSizes = (box, family, chosen) => {
   const marks = chosen.methods.flatMap(method => {
-    const found = valueOf(family, chosen, { method }), sizes = family.sizeOf.get(method);
-    return found && sizes && sizes[chosen.size] !== null ? [{ ...found, sizes, size: sizes[chosen.size] }] : [];
+    const score = valueOf(family, chosen, { method }), sizes = family.sizeOf.get(method);
+    return score && sizes && sizes[chosen.size] !== null ? [{ ...score, sizes, size: sizes[chosen.size] }] : [];
   });
   if (!marks.length) return nothingIn(box);
-  const { svg, frame } = framed(box, 14, "Score against size; the numbers are in the tables.");
+  const { svg, frame } = framed(box, 26, "Score against size; the numbers are in the tables.");
   const { name, text } = SIZES[chosen.size];
   const { x, xTicks } = sizeScale(marks.map(mark => mark.size), frame, text);
   const up = axesOf(svg, {
@@ -54,7 +54,7 @@ const drawSizes = (box, family, chosen) => {
     yLimits: limitsOf(marks.flatMap(reach)), yLabel: yLabelOf(chosen),
   });
   const steps = frontOf(marks, given.metrics[chosen.metric].lower).map(mark => [x(mark.size), up(mark.value)]);
-  const path = steps.map(([right, y], place) => place ? `H${right} V${y}` : `M${right} ${y}`);
+  const path = steps.map(([right, y], index) => index ? `H${right} V${y}` : `M${right} ${y}`);
   svg.append(draw("path", { class: "front", d: path.join(" ") }));
   for (const mark of marks) {
     const [low, high] = reach(mark).map(up), at = [x(mark.size), up(mark.value)];
@@ -84,19 +84,19 @@ const drawHalves = (box, family, chosen) => {
   const spans = limits[1] - limits[0] + yLimits[1] - yLimits[0];
   const step = [1, 2, 5, 10, 20, 50].find(size => spans / size <= 12) ?? 100;
   for (let h = step; h < 100; h += step) {
-    const points = Array.from({ length: 61 }, (_, place) => limits[0] + (limits[1] - limits[0]) * place / 60)
+    const points = Array.from({ length: 61 }, (_, index) => limits[0] + (limits[1] - limits[0]) * index / 60)
       .map(base => [base, h * base / (2 * base - h)])
       .filter(([base, other]) => 2 * base > h && other >= yLimits[0] && other <= yLimits[1]);
     if (points.length < 6) continue;
-    svg.append(draw("path", { class: "grid line", d: `M${points.map(([base, other]) => `${x(base)} ${up(other)}`).join(" L")}` }));
+    svg.append(draw("path", { class: "grid", d: pathOf(points.map(([base, other]) => [x(base), up(other)])) }));
     const [base, other] = points.at(-1);
     svg.append(textOf(x(base) + 3, Math.min(up(other) + 4, frame.bottom - 4), `H ${h}`));
   }
   for (const { base, other } of marks) {
     const fill = `fill:${colourOf(base.method)}`;
-    base.per_seed.forEach((value, place) => {
-      if (place < other.per_seed.length) {
-        svg.append(draw("circle", { cx: x(value), cy: up(other.per_seed[place]), r: 2.2, class: "seed", style: fill }));
+    base.per_seed.forEach((value, index) => {
+      if (index < other.per_seed.length) {
+        svg.append(draw("circle", { cx: x(value), cy: up(other.per_seed[index]), r: 2.2, class: "seed", style: fill }));
       }
     });
     const at = [x(base.mean), up(other.mean)], [b, n] = [base.std ?? 0, other.std ?? 0];

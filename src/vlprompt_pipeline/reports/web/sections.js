@@ -21,16 +21,19 @@ const FILL = {
   classes: (details, family) => {
     const lists = new Map(expand(family.provenance).map(row => [`${row.dataset}\n${row.classes}`, row]));
     for (const { dataset, classes } of lists.values()) {
-      given.classes[classes].forEach((names, place) => {
+      given.classes[classes].forEach((names, index) => {
         if (!names.length) return;
-        const half = given.classes[classes][1].length ? ["base ", "new "][place] : "";
+        const half = given.classes[classes][1].length ? ["base ", "new "][index] : "";
         details.append(make("h4", {}, `${dataset}: ${names.length} ${half}classes`),
           make("ol", { class: "classes" }, ...names.map(name => make("li", {}, name))));
       });
     }
   },
   provenance: (details, family) => {
-    const names = { dataset: "Dataset", shots: "Shots", seed: "Seed", test_images: "Test images", few_shot_sha256: "Few-shot set", code_version: "Version", random_split: "Random split", split_sha256: "Split" };
+    const names = {
+      dataset: "Dataset", shots: "Shots", seed: "Seed", test_images: "Test images", few_shot_sha256: "Few-shot set",
+      code_version: "Version", random_split: "Random split", split_sha256: "Split",
+    };
     const rows = expand(family.provenance).map(row =>
       make("tr", {}, ...Object.keys(names).map(name => make("td", {}, String(row[name])))));
     const table = make("table", { class: "sortable" });
@@ -51,7 +54,7 @@ for (const form of document.querySelectorAll("form.family")) {
       metric: given.metrics[chosen.metric].title, dataset: datasetTitle(family, chosen.dataset),
       tests: counted(tests[0]?.tests ?? 0, "test"),
     };
-    for (const place of form.querySelectorAll("[data-tell]")) place.textContent = words[place.dataset.tell];
+    for (const element of form.querySelectorAll("[data-tell]")) element.textContent = words[element.dataset.tell];
     drawScores(form.querySelector("table.scores"), family, chosen);
     drawTests(form.querySelector("table.tests"), family, chosen);
     drawCharts(chosen);
@@ -65,7 +68,7 @@ for (const form of document.querySelectorAll("form.family")) {
   drawAll();
   let width = form.clientWidth;
   new ResizeObserver(() => {
-    if (form.clientWidth === width) return;
+    if ([0, width].includes(form.clientWidth)) return;  // what is hidden has no width
     width = form.clientWidth;
     drawCharts(chosenIn(form, family));
   }).observe(form);

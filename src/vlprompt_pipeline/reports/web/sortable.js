@@ -4,9 +4,9 @@ const sortRows = (header, order) => {
   const numeric = header.querySelector("button").dataset.kind === "number";
   const sign = order === "ascending" ? 1 : -1;
   const value = row => row.cells[header.cellIndex].dataset.value ?? row.cells[header.cellIndex].textContent;
-  const compare = (one, other) => {
-    if (!numeric) return sign * value(one).localeCompare(value(other), undefined, { numeric: true });
-    const [x, y] = [parseFloat(value(one)), parseFloat(value(other))];
+  const compare = (first, second) => {
+    if (!numeric) return sign * value(first).localeCompare(value(second), undefined, { numeric: true });
+    const [x, y] = [parseFloat(value(first)), parseFloat(value(second))];
     return isNaN(x) || isNaN(y) ? isNaN(x) - isNaN(y) : sign * (x - y);
   };
   for (const other of table.tHead.rows[0].cells) other.ariaSort = "none";

@@ -51,7 +51,7 @@ const UNDER = {
     const zero = scoreOf(family, chosen, { ...row, method: given.zero_shot });
     return zero && row !== zero ? signed(row.mean - zero.mean) : "";
   },
-  interval: (family, chosen, row) => row.low === null ? "" : `${one(row.low)} to ${one(row.high)}`,
+  interval: (family, chosen, row) => row.low === null ? "" : `${oneDecimal(row.low)} to ${oneDecimal(row.high)}`,
   published: (family, chosen, row) => {
     if (row.published === null) return "";
     const side = { yes: "inside", no: "outside" }[row.inside] ?? "";
@@ -80,8 +80,8 @@ const scoreColumns = (family, chosen) => {
   return columns;
 };
 
-const scoreCell = (family, chosen, row, known) => {
-  const caveats = row.caveats.filter(caveat => !known.includes(caveat)).join(", ");
+const scoreCell = (family, chosen, row, inHeading) => {
+  const caveats = row.caveats.filter(caveat => !inHeading.includes(caveat)).join(", ");
   const under = [UNDER[chosen.under](family, chosen, row), caveats].filter(Boolean).join("; ");
   return cellOf(row.mean, plusMinus(row), under, () => scoreLines(family, row));
 };
@@ -99,7 +99,8 @@ const drawScores = (table, family, chosen) => {
   const verdicts = chosen.metric === family.ranking ? family.verdicts[chosen.shots] : null;
   for (const method of family.methods) rows.set(method, [nameCell(family, method)]);
   for (const { dataset, metric, title, key } of columns) {
-    const inColumn = new Map([...rows.keys()].map(method => [method, scoreOf(family, chosen, { dataset, metric, method })]));
+    const inColumn = new Map(
+      family.methods.map(method => [method, scoreOf(family, chosen, { dataset, metric, method })]));
     const scores = [...inColumn.values()].filter(Boolean), shared = sharedCaveats(scores);
     const best = given.metrics[metric].lower ? Math.min : Math.max;
     const top = best(...scores.map(row => row.mean));
@@ -139,13 +140,13 @@ const drawTests = (table, family, chosen) => {
   const datasets = family.datasets.filter(dataset => tests.some(row => row.dataset === dataset));
   const byMethod = groupedBy(tests, row => row.method), several = datasets.length > 1;
   const rows = family.methods.filter(method => byMethod.has(method)).map(method => {
-    const own = byMethod.get(method);
+    const ofMethod = byMethod.get(method);
     const cells = datasets.map(dataset => {
-      const row = own.find(one => one.dataset === dataset);
+      const row = ofMethod.find(test => test.dataset === dataset);
       const none = () => [`${titleOf(method)}, ${datasetTitle(family, dataset)}: no paired test`];
       return row ? testCell(family, row) : cellOf(null, NONE, "", none);
     });
-    if (several) cells.unshift(verdictCell(own.filter(row => !isAverage(row.dataset))));
+    if (several) cells.unshift(verdictCell(ofMethod.filter(row => !isAverage(row.dataset))));
     return rowOf(method, [nameCell(family, method), ...cells]);
   });
   const headings = datasets.map(dataset => headingOf(datasetTitle(family, dataset), "number", dataset));

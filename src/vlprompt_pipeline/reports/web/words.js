@@ -5,15 +5,15 @@ const fixed = (value, digits) => {
   const falls = Math.abs(value) * 2 ** (digits + 1) % 4 === 1;
   return (falls ? value - Math.sign(value) * 1e-9 : value).toFixed(digits);
 };
-const one = value => value === null ? NONE : fixed(value, 1);
-const two = value => value === null ? NONE : fixed(value, 2);
+const oneDecimal = value => value === null ? NONE : fixed(value, 1);
+const twoDecimals = value => value === null ? NONE : fixed(value, 2);
 const signed = value => {
   if (value === null) return NONE;
   const text = fixed(Math.abs(value), 1);
   return text === "0.0" ? text : (value < 0 ? "−" : "+") + text;
 };
 const isSpread = row => row.n_seeds > 1 && row.std !== null;
-const plusMinus = row => isSpread(row) ? `${one(row.mean)} ± ${one(row.std)}` : one(row.mean);
+const plusMinus = row => isSpread(row) ? `${oneDecimal(row.mean)} ± ${oneDecimal(row.std)}` : oneDecimal(row.mean);
 const pValue = value => value < 0.001 ? "< 0.001" : fixed(value, 3);
 const bytes = count => {
   for (const [factor, unit] of [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]]) {
@@ -29,17 +29,18 @@ const shotsText = shots => shots === 1 ? "1 shot" : `${shots} shots`;
 const scoreLines = (family, row) => {
   const lines = [`${titleOf(row.method)}, ${datasetTitle(family, row.dataset)}: ${given.metrics[row.metric].title}`];
   const sample = row.std * Math.sqrt(row.n_seeds / (row.n_seeds - 1));
-  const spread = ` ± ${two(row.std)} (of the population; sample: ${two(sample)})`;
+  const spread = ` ± ${twoDecimals(row.std)} (of the population; sample: ${twoDecimals(sample)})`;
   const shots = family.curves ? `, ${shotsText(row.shots)}` : "";
-  lines.push(`${two(row.mean)} ${given.metrics[row.metric].unit}${isSpread(row) ? spread : ""}, ${row.seeds}${shots}`);
-  if (row.low !== null) lines.push(`95 % interval ${two(row.low)} to ${two(row.high)}`);
+  const score = `${twoDecimals(row.mean)} ${given.metrics[row.metric].unit}${isSpread(row) ? spread : ""}`;
+  lines.push(`${score}, ${row.seeds}${shots}`);
+  if (row.low !== null) lines.push(`95 % interval ${twoDecimals(row.low)} to ${twoDecimals(row.high)}`);
   for (const caveat of row.caveats) lines.push(`Caveat: ${caveat}`);
   if (row.images) lines.push(`${whole(row.images)} test images`);
   if (row.published !== null) {
     const sides = { yes: "inside the stated variation", no: "outside the stated variation" };
-    const stated = row.published_std === null ? "" : ` ± ${two(row.published_std)}`;
+    const stated = row.published_std === null ? "" : ` ± ${twoDecimals(row.published_std)}`;
     const side = sides[row.inside] ?? "no variation stated";
-    lines.push(`Published: ${two(row.published)}${stated}; ours ${signed(row.mean - row.published)}, ${side}`);
+    lines.push(`Published: ${twoDecimals(row.published)}${stated}; ours ${signed(row.mean - row.published)}, ${side}`);
     lines.push(`Source: ${row.published_source}`);
     for (const flag of row.published_flags) lines.push(`Published figure ${flag}: ${given.flags[flag]}`);
   }
@@ -51,7 +52,8 @@ const testLines = (family, row) => [
   `${titleOf(row.method)} against ${titleOf(row.against)}, ${datasetTitle(family, row.dataset)}: ${row.verdict}`,
   `${given.metrics[row.metric].title} ${signed(row.difference)}` +
     (row.low === null ? "" : `, 95 % interval ${signed(row.low)} to ${signed(row.high)}`),
-  `p ${pValue(row.p_value)}, ${pValue(row.p_holm)} after Holm’s correction for ${counted(row.tests, "test")} (${row.test})`,
+  `p ${pValue(row.p_value)}, ${pValue(row.p_holm)} after Holm’s correction for ` +
+    `${counted(row.tests, "test")} (${row.test})`,
 ];
 const missingLines = (family, chosen, what) => [
   `${titleOf(what.method)}, ${datasetTitle(family, what.dataset)}: no figure`,
