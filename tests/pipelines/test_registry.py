@@ -136,6 +136,24 @@ def test_what_is_registered_already_is_found_again(registered, client):
     assert registered.json("06_models", "coop/registration.json")["new"] is False
 
 
+@pytest.mark.parametrize("how", ["changed", "gone"])
+def test_a_version_whose_files_are_not_whole_is_made_again(registered, client, tmp_path, how):
+    project = Project(tmp_path / "project")
+    shutil.copytree(registered.root, project.root)
+    models = open_existing("sqlite:///mlflow.db", project.root)
+    first = find_version(models, "demo_counts.coop")
+    folder = files_of(models.client, "coop", first.number)
+    if how == "changed":
+        (folder / "artifacts/evidence.parquet").write_bytes(b"")
+    else:
+        shutil.rmtree(folder)
+    said = project.refusal({**ON, "methods": ["coop"]}, stages=("promote",))
+    assert "register the model again" in said
+    project.run({**ON, "methods": ["coop"]}, stages=("register",))
+    assert find_version(models, "demo_counts.coop@candidate").number == f"{int(first.number) + 1}"
+    assert "not promoted" in project.refusal({**ON, "methods": ["coop"]}, stages=("promote",))
+
+
 def test_a_package_that_says_something_else_is_not_registered(registered, client, tmp_path):
     project = Project(tmp_path / "project")
     shutil.copytree(registered.root, project.root)

@@ -38,7 +38,7 @@ def register(
     verdict: str,
     check_images: int,
 ) -> Registered:
-    """Make a version and the candidate of its name; an existing version that is equal is used.
+    """Make a version and the candidate of its name; an equal one whose files are whole is used.
 
     Args:
         models: where.
@@ -53,9 +53,10 @@ def register(
         UserError: it does not do what was evaluated, or MLflow refuses.
     """
     digest = contents.digest(*requirements(), MODEL_FILE.read_text(encoding="utf-8"))
-    if equal_versions := models.versions(contents.name, contents_sha256=digest):
-        models.nominate(equal_versions[0])
-        return Registered(equal_versions[0], new=False, checked=0)
+    for version in models.versions(contents.name, contents_sha256=digest):
+        if models.is_whole(version):
+            models.nominate(version)
+            return Registered(version, new=False, checked=0)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary, "model")
         described = save_package(contents, clip.source, folder)

@@ -30,7 +30,7 @@ from mlflow.protos.databricks_pb2 import (
 )
 
 from vlprompt_pipeline.config import TrackingParameters
-from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.errors import ConfigError, PromptFileError
 from vlprompt_pipeline.processes import Process, is_left_behind
 from vlprompt_pipeline.registry.experiment import Experiment
 from vlprompt_pipeline.registry.integrity import hash_files, require_same_files
@@ -175,11 +175,19 @@ class ModelRegistry:
                     raise
                 return None
 
+    def is_whole(self, version: Found) -> bool:
+        """Tell whether the files of a version are there and unchanged."""
+        try:
+            self.evidence(version)
+        except PromptFileError:
+            return False
+        return True
+
     def evidence(self, version: Found) -> pd.DataFrame:
         """Return which test images a version predicted correctly, from unchanged files only.
 
         Raises:
-            UserError: its files are gone or were changed.
+            PromptFileError: its files are gone or were changed.
         """
         expected, folder = hashes_of(version.tags), f"{MODELS}{version.address}/"
         wanted = {**expected, _EVIDENCE: ""}
@@ -193,7 +201,7 @@ class ModelRegistry:
             }
             require_same_files(files, expected, str(version))
             if _EVIDENCE not in files:
-                raise UserError(f"{_EVIDENCE} of {version} is gone: register the model again")
+                raise PromptFileError(f"{_EVIDENCE} of {version} is gone: register the model again")
             return pd.read_parquet(files[_EVIDENCE])
 
     def run_of(self, **tags: str) -> str | None:
