@@ -27,6 +27,7 @@ from vlprompt_pipeline.methods.maple import MaPLe
 from vlprompt_pipeline.methods.variational import Variational
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.classifier import BATCH, INCLUDED, Classifier
+from vlprompt_pipeline.registry.image_bytes import image_bytes
 from vlprompt_pipeline.registry.ranking import ranked_table
 
 NEW = ("old green house", "river")
@@ -130,6 +131,15 @@ def test_bytes_base64_and_what_is_neither(tiny_clip, pictures):
         with pytest.raises(DataError, match=said) as caught:
             classifier.pixels(wrong)
         assert "object at" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["BMP", "PPM"])
+def test_a_dark_picture_whose_file_is_ascii_is_no_text(kind):
+    stream = io.BytesIO()
+    Image.new("RGB", (5, 4), (9, 20, 30)).save(stream, kind, dpi=(72, 72))
+    content = stream.getvalue()
+    assert content.isascii()
+    assert image_bytes(content) == content == image_bytes(base64.b64encode(content))
 
 
 def test_each_bad_row_answers_for_itself(tiny_clip, pictures):
