@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from vlprompt_pipeline.serving.settings import ServingSettings
 
 CONNECTIONS = 128  # at once; further ones are answered with 503: our choice
-IDLE = 10  # seconds that a silent connection stays open: our choice
+IDLE = (
+    10  # seconds that a connection may keep the server waiting, twice as long at most: our choice
+)
 
 
 def require_serving() -> None:
@@ -59,9 +61,11 @@ def serve(model: ImageModel, settings: ServingSettings, listener: socket.socket)
     import uvicorn  # noqa: PLC0415
 
     from vlprompt_pipeline.serving.app import create_app  # noqa: PLC0415
+    from vlprompt_pipeline.serving.connection import Connection  # noqa: PLC0415
 
     config = uvicorn.Config(
         create_app(model, settings),
+        http=Connection,
         log_level="warning",
         access_log=False,
         limit_concurrency=CONNECTIONS,
