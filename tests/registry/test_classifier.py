@@ -226,7 +226,9 @@ def test_of_equal_scores_the_first_class_is_best():
 
 
 def test_a_card_of_a_clip_with_an_unknown_part(tmp_path):
-    made = contents_of("coop").card.model_dump(mode="json") | {"clip_identity": {"colour": "x"}}
+    made = contents_of("coop").classifier.card.model_dump(mode="json") | {
+        "clip_identity": {"colour": "x"}
+    }
     (tmp_path / "card.json").write_text(json.dumps(made))
     with pytest.raises(PromptFileError, match="is no card of a packaged prompt"):
         ModelCard.load(tmp_path / "card.json")

@@ -12,7 +12,8 @@ import click
 _NEAREST = 5  # words of each context vector
 
 if TYPE_CHECKING:
-    from vlprompt_pipeline.export.packed import PackedPrompt, PackedTensor
+    from vlprompt_pipeline.export.packed import PackedPrompt
+    from vlprompt_pipeline.export.tensors import PackedTensor
 
 
 @click.command()

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.registry.check import Evaluated, require_same_answers
 from vlprompt_pipeline.registry.contents import Contents
 from vlprompt_pipeline.registry.description import describe, introduce, version_tags
@@ -33,7 +32,6 @@ def register(
     models: ModelRegistry,
     contents: Contents,
     evaluated: Evaluated,
-    clip: FrozenClip,
     beside: Sequence[MethodResult],
     verdict: str,
     check_images: int,
@@ -44,7 +42,6 @@ def register(
         models: where.
         contents: of the version.
         evaluated: what it must do again.
-        clip: that it was evaluated with.
         beside: results of other methods, for its page.
         verdict: what the paired test against zero-shot says now, a sentence or nothing.
         check_images: test images to try it on.
@@ -59,8 +56,9 @@ def register(
             return Registered(version, new=False, checked=0)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary, "model")
-        described = save_package(contents, clip.source, folder)
-        checked = require_same_answers(folder, clip.device.type, evaluated, check_images)
+        described = save_package(contents, folder)
+        device = contents.classifier.clip.device.type
+        checked = require_same_answers(folder, device, evaluated, check_images)
         tags = version_tags(contents, digest)
         draft = Draft(
             name=contents.name,

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from vlprompt_pipeline.serving.settings import ServingSettings
 
 CONNECTIONS = 128  # at once; further ones are answered with 503: our choice
-IDLE = (
-    10  # seconds that a connection may keep the server waiting, twice as long at most: our choice
-)
+IDLE = 10  # seconds between two looks at a connection; one without progress is closed: our choice
+STOP = 30  # seconds that requests under way have left when the server is told to stop: our choice
 
 
 def require_serving() -> None:
@@ -70,7 +69,7 @@ def serve(model: ImageModel, settings: ServingSettings, listener: socket.socket)
         access_log=False,
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=IDLE,
-        timeout_graceful_shutdown=round(settings.stop),
+        timeout_graceful_shutdown=STOP,
     )
     with suppress(KeyboardInterrupt):  # uvicorn raises it again once it has stopped
         uvicorn.Server(config).run(sockets=[listener])
