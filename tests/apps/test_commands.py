@@ -167,3 +167,6 @@ def test_what_cannot_be_served_is_said(tmp_path):
     code, _, said = run("serve", tmp_path)
     assert code == 1
     assert str(tmp_path) in said
+    code, _, said = run("serve", tmp_path, "--max-delay-ms", "inf")
+    assert code == 2
+    assert "inf is not in the range 0<=x<=60000" in said

@@ -96,8 +96,9 @@ class Classifier:
         self.view = EvaluationView(clip.preprocessing, card.decoding)
         self._learner = lru_cache(_CLASS_SETS)(self._make_learner)
         # text features of a head are there already, and only its image side is needed
-        own = clip if head else self._learner(card.class_names).image_side()
-        self.image_side: ImageEncoder = own
+        self.image_side: ImageEncoder = (
+            clip if head else self._learner(card.class_names).image_side()
+        )
 
     @classmethod
     def load(cls, files: Mapping[str, str], clip_source: str, device: str) -> Classifier:

@@ -13,7 +13,7 @@ from vlprompt_pipeline.registry.contents import Contents
 from vlprompt_pipeline.registry.description import describe, introduce, version_tags
 from vlprompt_pipeline.registry.package import MODEL_FILE, requirements, save_package
 from vlprompt_pipeline.registry.store import Draft, ModelRegistry
-from vlprompt_pipeline.registry.version import Found
+from vlprompt_pipeline.registry.version import RegisteredVersion
 from vlprompt_pipeline.results.records import MethodResult
 
 _SHOWN = ("dataset", "method", "protocol", "shots", "seed", "clip")  # as parameters of a model
@@ -23,7 +23,7 @@ _SHOWN = ("dataset", "method", "protocol", "shots", "seed", "clip")  # as parame
 class Registered:
     """A version, whether it is new, and how many test images it was checked on."""
 
-    version: Found
+    version: RegisteredVersion
     new: bool
     checked: int
 

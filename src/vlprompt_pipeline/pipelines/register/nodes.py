@@ -100,7 +100,7 @@ def register_method(
         clip_source=INCLUDED if how.include_clip else clip.source,
         record=CellRecord.model_validate(record),
     )
-    rows = LabelledImages(images, card, few_shot_set, store, features, project, few_shot_set.seed)
+    rows = LabelledImages(images, card, few_shot_set, store, features, project)
     calibrated = calibrate_version(classifier, rows, how.rejection, contents.name)
     classifier.rejection, effect = calibrated or (None, None)
     done = registry.register(
