@@ -75,10 +75,10 @@ def _refusing(contents: Contents) -> str:
     rejection = contents.classifier.rejection
     if rejection is None:
         return ""
-    known, kind = rejection.calibration, KINDS[rejection.kind].title
+    calibration, kind = rejection.calibration, KINDS[rejection.kind].title
     return (
-        f'; says "none" to images like none of them (by {kind}, which accepts {known.accepted:.0%} '
-        f"of the {known.images} validation images that it was calibrated on)"
+        f'; says "none" to images like none of them (by {kind}, which accepts '
+        f"{calibration.accepted:.0%} of the {calibration.images} validation images that it was calibrated on)"
     )
 
 

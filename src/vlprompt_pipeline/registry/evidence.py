@@ -134,8 +134,9 @@ def _hash(text: str) -> str:
 
 
 def _content(fingerprint: str, otherwise: str) -> str:
-    known = fingerprint.startswith(_BY_CONTENT)
-    return fingerprint.removeprefix(_BY_CONTENT)[:_DIGITS] if known else otherwise
+    if not fingerprint.startswith(_BY_CONTENT):
+        return otherwise
+    return fingerprint.removeprefix(_BY_CONTENT)[:_DIGITS]
 
 
 def _accuracy(right: np.ndarray) -> float:

@@ -77,11 +77,8 @@ class PredictRequest(BaseModel):
 
 
 _validate_texts = partial(PredictRequest.model_validate, strict=False)  # numbers are texts in forms
-_PARAMETERS = {
-    "class_names": {"type": "array", "items": {"type": "string"}},
-    "top_k": {"type": "integer", "minimum": 1, "default": TOP},
-    "accuracy": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-}
+_SCHEMA = PredictRequest.model_json_schema()
+_PARAMETERS = {name: of for name, of in _SCHEMA["properties"].items() if name != "images"}
 _NUMBERS = ("top_k", "accuracy")
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
 _FORM = {"type": "object", "properties": {"images": _FILES, **_PARAMETERS}, "required": ["images"]}
@@ -90,7 +87,7 @@ BODIES = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": PredictRequest.model_json_schema()},
+            "application/json": {"schema": _SCHEMA},
             "multipart/form-data": {"schema": _FORM},
             "image/*": {"schema": {"type": "string", "format": "binary"}},
         },
