@@ -271,38 +271,6 @@ def test_what_cannot_be_done_is_said_in_a_sentence(params, stage, said, register
     assert said in message
 
 
-def test_a_server_answers_with_labels_or_a_sentence(registered):
-    """The requests of `mlflow models serve`, without the server."""
-    import base64
-
-    from mlflow.pyfunc.scoring_server import invocations
-
-    mlflow.set_tracking_uri(f"sqlite:///{registered.root / 'mlflow.db'}")
-    model = mlflow.pyfunc.load_model("models:/demo_counts.qcoop@candidate")
-    path = next((registered.data / "01_raw/demo_counts").rglob("*.png"))
-    image = base64.b64encode(Path(path).read_bytes()).decode()
-
-    def answer(request: dict):
-        said = invocations(
-            json.dumps(request), "application/json", model, model.metadata.get_input_schema()
-        )
-        return json.loads(said.response)["predictions"]
-
-    label = answer({"dataframe_records": [{"image": image}]})[0]["label"]
-    assert (
-        label == answer({"dataframe_split": {"columns": ["image"], "data": [[image]]}})[0]["label"]
-    )
-    assert label == answer({"inputs": {"image": [image]}})[0]["label"]
-    unseen = {"class_names": ["a red circle", "a house"], "top_k": 1}
-    (row,) = answer({"dataframe_records": [{"image": image}], "params": unseen})
-    assert row["label"] in unseen["class_names"]
-    assert len(row["top_labels"]) == 1
-    wrong = base64.b64encode(b"no image").decode()
-    bad, good = answer({"dataframe_records": [{"image": wrong}, {"image": image}]})
-    assert (bad["label"], good["label"], good["problem"]) == (None, label, None)
-    assert bad["problem"].startswith("these bytes cannot be read as an image")
-
-
 def test_a_version_is_published_dry_and_labels_from_its_folder(registered, tmp_path):
     uri = f"sqlite:///{registered.root / 'mlflow.db'}"
     folder, table = tmp_path / "hub", tmp_path / "labels.csv"

@@ -78,7 +78,8 @@ def _refusing(contents: Contents) -> str:
     calibration, kind = rejection.calibration, KINDS[rejection.kind].title
     return (
         f'; says "none" to images like none of them (by {kind}, which accepts '
-        f"{calibration.accepted:.0%} of the {calibration.images} validation images that it was calibrated on)"
+        f"{calibration.accepted:.0%} of the {calibration.images} validation images that it was "
+        "calibrated on)"
     )
 
 
