@@ -48,7 +48,8 @@ def _described(row: ListedVersion) -> dict[str, Any]:
     from datetime import UTC, datetime
 
     tags = row.version.tags
-    score = next((f"{tag} {float(tags[tag]):.1f} %" for tag in _SCORES if tag in tags), "")
+    scores = tags if row.version.hashes else {}  # a version of another program may have any tags
+    score = next((f"{tag} {float(scores[tag]):.1f} %" for tag in _SCORES if tag in scores), "")
     cell = {key: tags.get(key, "?") for key in ("protocol", "shots", "seed")}
     return {
         "model": row.version.name,
