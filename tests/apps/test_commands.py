@@ -136,6 +136,11 @@ def test_models_lists_versions(tmp_path, monkeypatch):
     code, _, said = run("models", "dogs.coop", *at)
     assert code == 1
     assert "no model dogs.coop: vlprompt models lists what there is" in said
+    registry.client.create_registered_model("theirs")
+    registry.client.create_model_version("theirs", str(tmp_path), tags={"accuracy": "92 of 100"})
+    code, table, _ = run("models", "theirs", *at)
+    assert code == 0
+    assert table.splitlines()[1].split()[:2] == ["theirs", "1"]
 
 
 def test_serve_answers_until_it_is_stopped(model, photos):
@@ -167,3 +172,6 @@ def test_what_cannot_be_served_is_said(tmp_path):
     code, _, said = run("serve", tmp_path)
     assert code == 1
     assert str(tmp_path) in said
+    code, _, said = run("serve", tmp_path, "--max-delay-ms", "inf")
+    assert code == 2
+    assert "inf is not in the range 0<=x<=60000" in said

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vlprompt_pipeline.export.packed import DenseTensor, PackedPrompt, PackedTensor, QuantizedTensor
+from vlprompt_pipeline.export import DenseTensor, PackedPrompt, PackedTensor, QuantizedTensor
 from vlprompt_pipeline.export.tensors import ProjectedTensor, StructuredTensor
 
 CLIP = hashlib.sha256(b"weights").hexdigest()

@@ -23,7 +23,7 @@ from export.packed_prompts import (
     qmaple,
     rank_one,
 )
-from vlprompt_pipeline.export.packed import (
+from vlprompt_pipeline.export import (
     DenseTensor,
     PackedPrompt,
     QuantizedTensor,

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from export.fuzzing import SEEDS, fuzz
 from export.packed_prompts import CLIP, CONTEXT, qcoop, quantized
 from vlprompt_pipeline.errors import PromptFileError
-from vlprompt_pipeline.export import packed
-from vlprompt_pipeline.export.packed import (
+from vlprompt_pipeline.export import (
     DenseTensor,
     PackedPrompt,
     QuantizedTensor,
     pack,
+    packed,
     unpack,
 )
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.export.packed import PackedPrompt, QuantizedTensor, pack, unpack
+from vlprompt_pipeline.export import PackedPrompt, QuantizedTensor, pack, unpack
 from vlprompt_pipeline.parametrizations import QuantizeConfig, Quantizer, decode
 
 SIGNIFICANT = 2**-11  # of float16, relative

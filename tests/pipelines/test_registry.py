@@ -136,6 +136,24 @@ def test_what_is_registered_already_is_found_again(registered, client):
     assert registered.json("06_models", "coop/registration.json")["new"] is False
 
 
+@pytest.mark.parametrize("how", ["changed", "gone"])
+def test_a_version_whose_files_are_not_whole_is_made_again(registered, client, tmp_path, how):
+    project = Project(tmp_path / "project")
+    shutil.copytree(registered.root, project.root)
+    models = open_existing("sqlite:///mlflow.db", project.root)
+    first = find_version(models, "demo_counts.coop")
+    folder = files_of(models.client, "coop", first.number)
+    if how == "changed":
+        (folder / "artifacts/evidence.parquet").write_bytes(b"")
+    else:
+        shutil.rmtree(folder)
+    said = project.refusal({**ON, "methods": ["coop"]}, stages=("promote",))
+    assert "register the model again" in said
+    project.run({**ON, "methods": ["coop"]}, stages=("register",))
+    assert find_version(models, "demo_counts.coop@candidate").number == f"{int(first.number) + 1}"
+    assert "not promoted" in project.refusal({**ON, "methods": ["coop"]}, stages=("promote",))
+
+
 def test_a_package_that_says_something_else_is_not_registered(registered, client, tmp_path):
     project = Project(tmp_path / "project")
     shutil.copytree(registered.root, project.root)
@@ -251,38 +269,6 @@ def test_a_folder_is_labelled_and_what_is_no_image_is_named(registered, tmp_path
 def test_what_cannot_be_done_is_said_in_a_sentence(params, stage, said, registered):
     message = registered.refusal({**ON, "methods": ["coop"], **params}, stages=(stage,))
     assert said in message
-
-
-def test_a_server_answers_with_labels_or_a_sentence(registered):
-    """The requests of `mlflow models serve`, without the server."""
-    import base64
-
-    from mlflow.pyfunc.scoring_server import invocations
-
-    mlflow.set_tracking_uri(f"sqlite:///{registered.root / 'mlflow.db'}")
-    model = mlflow.pyfunc.load_model("models:/demo_counts.qcoop@candidate")
-    path = next((registered.data / "01_raw/demo_counts").rglob("*.png"))
-    image = base64.b64encode(Path(path).read_bytes()).decode()
-
-    def answer(request: dict):
-        said = invocations(
-            json.dumps(request), "application/json", model, model.metadata.get_input_schema()
-        )
-        return json.loads(said.response)["predictions"]
-
-    label = answer({"dataframe_records": [{"image": image}]})[0]["label"]
-    assert (
-        label == answer({"dataframe_split": {"columns": ["image"], "data": [[image]]}})[0]["label"]
-    )
-    assert label == answer({"inputs": {"image": [image]}})[0]["label"]
-    unseen = {"class_names": ["a red circle", "a house"], "top_k": 1}
-    (row,) = answer({"dataframe_records": [{"image": image}], "params": unseen})
-    assert row["label"] in unseen["class_names"]
-    assert len(row["top_labels"]) == 1
-    wrong = base64.b64encode(b"no image").decode()
-    bad, good = answer({"dataframe_records": [{"image": wrong}, {"image": image}]})
-    assert (bad["label"], good["label"], good["problem"]) == (None, label, None)
-    assert bad["problem"].startswith("these bytes cannot be read as an image")
 
 
 def test_a_version_is_published_dry_and_labels_from_its_folder(registered, tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from registry.packages import contents_of
-from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.publishing import Publication
 from vlprompt_pipeline.registry.classifier import Classifier
 
@@ -25,10 +24,9 @@ TAGS = {
 
 
 def publication_of(method: str, decoding: str = "published") -> Publication:
-    contents = contents_of(method)
-    card = contents.card.model_copy(update={"decoding": decoding})
-    clip = load_clip("embedded", "demo", "cpu")
-    classifier = Classifier(card, clip, contents.packed, contents.head)
+    model = contents_of(method).classifier
+    card = model.card.model_copy(update={"decoding": decoding})
+    classifier = Classifier(card, model.clip, model.packed, model.head)
     return Publication("demo_aerial.coop", "3", TAGS, classifier)
 
 

@@ -15,7 +15,7 @@ from mlflow.models import Model
 from vlprompt_pipeline.registry.evidence import evidence_of
 from vlprompt_pipeline.registry.experiment import Experiment
 from vlprompt_pipeline.registry.store import Draft, ModelRegistry
-from vlprompt_pipeline.registry.version import Found
+from vlprompt_pipeline.registry.version import RegisteredVersion
 
 TASK = {"dataset": "cats", "protocol": "base_to_new", "split_sha256": "s", "weights_sha256": "w"}
 STEPS = (
@@ -75,7 +75,7 @@ def publish(
     method: str,
     right: dict[str, Sequence[bool]],
     **tags: str,
-) -> Found:
+) -> RegisteredVersion:
     return registry.publish(draft(folder, method, right, **tags))
 
 

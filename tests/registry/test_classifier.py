@@ -27,6 +27,7 @@ from vlprompt_pipeline.methods.maple import MaPLe
 from vlprompt_pipeline.methods.variational import Variational
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.classifier import BATCH, INCLUDED, Classifier
+from vlprompt_pipeline.registry.image_bytes import image_bytes
 from vlprompt_pipeline.registry.ranking import ranked_table
 
 NEW = ("old green house", "river")
@@ -132,6 +133,15 @@ def test_bytes_base64_and_what_is_neither(tiny_clip, pictures):
         assert "object at" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", ["BMP", "PPM"])
+def test_a_dark_picture_whose_file_is_ascii_is_no_text(kind):
+    stream = io.BytesIO()
+    Image.new("RGB", (5, 4), (9, 20, 30)).save(stream, kind, dpi=(72, 72))
+    content = stream.getvalue()
+    assert content.isascii()
+    assert image_bytes(content) == content == image_bytes(base64.b64encode(content))
+
+
 def test_each_bad_row_answers_for_itself(tiny_clip, pictures):
     classifier, (first, second) = classifier_of("coop", tiny_clip), list(pictures.values())[:2]
     said = classifier.classify([None, first, b"no image", second])
@@ -216,7 +226,9 @@ def test_of_equal_scores_the_first_class_is_best():
 
 
 def test_a_card_of_a_clip_with_an_unknown_part(tmp_path):
-    made = contents_of("coop").card.model_dump(mode="json") | {"clip_identity": {"colour": "x"}}
+    made = contents_of("coop").classifier.card.model_dump(mode="json") | {
+        "clip_identity": {"colour": "x"}
+    }
     (tmp_path / "card.json").write_text(json.dumps(made))
     with pytest.raises(PromptFileError, match="is no card of a packaged prompt"):
         ModelCard.load(tmp_path / "card.json")

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,9 +26,7 @@ from registry.packages import contents_of
 from servers import free_port, wait_until_it_answers
 from serving.models import png_of
 from shipping.models import rejection, with_points
-from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.registry.classifier import Classifier
-from vlprompt_pipeline.registry.contents import Contents
 from vlprompt_pipeline.registry.package import save_package
 from vlprompt_pipeline.registry.store import Draft
 
@@ -64,14 +61,13 @@ def served(fresh_store, tmp_path_factory) -> Iterator[Served]:
     """A registered version whose threshold refuses three of the six pictures, behind MLflow."""
     folder, images = tmp_path_factory.mktemp("served"), noise()
     contents = contents_of("coop")
-    plain = _classifier(contents)
-    scores = np.sort(plain.classify(images)["score"])
+    classifier = contents.classifier
+    scores = np.sort(classifier.classify(images)["score"])
     middle, low = float(scores[2:4].mean()), float(scores[:2].mean())
-    made = with_points(rejection(middle), (0.8, low), (0.9, middle))
-    contents = replace(contents, rejection=made)
+    classifier.rejection = with_points(rejection(middle), (0.8, low), (0.9, middle))
     database = folder / "mlflow.db"
     database.write_bytes(fresh_store.read_bytes())
-    described = save_package(contents, "embedded", folder / "package")
+    described = save_package(contents, folder / "package")
     version = open_registry(database).publish(
         Draft(NAME, folder / "package", described, {"method": "coop"}, {}, "", str, None)
     )
@@ -92,18 +88,13 @@ def served(fresh_store, tmp_path_factory) -> Iterator[Served]:
     try:
         # libraries take minutes to load on a busy machine
         wait_until_it_answers(server, f"{address}/ping", seconds=600)
-        yield Served(process, address, images, _classifier(contents))
+        yield Served(process, address, images, classifier)
     finally:
         if server.poll() is None:
             for child in process.children(recursive=True):
                 child.terminate()
             server.terminate()
         server.wait(60)
-
-
-def _classifier(contents: Contents) -> Classifier:
-    clip = load_clip("embedded", "demo", "cpu")
-    return Classifier(contents.card, clip, contents.packed, contents.head, contents.rejection)
 
 
 def ask(served: Served, images: list[Any], **params: Any) -> requests.Response:

@@ -61,11 +61,21 @@ def test_each_row_answers_for_itself(server):
 
 
 def test_columns_may_come_as_lists_and_answers_are_json(server):
-    body = {"inputs": {"image": [encoded(), "photo.jpg"]}}
-    answer = server.post("/invocations", json=body)
-    good, bad = answer.json()["predictions"]
-    assert (good["problem"], bad["label"], bad["score"]) == (None, None, None)
-    assert "NaN" not in answer.text
+    images = [encoded(), "photo.jpg"]
+    split = {"columns": ["image"], "data": [[image] for image in images]}
+    for body in ({"inputs": {"image": images}}, {"dataframe_split": split}):
+        answer = server.post("/invocations", json=body)
+        good, bad = answer.json()["predictions"]
+        assert (good["problem"], bad["label"], bad["score"]) == (None, None, None)
+        assert "NaN" not in answer.text
+
+
+def test_other_classes_are_told_apart(server):
+    (row,) = ask(server, [encoded()], class_names=["a red circle", "a house"], top_k=1)[
+        "predictions"
+    ]
+    assert row["top_labels"] == [row["label"]]
+    assert row["label"] in ("a red circle", "a house")
 
 
 def test_too_many_pixels_are_refused_by_the_header(server):

@@ -56,7 +56,7 @@ def images(tmp_path_factory) -> LabelledImages:
     )
     listed = tuple((path, label) for path, label, *_ in rows[:LISTED])
     few_shot_set = FewShotSet("noise", 1, 1, "s", (), listed)
-    return LabelledImages(table, card, few_shot_set, root / "store", FEATURES, root, 1)
+    return LabelledImages(table, card, few_shot_set, root / "store", FEATURES, root)
 
 
 def rejecting(classifier: Classifier, rejection: Rejection) -> Classifier:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 
 import mlflow
@@ -13,7 +15,12 @@ from registry.drafts import STEPS, dying_after, open_registry, publish
 from vlprompt_pipeline.config import TrackingParameters
 from vlprompt_pipeline.errors import ConfigError, TrackingError, UserError
 from vlprompt_pipeline.processes import Process
-from vlprompt_pipeline.registry.loading import find_version, list_versions, load_classifier
+from vlprompt_pipeline.registry.loading import (
+    find_version,
+    list_versions,
+    load_classifier,
+    open_existing,
+)
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, ModelRegistry
 
 RIGHT = {"base": [True, False, True], "new": [True, True]}
@@ -69,6 +76,20 @@ def test_evidence_that_a_server_does_not_give_is_not_said_to_be_gone(
         monkeypatch.setattr(mlflow.artifacts, name, away)
     with pytest.raises(TrackingError, match="does not answer"):
         registry.evidence(version)
+
+
+def test_registries_of_two_projects_are_kept_apart(database, fresh_store, tmp_path):
+    answers = {"first": [True], "second": [True, False]}
+    registries = {}
+    for name, right in answers.items():
+        (tmp_path / name).mkdir()
+        shutil.copy(fresh_store, tmp_path / name / "mlflow.db")
+        registries[name] = open_existing("sqlite:///mlflow.db", tmp_path / name)
+        publish(registries[name], tmp_path / f"{name} version", "coop", {"base": right})
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+    for name, right in answers.items():
+        (version,) = registries[name].versions(NAME)
+        assert sorted(registries[name].evidence(version)["right"]) == sorted(right)
 
 
 @pytest.mark.parametrize(

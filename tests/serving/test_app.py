@@ -8,13 +8,16 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from serving.models import ColourModel, base64_of, picture, png_of
 from vlprompt_pipeline.registry.limits import RequestLimits
 from vlprompt_pipeline.rejection import Calibration, OperatingPoint, Rejection
 from vlprompt_pipeline.serving import ServingSettings, create_app
+from vlprompt_pipeline.serving.requests import PredictRequest
 
+JSON = {"Content-Type": "application/json"}
 LIMITS = RequestLimits(pixels=1_000_000, rows=8, bytes=300_000, classes=5)
 
 
@@ -117,6 +120,24 @@ def test_a_request_that_cannot_be_is_refused_in_a_sentence(client, body, status,
     assert said in answer.json()["error"]
 
 
+def test_a_million_wrong_values_are_described_once():
+    """pydantic describes each in a kilobyte."""
+    names = b'{"images": ["x"], "class_names": [%s]}' % b",".join([b"1"] * 1000)
+    unknown = b'{"images": ["x"], %s}' % b",".join(b'"p%d": 1' % i for i in range(1000))
+    for body, place in ((names, ("class_names", 0)), (unknown, ("p0",))):
+        with pytest.raises(ValidationError) as caught:
+            PredictRequest.model_validate_json(body)
+        assert [error["loc"] for error in caught.value.errors()] == [place]
+
+
+def test_values_that_take_more_memory_than_bytes_are_refused_before_they_are_parsed():
+    with TestClient(create_app(ColourModel(), ServingSettings())) as client:
+        content = b'{"images": [%s1]}' % (b"[]," * 400_000)
+        answer = client.post("/predict", content=content, headers=JSON)
+        assert answer.status_code == 413
+        assert "holds 400,001 values, which no request of 64 images" in answer.json()["error"]
+
+
 def test_what_is_misspelt_in_a_form_or_an_address_is_named(client):
     files = [("images", ("a.png", picture()))]
     said = client.post("/predict", files=files, data={"topk": "1"}).json()["error"]
@@ -161,8 +182,7 @@ def test_a_body_that_does_not_say_its_size_is_cut_off(client):
             sent.append(1)
             yield b"x" * 10_000
 
-    kind = {"Content-Type": "application/json"}
-    answer = client.post("/predict", content=chunks(), headers=kind)
+    answer = client.post("/predict", content=chunks(), headers=JSON)
     assert answer.status_code == 413
     assert "more than 300 kB" in answer.json()["error"]
 

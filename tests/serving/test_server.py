@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,6 +90,24 @@ def test_hostile_requests_leave_it_alive_and_small(server):
     assert [answer.result().status_code for answer in answers[8:]] == [413, 200]
     assert peak - before < 120e6  # decoding one of them would take 432 MB and more
     assert send([good]).json()["predictions"][0]["label"] == "red"
+
+
+def test_who_keeps_it_waiting_is_cut_off(server):
+    """Without a head, with a part of one, and with a part of a body."""
+    host, port = server.address.removeprefix("http://").split(":")
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+    parts = (b"", head, head + b"Content-Length: 1000\r\n\r\nabc")
+    with ExitStack() as stack:
+        waiting = [
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=60))
+            for _ in parts
+        ]
+        for connection, part in zip(waiting, parts, strict=True):
+            connection.sendall(part)
+        assert [connection.recv(1) for connection in waiting] == [b""] * len(parts)
+        endless = stack.enter_context(socket.create_connection((host, int(port)), timeout=60))
+        with pytest.raises(OSError, match="reset|Broken pipe"):  # and not a memory full of headers
+            endless.sendall(head + b"X-Header: " + b"a" * 10_000_000)
 
 
 def test_what_is_too_much_is_put_off_and_what_is_under_way_is_answered_before_it_stops():

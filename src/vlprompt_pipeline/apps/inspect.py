@@ -12,7 +12,8 @@ import click
 _NEAREST = 5  # words of each context vector
 
 if TYPE_CHECKING:
-    from vlprompt_pipeline.export.packed import PackedPrompt, PackedTensor
+    from vlprompt_pipeline.export.packed import PackedPrompt
+    from vlprompt_pipeline.export.tensors import PackedTensor
 
 
 @click.command()
@@ -88,8 +89,8 @@ def nearest_words(prompt: PackedPrompt, clip: Path | None) -> dict[str, Any]:
         return {"words": None, "no_words": "give the folder of its CLIP with --clip"}
     if vectors.shape[-1] != table.embeddings.shape[-1]:
         return {"words": None, "no_words": "its context is no sequence of tokens"}
-    found = table.nearest(vectors, _NEAREST)
-    return {"words": [[word._asdict() for word in words] for words in found], "no_words": None}
+    nearest = table.nearest(vectors, _NEAREST)
+    return {"words": [[word._asdict() for word in words] for words in nearest], "no_words": None}
 
 
 def described(name: str, tensor: PackedTensor) -> dict[str, Any]:

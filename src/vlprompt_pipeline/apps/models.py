@@ -30,8 +30,7 @@ def models(name: str | None, as_json: bool, tracking_uri: str) -> None:
     from vlprompt_pipeline import registry
     from vlprompt_pipeline.errors import UserError
 
-    listed = registry.list_versions(registry.open_existing(tracking_uri, Path.cwd()))
-    rows = [row for row in listed if name in (None, row.version.name)]
+    rows = registry.list_versions(registry.open_existing(tracking_uri, Path.cwd()), name)
     if name and not rows:
         raise UserError(f"no model {name}: vlprompt models lists what there is")
     described = [_described(row) for row in rows]
@@ -49,15 +48,16 @@ def _described(row: ListedVersion) -> dict[str, Any]:
     from datetime import UTC, datetime
 
     tags = row.version.tags
-    score = next((f"{tag} {float(tags[tag]):.1f} %" for tag in _SCORES if tag in tags), "")
-    told = {key: tags.get(key, "?") for key in ("protocol", "shots", "seed")}
+    scores = tags if row.version.hashes else {}  # a version of another program may have any tags
+    score = next((f"{tag} {float(scores[tag]):.1f} %" for tag in _SCORES if tag in scores), "")
+    cell = {key: tags.get(key, "?") for key in ("protocol", "shots", "seed")}
     return {
         "model": row.version.name,
         "version": row.version.number,
         "alias": ", ".join(row.aliases),
         "score": score,
         "bytes": tags.get("bytes", ""),
-        "trained on": "{protocol}, {shots} shots, seed {seed}".format(**told),
+        "trained on": "{protocol}, {shots} shots, seed {seed}".format(**cell),
         "clip": tags.get("clip", ""),
         "registered": datetime.fromtimestamp(row.created / 1000, UTC).strftime("%Y-%m-%d %H:%M"),
     }

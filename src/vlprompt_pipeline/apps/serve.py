@@ -29,7 +29,7 @@ def _limit(of: str, default: int, text: str) -> Callable[[Any], Any]:
 @click.option("--max-batch", type=_COUNT, default=32, help="Images in the model at once.")
 @click.option(
     "--max-delay-ms",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, 60_000),
     default=5,
     help="How long an image waits for others to share a batch.",
 )

@@ -22,16 +22,16 @@ from vlprompt_pipeline.methods import PromptLearner
 def inference_cost(learner: PromptLearner) -> float:
     """Return the operations of one image as a multiple of those of zero-shot CLIP."""
     clip, classes = learner.clip, len(learner.classes.names)
-    tower = own_tower = image_operations(clip, clip.model.encode_image)
+    tower = prompted_tower = image_operations(clip, clip.model.encode_image)
     if learner.reads == "pixels":  # what the prompts add: with them the last block is cut short
-        own_tower += image_operations(clip, learner.image_side().encode_images)
-        own_tower -= image_operations(clip, clip.image)
+        prompted_tower += image_operations(clip, learner.image_side().encode_images)
+        prompted_tower -= image_operations(clip, clip.image)
     elif learner.reads == "unprojected":
-        own_tower = image_operations(clip, learner.image_side().encode_images)
+        prompted_tower = image_operations(clip, learner.image_side().encode_images)
     images = F.normalize(torch.ones(2, learner.image_width, device=clip.device), dim=-1)
     learner.logits(images)  # what some compute once for all images is there from now on
     two, one = (operations(lambda n=n: learner.logits(images[:n])) for n in (2, 1))
-    return (own_tower + two - one) / (tower + 2 * clip.embed_dim * classes)
+    return (prompted_tower + two - one) / (tower + 2 * clip.embed_dim * classes)
 
 
 def image_operations(clip: FrozenClip, encode: Callable[[Tensor], Tensor]) -> int:

@@ -113,7 +113,7 @@ def decode_few(
     """Read indices, the states they end in and how many words were taken; -1 for too few."""
     entry_of = np.repeat(np.arange(len(table)), table).tolist()
     below = [0, *np.cumsum(table).tolist()]
-    parts, states, left = table.tolist(), start.tolist(), words.tolist()
+    parts, states, waiting = table.tolist(), start.tolist(), words.tolist()
     lanes, taken = len(states), 0
     indices = []
     for number in range(count):
@@ -122,9 +122,9 @@ def decode_few(
         index = entry_of[slot]
         state = parts[index] * (state >> PRECISION) + slot - below[index]
         if state < _LOW:
-            if taken == len(left):
+            if taken == len(waiting):
                 return np.zeros(0, np.uint8), states, -1
-            state = state << 16 | left[taken]
+            state = state << 16 | waiting[taken]
             taken += 1
         states[number % lanes] = state
         indices.append(index)

@@ -15,24 +15,8 @@ from dataclasses import dataclass, field
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export.metadata import metadata_bytes, read_metadata
 from vlprompt_pipeline.export.tensor_bytes import minor_version, read_tensor, tensor_bytes
-from vlprompt_pipeline.export.tensors import (
-    DenseTensor,
-    PackedTensor,
-    QuantizedTensor,
-    stored_numbers,
-)
+from vlprompt_pipeline.export.tensors import PackedTensor, stored_numbers
 from vlprompt_pipeline.export.wire import Reader, malformed, text, varint
-
-__all__ = [
-    "DenseTensor",
-    "PackedPrompt",
-    "PackedTensor",
-    "QuantizedTensor",
-    "Sizes",
-    "pack",
-    "prompt_sizes",
-    "unpack",
-]
 
 MAGIC, MAJOR, MINOR = b"VLP", 1, 2  # files of any minor version are read, see `_checked_header`
 _HEADER = struct.Struct("<3sBI8s8s4s")  # magic, version, file size, checksum, CLIP, context
@@ -60,6 +44,7 @@ class PackedPrompt:
 
     Example:
         >>> import numpy as np
+        >>> from vlprompt_pipeline.export import DenseTensor
         >>> context = DenseTensor(np.ones((4, 8), dtype=np.float16))
         >>> data = pack(PackedPrompt("coop", {"context": context}, "ab" * 32, "cd" * 32))
         >>> unpack(data).tensors["context"].shape

@@ -70,11 +70,11 @@ class Reader:
     def varint(self, what: str) -> int:
         """Read the next number; PromptFileError if it is cut, too long or not the shortest."""
         value = 0
-        for place in range(_VARINT_BYTES):
+        for number in range(_VARINT_BYTES):
             byte = self.byte(what)
-            value |= (byte & 0x7F) << (7 * place)
+            value |= (byte & 0x7F) << (7 * number)
             if byte < 0x80:
-                if byte == 0 and place:
+                if byte == 0 and number:
                     break
                 return value
         raise malformed(f"{what} is not a number of up to {_VARINT_BYTES} bytes in shortest form")

@@ -18,7 +18,7 @@ class Prediction(NamedTuple):
     """A photo with its best labels, the best first, or the problem with it.
 
     Attributes:
-        photo: which.
+        photo: which; none for an image that a request holds.
         labels: as many as asked for, or fewer where there are fewer classes; none with a problem.
         scores: of the labels.
         problem: why it has no label, a sentence; none where it has.
@@ -26,7 +26,7 @@ class Prediction(NamedTuple):
         label_set: labels that cannot be ruled out, of a model with conformal sets.
     """
 
-    photo: Photo
+    photo: Photo | None
     labels: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
     problem: str | None = None
@@ -86,15 +86,15 @@ def _predict(model: ImageModel, block: DecodedBlock, top: int) -> list[Predictio
     scored: Iterator[Prediction] = iter(())
     if good:
         logits = model.logits(block.pixels)[good]
-        scored = iter(_ranked(model, [block.photos[row] for row in good], logits, top))
+        scored = iter(ranked(model, [block.photos[row] for row in good], logits, top))
     return [
         Prediction(photo, problem=problem) if problem else next(scored)
         for photo, problem in zip(block.photos, block.problems, strict=True)
     ]
 
 
-def _ranked(
-    model: ImageModel, photos: Sequence[Photo], logits: np.ndarray, top: int
+def ranked(
+    model: ImageModel, photos: Sequence[Photo | None], logits: np.ndarray, top: int
 ) -> list[Prediction]:
     """Rank the classes for each photo; of equal scores the first class is better."""
     decision = model.rejection.decide(logits) if model.rejection else None

@@ -7,6 +7,6 @@ from functools import partial, update_wrapper
 from typing import Any
 
 
-def bound(function: Callable[..., Any], **known: Any) -> Callable[..., Any]:
+def bound(function: Callable[..., Any], **arguments: Any) -> Callable[..., Any]:
     """Fix some arguments of a function, which keeps the name that Kedro shows."""
-    return update_wrapper(partial(function, **known), function)
+    return update_wrapper(partial(function, **arguments), function)

@@ -11,7 +11,6 @@ __getattr__ = lazy_names(
         "Licences": "licences",
         "Publication": "folder",
         "fetch_published": "hub",
-        "is_published_prompt": "layout",
         "load_published": "loading",
         "require_repository": "hub",
         "upload": "hub",

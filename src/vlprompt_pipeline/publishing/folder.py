@@ -11,22 +11,18 @@ from vlprompt_pipeline.clip.loading import copy_clip, write_for_open_clip
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.filesystem.files import atomic_folder, write_hashes
 from vlprompt_pipeline.publishing.layout import (
-    CARD,
     CLIP_FOLDER,
     EXAMPLE,
     FORMAT,
     HASHES,
-    HEAD,
     MANIFEST,
-    PROMPT,
     README,
-    REJECTION,
     Manifest,
     is_published_prompt,
 )
 from vlprompt_pipeline.publishing.licences import Licences
 from vlprompt_pipeline.publishing.model_card import model_card
-from vlprompt_pipeline.registry.classifier import INCLUDED, Classifier
+from vlprompt_pipeline.registry.classifier import FILES, INCLUDED, Classifier
 from vlprompt_pipeline.templates import templates_of
 
 EMBEDDED = "embedded"  # the CLIP that is part of this project
@@ -90,12 +86,7 @@ def write_publication(
             tags=_shown(publication.tags),
         )
         _write(staging / MANIFEST, json.dumps(manifest.model_dump(), indent=1))
-        _write(staging / CARD, model.card.to_json())
-        (staging / PROMPT).write_bytes(model.packed)
-        if model.head:
-            (staging / HEAD).write_bytes(model.head.to_bytes())
-        if model.rejection:
-            _write(staging / REJECTION, model.rejection.to_json())
+        model.write(staging)
         if included:
             copy_clip(model.clip.source, staging / CLIP_FOLDER)
         if publication.clip_source == EMBEDDED:  # which open_clip does not have
@@ -124,7 +115,7 @@ def _example(publication: Publication) -> str:
         _, model, tag = source.split(":")
         created = f'"{model}", pretrained="{tag}"'
     template = templates_of("publishing").get_template(f"{EXAMPLE}.j2")
-    return template.render(created=created, head=HEAD)
+    return template.render(created=created, head=FILES["head"])
 
 
 def _shown(tags: Mapping[str, str]) -> dict[str, str]:

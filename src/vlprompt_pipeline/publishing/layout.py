@@ -15,8 +15,6 @@ HUB = "hf-hub:"
 """What the address of a model on the hub begins with."""
 MANIFEST = "vlprompt.json"
 HASHES = "SHA256SUMS"
-CARD, PROMPT, HEAD = "card.json", "prompt.vlp", "classifier_weights.safetensors"
-REJECTION = "rejection.json"
 CLIP_FOLDER = "clip"
 EXAMPLE, README = "classify.py", "README.md"
 

@@ -5,16 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from vlprompt_pipeline.errors import PromptFileError
-from vlprompt_pipeline.publishing.layout import (
-    CARD,
-    CLIP_FOLDER,
-    HEAD,
-    PROMPT,
-    REJECTION,
-    Manifest,
-    verify_files,
-)
-from vlprompt_pipeline.registry.classifier import INCLUDED, Classifier
+from vlprompt_pipeline.publishing.layout import CLIP_FOLDER, Manifest, verify_files
+from vlprompt_pipeline.registry.classifier import FILES, INCLUDED, Classifier
 
 
 def load_published(folder: Path, device: str = "auto") -> tuple[Classifier, Manifest]:
@@ -25,13 +17,7 @@ def load_published(folder: Path, device: str = "auto") -> tuple[Classifier, Mani
     """
     manifest = Manifest.read(folder)
     verify_files(folder)
-    names = {
-        "card": CARD,
-        "prompt": PROMPT,
-        "head": HEAD,
-        "rejection": REJECTION,
-        "clip": CLIP_FOLDER,
-    }
+    names = {**FILES, "clip": CLIP_FOLDER}
     files = {key: str(folder / name) for key, name in names.items() if (folder / name).exists()}
     for needed in ("card", "prompt", *(["clip"] if manifest.clip_source == INCLUDED else [])):
         if needed not in files:

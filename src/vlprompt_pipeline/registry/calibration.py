@@ -94,11 +94,10 @@ class LabelledImages:
     Attributes:
         table: the dataset's index.
         card: of the dataset.
-        few_shot_set: whose images are not used.
+        few_shot_set: whose images are not used, and whose seed draws some where there are many.
         store: folder of the feature store.
         features: how images become features.
         project: folder that a relative folder of outsiders starts from.
-        seed: of the draw, where there are more images than are wanted.
     """
 
     table: pd.DataFrame
@@ -107,15 +106,19 @@ class LabelledImages:
     store: Path
     features: FeatureParameters
     project: Path
-    seed: int
 
     def kept(self, class_names: Iterable[str], most: int) -> pd.DataFrame:
-        """List validation images of some classes that the few-shot set has not."""
+        """List validation images of some classes that the few-shot set has not.
+
+        The column `class_number` is the place of a class in `class_names`.
+        """
         listed = {path for path, _ in self.few_shot_set.val}
         rows = self._of(class_names, "val")
         rows = rows[~rows["path"].isin(listed)]
         if len(rows) > most:
-            drawn = np.random.default_rng(self.seed).choice(len(rows), most, replace=False)
+            drawn = np.random.default_rng(self.few_shot_set.seed).choice(
+                len(rows), most, replace=False
+            )
             rows = rows.iloc[np.sort(drawn)]
         return rows
 
@@ -126,8 +129,8 @@ class LabelledImages:
     def logits(self, classifier: Classifier, rows: pd.DataFrame) -> np.ndarray:
         """Return what a classifier says of images, `[images, classes]`."""
         images, view = ImageSet.of(self.card.folder, rows), classifier.view
-        found = encode_images(classifier.image_side, images, view, self.store, self.features)
-        return classifier.logits(found.values[:, 0])
+        features = encode_images(classifier.image_side, images, view, self.store, self.features)
+        return classifier.logits(features.values[:, 0])
 
     def outsiders(self, classifier: Classifier, folder: str | None) -> np.ndarray | None:
         """Return the same of all images below a folder, if one is named.
@@ -150,9 +153,10 @@ class LabelledImages:
 
     def _of(self, class_names: Iterable[str], part: str) -> pd.DataFrame:
         rows = self.table[self.table["part"] == part].reset_index(drop=True)
-        place = {name: label for label, name in enumerate(class_names)}
+        numbers = {name: number for number, name in enumerate(class_names)}
         names = rows["label"].map(dict(enumerate(self.card.class_names)))
-        return rows.assign(place=names.map(place)).dropna(subset=["place"]).astype({"place": int})
+        rows = rows.assign(class_number=names.map(numbers)).dropna(subset=["class_number"])
+        return rows.astype({"class_number": int})
 
 
 def _logits_of_files(classifier: Classifier, files: Sequence[Path]) -> np.ndarray:
@@ -193,9 +197,9 @@ def calibrate_version(
     outsiders = images.outsiders(classifier, how.outsiders)
     logits = images.logits(classifier, kept) if len(kept) else np.zeros((0, len(names)))
     try:
-        rejection = calibrate(how, logits, kept["place"].to_numpy(), outsiders)
+        rejection = calibrate(how, logits, kept["class_number"].to_numpy(), outsiders)
     except DataError as error:
         logger.warning('%s never says "none of these": %s', name, error)
         return None
-    labels = test["place"].to_numpy()
+    labels = test["class_number"].to_numpy()
     return rejection, Effect.of(rejection, images.logits(classifier, test), labels)

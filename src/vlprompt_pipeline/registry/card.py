@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
 from vlprompt_pipeline.clip import ClipIdentity
-from vlprompt_pipeline.errors import PromptFileError, reason_of
+from vlprompt_pipeline.errors import ConfigError, PromptFileError, reason_of
 from vlprompt_pipeline.images import Decoding
 from vlprompt_pipeline.methods import Recipe, stored_recipe
 from vlprompt_pipeline.parsing import Frozen
+from vlprompt_pipeline.wording import same_names
 
 
 class ModelCard(Frozen):
@@ -44,6 +46,28 @@ class ModelCard(Frozen):
     def resolved_recipe(self) -> Recipe:
         """Return the recipe, parsed again."""
         return stored_recipe(self.recipe)
+
+    def names(self, given: Sequence[str]) -> tuple[str, ...]:
+        """Return the classes to tell apart: those given, or its own if none are.
+
+        Raises:
+            ConfigError: names that cannot be.
+        """
+        names = tuple(given) or self.class_names
+        for number, name in enumerate(names):
+            if not isinstance(name, str) or not name.strip():
+                raise ConfigError(f"class_names[{number}] is {name!r}: give a name in words")
+        if twice := same_names(tuple(given)):
+            raise ConfigError(
+                f"class_names holds {' and '.join(map(repr, twice))}, which read the same: give "
+                "each class once"
+            )
+        if names != self.class_names and (recipe := self.resolved_recipe()).bound_to_classes:
+            raise ConfigError(
+                f"class_names: {recipe.title} serves the {len(self.class_names)} classes of its "
+                "training only; leave class_names away, or use a method that learns a prompt"
+            )
+        return names
 
     def to_json(self) -> str:
         """Return the content of the file."""

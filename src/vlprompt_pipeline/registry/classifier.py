@@ -20,11 +20,17 @@ from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.image_bytes import image_bytes
 from vlprompt_pipeline.registry.limits import RequestLimits
 from vlprompt_pipeline.registry.ranking import ranked_table, top_table
-from vlprompt_pipeline.rejection import Rejection, rejection_for_accuracy, softmax
-from vlprompt_pipeline.wording import same_names
+from vlprompt_pipeline.rejection import Rejection, rejection_for_accuracy
 
 INCLUDED = "included"
 """The source of a CLIP that lies beside the prompt."""
+FILES = {
+    "card": "card.json",
+    "prompt": "prompt.vlp",
+    "head": "classifier_weights.safetensors",
+    "rejection": "rejection.json",
+}
+"""Names of the files of a classifier but its CLIP, by what they hold."""
 
 TOP = 5
 BATCH = 64  # images in the tower at once: our choice
@@ -90,8 +96,9 @@ class Classifier:
         self.view = EvaluationView(clip.preprocessing, card.decoding)
         self._learner = lru_cache(_CLASS_SETS)(self._make_learner)
         # text features of a head are there already, and only its image side is needed
-        own = clip if head else self._learner(card.class_names).image_side()
-        self.image_side: ImageEncoder = own
+        self.image_side: ImageEncoder = (
+            clip if head else self._learner(card.class_names).image_side()
+        )
 
     @classmethod
     def load(cls, files: Mapping[str, str], clip_source: str, device: str) -> Classifier:
@@ -111,6 +118,17 @@ class Classifier:
         head = ClassifierWeights.load(Path(files["head"])) if "head" in files else None
         rejection = Rejection.load(Path(files["rejection"])) if "rejection" in files else None
         return cls(card, clip, Path(files["prompt"]).read_bytes(), head, rejection)
+
+    def write(self, folder: Path) -> dict[str, str]:
+        """Write the files of `load` but the CLIP; return their paths by name."""
+        content = {"card": self.card.to_json().encode(), "prompt": self.packed}
+        if self.head:
+            content["head"] = self.head.to_bytes()
+        if self.rejection:
+            content["rejection"] = self.rejection.to_json().encode()
+        for name, data in content.items():
+            (folder / FILES[name]).write_bytes(data)
+        return {name: str(folder / FILES[name]) for name in content}
 
     def pixels(self, image: object, limits: RequestLimits | None = None) -> Tensor:
         """Prepare an encoded image, as `image_bytes` takes it, as `[3, size, size]`.
@@ -151,7 +169,7 @@ class Classifier:
             ConfigError: class names that cannot be, `top` below 1, or an accuracy that no threshold
                 of the model has.
         """
-        names = self.names(class_names)
+        names = self.card.names(class_names)
         if top < 1:
             raise ConfigError(f"top_k is {top}: ask for 1 or more labels")
         rejection = self._rejection(names, accuracy)
@@ -175,15 +193,6 @@ class Classifier:
             table[column] = [value if isinstance(value, list) else [] for value in table[column]]
         table["label"] = table["label"].astype("object").where(table["label"].notna(), None)
         return table.assign(problem=pd.Series(problems, dtype="object"))
-
-    def scores(self, pixels: Tensor, names: tuple[str, ...]) -> Tensor:
-        """Score `[images, 3, size, size]` for each of `names`, which `names()` gave.
-
-        These are probabilities; those of a model with a rejection have its temperature.
-        """
-        logits = self.logits_of_pixels(pixels, names)
-        temperature = self.rejection.temperature if self.rejects(names) else 1.0
-        return torch.from_numpy(softmax(logits, temperature))
 
     @torch.no_grad()
     def logits_of_pixels(self, pixels: Tensor, names: tuple[str, ...]) -> np.ndarray:
@@ -229,26 +238,3 @@ class Classifier:
         for name in learner.constants:  # made once, not for every batch: the prompt is frozen
             setattr(learner, name, cache(getattr(learner, name)))
         return learner
-
-    def names(self, given: Sequence[str]) -> tuple[str, ...]:
-        """Return the classes to tell apart: those given, or the card's if none are.
-
-        Raises:
-            ConfigError: names that cannot be.
-        """
-        names = tuple(given) or self.card.class_names
-        for number, name in enumerate(names):
-            if not isinstance(name, str) or not name.strip():
-                raise ConfigError(f"class_names[{number}] is {name!r}: give a name in words")
-        if twice := same_names(tuple(given)):
-            raise ConfigError(
-                f"class_names holds {' and '.join(map(repr, twice))}, which read the same: give "
-                "each class once"
-            )
-        if self._recipe.bound_to_classes and names != self.card.class_names:
-            raise ConfigError(
-                f"class_names: {self._recipe.title} serves the {len(self.card.class_names)} "
-                "classes of its training only; leave class_names away, or use a method that "
-                "learns a prompt"
-            )
-        return names

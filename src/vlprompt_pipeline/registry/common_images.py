@@ -65,12 +65,12 @@ class CommonImages:
 
     def __str__(self) -> str:
         """Say for instance "on 140 test images that both saw (of 152 and 143; 3 relabelled)"."""
-        number = sum(len(mine) for mine, _ in self.right.values())
-        mine, yours = self.classes
+        number = sum(len(right) for right, _ in self.right.values())
+        challenger, holder = self.classes
         notes = [
             *([f"{self.relabelled} with a corrected label"] if self.relabelled else []),
             *([f"{self.unknown} of classes new to the other left out"] if self.unknown else []),
-            *([f"told apart among {mine} classes and {yours}"] if mine != yours else []),
+            *([f"told apart among {challenger} classes and {holder}"] * (challenger != holder)),
         ]
         if self.images == (number, number) and not notes:
             return f"on the same {number:,} test images"
@@ -105,16 +105,16 @@ def common_images(challenger: Contender, holder: Contender) -> CommonImages:
 
 def _join(challenger: Contender, holder: Contender, half: str) -> pd.DataFrame:
     """Return a row for each common image: `right`, `right_other`, `relabelled`."""
-    mine, yours = challenger.half(half), holder.half(half)
     if not (challenger.is_named and holder.is_named):
         return _as_before(challenger, holder, half)
     same_split = challenger.tags.get("split_sha256") == holder.tags.get("split_sha256")
     key = "image" if same_split else "content"
-    rows = _numbered(mine, key).merge(
-        _numbered(yours, key), on=[key, "copy"], suffixes=("", "_other")
+    holder_rows = _numbered(holder.half(half), key)
+    rows = _numbered(challenger.half(half), key).merge(
+        holder_rows, on=[key, "copy"], suffixes=("", "_other")
     )
-    known = rows["truth"].isin(set(yours["truth"]))
-    unknown, rows = int((~known).sum()), rows[known]
+    is_known = rows["truth"].isin(set(holder_rows["truth"]))
+    unknown, rows = int((~is_known).sum()), rows[is_known]
     if rows.empty:
         raise UserError(
             f"{challenger.name} cannot be compared with {holder.name}: no {half} test image of one "
@@ -132,14 +132,14 @@ def _join(challenger: Contender, holder: Contender, half: str) -> pd.DataFrame:
 def _as_before(challenger: Contender, holder: Contender, half: str) -> pd.DataFrame:
     """Join versions of which an earlier release registered one: only the same images will do."""
     columns = ["image", "label"]
-    mine, yours = (side.half(half).reset_index(drop=True) for side in (challenger, holder))
-    if not np.array_equal(mine[columns].to_numpy(), yours[columns].to_numpy()):
+    rows, holder_rows = (side.half(half).reset_index(drop=True) for side in (challenger, holder))
+    if not np.array_equal(rows[columns].to_numpy(), holder_rows[columns].to_numpy()):
         raise UserError(
             f"{challenger.name} cannot be compared with {holder.name}: they were scored on "
             f"different {half} test images, and one of them was registered before these were known "
             "by content; register both from the same task, or promote by registry.promote.force"
         )
-    rows = mine.assign(right_other=yours["right"], relabelled=False)
+    rows = rows.assign(right_other=holder_rows["right"], relabelled=False)
     rows.attrs["unknown"] = 0
     return rows
 

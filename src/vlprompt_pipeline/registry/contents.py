@@ -15,39 +15,26 @@ from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.registry.card import ModelCard
 from vlprompt_pipeline.registry.classifier import INCLUDED, Classifier
 from vlprompt_pipeline.registry.integrity import CLIP_FOLDER
-from vlprompt_pipeline.rejection import Rejection
 from vlprompt_pipeline.results.records import CellRecord, MethodResult
 
-_FILES = {
-    "card": "card.json",
-    "prompt": "prompt.vlp",
-    "head": "classifier_weights.safetensors",
-    "rejection": "rejection.json",
-    "evidence": "evidence.parquet",
-}
+_EVIDENCE = "evidence.parquet"
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Hold a packed prompt with all that is needed to classify with it, and to compare it.
+    """Hold a classifier, and what it is compared with others by.
 
     Attributes:
-        card: how to use it.
-        packed: the packed prompt.
-        head: text features of the card's classes, where the method has any.
+        classifier: the packed prompt with all that is needed to classify with it.
         evidence: the Parquet file of `evidence_of`.
         clip_source: where its CLIP comes from, or `included`.
         record: the results of its cell, this method alone.
-        rejection: how it says "none of these", if it does.
     """
 
-    card: ModelCard
-    packed: bytes
-    head: ClassifierWeights | None
+    classifier: Classifier
     evidence: bytes
     clip_source: str
     record: CellRecord
-    rejection: Rejection | None = None
 
     @property
     def name(self) -> str:
@@ -59,34 +46,25 @@ class Contents:
         """Return scores and sizes."""
         return self.record.methods[0]
 
-    def write(self, folder: Path, original: str) -> dict[str, str]:
-        """Write the files, an included CLIP copied from `original`; return their paths by name.
+    def write(self, folder: Path) -> dict[str, str]:
+        """Write the files, those of an included CLIP too; return their paths by name.
 
         Raises:
             WeightsError: the CLIP is no longer there.
         """
-        content = {
-            "card": self.card.to_json().encode(),
-            "prompt": self.packed,
-            "evidence": self.evidence,
-        }
-        if self.head:
-            content["head"] = self.head.to_bytes()
-        if self.rejection:
-            content["rejection"] = self.rejection.to_json().encode()
-        for name, data in content.items():
-            (folder / _FILES[name]).write_bytes(data)
-        files = {name: str(folder / _FILES[name]) for name in content}
+        files = self.classifier.write(folder) | {"evidence": str(folder / _EVIDENCE)}
+        (folder / _EVIDENCE).write_bytes(self.evidence)
         if self.clip_source == INCLUDED:
-            copy_clip(original, folder / CLIP_FOLDER)
+            copy_clip(self.classifier.clip.source, folder / CLIP_FOLDER)
             files[CLIP_FOLDER] = str(folder / CLIP_FOLDER)
         return files
 
     def digest(self, *further: str) -> str:
         """Hash everything that makes up a version: equal contents need no second version."""
-        digest = hashlib.sha256(self.card.to_json().encode())
-        rejection = self.rejection.to_json() if self.rejection else ""
-        for part in (self.packed, self.evidence, self.clip_source.encode(), rejection.encode()):
+        model = self.classifier
+        digest = hashlib.sha256(model.card.to_json().encode())
+        rejection = model.rejection.to_json() if model.rejection else ""
+        for part in (model.packed, self.evidence, self.clip_source.encode(), rejection.encode()):
             digest.update(hashlib.sha256(part).digest())
         for text in further:
             digest.update(f"{text}\n".encode())

@@ -52,7 +52,8 @@ def describe(contents: Contents, beside: Sequence[MethodResult], verdict: str, n
 
     It stays below the 5,000 characters that MLflow keeps.
     """
-    cell, card, names = contents.record.cell, contents.card, contents.card.class_names
+    cell, card = contents.record.cell, contents.classifier.card
+    names = card.class_names
     bound = card.resolved_recipe().bound_to_classes
     data = f"{cell.dataset} ({cell.random_split})" if cell.random_split else cell.dataset
     shown = join(names[:_CLASSES]) + (f" and {len(names) - _CLASSES} more" * bool(names[_CLASSES:]))
@@ -71,19 +72,21 @@ def describe(contents: Contents, beside: Sequence[MethodResult], verdict: str, n
 
 def _refusing(contents: Contents) -> str:
     """Write when the version says none, and what that does to its calibration images."""
-    if contents.rejection is None:
+    rejection = contents.classifier.rejection
+    if rejection is None:
         return ""
-    known = contents.rejection.calibration
-    kind = KINDS[contents.rejection.kind].title
+    calibration, kind = rejection.calibration, KINDS[rejection.kind].title
     return (
-        f'; says "none" to images like none of them (by {kind}, which accepts {known.accepted:.0%} '
-        f"of the {known.images} validation images that it was calibrated on)"
+        f'; says "none" to images like none of them (by {kind}, which accepts '
+        f"{calibration.accepted:.0%} of the {calibration.images} validation images that it was "
+        "calibrated on)"
     )
 
 
 def version_tags(contents: Contents, digest: str) -> dict[str, str]:
     """Return scores, sizes and hashes of everything they depend on, and the present commit."""
     cell, result = contents.record.cell, contents.result
+    rejection = contents.classifier.rejection
     code = code_state(Path(__file__).parent)
     not_shown = {"targets", "template_set", "code_version", "random_split"}
     tags = {
@@ -92,9 +95,9 @@ def version_tags(contents: Contents, digest: str) -> dict[str, str]:
         "method": result.method,
         **cell.model_dump(exclude=not_shown),
         "split": cell.random_split or None,
-        "rejection": contents.rejection and contents.rejection.kind,
+        "rejection": rejection and rejection.kind,
         "warning": next((n for n in contents.record.notes if n.startswith(TEXTS_COINCIDE)), None),
-        "prompt_sha256": hashlib.sha256(contents.packed).hexdigest(),
+        "prompt_sha256": hashlib.sha256(contents.classifier.packed).hexdigest(),
         "contents_sha256": digest,
         "code_version": cell.code_version,
         "git_commit": code.commit and code.commit + " and changes" * bool(code.dirty),

@@ -90,20 +90,21 @@ class Contest:
 
     def __str__(self) -> str:
         """Write for instance "H 83.3 against 81.6: +1.7 (95 % interval 0.2 to 3.1), …"."""
-        mine, yours = self.scores
+        challenger, holder = self.scores
         _, low, high, p_value, test = self.paired
         return (
-            f"{self.metric} {mine:.1f} against {yours:.1f}: {mine - yours:+.1f} (95 % interval "
-            f"{low:+.1f} to {high:+.1f}), p = {p_value:.2g}, {test}, {self.seen}"
+            f"{self.metric} {challenger:.1f} against {holder:.1f}: "
+            f"{challenger - holder:+.1f} (95 % interval {low:+.1f} to {high:+.1f}), "
+            f"p = {p_value:.2g}, {test}, {self.seen}"
         )
 
 
 def difference_in_kind(challenger: Contender, holder: Contender) -> str | None:
     """Say why two versions cannot be compared, or none if they can."""
     for key in _SAME:
-        mine, yours = challenger.tags.get(key), holder.tags.get(key)
-        if mine != yours:
-            return f"{key} is {mine} for {challenger.name} and {yours} for {holder.name}"
+        first, second = challenger.tags.get(key), holder.tags.get(key)
+        if first != second:
+            return f"{key} is {first} for {challenger.name} and {second} for {holder.name}"
     return None
 
 
@@ -133,8 +134,9 @@ def _hash(text: str) -> str:
 
 
 def _content(fingerprint: str, otherwise: str) -> str:
-    known = fingerprint.startswith(_BY_CONTENT)
-    return fingerprint.removeprefix(_BY_CONTENT)[:_DIGITS] if known else otherwise
+    if not fingerprint.startswith(_BY_CONTENT):
+        return otherwise
+    return fingerprint.removeprefix(_BY_CONTENT)[:_DIGITS]
 
 
 def _accuracy(right: np.ndarray) -> float:

@@ -54,8 +54,6 @@ class Experiment:
             prepare_database(database)
         with mlflow_answers(uri, project):
             _log_to_file(project)
-            mlflow.set_tracking_uri(uri)  # MLflow resolves models:/ through its global addresses
-            mlflow.set_registry_uri(uri)
             client = MlflowClient(uri, uri)
             number = _experiment_id(client, name, uri, database)
         return cls(uri, project, client, number)
@@ -67,12 +65,13 @@ class Experiment:
 
 @contextmanager
 def mlflow_answers(uri: str, project: Path) -> Iterator[None]:
-    """Turn every failure of MLflow, its database or its server into one sentence.
+    """Have MLflow work at an address, and turn each of its failures into one sentence.
 
     Raises:
         TrackingError: with what was said first; the traceback is kept in a file.
     """
     try:
+        _resolve_models_at(uri)
         yield
     except UserError:
         raise
@@ -83,6 +82,21 @@ def mlflow_answers(uri: str, project: Path) -> Iterator[None]:
             "another place with MLFLOW_TRACKING_URI, or go without by "
             f"--params=tracking.enabled=false{where_the_rest_is(error, project)}"
         ) from error
+
+
+def _resolve_models_at(uri: str) -> None:
+    """Set the addresses of the process, by which alone MLflow resolves `models:/`.
+
+    MLflow writes them to the environment too, where they would stand for what the user wants: the
+    next project of this process would be taken to be at the address of this one.
+    """
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+    wanted = {name: os.environ[name] for name in names if name in os.environ}
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    for name in names:
+        os.environ.pop(name, None)
+    os.environ.update(wanted)
 
 
 def _reason(error: Exception) -> str:

@@ -11,6 +11,7 @@ _DATA_URL = re.compile(r"data:[\w.+/-]*(;[\w=.+-]+)*,", re.ASCII)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PATH = re.compile(r"(~?/|\.{1,2}/|[A-Za-z]:\\).*|.*\.[A-Za-z]{3,4}", re.DOTALL)
 _LONGEST_PATH = 4096
+_PPM = re.compile(rb"P[1-6]\s")
 
 
 def image_bytes(image: object) -> bytes:
@@ -21,13 +22,14 @@ def image_bytes(image: object) -> bytes:
     """
     if isinstance(image, bytearray | memoryview):
         image = bytes(image)
-    if isinstance(image, bytes) and not image.isascii():
+    # a dark picture may be ASCII throughout: as PPM, or in a format that has zeros in its header
+    if isinstance(image, bytes) and (not image.isascii() or b"\0" in image or _PPM.match(image)):
         return image
     if not isinstance(image, bytes | str):
         raise DataError(
             f"this is {_described(image)}: give the bytes of an image file, or their base64"
         )
-    # no image file is text, but MLflow hands some base64 over as bytes
+    # MLflow hands some base64 over as bytes
     text = image.decode("ascii") if isinstance(image, bytes) else image
     return _decoded(text)
 

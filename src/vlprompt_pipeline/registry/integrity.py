@@ -18,8 +18,11 @@ CLIP_FOLDER = "clip"  # its weights are checked by the hash in the card when the
 def hash_files(folder: Path) -> dict[str, str]:
     """Hash every file below a folder, by its relative path, without included CLIP weights."""
     relative = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
-    own = [name for name in relative if CLIP_FOLDER not in name.parts[:-1]]
-    return {name.as_posix(): sha256_file(folder / name) for name in own}
+    return {
+        name.as_posix(): sha256_file(folder / name)
+        for name in relative
+        if CLIP_FOLDER not in name.parts[:-1]
+    }
 
 
 def require_same_files(files: Mapping[str, Path], expected: Mapping[str, str], what: str) -> None:

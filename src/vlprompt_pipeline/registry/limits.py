@@ -13,7 +13,7 @@ from vlprompt_pipeline.images import require_size
 from vlprompt_pipeline.wording import human_bytes
 
 ENVIRONMENT = "VLPROMPT_MAX_"
-_NAME_LENGTH = 200  # characters of a class name from a request: our choice
+NAME_LENGTH = 200  # characters of a class name from a request: our choice
 
 
 class RequestTooLargeError(DataError):
@@ -77,9 +77,9 @@ class RequestLimits:
             raise RequestTooLargeError(
                 f"class_names holds {len(names):,} names, {self.classes:,} are allowed: give fewer"
             )
-        if any(isinstance(name, str) and len(name) > _NAME_LENGTH for name in names):
+        if any(isinstance(name, str) and len(name) > NAME_LENGTH for name in names):
             raise RequestTooLargeError(
-                f"class_names: a name has more than {_NAME_LENGTH} characters"
+                f"class_names: a name has more than {NAME_LENGTH} characters"
             )
 
     def require_image(self, image: bytes) -> None:

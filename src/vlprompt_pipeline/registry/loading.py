@@ -13,14 +13,14 @@ from vlprompt_pipeline.registry.classifier import Classifier
 from vlprompt_pipeline.registry.integrity import require_same_files
 from vlprompt_pipeline.registry.place import database_of, tracking_uri, without_password
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, MODELS, ModelRegistry
-from vlprompt_pipeline.registry.version import Found, found_version, hashes_of
+from vlprompt_pipeline.registry.version import RegisteredVersion
 from vlprompt_pipeline.wording import join
 
 
 class ListedVersion(NamedTuple):
     """A version with the aliases that it holds now and the time of its registration (ms)."""
 
-    version: Found
+    version: RegisteredVersion
     aliases: tuple[str, ...]
     created: int
 
@@ -57,14 +57,16 @@ def list_versions(models: ModelRegistry, name: str | None = None) -> list[Listed
                 quote = '"' if "'" in model.name else "'"  # another program's may have any name
                 query = f"name = {quote}{model.name}{quote}"
                 for row in models.client.search_model_versions(query):
-                    version = found_version(row)
-                    held = sorted(a for a, number in holders.items() if str(number) == version[1])
+                    version = RegisteredVersion.of(row)
+                    held = sorted(
+                        a for a, number in holders.items() if str(number) == version.number
+                    )
                     listed.append(ListedVersion(version, tuple(held), row.creation_timestamp))
             token = page.token or ""
     return sorted(listed, key=lambda row: (row.version.name, -int(row.version.number)))
 
 
-def find_version(models: ModelRegistry, name: str) -> Found:
+def find_version(models: ModelRegistry, name: str) -> RegisteredVersion:
     """Find the version behind `name@alias`, `name/number`, or `name`: champion, else candidate.
 
     Raises:
@@ -73,30 +75,30 @@ def find_version(models: ModelRegistry, name: str) -> Found:
     model, at, alias = name.rpartition("@")
     above, slash, number = name.rpartition("/")
     if at:
-        found = models.holder(model, alias)
+        version = models.holder(model, alias)
     elif slash:
-        found = models.version(above, number)
+        version = models.version(above, number)
     else:
-        found = models.holder(name, CHAMPION) or models.holder(name, CANDIDATE)
-    if found is None:
+        version = models.holder(name, CHAMPION) or models.holder(name, CANDIDATE)
+    if version is None:
         of = model or above or name
-        there = [_described(row) for row in list_versions(models, of)]
+        existing = [_described(row) for row in list_versions(models, of)]
         how = (
-            f"{of} has version {join(there)}"
-            if there
+            f"{of} has version {join(existing)}"
+            if existing
             else "kedro run --pipelines=register makes one"
         )
-        if there and (alias == CHAMPION or not (at or slash)):
+        if existing and (alias == CHAMPION or not (at or slash)):
             how += ", and kedro run --pipelines=promote makes a champion"
         raise UserError(f"no model {name} in MLflow at {without_password(models.uri)}; {how}")
-    return found
+    return version
 
 
 def _described(row: ListedVersion) -> str:
     return f"{row.version.number} ({join(row.aliases)})" if row.aliases else row.version.number
 
 
-def load_classifier(models: ModelRegistry, version: Found) -> Classifier:
+def load_classifier(models: ModelRegistry, version: RegisteredVersion) -> Classifier:
     """Load the classifier of a registered version.
 
     Its files are compared with its hashes before MLflow imports any of them. A model that another
@@ -105,7 +107,7 @@ def load_classifier(models: ModelRegistry, version: Found) -> Classifier:
     Raises:
         UserError: it is none of this project, or its files were changed.
     """
-    expected = hashes_of(version.tags)
+    expected = version.hashes
     if not expected:
         raise UserError(f"{version} classifies no images: name a model that register made")
     with models.experiment.answers():

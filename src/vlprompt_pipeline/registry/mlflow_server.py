@@ -37,9 +37,9 @@ def _refuse(record: logging.LogRecord) -> bool:
     if not is_served():
         return True
     text = record.getMessage()
-    for pattern, kind, known in _KINDS:
-        if found := pattern.search(text):
+    for pattern, kind, allowed in _KINDS:
+        if match := pattern.search(text):
             raise MlflowException.invalid_parameter_value(
-                f"unknown {kind} {found['unknown']}; known: {known}"
+                f"unknown {kind} {match['unknown']}; known: {allowed}"
             )
     return True

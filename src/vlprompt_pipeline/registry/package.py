@@ -62,17 +62,16 @@ def requirements() -> list[str]:
     return [f"{name}=={version(name).partition('+')[0]}" for name in _PINNED]
 
 
-def save_package(contents: Contents, original: str, folder: Path) -> Model:
+def save_package(contents: Contents, folder: Path) -> Model:
     """Write the folder of a version; return MLflow's description of it, which can be changed.
 
     Args:
         contents: of the version.
-        original: source of the CLIP, to copy it from where it is included.
         folder: must not exist yet.
     """
     described = Model()
     with TemporaryDirectory() as temporary:
-        files = contents.write(Path(temporary), original)
+        files = contents.write(Path(temporary))
         hashes = {name: sha256_file(path) for name, path in files.items() if name != CLIP_FOLDER}
         mlflow.pyfunc.save_model(
             folder,

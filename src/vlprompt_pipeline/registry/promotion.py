@@ -12,7 +12,7 @@ from vlprompt_pipeline.registry.config import PromotionParameters
 from vlprompt_pipeline.registry.evidence import Contest, contest
 from vlprompt_pipeline.registry.place import without_password
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, ModelRegistry
-from vlprompt_pipeline.registry.version import Found
+from vlprompt_pipeline.registry.version import RegisteredVersion
 from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.results.remarks import TEXTS_COINCIDE
 from vlprompt_pipeline.results.statistics import holm, verdict
@@ -31,7 +31,7 @@ class Decision:
         why: a sentence with the figures.
     """
 
-    candidate: Found
+    candidate: RegisteredVersion
     promoted: bool
     why: str
 
@@ -82,14 +82,11 @@ def promote(
         outcome = verdict(result.paired, p_value, how.level)
         tests = counted(len(contests), "test")
         corrected = tests if len(contests) == 1 else f"{p_value:.2g} for {tests} (Holm)"
-        why = (
-            f"{outcome} than {holder}"
-            if outcome != "no difference shown"
-            else f"{outcome} from {holder}"
-        )
-        decision = Decision(candidate, outcome == "better", f"{why}: {result}, {corrected}")
+        link = "from" if outcome == "no difference shown" else "than"
+        why = f"{outcome} {link} {holder}: {result}, {corrected}"
+        decision = Decision(candidate, outcome == "better", why)
         if decision.promoted:
-            registry.promote(candidate, {"promotion": decision.why})
+            registry.promote(candidate, {"promotion": why})
         decisions.append(decision)
     return decisions
 
@@ -99,15 +96,15 @@ def refusal(decisions: Sequence[Decision]) -> str:
     stay = [f"{d.candidate} ({d.why})" for d in decisions if not d.promoted]
     if not stay:
         return ""
-    gone = [str(d.candidate) for d in decisions if d.promoted]
-    promoted = f" {join(gone)} became champion." if gone else ""
+    champions = [str(d.candidate) for d in decisions if d.promoted]
+    promoted = f" {join(champions)} became champion." if champions else ""
     return (
         f"not promoted: {'; '.join(stay)}.{promoted} Better is said only with the paired test; "
         "registry.promote.force with a registry.promote.reason promotes without"
     )
 
 
-def _candidate(registry: ModelRegistry, name: str) -> Found:
+def _candidate(registry: ModelRegistry, name: str) -> RegisteredVersion:
     candidate = registry.holder(name, CANDIDATE)
     if candidate is None:
         raise UserError(
@@ -121,7 +118,7 @@ def _candidate(registry: ModelRegistry, name: str) -> Found:
 
 
 def _contest(
-    registry: ModelRegistry, dataset: str, method: str, candidate: Found
+    registry: ModelRegistry, dataset: str, method: str, candidate: RegisteredVersion
 ) -> tuple[str, Contest]:
     challenger = _contender(registry, candidate)
     champion = registry.holder(candidate.name, CHAMPION)
@@ -155,5 +152,5 @@ def guessing(challenger: Contender) -> Contender:
     return Contender("always answering the most frequent class", challenger.tags, guessed)
 
 
-def _contender(registry: ModelRegistry, version: Found) -> Contender:
+def _contender(registry: ModelRegistry, version: RegisteredVersion) -> Contender:
     return Contender(str(version), version.tags, registry.evidence(version))

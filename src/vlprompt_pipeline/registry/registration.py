@@ -8,13 +8,12 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.registry.check import Evaluated, require_same_answers
 from vlprompt_pipeline.registry.contents import Contents
 from vlprompt_pipeline.registry.description import describe, introduce, version_tags
 from vlprompt_pipeline.registry.package import MODEL_FILE, requirements, save_package
 from vlprompt_pipeline.registry.store import Draft, ModelRegistry
-from vlprompt_pipeline.registry.version import Found
+from vlprompt_pipeline.registry.version import RegisteredVersion
 from vlprompt_pipeline.results.records import MethodResult
 
 _SHOWN = ("dataset", "method", "protocol", "shots", "seed", "clip")  # as parameters of a model
@@ -24,7 +23,7 @@ _SHOWN = ("dataset", "method", "protocol", "shots", "seed", "clip")  # as parame
 class Registered:
     """A version, whether it is new, and how many test images it was checked on."""
 
-    version: Found
+    version: RegisteredVersion
     new: bool
     checked: int
 
@@ -33,18 +32,16 @@ def register(
     models: ModelRegistry,
     contents: Contents,
     evaluated: Evaluated,
-    clip: FrozenClip,
     beside: Sequence[MethodResult],
     verdict: str,
     check_images: int,
 ) -> Registered:
-    """Make a version and the candidate of its name; an existing version that is equal is used.
+    """Make a version and the candidate of its name; an equal one whose files are whole is used.
 
     Args:
         models: where.
         contents: of the version.
         evaluated: what it must do again.
-        clip: that it was evaluated with.
         beside: results of other methods, for its page.
         verdict: what the paired test against zero-shot says now, a sentence or nothing.
         check_images: test images to try it on.
@@ -53,13 +50,15 @@ def register(
         UserError: it does not do what was evaluated, or MLflow refuses.
     """
     digest = contents.digest(*requirements(), MODEL_FILE.read_text(encoding="utf-8"))
-    if equal_versions := models.versions(contents.name, contents_sha256=digest):
-        models.nominate(equal_versions[0])
-        return Registered(equal_versions[0], new=False, checked=0)
+    for version in models.versions(contents.name, contents_sha256=digest):
+        if models.is_whole(version):
+            models.nominate(version)
+            return Registered(version, new=False, checked=0)
     with TemporaryDirectory() as temporary:
         folder = Path(temporary, "model")
-        described = save_package(contents, clip.source, folder)
-        checked = require_same_answers(folder, clip.device.type, evaluated, check_images)
+        described = save_package(contents, folder)
+        device = contents.classifier.clip.device.type
+        checked = require_same_answers(folder, device, evaluated, check_images)
         tags = version_tags(contents, digest)
         draft = Draft(
             name=contents.name,

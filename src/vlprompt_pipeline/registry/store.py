@@ -30,12 +30,12 @@ from mlflow.protos.databricks_pb2 import (
 )
 
 from vlprompt_pipeline.config import TrackingParameters
-from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.errors import ConfigError, PromptFileError
 from vlprompt_pipeline.processes import Process, is_left_behind
 from vlprompt_pipeline.registry.experiment import Experiment
 from vlprompt_pipeline.registry.integrity import hash_files, require_same_files
 from vlprompt_pipeline.registry.place import tracking_uri
-from vlprompt_pipeline.registry.version import HASHES, Found, found_version, hashes_of
+from vlprompt_pipeline.registry.version import HASHES, RegisteredVersion
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 _MAKER, _NAME = "vlprompt.made_by", "vlprompt.registers"  # on a logged model without version
@@ -94,7 +94,7 @@ class ModelRegistry:
         uri = tracking_uri(tracking.uri, project)
         return cls(Experiment.open(uri, tracking.experiment, project))
 
-    def publish(self, draft: Draft) -> Found:
+    def publish(self, draft: Draft) -> RegisteredVersion:
         """Make a version of a saved model, then the candidate of its name.
 
         Raises:
@@ -119,7 +119,7 @@ class ModelRegistry:
             self.client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
             self._require_name(draft)
             expected = self._next_number(draft.name)
-            made = self.client.create_model_version(
+            entity = self.client.create_model_version(
                 draft.name,
                 _address(logged.model_id),
                 draft.source_run,
@@ -127,7 +127,7 @@ class ModelRegistry:
                 description=draft.describe(expected),
                 model_id=logged.model_id,
             )
-            version, holder = found_version(made), self.holder(draft.name, CANDIDATE)
+            version, holder = RegisteredVersion.of(entity), self.holder(draft.name, CANDIDATE)
             if int(version.number) != expected:  # another process registered meanwhile
                 described = draft.describe(int(version.number))
                 self.client.update_model_version(version.name, version.number, described)
@@ -137,63 +137,73 @@ class ModelRegistry:
             self.client.delete_logged_model_tag(logged.model_id, _MAKER)
         return version
 
-    def nominate(self, version: Found) -> None:
+    def nominate(self, version: RegisteredVersion) -> None:
         """Make a version the candidate of its name."""
         with self.experiment.answers():
             self.client.set_registered_model_alias(version.name, CANDIDATE, version.number)
 
-    def promote(self, version: Found, why: Mapping[str, str]) -> None:
+    def promote(self, version: RegisteredVersion, why: Mapping[str, str]) -> None:
         """Make a version the champion, after the tags `why` are on it."""
         with self.experiment.answers():
             for key, value in why.items():
                 self.client.set_model_version_tag(version.name, version.number, key, value)
             self.client.set_registered_model_alias(version.name, CHAMPION, version.number)
 
-    def versions(self, name: str, **tags: str) -> list[Found]:
+    def versions(self, name: str, **tags: str) -> list[RegisteredVersion]:
         """List the versions of a name that carry these tags, the newest first."""
         with self.experiment.answers():
             rows = self.client.search_model_versions(
                 f"name = '{name}'", _PAGE, order_by=["version_number DESC"]
             )
-        versions = map(found_version, rows)
+        versions = map(RegisteredVersion.of, rows)
         return [version for version in versions if tags.items() <= version.tags.items()]
 
-    def holder(self, name: str, alias: str) -> Found | None:
+    def holder(self, name: str, alias: str) -> RegisteredVersion | None:
         """Return the version that holds an alias, or none if no version does."""
-        return self._found(self.client.get_model_version_by_alias, name, alias)
+        return self._version_or_none(self.client.get_model_version_by_alias, name, alias)
 
-    def version(self, name: str, number: str) -> Found | None:
+    def version(self, name: str, number: str) -> RegisteredVersion | None:
         """Return the version of a number, or none if there is none."""
-        return self._found(self.client.get_model_version, name, number)
+        return self._version_or_none(self.client.get_model_version, name, number)
 
-    def _found(self, ask: Callable[..., ModelVersion], *asked: str) -> Found | None:
+    def _version_or_none(
+        self, get: Callable[[str, str], ModelVersion], name: str, key: str
+    ) -> RegisteredVersion | None:
         with self.experiment.answers():
             try:
-                return found_version(ask(*asked))
+                return RegisteredVersion.of(get(name, key))
             except MlflowException as error:
                 if error.error_code not in _NOT_THERE:  # no such name, alias or number
                     raise
                 return None
 
-    def evidence(self, version: Found) -> pd.DataFrame:
+    def is_whole(self, version: RegisteredVersion) -> bool:
+        """Tell whether the files of a version are there and unchanged."""
+        try:
+            self.evidence(version)
+        except PromptFileError:
+            return False
+        return True
+
+    def evidence(self, version: RegisteredVersion) -> pd.DataFrame:
         """Return which test images a version predicted correctly, from unchanged files only.
 
         Raises:
-            UserError: its files are gone or were changed.
+            PromptFileError: its files are gone or were changed.
         """
-        expected, folder = hashes_of(version.tags), f"{MODELS}{version.address}/"
+        expected, folder = version.hashes, f"{MODELS}{version.address}/"
         wanted = {**expected, _EVIDENCE: ""}
         with self.experiment.answers(), TemporaryDirectory() as temporary:
             folders = {name.rpartition("/")[0] for name in wanted}
-            listed = [mlflow.artifacts.list_artifacts(folder + each) for each in folders]
-            present = wanted.keys() & {each.path for found in listed for each in found}
+            listings = [mlflow.artifacts.list_artifacts(folder + each) for each in folders]
+            present = wanted.keys() & {file.path for files in listings for file in files}
             files = {
                 name: Path(mlflow.artifacts.download_artifacts(folder + name, dst_path=temporary))
                 for name in present
             }
             require_same_files(files, expected, str(version))
             if _EVIDENCE not in files:
-                raise UserError(f"{_EVIDENCE} of {version} is gone: register the model again")
+                raise PromptFileError(f"{_EVIDENCE} of {version} is gone: register the model again")
             return pd.read_parquet(files[_EVIDENCE])
 
     def run_of(self, **tags: str) -> str | None:
@@ -219,15 +229,15 @@ class ModelRegistry:
         """Remove logged models of registrations under this name that were interrupted."""
         query = f"tags.`{_NAME}` = '{name}'"
         models = self.client.search_logged_models([self.experiment.number], query)
-        open_ones = [model for model in models if _MAKER in model.tags]
-        if not open_ones:
+        unfinished = [model for model in models if _MAKER in model.tags]
+        if not unfinished:
             return
         rows = self.client.search_model_versions(f"name = '{name}'", _PAGE)
         kept = {row.source for row in rows}  # a database keeps no model_id
-        for model in open_ones:
+        for model in unfinished:
             maker = Process.parse(model.tags[_MAKER])
-            left = is_left_behind(maker, model.creation_timestamp / 1000)
-            if left and _address(model.model_id) not in kept:
+            abandoned = is_left_behind(maker, model.creation_timestamp / 1000)
+            if abandoned and _address(model.model_id) not in kept:
                 self.client.delete_logged_model(model.model_id)
 
 

@@ -12,12 +12,17 @@ HASHES = "files_sha256"  # a tag: SHA-256 of the files of a version, as JSON
 _PROMPT = "artifacts/prompt.vlp"
 
 
-class Found(NamedTuple):
+class RegisteredVersion(NamedTuple):
     """A version in the registry, such as `demo_aerial.coop`, 3, and its tags."""
 
     name: str
     number: str
     tags: Mapping[str, str]
+
+    @classmethod
+    def of(cls, entity: ModelVersion) -> RegisteredVersion:
+        """Take from MLflow's entity what is used here."""
+        return cls(entity.name, str(entity.version), dict(entity.tags))
 
     def __str__(self) -> str:
         return f"{self.name} version {self.number}"
@@ -27,14 +32,9 @@ class Found(NamedTuple):
         """Return the version as MLflow writes it behind `models:/`."""
         return f"{self.name}/{self.number}"
 
-
-def hashes_of(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the hashes of a version's files; earlier releases stored the prompt's only."""
-    if HASHES in tags:
-        return json.loads(tags[HASHES])
-    return {_PROMPT: tags["prompt_sha256"]} if "prompt_sha256" in tags else {}
-
-
-def found_version(row: ModelVersion) -> Found:
-    """Take from MLflow's entity what is used here."""
-    return Found(row.name, str(row.version), dict(row.tags))
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Return the hashes of its files; earlier releases stored the prompt's only."""
+        if HASHES in self.tags:
+            return json.loads(self.tags[HASHES])
+        return {_PROMPT: self.tags["prompt_sha256"]} if "prompt_sha256" in self.tags else {}

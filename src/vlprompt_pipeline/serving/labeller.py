@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.inference import with_accuracy
+from vlprompt_pipeline.inference.predictions import ranked
 from vlprompt_pipeline.registry.image_bytes import image_bytes
-from vlprompt_pipeline.rejection import NONE, rejection_for_accuracy, softmax
+from vlprompt_pipeline.rejection import NONE
 from vlprompt_pipeline.serving.batching import Batcher
 from vlprompt_pipeline.serving.metrics import Metrics
 from vlprompt_pipeline.serving.settings import ServingSettings
@@ -100,7 +102,7 @@ class Labeller:
             pixels = await loop.run_in_executor(self._decoders, self._pixels, image)
         except DataError as error:
             self._metrics.images.labels("refused").inc()
-            return _row([], [], str(error))
+            return _refused(str(error))
         scored = self._batcher.submit(question, pixels)
         row = await asyncio.wrap_future(scored)
         self._metrics.images.labels("none" if row["label"] == NONE else "labelled").inc()
@@ -112,37 +114,27 @@ class Labeller:
         return self._model.pixels(content)
 
     def _answers(self, question: _Question, pixels: Sequence[np.ndarray]) -> list[Row]:
-        """Score images in one call, and rank all classes of each; of equal scores the first."""
+        """Score images in one call, and rank all classes of each."""
         names, accuracy = question
         others = names and names != tuple(self._model.class_names)
         model = self._telling_apart(names) if others else self._model
-        rejection = model.rejection
         if accuracy is not None:
-            rejection = rejection_for_accuracy(rejection, accuracy, model.name)
+            model = with_accuracy(model, accuracy)
         logits = model.logits(np.stack(pixels))
-        decision = rejection.decide(logits) if rejection else None
-        scores = decision.probabilities if decision else softmax(logits)
-        order = np.argsort(-scores, axis=-1, kind="stable")
-        ranked = np.take_along_axis(scores, order, -1)
-        rows = [
-            _row([model.class_names[index] for index in indices], values)
-            for indices, values in zip(order.tolist(), ranked.tolist(), strict=True)
+        has_sets = model.rejection is not None and model.rejection.sets
+        return [
+            {
+                "label": each.labels[0] if each.accepted else NONE,
+                "score": each.scores[0],
+                "top_labels": list(each.labels),
+                "top_scores": list(each.scores),
+                "label_set": list(each.label_set) if has_sets else None,
+                "problem": None,
+            }
+            for each in ranked(model, [None] * len(pixels), logits, len(model.class_names))
         ]
-        if decision:
-            sets = decision.label_sets(model.class_names) or [None] * len(rows)
-            for row, label, label_set in zip(
-                rows, decision.labels(model.class_names), sets, strict=True
-            ):
-                row |= {"label": label, "label_set": label_set}
-        return rows
 
 
-def _row(labels: list[str], scores: list[float], problem: str | None = None) -> Row:
-    return {
-        "label": labels[0] if labels else None,
-        "score": scores[0] if scores else None,
-        "top_labels": labels,
-        "top_scores": scores,
-        "label_set": None,
-        "problem": problem,
-    }
+def _refused(problem: str) -> Row:
+    answer = dict.fromkeys(("label", "score", "label_set"))
+    return {**answer, "top_labels": [], "top_scores": [], "problem": problem}

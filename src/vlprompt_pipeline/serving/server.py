@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from vlprompt_pipeline.serving.settings import ServingSettings
 
 CONNECTIONS = 128  # at once; further ones are answered with 503: our choice
-IDLE = 10  # seconds that a silent connection stays open: our choice
+IDLE = 10  # seconds between two looks at a connection; one without progress is closed: our choice
+STOP = 30  # seconds that requests under way have left when the server is told to stop: our choice
 
 
 def require_serving() -> None:
@@ -59,14 +60,16 @@ def serve(model: ImageModel, settings: ServingSettings, listener: socket.socket)
     import uvicorn  # noqa: PLC0415
 
     from vlprompt_pipeline.serving.app import create_app  # noqa: PLC0415
+    from vlprompt_pipeline.serving.connection import Connection  # noqa: PLC0415
 
     config = uvicorn.Config(
         create_app(model, settings),
+        http=Connection,
         log_level="warning",
         access_log=False,
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=IDLE,
-        timeout_graceful_shutdown=round(settings.stop),
+        timeout_graceful_shutdown=STOP,
     )
     with suppress(KeyboardInterrupt):  # uvicorn raises it again once it has stopped
         uvicorn.Server(config).run(sockets=[listener])

@@ -24,7 +24,6 @@ class ServingSettings:
         waiting: images of all requests that are under way; more are answered with 503.
         decoders: images that are decoded at once; together with `limits.pixels` this bounds the
             memory.
-        stop: seconds that requests under way have left when the server is told to stop.
     """
 
     limits: RequestLimits = field(default_factory=RequestLimits)
@@ -32,7 +31,6 @@ class ServingSettings:
     delay: float = 0.005
     waiting: int = 256
     decoders: int = field(default_factory=_cores)
-    stop: float = 30.0
 
     def __post_init__(self) -> None:
         """Raise ConfigError for settings under which a request could never be answered."""

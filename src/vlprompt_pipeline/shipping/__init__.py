@@ -12,7 +12,6 @@ __getattr__ = lazy_names(
         "ImageSamples": "samples",
         "ShippedModel": "contents",
         "export_folder": "folder",
-        "measure_variants": "measurements",
         "write_web_page": "web_page",
     },
 )

@@ -184,16 +184,12 @@ def write_description(
         **described,
         **how,
         "labels": card.class_names,
-        "labels_bound": text is None,
-        "has_text": text is not None,
-        "text_tokens": text and text["tokens"],
         "has_web": web,
         "variants": measured,
         "measured_images": 0 if samples.test is None else len(samples.test),
         "measured_on": samples.described,
         "batch": BATCH,
         "prompt_bytes": len(model.packed),
-        "clip_name": clip.name,
     }
     templates = templates_of("shipping")
     for name in ("README.md", "classify.py"):

@@ -64,7 +64,7 @@ def write_tokenizer(path: Path, tokenizer: Tokenizer, tokens: int) -> None:
     written.normalizer = normalizers.Sequence(
         [
             normalizers.NFC(),
-            *(normalizers.Replace(Regex(found), plain) for found, plain in _PLAIN),
+            *(normalizers.Replace(Regex(fancy), plain) for fancy, plain in _PLAIN),
             normalizers.Replace(Regex(r"\s+"), " "),
             normalizers.Lowercase(),
         ]

@@ -64,11 +64,19 @@ def export_onnx(
         decoding_of(features, card),
     )
     name = f"{card.name}.{method}"
-    images = LabelledImages(index, card, few_shot_set, store, features, project, few_shot_set.seed)
+    images = LabelledImages(index, card, few_shot_set, store, features, project)
     calibrated = calibrate_version(classifier, images, registry.rejection, name)
     rejection = calibrated[0] if calibrated else None
     model = ShippedModel.of(classifier, name, None, rejection)
-    samples = _samples(model, card, index, few_shot_set)
+    labelled = images.test(model.card.class_names)
+    test = labelled if len(labelled) else index[index["part"] == "test"]
+    samples = ImageSamples.of_parts(
+        model,
+        [card.folder / path for path, _ in few_shot_set.train],
+        [card.folder / path for path in test["path"]],
+        labelled["class_number"].tolist() or None,
+        f"test images of {card.name}",
+    )
     target = folder / method / "onnx"
     rows = export_folder(
         model,
@@ -82,22 +90,3 @@ def export_onnx(
         logger.info("%s %s", method, row)
     logger.info("%s is in %s", method, target)
     return [asdict(row) for row in rows]
-
-
-def _samples(
-    model: ShippedModel, card: DatasetCard, index: pd.DataFrame, few_shot_set: FewShotSet
-) -> ImageSamples:
-    """Take few-shot images, and test images with their labels where the model knows the class."""
-    test = index[index["part"] == "test"]
-    numbers = {name: label for label, name in enumerate(model.card.class_names)}
-    shown = test["label"].map(lambda label: numbers.get(card.class_names[label], -1))
-    known = shown >= 0
-    kept = test[known] if known.any() else test
-    labels = shown[known].tolist() if known.any() else None
-    return ImageSamples.of_parts(
-        model,
-        [card.folder / path for path, _ in few_shot_set.train],
-        [card.folder / path for path in kept["path"]],
-        labels,
-        f"test images of {card.name}",
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -95,22 +95,18 @@ def register_method(
     classifier = registry.classifier_of(prompt, packed, clip, names, card.template, decoding)
     fingerprints = dict(zip(images["path"], images["fingerprint"], strict=True))
     contents = Contents(
-        card=classifier.card,
-        packed=packed,
-        head=classifier.head,
+        classifier=classifier,
         evidence=evidence_of(predictions, halves, fingerprints),
         clip_source=INCLUDED if how.include_clip else clip.source,
         record=CellRecord.model_validate(record),
     )
-    rows = LabelledImages(images, card, few_shot_set, store, features, project, few_shot_set.seed)
+    rows = LabelledImages(images, card, few_shot_set, store, features, project)
     calibrated = calibrate_version(classifier, rows, how.rejection, contents.name)
-    rejection, effect = calibrated or (None, None)
-    contents = replace(contents, rejection=rejection)
+    classifier.rejection, effect = calibrated or (None, None)
     done = registry.register(
         registry.ModelRegistry.open(tracking, project),
         contents,
         registry.Evaluated(predictions, halves, card.folder),
-        clip,
         [result for other in finished for result in CellRecord.model_validate(other).methods],
         verdicts.get(contents.result.method, ""),
         how.check_images,
@@ -118,13 +114,13 @@ def register_method(
     what = f"{done.checked} test images labelled as evaluated" if done.new else "nothing new in it"
     logger.info("%s is the candidate (%s)", done.version, what)
     if effect:
-        logger.info("%s: %s", done.version, effect.sentence(rejection))
+        logger.info("%s: %s", done.version, effect.sentence(classifier.rejection))
     return {
         "model": done.version.name,
         "version": done.version.number,
         "new": done.new,
         "checked_images": done.checked,
         "tags": dict(done.version.tags),
-        "rejection": rejection and rejection.model_dump(mode="json"),
+        "rejection": effect and classifier.rejection.model_dump(mode="json"),
         "rejection_on_test_images": effect and asdict(effect),
     }
