@@ -16,6 +16,7 @@ import pytest
 from forks import exit_code, forked
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.files import (
+    atomic_folder,
     atomic_write,
     remove_unfinished,
     sha256_file,
@@ -176,3 +177,27 @@ def test_what_another_machine_writes_is_left_for_a_day(tmp_path):
     before = time.time() - 25 * 3600
     os.utime(unfinished, (before, before))
     assert remove_unfinished([unfinished]) == [unfinished]
+
+
+def put_folder(path: Path, content: str) -> None:
+    with atomic_folder(path, lambda folder: (folder / "ours").exists(), "ours") as new:
+        (new / "ours").write_text(content)
+
+
+def test_a_folder_is_replaced_as_a_whole_where_a_link_leads_to(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "ours")
+    for content in ("first", "second"):
+        put_folder(tmp_path / "link", content)
+        assert (tmp_path / "link").is_symlink()
+        assert [path.name for path in (tmp_path / "disk").iterdir()] == ["ours"]
+        assert (tmp_path / "disk" / "ours" / "ours").read_text() == content
+
+
+@pytest.mark.parametrize("named", [".", "..", ""])
+def test_the_working_folder_is_refused_before_anything_is_made(tmp_path, monkeypatch, named):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "ours").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UserError, match="is the working folder or above it"):
+        put_folder(Path(named), "new")
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "here", tmp_path / "ours"]

@@ -48,7 +48,7 @@ def atomic_write(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
         if durable:
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
-        for_everybody(temporary)
+        temporary.chmod(0o666 & ~_UMASK)  # as of a new file; tempfile and safetensors give less
         temporary.replace(target)
     except OSError as error:
         raise _unwritable(target, error) from error
@@ -58,44 +58,40 @@ def atomic_write(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path, is_ours: Callable[[Path], bool], kind: str) -> Iterator[Path]:
-    """Give a temporary folder beside `path` that becomes `path` on success and goes on failure.
+    """Give a temporary folder that becomes `path` on success and is removed on failure.
 
     Args:
-        path: absent, an empty folder, or an earlier one of the kind, which is replaced.
+        path: absent, an empty folder, or an earlier one of the kind, which is replaced. Where it is
+            a link, the folder that it leads to is replaced.
         is_ours: whether a folder is of the kind.
         kind: what it holds, for the message.
 
     Raises:
-        UserError: there is something else in its place, or it cannot be written.
+        UserError: there is something else in its place, it is the working folder or above it, or it
+            cannot be written.
     """
-    target = Path(path)
+    target = Path(path).resolve()
     is_free = not target.exists() or (target.is_dir() and not any(target.iterdir()))
     if not is_free and not is_ours(target):
         raise UserError(f"{target} holds something else than {kind}: name a new folder")
+    if Path.cwd().is_relative_to(target):
+        raise UserError(
+            f"{target} is the working folder or above it, which cannot be replaced: name a folder "
+            "below it, or give the command from another folder"
+        )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=unfinished_prefix(target.name), dir=target.parent))
+        with tempfile.TemporaryDirectory(
+            prefix=unfinished_prefix(target.name), dir=target.parent, ignore_cleanup_errors=True
+        ) as beside:
+            new, old = Path(beside, "new"), Path(beside, "old")
+            new.mkdir()
+            yield new
+            if target.exists():
+                target.replace(old)
+            new.replace(target)
     except OSError as error:
         raise _unwritable(target, error) from error
-    try:
-        yield staging
-        for_everybody(staging)
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=unfinished_prefix(target.name), dir=target.parent))
-            os.replace(target, old / target.name)
-            os.replace(staging, target)
-            shutil.rmtree(old)
-        else:
-            os.replace(staging, target)
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def for_everybody(path: Path) -> None:
-    """Give the rights that a new file or folder has; tempfile and safetensors give less."""
-    path.chmod((0o777 if path.is_dir() else 0o666) & ~_UMASK)
 
 
 def unfinished_prefix(name: str, writer: Process | None = None) -> str:
