@@ -21,7 +21,7 @@ from vlprompt_pipeline.filesystem.objects import create, listed, modified, put, 
 
 logger = logging.getLogger(__name__)
 
-KEPT = 20  # numbers of the log that are kept behind the newest
+KEPT = 20  # newest numbers of the log, which are not removed
 _TRIES = 1000  # of a change, each of which another run was quicker than
 
 
@@ -68,15 +68,17 @@ class PlaceTable:
     def renew(self) -> bool:
         """Say that this run lives; false if another one has taken its locks over."""
         self._renew()
-        return self._holder in self._newest()[1]
+        # by its name: in another thread this run may just be taking a further lock
+        return any(each.name == self._holder.name for each in self._newest()[1])
 
     def release(self) -> None:
         """Let go of all locks."""
         for _ in range(_TRIES):
             number, holders = self._newest()
-            left = [each for each in holders if each.name != self._holder.name]
-            if len(left) == len(holders) or self.put(number + 1, left):
+            others = [each for each in holders if each.name != self._holder.name]
+            if len(others) == len(holders):  # of the newest number: a late one counts for nothing
                 break
+            self.put(number + 1, others)
         self._holder = replace(self._holder, locks=())
         remove(f"{self._alive}/{self._holder.name}")
 
