@@ -99,6 +99,26 @@ def test_under_locks_a_current_copy_is_asked_for_once(bucket, machine, monkeypat
     assert second.load() == {"bits": 2}
 
 
+def test_a_copy_that_another_run_replaced_with_an_older_object_is_not_current(
+    bucket, machine, monkeypatch
+):
+    url = f"{bucket}/photos/cat.png"
+    objects.put(url, b"new")
+    copy, replace = places.local(url), Path.replace
+
+    def replaced_by_two(path: Path, target: Path) -> Path:
+        done = replace(path, target)
+        if target == copy:
+            copy.write_bytes(b"old, and brought by who had asked earlier")
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replaced_by_two)
+        assert places.is_there(copy)
+    assert places.is_there(copy)
+    assert copy.read_bytes() == b"new"
+
+
 def test_a_torn_or_changed_object_is_told(bucket, machine):
     where = f"{bucket}/paper/{FILE}"
     dataset = JSONDataset(filepath=where)

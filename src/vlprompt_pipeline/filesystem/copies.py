@@ -60,8 +60,9 @@ def download(files: Any, wanted: dict[str, Path], found: dict[str, Any]) -> None
                 put = found[url].get("LastModified")
                 if put is not None:  # as old as the object: what was made just now is newer
                     os.utime(each, (put.timestamp(), put.timestamp()))
+                state = _state(each, found[url])  # another run may replace the copy just after
                 each.replace(wanted[url])
-                keep_version(wanted[url], found[url])
+                _write_note(wanted[url], state)
         except OSError as error:
             if error.filename is None and error.errno not in _FULL:
                 raise  # of the place
@@ -86,10 +87,14 @@ def is_current(path: Path, info: dict[str, Any]) -> bool:
 
 def keep_version(path: Path, info: dict[str, Any]) -> None:
     """Note which version of its object a local copy is."""
+    _write_note(path, _state(path, info))
+
+
+def _write_note(path: Path, state: list[str | float]) -> None:
     note = note_of(path)
     note.parent.mkdir(parents=True, exist_ok=True)
     fresh = note.with_name(f".{uuid4().hex}")
-    fresh.write_text(json.dumps(_state(path, info)))
+    fresh.write_text(json.dumps(state))
     fresh.replace(note)
 
 

@@ -159,8 +159,8 @@ def publish_folder(folder: Path) -> None:
     if not (url := url_of(folder)):
         return
     whole = (path for path in folder.rglob("*") if not path.name.startswith("."))
-    finished = sorted(path for path in whole if path.is_file())
-    for path in finished:
+    finished = {path for path in whole if path.is_file()}
+    for path in sorted(finished):
         publish(path)
     remove(*(key for key in listed(url) if local(key) not in finished))
 
