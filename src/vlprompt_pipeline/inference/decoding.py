@@ -27,6 +27,7 @@ import numpy as np
 from vlprompt_pipeline.errors import DataError, UserError
 from vlprompt_pipeline.inference.models import ImageModel
 from vlprompt_pipeline.inference.photos import Photo
+from vlprompt_pipeline.processes import usable_cores
 
 BLOCKS = 4
 """Blocks in memory (our choice): one that the model has, the others being decoded or waiting."""
@@ -99,7 +100,7 @@ def decode_blocks(
     many = len(first) == BLOCKS * model.block
     decoder = _Decoder(model)
     _decoders[id(decoder)] = decoder
-    workers = workers or os.cpu_count() or 1
+    workers = workers or usable_cores()
     pool = _pool(workers, many)
     piece = -(-model.block // workers)
     try:
