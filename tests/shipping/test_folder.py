@@ -239,6 +239,12 @@ def test_other_classes_score_as_the_prompt_does(exported, model, pictures, pixel
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
 
 
+def test_a_class_that_would_be_cut_is_refused(exported):
+    long = "a very " * 100 + "long name"
+    with pytest.raises(ConfigError, match=r"a very .* longer than the \d+ tokens that demo.coop"):
+        ExportedModel(exported).telling_apart(("cat", long))
+
+
 def test_the_text_graph_is_opened_once_for_all_lists_of_classes(exported, monkeypatch):
     opened, really = [], ExportedModel._open
 

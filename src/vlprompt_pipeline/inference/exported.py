@@ -108,7 +108,13 @@ class ExportedModel(ImageModel):
         rows = []
         for name in self.class_names:
             texts = [text.format(name.replace("_", " ")) for text in how["texts"]]
-            ids = np.array([tokenizer.encode(text).ids for text in texts], np.int64)
+            encoded = [tokenizer.encode(text) for text in texts]
+            if any(each.overflowing for each in encoded):
+                raise ConfigError(
+                    f"the class {name!r} is longer than the {how['tokens']} tokens that "
+                    f"{self.name} reads: give it a shorter name"
+                )
+            ids = np.array([each.ids for each in encoded], np.int64)
             (features,) = session.run(["text_embeds"], {"input_ids": ids})
             mean = features.mean(0)
             rows.append(mean / np.linalg.norm(mean))
