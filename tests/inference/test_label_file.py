@@ -16,6 +16,7 @@ from filelock import FileLock
 from inference.fake_model import GreyModel, write_greys
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.inference import LabelFile, find_photos, label_to_file
+from vlprompt_pipeline.inference.label_file import read_rows
 
 LEVELS = [(37 * n) % 256 for n in range(50)]
 TESTS = Path(__file__).parents[1]
@@ -32,6 +33,15 @@ class Dies(GreyModel):
 photos = find_photos([Path(sys.argv[1])]).photos
 label_to_file(Dies(), photos, LabelFile(Path(sys.argv[2])), top=2, advance=lambda n: None)
 """
+
+
+class Dies(GreyModel):
+    """A model that is stopped behind its first block."""
+
+    def logits(self, pixels):
+        if self.blocks:
+            raise KeyboardInterrupt
+        return super().logits(pixels)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +107,12 @@ def test_cut_at_any_byte_the_table_becomes_the_same(folder, expected, tmp_path):
 
 def _settings():
     model = GreyModel()
-    return {"model": model.name, "version": model.version, "classes": list(model.class_names)}
+    return {
+        "folder": str(Path.cwd()),
+        "model": model.name,
+        "version": model.version,
+        "classes": list(model.class_names),
+    }
 
 
 def test_what_is_there_is_kept_unless_told_otherwise(folder, expected, tmp_path):
@@ -113,12 +128,6 @@ def test_what_is_there_is_kept_unless_told_otherwise(folder, expected, tmp_path)
 def test_a_table_begun_with_another_model_is_not_mixed(folder, tmp_path):
     class Newer(GreyModel):
         version = "8"
-
-    class Dies(GreyModel):
-        def logits(self, pixels):
-            if self.blocks:
-                raise KeyboardInterrupt
-            return super().logits(pixels)
 
     out = tmp_path / "labels.csv"
     with pytest.raises(KeyboardInterrupt):
@@ -139,17 +148,34 @@ def test_a_table_begun_with_another_folder_is_not_mixed(tmp_path):
         each.mkdir()
         write_greys(each, [level] * 10)
 
-    class Dies(GreyModel):
-        def logits(self, pixels):
-            if self.blocks:
-                raise KeyboardInterrupt
-            return super().logits(pixels)
-
     with pytest.raises(KeyboardInterrupt):
         label(first, out, Dies(), page_folder=first)
     with pytest.raises(UserError, match=r"was begun with folder .*/first, not .*/second: give"):
         label(second, out, page_folder=second)
     assert label(first, out, page_folder=first).before == 4
+
+
+def test_a_table_begun_in_another_working_folder_is_not_mixed(tmp_path, monkeypatch):
+    """Paths of several folders, or of lines, start there."""
+    for name in ("first", "second"):
+        (tmp_path / name / "photos").mkdir(parents=True)
+        write_greys(tmp_path / name / "photos", [0] * 10)
+    monkeypatch.chdir(tmp_path / "first")
+    with pytest.raises(KeyboardInterrupt):
+        label(Path("photos"), tmp_path / "labels.csv", Dies())
+    monkeypatch.chdir(tmp_path / "second")
+    with pytest.raises(UserError, match=r"was begun with folder .*/first, not .*/second: give"):
+        label(Path("photos"), tmp_path / "labels.csv")
+
+
+def test_a_set_of_thousands_of_labels_is_read_again(tmp_path):
+    labels, out = " | ".join(f"species {number}" for number in range(20_000)), tmp_path / "a.csv"
+    for written in ([], ["a.png"]):
+        with LabelFile(out) as file:
+            file.begin(["path", "label_set"], {})
+            assert file.done == set(written)
+            file.write([["a.png", labels]] if not written else [])
+            assert [row["label_set"] for row in read_rows(file.part)] == [labels]
 
 
 def test_two_processes_do_not_write_one_table(folder, tmp_path):

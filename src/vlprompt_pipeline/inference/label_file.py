@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.filesystem.files import atomic_write
 
+csv.field_size_limit(2**31 - 1)  # a set of thousands of labels is longer than its 131,072
 SUFFIXES = (".csv", ".parquet")
 _TEXT = ("path", "label", "nearest", "problem", "model", "version")
 

@@ -51,7 +51,7 @@ def label_to_file(
         UserError: the file cannot be written, or was begun with another model or folder.
     """
     settings = {
-        "folder": page_folder and readable_name(str(page_folder.resolve())),
+        "folder": readable_name(str((page_folder or Path()).resolve())),
         "model": model.name,
         "version": model.version,
         "classes": list(model.class_names),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from vlprompt_pipeline import registry
-from vlprompt_pipeline.clip.encoding import BLOCK, GPU_BLOCK
+from vlprompt_pipeline.clip.encoding import block_size
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.inference.models import ImageModel
 from vlprompt_pipeline.publishing import load_published
@@ -27,7 +27,7 @@ class RegisteredModel(ImageModel):
         self.classifier, self.name, self.version = classifier, name, version
         self.class_names = classifier.names(class_names)
         self.rejection = classifier.rejection if classifier.rejects(self.class_names) else None
-        self.block = BLOCK if classifier.clip.device.type == "cpu" else GPU_BLOCK
+        self.block = block_size(classifier.clip.arithmetic)
         self.pixel_shape = (3, *classifier.clip.preprocessing.height_width)
 
     def pixels(self, source: bytes) -> np.ndarray:
