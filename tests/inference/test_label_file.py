@@ -53,12 +53,12 @@ def folder(tmp_path_factory):
     return folder
 
 
-def label(folder: Path, out: Path, model=None, **options):
-    overwrite = options.pop("overwrite", False)
+def label(photos: Path, out: Path, model=None, **options):
+    overwrite, page = options.pop("overwrite", False), options.pop("page", False)
     return label_to_file(
         model or GreyModel(),
-        find_photos([folder]).photos,
-        LabelFile(out, overwrite),
+        find_photos([photos]).photos,
+        LabelFile(out, overwrite, page),
         **{"top": 2, "advance": lambda count: None, **options},
     )
 
@@ -125,6 +125,18 @@ def test_what_is_there_is_kept_unless_told_otherwise(folder, expected, tmp_path)
     assert out.read_bytes() == expected
 
 
+def test_a_page_that_is_there_is_kept_unless_the_table_goes_on(folder, tmp_path):
+    out, page = tmp_path / "labels.csv", tmp_path / "labels.html"
+    page.write_text("mine")
+    with pytest.raises(UserError, match=r"labels\.html is there already: name another file"):
+        label(folder, out, page=True)
+    assert page.read_text() == "mine"
+    with pytest.raises(KeyboardInterrupt):
+        label(folder, out, Dies())
+    label(folder, out, page=True)
+    assert "photos labelled" in page.read_text()
+
+
 def test_a_table_begun_with_another_model_is_not_mixed(folder, tmp_path):
     class Newer(GreyModel):
         version = "8"
@@ -141,31 +153,25 @@ def test_a_table_begun_with_another_model_is_not_mixed(folder, tmp_path):
     assert label(folder, out, Newer(), overwrite=True).before == 0
 
 
-def test_a_table_begun_with_another_folder_is_not_mixed(tmp_path):
-    """Whose photos have the same names, as those of a camera."""
-    first, second, out = tmp_path / "first", tmp_path / "second", tmp_path / "labels.csv"
+@pytest.mark.parametrize("named", [True, False])
+def test_a_table_begun_with_another_folder_is_not_mixed(named, tmp_path, monkeypatch):
+    """Whose photos have the same names; where none is named, paths start in the working folder."""
+    out = tmp_path / "labels.csv"
+    first, second = tmp_path / "first", tmp_path / "second"
     for each, level in ((first, 0), (second, 255)):
-        each.mkdir()
-        write_greys(each, [level] * 10)
+        (each / "photos").mkdir(parents=True)
+        write_greys(each / "photos", [level] * 10)
+
+    def label_in(project: Path, model: GreyModel):
+        monkeypatch.chdir(project)
+        photos = project / "photos" if named else Path("photos")
+        return label(photos, out, model, folder=project if named else None)
 
     with pytest.raises(KeyboardInterrupt):
-        label(first, out, Dies(), page_folder=first)
+        label_in(first, Dies())
     with pytest.raises(UserError, match=r"was begun with folder .*/first, not .*/second: give"):
-        label(second, out, page_folder=second)
-    assert label(first, out, page_folder=first).before == 4
-
-
-def test_a_table_begun_in_another_working_folder_is_not_mixed(tmp_path, monkeypatch):
-    """Paths of several folders, or of lines, start there."""
-    for name in ("first", "second"):
-        (tmp_path / name / "photos").mkdir(parents=True)
-        write_greys(tmp_path / name / "photos", [0] * 10)
-    monkeypatch.chdir(tmp_path / "first")
-    with pytest.raises(KeyboardInterrupt):
-        label(Path("photos"), tmp_path / "labels.csv", Dies())
-    monkeypatch.chdir(tmp_path / "second")
-    with pytest.raises(UserError, match=r"was begun with folder .*/first, not .*/second: give"):
-        label(Path("photos"), tmp_path / "labels.csv")
+        label_in(second, GreyModel())
+    assert label_in(first, GreyModel()).before == 4
 
 
 def test_a_set_of_thousands_of_labels_is_read_again(tmp_path):
@@ -208,7 +214,7 @@ def test_a_carriage_return_in_a_name_is_no_end_of_a_line(tmp_path, ending):
     with LabelFile(out) as file:
         file.begin(["path", "score"], {})
         assert file.done == {"one\rphoto.png"}
-    label(tmp_path, out, overwrite=True, page=True, page_folder=tmp_path)
+    label(tmp_path, out, overwrite=True, page=True, folder=tmp_path)
     table = pd.read_csv(out) if ending == "csv" else pd.read_parquet(out)
     assert table["path"].tolist() == ["one\rphoto.png"]
 
@@ -229,7 +235,7 @@ def test_a_photo_that_is_named_twice_has_one_row(folder, tmp_path):
 
 
 def test_the_page_counts_all_and_shows_the_least_sure(folder, tmp_path):
-    done = label(folder, tmp_path / "labels.csv", page=True, page_folder=folder)
+    done = label(folder, tmp_path / "labels.csv", page=True, folder=folder)
     table = pd.read_csv(tmp_path / "labels.csv")
     page = (tmp_path / "labels.html").read_text()
     assert f"{done.rows - 1} photos labelled, 1 could not be read" in page

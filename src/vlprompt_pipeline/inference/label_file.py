@@ -30,29 +30,33 @@ class LabelFile:
 
     Attributes:
         path: of the finished file.
+        page: of the page that is asked for beside it, with its name and `.html`; none if it is not.
         part: of what is there until then.
         done: paths of the photos that have a row.
     """
 
-    def __init__(self, path: Path, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, overwrite: bool = False, page: bool = False) -> None:
         """Look at what is there, before long work starts; nothing is written yet.
 
         Raises:
             ConfigError: the name has another ending than `.csv` or `.parquet`.
-            UserError: the file is there already, and is not to be overwritten.
+            UserError: the file or its page is there already, and is not to be overwritten.
         """
         if path.suffix.lower() not in SUFFIXES:
             raise ConfigError(f"{path} ends in neither {' nor '.join(SUFFIXES)}: name it so")
         if not path.parent.is_dir():
             raise ConfigError(f"there is no folder {path.parent} for {path.name}: make it first")
         self.path, self._overwrite = path, overwrite
+        self.page = path.with_suffix(".html") if page else None
         self.part = path.with_name(f"{path.name}.part")
         self._begun_with = path.with_name(f"{path.name}.part.json")
         self.done: set[str] = set()
         self._open = ExitStack()
         self._stream: TextIO | None = None
-        if path.exists() and not overwrite:
-            raise UserError(f"{path} is there already: name another file, or give --overwrite")
+        there = path if path.exists() else self.page
+        goes_on = there == self.page and self.part.exists()  # killed behind the page
+        if there and there.exists() and not overwrite and not goes_on:
+            raise UserError(f"{there} is there already: name another file, or give --overwrite")
 
     def __enter__(self) -> LabelFile:
         return self

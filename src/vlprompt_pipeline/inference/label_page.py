@@ -36,7 +36,7 @@ def write_label_page(
     Args:
         page: of the file.
         rows: of a table of labels; read once, and a few kept.
-        folder: that the paths start from; none for the working folder.
+        folder: that the paths start from; the working folder if not given.
         title: model and version.
     """
     counts: Counter[str] = Counter()

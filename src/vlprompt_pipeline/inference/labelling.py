@@ -32,10 +32,9 @@ def label_to_file(
     top: int,
     advance: Advance,
     workers: int | None = None,
-    page_folder: Path | None = None,
-    page: bool = False,
+    folder: Path | None = None,
 ) -> Labelled:
-    """Label the photos that have no row yet, then finish the file.
+    """Label the photos that have no row yet, then write the page and finish the file.
 
     Args:
         model: see `ImageModel`.
@@ -44,14 +43,13 @@ def label_to_file(
         top: labels a photo.
         advance: is told of photos as they are done.
         workers: that decode; one a core if not given.
-        page: whether to write a page beside the file, with its name and `.html`.
-        page_folder: that the photos' paths start from; none for the working folder.
+        folder: that the photos' paths start from; the working folder if not given.
 
     Raises:
         UserError: the file cannot be written, or was begun with another model or folder.
     """
     settings = {
-        "folder": readable_name(str((page_folder or Path()).resolve())),
+        "folder": readable_name(str((folder or Path()).resolve())),
         "model": model.name,
         "version": model.version,
         "classes": list(model.class_names),
@@ -65,10 +63,9 @@ def label_to_file(
             file.write(prediction.row(model, top) for prediction in predictions)
             advance(len(predictions))
         broken = sum(bool(row["problem"]) for row in read_rows(file.part))
-        if page:
+        if file.page:
             title = f"{model.name} {model.version}"
-            page_file = file.path.with_suffix(".html")
-            write_label_page(page_file, read_rows(file.part), page_folder, title)
+            write_label_page(file.page, read_rows(file.part), folder, title)
         file.finish()
     return Labelled(len(file.done), before, broken)
 
