@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -188,15 +189,10 @@ class FrozenClip:
         """Return ids of a text, without those that stand around it."""
         return self.tokenizer.encode(text)
 
-    def embed(self, ids: Sequence[int]) -> Tensor:
-        """Return token embeddings `[len(ids), text_width]`, without positions."""
+    def embed(self, ids: Iterable[int]) -> Tensor:
+        """Return token embeddings `[ids, text_width]`, without positions."""
         indices = torch.tensor(list(ids), dtype=torch.long, device=self.device)
         return self._embedding(indices)
-
-    def suffixes(self, texts: Iterable[Sequence[int]]) -> tuple[Tensor, SuffixLengths]:
-        """Return padded embeddings `[classes, longest, text_width]` of id lists, and lengths."""
-        rows = [self.embed(ids) for ids in texts]
-        return nn.utils.rnn.pad_sequence(rows, batch_first=True), SuffixLengths(map(len, rows))
 
     def encode_texts(self, texts: Sequence[str], *, cut: bool = False) -> Tensor:
         """Return normalised features `[len(texts), embed_dim]` of whole sentences.
@@ -223,7 +219,10 @@ class FrozenClip:
         ids = [[*self.token_ids(text)[:room], self.tokenizer.end] for text in texts]
         for text, tokens in zip(texts, ids, strict=True):
             self.check_length(text, len(self.tokenizer.start) + len(tokens))
-        return Prompts(self.start[None], *self.suffixes(ids))
+        lengths = SuffixLengths(map(len, ids))
+        rows = self.embed(chain.from_iterable(ids)).split(lengths.values)
+        suffix = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        return Prompts(self.start[None], suffix, lengths)
 
     @property
     def start(self) -> Tensor:

@@ -77,11 +77,6 @@ class ClipIdentity:
         """First 32 bits of the digest as a signed integer, the first byte counting most."""
         return int.from_bytes(bytes.fromhex(self.digest)[:4], "big", signed=True)
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether all parts are known."""
-        return all(asdict(self).values())
-
     def to_dict(self) -> dict[str, str]:
         """Return a mapping for JSON; `read` takes it under the key `clip_identity`."""
         return asdict(self)
@@ -96,14 +91,13 @@ class ClipIdentity:
 
     def warn_if_partial(self, what: str) -> None:
         """Tell that `what` was made before CLIPs were known by more than their weights."""
-        if not self.is_whole:
-            missing = [name for name, value in asdict(self).items() if not value]
-            unknown = ", ".join(_NAMES.get(name, name) for name in missing)
+        missing = [_NAMES.get(name, name) for name, value in asdict(self).items() if not value]
+        if missing:
             logger.warning(
                 "%s does not say which %s it was made with: of its CLIP only the rest is checked; "
                 "make it again to have all of it checked",
                 what,
-                unknown,
+                ", ".join(missing),
             )
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from vlprompt_pipeline.clip.encoding import ImageSet, Views, cut, levels_of
+from vlprompt_pipeline.clip.encoding import ImageSet, Views, cut
 from vlprompt_pipeline.errors import DataError, UserError
 from vlprompt_pipeline.processes import usable_cores
 
@@ -82,7 +82,11 @@ class _Chunks(Dataset):
 
     def __getitem__(self, rows: list[int]) -> tuple[Tensor, str]:
         """Return inputs and no problem, or what is wrong with a file in a sentence."""
+        images = self._images
         try:
-            return torch.cat([levels_of(self._images, self._views, row) for row in rows]), ""
+            levels = [
+                self._views.levels(images.read(row), images.fingerprints[row]) for row in rows
+            ]
         except DataError as error:  # a loader would wrap it in the worker's traceback
             return torch.zeros(0, dtype=torch.uint8), str(error)
+        return torch.cat(levels), ""
