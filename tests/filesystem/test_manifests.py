@@ -19,8 +19,8 @@ from vlprompt_pipeline.filesystem.manifests import (
     describe,
     described_write,
     find_fault,
+    layer_path,
     manifest_path,
-    place_of,
     remove_described,
     require_described,
 )
@@ -178,4 +178,4 @@ def test_a_file_and_its_manifest_go_together(stored):
 def test_the_place_is_the_same_in_a_copied_project(tmp_path):
     for project in ("one", "02_other"):
         path = tmp_path / project / "data/06_models/demo/seed1/coop/prompt.vlp"
-        assert place_of(path) == "06_models/demo/seed1/coop/prompt.vlp"
+        assert layer_path(path) == "06_models/demo/seed1/coop/prompt.vlp"

@@ -89,7 +89,7 @@ def test_under_locks_a_current_copy_is_asked_for_once(bucket, machine, monkeypat
     try:
         assert second.load() == {"bits": 1}
         with monkeypatch.context() as patch:
-            patch.setattr(places, "asking", lambda url: pytest.fail(f"{url} is asked for"))
+            patch.setattr(places, "file_system", lambda url: pytest.fail(f"{url} is asked for"))
             assert second.load() == {"bits": 1}
     finally:
         places.distrust()
@@ -261,11 +261,11 @@ def test_a_cache_that_cannot_be_written_is_not_laid_on_the_place(bucket, machine
 
 
 def test_a_file_of_this_machine_is_asked_of_nobody(tmp_path, monkeypatch):
-    def asking(url: str) -> None:
+    def refuse(url: str) -> None:
         raise AssertionError(url)
 
-    monkeypatch.setattr(objects, "asking", asking)
-    monkeypatch.setattr(places, "asking", asking)
+    monkeypatch.setattr(objects, "file_system", refuse)
+    monkeypatch.setattr(places, "file_system", refuse)
     dataset = JSONDataset(filepath=str(tmp_path / FILE))
     dataset.save([1])
     assert dataset.load() == [1]

@@ -18,7 +18,7 @@ class PartitionedDataset(_Partitioned):
         super().__init__(path=str(local(path)), **options)
 
     def save(self, data: dict[str, Any]) -> None:
-        """Write all partitions; with `overwrite` those of before go."""
+        """Write all partitions; with `overwrite` earlier ones are removed."""
         if self._overwrite:
             self._bring()
             for path in self._list_partitions():
@@ -36,7 +36,7 @@ class PartitionedDataset(_Partitioned):
 
 
 class PartitionsDataset(PartitionedDataset):
-    """The same, for which no file at all is no error."""
+    """The same, but loading from an empty folder is no error."""
 
     def load(self) -> dict[str, Callable[[], Any]]:
         """Return loaders by name; none if nothing is there yet."""

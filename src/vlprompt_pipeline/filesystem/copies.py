@@ -43,7 +43,12 @@ def note_of(path: Path) -> Path:
 
 
 def download(files: Any, wanted: dict[str, Path], found: dict[str, Any]) -> None:
-    """Fetch files beside their copies, and put them in place when they are whole.
+    """Download files beside their copies, which they replace when they are whole.
+
+    Args:
+        files: fsspec's file system of the place.
+        wanted: path of the copy by URL.
+        found: what the place says of each URL.
 
     Raises:
         UserError: the cache cannot be written to, or its disk is full.
@@ -78,7 +83,7 @@ def download(files: Any, wanted: dict[str, Path], found: dict[str, Any]) -> None
 
 
 def is_current(path: Path, info: dict[str, Any]) -> bool:
-    """Tell whether a local copy is of the version that the place tells of, and unchanged since."""
+    """Tell whether a local copy is of the version in `info`, and unchanged since its download."""
     try:
         return json.loads(note_of(path).read_text()) == _state(path, info)
     except (OSError, ValueError):

@@ -70,8 +70,8 @@ class ExportedModel(ImageModel):
         ]
         if shapes[:2] != [list(self.pixel_shape), [len(self._labels)]]:
             raise _contradiction(folder, f"its graph has {shapes[:2]}")
-        self._text_side = cache(self._open_text_side)  # once for all copies, see telling_apart
-        self._tell_apart(class_names)
+        self._text_side = cache(self._open_text_side)  # once for all copies, see with_classes
+        self._set_classes(class_names)
 
     def pixels(self, source: bytes) -> np.ndarray:
         """Prepare an image as it was evaluated."""
@@ -84,13 +84,13 @@ class ExportedModel(ImageModel):
         (features,) = self._session.run(["image_embeds"], {"pixel_values": pixels})
         return self._scale * features @ self._texts.T
 
-    def telling_apart(self, class_names: Sequence[str]) -> ExportedModel:
+    def with_classes(self, class_names: Sequence[str]) -> ExportedModel:
         """Return the same model, its graphs shared, for other classes."""
         other = copy(self)
-        other._tell_apart(class_names)
+        other._set_classes(class_names)
         return other
 
-    def _tell_apart(self, class_names: Sequence[str]) -> None:
+    def _set_classes(self, class_names: Sequence[str]) -> None:
         self.class_names = _checked(tuple(class_names), self._labels)
         keeps_labels = self.class_names == self._labels
         self._texts = None if keeps_labels else self._text_features()

@@ -1,8 +1,8 @@
-"""A table of labels that grows on disk: killed at any moment, it goes on where it was.
+"""A table of labels that grows on disk: after a kill at any moment it is continued.
 
-Until it is whole, `labels.csv` is `labels.csv.part`, a CSV file whatever it becomes, with what it
-was begun with in `labels.csv.part.json`. Who goes on reads the photos that are in it, and cuts off
-a row that was written in part.
+Until it is whole, `labels.csv` is `labels.csv.part`, a CSV file even where Parquet is asked for;
+`labels.csv.part.json` has the settings it was begun with. To continue it, the photos in it are read
+and a row that was written in part is cut off.
 """
 
 from __future__ import annotations

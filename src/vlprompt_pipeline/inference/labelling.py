@@ -78,6 +78,6 @@ def _deciding(rejection: Rejection) -> dict[str, Any]:
 def _new(photos: Iterable[Photo], done: set[str]) -> Iterator[Photo]:
     """Yield photos that have no row yet, each once."""
     for photo in photos:
-        if photo.shown not in done:
-            done.add(photo.shown)
+        if photo.name not in done:
+            done.add(photo.name)
             yield photo

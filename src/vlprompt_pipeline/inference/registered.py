@@ -39,7 +39,7 @@ class RegisteredModel(ImageModel):
         with self.classifier.clip.arithmetic.running():
             return self.classifier.logits_of_pixels(torch.from_numpy(pixels), self.class_names)
 
-    def telling_apart(self, class_names: Sequence[str]) -> RegisteredModel:
+    def with_classes(self, class_names: Sequence[str]) -> RegisteredModel:
         """Return the same model for other classes; the last few lists keep their text features."""
         return RegisteredModel(self.classifier, self.name, self.version, class_names)
 
