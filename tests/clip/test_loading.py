@@ -88,12 +88,12 @@ def test_a_missing_tensor_is_named(folder):
 
 
 def test_a_pickle_is_refused_unopened(folder):
-    from vlprompt_pipeline.clip.weights import read_weights
+    from vlprompt_pipeline.clip.weights import check_weights
 
     archive = folder / "ViT-B-16.pt"
     archive.write_bytes(b"PK\x03\x04 anything")
     with pytest.raises(WeightsError, match="pickles and TorchScript archives"):
-        read_weights(archive)
+        check_weights(archive)
 
 
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS])

@@ -16,7 +16,6 @@ from forks import exit_code, forked
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.manifests import (
     ChangedFileError,
-    describe,
     described_write,
     find_fault,
     layer_path,
@@ -47,7 +46,7 @@ def test_a_manifest_that_cannot_be_written_leaves_nothing_behind(stored):
     manifest_path(stored).unlink()
     manifest_path(stored).mkdir()
     with pytest.raises(UserError, match="cannot write .*: Is a directory"):
-        describe(stored, "seed 1")
+        write(stored, b"0123456789")
     assert list(manifest_path(stored).parent.iterdir()) == [manifest_path(stored)]
 
 

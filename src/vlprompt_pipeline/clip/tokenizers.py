@@ -74,7 +74,7 @@ class ClipTokenizer:
         """Return tokens by id, without start and end; pieces of words end in a hyphen."""
         special = set(self._tokenizer.all_special_ids)
         return {
-            number: f"{piece}-".replace("</w>-", "")
+            number: _word(piece, starts_marked=False, ends_marked=True)
             for number, piece in self._tokenizer.decoder.items()
             if number not in special
         }

@@ -32,7 +32,8 @@ def read_state(files: ClipFiles) -> dict[str, Tensor]:
     """
     state: dict[str, Tensor] = {}
     for file in files.weights:
-        state |= read_weights(file)
+        check_weights(file)
+        state |= load_file(file)
     if not files.transformers:
         return state
     try:
@@ -42,16 +43,6 @@ def read_state(files: ClipFiles) -> dict[str, Tensor]:
             f"{files.where} holds another architecture than its configuration describes: {error} "
             "is missing; pair each weights file with its own configuration"
         ) from None
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return tensors of a safetensors file.
-
-    Raises:
-        WeightsError: as `check_weights`.
-    """
-    check_weights(path)
-    return load_file(path)
 
 
 def check_weights(path: Path) -> None:

@@ -94,11 +94,6 @@ def described_write(path: Path, made_from: str, source: Path | None = None) -> I
         write_manifest(path, latest)
 
 
-def describe(path: Path, made_from: str) -> None:
-    """Write the manifest of an existing file."""
-    write_manifest(path, Manifest.of(path, made_from))
-
-
 def remove_described(path: Path) -> None:
     """Remove a file and its manifest."""
     withdraw(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vlprompt_pipeline.image_datasets.image_folders import readable_name
 from vlprompt_pipeline.inference.label_file import LabelFile, read_rows
@@ -13,7 +13,6 @@ from vlprompt_pipeline.inference.models import ImageModel
 from vlprompt_pipeline.inference.photos import Photo
 from vlprompt_pipeline.inference.predictions import predict_photos, table_columns
 from vlprompt_pipeline.progress import Advance
-from vlprompt_pipeline.rejection import Rejection
 
 
 class Labelled(NamedTuple):
@@ -48,12 +47,14 @@ def label_to_file(
     Raises:
         UserError: the file cannot be written, or was begun with another model or folder.
     """
+    rejection = model.rejection
     settings = {
         "folder": readable_name(str((folder or Path()).resolve())),
         "model": model.name,
         "version": model.version,
         "classes": list(model.class_names),
-        "rejection": model.rejection and _deciding(model.rejection),
+        # what decides on rows, and what it was chosen on
+        "rejection": rejection and rejection.model_dump(mode="json", exclude={"operating_points"}),
     }
     with file:
         file.begin(table_columns(model, top), settings)
@@ -68,11 +69,6 @@ def label_to_file(
             write_label_page(file.page, read_rows(file.part), folder, title)
         file.finish()
     return Labelled(len(file.done), before, broken)
-
-
-def _deciding(rejection: Rejection) -> dict[str, Any]:
-    """Return what of a rejection decides on rows, and what it was chosen on."""
-    return rejection.model_dump(mode="json", exclude={"operating_points"})
 
 
 def _new(photos: Iterable[Photo], done: set[str]) -> Iterator[Photo]:
