@@ -44,10 +44,10 @@ class FrozenClip:
         logit_scale: factor on cosine similarities (about 100).
         logit_bias: what sigmoid models (SigLIP) add to scaled similarities, 0 for others. The
             methods compare classes by a softmax, which it cannot change.
-        words: that it can tell apart.
+        words: which ones its training has met.
         threads: that PyTorch computes with on a CPU.
         precision: of the image tower where it makes features, and of training by default.
-        source: what `load_clip` was asked for; empty where it was built by hand.
+        source: what `load_clip` was given; empty where the model was built by hand.
 
     Example:
         >>> from vlprompt_pipeline.clip import load_clip
@@ -169,7 +169,7 @@ class FrozenClip:
 
     @cached_property
     def _feature_tower(self) -> nn.Module:
-        """The image tower that makes features: in the CLIP's precision, which texts are not."""
+        """The image tower that makes features, in the CLIP's precision; text features are fp32."""
         dtype = DTYPES.get(self.arithmetic.precision, self.dtype)
         visual = self.model.visual
         return visual if dtype == self.dtype else rounded(visual, dtype)

@@ -30,7 +30,7 @@ from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.openai_archives import PUBLISHED, is_torchscript, read_torchscript
 from vlprompt_pipeline.clip.pretrained import model_config, refuse_unsupported
 from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES
-from vlprompt_pipeline.clip.weights import as_named_by, load_into
+from vlprompt_pipeline.clip.weights import load_into, renamed_for
 from vlprompt_pipeline.errors import ConfigError, UserError, WeightsError
 from vlprompt_pipeline.filesystem.files import atomic_write, sha256_file
 
@@ -105,7 +105,7 @@ def _as_open_clip_stores(
     """Return the tensors by the names of the model, which they must fill."""
     refuse_unsupported(model_cfg, where)
     model = build(model_cfg, where)
-    state = as_named_by(model, open_clip.convert.convert_state_dict(model, state))
+    state = renamed_for(model, open_clip.convert.convert_state_dict(model, state))
     load_into(model, state, where)
     return {name: tensor.detach().contiguous().clone() for name, tensor in state.items()}
 

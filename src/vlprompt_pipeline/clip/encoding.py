@@ -143,17 +143,17 @@ def encode_in_blocks(
         if memory is None:
             memory = pixels.new_zeros(block, *pixels.shape[1:])
             # numpy copies in this thread; torch would start others, against those that decode
-            places = memory.numpy() if memory.device.type == "cpu" else memory
+            rows = memory.numpy() if memory.device.type == "cpu" else memory
         rest = pixels
         while len(rest):
             part, rest = rest[: block - filled], rest[block - filled :]
-            places[filled : filled + len(part)] = part
+            rows[filled : filled + len(part)] = part
             filled += len(part)
             if filled == block:
                 encoded.append(encode(memory))
                 filled = 0
     if filled:
-        places[filled:] = 0
+        rows[filled:] = 0
         encoded.append(encode(memory)[:filled])
     return torch.cat(encoded).cpu()
 

@@ -15,7 +15,7 @@ class KnownWords:
 
     Args:
         tokenizer: of the CLIP.
-        seen_tokens: ids that its training has met; none where that is not known.
+        seen_tokens: ids that its training has met; None where that is not known.
         name: of the CLIP, for the warning.
     """
 

@@ -1,4 +1,4 @@
-"""Which classes a CLIP cannot tell apart by their names, because their texts are one to it."""
+"""Classes that a CLIP cannot tell apart by their names, since their texts have equal features."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ def same_texts(
 ) -> list[tuple[str, ...]]:
     """Group the classes whose texts have the same features, in the order of their names.
 
-    A CLIP with few words, as the embedded one, has one embedding for all words that it does not
-    know.
+    The embedded CLIP knows few words, and has one embedding for all others.
 
     Args:
         clip: the frozen CLIP.

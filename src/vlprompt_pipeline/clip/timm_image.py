@@ -71,7 +71,7 @@ class TimmImageTower(nn.Module):
         inserted: int = 0,
     ) -> Tensor:
         """Compute as `ImageTower.through` does, all tokens; inserted ones have no position."""
-        block, changed = _behind(self.blocks[depth], inserted), {}
+        block, changed = _with_later_positions(self.blocks[depth], inserted), {}
         if self._weights is not None:
             weights = _attention(block)
             parts = self._weights[depth].split([len(weight) for weight in weights.values()])
@@ -161,8 +161,8 @@ def _attention(block: nn.Module) -> dict[str, Tensor]:
     return {name: parameters[name] for name in names}
 
 
-def _behind(block: nn.Module, count: int) -> nn.Module:
-    """Return the block, whose rotary positions begin so many tokens later."""
+def _with_later_positions(block: nn.Module, count: int) -> nn.Module:
+    """Return a view of the block whose rotary positions begin `count` tokens later."""
     if not count or not hasattr(block.attn, "num_prefix_tokens"):
         return block
     # Shallow copies share the weights; a new dictionary of modules leaves the block as it is.

@@ -22,10 +22,10 @@ TEXT_ATTENTION = "text_attention"
 
 
 def text_tower(model: nn.Module, tokenizer: Tokenizer) -> TextTower | WholeTextTower:
-    """Return the causal path where it is exact, else the one over whole sequences.
+    """Return the causal tower where it is exact, else the one over whole sequences.
 
-    Exact it is where a token sees only what stands before it, the end token is read, and no block
-    has options that the path does not compute. It reads these from the modules themselves.
+    It is exact where a token sees only what stands before it, the end token is read, and no block
+    has options that it does not compute; the modules themselves tell that.
     """
     text = getattr(model, "text", model)
     causal = text.attn_mask is not None and pool_type(model) in ("argmax", "eos")

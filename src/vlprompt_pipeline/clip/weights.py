@@ -104,7 +104,7 @@ def load_into(model: nn.Module, state: dict[str, Tensor], where: str) -> None:
     Raises:
         WeightsError: the names or shapes are those of another architecture.
     """
-    state = as_named_by(model, state)
+    state = renamed_for(model, state)
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
     wrong = [f"{name} is missing" for name in expected if name not in state]
     wrong += [f"{name} is unknown" for name in state if name not in expected]
@@ -150,7 +150,7 @@ def _has_openai_marks(state: dict[str, Tensor]) -> bool:
     )
 
 
-def as_named_by(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+def renamed_for(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors by the names and with the shapes that a model of open_clip gives them."""
     has_text = hasattr(model, "text")
     if has_text and "text_projection" in state:
