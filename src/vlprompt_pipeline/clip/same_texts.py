@@ -10,6 +10,7 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 
 SAME = 1 - 1e-5
 """Cosine from which two texts are the same: single precision, not likeness (our choice)."""
+_ROWS = 1024  # classes that are compared with all others at once: all of 10,000 would take a GB
 
 
 @torch.no_grad()
@@ -29,9 +30,9 @@ def same_texts(
         Groups of two or more.
     """
     features = clip.encode_texts([template.format(name) for name in class_names], cut=True)
-    alike = features @ features.T > SAME
-    first = alike.int().argmax(-1).tolist()  # the first class with the same text
+    alike = (rows @ features.T > SAME for rows in features.split(_ROWS))
+    first = torch.cat([each.int().argmax(-1) for each in alike])  # class with the same text
     groups: dict[int, list[str]] = {}
-    for group, name in zip(first, class_names, strict=True):
+    for group, name in zip(first.tolist(), class_names, strict=True):
         groups.setdefault(group, []).append(name)
     return [tuple(names) for names in groups.values() if len(names) > 1]
