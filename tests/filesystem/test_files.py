@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import stat
 import tempfile
 import threading
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -177,6 +179,17 @@ def test_what_another_machine_writes_is_left_for_a_day(tmp_path):
     before = time.time() - 25 * 3600
     os.utime(unfinished, (before, before))
     assert remove_unfinished([unfinished]) == [unfinished]
+
+
+def test_what_another_run_removes_at_the_same_time_is_no_error(tmp_path, monkeypatch):
+    gone = Process("another", 1, 0)
+    folder, file = (tmp_path / f"{unfinished_prefix(name, gone)}x1y2" for name in ("demo", "a.csv"))
+    folder.mkdir()
+    for path in (file, folder):
+        path.touch()
+        os.utime(path, (0, 0))
+    monkeypatch.setattr(shutil, "rmtree", Mock(side_effect=FileNotFoundError))
+    assert remove_unfinished([folder, file]) == [file]
 
 
 def put_folder(path: Path, content: str) -> None:

@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -112,8 +112,9 @@ def remove_unfinished(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         named = _UNFINISHED.fullmatch(path.name)
         if named and _is_unfinished(path, **named.groupdict()):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-            removed.append(path)
+            with suppress(OSError):  # another run removes it just now, or it is another user's
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                removed.append(path)
     return removed
 
 
