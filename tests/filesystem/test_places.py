@@ -80,14 +80,18 @@ def test_a_copy_that_is_current_is_not_transferred_again(bucket, machine, monkey
     assert transferred == [f"{bucket}/paper/{FILE}"]
 
 
-def test_under_locks_a_current_copy_is_asked_for_once(bucket, machine, monkeypatch):
+@pytest.mark.parametrize("as_folder", [True, False])
+def test_under_locks_a_current_copy_is_asked_for_once(bucket, machine, monkeypatch, as_folder):
     first = JSONDataset(filepath=f"{bucket}/paper/{FILE}")
     first.save({"bits": 1})
     machine("second")
     second = JSONDataset(filepath=f"{bucket}/paper/{FILE}")
     places.trust()
     try:
-        assert second.load() == {"bits": 1}
+        if as_folder:
+            places.bring(second.filepath.parent)
+        else:
+            assert second.load() == {"bits": 1}
         with monkeypatch.context() as patch:
             patch.setattr(places, "file_system", lambda url: pytest.fail(f"{url} is asked for"))
             assert second.load() == {"bits": 1}

@@ -129,6 +129,8 @@ def bring(folder: Path, *endings: str) -> None:
     changed = {key: path for key, path in paths.items() if not is_current(path, found[key])}
     with file_system(url) as files:
         download(files, changed, found)
+    for key in paths:
+        _found_current(key)
     present = set(paths.values())
     for note in note_of(folder).with_name(folder.name).rglob("*.version"):
         path = copies_folder() / note.relative_to(notes_folder()).with_suffix("")
