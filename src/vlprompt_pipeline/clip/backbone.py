@@ -21,13 +21,7 @@ from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.clip.text_base import Prompts
 from vlprompt_pipeline.clip.timm_image import TimmImageTower
 from vlprompt_pipeline.clip.tokenizers import Tokenizer
-from vlprompt_pipeline.clip.towers import (
-    IMAGE_ATTENTION,
-    IMAGE_PROMPTS,
-    capabilities,
-    image_tower,
-    text_tower,
-)
+from vlprompt_pipeline.clip.towers import image_tower, text_tower
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.precision import Precision, PrecisionSetting, resolve_precision
 
@@ -104,26 +98,19 @@ class FrozenClip:
         """
         return image_tower(self.model.visual, self.name)
 
-    @cached_property
-    def capabilities(self) -> frozenset[str]:
-        """What methods may change in it: names that `clip.towers` explains."""
-        return capabilities(self.model)
-
-    def require(self, *needed: str) -> None:
-        """Refuse a method that changes what cannot be changed in this CLIP.
+    def require_attention_weights(self) -> None:
+        """Refuse a method that changes the attention of both towers where that cannot be done.
 
         Raises:
             ConfigError: naming the kind of the tower, and methods that work.
         """
-        if not {IMAGE_PROMPTS, IMAGE_ATTENTION}.isdisjoint(needed):
-            _ = self.image  # says what its kind is where it is none of those
-        missing = [each for each in needed if each not in self.capabilities]
-        if missing:
-            raise ConfigError(
-                f"method: it needs {missing[0].replace('_', ' ')}, but the blocks of {self.name} "
-                "have options (qk_norm, scale_heads or their like) under which it is not there; "
-                "give another clip.source, or a method of prompts, such as coop"
-            )
+        for kind, tower in (("image", self.image), ("text", self.text)):
+            if not tower.has_attention_weights:
+                raise ConfigError(
+                    f"method: it needs {kind} attention, but the blocks of {self.name} have "
+                    "options (qk_norm, scale_heads or their like) under which it is not there; "
+                    "give another clip.source, or a method of prompts, such as coop"
+                )
 
     @property
     def weights_sha256(self) -> str:
