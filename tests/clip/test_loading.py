@@ -117,6 +117,21 @@ def test_a_file_that_may_not_be_read_is_told(folder, name, monkeypatch):
             refused()
 
 
+@pytest.mark.parametrize(
+    ("preprocessing", "sentence"),
+    [
+        ([0.5], r"is not an open_clip configuration \(no preprocess_cfg\)"),
+        ({"mean": "grey"}, "preprocess_cfg.mean is 'grey'; give three numbers or one"),
+        ({"std": [0.2, 0.2, 0]}, r"preprocess_cfg.std is \[0.2, 0.2, 0\]; give numbers above 0"),
+    ],
+)
+def test_preprocessing_that_cannot_be_is_told(folder, preprocessing, sentence):
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps({**config, "preprocess_cfg": preprocessing}))
+    with pytest.raises(WeightsError, match=sentence):
+        _load(folder)
+
+
 def test_missing_folder():
     with pytest.raises(WeightsError, match="no folder nowhere"):
         load_clip("local-dir:nowhere")
