@@ -162,6 +162,13 @@ def test_unknown_device():
         load_clip("embedded", device="tpu")
 
 
+def test_unknown_precision():
+    with pytest.raises(
+        ConfigError, match="precision: unknown 'bf17'; allowed: auto, fp32, tf32, bf"
+    ):
+        load_clip("embedded", precision="bf17")
+
+
 class TestActivation:
     """OpenAI's weights need QuickGELU; their marks are looked for where a config is silent."""
 

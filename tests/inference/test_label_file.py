@@ -149,6 +149,9 @@ def test_a_table_begun_with_another_model_is_not_mixed(folder, tmp_path):
         label(folder, out, Newer())
     with pytest.raises(UserError, match="was begun with columns path, label"):
         label(folder, out, top=1)
+    (tmp_path / "labels.csv.part.json").write_text("[3]")
+    with pytest.raises(UserError, match="was begun with columns None"):
+        label(folder, out)
     assert (tmp_path / "labels.csv.part").read_bytes() == before
     assert label(folder, out, Newer(), overwrite=True).before == 0
 

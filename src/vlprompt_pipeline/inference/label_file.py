@@ -122,8 +122,8 @@ class LabelFile:
 
     def _require_same(self, wanted: dict[str, Any]) -> None:
         try:
-            before = json.loads(self._begun_with.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            before = dict(json.loads(self._begun_with.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
             before = {}
         for key, value in wanted.items():
             if before.get(key) != value:
