@@ -206,11 +206,16 @@ def test_a_folder_is_replaced_as_a_whole_where_a_link_leads_to(tmp_path):
         assert (tmp_path / "disk" / "ours" / "ours").read_text() == content
 
 
-@pytest.mark.parametrize("named", [".", "..", ""])
-def test_the_working_folder_is_refused_before_anything_is_made(tmp_path, monkeypatch, named):
-    (tmp_path / "here").mkdir()
-    (tmp_path / "ours").touch()
+@pytest.mark.parametrize("named", [".", "..", "../disk"])
+def test_a_folder_that_cannot_be_replaced_is_told_before_anything_is_made(
+    tmp_path, monkeypatch, named
+):
+    there = [tmp_path / "disk", tmp_path / "here", tmp_path / "ours"]
+    for path in there[:2]:
+        path.mkdir()
+    there[2].touch()
     monkeypatch.chdir(tmp_path / "here")
-    with pytest.raises(UserError, match="is the working folder or above it"):
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "disk")
+    with pytest.raises(UserError, match="cannot be replaced as a whole, since .* below it$"):
         put_folder(Path(named), "new")
-    assert sorted(tmp_path.rglob("*")) == [tmp_path / "here", tmp_path / "ours"]
+    assert sorted(tmp_path.rglob("*")) == there

@@ -67,17 +67,16 @@ def atomic_folder(path: str | Path, is_ours: Callable[[Path], bool], kind: str) 
         kind: what it holds, for the message.
 
     Raises:
-        UserError: there is something else in its place, it is the working folder or above it, or it
-            cannot be written.
+        UserError: there is something else in its place, it cannot be replaced, or not be written.
     """
     target = Path(path).resolve()
     is_free = not target.exists() or (target.is_dir() and not any(target.iterdir()))
     if not is_free and not is_ours(target):
         raise UserError(f"{target} holds something else than {kind}: name a new folder")
-    if Path.cwd().is_relative_to(target):
+    if Path.cwd().is_relative_to(target) or target.is_mount():
         raise UserError(
-            f"{target} is the working folder or above it, which cannot be replaced: name a folder "
-            "below it, or give the command from another folder"
+            f"{target} cannot be replaced as a whole, since the working folder is in it or a disk "
+            "is mounted there: name a folder below it"
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
