@@ -33,7 +33,7 @@ class ClipFiles:
     Attributes:
         model_cfg, preprocess_cfg: as in an open_clip_config.json.
         weights: safetensors files, several where they are sharded.
-        tokenizer: the folder of a Hugging Face tokenizer's files; none for CLIP's own tokenizer.
+        tokenizer: the folder of a Hugging Face tokenizer's files; None for CLIP's own tokenizer.
         transformers: whether the tensors have the names that transformers gives them.
         where: what messages call it.
     """

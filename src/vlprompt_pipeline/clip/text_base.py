@@ -62,7 +62,7 @@ class TextTowerBase(nn.Module):
         blocks: its residual blocks.
         start_tokens: how many tokens stand before a prompt, 0 or 1.
         has_attention_weights: whether `with_attention` works.
-        memory: bytes that a pass may keep for the backward pass; none for half of what is free.
+        memory: bytes that a pass may keep for the backward pass; None for half of what is free.
         parts: names of the methods that compute, which can be compiled.
     """
 

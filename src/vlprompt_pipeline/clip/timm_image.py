@@ -152,10 +152,7 @@ def takes_prompts(visual: nn.Module) -> bool:
 
 
 def _attention(block: nn.Module) -> dict[str, Tensor]:
-    """Return weights of queries, keys and values by their names in the block.
-
-    There is one joint one, or three.
-    """
+    """Return weights of queries, keys and values by name in the block: one tensor, or three."""
     parameters = dict(block.named_parameters())
     names = (_FUSED,) if _FUSED in parameters else _SEPARATE
     return {name: parameters[name] for name in names}

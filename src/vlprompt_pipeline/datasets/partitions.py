@@ -39,5 +39,5 @@ class PartitionsDataset(PartitionedDataset):
     """The same, but loading from an empty folder is no error."""
 
     def load(self) -> dict[str, Callable[[], Any]]:
-        """Return loaders by name; none if nothing is there yet."""
+        """Return loaders by name; empty if nothing is there yet."""
         return super().load() if self._exists() else {}

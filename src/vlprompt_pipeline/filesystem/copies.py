@@ -42,32 +42,32 @@ def note_of(path: Path) -> Path:
     return notes_folder() / inside.with_name(f"{inside.name}.version")
 
 
-def download(files: Any, wanted: dict[str, Path], found: dict[str, Any]) -> None:
+def download(files: Any, copies: dict[str, Path], infos: dict[str, Any]) -> None:
     """Download files beside their copies, which they replace when they are whole.
 
     Args:
         files: fsspec's file system of the place.
-        wanted: path of the copy by URL.
-        found: what the place says of each URL.
+        copies: path of the copy by URL.
+        infos: what the place says of the object by URL.
 
     Raises:
         UserError: the cache cannot be written to, or its disk is full.
     """
-    urls = sorted(wanted)
+    urls = sorted(copies)
     for start in range(0, len(urls), _AT_ONCE):
         block = urls[start : start + _AT_ONCE]
-        fresh = [_beside(wanted[url]) for url in block]
+        fresh = [_beside(copies[url]) for url in block]
         try:
             for each in fresh:
                 each.parent.mkdir(parents=True, exist_ok=True)
             files.get(block, [str(each) for each in fresh])
             for url, each in zip(block, fresh, strict=True):
-                put = found[url].get("LastModified")
+                put = infos[url].get("LastModified")
                 if put is not None:  # as old as the object: what was made just now is newer
                     os.utime(each, (put.timestamp(), put.timestamp()))
-                state = _state(each, found[url])  # another run may replace the copy just after
-                each.replace(wanted[url])
-                _write_note(wanted[url], state)
+                state = _state(each, infos[url])  # another run may replace the copy just after
+                each.replace(copies[url])
+                _write_note(copies[url], state)
         except OSError as error:
             if error.filename is None and error.errno not in _FULL:
                 raise  # of the place

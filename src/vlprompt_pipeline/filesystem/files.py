@@ -94,15 +94,15 @@ def atomic_folder(path: str | Path, is_ours: Callable[[Path], bool], kind: str) 
 
 
 def unfinished_prefix(name: str, writer: Process | None = None) -> str:
-    """Return how hidden names begin under which a process, this one, writes `name`."""
+    """Return the prefix of hidden names under which a process, by default this one, writes."""
     host, number, started = writer or _this_process(os.getpid())
     return f".{name}.{_short(host)}-{number}-{started:.0f}."
 
 
 def remove_unfinished(paths: Iterable[Path]) -> list[Path]:
-    """Remove those of some files and folders that a process was writing which is gone.
+    """Remove those of the files and folders that a process has left unfinished.
 
-    One of another machine cannot be asked: what it writes is removed a day after its last change.
+    A process of another machine counts as gone a day after the last change of what it writes.
 
     Returns:
         What was removed.

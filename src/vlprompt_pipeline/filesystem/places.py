@@ -120,15 +120,15 @@ def bring(folder: Path, *endings: str) -> None:
     """
     if not (url := url_of(folder)):
         return
-    found = {
+    infos = {
         key: info
         for key, info in listed(url).items()
         if key.endswith(endings or "") and not key.endswith("/")  # what consoles put for a folder
     }
-    paths = {key: local(key) for key in found}
-    changed = {key: path for key, path in paths.items() if not is_current(path, found[key])}
+    paths = {key: local(key) for key in infos}
+    changed = {key: path for key, path in paths.items() if not is_current(path, infos[key])}
     with file_system(url) as files:
-        download(files, changed, found)
+        download(files, changed, infos)
     for key in paths:
         _found_current(key)
     present = set(paths.values())

@@ -176,9 +176,9 @@ def _contradiction(folder: Path, reason: object) -> UserError:
     return UserError(f"{folder} holds files that do not go together ({reason}): export it again")
 
 
-def _checked(given: tuple[str, ...], labels: tuple[str, ...]) -> tuple[str, ...]:
-    if not all(name.strip() for name in given):
+def _checked(names: tuple[str, ...], labels: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(name.strip() for name in names):
         raise ConfigError("a class has no name: separate names by single commas")
-    if twice := same_names(given):
+    if twice := same_names(names):
         raise ConfigError(f"{' and '.join(map(repr, twice))} read the same: give each class once")
-    return given or labels
+    return names or labels

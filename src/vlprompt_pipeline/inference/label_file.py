@@ -30,7 +30,7 @@ class LabelFile:
 
     Attributes:
         path: of the finished file.
-        page: of the page that is asked for beside it, with its name and `.html`; none if it is not.
+        page: of the page that is wanted beside it, with its name and `.html`; None if it is not.
         part: of what is there until then.
         done: paths of the photos that have a row.
     """

@@ -90,7 +90,7 @@ def _shown(row: Mapping[str, str], folder: Path | None) -> _Shown:
 def thumbnail(path: Path, side: int = _SIDE) -> str:
     """Return a small JPEG as a data URL, or nothing for a photo that is gone meanwhile.
 
-    It is as sharp as a picture of `side` pixels on a screen with two for one.
+    Its longer side has twice `side` pixels at most, for screens of double density.
     """
     try:
         image = read_rgb(path, "as_seen", side)
