@@ -100,7 +100,7 @@ def unfinished_prefix(name: str, writer: Process | None = None) -> str:
 
 
 def remove_unfinished(paths: Iterable[Path]) -> list[Path]:
-    """Remove those of the files and folders that a process has left unfinished.
+    """Remove those of the files and folders that a process wrote and left unfinished when it ended.
 
     A process of another machine counts as gone a day after the last change of what it writes.
 

@@ -110,7 +110,7 @@ class HeldLocks:
         self._locks += wanted
 
     def release(self) -> None:
-        """Give all locks back."""
+        """Give all locks back, for good."""
         self._released.set()
         self._locks = ()
         if self._table is not None:
