@@ -177,14 +177,18 @@ def test_a_table_begun_with_another_folder_is_not_mixed(named, tmp_path, monkeyp
     assert label_in(first, GreyModel()).before == 4
 
 
-def test_a_set_of_thousands_of_labels_is_read_again(tmp_path):
-    labels, out = " | ".join(f"species {number}" for number in range(20_000)), tmp_path / "a.csv"
+def test_a_set_of_many_labels_is_read_again(tmp_path):
+    labels = " | ".join(f"species {number}" for number in range(100_000))
+    out = tmp_path / "a.parquet"
     for written in ([], ["a.png"]):
         with LabelFile(out) as file:
             file.begin(["path", "label_set"], {})
             assert file.done == set(written)
             file.write([["a.png", labels]] if not written else [])
             assert [row["label_set"] for row in read_rows(file.part)] == [labels]
+            if written:
+                file.finish()
+    assert pd.read_parquet(out)["label_set"].tolist() == [labels]
 
 
 def test_two_processes_do_not_write_one_table(folder, tmp_path):

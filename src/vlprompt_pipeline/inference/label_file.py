@@ -21,6 +21,7 @@ from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.filesystem.files import atomic_write
 
 csv.field_size_limit(2**31 - 1)  # a set of thousands of labels is longer than its 131,072
+_BLOCK = 1 << 24  # bytes of the CSV file that become Parquet at once; a row must fit into them
 SUFFIXES = (".csv", ".parquet")
 _TEXT = ("path", "label", "nearest", "problem", "model", "version")
 
@@ -198,6 +199,7 @@ def _write_parquet(source: Path, target: Path) -> None:
     types = {name: pa.string() if name.split("_")[0] in _TEXT else pa.float64() for name in columns}
     reader = arrow_csv.open_csv(
         source,
+        read_options=arrow_csv.ReadOptions(block_size=_BLOCK),
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(
             column_types=types, null_values=[""], strings_can_be_null=True
