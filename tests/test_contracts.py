@@ -276,6 +276,15 @@ def test_data_folders_are_kedros_layers():
             assert re.match(r"data/(\w+)", path).group(1) in layers, name
 
 
+def test_all_files_are_in_the_home_folder_where_the_data_is(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    roots = {"data_root": "~/paper", "dataset_root": "~/photos"}
+    paths = [each.get("filepath", each.get("path", "")) for each in files(**roots).values()]
+    assert [path for path in paths if path.startswith("/home/somebody/paper/")]
+    assert "/home/somebody/photos" in paths
+    assert not [path for path in paths if "~" in path]
+
+
 def test_conf_writes_numbers_as_numbers():
     """YAML reads 1e-5 as text: exponents need a point."""
     for path in CONF.rglob("*.yml"):

@@ -26,7 +26,7 @@ from vlprompt_pipeline.clip.pretrained import (
     pretrained_entry,
 )
 from vlprompt_pipeline.clip.small import small_config, write_small
-from vlprompt_pipeline.clip.towers import IMAGE_PROMPTS, describe_image_tower
+from vlprompt_pipeline.clip.towers import describe_image_tower, takes_image_prompts
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods import build_learner, resolve_recipe
 from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
@@ -193,7 +193,7 @@ def _tag_rows() -> Iterator[str]:
             yield f"{start} | | | |"
             continue
         if (structure := _structure(model)) not in prompted:
-            prompted[structure] = IMAGE_PROMPTS in small_clip(model).capabilities
+            prompted[structure] = takes_image_prompts(small_clip(model).model.visual)
         methods = "both towers" if prompted[structure] else "text and features"
         prompt = f"{VECTORS * _text_width(config):,}"
         context = config["text_cfg"].get("context_length", 77)

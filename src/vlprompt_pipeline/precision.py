@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from vlprompt_pipeline.errors import ConfigError
 
@@ -22,8 +22,11 @@ def resolve_precision(setting: PrecisionSetting, device: str) -> Precision:
     """Say what a setting means on a kind of device.
 
     Raises:
-        ConfigError: the device does not compute so.
+        ConfigError: there is no such setting, or the device does not compute so.
     """
+    if setting not in get_args(PrecisionSetting):
+        allowed = ", ".join(get_args(PrecisionSetting))
+        raise ConfigError(f"precision: unknown {setting!r}; allowed: {allowed}")
     if setting == "auto":
         return DEFAULT_PRECISION.get(device, "fp32")
     if setting == "tf32" and device != "cuda":

@@ -68,6 +68,13 @@ class Process(NamedTuple):
             return False
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may use: fewer than there are under Slurm or taskset."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS and Windows do not say
+
+
 def is_left_behind(process: Process | None, since: float) -> bool:
     """Tell whether what a process does since that moment, in seconds since 1970, has no end.
 

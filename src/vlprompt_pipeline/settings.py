@@ -59,7 +59,8 @@ def _protocol_folder(protocol: str, *settings: Mapping[str, Any] | None) -> str:
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
-    "custom_resolvers": {"protocol_folder": _protocol_folder},
+    # Kedro puts the project's folder before a path that is relative, as one with ~ would be
+    "custom_resolvers": {"protocol_folder": _protocol_folder, "home": os.path.expanduser},
     "merge_strategy": {"parameters": "soft"},
     # a piece of the catalog that the parameter hook reads alone, in a tenth of the time
     "config_patterns": {"catalog_reproducibility": ["catalog_places*", "catalog_reproducibility*"]},

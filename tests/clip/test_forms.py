@@ -77,7 +77,6 @@ def test_two_snapshots_without_a_note(folder, tmp_path):
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run git lfs pull"),
         (b"PK\x03\x04 a zip archive", "not a safetensors file; pickles .* convert-clip"),
         (b"\x80\x04\x95 a pickle", "not a safetensors file; pickles .* convert-clip"),
-        (b"nothing", "truncated or not safetensors"),
     ],
 )
 def test_what_is_no_safetensors_file(content, sentence, folder):

@@ -114,13 +114,13 @@ def clip_of(vision: dict) -> FrozenClip:
 
 def test_another_tower_is_refused_by_its_kind_and_told_what_works():
     clip = clip_of({"image_size": 32, "layers": [1, 1, 1, 1], "width": 8})
-    assert clip.capabilities == {"text_attention"}
+    assert clip.text.has_attention_weights
     with pytest.raises(ConfigError, match=r"but other has another \(ModifiedResNet\); .*coop"):
         _ = clip.image
 
 
 def test_attention_with_options_cannot_be_replaced():
     clip = clip_of(VIT | {"qk_norm": True})
-    assert clip.capabilities == {"text_attention", "image_prompts"}
+    assert clip.text.has_attention_weights
     with pytest.raises(ConfigError, match="it needs image attention, but the blocks of other have"):
-        clip.require("image_attention")
+        clip.require_attention_weights()

@@ -18,6 +18,7 @@ from vlprompt_pipeline.clip.architecture import unsupported
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.pretrained import activation_sibling, adaptable_tags
 from vlprompt_pipeline.clip.small import small_config, write_small
+from vlprompt_pipeline.clip.towers import takes_image_prompts
 from vlprompt_pipeline.errors import WeightsError
 
 ONE_OF_EACH = (
@@ -74,12 +75,12 @@ def test_features_are_those_of_open_clip(name, tmp_path):
         close(clip.encode_texts_raw(TEXTS), clip.model.encode_text(tokens))
         image = clip.model.encode_image(pixels)
         close(clip.encode_images(pixels), torch.nn.functional.normalize(image, dim=-1))
-        if "image_prompts" in clip.capabilities:
+        if takes_image_prompts(clip.model.visual):
             close(clip.image(pixels), image)
-            weights = clip.image.attention_weights() if clip.image.has_attention_weights else []
-            if weights:
+            if clip.image.has_attention_weights:
+                weights = clip.image.attention_weights()
                 close(clip.image.with_attention(weights)(pixels), image)
-    if "text_attention" in clip.capabilities:
+    if clip.text.has_attention_weights:
         again = clip.text.with_attention(clip.text.attention_weights())
         close(again(clip.prompts(TEXTS))[0].detach(), clip.model.encode_text(tokens).detach())
 

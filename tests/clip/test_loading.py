@@ -88,12 +88,12 @@ def test_a_missing_tensor_is_named(folder):
 
 
 def test_a_pickle_is_refused_unopened(folder):
-    from vlprompt_pipeline.clip.weights import read_weights
+    from vlprompt_pipeline.clip.weights import check_weights
 
     archive = folder / "ViT-B-16.pt"
     archive.write_bytes(b"PK\x03\x04 anything")
     with pytest.raises(WeightsError, match="pickles and TorchScript archives"):
-        read_weights(archive)
+        check_weights(archive)
 
 
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
@@ -115,6 +115,21 @@ def test_a_file_that_may_not_be_read_is_told(folder, name, monkeypatch):
     for refused in (lambda: _load(folder), lambda: check_clip(f"local-dir:{folder}", "cpu")):
         with pytest.raises(WeightsError, match=f"cannot read {folder / name} .Permission denied"):
             refused()
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "sentence"),
+    [
+        ([0.5], r"is not an open_clip configuration \(no preprocess_cfg\)"),
+        ({"mean": "grey"}, "preprocess_cfg.mean is 'grey'; give three numbers or one"),
+        ({"std": [0.2, 0.2, 0]}, r"preprocess_cfg.std is \[0.2, 0.2, 0\]; give numbers above 0"),
+    ],
+)
+def test_preprocessing_that_cannot_be_is_told(folder, preprocessing, sentence):
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps({**config, "preprocess_cfg": preprocessing}))
+    with pytest.raises(WeightsError, match=sentence):
+        _load(folder)
 
 
 def test_missing_folder():
@@ -145,6 +160,13 @@ def test_a_name_that_the_hub_cannot_have_is_told_before_a_run(name):
 def test_unknown_device():
     with pytest.raises(ConfigError, match="device: no tpu on this machine"):
         load_clip("embedded", device="tpu")
+
+
+def test_unknown_precision():
+    with pytest.raises(
+        ConfigError, match="precision: unknown 'bf17'; allowed: auto, fp32, tf32, bf"
+    ):
+        load_clip("embedded", precision="bf17")
 
 
 class TestActivation:

@@ -170,6 +170,7 @@ def test_other_models_of_transformers_are_refused_by_type(changes, sentence, tmp
     ("changes", "sentence"),
     [
         ({"crop_size": 24}, "but the tower reads squares of 32 pixels"),
+        ({"do_center_crop": False}, "are cropped to nothing, but the tower reads squares of 32"),
         ({"do_normalize": False}, "do_normalize is false"),
         ({"rescale_factor": 1.0}, "rescale_factor is 1.0, not 1/255"),
         ({"resample": 1}, "resample is 1, not 2 or 3"),

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import stat
 import tempfile
 import threading
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from forks import exit_code, forked
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.files import (
+    atomic_folder,
     atomic_write,
     remove_unfinished,
     sha256_file,
@@ -176,3 +179,43 @@ def test_what_another_machine_writes_is_left_for_a_day(tmp_path):
     before = time.time() - 25 * 3600
     os.utime(unfinished, (before, before))
     assert remove_unfinished([unfinished]) == [unfinished]
+
+
+def test_what_another_run_removes_at_the_same_time_is_no_error(tmp_path, monkeypatch):
+    gone = Process("another", 1, 0)
+    folder, file = (tmp_path / f"{unfinished_prefix(name, gone)}x1y2" for name in ("demo", "a.csv"))
+    folder.mkdir()
+    for path in (file, folder):
+        path.touch()
+        os.utime(path, (0, 0))
+    monkeypatch.setattr(shutil, "rmtree", Mock(side_effect=FileNotFoundError))
+    assert remove_unfinished([folder, file]) == [file]
+
+
+def put_folder(path: Path, content: str) -> None:
+    with atomic_folder(path, lambda folder: (folder / "ours").exists(), "ours") as new:
+        (new / "ours").write_text(content)
+
+
+def test_a_folder_is_replaced_as_a_whole_where_a_link_leads_to(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "ours")
+    for content in ("first", "second"):
+        put_folder(tmp_path / "link", content)
+        assert (tmp_path / "link").is_symlink()
+        assert [path.name for path in (tmp_path / "disk").iterdir()] == ["ours"]
+        assert (tmp_path / "disk" / "ours" / "ours").read_text() == content
+
+
+@pytest.mark.parametrize("named", [".", "..", "../disk"])
+def test_a_folder_that_cannot_be_replaced_is_told_before_anything_is_made(
+    tmp_path, monkeypatch, named
+):
+    there = [tmp_path / "disk", tmp_path / "here", tmp_path / "ours"]
+    for path in there[:2]:
+        path.mkdir()
+    there[2].touch()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "disk")
+    with pytest.raises(UserError, match="cannot be replaced as a whole, since .* below it$"):
+        put_folder(Path(named), "new")
+    assert sorted(tmp_path.rglob("*")) == there

@@ -16,11 +16,10 @@ from forks import exit_code, forked
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.manifests import (
     ChangedFileError,
-    describe,
     described_write,
     find_fault,
+    layer_path,
     manifest_path,
-    place_of,
     remove_described,
     require_described,
 )
@@ -47,7 +46,7 @@ def test_a_manifest_that_cannot_be_written_leaves_nothing_behind(stored):
     manifest_path(stored).unlink()
     manifest_path(stored).mkdir()
     with pytest.raises(UserError, match="cannot write .*: Is a directory"):
-        describe(stored, "seed 1")
+        write(stored, b"0123456789")
     assert list(manifest_path(stored).parent.iterdir()) == [manifest_path(stored)]
 
 
@@ -178,4 +177,4 @@ def test_a_file_and_its_manifest_go_together(stored):
 def test_the_place_is_the_same_in_a_copied_project(tmp_path):
     for project in ("one", "02_other"):
         path = tmp_path / project / "data/06_models/demo/seed1/coop/prompt.vlp"
-        assert place_of(path) == "06_models/demo/seed1/coop/prompt.vlp"
+        assert layer_path(path) == "06_models/demo/seed1/coop/prompt.vlp"

@@ -104,9 +104,44 @@ def test_the_log_stays_short_and_a_late_number_counts_for_nothing(bucket, elsewh
         assert elsewhere.take((CELL,)) is None
         elsewhere.release()
     numbers = sorted(objects.listed(f"{bucket}/paper/locks/log"))
-    assert len(numbers) == 4
+    assert len(numbers) == 3
     late = {"late_1_cc": replace(ELSEWHERE, locks=(CELL,)).to_dict()}
     assert objects.create(f"{bucket}/paper/locks/log/{1:012d}", json.dumps(late).encode())
+    assert elsewhere.take((CELL,)) is None
+
+
+def test_a_run_that_takes_a_further_lock_is_not_lost_meanwhile(elsewhere, monkeypatch):
+    """Another thread renews between the put and its confirmation."""
+    renewed, put = [], PlaceTable.put
+
+    def put_and_renew(table, number, holders):
+        done = put(table, number, holders)
+        renewed.append(table.renew())
+        return done
+
+    assert elsewhere.take((CELL,)) is None
+    monkeypatch.setattr(PlaceTable, "put", put_and_renew)
+    assert elsewhere.take((Lock("the reports"),)) is None
+    assert renewed == [True]
+
+
+def test_who_releases_looks_whether_it_counted(bucket, elsewhere, monkeypatch):
+    """Another run changes the log many times between its look and its put."""
+    monkeypatch.setattr("vlprompt_pipeline.filesystem.place_locks.KEPT", 1)
+    living = Holder("living_3_cc", Process.current(), "then", "kedro run")
+    table = PlaceTable(f"{bucket}/paper/locks", living, locks.LEASE)
+    assert table.take((CELL,)) is None
+    put = PlaceTable.put
+
+    def late(table, number, holders):
+        monkeypatch.setattr(PlaceTable, "put", put)
+        for _ in range(2):
+            assert elsewhere.take((Lock("another cell"),)) is None
+            elsewhere.release()
+        return put(table, number, holders)
+
+    monkeypatch.setattr(PlaceTable, "put", late)
+    table.release()
     assert elsewhere.take((CELL,)) is None
 
 

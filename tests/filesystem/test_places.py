@@ -80,16 +80,20 @@ def test_a_copy_that_is_current_is_not_transferred_again(bucket, machine, monkey
     assert transferred == [f"{bucket}/paper/{FILE}"]
 
 
-def test_under_locks_a_current_copy_is_asked_for_once(bucket, machine, monkeypatch):
+@pytest.mark.parametrize("as_folder", [True, False])
+def test_under_locks_a_current_copy_is_asked_for_once(bucket, machine, monkeypatch, as_folder):
     first = JSONDataset(filepath=f"{bucket}/paper/{FILE}")
     first.save({"bits": 1})
     machine("second")
     second = JSONDataset(filepath=f"{bucket}/paper/{FILE}")
     places.trust()
     try:
-        assert second.load() == {"bits": 1}
+        if as_folder:
+            places.bring(second.filepath.parent)
+        else:
+            assert second.load() == {"bits": 1}
         with monkeypatch.context() as patch:
-            patch.setattr(places, "asking", lambda url: pytest.fail(f"{url} is asked for"))
+            patch.setattr(places, "file_system", lambda url: pytest.fail(f"{url} is asked for"))
             assert second.load() == {"bits": 1}
     finally:
         places.distrust()
@@ -97,6 +101,26 @@ def test_under_locks_a_current_copy_is_asked_for_once(bucket, machine, monkeypat
     first.save({"bits": 2})
     machine("second")
     assert second.load() == {"bits": 2}
+
+
+def test_a_copy_that_another_run_replaced_with_an_older_object_is_not_current(
+    bucket, machine, monkeypatch
+):
+    url = f"{bucket}/photos/cat.png"
+    objects.put(url, b"new")
+    copy, replace = places.local(url), Path.replace
+
+    def replaced_by_two(path: Path, target: Path) -> Path:
+        done = replace(path, target)
+        if target == copy:
+            copy.write_bytes(b"old, and brought by who had asked earlier")
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replaced_by_two)
+        assert places.is_there(copy)
+    assert places.is_there(copy)
+    assert copy.read_bytes() == b"new"
 
 
 def test_a_torn_or_changed_object_is_told(bucket, machine):
@@ -241,11 +265,11 @@ def test_a_cache_that_cannot_be_written_is_not_laid_on_the_place(bucket, machine
 
 
 def test_a_file_of_this_machine_is_asked_of_nobody(tmp_path, monkeypatch):
-    def asking(url: str) -> None:
+    def refuse(url: str) -> None:
         raise AssertionError(url)
 
-    monkeypatch.setattr(objects, "asking", asking)
-    monkeypatch.setattr(places, "asking", asking)
+    monkeypatch.setattr(objects, "file_system", refuse)
+    monkeypatch.setattr(places, "file_system", refuse)
     dataset = JSONDataset(filepath=str(tmp_path / FILE))
     dataset.save([1])
     assert dataset.load() == [1]

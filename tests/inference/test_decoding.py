@@ -15,7 +15,7 @@ import pytest
 
 from inference.fake_model import GreyModel, write_greys
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.inference import Photo
+from vlprompt_pipeline.inference import Photo, decoding
 from vlprompt_pipeline.inference.decoding import BLOCKS, decode_blocks
 
 forks = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
@@ -66,6 +66,16 @@ def test_blocks_are_in_order_and_full_whoever_decodes(tmp_path, count, elsewhere
             if number < count:
                 assert bool(block.problems[row]) == broken
     assert seen == photos
+
+
+def test_no_more_decode_than_cores_that_may_be_used(tmp_path, monkeypatch):
+    counts, really = [], decoding._pool
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 5, 7}, raising=False)
+    monkeypatch.setattr(
+        decoding, "_pool", lambda count, many: counts.append(count) or really(1, many)
+    )
+    assert len(list(decode_blocks(GreyModel(), photos_in(tmp_path, 1)))) == 1
+    assert counts == [3]
 
 
 @forks

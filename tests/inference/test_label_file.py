@@ -16,6 +16,7 @@ from filelock import FileLock
 from inference.fake_model import GreyModel, write_greys
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.inference import LabelFile, find_photos, label_to_file
+from vlprompt_pipeline.inference.label_file import read_rows
 
 LEVELS = [(37 * n) % 256 for n in range(50)]
 TESTS = Path(__file__).parents[1]
@@ -34,6 +35,15 @@ label_to_file(Dies(), photos, LabelFile(Path(sys.argv[2])), top=2, advance=lambd
 """
 
 
+class Dies(GreyModel):
+    """A model that is stopped behind its first block."""
+
+    def logits(self, pixels):
+        if self.blocks:
+            raise KeyboardInterrupt
+        return super().logits(pixels)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
@@ -43,12 +53,12 @@ def folder(tmp_path_factory):
     return folder
 
 
-def label(folder: Path, out: Path, model=None, **options):
-    overwrite = options.pop("overwrite", False)
+def label(photos: Path, out: Path, model=None, **options):
+    overwrite, page = options.pop("overwrite", False), options.pop("page", False)
     return label_to_file(
         model or GreyModel(),
-        find_photos([folder]).photos,
-        LabelFile(out, overwrite),
+        find_photos([photos]).photos,
+        LabelFile(out, overwrite, page),
         **{"top": 2, "advance": lambda count: None, **options},
     )
 
@@ -97,7 +107,12 @@ def test_cut_at_any_byte_the_table_becomes_the_same(folder, expected, tmp_path):
 
 def _settings():
     model = GreyModel()
-    return {"model": model.name, "version": model.version, "classes": list(model.class_names)}
+    return {
+        "folder": str(Path.cwd()),
+        "model": model.name,
+        "version": model.version,
+        "classes": list(model.class_names),
+    }
 
 
 def test_what_is_there_is_kept_unless_told_otherwise(folder, expected, tmp_path):
@@ -110,15 +125,21 @@ def test_what_is_there_is_kept_unless_told_otherwise(folder, expected, tmp_path)
     assert out.read_bytes() == expected
 
 
+def test_a_page_that_is_there_is_kept_unless_the_table_goes_on(folder, tmp_path):
+    out, page = tmp_path / "labels.csv", tmp_path / "labels.html"
+    page.write_text("mine")
+    with pytest.raises(UserError, match=r"labels\.html is there already: name another file"):
+        label(folder, out, page=True)
+    assert page.read_text() == "mine"
+    with pytest.raises(KeyboardInterrupt):
+        label(folder, out, Dies())
+    label(folder, out, page=True)
+    assert "photos labelled" in page.read_text()
+
+
 def test_a_table_begun_with_another_model_is_not_mixed(folder, tmp_path):
     class Newer(GreyModel):
         version = "8"
-
-    class Dies(GreyModel):
-        def logits(self, pixels):
-            if self.blocks:
-                raise KeyboardInterrupt
-            return super().logits(pixels)
 
     out = tmp_path / "labels.csv"
     with pytest.raises(KeyboardInterrupt):
@@ -128,28 +149,46 @@ def test_a_table_begun_with_another_model_is_not_mixed(folder, tmp_path):
         label(folder, out, Newer())
     with pytest.raises(UserError, match="was begun with columns path, label"):
         label(folder, out, top=1)
+    (tmp_path / "labels.csv.part.json").write_text("[3]")
+    with pytest.raises(UserError, match="was begun with columns None"):
+        label(folder, out)
     assert (tmp_path / "labels.csv.part").read_bytes() == before
     assert label(folder, out, Newer(), overwrite=True).before == 0
 
 
-def test_a_table_begun_with_another_folder_is_not_mixed(tmp_path):
-    """Whose photos have the same names, as those of a camera."""
-    first, second, out = tmp_path / "first", tmp_path / "second", tmp_path / "labels.csv"
+@pytest.mark.parametrize("named", [True, False])
+def test_a_table_begun_with_another_folder_is_not_mixed(named, tmp_path, monkeypatch):
+    """Whose photos have the same names; where none is named, paths start in the working folder."""
+    out = tmp_path / "labels.csv"
+    first, second = tmp_path / "first", tmp_path / "second"
     for each, level in ((first, 0), (second, 255)):
-        each.mkdir()
-        write_greys(each, [level] * 10)
+        (each / "photos").mkdir(parents=True)
+        write_greys(each / "photos", [level] * 10)
 
-    class Dies(GreyModel):
-        def logits(self, pixels):
-            if self.blocks:
-                raise KeyboardInterrupt
-            return super().logits(pixels)
+    def label_in(project: Path, model: GreyModel):
+        monkeypatch.chdir(project)
+        photos = project / "photos" if named else Path("photos")
+        return label(photos, out, model, folder=project if named else None)
 
     with pytest.raises(KeyboardInterrupt):
-        label(first, out, Dies(), page_folder=first)
+        label_in(first, Dies())
     with pytest.raises(UserError, match=r"was begun with folder .*/first, not .*/second: give"):
-        label(second, out, page_folder=second)
-    assert label(first, out, page_folder=first).before == 4
+        label_in(second, GreyModel())
+    assert label_in(first, GreyModel()).before == 4
+
+
+def test_a_set_of_many_labels_is_read_again(tmp_path):
+    labels = " | ".join(f"species {number}" for number in range(100_000))
+    out = tmp_path / "a.parquet"
+    for written in ([], ["a.png"]):
+        with LabelFile(out) as file:
+            file.begin(["path", "label_set"], {})
+            assert file.done == set(written)
+            file.write([["a.png", labels]] if not written else [])
+            assert [row["label_set"] for row in read_rows(file.part)] == [labels]
+            if written:
+                file.finish()
+    assert pd.read_parquet(out)["label_set"].tolist() == [labels]
 
 
 def test_two_processes_do_not_write_one_table(folder, tmp_path):
@@ -182,7 +221,7 @@ def test_a_carriage_return_in_a_name_is_no_end_of_a_line(tmp_path, ending):
     with LabelFile(out) as file:
         file.begin(["path", "score"], {})
         assert file.done == {"one\rphoto.png"}
-    label(tmp_path, out, overwrite=True, page=True, page_folder=tmp_path)
+    label(tmp_path, out, overwrite=True, page=True, folder=tmp_path)
     table = pd.read_csv(out) if ending == "csv" else pd.read_parquet(out)
     assert table["path"].tolist() == ["one\rphoto.png"]
 
@@ -203,7 +242,7 @@ def test_a_photo_that_is_named_twice_has_one_row(folder, tmp_path):
 
 
 def test_the_page_counts_all_and_shows_the_least_sure(folder, tmp_path):
-    done = label(folder, tmp_path / "labels.csv", page=True, page_folder=folder)
+    done = label(folder, tmp_path / "labels.csv", page=True, folder=folder)
     table = pd.read_csv(tmp_path / "labels.csv")
     page = (tmp_path / "labels.html").read_text()
     assert f"{done.rows - 1} photos labelled, 1 could not be read" in page

@@ -33,7 +33,7 @@ def test_photos_are_labelled_in_order_and_blocks_are_filled_up(tmp_path):
     model = GreyModel()
     found = predicted(model, find_photos([tmp_path]).photos)
     assert [each.labels for each in found] == [(label,) for label in LABELS]
-    assert [each.photo.shown for each in found] == [f"{n:03d}.png" for n in range(10)]
+    assert [each.photo.name for each in found] == [f"{n:03d}.png" for n in range(10)]
     assert [len(block) for block in model.blocks] == [4, 4, 4]
     assert not model.blocks[-1][2:].any(), "what an earlier block left is not scored again"
 
@@ -92,12 +92,12 @@ def test_photos_of_folders_files_and_lines(tmp_path, monkeypatch):
     write_greys(tmp_path / "a/b", [0, 0])
     (tmp_path / "a/notes.txt").write_text("no picture")
     alone = find_photos([Path("a")])
-    assert [photo.shown for photo in alone.photos] == ["b/000.png", "b/001.png"]
+    assert [photo.name for photo in alone.photos] == ["b/000.png", "b/001.png"]
     assert dict(alone.ignored) == {".txt": 1}
     both = find_photos([Path("a"), Path("a/notes.txt")])
-    assert [photo.shown for photo in both.photos] == ["a/b/000.png", "a/b/001.png", "a/notes.txt"]
+    assert [photo.name for photo in both.photos] == ["a/b/000.png", "a/b/001.png", "a/notes.txt"]
     lines = list(read_paths(["a/b/000.png\n", "\n", "with space .jpg\r\n"]))
-    assert [photo.shown for photo in lines] == ["a/b/000.png", "with space .jpg"]
+    assert [photo.name for photo in lines] == ["a/b/000.png", "with space .jpg"]
     odd = os.fsdecode(b"odd\xff.png")
     assert next(read_paths([odd])) == Photo("odd\\xff.png", Path(odd))
     (tmp_path / "empty").mkdir()

@@ -14,7 +14,7 @@ from pipelines.project import CELL, CLASSES, DATASET, PER_CLASS, ROOT, Project
 from pipelines.watched import watch_epochs
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
 from vlprompt_pipeline.export import load_learner
-from vlprompt_pipeline.filesystem.manifests import find_fault, has_manifest, place_of
+from vlprompt_pipeline.filesystem.manifests import find_fault, has_manifest, layer_path
 from vlprompt_pipeline.methods import ClassTexts
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 
@@ -79,7 +79,7 @@ def test_every_file_has_a_manifest_that_fits(finished):
         if path.parent.name in keys:
             assert find_fault(path, path.parent.name) == ""
         elif path.parent.name not in {"checkpoints", "image_checks"}:  # known by longer keys
-            assert find_fault(path, place_of(path)) == ""
+            assert find_fault(path, layer_path(path)) == ""
         assert has_manifest(path)
 
 

@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from command_line import vlprompt
 from fresh_python import printed
 from pipelines.project import CELL, QUICK, Project, merged
-from vlprompt_pipeline.filesystem.manifests import described_write, place_of
+from vlprompt_pipeline.filesystem.manifests import described_write, layer_path
 from vlprompt_pipeline.registry import find_version, load_classifier, open_existing
 
 METHODS = ["zero_shot", "coop", "qcoop"]
@@ -161,7 +161,7 @@ def test_a_package_that_says_something_else_is_not_registered(registered, client
     table = pd.read_parquet(path)
     table["prediction"] = (table["prediction"] + 1) % 3
     packed = project.path("06_models", "coop/prompt.vlp")
-    with described_write(path, place_of(path), packed) as temporary:
+    with described_write(path, layer_path(path), packed) as temporary:
         table.to_parquet(temporary)
     said = project.refusal({**ON, "methods": ["coop"]}, stages=("register",))
     assert (

@@ -11,7 +11,7 @@ import pytest
 from pipelines.project import CELL, DATASET, QUICK, merged
 from pipelines.sweeps import PARAMS, sweep, why_due
 from vlprompt_pipeline.export import EXPORT_FORMATS, ExportFormat
-from vlprompt_pipeline.filesystem.manifests import describe, place_of
+from vlprompt_pipeline.filesystem.manifests import Manifest, layer_path, write_manifest
 from vlprompt_pipeline.sweep import Options, grid, protocol_grid, run_cells, worker
 from vlprompt_pipeline.sweep.dry_run import print_plan
 from vlprompt_pipeline.sweep.plan import plan, shared_jobs
@@ -134,7 +134,7 @@ def test_what_changes_a_result_makes_a_cell_due_again(project, monkeypatch):
     record.write_text(json.dumps(stored))
     index = project.path("03_primary", "image_index.parquet", DATASET)
     index.write_bytes(index.read_bytes() + b" ")
-    describe(index, place_of(index))  # as after a look at other photos
+    write_manifest(index, Manifest.of(index, layer_path(index)))  # as after a look at other photos
     assert why_due(project, PARAMS, seed=[1]) == ["zero_shot: its inputs changed"]
 
 

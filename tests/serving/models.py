@@ -38,7 +38,7 @@ class ColourModel:
         means = pixels.mean((2, 3)) + 1e-9
         return np.log(means / means.sum(-1, keepdims=True))
 
-    def telling_apart(self, class_names: Sequence[str]) -> ColourModel:
+    def with_classes(self, class_names: Sequence[str]) -> ColourModel:
         if len(class_names) != 3:
             raise ConfigError("there are three colours")
         return ColourModel(class_names)

@@ -234,11 +234,11 @@ def test_class_names_are_made_once_and_a_failure_is_ours():
     made = []
 
     class Counting(ColourModel):
-        def telling_apart(self, class_names):
+        def with_classes(self, class_names):
             made.append(class_names)
             if "broken" in class_names:
                 raise RuntimeError("out of memory")
-            return super().telling_apart(class_names)
+            return super().with_classes(class_names)
 
     app = create_app(Counting(), ServingSettings())
     with TestClient(app, raise_server_exceptions=False) as client:

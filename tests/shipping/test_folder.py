@@ -226,7 +226,7 @@ def test_the_folder_labels_photos_as_evaluated_without_torch(
 def test_other_classes_score_as_the_prompt_does(exported, model, pictures, pixels):
     names = ("red_disc", "a house", "Crème brûlée")
     own = ExportedModel(exported)
-    folder = own.telling_apart(names)
+    folder = own.with_classes(names)
     assert own.rejection is not None
     assert folder.rejection is None, "a threshold holds for the classes it was chosen for"
     assert own.class_names == model.card.class_names
@@ -239,6 +239,12 @@ def test_other_classes_score_as_the_prompt_does(exported, model, pictures, pixel
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
 
 
+def test_a_class_that_would_be_cut_is_refused(exported):
+    long = "a very " * 100 + "long name"
+    with pytest.raises(ConfigError, match=r"a very .* longer than the \d+ tokens that demo.coop"):
+        ExportedModel(exported).with_classes(("cat", long))
+
+
 def test_the_text_graph_is_opened_once_for_all_lists_of_classes(exported, monkeypatch):
     opened, really = [], ExportedModel._open
 
@@ -249,7 +255,7 @@ def test_the_text_graph_is_opened_once_for_all_lists_of_classes(exported, monkey
     monkeypatch.setattr(ExportedModel, "_open", watched)
     model = ExportedModel(exported)
     for names in (("cat", "dog"), ("sea", "land"), ("cat", "sea")):
-        assert model.telling_apart(names).class_names == names
+        assert model.with_classes(names).class_names == names
     assert opened == ["onnx/vision_model.onnx", "onnx/text_model.onnx"]
 
 

@@ -74,7 +74,7 @@ def predict(
         raise click.UsageError("- stands alone: name photos, or give their paths line by line")
     names = [name.strip() for name in classes.split(",")] if classes else []
     sources = [Path(source) for source in photos]
-    file = inference.LabelFile(out, overwrite) if out else None
+    file = inference.LabelFile(out, overwrite, page) if out else None
     stream, total = _photos(sources)
     opened = inference.open_model(model, names, tracking_uri)
     if accuracy is not None:
@@ -91,14 +91,13 @@ def predict(
             top=top,
             advance=advance,
             workers=workers,
-            page=page,
-            page_folder=sources[0] if len(sources) == 1 and sources[0].is_dir() else None,
+            folder=sources[0] if len(sources) == 1 and sources[0].is_dir() else None,
         )
     there = f", {done.before:,} of them there before" if done.before else ""
     broken = f", {done.broken:,} without a label (see problem)" if done.broken else ""
     click.echo(f"{out}: {done.rows:,} photos{there}{broken}", err=True)
     if page:
-        click.echo(f"{out.with_suffix('.html')}: open it in a browser", err=True)
+        click.echo(f"{file.page}: open it in a browser", err=True)
 
 
 def _photos(sources: list[Path]) -> tuple[Iterable[Photo], int | None]:

@@ -23,7 +23,7 @@ _BUILDING = threading.Lock()  # one model at a time: see `_timm_options`
 
 
 def unsupported(model_cfg: Mapping[str, Any]) -> str | None:
-    """Return the kind of a model that cannot be adapted, as a noun phrase; none if it can be."""
+    """Return the kind of a model that cannot be adapted, as a noun phrase; None if it can be."""
     text, vision = model_cfg.get("text_cfg"), model_cfg.get("vision_cfg")
     if not isinstance(text, Mapping) or not isinstance(vision, Mapping):
         return "a configuration without text_cfg and vision_cfg"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -20,13 +21,7 @@ from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.clip.text_base import Prompts
 from vlprompt_pipeline.clip.timm_image import TimmImageTower
 from vlprompt_pipeline.clip.tokenizers import Tokenizer
-from vlprompt_pipeline.clip.towers import (
-    IMAGE_ATTENTION,
-    IMAGE_PROMPTS,
-    capabilities,
-    image_tower,
-    text_tower,
-)
+from vlprompt_pipeline.clip.towers import image_tower, text_tower
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.precision import Precision, PrecisionSetting, resolve_precision
 
@@ -43,10 +38,10 @@ class FrozenClip:
         logit_scale: factor on cosine similarities (about 100).
         logit_bias: what sigmoid models (SigLIP) add to scaled similarities, 0 for others. The
             methods compare classes by a softmax, which it cannot change.
-        words: that it can tell apart.
+        words: which ones its training has met.
         threads: that PyTorch computes with on a CPU.
         precision: of the image tower where it makes features, and of training by default.
-        source: what `load_clip` was asked for; empty where it was built by hand.
+        source: what `load_clip` was given; empty where the model was built by hand.
 
     Example:
         >>> from vlprompt_pipeline.clip import load_clip
@@ -103,26 +98,19 @@ class FrozenClip:
         """
         return image_tower(self.model.visual, self.name)
 
-    @cached_property
-    def capabilities(self) -> frozenset[str]:
-        """What methods may change in it: names that `clip.towers` explains."""
-        return capabilities(self.model)
-
-    def require(self, *needed: str) -> None:
-        """Refuse a method that changes what cannot be changed in this CLIP.
+    def require_attention_weights(self) -> None:
+        """Refuse a method that changes the attention of both towers where that cannot be done.
 
         Raises:
             ConfigError: naming the kind of the tower, and methods that work.
         """
-        if not {IMAGE_PROMPTS, IMAGE_ATTENTION}.isdisjoint(needed):
-            _ = self.image  # says what its kind is where it is none of those
-        missing = [each for each in needed if each not in self.capabilities]
-        if missing:
-            raise ConfigError(
-                f"method: it needs {missing[0].replace('_', ' ')}, but the blocks of {self.name} "
-                "have options (qk_norm, scale_heads or their like) under which it is not there; "
-                "give another clip.source, or a method of prompts, such as coop"
-            )
+        for kind, tower in (("image", self.image), ("text", self.text)):
+            if not tower.has_attention_weights:
+                raise ConfigError(
+                    f"method: it needs {kind} attention, but the blocks of {self.name} have "
+                    "options (qk_norm, scale_heads or their like) under which it is not there; "
+                    "give another clip.source, or a method of prompts, such as coop"
+                )
 
     @property
     def weights_sha256(self) -> str:
@@ -168,7 +156,7 @@ class FrozenClip:
 
     @cached_property
     def _feature_tower(self) -> nn.Module:
-        """The image tower that makes features: in the CLIP's precision, which texts are not."""
+        """The image tower that makes features, in the CLIP's precision; text features are fp32."""
         dtype = DTYPES.get(self.arithmetic.precision, self.dtype)
         visual = self.model.visual
         return visual if dtype == self.dtype else rounded(visual, dtype)
@@ -188,15 +176,10 @@ class FrozenClip:
         """Return ids of a text, without those that stand around it."""
         return self.tokenizer.encode(text)
 
-    def embed(self, ids: Sequence[int]) -> Tensor:
-        """Return token embeddings `[len(ids), text_width]`, without positions."""
+    def embed(self, ids: Iterable[int]) -> Tensor:
+        """Return token embeddings `[ids, text_width]`, without positions."""
         indices = torch.tensor(list(ids), dtype=torch.long, device=self.device)
         return self._embedding(indices)
-
-    def suffixes(self, texts: Iterable[Sequence[int]]) -> tuple[Tensor, SuffixLengths]:
-        """Return padded embeddings `[classes, longest, text_width]` of id lists, and lengths."""
-        rows = [self.embed(ids) for ids in texts]
-        return nn.utils.rnn.pad_sequence(rows, batch_first=True), SuffixLengths(map(len, rows))
 
     def encode_texts(self, texts: Sequence[str], *, cut: bool = False) -> Tensor:
         """Return normalised features `[len(texts), embed_dim]` of whole sentences.
@@ -223,7 +206,10 @@ class FrozenClip:
         ids = [[*self.token_ids(text)[:room], self.tokenizer.end] for text in texts]
         for text, tokens in zip(texts, ids, strict=True):
             self.check_length(text, len(self.tokenizer.start) + len(tokens))
-        return Prompts(self.start[None], *self.suffixes(ids))
+        lengths = SuffixLengths(map(len, ids))
+        rows = self.embed(chain.from_iterable(ids)).split(lengths.values)
+        suffix = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        return Prompts(self.start[None], suffix, lengths)
 
     @property
     def start(self) -> Tensor:

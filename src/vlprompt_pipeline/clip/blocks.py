@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from functools import partial
 from types import SimpleNamespace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from vlprompt_pipeline.clip.picking import picked
 Tower = TypeVar("Tower", bound=nn.Module)
 
 _NORMS = ("ln_1", "ln_2")
+_PARTS = ("ln_1", "attn", "ls_1", "ln_2", "mlp", "ls_2")
 _QUICK = 1.702  # of QuickGELU, x · sigmoid(1.702 x)
 
 
@@ -62,13 +63,13 @@ def attend_pairs(block: nn.Module, q: Tensor, pairs: Tensor, mask: Tensor) -> Te
 
 
 def project_some(
-    block: nn.Module, x: Tensor, queried: Tensor
+    block: nn.Module, x: Tensor, places: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Compute as `project` does, with queries of the tokens at places `queried` `[…, some]` only.
+    """Compute as `project` does, with queries of the tokens at `places` `[…, some]` only.
 
     The fourth result is these tokens, `[…, some, width]`.
     """
-    positions = queried[..., None].expand(*queried.shape, x.shape[-1])
+    positions = places[..., None].expand(*places.shape, x.shape[-1])
     normed = block.ln_1(x)
     return *_project_for(block, normed.gather(-2, positions), normed), x.gather(-2, positions)
 
@@ -79,18 +80,18 @@ def project_first(block: nn.Module, x: Tensor, count: int) -> tuple[Tensor, Tens
     return *_project_for(block, normed[..., :count, :], normed), x[..., :count, :]
 
 
-def _project_for(block: nn.Module, asking: Tensor, normed: Tensor) -> tuple[Tensor, ...]:
-    """Return queries of some tokens, keys and values of all, by head; all behind the first norm."""
-    q, pairs = _apart(block, asking, normed)
+def _project_for(block: nn.Module, queried: Tensor, normed: Tensor) -> tuple[Tensor, ...]:
+    """Return queries of some normed tokens, and keys and values of all, by head."""
+    q, pairs = _apart(block, queried, normed)
     return tuple(_by_head(part, block.attn.num_heads) for part in (q, *pairs.chunk(2, -1)))
 
 
-def _apart(block: nn.Module, asking: Tensor, normed: Tensor) -> tuple[Tensor, Tensor]:
-    """Return queries of some tokens, and keys beside values of all; all behind the first norm."""
+def _apart(block: nn.Module, queried: Tensor, normed: Tensor) -> tuple[Tensor, Tensor]:
+    """Return queries of some normed tokens, and keys beside values of all."""
     attn, width = block.attn, normed.shape[-1]
     weight_q, weight_pairs = attn.in_proj_weight.split([width, 2 * width])
     bias_q, bias_pairs = attn.in_proj_bias.split([width, 2 * width])
-    return F.linear(asking, weight_q, bias_q), F.linear(normed, weight_pairs, bias_pairs)
+    return F.linear(queried, weight_q, bias_q), F.linear(normed, weight_pairs, bias_pairs)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
@@ -164,8 +165,7 @@ def with_norms(block: nn.Module, values: Tensor) -> SimpleNamespace:
         name: partial(_normalise, values[2 * i], values[2 * i + 1], getattr(block, name).eps)
         for i, name in enumerate(_NORMS)
     }
-    kept = ("attn", "ls_1", "ls_2", "mlp")
-    return SimpleNamespace(**{name: getattr(block, name) for name in kept}, **changed)
+    return _view(block, **changed)
 
 
 def norms_of(block: nn.Module) -> Tensor:
@@ -194,7 +194,6 @@ def with_attention(tower: Tower, weights: Sequence[Tensor]) -> Tower:
 
 
 def _with_weight(block: nn.Module, weight: Tensor) -> SimpleNamespace:
-    """Say what towers ask of a block."""
     attn = block.attn
     adapted = SimpleNamespace(
         in_proj_weight=weight,
@@ -202,5 +201,9 @@ def _with_weight(block: nn.Module, weight: Tensor) -> SimpleNamespace:
         num_heads=attn.num_heads,
         out_proj=attn.out_proj,
     )
-    names = ("ln_1", "ls_1", "ln_2", "mlp", "ls_2")
-    return SimpleNamespace(attn=adapted, **{name: getattr(block, name) for name in names})
+    return _view(block, attn=adapted)
+
+
+def _view(block: nn.Module, **changed: Any) -> SimpleNamespace:
+    """Return all that the functions of this module read of a block, some parts of it changed."""
+    return SimpleNamespace(**{name: getattr(block, name) for name in _PARTS} | changed)

@@ -30,7 +30,7 @@ from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.openai_archives import PUBLISHED, is_torchscript, read_torchscript
 from vlprompt_pipeline.clip.pretrained import model_config, refuse_unsupported
 from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES
-from vlprompt_pipeline.clip.weights import as_named_by, load_into
+from vlprompt_pipeline.clip.weights import load_into, renamed_for
 from vlprompt_pipeline.errors import ConfigError, UserError, WeightsError
 from vlprompt_pipeline.filesystem.files import atomic_write, sha256_file
 
@@ -85,23 +85,8 @@ def convert_clip(source: Path, target: Path, model: str | None = None) -> Conver
     if model and name != model:
         raise ConfigError(f"{file} is {name}, not {model}: leave --model out")
     model_cfg = config.get("model_cfg") or {"quick_gelu": False, **model_config(name)}
-    return _write(state, model_cfg, config.get("preprocess_cfg") or {}, file, target, form, name)
-
-
-def _write(
-    state: dict[str, Tensor],
-    model_cfg: dict[str, Any],
-    preprocess_cfg: dict[str, Any],
-    file: Path,
-    target: Path,
-    form: str,
-    name: str,
-) -> Conversion:
-    refuse_unsupported(model_cfg, str(file))
-    built = build(model_cfg, str(file))
-    state = as_named_by(built, open_clip.convert.convert_state_dict(built, state))
-    load_into(built, state, str(file))
-    state = {key: tensor.detach().contiguous().clone() for key, tensor in state.items()}
+    config = {"model_cfg": model_cfg, "preprocess_cfg": config.get("preprocess_cfg", {})}
+    state = _as_open_clip_stores(state, model_cfg, str(file))
     with atomic_write(target / OPEN_CLIP_WEIGHTS) as temporary:
         save_file(state, temporary)
     for other in TOKENIZER_FILES:
@@ -109,10 +94,20 @@ def _write(
             with atomic_write(target / other) as temporary:
                 temporary.write_bytes((file.parent / other).read_bytes())
     with atomic_write(target / OPEN_CLIP_CONFIG) as temporary:
-        whole = {"model_cfg": model_cfg, "preprocess_cfg": preprocess_cfg}
-        temporary.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+        temporary.write_text(json.dumps(config, indent=1), encoding="utf-8")
     parameters = sum(tensor.numel() for tensor in state.values())
     return Conversion(form, name, len(state), parameters, target)
+
+
+def _as_open_clip_stores(
+    state: dict[str, Tensor], model_cfg: dict[str, Any], where: str
+) -> dict[str, Tensor]:
+    """Return the tensors by the names of the model, which they must fill."""
+    refuse_unsupported(model_cfg, where)
+    model = build(model_cfg, where)
+    state = renamed_for(model, open_clip.convert.convert_state_dict(model, state))
+    load_into(model, state, where)
+    return {name: tensor.detach().contiguous().clone() for name, tensor in state.items()}
 
 
 def _pickle_file(source: Path) -> Path:

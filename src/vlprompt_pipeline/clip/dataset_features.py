@@ -62,7 +62,7 @@ class TrainingFeatures:
         mode: `cached`, or `online` where crops are drawn and encoded while training.
         weights_sha256: hash of the CLIP that made them.
         decoding: how the image files are read.
-        key: of the features in the store; none if `mode` is `online`.
+        key: of the features in the store; None if `mode` is `online`.
         fingerprints: content fingerprints of the images.
         beside: other seeds that train side by side with this one.
     """
@@ -80,7 +80,7 @@ class ValidationFeatures:
     """Describe the stored features of the validation images of a few-shot set, in its order.
 
     Attributes:
-        key: of the features in the store; none if there are no validation images.
+        key: of the features in the store; None if there are no validation images.
         weights_sha256: hash of the CLIP that made them.
         images: number of images.
     """

@@ -62,7 +62,11 @@ class Views(Protocol):
         """What the features depend on, besides image and weights."""
 
     def pixels(self, source: Path | ImageBytes, fingerprint: str) -> Tensor:
-        """Return `[count, 3, size, size]`."""
+        """Return `[count, 3, size, size]`.
+
+        Raises:
+            DataError: the file is no image.
+        """
 
     def levels(self, source: Path | ImageBytes, fingerprint: str) -> Tensor:
         """Return the same before it is normalised, `[count, size, size, 3]` in uint8."""
@@ -91,24 +95,6 @@ class ImageSet:
             DataError: it cannot be read, or is not the one that its fingerprint knows.
         """
         return ImageBytes.known(self.folder / self.paths[row], self.fingerprints[row])
-
-
-def pixels_of(images: ImageSet, views: Views, row: int) -> Tensor:
-    """Return the inputs `[views, 3, size, size]` of one image.
-
-    Raises:
-        DataError: as `ImageSet.read`, or the file is no image.
-    """
-    return views.pixels(images.read(row), images.fingerprints[row])
-
-
-def levels_of(images: ImageSet, views: Views, row: int) -> Tensor:
-    """Return the same before they are normalised, `[views, size, size, 3]` in uint8.
-
-    Raises:
-        DataError: as `pixels_of`.
-    """
-    return views.levels(images.read(row), images.fingerprints[row])
 
 
 def block_size(arithmetic: Arithmetic) -> int:
@@ -157,17 +143,17 @@ def encode_in_blocks(
         if memory is None:
             memory = pixels.new_zeros(block, *pixels.shape[1:])
             # numpy copies in this thread; torch would start others, against those that decode
-            places = memory.numpy() if memory.device.type == "cpu" else memory
+            rows = memory.numpy() if memory.device.type == "cpu" else memory
         rest = pixels
         while len(rest):
             part, rest = rest[: block - filled], rest[block - filled :]
-            places[filled : filled + len(part)] = part
+            rows[filled : filled + len(part)] = part
             filled += len(part)
             if filled == block:
                 encoded.append(encode(memory))
                 filled = 0
     if filled:
-        places[filled:] = 0
+        rows[filled:] = 0
         encoded.append(encode(memory)[:filled])
     return torch.cat(encoded).cpu()
 

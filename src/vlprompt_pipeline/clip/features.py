@@ -13,7 +13,6 @@ import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -28,7 +27,6 @@ from vlprompt_pipeline.clip.encoding import (
     computed_ahead,
     cut,
     encode_in_blocks,
-    pixels_of,
 )
 from vlprompt_pipeline.clip.transfer import transferred
 from vlprompt_pipeline.clip.workers import decode_in_processes, worker_processes
@@ -200,12 +198,13 @@ def _encoded(
     if clip.arithmetic.device == "cuda":
         device = torch.device("cuda", torch.cuda.current_device())
         decoded = decode_in_processes(images, views, shards, worker_processes(), pin=True)
-        normalised = views.preprocessing.normalised_levels
-        source = (
-            normalised(levels) for (levels,) in transferred(zip(decoded, strict=True), device)
-        )
+        on_device = transferred(((levels,) for levels in decoded), device)
+        source = (views.preprocessing.normalised_levels(levels) for (levels,) in on_device)
     else:
-        decode = partial(pixels_of, images, views)
+
+        def decode(row: int) -> Tensor:
+            return views.pixels(images.read(row), images.fingerprints[row])
+
         ahead = max(workers, batch_size // views.count)
         decoded = computed_ahead(decode, chain.from_iterable(shards), ahead, workers)
         source = decoded

@@ -33,7 +33,7 @@ class ClipFiles:
     Attributes:
         model_cfg, preprocess_cfg: as in an open_clip_config.json.
         weights: safetensors files, several where they are sharded.
-        tokenizer: the folder of a Hugging Face tokenizer's files; none for CLIP's own tokenizer.
+        tokenizer: the folder of a Hugging Face tokenizer's files; None for CLIP's own tokenizer.
         transformers: whether the tensors have the names that transformers gives them.
         where: what messages call it.
     """
@@ -143,10 +143,14 @@ def read_open_clip_config(path: Path) -> dict[str, Any]:
         WeightsError: absent, not JSON, or without `model_cfg`.
     """
     config = read_json(path)
-    model_cfg = config.get("model_cfg")
-    if not isinstance(model_cfg, dict):
-        raise WeightsError(f"{path} is not an open_clip configuration (no model_cfg): {ADVICE}")
-    return {"model_cfg": model_cfg, "preprocess_cfg": config.get("preprocess_cfg") or {}}
+    sections = {
+        "model_cfg": config.get("model_cfg"),
+        "preprocess_cfg": config.get("preprocess_cfg") or {},
+    }
+    for key, section in sections.items():
+        if not isinstance(section, dict):
+            raise WeightsError(f"{path} is not an open_clip configuration (no {key}): {ADVICE}")
+    return sections
 
 
 def read_json(path: Path) -> dict[str, Any]:

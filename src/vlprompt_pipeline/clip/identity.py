@@ -1,7 +1,7 @@
-"""What a CLIP is known by: weights, model configuration, preprocessing and tokenizer.
+"""What identifies a CLIP: its weights, model configuration, preprocessing and tokenizer.
 
-The same weights give other features under another activation, mean or vocabulary, so what was made
-with a CLIP keeps all four parts, and each use of it compares them.
+The same weights give other features under another activation, mean or vocabulary. So what is made
+with a CLIP stores all four parts, which are compared when it is used.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ClipIdentity:
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> ClipIdentity:
-        """Read a stored header: `clip_identity`, or `weights_sha256` alone as files of old."""
+        """Read a stored header: `clip_identity`, or in older files `weights_sha256` alone."""
         return cls(**stored.get("clip_identity", {"weights": stored["weights_sha256"]}))
 
     @property
@@ -76,11 +76,6 @@ class ClipIdentity:
     def number(self) -> int:
         """First 32 bits of the digest as a signed integer, the first byte counting most."""
         return int.from_bytes(bytes.fromhex(self.digest)[:4], "big", signed=True)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all parts are known."""
-        return all(asdict(self).values())
 
     def to_dict(self) -> dict[str, str]:
         """Return a mapping for JSON; `read` takes it under the key `clip_identity`."""
@@ -95,15 +90,14 @@ class ClipIdentity:
         return ""
 
     def warn_if_partial(self, what: str) -> None:
-        """Tell that `what` was made before CLIPs were known by more than their weights."""
-        if not self.is_whole:
-            missing = [name for name, value in asdict(self).items() if not value]
-            unknown = ", ".join(_NAMES.get(name, name) for name in missing)
+        """Warn that `what` is from before CLIPs were identified by more than their weights."""
+        missing = [_NAMES.get(name, name) for name, value in asdict(self).items() if not value]
+        if missing:
             logger.warning(
                 "%s does not say which %s it was made with: of its CLIP only the rest is checked; "
                 "make it again to have all of it checked",
                 what,
-                unknown,
+                ", ".join(missing),
             )
 
 

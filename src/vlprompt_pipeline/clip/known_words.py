@@ -15,7 +15,7 @@ class KnownWords:
 
     Args:
         tokenizer: of the CLIP.
-        seen_tokens: ids that its training has met; none where that is not known.
+        seen_tokens: ids that its training has met; None where that is not known.
         name: of the CLIP, for the warning.
     """
 
@@ -35,7 +35,7 @@ class KnownWords:
         return {number: word for number, word in words.items() if number in self.seen_tokens}
 
     def unseen(self, texts: Iterable[str]) -> list[str]:
-        """Return words with a token that training never met; none where that is not known."""
+        """Return words with a token that training never met; empty where that is not known."""
         if self.seen_tokens is None:
             return []
         words = dict.fromkeys(w.strip(".,:;!?") for text in texts for w in text.lower().split())

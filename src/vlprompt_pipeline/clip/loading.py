@@ -185,7 +185,7 @@ def _kind(source: str) -> tuple[str, str]:
     }
     if checks.get(kind):
         return kind, rest
-    hint = _meant(source)
+    hint = _suggestion(source)
     raise ConfigError(
         f"clip.source: unknown source {source!r}; allowed: {_ALLOWED}"
         + (f"; did you mean {hint}?" if hint else "")
@@ -229,8 +229,8 @@ def _check_end(tokenizer: Tokenizer, text_cfg: dict, where: str) -> None:
         )
 
 
-def _meant(source: str) -> str | None:
-    """Return the source that a string may have been meant for, among the forms people know."""
+def _suggestion(source: str) -> str | None:
+    """Return the source that the user may have meant: a path, or a name of open_clip or the hub."""
     path = os.path.expanduser(source)
     if os.path.isdir(path):
         return f"local-dir:{source}"

@@ -1,8 +1,8 @@
-"""Take some tokens out of many, with a backward pass that adds nothing up.
+"""Take some tokens out of many, with a backward pass that sums nothing.
 
-The gradient of a gather is a sum over all places that ask for the same token. A GPU adds in any
-order, or sorts all places first to have one. Where a token is asked for once at most, each knows
-who asked: its gradient is gathered, too.
+The gradient of a gather is a sum over all places that take the same token. A GPU sums in any order,
+or sorts all places first to have one order. Where each token is taken once at most, its gradient
+stands at one place, so the backward pass is a gather, too.
 """
 
 from __future__ import annotations

@@ -162,6 +162,8 @@ def _channels(value: Any, default: tuple, key: str, where: str) -> tuple[float, 
     values = tuple(value) if isinstance(value, list | tuple) else (value,) * 3
     if len(values) != 3 or not all(isinstance(each, int | float) for each in values):
         raise WeightsError(f"{where}: preprocess_cfg.{key} is {value!r}; give three numbers or one")
+    if key == "std" and min(values) <= 0:
+        raise WeightsError(f"{where}: preprocess_cfg.std is {value!r}; give numbers above 0")
     return tuple(map(float, values))
 
 

@@ -1,4 +1,4 @@
-"""Which classes a CLIP cannot tell apart by their names, because their texts are one to it."""
+"""Classes that a CLIP cannot tell apart by their names, since their texts have equal features."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 
 SAME = 1 - 1e-5
 """Cosine from which two texts are the same: single precision, not likeness (our choice)."""
+_ROWS = 1024  # classes that are compared with all others at once: all of 10,000 would take a GB
 
 
 @torch.no_grad()
@@ -18,8 +19,7 @@ def same_texts(
 ) -> list[tuple[str, ...]]:
     """Group the classes whose texts have the same features, in the order of their names.
 
-    A CLIP with few words, as the embedded one, has one embedding for all words that it does not
-    know.
+    The embedded CLIP knows few words, and has one embedding for all others.
 
     Args:
         clip: the frozen CLIP.
@@ -30,9 +30,9 @@ def same_texts(
         Groups of two or more.
     """
     features = clip.encode_texts([template.format(name) for name in class_names], cut=True)
-    alike = features @ features.T > SAME
-    first = alike.int().argmax(-1).tolist()  # the first class with the same text
+    alike = (rows @ features.T > SAME for rows in features.split(_ROWS))
+    first = torch.cat([each.int().argmax(-1) for each in alike])  # class with the same text
     groups: dict[int, list[str]] = {}
-    for group, name in zip(first, class_names, strict=True):
+    for group, name in zip(first.tolist(), class_names, strict=True):
         groups.setdefault(group, []).append(name)
     return [tuple(names) for names in groups.values() if len(names) > 1]

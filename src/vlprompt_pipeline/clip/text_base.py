@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vlprompt_pipeline.clip.blocks import (
     attention_weights,
     in_single,
+    is_plain,
     rounded,
     with_attention,
 )
@@ -60,7 +61,8 @@ class TextTowerBase(nn.Module):
     Attributes:
         blocks: its residual blocks.
         start_tokens: how many tokens stand before a prompt, 0 or 1.
-        memory: bytes that a pass may keep for the backward pass; none for half of what is free.
+        has_attention_weights: whether `with_attention` works.
+        memory: bytes that a pass may keep for the backward pass; None for half of what is free.
         parts: names of the methods that compute, which can be compiled.
     """
 
@@ -76,6 +78,7 @@ class TextTowerBase(nn.Module):
         self.projection = text.text_projection
         self.mask = text.attn_mask
         self.start_tokens = start_tokens
+        self.has_attention_weights = all(map(is_plain, self.blocks))
         self.memory: int | None = None
 
     @property

@@ -71,7 +71,7 @@ class TimmImageTower(nn.Module):
         inserted: int = 0,
     ) -> Tensor:
         """Compute as `ImageTower.through` does, all tokens; inserted ones have no position."""
-        block, changed = _behind(self.blocks[depth], inserted), {}
+        block, changed = _with_later_positions(self.blocks[depth], inserted), {}
         if self._weights is not None:
             weights = _attention(block)
             parts = self._weights[depth].split([len(weight) for weight in weights.values()])
@@ -152,17 +152,14 @@ def takes_prompts(visual: nn.Module) -> bool:
 
 
 def _attention(block: nn.Module) -> dict[str, Tensor]:
-    """Return weights of queries, keys and values by their names in the block.
-
-    There is one joint one, or three.
-    """
+    """Return weights of queries, keys and values by name in the block: one tensor, or three."""
     parameters = dict(block.named_parameters())
     names = (_FUSED,) if _FUSED in parameters else _SEPARATE
     return {name: parameters[name] for name in names}
 
 
-def _behind(block: nn.Module, count: int) -> nn.Module:
-    """Return the block, whose rotary positions begin so many tokens later."""
+def _with_later_positions(block: nn.Module, count: int) -> nn.Module:
+    """Return a view of the block whose rotary positions begin `count` tokens later."""
     if not count or not hasattr(block.attn, "num_prefix_tokens"):
         return block
     # Shallow copies share the weights; a new dictionary of modules leaves the block as it is.

@@ -74,7 +74,7 @@ class ClipTokenizer:
         """Return tokens by id, without start and end; pieces of words end in a hyphen."""
         special = set(self._tokenizer.all_special_ids)
         return {
-            number: f"{piece}-".replace("</w>-", "")
+            number: _word(piece, starts_marked=False, ends_marked=True)
             for number, piece in self._tokenizer.decoder.items()
             if number not in special
         }
@@ -179,14 +179,14 @@ def tokenizer_of(text_cfg: Mapping[str, Any], folder: Path | None, where: str) -
         WeightsError: its files are missing or broken, or options are unknown.
     """
     options = dict(text_cfg.get("tokenizer_kwargs") or {})
-    own = not text_cfg.get("hf_tokenizer_name")
-    if folder is None and not own:
+    is_clips_own = not text_cfg.get("hf_tokenizer_name")
+    if folder is None and not is_clips_own:
         raise WeightsError(
             f"no {TOKENIZER_FILE} in {where}: copy it there from {text_cfg['hf_tokenizer_name']}, "
             "or write it with transformers: AutoTokenizer.from_pretrained(…).save_pretrained(…)"
         )
     try:
-        if own:
+        if is_clips_own:
             return ClipTokenizer(open_clip.SimpleTokenizer(**options))
         options.pop("language", None)  # of NLLB, whose text tower is another
         return FileTokenizer(folder, **{"clean": "whitespace", **options})

@@ -1,4 +1,4 @@
-"""Which class of ours computes a tower of an open_clip model, and what can be changed in it."""
+"""Which class of ours computes a tower of an open_clip model."""
 
 from __future__ import annotations
 
@@ -13,19 +13,12 @@ from vlprompt_pipeline.clip.tokenizers import Tokenizer
 from vlprompt_pipeline.clip.whole_text import WholeTextTower, pool_type
 from vlprompt_pipeline.errors import ConfigError
 
-IMAGE_PROMPTS = "image_prompts"
-"""Prompts can stand in the blocks of the image tower: `clip.image(pixels, prompts)`."""
-IMAGE_ATTENTION = "image_attention"
-"""The weights of its attention can be replaced: `clip.image.with_attention(weights)`."""
-TEXT_ATTENTION = "text_attention"
-"""Those of the text tower can: `clip.text.with_attention(weights)`."""
-
 
 def text_tower(model: nn.Module, tokenizer: Tokenizer) -> TextTower | WholeTextTower:
-    """Return the causal path where it is exact, else the one over whole sequences.
+    """Return the causal tower where it is exact, else the one over whole sequences.
 
-    Exact it is where a token sees only what stands before it, the end token is read, and no block
-    has options that the path does not compute. It reads these from the modules themselves.
+    It is exact where a token sees only what stands before it, the end token is read, and no block
+    has options that it does not compute; the modules themselves tell that.
     """
     text = getattr(model, "text", model)
     causal = text.attn_mask is not None and pool_type(model) in ("argmax", "eos")
@@ -33,6 +26,11 @@ def text_tower(model: nn.Module, tokenizer: Tokenizer) -> TextTower | WholeTextT
     if causal and all(map(is_plain, text.transformer.resblocks)):
         return TextTower(model, start)
     return WholeTextTower(model, start, tokenizer.pad)
+
+
+def takes_image_prompts(visual: nn.Module) -> bool:
+    """Tell whether there is an `image_tower` for an image tower of open_clip."""
+    return image.takes_prompts(visual) or timm_image.takes_prompts(visual)
 
 
 def image_tower(visual: nn.Module, name: str) -> ImageTower | TimmImageTower:
@@ -59,22 +57,3 @@ def describe_image_tower(visual: nn.Module) -> str:
     if trunk is None:
         return type(visual).__name__
     return f"{type(trunk).__name__} {trunk.default_cfg.get('architecture', '')}".strip()
-
-
-def capabilities(model: nn.Module) -> frozenset[str]:
-    """Say what methods may change in a model; see the constants of this module.
-
-    Text prompts, deep ones too, and features of both towers are there for every model.
-    """
-    text = getattr(model, "text", model)
-    abilities = set()
-    if all(map(is_plain, text.transformer.resblocks)):
-        abilities.add(TEXT_ATTENTION)
-    visual = model.visual
-    if image.takes_prompts(visual):
-        abilities.add(IMAGE_PROMPTS)
-        if all(map(is_plain, visual.transformer.resblocks)):
-            abilities.add(IMAGE_ATTENTION)
-    elif timm_image.takes_prompts(visual):
-        abilities |= {IMAGE_PROMPTS, IMAGE_ATTENTION}
-    return frozenset(abilities)

@@ -17,44 +17,24 @@ _BASE = {
     "num_hidden_layers": 12,
     "num_attention_heads": 12,
 }
+_BOTH_DEFAULTS = {
+    "clip": {**_BASE, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5},
+    "siglip": {**_BASE, "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6},
+}
 _TEXT_DEFAULTS = {
     "clip": {
         "hidden_size": 512,
         "intermediate_size": 2048,
-        "num_hidden_layers": 12,
         "num_attention_heads": 8,
         "vocab_size": 49408,
         "max_position_embeddings": 77,
-        "hidden_act": "quick_gelu",
-        "layer_norm_eps": 1e-5,
         "eos_token_id": 49407,
     },
-    "siglip": {
-        **_BASE,
-        "vocab_size": 32000,
-        "max_position_embeddings": 64,
-        "hidden_act": "gelu_pytorch_tanh",
-        "layer_norm_eps": 1e-6,
-    },
+    "siglip": {"vocab_size": 32000, "max_position_embeddings": 64},
 }
 _IMAGE_DEFAULTS = {
-    "clip": {
-        **_BASE,
-        "num_channels": 3,
-        "image_size": 224,
-        "patch_size": 32,
-        "hidden_act": "quick_gelu",
-        "layer_norm_eps": 1e-5,
-    },
-    "siglip": {
-        **_BASE,
-        "num_channels": 3,
-        "image_size": 224,
-        "patch_size": 16,
-        "hidden_act": "gelu_pytorch_tanh",
-        "layer_norm_eps": 1e-6,
-        "vision_use_head": True,
-    },
+    "clip": {"num_channels": 3, "image_size": 224, "patch_size": 32},
+    "siglip": {"num_channels": 3, "image_size": 224, "patch_size": 16, "vision_use_head": True},
 }
 _ACTIVATIONS = {  # transformers' name: what its GELU approximates with, as torch names it
     "gelu": "none",
@@ -81,8 +61,9 @@ def model_config(config: Mapping[str, Any], where: str) -> dict[str, Any]:
             f"{where}: a model of the type {kind!r} of transformers cannot be adapted; CLIPModel "
             "(clip) and SiglipModel (siglip) can"
         )
-    text = _section(config, "text_config", _TEXT_DEFAULTS[kind])
-    image = _section(config, "vision_config", _IMAGE_DEFAULTS[kind])
+    both = _BOTH_DEFAULTS[kind]
+    text = _section(config, "text_config", {**both, **_TEXT_DEFAULTS[kind]})
+    image = _section(config, "vision_config", {**both, **_IMAGE_DEFAULTS[kind]})
     if image["num_channels"] != 3:
         raise WeightsError(f"{where}: images of {image['num_channels']} channels, not 3")
     return (_clip if kind == "clip" else _siglip)(config, text, image, where)

@@ -47,10 +47,10 @@ def preprocess_config(config: Mapping[str, Any], image_size: int, where: str) ->
         raise WeightsError(f"{where}: rescale_factor is {config['rescale_factor']}, not 1/255")
     if config["resample"] not in _PILLOW_FILTERS:
         raise WeightsError(f"{where}: resample is {config['resample']}, not 2 or 3")
-    resize, crop = (_sides(config.get(key)) for key in ("size", "crop_size"))
+    resize = _sides(config.get("size"))
+    crop = _sides(config.get("crop_size")) if config["do_center_crop"] else {}
     squash = "height" in resize
-    final = crop if config["do_center_crop"] else resize
-    if set(resize.values()) | set(final.values()) != {image_size} or not (squash or crop):
+    if {*resize.values(), *crop.values()} != {image_size} or not (squash or crop):
         raise WeightsError(
             f"{where}: images become {resize} and are cropped to {crop or 'nothing'}, but the "
             f"tower reads squares of {image_size} pixels"

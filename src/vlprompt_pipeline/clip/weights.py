@@ -32,7 +32,8 @@ def read_state(files: ClipFiles) -> dict[str, Tensor]:
     """
     state: dict[str, Tensor] = {}
     for file in files.weights:
-        state |= read_weights(file)
+        check_weights(file)
+        state |= load_file(file)
     if not files.transformers:
         return state
     try:
@@ -42,16 +43,6 @@ def read_state(files: ClipFiles) -> dict[str, Tensor]:
             f"{files.where} holds another architecture than its configuration describes: {error} "
             "is missing; pair each weights file with its own configuration"
         ) from None
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return tensors of a safetensors file.
-
-    Raises:
-        WeightsError: as `check_weights`.
-    """
-    check_weights(path)
-    return load_file(path)
 
 
 def check_weights(path: Path) -> None:
@@ -113,7 +104,7 @@ def load_into(model: nn.Module, state: dict[str, Tensor], where: str) -> None:
     Raises:
         WeightsError: the names or shapes are those of another architecture.
     """
-    state = as_named_by(model, state)
+    state = renamed_for(model, state)
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
     wrong = [f"{name} is missing" for name in expected if name not in state]
     wrong += [f"{name} is unknown" for name in state if name not in expected]
@@ -159,7 +150,7 @@ def _has_openai_marks(state: dict[str, Tensor]) -> bool:
     )
 
 
-def as_named_by(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+def renamed_for(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors by the names and with the shapes that a model of open_clip gives them."""
     has_text = hasattr(model, "text")
     if has_text and "text_projection" in state:

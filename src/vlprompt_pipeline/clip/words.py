@@ -14,8 +14,8 @@ def nearest_words(clip: FrozenClip, vectors: Tensor, count: int = 5) -> list[lis
     See `token_table` for why it is the cosine.
 
     Args:
-        clip: only tokens that its training has met are asked, where that is known: the embeddings
-            of the others are not words.
+        clip: only tokens that its training has met are searched, where that is known: the
+            embeddings of the others are not words.
         vectors: `[tokens, width]`, without positions, as a context is.
         count: how many for each.
     """

@@ -7,15 +7,15 @@ workers or chunks.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Sequence
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from vlprompt_pipeline.clip.encoding import ImageSet, Views, cut, levels_of
+from vlprompt_pipeline.clip.encoding import ImageSet, Views, cut
 from vlprompt_pipeline.errors import DataError, UserError
+from vlprompt_pipeline.processes import usable_cores
 
 CHUNK = 32
 """Inputs that a worker hands over at once (our choice): 5 MB at 224 × 224 pixels."""
@@ -27,11 +27,7 @@ MOST_WORKERS = 16
 
 def worker_processes() -> int:
     """Return how many processes decode: one for each core that this process may use."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows do not say
-        cores = os.cpu_count() or 1
-    return min(MOST_WORKERS, cores)
+    return min(MOST_WORKERS, usable_cores())
 
 
 def decode_in_processes(
@@ -86,7 +82,11 @@ class _Chunks(Dataset):
 
     def __getitem__(self, rows: list[int]) -> tuple[Tensor, str]:
         """Return inputs and no problem, or what is wrong with a file in a sentence."""
+        images = self._images
         try:
-            return torch.cat([levels_of(self._images, self._views, row) for row in rows]), ""
+            levels = [
+                self._views.levels(images.read(row), images.fingerprints[row]) for row in rows
+            ]
         except DataError as error:  # a loader would wrap it in the worker's traceback
             return torch.zeros(0, dtype=torch.uint8), str(error)
+        return torch.cat(levels), ""

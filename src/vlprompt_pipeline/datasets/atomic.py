@@ -22,7 +22,7 @@ from vlprompt_pipeline.errors import UserError, reason_of
 from vlprompt_pipeline.filesystem.manifests import (
     RUN_AGAIN,
     described_write,
-    place_of,
+    layer_path,
     require_described,
 )
 from vlprompt_pipeline.filesystem.places import is_there, local
@@ -34,9 +34,9 @@ class _AtomicSave:
 
     Args:
         filepath: of the file; with `s3://` and the like it is read and written as a local copy.
-        source: `{path: …}` of the file that this one is made of; once it is another one, this file
-            is refused.
-        shared: whether runs fill its folder beside files of before manifests.
+        source: `{path: …}` of the file that this one is made from; once that changes, this file is
+            refused.
+        shared: whether several runs fill its folder, see `require_described`.
         options: as of the dataset below.
     """
 
@@ -68,8 +68,8 @@ class _AtomicSave:
             raise UserError(
                 f"no {self.filepath}: run the pipeline that writes it, or kedro run as a whole"
             )
-        place = place_of(self.filepath)
-        require_described(self.filepath, place, RUN_AGAIN, self._source, shared=self._shared)
+        made_from = layer_path(self.filepath)
+        require_described(self.filepath, made_from, RUN_AGAIN, self._source, shared=self._shared)
         try:
             return super().load()
         except Exception as error:  # parsers raise nearly anything on garbage
@@ -79,7 +79,7 @@ class _AtomicSave:
 
     def save(self, data: Any) -> None:
         """Write the file and its manifest."""
-        with described_write(self.filepath, place_of(self.filepath), self._source) as temporary:
+        with described_write(self.filepath, layer_path(self.filepath), self._source) as temporary:
             self._writing = PurePosixPath(temporary)
             try:
                 super().save(data)

@@ -7,7 +7,6 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.filesystem.places import local
 
 
@@ -18,10 +17,7 @@ class FolderDataset(AbstractDataset[None, Path]):
     """
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        parts = local(filepath).parts
-        if "~" in parts:  # Kedro has put the project's folder in front of it
-            parts = at_home(Path(*parts[parts.index("~") :])).parts
-        self.filepath, self.metadata = Path(*parts), metadata
+        self.filepath, self.metadata = local(filepath), metadata
 
     def load(self) -> Path:
         """Return the folder's path; it need not exist yet."""

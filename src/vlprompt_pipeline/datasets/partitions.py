@@ -7,8 +7,8 @@ from typing import Any
 
 from kedro_datasets.partitions import PartitionedDataset as _Partitioned
 
-from vlprompt_pipeline.filesystem.manifests import SUFFIX, remove_described
-from vlprompt_pipeline.filesystem.places import bring, local
+from vlprompt_pipeline.filesystem.manifests import SUFFIX
+from vlprompt_pipeline.filesystem.places import bring, local, withdraw_folder
 
 
 class PartitionedDataset(_Partitioned):
@@ -18,26 +18,21 @@ class PartitionedDataset(_Partitioned):
         super().__init__(path=str(local(path)), **options)
 
     def save(self, data: dict[str, Any]) -> None:
-        """Write all partitions; with `overwrite` those of before go."""
+        """Write all partitions; with `overwrite` the folder is emptied first."""
         if self._overwrite:
-            self._bring()
-            for path in self._list_partitions():
-                remove_described(local(path))
+            withdraw_folder(local(self._path))
         super().save(data)
 
     def _list_partitions(self) -> list[str]:
         if self._cached_partitions is None:
-            self._bring()
+            ending = self._filename_suffix.lstrip("/")
+            bring(local(self._path), ending, f"{ending}{SUFFIX}")
         return super()._list_partitions()
-
-    def _bring(self) -> None:
-        ending = self._filename_suffix.lstrip("/")
-        bring(local(self._path), ending, f"{ending}{SUFFIX}")
 
 
 class PartitionsDataset(PartitionedDataset):
-    """The same, for which no file at all is no error."""
+    """The same, but loading from an empty folder is no error."""
 
     def load(self) -> dict[str, Callable[[], Any]]:
-        """Return loaders by name; none if nothing is there yet."""
+        """Return loaders by name; empty if nothing is there yet."""
         return super().load() if self._exists() else {}

@@ -10,7 +10,7 @@ from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.filesystem.manifests import (
     RUN_AGAIN,
     described_write,
-    place_of,
+    layer_path,
     remove_described,
     require_described,
 )
@@ -41,20 +41,20 @@ class PromptDataset(_FileDataset):
             UserError: the file is absent, broken or not as it was written.
         """
         if self._exists():
-            require_described(self.filepath, place_of(self.filepath), RUN_AGAIN)
+            require_described(self.filepath, layer_path(self.filepath), RUN_AGAIN)
         return TrainedPrompt.load(self.filepath)
 
     def save(self, data: TrainedPrompt) -> None:
         """Write atomically, and its manifest follows."""
-        with described_write(self.filepath, place_of(self.filepath)) as temporary:
+        with described_write(self.filepath, layer_path(self.filepath)) as temporary:
             data.save(temporary)
 
 
 class ExportDataset(_FileDataset):
-    """A file that a prompt is exported as. No bytes are no file: what was there before goes.
+    """A file that a prompt is exported as. Saving no bytes removes the file.
 
-    `source` is the `{path: …}` of the trained prompt; once it is another one the file is refused.
-    With `optional`, for formats that not every prompt has, no file loads as no bytes.
+    `source` is the `{path: …}` of the trained prompt; once that changes the file is refused.
+    With `optional`, for formats that not every prompt has, an absent file loads as no bytes.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ExportDataset(_FileDataset):
                 f"{self.filepath} is not there: run quantization_export first, which leaves none "
                 "where the method has no such file or export does not ask for it"
             )
-        require_described(self.filepath, place_of(self.filepath), RUN_AGAIN, self._source)
+        require_described(self.filepath, layer_path(self.filepath), RUN_AGAIN, self._source)
         return self.filepath.read_bytes()
 
     def save(self, data: bytes) -> None:
@@ -88,5 +88,5 @@ class ExportDataset(_FileDataset):
         if not data:
             remove_described(self.filepath)
             return
-        with described_write(self.filepath, place_of(self.filepath), self._source) as temporary:
+        with described_write(self.filepath, layer_path(self.filepath), self._source) as temporary:
             temporary.write_bytes(data)

@@ -1,4 +1,4 @@
-"""Typed records as JSON: what is known of a dataset, a few-shot set or features."""
+"""Typed records as JSON: what describes a dataset, a few-shot set or stored features."""
 
 from __future__ import annotations
 

@@ -42,26 +42,32 @@ def note_of(path: Path) -> Path:
     return notes_folder() / inside.with_name(f"{inside.name}.version")
 
 
-def download(files: Any, wanted: dict[str, Path], found: dict[str, Any]) -> None:
-    """Fetch files beside their copies, and put them in place when they are whole.
+def download(files: Any, copies: dict[str, Path], infos: dict[str, Any]) -> None:
+    """Download files beside their copies, which they replace when they are whole.
+
+    Args:
+        files: fsspec's file system of the place.
+        copies: path of the copy by URL.
+        infos: what the place says of the object by URL.
 
     Raises:
         UserError: the cache cannot be written to, or its disk is full.
     """
-    urls = sorted(wanted)
+    urls = sorted(copies)
     for start in range(0, len(urls), _AT_ONCE):
         block = urls[start : start + _AT_ONCE]
-        fresh = [_beside(wanted[url]) for url in block]
+        fresh = [_beside(copies[url]) for url in block]
         try:
             for each in fresh:
                 each.parent.mkdir(parents=True, exist_ok=True)
             files.get(block, [str(each) for each in fresh])
             for url, each in zip(block, fresh, strict=True):
-                put = found[url].get("LastModified")
+                put = infos[url].get("LastModified")
                 if put is not None:  # as old as the object: what was made just now is newer
                     os.utime(each, (put.timestamp(), put.timestamp()))
-                each.replace(wanted[url])
-                keep_version(wanted[url], found[url])
+                state = _state(each, infos[url])  # another run may replace the copy just after
+                each.replace(copies[url])
+                _write_note(copies[url], state)
         except OSError as error:
             if error.filename is None and error.errno not in _FULL:
                 raise  # of the place
@@ -77,7 +83,7 @@ def download(files: Any, wanted: dict[str, Path], found: dict[str, Any]) -> None
 
 
 def is_current(path: Path, info: dict[str, Any]) -> bool:
-    """Tell whether a local copy is of the version that the place tells of, and unchanged since."""
+    """Tell whether a local copy is of the version in `info`, and unchanged since its download."""
     try:
         return json.loads(note_of(path).read_text()) == _state(path, info)
     except (OSError, ValueError):
@@ -86,10 +92,14 @@ def is_current(path: Path, info: dict[str, Any]) -> bool:
 
 def keep_version(path: Path, info: dict[str, Any]) -> None:
     """Note which version of its object a local copy is."""
+    _write_note(path, _state(path, info))
+
+
+def _write_note(path: Path, state: list[str | float]) -> None:
     note = note_of(path)
     note.parent.mkdir(parents=True, exist_ok=True)
     fresh = note.with_name(f".{uuid4().hex}")
-    fresh.write_text(json.dumps(_state(path, info)))
+    fresh.write_text(json.dumps(state))
     fresh.replace(note)
 
 

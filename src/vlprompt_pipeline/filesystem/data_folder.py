@@ -19,7 +19,7 @@ def on_disk(location: str, project: Path) -> Path:
 
 @dataclass(frozen=True)
 class DataFolder:
-    """The parameter `data_root`: a folder, or a place, whose local copy it is then.
+    """The parameter `data_root`: a folder, or the local copy of a place.
 
     Attributes:
         root: the folder on this machine.

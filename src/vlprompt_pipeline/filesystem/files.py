@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ def atomic_write(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
         if durable:
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
-        for_everybody(temporary)
+        temporary.chmod(0o666 & ~_UMASK)  # as of a new file; tempfile and safetensors give less
         temporary.replace(target)
     except OSError as error:
         raise _unwritable(target, error) from error
@@ -58,56 +58,51 @@ def atomic_write(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path, is_ours: Callable[[Path], bool], kind: str) -> Iterator[Path]:
-    """Give a temporary folder beside `path` that becomes `path` on success and goes on failure.
+    """Give a temporary folder that becomes `path` on success and is removed on failure.
 
     Args:
-        path: absent, an empty folder, or an earlier one of the kind, which is replaced.
+        path: absent, an empty folder, or an earlier one of the kind, which is replaced. Where it is
+            a link, the folder that it leads to is replaced.
         is_ours: whether a folder is of the kind.
         kind: what it holds, for the message.
 
     Raises:
-        UserError: there is something else in its place, or it cannot be written.
+        UserError: there is something else in its place, it cannot be replaced, or not be written.
     """
-    target = Path(path)
+    target = Path(path).resolve()
     is_free = not target.exists() or (target.is_dir() and not any(target.iterdir()))
     if not is_free and not is_ours(target):
         raise UserError(f"{target} holds something else than {kind}: name a new folder")
+    if Path.cwd().is_relative_to(target) or target.is_mount():
+        raise UserError(
+            f"{target} cannot be replaced as a whole, since the working folder is in it or a disk "
+            "is mounted there: name a folder below it"
+        )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=unfinished_prefix(target.name), dir=target.parent))
+        with tempfile.TemporaryDirectory(
+            prefix=unfinished_prefix(target.name), dir=target.parent, ignore_cleanup_errors=True
+        ) as beside:
+            new, old = Path(beside, "new"), Path(beside, "old")
+            new.mkdir()
+            yield new
+            if target.exists():
+                target.replace(old)
+            new.replace(target)
     except OSError as error:
         raise _unwritable(target, error) from error
-    try:
-        yield staging
-        for_everybody(staging)
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=unfinished_prefix(target.name), dir=target.parent))
-            os.replace(target, old / target.name)
-            os.replace(staging, target)
-            shutil.rmtree(old)
-        else:
-            os.replace(staging, target)
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def for_everybody(path: Path) -> None:
-    """Give the rights that a new file or folder has; tempfile and safetensors give less."""
-    path.chmod((0o777 if path.is_dir() else 0o666) & ~_UMASK)
 
 
 def unfinished_prefix(name: str, writer: Process | None = None) -> str:
-    """Return how hidden names begin under which a process, this one, writes `name`."""
+    """Return the prefix of hidden names under which a process, by default this one, writes."""
     host, number, started = writer or _this_process(os.getpid())
     return f".{name}.{_short(host)}-{number}-{started:.0f}."
 
 
 def remove_unfinished(paths: Iterable[Path]) -> list[Path]:
-    """Remove those of some files and folders that a process was writing which is gone.
+    """Remove those of the files and folders that a process wrote and left unfinished when it ended.
 
-    One of another machine cannot be asked: what it writes is removed a day after its last change.
+    A process of another machine counts as gone a day after the last change of what it writes.
 
     Returns:
         What was removed.
@@ -116,8 +111,9 @@ def remove_unfinished(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         named = _UNFINISHED.fullmatch(path.name)
         if named and _is_unfinished(path, **named.groupdict()):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-            removed.append(path)
+            with suppress(OSError):  # another run removes it just now, or it is another user's
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                removed.append(path)
     return removed
 
 

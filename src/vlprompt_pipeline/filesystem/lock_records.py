@@ -10,12 +10,12 @@ from vlprompt_pipeline.processes import Process
 
 
 class Lock(NamedTuple):
-    """Something that is written by one run at a time.
+    """The right to write something, which one run has at a time.
 
     Attributes:
-        name: in words, for instance "the cell demo/demo_aerial/base_to_new/shots16/seed1".
-        shared_by: runs that give the same text here may hold it together, since they write the same
-            to it; if empty, nobody may.
+        name: what is written, in words: "the cell demo/demo_aerial/base_to_new/shots16/seed1".
+        shared_by: runs that give the same text here may hold the lock together, since they write
+            the same; if empty, one run alone holds it.
     """
 
     name: str
@@ -23,8 +23,8 @@ class Lock(NamedTuple):
 
     def excludes(self, other: Lock) -> bool:
         """Tell whether the two cannot be held by different runs at once."""
-        together = self.shared_by and self.shared_by == other.shared_by
-        return self.name == other.name and not together
+        shared = self.shared_by and self.shared_by == other.shared_by
+        return self.name == other.name and not shared
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Holder:
     """A run and the locks it holds.
 
     Attributes:
-        name: of this holder, which no other one has.
+        name: unique to this holder.
         process: of the run.
         since: when it took its first lock, in UTC.
         command: that started it.
@@ -51,15 +51,15 @@ class Holder:
             f"({self.command})"
         )
 
-    def is_dead(self, asking: Process) -> bool | None:
-        """Tell whether its run has ended; none for one of another machine than who is asking.
+    def is_dead(self, this_process: Process) -> bool | None:
+        """Tell whether its run has ended; None for a run on another machine.
 
-        An earlier run of the same process, which was cut short, has.
+        An earlier run of this very process was cut short, so it has ended.
         """
-        return self.process == asking or self.process.is_dead
+        return self.process == this_process or self.process.is_dead
 
-    def in_the_way(self, wanted: tuple[Lock, ...]) -> Lock | None:
-        """Return the first of some locks that cannot be had as long as this one holds its own."""
+    def first_conflict(self, wanted: tuple[Lock, ...]) -> Lock | None:
+        """Return the first of the wanted locks that the locks of this holder exclude, if any."""
         blocked = (lock for lock in wanted if any(lock.excludes(other) for other in self.locks))
         return next(blocked, None)
 
@@ -74,7 +74,7 @@ class Holder:
 
     @classmethod
     def from_dict(cls, name: str, stored: Any) -> Holder | None:
-        """Read what `to_dict` gave; none if it is something else."""
+        """Read what `to_dict` gave; None if it is something else."""
         try:
             process = Process.parse(stored["process"])
             locks = tuple(Lock(*lock) for lock in stored["locks"])
@@ -85,7 +85,7 @@ class Holder:
 
     @classmethod
     def from_json(cls, name: str, text: str | bytes) -> Holder | None:
-        """Read JSON of the same."""
+        """Read the same from JSON."""
         try:
             return cls.from_dict(name, json.loads(text))
         except ValueError:

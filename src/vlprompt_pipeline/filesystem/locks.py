@@ -1,9 +1,9 @@
 """Locks on what runs write: two runs at once either share it, or one waits for the other.
 
-A run says in one file of a folder what it holds. A lock is held as long as that file is there and
-its process lives. On one machine that is asked of the system; on another one the file must have
-been renewed within the last two minutes. A lock of a dead process is taken over. In a place such as
-a bucket the same is kept in objects (module `place_locks`).
+Each run has one file in a folder, which lists the locks it holds. They are held as long as the file
+is there and its process lives: the system tells that of a process of this machine, and one of
+another machine must have renewed its file within the last two minutes. Locks of a dead process are
+taken over. In a place such as a bucket the same is kept in objects (module `place_locks`).
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ logger = logging.getLogger(__name__)
 LEASE = 120.0  # seconds that a lock of another machine lives without being renewed
 RENEWAL = 20.0  # seconds between renewals
 _LOOK = 0.5  # seconds between two looks at a lock that another run holds
-_GUARD_PATIENCE = 60.0  # seconds; whoever looks at the locks does so for milliseconds
+_GUARD_PATIENCE = 60.0  # seconds; a run that lives guards the folder for milliseconds
 _COMMAND = 200  # characters of a command that are shown
 
 
 class HeldByAnotherError(UserError):
-    """Another run writes the same, and went on for longer than was to be waited."""
+    """Another run still holds a lock after all the time that this one was to wait."""
 
 
 class HeldLocks:
@@ -58,7 +58,7 @@ class HeldLocks:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Locks are kept in `folder`, which all runs that could disturb each other must see."""
+        """Keep the locks in `folder`, which all runs that write the same must see."""
         process = Process.current()
         self._folder = folder
         self._holder = Holder(
@@ -73,14 +73,14 @@ class HeldLocks:
         self.lost = False
 
     def acquire(self, locks: Iterable[Lock], patience: float) -> None:
-        """Hold these locks, too: all of them at once, or none yet.
+        """Take further locks: all of them at once, or none.
 
         Args:
             locks: in addition to those held already.
             patience: seconds to wait for other runs.
 
         Raises:
-            HeldByAnotherError: another run still holds one of them; it says which and since when.
+            HeldByAnotherError: another run still holds one of them; names the run, and since when.
         """
         wanted = tuple(lock for lock in locks if lock not in self._locks)
         if not wanted:
@@ -110,7 +110,7 @@ class HeldLocks:
         self._locks += wanted
 
     def release(self) -> None:
-        """Let others have all of them."""
+        """Give all locks back, for good."""
         self._released.set()
         self._locks = ()
         if self._table is not None:
@@ -143,16 +143,16 @@ class FolderTable:
         self._file = folder / f"{holder.name}.json"
 
     def take(self, wanted: tuple[Lock, ...]) -> tuple[Lock, Holder] | None:
-        """Take all of some locks, or say which one is held by whom.
+        """Take all wanted locks, or return the first that another run holds, and its holder.
 
         Raises:
-            ConfigError: another user's files are there, or a run hangs while it looks at them.
+            ConfigError: the files are another user's, or a run hangs that guards the folder.
         """
         later = replace(self._holder, locks=self._holder.locks + wanted)
         try:
             with FileLock(self._folder / "guard", timeout=_GUARD_PATIENCE):
                 for holder in self._living_holders():
-                    if lock := holder.in_the_way(later.locks):
+                    if lock := holder.first_conflict(later.locks):
                         return lock, holder
                 self._holder = later
                 with atomic_write(self._file) as file:
@@ -165,7 +165,7 @@ class FolderTable:
         return None
 
     def renew(self) -> bool:
-        """Say that this run lives; false if another one has taken its locks over."""
+        """Show that this run lives; false if another one has taken its locks over."""
         try:
             os.utime(self._file)
         except FileNotFoundError:
@@ -173,7 +173,7 @@ class FolderTable:
         return True
 
     def release(self) -> None:
-        """Let go of all locks."""
+        """Give all locks back."""
         self._file.unlink(missing_ok=True)
 
     def _living_holders(self) -> list[Holder]:

@@ -1,17 +1,17 @@
 """A manifest beside each stored file: its size, its SHA-256, and what it was made from.
 
-The manifest of `folder/name` is `folder/.manifests/name.manifest`, JSON. Whoever reads the file
-compares both first, so that a flipped bit, a shorter copy or the file of another run is told and
-never used. The same content has the same manifest: no times, no absolute paths.
+The manifest of `folder/name` is `folder/.manifests/name.manifest`, JSON. A reader compares the file
+with it first, so that a flipped bit, a shorter copy or the file of another run is refused. The same
+content has the same manifest: it has no times and no absolute paths.
 
-A file that another one is made of, as the packed prompt is of the trained one, is its source: the
-manifest has the SHA-256 of it too, and what was made from an earlier one is told.
+A file may be made from another one, its source, as the packed prompt is from the trained one. The
+manifest has the SHA-256 of the source, so that what was made from an earlier one is refused.
 
-All of this holds for a file of a place (module `places`), too: it is checked and read as the local
-copy of what the place has, and both are uploaded when they are whole.
+All of this holds for a file in a place (module `places`), too: its local copy is checked and read,
+and file and manifest are uploaded when they are whole.
 
-A process can be killed between any two steps. While a file is replaced its manifest describes the
-content before and the content to come, so that either is good.
+A process can be killed between any two steps. While a file is replaced its manifest describes both
+the old and the new content, so that either is accepted.
 """
 
 from __future__ import annotations
@@ -57,20 +57,20 @@ class Manifest:
 
     @classmethod
     def of(cls, path: Path, made_from: str, source: Path | None = None) -> Manifest:
-        """Describe the file as it is now."""
+        """Return the manifest of the file as it is now."""
         return cls(path.stat().st_size, sha256_file(path), made_from, _source_sha256(source))
 
 
 def manifest_path(path: Path) -> Path:
-    """Say where the manifest of a file is."""
+    """Return the path of a file's manifest."""
     return path.parent / FOLDER / f"{path.name}{SUFFIX}"
 
 
-def place_of(path: Path) -> str:
+def layer_path(path: Path) -> str:
     """Return a file's path from its layer's folder on, `06_models/…`, as in a copied project.
 
-    Where two runs differ in what they compute they differ in this path, so it serves as the key of
-    a file that has no other.
+    Runs that compute something else have other paths, so it is the key `made_from` of files that
+    have no other key.
     """
     parts = path.parts
     layers = [number for number, part in enumerate(parts) if _LAYER.fullmatch(part)]
@@ -79,7 +79,7 @@ def place_of(path: Path) -> str:
 
 @contextmanager
 def described_write(path: Path, made_from: str, source: Path | None = None) -> Iterator[Path]:
-    """Write as `files.atomic_write` does, and the manifest behind the file.
+    """Write a file as `files.atomic_write` does, and its manifest.
 
     Raises:
         UserError: the folder cannot be created or written to, or the disk is full.
@@ -94,11 +94,6 @@ def described_write(path: Path, made_from: str, source: Path | None = None) -> I
         write_manifest(path, latest)
 
 
-def describe(path: Path, made_from: str) -> None:
-    """Write the manifest of a file that is there."""
-    write_manifest(path, Manifest.of(path, made_from))
-
-
 def remove_described(path: Path) -> None:
     """Remove a file and its manifest."""
     withdraw(path)
@@ -106,22 +101,19 @@ def remove_described(path: Path) -> None:
 
 
 def has_manifest(path: Path) -> bool:
-    """Tell whether the file is described; one that was made before manifests were is not."""
+    """Tell whether the file has a manifest, which one from before manifests existed has not."""
     return is_there(manifest_path(path))
 
 
 def described_as(path: Path) -> tuple[str, ...]:
-    """Return SHA-256 of what the manifest of a file says its content is.
-
-    There are two while it is replaced.
-    """
+    """Return the SHA-256 that the manifest of a file names, two while the file is replaced."""
     return tuple(each.sha256 for each in _read(path) or ())
 
 
 def find_fault(path: Path, made_from: str, source: Path | None = None) -> str:
     """Say why a file is not what was written there from `made_from` and `source`; empty if it is.
 
-    Begins with a verb, as what is said about the file.
+    The text begins with a verb, of which the file is the subject.
     """
     if not is_there(path):
         return "is gone"
@@ -155,16 +147,17 @@ def may_be_made_from(path: Path, made_from: str) -> bool:
 def require_described(
     path: Path, made_from: str, remedy: str, source: Path | None = None, *, shared: bool = False
 ) -> None:
-    """Refuse a file that is not what was written there; one of before manifests gets a warning.
+    """Refuse a file that is not what was written there.
 
-    A folder without any manifest is of before. One that several runs fill, such as that of the
-    records (`shared`), may have files of before beside those of today.
+    A file that was written before manifests existed gets a warning: one in a folder without any
+    manifest, or one without manifest in a folder that several runs fill (`shared`), such as that of
+    the records.
 
     Raises:
         ChangedFileError: it names the file, what is wrong and the remedy.
     """
-    of_before = shared or not (path.parent / FOLDER).is_dir()
-    if is_there(path) and not has_manifest(path) and of_before:
+    may_be_older = shared or not (path.parent / FOLDER).is_dir()
+    if may_be_older and is_there(path) and not has_manifest(path):
         _warn_once(path, remedy)
         return
     if fault := find_fault(path, made_from, source):
@@ -173,8 +166,8 @@ def require_described(
 
 @cache
 def _warn_once(path: Path, remedy: str) -> None:
-    """Name the first files of a layer; hundreds of records of before are said to be more."""
-    layer = place_of(path).partition("/")[0]
+    """Name the first files of a layer, then say once that there are more: there may be hundreds."""
+    layer = layer_path(path).partition("/")[0]
     _undescribed[layer] += 1
     if _undescribed[layer] > _NAMED:
         if _undescribed[layer] == _NAMED + 1:
@@ -193,7 +186,7 @@ def _source_sha256(source: Path | None) -> str:
 
 
 def _read(path: Path) -> list[Manifest] | None:
-    """Say what the manifest says the content may be; none if there is none or it is broken."""
+    """Return what the manifest describes, latest first; None if there is none or it is broken."""
     try:
         if not is_there(manifest_path(path)):
             return None

@@ -21,11 +21,11 @@ _LIBRARIES = {
 
 
 @contextmanager
-def asking(url: str) -> Iterator[Any]:
-    """Give the fsspec file system of a place.
+def file_system(url: str) -> Iterator[Any]:
+    """Yield the fsspec file system of a place.
 
     Raises:
-        PlaceError: whatever the file system raises, as one sentence.
+        PlaceError: whatever the file system raises within the context, as one sentence.
     """
     protocol = url.partition("://")[0]
     try:
@@ -52,7 +52,7 @@ def create(url: str, content: bytes) -> bool:
     Returns:
         Whether it was put; if not, it was there.
     """
-    with asking(url) as files:
+    with file_system(url) as files:
         try:
             files.pipe_file(url, content, mode="create")
         except FileExistsError:
@@ -62,13 +62,13 @@ def create(url: str, content: bytes) -> bool:
 
 def put(url: str, content: bytes) -> None:
     """Put an object, or replace it."""
-    with asking(url) as files:
+    with file_system(url) as files:
         files.pipe_file(url, content)
 
 
 def read(url: str) -> bytes | None:
-    """Read an object; none if there is none."""
-    with asking(url) as files:
+    """Read an object; None if there is none."""
+    with file_system(url) as files:
         try:
             return files.cat_file(url)
         except FileNotFoundError:
@@ -78,14 +78,14 @@ def read(url: str) -> bytes | None:
 def remove(*urls: str) -> None:
     """Remove objects; those that are gone are no error."""
     for url in urls:
-        with asking(url) as files, suppress(FileNotFoundError):
+        with file_system(url) as files, suppress(FileNotFoundError):
             files.rm_file(url)
 
 
 def listed(folder: str) -> dict[str, dict[str, Any]]:
     """List all objects below a folder: URL to what the place says of each."""
     protocol = folder.partition("://")[0]
-    with asking(folder) as files:
+    with file_system(folder) as files:
         try:
             found = files.find(folder, detail=True)
         except FileNotFoundError:
@@ -94,8 +94,8 @@ def listed(folder: str) -> dict[str, dict[str, Any]]:
 
 
 def modified(url: str) -> float | None:
-    """Return when an object was last put, in seconds of the place's clock; none if it is gone."""
-    with asking(url) as files:
+    """Return when an object was last put, in seconds of the place's clock; None if it is gone."""
+    with file_system(url) as files:
         try:
             return files.modified(url).timestamp()
         except FileNotFoundError:
@@ -106,7 +106,7 @@ def require_place(location: str) -> None:
     """Refuse a place that does not answer, or whose bucket is not there, before anything runs."""
     protocol, _, key = location.partition("://")
     bucket = f"{protocol}://{key.partition('/')[0]}"
-    with asking(location) as files:
+    with file_system(location) as files:
         if protocol not in _LIBRARIES:
             return
         try:

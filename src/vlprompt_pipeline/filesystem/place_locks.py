@@ -1,12 +1,12 @@
-"""Locks in a place, which has no files to lock: a log that is only ever added to.
+"""Locks in a place, which has no files to lock: a log to which runs only append.
 
-`log/<number>` has all holders. Whoever takes or lets go of locks puts the next number with the
-holders as they are then, by a conditional put (If-None-Match): of two who try at once the place
-takes one, and the other looks again. Old numbers are removed. One who was slow could put a number
-that was removed, so each looks whether the newest one has what it put.
+`log/<number>` lists all holders. A run that takes locks or gives them back puts the next number
+with the holders as they are then, by a conditional put (If-None-Match): of two runs that try at
+once the place takes one put, and the other run reads the log again. Old numbers are removed. A slow
+run could put a number that was removed already, so each checks that the newest has its change.
 
-Each holder renews `alive/<name>`. One on another machine whose object was not renewed for `lease`
-seconds of the place's clock is dead.
+Each holder renews `alive/<name>`. A holder on another machine whose object was not renewed for
+`lease` seconds of the place's clock is dead.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from vlprompt_pipeline.filesystem.objects import create, listed, modified, put, 
 
 logger = logging.getLogger(__name__)
 
-KEPT = 20  # numbers of the log that are kept behind the newest
-_TRIES = 1000  # of a change, each of which another run was quicker than
+KEPT = 20  # newest numbers of the log, which are not removed
+_TRIES = 1000  # to append a change; in each that fails another run was quicker
 
 
 class PlaceTable:
     """The locks of all runs that work in one place, as one run sees and changes them."""
 
     def __init__(self, url: str, holder: Holder, lease: float) -> None:
-        """Begin for a run that holds nothing.
+        """Start without locks.
 
         Raises:
-            PlaceError: the place does not know conditional puts: two runs could hold a lock.
+            PlaceError: the place ignores the condition of a put: two runs could hold a lock.
         """
         self._log, self._alive = f"{url}/log", f"{url}/alive"
         self._holder, self._lease = holder, lease
@@ -44,14 +44,14 @@ class PlaceTable:
             )
 
     def take(self, wanted: tuple[Lock, ...]) -> tuple[Lock, Holder] | None:
-        """Take all of some locks, or say which one is held by whom."""
+        """Take all wanted locks, or return the first that another run holds, and its holder."""
         self._renew()
         later = replace(self._holder, locks=self._holder.locks + wanted)
         for _ in range(_TRIES):
             number, holders = self._newest()
             others = [each for each in holders if each.name != later.name]
             for other in list(others):
-                if (lock := other.in_the_way(later.locks)) is None:
+                if (lock := other.first_conflict(later.locks)) is None:
                     continue
                 if not self._is_dead(other):
                     return lock, other
@@ -66,17 +66,19 @@ class PlaceTable:
         raise PlaceError(f"{self._log} is changed by so many runs that this one finds no moment")
 
     def renew(self) -> bool:
-        """Say that this run lives; false if another one has taken its locks over."""
+        """Show that this run lives; false if another one has taken its locks over."""
         self._renew()
-        return self._holder in self._newest()[1]
+        # by its name: in another thread this run may just be taking a further lock
+        return any(each.name == self._holder.name for each in self._newest()[1])
 
     def release(self) -> None:
-        """Let go of all locks."""
+        """Give all locks back."""
         for _ in range(_TRIES):
             number, holders = self._newest()
-            left = [each for each in holders if each.name != self._holder.name]
-            if len(left) == len(holders) or self.put(number + 1, left):
+            others = [each for each in holders if each.name != self._holder.name]
+            if len(others) == len(holders):
                 break
+            self.put(number + 1, others)
         self._holder = replace(self._holder, locks=())
         remove(f"{self._alive}/{self._holder.name}")
 

@@ -1,12 +1,12 @@
 """Places that are no folder of this machine, `s3://bucket/prefix` or whatever fsspec can reach.
 
-Every file of a place has a local copy, at a path that tells which file it is of:
-`<cache>/places/s3/bucket/prefix/…`. All code works on local copies. `is_there` and `bring` make
-them what the place has, `publish` uploads a finished one as a whole object. A path that is no local
-copy is left as it is by all of them.
+Every file of a place has a local copy, whose path says which file that is:
+`<cache>/places/s3/bucket/prefix/…`. All code works on local copies. `is_there` and `bring` download
+what the place has, `publish` uploads a finished copy as a whole object. All of them leave any other
+path as it is.
 
-A run that holds the locks of what it reads and writes says so by `trust`: what was found current
-from then on is not asked for again until `distrust`, which saves most requests.
+A run that holds the locks on what it reads and writes calls `trust`: a copy that is found current
+from then on is not compared with the place again until `distrust`, which saves most requests.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vlprompt_pipeline.filesystem.copies import (
     note_of,
     notes_folder,
 )
-from vlprompt_pipeline.filesystem.objects import asking, listed, modified, remove
+from vlprompt_pipeline.filesystem.objects import file_system, listed, modified, remove
 
 _ONE_PUT = 50_000_000  # bytes; a larger file is uploaded in parts
 # URLs of copies that were found current under locks; none while none are held. State of the
@@ -33,13 +33,13 @@ _trusted: set[str] | None = None
 
 
 def trust() -> None:
-    """Begin anew to keep which copies are current: others cannot change them, by the locks."""
+    """Remember from now on which copies are current: locks keep other runs from changing them."""
     global _trusted  # noqa: PLW0603
     _trusted = set()
 
 
 def distrust() -> None:
-    """Ask for each file each time: the locks are gone."""
+    """Compare each file with the place each time: the locks are gone."""
     global _trusted  # noqa: PLW0603
     _trusted = None
 
@@ -50,7 +50,7 @@ def is_url(location: str | Path) -> bool:
 
 
 def local(location: str | Path) -> Path:
-    """Return where the local copy of a place or of a file in it is; another path as it is.
+    """Return the path of the local copy of a place or of a file in it; another path as it is.
 
     Raises:
         PlaceError: the copy would lie outside of the cache.
@@ -66,7 +66,7 @@ def local(location: str | Path) -> Path:
 
 
 def url_of(path: Path) -> str:
-    """Return what a path is the local copy of; empty if it is none."""
+    """Return the URL that a path is the local copy of; empty if it is none."""
     copies = f"{copies_folder()}{os.sep}"
     if not str(path).startswith(copies):
         return ""
@@ -75,7 +75,7 @@ def url_of(path: Path) -> str:
 
 
 def is_there(path: Path) -> bool:
-    """Tell whether a file is there; the local copy of one in a place becomes what the place has.
+    """Tell whether a file is there; one in a place is downloaded where its local copy is older.
 
     Raises:
         PlaceError: the place does not answer.
@@ -84,7 +84,7 @@ def is_there(path: Path) -> bool:
         return path.is_file()
     if url in (_trusted or ()) and path.is_file():
         return True
-    with asking(url) as files:
+    with file_system(url) as files:
         try:
             info = files.info(url)
         except FileNotFoundError:
@@ -99,7 +99,7 @@ def is_there(path: Path) -> bool:
 
 
 def exists(path: Path) -> bool:
-    """Tell whether a file is there, or in its place; nothing is brought.
+    """Tell whether a file is there, or in its place; nothing is downloaded.
 
     Raises:
         PlaceError: the place does not answer.
@@ -109,7 +109,7 @@ def exists(path: Path) -> bool:
 
 
 def bring(folder: Path, *endings: str) -> None:
-    """Make the local copy of a folder what the place has; nothing to do for another folder.
+    """Make the local copy of a folder what the place has; does nothing to another folder.
 
     Args:
         folder: with all that is below it.
@@ -120,15 +120,17 @@ def bring(folder: Path, *endings: str) -> None:
     """
     if not (url := url_of(folder)):
         return
-    found = {
+    infos = {
         key: info
         for key, info in listed(url).items()
         if key.endswith(endings or "") and not key.endswith("/")  # what consoles put for a folder
     }
-    paths = {key: local(key) for key in found}
-    changed = {key: path for key, path in paths.items() if not is_current(path, found[key])}
-    with asking(url) as files:
-        download(files, changed, found)
+    paths = {key: local(key) for key in infos}
+    changed = {key: path for key, path in paths.items() if not is_current(path, infos[key])}
+    with file_system(url) as files:
+        download(files, changed, infos)
+    for key in paths:
+        _found_current(key)
     present = set(paths.values())
     for note in note_of(folder).with_name(folder.name).rglob("*.version"):
         path = copies_folder() / note.relative_to(notes_folder()).with_suffix("")
@@ -144,7 +146,7 @@ def publish(path: Path) -> None:
     """
     if not (url := url_of(path)):
         return
-    with asking(url) as files:
+    with file_system(url) as files:
         answer = None
         if path.stat().st_size < _ONE_PUT:
             answer = files.pipe_file(url, path.read_bytes())
@@ -155,12 +157,12 @@ def publish(path: Path) -> None:
 
 
 def publish_folder(folder: Path) -> None:
-    """Upload all files of a folder whose path is a local copy; what was there before goes."""
+    """Upload all files of a folder whose path is a local copy, and remove what was there before."""
     if not (url := url_of(folder)):
         return
-    whole = (path for path in folder.rglob("*") if not path.name.startswith("."))
-    finished = sorted(path for path in whole if path.is_file())
-    for path in finished:
+    paths = (path for path in folder.rglob("*") if not path.name.startswith("."))
+    finished = {path for path in paths if path.is_file()}
+    for path in sorted(finished):
         publish(path)
     remove(*(key for key in listed(url) if local(key) not in finished))
 

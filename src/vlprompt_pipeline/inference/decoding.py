@@ -27,6 +27,7 @@ import numpy as np
 from vlprompt_pipeline.errors import DataError, UserError
 from vlprompt_pipeline.inference.models import ImageModel
 from vlprompt_pipeline.inference.photos import Photo
+from vlprompt_pipeline.processes import usable_cores
 
 BLOCKS = 4
 """Blocks in memory (our choice): one that the model has, the others being decoded or waiting."""
@@ -39,7 +40,7 @@ class DecodedBlock(NamedTuple):
 
     Attributes:
         photos: at most a block of the model.
-        problems: of each photo, why it cannot be read; none where it can.
+        problems: of each photo, why it cannot be read; None where it can.
         pixels: `[block, 3, height, width]`, zeros where there is no photo or a problem. Its memory
             is used again as soon as the next block is asked for.
     """
@@ -99,7 +100,7 @@ def decode_blocks(
     many = len(first) == BLOCKS * model.block
     decoder = _Decoder(model)
     _decoders[id(decoder)] = decoder
-    workers = workers or os.cpu_count() or 1
+    workers = workers or usable_cores()
     pool = _pool(workers, many)
     piece = -(-model.block // workers)
     try:
@@ -144,11 +145,11 @@ def _decode(decoder: int, block: int, start: int, photos: list[Photo]) -> list[s
 def _pool(count: int, many: bool) -> Executor:
     # a fork of macOS may crash in system libraries, and a daemon may have no processes of its own
     if many and sys.platform == "linux" and not multiprocessing.current_process().daemon:
-        return ProcessPoolExecutor(count, multiprocessing.get_context("fork"), _begin)
+        return ProcessPoolExecutor(count, multiprocessing.get_context("fork"), _start_worker)
     return ThreadPoolExecutor(count, "decoder")
 
 
-def _begin() -> None:
+def _start_worker() -> None:
     """Set up a process: Ctrl-C is its parent's affair, and it does not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)

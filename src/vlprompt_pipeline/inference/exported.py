@@ -70,8 +70,8 @@ class ExportedModel(ImageModel):
         ]
         if shapes[:2] != [list(self.pixel_shape), [len(self._labels)]]:
             raise _contradiction(folder, f"its graph has {shapes[:2]}")
-        self._text_side = cache(self._open_text_side)  # once for all copies, see telling_apart
-        self._tell_apart(class_names)
+        self._text_side = cache(self._open_text_side)  # once for all copies, see with_classes
+        self._set_classes(class_names)
 
     def pixels(self, source: bytes) -> np.ndarray:
         """Prepare an image as it was evaluated."""
@@ -84,13 +84,13 @@ class ExportedModel(ImageModel):
         (features,) = self._session.run(["image_embeds"], {"pixel_values": pixels})
         return self._scale * features @ self._texts.T
 
-    def telling_apart(self, class_names: Sequence[str]) -> ExportedModel:
+    def with_classes(self, class_names: Sequence[str]) -> ExportedModel:
         """Return the same model, its graphs shared, for other classes."""
         other = copy(self)
-        other._tell_apart(class_names)
+        other._set_classes(class_names)
         return other
 
-    def _tell_apart(self, class_names: Sequence[str]) -> None:
+    def _set_classes(self, class_names: Sequence[str]) -> None:
         self.class_names = _checked(tuple(class_names), self._labels)
         keeps_labels = self.class_names == self._labels
         self._texts = None if keeps_labels else self._text_features()
@@ -108,7 +108,13 @@ class ExportedModel(ImageModel):
         rows = []
         for name in self.class_names:
             texts = [text.format(name.replace("_", " ")) for text in how["texts"]]
-            ids = np.array([tokenizer.encode(text).ids for text in texts], np.int64)
+            encoded = [tokenizer.encode(text) for text in texts]
+            if any(each.overflowing for each in encoded):
+                raise ConfigError(
+                    f"the class {name!r} is longer than the {how['tokens']} tokens that "
+                    f"{self.name} reads: give it a shorter name"
+                )
+            ids = np.array([each.ids for each in encoded], np.int64)
             (features,) = session.run(["text_embeds"], {"input_ids": ids})
             mean = features.mean(0)
             rows.append(mean / np.linalg.norm(mean))
@@ -170,9 +176,9 @@ def _contradiction(folder: Path, reason: object) -> UserError:
     return UserError(f"{folder} holds files that do not go together ({reason}): export it again")
 
 
-def _checked(given: tuple[str, ...], labels: tuple[str, ...]) -> tuple[str, ...]:
-    if not all(name.strip() for name in given):
+def _checked(names: tuple[str, ...], labels: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(name.strip() for name in names):
         raise ConfigError("a class has no name: separate names by single commas")
-    if twice := same_names(given):
+    if twice := same_names(names):
         raise ConfigError(f"{' and '.join(map(repr, twice))} read the same: give each class once")
-    return given or labels
+    return names or labels

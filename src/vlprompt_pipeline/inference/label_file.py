@@ -1,8 +1,8 @@
-"""A table of labels that grows on disk: killed at any moment, it goes on where it was.
+"""A table of labels that grows on disk: after a kill at any moment it is continued.
 
-Until it is whole, `labels.csv` is `labels.csv.part`, a CSV file whatever it becomes, with what it
-was begun with in `labels.csv.part.json`. Who goes on reads the photos that are in it, and cuts off
-a row that was written in part.
+Until it is whole, `labels.csv` is `labels.csv.part`, a CSV file even where Parquet is asked for;
+`labels.csv.part.json` has the settings it was begun with. To continue it, the photos in it are read
+and a row that was written in part is cut off.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from filelock import FileLock, Timeout
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.filesystem.files import atomic_write
 
+csv.field_size_limit(2**31 - 1)  # a set of thousands of labels is longer than its 131,072
+_BLOCK = 1 << 24  # bytes of the CSV file that become Parquet at once; a row must fit into them
 SUFFIXES = (".csv", ".parquet")
 _TEXT = ("path", "label", "nearest", "problem", "model", "version")
 
@@ -29,29 +31,33 @@ class LabelFile:
 
     Attributes:
         path: of the finished file.
+        page: of the page that is wanted beside it, with its name and `.html`; None if it is not.
         part: of what is there until then.
         done: paths of the photos that have a row.
     """
 
-    def __init__(self, path: Path, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, overwrite: bool = False, page: bool = False) -> None:
         """Look at what is there, before long work starts; nothing is written yet.
 
         Raises:
             ConfigError: the name has another ending than `.csv` or `.parquet`.
-            UserError: the file is there already, and is not to be overwritten.
+            UserError: the file or its page is there already, and is not to be overwritten.
         """
         if path.suffix.lower() not in SUFFIXES:
             raise ConfigError(f"{path} ends in neither {' nor '.join(SUFFIXES)}: name it so")
         if not path.parent.is_dir():
             raise ConfigError(f"there is no folder {path.parent} for {path.name}: make it first")
         self.path, self._overwrite = path, overwrite
+        self.page = path.with_suffix(".html") if page else None
         self.part = path.with_name(f"{path.name}.part")
         self._begun_with = path.with_name(f"{path.name}.part.json")
         self.done: set[str] = set()
         self._open = ExitStack()
         self._stream: TextIO | None = None
-        if path.exists() and not overwrite:
-            raise UserError(f"{path} is there already: name another file, or give --overwrite")
+        there = path if path.exists() else self.page
+        goes_on = there == self.page and self.part.exists()  # killed behind the page
+        if there and there.exists() and not overwrite and not goes_on:
+            raise UserError(f"{there} is there already: name another file, or give --overwrite")
 
     def __enter__(self) -> LabelFile:
         return self
@@ -117,8 +123,8 @@ class LabelFile:
 
     def _require_same(self, wanted: dict[str, Any]) -> None:
         try:
-            before = json.loads(self._begun_with.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            before = dict(json.loads(self._begun_with.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
             before = {}
         for key, value in wanted.items():
             if before.get(key) != value:
@@ -193,6 +199,7 @@ def _write_parquet(source: Path, target: Path) -> None:
     types = {name: pa.string() if name.split("_")[0] in _TEXT else pa.float64() for name in columns}
     reader = arrow_csv.open_csv(
         source,
+        read_options=arrow_csv.ReadOptions(block_size=_BLOCK),
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(
             column_types=types, null_values=[""], strings_can_be_null=True

@@ -36,7 +36,7 @@ def write_label_page(
     Args:
         page: of the file.
         rows: of a table of labels; read once, and a few kept.
-        folder: that the paths start from; none for the working folder.
+        folder: that the paths start from; the working folder if not given.
         title: model and version.
     """
     counts: Counter[str] = Counter()
@@ -90,7 +90,7 @@ def _shown(row: Mapping[str, str], folder: Path | None) -> _Shown:
 def thumbnail(path: Path, side: int = _SIDE) -> str:
     """Return a small JPEG as a data URL, or nothing for a photo that is gone meanwhile.
 
-    It is as sharp as a picture of `side` pixels on a screen with two for one.
+    Its longer side has twice `side` pixels at most, for screens of double density.
     """
     try:
         image = read_rgb(path, "as_seen", side)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vlprompt_pipeline.image_datasets.image_folders import readable_name
 from vlprompt_pipeline.inference.label_file import LabelFile, read_rows
@@ -13,7 +13,6 @@ from vlprompt_pipeline.inference.models import ImageModel
 from vlprompt_pipeline.inference.photos import Photo
 from vlprompt_pipeline.inference.predictions import predict_photos, table_columns
 from vlprompt_pipeline.progress import Advance
-from vlprompt_pipeline.rejection import Rejection
 
 
 class Labelled(NamedTuple):
@@ -32,10 +31,9 @@ def label_to_file(
     top: int,
     advance: Advance,
     workers: int | None = None,
-    page_folder: Path | None = None,
-    page: bool = False,
+    folder: Path | None = None,
 ) -> Labelled:
-    """Label the photos that have no row yet, then finish the file.
+    """Label the photos that have no row yet, then write the page and finish the file.
 
     Args:
         model: see `ImageModel`.
@@ -44,18 +42,19 @@ def label_to_file(
         top: labels a photo.
         advance: is told of photos as they are done.
         workers: that decode; one a core if not given.
-        page: whether to write a page beside the file, with its name and `.html`.
-        page_folder: that the photos' paths start from; none for the working folder.
+        folder: that the photos' paths start from; the working folder if not given.
 
     Raises:
         UserError: the file cannot be written, or was begun with another model or folder.
     """
+    rejection = model.rejection
     settings = {
-        "folder": page_folder and readable_name(str(page_folder.resolve())),
+        "folder": readable_name(str((folder or Path()).resolve())),
         "model": model.name,
         "version": model.version,
         "classes": list(model.class_names),
-        "rejection": model.rejection and _deciding(model.rejection),
+        # what decides on rows, and what it was chosen on
+        "rejection": rejection and rejection.model_dump(mode="json", exclude={"operating_points"}),
     }
     with file:
         file.begin(table_columns(model, top), settings)
@@ -65,22 +64,16 @@ def label_to_file(
             file.write(prediction.row(model, top) for prediction in predictions)
             advance(len(predictions))
         broken = sum(bool(row["problem"]) for row in read_rows(file.part))
-        if page:
+        if file.page:
             title = f"{model.name} {model.version}"
-            page_file = file.path.with_suffix(".html")
-            write_label_page(page_file, read_rows(file.part), page_folder, title)
+            write_label_page(file.page, read_rows(file.part), folder, title)
         file.finish()
     return Labelled(len(file.done), before, broken)
-
-
-def _deciding(rejection: Rejection) -> dict[str, Any]:
-    """Return what of a rejection decides on rows, and what it was chosen on."""
-    return rejection.model_dump(mode="json", exclude={"operating_points"})
 
 
 def _new(photos: Iterable[Photo], done: set[str]) -> Iterator[Photo]:
     """Yield photos that have no row yet, each once."""
     for photo in photos:
-        if photo.shown not in done:
-            done.add(photo.shown)
+        if photo.name not in done:
+            done.add(photo.name)
             yield photo

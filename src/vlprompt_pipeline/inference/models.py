@@ -22,9 +22,9 @@ class ImageModel(Protocol):
     Attributes:
         name: of the model, such as `demo_aerial.coop`.
         version: number in the registry, or the first digits of the packed prompt's SHA-256.
-        class_names: that it tells apart, in the order of its scores.
-        rejection: how it says "none of these"; none where it always names a class, as of other
-            classes than its own.
+        class_names: the classes, in the order of its scores.
+        rejection: how it says "none of these"; None where it always names a class, as it does for
+            other classes than its own.
         block: how many images `scores` takes at once; fewer are filled up, so that the scores of an
             image do not depend on those beside it.
         pixel_shape: of a prepared image, `(3, height, width)`.
@@ -45,13 +45,13 @@ class ImageModel(Protocol):
         """
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
-        """Compute what rejections decide on, `[images, classes]`, whose softmax are scores."""
+        """Compute logits `[images, classes]`: their softmax are the scores, rejections use them."""
 
     def scores(self, pixels: np.ndarray) -> np.ndarray:
         """Score `[images, 3, height, width]`, with the rejection's temperature if there is one."""
         return softmax(self.logits(pixels), self.rejection.temperature if self.rejection else 1.0)
 
-    def telling_apart(self, class_names: Sequence[str]) -> ImageModel:
+    def with_classes(self, class_names: Sequence[str]) -> ImageModel:
         """Return the same model for other classes.
 
         Raises:

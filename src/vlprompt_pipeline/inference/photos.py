@@ -12,9 +12,9 @@ from vlprompt_pipeline.image_datasets.image_folders import find_images, readable
 
 
 class Photo(NamedTuple):
-    """A photo under the name that tables show, and where it is."""
+    """A photo: its name in tables, which is its path as printable text, and its file."""
 
-    shown: str
+    name: str
     path: Path
 
 

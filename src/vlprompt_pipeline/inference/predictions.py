@@ -19,10 +19,10 @@ class Prediction(NamedTuple):
 
     Attributes:
         photo: which; none for an image that a request holds.
-        labels: as many as asked for, or fewer where there are fewer classes; none with a problem.
+        labels: as many as wanted, or fewer where there are fewer classes; empty with a problem.
         scores: of the labels.
-        problem: why it has no label, a sentence; none where it has.
-        accepted: whether the model says that it is one of its classes at all.
+        problem: why it has no label, as a sentence; None where it has.
+        accepted: whether the photo shows one of the model's classes at all, by its rejection.
         label_set: labels that cannot be ruled out, of a model with conformal sets.
     """
 
@@ -44,7 +44,7 @@ class Prediction(NamedTuple):
             ranked[0] = ranked[0] if self.accepted else NONE
             if model.rejection.sets:
                 rejecting.append(None if self.problem else " | ".join(self.label_set))
-        return [self.photo.shown, *ranked, *rejecting, self.problem, model.name, model.version]
+        return [self.photo.name, *ranked, *rejecting, self.problem, model.name, model.version]
 
 
 def table_columns(model: ImageModel, top: int) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from vlprompt_pipeline import registry
-from vlprompt_pipeline.clip.encoding import BLOCK, GPU_BLOCK
+from vlprompt_pipeline.clip.encoding import block_size
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.inference.models import ImageModel
 from vlprompt_pipeline.publishing import load_published
@@ -27,7 +27,7 @@ class RegisteredModel(ImageModel):
         self.classifier, self.name, self.version = classifier, name, version
         self.class_names = classifier.card.names(class_names)
         self.rejection = classifier.rejection if classifier.rejects(self.class_names) else None
-        self.block = BLOCK if classifier.clip.device.type == "cpu" else GPU_BLOCK
+        self.block = block_size(classifier.clip.arithmetic)
         self.pixel_shape = (3, *classifier.clip.preprocessing.height_width)
 
     def pixels(self, source: bytes) -> np.ndarray:
@@ -39,7 +39,7 @@ class RegisteredModel(ImageModel):
         with self.classifier.clip.arithmetic.running():
             return self.classifier.logits_of_pixels(torch.from_numpy(pixels), self.class_names)
 
-    def telling_apart(self, class_names: Sequence[str]) -> RegisteredModel:
+    def with_classes(self, class_names: Sequence[str]) -> RegisteredModel:
         """Return the same model for other classes; the last few lists keep their text features."""
         return RegisteredModel(self.classifier, self.name, self.version, class_names)
 

@@ -19,7 +19,6 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import named
-from vlprompt_pipeline.clip.towers import IMAGE_ATTENTION, TEXT_ATTENTION
 from vlprompt_pipeline.config import Template
 from vlprompt_pipeline.methods.changed_images import ChangedImages, PixelLearner
 from vlprompt_pipeline.methods.networks import kaiming_uniform
@@ -54,7 +53,7 @@ class ClipLora(PixelLearner):
 
     def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError if a tower is of another kind, DataError for a name too long."""
-        clip.require(IMAGE_ATTENTION, TEXT_ATTENTION)
+        clip.require_attention_weights()
         shapes = {"text": clip.text_width, "image": clip.image.width}
         for tower, width in shapes.items():
             count, shape = len(getattr(clip, tower).blocks), (PARTS, self.settings.rank, width)

@@ -22,7 +22,6 @@ from torch.nn.utils import parametrize
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.blocks import norms_of
 from vlprompt_pipeline.clip.templates import named
-from vlprompt_pipeline.clip.towers import IMAGE_ATTENTION, TEXT_ATTENTION
 from vlprompt_pipeline.config import Template, epoch_at
 from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.changed_images import ChangedImages, PixelLearner
@@ -56,7 +55,7 @@ class TwoStage(PixelLearner):
         """Raise ConfigError if the towers are of another kind, DataError for a name too long."""
         self._read: dict[str, Any] = {}
         self._row_tensors: dict[Any, tuple[Tensor, Tensor | None]] = {}
-        clip.require(IMAGE_ATTENTION, TEXT_ATTENTION)
+        clip.require_attention_weights()
         self.text_norms = nn.ParameterList(norms_of(block) for block in clip.text.blocks)
         image = clip.image
         self.image_norms = nn.ParameterList(map(image.norms_of, range(len(image.blocks))))

@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.image import Tokens
-from vlprompt_pipeline.clip.towers import IMAGE_ATTENTION, TEXT_ATTENTION
 from vlprompt_pipeline.errors import ConfigError
 
 
@@ -54,7 +53,7 @@ def blocks_from(first: int, clip: FrozenClip) -> int:
     Raises:
         ConfigError: there are none, or the image tower is no plain transformer.
     """
-    clip.require(IMAGE_ATTENTION, TEXT_ATTENTION)
+    clip.require_attention_weights()
     blocks = min(len(clip.text.blocks), len(clip.image.blocks))
     if first >= blocks:
         raise ConfigError(

@@ -15,6 +15,7 @@ from PIL import features
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.parsing import Frozen
+from vlprompt_pipeline.processes import usable_cores
 
 PACKAGES = (
     "torch",
@@ -147,12 +148,10 @@ def _versions() -> dict[str, str]:
 
 @lru_cache
 def _hardware() -> Hardware:
-    cores = os.cpu_count() or 1
-    may_use = getattr(os, "sched_getaffinity", None)  # Linux
     return Hardware(
         cpu=_cpu_model(),
-        cores=cores,
-        usable_cores=len(may_use(0)) if may_use else cores,
+        cores=os.cpu_count() or 1,
+        usable_cores=usable_cores(),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         gpus=tuple(map(torch.cuda.get_device_name, range(torch.cuda.device_count()))),
     )

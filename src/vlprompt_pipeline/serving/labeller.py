@@ -48,7 +48,7 @@ class Labeller:
     def __init__(self, model: ImageModel, settings: ServingSettings, metrics: Metrics) -> None:
         """Start the threads; `close` ends them."""
         self._model, self._settings, self._metrics = model, settings, metrics
-        self._telling_apart = lru_cache(_CLASS_SETS)(model.telling_apart)
+        self._telling_apart = lru_cache(_CLASS_SETS)(model.with_classes)
         self._decoders = ThreadPoolExecutor(settings.decoders, "decoder")
         self._batcher = Batcher(
             self._answers, settings.batch, settings.delay, metrics.batch.observe

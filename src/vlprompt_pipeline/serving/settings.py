@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.processes import usable_cores
 from vlprompt_pipeline.registry.limits import RequestLimits
-
-
-def _cores() -> int:
-    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -30,7 +26,7 @@ class ServingSettings:
     batch: int = 32
     delay: float = 0.005
     waiting: int = 256
-    decoders: int = field(default_factory=_cores)
+    decoders: int = field(default_factory=usable_cores)
 
     def __post_init__(self) -> None:
         """Raise ConfigError for settings under which a request could never be answered."""

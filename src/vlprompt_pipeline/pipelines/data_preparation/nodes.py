@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.config import OwnDataParameters
-from vlprompt_pipeline.filesystem.manifests import described_write, place_of
+from vlprompt_pipeline.filesystem.manifests import described_write, layer_path
 from vlprompt_pipeline.image_datasets import (
     DatasetCard,
     ImageIndex,
@@ -58,7 +58,7 @@ def index_images(
         )
     if index.card.random_split:
         path = split_folder / name / f"split_{index.card.split_sha256[:16]}.json"
-        with described_write(path, place_of(path)) as temporary:
+        with described_write(path, layer_path(path)) as temporary:
             content = json.dumps(index.to_split(), ensure_ascii=False, indent=1)
             temporary.write_text(content, encoding="utf-8")
     return index.table, index.card
