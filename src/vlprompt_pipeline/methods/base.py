@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -85,8 +86,8 @@ class PromptLearner(nn.Module):
         exact: names of tensors that are kept in single precision and never quantized.
         classifiers: names of matrices `[…, embed]` that image features are multiplied with.
         mean_free: those of them of whose mean over the rows no prediction depends.
-        constants: methods without arguments whose results depend on no image: a graph that ships
-            has the results, for its labels.
+        constants: methods without arguments whose results depend on no image: `freeze` has them
+            computed once, and a graph that ships has the results, for its labels.
         former_names: names that its tensors had in files of earlier versions, with today's.
         views_apart: whether an epoch draws from all cached views as if each were an image; else
             it shows every image once, in one of its views.
@@ -202,6 +203,15 @@ class PromptLearner(nn.Module):
     def renamed(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return stored tensors under today's names, whichever version wrote them."""
         return {self.former_names.get(name, name): tensor for name, tensor in stored.items()}
+
+    def freeze(self) -> Self:
+        """End training and loading: results of `constants` are kept from their first call on.
+
+        Otherwise each batch of images computes them again, the features of all texts among them.
+        """
+        for name in self.constants:
+            setattr(self, name, cache(getattr(self, name)))
+        return self.requires_grad_(False)
 
     def prompt_names(self) -> tuple[str, ...]:
         """Return names of the tensors that make up the prompt, parametrized or not."""
