@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from weakref import WeakKeyDictionary
 
 import pytest
 import torch
@@ -11,8 +12,9 @@ from learners import CLASSES
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.export import pack, pack_learner, unpack
-from vlprompt_pipeline.methods import Recipe, build_learner, resolve_recipe
-from vlprompt_pipeline.methods.texts import MAX_TEMPLATE, class_texts
+from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
+from vlprompt_pipeline.methods import texts as texts_module
+from vlprompt_pipeline.methods.texts import MAX_TEMPLATE, class_texts, mean_features
 
 LONGEST = "international " * 17 + "photos of é {}.."
 
@@ -119,3 +121,14 @@ def test_texts_are_encoded_once_for_all_learners_of_a_run(tiny_clip, monkeypatch
     assert not torch.equal(other.texts, second.texts)
     build_learner(zero_shot(templates="a sketch of the {}."), tiny_clip, CLASSES, seed=1)
     assert len(encoded) == 3
+
+
+def test_a_server_that_is_asked_for_ever_new_classes_keeps_few_of_them(tiny_clip, monkeypatch):
+    monkeypatch.setattr(texts_module, "_ENCODED", WeakKeyDictionary())
+    prompt = zero_shot(templates="photo").prompt
+    names = [f"cat {number}" for number in range(70)]
+    features = [mean_features(tiny_clip, ClassTexts((name,), ""), prompt) for name in names]
+    (encoded,) = texts_module._ENCODED.values()
+    assert len(encoded) == 64
+    for kept, feature in zip(encoded.values(), features[-64:], strict=True):
+        assert torch.equal(kept, feature)

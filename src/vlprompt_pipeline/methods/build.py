@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
 from vlprompt_pipeline.methods.recipe import Recipe
 from vlprompt_pipeline.methods.registry import get_method
@@ -98,21 +98,24 @@ def restore_learner(
     return learner
 
 
-def quantize_after(
-    learner: PromptLearner, config: QuantizeConfig, seed: int = 0, images: Tensor | None = None
-) -> PromptLearner:
+def quantize_after(learner: PromptLearner, config: QuantizeConfig, seed: int = 0) -> PromptLearner:
     """Quantize the tensors of a trained learner, in place; it is given back in evaluation mode.
 
     Factors of a low-rank context are quantized each. The full-precision weights stay as they are.
-    `images` are features `[images, embed]` for `moment: few_shot`.
 
     Raises:
-        ConfigError: groups that share a codebook do not fill a tensor.
+        ConfigError: groups that share a codebook do not fill a tensor, or codes are to be chosen by
+            the few-shot images, which are not here.
         UserError: the learner is quantized already, or a tensor is not finite.
     """
     if any(quantized_tensors(learner)) or any(links(learner, Projected)):
         raise UserError("the learner is quantized already: build it from a recipe without quantize")
-    _quantize(learner, config, torch.Generator().manual_seed(seed), images)
+    if config.moment == "few_shot":
+        raise ConfigError(
+            "quantize.moment: few_shot needs the few-shot images, which only training has: put "
+            "quantize into the recipe, or leave moment out"
+        )
+    _quantize(learner, config, torch.Generator().manual_seed(seed))
     return learner.eval()
 
 

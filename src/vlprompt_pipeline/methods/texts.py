@@ -35,9 +35,11 @@ MAX_TEMPLATE = 255  # bytes, as of every text in a packed prompt (`export.wire`)
 _FORM = "give {class name: [sentence, …]} as JSON or YAML"
 
 
-_KNOWN: WeakKeyDictionary[nn.Module, dict[Hashable, Tensor]] = WeakKeyDictionary()
+_ENCODED: WeakKeyDictionary[nn.Module, dict[Hashable, Tensor]] = WeakKeyDictionary()
 """Features by text tower and texts: a run builds a learner several times, to train, export and
 evaluate it and for its file, and 80 templates of 1,000 classes take minutes on a CPU."""
+_KEPT = 64
+"""Sets of texts of a tower, the latest ones: each request to a server may name new classes."""
 
 
 class TextParameters(Parameters):
@@ -149,15 +151,19 @@ def mean_features(
     clip.words.warn_unseen(flat)
     counts = [len(of_class) for of_class in texts]
     cut = parameters.descriptions is not None
-    known = _KNOWN.setdefault(clip.text, {})
-    key = hashlib.sha256(json.dumps([flat, counts, cut, raw]).encode()).digest()
-    if (key, clip.dtype, clip.device) not in known:
+    encoded = _ENCODED.setdefault(clip.text, {})
+    digest = hashlib.sha256(json.dumps([flat, counts, cut, raw]).encode()).digest()
+    key = (digest, clip.dtype, clip.device)
+    means = encoded.get(key)
+    if means is None:
         encode = clip.encode_texts_raw if raw else clip.encode_texts
         with clip.arithmetic.running():  # whoever asks first: last bits go by the threads
             parts = [encode(flat[i : i + AT_ONCE], cut=cut) for i in range(0, len(flat), AT_ONCE)]
-        means = [of_class.mean(0) for of_class in torch.cat(parts).split(counts)]
-        known[key, clip.dtype, clip.device] = torch.stack(means)
-    return known[key, clip.dtype, clip.device].clone()
+        means = torch.stack([of_class.mean(0) for of_class in torch.cat(parts).split(counts)])
+        encoded[key] = means
+        for earliest in list(encoded)[:-_KEPT]:
+            encoded.pop(earliest, None)
+    return means.clone()
 
 
 def read_descriptions(path: str, sha256: str | None = None) -> dict[str, list[str]]:

@@ -84,6 +84,7 @@ class PromptTask:
                 [classes.names, classes.template, images.few_shot_set.content_sha256],
                 images.clip.identity_sha256,
                 asdict(images.training),
+                images.parameters.views,  # which that does not tell where crops are made anew
                 self.provenance,
             ]
         )
