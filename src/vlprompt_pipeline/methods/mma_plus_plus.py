@@ -76,7 +76,7 @@ class MMAPlusPlus(AdaptedTowers):
         scale, weight = self.settings.scale, self.settings.consistency
         rows = self.drawn_rows()
         weaker = scale * self.draw_scale()
-        keep = self._keep if self.training and self.settings.dropout else None
+        keep = partial(self.draws.dropout, probability=self.settings.dropout)
         texts = self._text(rows, scale, keep)
         begun = self._begin(images)
         pictures = self._image(begun, scale, keep)
@@ -106,9 +106,6 @@ class MMAPlusPlus(AdaptedTowers):
 
     def _encode(self, pixels: Tensor) -> Tensor:
         return self._image(self._begin(pixels), self.scale)
-
-    def _keep(self, hidden: Tensor) -> Tensor:
-        return hidden * self.draws.keep(hidden.shape, 1 - self.settings.dropout, hidden)
 
     def _text(self, rows: Tensor, scale: float, keep: Keep | None = None) -> Tensor:
         return self.texts.features(self.clip, partial(self._step, "text", scale, keep), rows=rows)

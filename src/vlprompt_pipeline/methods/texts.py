@@ -123,7 +123,13 @@ def class_texts(classes: ClassTexts, parameters: TextParameters) -> list[list[st
     if parameters.descriptions:
         sentences = read_descriptions(parameters.descriptions, parameters.descriptions_sha256)
         for of_class, name in zip(texts, classes.names, strict=True):
-            of_class.extend(_of_class(sentences, name, parameters.descriptions))
+            about = sentences.get(_comparable(name))
+            if not about:
+                raise ConfigError(
+                    f"descriptions: {parameters.descriptions} has no sentence about the class "
+                    f"{name!r}; add one, under that name"
+                )
+            of_class.extend(about)
     return texts
 
 
@@ -197,16 +203,6 @@ def read_descriptions(path: str, sha256: str | None = None) -> dict[str, list[st
             raise ConfigError(f"descriptions: in {path} the class {name!r} {reason}; {_FORM}")
         by_name[key] = sentences
     return by_name
-
-
-def _of_class(sentences: Mapping[str, list[str]], name: str, path: str) -> list[str]:
-    class_sentences = sentences.get(_comparable(name))
-    if not class_sentences:
-        raise ConfigError(
-            f"descriptions: {path} has no sentence about the class {name!r}; add one, under that "
-            "name"
-        )
-    return class_sentences
 
 
 def _comparable(name: str) -> str:

@@ -45,9 +45,17 @@ class Draws(nn.Module):
         """Return values in [0, 1) `shape` in type and on the device of `like`."""
         return self._draw(torch.rand, shape, like)
 
-    def keep(self, shape: tuple[int, ...], probability: float, like: Tensor) -> Tensor:
-        """Return 1 / probability where a value is kept, else 0: what dropout multiplies by."""
-        return self._draw(partial(_kept, probability), shape, like)
+    def dropout(
+        self, values: Tensor, probability: float, shape: tuple[int, ...] | None = None
+    ) -> Tensor:
+        """Return values each of which training drops with a probability, and scales otherwise.
+
+        With a `shape` that is 1 along a dimension, all values along that are dropped together.
+        """
+        if not (self.training and probability):
+            return values
+        make = partial(_kept, 1 - probability)
+        return values * self._draw(make, shape or tuple(values.shape), values)
 
     def go_back(self, counted: int) -> None:
         """Draw again what was drawn after so many."""
@@ -145,6 +153,7 @@ class _Ahead:
 def _kept(
     probability: float, shape: tuple[int, ...], *, generator: Generator, dtype: torch.dtype
 ) -> Tensor:
+    """Return 1 / probability where a value is kept, else 0."""
     kept = torch.rand(shape, generator=generator) < probability
     return (kept / probability).to(dtype)
 
