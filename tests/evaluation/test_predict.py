@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from learners import CLASSES, RECIPES, unit_vectors, untrained
+from learners import CLASSES, RECIPES, predict, unit_vectors, untrained
 from vlprompt_pipeline.clip import FrozenClip, load_clip
 from vlprompt_pipeline.evaluation import predict as predict_module
-from vlprompt_pipeline.evaluation.predict import CHUNK, predict, predict_among
+from vlprompt_pipeline.evaluation.predict import CHUNK, predict_among
 from vlprompt_pipeline.methods import (
     ClassTexts,
     PromptLearner,

@@ -21,7 +21,7 @@ class Metric:
     Attributes:
         name: key in `metrics.json`, in records, and in the names of columns.
         title: within a sentence, such as "calibration error".
-        compute: of the predictions, one row an image (`predict`), and of the scores of their
+        compute: of the predictions, one row an image (`predict_among`), and of the scores of their
             classes, one row a class (`outcomes.class_scores`); None where it does not apply.
         unit: "%" or, for instance, "nats".
         lower_is_better: the direction.
@@ -85,7 +85,7 @@ def score_of(
     """Compute accuracy and the named metrics of a set of test images.
 
     Args:
-        predicted: what `predict` gave for the images.
+        predicted: what `predict_among` gave for the images.
         classes: the rows of `outcomes.class_scores` for the classes that the images show.
         names: of `METRICS`.
         outsiders: what was predicted for images of other classes, among the same answers.
