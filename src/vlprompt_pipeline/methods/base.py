@@ -78,7 +78,7 @@ class PromptLearner(nn.Module):
         reads: what it is trained on: features of the frozen image tower, which are computed once,
             such features before the last linear map, or pixels, where it changes that tower.
         fitted: whether it is given all few-shot images at once, before and after training.
-        trained: whether only training makes it what it is; others are whole without.
+        trained: whether it needs training to predict.
         needs_validation: whether it cannot do without validation images.
         texts_decide: whether classes whose texts are equal are one class to it; a method that has
             images of each class tells them apart all the same.
@@ -186,7 +186,7 @@ class PromptLearner(nn.Module):
         """Take note of a finished epoch of training, counted from 0; may change the prompt."""
 
     def settle(self, few_shot: FewShotFeatures) -> None:
-        """Choose, after training, on validation images what is chosen there."""
+        """Choose on validation images, after training, strengths and the like."""
 
     def make_room(self, stored: Mapping[str, Tensor]) -> None:
         """Give tensors that grow with the few-shot set the size of those that will be loaded."""
@@ -195,7 +195,7 @@ class PromptLearner(nn.Module):
                 self.put(name, torch.zeros_like(stored[name]))
 
     def put(self, name: str, tensor: Tensor) -> None:
-        """Put a tensor of any size in the place of one, which is trained as that one was."""
+        """Replace a tensor by one of any size, which is trained if the old one was."""
         before = getattr(self, name)
         trained = before is not None and before.requires_grad
         setattr(self, name, nn.Parameter(tensor.to(self.clip.device), requires_grad=trained))

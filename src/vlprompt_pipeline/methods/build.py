@@ -78,8 +78,8 @@ def fit_learner(
         generator = torch.Generator().manual_seed(seed)
         _quantize(learner, recipe.quantize, generator, few_shot.images)
         if not recipe.training:
-            for _, quantizer, given in quantized_tensors(learner):
-                quantizer.initialise(given)
+            for _, quantizer, weight in quantized_tensors(learner):
+                quantizer.initialise(weight)
     return rows
 
 

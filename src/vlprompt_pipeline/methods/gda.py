@@ -92,9 +92,9 @@ class GDA(FixedTexts):
         chosen = [row for row in rows if row is not None]
         weight[in_training], bias[in_training] = self.weight[chosen], self.bias[chosen]
         if new and len(self.features):
-            made = new_class_gaussians(self.features.double(), self.texts[new].double())
-            scaled = (self.strength.double() * each for each in centred(*discriminant(*made)))
-            weight[new], bias[new] = (each.to(weight) for each in scaled)
+            estimates = new_class_gaussians(self.features.double(), self.texts[new].double())
+            scaled = (self.strength.double() * part for part in centred(*discriminant(*estimates)))
+            weight[new], bias[new] = (part.to(weight) for part in scaled)
         return weight, bias
 
     @torch.no_grad()
@@ -147,12 +147,12 @@ def gaussians(features: Tensor, labels: Tensor, covariance: Covariance) -> tuple
     counts = labels.bincount().to(features)
     means = torch.zeros(len(counts), features.shape[1]).to(features)
     means = means.index_add(0, labels, features) / counts[:, None]
-    apart = features - means[labels]
+    deviations = features - means[labels]
     if covariance == "by_class":
-        weighted = apart / ((counts - 1).clamp(min=1) * len(counts)).sqrt()[labels, None]
+        weighted = deviations / ((counts - 1).clamp(min=1) * len(counts)).sqrt()[labels, None]
         return means, torch.linalg.pinv(weighted.T @ weighted, hermitian=True)
     degrees, width = len(features) - 1, features.shape[1]
-    scatter = apart.T @ apart
+    scatter = deviations.T @ deviations
     shrunk = scatter + scatter.trace() / max(1, degrees) * torch.eye(width).to(features)
     return means, width * torch.linalg.pinv(shrunk, hermitian=True)
 
@@ -170,11 +170,11 @@ def new_class_gaussians(features: Tensor, texts: Tensor) -> tuple[Tensor, Tensor
     precision = torch.zeros(width, width).to(features)
     unit = torch.eye(count).to(features)
     for text, rows in zip(texts, nearest, strict=True):
-        apart = features[rows] - text
-        trace = apart.square().sum() / max(1, count - 1)
+        deviations = features[rows] - text
+        trace = deviations.square().sum() / max(1, count - 1)
         # (τ + XᵀX)⁻¹ = (1 - Xᵀ (τ + XXᵀ)⁻¹ X) / τ: what is inverted has 64 rows, not the width
-        inner = torch.linalg.solve(trace * unit + apart @ apart.T, apart)
-        precision += width / trace * (torch.eye(width).to(features) - apart.T @ inner)
+        inner = torch.linalg.solve(trace * unit + deviations @ deviations.T, deviations)
+        precision += width / trace * (torch.eye(width).to(features) - deviations.T @ inner)
     return means, precision / len(texts)
 
 

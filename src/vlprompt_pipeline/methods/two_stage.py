@@ -54,8 +54,7 @@ class TwoStage(PixelLearner):
 
     def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError if the towers are of another kind, DataError for a name too long."""
-        self._read: dict[str, Any] = {}
-        self._row_tensors: dict[Any, tuple[Tensor, Tensor | None]] = {}
+        self._on_host: dict[str, Any] = {}
         clip.require(IMAGE_ATTENTION, TEXT_ATTENTION)
         self.text_norms = nn.ParameterList(norms_of(block) for block in clip.text.blocks)
         image = clip.image
@@ -66,7 +65,7 @@ class TwoStage(PixelLearner):
         self.to(clip.device)
         texts = [named(self.settings.template, name) for name in self.classes.names]
         self.texts = WalkedTexts(clip, texts)
-        self.register_load_state_dict_post_hook(_read_anew)
+        self.register_load_state_dict_post_hook(_forget)
 
     def class_features(self) -> Tensor:
         """Return rows of known classes and text features of new ones, normalised."""
@@ -85,7 +84,7 @@ class TwoStage(PixelLearner):
     @property
     def in_second_stage(self) -> bool:
         """Whether the classifier has been started."""
-        return self._of_training("stage", lambda: bool(self.classifier.any()))
+        return self._asked_once("stage", lambda: bool(self.classifier.any()))
 
     @property
     def phase(self) -> str:
@@ -94,24 +93,24 @@ class TwoStage(PixelLearner):
 
     def _rows(self) -> tuple[Tensor, Tensor | None]:
         """Return the row of each class, 0 for a new one, and which are trained if not all are."""
-        return self._of_training("rows", self._read_rows)
+        return self._asked_once("rows", self._find_rows)
 
-    def _read_rows(self) -> tuple[Tensor, Tensor | None]:
+    def _find_rows(self) -> tuple[Tensor, Tensor | None]:
         rows, device = rows_of(self.classes.names, self.names), self.classifier.device
-        key = (device, tuple(rows))
-        if key not in self._row_tensors:  # a recorded step goes on reading the same tensors
-            trained = torch.tensor([row is not None for row in rows], device=device)
-            index = torch.tensor([row or 0 for row in rows], device=device)
-            self._row_tensors[key] = index, trained if None in rows else None
-        return self._row_tensors[key]
+        trained = torch.tensor([row is not None for row in rows], device=device)
+        index = torch.tensor([row or 0 for row in rows], device=device)
+        return index, trained if None in rows else None
 
-    def _of_training(self, name: str, read: Callable[[], Any]) -> Any:
-        """Return what `read` gives; in training read once, for steps must not ask the device."""
-        if not self.training:
-            return read()
-        if name not in self._read:
-            self._read[name] = read()
-        return self._read[name]
+    def _asked_once(self, name: str, ask: Callable[[], Any]) -> Any:
+        """Return what `ask` reads of the tensors; once, for steps must not ask the device."""
+        if name not in self._on_host:
+            self._on_host[name] = ask()
+        return self._on_host[name]
+
+    def put(self, name: str, tensor: Tensor) -> None:
+        """Do as the base, and read anew what is known of the tensors."""
+        super().put(name, tensor)
+        self._on_host.clear()
 
     @torch.no_grad()
     def start_second_stage(self) -> None:
@@ -120,7 +119,7 @@ class TwoStage(PixelLearner):
         if parametrize.is_parametrized(self, "classifier"):
             target = self.parametrizations.classifier.original
         target.copy_(self.text_features())
-        self._read = {}
+        self._on_host.clear()
 
     def epoch_done(self, epoch: int, epochs: int) -> None:
         """Pass to stage 2 after the share of stage 1, where `training.restart` is the same."""
@@ -144,9 +143,9 @@ class TwoStage(PixelLearner):
         return images.features(partial(_with_norms, self.image_norms))[0]
 
 
-def _read_anew(learner: TwoStage, _incompatible: object) -> None:
+def _forget(learner: TwoStage, _incompatible: object) -> None:
     """Forget what the host knew of tensors that were loaded over."""
-    learner._read = {}
+    learner._on_host.clear()
 
 
 def _with_norms(norms: nn.ParameterList, depth: int, passing: Passing) -> Tensor:

@@ -204,10 +204,10 @@ class Quantizer(nn.Module):
         codebooks, entries = self.codebook.shape
         if codebooks > 1:
             indices = indices + entries * torch.arange(codebooks, device=indices.device)[:, None]
-        places = indices.flatten()
+        flat = indices.flatten()
         # bincount would ask a GPU for the largest index
-        counts = torch.zeros(codebooks * entries, dtype=torch.int64, device=places.device)
-        return counts.scatter_add_(0, places, torch.ones_like(places)).view(codebooks, entries)
+        counts = torch.zeros(codebooks * entries, dtype=torch.int64, device=flat.device)
+        return counts.scatter_add_(0, flat, torch.ones_like(flat)).view(codebooks, entries)
 
     def _error(self, weight: Tensor, indices: Tensor, codebooks: Tensor) -> Tensor:
         """Return the mean squared error of the entries against the values, one number."""
@@ -219,7 +219,7 @@ class Quantizer(nn.Module):
         self._history.append(Look(step, kl, made, finite, error, shown[1]))
 
     @property
-    def places(self) -> tuple[int, ...]:
+    def layout(self) -> tuple[int, ...]:
         """What decides on shapes in `forward` and may change in a clustering."""
         return ()
 
@@ -231,7 +231,7 @@ class Quantizer(nn.Module):
             self._mirror()
 
     def _mirror(self) -> None:
-        """Keep what every step asks for, which would cost a round trip to the device to ask."""
+        """Copy to the host what every step asks for, so that no step waits for the device."""
         self._last = int(self.last_step)
         self._ready = self._last >= 0
         self._flat = bool((self.codebook[:, 0] == self.codebook[:, -1]).any())

@@ -94,12 +94,10 @@ def score_of(
         `correct`, `total`, `accuracy` in percent, then each metric that applies, by name.
     """
     correct, total = int((predicted["prediction"] == predicted["label"]).sum()), len(predicted)
-    beside = {False: classes, True: outsiders}
-    values = {
-        name: METRICS[name].compute(predicted, beside[METRICS[name].of_outsiders])
-        for name in names
-        if beside[METRICS[name].of_outsiders] is not None
-    }
-    return {"correct": correct, "total": total, "accuracy": accuracy(correct, total)} | {
-        name: value for name, value in values.items() if value is not None
-    }
+    scores = {"correct": correct, "total": total, "accuracy": accuracy(correct, total)}
+    for name in names:
+        table = outsiders if METRICS[name].of_outsiders else classes
+        value = None if table is None else METRICS[name].compute(predicted, table)
+        if value is not None:
+            scores[name] = value
+    return scores
