@@ -56,21 +56,15 @@ class LogisticRegression:
 
     def fit(self, c: float) -> tuple[Tensor, Tensor]:
         """Solve for the strength C: weight `[classes, embed]` and bias `[classes]`, in double."""
-        if c in self._solved:
-            return self._in_features(self._solved[c])
-        weaker = [solved for solved in self._solved if solved < c]
-        start = self._solved[max(weaker)] if weaker else self._zeros()
-        penalty = torch.full_like(self._mean_squares, 1 / (c * len(self._inputs)))
-        penalty[-1] = 0
-        weights = self._minimise(start, penalty)
-        self._solved[c] = weights
-        return self._in_features(weights)
-
-    def _in_features(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        if c not in self._solved:
+            zeros = self._inputs.new_zeros(self._members.shape[1], self._inputs.shape[1])
+            weaker = [solved for solved in self._solved if solved < c]
+            start = self._solved[max(weaker)] if weaker else zeros
+            penalty = torch.full_like(self._mean_squares, 1 / (c * len(self._inputs)))
+            penalty[-1] = 0
+            self._solved[c] = self._minimise(start, penalty)
+        weights = self._solved[c]
         return weights[:, :-1] @ self._axes, weights[:, -1]
-
-    def _zeros(self) -> Tensor:
-        return self._inputs.new_zeros(self._members.shape[1], self._inputs.shape[1])
 
     def _minimise(self, weights: Tensor, penalty: Tensor) -> Tensor:
         point = self._at(weights, penalty)

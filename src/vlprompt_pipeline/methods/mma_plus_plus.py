@@ -74,7 +74,8 @@ class MMAPlusPlus(AdaptedTowers):
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return cross-entropy and both consistencies, from pixels `[images, 3, size, size]`."""
         scale, weight = self.settings.scale, self.settings.consistency
-        rows = self.drawn_rows()
+        firsts = torch.tensor([0, *self.counts[:-1]]).cumsum(0)
+        rows = firsts + self.draw_texts()
         weaker = scale * self.draw_scale()
         keep = partial(self.draws.dropout, probability=self.settings.dropout)
         texts = self._text(rows, scale, keep)
@@ -99,10 +100,6 @@ class MMAPlusPlus(AdaptedTowers):
     def draw_scale(self) -> float:
         """Share of the training scale that the weaker pass has."""
         return self.draws.uniform((1,), torch.zeros(())).item()
-
-    def drawn_rows(self) -> Tensor:
-        """Return places among all texts of those that a step reads, `[classes]`."""
-        return torch.tensor([0, *self.counts[:-1]]).cumsum(0) + self.draw_texts()
 
     def _encode(self, pixels: Tensor) -> Tensor:
         return self._image(self._begin(pixels), self.scale)
