@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from learners import untrained
+from learners import CLASSES, RECIPES, untrained
+from training.recipes import ready_to_train, short_recipe
+from vlprompt_pipeline.methods import build_learner, resolve_recipe, restore_learner
+from vlprompt_pipeline.parametrizations.noise import NoiseConfig
+from vlprompt_pipeline.training import train
 
 
 @pytest.mark.parametrize(
@@ -20,3 +25,31 @@ def test_the_second_stage_begins_after_its_share_of_the_epochs(
         phases.append(learner.phase)
         learner.epoch_done(epoch, epochs)
     assert phases == ["norms"] * first_stage + ["classifier"] * (epochs - first_stage)
+
+
+@pytest.mark.parametrize(
+    "quantize", [{}, {"normalise": False}, {"codebook": "scaled", "centre": True}], ids=str
+)
+def test_a_quantized_classifier_starts_with_codebooks_of_the_text_features(tiny_clip, quantize):
+    """Those of the zeros before would show zeros, with which there is no second stage."""
+    mine = {"extends": "two_stage", "quantize": {"bits": 4, **quantize}}
+    recipe = resolve_recipe("mine", {**RECIPES, "mine": mine})
+    learner = build_learner(recipe, tiny_clip, CLASSES, seed=1).train()
+    assert learner.phase == "norms"
+    learner.class_features()
+    learner.start_second_stage()
+    assert learner.phase == "classifier"
+    shown, texts = learner.classifier, learner.text_features()
+    if quantize.get("centre"):
+        texts = texts - texts.mean(0)
+    assert (shown - texts).square().mean() < 0.05 * texts.square().mean()
+
+
+def test_noise_leaves_the_names_of_classes_as_they_are(tiny_clip):
+    """With noise on them every class would be a new one, and the classifier would not train."""
+    noisy = short_recipe("two_stage").model_copy(update={"noise": NoiseConfig(std=0.01)})
+    learner, batches = ready_to_train(noisy, tiny_clip)
+    train(learner, batches, noisy.training)
+    assert not torch.equal(learner.classifier, learner.text_features())
+    restored = restore_learner(noisy, tiny_clip, CLASSES, learner.state_dict()).eval()
+    assert torch.equal(restored.class_features(), learner.class_features())

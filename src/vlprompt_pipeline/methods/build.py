@@ -16,7 +16,7 @@ from vlprompt_pipeline.methods.recipe import Recipe
 from vlprompt_pipeline.methods.registry import get_method
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRank
-from vlprompt_pipeline.parametrizations.naming import links, tensor_name
+from vlprompt_pipeline.parametrizations.naming import links, shown_name, tensor_name
 from vlprompt_pipeline.parametrizations.noise import TrainingNoise
 from vlprompt_pipeline.parametrizations.projected import Projected
 from vlprompt_pipeline.parametrizations.quantized import make_quantizer, quantized_tensors
@@ -50,17 +50,8 @@ def build_learner(
     """
     learner = build_plain(recipe, clip, classes, seed)
     generator = torch.Generator().manual_seed(seed)
-    if recipe.low_rank:
-        for name in learner.contexts:
-            _put_on(learner, name, LowRank(recipe.low_rank, attrgetter(name)(learner), generator))
-    if recipe.projected:
-        for name in learner.contexts:
-            _put_on(learner, name, Projected(recipe.projected, attrgetter(name)(learner)))
-    if recipe.noise:
-        for name in learner.prompt_names():
-            _put_on(learner, name, TrainingNoise(recipe.noise, generator))
-    if recipe.quantize and not learner.fitted:
-        _quantize(learner, recipe.quantize, generator)
+    _put_on_contexts(learner, recipe, generator)
+    _put_on_tensors(learner, recipe, generator, quantize=not learner.fitted)
     return learner
 
 
@@ -87,13 +78,12 @@ def restore_learner(
     recipe: Recipe, clip: FrozenClip, classes: ClassTexts, state: Mapping[str, Tensor]
 ) -> PromptLearner:
     """Return the learner whose `state_dict` is given, tensors parametrized as the recipe says."""
-    # what grows with classes or images gets its size before a quantizer stands on it
-    without = recipe.model_copy(update={"quantize": None})
-    learner = build_learner(without, clip, classes, seed=0)
+    learner, generator = build_plain(recipe, clip, classes), torch.Generator().manual_seed(0)
+    _put_on_contexts(learner, recipe, generator)
     state = learner.renamed(state)
+    # what grows with classes or images gets its size before noise or a quantizer stands on it
     learner.make_room({tensor_name(name): tensor for name, tensor in state.items()})
-    if recipe.quantize:
-        _quantize(learner, recipe.quantize, torch.Generator().manual_seed(0))
+    _put_on_tensors(learner, recipe, generator, quantize=True)
     learner.load_state_dict(state)
     return learner
 
@@ -117,6 +107,26 @@ def quantize_after(learner: PromptLearner, config: QuantizeConfig, seed: int = 0
         )
     _quantize(learner, config, torch.Generator().manual_seed(seed))
     return learner.eval()
+
+
+def _put_on_contexts(learner: PromptLearner, recipe: Recipe, generator: Generator) -> None:
+    for name in learner.contexts:
+        if recipe.low_rank:
+            _put_on(learner, name, LowRank(recipe.low_rank, attrgetter(name)(learner), generator))
+        if recipe.projected:
+            _put_on(learner, name, Projected(recipe.projected, attrgetter(name)(learner)))
+
+
+def _put_on_tensors(
+    learner: PromptLearner, recipe: Recipe, generator: Generator, *, quantize: bool
+) -> None:
+    """Put noise on all tensors that are trained, then quantizers on all but exact ones."""
+    if recipe.noise:
+        trained = (name for name, p in learner.named_parameters() if p.requires_grad)
+        for name in dict.fromkeys(map(shown_name, trained)):
+            _put_on(learner, name, TrainingNoise(recipe.noise, generator))
+    if recipe.quantize and quantize:
+        _quantize(learner, recipe.quantize, generator)
 
 
 def _quantize(

@@ -30,6 +30,7 @@ from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
 from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages
+from vlprompt_pipeline.parametrizations.quantized import find_quantized
 from vlprompt_pipeline.parsing import Parameters
 
 
@@ -84,7 +85,14 @@ class TwoStage(PixelLearner):
     @property
     def in_second_stage(self) -> bool:
         """Whether the classifier has been started."""
-        return self._asked_once("stage", lambda: bool(self.classifier.any()))
+        return self._asked_once("stage", lambda: bool(self._stored_classifier.any()))
+
+    @property
+    def _stored_classifier(self) -> Tensor:
+        """The classifier without noise and quantization."""
+        if parametrize.is_parametrized(self, "classifier"):
+            return self.parametrizations.classifier.original
+        return self.classifier
 
     @property
     def phase(self) -> str:
@@ -114,11 +122,11 @@ class TwoStage(PixelLearner):
 
     @torch.no_grad()
     def start_second_stage(self) -> None:
-        """Start the classifier at the tuned text features."""
-        target = self.classifier
-        if parametrize.is_parametrized(self, "classifier"):
-            target = self.parametrizations.classifier.original
-        target.copy_(self.text_features())
+        """Start the classifier at the tuned text features, with codebooks that fit these."""
+        self._stored_classifier.copy_(self.text_features())
+        for each in find_quantized(self):
+            if each.name == "classifier":
+                each.quantizer.initialise(each.weight())
         self._on_host.clear()
 
     def epoch_done(self, epoch: int, epochs: int) -> None:
