@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from learners import CLASSES, RECIPES, untrained
+from training.cuts import require_same_bits_after_a_cut
 from training.recipes import ready_to_train, short_recipe
 from vlprompt_pipeline.methods import build_learner, resolve_recipe, restore_learner
+from vlprompt_pipeline.parametrizations import QuantizeConfig
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig
-from vlprompt_pipeline.training import train
+from vlprompt_pipeline.training import Checkpoint, train
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,19 @@ def test_noise_leaves_the_names_of_classes_as_they_are(tiny_clip):
     assert not torch.equal(learner.classifier, learner.text_features())
     restored = restore_learner(noisy, tiny_clip, CLASSES, learner.state_dict()).eval()
     assert torch.equal(restored.class_features(), learner.class_features())
+
+
+def test_a_quantized_run_cut_between_its_stages_ends_with_the_same_bits(tiny_clip, tmp_path):
+    """Its classifier has no codebooks before the second stage, so no step asks for them."""
+    quantize = QuantizeConfig(bits=2, normalise=False, min_interval_steps=2, kl_threshold=1e-4)
+    recipe = short_recipe("two_stage", epochs=4).model_copy(update={"quantize": quantize})
+
+    def trained(checkpoint: Checkpoint | None):
+        learner, batches = ready_to_train(recipe, tiny_clip)
+        return learner, train(learner, batches, recipe.training, checkpoint)
+
+    require_same_bits_after_a_cut(trained, tmp_path / "checkpoint", 2)
+    _, rows = trained(None)
+    made = [sum(each["tensor"] == "classifier" for each in row["clusterings"]) for row in rows]
+    assert made[:2] == [0, 0]
+    assert made[2] > 0

@@ -122,11 +122,11 @@ class TwoStage(PixelLearner):
 
     @torch.no_grad()
     def start_second_stage(self) -> None:
-        """Start the classifier at the tuned text features, with codebooks that fit these."""
+        """Start the classifier at the tuned text features; its codebooks are made anew."""
         self._stored_classifier.copy_(self.text_features())
         for each in find_quantized(self):
             if each.name == "classifier":
-                each.quantizer.initialise(each.weight())
+                each.quantizer.forget()
         self._on_host.clear()
 
     def epoch_done(self, epoch: int, epochs: int) -> None:

@@ -80,9 +80,13 @@ class Quantizer(nn.Module):
         self._record(step, 0.0, True, weight, self._cluster(weight, step))
 
     def is_due(self, step: int, epoch_steps: int) -> bool:
-        """Say whether `observe` looks at the tensor after this step, and so asks the device."""
-        interval = self.config.min_interval_steps or epoch_steps
-        return not self.config.post_training and (step - self._last >= interval or self._flat)
+        """Say whether `observe` looks at the tensor after this step, and so asks the device.
+
+        It does not where no step has shown the tensor yet, as 2SFS does its classifier at first.
+        """
+        if self.config.post_training or not self._ready:
+            return False
+        return step - self._last >= (self.config.min_interval_steps or epoch_steps) or self._flat
 
     @torch.no_grad()
     def observe(self, step: int, weight: Tensor, epoch_steps: int) -> None:
