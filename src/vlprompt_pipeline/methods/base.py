@@ -64,6 +64,10 @@ class FewShotFeatures:
         """All views of each image, `[images, views, embed]`."""
         return self.images[:, None] if self.views is None else self.views
 
+    def right_answers(self, logits: Tensor) -> int:
+        """Count the validation images whose largest logit `[images, classes]` is their class's."""
+        return int((logits.argmax(-1) == self.validation_labels).sum())
+
 
 class PromptLearner(nn.Module):
     """Base of all methods; a subclass has its trainable tensors and `class_features`.

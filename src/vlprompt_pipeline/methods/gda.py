@@ -121,17 +121,15 @@ class GDA(FixedTexts):
 
     def _strength(self, few_shot: FewShotFeatures, weight: Tensor, bias: Tensor) -> float:
         """Choose the smallest of the strengths with the most right answers in validation."""
-        images, labels = few_shot.validation.double(), few_shot.validation_labels
-        if not len(labels):
+        images = few_shot.validation.double()
+        if not len(few_shot.validation_labels):
             logger.warning(
                 "no validation images: the strength of GDA is %s, unchosen", DEFAULT_STRENGTH
             )
             return DEFAULT_STRENGTH
         zero_shot = self.clip.logit_scale * images @ self.texts.double().T
         gaussian = images @ weight.T + bias
-        right = [
-            int(((zero_shot + each * gaussian).argmax(-1) == labels).sum()) for each in STRENGTHS
-        ]
+        right = [few_shot.right_answers(zero_shot + each * gaussian) for each in STRENGTHS]
         best = max(right)
         return STRENGTHS[right.index(best)] if best else DEFAULT_STRENGTH
 
