@@ -99,7 +99,7 @@ def predict_by_vote(
 
 
 Predictor = Callable[[Tensor, Tensor], dict[str, Tensor]]
-"""What is said of some images, by their rows, among some classes, by their columns."""
+"""From rows of images and columns of classes to the predictions for these images among these."""
 
 
 @torch.no_grad()

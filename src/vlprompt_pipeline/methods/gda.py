@@ -99,7 +99,7 @@ class GDA(FixedTexts):
 
     @torch.no_grad()
     def fit(self, few_shot: FewShotFeatures) -> list[dict]:
-        """Estimate the Gaussians and choose their strength; no row, nothing is repeated."""
+        """Estimate the Gaussians and choose their strength; no rows, for nothing is iterated."""
         views = few_shot.every_view
         features = views.flatten(0, 1).double()
         labels = few_shot.labels.repeat_interleave(views.shape[1])

@@ -11,7 +11,7 @@ from vlprompt_pipeline.methods.changed_images import ChangedImages, PixelLearner
 
 
 class ImagePromptLearner(PixelLearner):
-    """A learner with prompts in the image tower: `visual`, or others by `image_prompts`."""
+    """A learner with prompts in the image tower: `visual`, unless `image_prompts` has others."""
 
     visual: nn.ParameterList
 

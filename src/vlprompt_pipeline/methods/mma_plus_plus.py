@@ -92,13 +92,13 @@ class MMAPlusPlus(AdaptedTowers):
         }
 
     def draw_texts(self) -> Tensor:
-        """Say which text of each class a step reads, `[classes]`."""
+        """Draw which text of each class a step reads, `[classes]`."""
         counts = torch.tensor(self.counts)
         drawn = self.draws.uniform((len(counts),), torch.zeros(()))
         return (drawn * counts).long()
 
     def draw_scale(self) -> float:
-        """Share of the training scale that the weaker pass has."""
+        """Draw which share of the training scale the weaker pass has."""
         return self.draws.uniform((1,), torch.zeros(())).item()
 
     def _encode(self, pixels: Tensor) -> Tensor:

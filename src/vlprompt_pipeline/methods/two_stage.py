@@ -85,7 +85,7 @@ class TwoStage(PixelLearner):
     @property
     def in_second_stage(self) -> bool:
         """Whether the classifier has been started."""
-        return self._asked_once("stage", lambda: bool(self._stored_classifier.any()))
+        return self._read_once("stage", lambda: bool(self._stored_classifier.any()))
 
     @property
     def _stored_classifier(self) -> Tensor:
@@ -101,7 +101,7 @@ class TwoStage(PixelLearner):
 
     def _rows(self) -> tuple[Tensor, Tensor | None]:
         """Return the row of each class, 0 for a new one, and which are trained if not all are."""
-        return self._asked_once("rows", self._find_rows)
+        return self._read_once("rows", self._find_rows)
 
     def _find_rows(self) -> tuple[Tensor, Tensor | None]:
         rows, device = rows_of(self.classes.names, self.names), self.classifier.device
@@ -109,14 +109,14 @@ class TwoStage(PixelLearner):
         index = torch.tensor([row or 0 for row in rows], device=device)
         return index, trained if None in rows else None
 
-    def _asked_once(self, name: str, ask: Callable[[], Any]) -> Any:
-        """Return what `ask` reads of the tensors; once, for steps must not ask the device."""
+    def _read_once(self, name: str, read: Callable[[], Any]) -> Any:
+        """Return what `read` finds in the tensors; once, for no step may wait for the device."""
         if name not in self._on_host:
-            self._on_host[name] = ask()
+            self._on_host[name] = read()
         return self._on_host[name]
 
     def put(self, name: str, tensor: Tensor) -> None:
-        """Do as the base, and read anew what is known of the tensors."""
+        """Do as the base, and forget what was read of the tensors."""
         super().put(name, tensor)
         self._on_host.clear()
 

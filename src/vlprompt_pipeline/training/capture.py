@@ -224,5 +224,5 @@ def _first_cause(error: BaseException) -> BaseException:
 
 
 def _class_name(learner: PromptLearner) -> str:
-    """Return the class of a learner as its method's module calls it."""
+    """Return the name of a learner's class, without what torch adds for parametrizations."""
     return type(learner).__name__.removeprefix("Parametrized")
