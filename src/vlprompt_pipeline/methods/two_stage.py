@@ -104,7 +104,7 @@ class TwoStage(PixelLearner):
         return self._read_once("rows", self._find_rows)
 
     def _find_rows(self) -> tuple[Tensor, Tensor | None]:
-        rows, device = rows_of(self.classes.names, self.names), self.classifier.device
+        rows, device = rows_of(self.classes.names, self.names), self.names.device
         trained = torch.tensor([row is not None for row in rows], device=device)
         index = torch.tensor([row or 0 for row in rows], device=device)
         return index, trained if None in rows else None
