@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 import torch
 import yaml
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 
 from conftest import ROOT
 from vlprompt_pipeline.clip import FrozenClip
+from vlprompt_pipeline.evaluation.predict import predict_among
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe, get_method, resolve_recipe
 from vlprompt_pipeline.training import CachedViews
 
@@ -59,6 +61,12 @@ def unit_vectors(*shape: int, seed: int = 0) -> Tensor:
     """Random features of length 1 in single precision, the same for a seed."""
     generator = torch.Generator().manual_seed(seed)
     return F.normalize(torch.randn(*shape, generator=generator), dim=-1)
+
+
+def predict(learner: PromptLearner, features: Tensor, labels: Tensor) -> pd.DataFrame:
+    """A row an image: what a learner predicts among all of its classes."""
+    (table,) = predict_among(learner, features, labels, [range(len(learner.classes.names))])
+    return table
 
 
 def random_views(clip: FrozenClip, images: int = 11, seed: int = 3) -> CachedViews:

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from learners import CLASSES, RECIPES, unit_vectors, untrained
+from learners import CLASSES, RECIPES, predict, unit_vectors, untrained
 from vlprompt_pipeline.clip import FrozenClip, load_clip
-from vlprompt_pipeline.evaluation.predict import CHUNK, predict, predict_among
+from vlprompt_pipeline.evaluation import predict as predict_module
+from vlprompt_pipeline.evaluation.predict import CHUNK, predict_among
 from vlprompt_pipeline.methods import (
     ClassTexts,
     PromptLearner,
@@ -21,6 +22,12 @@ from vlprompt_pipeline.methods import (
 
 CONTEXT = {"length": 4, "init": "a photo of a"}
 VARIATIONAL = {"samples": 3, "kl_weight": 0.001, "prediction": "sampled"}
+
+
+@pytest.fixture(scope="module")
+def embedded() -> FrozenClip:
+    """The CLIP that the recipes are for."""
+    return load_clip("embedded", device="cpu")
 
 
 def learner(clip, method: str, **parameters) -> PromptLearner:
@@ -56,6 +63,22 @@ def test_more_images_than_a_chunk_are_predicted_as_few(tiny_clip):
         np.testing.assert_allclose(many[name], np.tile(few[name], copies), rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["coop", "gda", "mmrl", "variational"])
+def test_what_depends_on_no_image_is_computed_once_of_a_frozen_learner(name, embedded, monkeypatch):
+    made = build_plain(resolve_recipe(name, RECIPES), embedded, CLASSES)
+    features, labels = images(made), torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    expected = predict(made, features, labels)
+    calls: list[str] = []
+    for constant in made.constants:
+        own = getattr(made, constant)
+        monkeypatch.setattr(made, constant, lambda n=constant, f=own: (calls.append(n), f())[1])
+    monkeypatch.setattr(predict_module, "CHUNK", 2)
+    table = predict(made.freeze(), features, labels)
+    assert sorted(calls) == sorted(made.constants)
+    assert not any(p.requires_grad for p in made.parameters())
+    assert table["prediction"].tolist() == expected["prediction"].tolist()
+
+
 @pytest.mark.parametrize("method", ["variational", "variational_conditional"])
 @pytest.mark.parametrize("prediction", ["sampled", "mean"])
 def test_a_distribution_tells_both_predictions_and_their_spread(tiny_clip, method, prediction):
@@ -89,12 +112,6 @@ def test_without_variance_the_samples_agree(tiny_clip):
 
 SETS = ([2, 0], [1], [0, 1, 2])
 ANY_CLASSES = [n for n in RECIPES if not resolve_recipe(n, RECIPES).bound_to_classes]
-
-
-@pytest.fixture(scope="module")
-def embedded() -> FrozenClip:
-    """The CLIP that the recipes are for."""
-    return load_clip("embedded", device="cpu")
 
 
 @pytest.mark.parametrize("name", ANY_CLASSES)

@@ -82,6 +82,8 @@ def test_a_case_may_take_a_section_away():
     child["cases"] = [{"when": {"shots": [1]}, "quantize": None}]
     assert resolve((), ("few_shot", "dtd", 1), "child", child=child).quantize is None
     assert resolve((), ("few_shot", "dtd", 2), "child", child=child).quantize.bits == 1
+    child["cases"][0]["test_time"] = {"views": 8}
+    assert resolve((), ("few_shot", "dtd", 1), "child", child=child).views == 8
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_dropout_falls_in_training_only(tiny_clip):
     made.train()
     assert not torch.equal(made.class_features(), made.class_features())
     whole = made.text_a[0]
-    kept = (made.with_dropout(whole) / whole).round()
+    kept = (made.draws.dropout(whole, 0.5, (3, 1, whole.shape[-1])) / whole).round()
     assert set(kept.unique().tolist()) == {0.0, 2.0}
     assert torch.equal(kept[:, 0], kept[:, 1]), "an input is dropped for all ranks"
 

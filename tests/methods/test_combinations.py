@@ -145,6 +145,12 @@ def test_a_classifier_is_quantized_after_training(name, tiny_clip):
     assert torch.equal(shipped.logits(features[:, 0]), shown)
 
 
+def test_codes_that_follow_the_images_are_not_chosen_without_them(tiny_clip):
+    learner = fitted(resolve_recipe("gda", RECIPES), tiny_clip)
+    with pytest.raises(ConfigError, match="moment: few_shot needs the few-shot images"):
+        quantize_after(learner, QuantizeConfig(bits=1, moment="few_shot"))
+
+
 @pytest.mark.parametrize("name", ["kgcoop_of_rlp", "kgcoop_of_qcoop"])
 def test_the_loss_of_kgcoop_stays_in_a_combination(name, tiny_clip):
     _, rows = trained(name, tiny_clip)

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 
 from learners import RECIPES, untrained
 from parity import Case, assert_close, load_case, parity_clip
-from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods import (
     ClassTexts,
     FewShotFeatures,
@@ -247,39 +246,6 @@ class TestDescriptions:
         assert_close(found, case("float64/text_features_templates_and_sentences"), EXACT)
         texts = class_texts(ClassTexts(tuple(names), first), chosen)
         assert texts[0][:2] == ["a photo of a annual crop land.", templated[0][0]]
-
-    @pytest.mark.parametrize(
-        ("content", "message"),
-        [
-            (None, "nothing.json cannot be read"),
-            ("[1, 2]", "is no mapping"),
-            ("{", "cannot be read"),
-            ('{"cat": "one sentence", "dog": ["a dog."]}', "'cat' has no list of sentences"),
-            ('{"cat": ["a"], "CAT": ["b"], "dog": ["c"]}', "'CAT' is there twice"),
-            ('{"cat": ["a cat."]}', "no sentence about the class 'dog'"),
-            ('{"cat": ["a cat."], "dog": []}', "no sentence about the class 'dog'"),
-        ],
-    )
-    def test_a_file_that_does_not_do_is_refused(self, content, message, tmp_path):
-        path = tmp_path / ("nothing.json" if content is None else "sentences.json")
-        if content is not None:
-            path.write_text(content)
-        with pytest.raises(ConfigError, match=f"^descriptions: .*{message}"):
-            chosen = TextParameters(templates="none", descriptions=str(path))
-            class_texts(ClassTexts(("cat", "dog"), "a {}."), chosen)
-
-    def test_a_file_that_changed_after_training_is_refused(self, tmp_path):
-        path = tmp_path / "sentences.yml"
-        path.write_text("cat: [a cat.]\nFire_Truck: [a red one., it is loud.]\n")
-        chosen = TextParameters(templates="benchmark", descriptions=str(path))
-        stored = TextParameters(**chosen.model_dump(mode="json"))
-        classes = ClassTexts(("cat", "fire truck"), "a {}.")
-        expected = [["a cat.", "a cat."], ["a fire truck.", "a red one.", "it is loud."]]
-        assert class_texts(classes, stored) == expected
-        path.write_text("cat: [a lion.]\nfire truck: [a red one.]\n")
-        with pytest.raises(ConfigError, match="has changed since the prompt was trained"):
-            class_texts(classes, stored)
-        assert chosen != TextParameters(templates="benchmark", descriptions=str(path))
 
     def test_without_descriptions_a_recipe_is_what_it_was(self):
         assert TextParameters(templates="photo").model_dump() == {"templates": "photo"}

@@ -15,9 +15,14 @@ from vlprompt_pipeline.methods import Recipe, Situation, recipes_in, resolve_rec
 from vlprompt_pipeline.protocols.base import PUBLISHED_DATASETS
 from vlprompt_pipeline.settings import CONFIG_LOADER_ARGS
 
-RECIPES = OmegaConfigLoader(str(ROOT / "conf"), env="vit_b16", **CONFIG_LOADER_ARGS)["parameters"][
-    "recipes"
-]
+
+def conf(env: str) -> dict[str, dict[str, Any]]:
+    return OmegaConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS)["parameters"][
+        "recipes"
+    ]
+
+
+RECIPES = conf("vit_b16")
 ELEVEN = tuple(sorted(PUBLISHED_DATASETS))
 SHOTS = (1, 2, 4, 8, 16)
 ANY_SHOTS = (*SHOTS, 3, 5, 12, 32)
@@ -382,6 +387,17 @@ def test_settings_are_those_published(name):
         recipe = published(name, *situation)
         found = {path: at(recipe, path) for path in settings}
         assert found == settings, situation
+
+
+def test_own_photos_get_the_rates_and_depths_of_a_clip_of_published_size():
+    """Those of conf/base are for the embedded CLIP."""
+    photos = recipes_in(Situation("few_shot", "my_photos", 16), conf("photos"))
+    sizes = {"depth", "image_depth", "layer", "first_block", "width", "projection_rank"}
+    for name in RECIPES:
+        ours, theirs = resolve_recipe(name, photos), published(name, "base_to_new", "dtd", 16)
+        assert ours.training is None or ours.training.lr == theirs.training.lr, name
+        for size in sizes & ours.prompt.model_fields_set:
+            assert getattr(ours.prompt, size) == getattr(theirs.prompt, size), (name, size)
 
 
 def test_what_is_tuned_per_dataset_says_so():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from weakref import WeakKeyDictionary
 
 import pytest
 import torch
@@ -11,8 +12,9 @@ from learners import CLASSES
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.export import pack, pack_learner, unpack
-from vlprompt_pipeline.methods import Recipe, build_learner, resolve_recipe
-from vlprompt_pipeline.methods.texts import MAX_TEMPLATE, class_texts
+from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
+from vlprompt_pipeline.methods import texts as texts_module
+from vlprompt_pipeline.methods.texts import MAX_TEMPLATE, TextParameters, class_texts, mean_features
 
 LONGEST = "international " * 17 + "photos of é {}.."
 
@@ -43,6 +45,7 @@ def test_the_longest_template_ships(tiny_clip):
     [
         (5, "recipes.mine.prompt.descriptions is 5: input should be a valid string"),
         (["a.yml"], "recipes.mine.prompt.descriptions is ['a.yml']: input should be a valid st"),
+        ("nothing.yml", "descriptions: nothing.yml cannot be read (No such file or directory);"),
         (
             "~nobody-here/a.yml",
             "~nobody-here/a.yml: there is no home folder ~nobody-here;",
@@ -67,18 +70,20 @@ def test_descriptions_stand_behind_the_templates_whatever_case_a_name_is_written
     assert dog == ["a photo of a big red dog.", "it barks.", "it is red."]
 
 
+@pytest.mark.parametrize("ending", ["yml", "json"])
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("{cat: [", "cannot be read"),
-        ("- cat", "is no mapping; give {class name: [sentence, …]}"),
-        ("{cat: it purrs.}", "the class 'cat' has no list of sentences; give"),
-        ("{cat: [a], Cat: [b]}", "the class 'Cat' is there twice; give"),
-        ("{cat: [a], boat: []}", "has no sentence about the class 'big red dog'; add one"),
+        ('{"cat": [', "cannot be read"),
+        ('["cat"]', "is no mapping; give {class name: [sentence, …]}"),
+        ('{"cat": "it purrs."}', "the class 'cat' has no list of sentences; give"),
+        ('{"cat": ["a"], "Cat": ["b"]}', "the class 'Cat' is there twice; give"),
+        ('{"cat": ["a"]}', "has no sentence about the class 'big red dog'; add one, under"),
+        ('{"cat": ["a"], "big red dog": []}', "has no sentence about the class 'big red dog'"),
     ],
 )
-def test_a_file_of_another_form_is_refused(content, sentence, tmp_path):
-    file = tmp_path / "descriptions.yml"
+def test_a_file_of_another_form_is_refused(content, sentence, ending, tmp_path):
+    file = tmp_path / f"descriptions.{ending}"
     file.write_text(content)
     recipe = zero_shot(descriptions=str(file))
     with pytest.raises(ConfigError) as refused:
@@ -86,13 +91,18 @@ def test_a_file_of_another_form_is_refused(content, sentence, tmp_path):
     assert sentence in str(refused.value)
 
 
-def test_a_file_that_changed_since_training_is_refused(tmp_path):
-    file = tmp_path / "descriptions.yml"
-    file.write_text("{cat: [a]}")
-    recipe = zero_shot(descriptions=str(file))
-    file.write_text("{cat: [b]}")
-    with pytest.raises(ConfigError, match="has changed since the prompt was trained with it"):
-        class_texts(CLASSES, recipe.prompt)
+def test_a_file_that_changed_after_training_is_refused(tmp_path):
+    path = tmp_path / "sentences.yml"
+    path.write_text("cat: [a cat.]\nFire_Truck: [a red one., it is loud.]\n")
+    chosen = TextParameters(templates="benchmark", descriptions=str(path))
+    stored = TextParameters(**chosen.model_dump(mode="json"))
+    classes = ClassTexts(("cat", "fire truck"), "a {}.")
+    expected = [["a cat.", "a cat."], ["a fire truck.", "a red one.", "it is loud."]]
+    assert class_texts(classes, stored) == expected
+    path.write_text("cat: [a lion.]\nfire truck: [a red one.]\n")
+    with pytest.raises(ConfigError, match="has changed since the prompt was trained"):
+        class_texts(classes, stored)
+    assert chosen != TextParameters(templates="benchmark", descriptions=str(path))
 
 
 def test_texts_are_encoded_once_for_all_learners_of_a_run(tiny_clip, monkeypatch):
@@ -119,3 +129,14 @@ def test_texts_are_encoded_once_for_all_learners_of_a_run(tiny_clip, monkeypatch
     assert not torch.equal(other.texts, second.texts)
     build_learner(zero_shot(templates="a sketch of the {}."), tiny_clip, CLASSES, seed=1)
     assert len(encoded) == 3
+
+
+def test_a_server_that_is_asked_for_ever_new_classes_keeps_few_of_them(tiny_clip, monkeypatch):
+    monkeypatch.setattr(texts_module, "_ENCODED", WeakKeyDictionary())
+    prompt = zero_shot(templates="photo").prompt
+    names = [f"cat {number}" for number in range(70)]
+    features = [mean_features(tiny_clip, ClassTexts((name,), ""), prompt) for name in names]
+    (encoded,) = texts_module._ENCODED.values()
+    assert len(encoded) == 64
+    for kept, feature in zip(encoded.values(), features[-64:], strict=True):
+        assert torch.equal(kept, feature)

@@ -9,12 +9,13 @@ from parity import TOLERANCE, assert_close, load_case, parity_clip
 from vlprompt_pipeline.clip.templates import TEMPLATE_SETS, templates
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods import ClassTexts
-from vlprompt_pipeline.methods.zero_shot import ZeroShot, ZeroShotParameters
+from vlprompt_pipeline.methods.texts import TextParameters
+from vlprompt_pipeline.methods.zero_shot import ZeroShot
 
 
 def _logits(clip, case, template_set: str, own: str) -> torch.Tensor:
     classes = ClassTexts(tuple(case.about["class_names"]), own)
-    learner = ZeroShot(clip, classes, ZeroShotParameters(templates=template_set), torch.Generator())
+    learner = ZeroShot(clip, classes, TextParameters(templates=template_set), torch.Generator())
     return learner.logits(clip.encode_images(case("images")))
 
 
@@ -42,12 +43,12 @@ def test_sets_by_name():
 @pytest.mark.parametrize("template", ["a {} or {}.", "a {name}.", "a }{."])
 def test_a_template_has_one_place_for_the_name(template):
     with pytest.raises(ValueError, match="a template has {} once"):
-        ZeroShotParameters(templates=template)
+        TextParameters(templates=template)
 
 
 def test_underscores_are_spaces(tiny_clip):
     def features(name: str) -> torch.Tensor:
-        parameters = ZeroShotParameters(templates="photo")
+        parameters = TextParameters(templates="photo")
         return ZeroShot(tiny_clip, ClassTexts((name,), ""), parameters, None).class_features()
 
     assert torch.equal(features("ice_skating_rink"), features("ice skating rink"))

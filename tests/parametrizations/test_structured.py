@@ -58,12 +58,6 @@ def test_one_exact_codebook_is_lost_on_outliers_and_the_others_are_not():
         assert accuracy(shown(texts, **settings), images, labels) > full - 15, settings
 
 
-def test_the_mean_over_rows_changes_no_prediction():
-    texts, images, _ = planted()
-    centred = texts - texts.mean(0)
-    assert torch.equal((images @ centred.T).argmax(-1), (images @ texts.T).argmax(-1))
-
-
 def test_a_prompt_of_initial_words_keeps_its_two_columns():
     words = 0.01 * torch.randn(4, 512, generator=torch.Generator().manual_seed(1))
     words[:, OUTLIERS] = torch.tensor([-0.5, 0.3])

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from PIL import Image
 
-from vlprompt_pipeline.clip import FeatureStore
+from learners import CLASSES, coop
+from vlprompt_pipeline.clip import FeatureStore, FrozenClip
 from vlprompt_pipeline.clip.dataset_features import TrainingFeatures
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.filesystem.files import sha256_file
 from vlprompt_pipeline.image_datasets import ClassSubset, FewShotSet
 from vlprompt_pipeline.training import FewShotImages
+from vlprompt_pipeline.training.task import PromptTask
 
 NAMES = tuple(f"{number}.png" for number in range(5))
+
+
+def few_shot_images(clip: FrozenClip, folder: Path, hashes: tuple[str, ...], **changes):
+    """Five images of two classes, of which the first is trained on, with new crops in each step."""
+    settings = {"train": "online", "views": 2, "crop_scale": (0.3, 1.0), "decoding": "published"}
+    settings |= {"batch_size": 4, "shard_size": 2, "workers": 3}
+    pairs = tuple((name, i % 2) for i, name in enumerate(NAMES))
+    return FewShotImages(
+        clip=clip,
+        folder=folder,
+        few_shot_set=FewShotSet("pets", 3, 1, "", pairs, ()),
+        base=ClassSubset((0,), ("cat",)),
+        training=TrainingFeatures("online", "", "published", None, hashes),
+        validation=None,
+        store=FeatureStore(folder / "store"),
+        parameters=FeatureParameters(**settings | changes),
+        seed=1,
+    )
 
 
 def test_crops_that_are_encoded_ahead_are_read_by_the_parameters(tiny_clip, tmp_path, monkeypatch):
@@ -23,31 +45,24 @@ def test_crops_that_are_encoded_ahead_are_read_by_the_parameters(tiny_clip, tmp_
     monkeypatch.setattr(
         FeatureStore, "extract", lambda *given, **how: asked.update(how) or extract(*given, **how)
     )
-    images = FewShotImages(
-        clip=tiny_clip,
-        folder=tmp_path,
-        few_shot_set=FewShotSet(
-            "pets", 3, 1, "", tuple((n, i % 2) for i, n in enumerate(NAMES)), ()
-        ),
-        base=ClassSubset((0,), ("cat",)),
-        training=TrainingFeatures(
-            "online", "", "published", None, tuple(sha256_file(tmp_path / n) for n in NAMES)
-        ),
-        validation=None,
-        store=FeatureStore(tmp_path / "store"),
-        parameters=FeatureParameters(
-            train="online",
-            views=2,
-            crop_scale=(0.3, 1.0),
-            batch_size=4,
-            shard_size=2,
-            workers=3,
-            decoding="published",
-        ),
-        seed=1,
-    )
-    features = images.at_once()
+    hashes = tuple(sha256_file(tmp_path / name) for name in NAMES)
+    features = few_shot_images(tiny_clip, tmp_path, hashes).at_once()
     assert features.views.shape == (3, 2, tiny_clip.embed_dim)
     assert torch.equal(features.labels, torch.zeros(3, dtype=torch.int64))
     assert (asked["batch_size"], asked["shard_size"], asked["workers"]) == (4, 2, 3)
     assert len(list((tmp_path / "store").rglob("shard-*.safetensors"))) == 2
+
+
+def test_what_features_depend_on_belongs_to_the_fingerprint_of_a_training(tiny_clip, tmp_path):
+    """Also the number of views that a fitted method is given where training crops anew."""
+
+    def fingerprint(**changes) -> str:
+        images = few_shot_images(tiny_clip, tmp_path, ("",) * len(NAMES), **changes)
+        task = PromptTask(
+            recipe_name="coop", recipe=coop(), classes=CLASSES, images=images, group=()
+        )
+        return task.fingerprint
+
+    same, others = fingerprint(workers=1), [fingerprint(views=3), fingerprint(crop_scale=(1, 1))]
+    assert fingerprint() == same
+    assert len({same, *others}) == 3

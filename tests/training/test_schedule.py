@@ -30,9 +30,3 @@ def test_equals_dassl(schedule):
     )
     ours = [learning_rate(epoch, training) for epoch in range(training.epochs)]
     assert ours == pytest.approx(schedule["learning_rate_per_epoch"], rel=1e-12)
-
-
-def test_the_printed_rates_of_maple():
-    training = _training(epochs=5, lr=0.0035, warmup_epochs=1, warmup_lr=1e-5)
-    printed = [1e-5, 0.0035, 0.003166, 0.002291, 0.001209]
-    assert [learning_rate(e, training) for e in range(5)] == pytest.approx(printed, abs=5e-7)

@@ -15,7 +15,7 @@ class Outcome(NamedTuple):
     """Tables of a set of images; with a column `half`, its name, they may be joined with others.
 
     Attributes:
-        predictions: one row an image (`predict`).
+        predictions: one row an image (`predict_among`).
         classes: one row a class (`class_scores`).
         confusion: one row a pair of right and predicted class (`confusion_counts`).
     """

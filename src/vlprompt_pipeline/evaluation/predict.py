@@ -16,25 +16,6 @@ TOP = 5
 CHUNK = 8192
 
 
-def predict(learner: PromptLearner, image_features: Tensor, labels: Tensor) -> pd.DataFrame:
-    """Return one row an image.
-
-    It has the true `label`, `prediction`, its probability, the top five, the entropy.
-
-    `entropy` is that of the predicted probabilities in nats, `energy` log Σ exp(logit), where
-    predictions are made of logits (`rejection.energy`). Where the prompt is a distribution,
-    `sampled_prediction` is that of the averaged samples, `mean_prediction` that of the mean prompt
-    alone, and `spread` the standard deviation over samples of the probability of `prediction`.
-
-    Args:
-        learner: a prompt for C classes.
-        image_features: `[images, embed]`, normalised.
-        labels: `[images]` indices into the learner's classes.
-    """
-    (table,) = predict_among(learner, image_features, labels, [range(len(learner.classes.names))])
-    return table
-
-
 def predict_among(
     learner: PromptLearner,
     image_features: Tensor,
@@ -42,11 +23,18 @@ def predict_among(
     sets: Sequence[Sequence[int]],
     outsiders_of: Sequence[int] = (),
 ) -> list[pd.DataFrame]:
-    """Say what `predict` gives for the images of each set of classes, if these are all there are.
+    """Predict the images of each set of classes, if these are all there are: one row an image.
+
+    A row has the true `label`, the `prediction` and its `probability`, the five most probable
+    classes (`top`, `top_probability`), the `entropy` of the probabilities in nats and, where
+    predictions are made of logits, `energy`: log Σ exp(logit) (`rejection.energy`). Where the
+    prompt is a distribution, `sampled_prediction` is that of the averaged samples,
+    `mean_prediction` that of the mean prompt alone, and `spread` the standard deviation over
+    samples of the probability of `prediction`. Tables are indexed by image; labels and predictions
+    are positions in the set.
 
     Every image meets every class once, whatever the sets: with a prompt of its own for each image
-    that is what takes time. Tables are indexed by image; labels and predictions are places in the
-    set.
+    that is what takes time.
 
     Args:
         learner: a prompt for C classes.
@@ -111,7 +99,7 @@ def predict_by_vote(
 
 
 Predictor = Callable[[Tensor, Tensor], dict[str, Tensor]]
-"""What is said of some images, by their rows, among some classes, by their columns."""
+"""From rows of images and columns of classes to the predictions for these images among these."""
 
 
 @torch.no_grad()

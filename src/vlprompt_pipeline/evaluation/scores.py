@@ -14,11 +14,11 @@ def nested_scores(scores: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
 
     For instance `{"base": …, "new": …, "harmonic_mean": …, "generalised": {"base": …, …}}`.
     """
-    apart = {k.removeprefix(GENERALISED): v for k, v in scores.items() if k.startswith(GENERALISED)}
-    among_subset = {
-        half: score for half, score in scores.items() if not half.startswith(GENERALISED)
-    }
-    return _with_h(among_subset) | ({"generalised": _with_h(apart)} if apart else {})
+    among_own, among_all = {}, {}
+    for half, score in scores.items():
+        among = among_all if half.startswith(GENERALISED) else among_own
+        among[half.removeprefix(GENERALISED)] = score
+    return _with_h(among_own) | ({"generalised": _with_h(among_all)} if among_all else {})
 
 
 def _with_h(scores: Mapping[str, Any]) -> dict[str, Any]:

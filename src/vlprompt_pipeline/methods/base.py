@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -63,6 +64,10 @@ class FewShotFeatures:
         """All views of each image, `[images, views, embed]`."""
         return self.images[:, None] if self.views is None else self.views
 
+    def right_answers(self, logits: Tensor) -> int:
+        """Count the validation images whose largest logit `[images, classes]` is their class's."""
+        return int((logits.argmax(-1) == self.validation_labels).sum())
+
 
 class PromptLearner(nn.Module):
     """Base of all methods; a subclass has its trainable tensors and `class_features`.
@@ -77,7 +82,7 @@ class PromptLearner(nn.Module):
         reads: what it is trained on: features of the frozen image tower, which are computed once,
             such features before the last linear map, or pixels, where it changes that tower.
         fitted: whether it is given all few-shot images at once, before and after training.
-        trained: whether only training makes it what it is; others are whole without.
+        trained: whether it needs training to predict.
         needs_validation: whether it cannot do without validation images.
         texts_decide: whether classes whose texts are equal are one class to it; a method that has
             images of each class tells them apart all the same.
@@ -85,8 +90,8 @@ class PromptLearner(nn.Module):
         exact: names of tensors that are kept in single precision and never quantized.
         classifiers: names of matrices `[…, embed]` that image features are multiplied with.
         mean_free: those of them of whose mean over the rows no prediction depends.
-        constants: methods without arguments whose results depend on no image: a graph that ships
-            has the results, for its labels.
+        constants: methods without arguments whose results depend on no image: `freeze` has them
+            computed once, and a graph that ships has the results, for its labels.
         former_names: names that its tensors had in files of earlier versions, with today's.
         views_apart: whether an epoch draws from all cached views as if each were an image; else
             it shows every image once, in one of its views.
@@ -185,7 +190,7 @@ class PromptLearner(nn.Module):
         """Take note of a finished epoch of training, counted from 0; may change the prompt."""
 
     def settle(self, few_shot: FewShotFeatures) -> None:
-        """Choose, after training, on validation images what is chosen there."""
+        """Choose on validation images, after training, strengths and the like."""
 
     def make_room(self, stored: Mapping[str, Tensor]) -> None:
         """Give tensors that grow with the few-shot set the size of those that will be loaded."""
@@ -194,7 +199,7 @@ class PromptLearner(nn.Module):
                 self.put(name, torch.zeros_like(stored[name]))
 
     def put(self, name: str, tensor: Tensor) -> None:
-        """Put a tensor of any size in the place of one, which is trained as that one was."""
+        """Replace a tensor by one of any size, which is trained if the old one was."""
         before = getattr(self, name)
         trained = before is not None and before.requires_grad
         setattr(self, name, nn.Parameter(tensor.to(self.clip.device), requires_grad=trained))
@@ -202,6 +207,15 @@ class PromptLearner(nn.Module):
     def renamed(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return stored tensors under today's names, whichever version wrote them."""
         return {self.former_names.get(name, name): tensor for name, tensor in stored.items()}
+
+    def freeze(self) -> Self:
+        """End training and loading: results of `constants` are kept from their first call on.
+
+        Otherwise each batch of images computes them again, the features of all texts among them.
+        """
+        for name in self.constants:
+            setattr(self, name, cache(getattr(self, name)))
+        return self.requires_grad_(False)
 
     def prompt_names(self) -> tuple[str, ...]:
         """Return names of the tensors that make up the prompt, parametrized or not."""

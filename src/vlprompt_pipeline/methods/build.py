@@ -10,13 +10,13 @@ from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
 from vlprompt_pipeline.methods.recipe import Recipe
 from vlprompt_pipeline.methods.registry import get_method
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.low_rank import LowRank
-from vlprompt_pipeline.parametrizations.naming import links, tensor_name
+from vlprompt_pipeline.parametrizations.naming import links, shown_name, tensor_name
 from vlprompt_pipeline.parametrizations.noise import TrainingNoise
 from vlprompt_pipeline.parametrizations.projected import Projected
 from vlprompt_pipeline.parametrizations.quantized import make_quantizer, quantized_tensors
@@ -50,17 +50,8 @@ def build_learner(
     """
     learner = build_plain(recipe, clip, classes, seed)
     generator = torch.Generator().manual_seed(seed)
-    if recipe.low_rank:
-        for name in learner.contexts:
-            _put_on(learner, name, LowRank(recipe.low_rank, attrgetter(name)(learner), generator))
-    if recipe.projected:
-        for name in learner.contexts:
-            _put_on(learner, name, Projected(recipe.projected, attrgetter(name)(learner)))
-    if recipe.noise:
-        for name in learner.prompt_names():
-            _put_on(learner, name, TrainingNoise(recipe.noise, generator))
-    if recipe.quantize and not learner.fitted:
-        _quantize(learner, recipe.quantize, generator)
+    _put_on_contexts(learner, recipe, generator)
+    _put_on_tensors(learner, recipe, generator, quantize=not learner.fitted)
     return learner
 
 
@@ -78,8 +69,8 @@ def fit_learner(
         generator = torch.Generator().manual_seed(seed)
         _quantize(learner, recipe.quantize, generator, few_shot.images)
         if not recipe.training:
-            for _, quantizer, given in quantized_tensors(learner):
-                quantizer.initialise(given)
+            for _, quantizer, weight in quantized_tensors(learner):
+                quantizer.initialise(weight)
     return rows
 
 
@@ -87,33 +78,55 @@ def restore_learner(
     recipe: Recipe, clip: FrozenClip, classes: ClassTexts, state: Mapping[str, Tensor]
 ) -> PromptLearner:
     """Return the learner whose `state_dict` is given, tensors parametrized as the recipe says."""
-    # what grows with classes or images gets its size before a quantizer stands on it
-    without = recipe.model_copy(update={"quantize": None})
-    learner = build_learner(without, clip, classes, seed=0)
+    learner, generator = build_plain(recipe, clip, classes), torch.Generator().manual_seed(0)
+    _put_on_contexts(learner, recipe, generator)
     state = learner.renamed(state)
+    # what grows with classes or images gets its size before noise or a quantizer stands on it
     learner.make_room({tensor_name(name): tensor for name, tensor in state.items()})
-    if recipe.quantize:
-        _quantize(learner, recipe.quantize, torch.Generator().manual_seed(0))
+    _put_on_tensors(learner, recipe, generator, quantize=True)
     learner.load_state_dict(state)
     return learner
 
 
-def quantize_after(
-    learner: PromptLearner, config: QuantizeConfig, seed: int = 0, images: Tensor | None = None
-) -> PromptLearner:
+def quantize_after(learner: PromptLearner, config: QuantizeConfig, seed: int = 0) -> PromptLearner:
     """Quantize the tensors of a trained learner, in place; it is given back in evaluation mode.
 
     Factors of a low-rank context are quantized each. The full-precision weights stay as they are.
-    `images` are features `[images, embed]` for `moment: few_shot`.
 
     Raises:
-        ConfigError: groups that share a codebook do not fill a tensor.
+        ConfigError: groups that share a codebook do not fill a tensor, or codes are to be chosen by
+            the few-shot images, which are not here.
         UserError: the learner is quantized already, or a tensor is not finite.
     """
     if any(quantized_tensors(learner)) or any(links(learner, Projected)):
         raise UserError("the learner is quantized already: build it from a recipe without quantize")
-    _quantize(learner, config, torch.Generator().manual_seed(seed), images)
+    if config.moment == "few_shot":
+        raise ConfigError(
+            "quantize.moment: few_shot needs the few-shot images, which only training has: put "
+            "quantize into the recipe, or leave moment out"
+        )
+    _quantize(learner, config, torch.Generator().manual_seed(seed))
     return learner.eval()
+
+
+def _put_on_contexts(learner: PromptLearner, recipe: Recipe, generator: Generator) -> None:
+    for name in learner.contexts:
+        if recipe.low_rank:
+            _put_on(learner, name, LowRank(recipe.low_rank, attrgetter(name)(learner), generator))
+        if recipe.projected:
+            _put_on(learner, name, Projected(recipe.projected, attrgetter(name)(learner)))
+
+
+def _put_on_tensors(
+    learner: PromptLearner, recipe: Recipe, generator: Generator, *, quantize: bool
+) -> None:
+    """Put noise on all tensors that are trained, then quantizers on all but exact ones."""
+    if recipe.noise:
+        trained = (name for name, p in learner.named_parameters() if p.requires_grad)
+        for name in dict.fromkeys(map(shown_name, trained)):
+            _put_on(learner, name, TrainingNoise(recipe.noise, generator))
+    if recipe.quantize and quantize:
+        _quantize(learner, recipe.quantize, generator)
 
 
 def _quantize(

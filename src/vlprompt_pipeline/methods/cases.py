@@ -81,6 +81,7 @@ class Case(Parameters):
     projected: dict[str, Any] | None = None
     noise: dict[str, Any] | None = None
     quantize: dict[str, Any] | None = None
+    test_time: dict[str, Any] | None = None
 
     @property
     def changes_texts_only(self) -> bool:
@@ -117,10 +118,10 @@ def _by_shots(setting: Any, shots: int) -> Any:
     """Replace settings such as `500 * shots` and `1 / shots` by their numbers."""
     if isinstance(setting, Mapping):
         return {key: _by_shots(value, shots) for key, value in setting.items()}
-    found = _BY_SHOTS.fullmatch(setting) if isinstance(setting, str) else None
-    if not found:
+    match = _BY_SHOTS.fullmatch(setting) if isinstance(setting, str) else None
+    if not match:
         return setting
-    number = float(found[1]) * shots if found[2] == "*" else float(found[1]) / shots
+    number = float(match[1]) * shots if match[2] == "*" else float(match[1]) / shots
     return int(number) if number.is_integer() else number
 
 
@@ -134,11 +135,11 @@ def _in_situation(name: str, recipe: Mapping[str, Any], situation: Situation) ->
     return resolved
 
 
-def _cases(name: str, given: Any) -> list[Case]:
-    if not isinstance(given, list | tuple):
-        raise ConfigError(f"recipes.{name}.cases is {given!r}: give a list of cases")
+def _cases(name: str, entries: Any) -> list[Case]:
+    if not isinstance(entries, list | tuple):
+        raise ConfigError(f"recipes.{name}.cases is {entries!r}: give a list of cases")
     cases = []
-    for number, case in enumerate(given):
+    for number, case in enumerate(entries):
         where = f"recipes.{name}.cases[{number}]"
         if not isinstance(case, Mapping):
             raise ConfigError(f"{where} is {case!r}: give when and the settings that hold then")

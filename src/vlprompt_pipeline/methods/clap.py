@@ -49,7 +49,7 @@ class CLAP(PromptLearner):
 
     @torch.no_grad()
     def fit(self, few_shot: FewShotFeatures) -> list[dict]:
-        """Set how strongly each class is held, from all views of its images; no row."""
+        """Set how strongly each class is held near its text, from all views of its images."""
         views = few_shot.every_view
         zero_shot = self.clip.logit_scale * views @ F.normalize(self.texts, dim=-1).T
         rows = torch.arange(len(views), device=views.device)

@@ -86,15 +86,9 @@ class ClipLora(PixelLearner):
         factors = zip(getattr(self, f"{tower}_a"), getattr(self, f"{tower}_b"), strict=True)
         weights = getattr(self.clip, tower).attention_weights()
         for weight, (a, b) in zip(weights, factors, strict=True):
-            change = scale * b @ self.with_dropout(a)
+            inputs = (PARTS, 1, a.shape[-1])  # dropped for all ranks together
+            change = scale * b @ self.draws.dropout(a, self.settings.dropout, inputs)
             yield weight + change.flatten(0, 1).to(weight.dtype)
-
-    def with_dropout(self, a: Tensor) -> Tensor:
-        """Drop inputs of a factor `[parts, rank, width]` at random while training."""
-        dropout = self.settings.dropout
-        if not (self.training and dropout):
-            return a
-        return a * self.draws.keep((PARTS, 1, a.shape[-1]), 1 - dropout, a)
 
 
 register(Method("clip_lora", ClipLoraParameters, ClipLora))

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.layout import Layout
 
-# Features of prompts that are there at once where no gradient needs them all: our choice.
+# Our choice: text features in memory at once where no gradient needs all of them.
 FEATURES_AT_ONCE = 65_536
 
 

@@ -39,7 +39,10 @@ class CoOp(PromptLearner):
         """Raise ConfigError or DataError if initial words or class names do not fit."""
         initial = initial_context(clip, self.settings, generator)
         if self.settings.class_specific:
-            initial = _for_each_class(initial, self.settings, len(self.classes.names), generator)
+            shape = (len(self.classes.names), *initial.shape)
+            if self.settings.init is None:
+                initial = INITIAL_STD * torch.randn(shape, generator=generator)
+            initial = initial.expand(shape).clone()
         self.context = nn.Parameter(initial.to(clip.device))
         self.layout = class_layout(
             clip,
@@ -52,15 +55,6 @@ class CoOp(PromptLearner):
     def class_features(self) -> Tensor:
         """Return normalised text feature of each class, `[classes, embed]`."""
         return F.normalize(self.clip.text(self.layout.fill(self.context))[0], dim=-1)
-
-
-def _for_each_class(
-    initial: Tensor, parameters: CoOpParameters, classes: int, generator: Generator
-) -> Tensor:
-    if parameters.init is None:
-        shape = (classes, *initial.shape)
-        return INITIAL_STD * torch.randn(shape, generator=generator)
-    return initial.expand(classes, -1, -1).clone()
 
 
 def bound_to_classes(parameters: CoOpParameters) -> bool:

@@ -7,7 +7,7 @@ never change, so they are encoded once.
 from __future__ import annotations
 
 from pydantic import Field
-from torch import Generator, Tensor
+from torch import Generator
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.deep import normal_prompts, prompted_blocks
@@ -33,10 +33,6 @@ class DeepVision(ImagePromptLearner, FixedTexts):
         super().build(clip, generator)
         depth = prompted_blocks("depth", self.settings.depth, clip.image, clip)
         self.visual = normal_prompts(clip, depth, self.settings.length, clip.image.width, generator)
-
-    def image_prompts(self) -> list[Tensor]:
-        """Return the prompt of each block that has one, `[n, width]` each."""
-        return list(self.visual)
 
 
 register(Method("deep_vision", DeepVisionParameters, DeepVision))

@@ -92,14 +92,14 @@ class GDA(FixedTexts):
         chosen = [row for row in rows if row is not None]
         weight[in_training], bias[in_training] = self.weight[chosen], self.bias[chosen]
         if new and len(self.features):
-            made = new_class_gaussians(self.features.double(), self.texts[new].double())
-            scaled = (self.strength.double() * each for each in centred(*discriminant(*made)))
-            weight[new], bias[new] = (each.to(weight) for each in scaled)
+            estimates = new_class_gaussians(self.features.double(), self.texts[new].double())
+            scaled = (self.strength.double() * part for part in centred(*discriminant(*estimates)))
+            weight[new], bias[new] = (part.to(weight) for part in scaled)
         return weight, bias
 
     @torch.no_grad()
     def fit(self, few_shot: FewShotFeatures) -> list[dict]:
-        """Estimate the Gaussians and choose their strength; no row, nothing is repeated."""
+        """Estimate the Gaussians and choose their strength; no rows, for nothing is iterated."""
         views = few_shot.every_view
         features = views.flatten(0, 1).double()
         labels = few_shot.labels.repeat_interleave(views.shape[1])
@@ -121,17 +121,15 @@ class GDA(FixedTexts):
 
     def _strength(self, few_shot: FewShotFeatures, weight: Tensor, bias: Tensor) -> float:
         """Choose the smallest of the strengths with the most right answers in validation."""
-        images, labels = few_shot.validation.double(), few_shot.validation_labels
-        if not len(labels):
+        images = few_shot.validation.double()
+        if not len(few_shot.validation_labels):
             logger.warning(
                 "no validation images: the strength of GDA is %s, unchosen", DEFAULT_STRENGTH
             )
             return DEFAULT_STRENGTH
         zero_shot = self.clip.logit_scale * images @ self.texts.double().T
         gaussian = images @ weight.T + bias
-        right = [
-            int(((zero_shot + each * gaussian).argmax(-1) == labels).sum()) for each in STRENGTHS
-        ]
+        right = [few_shot.right_answers(zero_shot + each * gaussian) for each in STRENGTHS]
         best = max(right)
         return STRENGTHS[right.index(best)] if best else DEFAULT_STRENGTH
 
@@ -147,12 +145,12 @@ def gaussians(features: Tensor, labels: Tensor, covariance: Covariance) -> tuple
     counts = labels.bincount().to(features)
     means = torch.zeros(len(counts), features.shape[1]).to(features)
     means = means.index_add(0, labels, features) / counts[:, None]
-    apart = features - means[labels]
+    deviations = features - means[labels]
     if covariance == "by_class":
-        weighted = apart / ((counts - 1).clamp(min=1) * len(counts)).sqrt()[labels, None]
+        weighted = deviations / ((counts - 1).clamp(min=1) * len(counts)).sqrt()[labels, None]
         return means, torch.linalg.pinv(weighted.T @ weighted, hermitian=True)
     degrees, width = len(features) - 1, features.shape[1]
-    scatter = apart.T @ apart
+    scatter = deviations.T @ deviations
     shrunk = scatter + scatter.trace() / max(1, degrees) * torch.eye(width).to(features)
     return means, width * torch.linalg.pinv(shrunk, hermitian=True)
 
@@ -170,11 +168,11 @@ def new_class_gaussians(features: Tensor, texts: Tensor) -> tuple[Tensor, Tensor
     precision = torch.zeros(width, width).to(features)
     unit = torch.eye(count).to(features)
     for text, rows in zip(texts, nearest, strict=True):
-        apart = features[rows] - text
-        trace = apart.square().sum() / max(1, count - 1)
+        deviations = features[rows] - text
+        trace = deviations.square().sum() / max(1, count - 1)
         # (τ + XᵀX)⁻¹ = (1 - Xᵀ (τ + XXᵀ)⁻¹ X) / τ: what is inverted has 64 rows, not the width
-        inner = torch.linalg.solve(trace * unit + apart @ apart.T, apart)
-        precision += width / trace * (torch.eye(width).to(features) - apart.T @ inner)
+        inner = torch.linalg.solve(trace * unit + deviations @ deviations.T, deviations)
+        precision += width / trace * (torch.eye(width).to(features) - deviations.T @ inner)
     return means, precision / len(texts)
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.methods.changed_images import ChangedImages, PixelLearner
 
 
 class ImagePromptLearner(PixelLearner):
-    """A learner with prompts in the image tower; a subclass has them and `image_prompts`."""
+    """A learner with prompts in the image tower: `visual`, unless `image_prompts` has others."""
+
+    visual: nn.ParameterList
 
     def image_prompts(self) -> Sequence[Tensor]:
         """Return prompts of blocks 0, 1, … of the image tower, each `[n, width]`."""
-        raise NotImplementedError
+        return list(self.visual)
 
     def image_side(self) -> ChangedImages:
         """Return the CLIP with these prompts."""

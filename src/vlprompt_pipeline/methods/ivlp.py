@@ -6,7 +6,7 @@ The baseline of MaPLe; muzairkhattak/multimodal-prompt-learning, trainers/indepe
 from __future__ import annotations
 
 from pydantic import Field
-from torch import Generator, Tensor
+from torch import Generator
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.deep import normal_prompts, prompted_blocks
@@ -35,10 +35,6 @@ class IVLP(ImagePromptLearner, DeepLanguage):
             clip, depth, self.settings.image_length, clip.image.width, generator
         )
         self.contexts = (*self.contexts, *(f"visual.{i}" for i in range(len(self.visual))))
-
-    def image_prompts(self) -> list[Tensor]:
-        """Return the prompt of each block that has one, `[n, width]` each."""
-        return list(self.visual)
 
 
 register(Method("ivlp", IVLPParameters, IVLP))

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-
-PIECES, PIECE_BYTES = 2, 3  # integers below 2^24, which single precision holds exactly
 
 
 def hashed_names(names: Sequence[str]) -> Tensor:
     """Return a tensor that stands for class names in a prompt, `[classes, 2]`, integers as float32.
 
     A packed prompt holds tensors only. 48 bits of SHA-256 tell a hundred thousand names apart with
-    a chance of error of 2e-5.
+    a chance of error of 2e-5. They are two integers of 24, which single precision holds exactly.
     """
-    rows = []
-    for name in names:
-        digest = hashlib.sha256(name.encode()).digest()
-        parts = (digest[i * PIECE_BYTES : (i + 1) * PIECE_BYTES] for i in range(PIECES))
-        rows.append([float(int.from_bytes(part, "little")) for part in parts])
-    return torch.tensor(rows).reshape(-1, PIECES)
+    digests = [hashlib.sha256(name.encode()).digest() for name in names]
+    integers = [int.from_bytes(digest[i : i + 3], "little") for digest in digests for i in (0, 3)]
+    return torch.tensor(integers, dtype=torch.float32).reshape(-1, 2)
 
 
 def rows_of(names: Sequence[str], hashes: Tensor) -> list[int | None]:
@@ -31,13 +26,11 @@ def rows_of(names: Sequence[str], hashes: Tensor) -> list[int | None]:
 
     Of classes with the same name, of which ImageNet has two pairs, each has a row of its own.
     """
-    numbers: dict[tuple[float, ...], list[int]] = defaultdict(list)
-    for number, row in enumerate(hashes.tolist()):
-        numbers[tuple(row)].append(number)
-    earlier: Counter[tuple[float, ...]] = Counter()
+    left: dict[tuple[float, ...], list[int]] = defaultdict(list)  # rows by name, last one first
+    for number, row in reversed([*enumerate(hashes.tolist())]):
+        left[tuple(row)].append(number)
     rows: list[int | None] = []
     for name in map(tuple, hashed_names(names).tolist()):
-        with_name = numbers.get(name, [None])
-        rows.append(with_name[min(earlier[name], len(with_name) - 1)])
-        earlier[name] += 1
+        numbers = left[name] or [None]
+        rows.append(numbers.pop() if len(numbers) > 1 else numbers[0])
     return rows

@@ -38,15 +38,15 @@ class Layout:
         prefix, suffix = self.start, self.words
         if self.shared:
             prefix = torch.cat([self.start, context[: self.shared]])
-        if self._context_places is not None:
-            here, index = self._context_places
+        if self._context_slots is not None:
+            here, index = self._context_slots
             rows = context if context.ndim == 3 else context.expand(len(self.words), -1, -1)
             vectors = rows.gather(1, index.expand(-1, -1, context.shape[-1]))
             suffix = torch.where(here, vectors, self.words)
         return Prompts(prefix[None], suffix, self.lengths)
 
     @cached_property
-    def _context_places(self) -> tuple[Tensor, Tensor] | None:
+    def _context_slots(self) -> tuple[Tensor, Tensor] | None:
         """Where context vectors stand in the suffixes and which, `[classes, longest, 1]` each.
 
         None where all of them stand in front. It is read on the host once, not in every step.

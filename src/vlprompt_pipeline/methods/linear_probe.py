@@ -73,8 +73,7 @@ class LinearProbe(PromptLearner):
         @cache
         def right_answers(exponent: float) -> tuple[int, Tensor, Tensor]:
             weight, bias = (part.to(few_shot.images) for part in problem.fit(10.0**exponent))
-            predicted = F.linear(few_shot.validation, weight, bias).argmax(-1)
-            right = int((predicted == few_shot.validation_labels).sum())
+            right = few_shot.right_answers(F.linear(few_shot.validation, weight, bias))
             loss = F.cross_entropy(F.linear(few_shot.images, weight, bias), few_shot.labels).item()
             row = {"epoch": len(rows), "log10_c": exponent, "loss": loss, "validation_right": right}
             rows.append(row)

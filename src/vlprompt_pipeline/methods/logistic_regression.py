@@ -50,27 +50,21 @@ class LogisticRegression:
         ones = features.new_ones(len(features), 1)
         self._axes = axes[kept]
         self._inputs = torch.cat([left[:, kept] * sizes[kept], ones], dim=1)
-        self._spread = torch.cat([sizes[kept] ** 2 / len(features), ones[0]])
+        self._mean_squares = torch.cat([sizes[kept] ** 2 / len(features), ones[0]])
         self._members = F.one_hot(labels, classes).bool()
         self._solved: dict[float, Tensor] = {}
 
     def fit(self, c: float) -> tuple[Tensor, Tensor]:
         """Solve for the strength C: weight `[classes, embed]` and bias `[classes]`, in double."""
-        if c in self._solved:
-            return self._in_features(self._solved[c])
-        weaker = [solved for solved in self._solved if solved < c]
-        start = self._solved[max(weaker)] if weaker else self._zeros()
-        penalty = torch.full_like(self._spread, 1 / (c * len(self._inputs)))
-        penalty[-1] = 0
-        weights = self._minimise(start, penalty)
-        self._solved[c] = weights
-        return self._in_features(weights)
-
-    def _in_features(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        if c not in self._solved:
+            zeros = self._inputs.new_zeros(self._members.shape[1], self._inputs.shape[1])
+            weaker = [solved for solved in self._solved if solved < c]
+            start = self._solved[max(weaker)] if weaker else zeros
+            penalty = torch.full_like(self._mean_squares, 1 / (c * len(self._inputs)))
+            penalty[-1] = 0
+            self._solved[c] = self._minimise(start, penalty)
+        weights = self._solved[c]
         return weights[:, :-1] @ self._axes, weights[:, -1]
-
-    def _zeros(self) -> Tensor:
-        return self._inputs.new_zeros(self._members.shape[1], self._inputs.shape[1])
 
     def _minimise(self, weights: Tensor, penalty: Tensor) -> Tensor:
         point = self._at(weights, penalty)
@@ -80,10 +74,10 @@ class LogisticRegression:
             slope = (gradient * direction).sum()
             if slope >= 0:  # nothing but rounding is left
                 break
-            following = self._search(point, direction, slope, penalty)
-            if following is None:
+            next_point = self._search(point, direction, slope, penalty)
+            if next_point is None:
                 break
-            point = following
+            point = next_point
             if -slope <= RELATIVE_GAP * point.objective:
                 break
         return point.weights
@@ -107,9 +101,9 @@ class LogisticRegression:
         """Return the first of the whole, the half, … step that decreases the objective enough."""
         length = 1.0
         while length > 1e-9:
-            tried = self._at(point.weights + length * direction, penalty)
-            if tried.objective <= point.objective + SUFFICIENT * length * slope:
-                return tried
+            candidate = self._at(point.weights + length * direction, penalty)
+            if candidate.objective <= point.objective + SUFFICIENT * length * slope:
+                return candidate
             length /= 2
         return None
 
@@ -120,27 +114,27 @@ class LogisticRegression:
         scale = gradient.abs().max()
         if scale == 0:
             return torch.zeros_like(gradient)
-        inputs, lightly = self._inputs.float(), penalty.float()
+        inputs, decay = self._inputs.float(), penalty.float()
         probabilities = point.log_probabilities.exp().float()
-        precondition = _Preconditioner(inputs, importance, self._spread, penalty)
+        precondition = _Preconditioner(inputs, importance, self._mean_squares, penalty)
         residual = (-gradient / scale).float()
-        solution, ready = torch.zeros_like(residual), precondition(residual)
-        step, size = ready.clone(), (residual * ready).sum()
+        solution, preconditioned = torch.zeros_like(residual), precondition(residual)
+        step, size = preconditioned.clone(), (residual * preconditioned).sum()
         first = size
         for _ in range(MAX_CONJUGATE):
             changes = probabilities * (inputs @ step.T)
             changes -= probabilities * changes.sum(1, keepdim=True)
-            curved = changes.T @ inputs / len(inputs) + lightly * step
+            curved = changes.T @ inputs / len(inputs) + decay * step
             curvature = (step * curved).sum()
             if curvature <= 0:
                 break
             solution += size / curvature * step
             residual -= size / curvature * curved
-            ready = precondition(residual)
-            before, size = size, (residual * ready).sum()
+            preconditioned = precondition(residual)
+            before, size = size, (residual * preconditioned).sum()
             if size <= FORCING * first:
                 break
-            step = ready + size / before * step
+            step = preconditioned + size / before * step
         solution = solution.double() * scale
         return solution - solution.mean(0)  # the same for all classes changes no probability
 
@@ -148,12 +142,14 @@ class LogisticRegression:
 class _Preconditioner:
     """The inverse of an approximation of each class's block of the Hessian."""
 
-    def __init__(self, inputs: Tensor, importance: Tensor, spread: Tensor, penalty: Tensor) -> None:
-        """From p (1 - p) of each image and class; `spread` is the mean square along each axis."""
+    def __init__(
+        self, inputs: Tensor, importance: Tensor, mean_squares: Tensor, penalty: Tensor
+    ) -> None:
+        """From p (1 - p) of each image and class, and the mean square of the inputs by axis."""
         count = min(EXACT_IMAGES, len(inputs))
         weights, images = (part.T for part in importance.topk(count, dim=0))
         others = (importance.sum(0) - weights.sum(1)).clamp(min=0) / len(inputs)
-        diagonal = others[:, None] * spread + penalty
+        diagonal = others[:, None] * mean_squares + penalty
         self._diagonal = diagonal.clamp(min=penalty.max().item()).float()
         root = (weights / len(inputs)).sqrt().float()
         self._exact = root[..., None] * inputs[images]

@@ -73,18 +73,14 @@ class LPPlusPlus(FixedTexts):
             if (step + 1) % ALPHA_EVERY == 0:
                 with torch.no_grad():
                     self.alpha -= alpha_rate * self.alpha.grad
-            right = self._right_answers(few_shot)
+            with torch.no_grad():
+                right = few_shot.right_answers(self.logits(few_shot.validation))
             if right >= most:
                 most, best = right, self.prompt_tensors()
             row = {"epoch": step, "learning_rate": rate, "loss": loss.item()}
             rows.append({**row, "validation_right": right})
         self.load_prompt(best)
         return rows
-
-    @torch.no_grad()
-    def _right_answers(self, few_shot: FewShotFeatures) -> int:
-        predicted = self.logits(few_shot.validation).argmax(-1)
-        return int((predicted == few_shot.validation_labels).sum())
 
 
 register(Method("lp_plus_plus", LPPlusPlusParameters, LPPlusPlus, always))

@@ -50,7 +50,7 @@ class MaPLe(ImagePromptLearner, DeepLanguage):
         )
 
     def image_prompts(self) -> list[Tensor]:
-        """Return the prompt of each block that has one, `[n, width]` each."""
+        """Return the maps of the text prompts."""
         texts = (self.context, *self.deep_context)
         return [project(text) for project, text in zip(self.projections, texts, strict=True)]
 

@@ -74,9 +74,10 @@ class MMAPlusPlus(AdaptedTowers):
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return cross-entropy and both consistencies, from pixels `[images, 3, size, size]`."""
         scale, weight = self.settings.scale, self.settings.consistency
-        rows = self.drawn_rows()
+        firsts = torch.tensor([0, *self.counts[:-1]]).cumsum(0)
+        rows = firsts + self.draw_texts()
         weaker = scale * self.draw_scale()
-        keep = self._keep if self.training and self.settings.dropout else None
+        keep = partial(self.draws.dropout, probability=self.settings.dropout)
         texts = self._text(rows, scale, keep)
         begun = self._begin(images)
         pictures = self._image(begun, scale, keep)
@@ -91,24 +92,17 @@ class MMAPlusPlus(AdaptedTowers):
         }
 
     def draw_texts(self) -> Tensor:
-        """Say which text of each class a step reads, `[classes]`."""
+        """Draw which text of each class a step reads, `[classes]`."""
         counts = torch.tensor(self.counts)
         drawn = self.draws.uniform((len(counts),), torch.zeros(()))
         return (drawn * counts).long()
 
     def draw_scale(self) -> float:
-        """Share of the training scale that the weaker pass has."""
+        """Draw which share of the training scale the weaker pass has."""
         return self.draws.uniform((1,), torch.zeros(())).item()
-
-    def drawn_rows(self) -> Tensor:
-        """Return places among all texts of those that a step reads, `[classes]`."""
-        return torch.tensor([0, *self.counts[:-1]]).cumsum(0) + self.draw_texts()
 
     def _encode(self, pixels: Tensor) -> Tensor:
         return self._image(self._begin(pixels), self.scale)
-
-    def _keep(self, hidden: Tensor) -> Tensor:
-        return hidden * self.draws.keep(hidden.shape, 1 - self.settings.dropout, hidden)
 
     def _text(self, rows: Tensor, scale: float, keep: Keep | None = None) -> Tensor:
         return self.texts.features(self.clip, partial(self._step, "text", scale, keep), rows=rows)

@@ -152,8 +152,8 @@ class MMRL(PixelLearner):
         drawn = torch.randn(rows, self.clip.embed_dim, generator=generator)
         self.projection = nn.Parameter(drawn / math.sqrt(rows))
 
-    def _arriving(self, mapped: Tensor, there: Tensor) -> Tensor:
-        """Say what stands at the tokens' places at a later block."""
+    def _later_tokens(self, mapped: Tensor, arrived: Tensor) -> Tensor:
+        """Return what takes the place of tokens that arrived at a later block."""
         return mapped
 
     def _entering(self, tower: str) -> Enter:
@@ -167,7 +167,7 @@ class MMRL(PixelLearner):
             tokens = mapped[depth - first].to(x.dtype).expand(*x.shape[:-2], -1, -1)
             rest = x[..., start if depth == first else start + count :, :]
             if depth > first:
-                tokens = self._arriving(tokens, x[..., start : start + count, :])
+                tokens = self._later_tokens(tokens, x[..., start : start + count, :])
             return torch.cat([x[..., :start, :], tokens, rest], dim=-2)
 
         return enter

@@ -64,9 +64,9 @@ class MMRLPlusPlus(MMRL):
         self.projection_a = nn.Parameter(kaiming_uniform((rows, rank), generator))
         self.projection_b = nn.Parameter(torch.zeros(rank, self.clip.embed_dim))
 
-    def _arriving(self, mapped: Tensor, there: Tensor) -> Tensor:
+    def _later_tokens(self, mapped: Tensor, arrived: Tensor) -> Tensor:
         beta = self.settings.beta
-        return beta * mapped + (1 - beta) * there
+        return beta * mapped + (1 - beta) * arrived
 
 
 register(Method("mmrl_plus_plus", MMRLPlusPlusParameters, MMRLPlusPlus))

@@ -93,7 +93,7 @@ def resolve_recipe(name: str, recipes: Mapping[str, Mapping[str, Any]]) -> Recip
 def stored_recipe(values: Mapping[str, Any]) -> Recipe:
     """Return the recipe that a prompt was trained with, from its plain values.
 
-    Whether it would be trained so today is not asked: the prompt is there.
+    Whether it would be accepted for a new training is not checked: the prompt is trained already.
 
     Raises:
         ConfigError: an unknown method or key, or a wrong value.

@@ -35,9 +35,11 @@ MAX_TEMPLATE = 255  # bytes, as of every text in a packed prompt (`export.wire`)
 _FORM = "give {class name: [sentence, …]} as JSON or YAML"
 
 
-_KNOWN: WeakKeyDictionary[nn.Module, dict[Hashable, Tensor]] = WeakKeyDictionary()
+_ENCODED: WeakKeyDictionary[nn.Module, dict[Hashable, Tensor]] = WeakKeyDictionary()
 """Features by text tower and texts: a run builds a learner several times, to train, export and
 evaluate it and for its file, and 80 templates of 1,000 classes take minutes on a CPU."""
+_KEPT = 64
+"""Sets of texts of a tower, the latest ones: each request to a server may name new classes."""
 
 
 class TextParameters(Parameters):
@@ -121,7 +123,13 @@ def class_texts(classes: ClassTexts, parameters: TextParameters) -> list[list[st
     if parameters.descriptions:
         sentences = read_descriptions(parameters.descriptions, parameters.descriptions_sha256)
         for of_class, name in zip(texts, classes.names, strict=True):
-            of_class.extend(_of_class(sentences, name, parameters.descriptions))
+            about = sentences.get(_comparable(name))
+            if not about:
+                raise ConfigError(
+                    f"descriptions: {parameters.descriptions} has no sentence about the class "
+                    f"{name!r}; add one, under that name"
+                )
+            of_class.extend(about)
     return texts
 
 
@@ -149,15 +157,19 @@ def mean_features(
     clip.words.warn_unseen(flat)
     counts = [len(of_class) for of_class in texts]
     cut = parameters.descriptions is not None
-    known = _KNOWN.setdefault(clip.text, {})
-    key = hashlib.sha256(json.dumps([flat, counts, cut, raw]).encode()).digest()
-    if (key, clip.dtype, clip.device) not in known:
+    encoded = _ENCODED.setdefault(clip.text, {})
+    digest = hashlib.sha256(json.dumps([flat, counts, cut, raw]).encode()).digest()
+    key = (digest, clip.dtype, clip.device)
+    means = encoded.get(key)
+    if means is None:
         encode = clip.encode_texts_raw if raw else clip.encode_texts
         with clip.arithmetic.running():  # whoever asks first: last bits go by the threads
             parts = [encode(flat[i : i + AT_ONCE], cut=cut) for i in range(0, len(flat), AT_ONCE)]
-        means = [of_class.mean(0) for of_class in torch.cat(parts).split(counts)]
-        known[key, clip.dtype, clip.device] = torch.stack(means)
-    return known[key, clip.dtype, clip.device].clone()
+        means = torch.stack([of_class.mean(0) for of_class in torch.cat(parts).split(counts)])
+        encoded[key] = means
+        for earliest in list(encoded)[:-_KEPT]:
+            encoded.pop(earliest, None)
+    return means.clone()
 
 
 def read_descriptions(path: str, sha256: str | None = None) -> dict[str, list[str]]:
@@ -191,16 +203,6 @@ def read_descriptions(path: str, sha256: str | None = None) -> dict[str, list[st
             raise ConfigError(f"descriptions: in {path} the class {name!r} {reason}; {_FORM}")
         by_name[key] = sentences
     return by_name
-
-
-def _of_class(sentences: Mapping[str, list[str]], name: str, path: str) -> list[str]:
-    class_sentences = sentences.get(_comparable(name))
-    if not class_sentences:
-        raise ConfigError(
-            f"descriptions: {path} has no sentence about the class {name!r}; add one, under that "
-            "name"
-        )
-    return class_sentences
 
 
 def _comparable(name: str) -> str:

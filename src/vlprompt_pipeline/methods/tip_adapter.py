@@ -91,15 +91,15 @@ class TipAdapter(FixedTexts):
     @torch.no_grad()
     def settle(self, few_shot: FewShotFeatures) -> None:
         """Choose the first (β, α), both ascending, with the most right answers in validation."""
-        images, labels = few_shot.validation, few_shot.validation_labels
-        if not len(labels):
+        images = few_shot.validation
+        if not len(few_shot.validation_labels):
             logger.warning("no validation images: α and β of Tip-Adapter stay as they are")
             return
         zero_shot, affinity, most = super().logits(images), self._affinity(images), -1
         for beta in self.settings.beta.values():
             recalled = self._recall(affinity, beta)
             for alpha in self.settings.alpha.values():
-                right = int(((zero_shot + alpha * recalled).argmax(-1) == labels).sum())
+                right = few_shot.right_answers(zero_shot + alpha * recalled)
                 if right > most:
                     most, best = right, (alpha, beta)
         self.strengths.copy_(self.strengths.new_tensor(best))

@@ -29,6 +29,7 @@ from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
 from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages
+from vlprompt_pipeline.parametrizations.quantized import find_quantized
 from vlprompt_pipeline.parsing import Parameters
 
 
@@ -53,8 +54,7 @@ class TwoStage(PixelLearner):
 
     def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError if the towers are of another kind, DataError for a name too long."""
-        self._read: dict[str, Any] = {}
-        self._row_tensors: dict[Any, tuple[Tensor, Tensor | None]] = {}
+        self._on_host: dict[str, Any] = {}
         clip.require_attention_weights()
         self.text_norms = nn.ParameterList(norms_of(block) for block in clip.text.blocks)
         image = clip.image
@@ -65,7 +65,7 @@ class TwoStage(PixelLearner):
         self.to(clip.device)
         texts = [named(self.settings.template, name) for name in self.classes.names]
         self.texts = WalkedTexts(clip, texts)
-        self.register_load_state_dict_post_hook(_read_anew)
+        self.register_load_state_dict_post_hook(_forget)
 
     def class_features(self) -> Tensor:
         """Return rows of known classes and text features of new ones, normalised."""
@@ -84,7 +84,14 @@ class TwoStage(PixelLearner):
     @property
     def in_second_stage(self) -> bool:
         """Whether the classifier has been started."""
-        return self._of_training("stage", lambda: bool(self.classifier.any()))
+        return self._read_once("stage", lambda: bool(self._stored_classifier.any()))
+
+    @property
+    def _stored_classifier(self) -> Tensor:
+        """The classifier without noise and quantization."""
+        if parametrize.is_parametrized(self, "classifier"):
+            return self.parametrizations.classifier.original
+        return self.classifier
 
     @property
     def phase(self) -> str:
@@ -93,33 +100,33 @@ class TwoStage(PixelLearner):
 
     def _rows(self) -> tuple[Tensor, Tensor | None]:
         """Return the row of each class, 0 for a new one, and which are trained if not all are."""
-        return self._of_training("rows", self._read_rows)
+        return self._read_once("rows", self._find_rows)
 
-    def _read_rows(self) -> tuple[Tensor, Tensor | None]:
-        rows, device = rows_of(self.classes.names, self.names), self.classifier.device
-        key = (device, tuple(rows))
-        if key not in self._row_tensors:  # a recorded step goes on reading the same tensors
-            trained = torch.tensor([row is not None for row in rows], device=device)
-            index = torch.tensor([row or 0 for row in rows], device=device)
-            self._row_tensors[key] = index, trained if None in rows else None
-        return self._row_tensors[key]
+    def _find_rows(self) -> tuple[Tensor, Tensor | None]:
+        rows, device = rows_of(self.classes.names, self.names), self.names.device
+        trained = torch.tensor([row is not None for row in rows], device=device)
+        index = torch.tensor([row or 0 for row in rows], device=device)
+        return index, trained if None in rows else None
 
-    def _of_training(self, name: str, read: Callable[[], Any]) -> Any:
-        """Return what `read` gives; in training read once, for steps must not ask the device."""
-        if not self.training:
-            return read()
-        if name not in self._read:
-            self._read[name] = read()
-        return self._read[name]
+    def _read_once(self, name: str, read: Callable[[], Any]) -> Any:
+        """Return what `read` finds in the tensors; once, for no step may wait for the device."""
+        if name not in self._on_host:
+            self._on_host[name] = read()
+        return self._on_host[name]
+
+    def put(self, name: str, tensor: Tensor) -> None:
+        """Do as the base, and forget what was read of the tensors."""
+        super().put(name, tensor)
+        self._on_host.clear()
 
     @torch.no_grad()
     def start_second_stage(self) -> None:
-        """Start the classifier at the tuned text features."""
-        target = self.classifier
-        if parametrize.is_parametrized(self, "classifier"):
-            target = self.parametrizations.classifier.original
-        target.copy_(self.text_features())
-        self._read = {}
+        """Start the classifier at the tuned text features; its codebooks are made anew."""
+        self._stored_classifier.copy_(self.text_features())
+        for each in find_quantized(self):
+            if each.name == "classifier":
+                each.quantizer.forget()
+        self._on_host.clear()
 
     def epoch_done(self, epoch: int, epochs: int) -> None:
         """Pass to stage 2 after the share of stage 1, where `training.restart` is the same."""
@@ -143,9 +150,9 @@ class TwoStage(PixelLearner):
         return images.features(partial(_with_norms, self.image_norms))[0]
 
 
-def _read_anew(learner: TwoStage, _incompatible: object) -> None:
+def _forget(learner: TwoStage, _incompatible: object) -> None:
     """Forget what the host knew of tensors that were loaded over."""
-    learner._read = {}
+    learner._on_host.clear()
 
 
 def _with_norms(norms: nn.ParameterList, depth: int, passing: Passing) -> Tensor:

@@ -140,11 +140,11 @@ class Variational(_Variational):
     def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if initial words or class names do not fit."""
         super().build(clip, generator)
-        shape, given = (1, clip.text_width), self.settings.initial_log_variance
-        drawn = given is None
-        start = torch.rand(shape, generator=generator) if drawn else torch.full(shape, given)
+        shape, constant = (1, clip.text_width), self.settings.initial_log_variance
+        random = constant is None
+        initial = torch.rand(shape, generator=generator) if random else torch.full(shape, constant)
         self.mean = nn.Parameter(torch.zeros(shape, device=clip.device))
-        self.log_variance = nn.Parameter(start.to(clip.device))
+        self.log_variance = nn.Parameter(initial.to(clip.device))
 
     def distribution(self, image_features: Tensor) -> tuple[Tensor, Tensor]:
         """Return the same for all images."""

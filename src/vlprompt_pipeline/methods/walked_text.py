@@ -25,7 +25,7 @@ from vlprompt_pipeline.methods.walked_towers import Enter, Passing, Step, plain
 
 
 class WalkedTexts:
-    """Texts on their way through the text tower, each time that a method changed.
+    """Texts that pass the text tower block by block, anew in every step of training.
 
     Args:
         clip: tokenizes them, and checks their lengths.

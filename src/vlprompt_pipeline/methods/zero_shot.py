@@ -6,14 +6,10 @@ from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.texts import FixedTexts, TextParameters
 
 
-class ZeroShotParameters(TextParameters):
-    """Templates, and descriptions (CuPL) where there are any."""
-
-
 class ZeroShot(FixedTexts):
     """Class features are the renormalised mean of each text's normalised feature."""
 
     trained = False
 
 
-register(Method("zero_shot", ZeroShotParameters, ZeroShot))
+register(Method("zero_shot", TextParameters, ZeroShot))

@@ -45,9 +45,17 @@ class Draws(nn.Module):
         """Return values in [0, 1) `shape` in type and on the device of `like`."""
         return self._draw(torch.rand, shape, like)
 
-    def keep(self, shape: tuple[int, ...], probability: float, like: Tensor) -> Tensor:
-        """Return 1 / probability where a value is kept, else 0: what dropout multiplies by."""
-        return self._draw(partial(_kept, probability), shape, like)
+    def dropout(
+        self, values: Tensor, probability: float, shape: tuple[int, ...] | None = None
+    ) -> Tensor:
+        """Return values each of which training drops with a probability, and scales otherwise.
+
+        With a `shape` that is 1 along a dimension, all values along that are dropped together.
+        """
+        if not (self.training and probability):
+            return values
+        make = partial(_kept, 1 - probability)
+        return values * self._draw(make, shape or tuple(values.shape), values)
 
     def go_back(self, counted: int) -> None:
         """Draw again what was drawn after so many."""
@@ -57,7 +65,7 @@ class Draws(nn.Module):
     def _draw(self, make: Make, shape: tuple[int, ...], like: Tensor) -> Tensor:
         request = _Request(make, tuple(shape), like.dtype, like.device)
         if self._ahead is None or not self.training:
-            return request.made(self._next()).to(like.device)
+            return request.draw(self._next()).to(like.device)
         return self._ahead.take(request, self._next)
 
     def _next(self) -> Generator:
@@ -70,14 +78,14 @@ class Draws(nn.Module):
 
 
 class StepDraws:
-    """What a training step draws, made before it begins.
+    """What a training step draws, drawn before it begins.
 
     The first step tells what is drawn; every further one must draw the same shapes in the same
     order, and finds its values in the same tensors. They are those that it would draw by itself.
     """
 
     def __init__(self, module: nn.Module) -> None:
-        """Take over all `Draws` under `module`, within `given`."""
+        """Take over all `Draws` under `module`, within `prepared`."""
         self._sources = [each for each in module.modules() if isinstance(each, Draws)]
         self._ahead = [_Ahead() for _ in self._sources]
 
@@ -87,10 +95,10 @@ class StepDraws:
             ahead.refill(source._next)
 
     @contextmanager
-    def given(self) -> Iterator[None]:
-        """Give what was made ahead to the draws within the context."""
+    def prepared(self) -> Iterator[None]:
+        """Have the sources give, within the context, what was drawn ahead."""
         for source, ahead in zip(self._sources, self._ahead, strict=True):
-            source._ahead, ahead.place = ahead, 0
+            source._ahead, ahead.position = ahead, 0
         try:
             yield
         finally:
@@ -107,7 +115,7 @@ class _Request:
     dtype: torch.dtype
     device: torch.device
 
-    def made(self, generator: Generator) -> Tensor:
+    def draw(self, generator: Generator) -> Tensor:
         """Return its values, on the host."""
         return self.make(self.shape, generator=generator, dtype=self.dtype)
 
@@ -116,35 +124,36 @@ class _Ahead:
     """The draws of a step from one source, in order."""
 
     def __init__(self) -> None:
-        self.place = 0
-        self._made: list[tuple[_Request, Tensor]] = []
+        self.position = 0
+        self._drawn: list[tuple[_Request, Tensor]] = []
 
     def refill(self, following: Callable[[], Generator]) -> None:
         """Draw anew, into the same tensors."""
-        for request, tensor in self._made:
-            drawn = request.made(following())
+        for request, tensor in self._drawn:
+            drawn = request.draw(following())
             if tensor.device.type == "cuda":
                 drawn = drawn.pin_memory()  # only from there a copy lets the host go on
             tensor.copy_(drawn, non_blocking=True)
 
     def take(self, request: _Request, following: Callable[[], Generator]) -> Tensor:
         """Return the next tensor; it is drawn now where no step has come this far."""
-        if self.place == len(self._made):
-            drawn = request.made(following())
-            self._made.append((request, drawn.to(request.device, copy=True)))
-        _, tensor = self._made[self.place]
+        if self.position == len(self._drawn):
+            drawn = request.draw(following())
+            self._drawn.append((request, drawn.to(request.device, copy=True)))
+        _, tensor = self._drawn[self.position]
         if (tensor.shape, tensor.dtype) != (torch.Size(request.shape), request.dtype):
             raise RuntimeError(
                 f"a step drew {list(tensor.shape)} and now {list(request.shape)}: give the method "
                 "a text in not_capturable, then each step draws for itself"
             )
-        self.place += 1
+        self.position += 1
         return tensor
 
 
 def _kept(
     probability: float, shape: tuple[int, ...], *, generator: Generator, dtype: torch.dtype
 ) -> Tensor:
+    """Return 1 / probability where a value is kept, else 0."""
     kept = torch.rand(shape, generator=generator) < probability
     return (kept / probability).to(dtype)
 

@@ -58,19 +58,14 @@ class LowRank(nn.Module):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the context; with dropout in training mode."""
-        dropped = self.config.dropped
-        a = self._dropout(a) if dropped == "A" else a
-        b = self._dropout(b) if dropped == "B" else b
-        if self.training and dropped == "product":
-            return self.initial + self._dropout(a @ b)
+        dropped, probability = self.config.dropped, self.config.dropout
+        if dropped == "product":
+            return self.initial + self.draws.dropout(a @ b, probability)
+        a = self.draws.dropout(a, probability) if dropped == "A" else a
+        b = self.draws.dropout(b, probability) if dropped == "B" else b
         return merged(self.initial, a, b)
 
     def right_inverse(self, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return initial factors: A normal, B zero, so nothing changes."""
         shape = (*context.shape[:-2], self.config.rank, context.shape[-1])
         return self._factor, context.new_zeros(shape)
-
-    def _dropout(self, factor: Tensor) -> Tensor:
-        if not (self.training and self.config.dropout):
-            return factor
-        return factor * self.draws.keep(factor.shape, 1 - self.config.dropout, factor)

@@ -20,7 +20,7 @@ def tensor_name(parameter: str) -> str:
 
 
 def shown_name(parameter: str) -> str:
-    """Name of the tensor that a parameter is a part of, as the model sees it: `context`."""
+    """Name the tensor that a parameter is a part of, as the model sees it: `context`."""
     before, _, after = parameter.partition("parametrizations.")
     return before + after.partition(".")[0]
 

@@ -40,23 +40,23 @@ def make_quantizer(
 
 @dataclass(frozen=True)
 class QuantizedTensor:
-    """A quantized tensor: its name, its quantizer, and where in a chain of links that stands."""
+    """A quantized tensor: its name, its quantizer, and the quantizer's position in a chain."""
 
     name: str
     quantizer: Quantizer
     chain: parametrize.ParametrizationList
-    place: int
+    position: int
 
     @torch.no_grad()
-    def given(self) -> Tensor:
+    def weight(self) -> Tensor:
         """Return what the quantizer is given now, as in evaluation: without noise of training."""
         chain = self.chain
-        if self.place == 0:
+        if self.position == 0:
             return chain.original
         names = ["original"] if chain.is_tensor else [f"original{i}" for i in range(chain.ntensors)]
         training = chain.training
         chain.eval()
-        first, *others = islice(chain, self.place)
+        first, *others = islice(chain, self.position)
         value = first(*(getattr(chain, name) for name in names))
         for link in others:
             value = link(value)
@@ -72,7 +72,7 @@ def quantized_tensors(module: nn.Module) -> Iterator[tuple[str, Quantizer, Tenso
     before it.
     """
     for each in find_quantized(module):
-        yield each.name, each.quantizer, each.given()
+        yield each.name, each.quantizer, each.weight()
 
 
 def find_quantized(module: nn.Module) -> Iterator[QuantizedTensor]:

@@ -80,9 +80,13 @@ class Quantizer(nn.Module):
         self._record(step, 0.0, True, weight, self._cluster(weight, step))
 
     def is_due(self, step: int, epoch_steps: int) -> bool:
-        """Say whether `observe` looks at the tensor after this step, and so asks the device."""
-        interval = self.config.min_interval_steps or epoch_steps
-        return not self.config.post_training and (step - self._last >= interval or self._flat)
+        """Say whether `observe` looks at the tensor after this step, and so asks the device.
+
+        It does not where no step has shown the tensor yet, as 2SFS does its classifier at first.
+        """
+        if self.config.post_training or not self._ready:
+            return False
+        return step - self._last >= (self.config.min_interval_steps or epoch_steps) or self._flat
 
     @torch.no_grad()
     def observe(self, step: int, weight: Tensor, epoch_steps: int) -> None:
@@ -204,10 +208,10 @@ class Quantizer(nn.Module):
         codebooks, entries = self.codebook.shape
         if codebooks > 1:
             indices = indices + entries * torch.arange(codebooks, device=indices.device)[:, None]
-        places = indices.flatten()
+        flat = indices.flatten()
         # bincount would ask a GPU for the largest index
-        counts = torch.zeros(codebooks * entries, dtype=torch.int64, device=places.device)
-        return counts.scatter_add_(0, places, torch.ones_like(places)).view(codebooks, entries)
+        counts = torch.zeros(codebooks * entries, dtype=torch.int64, device=flat.device)
+        return counts.scatter_add_(0, flat, torch.ones_like(flat)).view(codebooks, entries)
 
     def _error(self, weight: Tensor, indices: Tensor, codebooks: Tensor) -> Tensor:
         """Return the mean squared error of the entries against the values, one number."""
@@ -219,7 +223,7 @@ class Quantizer(nn.Module):
         self._history.append(Look(step, kl, made, finite, error, shown[1]))
 
     @property
-    def places(self) -> tuple[int, ...]:
+    def layout(self) -> tuple[int, ...]:
         """What decides on shapes in `forward` and may change in a clustering."""
         return ()
 
@@ -231,7 +235,7 @@ class Quantizer(nn.Module):
             self._mirror()
 
     def _mirror(self) -> None:
-        """Keep what every step asks for, which would cost a round trip to the device to ask."""
+        """Copy to the host what every step asks for, so that no step waits for the device."""
         self._last = int(self.last_step)
         self._ready = self._last >= 0
         self._flat = bool((self.codebook[:, 0] == self.codebook[:, -1]).any())

@@ -31,22 +31,22 @@ def entries_at_rate(values: NDArray[np.floating], count: int, rate: float) -> Fl
     """
     ordered = np.sort(np.asarray(values, np.float64), axis=None)
     totals = np.concatenate(([0.0], np.cumsum(ordered)))
-    spread = ordered.std()
-    if spread == 0:
+    std = ordered.std()
+    if std == 0:
         return np.full(count, ordered[0])
-    found = [_entropy(ordered, _entries(ordered, totals, count, spread * step)) for step in _STEPS]
-    reached = next((n for n, bits in enumerate(found) if bits >= rate), None)
+    entropies = [_entropy(ordered, _entries(ordered, totals, count, std * step)) for step in _STEPS]
+    reached = next((n for n, bits in enumerate(entropies) if bits >= rate), None)
     if reached is None or reached == 0:
-        step = _STEPS[int(np.argmax(found)) if reached is None else 0]
-        return _entries(ordered, totals, count, spread * step)
+        step = _STEPS[int(np.argmax(entropies)) if reached is None else 0]
+        return _entries(ordered, totals, count, std * step)
     coarse, fine = _STEPS[reached - 1], _STEPS[reached]
     for _ in range(_HALVINGS):
         middle = (coarse + fine) / 2
-        if _entropy(ordered, _entries(ordered, totals, count, spread * middle)) >= rate:
+        if _entropy(ordered, _entries(ordered, totals, count, std * middle)) >= rate:
             fine = middle
         else:
             coarse = middle
-    return _entries(ordered, totals, count, spread * coarse)
+    return _entries(ordered, totals, count, std * coarse)
 
 
 def _entries(ordered: Floats, totals: Floats, count: int, step: float) -> Floats:

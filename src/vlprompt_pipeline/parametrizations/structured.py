@@ -42,7 +42,7 @@ class StructuredQuantizer(Quantizer):
     def __init__(
         self, config: QuantizeConfig, shape: torch.Size, moment: Tensor | None = None
     ) -> None:
-        """Raise nothing; `moment` `[columns, columns]` is that of the features it meets."""
+        """`moment` `[columns, columns]` is that of the features the matrix is multiplied with."""
         if config.moment == "few_shot":
             config = config.model_copy(update={"normalise": False})  # entries as they were fitted
         count = math.prod(shape[:-1])
@@ -109,10 +109,10 @@ class StructuredQuantizer(Quantizer):
             self.initialise(weight)
         indices, codebooks = self._assign(weight, training=False)
         indices = indices.to(torch.uint8).view(len(self.rows), -1)
-        places = self.kept.nonzero()[:, 0]
+        kept = self.kept.nonzero()[:, 0]
         values = self._matrix(weight).half()[:, self.kept]
         require_half(codebooks, self.rows, self.columns, values)
-        return indices, codebooks[0], self.rows, self.columns[~self.kept], values, places
+        return indices, codebooks[0], self.rows, self.columns[~self.kept], values, kept
 
     @torch.no_grad()
     def _cluster(self, weight: Tensor, step: int) -> Shown:
@@ -143,9 +143,9 @@ class StructuredQuantizer(Quantizer):
         return F.mse_loss(self.restore(weight, indices, codebooks), self._matrix(weight))
 
     @property
-    def places(self) -> tuple[int, ...]:
+    def layout(self) -> tuple[int, ...]:
         """Whether one codebook serves all values, and the columns that have codes."""
-        return (int(self._is_plain), *self._places)
+        return (int(self._is_plain), *self._coded_columns)
 
     def _list_columns(self) -> None:
         """Keep which columns have codes: asking in every step would wait for the device.
@@ -153,8 +153,8 @@ class StructuredQuantizer(Quantizer):
         The same columns have the same tensor each time, which a recorded step goes on reading.
         """
         coded = (~self.kept).nonzero()[:, 0]
-        self._places = tuple(coded.tolist())
-        self._coded = self._lists.setdefault((coded.device, self._places), coded)
+        self._coded_columns = tuple(coded.tolist())
+        self._coded = self._lists.setdefault((coded.device, self._coded_columns), coded)
 
     def _mirror(self) -> None:
         super()._mirror()
@@ -194,8 +194,8 @@ def warn_of_outliers(name: str, tensor: Tensor, config: QuantizeConfig) -> None:
     if tensor.ndim < 2 or config.codebook == "scaled" or config.outliers == "keep":
         return
     matrix = tensor.detach().reshape(-1, tensor.shape[-1])
-    places = outlier_columns(matrix).nonzero()[:, 0].tolist()
-    if not places:
+    outliers = outlier_columns(matrix).nonzero()[:, 0].tolist()
+    if not outliers:
         return
     done = "set quantize.outliers to keep, or quantize.codebook to auto or scaled"
     if config.structured and config.codebook == "auto":
@@ -205,7 +205,7 @@ def warn_of_outliers(name: str, tensor: Tensor, config: QuantizeConfig) -> None:
         "%s has outlier columns (%s), on which a codebook of %d bits for the whole tensor is "
         "lost: %s",
         name,
-        ", ".join(map(str, places[:8])),
+        ", ".join(map(str, outliers[:8])),
         config.bits,
         done,
     )

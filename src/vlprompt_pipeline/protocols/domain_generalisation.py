@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.image_datasets import list_image_datasets
-from vlprompt_pipeline.protocols.base import Protocol, register
-from vlprompt_pipeline.protocols.targets import TransferParameters, without_source
+from vlprompt_pipeline.protocols.base import register
+from vlprompt_pipeline.protocols.targets import Transfer, TransferParameters
 
 ALL_SHIFTS = "shifts"
 """In place of a list of targets: every shifted variant of the dataset."""
 
 
-class DomainGeneralisation(Protocol):
+class DomainGeneralisation(Transfer):
     """Score on shifted variants of the dataset."""
 
     name = "domain_generalisation"
     title = "domain generalisation"
-    parameters = TransferParameters
+    printed = "domain_generalization_16shot_imagenet_vitb16"
     published_average = frozenset({"imagenet_v2", "imagenet_sketch", "imagenet_a", "imagenet_r"})
 
     def targets(
@@ -45,17 +45,12 @@ class DomainGeneralisation(Protocol):
                 f"{self.name}.targets: {others[0]} is no shifted variant of {dataset}; "
                 f"those are {', '.join(shifts)}; other datasets are for protocol cross_dataset"
             )
-        return without_source(section.target_names, dataset, self.name)
+        return self.without_source(section.target_names, dataset)
 
     def trains_on(self, dataset: str) -> bool:
         """Tell whether a dataset has shifted variants."""
         every = (*list_image_datasets(), *list_image_datasets("miniature_"))
         return dataset in {variant.shift_of for variant in every}
-
-    def published_table(self, dataset: str, shots: int) -> str | None:
-        """Name the table of 16 shots of ImageNet; none was printed of others."""
-        trained = (dataset, shots) == ("imagenet", 16)
-        return "domain_generalization_16shot_imagenet_vitb16" if trained else None
 
 
 register(DomainGeneralisation())

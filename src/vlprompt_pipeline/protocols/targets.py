@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from pydantic import field_validator
 
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parsing import safe_in_paths
-from vlprompt_pipeline.protocols.base import ProtocolParameters
+from vlprompt_pipeline.protocols.base import Protocol, ProtocolParameters
 
 
 class TransferParameters(ProtocolParameters):
@@ -37,13 +38,27 @@ def _listed(targets: tuple[str, ...] | str) -> tuple[str, ...]:
     return tuple(targets.split("+")) if isinstance(targets, str) else targets
 
 
-def without_source(names: Iterable[str], dataset: str, protocol: str) -> tuple[str, ...]:
-    """Return the names, each once, but for the dataset of training.
+class Transfer(Protocol):
+    """Score prompts of one dataset on others, too.
 
-    Raises:
-        ConfigError: none is left.
+    Attributes:
+        printed: the table of `published_results.csv` with results of 16 shots of ImageNet.
     """
-    targets = tuple(name for name in dict.fromkeys(names) if name != dataset)
-    if not targets:
-        raise ConfigError(f"{protocol}.targets: no dataset besides {dataset}; name others")
-    return targets
+
+    parameters = TransferParameters
+    printed: ClassVar[str]
+
+    def published_table(self, dataset: str, shots: int) -> str | None:
+        """Name the table of 16 shots of ImageNet; none was printed of others."""
+        return self.printed if (dataset, shots) == ("imagenet", 16) else None
+
+    def without_source(self, names: Iterable[str], dataset: str) -> tuple[str, ...]:
+        """Return the names, each once, but for the dataset of training.
+
+        Raises:
+            ConfigError: none is left.
+        """
+        targets = tuple(name for name in dict.fromkeys(names) if name != dataset)
+        if not targets:
+            raise ConfigError(f"{self.name}.targets: no dataset besides {dataset}; name others")
+        return targets

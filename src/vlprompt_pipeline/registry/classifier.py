@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -234,7 +234,4 @@ class Classifier:
 
     def _make_learner(self, names: tuple[str, ...]) -> PromptLearner:
         texts = ClassTexts(names, self.card.template)
-        learner = load_learner(self.packed, self._recipe, self.clip, texts)
-        for name in learner.constants:  # made once, not for every batch: the prompt is frozen
-            setattr(learner, name, cache(getattr(learner, name)))
-        return learner
+        return load_learner(self.packed, self._recipe, self.clip, texts).freeze()

@@ -84,8 +84,8 @@ class CachedViews:
             rows, view = chosen // views, chosen % views
         else:
             of_image = torch.randint(views, (images,), generator=generator).to(device)
-            order = shuffled(images, self.batch_size, generator, self.drop_last, device)
-            rows = torch.cat(list(order))
+            order = shuffled(images, self.batch_size, generator, self.drop_last)
+            rows = torch.cat(order).to(device)
             view = of_image[rows]
         # gathered once an epoch: in a step each operation would be one more that a GPU is asked for
         epoch = self.features[rows, view], self.labels[rows]
@@ -127,7 +127,7 @@ class PixelViews:
             view = torch.full((images,), number)
         else:
             view = torch.randint(self.views.count, (images,), generator=generator)
-        order = list(shuffled(images, self.batch_size, generator, self.drop_last))
+        order = shuffled(images, self.batch_size, generator, self.drop_last)
         chosen, labels = torch.cat(order), self.labels.cpu()
         numbers = zip(chosen.tolist(), view[chosen].tolist(), strict=True)
         crops = computed_ahead(self._crop, numbers, self.batch_size, self._threads)
@@ -205,15 +205,8 @@ def batches_of(images: int, batch_size: int, drop_last: bool) -> int:
 
 
 def shuffled(
-    images: int,
-    batch_size: int,
-    generator: Generator,
-    drop_last: bool,
-    device: torch.device | str = "cpu",
-) -> Iterator[Tensor]:
-    """Yield the row numbers of each batch, `batches_of` in number, on a device.
-
-    They are drawn on the host and brought there once an epoch, not with every batch.
-    """
-    batches = torch.randperm(images, generator=generator).to(device).split(batch_size)
-    yield from batches[: batches_of(images, batch_size, drop_last)]
+    images: int, batch_size: int, generator: Generator, drop_last: bool
+) -> tuple[Tensor, ...]:
+    """Return the row numbers of each batch, `batches_of` in number."""
+    batches = torch.randperm(images, generator=generator).split(batch_size)
+    return batches[: batches_of(images, batch_size, drop_last)]

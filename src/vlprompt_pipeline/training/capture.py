@@ -105,7 +105,9 @@ def recorder_for(learner: PromptLearner) -> Recorder | None:
     if device.type != "cuda":
         return None
     if learner.not_capturable:
-        logger.info("steps of %s are not recorded: %s", _named(learner), learner.not_capturable)
+        logger.info(
+            "steps of %s are not recorded: %s", _class_name(learner), learner.not_capturable
+        )
         return None
     return CudaRecorder(device)
 
@@ -128,7 +130,7 @@ class Steps:
         try:
             return self._take(images, labels)
         except RuntimeError as error:  # at the first step: all run the same operations
-            if not does_without(error, _named(self.learner)):
+            if not does_without(error, _class_name(self.learner)):
                 raise
             for draws, count in zip(self._draws, counted, strict=True):
                 draws.go_back(count)
@@ -142,7 +144,7 @@ class Steps:
             self.learner.phase,
             images.shape,
             images.dtype,
-            *(quantizer.places for quantizer in self._quantizers),
+            *(quantizer.layout for quantizer in self._quantizers),
         )
         if key not in self._alike:
             self._alike[key] = _StepsOfOneShape(self._step, self.learner, self.recorder)
@@ -155,7 +157,7 @@ class Steps:
             logger.warning(
                 "a step of %s cannot be recorded (%s): every step is launched by itself, which is "
                 "slower; %s",
-                _named(self.learner),
+                _class_name(self.learner),
                 error,
                 "a smaller training.batch_size or training.memory_gb would leave room for it"
                 if full
@@ -206,11 +208,11 @@ class _StepsOfOneShape:
         if self._inputs is None:
             self._inputs = images.clone(), labels.clone()
             return
-        for place, value in zip(self._inputs, (images, labels), strict=True):
-            place.copy_(value, non_blocking=True)
+        for buffer, value in zip(self._inputs, (images, labels), strict=True):
+            buffer.copy_(value, non_blocking=True)
 
     def _call(self) -> Result:
-        with self._draws.given():
+        with self._draws.prepared():
             return self._step(*self._inputs)
 
 
@@ -221,6 +223,6 @@ def _first_cause(error: BaseException) -> BaseException:
     return error
 
 
-def _named(learner: PromptLearner) -> str:
-    """Return the class of a learner as its method's module calls it."""
+def _class_name(learner: PromptLearner) -> str:
+    """Return the name of a learner's class, without what torch adds for parametrizations."""
     return type(learner).__name__.removeprefix("Parametrized")

@@ -73,7 +73,7 @@ def save_group(path: Path, fingerprint: str, trained: Sequence[Trained]) -> None
 
 
 def load_member(path: Path, fingerprint: str, number: int) -> Trained | None:
-    """Return what a member became; none if the group is not trained yet, or from something else."""
+    """Return a trained member; none if the group is not trained yet, or was of other inputs."""
     if find_fault(path, fingerprint):
         return None
     tensors, histories = load_tensors(path, _HEADER)

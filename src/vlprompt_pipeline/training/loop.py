@@ -105,7 +105,7 @@ def train_epoch(steps: Steps, batches: Batches, epoch: int, rate: float) -> dict
             for each in quantized:
                 done = epoch * batches.steps + step + 1
                 if each.quantizer.is_due(done, batches.steps):
-                    each.quantizer.observe(done, each.given(), batches.steps)
+                    each.quantizer.observe(done, each.weight(), batches.steps)
     except Exception:
         record.read()  # a step that went wrong before is the cause, and is named
         raise
@@ -121,9 +121,9 @@ def _codebooks(learner: PromptLearner) -> dict[str, Any]:
         checks = quantizer.pop_history()
         if quantizer.config.post_training:
             checks = []  # codebooks that an evaluation between epochs made; training drops them
-        made = [clustering_row(name, check) for check in checks if check.reclustered]
-        clusterings += made
-        row[f"{name}.reclustered"] = len(made)
+        reclustered = [clustering_row(name, check) for check in checks if check.reclustered]
+        clusterings += reclustered
+        row[f"{name}.reclustered"] = len(reclustered)
         row[f"{name}.drift"] = max((check.kl for check in checks), default=0.0)
         if checks:
             row[f"{name}.squared_error"] = checks[-1].mean_squared_error
@@ -132,8 +132,8 @@ def _codebooks(learner: PromptLearner) -> dict[str, Any]:
 
 def _quantize_after(learner: PromptLearner, rows: list[dict], step: int) -> None:
     """Make the codebooks of tensors that were trained without them."""
-    for name, quantizer, given in quantized_tensors(learner):
+    for name, quantizer, weight in quantized_tensors(learner):
         if quantizer.config.post_training and rows:
-            quantizer.initialise(given, step)
-            made = [clustering_row(name, check) for check in quantizer.pop_history()]
-            rows[-1] = {**rows[-1], "clusterings": [*rows[-1]["clusterings"], *made]}
+            quantizer.initialise(weight, step)
+            clusterings = [clustering_row(name, check) for check in quantizer.pop_history()]
+            rows[-1] = {**rows[-1], "clusterings": [*rows[-1]["clusterings"], *clusterings]}

@@ -54,7 +54,7 @@ class SideBySide(PromptLearner):
         rows = (self.clip.logit_scale * logits).flatten(0, 1)
         each = F.cross_entropy(rows, labels[self.streams].flatten(), reduction="none")
         means = each.unflatten(0, logits.shape[:2]).mean(1)
-        return {f"{_place(i)}cross_entropy": mean for i, mean in enumerate(means.unbind())}
+        return {f"{_prefix(i)}cross_entropy": mean for i, mean in enumerate(means.unbind())}
 
 
 @dataclass(frozen=True)
@@ -103,20 +103,20 @@ def train_together(
 
 def _row_of(row: dict[str, Any], number: int) -> dict[str, Any]:
     """Return what a row of the group's history says of one learner."""
-    place = _place(number)
+    prefix = _prefix(number)
     common = {name: row[name] for name in ("epoch", "learning_rate")}
-    own = {name.removeprefix(place): v for name, v in row.items() if name.startswith(place)}
-    made = [
-        {**each, "tensor": each["tensor"].removeprefix(place)}
+    values = {name.removeprefix(prefix): v for name, v in row.items() if name.startswith(prefix)}
+    clusterings = [
+        {**each, "tensor": each["tensor"].removeprefix(prefix)}
         for each in row.get("clusterings", [])
-        if each["tensor"].startswith(place)
+        if each["tensor"].startswith(prefix)
     ]
-    quantized = any(name.endswith(".reclustered") for name in own)
-    codebooks = {"clusterings": made} if quantized else {}
-    return {**common, "loss": own["cross_entropy"], **own, **codebooks}
+    quantized = any(name.endswith(".reclustered") for name in values)
+    codebooks = {"clusterings": clusterings} if quantized else {}
+    return {**common, "loss": values["cross_entropy"], **values, **codebooks}
 
 
-def _place(number: int) -> str:
+def _prefix(number: int) -> str:
     """Return what names of a learner's tensors and terms begin with in the group."""
     return f"learners.{number}."
 

@@ -30,7 +30,7 @@ class TrainingStep:
 
     def __init__(self, running: Running) -> None:
         self.running = running
-        self._one = torch.ones((), device=running.learner.clip.device)
+        self._unit = torch.ones((), device=running.learner.clip.device)
 
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Names, Tensor]:
         """Update the tensors once.
@@ -46,7 +46,7 @@ class TrainingStep:
         learner, scaler = self.running.learner, self.running.scaler
         terms = learner.losses(images, labels)
         self.running.optimizer.zero_grad()
-        scale = scaler.scale(self._one)
+        scale = scaler.scale(self._unit)
         loss = learner.backward({name: scaler.scale(term) for name, term in terms.items()}) / scale
         values = torch.stack([loss.detach(), *(term.detach() for term in terms.values())])
         gradients = {n: p.grad for n, p in learner.named_parameters() if p.grad is not None}

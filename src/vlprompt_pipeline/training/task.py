@@ -84,6 +84,7 @@ class PromptTask:
                 [classes.names, classes.template, images.few_shot_set.content_sha256],
                 images.clip.identity_sha256,
                 asdict(images.training),
+                images.parameters.views,  # which that does not tell where crops are made anew
                 self.provenance,
             ]
         )
@@ -118,9 +119,9 @@ def train_alone(task: PromptTask, checkpoint: Path) -> Trained:
 
 
 def train_with_others(
-    tasks: Sequence[PromptTask], own: int, file: Path, checkpoints: Path
+    tasks: Sequence[PromptTask], number: int, file: Path, checkpoints: Path
 ) -> Trained:
-    """Return what number `own` of a group became, training all of them unless `file` has them.
+    """Return what a task of a group became, by its number; all are trained if `file` lacks them.
 
     Nodes of one run that ask for the same group at once wait for the one that trains it.
 
@@ -136,12 +137,12 @@ def train_with_others(
             f"cannot write {checkpoint.path}: {error.strerror}; make its folder writable"
         ) from error
     with lock:
-        if stored := load_member(file, fingerprint, own):
+        if stored := load_member(file, fingerprint, number):
             return stored
-        trained = _train_group(tasks, tasks[own].recipe.training, checkpoint)
+        trained = _train_group(tasks, tasks[number].recipe.training, checkpoint)
         save_group(file, fingerprint, trained)
         remove_described(checkpoint.path)
-    return trained[own]
+    return trained[number]
 
 
 def _train_group(

@@ -21,7 +21,7 @@ class Metric:
     Attributes:
         name: key in `metrics.json`, in records, and in the names of columns.
         title: within a sentence, such as "calibration error".
-        compute: of the predictions, one row an image (`predict`), and of the scores of their
+        compute: of the predictions, one row an image (`predict_among`), and of the scores of their
             classes, one row a class (`outcomes.class_scores`); None where it does not apply.
         unit: "%" or, for instance, "nats".
         lower_is_better: the direction.
@@ -85,7 +85,7 @@ def score_of(
     """Compute accuracy and the named metrics of a set of test images.
 
     Args:
-        predicted: what `predict` gave for the images.
+        predicted: what `predict_among` gave for the images.
         classes: the rows of `outcomes.class_scores` for the classes that the images show.
         names: of `METRICS`.
         outsiders: what was predicted for images of other classes, among the same answers.
@@ -94,12 +94,10 @@ def score_of(
         `correct`, `total`, `accuracy` in percent, then each metric that applies, by name.
     """
     correct, total = int((predicted["prediction"] == predicted["label"]).sum()), len(predicted)
-    beside = {False: classes, True: outsiders}
-    values = {
-        name: METRICS[name].compute(predicted, beside[METRICS[name].of_outsiders])
-        for name in names
-        if beside[METRICS[name].of_outsiders] is not None
-    }
-    return {"correct": correct, "total": total, "accuracy": accuracy(correct, total)} | {
-        name: value for name, value in values.items() if value is not None
-    }
+    scores = {"correct": correct, "total": total, "accuracy": accuracy(correct, total)}
+    for name in names:
+        table = outsiders if METRICS[name].of_outsiders else classes
+        value = None if table is None else METRICS[name].compute(predicted, table)
+        if value is not None:
+            scores[name] = value
+    return scores

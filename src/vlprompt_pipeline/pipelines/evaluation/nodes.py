@@ -72,7 +72,7 @@ def evaluate_prompt(
         return pd.DataFrame(), {}, pd.DataFrame(), pd.DataFrame()
     all_classes = choices_to_score[-1].classes
     classes = ClassTexts(all_classes.class_names, card.template)
-    learner = load_learner(packed, recipe, clip, classes)
+    learner = load_learner(packed, recipe, clip, classes).freeze()
     test = table[table["part"] == "test"].reset_index(drop=True)
     class_numbers = test["label"].map(all_classes.relabelling).fillna(-1).astype("int64")
     labels = torch.from_numpy(class_numbers.to_numpy().copy())
