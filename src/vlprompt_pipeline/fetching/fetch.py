@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,7 +81,7 @@ def fetch_dataset(
         dataset = get_image_dataset(dataset)
     root = at_home(dataset_root).resolve()
     folder = dataset.dataset_folder(root)
-    if dataset.make is not None or (folder.is_dir() and any(folder.iterdir())):
+    if dataset.make is not None or _holds_something(folder):
         return _at_hand(dataset, root)
     if folder.is_symlink() or folder.is_file():
         raise FetchError(
@@ -92,6 +93,14 @@ def fetch_dataset(
         raise FetchError(_by_hand(dataset, root))
     with _alone(root / DOWNLOADS, dataset.name):
         return _from_any(dataset, root, recipe, progress, patience)
+
+
+def _holds_something(folder: Path) -> bool:
+    """Tell whether there is something in a folder; one that may not be read is not empty."""
+    try:
+        return os.path.isdir(folder) and bool(os.listdir(folder))
+    except PermissionError:
+        return True
 
 
 def _by_hand(dataset: ImageDataset, root: Path) -> str:
