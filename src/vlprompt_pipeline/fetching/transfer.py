@@ -157,9 +157,10 @@ def _attempt(
         require_room(
             partial.path.parent, int((total or 0) * room_factor) - start, partial.path.name
         )
-        partial.note(Begun(remote.url, _validator(answer), total))
         with partial.path.open("r+b" if start else "wb") as stream:
             stream.truncate(start)
+            # only now: to bytes of another content, the note would be a lie if this were killed
+            partial.note(Begun(remote.url, _validator(answer), total))
             stream.seek(start)
             _copy(answer, stream, progress, f"{partial.path.stem} (MB)", start, total)
     if total is not None and partial.size != total:

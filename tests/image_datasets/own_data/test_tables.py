@@ -245,6 +245,7 @@ def test_metadata_in_the_root(tmp_path, suffix):
     ("line", "reason"),
     [
         ('{"file_name": "a.png", "label": }', "line 2 is not JSON: Expecting value"),
+        ("[" * 200_000, "line 2 is not JSON: nested too deeply"),
         ('["a.png", "cat"]', "line 2 is no object with the columns as its keys"),
     ],
 )

@@ -234,8 +234,9 @@ def _read_json_lines(file: Path) -> pd.DataFrame:
                 continue
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"line {number} is not JSON: {error.msg}") from None
+            except (json.JSONDecodeError, RecursionError) as error:
+                reason = getattr(error, "msg", "nested too deeply")
+                raise ValueError(f"line {number} is not JSON: {reason}") from None
             if not isinstance(row, dict):
                 raise ValueError(f"line {number} is no object with the columns as its keys")
             rows.append(row)
