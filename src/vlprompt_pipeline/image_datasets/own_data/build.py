@@ -58,6 +58,7 @@ def build_own_index(
     resplit: bool = False,
     kept_splits: Path | None = None,
     left_out: Sequence[tuple[str, str]] = (),
+    fingerprints: Mapping[str, str] | None = None,
 ) -> ImageIndex:
     """Index own photos: `<root>/<name>/`, `<root>/<name>.csv` or `<root>/<name>.parquet`.
 
@@ -72,6 +73,7 @@ def build_own_index(
         resplit: split at random even if the data has a test part.
         kept_splits: folder of splits that were drawn before, which are extended; none to draw anew.
         left_out: (path, reason) of images to do without, as `inspect_images` finds them.
+        fingerprints: by path, of an index that was made just now; None: the images are read.
 
     Raises:
         ConfigError: there is no own data of that name.
@@ -82,8 +84,9 @@ def build_own_index(
     _leave_out(gathered, left_out)
     _require_usable(gathered, left_out)
     names = _class_names(gathered, root, options.class_names)
-    # photos that cannot be read are left to `index_split`
-    fingerprints, _ = fingerprint_readable([p.path for p in gathered.photos], gathered.folder)
+    if fingerprints is None:  # photos that cannot be read are left to `index_split`
+        paths = [photo.path for photo in gathered.photos]
+        fingerprints, _ = fingerprint_readable(paths, gathered.folder)
     kept = KeptSplit.load(kept_splits, name, options.split) if kept_splits else None
     parts, mark = _parts(gathered, options.split, resplit, kept, fingerprints)
     labels = {key: label for label, key in enumerate(gathered.keys)}
