@@ -13,7 +13,7 @@ import pytest
 from fetching.stub import Answer, File, serving_files
 from vlprompt_pipeline.errors import FetchError
 from vlprompt_pipeline.fetching import Patience, Remote, download
-from vlprompt_pipeline.fetching.partial_file import Begun, PartialFile
+from vlprompt_pipeline.fetching.partial_file import Origin, PartialFile
 from vlprompt_pipeline.image_datasets import Checksum
 
 CONTENT = random.Random(0).randbytes(300_000)
@@ -76,13 +76,13 @@ def test_a_kill_where_the_file_changed_leaves_no_beginning_of_the_other(tmp_path
         with pytest.raises(FetchError):
             download(remote, tmp_path / "a.zip", patience=Patience(attempts=1, timeout=1))
         file.content, file.etag, file.answers = OTHER, '"two"', [Answer()]
-        write_note = PartialFile.note
+        write_note = PartialFile.note_origin
 
-        def killed(partial: PartialFile, begun: Begun) -> None:
-            write_note(partial, begun)
+        def killed(partial: PartialFile, origin: Origin) -> None:
+            write_note(partial, origin)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(PartialFile, "note", killed)
+        monkeypatch.setattr(PartialFile, "note_origin", killed)
         with pytest.raises(KeyboardInterrupt):
             download(remote, tmp_path / "a.zip", patience=QUICK)
         monkeypatch.undo()

@@ -97,7 +97,7 @@ def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
             photos[path] = photo if same else photo._replace(key=label)
     names = {spoken(key): key for key in sorted(before)}
     rows = [
-        photo._replace(path=_shown(path, root), key=names.get(spoken(photo.key), photo.key))
+        photo._replace(path=_path_in_table(path, root), key=names.get(spoken(photo.key), photo.key))
         for path, photo in sorted(photos.items())
     ]
     require_plain_names([row.key for row in rows], f"the review {reviewed}")
@@ -170,7 +170,7 @@ def _read_review(file: Path) -> dict[str, str | None]:
     }
 
 
-def _shown(path: str, root: Path) -> str:
+def _path_in_table(path: str, root: Path) -> str:
     """Write a path as the table has it: relative to its folder, or absolute elsewhere."""
     inside = Path(path).is_relative_to(root)
     return Path(path).relative_to(root).as_posix() if inside else path

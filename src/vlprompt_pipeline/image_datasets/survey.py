@@ -209,7 +209,7 @@ def _describe_images(
         ImageIndex(rows, card), cache / f"{dataset.name}.parquet", workers, contents=contents
     )
     survey.bytes_on_disk = check.bytes_on_disk
-    missing = {path: _whereabouts(folder / path) for path in table.loc[absent, "path"]}
+    missing = {path: _why_missing(folder / path) for path in table.loc[absent, "path"]}
     missing |= dict.fromkeys(check.missing, "gone while it was looked at")
     survey.faults = _by_class(table, missing, unreadable | dict(check.unreadable))
     if survey.faults:
@@ -219,7 +219,7 @@ def _describe_images(
         )
 
 
-def _whereabouts(file: Path) -> str:
+def _why_missing(file: Path) -> str:
     """Say why a path that the split names is no file."""
     if os.path.isdir(file):
         return "a folder, not a file"
