@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.filesystem.files import sha256_json
 from vlprompt_pipeline.image_datasets.index import ImageIndex
 from vlprompt_pipeline.image_datasets.schema import class_names_of
 from vlprompt_pipeline.image_datasets.split import Split
@@ -61,7 +61,7 @@ class FewShotSet:
     @property
     def content_sha256(self) -> str:
         """SHA-256 over everything, labels included, which the published digests leave out."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return sha256_json(asdict(self))
 
     @property
     def digest(self) -> dict[str, str]:
