@@ -66,6 +66,14 @@ def test_a_folder_that_may_not_be_read_is_told(plain_user_folder):
     assert f"cannot list {folder}: Permission denied" in looked.to_do
 
 
+def test_images_of_an_absent_folder_are_not_looked_at_one_by_one(miniature, monkeypatch):
+    shutil.rmtree(miniature.images / "airplanes")
+    monkeypatch.delattr("vlprompt_pipeline.image_datasets.survey._what_lies_at")
+    looked = survey(miniature.dataset, miniature.root)
+    assert [(fault.class_name, len(fault.missing)) for fault in looked.faults] == [("airplane", 14)]
+    assert {reason for _, reason in looked.faults[0].missing} == {"not there"}
+
+
 def test_what_is_made_here_is_not_made_for_a_check(tmp_path):
     found = survey(IMAGE_DATASETS["demo_flags"], tmp_path)
     assert (found.state, found.to_do[:13]) == ("absent", "nothing to do")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -209,7 +209,7 @@ def _describe_images(
         ImageIndex(rows, card), cache / f"{dataset.name}.parquet", workers, contents=contents
     )
     survey.bytes_on_disk = check.bytes_on_disk
-    missing = {path: _why_missing(folder / path) for path in table.loc[absent, "path"]}
+    missing = _why_missing(table.loc[absent, "path"].tolist(), folder)
     missing |= dict.fromkeys(check.missing, "gone while it was looked at")
     survey.faults = _by_class(table, missing, unreadable | dict(check.unreadable))
     if survey.faults:
@@ -219,8 +219,17 @@ def _describe_images(
         )
 
 
-def _why_missing(file: Path) -> str:
-    """Say why a path that the split names is no file."""
+def _why_missing(paths: Sequence[str], folder: Path) -> dict[str, str]:
+    """Say why paths that the split names are no files; those of an absent folder at one look."""
+    parents = {path.rpartition("/")[0] for path in paths}
+    listed = {parent for parent in parents if os.path.isdir(folder / parent)}
+    return {
+        path: _what_lies_at(folder / path) if path.rpartition("/")[0] in listed else "not there"
+        for path in paths
+    }
+
+
+def _what_lies_at(file: Path) -> str:
     if os.path.isdir(file):
         return "a folder, not a file"
     if os.path.islink(file):
