@@ -30,7 +30,8 @@ def find_absent(paths: pd.Series, folder: Path) -> np.ndarray:
         parent, _, name = path.rpartition("/")
         if parent not in listings:
             there = os.path.isdir(folder / parent)
-            listings[parent] = frozenset(list_folder(folder / parent).files if there else ())
+            files = list_folder(folder / parent, hidden=True).files if there else ()
+            listings[parent] = frozenset(files)
         absent.append(name not in listings[parent])
     return np.array(absent, dtype=bool)
 

@@ -128,6 +128,14 @@ def test_a_table_goes_before_the_folder_of_the_same_name(root):
     assert len(index(root).table) == 6
 
 
+def test_a_hidden_photo_that_the_table_names_is_there(root):
+    (root / "pics/cat/000.png").rename(root / "pics/cat/.000.png")
+    table = rows()
+    table[4]["path"] = "pics/cat/.000.png"
+    write_csv(root, table)
+    assert "pics/cat/.000.png" in set(index(root).table["path"])
+
+
 def test_absolute_paths(root):
     table = rows()
     for row in table:
