@@ -249,6 +249,20 @@ def test_metadata_in_the_root(tmp_path, suffix):
     assert read.card.folder == tmp_path / "zoo"
 
 
+def test_metadata_in_the_root_beside_parts_and_other_folders(tmp_path):
+    for part in ("train", "test"):
+        write_classes(tmp_path / "zoo" / part, cat=2, dog=2)
+    (tmp_path / "zoo/notes").mkdir()
+    table = [
+        {"file_name": f"{part}/{name}/{serial:03}.png", "label": name}
+        for part in ("train", "test")
+        for name in ("cat", "dog")
+        for serial in range(2)
+    ]
+    write_metadata(tmp_path / "zoo/metadata.csv", table)
+    assert index(tmp_path).table["part"].value_counts().to_dict() == {"train": 4, "test": 4}
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
