@@ -242,7 +242,7 @@ def _locked(folder: Path, name: str) -> Iterator[None]:
     lock = FileLock(folder / f"{name}.lock", timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        acquired = lock.acquire()
     except Timeout:
         raise FetchError(f"{name} is being fetched by another run; wait for it") from None
     except OSError as error:
@@ -250,7 +250,5 @@ def _locked(folder: Path, name: str) -> Iterator[None]:
             f"cannot write to {folder}: {error.strerror}; make dataset_root writable or name "
             "another"
         ) from error
-    try:
+    with acquired:
         yield
-    finally:
-        lock.release()
