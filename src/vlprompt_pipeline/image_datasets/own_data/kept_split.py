@@ -100,7 +100,7 @@ class KeptSplit:
             return earlier[path]
         parts = set(earlier.values()) or {
             part
-            for kept, part in self._of_path[path]
+            for kept, part in self._of_path.get(path, ())
             if kept.startswith("stat:") or fingerprint.startswith("stat:")
         }
         return next((part for part in reversed(PARTS) if part in parts), None)
