@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from object_store import bucket, machine, s3_server  # noqa: F401  (fixtures)
 
 ROOT = Path(__file__).resolve().parents[1]
+
+NOBODY = 65534
 
 TINY_CLIP = {
     "embed_dim": 16,
@@ -55,3 +60,21 @@ def tiny_clip(tiny_clip_folder):
     from vlprompt_pipeline.clip import load_clip
 
     return load_clip(f"local-dir:{tiny_clip_folder}", "tiny", "cpu")
+
+
+@pytest.fixture
+def plain_user_folder(tmp_path) -> Iterator[Path]:
+    """A folder of the user that the test runs as; the superuser, who may do anything, is another.
+
+    It is not below `tmp_path`, whose folders above let nobody else in.
+    """
+    if os.geteuid():
+        yield tmp_path
+        return
+    with TemporaryDirectory() as name:
+        os.chown(name, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+        try:
+            yield Path(name)
+        finally:
+            os.seteuid(0)

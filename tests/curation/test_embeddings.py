@@ -85,7 +85,9 @@ def test_the_nearest_are_in_the_order_of_the_cosine(embeddings, shapes):
     assert whole["label"].iloc[0] == "square"
 
 
-def test_near_copies_are_connected_across_blocks():
+@pytest.mark.parametrize("most", [1 << 26, 100_000, 1])
+def test_near_copies_are_connected_across_blocks(monkeypatch, most):
+    monkeypatch.setattr("vlprompt_pipeline.curation.near_copies._MOST_COSINES", most)
     angles = np.deg2rad([0, 90, 8, 180, 16, 91])
     near, same = np.cos(np.deg2rad([9, 0.5]))
     alone = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)

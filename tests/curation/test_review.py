@@ -136,6 +136,26 @@ def test_a_review_becomes_the_table_of_a_folder(photos, tmp_path):
     assert dict(again.counts) == {"confirmed": 4, "left out": 0}
 
 
+def test_labels_by_other_names_than_the_folders_are_those_of_the_folders(photos, tmp_path):
+    (tmp_path / "names.csv").write_text("folder,name\nblue_disc,the sky\nsquare,a box\n")
+    draw(tmp_path / "new/0.png", "disc", 30)
+    reviewed = write_review(
+        tmp_path / "reviewed_labels.csv",
+        (photos / "square/0.png", "a box", "keep"),
+        (photos / "square/1.png", "the sky", "keep"),
+        (photos / "square/2.png", "blue disc", "keep"),
+        (photos / "square/3.png", "far disc", "keep"),
+        (tmp_path / "new/0.png", "the sky", "keep"),
+    )
+    done = relabel("shapes", tmp_path, reviewed, "names.csv")
+    assert dict(done.counts) == {"corrected": 3, "confirmed": 1, "added": 1}
+    assert done.new_classes == ("far disc",)
+    table = build_own_index("shapes", tmp_path, OwnData(class_names="names.csv")).table
+    named = dict(zip(table["path"], table["class_name"], strict=True))
+    assert set(named.values()) == {"a box", "far disc", "the sky"}
+    assert named["new/0.png"] == named["shapes/square/1.png"] == "the sky"
+
+
 def test_a_table_with_notes_is_kept_beside_the_new_one(photos, tmp_path):
     table = tmp_path / "shapes.csv"
     rows = "shapes/square/0.png,square,blurred\nshapes/square/1.png,square,\n"
@@ -250,3 +270,8 @@ def test_the_commands(photos, tmp_path, monkeypatch):
     write_review(Path("reviewed_labels.csv"), (photos / "square/0.png", "blue disc", "keep"))
     said = vlprompt("relabel", "shapes", "reviewed_labels.csv", "--dataset-root", ".")
     assert "shapes.csv: 8 photos (1 corrected)" in said
+    Path("names.json").write_text('{"square": "box"}')
+    names = ("--class-names", "names.json")
+    said = vlprompt("relabel", "shapes", "reviewed_labels.csv", "--dataset-root", ".", *names)
+    assert "shapes.csv: 8 photos (1 confirmed)" in said
+    assert said.endswith("dataset=shapes,dataset_root=.,own_data.class_names=names.json\n")

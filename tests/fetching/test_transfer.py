@@ -13,6 +13,7 @@ import pytest
 from fetching.stub import Answer, File, serving_files
 from vlprompt_pipeline.errors import FetchError
 from vlprompt_pipeline.fetching import Patience, Remote, download
+from vlprompt_pipeline.fetching.partial_file import Origin, PartialFile
 from vlprompt_pipeline.image_datasets import Checksum
 
 CONTENT = random.Random(0).randbytes(300_000)
@@ -66,6 +67,27 @@ def test_a_cut_connection_is_continued_where_it_broke(tmp_path, cuts):
         got += cut // CHUNK * CHUNK
         assert asked.get("range") == (f"bytes={got}-" if got else None)
         assert asked.get("if-range") == ('"one"' if got else None)
+
+
+def test_a_kill_where_the_file_changed_leaves_no_beginning_of_the_other(tmp_path, monkeypatch):
+    file = File(CONTENT, answers=[Answer(cut=200_000)])
+    with serving_files({"/a.zip": file}) as server:
+        remote = Remote(f"{server}/a.zip")
+        with pytest.raises(FetchError):
+            download(remote, tmp_path / "a.zip", patience=Patience(attempts=1, timeout=1))
+        file.content, file.etag, file.answers = OTHER, '"two"', [Answer()]
+        write_note = PartialFile.note_origin
+
+        def killed(partial: PartialFile, origin: Origin) -> None:
+            write_note(partial, origin)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(PartialFile, "note_origin", killed)
+        with pytest.raises(KeyboardInterrupt):
+            download(remote, tmp_path / "a.zip", patience=QUICK)
+        monkeypatch.undo()
+        download(remote, tmp_path / "a.zip", patience=QUICK)
+    assert (tmp_path / "a.zip").read_bytes() == OTHER
 
 
 def test_another_run_continues_what_the_first_left(tmp_path):

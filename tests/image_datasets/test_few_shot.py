@@ -142,9 +142,10 @@ def test_dictionary_and_back(index):
 
 def test_altered_or_incomplete_dictionary(index):
     stored = sample_few_shot(index, 2, 1).to_dict()
-    swapped = {**stored, "train": stored["train"][::-1]}
-    with pytest.raises(DataError, match="few-shot set of caltech101 was altered: its images have"):
-        FewShotSet.from_dict(swapped)
+    (path, label), *others = stored["train"]
+    for altered in ({"train": stored["train"][::-1]}, {"train": [(path, label + 1), *others]}):
+        with pytest.raises(DataError, match="few-shot set of caltech101 was altered: its images,"):
+            FewShotSet.from_dict(stored | altered)
     with pytest.raises(
         DataError, match=r"incomplete \(KeyError\('seed'\)\); run few_shot_sampling"
     ):

@@ -37,6 +37,7 @@ def test_parquet_keeps_it_valid(table, tmp_path):
     ("column", "values", "message"),
     [
         ("part", ["train", "train", "trial"], "has the part 'trial'; parts are train, val, test"),
+        ("part", [None, "train", "val"], "has the part nan"),
         ("part", ["test", "train", "val"], "mixes its parts; order the rows train, val, test"),
         ("path", ["a/1.jpg", "b/1.jpg", "a/1.jpg"], r"lists a/1\.jpg more than once"),
         ("label", [0, 2, 2], r"2 labels up to 2, so 1 are without an image \(1\)"),

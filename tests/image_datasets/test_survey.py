@@ -11,6 +11,8 @@ import pytest
 
 from image_datasets.broken_images import faults
 from image_datasets.miniatures import read_split_rows, write_miniature, write_split
+from vlprompt_pipeline.errors import FetchError
+from vlprompt_pipeline.fetching import fetch_dataset
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, Survey, decoded_images, survey_dataset
 from vlprompt_pipeline.image_datasets.few_shot import published_digest
 
@@ -50,6 +52,26 @@ def test_a_dataset_that_is_not_there(tmp_path):
         f"=caltech101`, or get it from {IMAGE_DATASETS['caltech101'].source}"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_may_not_be_read_is_told(plain_user_folder):
+    dataset = write_miniature(plain_user_folder)
+    folder = dataset.dataset_folder(plain_user_folder)
+    folder.chmod(0)
+    looked = survey(dataset, plain_user_folder)
+    with pytest.raises(FetchError, match="nothing in it is touched: cannot list .*: Permission"):
+        fetch_dataset(replace(dataset, make=None), plain_user_folder)
+    folder.chmod(0o700)
+    assert (looked.state, looked.to_do) == ("faulty", looked.problems[0])
+    assert f"cannot list {folder}: Permission denied" in looked.to_do
+
+
+def test_images_of_an_absent_folder_are_not_looked_at_one_by_one(miniature, monkeypatch):
+    shutil.rmtree(miniature.images / "airplanes")
+    monkeypatch.delattr("vlprompt_pipeline.image_datasets.survey._what_lies_at")
+    looked = survey(miniature.dataset, miniature.root)
+    assert [(fault.class_name, len(fault.missing)) for fault in looked.faults] == [("airplane", 14)]
+    assert {reason for _, reason in looked.faults[0].missing} == {"not there"}
 
 
 def test_what_is_made_here_is_not_made_for_a_check(tmp_path):

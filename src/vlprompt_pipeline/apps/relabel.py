@@ -16,7 +16,8 @@ import click
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The folder that holds the dataset, as dataset_root of kedro run.",
 )
-def relabel(dataset: str, reviewed: Path, dataset_root: Path) -> None:
+@click.option("--class-names", help="The file of own_data.class_names, if the dataset has one.")
+def relabel(dataset: str, reviewed: Path, dataset_root: Path, class_names: str | None) -> None:
     """Write the table of DATASET with the labels of REVIEWED, which a page of review saved.
 
     Photos that the dataset has get their new labels or are left out, others are added. No photo is
@@ -28,7 +29,7 @@ def relabel(dataset: str, reviewed: Path, dataset_root: Path) -> None:
     """
     from vlprompt_pipeline.curation.relabel import relabel as write
 
-    done = write(dataset, dataset_root, reviewed)
+    done = write(dataset, dataset_root, reviewed, class_names)
     counts = ", ".join(
         f"{number:,} {what}" for what, number in sorted(done.counts.items()) if number
     )
@@ -39,4 +40,6 @@ def relabel(dataset: str, reviewed: Path, dataset_root: Path) -> None:
             f"{done.replaced} is the table that was there, with {', '.join(done.lost_columns)}"
         )
     params = f"dataset={dataset},dataset_root={dataset_root}"
+    if class_names:
+        params += f",own_data.class_names={class_names}"
     click.echo(f"train with them: kedro run --env=photos --params={params}")

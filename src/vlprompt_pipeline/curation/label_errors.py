@@ -49,19 +49,18 @@ def label_errors(embeddings: Embeddings) -> pd.DataFrame:
         cv=folds,
         method="predict_proba",
     )
-    doubtful = find_label_issues(labels, probabilities, n_jobs=1)
-    quality = get_label_quality_scores(labels, probabilities)
-    best = np.argsort(-probabilities, axis=1, kind="stable")
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+    scores = np.take_along_axis(probabilities, best, axis=1)
     table = pd.DataFrame(
         {
             "path": [embeddings.paths[row] for row in rows],
             "given": names[labels],
             "label": names[best[:, 0]],
-            "score": np.take_along_axis(probabilities, best, 1)[:, 0],
+            "score": scores[:, 0],
             "label_2": names[best[:, 1]],
-            "score_2": np.take_along_axis(probabilities, best, 1)[:, 1],
-            "doubtful": doubtful,
-            "quality": quality,
+            "score_2": scores[:, 1],
+            "doubtful": find_label_issues(labels, probabilities, n_jobs=1),
+            "quality": get_label_quality_scores(labels, probabilities),
         }
     )
     order = ["doubtful", "quality"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-BLOCK = 2_048  # rows of the matrix of cosines at once
+BLOCK = 2_048  # rows of the matrix of cosines at once, fewer where there are very many photos
+_MOST_COSINES = 1 << 26  # at once: 256 MiB
 
 
 def near_copies(features: np.ndarray, threshold: float) -> list[list[int]]:
@@ -20,8 +21,9 @@ def near_copies(features: np.ndarray, threshold: float) -> list[list[int]]:
         threshold: of the cosine.
     """
     first = np.arange(len(features))  # of the group that each photo is in so far
-    for start in range(0, len(features), BLOCK):
-        near = features[start : start + BLOCK] @ features[start:].T >= threshold
+    block = min(BLOCK, max(1, _MOST_COSINES // max(1, len(features))))
+    for start in range(0, len(features), block):
+        near = features[start : start + block] @ features[start:].T >= threshold
         for row, columns in enumerate(near, start):
             connected = np.union1d(first[row], first[start:][columns])
             if len(connected) > 1:

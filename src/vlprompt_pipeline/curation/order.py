@@ -1,11 +1,10 @@
 """Which predictions a person should look at first: wrong ones, then doubtful ones, of all kinds.
 
-A prediction is wrong where a label was given and it is another: the surer it is of that, the more
-likely is the label to be wrong. It is doubtful by its margin, the score of the best label less that
-of the second (Scheffer, Decomain and Wrobel, 2001). Photos that
-look alike would tell a person the same, so a photo waits behind those it resembles: the margin of
-each is raised by its highest similarity to what stands before it (our choice). Without features,
-predicted classes take turns.
+A prediction is wrong where it differs from a given label: the surer it is, the more likely the
+label is wrong. It is doubtful by its margin, the score of the best label less that of the second
+(Scheffer, Decomain and Wrobel, 2001). Photos that look alike would tell a person the same, so a
+photo waits behind those it resembles: the margin of each is raised by its highest similarity to
+what stands before it (our choice). Without features, predicted classes take turns.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ the photos, none of which is moved or changed; where there are both, the table i
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 from collections import Counter
@@ -21,6 +20,7 @@ from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import is_named_dataset
 from vlprompt_pipeline.image_datasets.own_data import gather_own_data
+from vlprompt_pipeline.image_datasets.own_data.class_names import name_classes
 from vlprompt_pipeline.image_datasets.own_data.gathered import Gathered, Photo, require_plain_names
 from vlprompt_pipeline.image_datasets.own_data.tables import SEVERAL_LABELS
 from vlprompt_pipeline.parsing import DatasetName, Parameters, parse
@@ -55,7 +55,7 @@ class _Name(Parameters):
     dataset: DatasetName
 
 
-def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
+def relabel(name: str, root: Path, reviewed: Path, class_names: str | None = None) -> Relabelled:
     """Write the table of a dataset with the labels of a review.
 
     Photos of the review that the dataset has get its labels or are left out; the others are added,
@@ -66,10 +66,12 @@ def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
         name: of the dataset, a folder or a table in `root`.
         root: the folder of datasets.
         reviewed: the CSV that the page saved: `path`, `label`, `decision`.
+        class_names: the file of `own_data.class_names`, in `root`, by which predictions name
+            classes; the table keeps the names of their folders.
 
     Raises:
         ConfigError: the dataset is a table in Parquet, or its name is none for own photos.
-        DataError: the review or the dataset cannot be read.
+        DataError: the review, the dataset or the file of class names cannot be read.
     """
     parse(_Name, {"dataset": name}, "relabel")
     if is_named_dataset(name):
@@ -81,23 +83,27 @@ def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
     gathered = _gather(name, root)
     photos = {os.path.normpath(gathered.folder / photo.path): photo for photo in gathered.photos}
     decided = _as_listed(_read_review(reviewed), photos)
-    before = {photo.key for photo in photos.values()}
+    before = sorted({photo.key for photo in photos.values()})
+    keys = {spoken(key): key for key in before}
+    called = name_classes(before, root / at_home(class_names)) if class_names else {}
+    key_of_label = keys | {called[key]: key for key in called}
     in_parts = any(photo.part for photo in photos.values())
     counts: Counter[str] = Counter()
     for path, label in decided.items():
         photo = photos.get(path)
         if label is None:
             counts["left out"] += photos.pop(path, None) is not None
-        elif photo is None:
-            photos[path] = Photo(path, label, "train" if in_parts else None)
+            continue
+        key = key_of_label.get(spoken(label), label)
+        if photo is None:
+            photos[path] = Photo(path, key, "train" if in_parts else None)
             counts["added"] += 1
         else:
-            same = spoken(photo.key) == spoken(label)
+            same = key == photo.key or spoken(label) == called.get(photo.key, spoken(photo.key))
             counts["confirmed" if same else "corrected"] += 1
-            photos[path] = photo if same else photo._replace(key=label)
-    names = {spoken(key): key for key in sorted(before)}
+            photos[path] = photo if same else photo._replace(key=key)
     rows = [
-        photo._replace(path=_shown(path, root), key=names.get(spoken(photo.key), photo.key))
+        photo._replace(path=_path_in_table(path, root), key=keys.get(spoken(photo.key), photo.key))
         for path, photo in sorted(photos.items())
     ]
     require_plain_names([row.key for row in rows], f"the review {reviewed}")
@@ -111,14 +117,11 @@ def relabel(name: str, root: Path, reviewed: Path) -> Relabelled:
     if replaced:
         with atomic_write(replaced) as copy:
             shutil.copyfile(target, copy)
-    with (
-        atomic_write(target) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as out,
-    ):
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["path", "label", *(["part"] if in_parts else [])])
-        writer.writerows([path, key, *([part] if in_parts else [])] for path, key, part in rows)
-    new = sorted({row.key for row in rows} - before)
+    columns = ["path", "label", *(["part"] if in_parts else [])]
+    table = pd.DataFrame(rows, columns=["path", "label", "part"])
+    with atomic_write(target) as temporary:
+        table.to_csv(temporary, columns=columns, index=False, lineterminator="\n")
+    new = sorted({row.key for row in rows}.difference(before))
     return Relabelled(target, len(rows), counts, tuple(new), replaced, lost)
 
 
@@ -170,7 +173,7 @@ def _read_review(file: Path) -> dict[str, str | None]:
     }
 
 
-def _shown(path: str, root: Path) -> str:
+def _path_in_table(path: str, root: Path) -> str:
     """Write a path as the table has it: relative to its folder, or absolute elsewhere."""
     inside = Path(path).is_relative_to(root)
     return Path(path).relative_to(root).as_posix() if inside else path

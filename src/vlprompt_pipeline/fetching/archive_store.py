@@ -38,7 +38,7 @@ class LocalFile(NamedTuple):
     def discard(self) -> None:
         """Delete a file that turned out broken and forget its digest: a new one may be whole."""
         self.path.unlink()
-        _note(self.path).unlink(missing_ok=True)
+        _note_of(self.path).unlink(missing_ok=True)
 
 
 class ArchiveStore:
@@ -48,10 +48,12 @@ class ArchiveStore:
         folder: holds the files, prefixed with the dataset's name.
         dataset: name of the dataset.
         progress: shows each file.
-        patience: timeouts and tries.
+        patience: timeouts and tries; None: the usual ones.
     """
 
-    def __init__(self, folder: Path, dataset: str, progress: Progress, patience: Patience) -> None:
+    def __init__(
+        self, folder: Path, dataset: str, progress: Progress, patience: Patience | None
+    ) -> None:
         self._folder, self._dataset = folder, dataset
         self._progress, self._patience = progress, patience
 
@@ -68,7 +70,7 @@ class ArchiveStore:
             Remote(file.url, file.checksum) if file.hub is None else hub_file(file.hub, file.url)
         )
         path = self._folder / f"{self._dataset}-{file.file_name}"
-        digests = self._whole(path, remote)
+        digests = self._finished_earlier(path, remote)
         if digests is None:
             digests = download(
                 remote,
@@ -79,20 +81,20 @@ class ArchiveStore:
             )
         return LocalFile(path, self._record(path, remote, digests))
 
-    def _whole(self, path: Path, remote: Remote) -> Digests | None:
+    def _finished_earlier(self, path: Path, remote: Remote) -> Digests | None:
         """Return a finished file that an earlier run left, if it is still the right one."""
         if not path.is_file():
             return None
         digests = digest_file(path)
         if remote.checksum is None:
-            is_same = digests.sha256 == self._seen(path, remote)
+            is_same = digests.sha256 == self._noted_sha256(path, remote)
         else:
             is_same = digests.fit(remote.checksum)
         return digests if is_same else None
 
     def _record(self, path: Path, remote: Remote, digests: Digests) -> StoredFile:
         """Note the SHA-256, or compare it with the one noted."""
-        seen = self._seen(path, remote)
+        seen = self._noted_sha256(path, remote)
         if remote.checksum is not None:
             compared = f"published {remote.checksum}"
         elif seen is None:
@@ -103,20 +105,20 @@ class ArchiveStore:
             path.unlink()
             raise FetchError(
                 f"{remote.url} had sha256 {seen} when it was first fetched and now has "
-                f"{digests.sha256}; if you trust the new one, delete {_note(path)} and run again"
+                f"{digests.sha256}; if you trust the new one, delete {_note_of(path)} and run again"
             )
         stored = StoredFile(remote.url, digests.size, digests.sha256, compared)
-        with atomic_write(_note(path)) as temporary:
+        with atomic_write(_note_of(path)) as temporary:
             note = {"url": remote.url, "bytes": digests.size, "sha256": digests.sha256}
             temporary.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
         return stored
 
-    def _seen(self, path: Path, remote: Remote) -> str | None:
+    def _noted_sha256(self, path: Path, remote: Remote) -> str | None:
         with suppress(OSError, ValueError, KeyError, TypeError):  # no note, or not one of ours
-            note = json.loads(_note(path).read_text(encoding="utf-8"))
+            note = json.loads(_note_of(path).read_text(encoding="utf-8"))
             return note["sha256"] if note["url"] == remote.url else None
         return None
 
 
-def _note(path: Path) -> Path:
+def _note_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.seen.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,8 +81,8 @@ def fetch_dataset(
         dataset = get_image_dataset(dataset)
     root = at_home(dataset_root).resolve()
     folder = dataset.dataset_folder(root)
-    if dataset.make is not None or (folder.is_dir() and any(folder.iterdir())):
-        return _at_hand(dataset, root)
+    if dataset.make is not None or _holds_something(folder):
+        return _already_there(dataset, root)
     if folder.is_symlink() or folder.is_file():
         raise FetchError(
             f"{folder} is a link or a file, in whose place no folder can be put: move it away, or "
@@ -89,12 +90,20 @@ def fetch_dataset(
         )
     recipe = dataset.download
     if recipe is None or not recipe.sources:
-        raise FetchError(_by_hand(dataset, root))
-    with _alone(root / DOWNLOADS, dataset.name):
+        raise FetchError(_manual_steps(dataset, root))
+    with _locked(root / DOWNLOADS, dataset.name):
         return _from_any(dataset, root, recipe, progress, patience)
 
 
-def _by_hand(dataset: ImageDataset, root: Path) -> str:
+def _holds_something(folder: Path) -> bool:
+    """Tell whether there is something in a folder; one that may not be read is not empty."""
+    try:
+        return os.path.isdir(folder) and bool(os.listdir(folder))
+    except PermissionError:
+        return True
+
+
+def _manual_steps(dataset: ImageDataset, root: Path) -> str:
     """Say what a person can do."""
     if dataset.download is not None and dataset.download.by_hand:
         return dataset.download.by_hand.replace("<dataset_root>", str(root))
@@ -104,7 +113,7 @@ def _by_hand(dataset: ImageDataset, root: Path) -> str:
     )
 
 
-def _at_hand(dataset: ImageDataset, root: Path) -> Fetched:
+def _already_there(dataset: ImageDataset, root: Path) -> Fetched:
     """Return a dataset that is there, or is made here."""
     folder = dataset.dataset_folder(root)
     try:
@@ -128,14 +137,16 @@ def _from_any(
 ) -> Fetched:
     reasons = []
     for source in recipe.sources:
-        store = ArchiveStore(root / DOWNLOADS, dataset.name, progress, patience or Patience())
+        store = ArchiveStore(root / DOWNLOADS, dataset.name, progress, patience)
         try:
             return _from_source(dataset, root, source, store)
         except (FetchError, OSError) as error:
             reasons.append(f"from {source.title}: {error}")
             if source is not recipe.sources[-1]:
                 logger.warning("%s; trying the next source", reasons[-1])
-    raise FetchError(f"cannot fetch {dataset.name} {'; '.join(reasons)}; {_by_hand(dataset, root)}")
+    raise FetchError(
+        f"cannot fetch {dataset.name} {'; '.join(reasons)}; {_manual_steps(dataset, root)}"
+    )
 
 
 def _from_source(
@@ -179,14 +190,14 @@ def _assemble(
     except ArchiveError:
         file.discard()
         raise
-    taken = _find(dataset, scratch) if described.take is None else scratch / described.take
+    taken = _dataset_in(scratch, dataset) if described.take is None else scratch / described.take
     if taken is None or not taken.is_dir():
         expected = described.take or f"the images and {' and '.join(dataset.split.files)}"
         raise FetchError(f"archive {file.path} has no folder with {expected}")
     taken.rename(target)
 
 
-def _find(dataset: ImageDataset, unpacked: Path) -> Path | None:
+def _dataset_in(unpacked: Path, dataset: ImageDataset) -> Path | None:
     """Return the dataset's own folder: the archive itself, or a folder in it, or one in that."""
     for folder in (unpacked, *sorted(unpacked.glob("*")), *sorted(unpacked.glob("*/*"))):
         annotated = any((folder / file).is_file() for file in dataset.split.files)
@@ -226,12 +237,12 @@ def _staging(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _alone(folder: Path, name: str) -> Iterator[None]:
+def _locked(folder: Path, name: str) -> Iterator[None]:
     """Keep a second fetch of the same dataset out; the system lifts the lock of a killed one."""
     lock = FileLock(folder / f"{name}.lock", timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        acquired = lock.acquire()
     except Timeout:
         raise FetchError(f"{name} is being fetched by another run; wait for it") from None
     except OSError as error:
@@ -239,7 +250,5 @@ def _alone(folder: Path, name: str) -> Iterator[None]:
             f"cannot write to {folder}: {error.strerror}; make dataset_root writable or name "
             "another"
         ) from error
-    try:
+    with acquired:
         yield
-    finally:
-        lock.release()

@@ -11,7 +11,7 @@ from vlprompt_pipeline.filesystem.files import atomic_write
 
 
 @dataclass(frozen=True)
-class Begun:
+class Origin:
     """What was known when the file was begun.
 
     Attributes:
@@ -36,20 +36,20 @@ class PartialFile:
         """Bytes that have arrived."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
-    def begun(self, url: str) -> Begun | None:
+    def origin(self, url: str) -> Origin | None:
         """Read what was noted when it was begun; None if it cannot be continued safely."""
         if not self.path.is_file():
             return None
         with suppress(OSError, ValueError, TypeError):  # no note, a broken or a foreign one
-            begun = Begun(**json.loads(self._note.read_text(encoding="utf-8")))
-            if begun.url == url and begun.validator:
-                return begun
+            origin = Origin(**json.loads(self._note.read_text(encoding="utf-8")))
+            if origin.url == url and origin.validator:
+                return origin
         return None
 
-    def note(self, begun: Begun) -> None:
+    def note_origin(self, origin: Origin) -> None:
         """Write the note, before the first byte."""
         with atomic_write(self._note) as path:
-            path.write_text(json.dumps(asdict(begun)), encoding="utf-8")
+            path.write_text(json.dumps(asdict(origin)), encoding="utf-8")
 
     def finish(self, target: Path) -> None:
         """Give the whole file its name."""

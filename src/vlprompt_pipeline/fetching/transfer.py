@@ -18,7 +18,7 @@ import requests
 from vlprompt_pipeline.errors import FetchError
 from vlprompt_pipeline.fetching.checksum import Digests, digest_file
 from vlprompt_pipeline.fetching.disk import require_room
-from vlprompt_pipeline.fetching.partial_file import Begun, PartialFile
+from vlprompt_pipeline.fetching.partial_file import Origin, PartialFile
 from vlprompt_pipeline.image_datasets import Checksum
 from vlprompt_pipeline.progress import Progress, no_progress
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 16  # of a cut connection, requests loses what does not fill one
 _MEGABYTE = 1_000_000
-_PASSING = {408, 425, 429, 500, 502, 503, 504}  # statuses that another try may mend
+_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # statuses that another try may mend
 _LONGEST_PAUSE = 60.0
 
 
@@ -121,7 +121,7 @@ def _transfer(
         except _CutError as cut:
             reason, pause = str(cut), cut.pause
         except requests.RequestException as error:
-            reason, pause = _innermost(error), None
+            reason, pause = _root_reason(error), None
         except OSError as error:
             raise FetchError(f"cannot write {partial.path}: {error.strerror or error}") from error
         failed = 1 if partial.size - farthest >= _MEGABYTE else failed + 1
@@ -144,37 +144,42 @@ def _attempt(
     remote: Remote, partial: PartialFile, patience: Patience, progress: Progress, room_factor: float
 ) -> None:
     """Open one connection: ask for what is missing and append it."""
-    begun = partial.begun(remote.url)
-    have = partial.size if begun else 0
-    if begun and have == begun.total:
+    origin = partial.origin(remote.url)
+    arrived = partial.size if origin else 0
+    if origin and arrived == origin.total:
         return
     headers = {"Accept-Encoding": "identity"}  # bytes as they are stored, so that they add up
-    if have:
+    if arrived:
         # without If-Range, a file that changed would be glued to the old beginning
-        headers |= {"Range": f"bytes={have}-", "If-Range": begun.validator}
+        headers |= {"Range": f"bytes={arrived}-", "If-Range": origin.validator}
     with requests.get(remote.url, headers=headers, stream=True, timeout=patience.timeout) as answer:
-        start, total = _placed(answer, remote, partial, have, begun)
+        start, total = _body_range(answer, remote, partial, arrived, origin)
         require_room(
             partial.path.parent, int((total or 0) * room_factor) - start, partial.path.name
         )
-        partial.note(Begun(remote.url, _validator(answer), total))
         with partial.path.open("r+b" if start else "wb") as stream:
             stream.truncate(start)
+            # only now: to bytes of another content, the note would be a lie if this were killed
+            partial.note_origin(Origin(remote.url, _validator(answer), total))
             stream.seek(start)
             _copy(answer, stream, progress, f"{partial.path.stem} (MB)", start, total)
     if total is not None and partial.size != total:
         raise _CutError(f"it ended after {partial.size:,} of {total:,} bytes")
 
 
-def _placed(
-    answer: requests.Response, remote: Remote, partial: PartialFile, have: int, begun: Begun | None
+def _body_range(
+    answer: requests.Response,
+    remote: Remote,
+    partial: PartialFile,
+    arrived: int,
+    origin: Origin | None,
 ) -> tuple[int, int | None]:
     """Say where the body begins and how long the whole file is; refuses what cannot be right."""
     status = answer.status_code
-    if status == 416:  # we have more than there is now
+    if status == 416:  # more has arrived than there is now
         partial.discard()
         raise _CutError("the server has no bytes after those at hand")
-    if status in _PASSING:
+    if status in _TRANSIENT:
         raise _CutError(f"HTTP {status}", _number(answer.headers.get("Retry-After")))
     if status not in (200, 206):
         hint = "; it asks for a login or a licence" if status in (401, 403) else ""
@@ -188,8 +193,8 @@ def _placed(
     start, total = 0, length
     if status == 206:
         start, total = _content_range(answer)
-        changed = begun is None or (begun.total is not None and begun.total != total)
-        if start != have or changed or (length is not None and start + length != total):
+        changed = origin is None or (origin.total is not None and origin.total != total)
+        if start != arrived or changed or (length is not None and start + length != total):
             partial.discard()
             raise _CutError("the server sent another range than asked for")
     if remote.size is not None and total is not None and total != remote.size:
@@ -238,9 +243,9 @@ def _validator(answer: requests.Response) -> str:
     return etag if strong else answer.headers.get("Last-Modified", "")
 
 
-def _innermost(error: BaseException) -> str:
+def _root_reason(error: BaseException) -> str:
     """Return the reason under the layers of libraries, without their objects' addresses."""
     while error.args and isinstance(error.args[-1], BaseException):
         error = error.args[-1]
     reason = getattr(error, "reason", None)
-    return _innermost(reason) if isinstance(reason, BaseException) else str(error)
+    return _root_reason(reason) if isinstance(reason, BaseException) else str(error)

@@ -10,14 +10,14 @@ from vlprompt_pipeline.errors import DataError
 
 
 class Listing(NamedTuple):
-    """What lies in a folder, by name in ASCII order, hidden entries left out."""
+    """What lies in a folder, by name in ASCII order."""
 
     folders: list[str]
     files: list[str]
 
 
-def list_folder(folder: Path) -> Listing:
-    """List a folder.
+def list_folder(folder: Path, *, hidden: bool = False) -> Listing:
+    """List a folder, hidden entries only where they are asked for.
 
     Raises:
         DataError: it does not exist or may not be listed.
@@ -26,7 +26,7 @@ def list_folder(folder: Path) -> Listing:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if not entry.name.startswith("."):
+                if hidden or not entry.name.startswith("."):
                     _note(entry, listing)
     except OSError as error:
         raise DataError(

@@ -119,7 +119,7 @@ def read_class_names(file: Path) -> dict[str, str]:
 def _images(folder: Path) -> list[str]:
     """Return images of a class folder, in ASCII order; other files are named in a warning."""
     files = list_folder(folder).files
-    others = [file for file in files if not is_image(file)]
-    if others:
+    images = [file for file in files if is_image(file)]
+    if others := sorted(set(files) - set(images)):
         logger.warning("%s holds files that are no images: %s", folder, some(others))
-    return [file for file in files if is_image(file)]
+    return images

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.filesystem.files import sha256_json
 from vlprompt_pipeline.image_datasets.index import ImageIndex
 from vlprompt_pipeline.image_datasets.schema import class_names_of
 from vlprompt_pipeline.image_datasets.split import Split
@@ -61,7 +61,7 @@ class FewShotSet:
     @property
     def content_sha256(self) -> str:
         """SHA-256 over everything, labels included, which the published digests leave out."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return sha256_json(asdict(self))
 
     @property
     def digest(self) -> dict[str, str]:
@@ -77,7 +77,7 @@ class FewShotSet:
         """Read what `to_dict` wrote.
 
         Raises:
-            DataError: a part of it is absent, or the digests do not fit the paths.
+            DataError: a part of it is absent, or the digests do not fit the content.
         """
         try:
             kept = {key: stored[key] for key in ("dataset", "shots", "seed", "split_sha256")}
@@ -85,19 +85,14 @@ class FewShotSet:
                 part: tuple((str(path), int(label)) for path, label in stored[part])
                 for part in ("train", "val")
             }
-            few_shot, digest = cls(**kept, **parts), stored["digest"]
+            few_shot, written = cls(**kept, **parts), (stored["digest"], stored["content_sha256"])
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"the stored few-shot set is incomplete ({error!r}); run few_shot_sampling again"
             ) from error
-        if few_shot.digest != digest:
+        if (few_shot.digest, few_shot.content_sha256) != written:
             raise DataError(
-                f"the stored few-shot set of {few_shot.dataset} was altered: its images have the "
-                f"digests {few_shot.digest}, written is {digest}; run few_shot_sampling again"
-            )
-        if stored.get("content_sha256", few_shot.content_sha256) != few_shot.content_sha256:
-            raise DataError(
-                f"the stored few-shot set of {few_shot.dataset} was altered: its labels or "
+                f"the stored few-shot set of {few_shot.dataset} was altered: its images, labels or "
                 "settings are not those that were written; run few_shot_sampling again"
             )
         return few_shot

@@ -46,10 +46,7 @@ class Findings:
         return cls(**values)
 
     def sentences(self) -> list[str]:
-        """Return everything but `untested_classes`, one clause each.
-
-        None if there is nothing to say.
-        """
+        """Return a clause for each finding but `untested_classes`; an empty list if all is well."""
         sentences = []
         if self.ignored_files:
             files = ", ".join(f"{suffix} {n:,}" for suffix, n in self.ignored_files.items())

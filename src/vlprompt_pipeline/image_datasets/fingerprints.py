@@ -27,28 +27,26 @@ def fingerprint_images(paths: Sequence[str], folder: Path) -> list[str]:
     Raises:
         DataError: an image cannot be read.
     """
-    fingerprints, refused = fingerprint_readable(paths, folder)
-    if refused:
-        path, reason = next(iter(refused.items()))
-        others = f" (and so {len(refused) - 1:,} others)" if len(refused) > 1 else ""
+    fingerprints, unreadable = fingerprint_readable(paths, folder)
+    if unreadable:
+        path, reason = next(iter(unreadable.items()))
+        others = f" (and so {len(unreadable) - 1:,} others)" if len(unreadable) > 1 else ""
         raise DataError(f"cannot read {folder / path}: {reason}{others}; make the images readable")
-    return fingerprints
+    return [fingerprints[path] for path in paths]
 
 
-def fingerprint_readable(paths: Sequence[str], folder: Path) -> tuple[list[str], dict[str, str]]:
-    """Return fingerprints of those images that can be read, in order, and why the others cannot.
-
-    Returns:
-        The fingerprints of all paths that are not in the second value, and path to reason.
-    """
+def fingerprint_readable(
+    paths: Sequence[str], folder: Path
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return path to fingerprint of the images that can be read, and path to reason of others."""
     fingerprint = _by_content if len(paths) <= MAX_HASHED else _by_stat
-    fingerprints, refused = [], {}
+    fingerprints, unreadable = {}, {}
     for path in paths:  # one thread: a pool took longer on a local disk, the files being so small
         try:
-            fingerprints.append(fingerprint(folder, path))
+            fingerprints[path] = fingerprint(folder, path)
         except OSError as error:
-            refused[path] = error.strerror or str(error)
-    return fingerprints, refused
+            unreadable[path] = error.strerror or str(error)
+    return fingerprints, unreadable
 
 
 def _by_content(folder: Path, path: str) -> str:

@@ -13,7 +13,6 @@ import pandas as pd
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.image_datasets.decoded_images import (
     FACTS,
-    DecodedImage,
     decode_images,
     read_decoded,
     write_decoded,
@@ -101,14 +100,16 @@ def inspect_images(
     unseen = unseen.drop_duplicates("fingerprint")
     broken: dict[str, str] = {}
     for start in range(0, len(unseen), BLOCK):
-        decoded = decode_images(unseen.iloc[start : start + BLOCK], index.card.folder, workers)
-        broken |= {image.fingerprint: image.reason for image in decoded if image.reason}
-        good = [image for image in decoded if not image.reason]
-        broken |= {image.fingerprint: _ALTERED for image in good if _is_altered(image, checked)}
-        good = [image for image in good if image.fingerprint not in checked.index]
-        if good:
-            fresh = pd.DataFrame(good).set_index("fingerprint")[FACTS]
-            checked = pd.concat([checked, fresh])
+        fresh = []
+        for image in decode_images(unseen[start : start + BLOCK], index.card.folder, workers):
+            if image.reason:
+                broken[image.fingerprint] = image.reason
+            elif image.fingerprint not in checked.index:
+                fresh.append(image)
+            elif checked.at[image.fingerprint, "sha256"] != image.sha256:
+                broken[image.fingerprint] = _ALTERED
+        if fresh:
+            checked = pd.concat([checked, pd.DataFrame(fresh).set_index("fingerprint")[FACTS]])
             write_decoded(checked, cache)
     return _summarise(index, checked, absent, broken)
 
@@ -173,20 +174,12 @@ def _warn(check: ImageCheck) -> None:
             _logger.warning("%s: %s %s; the first is %s.", check.dataset, pictures, where, twins)
 
 
-def _is_altered(image: DecodedImage, checked: pd.DataFrame) -> bool:
-    return (
-        image.fingerprint in checked.index
-        and checked.loc[image.fingerprint, "sha256"] != image.sha256
-    )
-
-
 def _summarise(
     index: ImageIndex, checked: pd.DataFrame, absent: np.ndarray, broken: dict[str, str]
 ) -> ImageCheck:
     table = index.table
-    gone = table.loc[absent, "path"]
-    unreadable = table[~absent & table["fingerprint"].isin(list(broken))]
-    good = table[~absent & ~table["fingerprint"].isin(list(broken))]
+    is_broken = table["fingerprint"].isin(list(broken))
+    unreadable, good = table[~absent & is_broken], table[~absent & ~is_broken]
     facts = good.join(checked, on="fingerprint")
     return ImageCheck(
         dataset=index.card.name,
@@ -194,7 +187,7 @@ def _summarise(
         classes=len(index.card.class_names),
         expected=count_parts(table),
         found=count_parts(good),
-        missing=tuple(gone),
+        missing=tuple(table.loc[absent, "path"]),
         unreadable=tuple(
             (path, broken[key])
             for path, key in zip(unreadable["path"], unreadable["fingerprint"], strict=True)

@@ -80,7 +80,7 @@ def read_validation_labels(labels: Path, meta: Path | None = None) -> dict[int, 
         return dict(pairs)
     if all(_ID.fullmatch(line) for line in lines) and lines:
         return dict(enumerate(lines, start=1))
-    if all(line.isdigit() for line in lines) and lines:
+    if all(line.isdecimal() for line in lines) and lines:
         return _numbered(labels, [int(line) for line in lines], meta)
     raise DataError(
         f"{labels} is no list of validation labels: give ILSVRC2012_validation_ground_truth.txt, "

@@ -119,10 +119,9 @@ def index_split(
     require_present(split.table, folder, origin=f"the split of {name}", remedy=remedy)
     paths = split.table["path"].tolist()
     if fingerprints is None or not set(paths) <= set(fingerprints):
-        known_by = fingerprint_images(paths, folder)
-    else:
-        known_by = [fingerprints[path] for path in paths]
-    table = split.table.assign(fingerprint=known_by, source=name)[list(COLUMNS)]
+        fingerprints = dict(zip(paths, fingerprint_images(paths, folder), strict=True))
+    column = [fingerprints[path] for path in paths]
+    table = split.table.assign(fingerprint=column, source=name)[list(COLUMNS)]
     validate_index(table, f"index of {name}")
     card = DatasetCard(
         name=name,

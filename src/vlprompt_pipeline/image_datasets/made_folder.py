@@ -82,19 +82,15 @@ def _first_fault(folder: Path, recipe: Mapping[str, Any], recipe_file: str) -> s
 
     That is the file of the recipe where this is another one. Files that were added do not matter.
     """
+    path = recipe_file  # the file that is looked at
     try:
-        if json.loads((folder / recipe_file).read_text(encoding="utf-8")) != recipe:
-            return recipe_file
-    except (OSError, ValueError):
-        return recipe_file
-    try:
-        hashes = read_hashes(folder / HASHES)
-    except (OSError, UnicodeDecodeError):
-        return HASHES
-    for path, sha256 in hashes.items():
-        try:
+        if json.loads((folder / path).read_text(encoding="utf-8")) != recipe:
+            return path
+        path = HASHES
+        hashes = read_hashes(folder / path)
+        for path, sha256 in hashes.items():
             if sha256_file(folder / path) != sha256:
                 return path
-        except OSError:
-            return path
+    except (OSError, ValueError):
+        return path
     return None if hashes else HASHES

@@ -30,7 +30,8 @@ def find_absent(paths: pd.Series, folder: Path) -> np.ndarray:
         parent, _, name = path.rpartition("/")
         if parent not in listings:
             there = os.path.isdir(folder / parent)
-            listings[parent] = frozenset(list_folder(folder / parent).files if there else ())
+            files = list_folder(folder / parent, hidden=True).files if there else ()
+            listings[parent] = frozenset(files)
         absent.append(name not in listings[parent])
     return np.array(absent, dtype=bool)
 
@@ -67,7 +68,7 @@ def _spelt_otherwise(path: str, folder: Path) -> str:
     """Say that a file is there whose name looks the same; empty where there is none."""
     for form in ("NFC", "NFD"):
         spelling = unicodedata.normalize(form, path)
-        if spelling != path and (folder / spelling).is_file():
+        if spelling != path and os.path.isfile(folder / spelling):
             return (
                 f"{path!a} looks like the file {spelling!a}, whose accents are encoded "
                 "otherwise: spell both alike; "
@@ -84,7 +85,7 @@ def _per_class(table: pd.DataFrame, absent: np.ndarray, folder: Path) -> list[st
             others = table.loc[absent, "label"].nunique() - _FIRST_CLASSES
             return [*phrases, f"and {others} other classes"]
         parents = sorted({path.rpartition("/")[0] for path in rows["path"]})
-        gone = [parent for parent in parents if not (folder / parent).is_dir()]
+        gone = [parent for parent in parents if not os.path.isdir(folder / parent)]
         phrases.append(
             f"{rows['class_name'].iloc[0]} {len(rows)} of {totals[label]}"
             + (f" (no folder {', '.join(gone)})" if gone else "")

@@ -6,6 +6,7 @@ split; the parts are not, so that results are marked and never compared with pub
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
@@ -42,7 +43,7 @@ def split_at_random(dataset: ImageDataset, root: Path, split: RandomSplit) -> Sp
     """
     require_splittable(dataset)
     folder, path_labels = dataset.image_folder(root), dataset.path_labels
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise DataError(
             f"dataset {dataset.name} is not at {folder}; get its images from {dataset.source}, "
             "or set the parameter dataset_root to the folder that holds "

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+import numpy as np
 import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
@@ -83,10 +84,11 @@ def count_parts(table: pd.DataFrame) -> dict[str, int]:
 
 
 def _check_parts(part: pd.Series, origin: str) -> None:
-    unknown = sorted(set(part.unique()) - set(PARTS))
-    if unknown:
+    codes, names = pd.factorize(part, use_na_sentinel=False)  # in order of first appearance
+    if unknown := sorted(set(names) - set(PARTS)):
         raise DataError(f"{origin} has the part {unknown[0]!r}; parts are {', '.join(PARTS)}")
-    if not part.map(PARTS.index).is_monotonic_increasing:
+    order = [PARTS.index(name) for name in names]
+    if order != sorted(order) or (np.diff(codes) < 0).any():
         raise DataError(
             f"{origin} mixes its parts; order the rows train, val, test, because few-shot "
             "sampling depends on the order"

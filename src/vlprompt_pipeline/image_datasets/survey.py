@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.card import DatasetCard
 from vlprompt_pipeline.image_datasets.few_shot import published_digest, sample_from_split
 from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_readable
-from vlprompt_pipeline.image_datasets.image_checks import ImageCheck, inspect_images
+from vlprompt_pipeline.image_datasets.image_checks import inspect_images
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.index import ImageIndex
 from vlprompt_pipeline.image_datasets.presence import find_absent
@@ -132,9 +131,7 @@ def survey_dataset(
         _describe_split(survey, split, dataset)
         _describe_few_shot(survey, split, shots, seed)
         if os.path.isdir(folder):
-            file = cache / f"{dataset.name}.parquet"
-            look = partial(inspect_images, cache=file, workers=workers, contents=contents)
-            _describe_images(survey, split, dataset, folder, look)
+            _describe_images(survey, split, dataset, folder, cache, workers, contents=contents)
     survey.state = FAULTY if survey.problems else READY
     survey.to_do = survey.problems[0] if survey.problems else ""
     return survey
@@ -187,13 +184,16 @@ def _describe_images(
     split: Split,
     dataset: ImageDataset,
     folder: Path,
-    look: Callable[[ImageIndex], ImageCheck],
+    cache: Path,
+    workers: int,
+    *,
+    contents: bool,
 ) -> None:
     table = split.table
     absent = find_absent(table["path"], folder)
     there = table[~absent]
     fingerprints, unreadable = fingerprint_readable(there["path"].tolist(), folder)
-    readable = there[~there["path"].isin(list(unreadable))]
+    readable = there[there["path"].isin(list(fingerprints))]
     card = DatasetCard(
         name=dataset.name,
         folder=folder,
@@ -202,12 +202,14 @@ def _describe_images(
         split_sha256=split.sha256,
     )
     rows = readable.assign(
-        fingerprint=pd.Series(fingerprints, index=readable.index, dtype=str),
+        fingerprint=pd.Series(list(fingerprints.values()), index=readable.index, dtype=str),
         source=dataset.name,
     )
-    check = look(ImageIndex(rows, card))
+    check = inspect_images(
+        ImageIndex(rows, card), cache / f"{dataset.name}.parquet", workers, contents=contents
+    )
     survey.bytes_on_disk = check.bytes_on_disk
-    missing = {path: _whereabouts(folder / path) for path in table.loc[absent, "path"]}
+    missing = _why_missing(table.loc[absent, "path"].tolist(), folder)
     missing |= dict.fromkeys(check.missing, "gone while it was looked at")
     survey.faults = _by_class(table, missing, unreadable | dict(check.unreadable))
     if survey.faults:
@@ -217,8 +219,17 @@ def _describe_images(
         )
 
 
-def _whereabouts(file: Path) -> str:
-    """Say why a path that the split names is no file."""
+def _why_missing(paths: Sequence[str], folder: Path) -> dict[str, str]:
+    """Say why paths that the split names are no files; those of an absent folder at one look."""
+    parents = {path.rpartition("/")[0] for path in paths}
+    listed = {parent for parent in parents if os.path.isdir(folder / parent)}
+    return {
+        path: _what_lies_at(folder / path) if path.rpartition("/")[0] in listed else "not there"
+        for path in paths
+    }
+
+
+def _what_lies_at(file: Path) -> str:
     if os.path.isdir(file):
         return "a folder, not a file"
     if os.path.islink(file):

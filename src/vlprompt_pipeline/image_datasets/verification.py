@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path, PurePosixPath
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.image_datasets.annotations import list_folder
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.split import PartCounts, Split
 
@@ -14,11 +16,13 @@ def require_dataset(dataset: ImageDataset, root: Path) -> None:
     """Check that the image folder and the annotation files of `dataset` are under `root`.
 
     Raises:
-        DataError: saying which is absent and where to get it.
+        DataError: saying which is absent and where to get it, or that the folder may not be read.
     """
     folder, images = dataset.dataset_folder(root), dataset.image_folder(root)
-    absent = [file for file in dataset.split.files if not (folder / file).is_file()]
-    if images.is_dir() and not absent:
+    if os.path.isdir(folder):
+        list_folder(folder)  # what may not be read is not taken for absent
+    absent = [file for file in dataset.split.files if not os.path.isfile(folder / file)]
+    if os.path.isdir(images) and not absent:
         return
     if _lies_at(dataset, root):
         raise DataError(
@@ -26,10 +30,10 @@ def require_dataset(dataset: ImageDataset, root: Path) -> None:
             f"set it to the folder that holds it, so that {dataset.folder}/ is inside"
         )
     fetching = ""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         fetching = f"{dataset.download_advice}, or "
         problem = f"dataset {dataset.name} is not at {folder}"
-    elif not images.is_dir():
+    elif not os.path.isdir(images):
         problem = f"dataset {dataset.name} at {folder} has no folder {dataset.image_prefix}"
     else:
         problem = f"dataset {dataset.name} at {folder} has no {_join(absent)}"
@@ -65,7 +69,7 @@ def verify_split(split: Split, dataset: ImageDataset) -> None:
 
 def _lies_at(dataset: ImageDataset, folder: Path) -> bool:
     files = [folder / file for file in dataset.split.files]
-    return (folder / dataset.image_prefix).is_dir() and all(file.is_file() for file in files)
+    return os.path.isdir(folder / dataset.image_prefix) and all(map(os.path.isfile, files))
 
 
 def _join(names: list[str] | tuple[str, ...]) -> str:

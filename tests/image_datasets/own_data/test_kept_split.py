@@ -10,7 +10,13 @@ import pytest
 
 from image_datasets.own_data.photos import write_classes, write_photo
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.image_datasets import ImageIndex, OwnData, RandomSplit, build_own_index
+from vlprompt_pipeline.image_datasets import (
+    ImageIndex,
+    OwnData,
+    RandomSplit,
+    build_own_index,
+    fingerprints,
+)
 
 
 @pytest.fixture
@@ -87,6 +93,21 @@ def test_a_class_of_one_new_photo_trains_and_one_of_two_tests(zoo):
     sizes = index(zoo).table.groupby(["class_name", "part"]).size()
     assert sizes["owl"].to_dict() == {"train": 1}
     assert sizes["pig"].to_dict() == {"train": 1, "test": 1}
+
+
+def test_photos_stay_when_their_set_becomes_too_large_to_read(zoo, monkeypatch, caplog):
+    before = index(zoo).table.set_index("path")["part"]
+    write_classes(zoo, cat=14)
+    monkeypatch.setattr(fingerprints, "MAX_HASHED", 20)
+    with caplog.at_level(logging.INFO):
+        larger = index(zoo).table.set_index("path")["part"]
+    assert larger[before.index].equals(before)
+    assert "new photos: 2 for train, 1 for val, 1 for test" in caplog.text
+    for photo in zoo.rglob("*.png"):
+        photo.touch()
+    assert index(zoo).table.set_index("path")["part"].equals(larger)
+    monkeypatch.undo()
+    assert index(zoo).table.set_index("path")["part"].equals(larger)
 
 
 def test_given_parts_are_not_kept(tmp_path):

@@ -17,6 +17,7 @@ from vlprompt_pipeline.image_datasets import (
     OwnData,
     build_own_index,
     check_images,
+    fingerprints,
 )
 
 
@@ -54,6 +55,16 @@ def test_classes_of_the_same_name_are_told_apart(tmp_path):
     findings = build_own_index("zoo", tmp_path, OwnData(class_names="names.csv")).card.findings
     assert findings.untested_classes == ("a cat",)
     assert findings.alike_classes == (("cat", "tabby"),)
+
+
+def test_photos_are_not_read_again_to_leave_one_of_them_out(tmp_path, monkeypatch):
+    write_classes(tmp_path / "zoo", cat=4, dog=4)
+    known = index(tmp_path).table.set_index("path")["fingerprint"].to_dict()
+    monkeypatch.delattr(fingerprints, "sha256_file")
+    left_out = [("cat/000.png", "an empty file")]
+    fewer = build_own_index("zoo", tmp_path, OwnData(), left_out=left_out, fingerprints=known)
+    assert fewer.table["fingerprint"].equals(fewer.table["path"].map(known))
+    assert set(known) - set(fewer.table["path"]) == {"cat/000.png"}
 
 
 def test_a_clean_folder_warns_of_nothing(tmp_path, caplog):

@@ -128,6 +128,14 @@ def test_a_table_goes_before_the_folder_of_the_same_name(root):
     assert len(index(root).table) == 6
 
 
+def test_a_hidden_photo_that_the_table_names_is_there(root):
+    (root / "pics/cat/000.png").rename(root / "pics/cat/.000.png")
+    table = rows()
+    table[4]["path"] = "pics/cat/.000.png"
+    write_csv(root, table)
+    assert "pics/cat/.000.png" in set(index(root).table["path"])
+
+
 def test_absolute_paths(root):
     table = rows()
     for row in table:
@@ -241,10 +249,25 @@ def test_metadata_in_the_root(tmp_path, suffix):
     assert read.card.folder == tmp_path / "zoo"
 
 
+def test_metadata_in_the_root_beside_parts_and_other_folders(tmp_path):
+    for part in ("train", "test"):
+        write_classes(tmp_path / "zoo" / part, cat=2, dog=2)
+    (tmp_path / "zoo/notes").mkdir()
+    table = [
+        {"file_name": f"{part}/{name}/{serial:03}.png", "label": name}
+        for part in ("train", "test")
+        for name in ("cat", "dog")
+        for serial in range(2)
+    ]
+    write_metadata(tmp_path / "zoo/metadata.csv", table)
+    assert index(tmp_path).table["part"].value_counts().to_dict() == {"train": 4, "test": 4}
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
         ('{"file_name": "a.png", "label": }', "line 2 is not JSON: Expecting value"),
+        ("[" * 200_000, "line 2 is not JSON: nested too deeply"),
         ('["a.png", "cat"]', "line 2 is no object with the columns as its keys"),
     ],
 )

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from vlprompt_pipeline.image_datasets.miniatures.annotate import write_lines
 from vlprompt_pipeline.image_datasets.miniatures.form import AnnotationWriter, PartRows
-from vlprompt_pipeline.image_datasets.split import PartCounts
 
 GOLDFISH, MISSILE, MISSILE_TOO, WALLET = "n01443537", "n03773504", "n04008634", "n04548362"
 IMAGENET_CLASSES = {
@@ -16,7 +15,6 @@ IMAGENET_CLASSES = {
     WALLET: "wallet",
 }
 """WordNet id to class name."""
-TEST_ONLY = PartCounts(train=0, val=0, test=3)
 
 
 def write_imagenet_classes(folder: Path, rows: PartRows) -> None:

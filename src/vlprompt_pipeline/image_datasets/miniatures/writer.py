@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from vlprompt_pipeline.filesystem.files import sha256_json
 from vlprompt_pipeline.image_datasets.made_folder import make_folder
 from vlprompt_pipeline.source_code import code_digest
 
@@ -61,7 +60,7 @@ def make_miniature(official: ImageDataset, root: Path) -> Path:
     recipe = {
         "name": official.name,
         "code": code_digest(__name__, form.write_annotations.__module__),
-        "rows_sha256": hashlib.sha256(json.dumps(form.rows()).encode()).hexdigest(),
+        "rows_sha256": sha256_json(form.rows()),
     }
     make_folder(target, recipe, "miniature.json", partial(write_miniature_files, official))
     return target

@@ -58,6 +58,7 @@ def build_own_index(
     resplit: bool = False,
     kept_splits: Path | None = None,
     left_out: Sequence[tuple[str, str]] = (),
+    fingerprints: Mapping[str, str] | None = None,
 ) -> ImageIndex:
     """Index own photos: `<root>/<name>/`, `<root>/<name>.csv` or `<root>/<name>.parquet`.
 
@@ -72,6 +73,7 @@ def build_own_index(
         resplit: split at random even if the data has a test part.
         kept_splits: folder of splits that were drawn before, which are extended; none to draw anew.
         left_out: (path, reason) of images to do without, as `inspect_images` finds them.
+        fingerprints: by path, of an index that was made just now; None: the images are read.
 
     Raises:
         ConfigError: there is no own data of that name.
@@ -81,9 +83,10 @@ def build_own_index(
     gathered = gather_own_data(name, root)
     _leave_out(gathered, left_out)
     _require_usable(gathered, left_out)
-    mapping = root / at_home(options.class_names) if options.class_names else None
-    names = name_classes(gathered.keys, mapping)
-    fingerprints = _fingerprints(gathered)
+    names = _class_names(gathered, root, options.class_names)
+    if fingerprints is None:  # photos that cannot be read are left to `index_split`
+        paths = [photo.path for photo in gathered.photos]
+        fingerprints, _ = fingerprint_readable(paths, gathered.folder)
     kept = KeptSplit.load(kept_splits, name, options.split) if kept_splits else None
     parts, mark = _parts(gathered, options.split, resplit, kept, fingerprints)
     labels = {key: label for label, key in enumerate(gathered.keys)}
@@ -125,13 +128,6 @@ def gather_own_data(name: str, root: Path) -> Gathered:
     return gathered
 
 
-def _fingerprints(gathered: Gathered) -> dict[str, str]:
-    """Say what each photo is known by; those that cannot be read are left to `index_split`."""
-    paths = [photo.path for photo in gathered.photos]
-    fingerprints, refused = fingerprint_readable(paths, gathered.folder)
-    return dict(zip((path for path in paths if path not in refused), fingerprints, strict=True))
-
-
 def own_class_names(name: str, dataset_root: Path | str, class_names: str | None) -> list[str]:
     """List the names of own classes in label order, without a look at any photo.
 
@@ -145,9 +141,12 @@ def own_class_names(name: str, dataset_root: Path | str, class_names: str | None
         DataError: it is in none of the known layouts, or the file of names is broken.
     """
     root = at_home(dataset_root).resolve()
-    gathered = gather_own_data(name, root)
+    return list(_class_names(gather_own_data(name, root), root, class_names).values())
+
+
+def _class_names(gathered: Gathered, root: Path, class_names: str | None) -> dict[str, str]:
     mapping = root / at_home(class_names) if class_names else None
-    return list(name_classes(gathered.keys, mapping).values())
+    return name_classes(gathered.keys, mapping)
 
 
 def _leave_out(gathered: Gathered, left_out: Sequence[tuple[str, str]]) -> None:
@@ -185,21 +184,21 @@ def _parts(
     given = {photo.part for photo in gathered.photos}
     if "test" in given and not resplit:
         return _by_part((photo.part, photo.key, photo.path) for photo in gathered.photos), ""
-    kept = [photo for photo in gathered.photos if photo.part == "val" and not resplit]
-    drawn = replace(split, val=0.0) if kept else split
-    pool: dict[str, list[str]] = defaultdict(list)
-    for photo in gathered.photos:
-        if resplit or photo.part != "val":
-            pool[photo.key].append(photo.path)
-    divided = [("val", photo.key, photo.path) for photo in kept]
+    divided: list[tuple[str, str, str]] = []
+    to_divide: dict[str, list[str]] = defaultdict(list)
+    for part, key, path in ((photo.part, photo.key, photo.path) for photo in gathered.photos):
+        if part == "val" and not resplit:
+            divided.append((part, key, path))
+        else:
+            to_divide[key].append(path)
+    drawn = replace(split, val=0.0) if divided else split
     extended = False
-    for key, paths in pool.items():
-        dealt = fresh = drawn.divide(paths, key)
+    for key, paths in to_divide.items():
+        dealt = drawn.divide(paths, key)
         if kept_split is not None:
-            dealt = kept_split.divide(drawn, paths, key, fingerprints)
+            fresh, dealt = dealt, kept_split.divide(drawn, paths, key, fingerprints)
             extended |= dealt != fresh
-        for part, chosen in dealt.items():
-            divided += [(part, key, path) for path in chosen]
+        divided += [(part, key, path) for part, chosen in dealt.items() for path in chosen]
     return _by_part(divided), split.mark + EXTENDED * extended
 
 

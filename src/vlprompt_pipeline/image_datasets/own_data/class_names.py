@@ -21,11 +21,11 @@ _FORM = "a mapping from class folder (or label) to class name"
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
-class _Texts(yaml.BaseLoader):
+class _TextLoader(yaml.BaseLoader):
     """YAML whose scalars are texts as they stand: `no` is no truth value and `01` no 1."""
 
 
-def _once_each(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
+def _unique_mapping(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
     """Return a mapping of pairs; ValueError if a key stands twice."""
     twice = [key for key, number in Counter(key for key, _ in pairs).items() if number > 1]
     if twice:
@@ -33,11 +33,11 @@ def _once_each(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
     return dict(pairs)
 
 
-def _yaml_mapping(loader: _Texts, node: yaml.MappingNode) -> dict[Any, Any]:
-    return _once_each([tuple(map(loader.construct_object, pair)) for pair in node.value])
+def _yaml_mapping(loader: _TextLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    return _unique_mapping([tuple(map(loader.construct_object, pair)) for pair in node.value])
 
 
-_Texts.add_constructor("tag:yaml.org,2002:map", _yaml_mapping)
+_TextLoader.add_constructor("tag:yaml.org,2002:map", _yaml_mapping)
 
 
 def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
@@ -56,7 +56,7 @@ def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
     if mapping is None:
         _require_words(names)
     else:
-        given = _in_their_spelling(_read(mapping, names), names)
+        given = _match_spelling(_read(mapping, names), names)
         unknown = sorted(set(given) - set(names))
         if unknown:
             raise DataError(
@@ -70,7 +70,7 @@ def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
     return names
 
 
-def _in_their_spelling(given: dict[str, str], keys: Collection[str]) -> dict[str, str]:
+def _match_spelling(given: dict[str, str], keys: Collection[str]) -> dict[str, str]:
     """Return the mapping by keys as folders spell them; macOS writes é as two code points."""
     spelt = {unicodedata.normalize("NFC", key): key for key in keys}
     return {
@@ -110,9 +110,9 @@ def _read(file: Path, keys: Collection[str]) -> dict[str, str]:
 def _parse(text: str, suffix: str, keys: Collection[str]) -> Any:
     match suffix:
         case ".json":
-            return json.loads(text, object_pairs_hook=_once_each)
+            return json.loads(text, object_pairs_hook=_unique_mapping)
         case ".yml" | ".yaml":
-            return yaml.load(text, Loader=_Texts)
+            return yaml.load(text, Loader=_TextLoader)
         case ".csv":
             reader = csv.reader(StringIO(text, newline=""), strict=True)
             heading, *rows = [row for row in reader if row] or [[]]
@@ -121,6 +121,6 @@ def _parse(text: str, suffix: str, keys: Collection[str]) -> Any:
             wrong = next((row for row in rows if len(row) != 2), None)
             if wrong is not None:
                 raise ValueError(f"a row is folder,name, found {','.join(wrong)}")
-            return _once_each([(row[0], row[1]) for row in rows])
+            return _unique_mapping([(row[0], row[1]) for row in rows])
         case _:
             raise ValueError("its name ends neither in .json, .yml, .yaml nor .csv")

@@ -15,7 +15,11 @@ from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.annotations import list_folder
 from vlprompt_pipeline.image_datasets.image_folders import FoundImages, find_images, require_apart
 from vlprompt_pipeline.image_datasets.own_data.gathered import PART_NAMES, Gathered, Photo
-from vlprompt_pipeline.image_datasets.own_data.tables import find_metadata, gather_metadata
+from vlprompt_pipeline.image_datasets.own_data.tables import (
+    find_metadata,
+    gather_metadata,
+    metadata_in,
+)
 from vlprompt_pipeline.wording import some
 
 
@@ -26,9 +30,10 @@ def gather_folder(root: Path) -> Gathered:
         DataError: the layout is none of those above, could be two of them, or a class folder leads
             to another one.
     """
+    if file := metadata_in(root):  # whatever folders there are, it says the parts
+        return gather_metadata(root, {None: file})
     part_folders = _part_folders(root)
-    metadata = find_metadata(root, part_folders)
-    if metadata:
+    if metadata := find_metadata(root, part_folders):
         return gather_metadata(root, metadata)
     gathered = Gathered(f"folder {root}", root)
     folders: list[str] = []

@@ -1,9 +1,10 @@
 """The split of own photos, kept from its first draw on, so that a test photo stays a test photo.
 
 A photo that was in a part stays there, known by its content, whatever its name, folder or label is
-now. Photos that are new are dealt out so that each class has its shares again (our choice). So a
-model that was trained before and one that is trained after photos, labels or classes were added
-have test photos in common that neither was trained on.
+now; in a set so large that contents are not read (see `fingerprints`), it is known by its path.
+Photos that are new are dealt out so that each class has its shares again (our choice). So a model
+that was trained before and one that is trained after photos, labels or classes were added have test
+photos in common that neither was trained on.
 
 The file also lists photos that are gone: one that comes back returns to its part.
 """
@@ -14,6 +15,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -76,7 +78,7 @@ class KeptSplit:
         """Keep the parts of an index, too; return how many photos are new in each."""
         new, changed = Counter(), False
         for path, part, fingerprint in table[["path", "part", "fingerprint"]].itertuples(False):
-            new[part] += fingerprint not in self.parts
+            new[part] += self._part(fingerprint, path) is None
             before = self.parts.setdefault(fingerprint, {})
             changed |= before.get(path) != part
             before[path] = part
@@ -88,11 +90,29 @@ class KeptSplit:
         return new
 
     def _part(self, fingerprint: str, path: str) -> str | None:
-        """Return the part of a photo, under this path or else under any: then `test` goes first."""
-        by_path = self.parts.get(fingerprint, {})
-        return by_path.get(path) or next(
-            (part for part in reversed(PARTS) if part in by_path.values()), None
-        )
+        """Return the part that a photo was in, None for a new one.
+
+        Copies may have been in several: that of this path counts, or else `test` before the others.
+        A fingerprint that is not of the content tells nothing, so that the path decides.
+        """
+        earlier = self.parts.get(fingerprint, {})
+        if path in earlier:
+            return earlier[path]
+        parts = set(earlier.values()) or {
+            part
+            for kept, part in self._of_path.get(path, ())
+            if kept.startswith("stat:") or fingerprint.startswith("stat:")
+        }
+        return next((part for part in reversed(PARTS) if part in parts), None)
+
+    @cached_property
+    def _of_path(self) -> dict[str, list[tuple[str, str]]]:
+        """Path to the fingerprints, with their parts, that it had."""
+        pairs: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for fingerprint, by_path in self.parts.items():
+            for path, part in by_path.items():
+                pairs[path].append((fingerprint, part))
+        return pairs
 
     def _rows(self, part: str) -> list[tuple[str, str]]:
         return sorted(

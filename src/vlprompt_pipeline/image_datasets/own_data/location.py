@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from vlprompt_pipeline.errors import ConfigError
@@ -31,7 +32,7 @@ def locate_own_data(name: str, root: Path) -> Path:
         ConfigError: there is none or more than one table, or the folder is that of a dataset.
     """
     tables = [root / f"{name}{suffix}" for suffix in TABLE_SUFFIXES]
-    tables = [table for table in tables if table.is_file()]
+    tables = [table for table in tables if os.path.isfile(table)]
     if len(tables) > 1:
         raise ConfigError(
             f"dataset {name!r} has two tables in {root}, {tables[0].name} and {tables[1].name}; "
@@ -39,8 +40,8 @@ def locate_own_data(name: str, root: Path) -> Path:
         )
     if tables:
         return tables[0]
-    if not (root / name).is_dir():
-        within = "" if root.is_dir() else ", which is not there itself"
+    if not os.path.isdir(root / name):
+        within = "" if os.path.isdir(root) else ", which is not there itself"
         raise ConfigError(
             f"{unknown_dataset(name)}, and there is no folder or table of that name in {root}"
             f"{within}"

@@ -55,15 +55,25 @@ def gather_table(file: Path) -> Gathered:
     return Gathered(f"table {file}", folder, rows, unread_columns=unread)
 
 
+def metadata_in(folder: Path) -> Path | None:
+    """Return the metadata file of a folder, None if there is none.
+
+    Raises:
+        DataError: there are two.
+    """
+    files = [folder / name for name in _METADATA if (folder / name).is_file()]
+    if len(files) > 1:
+        raise DataError(f"{folder} has {files[0].name} and {files[1].name}; keep one of them")
+    return files[0] if files else None
+
+
 def find_metadata(root: Path, part_folders: Mapping[str | None, str]) -> dict[str | None, Path]:
-    """Return metadata files by the part they are of, None for one that stands in `root` itself.
+    """Return the metadata file of each part, nothing if none has one.
 
     Raises:
         DataError: only some of the parts have one, or a folder has two.
     """
-    if root_file := _metadata_in(root):
-        return {None: root_file}
-    by_part = {part: _metadata_in(root / folder) for part, folder in part_folders.items()}
+    by_part = {part: metadata_in(root / folder) for part, folder in part_folders.items()}
     present = {part: file for part, file in by_part.items() if file is not None}
     if present and len(present) < len(by_part):
         lacking = " and ".join(part_folders[part] for part in by_part if part not in present)
@@ -76,6 +86,10 @@ def find_metadata(root: Path, part_folders: Mapping[str | None, str]) -> dict[st
 
 def gather_metadata(root: Path, metadata: Mapping[str | None, Path]) -> Gathered:
     """Read Hugging Face metadata files: `file_name`, `label` and perhaps `split`.
+
+    Args:
+        root: the folder of the dataset.
+        metadata: file by part, None for one that stands in `root` itself.
 
     Raises:
         DataError: as `gather_table`.
@@ -93,13 +107,6 @@ def gather_metadata(root: Path, metadata: Mapping[str | None, Path]) -> Gathered
             for path, key, _ in gathered.photos
         ]
     return gathered
-
-
-def _metadata_in(folder: Path) -> Path | None:
-    files = [folder / name for name in _METADATA if (folder / name).is_file()]
-    if len(files) > 1:
-        raise DataError(f"{folder} has {files[0].name} and {files[1].name}; keep one of them")
-    return files[0] if files else None
 
 
 def _read_rows(
@@ -234,8 +241,9 @@ def _read_json_lines(file: Path) -> pd.DataFrame:
                 continue
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"line {number} is not JSON: {error.msg}") from None
+            except (json.JSONDecodeError, RecursionError) as error:
+                reason = getattr(error, "msg", "nested too deeply")
+                raise ValueError(f"line {number} is not JSON: {reason}") from None
             if not isinstance(row, dict):
                 raise ValueError(f"line {number} is no object with the columns as its keys")
             rows.append(row)

@@ -8,14 +8,7 @@ Labels count its own 200 classes, among which it is scored, in ASCII order of th
 
 from vlprompt_pipeline.image_datasets.class_folders import ClassFolders
 from vlprompt_pipeline.image_datasets.imagenet_shift import imagenet_shift
-from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm
-from vlprompt_pipeline.image_datasets.miniatures.imagenet import (
-    GOLDFISH,
-    MISSILE_TOO,
-    TEST_ONLY,
-    WALLET,
-    imagenet_classes_and_read_me,
-)
+from vlprompt_pipeline.image_datasets.miniatures.imagenet import GOLDFISH, MISSILE_TOO, WALLET
 
 imagenet_shift(
     name="imagenet_a",
@@ -31,13 +24,9 @@ imagenet_shift(
     ),
     images="https://github.com/hendrycks/natural-adv-examples",
     column=14,
-    miniature=MiniatureForm(
-        imagenet_classes_and_read_me("imagenet-a"),
-        [
-            (f"{GOLDFISH}/0.{{serial:06}}_fox.jpg", "goldfish"),
-            (f"{MISSILE_TOO}/0.{{serial:06}}_pole.jpg", "missile"),
-            (f"{WALLET}/0.{{serial:06}}_book.jpg", "wallet"),
-        ],
-        per_class=TEST_ONLY,
-    ),
+    miniature=[
+        (f"{GOLDFISH}/0.{{serial:06}}_fox.jpg", "goldfish"),
+        (f"{MISSILE_TOO}/0.{{serial:06}}_pole.jpg", "missile"),
+        (f"{WALLET}/0.{{serial:06}}_book.jpg", "wallet"),
+    ],
 )

@@ -8,13 +8,7 @@ Labels count its own 200 classes, among which it is scored, in ASCII order of th
 
 from vlprompt_pipeline.image_datasets.class_folders import ClassFolders
 from vlprompt_pipeline.image_datasets.imagenet_shift import imagenet_shift
-from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm
-from vlprompt_pipeline.image_datasets.miniatures.imagenet import (
-    MISSILE,
-    MISSILE_TOO,
-    TEST_ONLY,
-    imagenet_classes_and_read_me,
-)
+from vlprompt_pipeline.image_datasets.miniatures.imagenet import MISSILE, MISSILE_TOO
 
 imagenet_shift(
     name="imagenet_r",
@@ -31,12 +25,8 @@ imagenet_shift(
     ),
     images="https://github.com/hendrycks/imagenet-r",
     column=15,
-    miniature=MiniatureForm(
-        imagenet_classes_and_read_me("imagenet-r"),
-        [
-            (f"{MISSILE}/art_{{number}}.jpg", "missile"),
-            (f"{MISSILE_TOO}/toy_{{number}}.jpg", "missile"),
-        ],
-        per_class=TEST_ONLY,
-    ),
+    miniature=[
+        (f"{MISSILE}/art_{{number}}.jpg", "missile"),
+        (f"{MISSILE_TOO}/toy_{{number}}.jpg", "missile"),
+    ],
 )

@@ -6,12 +6,7 @@ imagenet-sketch/classnames.txt
 
 from vlprompt_pipeline.image_datasets.class_folders import ClassFolders
 from vlprompt_pipeline.image_datasets.imagenet_shift import imagenet_shift
-from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm
-from vlprompt_pipeline.image_datasets.miniatures.imagenet import (
-    IMAGENET_CLASSES,
-    TEST_ONLY,
-    write_imagenet_classes,
-)
+from vlprompt_pipeline.image_datasets.miniatures.imagenet import IMAGENET_CLASSES
 
 imagenet_shift(
     name="imagenet_sketch",
@@ -25,11 +20,7 @@ imagenet_shift(
         "H. Wang, S. Ge, Z. C. Lipton, E. P. Xing: Learning robust global representations by "
         "penalizing local predictive power, NeurIPS 2019"
     ),
-    images=("https://github.com/HaohanWang/ImageNet-Sketch, the folder sketch renamed to images"),
+    images="https://github.com/HaohanWang/ImageNet-Sketch, the folder sketch renamed to images",
     column=13,
-    miniature=MiniatureForm(
-        write_imagenet_classes,
-        [(f"{key}/sketch_{{number}}.JPEG", name) for key, name in IMAGENET_CLASSES.items()],
-        per_class=TEST_ONLY,
-    ),
+    miniature=[(f"{key}/sketch_{{number}}.JPEG", name) for key, name in IMAGENET_CLASSES.items()],
 )

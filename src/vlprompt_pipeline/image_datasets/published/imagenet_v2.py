@@ -8,12 +8,7 @@ A folder's number is the place of its class in `classnames.txt`, counted from 0.
 
 from vlprompt_pipeline.image_datasets.class_folders import ClassFolders
 from vlprompt_pipeline.image_datasets.imagenet_shift import imagenet_shift
-from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm
-from vlprompt_pipeline.image_datasets.miniatures.imagenet import (
-    IMAGENET_CLASSES,
-    TEST_ONLY,
-    write_imagenet_classes,
-)
+from vlprompt_pipeline.image_datasets.miniatures.imagenet import IMAGENET_CLASSES
 
 imagenet_shift(
     name="imagenet_v2",
@@ -27,14 +22,10 @@ imagenet_shift(
         "B. Recht, R. Roelofs, L. Schmidt, V. Shankar: Do ImageNet classifiers generalize to "
         "ImageNet?, ICML 2019"
     ),
-    images=("https://huggingface.co/datasets/vaishaal/ImageNetV2, imagenetv2-matched-frequency"),
+    images="https://huggingface.co/datasets/vaishaal/ImageNetV2, imagenetv2-matched-frequency",
     column=12,
-    miniature=MiniatureForm(
-        write_imagenet_classes,
-        [
-            (f"{number}/{{serial:x}}.jpeg", name)
-            for number, name in enumerate(IMAGENET_CLASSES.values())
-        ],
-        per_class=TEST_ONLY,
-    ),
+    miniature=[
+        (f"{number}/{{serial:x}}.jpeg", name)
+        for number, name in enumerate(IMAGENET_CLASSES.values())
+    ],
 )

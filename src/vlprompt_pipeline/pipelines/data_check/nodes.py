@@ -32,10 +32,10 @@ def check_all_datasets(
     """
     require_folder(dataset_root, "data_check")
     root = at_home(dataset_root).resolve()
-    surveys, expected = [], list_image_datasets(prefix)
-    with bar("datasets", len(expected)) as advance:
-        for dataset in expected:
-            contents = data_check.contents
+    datasets, contents = list_image_datasets(prefix), data_check.contents
+    surveys = []
+    with bar("datasets", len(datasets)) as advance:
+        for dataset in datasets:
             survey = survey_dataset(dataset, root, shots, seed, cache, workers, contents=contents)
             surveys.append(survey)
             advance(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,13 @@ def index_images(
         index = build_index(name, dataset_root, drawn if split == "random" else None)
     else:
         options = OwnData(own_data.template, own_data.class_names, drawn)
-        resplit, broken = split == "random", ()
+        build = partial(build_own_index, name, dataset_root, options, resplit=split == "random")
         if own_data.broken == "leave_out":
-            every = build_own_index(name, dataset_root, options, resplit=resplit)
+            every = build()
             broken = inspect_images(every, _cache(check_folder, name), workers).unreadable
-        index = build_own_index(
-            name, dataset_root, options, resplit=resplit, kept_splits=kept_splits, left_out=broken
-        )
+            fingerprints = dict(every.table[["path", "fingerprint"]].itertuples(index=False))
+            build = partial(build, left_out=broken, fingerprints=fingerprints)
+        index = build(kept_splits=kept_splits)
     if index.card.random_split:
         path = split_folder / name / f"split_{index.card.split_sha256[:16]}.json"
         with described_write(path, layer_path(path)) as temporary:

@@ -36,11 +36,11 @@ def extract_features_of_seeds(
     short_classes: ShortClasses,
 ) -> FewShotSetFeatures:
     """Compute the features of the run's few-shot set, and of those of the seeds beside its own."""
-    own = extract_few_shot_features(clip, table, card, few_shot_set, store, features, seed)
+    of_run = extract_few_shot_features(clip, table, card, few_shot_set, store, features, seed)
     index, beside = ImageIndex.join(table, card), []
     for other in side_by_side.seeds:
         if other != seed:
             drawn = sample_few_shot(index, few_shot_set.shots, other, short_classes)
-            found = extract_training_features(clip, table, card, drawn, store, features, other)
-            beside.append(SeedFeatures(other, drawn, found))
-    return replace(own, training=replace(own.training, beside=tuple(beside)))
+            training = extract_training_features(clip, table, card, drawn, store, features, other)
+            beside.append(SeedFeatures(other, drawn, training))
+    return replace(of_run, training=replace(of_run.training, beside=tuple(beside)))
