@@ -23,7 +23,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
-from vlprompt_pipeline.errors import PlaceError, TrackingError
+from vlprompt_pipeline.errors import PlaceError, TrackingError, UserError
 from vlprompt_pipeline.filesystem.data_folder import DataFolder
 from vlprompt_pipeline.filesystem.locks import HeldByAnotherError
 from vlprompt_pipeline.filesystem.places import withdraw_folder
@@ -81,7 +81,7 @@ class CellRunner(SequentialRunner):
 
     def __init__(self, job: Job) -> None:
         super().__init__()
-        self._job = job
+        self._job, self._force = job, job.force
         self.is_done = False
 
     @property
@@ -91,11 +91,16 @@ class CellRunner(SequentialRunner):
 
     def _run(self, pipeline: Pipeline, catalog: Any, *args: Any, **kwargs: Any) -> None:
         parameters = catalog.load("parameters")
-        found = list(stored_completions(pipeline, catalog, parameters, self._job.data))
-        is_due = self._job.force or any(why for why, _ in found)
+        if self._force:
+            _forget(self._job)
+            self._force = False  # a second session without MLflow goes on with what this one made
+        completions = list(stored_completions(pipeline, catalog, parameters, self._job.data))
+        why_due = next((why for why, _ in completions if why), "")
+        if why_due and self._job.kind == "record":  # the hooks of the end would call it finished
+            raise UserError(f"it is due again ({why_due}): give the sweep again, without --record")
         tracked = parameters["tracking"]["enabled"]
-        self.is_done = not is_due and all(recorded or not tracked for _, recorded in found)
-        if is_due and self._job.kind == "cell":
+        self.is_done = not why_due and all(recorded or not tracked for _, recorded in completions)
+        if why_due:
             super()._run(pipeline, catalog, *args, **kwargs)
 
 
@@ -110,7 +115,7 @@ def run_job(job: Job) -> Outcome:
     os.environ[SWEEP_RUN] = job.sweep_run
     begun, started = perf_counter(), time()
     try:
-        status = _run(job, project)
+        status = _run(job)
     except Exception as error:
         return _failed(error, project)
     finally:
@@ -121,14 +126,13 @@ def run_job(job: Job) -> Outcome:
     return Outcome(status, reason, perf_counter() - begun, encoded)
 
 
-def _run(job: Job, project: Path) -> Status:
+def _run(job: Job) -> Status:
     """Run the session; one that MLflow does not answer goes on without it."""
-    if job.force:
-        _forget(job, project)
+    runner = CellRunner(job)
     tracked = job.kind != "shared" and job.params.get("tracking", {}).get("enabled", True)
     if not (tracked and mlflow_absence):
         try:
-            return "found" if run_session(job, job.params) else "finished"
+            return "found" if run_session(job, job.params, runner) else "finished"
         except Exception as error:
             away = [each for each in causes(error) if isinstance(each, TrackingError)]
             if not (tracked and away):
@@ -136,11 +140,11 @@ def _run(job: Job, project: Path) -> Status:
             mlflow_absence.begin(str(away[0]))
             clean_up()
     if job.kind == "cell":
-        run_session(job, {**job.params, "tracking": {"enabled": False}})
+        run_session(job, {**job.params, "tracking": {"enabled": False}}, runner)
     return "unrecorded"
 
 
-def run_session(job: Job, params: Mapping[str, Any]) -> bool:
+def run_session(job: Job, params: Mapping[str, Any], runner: CellRunner) -> bool:
     """Run the session; returns whether there was nothing to do."""
     if job.kind == "shared":
         given = {**params, "tracking": {"enabled": False}}
@@ -151,7 +155,6 @@ def run_session(job: Job, params: Mapping[str, Any]) -> bool:
             stages = ["data_preparation", "few_shot_sampling", "feature_extraction", "transfer"]
             session.run(pipeline_names=stages, to_outputs=list(job.outputs))
             return False
-        runner = CellRunner(job)
         session.run(pipeline_names=["cell"], runner=runner)
         return runner.is_done
 
@@ -170,12 +173,12 @@ def _failed(error: Exception, project: Path) -> Outcome:
     return Outcome("failed", sentence)
 
 
-def _forget(job: Job, project: Path) -> None:
-    """Remove what a forced cell would find trained."""
+def _forget(job: Job) -> None:
+    """Remove what a forced cell would find trained: without its files it is not finished."""
+    checkpoints = Path(job.project, "data/06_models", job.folder, "checkpoints")
     for method in job.methods:
         withdraw_folder(job.data.root / "06_models" / job.folder / method)
-        checkpoint = project / "data/06_models" / job.folder / f"checkpoints/{method}.safetensors"
-        checkpoint.unlink(missing_ok=True)
+        (checkpoints / f"{method}.safetensors").unlink(missing_ok=True)
 
 
 @cache
@@ -195,6 +198,7 @@ def _encoded_since(started: float, data: DataFolder) -> dict[str, int]:
     """Count the images of the feature sets that were finished since."""
     fresh = {}
     for file in (data.root / "04_feature/store").glob("*/features.json"):
-        if file.stat().st_mtime >= started:
-            fresh[file.parent.name] = json.loads(file.read_text(encoding="utf-8"))["images"]
+        with suppress(OSError, ValueError):  # another process may be making it anew
+            if file.stat().st_mtime >= started:
+                fresh[file.parent.name] = json.loads(file.read_text(encoding="utf-8"))["images"]
     return fresh
