@@ -177,19 +177,19 @@ class LockHook(RunHook):
         from vlprompt_pipeline.reproducibility.completion import cell_folder
         from vlprompt_pipeline.run_parameters import parse_run_parameters
 
-        own = parse_run_parameters(self._parameters)
-        cell = self._cell = cell_folder(own)  # as it stands in the paths of the catalog
+        run = parse_run_parameters(self._parameters)
+        cell = self._cell = cell_folder(run)  # as it stands in the paths of the catalog
         if any(f"/{cell}/" in path for path in made):
             yield Lock(f"the cell {cell}")
-            if own.side_by_side.seeds:
+            if run.side_by_side.seeds:
                 yield Lock(f"the prompts that train side by side in {Path(cell).parent}")
         for path in made:
             if not (path.startswith(_SHARED_LAYERS) or f"/{cell}/" in path or _is_report(path)):
                 yield Lock(path)
         if any(path.startswith(_SHARED_LAYERS) for path in paths):
-            yield from dataset_locks(own)
+            yield from dataset_locks(run)
             if "few_shot_features" in paths.values():
-                yield few_shot_lock(own)
+                yield few_shot_lock(run)
 
     def _replaced(self, outputs: set[str], catalog: Any) -> Iterator[str]:
         """Yield a sentence for each method whose stored result has other settings than this run."""
@@ -217,21 +217,21 @@ class LockHook(RunHook):
                 )
 
 
-def dataset_locks(own: RunParameters) -> Iterator[Lock]:
+def dataset_locks(run: RunParameters) -> Iterator[Lock]:
     """Yield the locks on what is prepared of the datasets of a run."""
-    decide = own.model_dump(mode="json", include=_DATASET_SETTINGS, exclude=_WRITTEN_ALIKE)
+    decide = run.model_dump(mode="json", include=_DATASET_SETTINGS, exclude=_WRITTEN_ALIKE)
     settings = sha256_json(decide)[:16]
-    for dataset in sorted({*own.datasets()}):
+    for dataset in sorted({*run.datasets()}):
         yield Lock(f"the prepared dataset {dataset}", settings)
 
 
-def few_shot_lock(own: RunParameters) -> Lock:
+def few_shot_lock(run: RunParameters) -> Lock:
     """Return the lock on the features of a few-shot set, which list those of the seeds beside it.
 
     Runs of several protocols write the same ones.
     """
-    where = f"{own.benchmark}, {shots_text(own.shots)}, seed {own.seed}"
-    beside = sorted({own.seed, *own.side_by_side.seeds})
+    where = f"{run.benchmark}, {shots_text(run.shots)}, seed {run.seed}"
+    beside = sorted({run.seed, *run.side_by_side.seeds})
     return Lock(f"the few-shot features of {where}", f"seeds {beside}")
 
 

@@ -186,8 +186,8 @@ def _require_valid(planned: Sequence[PlannedCell]) -> None:
     """
     alike: dict[tuple[str, str], list[PlannedCell]] = {}
     for each in planned:
-        own = each.parameters
-        alike.setdefault((own.protocol, own.dataset), []).append(each)
+        key = each.parameters.protocol, each.parameters.dataset
+        alike.setdefault(key, []).append(each)
     for cells in alike.values():
         methods = dict.fromkeys(method for each in cells for method in each.methods)
         params = {**cells[0].given, **cells[0].cell, "methods": "+".join(methods)}

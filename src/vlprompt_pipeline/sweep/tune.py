@@ -90,11 +90,11 @@ class Tuning:
     @property
     def name(self) -> str:
         """What its study is called: another CLIP, setting, code or space has another study."""
-        cell, own = self.cell, self.cell.parameters
+        cell, run = self.cell, self.cell.parameters
         key = completion_key(cell.values, cell.recipes, self.method, self.project)
-        known_by = sha256_json([key.settings, key.code, self.space.model_dump(mode="json")])[:8]
-        where = f"k{own.shots} s{own.seed} {own.benchmark} {own.protocol} {own.clip.name}"
-        return f"{self.method} {where} {known_by}"
+        digest = sha256_json([key.settings, key.code, self.space.model_dump(mode="json")])[:8]
+        where = f"k{run.shots} s{run.seed} {run.benchmark} {run.protocol} {run.clip.name}"
+        return f"{self.method} {where} {digest}"
 
     def run(self, trials: int, name: str = "") -> optuna.Study:
         """Run as many trials as the study of that name, or of `name`, lacks.

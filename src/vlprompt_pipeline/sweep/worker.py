@@ -67,6 +67,7 @@ class Absence:
 
 
 mlflow_absence = Absence()
+_bootstrap = cache(bootstrap_project)
 
 
 class CellRunner(SequentialRunner):
@@ -179,11 +180,6 @@ def _forget(job: Job) -> None:
     for method in job.methods:
         withdraw_folder(job.data.root / "06_models" / job.folder / method)
         (checkpoints / f"{method}.safetensors").unlink(missing_ok=True)
-
-
-@cache
-def _bootstrap(project: Path) -> None:
-    bootstrap_project(project)
 
 
 def clean_up() -> None:
