@@ -106,7 +106,7 @@ def test_a_cell_that_is_due_is_not_recorded_as_finished(project):
     assert cell.why_due() == due
     outcome = run_job(cell.job(kind="record"))
     assert outcome.status == "failed"
-    assert outcome.sentence.startswith("it is due again (its settings changed): ")
+    assert outcome.sentence.startswith(f"it is due again ({due}): ")
     assert cell.why_due() == due
 
 

@@ -52,6 +52,12 @@ class PlannedCell:
     given: Mapping[str, Any] = field(repr=False)
     env: str | None = None
 
+    @classmethod
+    def of_run(cls, values: Mapping[str, Any], project: Path) -> PlannedCell:
+        """Return the cell of a run, from its parameters in the catalog."""
+        parameters = parse_run_parameters(values)
+        return cls({}, values, parameters, values["recipes"], project, values["given"])
+
     @cached_property
     def methods(self) -> tuple[str, ...]:
         """Names of its recipes."""
@@ -132,10 +138,8 @@ class PlannedCell:
             str(self.project),
             {**self.given, **self.cell},
             group=" ".join(map(str, shared)),
-            methods=self.methods,
             trained={name: settings.memory_gb for name, settings in training.items() if settings},
             env=self.env,
-            folder=self.folder,
             data_root=run.data_root,
             **options,
         )

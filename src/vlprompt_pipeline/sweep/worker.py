@@ -27,7 +27,6 @@ from vlprompt_pipeline.errors import PlaceError, TrackingError, UserError
 from vlprompt_pipeline.filesystem.data_folder import DataFolder
 from vlprompt_pipeline.filesystem.locks import HeldByAnotherError
 from vlprompt_pipeline.filesystem.places import withdraw_folder
-from vlprompt_pipeline.hooks.completion import stored_completions
 from vlprompt_pipeline.hooks.errors import (
     causes,
     in_one_sentence,
@@ -36,6 +35,7 @@ from vlprompt_pipeline.hooks.errors import (
 )
 from vlprompt_pipeline.hooks.run_descriptions import SWEEP_RUN
 from vlprompt_pipeline.sweep.job import Job, Outcome, Status, TransientError
+from vlprompt_pipeline.sweep.plan import PlannedCell
 
 
 class Absence:
@@ -91,16 +91,14 @@ class CellRunner(SequentialRunner):
         return logging.getLogger(SequentialRunner.__module__)
 
     def _run(self, pipeline: Pipeline, catalog: Any, *args: Any, **kwargs: Any) -> None:
-        parameters = catalog.load("parameters")
+        cell = PlannedCell.of_run(catalog.load("parameters"), Path(self._job.project))
         if self._force:
-            _forget(self._job)
+            _forget(cell)
             self._force = False  # a second session without MLflow goes on with what this one made
-        completions = list(stored_completions(pipeline, catalog, parameters, self._job.data))
-        why_due = next((why for why, _ in completions if why), "")
+        why_due = cell.why_due()
         if why_due and self._job.kind == "record":  # the hooks of the end would call it finished
             raise UserError(f"it is due again ({why_due}): give the sweep again, without --record")
-        tracked = parameters["tracking"]["enabled"]
-        self.is_done = not why_due and all(recorded or not tracked for _, recorded in completions)
+        self.is_done = not why_due and cell.is_recorded()
         if why_due:
             super()._run(pipeline, catalog, *args, **kwargs)
 
@@ -122,7 +120,7 @@ def run_job(job: Job) -> Outcome:
     finally:
         clean_up()
         os.environ.pop(SWEEP_RUN, None)
-    encoded = _encoded_since(started, job.data)
+    encoded = _encoded_since(started, DataFolder.of(job.data_root, project).root)
     reason = mlflow_absence.reason if status == "unrecorded" else ""
     return Outcome(status, reason, perf_counter() - begun, encoded)
 
@@ -174,11 +172,11 @@ def _failed(error: Exception, project: Path) -> Outcome:
     return Outcome("failed", sentence)
 
 
-def _forget(job: Job) -> None:
+def _forget(cell: PlannedCell) -> None:
     """Remove what a forced cell would find trained: without its files it is not finished."""
-    checkpoints = Path(job.project, "data/06_models", job.folder, "checkpoints")
-    for method in job.methods:
-        withdraw_folder(job.data.root / "06_models" / job.folder / method)
+    checkpoints = cell.project / "data/06_models" / cell.folder / "checkpoints"
+    for method in cell.methods:
+        withdraw_folder(cell.data.root / "06_models" / cell.folder / method)
         (checkpoints / f"{method}.safetensors").unlink(missing_ok=True)
 
 
@@ -190,10 +188,10 @@ def clean_up() -> None:
                 hook.cut_short()
 
 
-def _encoded_since(started: float, data: DataFolder) -> dict[str, int]:
+def _encoded_since(started: float, data: Path) -> dict[str, int]:
     """Count the images of the feature sets that were finished since."""
     fresh = {}
-    for file in (data.root / "04_feature/store").glob("*/features.json"):
+    for file in (data / "04_feature/store").glob("*/features.json"):
         with suppress(OSError, ValueError):  # another process may be making it anew
             if file.stat().st_mtime >= started:
                 fresh[file.parent.name] = json.loads(file.read_text(encoding="utf-8"))["images"]
