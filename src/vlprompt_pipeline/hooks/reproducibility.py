@@ -47,12 +47,8 @@ class ReproducibilityHook(RunHook):
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
         """Write the records of the methods that this run made something of."""
         outputs = _recorded_outputs(pipeline)
-        if outputs:
-            self._write(outputs=outputs, run_params=run_params, pipeline=pipeline, catalog=catalog)
-
-    def _write(
-        self, outputs: dict[str, list[str]], run_params: Any, pipeline: Any, catalog: Any
-    ) -> None:
+        if not outputs:
+            return
         from vlprompt_pipeline.reproducibility.record import MadeFile, Record, Run, updated
 
         cost = self._clock.stop()

@@ -58,10 +58,6 @@ class Absence:
         self.reason = reason
         self._until = monotonic() + self.SECONDS
 
-    def end(self) -> None:
-        """Ask it again at the next cell."""
-        self._until = 0.0
-
     def __bool__(self) -> bool:
         return monotonic() < self._until
 
@@ -131,7 +127,8 @@ def _run(job: Job) -> Status:
     tracked = job.kind != "shared" and job.params.get("tracking", {}).get("enabled", True)
     if not (tracked and mlflow_absence):
         try:
-            return "found" if run_session(job, job.params, runner) else "finished"
+            run_session(job, job.params, runner)
+            return "found" if runner.is_done else "finished"
         except Exception as error:
             away = [each for each in causes(error) if isinstance(each, TrackingError)]
             if not (tracked and away):
@@ -143,8 +140,8 @@ def _run(job: Job) -> Status:
     return "unrecorded"
 
 
-def run_session(job: Job, params: Mapping[str, Any], runner: CellRunner) -> bool:
-    """Run the session; returns whether there was nothing to do."""
+def run_session(job: Job, params: Mapping[str, Any], runner: CellRunner) -> None:
+    """Run the session of a job: all stages of a cell, or those that make what cells share."""
     if job.kind == "shared":
         given = {**params, "tracking": {"enabled": False}}
     else:
@@ -153,9 +150,8 @@ def run_session(job: Job, params: Mapping[str, Any], runner: CellRunner) -> bool
         if job.kind == "shared":
             stages = ["data_preparation", "few_shot_sampling", "feature_extraction", "transfer"]
             session.run(pipeline_names=stages, to_outputs=list(job.outputs))
-            return False
-        session.run(pipeline_names=["cell"], runner=runner)
-        return runner.is_done
+        else:
+            session.run(pipeline_names=["cell"], runner=runner)
 
 
 def _failed(error: Exception, project: Path) -> Outcome:
