@@ -172,6 +172,7 @@ def require_features_of_this_run(
     stored: TrainingFeatures | None,
     clip: FrozenClip,
     card: DatasetCard,
+    store: Path,
     features: FeatureParameters,
     seed: int,
 ) -> None:
@@ -179,6 +180,7 @@ def require_features_of_this_run(
 
     Raises:
         UserError: an earlier run left them.
+        WeightsError: they are of another CLIP.
     """
     crops = _training_views(clip, card, features, seed)
     key = None
@@ -186,6 +188,8 @@ def require_features_of_this_run(
         key = feature_key(clip, stored.fingerprints, crops, features.shard_size)
     wanted = features.train, crops.decoding, key
     if stored is None or (stored.mode, stored.decoding, stored.key) != wanted:
+        if stored and stored.key:
+            FeatureStore(store).load(stored.key).of(clip)  # tells of another CLIP
         raise UserError(
             f"the few-shot features of {card.name}, seed {seed}, were made with other settings or "
             "code than those of this run: run feature_extraction too, or kedro run as a whole"

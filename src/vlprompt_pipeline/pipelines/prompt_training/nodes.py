@@ -93,6 +93,7 @@ def train_prompt(
 
     Raises:
         UserError: the features are of a run with other settings.
+        WeightsError: they are of another CLIP.
     """
     base = class_subsets["base"]
     classes = ClassTexts(base.class_names, card.template)
@@ -102,7 +103,7 @@ def train_prompt(
         few_shot[other.seed] = other.few_shot_set, other.training
     for each in {member.seed for member in group}:
         stored = few_shot[each][1] if each in few_shot else None
-        require_features_of_this_run(stored, clip, card, features, each)
+        require_features_of_this_run(stored, clip, card, store, features, each)
     tasks = [
         PromptTask(
             recipe_name=each.method,
