@@ -6,7 +6,7 @@ import pytest
 from kedro.io import DatasetError
 
 from vlprompt_pipeline.datasets import TextDataset
-from vlprompt_pipeline.error_log import where_the_rest_is
+from vlprompt_pipeline.error_log import note_of_traceback
 from vlprompt_pipeline.errors import reason_of
 
 
@@ -24,7 +24,7 @@ def test_the_first_line_or_the_kind(error, said):
 
 
 def test_a_traceback_with_a_name_that_is_no_text_is_kept(tmp_path):
-    said = where_the_rest_is(ValueError("no caf\udce9.jpg"), tmp_path)
+    said = note_of_traceback(ValueError("no caf\udce9.jpg"), tmp_path)
     file = tmp_path / said.removeprefix("; the traceback is in ")
     assert file.read_text() == "ValueError: no caf\\udce9.jpg\n"
 

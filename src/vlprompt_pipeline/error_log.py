@@ -10,7 +10,7 @@ from pathlib import Path
 FOLDER = "logs"
 
 
-def where_the_rest_is(error: BaseException, project: Path) -> str:
+def note_of_traceback(error: BaseException, project: Path) -> str:
     """Keep the traceback below the project's `logs` folder and say where, as a sentence's end.
 
     Empty where the folder cannot be written to: the sentence must reach the user all the same.

@@ -86,9 +86,9 @@ def parse(model: type[Model], values: Any, where: str = "parameters") -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         reasons: dict[str, str] = {}
-        found = error.errors()
-        within = {item["loc"][:-1] for item in found}
-        for item in found:
+        errors = error.errors()
+        within = {item["loc"][:-1] for item in errors if item["loc"]}
+        for item in errors:
             if item["type"] == "too_short" and item["loc"] in within:
                 continue  # it is counted without the wrong ones, which are named themselves
             subject, reason = _reason(model, item | {"loc": _location(item, values)}, where)

@@ -48,14 +48,9 @@ class Process(NamedTuple):
         return f"{self.host} {self.number} {self.started:.2f}"
 
     @property
-    def on_this_host(self) -> bool:
-        """Whether its life can be asked for here."""
-        return self.host == socket.gethostname()
-
-    @property
     def is_dead(self) -> bool | None:
         """Whether it has ended; none for a process of another machine, which cannot be asked."""
-        if not self.on_this_host:
+        if self.host != socket.gethostname():
             return None
         try:
             process = psutil.Process(self.number)

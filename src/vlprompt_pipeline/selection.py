@@ -52,15 +52,12 @@ def selected() -> Selection:
 
 
 def _from_conf() -> Selection:
-    from kedro.config import OmegaConfigLoader
     from kedro.utils import find_kedro_project
 
-    from vlprompt_pipeline.run_parameters import parse_run_parameters
+    from vlprompt_pipeline.protocol_runs import configured
 
     project = find_kedro_project(Path.cwd()) or Path.cwd()
-    loader = OmegaConfigLoader(str(project / "conf"), base_env="base", default_run_env="base")
-    parameters = parse_run_parameters(loader["parameters"])
-    return selection_of(parameters)
+    return selection_of(configured(project, None, "base", {}))
 
 
 def selection_of(parameters: RunParameters) -> Selection:

@@ -29,7 +29,7 @@ class Faults:
         self.errors, self.params = list(errors), []
         monkeypatch.setattr(worker, "run_session", self)
 
-    def __call__(self, each, params):
+    def __call__(self, each, params, runner):
         if each.kind == "shared":
             return
         self.params.append(params)

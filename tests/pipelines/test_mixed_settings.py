@@ -32,6 +32,21 @@ def test_more_bits_for_one_seed_are_not_averaged_with_one_bit(project: Project):
     assert [title for title in titles if "quantize.bits=2" in title], titles
 
 
+def test_training_refuses_features_of_other_settings(project: Project):
+    project.run(COOP)
+    before = project.files()
+    for changed, seed in (
+        ({"features": {"views": 3}}, 1),
+        ({"features": {"decoding": "as_seen"}}, 1),
+        ({"features": {"train": "online"}}, 1),
+        ({"threads": 2}, 1),
+        ({"side_by_side": {"seeds": [1, 2]}}, 2),
+    ):
+        told = project.refusal(merged(COOP, changed), stages=("prompt_training",))
+        assert told.startswith(f"the few-shot features of demo_counts, seed {seed}, were"), changed
+    assert project.files() == before
+
+
 def test_other_pictures_under_the_same_names_are_not_averaged(project: Project):
     folder = project.data / "01_raw/colours"
     zero_shot = {"dataset": "colours", "protocol": "few_shot", "methods": ["zero_shot"]}

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -124,6 +125,33 @@ def test_a_run_waits_for_one_of_another_seed_that_trains_the_same_group(project)
     assert project.refusal(together).startswith(f"{name} is still written by process {holder} on ")
     os.kill(holder, 9)
     os.waitpid(holder, 0)
+
+
+def test_a_report_has_the_results_that_came_while_it_waited(project):
+    holder = holding(project, "the reports in data/08_reporting")
+    log = project.root / "said.txt"
+    log.touch()
+    reporting = started(lambda: project.run({"methods": ["zero_shot"]}, report=True), log)
+    while "waiting for the reports" not in " ".join(log.read_text().split()):
+        time.sleep(0.05)
+    project.run({"methods": ["zero_shot"], "seed": 2})
+    os.kill(holder, 9)
+    os.waitpid(holder, 0)
+    ended(reporting, log)
+    assert project.report()["n_seeds"].to_list() == [2]
+
+
+def test_a_run_that_is_refused_at_its_start_holds_nothing(project):
+    (project.root / "folder").mkdir()
+    tracking = {"enabled": True, "uri": "sqlite:///folder"}
+    assert "MLflow" in project.refusal({"tracking": tracking})
+    assert not list((project.data / "locks").glob("*.json"))
+
+
+def test_files_of_other_parameters_are_not_taken_for_those_of_a_run(project):
+    refused = pytest.raises(click.ClickException, match="--only-missing-outputs takes files of")
+    with project.session() as session, refused:
+        session.run(pipeline_names=["cell"], only_missing_outputs=True)
 
 
 def test_a_file_of_no_cell_has_one_writer_too(project):

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
 
 import click
+import psutil
 import pytest
 
 from pipelines.project import CELL, DATASET, QUICK, merged
 from pipelines.sweeps import PARAMS, sweep, why_due
 from vlprompt_pipeline.export import EXPORT_FORMATS, ExportFormat
+from vlprompt_pipeline.filesystem.locks import HeldLocks, Lock
 from vlprompt_pipeline.filesystem.manifests import Manifest, layer_path, write_manifest
+from vlprompt_pipeline.processes import Process
 from vlprompt_pipeline.sweep import Options, grid, protocol_grid, run_cells, worker
 from vlprompt_pipeline.sweep.dry_run import print_plan
 from vlprompt_pipeline.sweep.plan import plan, shared_jobs
+from vlprompt_pipeline.sweep.worker import run_job
 
 
 def test_images_of_datasets_are_looked_at_together_unless_one_is_in_two_jobs(project):
@@ -72,11 +77,37 @@ def test_every_cell_is_run_and_reported_once(project, capsys, monkeypatch):
         print_plan(grid(dataset=["demo_count"]), project.root, None, PARAMS, Options())
 
     ran = []
-    monkeypatch.setattr(worker, "run_session", lambda each, params: ran.append(each.kind))
+    monkeypatch.setattr(worker, "run_session", lambda each, *given: ran.append(each.kind))
     watch = sweep(project, options=Options(report=False), seed=[1, 2], shots=[2, 4])
     assert (ran, watch.counts) == (["shared"], {"found": 4}), "the images are looked at"
     sweep(project, options=Options(force=True, report=False), seed=[1], shots=[2])
     assert ran == ["shared", "shared", "shared", "cell"], "images, then features, then the cell"
+
+
+def test_force_leaves_a_cell_alone_that_another_run_is_writing(project):
+    project.run({"methods": ["zero_shot"]})
+    (cell,) = plan([{}], project.root, None, PARAMS)
+    writer = HeldLocks(project.data / "locks")
+    writer.acquire([Lock(f"the cell {CELL}")], patience=0)
+    other = Process(socket.gethostname(), 1, psutil.Process(1).create_time())
+    (file,) = (project.data / "locks").glob("*.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"process": str(other)}))
+    before = project.files()
+    assert run_job(cell.job(force=True)).status == "busy"
+    assert project.files() == before
+    writer.release()
+
+
+def test_a_cell_that_is_due_is_not_recorded_as_finished(project):
+    """Such as where another machine, with other code or photos, gets the job of recording it."""
+    project.run({"methods": ["zero_shot"]})
+    (cell,) = plan([{}], project.root, None, merged(PARAMS, {"features": {"views": 3}}))
+    due = "zero_shot: its settings changed"
+    assert cell.why_due() == due
+    outcome = run_job(cell.job(kind="record"))
+    assert outcome.status == "failed"
+    assert outcome.sentence.startswith(f"it is due again ({due}): ")
+    assert cell.why_due() == due
 
 
 @pytest.mark.parametrize("methods", ["coop", ["coop"], None], ids=["named", "listed", "configured"])

@@ -32,7 +32,7 @@ def test_a_sweep_whose_report_fails_has_failed_in_mlflow_too(project, monkeypatc
 def test_the_run_of_a_sweep_tells_of_the_last_time(project, monkeypatch):
     project.bootstrap()
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    worker.mlflow_absence.end()
+    worker.mlflow_absence = worker.Absence()
     on = {"tracking": {"enabled": True}}
     Faults(monkeypatch, ConfigError("no such thing"))
     with pytest.raises(click.ClickException, match="1 of 2 cells failed"):
@@ -54,9 +54,9 @@ def test_mlflow_that_does_not_answer_is_asked_once_for_all_cells(project, monkey
     project.bootstrap()
     faults = Faults(monkeypatch, TrackingError("MLflow is away"))
     on = {"tracking": {"enabled": True}}
-    worker.mlflow_absence.end()
+    worker.mlflow_absence = worker.Absence()
     watch = sweep(project, on, Options(report=False), seed=[1, 2, 3])
-    worker.mlflow_absence.end()
+    worker.mlflow_absence = worker.Absence()
     assert watch.counts == {"unrecorded": 3}
     assert [each["tracking"]["enabled"] for each in faults.params] == [True, False, False, False]
     faults.params.clear()
@@ -67,9 +67,9 @@ def test_mlflow_that_does_not_answer_is_asked_once_for_all_cells(project, monkey
 def test_a_sweep_of_one_cell_says_why_it_is_not_in_mlflow(project, monkeypatch, capsys):
     project.bootstrap()
     Faults(monkeypatch, TrackingError("MLflow refused the name of the host"))
-    worker.mlflow_absence.end()
+    worker.mlflow_absence = worker.Absence()
     sweep(project, {"tracking": {"enabled": True}}, Options(report=False), seed=[1])
-    worker.mlflow_absence.end()
+    worker.mlflow_absence = worker.Absence()
     said = capsys.readouterr().err
     assert "1 cell;" in said and "refused the name of the host" in said
 
@@ -80,7 +80,7 @@ def test_without_mlflow_cells_are_finished_and_recorded_later(project, monkeypat
     broken = project.root / "broken.db"
     broken.write_text("this is no database at all, whoever reads it")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{broken}")
-    worker.mlflow_absence.end()
+    worker.mlflow_absence = worker.Absence()
     watch = sweep(project, on, Options(report=False), seed=[1, 2])
     assert watch.counts == {"unrecorded": 2}
     said = capsys.readouterr().err
@@ -88,7 +88,7 @@ def test_without_mlflow_cells_are_finished_and_recorded_later(project, monkeypat
     assert str(broken) in said.partition("later")[2], "where and why not, of the last thing said"
     before = project.files()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    worker.mlflow_absence.end()
+    worker.mlflow_absence = worker.Absence()
     assert sweep(project, on, Options(record=True), seed=[1]).counts == {"finished": 1}
     watch = sweep(project, on, Options(report=False), seed=[1, 2])
     assert watch.counts == {"found": 1, "finished": 1}

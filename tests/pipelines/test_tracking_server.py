@@ -35,7 +35,7 @@ def test_each_cell_is_one_finished_run_also_of_a_server_that_was_away(
     port, artifacts, quiet = free_port(), tmp_path / "artifacts", Options(report=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    worker.mlflow_absence.end()
+    worker.mlflow_absence = worker.Absence()
     project.bootstrap()
     assert sweep(project, quiet, 1) == {"unrecorded": 1}
     assert "finished but not in MLflow: 1 cell;" in capsys.readouterr().err
@@ -43,7 +43,7 @@ def test_each_cell_is_one_finished_run_also_of_a_server_that_was_away(
     written = metrics.stat().st_mtime_ns
 
     with postgres() as database, mlflow_server(database, artifacts, port) as address:
-        worker.mlflow_absence.end()
+        worker.mlflow_absence = worker.Absence()
         assert sweep(project, Options(record=True), 1) == {"finished": 1}
         assert metrics.stat().st_mtime_ns == written, "nothing was computed again"
         assert sweep(project, quiet, 1, 2) == {"found": 1, "finished": 1}

@@ -14,7 +14,7 @@ from pipelines.project import QUICK
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.pipelines.evaluation import nodes
 from vlprompt_pipeline.sweep import tune
-from vlprompt_pipeline.sweep.tune import OPTUNA_NEEDED, Space, Tuning, read_space
+from vlprompt_pipeline.sweep.tune import OPTUNA_NEEDED, Space, Tuning, _suggest, read_space
 from vlprompt_pipeline.wording import command_parameters
 
 SPACE = {"training.lr": {"low": 0.001, "high": 0.01, "log": True}, "training.epochs": [1, 2]}
@@ -83,6 +83,7 @@ def test_a_study_is_named_by_all_that_its_scores_depend_on(project):
         ("training.lr: {low: 0.3, high: 0.2}", "low is above high"),
         ("training.lr: {low: 0, high: 1, log: true}", "with log, low is above 0"),
         ("training.lr: []", "training.lr"),
+        ("{}", "is {}: .* at least 1 item"),
         ("3", "--"),
     ],
 )
@@ -100,6 +101,15 @@ def test_what_trains_nothing_has_no_settings_of_training(project):
     with pytest.raises(ConfigError, match=r"--space: training\.lr, training\.epochs: zero_shot tr"):
         tuning.run(1)
     assert not (project.root / tune.DATABASE).exists()
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.3], {"low": 0.1, "high": 0.2}])
+def test_a_study_of_other_values_does_not_go_on(values):
+    optuna = pytest.importorskip("optuna")
+    study = optuna.create_study(study_name="a study")
+    _suggest(study.ask(), "training.lr", (0.1, 0.2))
+    with pytest.raises(ConfigError, match="--study: 'a study' has tried training.lr among other"):
+        _suggest(study.ask(), "training.lr", Space.model_validate({"lr": values}).root["lr"])
 
 
 def test_without_optuna_a_sentence_says_what_is_needed(monkeypatch, tmp_path):

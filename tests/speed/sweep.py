@@ -43,8 +43,9 @@ def simulated(cells: int) -> None:
         jobs = [
             Job(f"cell {n}", "/project", {"seed": n}, group=f"group {n // 4}") for n in range(cells)
         ]
+        lengths = {job.name: 20.0 + job.params["seed"] % 7 for job in jobs}
         begin = time.perf_counter()
-        end = simulate(jobs, workers, lambda job: 20.0 + int(job.params["seed"]) % 7)
+        end = simulate(jobs, workers, lambda job, lengths=lengths: lengths[job.name])
         seconds = time.perf_counter() - begin
         tracemalloc.start()
         jobs = [
@@ -56,8 +57,7 @@ def simulated(cells: int) -> None:
         print(
             f"{cells:,} cells on {workers} workers: {1000 * seconds / cells:.3f} ms and "
             f"{peak / cells / 1000:.2f} kB of the driver a cell; simulated end after "
-            f"{end.seconds / 3600:.2f} h, workers busy "
-            f"{end.worker_seconds / workers / end.seconds:.1%}"
+            f"{end / 3600:.2f} h, workers busy {sum(lengths.values()) / workers / end:.1%}"
         )
 
 
@@ -140,7 +140,7 @@ def published() -> None:
             return machine.start + job.params["steps"] * max(machine.least, step)
 
         end = simulate(jobs, number, seconds)
-        hours, cells = end.seconds / 3600, len(jobs) - len(SIZES)
+        hours, cells = end / 3600, len(jobs) - len(SIZES)
         print(f"{cells} cells on {number} × {name}: {hours:,.1f} h, {number * hours:,.1f} paid")
 
 

@@ -21,7 +21,6 @@ def cells(folder: Path, number: int, groups: int, faults: dict[str, list[str]]) 
             {"faults": faults.get(f"cell {n}", [])},
             group=f"group {n % groups}",
             trained={"coop": None},
-            folder=f"cell{n}",
         )
         for n in range(number)
     ]
@@ -31,7 +30,8 @@ def run_cell(job: Job) -> Outcome:
     """What stands for a Kedro session: says that it began, fails or writes its result."""
     folder = Path(job.project)
     faults = list(job.params["faults"])
-    tries = folder / f"{job.folder}.tries"
+    name = job.name.replace(" ", "")
+    tries = folder / f"{name}.tries"
     with tries.open("a") as file:
         file.write(".")
     number = tries.stat().st_size
@@ -39,9 +39,9 @@ def run_cell(job: Job) -> Outcome:
     if number > len(faults):
         handle = os.open(running, os.O_CREAT | os.O_EXCL)  # two of a group at once fail here
         time.sleep(0.005)
-        partial = folder / f".{job.folder}.partial"
+        partial = folder / f".{name}.partial"
         partial.write_text(job.name)
-        partial.rename(folder / f"{job.folder}.result")
+        partial.rename(folder / f"{name}.result")
         os.close(handle)
         running.unlink()
         return Outcome("finished", seconds=0.005)

@@ -144,7 +144,7 @@ def run_with_faults(job: Job) -> Outcome:
     fault = _taken(job, folder) if job.kind == "cell" and folder.is_dir() else None
     if fault is None:
         return run_job(job)
-    chance = random.Random(f"{fault.kind} {job.folder}")
+    chance = random.Random(f"{fault.kind} {job.name}")
     _HOOK.arm(lambda: fault.strike(chance), chance)
     try:
         return run_job(job)
@@ -171,12 +171,11 @@ def begun(folder: Path) -> int:
 def _taken(job: Job, folder: Path) -> Fault | None:
     """Note that a cell begins, and take the fault that is due."""
     with (folder / "begun.txt").open("a") as log:
-        log.write(f"{job.folder}\n")
-    cell = job.folder.replace("/", "_")
+        log.write(f"{job.name}\n")
     for file in sorted((folder / "due").iterdir()):
         for number in range(MOST_OF_A_CELL):
             try:
-                (folder / f"{cell}.{number}").touch(exist_ok=False)
+                (folder / f"{job.name}.{number}").touch(exist_ok=False)
             except FileExistsError:
                 continue
             try:
@@ -184,7 +183,7 @@ def _taken(job: Job, folder: Path) -> Fault | None:
                 taken.write_text(str(os.getpid()))
                 return Fault(taken)
             except FileNotFoundError:  # another cell was quicker
-                (folder / f"{cell}.{number}").unlink()
+                (folder / f"{job.name}.{number}").unlink()
                 break
         else:
             return None

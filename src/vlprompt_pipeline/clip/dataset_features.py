@@ -20,9 +20,11 @@ from vlprompt_pipeline.clip.features import (
     ImageEncoder,
     ImageSet,
     Views,
+    feature_key,
 )
 from vlprompt_pipeline.clip.views import EvaluationView, TrainingViews
 from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.image_datasets import DatasetCard, FewShotSet, is_named_dataset
 from vlprompt_pipeline.images import Decoding
 from vlprompt_pipeline.progress import bar
@@ -157,13 +159,53 @@ def extract_training_features(
     training, and only what they are drawn from is noted.
     """
     images = few_shot_images(table, card, few_shot_set.train)
-    decoding, key = decoding_of(features, card), None
+    crops = _training_views(clip, card, features, seed)
+    key = None
     if features.train == "cached":
-        crops = TrainingViews(
-            clip.preprocessing, seed, features.views, features.crop_scale, decoding
-        )
         key = encode_images(clip, images, crops, store, features).key
-    return TrainingFeatures(features.train, clip.weights_sha256, decoding, key, images.fingerprints)
+    return TrainingFeatures(
+        features.train, clip.weights_sha256, crops.decoding, key, images.fingerprints
+    )
+
+
+def require_features_of_this_run(
+    stored: TrainingFeatures | None,
+    clip: FrozenClip,
+    card: DatasetCard,
+    store: Path,
+    features: FeatureParameters,
+    seed: int,
+) -> None:
+    """Refuse training features that are not there, or that this run would make otherwise.
+
+    Raises:
+        UserError: an earlier run left them.
+        WeightsError: they are of another CLIP.
+    """
+    crops = _training_views(clip, card, features, seed)
+    key = None
+    if stored and features.train == "cached":
+        key = feature_key(clip, stored.fingerprints, crops, features.shard_size)
+    wanted = features.train, crops.decoding, key
+    if stored is None or (stored.mode, stored.decoding, stored.key) != wanted:
+        if stored and stored.key:
+            FeatureStore(store).load(stored.key).of(clip)  # tells of another CLIP
+        raise UserError(
+            f"the few-shot features of {card.name}, seed {seed}, were made with other settings or "
+            "code than those of this run: run feature_extraction too, or kedro run as a whole"
+        )
+
+
+def _training_views(
+    clip: FrozenClip, card: DatasetCard, features: FeatureParameters, seed: int
+) -> TrainingViews:
+    return TrainingViews(
+        clip.preprocessing,
+        seed,
+        features.views,
+        features.crop_scale,
+        decoding_of(features, card),
+    )
 
 
 def decoding_of(features: FeatureParameters, card: DatasetCard) -> Decoding:

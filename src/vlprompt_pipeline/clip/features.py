@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
@@ -118,7 +118,7 @@ class FeatureStore:
             DataError: an image cannot be read, or is not the one of the index.
             UserError: the folder cannot be written to.
         """
-        key = _key(clip, images, views, shard_size)
+        key = feature_key(clip, images.fingerprints, views, shard_size)
         shards = cut(range(len(images)), shard_size)
         missing = [rows for number, rows in enumerate(shards) if not self._is_whole(key, number)]
         with (
@@ -224,10 +224,11 @@ def _encoded(
             yield encode_in_blocks(clip.encode_images, inputs(len(shard)), block)
 
 
-def _key(clip: ImageEncoder, images: ImageSet, views: Views, shard_size: int) -> str:
+def feature_key(
+    clip: ImageEncoder, fingerprints: Iterable[str], views: Views, shard_size: int
+) -> str:
+    """Return the key of the features of images, by their fingerprints, in a store."""
     code = code_digest("features", type(clip), type(views))
     parts = (clip.identity_sha256, clip.arithmetic.key, views.identity, code, shard_size)
-    digest = hashlib.sha256("".join(f"{part}\n" for part in parts).encode())
-    for fingerprint in images.fingerprints:
-        digest.update(f"{fingerprint}\n".encode())
-    return digest.hexdigest()[:24]
+    lines = (f"{part}\n" for part in (*parts, *fingerprints))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:24]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
-from vlprompt_pipeline.filesystem.data_folder import DataFolder
 from vlprompt_pipeline.filesystem.objects import create
 from vlprompt_pipeline.filesystem.places import exists, url_of
 from vlprompt_pipeline.hooks.run_hook import RunHook
@@ -73,21 +72,6 @@ def is_first(file: Path, completion: Any) -> bool:
     if not (url := url_of(file)) or exists(file):
         return True
     return create(url, completion.model_dump_json().encode())
-
-
-def stored_completions(
-    pipeline: Any, catalog: Any, parameters: dict[str, Any], data: DataFolder
-) -> Iterator[tuple[str, bool]]:
-    """Yield for each method that a pipeline finishes why it is due, and whether MLflow has it."""
-    from vlprompt_pipeline.reproducibility.completion import Completion, completion_key
-
-    for method in _finished_methods(pipeline.all_outputs()):
-        completion = Completion.read(catalog.get(f"{method}.completion").filepath)
-        if completion is None:
-            yield "not run yet", False
-            continue
-        key = completion_key(parameters, parameters["recipes"], method, data.project)
-        yield completion.why_due(key, data), completion.recorded
 
 
 def _finished_methods(outputs: set[str]) -> list[str]:

@@ -15,7 +15,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DatasetError
 from yaml import YAMLError
 
-from vlprompt_pipeline.error_log import first_line, where_the_rest_is
+from vlprompt_pipeline.error_log import first_line, note_of_traceback
 from vlprompt_pipeline.errors import UserError, reason_of
 
 _PACKAGE = Path(__file__).parents[1]
@@ -88,10 +88,10 @@ def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
         return click.ClickException(sentence)
     if line := _line_of_the_project(error, project):
         return click.ClickException(
-            f"{line} raises {first_line(error)}{where_the_rest_is(error, project)}"
+            f"{line} raises {first_line(error)}{note_of_traceback(error, project)}"
         )
     return FaultError(
-        f"this should not have happened: {first_line(error)}{where_the_rest_is(error, project)}, "
+        f"this should not have happened: {first_line(error)}{note_of_traceback(error, project)}, "
         "to be sent with a report of the fault"
     )
 

@@ -29,6 +29,8 @@ _FOLDER = "locks"
 # Layers of the catalog that runs on one dataset share, whatever their cells.
 _SHARED_LAYERS = ("data/02_", "data/03_", "data/04_", "data/05_")
 _REPORTS = Lock("the reports in data/08_reporting")
+# Entries of the results of all cells; a report that was made of earlier ones would lack the latest.
+_ALL_RESULTS = {"results", "whole_predictions"}
 # Settings that decide what is written there.
 _DATASET_SETTINGS = {
     "split",
@@ -55,12 +57,17 @@ class LockHook(RunHook):
         self._held: HeldLocks | None = None
         self._cell = ""
         self._reports: set[str] = set()
+        self._cleaned: set[Path] = set()
         self._one_at_a_time = threading.Lock()  # nodes run in threads, too
         atexit.register(self._release)
 
-    @hook_impl  # after the parameters' own, which refuses a run that must leave nothing
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
+    @hook_impl(wrapper=True)  # inside the parameters' own, which refuses a run that leaves nothing
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Any, catalog: Any
+    ) -> Generator[None, Any, Any]:
         """Lock the cell and its datasets, then say which stored results will be replaced.
+
+        Where another hook refuses the run, Kedro tells of no error: they are unlocked here.
 
         Raises:
             ClickException: another run holds one of them, and goes on holding it.
@@ -74,10 +81,25 @@ class LockHook(RunHook):
             locks.append(_REPORTS)  # Kedro tells hooks of no node in a worker process
         self._release()
         self._held = HeldLocks(self._data.root / _FOLDER)
-        self._acquire(locks)
-        self._remove_unfinished()
-        for sentence in self._replaced(outputs, catalog):
-            logger.warning(sentence)
+        try:
+            self._acquire(locks)
+            self._remove_unfinished()
+            for sentence in self._replaced(outputs, catalog):
+                logger.warning(sentence)
+            return (yield)
+        except BaseException:
+            self._release()
+            raise
+
+    @hook_impl
+    def before_dataset_loaded(self, dataset_name: str) -> None:
+        """Lock the reports before the results are read that they are made of.
+
+        Raises:
+            ClickException: another run goes on writing the reports.
+        """
+        if self._reports and dataset_name in _ALL_RESULTS:
+            self._lock_reports()
 
     @hook_impl
     def before_node_run(self, node: Any) -> None:
@@ -95,8 +117,7 @@ class LockHook(RunHook):
                 "minutes (a machine asleep?): give the command again, finished work is kept"
             )
         if self._reports & {*node.outputs}:
-            with self._one_at_a_time:
-                self._acquire([_REPORTS])
+            self._lock_reports()
 
     @hook_impl(wrapper=True, tryfirst=True)
     def after_pipeline_run(self) -> Generator[None, Any, Any]:
@@ -115,6 +136,10 @@ class LockHook(RunHook):
         """Unlock after a run that Kedro told no end of: one refused at its start, or stopped."""
         self._release()
 
+    def _lock_reports(self) -> None:
+        with self._one_at_a_time:
+            self._acquire([_REPORTS])
+
     def _acquire(self, locks: list[Lock]) -> None:
         try:
             self._held.acquire(locks, self._parameters["wait_for_other_runs"])
@@ -129,14 +154,14 @@ class LockHook(RunHook):
             held.release()
 
     def _remove_unfinished(self) -> None:
-        """Remove what killed runs were writing: results, locks, and datasets half drawn."""
+        """Remove what killed runs were writing: results, locks, and datasets half drawn.
+
+        A sweep does so once: where hundreds of cells are stored, it takes seconds.
+        """
         here = {self._data.root, self._project / "data"}  # checkpoints are in the project's
-        patterns = (
-            "0[2-8]_*/**/.*",
-            "locks/.*",
-            "01_raw/.*",
-        )  # of photos only the top is looked at
-        hidden = [path for data in here for pattern in patterns for path in data.glob(pattern)]
+        new, self._cleaned = here - self._cleaned, self._cleaned | here
+        patterns = ("0[2-8]_*/**/.*", "locks/.*", "01_raw/.*")  # of photos only the top
+        hidden = [path for data in new for pattern in patterns for path in data.glob(pattern)]
         if removed := remove_unfinished(hidden):
             logger.info("removed unfinished files of killed runs: %d", len(removed))
 
@@ -152,19 +177,19 @@ class LockHook(RunHook):
         from vlprompt_pipeline.reproducibility.completion import cell_folder
         from vlprompt_pipeline.run_parameters import parse_run_parameters
 
-        own = parse_run_parameters(self._parameters)
-        cell = self._cell = cell_folder(own)  # as it stands in the paths of the catalog
+        run = parse_run_parameters(self._parameters)
+        cell = self._cell = cell_folder(run)  # as it stands in the paths of the catalog
         if any(f"/{cell}/" in path for path in made):
             yield Lock(f"the cell {cell}")
-            if own.side_by_side.seeds:
+            if run.side_by_side.seeds:
                 yield Lock(f"the prompts that train side by side in {Path(cell).parent}")
         for path in made:
             if not (path.startswith(_SHARED_LAYERS) or f"/{cell}/" in path or _is_report(path)):
                 yield Lock(path)
         if any(path.startswith(_SHARED_LAYERS) for path in paths):
-            yield from dataset_locks(own)
+            yield from dataset_locks(run)
             if "few_shot_features" in paths.values():
-                yield few_shot_lock(own)
+                yield few_shot_lock(run)
 
     def _replaced(self, outputs: set[str], catalog: Any) -> Iterator[str]:
         """Yield a sentence for each method whose stored result has other settings than this run."""
@@ -192,21 +217,21 @@ class LockHook(RunHook):
                 )
 
 
-def dataset_locks(own: RunParameters) -> Iterator[Lock]:
+def dataset_locks(run: RunParameters) -> Iterator[Lock]:
     """Yield the locks on what is prepared of the datasets of a run."""
-    decide = own.model_dump(mode="json", include=_DATASET_SETTINGS, exclude=_WRITTEN_ALIKE)
+    decide = run.model_dump(mode="json", include=_DATASET_SETTINGS, exclude=_WRITTEN_ALIKE)
     settings = sha256_json(decide)[:16]
-    for dataset in sorted({*own.datasets()}):
+    for dataset in sorted({*run.datasets()}):
         yield Lock(f"the prepared dataset {dataset}", settings)
 
 
-def few_shot_lock(own: RunParameters) -> Lock:
+def few_shot_lock(run: RunParameters) -> Lock:
     """Return the lock on the features of a few-shot set, which list those of the seeds beside it.
 
     Runs of several protocols write the same ones.
     """
-    where = f"{own.benchmark}, {shots_text(own.shots)}, seed {own.seed}"
-    beside = sorted({own.seed, *own.side_by_side.seeds})
+    where = f"{run.benchmark}, {shots_text(run.shots)}, seed {run.seed}"
+    beside = sorted({run.seed, *run.side_by_side.seeds})
     return Lock(f"the few-shot features of {where}", f"seeds {beside}")
 
 

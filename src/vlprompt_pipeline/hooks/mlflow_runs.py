@@ -15,7 +15,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -67,8 +67,7 @@ class OpenRun:
 
     def child(self, key: str, description: Description) -> OpenRun:
         """Find or start the run below this one that has this key."""
-        tags = {**description.tags, _PARENT: self.run_id}
-        described = Description(description.name, description.parameters, tags)
+        described = replace(description, tags={**description.tags, _PARENT: self.run_id})
         return find_or_open(self.experiment, f"{self.run_id}/{key}", described)
 
     def tag(self, tags: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,10 +88,10 @@ class ParameterHook:
         self._protocol = parameters.protocol
         select(selection._replace(verified=_verified(context, selection.methods)))
 
-    @hook_impl(tryfirst=True)
+    @hook_impl(wrapper=True, tryfirst=True)  # around the locks
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
-    ) -> None:
+    ) -> Generator[None, Any, Any]:
         """Refuse another protocol than in the paths, lost exports and a CLIP not to be had.
 
         The CLIP is looked at here since all images are checked before a node loads it. Worker
@@ -101,11 +101,17 @@ class ParameterHook:
 
         try:
             require_protocol(run_params["pipeline_names"] or [], self._protocol)
+            if run_params.get("only_missing_outputs"):
+                raise ConfigError(
+                    "--only-missing-outputs takes files of other parameters for those of this run: "
+                    "leave it out; features and trained prompts that fit are not made again"
+                )
             _require_entries(pipeline, catalog)
             if "clip" in pipeline.inputs():
                 catalog.get("clip").check(device="ParallelRunner" not in str(run_params["runner"]))
         except UserError as error:
             raise click.ClickException(str(error)) from None
+        return (yield)
 
 
 def _require_entries(pipeline: Pipeline, catalog: DataCatalog) -> None:

@@ -47,12 +47,8 @@ class ReproducibilityHook(RunHook):
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
         """Write the records of the methods that this run made something of."""
         outputs = _recorded_outputs(pipeline)
-        if outputs:
-            self._write(outputs=outputs, run_params=run_params, pipeline=pipeline, catalog=catalog)
-
-    def _write(
-        self, outputs: dict[str, list[str]], run_params: Any, pipeline: Any, catalog: Any
-    ) -> None:
+        if not outputs:
+            return
         from vlprompt_pipeline.reproducibility.record import MadeFile, Record, Run, updated
 
         cost = self._clock.stop()
@@ -61,7 +57,7 @@ class ReproducibilityHook(RunHook):
             latest = Record.of(
                 method,
                 catalog.load(f"{method}.prompt"),
-                {name: MadeFile(path=path, sha256=own) for name, (path, own) in files.items()},
+                {name: MadeFile(path=path, sha256=sha) for name, (path, sha) in files.items()},
                 Run.of(
                     cost,
                     pipelines=run_params["pipeline_names"] or ["__default__"],
@@ -85,9 +81,9 @@ class ReproducibilityHook(RunHook):
         from vlprompt_pipeline.config import SideBySideParameters
         from vlprompt_pipeline.training.groups import group_file, members
 
-        own = self._parameters
-        side_by_side = SideBySideParameters.model_validate(own["side_by_side"])
-        group = members(method, own["seed"], side_by_side, own["recipes"])
+        run = self._parameters
+        side_by_side = SideBySideParameters.model_validate(run["side_by_side"])
+        group = members(method, run["seed"], side_by_side, run["recipes"])
         alone = catalog.load("params:checkpoint_folder") / f"{method}.safetensors"
         file = alone if len(group) == 1 else group_file(catalog.load("params:group_folder"), group)
         return file.is_file() and file.stat().st_mtime < self._clock.started.timestamp()

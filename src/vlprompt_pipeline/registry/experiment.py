@@ -13,7 +13,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from vlprompt_pipeline.error_log import FOLDER, first_line, where_the_rest_is
+from vlprompt_pipeline.error_log import FOLDER, first_line, note_of_traceback
 from vlprompt_pipeline.errors import TrackingError, UserError
 from vlprompt_pipeline.registry.database import prepare_database
 from vlprompt_pipeline.registry.place import artifacts_of, database_of, without_password
@@ -80,7 +80,7 @@ def mlflow_answers(uri: str, project: Path) -> Iterator[None]:
         raise TrackingError(
             f"MLflow at {shown} {_reason(error)}; see that it can be reached and written to, name "
             "another place with MLFLOW_TRACKING_URI, or go without by "
-            f"--params=tracking.enabled=false{where_the_rest_is(error, project)}"
+            f"--params=tracking.enabled=false{note_of_traceback(error, project)}"
         ) from error
 
 

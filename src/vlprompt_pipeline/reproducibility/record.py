@@ -176,7 +176,7 @@ def deciding_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_run(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what a protocol is run on where nobody says: what was run stands beside it."""
+    """Leave out the protocol's default dataset and shots; those of the run stand beside them."""
     protocol = values["protocol"]
     unless_said = get_protocol(protocol).parameters.unless_said
     section = {k: v for k, v in values[protocol].items() if k not in unless_said}

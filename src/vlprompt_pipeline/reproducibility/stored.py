@@ -58,9 +58,9 @@ def stored_groups(records: Sequence[Record], recipes: Mapping[str, Any]) -> Side
     Raises:
         UserError: no setting does so for all of them.
     """
-    asked = {each.method: _asked(each) for each in records}
-    groups = {each.method: _group(each, asked[each.method], recipes) for each in records}
-    for setting in sorted(asked.values(), key=lambda each: -len(each.seeds)):
+    settings = {each.method: _setting(each) for each in records}
+    groups = {each.method: _group(each, settings[each.method], recipes) for each in records}
+    for setting in sorted(settings.values(), key=lambda each: -len(each.seeds)):
         if all(_group(each, setting, recipes) == groups[each.method] for each in records):
             return setting
     trained = "; ".join(f"{name} trained {_told(group)}" for name, group in groups.items())
@@ -76,7 +76,7 @@ def _told(group: Sequence[Member]) -> str:
     return "in the group " + join([f"{method} {seed}" for method, seed in group])
 
 
-def _asked(record: Record) -> SideBySideParameters:
+def _setting(record: Record) -> SideBySideParameters:
     made = record.files["prompt"].run
     return SideBySideParameters.model_validate(record.runs[made].parameters["side_by_side"])
 

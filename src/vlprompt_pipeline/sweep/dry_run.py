@@ -49,8 +49,8 @@ def print_plan(
         those = "finished cells here took" + (", without methods below" if unknown else "")
         for number in sorted({1, options.resources.workers or 1}):
             end = simulate(jobs, number, lambda job: took[job.name])
-            cost = f", {number * end.seconds / 3600 * price:,.2f} in all" if price else ""
+            cost = f", {number * end / 3600 * price:,.2f} in all" if price else ""
             where = "one after the other" if number == 1 else f"on {number} workers"
-            click.echo(f"about {as_time(end.seconds)} {where}{cost}, as {those}")
+            click.echo(f"about {as_time(end)} {where}{cost}, as {those}")
     if unknown:
         click.echo(f"not known yet how long: {', '.join(unknown)} (docs/scaling.md has a model)")

@@ -161,14 +161,14 @@ class RayEngine:
 
     def start(self, job: Job) -> None:
         """Hand the job to Ray."""
-        asked = self._resources
+        resources = self._resources
         task = self._task.options(
             name=job.name,
             num_cpus=1,
-            num_gpus=asked.gpus or None,
+            num_gpus=resources.gpus or None,
             memory=job.memory_gb and int(job.memory_gb * 1e9),
-            max_retries=asked.retries,
-            retry_exceptions=[TransientError] if asked.retries else False,
+            max_retries=resources.retries,
+            retry_exceptions=[TransientError] if resources.retries else False,
         )
         self._running[task.remote(job)] = job
 

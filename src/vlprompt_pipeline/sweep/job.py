@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal
 
-from vlprompt_pipeline.filesystem.data_folder import DataFolder
 from vlprompt_pipeline.parsing import overlay
 
 Status = Literal["finished", "found", "unrecorded", "busy", "memory", "failed"]
@@ -25,11 +23,9 @@ class Job:
         kind: `shared` makes what several cells need, `record` logs a finished cell to MLflow.
         after: name of the job that must have ended well before.
         outputs: what a shared job makes, by names of the catalog; all of its stages if empty.
-        methods: names of the recipes of a cell.
-        trained: `training.memory_gb` of those of them that are trained.
+        trained: `training.memory_gb` of the methods of a cell that are trained.
         memory_gb: asked of Ray; none asks for none.
         attempt: counts tries after running out of memory.
-        folder: of the cell, as it stands in the catalog's paths.
         data_root: where its files are.
         env, sweep_run, force: of the sweep.
     """
@@ -41,20 +37,13 @@ class Job:
     kind: Literal["cell", "shared", "record"] = "cell"
     after: str = ""
     outputs: tuple[str, ...] = ()
-    methods: tuple[str, ...] = ()
     trained: Mapping[str, float | None] = field(default_factory=dict)
     memory_gb: float | None = None
     attempt: int = 0
     env: str | None = None
     sweep_run: str = ""
-    folder: str = ""
     data_root: str = "data"
     force: bool = False
-
-    @property
-    def data(self) -> DataFolder:
-        """The folder of all data, on the machine that asks."""
-        return DataFolder.of(self.data_root, Path(self.project))
 
     def with_less_memory(self) -> Job:
         """Return the same job with half of the activations kept, and twice the memory asked for."""

@@ -52,6 +52,12 @@ class PlannedCell:
     given: Mapping[str, Any] = field(repr=False)
     env: str | None = None
 
+    @classmethod
+    def of_run(cls, values: Mapping[str, Any], project: Path) -> PlannedCell:
+        """Return the cell of a run, from its parameters in the catalog."""
+        parameters = parse_run_parameters(values)
+        return cls({}, values, parameters, values["recipes"], project, values["given"])
+
     @cached_property
     def methods(self) -> tuple[str, ...]:
         """Names of its recipes."""
@@ -70,8 +76,8 @@ class PlannedCell:
     @property
     def name(self) -> str:
         """The cell in words."""
-        own = self.parameters
-        where = f"{own.benchmark}, {shots_text(own.shots)}, seed {own.seed}, {own.protocol}"
+        run = self.parameters
+        where = f"{run.benchmark}, {shots_text(run.shots)}, seed {run.seed}, {run.protocol}"
         return f"{' + '.join(self.methods)}, {where}"
 
     def beside(self, side_by_side: SideBySideParameters) -> PlannedCell:
@@ -84,9 +90,9 @@ class PlannedCell:
     @property
     def command(self) -> str:
         """The command that runs this cell alone."""
-        own = self.parameters
-        parts = ["kedro", "sweep", f"--protocols={own.protocol}", f"--datasets={own.dataset}"]
-        parts += [f"--shots={own.shots}", f"--seeds={own.seed}"]
+        run = self.parameters
+        parts = ["kedro", "sweep", f"--protocols={run.protocol}", f"--datasets={run.dataset}"]
+        parts += [f"--shots={run.shots}", f"--seeds={run.seed}"]
         if "methods" in self.cell:
             parts.append(f"--methods={self.cell['methods']}")
         given = {k: v for k, v in self.given.items() if k not in {"protocol", *self.cell}}
@@ -122,21 +128,19 @@ class PlannedCell:
 
     def job(self, **options: Any) -> Job:
         """Return the job that runs the cell."""
-        own = self.parameters
-        shared = [own.clip.name, own.benchmark, own.shots]
-        if not own.side_by_side.seeds:
-            shared.append(own.seed)
+        run = self.parameters
+        shared = [run.clip.name, run.benchmark, run.shots]
+        if not run.side_by_side.seeds:
+            shared.append(run.seed)
         training = {name: resolve_recipe(name, self.recipes).training for name in self.methods}
         return Job(
             self.name,
             str(self.project),
             {**self.given, **self.cell},
             group=" ".join(map(str, shared)),
-            methods=self.methods,
             trained={name: settings.memory_gb for name, settings in training.items() if settings},
             env=self.env,
-            folder=self.folder,
-            data_root=own.data_root,
+            data_root=run.data_root,
             **options,
         )
 
@@ -204,7 +208,7 @@ def _datasets(each: PlannedCell) -> str:
 
 
 def _shared_job(each: PlannedCell, name: str, made: str, group: str, after: str = "") -> Job:
-    own = {"index": "image_index", "features": "test_features"}[made]
+    of_dataset = {"index": "image_index", "features": "test_features"}[made]
     return Job(
         name,
         str(each.project),
@@ -212,7 +216,7 @@ def _shared_job(each: PlannedCell, name: str, made: str, group: str, after: str 
         group=f"{made}: {group}",
         kind="shared",
         after=after,
-        outputs=(own, *(f"{target}.target_{made}" for target in each.parameters.targets())),
+        outputs=(of_dataset, *(f"{target}.target_{made}" for target in each.parameters.targets())),
         env=each.env,
         data_root=each.parameters.data_root,
     )
@@ -221,8 +225,8 @@ def _shared_job(each: PlannedCell, name: str, made: str, group: str, after: str 
 def seconds_by_method(planned: Sequence[PlannedCell]) -> dict[str, float]:
     """Return the median seconds of finished cells that trained alone, by the methods they ran."""
     methods = {method for each in planned for method in each.methods}
-    found = {method: list(_measured(planned[0].data, method)) for method in methods}
-    return {method: median(seconds) for method, seconds in found.items() if seconds}
+    measured = {method: list(_measured(planned[0].data, method)) for method in methods}
+    return {method: median(seconds) for method, seconds in measured.items() if seconds}
 
 
 def _measured(data: DataFolder, method: str) -> Iterator[float]:
@@ -233,12 +237,12 @@ def _measured(data: DataFolder, method: str) -> Iterator[float]:
             run = json.loads(file.read_text(encoding="utf-8"))["runs"][-1]
             if run["parameters"].get("side_by_side", {}).get("seeds"):
                 continue
-            own = [
-                s
-                for node, s in (run["nodes"] or {}).items()
-                # records of before have no such prefix
+            of_method = sum(
+                seconds
+                for node, seconds in (run["nodes"] or {}).items()
+                # earlier records have no such prefix
                 if node.removeprefix(f"{METHODS}.").startswith(f"{method}.")
-            ]
-        except (OSError, ValueError, KeyError, IndexError):
+            )
+            yield of_method or run["seconds"]
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):  # a broken record
             continue
-        yield sum(own) or run["seconds"]

@@ -91,7 +91,7 @@ def run_cells(
         engine.stop(at_once=True)
         failed = {job.name for job, _ in watch.failures}
         if options.report and not options.record and not (options.fail_fast and failed):
-            _report([each for each in planned if each.name not in failed], params)
+            _report([each for each in planned if each.name not in failed])
         if not failed:
             status = "FINISHED"
     except KeyboardInterrupt:
@@ -186,8 +186,8 @@ def _require_valid(planned: Sequence[PlannedCell]) -> None:
     """
     alike: dict[tuple[str, str], list[PlannedCell]] = {}
     for each in planned:
-        own = each.parameters
-        alike.setdefault((own.protocol, own.dataset), []).append(each)
+        key = each.parameters.protocol, each.parameters.dataset
+        alike.setdefault(key, []).append(each)
     for cells in alike.values():
         methods = dict.fromkeys(method for each in cells for method in each.methods)
         params = {**cells[0].given, **cells[0].cell, "methods": "+".join(methods)}
@@ -197,14 +197,14 @@ def _require_valid(planned: Sequence[PlannedCell]) -> None:
             session.load_context()
 
 
-def _report(finished: Sequence[PlannedCell], params: Mapping[str, Any]) -> None:
+def _report(finished: Sequence[PlannedCell]) -> None:
     """Write the report of each protocol, for the cell that comes last."""
     last = {each.parameters.protocol: each for each in finished}
     for each in last.values():
         together = [other for other in finished if other.folder == each.folder]
         methods = dict.fromkeys(method for other in together for method in other.methods)
-        given = {**params, **each.cell, "methods": "+".join(methods)}
-        given["tracking"] = {**params.get("tracking", {}), "enabled": False}  # it is of no cell
+        given = {**each.given, **each.cell, "methods": "+".join(methods)}
+        given["tracking"] = {**each.given.get("tracking", {}), "enabled": False}  # it is of no cell
         with KedroSession.create(each.project, env=each.env, runtime_params=given) as session:
             session.run(pipeline_names=["reporting"])
 

@@ -35,18 +35,18 @@ def with_groups(
         return result
     trained: dict[Hashable, list[SideBySideParameters]] = {}
     for each, group in zip(planned, finished, strict=True):
-        if group and group not in trained.setdefault(_place(each), []):
-            trained[_place(each)].append(group)
+        if group and group not in trained.setdefault(_few_shot_run(each), []):
+            trained[_few_shot_run(each)].append(group)
     fresh: dict[Hashable, list[int]] = {}
     for number, each in enumerate(result):
         layouts = _layouts(each)
         if not layouts or finished[number] or not (force or each.why_due()):
             continue
-        joined = [group for group in trained.get(_place(each), ()) if _is_in(each, group)]
+        joined = [group for group in trained.get(_few_shot_run(each), ()) if _is_in(each, group)]
         if joined:
             result[number] = each.beside(joined[0])
         else:
-            fresh.setdefault((_place(each), frozenset(layouts.values())), []).append(number)
+            fresh.setdefault((_few_shot_run(each), frozenset(layouts.values())), []).append(number)
     for numbers in fresh.values():
         group = _group([result[number] for number in numbers])
         if len(group.seeds) * len(group.methods) > 1:
@@ -58,18 +58,18 @@ def with_groups(
 def forget_groups(planned: Sequence[PlannedCell]) -> None:
     """Remove what the groups of cells became, so that it is trained again."""
     for each in planned:
-        own = each.parameters
+        run = each.parameters
         folder = (each.data.root / "06_models" / each.folder).parent / "side_by_side"
         for method in each.methods:
-            group = members(method, own.seed, own.side_by_side, each.recipes)
+            group = members(method, run.seed, run.side_by_side, each.recipes)
             if len(group) > 1:
                 remove_described(group_file(folder, group))
 
 
-def _place(each: PlannedCell) -> Hashable:
+def _few_shot_run(each: PlannedCell) -> Hashable:
     """Return what cells of a group have in common, apart from their recipes."""
-    own = each.parameters
-    return own.protocol, own.benchmark, own.shots
+    run = each.parameters
+    return run.protocol, run.benchmark, run.shots
 
 
 def _layouts(each: PlannedCell) -> dict[str, Hashable]:

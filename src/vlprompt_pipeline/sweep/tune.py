@@ -59,7 +59,10 @@ class Range(Parameters):
         return self
 
 
-class Space(RootModel[dict[str, Range | Annotated[tuple[Any, ...], Field(min_length=1)]]]):
+_Values = Range | Annotated[tuple[Any, ...], Field(min_length=1)]
+
+
+class Space(RootModel[Annotated[dict[str, _Values], Field(min_length=1)]]):
     """What is tried: settings below the recipe, `training.lr`, and a range or a list for each."""
 
 
@@ -87,11 +90,11 @@ class Tuning:
     @property
     def name(self) -> str:
         """What its study is called: another CLIP, setting, code or space has another study."""
-        cell, own = self.cell, self.cell.parameters
+        cell, run = self.cell, self.cell.parameters
         key = completion_key(cell.values, cell.recipes, self.method, self.project)
-        known_by = sha256_json([key.settings, key.code, self.space.model_dump(mode="json")])[:8]
-        where = f"k{own.shots} s{own.seed} {own.benchmark} {own.protocol} {own.clip.name}"
-        return f"{self.method} {where} {known_by}"
+        digest = sha256_json([key.settings, key.code, self.space.model_dump(mode="json")])[:8]
+        where = f"k{run.shots} s{run.seed} {run.benchmark} {run.protocol} {run.clip.name}"
+        return f"{self.method} {where} {digest}"
 
     def run(self, trials: int, name: str = "") -> optuna.Study:
         """Run as many trials as the study of that name, or of `name`, lacks.
@@ -132,8 +135,8 @@ class Tuning:
 
     def _score(self, trial: optuna.Trial) -> float:
         """Train with the values of a trial; return the percentage of right validation images."""
-        values = {key: _suggest(trial, key, each) for key, each in self.space.root.items()}
-        params = self._trial_params(values)
+        settings = {key: _suggest(trial, key, each) for key, each in self.space.root.items()}
+        params = self._trial_params(settings)
         made = [f"{self.method}.packed_prompt", f"{self.method}.prompt"]
         with KedroSession.create(self.project, env=self.env, runtime_params=params) as session:
             catalog = session.load_context().catalog
@@ -163,15 +166,15 @@ class Tuning:
             method=self.method,
         )
         accuracy = scores["base"]["accuracy"]
-        tried = ", ".join(f"{key}={value}" for key, value in values.items())
+        tried = ", ".join(f"{key}={value}" for key, value in settings.items())
         click.echo(f"trial {trial.number + 1}: {accuracy:.2f} % with {tried}", err=True)
         return accuracy
 
-    def _trial_params(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def _trial_params(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         clip = self.cell.parameters.clip
         trial = {
             "methods": self.method,
-            "recipes": {self.method: nested(values)},
+            "recipes": {self.method: nested(settings)},
             "clip": {"name": f"{clip.name}-tuning", "source": clip.source},
             "tracking": {"enabled": False},
         }
@@ -187,9 +190,15 @@ def read_space(file: Path) -> Space:
     return parse(Space, read_yaml(file, "--space"), f"--space {file.name}")
 
 
-def _suggest(trial: optuna.Trial, key: str, asked: Range | tuple[Any, ...]) -> Any:
-    if not isinstance(asked, Range):
-        return trial.suggest_categorical(key, list(asked))
-    if isinstance(asked.low, int) and isinstance(asked.high, int):
-        return trial.suggest_int(key, asked.low, asked.high, log=asked.log)
-    return trial.suggest_float(key, asked.low, asked.high, log=asked.log)
+def _suggest(trial: optuna.Trial, key: str, values: _Values) -> Any:
+    try:
+        if not isinstance(values, Range):
+            return trial.suggest_categorical(key, list(values))
+        whole = isinstance(values.low, int) and isinstance(values.high, int)
+        suggest = trial.suggest_int if whole else trial.suggest_float
+        return suggest(key, values.low, values.high, log=values.log)
+    except ValueError:  # Optuna's
+        raise ConfigError(
+            f"--study: {trial.study.study_name!r} has tried {key} among other values: give the "
+            "study another name, or none, which names it by what is tried"
+        ) from None

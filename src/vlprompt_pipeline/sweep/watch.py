@@ -73,9 +73,9 @@ class Watch:
     @property
     def time_left(self) -> float | None:
         """Seconds, from the cells that this sweep has finished; none before the first."""
-        own = self.counts["finished"] + self.counts["unrecorded"]
+        run = self.counts["finished"] + self.counts["unrecorded"]
         left = self.cells - self.done - self.counts["failed"]
-        return (time.monotonic() - self.begun) / own * left if own else None
+        return (time.monotonic() - self.begun) / run * left if run else None
 
     def table(self) -> Table:
         """Return the numbers as a table of one row."""

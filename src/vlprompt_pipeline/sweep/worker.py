@@ -23,11 +23,10 @@ from kedro.framework.startup import bootstrap_project
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
-from vlprompt_pipeline.errors import PlaceError, TrackingError
+from vlprompt_pipeline.errors import PlaceError, TrackingError, UserError
 from vlprompt_pipeline.filesystem.data_folder import DataFolder
 from vlprompt_pipeline.filesystem.locks import HeldByAnotherError
 from vlprompt_pipeline.filesystem.places import withdraw_folder
-from vlprompt_pipeline.hooks.completion import stored_completions
 from vlprompt_pipeline.hooks.errors import (
     causes,
     in_one_sentence,
@@ -36,6 +35,7 @@ from vlprompt_pipeline.hooks.errors import (
 )
 from vlprompt_pipeline.hooks.run_descriptions import SWEEP_RUN
 from vlprompt_pipeline.sweep.job import Job, Outcome, Status, TransientError
+from vlprompt_pipeline.sweep.plan import PlannedCell
 
 
 class Absence:
@@ -58,15 +58,12 @@ class Absence:
         self.reason = reason
         self._until = monotonic() + self.SECONDS
 
-    def end(self) -> None:
-        """Ask it again at the next cell."""
-        self._until = 0.0
-
     def __bool__(self) -> bool:
         return monotonic() < self._until
 
 
 mlflow_absence = Absence()
+_bootstrap = cache(bootstrap_project)
 
 
 class CellRunner(SequentialRunner):
@@ -81,7 +78,7 @@ class CellRunner(SequentialRunner):
 
     def __init__(self, job: Job) -> None:
         super().__init__()
-        self._job = job
+        self._job, self._force = job, job.force
         self.is_done = False
 
     @property
@@ -90,12 +87,15 @@ class CellRunner(SequentialRunner):
         return logging.getLogger(SequentialRunner.__module__)
 
     def _run(self, pipeline: Pipeline, catalog: Any, *args: Any, **kwargs: Any) -> None:
-        parameters = catalog.load("parameters")
-        found = list(stored_completions(pipeline, catalog, parameters, self._job.data))
-        is_due = self._job.force or any(why for why, _ in found)
-        tracked = parameters["tracking"]["enabled"]
-        self.is_done = not is_due and all(recorded or not tracked for _, recorded in found)
-        if is_due and self._job.kind == "cell":
+        cell = PlannedCell.of_run(catalog.load("parameters"), Path(self._job.project))
+        if self._force:
+            _forget(cell)
+            self._force = False  # a second session without MLflow goes on with what this one made
+        why_due = cell.why_due()
+        if why_due and self._job.kind == "record":  # the hooks of the end would call it finished
+            raise UserError(f"it is due again ({why_due}): give the sweep again, without --record")
+        self.is_done = not why_due and cell.is_recorded()
+        if why_due:
             super()._run(pipeline, catalog, *args, **kwargs)
 
 
@@ -110,25 +110,25 @@ def run_job(job: Job) -> Outcome:
     os.environ[SWEEP_RUN] = job.sweep_run
     begun, started = perf_counter(), time()
     try:
-        status = _run(job, project)
+        status = _run(job)
     except Exception as error:
         return _failed(error, project)
     finally:
         clean_up()
         os.environ.pop(SWEEP_RUN, None)
-    encoded = _encoded_since(started, job.data)
+    encoded = _encoded_since(started, DataFolder.of(job.data_root, project).root)
     reason = mlflow_absence.reason if status == "unrecorded" else ""
     return Outcome(status, reason, perf_counter() - begun, encoded)
 
 
-def _run(job: Job, project: Path) -> Status:
+def _run(job: Job) -> Status:
     """Run the session; one that MLflow does not answer goes on without it."""
-    if job.force:
-        _forget(job, project)
+    runner = CellRunner(job)
     tracked = job.kind != "shared" and job.params.get("tracking", {}).get("enabled", True)
     if not (tracked and mlflow_absence):
         try:
-            return "found" if run_session(job, job.params) else "finished"
+            run_session(job, job.params, runner)
+            return "found" if runner.is_done else "finished"
         except Exception as error:
             away = [each for each in causes(error) if isinstance(each, TrackingError)]
             if not (tracked and away):
@@ -136,12 +136,12 @@ def _run(job: Job, project: Path) -> Status:
             mlflow_absence.begin(str(away[0]))
             clean_up()
     if job.kind == "cell":
-        run_session(job, {**job.params, "tracking": {"enabled": False}})
+        run_session(job, {**job.params, "tracking": {"enabled": False}}, runner)
     return "unrecorded"
 
 
-def run_session(job: Job, params: Mapping[str, Any]) -> bool:
-    """Run the session; returns whether there was nothing to do."""
+def run_session(job: Job, params: Mapping[str, Any], runner: CellRunner) -> None:
+    """Run the session of a job: all stages of a cell, or those that make what cells share."""
     if job.kind == "shared":
         given = {**params, "tracking": {"enabled": False}}
     else:
@@ -150,10 +150,8 @@ def run_session(job: Job, params: Mapping[str, Any]) -> bool:
         if job.kind == "shared":
             stages = ["data_preparation", "few_shot_sampling", "feature_extraction", "transfer"]
             session.run(pipeline_names=stages, to_outputs=list(job.outputs))
-            return False
-        runner = CellRunner(job)
-        session.run(pipeline_names=["cell"], runner=runner)
-        return runner.is_done
+        else:
+            session.run(pipeline_names=["cell"], runner=runner)
 
 
 def _failed(error: Exception, project: Path) -> Outcome:
@@ -170,17 +168,12 @@ def _failed(error: Exception, project: Path) -> Outcome:
     return Outcome("failed", sentence)
 
 
-def _forget(job: Job, project: Path) -> None:
-    """Remove what a forced cell would find trained."""
-    for method in job.methods:
-        withdraw_folder(job.data.root / "06_models" / job.folder / method)
-        checkpoint = project / "data/06_models" / job.folder / f"checkpoints/{method}.safetensors"
-        checkpoint.unlink(missing_ok=True)
-
-
-@cache
-def _bootstrap(project: Path) -> None:
-    bootstrap_project(project)
+def _forget(cell: PlannedCell) -> None:
+    """Remove what a forced cell would find trained: without its files it is not finished."""
+    checkpoints = cell.project / "data/06_models" / cell.folder / "checkpoints"
+    for method in cell.methods:
+        withdraw_folder(cell.data.root / "06_models" / cell.folder / method)
+        (checkpoints / f"{method}.safetensors").unlink(missing_ok=True)
 
 
 def clean_up() -> None:
@@ -191,10 +184,11 @@ def clean_up() -> None:
                 hook.cut_short()
 
 
-def _encoded_since(started: float, data: DataFolder) -> dict[str, int]:
+def _encoded_since(started: float, data: Path) -> dict[str, int]:
     """Count the images of the feature sets that were finished since."""
     fresh = {}
-    for file in (data.root / "04_feature/store").glob("*/features.json"):
-        if file.stat().st_mtime >= started:
-            fresh[file.parent.name] = json.loads(file.read_text(encoding="utf-8"))["images"]
+    for file in (data / "04_feature/store").glob("*/features.json"):
+        with suppress(OSError, ValueError):  # another process may be making it anew
+            if file.stat().st_mtime >= started:
+                fresh[file.parent.name] = json.loads(file.read_text(encoding="utf-8"))["images"]
     return fresh

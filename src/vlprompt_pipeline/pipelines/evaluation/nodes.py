@@ -12,6 +12,7 @@ import torch
 from vlprompt_pipeline.clip import AugmentedViews, EvaluationView, FrozenClip, TrainingViews
 from vlprompt_pipeline.clip.dataset_features import (
     EvaluationFeatures,
+    decoding_of,
     encode_images,
     encode_test_images,
     few_shot_images,
@@ -55,8 +56,8 @@ def evaluate_prompt(
     Where there are base and new classes, also among the classes of both (`choices`), and images of
     new classes among the base classes, as outsiders that belong to none of them. A method that is
     bound to the classes of training is scored on these and the outsiders alone. Image features come
-    from the store: those of the frozen CLIP are there already, those of one with prompts in its
-    image tower are computed.
+    from the store: those of the frozen CLIP, `test_features`, are there already, those of one with
+    prompts in its image tower are computed.
 
     Returns:
         Predictions, one row an image and choice; scores by subset, with the accuracy on the
@@ -76,7 +77,7 @@ def evaluate_prompt(
     test = table[table["part"] == "test"].reset_index(drop=True)
     class_numbers = test["label"].map(all_classes.relabelling).fillna(-1).astype("int64")
     labels = torch.from_numpy(class_numbers.to_numpy().copy())
-    plain = EvaluationView(clip.preprocessing, test_features.decoding)
+    plain = EvaluationView(clip.preprocessing, decoding_of(features, card))
     zero = recipe.test_time
     views = _augmented(plain, zero, prompt.provenance["seed"]) if zero else plain
     encoder = learner.image_side()

@@ -143,9 +143,7 @@ def _code(prompt: TrainedPrompt, recipe: Recipe) -> str:
 def _image_digest(table: pd.DataFrame) -> str:
     """Return digest of all images of an index, by content; of large datasets by path and size."""
     content = table["fingerprint"].str.replace(r"^(stat:\d+)-.*$", r"\1", regex=True)
-    lines = sorted(
-        f"{path}\0{fingerprint}\n" for path, fingerprint in zip(table["path"], content, strict=True)
-    )
+    lines = sorted(map("{}\0{}\n".format, table["path"], content))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

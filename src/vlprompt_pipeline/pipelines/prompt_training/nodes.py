@@ -9,7 +9,10 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.clip import FeatureStore, FrozenClip
-from vlprompt_pipeline.clip.dataset_features import FewShotSetFeatures
+from vlprompt_pipeline.clip.dataset_features import (
+    FewShotSetFeatures,
+    require_features_of_this_run,
+)
 from vlprompt_pipeline.config import ExportParameters, FeatureParameters, SideBySideParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
@@ -87,6 +90,10 @@ def train_prompt(
     Returns:
         The prompt; its history, one row an epoch; its clusterings, one row for every time that the
         codebooks of a tensor were made.
+
+    Raises:
+        UserError: the features are of a run with other settings.
+        WeightsError: they are of another CLIP.
     """
     base = class_subsets["base"]
     classes = ClassTexts(base.class_names, card.template)
@@ -94,6 +101,9 @@ def train_prompt(
     few_shot = {seed: (few_shot_set, replace(few_shot_features.training, beside=()))}
     for other in few_shot_features.training.beside:
         few_shot[other.seed] = other.few_shot_set, other.training
+    for each in {member.seed for member in group}:
+        stored = few_shot[each][1] if each in few_shot else None
+        require_features_of_this_run(stored, clip, card, store, features, each)
     tasks = [
         PromptTask(
             recipe_name=each.method,
