@@ -229,16 +229,14 @@ class ModelRegistry:
         """Remove logged models of registrations under this name that were interrupted."""
         query = f"tags.`{_NAME}` = '{name}'"
         models = self.client.search_logged_models([self.experiment.number], query)
-        unfinished = [model for model in models if _MAKER in model.tags]
-        if not unfinished:
-            return
-        rows = self.client.search_model_versions(f"name = '{name}'", _PAGE)
-        kept = {row.source for row in rows}  # a database keeps no model_id
-        for model in unfinished:
+        for model in models:
+            if _MAKER not in model.tags:
+                continue
             maker = Process.parse(model.tags[_MAKER])
-            abandoned = is_left_behind(maker, model.creation_timestamp / 1000)
-            if abandoned and _address(model.model_id) not in kept:
-                self.client.delete_logged_model(model.model_id)
+            if is_left_behind(maker, model.creation_timestamp / 1000):
+                source = f"source_path = '{_address(model.model_id)}'"
+                if not self.client.search_model_versions(source, 1):
+                    self.client.delete_logged_model(model.model_id)
 
 
 def _address(model_id: str) -> str:
