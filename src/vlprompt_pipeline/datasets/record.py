@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from vlprompt_pipeline.datasets.atomic import JSONDataset
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.filesystem.places import is_url, local, url_of
+
+_adapter = cache(TypeAdapter)  # a run loads hundreds of records of few classes
 
 
 class RecordDataset(JSONDataset):
@@ -64,7 +67,7 @@ class RecordDataset(JSONDataset):
         if hasattr(kind, "from_dict"):
             return kind.from_dict(values)
         try:
-            return TypeAdapter(kind).validate_python(values)
+            return _adapter(kind).validate_python(values)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
@@ -84,7 +87,7 @@ class RecordDataset(JSONDataset):
                 values["folder"] = Path(values["folder"]).relative_to(self._base).as_posix()
             super().save(values)
         else:
-            super().save(TypeAdapter(load_obj(self._record)).dump_python(data, mode="json"))
+            super().save(_adapter(load_obj(self._record)).dump_python(data, mode="json"))
 
     def preview(self) -> JSONPreview:
         """Give the JSON to Kedro-Viz, which shows no objects."""

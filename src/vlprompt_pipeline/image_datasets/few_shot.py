@@ -12,7 +12,7 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -61,7 +61,7 @@ class FewShotSet:
     @property
     def content_sha256(self) -> str:
         """SHA-256 over everything, labels included, which the published digests leave out."""
-        return sha256_json(asdict(self))
+        return sha256_json(vars(self))
 
     @property
     def digest(self) -> dict[str, str]:
@@ -70,7 +70,7 @@ class FewShotSet:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a mapping for JSON, with the digests."""
-        return {**asdict(self), "digest": self.digest, "content_sha256": self.content_sha256}
+        return {**vars(self), "digest": self.digest, "content_sha256": self.content_sha256}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> FewShotSet:
