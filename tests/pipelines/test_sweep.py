@@ -157,6 +157,15 @@ def test_what_changes_a_result_makes_a_cell_due_again(project, monkeypatch):
     metrics.write_bytes(content)
     record = project.path("08_reporting/completion", "zero_shot.json")
     stored = json.loads(record.read_text())
+    names = {name.rpartition("/")[2] for name in stored["outputs"]}
+    assert {"classifier_weights.safetensors", "per_class.parquet", "zero_shot.json"} <= names
+    for name in stored["outputs"]:
+        file = project.root / name
+        content = file.read_bytes()
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        (why,) = why_due(project, PARAMS, seed=[1])
+        assert why == f"zero_shot: {file.name} has been changed since it was written"
+        file.write_bytes(content)
     code = [stored["key"][0], "0" * 64, stored["key"][2]]
     record.write_text(json.dumps(stored | {"key": code}))
     assert why_due(project, PARAMS, seed=[1]) == ["zero_shot: its code changed"]
