@@ -108,6 +108,34 @@ def test_the_module_of_a_user_counts(tmp_path, monkeypatch):
     assert before != code_digest("training")
 
 
+def test_modules_beside_that_of_a_user_count_and_libraries_do_not(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_package").mkdir()
+    (tmp_path / "own_folder").mkdir()  # without __init__.py
+    sources = {
+        "own_recipe.py": "import numpy, json, own_losses\nfrom own_package import scale\n"
+        "from vlprompt_pipeline.methods import coop\nclass Learner: ...\n",
+        "own_losses.py": "def loss():\n    from own_folder import errors\n",
+        "own_folder/errors.py": "FACTOR = 1\n",
+        "own_package/__init__.py": "from .scaling import scale\n",
+        "own_package/scaling.py": "from . import constants\nscale = constants.SCALE\n",
+        "own_package/constants.py": "SCALE = 1\n",
+        "own_package/unused.py": "",
+    }
+    for name, source in sources.items():
+        (tmp_path / name).write_text(source)
+    import_module("own_recipe")
+    counted = counted_modules("own_recipe")
+    assert [name for name in counted if not name.startswith("vlprompt_pipeline.")] == [
+        "own_folder.errors",
+        "own_losses",
+        "own_package.constants",
+        "own_package.scaling",
+        "own_recipe",
+    ]
+    assert "vlprompt_pipeline.methods.coop" in counted
+
+
 def test_the_quantizer_of_a_recipe_counts(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "own_quantizer.py").write_text(
