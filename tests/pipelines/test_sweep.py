@@ -69,6 +69,9 @@ def test_every_cell_is_run_and_reported_once(project, capsys, monkeypatch):
     print_plan(grid(seed=[1, 2, 3], shots=[4]), project.root, None, PARAMS, Options())
     told = capsys.readouterr().out
     assert "seed 3, base_to_new: not run yet\n3 cells: 2 finished, 1 due\nabout " in told
+    assert told.endswith(
+        "\nimages were not looked at: if they have changed, the sweep finds more cells due\n"
+    )
     print_plan(grid(methods=["coop"]), project.root, None, PARAMS, Options())
     assert capsys.readouterr().out.endswith(
         "\n1 cell: 0 finished, 1 due\nnot known yet how long: coop (docs/scaling.md has a model)\n"
