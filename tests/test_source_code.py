@@ -90,7 +90,10 @@ def test_a_stage_counts_what_it_imports_and_no_more():
     assert {f"vlprompt_pipeline.{name}" for name in ("training.loop", "methods.base")} <= training
     rooms = {name.split(".")[1] for name in training if "." in name}
     assert not rooms & {"reports", "results", "registry", "hooks", "errors", "image_datasets"}
-    assert "vlprompt_pipeline.methods.cocoop" not in training
+    for stage in STAGES.values():
+        assert not {f"vlprompt_pipeline.methods.{name}" for name in ("coop", "cocoop")} & set(
+            counted_modules(*stage)
+        ), "a method counts where it is used"
 
 
 def test_methods_have_their_own_digests():
@@ -106,6 +109,34 @@ def test_the_module_of_a_user_counts(tmp_path, monkeypatch):
 
     before = code_digest("training", own_method.Learner)
     assert before != code_digest("training")
+
+
+def test_modules_beside_that_of_a_user_count_and_libraries_do_not(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_package").mkdir()
+    (tmp_path / "own_folder").mkdir()  # without __init__.py
+    sources = {
+        "own_recipe.py": "import numpy, json, own_losses\nfrom own_package import scale\n"
+        "from vlprompt_pipeline.methods import coop\nclass Learner: ...\n",
+        "own_losses.py": "def loss():\n    from own_folder import errors\n",
+        "own_folder/errors.py": "FACTOR = 1\n",
+        "own_package/__init__.py": "from .scaling import scale\n",
+        "own_package/scaling.py": "from . import constants\nscale = constants.SCALE\n",
+        "own_package/constants.py": "SCALE = 1\n",
+        "own_package/unused.py": "",
+    }
+    for name, source in sources.items():
+        (tmp_path / name).write_text(source)
+    import_module("own_recipe")
+    counted = counted_modules("own_recipe")
+    assert [name for name in counted if not name.startswith("vlprompt_pipeline.")] == [
+        "own_folder.errors",
+        "own_losses",
+        "own_package.constants",
+        "own_package.scaling",
+        "own_recipe",
+    ]
+    assert "vlprompt_pipeline.methods.coop" in counted
 
 
 def test_the_quantizer_of_a_recipe_counts(tmp_path, monkeypatch):

@@ -1,7 +1,8 @@
 """A digest of the code that a result depends on: a changed line makes the result due again.
 
 Counted is the source of the modules that a stage begins in and of all modules of this package that
-they import, directly or through others, whether at the top or inside a function. Comments,
+they import, directly or through others, whether at the top or inside a function. Of a user's own
+module those beside it count likewise, but nothing that is installed as a library. Comments,
 docstrings, formatting and what stands under `TYPE_CHECKING` do not count, nor do rooms that only
 word or show things, and rooms whose outcome is an input known by its content (`NOT_FOLLOWED`), but
 where a stage begins in one. A package's `__init__` that hands on a name, at once or on first use,
@@ -18,11 +19,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).parent
 _IMPORTED = time.time()
+_LIBRARIES = {"site-packages", "dist-packages"}
 NOT_FOLLOWED = {
     "errors",
     "hooks",
@@ -52,11 +55,11 @@ STAGES = {
 
 
 def code_digest(*starts: str | Callable[..., Any]) -> str:
-    """Return SHA-256 of the code of modules and of what they import from this package.
+    """Return SHA-256 of the code of modules and of what they import, but libraries.
 
     Args:
         starts: stages (`STAGES`), names of modules of this package, or classes and functions: one
-            of a user's own module counts with that module and with what it imports of this package.
+            of a user's own module counts with that module and with what it imports.
 
     Example:
         >>> from vlprompt_pipeline.methods import get_method
@@ -98,29 +101,24 @@ def _modules_of(starts: Iterable[str | Callable[..., Any]]) -> Iterator[str]:
 
 def _room(module: str) -> str:
     package, _, rest = module.partition(".")
-    return rest.split(".")[0] if package == PACKAGE.name else module
+    return rest.split(".")[0] if package == PACKAGE.name else ""
 
 
 @cache
 def _hash_of(module: str) -> str:
     """Hash the module's syntax; what was edited since the import may not be what computes here."""
-    edited = _has_source(module) and _file_of(module).stat().st_mtime > _IMPORTED
+    file = _file_of(module)
+    edited = file is not None and file.stat().st_mtime > _IMPORTED
     syntax = repr(_plain(_tree(module)))
     return hashlib.sha256(f"{syntax}{' edited since' * edited}".encode()).hexdigest()
-
-
-def _has_source(module: str) -> bool:
-    """Tell whether there is a file to read: not of what was typed into a shell, or compiled."""
-    file = getattr(sys.modules.get(module), "__file__", None) or ""
-    return _is_own(module) or file.endswith(".py")
 
 
 @cache
 def _tree(module: str) -> ast.Module:
     """Return the module's syntax without docstrings and what stands under `TYPE_CHECKING`."""
-    if not _has_source(module):
+    if (file := _file_of(module)) is None:
         return ast.Module([], [])
-    tree = ast.parse(_file_of(module).read_bytes())
+    tree = ast.parse(file.read_bytes())
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
@@ -147,25 +145,50 @@ def _plain(node: Any) -> Any:
 
 @cache
 def _imports(module: str) -> list[str]:
-    """Return modules of this package that a module imports, each the one that defines the name."""
+    """Return what a module imports and is no library, each the module that defines the name."""
     imported: list[str] = []
     for node in ast.walk(_tree(module)):
-        if isinstance(node, ast.ImportFrom) and node.module and _is_own(node.module):
-            imported += [_defining(node.module, alias.name) for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            source = _imported_from(node, module)
+            if _is_followed(source, module):
+                imported += [_defining(source, alias.name) for alias in node.names]
         elif isinstance(node, ast.Import):
-            imported += [alias.name for alias in node.names if _is_own(alias.name)]
+            imported += [alias.name for alias in node.names if _is_followed(alias.name, module)]
     return imported
+
+
+def _imported_from(node: ast.ImportFrom, module: str) -> str:
+    """Return the absolute name of the module that `from … import` names in a module."""
+    if not node.level:
+        return node.module or ""
+    parts = module.split(".")
+    above = parts[: len(parts) - node.level + _is_package(module)]
+    return ".".join([*above, *([node.module] if node.module else [])])
+
+
+def _is_followed(name: str, module: str) -> bool:
+    """Tell whether an import of a module leads on: into its own package, into this one, or beside.
+
+    Modules of this package import libraries alone beside their own.
+    """
+    top = name.partition(".")[0]
+    if top in (PACKAGE.name, module.partition(".")[0]):
+        return True
+    if _is_own(module) or not top or top in sys.stdlib_module_names:
+        return False
+    return any(not _LIBRARIES & set(each.parts) for each in _locations(top))
 
 
 def _defining(module: str, name: str) -> str:
     """Return the module that `from module import name` leads to."""
-    if _is_module(f"{module}.{name}"):
+    if _file_of(f"{module}.{name}"):
         return f"{module}.{name}"
-    for node in _tree(module).body if _file_of(module).name == "__init__.py" else []:
-        if isinstance(node, ast.ImportFrom) and node.module and _is_own(node.module):
-            for alias in node.names:
+    for node in _tree(module).body if _is_package(module) else []:
+        if isinstance(node, ast.ImportFrom):
+            source = _imported_from(node, module)
+            for alias in node.names if _is_followed(source, module) else []:
                 if (alias.asname or alias.name) == name:
-                    return _defining(node.module, alias.name)
+                    return _defining(source, alias.name)
         elif below := _lazily(node, name):
             return _defining(f"{module}.{below}", name)
     return module
@@ -182,17 +205,36 @@ def _lazily(node: ast.stmt, name: str) -> str:
 
 
 def _is_own(module: str) -> bool:
-    return module.split(".", maxsplit=1)[0] == PACKAGE.name
+    return module.partition(".")[0] == PACKAGE.name
 
 
-def _is_module(name: str) -> bool:
-    base = PACKAGE.joinpath(*name.split(".")[1:])
-    return base.with_suffix(".py").is_file() or (base / "__init__.py").is_file()
+def _is_package(module: str) -> bool:
+    file = _file_of(module)
+    return file is not None and file.name == "__init__.py"
 
 
-def _file_of(module: str) -> Path:
-    if not _is_own(module):
-        return Path(sys.modules[module].__file__)
-    base = PACKAGE.joinpath(*module.split(".")[1:])
-    package = base / "__init__.py"
-    return package if package.is_file() else base.with_suffix(".py")
+@cache
+def _file_of(module: str) -> Path | None:
+    """Return the source of a module; none of what was typed into a shell, or is compiled."""
+    loaded = getattr(sys.modules.get(module), "__file__", None)
+    if loaded:
+        return Path(loaded) if loaded.endswith(".py") else None
+    top, *below = module.split(".")
+    for location in _locations(top):
+        base = location.joinpath(*below)
+        for file in (base / "__init__.py", base.with_suffix(".py")):
+            if file.is_file():
+                return file
+    return None
+
+
+@cache
+def _locations(top: str) -> list[Path]:
+    """Return where a module or package of the highest level lies, without importing it."""
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):  # what was typed into a shell has none
+        return []
+    if spec is None:
+        return []
+    return [Path(each) for each in spec.submodule_search_locations or [spec.origin or ""]]

@@ -10,7 +10,7 @@ from vlprompt_pipeline.reproducibility.completion import Completion, Key
 def test_a_record_that_another_run_put_meanwhile_is_kept(bucket, machine, monkeypatch, tmp_path):
     record = f"{bucket}/paper/08_reporting/completion/a/coop.json"
     first, second = (
-        Completion(key=Key(settings, "code", "inputs"), outputs={}, recorded=False)
+        Completion(key=Key(settings, "code", "inputs"), outputs={})
         for settings in ("first", "second")
     )
     assert hook.is_first(local(record), first)

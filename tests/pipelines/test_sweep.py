@@ -69,6 +69,9 @@ def test_every_cell_is_run_and_reported_once(project, capsys, monkeypatch):
     print_plan(grid(seed=[1, 2, 3], shots=[4]), project.root, None, PARAMS, Options())
     told = capsys.readouterr().out
     assert "seed 3, base_to_new: not run yet\n3 cells: 2 finished, 1 due\nabout " in told
+    assert told.endswith(
+        "\nimages were not looked at: if they have changed, the sweep finds more cells due\n"
+    )
     print_plan(grid(methods=["coop"]), project.root, None, PARAMS, Options())
     assert capsys.readouterr().out.endswith(
         "\n1 cell: 0 finished, 1 due\nnot known yet how long: coop (docs/scaling.md has a model)\n"
@@ -157,6 +160,15 @@ def test_what_changes_a_result_makes_a_cell_due_again(project, monkeypatch):
     metrics.write_bytes(content)
     record = project.path("08_reporting/completion", "zero_shot.json")
     stored = json.loads(record.read_text())
+    names = {name.rpartition("/")[2] for name in stored["outputs"]}
+    assert {"classifier_weights.safetensors", "per_class.parquet", "zero_shot.json"} <= names
+    for name in stored["outputs"]:
+        file = project.root / name
+        content = file.read_bytes()
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        (why,) = why_due(project, PARAMS, seed=[1])
+        assert why == f"zero_shot: {file.name} has been changed since it was written"
+        file.write_bytes(content)
     code = [stored["key"][0], "0" * 64, stored["key"][2]]
     record.write_text(json.dumps(stored | {"key": code}))
     assert why_due(project, PARAMS, seed=[1]) == ["zero_shot: its code changed"]

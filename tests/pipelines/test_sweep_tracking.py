@@ -108,10 +108,29 @@ def test_without_mlflow_cells_are_finished_and_recorded_later(project, monkeypat
     assert _runs(project.root / "mlflow.db") == once
     # killed after MLflow had it, and before that was noted
     noted = project.root / "data" / next(name for name in changed if "seed2" in name)
-    noted.write_text(noted.read_text().replace('"recorded": true', '"recorded": false'))
+    place = '"recorded": "vlprompt at sqlite:///mlflow.db"'
+    assert place in noted.read_text()
+    noted.write_text(noted.read_text().replace(place, '"recorded": ""'))
     assert sweep(project, on, Options(report=False), seed=[2]).counts == {"finished": 1}
     assert noted.read_bytes() == after[str(noted.relative_to(project.root / "data"))]
     assert _runs(project.root / "mlflow.db") == once
+
+
+def test_what_another_mlflow_has_is_recorded_here_too(project, monkeypatch):
+    project.bootstrap()
+    on, quiet = {"tracking": {"enabled": True}}, Options(report=False)
+    worker.mlflow_absence = worker.Absence()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.root / 'other.db'}")
+    assert sweep(project, on, quiet, seed=[1]).counts == {"finished": 1}
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    sweep(project, {}, quiet, seed=[1])  # without MLflow, which forgets nothing
+    assert (
+        "at sqlite:///other.db"
+        in project.path("08_reporting/completion", "zero_shot.json").read_text()
+    )
+    assert sweep(project, on, Options(record=True), seed=[1]).counts == {"finished": 1}
+    assert sweep(project, on, Options(record=True), seed=[1]).counts == {}
+    assert _runs(project.root / "mlflow.db") == _runs(project.root / "other.db") != []
 
 
 def _runs(database: Path) -> list[tuple[str, str]]:

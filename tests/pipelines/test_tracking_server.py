@@ -47,6 +47,7 @@ def test_each_cell_is_one_finished_run_also_of_a_server_that_was_away(
         assert sweep(project, Options(record=True), 1) == {"finished": 1}
         assert metrics.stat().st_mtime_ns == written, "nothing was computed again"
         assert sweep(project, quiet, 1, 2) == {"found": 1, "finished": 1}
+        assert "View run" not in capsys.readouterr().out, "MLflow prints nothing between the lines"
         assert sweep(project, Options(record=True), 1, 2) == {}
         once = ["sweep of 2 cells"]
         for seed in (1, 2):

@@ -62,4 +62,9 @@ def bound_to_classes(parameters: CoOpParameters) -> bool:
     return parameters.class_specific
 
 
-register(Method("coop", CoOpParameters, CoOp, bound_to_classes))
+def has_one_context(parameters: CoOpParameters) -> bool:
+    """Say whether there is one context, all of it in front of the class names."""
+    return not parameters.class_specific and parameters.class_position == "end"
+
+
+register(Method("coop", CoOpParameters, CoOp, bound_to_classes, side_by_side=has_one_context))

@@ -25,6 +25,8 @@ class Method:
         learner: a `PromptLearner`; made from (clip, classes, parameters, generator).
         bound_to_classes: whether prompts with these parameters fit only the classes of training.
         restart: what `training.restart` must be with these parameters, or none if it is free.
+        side_by_side: whether prompts with these parameters can train as one batch: the learner has
+            one `context` and a `layout`, and the losses of `PromptLearner`.
 
     Example:
         >>> from vlprompt_pipeline.methods import get_method
@@ -38,6 +40,7 @@ class Method:
     learner: type[Any]
     bound_to_classes: Callable[[Any], bool] = lambda parameters: False
     restart: Callable[[Any], float | None] = lambda parameters: None
+    side_by_side: Callable[[Any], bool] = lambda parameters: False
 
 
 METHODS: dict[str, Method] = {}

@@ -22,6 +22,8 @@ _KIND = {"mlflow.experimentKind": "custom_model_development"}  # how MLflow's pa
 
 # A server that does not answer is reported after 14 seconds and not after MLflow's four minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+# A server's addresses of two pages a run would stand between the lines of a sweep.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
 @dataclass(frozen=True)

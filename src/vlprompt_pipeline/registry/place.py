@@ -16,6 +16,18 @@ def tracking_uri(configured: str, project: Path) -> str:
     return f"{_SQLITE}{project.resolve() / uri.removeprefix(_SQLITE)}" if relative else uri
 
 
+def recording_place(configured: str, experiment: str, project: Path) -> str:
+    """Name where results are recorded now: the experiment and MLflow's address, no password.
+
+    A database in the project's folder has its path from there, so that both move together.
+    """
+    uri = tracking_uri(configured, project)
+    database = database_of(uri)
+    if database and database.is_relative_to(project.resolve()):
+        uri = f"{_SQLITE}{database.relative_to(project.resolve()).as_posix()}"
+    return f"{experiment} at {without_password(uri)}"
+
+
 def database_of(uri: str) -> Path | None:
     """Return the file of a SQLite address, or none for a server or another kind of database."""
     return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None

@@ -2,8 +2,9 @@
 
 A cell is finished if its record has the key that the cell has now, part by part, and if the files
 that it names are there as it names them. So changed photos, settings or code make it due again, and
-a file that another run replaced does, too. There are no times in it: the same result has the same
-record.
+a file that another run replaced or that was damaged does, too; of files in a place only the
+manifests are read, which spares their download. There are no times in it: the same result has the
+same record.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from vlprompt_pipeline.filesystem.data_folder import DataFolder
 from vlprompt_pipeline.filesystem.files import sha256_file, sha256_json
 from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.filesystem.manifests import described_as
-from vlprompt_pipeline.filesystem.places import exists, is_there
+from vlprompt_pipeline.filesystem.places import exists, is_there, url_of
 from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.parsing import Frozen
 from vlprompt_pipeline.protocols import get_protocol
@@ -54,14 +55,15 @@ class Completion(Frozen):
     Attributes:
         key: see `Key`.
         outputs: SHA-256 of the files that it left, by their names (`DataFolder.name`).
-        recorded: whether MLflow has the result, where it was to be recorded.
+        recorded: which MLflow has the result (`registry.place.recording_place`), empty if none has;
+            earlier versions noted only whether one has.
         side_by_side: that parameter of the run.
     """
 
     schema_version: Literal[1] = 1
     key: Key
     outputs: dict[str, str]
-    recorded: bool
+    recorded: str | bool = ""
     side_by_side: SideBySideParameters = SideBySideParameters()
 
     @classmethod
@@ -74,6 +76,10 @@ class Completion(Frozen):
         except (OSError, ValidationError):
             return None
 
+    def same_result(self, other: Completion) -> bool:
+        """Tell whether the result is the same, whichever MLflow has it."""
+        return self == other.model_copy(update={"recorded": self.recorded})
+
     def why_due(self, key: Key, data: DataFolder) -> str:
         """Say why the result is to be made again; empty if it is finished."""
         for part in Key._fields:
@@ -85,6 +91,8 @@ class Completion(Frozen):
                 return f"{path.name} is gone"
             if sha256 not in described_as(path):
                 return f"{path.name} is of another run"
+            if not url_of(path) and _sha256(path) != sha256:
+                return f"{path.name} has been changed since it was written"
         return ""
 
 
@@ -149,14 +157,14 @@ def _clip(source: str, project: Path) -> Any:
         return source
     weights = project / at_home(folder) if folder else EMBEDDED
     files = sorted(each for each in weights.glob("*") if each.is_file())
-    return [(file.name, _content(file, *_changed(file))) for file in files]
+    return [(file.name, _sha256(file)) for file in files]
 
 
-def _changed(file: Path) -> tuple[int, int]:
+def _sha256(file: Path) -> str:
     stat = file.stat()
-    return stat.st_size, stat.st_mtime_ns
+    return _hashed(file, stat.st_size, stat.st_mtime_ns)
 
 
-@lru_cache(maxsize=256)
-def _content(file: Path, size: int, changed: int) -> str:
+@lru_cache(maxsize=100_000)  # a sweep asks several times whether a cell is finished
+def _hashed(file: Path, size: int, changed: int) -> str:
     return sha256_file(file)

@@ -28,7 +28,7 @@ def print_plan(
 ) -> None:
     """Print the cells, why each is due, and how long the due ones take.
 
-    Images are not looked at: changed ones are noticed when the sweep starts. Time is simulated with
+    Images are not looked at, which takes long where there are many. Time is simulated with
     the order of jobs of a real sweep, on its workers, from cells of this project that are
     finished, each alone; `price` is that of a worker an hour, in whatever money.
     """
@@ -54,3 +54,7 @@ def print_plan(
             click.echo(f"about {as_time(end)} {where}{cost}, as {those}")
     if unknown:
         click.echo(f"not known yet how long: {', '.join(unknown)} (docs/scaling.md has a model)")
+    if len(due) < len(planned):
+        click.echo(
+            "images were not looked at: if they have changed, the sweep finds more cells due"
+        )

@@ -18,6 +18,7 @@ from vlprompt_pipeline.filesystem.places import bring
 from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
 from vlprompt_pipeline.pipelines.namespaces import METHODS
 from vlprompt_pipeline.protocol_runs import configured_values
+from vlprompt_pipeline.registry.place import recording_place
 from vlprompt_pipeline.reproducibility.completion import (
     Completion,
     cell_folder,
@@ -113,11 +114,14 @@ class PlannedCell:
         return ""
 
     def is_recorded(self) -> bool:
-        """Say whether MLflow has every method of a finished cell that it is to have."""
-        if not self.parameters.tracking.enabled:
+        """Say whether the MLflow of this command has every method of a finished cell."""
+        tracking = self.parameters.tracking
+        if not tracking.enabled:
             return True
+        place = recording_place(tracking.uri, tracking.experiment, self.project)
         completions = [self._completion(method) for method in self.methods]
-        return all(each is not None and each.recorded for each in completions)
+        # earlier versions noted True
+        return all(each is not None and each.recorded in (True, place) for each in completions)
 
     def finished_beside(self) -> SideBySideParameters | None:
         """Return what the cell trained side by side with; none if it did not, or is to be run."""

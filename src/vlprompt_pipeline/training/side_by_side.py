@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -20,13 +20,15 @@ from torch.nn import functional as F
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.conditional import group_features
-from vlprompt_pipeline.methods.coop import CoOp
 from vlprompt_pipeline.methods.recipe import Recipe
 from vlprompt_pipeline.methods.registry import get_method
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.training.batches import Batches
 from vlprompt_pipeline.training.checkpoint import Checkpoint
 from vlprompt_pipeline.training.loop import train
+
+if TYPE_CHECKING:  # CoOp's code counts for results of CoOp alone
+    from vlprompt_pipeline.methods.coop import CoOp
 
 
 class SideBySide(PromptLearner):
@@ -129,8 +131,6 @@ def layout_key(recipe: Recipe) -> Hashable | None:
     memory changes no bit, and is left out.
     """
     prompt, training = recipe.prompt, recipe.training
-    if get_method(recipe.method).learner is not CoOp or not training:
-        return None
-    if prompt.class_specific or prompt.class_position != "end":
+    if not training or not get_method(recipe.method).side_by_side(prompt):
         return None
     return prompt, training.model_copy(update={"memory_gb": None})
