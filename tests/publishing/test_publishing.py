@@ -16,8 +16,10 @@ from fresh_python import printed
 from publishing.publications import TAGS, publication_of, with_source
 from publishing.stub_hub import TOKEN, Hub, serving_hub
 from shipping.models import write_pictures
-from vlprompt_pipeline.errors import ConfigError, PromptFileError, UserError
+from vlprompt_pipeline.clip.loading import copy_clip
+from vlprompt_pipeline.errors import ConfigError, PromptFileError, UserError, WeightsError
 from vlprompt_pipeline.filesystem.files import write_hashes
+from vlprompt_pipeline.inference import open_model
 from vlprompt_pipeline.publishing import Licences, load_published, write_publication
 from vlprompt_pipeline.rejection import Calibration, Rejection
 
@@ -238,6 +240,19 @@ def test_an_included_clip_that_is_absent_is_told(published, tmp_path):
     write_hashes(copy, "SHA256SUMS")
     with pytest.raises(PromptFileError, match="has no clip: fetch or publish it again"):
         load_published(copy)
+
+
+def test_a_clip_that_lies_elsewhere_on_this_machine_is_named(published, tmp_path):
+    copy = shutil.copytree(published, tmp_path / "prompt")
+    manifest = json.loads((copy / "vlprompt.json").read_text())
+    (copy / "vlprompt.json").write_text(json.dumps({**manifest, "clip_source": "local-dir:/gone"}))
+    (copy / "SHA256SUMS").unlink()
+    write_hashes(copy, "SHA256SUMS")
+    with pytest.raises(WeightsError, match=r"no folder /gone.*; name where .* lies with .*--clip"):
+        open_model(str(copy))
+    copy_clip("embedded", tmp_path / "here")
+    model = open_model(str(copy), clip_source=f"local-dir:{tmp_path / 'here'}")
+    assert model.classifier.clip.source == f"local-dir:{tmp_path / 'here'}"
 
 
 def test_it_goes_to_the_hub_and_comes_back_verified(published, tmp_path, hub):

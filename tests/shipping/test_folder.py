@@ -272,6 +272,22 @@ def test_a_class_that_would_be_cut_is_refused(exported):
         ExportedModel(exported).with_classes(("cat", long))
 
 
+def test_other_classes_are_refused_without_a_path_of_this_machine(exported, tmp_path):
+    """A server sends these sentences to strangers."""
+    copy = shutil.copytree(exported, tmp_path / "copy")
+    (copy / "tokenizer.json").unlink()
+    with pytest.raises(
+        ConfigError, match=r"^demo\.coop was exported without tokenizer.json, .*names$"
+    ):
+        ExportedModel(copy, ("cat", "sea"))
+    described = json.loads((copy / "model.json").read_text())
+    (copy / "model.json").write_text(json.dumps({**described, "text": None}))
+    (copy / "SHA256SUMS").unlink()
+    write_hashes(copy, "SHA256SUMS")
+    with pytest.raises(ConfigError, match=r"^demo\.coop tells apart its own 3 labels only: .*any$"):
+        ExportedModel(copy, ("cat", "sea"))
+
+
 def test_the_text_graph_is_opened_once_for_all_lists_of_classes(exported, monkeypatch):
     opened, really = [], ExportedModel._open
 

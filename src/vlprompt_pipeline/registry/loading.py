@@ -98,8 +98,10 @@ def _described(row: ListedVersion) -> str:
     return f"{row.version.number} ({join(row.aliases)})" if row.aliases else row.version.number
 
 
-def load_classifier(models: ModelRegistry, version: RegisteredVersion) -> Classifier:
-    """Load the classifier of a registered version.
+def load_classifier(
+    models: ModelRegistry, version: RegisteredVersion, clip_source: str | None = None
+) -> Classifier:
+    """Load the classifier of a registered version; its CLIP may be given another source.
 
     Its files are compared with its hashes before MLflow imports any of them. A model that another
     program registered has none: it is not loaded, for it may hold pickles.
@@ -113,4 +115,6 @@ def load_classifier(models: ModelRegistry, version: RegisteredVersion) -> Classi
     with models.experiment.answers():
         folder = Path(mlflow.artifacts.download_artifacts(MODELS + version.address))
     require_same_files({name: folder / name for name in expected}, expected, str(version))
-    return mlflow.pyfunc.load_model(str(folder)).unwrap_python_model().classifier
+    config = {"clip_source": clip_source} if clip_source else None
+    loaded = mlflow.pyfunc.load_model(str(folder), model_config=config)
+    return loaded.unwrap_python_model().classifier
