@@ -152,7 +152,7 @@ def test_each_bad_row_answers_for_itself(tiny_clip, pictures):
     assert said["top_labels"].tolist()[::2] == [[], []]
     assert alone["problem"].tolist() == [None, None]
     assert [problem.partition(":")[0] for problem in said["problem"].tolist()[::2]] == [
-        "this is None",
+        "this is empty",
         "this text is not base64 of an image file (Only base64 data is allowed)",
     ]
     only_bad = classifier.classify([None] * (BATCH + 1))
