@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 from PIL import Image
@@ -143,6 +144,23 @@ def test_the_example_needs_open_clip_alone_and_labels_as_the_classifier(publishe
         line for line in example.splitlines() if line.startswith((" ", "clip", "with", "for"))
     ]
     assert len(statements) <= 10
+
+
+def test_the_example_turns_own_photos_as_the_camera_was_held(tmp_path):
+    write_publication(publication_of("coop", decoding="as_seen"), tmp_path / "prompt", LICENCES)
+    exif, levels = (
+        Image.Exif(),
+        np.random.default_rng(0).integers(0, 256, (9, 5, 3), dtype=np.uint8),
+    )
+    exif[0x0112] = 6
+    picture = tmp_path / "turned.png"
+    Image.fromarray(levels).resize((90, 50)).save(picture, exif=exif)
+    said = run(ALONE, tmp_path / "prompt/classify.py", picture).split()
+    classifier, _ = load_published(tmp_path / "prompt", "cpu")
+    (score,) = classifier.classify([picture.read_bytes()])["score"]
+    assert float(said[-1]) == pytest.approx(score, abs=1e-4)
+    (plain,) = publication_of("coop").classifier.classify([picture.read_bytes()])["score"]
+    assert plain != pytest.approx(score, abs=1e-3)
 
 
 def test_a_clip_that_all_have_is_named_and_not_copied(tmp_path):
