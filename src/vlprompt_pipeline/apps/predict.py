@@ -74,7 +74,7 @@ def predict(
         raise click.UsageError("--page goes beside a table: give --out, too")
     if STANDARD_INPUT in photos and len(photos) > 1:
         raise click.UsageError("- stands alone: name photos, or give their paths line by line")
-    names = [name.strip() for name in classes.split(",")] if classes else []
+    names = [name.strip() for name in classes.split(",")] if classes is not None else []
     sources = [Path(source) for source in photos]
     file = inference.LabelFile(out, overwrite, page) if out else None
     stream, total = _photos(sources)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,12 +83,13 @@ def find_version(models: ModelRegistry, name: str) -> RegisteredVersion:
         version = models.holder(name, CHAMPION) or models.holder(name, CANDIDATE)
     if version is None:
         of = model or above or name
-        existing = [_described(row) for row in list_versions(models, of)]
-        how = (
-            f"{of} has version {join(existing)}"
-            if existing
-            else "kedro run --pipelines=register makes one"
-        )
+        rows = list_versions(models)
+        existing = [_described(row) for row in rows if row.version.name == of]
+        how = "kedro run --pipelines=register makes one"
+        if existing:
+            how = f"{of} has version {join(existing)}"
+        elif close := get_close_matches(of, {row.version.name for row in rows}, n=1):
+            how = f"did you mean {close[0]}?"
         if existing and (alias == CHAMPION or not (at or slash)):
             how += ", and kedro run --pipelines=promote makes a champion"
         raise UserError(f"no model {name} in MLflow at {without_password(models.uri)}; {how}")
