@@ -117,6 +117,12 @@ def test_predict_says_what_does_not_go_together(photos, model):
         assert said in message
 
 
+def test_classes_without_a_name_are_refused(photos, model):
+    code, _, said = run("predict", photos, "--model", model, "--classes", "")
+    assert code == 1
+    assert "class_names[0] is '': give a name in words" in said
+
+
 def test_models_lists_versions(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)

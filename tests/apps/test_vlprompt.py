@@ -85,6 +85,14 @@ def test_inspect_tells_method_tensors_sizes_and_hashes(tmp_path):
     assert f"{len(data):,} bytes" in text
 
 
+def test_inspect_says_what_the_number_of_the_clip_is(tmp_path):
+    prompt = PackedPrompt("coop", {}, CLIP, CONTEXT, {"clip": -7, "seed": 1})
+    lines = inspected(tmp_path, pack(prompt))["text"].splitlines()
+    said = f"weights {CLIP[:16]}…; number -7 of weights, model, preprocessing and tokenizer"
+    assert [line.split(maxsplit=1) for line in lines if "-7" in line] == [["CLIP", said]]
+    assert ["seed", "1"] in [line.split() for line in lines]
+
+
 def of_embedded(tensors: dict, clip: str | None = None) -> bytes:
     clip = clip or hashlib.sha256(embedded_weights().read_bytes()).hexdigest()
     return pack(PackedPrompt("coop", tensors, clip, CONTEXT))

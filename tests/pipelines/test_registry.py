@@ -183,6 +183,11 @@ def test_a_version_can_hold_its_clip(registered, client):
     models = open_existing("sqlite:///mlflow.db", registered.root)
     classifier = load_classifier(models, find_version(models, "demo_counts.zero_shot@candidate"))
     assert classifier.clip.source == f"local-dir:{folder}"
+    first = find_version(models, "demo_counts.zero_shot/1")
+    assert load_classifier(models, first).clip.source == "embedded"
+    assert (
+        load_classifier(models, first, f"local-dir:{folder}").clip.source == f"local-dir:{folder}"
+    )
 
 
 def test_promotion_is_refused_or_forced_with_a_reason(registered, client):

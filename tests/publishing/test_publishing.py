@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 from PIL import Image
@@ -16,8 +17,10 @@ from fresh_python import printed
 from publishing.publications import TAGS, publication_of, with_source
 from publishing.stub_hub import TOKEN, Hub, serving_hub
 from shipping.models import write_pictures
-from vlprompt_pipeline.errors import ConfigError, PromptFileError, UserError
+from vlprompt_pipeline.clip.loading import copy_clip
+from vlprompt_pipeline.errors import ConfigError, PromptFileError, UserError, WeightsError
 from vlprompt_pipeline.filesystem.files import write_hashes
+from vlprompt_pipeline.inference import open_model
 from vlprompt_pipeline.publishing import Licences, load_published, write_publication
 from vlprompt_pipeline.rejection import Calibration, Rejection
 
@@ -143,6 +146,23 @@ def test_the_example_needs_open_clip_alone_and_labels_as_the_classifier(publishe
     assert len(statements) <= 10
 
 
+def test_the_example_turns_own_photos_as_the_camera_was_held(tmp_path):
+    write_publication(publication_of("coop", decoding="as_seen"), tmp_path / "prompt", LICENCES)
+    exif, levels = (
+        Image.Exif(),
+        np.random.default_rng(0).integers(0, 256, (9, 5, 3), dtype=np.uint8),
+    )
+    exif[0x0112] = 6
+    picture = tmp_path / "turned.png"
+    Image.fromarray(levels).resize((90, 50)).save(picture, exif=exif)
+    said = run(ALONE, tmp_path / "prompt/classify.py", picture).split()
+    classifier, _ = load_published(tmp_path / "prompt", "cpu")
+    (score,) = classifier.classify([picture.read_bytes()])["score"]
+    assert float(said[-1]) == pytest.approx(score, abs=1e-4)
+    (plain,) = publication_of("coop").classifier.classify([picture.read_bytes()])["score"]
+    assert plain != pytest.approx(score, abs=1e-3)
+
+
 def test_a_clip_that_all_have_is_named_and_not_copied(tmp_path):
     named = with_source(publication_of("coop"), "open_clip:ViT-B-16-quickgelu:openai")
     write_publication(named, tmp_path / "prompt", LICENCES)
@@ -238,6 +258,19 @@ def test_an_included_clip_that_is_absent_is_told(published, tmp_path):
     write_hashes(copy, "SHA256SUMS")
     with pytest.raises(PromptFileError, match="has no clip: fetch or publish it again"):
         load_published(copy)
+
+
+def test_a_clip_that_lies_elsewhere_on_this_machine_is_named(published, tmp_path):
+    copy = shutil.copytree(published, tmp_path / "prompt")
+    manifest = json.loads((copy / "vlprompt.json").read_text())
+    (copy / "vlprompt.json").write_text(json.dumps({**manifest, "clip_source": "local-dir:/gone"}))
+    (copy / "SHA256SUMS").unlink()
+    write_hashes(copy, "SHA256SUMS")
+    with pytest.raises(WeightsError, match=r"no folder /gone.*; name where .* lies with .*--clip"):
+        open_model(str(copy))
+    copy_clip("embedded", tmp_path / "here")
+    model = open_model(str(copy), clip_source=f"local-dir:{tmp_path / 'here'}")
+    assert model.classifier.clip.source == f"local-dir:{tmp_path / 'here'}"
 
 
 def test_it_goes_to_the_hub_and_comes_back_verified(published, tmp_path, hub):

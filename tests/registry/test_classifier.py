@@ -122,8 +122,8 @@ def test_bytes_base64_and_what_is_neither(tiny_clip, pictures):
         (b"", "of no known format"),
         ("ü", "not base64"),
         ("@", "not base64"),
-        (None, "this is None: give the bytes of an image file, or their base64"),
-        (3.5, "this is a float: give"),
+        (None, "this is empty: give the bytes of an image file, or their base64"),
+        (3.5, "this is a number: give"),
         (np.zeros((4, 4, 3), dtype=np.uint8), "this is a numpy.ndarray: give"),
         (Image.new("RGB", (4, 4)), "this is a PIL.Image.Image: give"),
     ]:
@@ -152,7 +152,7 @@ def test_each_bad_row_answers_for_itself(tiny_clip, pictures):
     assert said["top_labels"].tolist()[::2] == [[], []]
     assert alone["problem"].tolist() == [None, None]
     assert [problem.partition(":")[0] for problem in said["problem"].tolist()[::2]] == [
-        "this is None",
+        "this is empty",
         "this text is not base64 of an image file (Only base64 data is allowed)",
     ]
     only_bad = classifier.classify([None] * (BATCH + 1))
@@ -211,7 +211,7 @@ def test_another_clip_is_refused_and_one_that_is_included_is_found(
     assert included["label"].tolist() == classifier.classify(images)["label"].tolist()
     np.testing.assert_allclose(included["score"], classifier.classify(images)["score"], rtol=1e-5)
     with pytest.raises(
-        WeightsError, match="belongs to another CLIP .*embedded has the weights .*give"
+        WeightsError, match="belongs to another CLIP .*embedded has the weights .*--clip"
     ):
         Classifier.load(files, "embedded", "cpu")
 

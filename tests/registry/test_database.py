@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import random
 import shutil
@@ -203,6 +204,20 @@ def test_a_deleted_experiment_is_said_with_the_way_back(database):
     experiment.client.delete_experiment(experiment.number)
     with pytest.raises(TrackingError, match=r"tests was deleted.*mlflow experiments restore"):
         Experiment.open(uri, "tests", database.parent)
+
+
+def test_a_log_is_made_when_mlflow_says_something(database, tmp_path, capsys):
+    project, logger = tmp_path / "project", logging.getLogger("mlflow")
+    project.mkdir()
+    Experiment.open(f"sqlite:///{database}", "tests", project)
+    assert list(project.iterdir()) == []
+    logger.warning("it was slow")
+    assert "WARNING mlflow: it was slow" in (project / "logs/mlflow.log").read_text()
+
+    (tmp_path / "other").write_text("no folder")
+    Experiment.open(f"sqlite:///{database}", "tests", tmp_path / "other")
+    logger.warning("nowhere to write")
+    assert "nowhere to write" in capsys.readouterr().err
 
 
 def test_a_file_store_is_refused_in_a_sentence(tmp_path):

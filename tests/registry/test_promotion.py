@@ -111,6 +111,19 @@ def test_the_next_one_has_to_beat_the_champion(registry, published):
         promote(registry, "cats", ["coop"], BY_TEST)
 
 
+def test_an_earlier_version_with_both_aliases_stays_champion(registry, published):
+    published("coop", 60, 60)
+    promote(registry, "cats", ["coop"], FORCED)
+    published("coop", 90, 90)
+    assert promote(registry, "cats", ["coop"], BY_TEST)[0].promoted
+    for alias in (CANDIDATE, CHAMPION):
+        registry.client.set_registered_model_alias("cats.coop", alias, 1)
+    with pytest.raises(UserError, match="version 1 is champion already"):
+        promote(registry, "cats", ["coop"], BY_TEST)
+    registry.client.set_registered_model_alias("cats.coop", CANDIDATE, 2)
+    assert promote(registry, "cats", ["coop"], BY_TEST)[0].promoted
+
+
 def test_force_keeps_its_reason(registry, published):
     published("coop", 10, 10)
     assert promote(registry, "cats", ["coop"], FORCED)[0].promoted

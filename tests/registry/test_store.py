@@ -98,6 +98,7 @@ def test_registries_of_two_projects_are_kept_apart(database, fresh_store, tmp_pa
         (f"{NAME}@champion", rf"{NAME} has version 1 \(candidate\), and kedro run"),
         (f"{NAME}@champ", rf"{NAME} has version 1 \(candidate\)$"),
         (f"{NAME}/7", f"{NAME} has version 1"),
+        (f"{NAME}p@champion", rf"did you mean {NAME}\?$"),
         ("it's@champion", "kedro run --pipelines=register makes one"),
     ],
 )

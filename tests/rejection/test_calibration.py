@@ -1,5 +1,7 @@
 """Thresholds do on calibration images what is wanted, and on others what can be promised."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy.stats import betabinom
@@ -80,9 +82,17 @@ def test_outsiders_that_leave_no_threshold_of_the_wanted_accuracy_are_told(margi
     logits = two_classes(*[2.0] * 60, *[5.0] * 12)  # 92 % of all are right, half of the surest
     labels = np.array([0] * 66 + [1] * 6)
     assert calibrate(how("max_softmax"), logits, labels).calibration.accuracy > 0.9
-    told = f"refuses 80% of the outsiders gives 90% .*{reason}.* or rejection.outsiders_refused"
+    told = rf"refuses 80% .* gives 90% .*{reason}.* or registry\.rejection\.outsiders_refused"
     with pytest.raises(DataError, match=told):
         calibrate(how("max_softmax"), logits, labels, two_classes(*[margin] * 10))
+
+
+def test_a_threshold_is_told_with_the_temperature_that_it_does_not_have():
+    rejection = calibrate(how("max_softmax"), *drawn(60, 1))
+    told = (
+        rf"threshold 0\.\d+ of max_softmax before the temperature of {rejection.temperature:.3g} "
+    )
+    assert re.match(told, rejection.sentence())
 
 
 def test_outsiders_do_not_touch_what_sets_promise():
@@ -129,7 +139,9 @@ def test_too_few_images_and_a_hopeless_model_are_refused_with_advice():
     with pytest.raises(DataError, match=r"19 validation images are left .* add photos"):
         calibrate(how("max_softmax"), logits, labels)
     logits, labels = two_classes(*[3.0] * 40), np.array([0, 1] * 20)
-    with pytest.raises(DataError, match=r"at best 50% are right.*lower rejection\.accuracy"):
+    with pytest.raises(
+        DataError, match=r"at best 50% are right.*lower registry\.rejection\.accuracy"
+    ):
         calibrate(how("max_softmax"), logits, labels)
 
 

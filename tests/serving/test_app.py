@@ -86,11 +86,21 @@ def test_each_bad_image_answers_for_itself(client):
         assert (row["top_labels"], row["score"]) == ([], None)
 
 
-@pytest.mark.parametrize("value", [None, 3, 1.5, True, {"url": "x"}, ["x"]])
-def test_a_value_of_another_type_answers_for_itself(client, value):
+@pytest.mark.parametrize(
+    ("value", "called"),
+    [
+        (None, "empty"),
+        (3, "a number"),
+        (1.5, "a number"),
+        (True, "a truth value"),
+        ({"url": "x"}, "an object"),
+        (["x"], "a list"),
+    ],
+)
+def test_a_value_of_another_type_answers_for_itself(client, value, called):
     answer = client.post("/predict", json={"images": [value, base64_of(picture())]})
     assert labels(answer) == [None, "red"]
-    assert answer.json()["predictions"][0]["problem"].startswith("this is ")
+    assert answer.json()["predictions"][0]["problem"].startswith(f"this is {called}: ")
 
 
 GOOD = base64_of(picture())

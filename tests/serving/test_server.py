@@ -27,11 +27,12 @@ from vlprompt_pipeline.serving import ServingSettings, address_of, listen
 SERVER = """
 import sys, time
 from serving.models import ColourModel
-from vlprompt_pipeline.serving import ServingSettings, listen, serve
+from vlprompt_pipeline.serving import ServingSettings, listen, serve, server
 class Slow(ColourModel):
     def logits(self, pixels):
         time.sleep(float(sys.argv[2]))
         return super().logits(pixels)
+server.STOP = float(sys.argv[3])
 listener = listen("127.0.0.1", int(sys.argv[1]))
 serve(Slow(), ServingSettings(waiting=64, decoders=2), listener)
 """
@@ -45,12 +46,14 @@ class Running(NamedTuple):
     address: str
 
 
-def started(seconds: float) -> Running:
+def started(seconds: float, stop: float = 30, stderr: int | None = None) -> Running:
+    """A server whose model takes so long, and that gives requests so long when it is stopped."""
     port = free_port()
     tests = Path(__file__).resolve().parents[1]
     path = os.pathsep.join([str(tests), str(tests.parent / "src")])
-    command = [sys.executable, "-c", SERVER, str(port), str(seconds)]
-    process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path})
+    command = [sys.executable, "-c", SERVER, str(port), str(seconds), str(stop)]
+    env = os.environ | {"PYTHONPATH": path}
+    process = subprocess.Popen(command, env=env, stderr=stderr, text=True)
     address = f"http://127.0.0.1:{port}"
     wait_until_it_answers(process, f"{address}/health")
     return Running(process, address)
@@ -131,6 +134,21 @@ def test_what_is_too_much_is_put_off_and_what_is_under_way_is_answered_before_it
     assert running.process.wait(20) == STOPPED
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{running.address}/health", timeout=5)
+
+
+def test_a_request_that_does_not_end_before_the_server_does_is_told_so():
+    running = started(0, stop=0.5, stderr=subprocess.PIPE)
+    host, port = running.address.removeprefix("http://").split(":")
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+    with socket.create_connection((host, int(port)), timeout=60) as slow:
+        slow.sendall(head + b"Content-Length: 1000\r\n\r\nabc")
+        time.sleep(0.25)
+        running.process.send_signal(signal.SIGTERM)
+        answer = b"".join(iter(lambda: slow.recv(4096), b"")).decode()
+    assert answer.startswith("HTTP/1.1 503 ")
+    assert answer.endswith('{"error":"the server was stopped: send the request again later"}')
+    _, said = running.process.communicate(timeout=20)
+    assert "Traceback" not in said
 
 
 def test_where_nobody_can_listen_is_told():

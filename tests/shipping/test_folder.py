@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from fresh_python import printed
 from publishing.stub_hub import Hub, serving_hub
 from serving.models import png_of
 from shipping.models import rejection, shipped, with_points, write_pictures
 from vlprompt_pipeline.clip import load_clip
-from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.errors import ConfigError, DataError, UserError
 from vlprompt_pipeline.filesystem.files import write_hashes
 from vlprompt_pipeline.inference import open_model
 from vlprompt_pipeline.inference.exported import ExportedModel
@@ -148,11 +149,37 @@ def test_the_example_goes_on_after_files_that_are_no_pictures(exported, pictures
     large.write_bytes(png_of(30_000, 30_000))
     paths = [tmp_path / "absent.jpg", pictures[0], broken, large, pictures[1]]
     command = [sys.executable, exported / "classify.py", *paths]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
     labelled = [line.split("\t")[0] for line in done.stdout.splitlines()]
     assert labelled == [str(path) for path in pictures[:2]]
     said = [line.split(": ")[0] for line in done.stderr.splitlines()]
     assert said == [str(paths[0]), str(broken), str(large)]
+
+
+def test_the_example_scores_deep_grey_as_evaluated_and_refuses_the_same_files(exported, tmp_path):
+    levels = np.random.default_rng(0).integers(0, 65_536, (60, 80), dtype=np.uint16)
+    Image.fromarray(levels // 2).save(tmp_path / "dark.png")
+    Image.fromarray(levels.astype(np.int32)).save(tmp_path / "wide.tif")
+    levels[:30] = 40_000
+    Image.fromarray(levels).save(tmp_path / "clear.png", transparency=40_000)
+    refused = [tmp_path / name for name in ("deep.tif", "fractions.tif", "strip.png")]
+    Image.fromarray(levels.astype(np.int32) << 8).save(refused[0])
+    Image.fromarray(levels.astype(np.float32)).save(refused[1])
+    Image.new("L", (1010, 10)).save(refused[2])
+    readable = [tmp_path / name for name in ("dark.png", "wide.tif", "clear.png")]
+    model = ExportedModel(exported)
+    for path in refused:
+        with pytest.raises(DataError, match="cannot be read"):
+            model.pixels(path.read_bytes())
+    command = [sys.executable, exported / "classify.py", *readable, *refused]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == list(map(str, refused))
+    for line, path in zip(done.stdout.splitlines(), readable, strict=True):
+        label, score = line.split("\t")[2].rsplit(" ", 1)
+        expected = model.scores(model.pixels(path.read_bytes())[None])[0]
+        assert label == model.class_names[expected.argmax()]
+        assert float(score) == pytest.approx(expected.max(), abs=6e-4)
 
 
 def test_the_example_takes_an_accuracy(exported, model, pictures, scores, tmp_path):
@@ -243,6 +270,22 @@ def test_a_class_that_would_be_cut_is_refused(exported):
     long = "a very " * 100 + "long name"
     with pytest.raises(ConfigError, match=r"a very .* longer than the \d+ tokens that demo.coop"):
         ExportedModel(exported).with_classes(("cat", long))
+
+
+def test_other_classes_are_refused_without_a_path_of_this_machine(exported, tmp_path):
+    """A server sends these sentences to strangers."""
+    copy = shutil.copytree(exported, tmp_path / "copy")
+    (copy / "tokenizer.json").unlink()
+    with pytest.raises(
+        ConfigError, match=r"^demo\.coop was exported without tokenizer.json, .*names$"
+    ):
+        ExportedModel(copy, ("cat", "sea"))
+    described = json.loads((copy / "model.json").read_text())
+    (copy / "model.json").write_text(json.dumps({**described, "text": None}))
+    (copy / "SHA256SUMS").unlink()
+    write_hashes(copy, "SHA256SUMS")
+    with pytest.raises(ConfigError, match=r"^demo\.coop tells apart its own 3 labels only: .*any$"):
+        ExportedModel(copy, ("cat", "sea"))
 
 
 def test_the_text_graph_is_opened_once_for_all_lists_of_classes(exported, monkeypatch):

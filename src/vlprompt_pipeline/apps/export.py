@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vlprompt_pipeline.apps.options import with_tracking_uri
+from vlprompt_pipeline.apps.options import with_clip, with_tracking_uri
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.shipping.contents import ShippedModel
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The archive of onnxruntime-web, instead of fetching it with npm.",
 )
+@with_clip
 @with_tracking_uri
 def export(
     model: str,
@@ -36,6 +37,7 @@ def export(
     images: Path | None,
     web: bool,
     web_runtime: Path | None,
+    clip: str | None,
     tracking_uri: str,
 ) -> None:
     """Export a registered model as ONNX graphs with labels, example, README and hashes.
@@ -52,7 +54,7 @@ def export(
     require_onnx()
     models = registry.open_existing(tracking_uri, Path.cwd())
     version = registry.find_version(models, model)
-    classifier = registry.load_classifier(models, version)
+    classifier = registry.load_classifier(models, version, clip)
     shipped = ShippedModel.of(classifier, version.name, version.number, classifier.rejection)
     samples = _samples(shipped, images)
     rows = export_folder(shipped, folder, samples, web=web, web_runtime=web_runtime)

@@ -112,6 +112,9 @@ def described(name: str, tensor: PackedTensor) -> dict[str, Any]:
 
 def as_text(description: dict[str, Any]) -> str:
     """Lay the values out for a terminal."""
+    metadata, clip = dict(description["metadata"]), f"weights {description['clip_sha256']}…"
+    if "clip" in metadata:
+        clip += f"; number {metadata.pop('clip')} of weights, model, preprocessing and tokenizer"
     fields = {
         "method": description["method"],
         "file": f"{description['file_bytes']:,} bytes",
@@ -121,9 +124,9 @@ def as_text(description: dict[str, Any]) -> str:
         ),
         "as fp16": f"{description['fp16_bytes']:,} bytes",
         "sha256": description["sha256"],
-        "CLIP": f"{description['clip_sha256']}…",
+        "CLIP": clip,
         "context": f"{description['context_sha256']}…",
-        **description["metadata"],
+        **metadata,
     }
     width = max(map(len, fields))
     lines = [f"{title:<{width}}  {value}" for title, value in fields.items()]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vlprompt_pipeline.apps.options import with_tracking_uri
+from vlprompt_pipeline.apps.options import with_clip, with_tracking_uri
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.inference import ImageModel, Photo
@@ -41,6 +41,7 @@ STANDARD_INPUT = "-"
 @click.option("--page", is_flag=True, help="With --out: a page beside it that shows photos, too.")
 @click.option("--overwrite", is_flag=True, help="Replace --out, or begin it anew.")
 @click.option("--workers", type=click.IntRange(min=1), help="How many decode; one a core.")
+@with_clip
 @with_tracking_uri
 def predict(
     photos: tuple[str, ...],
@@ -52,6 +53,7 @@ def predict(
     page: bool,
     overwrite: bool,
     workers: int | None,
+    clip: str | None,
     tracking_uri: str,
 ) -> None:
     """Label photos.
@@ -72,11 +74,11 @@ def predict(
         raise click.UsageError("--page goes beside a table: give --out, too")
     if STANDARD_INPUT in photos and len(photos) > 1:
         raise click.UsageError("- stands alone: name photos, or give their paths line by line")
-    names = [name.strip() for name in classes.split(",")] if classes else []
+    names = [name.strip() for name in classes.split(",")] if classes is not None else []
     sources = [Path(source) for source in photos]
     file = inference.LabelFile(out, overwrite, page) if out else None
     stream, total = _photos(sources)
-    opened = inference.open_model(model, names, tracking_uri)
+    opened = inference.open_model(model, names, tracking_uri, clip_source=clip)
     if accuracy is not None:
         opened = inference.with_accuracy(opened, accuracy)
         click.echo(opened.rejection.sentence(), err=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vlprompt_pipeline.apps.options import with_tracking_uri
+from vlprompt_pipeline.apps.options import with_clip, with_tracking_uri
 
 
 @click.command()
@@ -21,6 +21,7 @@ from vlprompt_pipeline.apps.options import with_tracking_uri
 @click.option(
     "--include-clip", is_flag=True, help="With the weights of a CLIP of this machine alone."
 )
+@with_clip
 @with_tracking_uri
 def publish(
     model: str,
@@ -32,6 +33,7 @@ def publish(
     clip_licence: str | None,
     data_licence: str | None,
     include_clip: bool,
+    clip: str | None,
     tracking_uri: str,
 ) -> None:
     """Write a registered model as a folder for the hub, and upload it with --repo.
@@ -54,7 +56,7 @@ def publish(
         publishing.require_repository(repo)
     models = registry.open_existing(tracking_uri, Path.cwd())
     version = registry.find_version(models, model)
-    classifier = registry.load_classifier(models, version)
+    classifier = registry.load_classifier(models, version, clip)
     licences = publishing.Licences.of(
         classifier.clip.source,
         version.tags.get("dataset", version.name),

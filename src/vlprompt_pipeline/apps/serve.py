@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from vlprompt_pipeline.apps.options import with_tracking_uri
+from vlprompt_pipeline.apps.options import with_clip, with_tracking_uri
 
 _COUNT = click.IntRange(min=1)
 
@@ -46,6 +46,7 @@ def _limit(of: str, default: int, text: str) -> Callable[[Any], Any]:
     "does not ask for another.",
 )
 @click.option("--decoders", type=_COUNT, help="Images decoded at once; one a core if not given.")
+@with_clip
 @with_tracking_uri
 def serve(
     model: str,
@@ -60,6 +61,7 @@ def serve(
     max_waiting: int,
     accuracy: float | None,
     decoders: int | None,
+    clip: str | None,
     tracking_uri: str,
 ) -> None:
     """Answer images with labels over HTTP, until it is stopped.
@@ -81,7 +83,7 @@ def serve(
         waiting=max_waiting,
         **({"decoders": decoders} if decoders else {}),
     )
-    opened = open_model(model, registry_uri=tracking_uri)
+    opened = open_model(model, registry_uri=tracking_uri, clip_source=clip)
     if accuracy is not None:
         opened = with_accuracy(opened, accuracy)
         click.echo(opened.rejection.sentence(), err=True)

@@ -101,8 +101,8 @@ class ExportedModel(ImageModel):
         how = self._described.get("text")
         if not how:
             raise ConfigError(
-                f"{self.folder} tells apart its own {len(self._labels)} labels "
-                "only: leave --classes away, or export a method that takes any class name"
+                f"{self.name} tells apart its own {len(self._labels)} labels only: give no class "
+                "names, or export a method that takes any"
             )
         session, tokenizer = self._text_side()
         rows = []
@@ -132,8 +132,8 @@ class ExportedModel(ImageModel):
 
         if not (self.folder / TOKENIZER).is_file():
             raise ConfigError(
-                f"{self.folder} has no {TOKENIZER}, without which it knows no other classes: leave "
-                "--classes away"
+                f"{self.name} was exported without {TOKENIZER}, and so knows no other classes: "
+                "give no class names"
             )
         self._require_unchanged(TOKENIZER)
         return self._open(TEXT_GRAPH), Tokenizer.from_file(str(self.folder / TOKENIZER))

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.publishing.layout import HUB, is_published_prompt
 from vlprompt_pipeline.rejection import Rejection, rejection_for_accuracy, softmax
 
@@ -64,6 +64,7 @@ def open_model(
     class_names: Sequence[str] = (),
     registry_uri: str = DEFAULT_REGISTRY,
     project: Path | None = None,
+    clip_source: str | None = None,
 ) -> ImageModel:
     """Open a model.
 
@@ -73,6 +74,7 @@ def open_model(
         class_names: to tell apart instead of the model's own.
         registry_uri: of MLflow, for registered models.
         project: folder that a relative `registry_uri` starts from; the working folder if not given.
+        clip_source: where the model's CLIP lies, as `clip.source`; if not given, where it was then.
 
     Raises:
         UserError: there is no such model, it cannot be used, or it cannot have these classes.
@@ -80,21 +82,23 @@ def open_model(
     if address and address.startswith(HUB):
         from vlprompt_pipeline.publishing import fetch_published
 
-        return _open_folder(fetch_published(address), class_names)
+        return _open_folder(fetch_published(address), class_names, clip_source)
     if address and Path(address).is_dir():
-        return _open_folder(Path(address), class_names)
+        return _open_folder(Path(address), class_names, clip_source)
     if address and (address.startswith((".", "/", "~")) or address.endswith("/")):
         raise UserError(f"no folder {address}: name one that vlprompt export or publish wrote")
     from vlprompt_pipeline.inference.registered import open_registered
 
-    return open_registered(address, class_names, registry_uri, project or Path.cwd())
+    return open_registered(address, class_names, registry_uri, project or Path.cwd(), clip_source)
 
 
-def _open_folder(folder: Path, class_names: Sequence[str]) -> ImageModel:
+def _open_folder(folder: Path, class_names: Sequence[str], clip_source: str | None) -> ImageModel:
     if is_published_prompt(folder):
         from vlprompt_pipeline.inference.registered import open_published
 
-        return open_published(folder, class_names)
+        return open_published(folder, class_names, clip_source)
+    if clip_source:
+        raise ConfigError(f"{folder} holds the CLIP in its graphs: leave --clip away")
     from vlprompt_pipeline.inference.exported import ExportedModel
 
     return ExportedModel(folder, class_names)

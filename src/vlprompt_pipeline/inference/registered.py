@@ -45,7 +45,11 @@ class RegisteredModel(ImageModel):
 
 
 def open_registered(
-    address: str | None, class_names: Sequence[str], uri: str, project: Path
+    address: str | None,
+    class_names: Sequence[str],
+    uri: str,
+    project: Path,
+    clip_source: str | None,
 ) -> RegisteredModel:
     """Load a version by `name`, `name@alias` or `name/number`.
 
@@ -54,17 +58,19 @@ def open_registered(
     """
     models = registry.open_existing(uri, project)
     version = registry.find_version(models, address or _only_name(models))
-    classifier = registry.load_classifier(models, version)
+    classifier = registry.load_classifier(models, version, clip_source)
     return RegisteredModel(classifier, version.name, version.number, class_names)
 
 
-def open_published(folder: Path, class_names: Sequence[str]) -> RegisteredModel:
+def open_published(
+    folder: Path, class_names: Sequence[str], clip_source: str | None
+) -> RegisteredModel:
     """Load a folder that `vlprompt publish` wrote.
 
     Raises:
         UserError: a file was changed, or the CLIP is not the one it belongs to.
     """
-    classifier, manifest = load_published(folder)
+    classifier, manifest = load_published(folder, clip_source=clip_source)
     return RegisteredModel(classifier, manifest.name, manifest.version, class_names)
 
 

@@ -115,7 +115,9 @@ def _example(publication: Publication) -> str:
         _, model, tag = source.split(":")
         created = f'"{model}", pretrained="{tag}"'
     template = templates_of("publishing").get_template(f"{EXAMPLE}.j2")
-    return template.render(created=created, head=FILES["head"])
+    return template.render(
+        created=created, head=FILES["head"], decoding=publication.classifier.card.decoding
+    )
 
 
 def _shown(tags: Mapping[str, str]) -> dict[str, str]:

@@ -32,6 +32,9 @@ FILES = {
 }
 """Names of the files of a classifier but its CLIP, by what they hold."""
 
+_ELSEWHERE = (
+    "name where the prompt's CLIP lies with vlprompt's --clip or MLflow's model_config clip_source"
+)
 TOP = 5
 BATCH = 64  # images in the tower at once: our choice
 _LOG_ZERO = -1e4  # of a probability that is zero in single precision
@@ -87,8 +90,7 @@ class Classifier:
         if difference := clip.identity.difference(card.clip):
             raise WeightsError(
                 f"the prompt belongs to another CLIP ({card.clip_name}): "
-                f"{clip.source or clip.name} has {difference}; give the right one as "
-                "clip_source, in the form that clip.source has"
+                f"{clip.source or clip.name} has {difference}; {_ELSEWHERE}"
             )
         card.clip.warn_if_partial("the card of the registered model")
         self.card, self.clip, self.packed, self.head = card, clip, packed, head
@@ -114,7 +116,10 @@ class Classifier:
         """
         card = ModelCard.load(Path(files["card"]))
         source = f"local-dir:{files['clip']}" if clip_source == INCLUDED else clip_source
-        clip = load_clip(source, card.clip_name, device)
+        try:
+            clip = load_clip(source, card.clip_name, device)
+        except WeightsError as error:
+            raise WeightsError(f"{error}; {_ELSEWHERE}") from error
         head = ClassifierWeights.load(Path(files["head"])) if "head" in files else None
         rejection = Rejection.load(Path(files["rejection"])) if "rejection" in files else None
         return cls(card, clip, Path(files["prompt"]).read_bytes(), head, rejection)

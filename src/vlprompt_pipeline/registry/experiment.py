@@ -130,16 +130,24 @@ def _experiment_id(client: MlflowClient, name: str, uri: str, database: Path | N
     return experiment.experiment_id
 
 
+class _LogFile(logging.FileHandler):
+    """A log that is made with its folder at the first record."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, to the terminal where the project cannot be written to."""
+        try:
+            Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+            super().emit(record)
+        except OSError:
+            logging.lastResort.handle(record)
+
+
 def _log_to_file(project: Path) -> None:
     """Send MLflow's own messages, tracebacks among them, to a file instead of the terminal."""
     file, mlflow_logger = project / FOLDER / "mlflow.log", logging.getLogger("mlflow")
     if file.as_posix() in {getattr(h, "baseFilename", None) for h in mlflow_logger.handlers}:
         return
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(file.absolute(), encoding="utf-8")
-    except OSError:  # a project that cannot be written to: they stay on the terminal
-        return
+    handler = _LogFile(file.absolute(), encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     for earlier in mlflow_logger.handlers:
         earlier.close()

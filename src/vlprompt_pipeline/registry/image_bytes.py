@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from types import NoneType
 
 from vlprompt_pipeline.errors import DataError
 
@@ -11,6 +12,15 @@ _DATA_URL = re.compile(r"data:[\w.+/-]*(;[\w=.+-]+)*,", re.ASCII)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PATH = re.compile(r"(~?/|\.{1,2}/|[A-Za-z]:\\).*|.*\.[A-Za-z]{3,4}", re.DOTALL)
 _LONGEST_PATH = 4096
+_JSON = {
+    NoneType: "empty",
+    bool: "a truth value",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+}
+"""What JSON may hold in place of an image, as its senders call it."""
 _PPM = re.compile(rb"P[1-6]\s")
 
 
@@ -58,4 +68,4 @@ def _decoded(text: str) -> bytes:
 def _described(value: object) -> str:
     kind = type(value)
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-    return "None" if value is None else f"a {name}"
+    return _JSON.get(kind, f"a {name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,12 +83,13 @@ def find_version(models: ModelRegistry, name: str) -> RegisteredVersion:
         version = models.holder(name, CHAMPION) or models.holder(name, CANDIDATE)
     if version is None:
         of = model or above or name
-        existing = [_described(row) for row in list_versions(models, of)]
-        how = (
-            f"{of} has version {join(existing)}"
-            if existing
-            else "kedro run --pipelines=register makes one"
-        )
+        rows = list_versions(models)
+        existing = [_described(row) for row in rows if row.version.name == of]
+        how = "kedro run --pipelines=register makes one"
+        if existing:
+            how = f"{of} has version {join(existing)}"
+        elif close := get_close_matches(of, {row.version.name for row in rows}, n=1):
+            how = f"did you mean {close[0]}?"
         if existing and (alias == CHAMPION or not (at or slash)):
             how += ", and kedro run --pipelines=promote makes a champion"
         raise UserError(f"no model {name} in MLflow at {without_password(models.uri)}; {how}")
@@ -98,8 +100,10 @@ def _described(row: ListedVersion) -> str:
     return f"{row.version.number} ({join(row.aliases)})" if row.aliases else row.version.number
 
 
-def load_classifier(models: ModelRegistry, version: RegisteredVersion) -> Classifier:
-    """Load the classifier of a registered version.
+def load_classifier(
+    models: ModelRegistry, version: RegisteredVersion, clip_source: str | None = None
+) -> Classifier:
+    """Load the classifier of a registered version; its CLIP may be given another source.
 
     Its files are compared with its hashes before MLflow imports any of them. A model that another
     program registered has none: it is not loaded, for it may hold pickles.
@@ -113,4 +117,6 @@ def load_classifier(models: ModelRegistry, version: RegisteredVersion) -> Classi
     with models.experiment.answers():
         folder = Path(mlflow.artifacts.download_artifacts(MODELS + version.address))
     require_same_files({name: folder / name for name in expected}, expected, str(version))
-    return mlflow.pyfunc.load_model(str(folder)).unwrap_python_model().classifier
+    config = {"clip_source": clip_source} if clip_source else None
+    loaded = mlflow.pyfunc.load_model(str(folder), model_config=config)
+    return loaded.unwrap_python_model().classifier

@@ -75,7 +75,8 @@ def calibrate(
     if len(labels) < FEWEST:
         raise DataError(
             f"{len(labels)} validation images are left to calibrate a rejection on, and it takes "
-            f"{FEWEST}: add photos, raise own_data.split.val, or go without (rejection.kind=none)"
+            f"{FEWEST}: add photos, raise own_data.split.val, or go without "
+            "(registry.rejection.kind=none)"
         )
     kind = KINDS[how.kind]
     scores = kind.score(logits)
@@ -114,10 +115,10 @@ def _require_reached(
     """Refuse an accuracy that no threshold has, or none that refuses enough outsiders."""
     if points and points[-1].accuracy >= how.accuracy:
         return
-    which, lower = "threshold", "rejection.accuracy"
+    which, lower = "threshold", "registry.rejection.accuracy"
     if with_outsiders:
         which += f" that refuses {how.outsiders_refused:.0%} of the outsiders"
-        lower += " or rejection.outsiders_refused"
+        lower += " or registry.rejection.outsiders_refused"
     reached = f"of the {images} validation images too few are accepted to tell"
     if points:
         reached = (
@@ -126,7 +127,7 @@ def _require_reached(
         )
     raise DataError(
         f"no {which} gives {how.accuracy:.0%} right answers among those accepted: {reached}; lower "
-        f"{lower}, train a better model, or go without (rejection.kind=none)"
+        f"{lower}, train a better model, or go without (registry.rejection.kind=none)"
     )
 
 

@@ -182,7 +182,8 @@ class Rejection(BaseModel):
         of = self.calibration
         right = "" if of.accuracy is None else f", {of.accuracy:.1%} of these rightly"
         return (
-            f"threshold {self.threshold:.4g} of {self.kind}: of {of.images} images of "
+            f"threshold {self.threshold:.4g} of {self.kind} before the temperature of "
+            f"{self.temperature:.3g} that printed scores have: of {of.images} images of "
             f"calibration {of.accepted:.1%} had a label{right}"
         )
 

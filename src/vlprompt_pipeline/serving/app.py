@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
     from vlprompt_pipeline.inference import ImageModel
 
 _BUSY = "the server is busy: send the request again in a second"
+_STOPPED = "the server was stopped: send the request again later"
 _FAILED = "the server failed on this request: its log says why"
+
+
+class StoppedError(Exception):
+    """The server is told to stop, and has waited long enough for a request to end."""
 
 
 class Refusal(BaseModel):
@@ -38,7 +44,10 @@ class Refusal(BaseModel):
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Refusal, "description": "the request is not understood"},
     413: {"model": Refusal, "description": "the request is larger than is allowed"},
-    503: {"model": Refusal, "description": "the server is busy; Retry-After says when to come"},
+    503: {
+        "model": Refusal,
+        "description": "the server is busy, and Retry-After says when to come, or was stopped",
+    },
 }
 
 
@@ -74,9 +83,12 @@ def create_app(model: ImageModel, settings: ServingSettings) -> FastAPI:
     @app.post("/predict", openapi_extra=BODIES, responses=_REFUSALS)
     async def predict(request: Request) -> PredictAnswer:
         """Label images: base64 in JSON, files of a form, or one image as the body."""
-        read = await read_request(request, settings.limits)
-        labeller = request.app.state.labeller
-        rows = await labeller.label(read.images, tuple(read.class_names), read.top_k, read.accuracy)
+        try:
+            read = await read_request(request, settings.limits)
+            label, names = request.app.state.labeller.label, tuple(read.class_names)
+            rows = await label(read.images, names, read.top_k, read.accuracy)
+        except asyncio.CancelledError:  # uvicorn cancels what is left after its time to stop
+            raise StoppedError from None
         return PredictAnswer(model=model.name, version=model.version, predictions=rows)
 
     @app.get("/model")
@@ -121,6 +133,10 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(BusyError)
     async def put_off(request: Request, error: BusyError) -> JSONResponse:
         return JSONResponse({"error": _BUSY}, 503, {"Retry-After": "1"})
+
+    @app.exception_handler(StoppedError)
+    async def stop(request: Request, error: StoppedError) -> JSONResponse:
+        return JSONResponse({"error": _STOPPED}, 503)
 
     @app.exception_handler(Exception)
     async def fail(request: Request, error: Exception) -> JSONResponse:

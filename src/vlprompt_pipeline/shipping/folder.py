@@ -13,6 +13,7 @@ import torch
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.files import atomic_folder, write_hashes
+from vlprompt_pipeline.images import LONGEST_RATIO
 from vlprompt_pipeline.shipping.contents import ShippedModel
 from vlprompt_pipeline.shipping.graphs import ImageGraph, TextGraph, has_open_classes
 from vlprompt_pipeline.shipping.layout import (
@@ -189,6 +190,7 @@ def write_description(
         "measured_images": 0 if samples.test is None else len(samples.test),
         "measured_on": samples.described,
         "batch": BATCH,
+        "longest_ratio": LONGEST_RATIO,
         "prompt_bytes": len(model.packed),
     }
     templates = templates_of("shipping")
