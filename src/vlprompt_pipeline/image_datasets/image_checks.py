@@ -156,7 +156,8 @@ def _untested(check: ImageCheck) -> str:
         return ""
     return (
         f"{len(names):,} of the {check.classes:,} classes of {check.dataset} have no test image "
-        f"({some(names)}); add images, at least two a class, or move these classes elsewhere"
+        f"({some(names)}); add images, at least two different ones a class, or move these classes "
+        "elsewhere"
     )
 
 

@@ -28,8 +28,8 @@ from vlprompt_pipeline.image_datasets.split import Row, Split
 
 logger = logging.getLogger(__name__)
 
-EXTENDED = ", extended since"
-"""Ends the mark of a split whose seed alone does not give it."""
+CHANGED = ", changed since"
+"""Ends the mark of a split that its seed alone does not give, photos having come or gone."""
 
 Parts = dict[str | None, dict[str, list[str]]]
 """Part to class to paths in ASCII order."""
@@ -192,14 +192,14 @@ def _parts(
         else:
             to_divide[key].append(path)
     drawn = replace(split, val=0.0) if divided else split
-    extended = False
+    changed = False
     for key, paths in to_divide.items():
-        dealt = drawn.divide(paths, key)
+        dealt = drawn.divide(paths, key, fingerprints)
         if kept_split is not None:
             fresh, dealt = dealt, kept_split.divide(drawn, paths, key, fingerprints)
-            extended |= dealt != fresh
+            changed |= dealt != fresh
         divided += [(part, key, path) for part, chosen in dealt.items() for path in chosen]
-    return _by_part(divided), split.mark + EXTENDED * extended
+    return _by_part(divided), split.mark + CHANGED * changed
 
 
 def _by_part(images: Iterable[tuple[str | None, str, str]]) -> Parts:

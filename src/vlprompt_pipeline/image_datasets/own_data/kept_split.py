@@ -72,7 +72,7 @@ class KeptSplit:
         for path in paths:
             part = self._part(fingerprints.get(path, ""), path)
             (new if part is None else kept[part]).append(path)
-        return split.extend(kept, new, key)
+        return split.extend(kept, new, key, fingerprints)
 
     def update(self, table: pd.DataFrame) -> Counter[str]:
         """Keep the parts of an index, too; return how many photos are new in each."""
