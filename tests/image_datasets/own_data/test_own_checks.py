@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from image_datasets.own_data.photos import write_classes
 from vlprompt_pipeline.errors import DataError
@@ -18,6 +19,7 @@ from vlprompt_pipeline.image_datasets import (
     build_own_index,
     check_images,
     fingerprints,
+    inspect_images,
 )
 
 
@@ -108,3 +110,17 @@ def test_real_photos(shared: Path, tmp_path, folder):
         len(list((photos / name).glob("*.jpg"))) for name in (folder, "dollar_bill")
     )
     assert found.card.findings.sentences() == []
+
+
+def test_pictures_that_no_later_stage_could_read_are_found(tmp_path):
+    write_classes(tmp_path / "zoo", cat=4, dog=4)
+    cat = tmp_path / "zoo/cat"
+    Image.new("F", (8, 8), 0.5).save(cat / "float.tif")
+    Image.new("I", (8, 8), 1 << 20).save(cat / "int32.tif")
+    Image.new("I", (8, 8), 1 << 15).save(cat / "int16.tif")
+    Image.new("L", (8, 808)).save(cat / "strip.png")
+    assert dict(inspect_images(index(tmp_path)).unreadable) == {
+        "cat/float.tif": "its pixels are fractions of unknown range; save it with 8 or 16 bits",
+        "cat/int32.tif": "its pixels have more than 16 bits; save it with 8 or 16",
+        "cat/strip.png": "8 x 808 pixels are a strip of more than 100:1; cut it",
+    }
