@@ -139,6 +139,20 @@ def test_given_parts_are_not_kept(tmp_path):
     assert not (tmp_path / "kept").exists()
 
 
+def test_a_changed_file_moves_no_photo_unnoticed(zoo):
+    before = parts(index(zoo))
+    (file,) = (zoo.parent / "kept").iterdir()
+    whole = file.read_text()
+    stored = json.loads(whole)
+    stored["train"][0], stored["test"][0] = stored["test"][0], stored["train"][0]
+    file.write_text(json.dumps(stored))
+    with pytest.raises(DataError, match="json has been changed since it was written: restore it"):
+        index(zoo)
+    file.write_text("".join(row for row in whole.splitlines(True) if 'sha256"' not in row))
+    assert parts(index(zoo)) == before, "a file of before has no digest"
+    assert file.read_text() == whole
+
+
 def test_a_broken_file_says_what_to_do(zoo):
     index(zoo)
     (file,) = (zoo.parent / "kept").iterdir()
