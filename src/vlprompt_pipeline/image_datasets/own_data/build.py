@@ -18,7 +18,11 @@ from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_readable
 from vlprompt_pipeline.image_datasets.index import ImageIndex, index_split
 from vlprompt_pipeline.image_datasets.own_data.class_names import name_classes
 from vlprompt_pipeline.image_datasets.own_data.folders import gather_folder
-from vlprompt_pipeline.image_datasets.own_data.gathered import Gathered, require_plain_names
+from vlprompt_pipeline.image_datasets.own_data.gathered import (
+    Gathered,
+    require_one_row_each,
+    require_plain_names,
+)
 from vlprompt_pipeline.image_datasets.own_data.kept_split import KeptSplit
 from vlprompt_pipeline.image_datasets.own_data.location import locate_own_data
 from vlprompt_pipeline.image_datasets.own_data.tables import gather_table
@@ -81,6 +85,7 @@ def build_own_index(
     """
     root = at_home(dataset_root).resolve()
     gathered = gather_own_data(name, root)
+    require_one_row_each(gathered)
     _leave_out(gathered, left_out)
     _require_usable(gathered, left_out)
     names = _class_names(gathered, root, options.class_names)
