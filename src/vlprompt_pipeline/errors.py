@@ -7,6 +7,8 @@ class UserError(Exception):
 
 def reason_of(error: BaseException) -> str:
     """Return the first line of an error's message, to stand in a sentence, or else its kind."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no text in UTF-8: save it as UTF-8"
     return str(error).strip().partition("\n")[0].rstrip(". ") or type(error).__name__
 
 

@@ -116,12 +116,12 @@ def read_rgb(
     try:
         with open_image(source) as image:
             if short_side is not None:
-                _require_shape(*image.size)
+                require_shape(*image.size)
             if decoding == "published":
                 return image.convert("RGB")
             if short_side is not None:
                 _shrink(image, MARGIN * short_side)
-            return _as_seen(image)
+            return as_seen(image)
     except MemoryError:
         raise
     except Exception as error:  # decoders raise nearly anything on garbage: struct, zlib, Syntax...
@@ -198,7 +198,8 @@ def open_image(source: Path | BinaryIO) -> Image.Image:
         return image
 
 
-def _require_shape(width: int, height: int) -> None:
+def require_shape(width: int, height: int) -> None:
+    """Raise ValueError for a strip, see `LONGEST_RATIO`."""
     if max(width, height) > LONGEST_RATIO * min(width, height):
         raise ValueError(
             f"{width:,} x {height:,} pixels are a strip of more than {LONGEST_RATIO}:1; cut it"
@@ -218,10 +219,14 @@ def _shrink(image: Image.Image, short_side: int) -> None:
             return
 
 
-def _as_seen(image: Image.Image) -> Image.Image:
+def as_seen(image: Image.Image) -> Image.Image:
     """Return RGB as a viewer shows it.
 
     A picture is not copied as a whole more often than need be.
+
+    Raises:
+        ValueError: pixels are fractions, or have more than 16 bits.
+        OSError, SyntaxError, ...: as Pillow's decoders.
     """
     ImageOps.exif_transpose(image, in_place=True)
     upright = image

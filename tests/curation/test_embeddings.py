@@ -133,8 +133,10 @@ def test_flipped_labels_are_found():
 
 def test_the_commands(shapes, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    shapes = shutil.copytree(shapes, tmp_path / "shapes")
+    shutil.copy(shapes / "square" / "3.png", shapes / "loose.png")
     said = vlprompt("embed", str(shapes), "--out", "features.parquet")
-    assert "features.parquet: 13 photos" in said
+    assert "features.parquet: 14 photos" in said
     assert "left out square/broken.png: " in said
     picture = str(shapes / "square/0.png")
     found = vlprompt("nearest", "features.parquet", "--picture", picture, "--count", "2")
@@ -143,7 +145,8 @@ def test_the_commands(shapes, tmp_path, monkeypatch):
     pytest.importorskip("cleanlab")
     said = vlprompt("check-labels", "features.parquet", "--copies", "0.99999")
     assert (
-        "near copies: blue_disc/copy.png, square/3.png (under 2 labels: blue disc, square)" in said
+        "near copies: loose.png, blue_disc/copy.png, square/3.png (under 2 labels: blue disc, "
+        "square)" in said
     )
     assert "label_errors.csv: 1 of 13 labels are probably wrong, these first" in said
     first = pd.read_csv("label_errors.csv").iloc[0]

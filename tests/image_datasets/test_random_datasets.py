@@ -45,6 +45,16 @@ def test_each_class_is_split_in_the_shares(tmp_path):
     assert all(abs(sizes[label, "train"] - sizes[label, "test"]) <= 1 for label in (0, 1))
 
 
+def test_copies_are_in_one_part(tmp_path):
+    dataset = write_miniature(tmp_path, "dtd")
+    folder = dataset.image_folder(tmp_path)
+    for file in sorted(folder.rglob("*.jpg")):
+        file.with_stem(f"{file.stem}_copy").write_bytes(file.read_bytes())
+    table = build_index(dataset, tmp_path, RandomSplit()).table
+    assert table["fingerprint"].duplicated().any()
+    assert table.groupby("fingerprint")["part"].nunique().max() == 1
+
+
 def test_caltech_has_its_own_names_and_leaves_two_folders_out(tmp_path):
     dataset = write_miniature(tmp_path)
     images = dataset.image_folder(tmp_path)

@@ -199,6 +199,21 @@ def test_what_is_wrong_is_told_before_long_work(project, photos, change, sentenc
     assert not (project.data / "04_feature").exists()
 
 
+def test_classes_that_real_weights_cannot_tell_apart(project, photos, tiny_clip_folder):
+    write_classes(photos, circle=8)
+    own = OWN | {"clip": {"name": "tiny", "source": f"local-dir:{tiny_clip_folder}"}}
+    message = project.refusal(own)
+    assert message.startswith(
+        "Texts that coincide: 2 of the 5 classes of My.Photos have the same text as another one to "
+        "CLIP tiny (Circle = circle): methods that tell classes by their names (zero_shot, coop) "
+        "cannot be scored. Give these classes different names (own_data.class_names), or "
+    )
+    assert not (project.data / "02_intermediate").exists()
+    names = project.data / "01_raw/names.json"
+    names.write_text('{"circle": "ring"}')
+    project.run(own | {"own_data": {"class_names": "names.json"}}, stages=("data_preparation",))
+
+
 def test_a_name_that_is_not_there_says_where_it_was_looked_for(project):
     root = project.data / "01_raw"
     root.mkdir()

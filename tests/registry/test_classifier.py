@@ -179,6 +179,7 @@ def test_images_are_decoded_as_the_evaluation_did(tiny_clip):
     [
         (("cat", "cat"), 1, "holds 'cat' and 'cat', which read the same: give each class once"),
         (("sea_gull", "sea gull"), 1, "holds 'sea_gull' and 'sea gull', which read the same"),
+        (("Cat", "cat"), 1, "holds 'Cat' and 'cat', which are the same text to CLIP tiny: give"),
         (("cat", " "), 1, r"class_names\[1\] is ' '"),
         (("cat", 3), 1, r"class_names\[1\] is 3"),
         ((), 0, "top_k is 0"),

@@ -317,6 +317,8 @@ def test_a_changed_folder_and_what_is_none_are_refused(exported, tmp_path):
         open_model("misspelt/")
     with pytest.raises(ConfigError, match="read the same"):
         ExportedModel(exported, ["cat", "cat"])
+    with pytest.raises(ConfigError, match="'Cat' and 'cat' are the same text to demo.coop"):
+        ExportedModel(exported, ["Cat", "cat"])
 
 
 @pytest.mark.parametrize("name", ["labels", "preprocessing", "model"])

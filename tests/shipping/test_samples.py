@@ -8,7 +8,25 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.shipping import ImageSamples
+
+
+def test_broken_files_are_left_out_and_named(caplog):
+    def of(path):
+        if path.name.startswith("broken"):
+            raise DataError(f"cannot read {path}")
+        return torch.full((3, 2, 2), float(path.stem))
+
+    card = SimpleNamespace(class_names=("cat", "dog"))
+    model = SimpleNamespace(card=card, view=SimpleNamespace(of=of))
+    files = [Path("cat/1.png"), Path("dog/broken.png"), Path("dog/2.png")]
+    samples = ImageSamples.of_folder(model, files, "these")
+    assert samples.test[:, 0, 0, 0].tolist() == samples.calibration[:, 0, 0, 0].tolist() == [1, 2]
+    assert samples.labels.tolist() == [0, 1]
+    assert "1 image left out: cannot read dog/broken.png" in caplog.text
+    with pytest.raises(DataError, match="no image can be read: cannot read broken.png"):
+        ImageSamples.of_folder(model, [Path("broken.png")], "these")
 
 
 @pytest.mark.parametrize("folder", ["blue disc", "blue_disc"])

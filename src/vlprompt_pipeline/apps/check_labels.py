@@ -49,7 +49,7 @@ def check_labels(features: Path, out: Path, threshold: float) -> None:
         table.to_csv(temporary, index=False, float_format="%.4f")
     paths, labels = embeddings.paths, embeddings.labels
     for group in groups[:_SHOWN]:
-        several = {labels[row] for row in group}
+        several = {labels[row] for row in group} - {""}  # of a photo outside class folders
         under = f" (under {len(several)} labels: {', '.join(sorted(several))})"
         click.echo(
             f"near copies: {', '.join(paths[row] for row in group)}{under * (len(several) > 1)}"

@@ -31,8 +31,8 @@ from vlprompt_pipeline.clip.transformers_processors import preprocess_config
 from vlprompt_pipeline.errors import WeightsError
 
 
-def fetch_tag(model: str, tag: str) -> ClipFiles:
-    """Return files of a pretrained tag of open_clip.
+def fetch_tag(model: str, tag: str, *, weights: bool = True) -> ClipFiles:
+    """Return files of a pretrained tag of open_clip, or all but the weights.
 
     Raises:
         ConfigError: no such model or tag.
@@ -42,13 +42,13 @@ def fetch_tag(model: str, tag: str) -> ClipFiles:
     repository = preprocess_cfg["hf_hub"].rpartition("/")[0]
     model_name = f"{model}:{tag}"
     tokenizer = _fetch_tokenizer(repository, model_cfg["text_cfg"].get("hf_tokenizer_name"))
-    weights = _fetch_weights(repository, OPEN_CLIP_WEIGHTS, model_name)
+    files = _fetch_weights(repository, OPEN_CLIP_WEIGHTS, model_name) if weights else ()
     where = f"open_clip:{model_name}"
-    return ClipFiles(model_cfg, preprocess_cfg, weights, tokenizer, False, where)
+    return ClipFiles(model_cfg, preprocess_cfg, files, tokenizer, False, where)
 
 
-def fetch_repository(name: str) -> ClipFiles:
-    """Return files of a repository of the hub, in the form of open_clip or of transformers.
+def fetch_repository(name: str, *, weights: bool = True) -> ClipFiles:
+    """Return files of a repository of the hub, in either form, or all but the weights.
 
     Raises:
         WeightsError: it holds neither, its kind cannot be adapted, or files cannot be fetched.
@@ -59,19 +59,19 @@ def fetch_repository(name: str) -> ClipFiles:
         described = read_open_clip_config(config)
         model_cfg = described["model_cfg"]
         refuse_unsupported(model_cfg, where)
-        weights = _fetch_weights(name, OPEN_CLIP_WEIGHTS, where)
+        files = _fetch_weights(name, OPEN_CLIP_WEIGHTS, where) if weights else ()
         tokenizer = _fetch_tokenizer(name, model_cfg["text_cfg"].get("hf_tokenizer_name"))
         preprocess_cfg = described["preprocess_cfg"]
-        return ClipFiles(model_cfg, preprocess_cfg, weights, tokenizer, False, where)
+        return ClipFiles(model_cfg, preprocess_cfg, files, tokenizer, False, where)
     config = _fetch(name, TRANSFORMERS_CONFIG, where)
     model_cfg = model_config(read_json(config), where)
     for processor in PROCESSOR_CONFIGS:
         _fetch_if_there(name, processor)
     size = model_cfg["vision_cfg"]["image_size"]
     preprocess_cfg = preprocess_config(read_processor_config(config.parent), size, where)
-    weights = _fetch_weights(name, TRANSFORMERS_WEIGHTS, where)
+    files = _fetch_weights(name, TRANSFORMERS_WEIGHTS, where) if weights else ()
     tokenizer = _fetch_tokenizer(name, name)
-    return ClipFiles(model_cfg, preprocess_cfg, weights, tokenizer, True, where)
+    return ClipFiles(model_cfg, preprocess_cfg, files, tokenizer, True, where)
 
 
 def is_repository(name: str) -> bool:

@@ -156,17 +156,30 @@ def _readable(source: str) -> Iterator[None]:
         raise WeightsError(f"clip.source: cannot read {file} ({reason})") from error
 
 
-def locate(source: str) -> ClipFiles:
+def load_tokenizer(source: str) -> Tokenizer:
+    """Load the tokenizer of a CLIP, without its weights.
+
+    Raises:
+        ConfigError, WeightsError: as `load_clip`.
+    """
+    with _readable(source):
+        files = locate(source, weights=False)
+        return tokenizer_of(files.model_cfg["text_cfg"], files.tokenizer, files.where)
+
+
+def locate(source: str, *, weights: bool = True) -> ClipFiles:
     """Return the files that a source names, fetched where they are not at hand.
+
+    Without `weights` those are not fetched, and not listed unless the source is a folder.
 
     Raises:
         ConfigError, WeightsError: as `load_clip`.
     """
     kind, rest = _kind(source)
     if kind == "open_clip":
-        return fetch_tag(*rest.split(":"))
+        return fetch_tag(*rest.split(":"), weights=weights)
     if kind == "hf-hub":
-        return fetch_repository(rest)
+        return fetch_repository(rest, weights=weights)
     if kind == "embedded":
         return read_folder(EMBEDDED)
     files = read_folder(at_home(rest))

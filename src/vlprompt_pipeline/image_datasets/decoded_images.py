@@ -15,7 +15,7 @@ from PIL import UnidentifiedImageError
 
 from vlprompt_pipeline.filesystem.manifests import described_write, find_fault
 from vlprompt_pipeline.filesystem.places import is_there
-from vlprompt_pipeline.images import open_image
+from vlprompt_pipeline.images import Decoding, as_seen, open_image, require_shape
 from vlprompt_pipeline.source_code import code_digest
 
 _logger = logging.getLogger(__name__)
@@ -35,19 +35,21 @@ class DecodedImage(NamedTuple):
     reason: str
 
 
-def decode_images(rows: pd.DataFrame, folder: Path, workers: int | None) -> list[DecodedImage]:
+def decode_images(
+    rows: pd.DataFrame, folder: Path, decoding: Decoding, workers: int | None
+) -> list[DecodedImage]:
     """Decode the images of an index's rows, in order, with so many threads."""
     images = list(zip(rows["fingerprint"], rows["path"], strict=True))
     tasks = [images[i : i + _IMAGES_PER_TASK] for i in range(0, len(images), _IMAGES_PER_TASK)]
     with ThreadPoolExecutor(workers) as pool:
         decoded = pool.map(
-            lambda task: [decode_image(key, folder / path) for key, path in task], tasks
+            lambda task: [decode_image(key, folder / path, decoding) for key, path in task], tasks
         )
         return list(chain.from_iterable(decoded))
 
 
-def decode_image(fingerprint: str, file: Path) -> DecodedImage:
-    """Read all data of an image file, and say what is wrong with it."""
+def decode_image(fingerprint: str, file: Path, decoding: Decoding) -> DecodedImage:
+    """Read all data of an image file, and say what is wrong with it for `images.read_rgb`."""
     content = b""
     try:
         size = file.stat().st_size
@@ -57,9 +59,13 @@ def decode_image(fingerprint: str, file: Path) -> DecodedImage:
             )
         content = file.read_bytes()
         with open_image(BytesIO(content)) as image:
+            require_shape(*image.size)
             # A JPEG is decoded at an eighth of its size: faster, and all of its data is still read.
             image.draft(None, (1, 1))
-            image.load()
+            if decoding == "as_seen":
+                as_seen(image)
+            else:
+                image.load()
     except UnidentifiedImageError:
         reason = "not an image of a known format" if content else "an empty file"
         return DecodedImage(fingerprint, "", 0, reason)

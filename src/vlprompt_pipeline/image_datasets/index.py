@@ -79,6 +79,7 @@ def build_index(
     if isinstance(dataset, str):
         dataset = get_image_dataset(dataset)
     root = at_home(dataset_root).resolve()
+    fingerprints = None
     if random_split is None:
         if dataset.make is not None:
             dataset.make(root)
@@ -87,7 +88,7 @@ def build_index(
         split = dataset.split.read(dataset.dataset_folder(root), folder)
         verify_split(split, dataset)
     else:
-        split = split_at_random(dataset, root, random_split)
+        split, fingerprints = split_at_random(dataset, root, random_split)
     return index_split(
         split,
         dataset.image_folder(root),
@@ -95,6 +96,7 @@ def build_index(
         template=dataset.template,
         remedy=f"restore them from {dataset.source}",
         random_split=random_split.mark if random_split else "",
+        fingerprints=fingerprints,
     )
 
 

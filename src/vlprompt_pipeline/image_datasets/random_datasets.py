@@ -11,6 +11,7 @@ from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
 from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_images
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.image_folders import find_images
 from vlprompt_pipeline.image_datasets.lookup import list_image_datasets
@@ -34,12 +35,15 @@ def require_splittable(dataset: ImageDataset) -> None:
         )
 
 
-def split_at_random(dataset: ImageDataset, root: Path, split: RandomSplit) -> Split:
-    """Draw a split of the images of a dataset.
+def split_at_random(
+    dataset: ImageDataset, root: Path, split: RandomSplit
+) -> tuple[Split, dict[str, str]]:
+    """Draw a split of the images of a dataset; return it with their fingerprints by path.
 
     Raises:
         ConfigError: the paths of its images do not tell their classes.
-        DataError: its folder is absent or has not as many classes as it should.
+        DataError: its folder is absent or has not as many classes as it should, or an image
+            cannot be read.
     """
     require_splittable(dataset)
     folder, path_labels = dataset.image_folder(root), dataset.path_labels
@@ -58,9 +62,11 @@ def split_at_random(dataset: ImageDataset, root: Path, split: RandomSplit) -> Sp
             f"{folder} has images of {len(keys)} classes, {dataset.name} has "
             f"{dataset.classes}; unpack the archive whole, from {dataset.source}"
         )
+    used = [path for key in keys for path in classes[key]]
+    fingerprints = dict(zip(used, fingerprint_images(used, folder), strict=True))
     rows: dict[str, list[Row]] = {part: [] for part in PARTS}
     for label, key in enumerate(keys):
         name = path_labels.renamed.get(key) or path_labels.class_name(key)
-        for part, paths in split.divide(classes[key], key).items():
+        for part, paths in split.divide(classes[key], key, fingerprints).items():
             rows[part] += [(path, label, name) for path in paths]
-    return Split.from_rows(f"the random split of {dataset.name}", rows)
+    return Split.from_rows(f"the random split of {dataset.name}", rows), fingerprints

@@ -2,14 +2,17 @@
 
 Our choice, as no published split is drawn like this: each class is shuffled by a generator of its
 own, seeded by the seed and the class, over its images in ASCII order. So the same files give the
-same split on every machine, and photos added to one class leave the others as they were.
+same split on every machine, and photos added to one class leave the others as they were. Copies of
+a picture within a class are dealt out as one, so that none is in training and in test.
 """
 
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,27 @@ class RandomSplit:
         """What every result made with it is marked with."""
         return f"own random split, seed {self.seed}"
 
-    def divide(self, paths: Sequence[str], key: str) -> dict[str, list[str]]:
+    def divide(
+        self, paths: Sequence[str], key: str, fingerprints: Mapping[str, str]
+    ) -> dict[str, list[str]]:
         """Deal the images of the class `key` out to train, val and test, each in ASCII order.
 
-        Shares are rounded, but a class of two or more images has at least one to train with and
-        one to test with; a single image is for training.
+        Shares are of different pictures and rounded, but a class of two or more has at least one to
+        train with and one to test with; a single picture is for training.
+
+        Args:
+            paths: the images.
+            key: of the class.
+            fingerprints: by path; images with the same one stay together, those without are alone.
         """
-        return self.extend({}, paths, key)
+        return self.extend({}, paths, key, fingerprints)
 
     def extend(
-        self, kept: Mapping[str, Sequence[str]], new: Sequence[str], key: str
+        self,
+        kept: Mapping[str, Sequence[str]],
+        new: Sequence[str],
+        key: str,
+        fingerprints: Mapping[str, str],
     ) -> dict[str, list[str]]:
         """Deal new images of the class `key` out so that its shares are met, as far as they go.
 
@@ -53,9 +67,12 @@ class RandomSplit:
             kept: images by the part that they are and stay in.
             new: the others.
             key: of the class.
+            fingerprints: as of `divide`, of `kept` and `new`.
         """
-        train, val, test = (list(kept.get(part, ())) for part in ("train", "val", "test"))
-        shuffled = sorted(new)
+        train, val, test = (
+            _by_picture(kept.get(part, ()), fingerprints) for part in ("train", "val", "test")
+        )
+        shuffled = _by_picture(new, fingerprints)
         random.Random(f"{self.seed} {key}").shuffle(shuffled)
         number = len(train) + len(val) + len(test) + len(shuffled)
         whole = self.train + self.val + self.test
@@ -64,8 +81,17 @@ class RandomSplit:
         for_test = min(max(tested - len(test), 0), len(shuffled))
         at_most = len(shuffled) - for_test - (not train)
         for_val = max(min(validated - len(val), at_most), 0)
-        return {
-            "train": sorted([*train, *shuffled[for_test + for_val :]]),
-            "val": sorted([*val, *shuffled[for_test : for_test + for_val]]),
-            "test": sorted([*test, *shuffled[:for_test]]),
+        parts = {
+            "train": [*train, *shuffled[for_test + for_val :]],
+            "val": [*val, *shuffled[for_test : for_test + for_val]],
+            "test": [*test, *shuffled[:for_test]],
         }
+        return {part: sorted(chain.from_iterable(copies)) for part, copies in parts.items()}
+
+
+def _by_picture(paths: Sequence[str], fingerprints: Mapping[str, str]) -> list[list[str]]:
+    """Group the copies of a picture, in the ASCII order of their first paths."""
+    copies: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(paths):
+        copies[fingerprints.get(path, path)].append(path)
+    return list(copies.values())

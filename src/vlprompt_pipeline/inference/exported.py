@@ -105,7 +105,7 @@ class ExportedModel(ImageModel):
                 "names, or export a method that takes any"
             )
         session, tokenizer = self._text_side()
-        rows = []
+        rows, first = [], {}
         for name in self.class_names:
             texts = [text.format(name.replace("_", " ")) for text in how["texts"]]
             encoded = [tokenizer.encode(text) for text in texts]
@@ -115,6 +115,10 @@ class ExportedModel(ImageModel):
                     f"{self.name} reads: give it a shorter name"
                 )
             ids = np.array([each.ids for each in encoded], np.int64)
+            if (same := first.setdefault(ids.tobytes(), name)) != name:
+                raise ConfigError(
+                    f"{same!r} and {name!r} are the same text to {self.name}: give each class once"
+                )
             (features,) = session.run(["text_embeds"], {"input_ids": ids})
             mean = features.mean(0)
             rows.append(mean / np.linalg.norm(mean))

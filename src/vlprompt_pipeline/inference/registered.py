@@ -25,7 +25,7 @@ class RegisteredModel(ImageModel):
     ) -> None:
         """Raise ConfigError for class names that the classifier cannot have."""
         self.classifier, self.name, self.version = classifier, name, version
-        self.class_names = classifier.card.names(class_names)
+        self.class_names = classifier.names(class_names)
         self.rejection = classifier.rejection if classifier.rejects(self.class_names) else None
         self.block = block_size(classifier.clip.arithmetic)
         self.pixel_shape = (3, *classifier.clip.preprocessing.height_width)

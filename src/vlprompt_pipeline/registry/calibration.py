@@ -7,7 +7,7 @@ does not list, which methods may have chosen settings on.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from vlprompt_pipeline.image_datasets import DatasetCard, FewShotSet
 from vlprompt_pipeline.image_datasets.image_folders import IMAGE_SUFFIXES
 from vlprompt_pipeline.registry.classifier import BATCH, Classifier
 from vlprompt_pipeline.rejection import KINDS, Rejection, RejectionParameters, calibrate, softmax
+from vlprompt_pipeline.wording import counted, some
 
 logger = logging.getLogger(__name__)
 
@@ -135,8 +136,10 @@ class LabelledImages:
     def outsiders(self, classifier: Classifier, folder: str | None) -> np.ndarray | None:
         """Return the same of all images below a folder, if one is named.
 
+        Files that cannot be read are left out, with a warning that names them.
+
         Raises:
-            DataError: it holds none, or one that is broken.
+            DataError: it holds no image that can be read.
         """
         if folder is None:
             return None
@@ -147,8 +150,24 @@ class LabelledImages:
                 f"registry.rejection.outsiders: no images in {root}: name a folder with photos "
                 "that belong to none of the classes"
             )
-        starts = range(0, len(files), BATCH)
-        parts = [_logits_of_files(classifier, files[at : at + BATCH]) for at in starts]
+        parts: list[np.ndarray] = []
+        problems: list[str] = []
+        for start in range(0, len(files), BATCH):
+            pixels = []
+            for path in files[start : start + BATCH]:
+                try:
+                    pixels.append(classifier.view.of(path))
+                except DataError as error:
+                    problems.append(str(error))
+            if pixels:
+                parts.append(classifier.logits_of_pixels(torch.stack(pixels), ()))
+        if not parts:
+            raise DataError(f"registry.rejection.outsiders: no image can be read: {problems[0]}")
+        if problems:
+            left_out = counted(len(problems), "image")
+            logger.warning(
+                "registry.rejection.outsiders: %s left out: %s", left_out, some(problems)
+            )
         return np.concatenate(parts)
 
     def _of(self, class_names: Iterable[str], part: str) -> pd.DataFrame:
@@ -157,17 +176,6 @@ class LabelledImages:
         names = rows["label"].map(dict(enumerate(self.card.class_names)))
         rows = rows.assign(class_number=names.map(numbers)).dropna(subset=["class_number"])
         return rows.astype({"class_number": int})
-
-
-def _logits_of_files(classifier: Classifier, files: Sequence[Path]) -> np.ndarray:
-    pixels = []
-    for path in files:
-        try:
-            pixels.append(classifier.view.of(path))
-        except DataError as error:
-            raise DataError(f"registry.rejection.outsiders: {error}") from None
-    given = torch.stack(pixels).to(classifier.clip.device)
-    return classifier.logits(classifier.image_side.encode_images(given))
 
 
 def calibrate_version(
@@ -183,7 +191,7 @@ def calibrate_version(
 
     Raises:
         ConfigError: the kind needs logits, and the method has none.
-        DataError: the folder of outsiders has no images.
+        DataError: the folder of outsiders has no image that can be read.
     """
     if how.kind == "none":
         return None

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vlprompt_pipeline.clip import EvaluationView, FrozenClip, ImageEncoder, load_clip
+from vlprompt_pipeline.clip.same_texts import same_tokens
 from vlprompt_pipeline.errors import ConfigError, DataError, WeightsError
 from vlprompt_pipeline.export import ClassifierWeights, load_learner
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner
@@ -135,6 +136,21 @@ class Classifier:
             (folder / FILES[name]).write_bytes(data)
         return {name: str(folder / FILES[name]) for name in content}
 
+    def names(self, given: Sequence[str]) -> tuple[str, ...]:
+        """Return the classes to tell apart: those given, or those of the card if none are.
+
+        Raises:
+            ConfigError: names that cannot be, or that are one text to the CLIP.
+        """
+        names = self.card.names(given)
+        if names != self.card.class_names:
+            for same in same_tokens(self.clip.tokenizer, names, self.card.template):
+                raise ConfigError(
+                    f"class_names holds {' and '.join(map(repr, same))}, which are the same text "
+                    f"to CLIP {self.clip.name}: give each class once"
+                )
+        return names
+
     def pixels(self, image: object, limits: RequestLimits | None = None) -> Tensor:
         """Prepare an encoded image, as `image_bytes` takes it, as `[3, size, size]`.
 
@@ -174,7 +190,7 @@ class Classifier:
             ConfigError: class names that cannot be, `top` below 1, or an accuracy that no threshold
                 of the model has.
         """
-        names = self.card.names(class_names)
+        names = self.names(class_names)
         if top < 1:
             raise ConfigError(f"top_k is {top}: ask for 1 or more labels")
         rejection = self._rejection(names, accuracy)

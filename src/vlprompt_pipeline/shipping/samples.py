@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.shipping.contents import ShippedModel
-from vlprompt_pipeline.wording import readable
+from vlprompt_pipeline.wording import counted, readable, some
+
+logger = logging.getLogger(__name__)
 
 CALIBRATION = 32
 """Images whose activations set the ranges of 8 bits (our choice)."""
@@ -45,6 +49,8 @@ class ImageSamples:
     ) -> ImageSamples:
         """Read images of two parts, each spread evenly over its files where these are more.
 
+        Files that cannot be read are left out, with a warning that names them.
+
         Args:
             model: whose images they are.
             calibration: files of `calibration`, such as the few-shot images.
@@ -53,13 +59,15 @@ class ImageSamples:
             described: see above.
 
         Raises:
-            DataError: an image cannot be read.
+            DataError: no image of a part can be read.
         """
         chosen = _spread(len(test), MEASURED)
+        calibrating, _ = _pixels(model, [calibration[i] for i in _spread(len(calibration))])
+        measuring, is_read = _pixels(model, [test[i] for i in chosen])
         return cls(
-            calibration=_pixels(model, [calibration[i] for i in _spread(len(calibration))]),
-            test=_pixels(model, [test[i] for i in chosen]),
-            labels=None if labels is None else np.asarray(labels)[chosen],
+            calibration=calibrating,
+            test=measuring,
+            labels=None if labels is None else np.asarray(labels)[chosen[is_read]],
             described=described,
         )
 
@@ -83,7 +91,18 @@ def _spread(count: int, most: int = CALIBRATION) -> np.ndarray:
     return np.linspace(0, count - 1, min(most, count)).round().astype(int)
 
 
-def _pixels(model: ShippedModel, files: Sequence[Path]) -> np.ndarray | None:
-    if not files:
-        return None
-    return torch.stack([model.view.of(path) for path in files]).numpy()
+def _pixels(model: ShippedModel, files: Sequence[Path]) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return the pixels of the files that can be read, None without files, and which these are."""
+    is_read = np.ones(len(files), bool)
+    pixels, problems = [], []
+    for number, path in enumerate(files):
+        try:
+            pixels.append(model.view.of(path))
+        except DataError as error:
+            is_read[number] = False
+            problems.append(str(error))
+    if files and not pixels:
+        raise DataError(f"no image can be read: {problems[0]}")
+    if problems:
+        logger.warning("%s left out: %s", counted(len(problems), "image"), some(problems))
+    return torch.stack(pixels).numpy() if pixels else None, is_read

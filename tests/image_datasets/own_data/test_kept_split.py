@@ -53,7 +53,7 @@ def test_added_photos_fill_the_shares_and_move_no_other(zoo, caplog):
     sizes = after.table.groupby(["class_name", "part"]).size()
     assert sizes["cat"].to_dict() == {"train": 10, "val": 4, "test": 6}
     assert sizes["cow"].to_dict() == {"train": 5, "val": 2, "test": 3}
-    assert after.card.random_split == "own random split, seed 1, extended since"
+    assert after.card.random_split == "own random split, seed 1, changed since"
     assert "zoo: the split is kept; new photos: 10 for train, 4 for val, 6 for test" in caplog.text
     assert index(zoo).card == after.card
     fresh = parts(build_own_index("zoo", zoo.parent, OwnData()))
@@ -67,6 +67,21 @@ def test_a_photo_keeps_its_part_under_another_label_and_name(zoo):
     assert parts(index(zoo)) == before
 
 
+def test_new_copies_go_together_and_a_copy_of_a_kept_photo_goes_to_its_part(zoo):
+    first = index(zoo).table.set_index("path")["part"]
+    for path in ("cat/000.png", "cat/001.png", "dog/000.png"):
+        copied = (zoo / path).with_suffix(".copy.png")
+        copied.write_bytes((zoo / path).read_bytes())
+    for serial in range(6):
+        write_photo(zoo / f"cat/new_{serial}.png")
+        (zoo / f"cat/zz_{serial}.png").write_bytes((zoo / f"cat/new_{serial}.png").read_bytes())
+    table = index(zoo).table
+    assert table.groupby("fingerprint")["part"].nunique().max() == 1
+    assert table.set_index("path")["part"][first.index].equals(first)
+    pictures = table[table["class_name"] == "cat"].drop_duplicates("fingerprint")
+    assert pictures["part"].value_counts().to_dict() == {"train": 8, "test": 5, "val": 3}
+
+
 def test_a_photo_that_comes_back_returns_to_its_part(zoo):
     before = parts(index(zoo))
     gone = zoo / "cat" / "003.png"
@@ -75,6 +90,13 @@ def test_a_photo_that_comes_back_returns_to_its_part(zoo):
     index(zoo)
     gone.write_bytes(content)
     assert parts(index(zoo)) == before
+
+
+def test_the_mark_tells_that_photos_are_gone(zoo):
+    index(zoo)
+    for serial in range(4):
+        (zoo / f"cat/{serial:03}.png").unlink()
+    assert index(zoo).card.random_split == "own random split, seed 1, changed since"
 
 
 def test_copies_in_two_parts_stay_where_they_are(zoo):
@@ -115,6 +137,20 @@ def test_given_parts_are_not_kept(tmp_path):
     write_classes(tmp_path / "zoo" / "test", cat=2, dog=2)
     index(tmp_path / "zoo")
     assert not (tmp_path / "kept").exists()
+
+
+def test_a_changed_file_moves_no_photo_unnoticed(zoo):
+    before = parts(index(zoo))
+    (file,) = (zoo.parent / "kept").iterdir()
+    whole = file.read_text()
+    stored = json.loads(whole)
+    stored["train"][0], stored["test"][0] = stored["test"][0], stored["train"][0]
+    file.write_text(json.dumps(stored))
+    with pytest.raises(DataError, match="json has been changed since it was written: restore it"):
+        index(zoo)
+    file.write_text("".join(row for row in whole.splitlines(True) if 'sha256"' not in row))
+    assert parts(index(zoo)) == before, "a file of before has no digest"
+    assert file.read_text() == whole
 
 
 def test_a_broken_file_says_what_to_do(zoo):

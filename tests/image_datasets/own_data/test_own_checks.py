@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from image_datasets.own_data.photos import write_classes
 from vlprompt_pipeline.errors import DataError
@@ -18,6 +19,7 @@ from vlprompt_pipeline.image_datasets import (
     build_own_index,
     check_images,
     fingerprints,
+    inspect_images,
 )
 
 
@@ -30,7 +32,9 @@ def test_what_was_found_is_warned_of_and_in_card_and_check(tmp_path, caplog):
     (tmp_path / "zoo/bird").mkdir()
     (tmp_path / "zoo/cat/IMG.HEIC").touch()
     found = index(tmp_path)
-    train, test = (found.table.query("part == @part")["path"].iloc[0] for part in ("train", "test"))
+    (train, *_), (*_, test) = (  # of two classes, since copies within one are dealt out as one
+        found.table.query("part == @part")["path"] for part in ("train", "test")
+    )
     shutil.copy(tmp_path / "zoo" / train, tmp_path / "zoo" / test)
     found = index(tmp_path)
     with caplog.at_level(logging.WARNING):
@@ -86,8 +90,8 @@ def test_unreadable_images_and_untested_classes_are_told_at_once(tmp_path):
     assert "cat/002.png (not an image of a known format)" in message
     assert "with own_data.broken=leave_out, and run again; 2 of the 3 classes of zoo" in message
     assert message.endswith(
-        "have no test image (dog, emu); add images, at least two a class, or move these classes "
-        "elsewhere"
+        "have no test image (dog, emu); add images, at least two different ones a class, or move "
+        "these classes elsewhere"
     )
 
 
@@ -106,3 +110,17 @@ def test_real_photos(shared: Path, tmp_path, folder):
         len(list((photos / name).glob("*.jpg"))) for name in (folder, "dollar_bill")
     )
     assert found.card.findings.sentences() == []
+
+
+def test_pictures_that_no_later_stage_could_read_are_found(tmp_path):
+    write_classes(tmp_path / "zoo", cat=4, dog=4)
+    cat = tmp_path / "zoo/cat"
+    Image.new("F", (8, 8), 0.5).save(cat / "float.tif")
+    Image.new("I", (8, 8), 1 << 20).save(cat / "int32.tif")
+    Image.new("I", (8, 8), 1 << 15).save(cat / "int16.tif")
+    Image.new("L", (8, 808)).save(cat / "strip.png")
+    assert dict(inspect_images(index(tmp_path)).unreadable) == {
+        "cat/float.tif": "its pixels are fractions of unknown range; save it with 8 or 16 bits",
+        "cat/int32.tif": "its pixels have more than 16 bits; save it with 8 or 16",
+        "cat/strip.png": "8 x 808 pixels are a strip of more than 100:1; cut it",
+    }

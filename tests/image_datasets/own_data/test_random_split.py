@@ -10,7 +10,7 @@ PATHS = [f"cat/{serial:03}.jpg" for serial in range(10)]
 
 
 def sizes(split: RandomSplit, number: int) -> tuple[int, ...]:
-    return tuple(len(paths) for paths in split.divide(PATHS[:number], "cat").values())
+    return tuple(len(paths) for paths in split.divide(PATHS[:number], "cat", {}).values())
 
 
 @pytest.mark.parametrize(
@@ -33,27 +33,42 @@ def test_all_validation_leaves_one_to_train_and_one_to_test():
 
 
 def test_each_image_is_in_one_part_and_parts_are_in_order():
-    parts = RandomSplit(seed=3).divide(PATHS, "cat")
+    parts = RandomSplit(seed=3).divide(PATHS, "cat", {})
     assert list(parts) == ["train", "val", "test"]
     assert sorted(chain.from_iterable(parts.values())) == PATHS
     assert all(paths == sorted(paths) for paths in parts.values())
 
 
 def test_the_same_whatever_order_the_disk_lists():
-    assert RandomSplit().divide(PATHS[::-1], "cat") == RandomSplit().divide(PATHS, "cat")
+    assert RandomSplit().divide(PATHS[::-1], "cat", {}) == RandomSplit().divide(PATHS, "cat", {})
 
 
 def test_another_seed_and_another_class_draw_otherwise():
-    first = RandomSplit().divide(PATHS, "cat")
-    assert RandomSplit(seed=2).divide(PATHS, "cat") != first
-    assert RandomSplit().divide(PATHS, "dog") != first
+    first = RandomSplit().divide(PATHS, "cat", {})
+    assert RandomSplit(seed=2).divide(PATHS, "cat", {}) != first
+    assert RandomSplit().divide(PATHS, "dog", {}) != first
 
 
 def test_the_draw_is_this_one_for_ever():
     """Written down when it was first drawn: a change would silently change everybody's split."""
-    parts = RandomSplit().divide(PATHS, "cat")
+    parts = RandomSplit().divide(PATHS, "cat", {})
     assert [path[4:7] for path in parts["test"]] == ["002", "007", "009"]
     assert [path[4:7] for path in parts["val"]] == ["006", "008"]
+
+
+def test_copies_are_dealt_out_as_one_where_the_first_of_them_would_go():
+    copies = {f"{path}.copy": path for path in PATHS}
+    contents = {path: path for path in PATHS} | copies
+    alone = RandomSplit().divide(PATHS, "cat", {})
+    parts = RandomSplit().divide([*copies, *PATHS], "cat", contents)
+    assert parts == {
+        part: sorted([*paths, *(f"{path}.copy" for path in paths)]) for part, paths in alone.items()
+    }
+
+
+def test_a_class_of_copies_alone_is_for_training():
+    parts = RandomSplit().divide(PATHS, "cat", dict.fromkeys(PATHS, "the same"))
+    assert parts == {"train": PATHS, "val": [], "test": []}
 
 
 def test_its_mark():

@@ -177,7 +177,8 @@ def test_absolute_and_relative_paths_mixed(root, tmp_path_factory):
         ({"part": ""}, "row 1 of {file} has part ''; allowed are train, val and test in every "),
         (
             {"path": "pics/dog/001.png"},
-            "own data in table {file} lists pics/dog/001.png more than once (train and test)",
+            "own data in table {file} lists pics/dog/001.png more than once (as a_dog in train, "
+            "a_dog in test); keep one row an image",
         ),
         (
             {"path": "pics/dog/gone.png"},
@@ -214,8 +215,13 @@ def test_columns_that_are_absent(root):
         ("zoo.csv", b"path,label\n", "{file} has no rows; give it one for each image"),
         (
             "zoo.csv",
-            b"path,label\n\xff\xfe,cat\n",
-            "cannot read {file} ('utf-8' codec can't decode",
+            "path,label\na.png,Möwe\n".encode("latin-1"),
+            "cannot read {file} (it is no text in UTF-8: save it as UTF-8); write the table again",
+        ),
+        (
+            "zoo.csv",
+            b"path,label\na.png,cat\na.png,dog\n",
+            "own data in table {file} lists a.png more than once (as cat, dog); keep one row ",
         ),
         ("zoo.csv", b'path,label\n"a,cat\n', "cannot read {file} (unexpected end of data"),
         ("zoo.parquet", b"none", "cannot read {file} ("),

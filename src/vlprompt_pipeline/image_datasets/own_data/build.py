@@ -18,7 +18,11 @@ from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_readable
 from vlprompt_pipeline.image_datasets.index import ImageIndex, index_split
 from vlprompt_pipeline.image_datasets.own_data.class_names import name_classes
 from vlprompt_pipeline.image_datasets.own_data.folders import gather_folder
-from vlprompt_pipeline.image_datasets.own_data.gathered import Gathered, require_plain_names
+from vlprompt_pipeline.image_datasets.own_data.gathered import (
+    Gathered,
+    require_one_row_each,
+    require_plain_names,
+)
 from vlprompt_pipeline.image_datasets.own_data.kept_split import KeptSplit
 from vlprompt_pipeline.image_datasets.own_data.location import locate_own_data
 from vlprompt_pipeline.image_datasets.own_data.tables import gather_table
@@ -28,8 +32,8 @@ from vlprompt_pipeline.image_datasets.split import Row, Split
 
 logger = logging.getLogger(__name__)
 
-EXTENDED = ", extended since"
-"""Ends the mark of a split whose seed alone does not give it."""
+CHANGED = ", changed since"
+"""Ends the mark of a split that its seed alone does not give, photos having come or gone."""
 
 Parts = dict[str | None, dict[str, list[str]]]
 """Part to class to paths in ASCII order."""
@@ -81,6 +85,7 @@ def build_own_index(
     """
     root = at_home(dataset_root).resolve()
     gathered = gather_own_data(name, root)
+    require_one_row_each(gathered)
     _leave_out(gathered, left_out)
     _require_usable(gathered, left_out)
     names = _class_names(gathered, root, options.class_names)
@@ -192,14 +197,14 @@ def _parts(
         else:
             to_divide[key].append(path)
     drawn = replace(split, val=0.0) if divided else split
-    extended = False
+    changed = False
     for key, paths in to_divide.items():
-        dealt = drawn.divide(paths, key)
+        dealt = drawn.divide(paths, key, fingerprints)
         if kept_split is not None:
             fresh, dealt = dealt, kept_split.divide(drawn, paths, key, fingerprints)
-            extended |= dealt != fresh
+            changed |= dealt != fresh
         divided += [(part, key, path) for part, chosen in dealt.items() for path in chosen]
-    return _by_part(divided), split.mark + EXTENDED * extended
+    return _by_part(divided), split.mark + CHANGED * changed
 
 
 def _by_part(images: Iterable[tuple[str | None, str, str]]) -> Parts:

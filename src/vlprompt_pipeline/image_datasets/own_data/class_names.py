@@ -92,7 +92,7 @@ def _read(file: Path, keys: Collection[str]) -> dict[str, str]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or reason_of(error)
         raise DataError(
             f"cannot read own_data.class_names {file} ({reason}); name {_FORM} in JSON, YAML or CSV"
         ) from error

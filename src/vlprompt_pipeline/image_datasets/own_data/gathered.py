@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.wording import some
+from vlprompt_pipeline.wording import counted, some
 
 PART_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 """How parts are spelt in folders and tables, in lower case."""
@@ -54,6 +54,24 @@ class Gathered:
     def keys(self) -> list[str]:
         """The classes in ASCII order, which is label order."""
         return sorted({photo.key for photo in self.photos})
+
+
+def require_one_row_each(gathered: Gathered) -> None:
+    """Check that no photo is listed twice.
+
+    Raises:
+        DataError: naming the first one with its classes, and its parts where these are given.
+    """
+    numbers = Counter(photo.path for photo in gathered.photos)
+    twice = [path for path, number in numbers.items() if number > 1]
+    if twice:
+        rows = [photo for photo in gathered.photos if photo.path == twice[0]]
+        as_what = some([f"{row.key} in {row.part}" if row.part else row.key for row in rows])
+        raise DataError(
+            f"own data in {gathered.origin} lists {twice[0]} more than once (as {as_what})"
+            + (f", and so {counted(len(twice) - 1, 'other path')}" if len(twice) > 1 else "")
+            + "; keep one row an image"
+        )
 
 
 def require_plain_names(names: Sequence[str], origin: str) -> None:

@@ -6,14 +6,16 @@ Photos that are new are dealt out so that each class has its shares again (our c
 that was trained before and one that is trained after photos, labels or classes were added have test
 photos in common that neither was trained on.
 
-The file also lists photos that are gone: one that comes back returns to its part.
+The file also lists photos that are gone: one that comes back returns to its part. It begins with a
+digest of its rows, so that one that was changed by accident moves no photo unnoticed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,17 +36,19 @@ class KeptSplit:
     Attributes:
         file: where it is kept.
         parts: fingerprint to path to part; copies of a photo may be in several parts.
+        has_digest: whether the file has one, which those of before have not.
     """
 
     file: Path
     parts: dict[str, dict[str, str]] = field(default_factory=dict)
+    has_digest: bool = True
 
     @classmethod
     def load(cls, folder: Path, name: str, split: RandomSplit) -> KeptSplit:
         """Load what is kept of a dataset's split with these shares and this seed, if anything.
 
         Raises:
-            DataError: the file is broken.
+            DataError: the file is broken, or was changed since it was written.
         """
         shares = f"{split.train:g}_{split.val:g}_{split.test:g}"
         file = folder / f"{name}_seed{split.seed}_{shares}.json"
@@ -56,12 +60,20 @@ class KeptSplit:
             for part in PARTS:
                 for fingerprint, path in stored[part]:
                     parts[fingerprint][path] = part
+            digest = stored.get("sha256")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"the kept split {file} cannot be read ({error!r}): restore it, or delete it to "
                 "have the test part drawn anew"
             ) from None
-        return cls(file, dict(parts))
+        kept = cls(file, dict(parts), digest is not None)
+        if kept.has_digest and digest != _digest({part: stored[part] for part in PARTS}):
+            raise DataError(
+                f"the kept split {file} has been changed since it was written: restore it, delete "
+                "its line sha256 if the change is meant, or delete the file to have the test part "
+                "drawn anew"
+            )
+        return kept
 
     def divide(
         self, split: RandomSplit, paths: list[str], key: str, fingerprints: Mapping[str, str]
@@ -72,11 +84,11 @@ class KeptSplit:
         for path in paths:
             part = self._part(fingerprints.get(path, ""), path)
             (new if part is None else kept[part]).append(path)
-        return split.extend(kept, new, key)
+        return split.extend(kept, new, key, fingerprints)
 
     def update(self, table: pd.DataFrame) -> Counter[str]:
         """Keep the parts of an index, too; return how many photos are new in each."""
-        new, changed = Counter(), False
+        new, changed = Counter(), not self.has_digest
         for path, part, fingerprint in table[["path", "part", "fingerprint"]].itertuples(False):
             new[part] += self._part(fingerprint, path) is None
             before = self.parts.setdefault(fingerprint, {})
@@ -85,7 +97,8 @@ class KeptSplit:
         if changed:
             rows = {part: self._rows(part) for part in PARTS}
             with atomic_write(self.file) as temporary:
-                temporary.write_text(json.dumps(rows, ensure_ascii=False, indent=1), "utf-8")
+                content = {"sha256": _digest(rows), **rows}
+                temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
             publish(self.file)
         return new
 
@@ -121,3 +134,8 @@ class KeptSplit:
             for path, its_part in by_path.items()
             if its_part == part
         )
+
+
+def _digest(rows: Mapping[str, Sequence[Sequence[str]]]) -> str:
+    """Return the SHA-256 of the (fingerprint, path) of each part, in their order."""
+    return hashlib.sha256(json.dumps([rows[part] for part in PARTS]).encode()).hexdigest()
