@@ -109,6 +109,28 @@ def test_what_paths_are_made_of_is_set_in_globals_alone(project):
     assert project.path("07_model_output", cell="demo/demo_counts/few_shot/shots4/seed1").is_dir()
 
 
+def test_a_key_beside_its_neighbours_in_globals_leaves_them_as_they_are(project):
+    (project.root / "conf/local/globals.yml").write_text("clip: {name: my_clip}\n")
+    project.run(stages=("data_preparation",))
+    (project.root / "conf/local/globals.yml").write_text("clip: {nam: my_clip}\n")
+    assert project.refusal().startswith(
+        "globals.yml: unknown key 'clip.nam' (did you mean 'clip.name'?); allowed: dataset, "
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("catalog_mine", "${_data}/x", "conf: mine.path: Interpolation key '_data' not found; it "),
+        ("parameters", "${globals:no}", "conf: mine.path: Globals key 'no' not found "),
+    ],
+)
+def test_a_value_that_conf_lacks_is_named(project, monkeypatch, name, value, sentence):
+    file = project.root / f"conf/local/{name}.yml"
+    file.write_text(f'mine: {{type: MemoryDataset, path: "{value}"}}\n')
+    assert f"Error: {sentence}" in run(project, monkeypatch).output
+
+
 @pytest.mark.parametrize("name", ["a.b", "checkpoints", "targets", "all"])
 def test_a_recipe_whose_name_cannot_be_a_folder_is_refused(project, name):
     recipe = f"recipes: {{{name}: {{extends: coop}}}}\n"

@@ -172,14 +172,19 @@ def _require_one_place(values: Mapping[str, Any], loader: Any) -> None:
     """Require that nothing overrides globals.yml, which the paths of the catalog follow.
 
     Raises:
-        ConfigError: a parameter file overrides what globals.yml says.
+        ConfigError: a parameter file overrides what globals.yml says, or that has an unknown key.
     """
+    from vlprompt_pipeline.parsing import unknown
     from vlprompt_pipeline.reproducibility.differences import flatten
 
-    computed, in_globals = OmegaConf.create(values), loader["globals"]
+    computed, in_globals = flatten(values), loader["globals"]
     in_paths = OmegaConf.merge(in_globals, loader.runtime_params or {})
-    for key in flatten(in_globals):
-        value, in_path = OmegaConf.select(computed, key), OmegaConf.select(in_paths, key)
+    keys = flatten(in_globals)
+    for key in keys:
+        if key not in computed:
+            allowed = [each for each in keys if each in computed]
+            raise ConfigError(unknown("globals.yml", "key", key, allowed))
+        value, in_path = computed[key], OmegaConf.select(in_paths, key)
         if value != in_path:
             raise ConfigError(
                 f"parameters.{key} is {value!r}, but the paths of the catalog are made with "
