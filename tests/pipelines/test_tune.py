@@ -10,6 +10,7 @@ import yaml
 from click.testing import CliRunner
 from kedro.framework.cli.cli import KedroCLI
 
+from image_datasets.own_data.photos import write_classes, write_photo
 from pipelines.project import QUICK
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.pipelines.evaluation import nodes
@@ -44,7 +45,7 @@ def test_trials_see_no_test_image_and_a_study_goes_on(project, monkeypatch):
     longer = tuning.run(3, "a study").trials
     rates = [trial.params["training.lr"] for trial in longer]
     assert len({*rates}) == 3, "a study that goes on draws no trial again"
-    assert f"{study.best_value:.2f} % on validation images" in done.output
+    assert f"best of 2 trials: {study.best_value:.2f} % on validation images" in done.output
     assert set(study.best_params) == {"training.lr", "training.epochs"}
     assert f"recipes.coop.training.lr={study.best_params['training.lr']}" in done.output
     assert len(seen) == 3, "it went on with what it had"
@@ -73,6 +74,19 @@ def test_a_study_is_named_by_all_that_its_scores_depend_on(project):
     }
     assert name() == name()
     assert len({name(), *changed.values()}) == 5, changed
+
+
+def test_a_study_goes_on_with_the_same_images_alone(project):
+    pytest.importorskip("optuna")
+    project.bootstrap()
+    folder = project.data / "01_raw/colours"
+    write_classes(folder, blue=10, red=10)
+    params = {**QUICK, "dataset": "colours", "protocol": "few_shot", "shots": 2}
+    tuning = Tuning(project.root, None, params, "coop", Space.model_validate(SPACE))
+    first = tuning.run(1)
+    assert tuning.run(1).study_name == first.study_name
+    write_photo(folder / "red/new.png")
+    assert tuning.run(1).study_name != first.study_name
 
 
 @pytest.mark.parametrize(
