@@ -241,6 +241,10 @@ def test_classes_that_the_embedded_clip_has_no_words_for(project, capsys, monkey
     said = project.refusal({**ANY, "methods": ["zero_shot", "coop"]})
     assert "(cat = dog = owl and 1 others)" in said
     assert "zero_shot, coop) cannot be scored. Take real weights, those of --env=photos or " in said
+    project.run({**ANY, "methods": ["zero_shot", "coop"]}, stages=("data_check",))
+    shown = capsys.readouterr().out
+    assert "animals: photos of your own have no official split to be held against; --pip" in shown
+    project.run({**ANY, "methods": ["zero_shot", "coop"]}, stages=("data_preparation",))
     store = f"sqlite:///{project.root / 'mlflow.db'}"
     on = merged(ANY, {"tracking": {"enabled": True, "uri": store}})
     project.run(on, report=True)

@@ -168,10 +168,13 @@ def test_a_comma_in_a_folder_is_given_in_conf(project, monkeypatch, command):
     folder = project.root / "photos, mine"
     shown = CliRunner().invoke(KedroCLI(project.root), [command, f"--params=dataset_root={folder}"])
     assert shown.exit_code == 2
-    assert "set a folder with a comma in its name in conf/local/globals.yml" in shown.stderr
+    assert "comma ends a value here: set dataset_root in conf/local/globals.yml, " in shown.stderr
     (project.root / "conf/local/globals.yml").write_text(f'dataset_root: "{folder}"\n')
     project.run(stages=("data_preparation",))
     assert (folder / "demo_counts").is_dir()
+    reason = "--params=seed=2,registry.promote.reason=more classes, new camera"
+    shown = CliRunner().invoke(KedroCLI(project.root), [command, reason])
+    assert "set registry.promote.reason in conf/local/parameters.yml, " in shown.stderr
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.filesystem.data_folder import on_disk
 from vlprompt_pipeline.filesystem.objects import require_place
 from vlprompt_pipeline.filesystem.places import bring, is_url
-from vlprompt_pipeline.hooks.same_texts import methods_to_score
+from vlprompt_pipeline.hooks.same_texts import Scored, methods_to_score
 from vlprompt_pipeline.selection import select, selection_of
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class ParameterHook:
                 _require_dataset(parameters, dataset, project)
             for method in selection.methods:
                 resolve_recipe(method, recipes)
-            scored = methods_to_score(parameters, recipes, selection.methods, project)
+            scored = self._methods_to_score(parameters, recipes, selection.methods, project)
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
         context.config_loader["parameters"] = {
@@ -87,6 +87,21 @@ class ParameterHook:
         selection = selection._replace(methods=scored.methods)
         self._protocol = parameters.protocol
         select(selection._replace(verified=_verified(context, selection.methods)))
+
+    def _methods_to_score(
+        self,
+        parameters: RunParameters,
+        recipes: Mapping[str, Any],
+        methods: Sequence[str],
+        project: Path,
+    ) -> Scored:
+        """Leave methods out; that none is left is told where a pipeline needs the CLIP."""
+        self._none_to_score = ""
+        try:
+            return methods_to_score(parameters, recipes, methods, project)
+        except ConfigError as error:
+            self._none_to_score = str(error)
+            return Scored(tuple(methods))
 
     @hook_impl(wrapper=True, tryfirst=True)  # around the locks
     def before_pipeline_run(
@@ -108,6 +123,8 @@ class ParameterHook:
                 )
             _require_entries(pipeline, catalog)
             if "clip" in pipeline.inputs():
+                if self._none_to_score:
+                    raise ConfigError(self._none_to_score)
                 catalog.get("clip").check(device="ParallelRunner" not in str(run_params["runner"]))
         except UserError as error:
             raise click.ClickException(str(error)) from None
