@@ -92,9 +92,9 @@ def test_a_study_goes_on_with_the_same_images_alone(project):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("training.lr: {low: 1}", r"space\.yml\.training\.lr\.high is missing"),
+        ("training.lr: {low: 1}", r"space\.yml: training\.lr\.high is missing"),
         ("training.lr: {low: 1, hihg: 2}", r"'hihg' \(did you mean 'high'\?\)"),
-        ("training.lr: {low: 0.3, high: 0.2}", "low is above high"),
+        ("training.lr: {low: 0.3, high: 0.2}", r"'high': 0\.2}: low is above high$"),
         ("training.lr: {low: 0, high: 1, log: true}", "with log, low is above 0"),
         ("training.lr: []", "training.lr"),
         ("{}", "is {}: .* at least 1 item"),

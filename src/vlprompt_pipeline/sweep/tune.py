@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import click
 from kedro.framework.session import KedroSession
-from pydantic import Field, RootModel, model_validator
+from pydantic import Discriminator, Field, RootModel, Tag, model_validator
 
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.errors import ConfigError, DataError
@@ -58,7 +58,10 @@ class Range(Parameters):
         return self
 
 
-_Values = Range | Annotated[tuple[Any, ...], Field(min_length=1)]
+_Values = Annotated[
+    Annotated[Range, Tag("range")] | Annotated[tuple[Any, ...], Field(min_length=1), Tag("list")],
+    Discriminator(lambda values: "range" if isinstance(values, Mapping | Range) else "list"),
+]
 
 
 class Space(RootModel[Annotated[dict[str, _Values], Field(min_length=1)]]):
