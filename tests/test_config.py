@@ -151,7 +151,7 @@ def test_all_that_is_wrong_is_told_at_once():
 
 def test_the_place_is_as_the_caller_names_it():
     message = refusal({"name": "x"}, ClipParameters, where="clip of the sweep")
-    assert message == "clip of the sweep.source is missing; set it in conf or with --params"
+    assert message == "clip of the sweep: source is missing; set it in conf or with --params"
 
 
 def test_a_value_that_is_no_section_at_all():

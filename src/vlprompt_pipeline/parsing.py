@@ -120,16 +120,23 @@ def _location(item: Any, values: Any) -> list[str]:
 def _reason(model: type[BaseModel], item: Any, where: str) -> tuple[str, str]:
     """Return what is wrong, and why: the members of a union each have their own reason."""
     location = item["loc"]
-    path = ".".join([where, *location])
+    path = _path(where, location)
     if item["type"] == "extra_forbidden":
         owner = _model_at(model, location[:-1])
         fields = owner.model_fields.items() if owner else ()
         allowed = sorted(name for name, field in fields if not field.exclude)
-        return unknown(".".join([where, *location[:-1]]), "key", location[-1], allowed), ""
+        return unknown(_path(where, location[:-1]), "key", location[-1], allowed), ""
     if item["type"] == "missing":
         return f"{path} is missing; set it in conf or with --params", ""
     reason = item["msg"].removeprefix("Value error, ")
     return f"{path} is {item['input']!r}: ", f"{reason[0].lower()}{reason[1:]}"
+
+
+def _path(where: str, location: list[str]) -> str:
+    """Write where a key stands; an option is no section, so a colon is behind it."""
+    if " " in where and location:
+        return f"{where}: {'.'.join(location)}"
+    return ".".join([where, *location])
 
 
 def _model_at(model: type[BaseModel], path: list[str]) -> type[BaseModel] | None:
@@ -146,7 +153,7 @@ def _model_at(model: type[BaseModel], path: list[str]) -> type[BaseModel] | None
 def _inner_model(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if get_origin(annotation) in (Union, UnionType, tuple, dict):
+    if get_origin(annotation) in (Union, UnionType, Annotated, tuple, dict):
         return next(filter(None, map(_inner_model, get_args(annotation))), None)
     return None
 

@@ -61,7 +61,7 @@ CONFIG_LOADER_ARGS = {
     "default_run_env": "local",
     # Kedro puts the project's folder before a path that is relative, as one with ~ would be
     "custom_resolvers": {"protocol_folder": _protocol_folder, "home": os.path.expanduser},
-    "merge_strategy": {"parameters": "soft"},
+    "merge_strategy": {"parameters": "soft", "globals": "soft"},
     # a piece of the catalog that the parameter hook reads alone, in a tenth of the time
     "config_patterns": {"catalog_reproducibility": ["catalog_places*", "catalog_reproducibility*"]},
 }

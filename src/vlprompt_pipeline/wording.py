@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -84,6 +85,12 @@ def signed(difference: float) -> str:
         return "–"
     text = f"{difference:+.1f}"
     return "0.0" if text[1:] == "0.0" else text.replace("-", "−")
+
+
+def program(project: Path, name: str) -> str:
+    """Return how a program is called in the project's folder: that of its .venv, if it has one."""
+    local = Path(".venv/bin") / name
+    return local.as_posix() if (project / local).is_file() else name
 
 
 def command_parameters(values: Mapping[str, object], above: str = "") -> str:

@@ -45,7 +45,7 @@ def test_the_longest_template_ships(tiny_clip):
     [
         (5, "recipes.mine.prompt.descriptions is 5: input should be a valid string"),
         (["a.yml"], "recipes.mine.prompt.descriptions is ['a.yml']: input should be a valid st"),
-        ("nothing.yml", "descriptions: nothing.yml cannot be read (No such file or directory);"),
+        ("nothing.yml", "prompt.descriptions: nothing.yml cannot be read (No such file or dir"),
         (
             "~nobody-here/a.yml",
             "~nobody-here/a.yml: there is no home folder ~nobody-here;",

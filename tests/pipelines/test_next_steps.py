@@ -14,6 +14,7 @@ from vlprompt_pipeline.hooks.next_steps import (
     recommendation,
 )
 from vlprompt_pipeline.hooks.summary import SummaryHook
+from vlprompt_pipeline.results.grid import ReportRun
 
 GIVEN = {"dataset": "my_photos", "dataset_root": "/home/me/My Pictures"}
 METHODS = [
@@ -90,6 +91,8 @@ def test_commands_of_the_projects_own_environment_are_called_there(tmp_path):
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/kedro").touch()
     assert invocation(tmp_path, "local").again().startswith(".venv/bin/kedro run '--params=")
+    of_missing_cells = ReportRun("demo", project=tmp_path).command("kedro sweep --env=photos")
+    assert of_missing_cells == ".venv/bin/kedro sweep --env=photos"
 
 
 def test_where_the_runs_are_is_told_without_the_password(tmp_path, capsys, monkeypatch):

@@ -256,6 +256,10 @@ def test_classes_that_the_embedded_clip_has_no_words_for(project, capsys, monkey
     said = project.refusal({**ANY, "methods": ["zero_shot", "coop"]})
     assert "(cat = dog = owl and 1 others)" in said
     assert "zero_shot, coop) cannot be scored. Take real weights, those of --env=photos or " in said
+    project.run({**ANY, "methods": ["zero_shot", "coop"]}, stages=("data_check",))
+    shown = capsys.readouterr().out
+    assert "animals: photos of your own have no official split to be held against; --pip" in shown
+    project.run({**ANY, "methods": ["zero_shot", "coop"]}, stages=("data_preparation",))
     store = f"sqlite:///{project.root / 'mlflow.db'}"
     on = merged(ANY, {"tracking": {"enabled": True, "uri": store}})
     project.run(on, report=True)
@@ -294,6 +298,20 @@ def test_classes_that_the_embedded_clip_has_no_words_for(project, capsys, monkey
     project.run(merged(on, registry), stages=("onnx",))
     require_shipped_as_exported(project, folder / "dog", store)
     mlflow.set_tracking_uri(None)
+
+
+def test_a_class_name_that_no_text_holds_is_told_before_a_photo_is_read(project):
+    """A method that learns from images alone takes it."""
+    long = "q9z " * 40
+    write_classes(project.data / "01_raw/animals", **{long: 9, "owl": 9})
+    params = {**ANY, "shots": 2, "methods": ["linear_probe"]}
+    said = project.refusal({**params, "methods": ["linear_probe", "clip_adapter"]})
+    assert said == (
+        f"the class name {long.strip()!r} of animals has 122 tokens, but demo reads at most 77: "
+        "shorten it"
+    )
+    assert not list((project.data / "02_intermediate").rglob("*.*"))
+    project.run(params, stages=("data_preparation", "few_shot_sampling"))
 
 
 def require_shipped_as_exported(project: Project, images: Path, store: str) -> None:

@@ -135,6 +135,9 @@ def test_the_command_of_a_cell_can_be_copied(project):
     assert words[:2] == ["kedro", "sweep"]
     assert words[-1].endswith("own_data.template=a picture of a {}.")
     assert ", 1 shot, seed 2" in cell.name
+    (project.root / ".venv/bin").mkdir(parents=True)
+    (project.root / ".venv/bin/kedro").touch()
+    assert cell.command.startswith(".venv/bin/kedro sweep ")
 
 
 def test_what_changes_a_result_makes_a_cell_due_again(project, monkeypatch):

@@ -10,6 +10,7 @@ import yaml
 from click.testing import CliRunner
 from kedro.framework.cli.cli import KedroCLI
 
+from image_datasets.own_data.photos import write_classes, write_photo
 from pipelines.project import QUICK
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.pipelines.evaluation import nodes
@@ -44,7 +45,7 @@ def test_trials_see_no_test_image_and_a_study_goes_on(project, monkeypatch):
     longer = tuning.run(3, "a study").trials
     rates = [trial.params["training.lr"] for trial in longer]
     assert len({*rates}) == 3, "a study that goes on draws no trial again"
-    assert f"{study.best_value:.2f} % on validation images" in done.output
+    assert f"best of 2 trials: {study.best_value:.2f} % on validation images" in done.output
     assert set(study.best_params) == {"training.lr", "training.epochs"}
     assert f"recipes.coop.training.lr={study.best_params['training.lr']}" in done.output
     assert len(seen) == 3, "it went on with what it had"
@@ -75,12 +76,25 @@ def test_a_study_is_named_by_all_that_its_scores_depend_on(project):
     assert len({name(), *changed.values()}) == 5, changed
 
 
+def test_a_study_goes_on_with_the_same_images_alone(project):
+    pytest.importorskip("optuna")
+    project.bootstrap()
+    folder = project.data / "01_raw/colours"
+    write_classes(folder, blue=10, red=10)
+    params = {**QUICK, "dataset": "colours", "protocol": "few_shot", "shots": 2}
+    tuning = Tuning(project.root, None, params, "coop", Space.model_validate(SPACE))
+    first = tuning.run(1)
+    assert tuning.run(1).study_name == first.study_name
+    write_photo(folder / "red/new.png")
+    assert tuning.run(1).study_name != first.study_name
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("training.lr: {low: 1}", r"space\.yml\.training\.lr\.high is missing"),
+        ("training.lr: {low: 1}", r"space\.yml: training\.lr\.high is missing"),
         ("training.lr: {low: 1, hihg: 2}", r"'hihg' \(did you mean 'high'\?\)"),
-        ("training.lr: {low: 0.3, high: 0.2}", "low is above high"),
+        ("training.lr: {low: 0.3, high: 0.2}", r"'high': 0\.2}: low is above high$"),
         ("training.lr: {low: 0, high: 1, log: true}", "with log, low is above 0"),
         ("training.lr: []", "training.lr"),
         ("{}", "is {}: .* at least 1 item"),

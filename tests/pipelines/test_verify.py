@@ -112,9 +112,12 @@ def test_a_broken_record_costs_no_run(stored, caplog):
     assert set(record(stored, "coop")["files"]) == {"prompt"}
 
 
-def test_a_finished_cell_is_made_again_from_the_images_and_nothing_of_it_is_touched(stored, capsys):
+def test_a_finished_cell_is_made_again_from_the_images_and_nothing_of_it_is_touched(
+    stored, capsys, caplog
+):
     before = left(stored)
     verify(stored)
+    assert not [record for record in caplog.records if record.name.startswith("kedro.io")]
     found = verification(stored)
     assert found["same"]
     assert tuple(sorted(each["method"] for each in found["methods"])) == METHODS

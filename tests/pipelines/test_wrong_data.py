@@ -136,7 +136,7 @@ def test_more_shots_than_a_class_has_images(project):
         ),
         (
             {"zero_shot": {"prompt": {"templates": "phot"}}},
-            "recipes.zero_shot.templates: unknown set 'phot'; allowed: benchmark, ",
+            "recipes.zero_shot.prompt.templates: unknown set 'phot'; allowed: benchmark, ",
         ),
     ],
     ids=["words and length", "context", "templates"],

@@ -109,6 +109,28 @@ def test_what_paths_are_made_of_is_set_in_globals_alone(project):
     assert project.path("07_model_output", cell="demo/demo_counts/few_shot/shots4/seed1").is_dir()
 
 
+def test_a_key_beside_its_neighbours_in_globals_leaves_them_as_they_are(project):
+    (project.root / "conf/local/globals.yml").write_text("clip: {name: my_clip}\n")
+    project.run(stages=("data_preparation",))
+    (project.root / "conf/local/globals.yml").write_text("clip: {nam: my_clip}\n")
+    assert project.refusal().startswith(
+        "globals.yml: unknown key 'clip.nam' (did you mean 'clip.name'?); allowed: dataset, "
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("catalog_mine", "${_data}/x", "conf: mine.path: Interpolation key '_data' not found; it "),
+        ("parameters", "${globals:no}", "conf: mine.path: Globals key 'no' not found "),
+    ],
+)
+def test_a_value_that_conf_lacks_is_named(project, monkeypatch, name, value, sentence):
+    file = project.root / f"conf/local/{name}.yml"
+    file.write_text(f'mine: {{type: MemoryDataset, path: "{value}"}}\n')
+    assert f"Error: {sentence}" in run(project, monkeypatch).output
+
+
 @pytest.mark.parametrize("name", ["a.b", "checkpoints", "targets", "all"])
 def test_a_recipe_whose_name_cannot_be_a_folder_is_refused(project, name):
     recipe = f"recipes: {{{name}: {{extends: coop}}}}\n"
@@ -146,10 +168,13 @@ def test_a_comma_in_a_folder_is_given_in_conf(project, monkeypatch, command):
     folder = project.root / "photos, mine"
     shown = CliRunner().invoke(KedroCLI(project.root), [command, f"--params=dataset_root={folder}"])
     assert shown.exit_code == 2
-    assert "set a folder with a comma in its name in conf/local/globals.yml" in shown.stderr
+    assert "comma ends a value here: set dataset_root in conf/local/globals.yml, " in shown.stderr
     (project.root / "conf/local/globals.yml").write_text(f'dataset_root: "{folder}"\n')
     project.run(stages=("data_preparation",))
     assert (folder / "demo_counts").is_dir()
+    reason = "--params=seed=2,registry.promote.reason=more classes, new camera"
+    shown = CliRunner().invoke(KedroCLI(project.root), [command, reason])
+    assert "set registry.promote.reason in conf/local/parameters.yml, " in shown.stderr
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_parameters_of_a_grid_file_stay_beside_those_of_the_command_line(tmp_pat
     [
         ("dataset: [a]", "--grid grid.yml: unknown key 'dataset' (did you mean 'datasets'?)"),
         ("[a, b]", "give axes such as datasets"),
-        ("shots: [x]", "shots.0 is 'x'"),
+        ("shots: [x]", "--grid grid.yml: shots.0 is 'x': input should be a valid integer"),
         ("exclude: [{sed: 1}]", "unknown key 'sed' (did you mean 'seed'?); allowed: dataset, "),
         ("a: b: c", "cannot be read"),
     ],

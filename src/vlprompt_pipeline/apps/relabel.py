@@ -28,6 +28,7 @@ def relabel(dataset: str, reviewed: Path, dataset_root: Path, class_names: str |
       kedro run --env=photos --params=dataset=my_photos,dataset_root=~/Pictures
     """
     from vlprompt_pipeline.curation.relabel import relabel as write
+    from vlprompt_pipeline.wording import program
 
     done = write(dataset, dataset_root, reviewed, class_names)
     counts = ", ".join(
@@ -42,4 +43,5 @@ def relabel(dataset: str, reviewed: Path, dataset_root: Path, class_names: str |
     params = f"dataset={dataset},dataset_root={dataset_root}"
     if class_names:
         params += f",own_data.class_names={class_names}"
-    click.echo(f"train with them: kedro run --env=photos --params={params}")
+    kedro = program(Path(), "kedro")
+    click.echo(f"train with them: {kedro} run --env=photos --params={params}")

@@ -50,7 +50,8 @@ def templates(name: str, benchmark_template: str) -> tuple[str, ...]:
     if name not in TEMPLATE_SETS:
         names = ", ".join([BENCHMARK, "imagenet_select+benchmark", *TEMPLATE_SETS, *_IMAGENET])
         raise ConfigError(
-            f"templates: unknown set {name!r}; allowed: {names}, or a text with {{}} for the name"
+            f"prompt.templates: unknown set {name!r}; allowed: {names}, or a text with {{}} for "
+            "the name"
         )
     return TEMPLATE_SETS[name]
 

@@ -43,7 +43,7 @@ def tune(
     # Kedro's sessions are slow to import
     from vlprompt_pipeline.hooks.errors import one_sentence
     from vlprompt_pipeline.sweep.tune import DATABASE, Tuning, read_space
-    from vlprompt_pipeline.wording import command_parameters
+    from vlprompt_pipeline.wording import command_parameters, counted
 
     project = metadata.project_path
     with one_sentence(project):
@@ -51,6 +51,9 @@ def tune(
         tuned = Tuning(project, env, params, method, settings).run(trials, study)
     best = tuned.best_trial
     best_params = command_parameters({"recipes": {method: best.params}})
-    click.echo(f"best of {len(settings.root)} settings: {best.value:.2f} % on validation images")
+    finished = tuned.get_trials(states=[best.state])
+    click.echo(
+        f"best of {counted(len(finished), 'trial')}: {best.value:.2f} % on validation images"
+    )
     click.echo(f"study: {tuned.study_name!r} in {DATABASE}")
     click.echo(f"use it: --params={best_params}")

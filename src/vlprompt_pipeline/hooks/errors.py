@@ -13,6 +13,7 @@ import click
 from kedro.config import MissingConfigException
 from kedro.framework.hooks import hook_impl
 from kedro.io import DatasetError
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
 from vlprompt_pipeline.error_log import first_line, note_of_traceback
@@ -106,6 +107,10 @@ def _of_kedro(error: Exception) -> str:
             f"no folder {folder}, which --env, KEDRO_ENV or --conf-source asks for; "
             f"{folder.parent} has {', '.join(there) or 'no folder'}"
         )
+    if isinstance(error, OmegaConfBaseException):
+        same_folder = "; it has to stand in a file of the same folder"
+        advice = same_folder if isinstance(error, InterpolationKeyError) else ""
+        return f"conf: {error.full_key or 'a value'}: {reason_of(error)}{advice}"
     if not isinstance(error, ValueError):
         return ""
     if text.startswith(_TWICE):

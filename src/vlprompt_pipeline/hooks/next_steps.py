@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from vlprompt_pipeline.hooks.same_texts import EMBEDDED
 from vlprompt_pipeline.results.records import ZERO_SHOT
-from vlprompt_pipeline.wording import command_parameters, join
+from vlprompt_pipeline.wording import command_parameters, join, program
 
 _DEMOS = ("demo_flags", "demo_aerial")
 """Datasets that are made here; the first that a run was not of is told of."""
@@ -33,7 +33,7 @@ class Invocation(NamedTuple):
         self, pipeline: str = "", env: str | None = None, given: Mapping[str, Any] | None = None
     ) -> str:
         """Write the command, of another pipeline, environment or with other parameters."""
-        words = [_program(self.project, "kedro"), "run"]
+        words = [program(self.project, "kedro"), "run"]
         chosen = env or self.env
         words += [f"--env={chosen}"] if chosen and chosen != "local" else []
         words += [f"--pipelines={pipeline}"] if pipeline else []
@@ -108,8 +108,8 @@ def after_report(
 def after_demo(invocation: Invocation, dataset: str) -> dict[str, str]:
     """Say how another of the datasets that need no download is run."""
     other = next(name for name in _DEMOS if name != dataset)
-    program = _program(invocation.project, "kedro")
-    return {"next": f"{program} run --params=dataset={other} (more: docs/README.md)"}
+    kedro = program(invocation.project, "kedro")
+    return {"next": f"{kedro} run --params=dataset={other} (more: docs/README.md)"}
 
 
 def after_registration(
@@ -137,10 +137,5 @@ def after_promotion(invocation: Invocation, models: Sequence[str]) -> dict[str, 
 
 
 def _predict(invocation: Invocation, model: str) -> str:
-    program = _program(invocation.project, "vlprompt")
-    return f"{program} predict FOLDER --model {model} --out labels.csv"
-
-
-def _program(project: Path, name: str) -> str:
-    local = Path(".venv/bin") / name
-    return local.as_posix() if (project / local).is_file() else name
+    vlprompt = program(invocation.project, "vlprompt")
+    return f"{vlprompt} predict FOLDER --model {model} --out labels.csv"

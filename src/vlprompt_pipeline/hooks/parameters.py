@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.filesystem.data_folder import on_disk
 from vlprompt_pipeline.filesystem.objects import require_place
 from vlprompt_pipeline.filesystem.places import bring, is_url
-from vlprompt_pipeline.hooks.same_texts import methods_to_score
+from vlprompt_pipeline.hooks.class_name_lengths import require_names_that_fit
+from vlprompt_pipeline.hooks.same_texts import Scored, methods_to_score
 from vlprompt_pipeline.selection import select, selection_of
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class ParameterHook:
                 _require_dataset(parameters, dataset, project)
             for method in selection.methods:
                 resolve_recipe(method, recipes)
-            scored = methods_to_score(parameters, recipes, selection.methods, project)
+            scored = self._methods_to_score(parameters, recipes, selection.methods, project)
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
         context.config_loader["parameters"] = {
@@ -84,9 +86,27 @@ class ParameterHook:
         }
         for remark in scored.remarks:
             logger.warning(remark)
+        self._require_names_that_fit = partial(
+            require_names_that_fit, parameters, recipes, scored.methods, project
+        )
         selection = selection._replace(methods=scored.methods)
         self._protocol = parameters.protocol
         select(selection._replace(verified=_verified(context, selection.methods)))
+
+    def _methods_to_score(
+        self,
+        parameters: RunParameters,
+        recipes: Mapping[str, Any],
+        methods: Sequence[str],
+        project: Path,
+    ) -> Scored:
+        """Leave methods out; that none is left is told where a pipeline needs the CLIP."""
+        self._none_to_score = ""
+        try:
+            return methods_to_score(parameters, recipes, methods, project)
+        except ConfigError as error:
+            self._none_to_score = str(error)
+            return Scored(tuple(methods))
 
     @hook_impl(wrapper=True, tryfirst=True)  # around the locks
     def before_pipeline_run(
@@ -108,7 +128,11 @@ class ParameterHook:
                 )
             _require_entries(pipeline, catalog)
             if "clip" in pipeline.inputs():
-                catalog.get("clip").check(device="ParallelRunner" not in str(run_params["runner"]))
+                if self._none_to_score:
+                    raise ConfigError(self._none_to_score)
+                clip = catalog.get("clip")
+                clip.check(device="ParallelRunner" not in str(run_params["runner"]))
+                self._require_names_that_fit(source=clip.source)
         except UserError as error:
             raise click.ClickException(str(error)) from None
         return (yield)
@@ -172,14 +196,19 @@ def _require_one_place(values: Mapping[str, Any], loader: Any) -> None:
     """Require that nothing overrides globals.yml, which the paths of the catalog follow.
 
     Raises:
-        ConfigError: a parameter file overrides what globals.yml says.
+        ConfigError: a parameter file overrides what globals.yml says, or that has an unknown key.
     """
+    from vlprompt_pipeline.parsing import unknown
     from vlprompt_pipeline.reproducibility.differences import flatten
 
-    computed, in_globals = OmegaConf.create(values), loader["globals"]
+    computed, in_globals = flatten(values), loader["globals"]
     in_paths = OmegaConf.merge(in_globals, loader.runtime_params or {})
-    for key in flatten(in_globals):
-        value, in_path = OmegaConf.select(computed, key), OmegaConf.select(in_paths, key)
+    keys = flatten(in_globals)
+    for key in keys:
+        if key not in computed:
+            allowed = [each for each in keys if each in computed]
+            raise ConfigError(unknown("globals.yml", "key", key, allowed))
+        value, in_path = computed[key], OmegaConf.select(in_paths, key)
         if value != in_path:
             raise ConfigError(
                 f"parameters.{key} is {value!r}, but the paths of the catalog are made with "

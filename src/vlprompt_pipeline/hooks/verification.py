@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 from kedro.framework.hooks import hook_impl
-from kedro.io import DatasetError, MemoryDataset
+from kedro.io import DatasetError
 
 from vlprompt_pipeline.errors import UserError
 
@@ -73,5 +73,6 @@ def _train_as_stored(pipeline: Any, catalog: Any) -> None:
     except UserError as error:
         raise click.ClickException(str(error)) from None
     plain = setting.model_dump(mode="json")
-    catalog["parameters"] = MemoryDataset({**parameters, "side_by_side": plain})
-    catalog["params:side_by_side"] = MemoryDataset(setting)
+    # saved where they are: Kedro warns of an entry that is replaced
+    catalog.get("parameters").save({**parameters, "side_by_side": plain})
+    catalog.get("params:side_by_side").save(setting)

@@ -126,8 +126,8 @@ def class_texts(classes: ClassTexts, parameters: TextParameters) -> list[list[st
             about = sentences.get(_comparable(name))
             if not about:
                 raise ConfigError(
-                    f"descriptions: {parameters.descriptions} has no sentence about the class "
-                    f"{name!r}; add one, under that name"
+                    f"prompt.descriptions: {parameters.descriptions} has no sentence about the "
+                    f"class {name!r}; add one, under that name"
                 )
             of_class.extend(about)
     return texts
@@ -185,22 +185,26 @@ def read_descriptions(path: str, sha256: str | None = None) -> dict[str, list[st
     data = _read(path)
     if sha256 is not None and _sha256(data) != sha256:
         raise ConfigError(
-            f"descriptions: {path} has changed since the prompt was trained with it; train again, "
-            "or bring the old file back"
+            f"prompt.descriptions: {path} has changed since the prompt was trained with it; train "
+            "again, or bring the old file back"
         )
     try:
         stored = json.loads(data) if path.endswith(".json") else yaml.safe_load(data)
     except (ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"descriptions: {path} cannot be read ({error}); {_FORM}") from None
+        raise ConfigError(
+            f"prompt.descriptions: {path} cannot be read ({error}); {_FORM}"
+        ) from None
     if not isinstance(stored, dict):
-        raise ConfigError(f"descriptions: {path} is no mapping; {_FORM}")
+        raise ConfigError(f"prompt.descriptions: {path} is no mapping; {_FORM}")
     by_name: dict[str, list[str]] = {}
     for name, sentences in stored.items():
         key = _comparable(str(name))
         listed = isinstance(sentences, list) and all(isinstance(s, str) for s in sentences)
         if not listed or key in by_name:
             reason = "is there twice" if key in by_name else "has no list of sentences"
-            raise ConfigError(f"descriptions: in {path} the class {name!r} {reason}; {_FORM}")
+            raise ConfigError(
+                f"prompt.descriptions: in {path} the class {name!r} {reason}; {_FORM}"
+            )
         by_name[key] = sentences
     return by_name
 
@@ -214,8 +218,8 @@ def _read(path: str) -> bytes:
         return at_home(path).read_bytes()
     except OSError as error:
         raise ConfigError(
-            f"descriptions: {path} cannot be read ({error.strerror}); give the path of a file "
-            "{class name: [sentence, …]}"
+            f"prompt.descriptions: {path} cannot be read ({error.strerror}); give the path of a "
+            "file {class name: [sentence, …]}"
         ) from None
 
 

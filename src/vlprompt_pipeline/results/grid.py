@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
 
 from vlprompt_pipeline.protocols import Protocol, find_protocol
@@ -15,7 +16,7 @@ from vlprompt_pipeline.results.dataset_names import dataset_kind
 from vlprompt_pipeline.results.families import shots_side_by_side
 from vlprompt_pipeline.results.groups import Problem
 from vlprompt_pipeline.results.records import CellRecord, MethodResult
-from vlprompt_pipeline.wording import command_parameters
+from vlprompt_pipeline.wording import command_parameters, program
 
 Row = dict[str, object]
 _NOT_OF_A_CELL = {"protocol", "dataset", "shots", "seed", "methods", "benchmark_report"}
@@ -25,11 +26,20 @@ class ReportRun(NamedTuple):
     """The configuration that the report is run with, and so the commands that it names.
 
     `given` are the parameters of its command line: the command of a missing cell repeats them.
+    `project` is the folder that the commands are called in.
     """
 
     clip: str
     dataset_prefix: str = ""
     given: Mapping[str, object] = {}  # never changed
+    project: Path | None = None
+
+    def command(self, configured: str) -> str:
+        """Return a configured beginning of commands, `kedro sweep`, as it is called there."""
+        if self.project is None:
+            return configured
+        first, space, rest = configured.partition(" ")
+        return f"{program(self.project, first)}{space}{rest}"
 
 
 class Coordinates(NamedTuple):
@@ -183,6 +193,6 @@ def _command(cell: Coordinates, sweep: str, run: ReportRun) -> str:
     if settings:
         params[protocol] = {**params.get(protocol, {}), **settings}
     return (
-        f"{sweep} --datasets={dataset} --shots={cell.shots} --seeds={cell.seed} "
+        f"{run.command(sweep)} --datasets={dataset} --shots={cell.shots} --seeds={cell.seed} "
         f"--params={shlex.quote(command_parameters(params))}"
     )

@@ -28,7 +28,7 @@ from vlprompt_pipeline.reproducibility.completion import (
 from vlprompt_pipeline.run_parameters import RunParameters, parse_run_parameters
 from vlprompt_pipeline.sweep.grid import GridCell
 from vlprompt_pipeline.sweep.job import Job
-from vlprompt_pipeline.wording import command_parameters, shots_text
+from vlprompt_pipeline.wording import command_parameters, program, shots_text
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ class PlannedCell:
     def command(self) -> str:
         """The command that runs this cell alone."""
         run = self.parameters
-        parts = ["kedro", "sweep", f"--protocols={run.protocol}", f"--datasets={run.dataset}"]
-        parts += [f"--shots={run.shots}", f"--seeds={run.seed}"]
+        parts = [program(self.project, "kedro"), "sweep", f"--protocols={run.protocol}"]
+        parts += [f"--datasets={run.dataset}", f"--shots={run.shots}", f"--seeds={run.seed}"]
         if "methods" in self.cell:
             parts.append(f"--methods={self.cell['methods']}")
         given = {k: v for k, v in self.given.items() if k not in {"protocol", *self.cell}}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import click
 from kedro.framework.session import KedroSession
-from pydantic import Field, RootModel, model_validator
+from pydantic import Discriminator, Field, RootModel, Tag, model_validator
 
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.errors import ConfigError, DataError
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 OPTUNA_NEEDED = "kedro tune needs Optuna: pip install 'vlprompt_pipeline[tune]'"
 DATABASE = Path("data/08_reporting/tuning/optuna.db")
 _STAGES = [
-    "data_preparation",
     "few_shot_sampling",
     "feature_extraction",
     "prompt_training",
@@ -59,7 +58,10 @@ class Range(Parameters):
         return self
 
 
-_Values = Range | Annotated[tuple[Any, ...], Field(min_length=1)]
+_Values = Annotated[
+    Annotated[Range, Tag("range")] | Annotated[tuple[Any, ...], Field(min_length=1), Tag("list")],
+    Discriminator(lambda values: "range" if isinstance(values, Mapping | Range) else "list"),
+]
 
 
 class Space(RootModel[Annotated[dict[str, _Values], Field(min_length=1)]]):
@@ -89,10 +91,13 @@ class Tuning:
 
     @property
     def name(self) -> str:
-        """What its study is called: another CLIP, setting, code or space has another study."""
+        """What its study is called: other images, weights, settings, code or space, another study.
+
+        The images are looked at before: `_prepare_data`.
+        """
         cell, run = self.cell, self.cell.parameters
         key = completion_key(cell.values, cell.recipes, self.method, self.project)
-        digest = sha256_json([key.settings, key.code, self.space.model_dump(mode="json")])[:8]
+        digest = sha256_json([*key, self.space.model_dump(mode="json")])[:8]
         where = f"k{run.shots} s{run.seed} {run.benchmark} {run.protocol} {run.clip.name}"
         return f"{self.method} {where} {digest}"
 
@@ -109,6 +114,7 @@ class Tuning:
         except ImportError:
             raise click.ClickException(OPTUNA_NEEDED) from None
         self._require_training()
+        self._prepare_data()
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that fails is told once
         database = self.project / DATABASE
         database.parent.mkdir(parents=True, exist_ok=True)
@@ -132,6 +138,13 @@ class Tuning:
                 f"--space: {join(of_training)}: {self.method} trains nothing; tune a method that "
                 "does, or settings of its prompt"
             )
+
+    def _prepare_data(self) -> None:
+        """Look at the images as they are now, as all trials will have them."""
+        with KedroSession.create(
+            self.project, env=self.env, runtime_params=self._trial_params({})
+        ) as session:
+            session.run(pipeline_names=["data_preparation"])
 
     def _score(self, trial: optuna.Trial) -> float:
         """Train with the values of a trial; return the percentage of right validation images."""

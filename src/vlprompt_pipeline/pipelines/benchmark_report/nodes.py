@@ -47,7 +47,7 @@ def compare_methods(
     for name in benchmark_report.with_prefix(dataset_prefix).datasets or ():
         if name not in finished:
             require_dataset_name(name, on_disk(dataset_root, project))
-    run = ReportRun(clip_name, dataset_prefix, given)
+    run = ReportRun(clip_name, dataset_prefix, given, project)
     return compare(
         readable,
         problems,

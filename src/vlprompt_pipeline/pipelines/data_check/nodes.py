@@ -7,13 +7,14 @@ from typing import Any
 
 from vlprompt_pipeline.config import DataCheckParameters
 from vlprompt_pipeline.filesystem.home import at_home
-from vlprompt_pipeline.image_datasets import list_image_datasets, survey_dataset
+from vlprompt_pipeline.image_datasets import is_named_dataset, list_image_datasets, survey_dataset
 from vlprompt_pipeline.image_datasets.in_place import require_folder
 from vlprompt_pipeline.pipelines.data_check.terminal import render_surveys
 from vlprompt_pipeline.progress import bar
 
 
 def check_all_datasets(
+    dataset: str,
     prefix: str,
     dataset_root: Path,
     cache: Path,
@@ -35,8 +36,8 @@ def check_all_datasets(
     datasets, contents = list_image_datasets(prefix), data_check.contents
     surveys = []
     with bar("datasets", len(datasets)) as advance:
-        for dataset in datasets:
-            survey = survey_dataset(dataset, root, shots, seed, cache, workers, contents=contents)
+        for each in datasets:
+            survey = survey_dataset(each, root, shots, seed, cache, workers, contents=contents)
             surveys.append(survey)
             advance(1)
     report = {
@@ -45,4 +46,10 @@ def check_all_datasets(
         "seed": seed,
         "datasets": [survey.to_dict() for survey in surveys],
     }
-    return report, render_surveys(surveys, root, shots, seed)
+    text = render_surveys(surveys, root, shots, seed)
+    if not is_named_dataset(f"{prefix}{dataset}"):
+        text += (
+            f"{dataset}: photos of your own have no official split to be held against; "
+            "--pipelines=data_preparation with the same --params checks the files\n"
+        )
+    return report, text

@@ -12,6 +12,7 @@ def create_pipeline(**kwargs) -> Pipeline:
             Node(
                 check_all_datasets,
                 inputs=[
+                    "params:dataset",
                     "params:dataset_prefix",
                     "params:datasets_folder",
                     "params:check_folder",

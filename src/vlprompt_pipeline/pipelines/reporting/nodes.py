@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -58,6 +59,7 @@ def compare_run(
     clip_name: str,
     dataset_prefix: str,
     given: dict[str, Any],
+    project: Path,
     run_records: list[dict[str, Any]],
 ) -> tuple[pd.DataFrame, Comparison]:
     """Make the table of all records on disk, and compare this run with those it belongs to.
@@ -69,6 +71,7 @@ def compare_run(
         clip_name: of this run.
         dataset_prefix: of this run.
         given: the parameters of its command line.
+        project: folder of the project.
         run_records: the records of this run, which are among them.
 
     Raises:
@@ -83,7 +86,7 @@ def compare_run(
         problems,
         results.predictions,
         benchmark_report,
-        ReportRun(clip_name, dataset_prefix, given),
+        ReportRun(clip_name, dataset_prefix, given, project),
         tuple(recipes),
         newest_date(results.records),
     )

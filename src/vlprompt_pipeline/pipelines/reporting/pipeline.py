@@ -33,6 +33,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                     "params:clip.name",
                     "params:dataset_prefix",
                     "params:given",
+                    "params:project_folder",
                     "run_records",
                 ],
                 outputs=["results_table", "run_comparison"],
