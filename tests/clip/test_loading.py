@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from simulated_gpu import simulated_gpu
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
-from vlprompt_pipeline.clip.loading import check_clip, load_tokenizer
+from vlprompt_pipeline.clip.loading import check_clip
 from vlprompt_pipeline.errors import ConfigError, DataError, WeightsError
 from vlprompt_pipeline.filesystem.files import sha256_file
 
@@ -57,8 +57,6 @@ def test_knows_its_weights_and_sizes(tiny_clip, tiny_clip_folder):
     assert tiny_clip.weights_sha256 == sha256_file(tiny_clip_folder / WEIGHTS)
     assert (tiny_clip.embed_dim, tiny_clip.text_width, tiny_clip.context_length) == (16, 32, 77)
     assert not any(p.requires_grad for p in tiny_clip.model.parameters())
-    tokenizer, most = load_tokenizer(f"local-dir:{tiny_clip_folder}")
-    assert (tokenizer.identity, most) == (tiny_clip.tokenizer.identity, tiny_clip.context_length)
 
 
 def test_a_text_longer_than_the_context_is_refused(tiny_clip):

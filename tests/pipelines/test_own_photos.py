@@ -300,20 +300,6 @@ def test_classes_that_the_embedded_clip_has_no_words_for(project, capsys, monkey
     mlflow.set_tracking_uri(None)
 
 
-def test_a_class_name_that_no_text_holds_is_told_before_a_photo_is_read(project):
-    """A method that learns from images alone takes it."""
-    long = "q9z " * 40
-    write_classes(project.data / "01_raw/animals", **{long: 9, "owl": 9})
-    params = {**ANY, "shots": 2, "methods": ["linear_probe"]}
-    said = project.refusal({**params, "methods": ["linear_probe", "clip_adapter"]})
-    assert said == (
-        f"the class name {long.strip()!r} of animals has 122 tokens, but demo reads at most 77: "
-        "shorten it"
-    )
-    assert not list((project.data / "02_intermediate").rglob("*.*"))
-    project.run(params, stages=("data_preparation", "few_shot_sampling"))
-
-
 def require_shipped_as_exported(project: Project, images: Path, store: str) -> None:
     """`vlprompt export` writes what `kedro run --pipelines=onnx` wrote."""
     pipelined = project.path("06_models", "tip_adapter_f/onnx", ANIMAL_CELL)

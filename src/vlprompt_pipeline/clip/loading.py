@@ -77,28 +77,6 @@ def load_clip(
         return _load(source, name, device, threads, resolve_precision(precision, device))
 
 
-def load_tokenizer(source: str) -> tuple[Tokenizer, int] | None:
-    """Return a CLIP's tokenizer, and how many tokens its texts have at most; read no weights.
-
-    None where the tokenizer would have to be fetched.
-
-    Raises:
-        ConfigError, WeightsError: as `load_clip`.
-    """
-    kind, rest = _kind(source)
-    if kind == "hf-hub":
-        return None
-    with _readable(source):
-        if kind == "open_clip":
-            text_cfg, folder, where = tag_config(*rest.split(":"))[0]["text_cfg"], None, source
-            if text_cfg.get("hf_tokenizer_name"):
-                return None
-        else:
-            files = locate(source)
-            text_cfg, folder, where = files.model_cfg["text_cfg"], files.tokenizer, files.where
-        return tokenizer_of(text_cfg, folder, where), text_cfg.get("context_length", 77)
-
-
 def copy_clip(source: str, folder: Path) -> None:
     """Write what `source` names into `folder`, which is then its own `local-dir:` source.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.filesystem.data_folder import on_disk
 from vlprompt_pipeline.filesystem.objects import require_place
 from vlprompt_pipeline.filesystem.places import bring, is_url
-from vlprompt_pipeline.hooks.class_name_lengths import require_names_that_fit
 from vlprompt_pipeline.hooks.same_texts import Scored, methods_to_score
 from vlprompt_pipeline.selection import select, selection_of
 
@@ -86,9 +84,6 @@ class ParameterHook:
         }
         for remark in scored.remarks:
             logger.warning(remark)
-        self._require_names_that_fit = partial(
-            require_names_that_fit, parameters, recipes, scored.methods, project
-        )
         selection = selection._replace(methods=scored.methods)
         self._protocol = parameters.protocol
         select(selection._replace(verified=_verified(context, selection.methods)))
@@ -130,9 +125,7 @@ class ParameterHook:
             if "clip" in pipeline.inputs():
                 if self._none_to_score:
                     raise ConfigError(self._none_to_score)
-                clip = catalog.get("clip")
-                clip.check(device="ParallelRunner" not in str(run_params["runner"]))
-                self._require_names_that_fit(source=clip.source)
+                catalog.get("clip").check(device="ParallelRunner" not in str(run_params["runner"]))
         except UserError as error:
             raise click.ClickException(str(error)) from None
         return (yield)
