@@ -29,6 +29,7 @@ def remarks(
     against: Sequence[str],
     families: Sequence[Family],
     absent: Sequence[Mapping[str, object]],
+    asked: bool,
     uncompared: Sequence[str],
 ) -> tuple[str, ...]:
     """Return what was left out, what is unlike the rest, and what is missing, in this order.
@@ -42,6 +43,7 @@ def remarks(
         against: methods that others are tested against.
         families: those of `wanted`.
         absent: rows of the missing cells.
+        asked: whether they are of a grid that was asked for, or else holes in the tables.
         uncompared: what `pairs` could not compare.
     """
     groups = group_records(wanted)
@@ -53,7 +55,7 @@ def remarks(
         *_shared(groups),
         *_unknown_reference(against, families),
         *uncompared,
-        *_missing(absent),
+        *_missing(absent, "the asked grid" if asked else "these tables"),
         *_not_asked(records, wanted),
     )
 
@@ -92,11 +94,11 @@ def _unknown_reference(against: Sequence[str], families: Sequence[Family]) -> li
     ]
 
 
-def _missing(absent: Sequence[Mapping[str, object]]) -> list[str]:
+def _missing(absent: Sequence[Mapping[str, object]], grid: str) -> list[str]:
     if not absent:
         return []
     are = "is" if len(absent) == 1 else "are"
-    return [f"{counted(len(absent), 'cell')} of the asked grid {are} missing."]
+    return [f"{counted(len(absent), 'cell')} of {grid} {are} missing."]
 
 
 def _not_asked(records: Sequence[CellRecord], wanted: Sequence[CellRecord]) -> list[str]:

@@ -64,7 +64,8 @@ def compare_run(
 
     Args:
         results: all on disk.
-        benchmark_report: what methods are tested against; its grid is for `benchmark_report`.
+        benchmark_report: what methods are tested against, and which sets of own photos stand
+            beside those of this run; the rest of its grid is for `benchmark_report`.
         recipes: in the order of tables.
         clip_name: of this run.
         dataset_prefix: of this run.
@@ -90,11 +91,14 @@ def compare_run(
     return report_table(readable), comparison
 
 
-def draw_report(table: pd.DataFrame, comparison: Comparison, *classes: str) -> Report:
+def draw_report(
+    table: pd.DataFrame, comparison: Comparison, run_records: list[dict[str, Any]], *classes: str
+) -> Report:
     """Draw the text for a terminal, the page and all figures; `classes` is the page of classes."""
     drawn = figures(comparison)
     tables = text_tables(comparison)
-    text = to_text(comparison, tables, commands=False, width=terminal_width())
+    run = CellRecord.model_validate(run_records[0]) if run_records else None
+    text = to_text(comparison, tables, run=run, commands=False, width=terminal_width())
     return Report(table, text, render(comparison), next(iter(drawn.values())), drawn, *classes)
 
 
