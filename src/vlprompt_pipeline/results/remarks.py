@@ -10,8 +10,10 @@ from vlprompt_pipeline.results.cells import partition_of
 from vlprompt_pipeline.results.families import Family
 from vlprompt_pipeline.results.grid import Coordinates
 from vlprompt_pipeline.results.groups import Group, Problem, group_records
+from vlprompt_pipeline.results.metric_names import in_sentence
 from vlprompt_pipeline.results.record_checks import group_remarks, mixed_remarks
 from vlprompt_pipeline.results.records import CellRecord
+from vlprompt_pipeline.results.seeds import recoded, results_by_key
 from vlprompt_pipeline.wording import counted, join, shots_text
 
 TEXTS_COINCIDE = "Texts that coincide:"
@@ -55,6 +57,7 @@ def remarks(
         *_shared(groups),
         *_unknown_reference(against, families),
         *uncompared,
+        *_recoded(families),
         *_missing(absent, "the asked grid" if asked else "these tables"),
         *_not_asked(records, wanted),
     )
@@ -91,6 +94,20 @@ def _unknown_reference(against: Sequence[str], families: Sequence[Family]) -> li
         f"Nothing is compared with {name}: no cell has it."
         for name in against
         if name not in methods
+    ]
+
+
+def _recoded(families: Sequence[Family]) -> list[str]:
+    """Name the metrics without a mean over seeds since their code changed between them."""
+    where: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for family in families:
+        for key, by_seed in results_by_key(family).items():
+            for name in recoded(by_seed.values()):
+                where[by_seed[min(by_seed)].title, name].append(key.dataset)
+    return [
+        f"{title} has no {in_sentence(name)} on {_some(list(dict.fromkeys(datasets)))}: its seeds "
+        "were scored with different code of this metric; run the older cells again."
+        for (title, name), datasets in where.items()
     ]
 
 
