@@ -82,6 +82,15 @@ def test_the_text_is_plain_in_a_notebook_and_where_colours_are_forced(monkeypatc
     assert to_text(comparison, made) == plain
 
 
+def test_recipes_of_one_title_have_their_names_behind_it():
+    disk = base_to_new(methods=("zero_shot", "coop", "dup"))
+    for place, record in disk.records.items():
+        if place.endswith("dup"):
+            record["methods"][0]["title"] = "CoOp"
+    (table,) = text_tables(disk.compare())
+    assert table.columns == ("Zero-shot CLIP", "CoOp (coop)", "CoOp (dup)")
+
+
 def test_a_protocol_of_somebody_else_on_all_classes_has_its_table():
     disk = Disk()
     for dataset in ("demo_aerial", "demo_flags", "demo_glyphs"):

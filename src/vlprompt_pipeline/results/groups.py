@@ -119,7 +119,25 @@ def read_records(source: Mapping[str, object]) -> tuple[list[CellRecord], list[P
             continue
         first_name |= dict.fromkeys(cells, name)
         records.append(record)
-    return records, problems
+    return tell_apart(records), problems
+
+
+def tell_apart(records: Sequence[CellRecord]) -> list[CellRecord]:
+    """Return the records with the recipe's name behind each title that several recipes have."""
+    recipes: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        for result in record.methods:
+            recipes[result.title].add(result.method)
+
+    def renamed(result: MethodResult) -> MethodResult:
+        title = f"{result.title} ({result.method})"
+        shared = len(recipes[result.title]) > 1
+        return result.model_copy(update={"title": title}) if shared else result
+
+    return [
+        record.model_copy(update={"methods": tuple(map(renamed, record.methods))})
+        for record in records
+    ]
 
 
 def require_records(records: Sequence[CellRecord], problems: Sequence[Problem]) -> None:

@@ -18,7 +18,12 @@ from vlprompt_pipeline.results.cells import StoredResults, partition_of
 from vlprompt_pipeline.results.compare import compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.grid import ReportRun
-from vlprompt_pipeline.results.groups import newest_date, read_records, require_records
+from vlprompt_pipeline.results.groups import (
+    newest_date,
+    read_records,
+    require_records,
+    tell_apart,
+)
 from vlprompt_pipeline.results.records import CellRecord
 from vlprompt_pipeline.results.report_table import report_table
 from vlprompt_pipeline.results.results import Comparison
@@ -106,7 +111,7 @@ def draw_class_page(
     card: DatasetCard, results: StoredResults, run_records: list[dict[str, Any]]
 ) -> str:
     """Draw the page of this run's methods, class by class."""
-    records = [CellRecord.model_validate(record) for record in run_records]
+    records = tell_apart([CellRecord.model_validate(record) for record in run_records])
     cell = records[0].cell
     methods = [method for record in records for method in record.methods]
     return render_class_page(
