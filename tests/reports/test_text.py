@@ -169,6 +169,12 @@ def test_marks_and_flags_are_explained(tables):
     assert "↑" not in notes, "nothing was compared"
 
 
+def test_figures_of_one_seed_have_no_spread_to_explain():
+    for seeds, said in (((1,), "Percent, of one seed (seed 1)"), ((1, 2), "Percent, mean ± ")):
+        (table,) = text_tables(base_to_new(seeds=seeds).compare())
+        assert table.notes[0].startswith(said)
+
+
 def check_latex(text: str) -> int:
     """Count the tables; fail where TeX would stop or set another number of columns."""
     body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))

@@ -172,7 +172,9 @@ def _notes(rows: _Rows) -> tuple[str, ...]:
     table = rows.table
     seeds = set(table["seeds"])
     over = seeds_text(*seeds) if len(seeds) == 1 else "not the same everywhere"
-    notes = [f"Percent, mean ± population standard deviation over seeds ({over}); bold: highest."]
+    several = any(len(each) > 1 for each in seeds)
+    figure = "mean ± population standard deviation over seeds" if several else "of one seed"
+    notes = [f"Percent, {figure} ({over}); bold: highest."]
     if table["dataset"].eq(AVERAGE).any() and table["metric"].eq("h").any():
         notes.append("H of the average is that of average base and new accuracy, as published.")
     if rows.tests:
