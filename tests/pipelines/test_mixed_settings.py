@@ -32,6 +32,14 @@ def test_more_bits_for_one_seed_are_not_averaged_with_one_bit(project: Project):
     assert [title for title in titles if "quantize.bits=2" in title], titles
 
 
+def test_seeds_of_different_precision_are_not_averaged(project: Project):
+    zero_shot = {"methods": ["zero_shot"], "device": "cpu"}
+    project.run(zero_shot)
+    project.run({**zero_shot, "seed": 2, "precision": "bf16"}, report=True)
+    titles = list(project.report()["title"])
+    assert [title for title in titles if title.endswith("(precision=bf16)")], titles
+
+
 def test_training_refuses_features_of_other_settings(project: Project):
     project.run(COOP)
     before = project.files()

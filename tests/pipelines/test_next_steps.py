@@ -95,21 +95,28 @@ def test_commands_of_the_projects_own_environment_are_called_there(tmp_path):
     assert of_missing_cells == ".venv/bin/kedro sweep --env=photos"
 
 
-def test_where_the_runs_are_is_told_without_the_password(tmp_path, capsys, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    part = SimpleNamespace(filepath=tmp_path / "part", load=lambda: "")
+def print_summary(project: Path, **parameters: object) -> None:
+    """What a run of no method prints that made an empty report."""
+    part = SimpleNamespace(filepath=project / "part", load=lambda: "")
     parts = dict.fromkeys(("text", "page", "classes", "table"), part)
     hook = SummaryHook()
-    hook._project, hook._parameters = (
-        tmp_path,
-        {
-            "given": {},
-            "methods": [],
-            "dataset_prefix": "",
-            "dataset": "demo_flags",
-            "tracking": {"enabled": True, "uri": "https://me:secret@host"},
-        },
-    )
+    hook._project = project
+    hook._parameters = {"methods": [], "dataset_prefix": "", "given": {}, **parameters}
     catalog = SimpleNamespace(get=lambda name: SimpleNamespace(parts=parts))
     hook.after_pipeline_run({}, SimpleNamespace(all_outputs=lambda: {"report"}), catalog)
+
+
+def test_where_the_runs_are_is_told_without_the_password(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    tracking = {"enabled": True, "uri": "https://me:secret@host"}
+    print_summary(tmp_path, dataset="demo_flags", tracking=tracking)
     assert "runs: https://me:…@host\n" in capsys.readouterr().out
+
+
+def test_what_follows_a_sweep_is_recorded_although_its_report_is_not(tmp_path, capsys):
+    given = {"dataset": "my_photos", "tracking": {"enabled": False, "uri": "sqlite:///a.db"}}
+    untracked = {"enabled": False}
+    clip = {"source": "open_clip:a:b"}
+    print_summary(tmp_path, dataset="my_photos", given=given, tracking=untracked, clip=clip)
+    told = capsys.readouterr().out
+    assert "--pipelines=register --params=dataset=my_photos,tracking.uri=sqlite:///a.db\n" in told

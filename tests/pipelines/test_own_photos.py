@@ -16,6 +16,7 @@ from kedro.framework.cli.utils import _split_params
 from image_datasets.miniatures import annotation_file, write_miniature
 from image_datasets.own_data.photos import write_classes
 from pipelines.project import ROOT, Project, merged
+from pipelines.sweeps import sweep
 from vlprompt_pipeline.apps.export import export
 from vlprompt_pipeline.image_datasets import IMAGE_DATASETS, read_split
 
@@ -54,6 +55,19 @@ def assert_marked(project: Project, name: str, cell: str, mark: str = MARK) -> N
     reporting = project.data / "08_reporting"
     assert f"{name} ({mark})" in (reporting / "report.txt").read_text()
     assert f"<h2>{name} ({mark})," in (reporting / "report.html").read_text()
+
+
+def test_own_photos_are_averaged_with_those_alone_of_the_same_sweep(project, photos):
+    for name in ("Other", "Third"):
+        write_classes(photos.parent / name, **dict.fromkeys(CLASSES, 8))
+    project.bootstrap()
+    sweep(project, {"shots": 3}, dataset=["My.Photos", "Other"])
+    told = (project.data / "08_reporting/report.txt").read_text()
+    assert "Average" in told
+    sweep(project, {"shots": 3}, dataset=["Third"])
+    told = (project.data / "08_reporting/report.txt").read_text()
+    assert f"Third ({MARK})" in told
+    assert not re.search("verage|Photos|Other", told)
 
 
 def test_from_a_folder_to_a_marked_report(project, photos):

@@ -92,9 +92,8 @@ def version_of():
         contents = SimpleNamespace(
             record=record,
             result=record.methods[0],
-            card=card,
+            classifier=SimpleNamespace(card=card, rejection=None),
             name="demo_aerial.coop",
-            rejection=None,
         )
         return describe(contents, (), verdict, 1)
 

@@ -21,6 +21,7 @@ from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.flags import MEANINGS
 from vlprompt_pipeline.results.left_out import left_out
 from vlprompt_pipeline.results.metric_names import metric_title
+from vlprompt_pipeline.results.records import CellRecord
 
 AWKWARD = r"50% of_A&B #1 {x} ~ ^ \ $ <b> | λ ± ≤ Ünïcode 漢"
 
@@ -79,6 +80,15 @@ def test_the_text_is_plain_in_a_notebook_and_where_colours_are_forced(monkeypatc
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert to_text(comparison, made) == plain
+
+
+def test_recipes_of_one_title_have_their_names_behind_it():
+    disk = base_to_new(methods=("zero_shot", "coop", "dup"))
+    for place, record in disk.records.items():
+        if place.endswith("dup"):
+            record["methods"][0]["title"] = "CoOp"
+    (table,) = text_tables(disk.compare())
+    assert table.columns == ("Zero-shot CLIP", "CoOp (coop)", "CoOp (dup)")
 
 
 def test_a_protocol_of_somebody_else_on_all_classes_has_its_table():
@@ -157,6 +167,12 @@ def test_marks_and_flags_are_explained(tables):
     assert "published figure" not in own
     assert "↑ better" in own
     assert "↑" not in notes, "nothing was compared"
+
+
+def test_figures_of_one_seed_have_no_spread_to_explain():
+    for seeds, said in (((1,), "Percent, of one seed (seed 1)"), ((1, 2), "Percent, mean ± ")):
+        (table,) = text_tables(base_to_new(seeds=seeds).compare())
+        assert table.notes[0].startswith(said)
 
 
 def check_latex(text: str) -> int:
@@ -261,7 +277,7 @@ def test_the_terminal_has_averages_remarks_and_commands(tables, comparison):
     assert "base to new, 16 shots, CLIP demo, Average" in text
     assert "62.0 ± 0.8 ↑" in text
     assert "80.0 (−12.2)" in text
-    assert "! 6 cells of the asked grid are missing." in text
+    assert "! 6 cells of these tables are missing." in text
     assert "kedro sweep --datasets=demo_aerial --shots=16 --seeds=2" in text
     assert "and 1 more in missing.csv" in text
 
@@ -278,6 +294,51 @@ def test_the_terminal_says_what_it_leaves_to_the_page():
     assert "1 shot %  32 shots %" in text
     assert text.count("4 more columns are on the page") == 1, "of the average"
     assert text.count("4 more tables, one a dataset, are on the page") == 2, "of both protocols"
+
+
+def many_datasets(*datasets: str) -> tuple[Disk, str]:
+    """A few-shot curve on each; the place of CoOp with 4 shots on the second, 60 % right."""
+    disk = Disk()
+    for number, dataset in enumerate(datasets):
+        for shots in (1, 2, 4, 8, 16):
+            disk.add("zero_shot", {"base": right(0.5)}, dataset=dataset, shots=shots)
+            share = {"base": right(0.55 + number / 20)}
+            disk.add("coop", share, dataset=dataset, shots=shots)
+    return disk, f"demo/{datasets[1]}/few_shot/shots4/seed1/coop"
+
+
+def text_of_run(disk: Disk, place: str, **asked: object) -> str:
+    made = disk.compare_beside(place, **asked)
+    run = CellRecord.model_validate(disk.records[place])
+    return to_text(made, text_tables(made), run=run, commands=False)
+
+
+def test_what_was_just_run_stands_first_however_many_datasets_there_are():
+    names = [f"demo_{name}" for name in ("aerial", "flags", "glyphs", "counts")]
+    text = text_of_run(*many_datasets(*names))
+    first, average = text.split("CLIP demo, only seed 1, Average")
+    assert first.startswith("few-shot, CLIP demo, only seed 1, demo_flags\n")
+    assert "1 shot %  4 shots %  16 shots %" in first
+    words = " ".join(first.split())
+    assert "Highest accuracy on demo_flags with 4 shots: CoOp, 60.0 % (only seed 1)" in words
+    assert "CoOp against Zero-shot CLIP in accuracy on demo_flags: better, p " in words
+    assert "Highest accuracy on average with 16 shots" in " ".join(average.split())
+    assert "3 more tables, one a dataset, are on the page" in average
+
+
+def test_own_photos_stand_beside_the_sets_alone_that_were_swept_with_them():
+    disk, place = many_datasets("cats", "dogs", "birds", "cows", "fish", "demo_flags")
+    other = "demo/cats/few_shot/shots2/seed1/coop"
+    disk.records[other] = {"schema_version": 99}  # nothing that a reader of dogs has to know
+    del disk.records["demo/birds/few_shot/shots2/seed1/coop"]
+    text = text_of_run(disk, place)
+    assert "only seed 1, dogs\n" in text
+    assert not re.search("verage|cats|birds|demo_flags|missing|Left out", text)
+    assert set(disk.compare_beside(place, datasets=("dogs", "fish")).scores["dataset"]) == {
+        "dogs",
+        "fish",
+        AVERAGE,
+    }
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vlprompt_pipeline.results.compare import compare
+from vlprompt_pipeline.results.compare import compare, compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.grid import ReportRun
 from vlprompt_pipeline.results.groups import read_records
+from vlprompt_pipeline.results.records import CellRecord
 from vlprompt_pipeline.results.results import Comparison
 
 CLASSES = 10
@@ -119,17 +120,19 @@ class Disk:
         self, clip: str = "demo", prefix: str = "", given: Any = None, **asked: Any
     ) -> Comparison:
         """The comparison of all that is here."""
+        run = ReportRun(clip, prefix, given or {})
+        return compare(*self._read(asked), run, tuple(TITLES))
+
+    def compare_beside(self, place: str, **asked: Any) -> Comparison:
+        """The comparison at the end of the run that left the record at this place."""
+        record = CellRecord.model_validate(self.records[place])
+        return compare_beside(record, *self._read(asked), ReportRun("demo"), tuple(TITLES))
+
+    def _read(self, asked: Mapping[str, Any]) -> tuple[Any, ...]:
         records, problems = read_records(self.records)
-        values = {"against": ["zero_shot"], "sweep": "kedro sweep"} | asked
+        values = {"against": ["zero_shot"], "sweep": "kedro sweep", **asked}
         loaders = {place: _loader(table) for place, table in self.predictions.items()}
-        return compare(
-            records,
-            problems,
-            loaders,
-            BenchmarkReportParameters(**values),
-            ReportRun(clip, prefix, given or {}),
-            tuple(TITLES),
-        )
+        return records, problems, loaders, BenchmarkReportParameters(**values)
 
 
 def _loader(table: Any) -> Any:

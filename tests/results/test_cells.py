@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from results.made import base_to_new, right, score_row
+from vlprompt_pipeline.datasets import ParquetDataset
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.results.cells import COLUMNS
 
@@ -68,6 +69,20 @@ def test_predictions_without_a_column_are_named(tmp_path):
     disk.predictions[COOP].drop(columns="path").to_parquet(file)
     disk.predictions[COOP] = partial(pd.read_parquet, file, columns=list(COLUMNS))
     assert "cannot be read" in remark(disk.compare(), f"{UNTESTED}{COOP}: ")
+
+
+def test_a_damaged_file_has_one_remedy(tmp_path):
+    disk = base_to_new()
+    folder = tmp_path / "07_model_output/seed1"
+    stored = ParquetDataset(filepath=(folder / "predictions.parquet").as_posix())
+    stored.save(disk.predictions[COOP])
+    with (folder / "predictions.parquet").open("ab") as file:
+        file.write(b"!")
+    disk.predictions[COOP] = stored.load
+    said = remark(disk.compare(), f"{UNTESTED}{COOP}: predictions cannot be read")
+    assert "predictions.parquet " in said
+    assert said.endswith("; run the cell again.")
+    assert "run the pipeline" not in said
 
 
 def test_predictions_of_another_length_than_the_record_are_named():

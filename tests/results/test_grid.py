@@ -38,7 +38,7 @@ def test_a_hole_is_named_with_its_command():
         "command": "kedro sweep --datasets=demo_flags --shots=16 --seeds=2 "
         "--params=protocol=base_to_new,methods=coop",
     }
-    assert "1 cell of the asked grid is missing." in comparison.remarks
+    assert "1 cell of these tables is missing." in comparison.remarks
 
 
 def test_what_was_asked_for_and_never_run_is_missing():

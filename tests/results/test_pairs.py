@@ -108,6 +108,19 @@ def test_seeds_that_only_one_method_has_are_left_out():
     assert row["difference"] == pytest.approx(100 * (shares[0] - shares[1]))
 
 
+def test_seeds_with_predictions_of_only_one_method_are_left_out():
+    disk = base_to_new(("demo_aerial", "demo_flags"))
+    whole = by_metric(base_to_new(seeds=(2, 3)).compare())
+    disk.predictions[COOP] = disk.predictions[COOP][:10]  # not what its record was made of
+    comparison = disk.compare()
+    tests = comparison.pairs
+    one = tests[tests["dataset"] == "demo_aerial"].set_index("metric")
+    assert set(one["seeds"]) == {(2, 3)}
+    assert list(one["p_value"]) == list(whole["p_value"])
+    assert set(tests["dataset"]) == {"demo_aerial", "demo_flags", AVERAGE}
+    assert not any("are not compared" in remark for remark in comparison.remarks)
+
+
 def test_averages_are_compared_too():
     disk = base_to_new(("demo_aerial", "demo_flags"))
     tests = disk.compare().pairs

@@ -159,3 +159,22 @@ def test_sizes_are_the_largest_of_all_cells():
     disk.records[place]["methods"][0]["file_bytes"] = 5000
     sizes = disk.compare().sizes.set_index("method")
     assert sizes["file_bytes"].to_dict() == {"zero_shot": 4200, "coop": 5000}
+
+
+@pytest.mark.parametrize(
+    ("code", "averaged"), [(("a", "a", "a"), True), (("a", "b", "a"), False), (("", "", ""), True)]
+)
+def test_a_metric_whose_code_changed_between_seeds_has_no_mean(code, averaged):
+    disk = base_to_new()
+    for place, record in disk.records.items():
+        (method,) = record["methods"]
+        seed = record["cell"]["seed"]
+        if code[seed - 1] and place.endswith("coop"):  # else of a version without it
+            method["metric_code"] = {"calibration_error": code[seed - 1]}
+    made = disk.compare()
+    coop = set(made.scores.loc[made.scores["method"] == "coop", "metric"])
+    assert ("base_calibration_error" in coop) == averaged
+    assert {"base", "new", "h"} <= coop
+    said = [remark for remark in made.remarks if "different code of this metric" in remark]
+    expected = "CoOp has no calibration error on demo_aerial: its seeds were scored with "
+    assert [remark.startswith(expected) for remark in said] == [True] * (not averaged)

@@ -45,7 +45,8 @@ class SummaryHook(RunHook):
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
         """Print the text of the report, the files beside it and what to do next."""
         made = pipeline.all_outputs()
-        invocation = Invocation(self._project, run_params.get("env"), self._parameters["given"])
+        given = _with_tracking(self._parameters["given"])
+        invocation = Invocation(self._project, run_params.get("env"), given)
         self._print_texts(catalog, made)
         registered = self._registered(catalog, made)
         if registered:
@@ -120,6 +121,15 @@ def _is_own(parameters: dict[str, Any]) -> bool:
     from vlprompt_pipeline.image_datasets import is_named_dataset
 
     return not is_named_dataset(f"{parameters['dataset_prefix']}{parameters['dataset']}")
+
+
+def _with_tracking(given: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters that do not switch MLflow off, as the report of a sweep does.
+
+    What is told of registers, promotes or trains again.
+    """
+    tracking = {key: value for key, value in given.get("tracking", {}).items() if key != "enabled"}
+    return {**given, "tracking": tracking} if "tracking" in given else given
 
 
 def _print(lines: dict[str, str]) -> None:

@@ -93,6 +93,8 @@ class _Rows:
         name: str = "",
         title: str = "",
     ) -> TextTable:
+        several = len(self.shots) > 1
+        with_shots = f" with {shots_text(self.shots[-1])}" if several else ""
         lifted = lift(blocks, list(columns), methods_across=methods_across)
         titles = (self.family["title"], title, *lifted.common)
         return TextTable(
@@ -102,7 +104,7 @@ class _Rows:
             methods=self.methods,
             columns=tuple(lifted.columns),
             blocks=tuple(lifted.blocks),
-            tested=metric_title(metric),
+            tested=metric_title(metric) + with_shots,
             notes=_notes(self),
             methods_across=methods_across,
         )
@@ -119,7 +121,7 @@ def _halves(rows: _Rows, metrics: Mapping[str, str]) -> TextTable:
                 continue
             keys = [(dataset, rows.shots[-1], method, metric) for method in rows.methods]
             lines.append(Line(name, rows.cells(keys)))
-        blocks.append(Block(title, tuple(lines), rows.verdicts(dataset, ranking)))
+        blocks.append(Block(title, tuple(lines), rows.verdicts(dataset, ranking), dataset))
     return rows.laid_out(
         rows.methods.values(),
         blocks,
@@ -145,6 +147,7 @@ def _by_shots(rows: _Rows) -> TextTable:
             title,
             _a_row_a_method(rows, [(dataset, shots) for shots in rows.shots]),
             rows.verdicts(dataset, ACCURACY),
+            dataset,
         )
         for dataset, title in rows.datasets.items()
     ]
@@ -169,7 +172,9 @@ def _notes(rows: _Rows) -> tuple[str, ...]:
     table = rows.table
     seeds = set(table["seeds"])
     over = seeds_text(*seeds) if len(seeds) == 1 else "not the same everywhere"
-    notes = [f"Percent, mean ± population standard deviation over seeds ({over}); bold: highest."]
+    several = any(len(each) > 1 for each in seeds)
+    figure = "mean ± population standard deviation over seeds" if several else "of one seed"
+    notes = [f"Percent, {figure} ({over}); bold: highest."]
     if table["dataset"].eq(AVERAGE).any() and table["metric"].eq("h").any():
         notes.append("H of the average is that of average base and new accuracy, as published.")
     if rows.tests:

@@ -35,14 +35,28 @@ def opening(comparison: Comparison) -> str:
 
 def of_family(comparison: Comparison, family: str) -> list[str]:
     """Name the highest mean, what paired tests say of it, and how near published ones are."""
+    return _about(comparison, family, comparison.of(family), comparison.of(family, "pairs"))
+
+
+def of_cell(comparison: Comparison, family: str, dataset: str, shots: int) -> list[str]:
+    """Say the same of one dataset with one number of shots alone."""
+    scores, tests = (
+        rows[(rows["dataset"] == dataset) & (rows["shots"] == shots)]
+        for rows in (comparison.of(family), comparison.of(family, "pairs"))
+    )
+    return _about(comparison, family, scores, tests)
+
+
+def _about(
+    comparison: Comparison, family: str, scores: pd.DataFrame, tests: pd.DataFrame
+) -> list[str]:
     about = comparison.families.set_index("family").loc[family]
-    scores, metric = comparison.of(family), about["ranking"]
+    metric = about["ranking"]
     ranked = scores[(scores["metric"] == metric) & scores["mean"].notna()]
     if ranked.empty:
         return [f"No method has a figure for {in_sentence(metric)}."]
     shots = ranked["shots"].max()
     ranked = ranked[ranked["shots"] == shots]
-    tests = comparison.of(family, "pairs")
     tests = tests[(tests["metric"] == metric) & (tests["shots"] == shots)]
     return [
         _highest(ranked, f" with {shots_text(shots)}" if about["shots"] == 0 else ""),

@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from vlprompt_pipeline.reports.caveats import titled
-from vlprompt_pipeline.reports.sentences import of_family
+from vlprompt_pipeline.reports.sentences import of_cell, of_family
 from vlprompt_pipeline.reports.text_table import Block, TableCell, TextTable
-from vlprompt_pipeline.results.records import ZERO_SHOT
+from vlprompt_pipeline.results.groups import group_key
+from vlprompt_pipeline.results.records import ZERO_SHOT, CellRecord
 from vlprompt_pipeline.results.results import Comparison
-from vlprompt_pipeline.wording import human_bytes, plus_minus, signed
+from vlprompt_pipeline.wording import human_bytes, plus_minus, shots_text, signed
 
 WIDTH = 110
 """Columns of the widest text, and of one that no terminal shows."""
@@ -51,33 +52,45 @@ def to_text(
     comparison: Comparison,
     tables: Sequence[TextTable],
     *,
+    run: CellRecord | None = None,
     commands: bool = True,
     width: int = WIDTH,
 ) -> str:
     """Return all tables, remarks, and how to make what is missing.
 
-    Of a table with many blocks the average alone is shown, and of a family its first table.
+    Of a table with many blocks the average alone is shown, and of a family its first table. What
+    was run last stands first, with sentences of its own where the table has other datasets, too.
 
     Args:
         comparison: what the tables are of.
         tables: as papers set them.
+        run: a record of the run whose text this is; none if it is of all results.
         commands: whether to show how missing cells are made.
         width: columns of the terminal. A table that is wider has its caveats and verdicts below,
             then no sizes of files, and at last fewer scores.
     """
     console = text_console(width)
+    key = group_key(run) if run else None
+    own_family = comparison.family_of(key) if key else ""
     first = {table.family: table for table in reversed(tables)}
-    for table in reversed(first.values()):
-        shown = table.blocks if len(table.blocks) <= _MOST_BLOCKS else table.blocks[:1]
+    for table in sorted(reversed(first.values()), key=lambda table: table.family != own_family):
         sizes = comparison.of(table.family, "sizes").set_index("method")["file_bytes"]
+        file_sizes = [human_bytes(sizes[method]) for method in table.methods]
+        own = key.data if table.family == own_family else None
+        for block in (block for block in table.blocks if block.dataset == own):
+            _print_table(console, table, block, file_sizes, shots_text(key.shots))
+            console.print(" ".join(of_cell(comparison, own_family, own, key.shots)), "")
+        others = [block for block in table.blocks if block.dataset != own]
+        if not others:
+            continue
+        shown = others if len(table.blocks) <= _MOST_BLOCKS else others[:1]
         for block in shown:
-            console.print(", ".join(filter(None, (table.title, block.title))))
-            _print_table(console, table, block, [human_bytes(sizes[m]) for m in table.methods])
-        if hidden := len(table.blocks) - len(shown):
+            _print_table(console, table, block, file_sizes)
+        if hidden := len(others) - len(shown):
             console.print(f" {hidden} more tables, one a dataset, are on the page.\n")
         console.print(" ".join(of_family(comparison, table.family)), "")
-    cells = (cell for table in tables for line in table.blocks[0].lines for cell in line.cells)
-    if any(cell and cell.verdict for cell in cells):
+    lines = (line for table in tables for block in table.blocks for line in block.lines)
+    if any(cell and cell.verdict for line in lines for cell in line.cells):
         console.print("↑ better, ↓ worse than zero-shot on the same test images (paired, Holm)")
     for remark in comparison.remarks:
         console.print(f"! {remark}", soft_wrap=True)
@@ -135,17 +148,30 @@ _Notes = dict[str, str]
 """Notes below a table, each with the mark that stands where it holds."""
 
 
-def _print_table(console: Console, table: TextTable, block: Block, sizes: Sequence[str]) -> None:
+def _print_table(
+    console: Console, table: TextTable, block: Block, sizes: Sequence[str], column: str = ""
+) -> None:
+    """Print a block under its title, in the first arrangement that fits.
+
+    Args:
+        console: what to print to.
+        table: the block's table.
+        block: its rows.
+        sizes: of the methods' files.
+        column: a column of scores that is shown however many there are.
+    """
+    console.print(", ".join(filter(None, (table.title, block.title))))
     unlimited = console.options.update(max_width=1000)  # else a measure ends at the width
     for arrangement in _ARRANGEMENTS:
         notes: _Notes = {}
-        drawn = _table(table, block, sizes, arrangement, notes)
+        headings = _headings(table, block)
+        scores = _shown_scores(headings, table, block, arrangement, column)
+        drawn = _table(table, block, sizes, arrangement, scores, notes)
         if drawn.__rich_measure__(console, unlimited).minimum <= console.width:
             break
     console.print(drawn)
     lines = [f" {mark} {note}" for note, mark in notes.items()]
-    headings = _headings(table, block)
-    if hidden := len(headings) - len(_shown_scores(headings, table, block, arrangement)):
+    if hidden := len(headings) - len(scores):
         lines.append(f" {hidden} more {'column is' if hidden == 1 else 'columns are'} on the page")
     if not arrangement.verdicts and any(block.verdicts):
         lines.append(f" {_tested(table)}:")
@@ -160,17 +186,18 @@ def _table(
     block: Block,
     sizes: Sequence[str],
     arrangement: _Arrangement,
+    scores: Sequence[int],
     notes: _Notes,
 ) -> Table:
-    """Return methods down, whatever way they go in the paper's table."""
+    """Return methods down with these of their scores, whatever way they go in the paper's table."""
     headings, rows = _headings(table, block), [line.cells for line in block.lines]
     if table.methods_across:
         rows = list(zip(*rows, strict=True))
     columns = [_Column("method", tuple(table.methods.values()), _TITLE_WIDTH)]
-    for number in _shown_scores(headings, table, block, arrangement):
+    for number in scores:
         heading = headings[number].replace(" of ", "\nof ").replace(" (", "\n(")
-        scores = (_text(cells[number], None if arrangement.caveats else notes) for cells in rows)
-        columns.append(_Column(f"{heading} %", tuple(scores)))
+        texts = (_text(cells[number], None if arrangement.caveats else notes) for cells in rows)
+        columns.append(_Column(f"{heading} %", tuple(texts)))
     if arrangement.sizes:
         columns.append(_Column("file", sizes))
     if any(block.verdicts) and arrangement.verdicts:
@@ -190,14 +217,15 @@ def _headings(table: TextTable, block: Block) -> tuple[str, ...]:
 
 
 def _shown_scores(
-    headings: Sequence[str], table: TextTable, block: Block, arrangement: _Arrangement
+    headings: Sequence[str], table: TextTable, block: Block, arrangement: _Arrangement, column: str
 ) -> Sequence[int]:
-    """Return which scores of a method are shown: of many the first and the last."""
+    """Return which scores of a method are shown: of many the first, the last and `column`."""
     if table.methods_across and not arrangement.all_scores:
         return range(3)  # base, new and H without the other convention of H
     tested = any(block.verdicts) and arrangement.verdicts
     if len(headings) > _MOST_COLUMNS - tested or not arrangement.all_scores:
-        return sorted({0, len(headings) - 1})
+        own = (n for n, heading in enumerate(headings) if heading.partition(" (")[0] == column)
+        return sorted({0, len(headings) - 1, *own})
     return range(len(headings))
 
 

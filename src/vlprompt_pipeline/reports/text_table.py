@@ -45,6 +45,7 @@ class Line(NamedTuple):
 class Block(NamedTuple):
     """Rows under a title, which is empty where a table has but one block.
 
+    `dataset` is whose they are, `AVERAGE` among them, and empty where datasets are columns.
     `verdicts` are, for each method of the table, the words of its paired test against zero-shot in
     the metric that orders the methods; empty where there is none.
     """
@@ -52,6 +53,7 @@ class Block(NamedTuple):
     title: str
     lines: tuple[Line, ...]
     verdicts: tuple[str, ...] = ()
+    dataset: str = ""
 
 
 class TextTable(NamedTuple):

@@ -50,6 +50,12 @@ class BenchmarkReportParameters(Parameters):
     against: Annotated[tuple[str, ...], Several]
     sweep: str
 
+    @property
+    def has_grid(self) -> bool:
+        """Whether any axis was asked for."""
+        axes = (self.protocols, self.datasets, self.shots, self.seeds, self.methods)
+        return any(axis is not None for axis in axes)
+
     def without_grid(self, methods: Collection[str]) -> BenchmarkReportParameters:
         """Return the same tests over everything on disk, which has these methods."""
         axes = dict.fromkeys(("protocols", "datasets", "shots", "seeds", "methods"))

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.filesystem.manifests import RUN_AGAIN
 from vlprompt_pipeline.results.dataset_names import marked
 from vlprompt_pipeline.results.records import SCHEMA_VERSION, CellRecord, MethodResult
 
@@ -119,7 +120,25 @@ def read_records(source: Mapping[str, object]) -> tuple[list[CellRecord], list[P
             continue
         first_name |= dict.fromkeys(cells, name)
         records.append(record)
-    return records, problems
+    return tell_apart(records), problems
+
+
+def tell_apart(records: Sequence[CellRecord]) -> list[CellRecord]:
+    """Return the records with the recipe's name behind each title that several recipes have."""
+    recipes: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        for result in record.methods:
+            recipes[result.title].add(result.method)
+
+    def renamed(result: MethodResult) -> MethodResult:
+        title = f"{result.title} ({result.method})"
+        shared = len(recipes[result.title]) > 1
+        return result.model_copy(update={"title": title}) if shared else result
+
+    return [
+        record.model_copy(update={"methods": tuple(map(renamed, record.methods))})
+        for record in records
+    ]
 
 
 def require_records(records: Sequence[CellRecord], problems: Sequence[Problem]) -> None:
@@ -155,9 +174,9 @@ def group_records(records: Iterable[CellRecord]) -> tuple[Group, ...]:
 
 def cause_of(error: Exception) -> str:
     """Return kind and first line of a loader's error, without what a catalog adds to it."""
-    if isinstance(error, UserError):
-        return str(error)  # a sentence already, with the file in it
     cause = error.__cause__ or error
+    if isinstance(cause, UserError):  # a sentence already, with the file in it
+        return str(cause).removesuffix(f"; {RUN_AGAIN}")  # results tell what makes a cell again
     return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
 
 
@@ -166,7 +185,7 @@ def _read_one(value: object | Callable[[], object]) -> CellRecord | str:
     try:
         payload = value() if callable(value) else value
     except Exception as error:  # a loader may raise anything; the record is named, the rest stands
-        return f"cannot be read ({cause_of(error)})"
+        return f"cannot be read ({cause_of(error)}); run the cell again"
     if not isinstance(payload, Mapping) or "schema_version" not in payload:
         return "is not a cell record (no schema_version); move it out of the folder of the records"
     version = payload["schema_version"]

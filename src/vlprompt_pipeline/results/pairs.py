@@ -35,7 +35,7 @@ Row = dict[str, object]
 
 
 class _Couple(NamedTuple):
-    """Two methods over the seeds that both have, and what each predicts correctly there.
+    """Two methods over the seeds with predictions of both, and what each predicts correctly there.
 
     `correct` has both methods' arrays over the same images, by the name of the accuracy.
     """
@@ -55,10 +55,10 @@ class _Test(NamedTuple):
 def pairs(family: Family, against: Sequence[str]) -> tuple[list[Row], list[str]]:
     """Make one row a test, and what could not be compared and why, one sentence each.
 
-    Every method of a dataset is compared with each of `against`, over the seeds that both have,
-    and so are averages over datasets. Holm's adjustment is over all tests of one metric in the
-    family, which is one table (our choice): the chance that any verdict of a metric in a table is
-    wrong is at most 5 %.
+    Every method of a dataset is compared with each of `against`, over the seeds with predictions of
+    both, and so are averages over datasets. Holm's adjustment is over all tests of one metric in
+    the family, which is one table (our choice): the chance that any verdict of a metric in a table
+    is wrong is at most 5 %.
     """
     by_key = results_by_key(family)
     members = averages(family, by_key)
@@ -107,7 +107,11 @@ def _couples(keys: Sequence[ScoreKey], against: Sequence[str]) -> Iterator[tuple
 
 def _couple(by_key: Mapping[ScoreKey, BySeed], key: ScoreKey, other: ScoreKey) -> _Couple:
     mine, theirs = by_key[key], by_key[other]
-    seeds = tuple(seed for seed in mine if seed in theirs)
+    seeds = tuple(
+        seed
+        for seed in mine
+        if seed in theirs and correctness(key.dataset, (mine[seed], theirs[seed]))
+    )
     if not seeds:
         return _Couple((), {})
     results = [*(mine[seed] for seed in seeds), *(theirs[seed] for seed in seeds)]

@@ -95,7 +95,8 @@ class MethodResult(_Frozen):
     its metadata, `fp16_bytes` what the same parameters take unpacked in half precision.
     `inference_cost` is that of one image as a multiple of zero-shot CLIP's. `tuned_per_dataset`
     tells that the recipe holds settings chosen for the dataset, as some official ones do.
-    Records of earlier versions lack `made_with`.
+    `metric_code` has the digest of the code of every metric beside accuracy. Records of earlier
+    versions lack it, and `made_with`.
     """
 
     method: str = Field(min_length=1)
@@ -110,6 +111,7 @@ class MethodResult(_Frozen):
     fp16_bytes: NonNegativeInt
     inference_cost: FiniteFloat | None = Field(default=None, gt=0)
     tuned_per_dataset: bool = False
+    metric_code: dict[str, str] = {}
     made_with: MadeWith | None = None
 
 

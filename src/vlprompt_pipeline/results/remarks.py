@@ -10,8 +10,10 @@ from vlprompt_pipeline.results.cells import partition_of
 from vlprompt_pipeline.results.families import Family
 from vlprompt_pipeline.results.grid import Coordinates
 from vlprompt_pipeline.results.groups import Group, Problem, group_records
+from vlprompt_pipeline.results.metric_names import in_sentence
 from vlprompt_pipeline.results.record_checks import group_remarks, mixed_remarks
 from vlprompt_pipeline.results.records import CellRecord
+from vlprompt_pipeline.results.seeds import recoded, results_by_key
 from vlprompt_pipeline.wording import counted, join, shots_text
 
 TEXTS_COINCIDE = "Texts that coincide:"
@@ -29,6 +31,7 @@ def remarks(
     against: Sequence[str],
     families: Sequence[Family],
     absent: Sequence[Mapping[str, object]],
+    asked: bool,
     uncompared: Sequence[str],
 ) -> tuple[str, ...]:
     """Return what was left out, what is unlike the rest, and what is missing, in this order.
@@ -42,6 +45,7 @@ def remarks(
         against: methods that others are tested against.
         families: those of `wanted`.
         absent: rows of the missing cells.
+        asked: whether they are of a grid that was asked for, or else holes in the tables.
         uncompared: what `pairs` could not compare.
     """
     groups = group_records(wanted)
@@ -53,7 +57,8 @@ def remarks(
         *_shared(groups),
         *_unknown_reference(against, families),
         *uncompared,
-        *_missing(absent),
+        *_recoded(families),
+        *_missing(absent, "the asked grid" if asked else "these tables"),
         *_not_asked(records, wanted),
     )
 
@@ -92,11 +97,25 @@ def _unknown_reference(against: Sequence[str], families: Sequence[Family]) -> li
     ]
 
 
-def _missing(absent: Sequence[Mapping[str, object]]) -> list[str]:
+def _recoded(families: Sequence[Family]) -> list[str]:
+    """Name the metrics without a mean over seeds since their code changed between them."""
+    where: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for family in families:
+        for key, by_seed in results_by_key(family).items():
+            for name in recoded(by_seed.values()):
+                where[by_seed[min(by_seed)].title, name].append(key.dataset)
+    return [
+        f"{title} has no {in_sentence(name)} on {_some(list(dict.fromkeys(datasets)))}: its seeds "
+        "were scored with different code of this metric; run the older cells again."
+        for (title, name), datasets in where.items()
+    ]
+
+
+def _missing(absent: Sequence[Mapping[str, object]], grid: str) -> list[str]:
     if not absent:
         return []
     are = "is" if len(absent) == 1 else "are"
-    return [f"{counted(len(absent), 'cell')} of the asked grid {are} missing."]
+    return [f"{counted(len(absent), 'cell')} of {grid} {are} missing."]
 
 
 def _not_asked(records: Sequence[CellRecord], wanted: Sequence[CellRecord]) -> list[str]:

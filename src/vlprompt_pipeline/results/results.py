@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from vlprompt_pipeline.results.groups import GroupKey
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -72,3 +74,8 @@ class Comparison:
         """Return the rows of one family."""
         rows = getattr(self, table)
         return rows[rows["family"] == family].reset_index(drop=True)
+
+    def family_of(self, key: GroupKey) -> str:
+        """Return the family that has the results of a group; empty if none has."""
+        rows = self.provenance.itertuples()
+        return next((row.family for row in rows if row.group == key), "")

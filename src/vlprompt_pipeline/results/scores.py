@@ -5,7 +5,7 @@ Nothing else in the project averages over seeds or datasets.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import fsum, nan
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from vlprompt_pipeline.results.seeds import (
     averages,
     correctness,
     image_sets,
+    recoded,
     results_by_key,
 )
 from vlprompt_pipeline.results.statistics import accuracy_interval, h_interval
@@ -122,7 +123,7 @@ def _aggregate(
         interval = accuracy_interval(correct[name]) if name in correct else NO_INTERVAL
         accuracy = _value([score.score.accuracy for score in scored], total, caveats)
         values[name] = accuracy._replace(interval=interval)
-        values |= _further(images.half, scored, caveats)
+        values |= _further(images.half, scored, caveats, recoded(results))
     for name, halves in _harmonic(values):
         each = values[name].per_seed
         if name == "h":
@@ -165,7 +166,9 @@ def _value(per_seed: Sequence[float], images: float, caveats: tuple[str, ...]) -
     return Value(float(np.mean(per_seed)), tuple(per_seed), images, caveats=caveats)
 
 
-def _further(half: str, scored: Sequence[Scored], caveats: tuple[str, ...]) -> dict[str, Value]:
+def _further(
+    half: str, scored: Sequence[Scored], caveats: tuple[str, ...], left_out: Collection[str]
+) -> dict[str, Value]:
     """Return the metrics beside accuracy that all of the records have."""
     metrics = [score.score.metrics for score in scored]
     return {
@@ -173,7 +176,7 @@ def _further(half: str, scored: Sequence[Scored], caveats: tuple[str, ...]) -> d
             [values[name] for values in metrics], scored[0].score.total, caveats
         )
         for name in metrics[0]
-        if all(name in values for values in metrics)
+        if name not in left_out and all(name in values for values in metrics)
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +41,13 @@ def results_by_key(family: Family) -> dict[ScoreKey, BySeed]:
         for dataset in dict.fromkeys(images.dataset for images in result.sets):
             by_key[ScoreKey(dataset, result.key.shots, result.name)][result.seed] = result
     return dict(by_key)
+
+
+def recoded(results: Iterable[Result]) -> list[str]:
+    """Return the metrics that not all of the results were scored with by the same code."""
+    codes = [result.method.metric_code for result in results]
+    names = dict.fromkeys(name for code in codes for name in code)
+    return [name for name in names if len({code.get(name) for code in codes}) > 1]
 
 
 def averages(family: Family, keys: Collection[ScoreKey]) -> dict[ScoreKey, tuple[ScoreKey, ...]]:

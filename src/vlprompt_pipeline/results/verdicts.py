@@ -66,9 +66,8 @@ def verdicts_of(comparison: Comparison, record: CellRecord) -> dict[str, str]:
     record's dataset, or on average over its targets.
     """
     key = group_key(record)
-    provenance = comparison.provenance
-    here = provenance.loc[[group == key for group in provenance["group"]], "family"]
-    tests = against(comparison.pairs[comparison.pairs["family"].isin(here)], ZERO_SHOT)
+    here = comparison.pairs["family"] == comparison.family_of(key)
+    tests = against(comparison.pairs[here], ZERO_SHOT)
     tests = tests.merge(comparison.families[["family", "ranking"]], on="family")
     tests = tests[
         tests["dataset"].eq(AVERAGE if key.targets else key.data)

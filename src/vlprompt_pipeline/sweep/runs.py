@@ -204,6 +204,11 @@ def _report(finished: Sequence[PlannedCell]) -> None:
         together = [other for other in finished if other.folder == each.folder]
         methods = dict.fromkeys(method for other in together for method in other.methods)
         given = {**each.given, **each.cell, "methods": "+".join(methods)}
+        protocol = each.parameters.protocol
+        swept = {o.parameters.dataset for o in finished if o.parameters.protocol == protocol}
+        if len(swept) > 1:  # own photos that were swept together stand beside each other
+            asked = {**each.given.get("benchmark_report", {}), "datasets": sorted(swept)}
+            given["benchmark_report"] = asked
         given["tracking"] = {**each.given.get("tracking", {}), "enabled": False}  # it is of no cell
         with KedroSession.create(each.project, env=each.env, runtime_params=given) as session:
             session.run(pipeline_names=["reporting"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -100,6 +100,11 @@ def write_record(
                 and Generalised(**{half: _score(among_all[half]) for half in halves}),
                 targets=tuple(_score(scored["target"]) for scored in target_metrics if scored),
                 tuned_per_dataset=recipe.tuned_per_dataset,
+                metric_code=_metric_code(
+                    [metrics[half] for half in scores]
+                    + [metrics["generalised"][half] for half in halves if among_all]
+                    + [scored["target"] for scored in target_metrics if scored]
+                ),
                 made_with=_made_with(prompt, recipe, clip, card, table, features),
                 **{key: sizes[key] for key in _SIZES},
             ),
@@ -117,7 +122,11 @@ def _made_with(
     features: FeatureParameters,
 ) -> MadeWith:
     """Say what results of several seeds must have in common to be averaged."""
-    read = {"template": card.template, "features.decoding": features.decoding}
+    read = {
+        "template": card.template,
+        "features.decoding": features.decoding,
+        "precision": clip.arithmetic.precision,  # of `auto` it depends on the device
+    }
     settings = recipe.deciding | read
     if recipe.training:  # zero-shot CLIP sees no training image
         drawn = ("train", "views", "crop_scale")
@@ -148,8 +157,17 @@ def _image_digest(table: pd.DataFrame) -> str:
 
 
 def _score(metrics: dict[str, Any]) -> Score:
-    recorded = (name for name in metrics if name in METRICS and METRICS[name].recorded)
-    return Score(**{name: metrics[name] for name in ("correct", "total", *recorded)})
+    return Score(**{name: metrics[name] for name in ("correct", "total", *_recorded(metrics))})
+
+
+def _recorded(metrics: Iterable[str]) -> list[str]:
+    return [name for name in metrics if name in METRICS and METRICS[name].recorded]
+
+
+def _metric_code(scores: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Return digest of the code of each recorded metric: a mean is over one code alone."""
+    names = {name for each in scores for name in _recorded(each)}
+    return {name: code_digest(METRICS[name].compute) for name in sorted(names)}
 
 
 def _template_set(recipe: Recipe) -> str:

@@ -43,7 +43,7 @@ def require_finished(
     """Read all records before the first method is registered, with an MLflow that answers.
 
     Returns:
-        The records of the cell, and by method what the paired tests over all results on disk say:
+        The records of the cell, and by method what the paired tests over the results beside it say:
         the sentence that the report has, too.
 
     Raises:

@@ -19,7 +19,12 @@ from vlprompt_pipeline.results.cells import StoredResults, partition_of
 from vlprompt_pipeline.results.compare import compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.grid import ReportRun
-from vlprompt_pipeline.results.groups import newest_date, read_records, require_records
+from vlprompt_pipeline.results.groups import (
+    newest_date,
+    read_records,
+    require_records,
+    tell_apart,
+)
 from vlprompt_pipeline.results.records import CellRecord
 from vlprompt_pipeline.results.report_table import report_table
 from vlprompt_pipeline.results.results import Comparison
@@ -66,7 +71,8 @@ def compare_run(
 
     Args:
         results: all on disk.
-        benchmark_report: what methods are tested against; its grid is for `benchmark_report`.
+        benchmark_report: what methods are tested against, and which sets of own photos stand
+            beside those of this run; the rest of its grid is for `benchmark_report`.
         recipes: in the order of tables.
         clip_name: of this run.
         dataset_prefix: of this run.
@@ -93,11 +99,14 @@ def compare_run(
     return report_table(readable), comparison
 
 
-def draw_report(table: pd.DataFrame, comparison: Comparison, *classes: str) -> Report:
+def draw_report(
+    table: pd.DataFrame, comparison: Comparison, run_records: list[dict[str, Any]], *classes: str
+) -> Report:
     """Draw the text for a terminal, the page and all figures; `classes` is the page of classes."""
     drawn = figures(comparison)
     tables = text_tables(comparison)
-    text = to_text(comparison, tables, commands=False, width=terminal_width())
+    run = CellRecord.model_validate(run_records[0]) if run_records else None
+    text = to_text(comparison, tables, run=run, commands=False, width=terminal_width())
     return Report(table, text, render(comparison), next(iter(drawn.values())), drawn, *classes)
 
 
@@ -105,7 +114,7 @@ def draw_class_page(
     card: DatasetCard, results: StoredResults, run_records: list[dict[str, Any]]
 ) -> str:
     """Draw the page of this run's methods, class by class."""
-    records = [CellRecord.model_validate(record) for record in run_records]
+    records = tell_apart([CellRecord.model_validate(record) for record in run_records])
     cell = records[0].cell
     methods = [method for record in records for method in record.methods]
     return render_class_page(

@@ -43,7 +43,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
             ),
             Node(
                 draw_report,
-                inputs=["results_table", "run_comparison", *pages],
+                inputs=["results_table", "run_comparison", "run_records", *pages],
                 outputs="report",
                 name="draw_report",
                 namespace="report",
