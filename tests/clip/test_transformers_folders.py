@@ -12,8 +12,8 @@ from PIL import Image
 
 from clip.test_hub import load_repository
 from vlprompt_pipeline.clip import EvaluationView, load_clip
+from vlprompt_pipeline.clip.copying import copy_clip
 from vlprompt_pipeline.clip.lazy_libraries import torchvision
-from vlprompt_pipeline.clip.loading import copy_clip
 from vlprompt_pipeline.clip.small import write_small_tokenizer
 from vlprompt_pipeline.errors import WeightsError
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vlprompt_pipeline.clip import load_clip, nearest_words
-from vlprompt_pipeline.clip.loading import copy_clip
+from vlprompt_pipeline.clip.copying import copy_clip
 from vlprompt_pipeline.errors import WeightsError
 from vlprompt_pipeline.token_table import (
     clip_vocabulary,

@@ -17,7 +17,7 @@ from fresh_python import printed
 from publishing.publications import TAGS, publication_of, with_source
 from publishing.stub_hub import TOKEN, Hub, serving_hub
 from shipping.models import write_pictures
-from vlprompt_pipeline.clip.loading import copy_clip
+from vlprompt_pipeline.clip.copying import copy_clip
 from vlprompt_pipeline.errors import ConfigError, PromptFileError, UserError, WeightsError
 from vlprompt_pipeline.filesystem.files import write_hashes
 from vlprompt_pipeline.inference import open_model

@@ -16,7 +16,7 @@ from registry.packages import contents_of
 from shipping.models import card_of
 from simulated_gpu import simulated_gpu
 from vlprompt_pipeline.clip import EvaluationView, load_clip
-from vlprompt_pipeline.clip.loading import copy_clip
+from vlprompt_pipeline.clip.copying import copy_clip
 from vlprompt_pipeline.errors import ConfigError, DataError, PromptFileError, WeightsError
 from vlprompt_pipeline.export import ClassifierWeights, load_learner, pack, pack_learner
 from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe

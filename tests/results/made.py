@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vlprompt_pipeline.results.compare import compare, compare_beside
+from vlprompt_pipeline.results.compare import compare
+from vlprompt_pipeline.results.compare_beside import compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.grid import ReportRun
 from vlprompt_pipeline.results.groups import read_records

@@ -95,7 +95,9 @@ def test_a_partitioned_dataset_hands_out_functions(two_seeds):
 
     records, problems = read_records({"x": lambda: two_seeds["seed1"], "y": broken})
     assert len(records) == 1
-    assert [str(problem) for problem in problems] == ["y: cannot be read (OSError: disk gone)"]
+    assert [str(problem) for problem in problems] == [
+        "y: cannot be read (OSError: disk gone); run the cell again"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,25 +10,17 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
 
 from vlprompt_pipeline.arithmetic import Threads
 from vlprompt_pipeline.clip.architecture import build
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.clip.forms import (
-    OPEN_CLIP_CONFIG,
-    OPEN_CLIP_WEIGHTS,
-    PICKLES,
-    ClipFiles,
-    read_folder,
-)
+from vlprompt_pipeline.clip.forms import PICKLES, ClipFiles, read_folder
 from vlprompt_pipeline.clip.hub import fetch_repository, fetch_tag, is_repository
 from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.clip.pretrained import activation_sibling, refuse_unsupported, tag_config
-from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES, Tokenizer, tokenizer_of
+from vlprompt_pipeline.clip.tokenizers import Tokenizer, tokenizer_of
 from vlprompt_pipeline.clip.weights import (
     check_activation,
     check_weights,
@@ -40,7 +30,6 @@ from vlprompt_pipeline.clip.weights import (
     read_state,
 )
 from vlprompt_pipeline.errors import ConfigError, WeightsError
-from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.precision import Precision, PrecisionSetting, resolve_precision
 
@@ -75,45 +64,6 @@ def load_clip(
     with _LOADING, _readable(source):  # two threads that ask for the same at once get the same
         device = resolve_device(device)
         return _load(source, name, device, threads, resolve_precision(precision, device))
-
-
-def copy_clip(source: str, folder: Path) -> None:
-    """Write what `source` names into `folder`, which is then its own `local-dir:` source.
-
-    Raises:
-        ConfigError, WeightsError: as `load_clip`.
-    """
-    files = locate(source)
-    folder.mkdir(parents=True, exist_ok=True)
-    config = {"model_cfg": files.model_cfg, "preprocess_cfg": files.preprocess_cfg}
-    (folder / OPEN_CLIP_CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
-    if len(files.weights) == 1 and not files.transformers:
-        shutil.copyfile(files.weights[0], folder / OPEN_CLIP_WEIGHTS)
-    else:
-        _write_weights(read_state(files), folder)
-    for file in TOKENIZER_FILES:
-        if files.tokenizer is not None and (files.tokenizer / file).is_file():
-            shutil.copyfile(files.tokenizer / file, folder / file)
-
-
-def write_for_open_clip(source: str, folder: Path) -> None:
-    """Write what `source` names as open_clip itself loads it, with the whole table of tokens.
-
-    The file has another hash than that of the source where the source leaves out rows of the table.
-
-    Raises:
-        ConfigError, WeightsError: as `load_clip`.
-    """
-    copy_clip(source, folder)
-    copied = read_folder(folder)
-    state = read_state(copied)
-    expand_token_rows(state, copied.model_cfg["text_cfg"].get("vocab_size", 49408))
-    _write_weights(state, folder)
-
-
-def _write_weights(state: dict[str, Tensor], folder: Path) -> None:
-    with atomic_write(folder / OPEN_CLIP_WEIGHTS) as temporary:
-        save_file(state, temporary)
 
 
 def resolve_device(device: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlprompt_pipeline.clip.loading import copy_clip, write_for_open_clip
+from vlprompt_pipeline.clip.copying import copy_clip, write_for_open_clip
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.filesystem.files import atomic_folder, write_hashes
 from vlprompt_pipeline.publishing.layout import (

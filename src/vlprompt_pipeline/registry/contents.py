@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlprompt_pipeline.clip import FrozenClip
-from vlprompt_pipeline.clip.loading import copy_clip
+from vlprompt_pipeline.clip.copying import copy_clip
 from vlprompt_pipeline.export import ClassifierWeights, load_learner
 from vlprompt_pipeline.images import Decoding
 from vlprompt_pipeline.methods import ClassTexts

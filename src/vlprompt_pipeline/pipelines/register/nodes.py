@@ -21,7 +21,7 @@ from vlprompt_pipeline.registry.config import RegistryParameters
 from vlprompt_pipeline.registry.contents import Contents
 from vlprompt_pipeline.registry.evidence import evidence_of
 from vlprompt_pipeline.results.cells import StoredResults
-from vlprompt_pipeline.results.compare import compare_beside
+from vlprompt_pipeline.results.compare_beside import compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.grid import ReportRun
 from vlprompt_pipeline.results.groups import read_records

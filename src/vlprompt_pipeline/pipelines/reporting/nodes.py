@@ -16,7 +16,7 @@ from vlprompt_pipeline.reports.layout import text_tables
 from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.reports.terminal import terminal_width, to_text
 from vlprompt_pipeline.results.cells import StoredResults, partition_of
-from vlprompt_pipeline.results.compare import compare_beside
+from vlprompt_pipeline.results.compare_beside import compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.grid import ReportRun
 from vlprompt_pipeline.results.groups import (

@@ -1,0 +1,55 @@
+"""Copy the files of a CLIP into a folder of the form of open_clip."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vlprompt_pipeline.clip.forms import OPEN_CLIP_CONFIG, OPEN_CLIP_WEIGHTS, read_folder
+from vlprompt_pipeline.clip.loading import locate
+from vlprompt_pipeline.clip.tokenizers import TOKENIZER_FILES
+from vlprompt_pipeline.clip.weights import expand_token_rows, read_state
+from vlprompt_pipeline.filesystem.files import atomic_write
+
+
+def copy_clip(source: str, folder: Path) -> None:
+    """Write what `source` names into `folder`, which is then its own `local-dir:` source.
+
+    Raises:
+        ConfigError, WeightsError: as `load_clip`.
+    """
+    files = locate(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {"model_cfg": files.model_cfg, "preprocess_cfg": files.preprocess_cfg}
+    (folder / OPEN_CLIP_CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
+    if len(files.weights) == 1 and not files.transformers:
+        shutil.copyfile(files.weights[0], folder / OPEN_CLIP_WEIGHTS)
+    else:
+        _write_weights(read_state(files), folder)
+    for file in TOKENIZER_FILES:
+        if files.tokenizer is not None and (files.tokenizer / file).is_file():
+            shutil.copyfile(files.tokenizer / file, folder / file)
+
+
+def write_for_open_clip(source: str, folder: Path) -> None:
+    """Write what `source` names as open_clip itself loads it, with the whole table of tokens.
+
+    The file has another hash than that of the source where the source leaves out rows of the table.
+
+    Raises:
+        ConfigError, WeightsError: as `load_clip`.
+    """
+    copy_clip(source, folder)
+    copied = read_folder(folder)
+    state = read_state(copied)
+    expand_token_rows(state, copied.model_cfg["text_cfg"].get("vocab_size", 49408))
+    _write_weights(state, folder)
+
+
+def _write_weights(state: dict[str, Tensor], folder: Path) -> None:
+    with atomic_write(folder / OPEN_CLIP_WEIGHTS) as temporary:
+        save_file(state, temporary)
