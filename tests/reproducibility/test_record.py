@@ -54,7 +54,7 @@ def test_stages_that_are_run_one_by_one_are_all_kept():
 def test_it_comes_back_from_json_as_it_was():
     found = record(1, prompt="a")
     assert Record.read(found.model_dump(mode="json")) == found
-    with pytest.raises(ConfigError, match="reproducibility record.files"):
+    with pytest.raises(ConfigError, match="reproducibility record: files"):
         Record.read({**found.model_dump(mode="json"), "files": {}})
 
 

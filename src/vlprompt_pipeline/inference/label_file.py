@@ -11,7 +11,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,7 +20,6 @@ from filelock import FileLock, Timeout
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.filesystem.files import atomic_write
 
-csv.field_size_limit(2**31 - 1)  # a set of thousands of labels is longer than its 131,072
 _BLOCK = 1 << 24  # bytes of the CSV file that become Parquet at once; a row must fit into them
 SUFFIXES = (".csv", ".parquet")
 _TEXT = ("path", "label", "nearest", "problem", "model", "version")
@@ -151,8 +150,18 @@ def _remove(lock: Path) -> None:
 
 def read_rows(path: Path) -> Iterator[dict[str, str]]:
     """Read the rows of a CSV file that was written here, one after the other."""
-    with path.open(encoding="utf-8", newline="") as stream:
+    with _long_fields(), path.open(encoding="utf-8", newline="") as stream:
         yield from csv.DictReader(stream)
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """Let fields be of any length: a set of thousands of labels exceeds 131,072 characters."""
+    usual = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _whole_rows(path: Path, cells: int) -> Iterator[tuple[list[str], int]]:
@@ -167,7 +176,7 @@ def _whole_rows(path: Path, cells: int) -> Iterator[tuple[list[str], int]]:
             end += len(line)
             yield line.decode("utf-8")
 
-    with path.open("rb") as stream:
+    with _long_fields(), path.open("rb") as stream:
         reader = csv.reader(lines(stream), strict=True)
         while True:
             try:
