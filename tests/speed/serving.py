@@ -69,7 +69,7 @@ def _compare(name: str, photos: list[bytes], address: str) -> None:
         files = [("images", ("photo", photo)) for photo in photos[start : start + 32]]
         answer = session.post(f"{address}/predict", files=files, timeout=120).json()
         served += answer["predictions"]
-    same = sum(row["label"] == label for row, label in zip(served, labels, strict=True))
+    same = sum(row["top_labels"][0] == label for row, label in zip(served, labels, strict=True))
     difference = max(abs(row["score"] - score) for row, score in zip(served, scores, strict=True))
     print(f"{len(photos)} photos over HTTP: {same} the same label, scores within {difference:.1e}")
     assert difference < NEAR
