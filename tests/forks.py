@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ def forked(work: Callable[[], Any]) -> int:
             torch.set_num_threads(1)  # threads do not survive a fork
             work()
             code = 0
+        except BaseException:  # told here: nobody else sees it
+            traceback.print_exc()
         finally:
             os._exit(code)
     return process
