@@ -6,7 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from vlprompt_pipeline.protocols.base import Protocol, ProtocolParameters, register
+from vlprompt_pipeline.protocols.base import (
+    PUBLISHED_DATASETS,
+    Protocol,
+    ProtocolParameters,
+    register,
+)
 
 
 class FewShotParameters(ProtocolParameters):
@@ -24,6 +29,7 @@ class FewShot(Protocol):
     title = "few-shot"
     parameters = FewShotParameters
     shots_side_by_side = True
+    published_average = PUBLISHED_DATASETS - {"imagenet"}  # ProText's Table 6
 
     def sweep_shots(self, section: FewShotParameters) -> tuple[int, ...]:
         """List the shots of the curve."""

@@ -58,7 +58,7 @@ def published(protocol: str, method: str, dataset: str) -> dict[str, tuple[float
     Args:
         protocol: name in the CSV, see `published_protocol`.
         method: our name of the method (`zero_shot`, `coop` …).
-        dataset: our name of the dataset, or `average` for the mean over the 11.
+        dataset: our name of the dataset, or `average` (over `Protocol.published_average`).
 
     The metrics are `base`, `new` and `H`, or `acc` in a protocol on all classes.
     """
