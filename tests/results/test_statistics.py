@@ -68,9 +68,18 @@ class TestIntervals:
         )
         assert (many.high - many.low) * 4 == pytest.approx(few.high - few.low, rel=0.1)
 
-    def test_all_right_has_no_width(self):
-        assert statistics.accuracy_interval(np.ones((2, 5))) == (100, 100)
-        assert statistics.h_interval(np.ones(5), np.zeros(5)) == (0, 0)
+    def test_where_all_images_are_of_one_kind_there_is_none(self):
+        """Of 12 images that are all right, 100 to 100 would leave out most accuracies likely."""
+        assert np.isnan(statistics.accuracy_interval(np.ones((2, 12)))).all()
+        assert np.isnan(statistics.h_interval(np.ones(5), np.zeros(5))).all()
+
+    @pytest.mark.parametrize("images", [12, 30])
+    def test_of_high_accuracies_on_few_images_it_covers_what_it_says(self, images):
+        """Of those that have one; without that rule, 4 of 10 intervals of 12 images did."""
+        draw = np.random.default_rng(images)
+        found = [statistics.accuracy_interval(draw.random(images) < 0.95) for _ in range(200)]
+        given = [interval for interval in found if not np.isnan(interval.low)]
+        assert np.mean([low - 1e-9 <= 95 <= high + 1e-9 for low, high in given]) >= 0.9
 
     def test_the_same_answers_have_the_same_interval(self, answers):
         one, _ = answers

@@ -10,12 +10,14 @@ counts the same. So it is asked what other images of these datasets would have g
 datasets would have.
 
 Intervals are percentile intervals (Efron & Tibshirani, An Introduction to the Bootstrap, 1993,
-chapter 13). Where all images are of one kind, all correct say, their width is zero.
+chapter 13). Where all images are of one kind, all correct say, every draw is as they are, which
+tells nothing of other images: a score has no interval then, and that of a difference no width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import nan
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +39,9 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+
+NO_INTERVAL = Interval(nan, nan)
 
 
 class Paired(NamedTuple):
@@ -104,8 +109,9 @@ def draw_h(base: Drawn, new: Drawn) -> Drawn:
 
 
 def interval_of(drawn: Drawn) -> Interval:
-    """Return the bootstrap interval of the first method's score."""
-    return percentile_interval(drawn.scores[0])
+    """Return the bootstrap interval of the first method's score; none where all draws are equal."""
+    scores = drawn.scores[0]
+    return percentile_interval(scores) if np.ptp(scores) else NO_INTERVAL
 
 
 def paired_bootstrap(drawn: Drawn) -> Paired:

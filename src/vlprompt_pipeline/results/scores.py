@@ -12,7 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from vlprompt_pipeline.evaluation.metrics import harmonic_mean
-from vlprompt_pipeline.results.bootstrap import Interval, draw_average, draw_h, interval_of
+from vlprompt_pipeline.results.bootstrap import (
+    NO_INTERVAL,
+    Interval,
+    draw_average,
+    draw_h,
+    interval_of,
+)
 from vlprompt_pipeline.results.caveats import near_chance, of_images, one_seed
 from vlprompt_pipeline.results.cells import ImageSet, Scored
 from vlprompt_pipeline.results.families import Family
@@ -31,7 +37,6 @@ from vlprompt_pipeline.results.seeds import (
 )
 from vlprompt_pipeline.results.statistics import accuracy_interval, h_interval
 
-NO_INTERVAL = Interval(nan, nan)
 MEAN_OF_H = "mean_of_h"
 
 
