@@ -74,6 +74,16 @@ def test_bars_are_the_differences_to_zero_shot():
     assert bars == pytest.approx([means["coop"] - means.zero_shot, means.cocoop - means.zero_shot])
 
 
+def test_a_bar_is_of_the_seeds_that_both_methods_have_as_its_interval_is():
+    """Zero-shot has seed 1 alone: the mean over three seeds less it would be outside."""
+    disk = Disk()
+    disk.add("zero_shot", {"base": right(0.6)})
+    for seed, share in ((1, 0.5), (2, 0.9), (3, 0.9)):
+        disk.add("coop", {"base": right(share)}, seed=seed)
+    (axes,) = figures(disk.compare())["few_shot_demo_gains"].axes
+    assert axes.patches[0].get_width() == pytest.approx(-10)
+
+
 def test_curves_go_through_the_means():
     made = comparison(("few_shot",), methods={"coop": "CoOp"}, datasets=["dtd"])
     (axes,) = figures(made)["few_shot_vit_b16_few_shot"].axes

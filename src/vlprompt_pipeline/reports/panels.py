@@ -171,11 +171,13 @@ def _without_y(axes) -> None:
 def _differences(scores: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
     """Return `dataset, method, title, difference, low, high` against zero-shot.
 
-    NaN without a test.
+    Those of the paired test, over the seeds that both have; without one the difference of the means
+    and NaN.
     """
     keys = ["dataset", "shots", "metric"]
     zero = scores.loc[scores["method"] == ZERO_SHOT, [*keys, "mean"]]
     others = scores[scores["method"] != ZERO_SHOT].merge(zero, on=keys, suffixes=("", "_zero"))
-    bounds = against(tests, ZERO_SHOT)[[*keys, "method", "low", "high"]]
-    others = others.drop(columns=["low", "high"]).merge(bounds, on=[*keys, "method"], how="left")
-    return others.assign(difference=others["mean"] - others["mean_zero"])
+    tested = against(tests, ZERO_SHOT)[[*keys, "method", "difference", "low", "high"]]
+    others = others.drop(columns=["low", "high"]).merge(tested, on=[*keys, "method"], how="left")
+    of_means = others["mean"] - others["mean_zero"]
+    return others.assign(difference=others["difference"].fillna(of_means))

@@ -64,7 +64,7 @@ const testsAgainst = (family, chosen, method) => {
     });
 };
 
-// A score, or its difference to zero-shot with the bounds of the paired test where there was one.
+// A score, or its difference to zero-shot: that of the paired test, over the seeds that both have, where there was one.
 const valueOf = (family, chosen, what) => {
   const row = scoreOf(family, chosen, what);
   if (!row) return null;
@@ -72,7 +72,8 @@ const valueOf = (family, chosen, what) => {
   const zero = scoreOf(family, chosen, { ...what, method: given.zero_shot });
   const test = testsAgainst(family, chosen, given.zero_shot)
     .find(paired => paired.method === row.method && paired.dataset === row.dataset);
-  return zero && { row, value: row.mean - zero.mean, low: test?.low ?? null, high: test?.high ?? null };
+  if (test) return { row, value: test.difference, low: test.low, high: test.high };
+  return zero && { row, value: row.mean - zero.mean, low: null, high: null };
 };
 const missingOf = (family, chosen, what) => {
   const { dataset, shots, method } = { ...chosen, ...what };
