@@ -6,7 +6,6 @@ flag and where it is known from. What a flag says stands in `MEANINGS`. `TUNED` 
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Literal
 
 from vlprompt_pipeline.results.published import rows_of
@@ -35,11 +34,6 @@ def flags_of(whose: Whose, method: str, protocol: str) -> tuple[str, ...]:
     """Return flags of a method's figure in a protocol of ours, in the order of the file."""
     return tuple(
         row["flag"]
-        for row in _flags()
+        for row in rows_of("flags.csv")
         if (row["whose"], row["method"]) == (whose, method) and row["protocol"] in ("", protocol)
     )
-
-
-@cache
-def _flags() -> list[dict[str, str]]:
-    return rows_of("flags.csv")

@@ -79,7 +79,8 @@ def _table() -> dict[tuple[str, str, str], dict[str, tuple[float, str]]]:
     return table
 
 
-def rows_of(name: str) -> list[dict[str, str]]:
+@cache
+def rows_of(name: str) -> tuple[dict[str, str], ...]:
     """Return the rows of a CSV file of this package."""
     text = files("vlprompt_pipeline.results").joinpath(name).read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
+    return tuple(csv.DictReader(text.splitlines()))
