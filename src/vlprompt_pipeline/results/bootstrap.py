@@ -172,8 +172,8 @@ def centred_p_value(drawn: Floats, observed: float) -> float:
     """Return two-sided p-value of no difference: `(1 + #{|d* - d| >= |d|}) / (resamples + 1)`.
 
     Drawn differences d*, centred at the observed one d, stand for what chance gives where there is
-    none (Hall & Wilson, Biometrics 1991, first guideline); with d among them the test keeps its
-    level (Davison & Hinkley, Bootstrap Methods and their Application, 1997, chapter 4).
+    none (Hall & Wilson, Biometrics 1991, first guideline); d itself counts among them (Davison &
+    Hinkley, Bootstrap Methods and their Application, 1997, chapter 4).
     """
     rounding = 1e-9
     as_far = np.abs(drawn - observed) >= abs(observed) - rounding
