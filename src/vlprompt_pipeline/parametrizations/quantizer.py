@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from vlprompt_pipeline.parametrizations.checks import ClusteringCheck, Look, drift
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.half import require_finite, require_half
-from vlprompt_pipeline.parametrizations.quantizer_kinds import QUANTIZERS
 from vlprompt_pipeline.parametrizations.rate import entries_at_rate
+from vlprompt_pipeline.parametrizations.registry import QUANTIZERS
 
 Shown = tuple[Tensor, Tensor]
 """Indices `[codebooks, values]` that stand for the values of a tensor, and the codebooks."""
