@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from learners import RECIPES, untrained
 from parity import Case, assert_close, load_case, parity_clip
@@ -166,6 +167,24 @@ def test_the_multipliers_of_clap_are_means_over_every_view(clip):
     zero_shot = (clip.logit_scale * views @ F.normalize(clap.texts, dim=-1).T).softmax(-1)
     expected = [float((zero_shot[c, 0, c] + zero_shot[c, 1, c]) / 2) for c in own.tolist()]
     assert clap.multipliers.tolist() == pytest.approx(expected, rel=1e-12)
+
+
+def test_clap_looks_at_one_view_after_the_other(clip):
+    sizes = []
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            result = func(*args, **(kwargs or {}))
+            sizes.append(result.numel() if isinstance(result, torch.Tensor) else 0)
+            return result
+
+    names = list(map(str, range(100)))
+    clap = build(clip, "clap", names, "a photo of a {}.", templates="benchmark", constraint=True)
+    labels = torch.arange(len(names))
+    views = torch.rand(len(names), 30, clip.embed_dim, dtype=torch.float64)
+    with Watch():
+        clap.fit(FewShotFeatures(views[:, 0], labels, views[:0, 0], labels[:0], views))
+    assert max(sizes) < len(names) * 30 * len(names)  # images x views x classes
 
 
 def test_prolip(clip):

@@ -15,6 +15,7 @@ from vlprompt_pipeline.clip import FeatureStore, ImageSet, TrainingViews
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.images import ImageBytes
 from vlprompt_pipeline.methods import Recipe, build_learner, resolve_recipe
+from vlprompt_pipeline.parametrizations import quantized_tensors
 from vlprompt_pipeline.training import CachedViews, Checkpoint, OnlineViews, PixelViews, train
 from vlprompt_pipeline.training import batches as batches_module
 
@@ -126,6 +127,19 @@ def test_a_run_cut_after_any_epoch_ends_with_the_same_bits(
         return learner, rows
 
     require_same_bits_after_a_cut(trained, tmp_path / "c.safetensors", after + 1)
+
+
+@pytest.mark.parametrize("bits", [1, 4])
+def test_the_codebooks_of_promptsrc_are_those_of_its_mean_prompt(tiny_clip, images, bits):
+    chosen = recipe("promptsrc", bits)
+    learner = build_learner(chosen, tiny_clip, CLASSES, seed=1)
+    rows = train(learner, pixel_views(tiny_clip, images), chosen.training)
+    made = {row["tensor"] for row in rows[-1]["clusterings"]}
+    for name, quantizer, weight in quantized_tensors(learner):
+        codebook = quantizer.codebook.clone()
+        quantizer.initialise(weight)
+        assert torch.equal(quantizer.codebook, codebook)
+        assert name in made
 
 
 @pytest.mark.parametrize("method", ["maple", "promptsrc"])

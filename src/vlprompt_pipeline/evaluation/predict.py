@@ -140,12 +140,17 @@ def _of_logits(logits: Tensor) -> dict[str, Tensor]:
 
 
 def _of_probabilities(probabilities: Tensor) -> dict[str, Tensor]:
-    ranked = probabilities.topk(min(TOP, probabilities.shape[1]), dim=-1)
+    left, ranks = probabilities.clone(), []
+    for _ in range(min(TOP, probabilities.shape[1])):  # of equals the first; topk gives any of them
+        ranks.append(left.argmax(-1, keepdim=True))
+        left.scatter_(-1, ranks[-1], -1.0)
+    top = torch.cat(ranks, dim=-1)
+    shares = probabilities.gather(-1, top)
     return {
-        "prediction": ranked.indices[:, 0],
-        "probability": ranked.values[:, 0],
-        "top": ranked.indices,
-        "top_probability": ranked.values,
+        "prediction": top[:, 0],
+        "probability": shares[:, 0],
+        "top": top,
+        "top_probability": shares,
         "entropy": torch.special.entr(probabilities).sum(-1),
     }
 

@@ -50,12 +50,15 @@ class CLAP(PromptLearner):
     @torch.no_grad()
     def fit(self, few_shot: FewShotFeatures) -> list[dict]:
         """Set how strongly each class is held near its text, from all views of its images."""
-        views = few_shot.every_view
-        zero_shot = self.clip.logit_scale * views @ F.normalize(self.texts, dim=-1).T
-        rows = torch.arange(len(views), device=views.device)
-        right = zero_shot.softmax(-1)[rows, :, few_shot.labels].mean(1)
-        counts = few_shot.labels.bincount(minlength=len(self.texts))
-        sums = torch.zeros_like(self.multipliers).index_add(0, few_shot.labels, right)
+        labels, texts = few_shot.labels, F.normalize(self.texts, dim=-1)
+        rows = torch.arange(len(labels), device=labels.device)
+        by_view = [  # all at once are gigabytes where there are 1,000 classes
+            (self.clip.logit_scale * view @ texts.T).softmax(-1)[rows, labels]
+            for view in few_shot.every_view.unbind(1)
+        ]
+        right = torch.stack(by_view, 1).mean(1)
+        counts = labels.bincount(minlength=len(texts))
+        sums = torch.zeros_like(self.multipliers).index_add(0, labels, right)
         self.multipliers.copy_(sums / counts.clamp(min=1))
         return []
 

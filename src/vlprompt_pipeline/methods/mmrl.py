@@ -72,10 +72,7 @@ class MMRL(PixelLearner):
         self.to(clip.device)
         self.sentences = [named(self.classes.template, name) for name in self.classes.names]
         self.texts = WalkedTexts(
-            clip,
-            self.sentences,
-            inserted=self.settings.tokens,
-            unchanged=self.settings.first_block,
+            clip, self.sentences, inserted=self.settings.tokens, unchanged=self.settings.first_block
         )
 
     @property

@@ -71,7 +71,7 @@ class TwoStage(PixelLearner):
         """Return rows of known classes and text features of new ones, normalised."""
         if not self.in_second_stage:
             return self.text_features()
-        rows, trained = self._rows()
+        rows, trained = self._read_once("rows", self._rows)
         weights = F.normalize(self.classifier.index_select(0, rows), dim=-1)
         if trained is None:
             return weights
@@ -100,9 +100,6 @@ class TwoStage(PixelLearner):
 
     def _rows(self) -> tuple[Tensor, Tensor | None]:
         """Return the row of each class, 0 for a new one, and which are trained if not all are."""
-        return self._read_once("rows", self._find_rows)
-
-    def _find_rows(self) -> tuple[Tensor, Tensor | None]:
         rows, device = rows_of(self.classes.names, self.names), self.names.device
         trained = torch.tensor([row is not None for row in rows], device=device)
         index = torch.tensor([row or 0 for row in rows], device=device)

@@ -34,7 +34,7 @@ from vlprompt_pipeline.parametrizations.quantized import (
     quantized_tensors,
 )
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer, decode
-from vlprompt_pipeline.parametrizations.quantizer_kinds import QUANTIZERS, QuantizerKind, register
+from vlprompt_pipeline.parametrizations.registry import QUANTIZERS, QuantizerKind, register
 
 __all__ = [
     "CLUSTERING_COLUMNS",

@@ -9,11 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.parametrizations.quantizer_kinds import (
-    QUANTIZERS,
-    Start,
-    require_quantizer,
-)
+from vlprompt_pipeline.parametrizations.registry import QUANTIZERS, Start, require_quantizer
 from vlprompt_pipeline.parsing import Parameters
 
 QuantizerName = Annotated[str, AfterValidator(require_quantizer)]

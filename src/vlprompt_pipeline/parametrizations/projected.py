@@ -13,13 +13,7 @@ from torch import Tensor, nn
 
 from vlprompt_pipeline.parametrizations.half import require_finite, require_half
 from vlprompt_pipeline.parsing import Parameters
-from vlprompt_pipeline.random_directions import (
-    FRACTION,
-    LEVELS,
-    MAX_NUMBERS,
-    UNIT,
-    projection,
-)
+from vlprompt_pipeline.random_directions import FRACTION, LEVELS, MAX_NUMBERS, UNIT, projection
 
 
 class ProjectedConfig(Parameters):

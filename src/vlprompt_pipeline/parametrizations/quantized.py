@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.naming import tensor_name
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer
-from vlprompt_pipeline.parametrizations.quantizer_kinds import QUANTIZERS
+from vlprompt_pipeline.parametrizations.registry import QUANTIZERS
 from vlprompt_pipeline.parametrizations.structured import StructuredQuantizer
 
 

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from vlprompt_pipeline.parametrizations.checks import ClusteringCheck, Look, drift
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.half import require_finite, require_half
-from vlprompt_pipeline.parametrizations.quantizer_kinds import QUANTIZERS
 from vlprompt_pipeline.parametrizations.rate import entries_at_rate
+from vlprompt_pipeline.parametrizations.registry import QUANTIZERS
 
 Shown = tuple[Tensor, Tensor]
 """Indices `[codebooks, values]` that stand for the values of a tensor, and the codebooks."""
@@ -65,7 +65,7 @@ class Quantizer(nn.Module):
         if self.config.post_training and self.training:
             self.forget()
             return weight
-        if not self._ready:
+        if not self.ready:
             self.initialise(weight)
         shown = self._show(weight.detach(), self.training)
         return shown + (weight - weight.detach())  # adds zeros, so the shown values stay exact
@@ -82,11 +82,11 @@ class Quantizer(nn.Module):
     def is_due(self, step: int, epoch_steps: int) -> bool:
         """Say whether `observe` looks at the tensor after this step, and so asks the device.
 
-        It does not where no step has shown the tensor yet, as 2SFS does its classifier at first.
+        It does not where no step has shown the tensor yet, as 2SFS does its classifier at first,
+        or `post_training` shows it as it is.
         """
-        if self.config.post_training or not self._ready:
-            return False
-        return step - self._last >= (self.config.min_interval_steps or epoch_steps) or self._flat
+        due = step - self._last >= (self.config.min_interval_steps or epoch_steps)
+        return self.ready and (due or self._flat)
 
     @torch.no_grad()
     def observe(self, step: int, weight: Tensor, epoch_steps: int) -> None:
@@ -124,7 +124,7 @@ class Quantizer(nn.Module):
             UserError: `weight` has values that are not finite or beyond float16.
         """
         require_finite(weight)
-        if not self._ready:
+        if not self.ready:
             self.initialise(weight)
         indices, codebooks = self._assign(weight, training=False)
         require_half(codebooks)
@@ -229,7 +229,7 @@ class Quantizer(nn.Module):
 
     def forget(self) -> None:
         """Let the tensor change as if it had never been quantized."""
-        if self._ready:
+        if self.ready:
             self.last_step.fill_(-1)
             self._history.clear()
             self._mirror()
@@ -237,7 +237,7 @@ class Quantizer(nn.Module):
     def _mirror(self) -> None:
         """Copy to the host what every step asks for, so that no step waits for the device."""
         self._last = int(self.last_step)
-        self._ready = self._last >= 0
+        self.ready = self._last >= 0
         self._flat = bool((self.codebook[:, 0] == self.codebook[:, -1]).any())
         self._counts = self.histogram.cpu()
 

@@ -52,10 +52,7 @@ class ScaledCodes:
 
 
 def fit_scaled(
-    weight: NDArray[np.floating],
-    bits: int,
-    moment: Floats | None = None,
-    rate: float | None = None,
+    weight: NDArray[np.floating], bits: int, moment: Floats | None = None, rate: float | None = None
 ) -> ScaledCodes:
     """Fit codebook and scales to a matrix, and codes to them.
 
@@ -114,11 +111,7 @@ def _within_half(entries: Floats, rows: Floats, columns: Floats) -> tuple[Floats
         return entries, rows, columns
     exponents = np.log2(largest)
     first, second = np.round(exponents - exponents.mean())[:2]
-    return (
-        entries * np.exp2(-first),
-        rows * np.exp2(-second),
-        columns * np.exp2(first + second),
-    )
+    return (entries * np.exp2(-first), rows * np.exp2(-second), columns * np.exp2(first + second))
 
 
 def nonzero(scales: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -138,12 +131,7 @@ def _scales(
 
 
 def _descend(
-    values: Floats,
-    pattern: Floats,
-    rows: Floats,
-    columns: Floats,
-    entries: Floats,
-    moment: Floats,
+    values: Floats, pattern: Floats, rows: Floats, columns: Floats, entries: Floats, moment: Floats
 ) -> Floats:
     """Change one column of codes after the other for the better, until none changes."""
     pattern = pattern.copy()

@@ -62,7 +62,7 @@ class StructuredQuantizer(Quantizer):
 
         Makes it where there is none yet.
         """
-        if not self._ready:
+        if not self.ready:
             self.initialise(weight)
         return self._is_plain
 
@@ -105,7 +105,7 @@ class StructuredQuantizer(Quantizer):
             columns are kept.
         """
         require_finite(weight)
-        if not self._ready:
+        if not self.ready:
             self.initialise(weight)
         indices, codebooks = self._assign(weight, training=False)
         indices = indices.to(torch.uint8).view(len(self.rows), -1)
@@ -162,7 +162,7 @@ class StructuredQuantizer(Quantizer):
             self._list_columns()
         if not self.config.asks_for_columns and "columns" in self._buffers:
             untouched = (self.rows == 1).all() & (self.columns == 1).all() & ~self.kept.any()
-            self._is_plain = self._ready and bool(untouched)
+            self._is_plain = self.ready and bool(untouched)
 
 
 def choose(matrix: Tensor, config: QuantizeConfig) -> tuple[bool, Tensor]:

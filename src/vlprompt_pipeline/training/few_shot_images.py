@@ -9,13 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vlprompt_pipeline.clip import (
-    FeatureStore,
-    FrozenClip,
-    ImageEncoder,
-    ImageSet,
-    TrainingViews,
-)
+from vlprompt_pipeline.clip import FeatureStore, FrozenClip, ImageEncoder, ImageSet, TrainingViews
 from vlprompt_pipeline.clip.dataset_features import (
     TrainingFeatures,
     ValidationFeatures,

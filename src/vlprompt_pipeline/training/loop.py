@@ -131,9 +131,9 @@ def _codebooks(learner: PromptLearner) -> dict[str, Any]:
 
 
 def _quantize_after(learner: PromptLearner, rows: list[dict], step: int) -> None:
-    """Make the codebooks of tensors that were trained without them."""
+    """Make the last codebooks of tensors that were trained without, or changed at the end."""
     for name, quantizer, weight in quantized_tensors(learner):
-        if quantizer.config.post_training and rows:
+        if rows and (quantizer.config.post_training or not quantizer.ready):
             quantizer.initialise(weight, step)
             clusterings = [clustering_row(name, check) for check in quantizer.pop_history()]
             rows[-1] = {**rows[-1], "clusterings": [*rows[-1]["clusterings"], *clusterings]}

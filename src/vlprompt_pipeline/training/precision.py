@@ -48,9 +48,7 @@ def computing(
     try:
         with matrix_products(precision == "tf32"):
             yield torch.amp.GradScaler(
-                device.type,
-                init_scale=FIRST_SCALE,
-                enabled=precision == "fp16-amp",
+                device.type, init_scale=FIRST_SCALE, enabled=precision == "fp16-amp"
             )
     finally:
         learner.clip = full_precision_clip

@@ -16,13 +16,7 @@ from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.files import sha256_json
 from vlprompt_pipeline.filesystem.manifests import remove_described
-from vlprompt_pipeline.methods import (
-    ClassTexts,
-    PromptLearner,
-    Recipe,
-    build_learner,
-    fit_learner,
-)
+from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe, build_learner, fit_learner
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.progress import bar
 from vlprompt_pipeline.source_code import code_digest

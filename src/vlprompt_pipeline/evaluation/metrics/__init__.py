@@ -7,10 +7,7 @@ Accuracies and H are in percent everywhere in this project.
 from importlib import import_module
 from pkgutil import iter_modules
 
-from vlprompt_pipeline.evaluation.metrics.means import (
-    accuracy,
-    harmonic_mean,
-)
+from vlprompt_pipeline.evaluation.metrics.means import accuracy, harmonic_mean
 from vlprompt_pipeline.evaluation.metrics.registry import (
     METRICS,
     Metric,

@@ -9,8 +9,8 @@ from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.draws import Draws
 from vlprompt_pipeline.parametrizations.half import halved
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer, decode
-from vlprompt_pipeline.parametrizations.quantizer_kinds import QuantizerKind, register
 from vlprompt_pipeline.parametrizations.quantizers.kmeans import fit_kmeans
+from vlprompt_pipeline.parametrizations.registry import QuantizerKind, register
 
 
 class GaussianNoise(Quantizer):

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from vlprompt_pipeline.parametrizations.clustering import kmeans_1d
-from vlprompt_pipeline.parametrizations.quantizer_kinds import (
-    Floats,
-    QuantizerKind,
-    Start,
-    register,
-)
+from vlprompt_pipeline.parametrizations.registry import Floats, QuantizerKind, Start, register
 
 
 def fit_kmeans(values: Floats, entries: int, start: Start) -> Floats:

@@ -9,13 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from vlprompt_pipeline.parametrizations.clustering import lloyd_1d
-from vlprompt_pipeline.parametrizations.quantizer_kinds import (
-    Floats,
-    QuantizerKind,
-    Start,
-    register,
-)
 from vlprompt_pipeline.parametrizations.quantizers.uniform import min_max
+from vlprompt_pipeline.parametrizations.registry import Floats, QuantizerKind, Start, register
 
 
 def quantiles(values: Floats, entries: int) -> Floats:

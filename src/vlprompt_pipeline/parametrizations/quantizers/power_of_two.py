@@ -10,12 +10,7 @@ import math
 
 import numpy as np
 
-from vlprompt_pipeline.parametrizations.quantizer_kinds import (
-    Floats,
-    QuantizerKind,
-    Start,
-    register,
-)
+from vlprompt_pipeline.parametrizations.registry import Floats, QuantizerKind, Start, register
 
 
 def power_of_two(values: Floats, entries: int, start: Start) -> Floats:

@@ -8,8 +8,8 @@ from torch import Generator, Tensor
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.draws import Draws
 from vlprompt_pipeline.parametrizations.quantizer import Quantizer, Shown
-from vlprompt_pipeline.parametrizations.quantizer_kinds import QuantizerKind, register
 from vlprompt_pipeline.parametrizations.quantizers.uniform import min_max
+from vlprompt_pipeline.parametrizations.registry import QuantizerKind, register
 
 
 class StochasticRounding(Quantizer):

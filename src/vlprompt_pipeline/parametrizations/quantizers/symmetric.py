@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vlprompt_pipeline.parametrizations.quantizer_kinds import (
-    Floats,
-    QuantizerKind,
-    Start,
-    register,
-)
+from vlprompt_pipeline.parametrizations.registry import Floats, QuantizerKind, Start, register
 
 
 def symmetric(values: Floats, entries: int, start: Start) -> Floats:

@@ -35,7 +35,7 @@ class QuantizerKind:
 
     Example:
         >>> import numpy as np
-        >>> from vlprompt_pipeline.parametrizations.quantizer_kinds import QuantizerKind
+        >>> from vlprompt_pipeline.parametrizations.registry import QuantizerKind
         >>> def fit(values, entries, start):
         ...     return np.quantile(values, np.linspace(0.1, 0.9, entries))
         >>> QuantizerKind("deciles", "deciles", fit).fit(np.arange(11.0), 2, "quantiles").tolist()
