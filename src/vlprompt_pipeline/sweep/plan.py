@@ -227,16 +227,20 @@ def _shared_job(each: PlannedCell, name: str, made: str, group: str, after: str 
 
 
 def seconds_by_method(planned: Sequence[PlannedCell]) -> dict[str, float]:
-    """Return the median seconds of finished cells that trained alone, by the methods they ran."""
+    """Return the median seconds of finished cells that trained alone, by the methods they ran.
+
+    Those of the same CLIP: with another one a cell takes minutes or days.
+    """
+    first = planned[0]
+    folder = first.data.root / "08_reporting/reproducibility" / first.parameters.clip.name
     methods = {method for each in planned for method in each.methods}
-    measured = {method: list(_measured(planned[0].data, method)) for method in methods}
+    measured = {method: list(_measured(folder, method)) for method in methods}
     return {method: median(seconds) for method, seconds in measured.items() if seconds}
 
 
-def _measured(data: DataFolder, method: str) -> Iterator[float]:
-    folder = data.root / "08_reporting/reproducibility"
+def _measured(folder: Path, method: str) -> Iterator[float]:
     bring(folder, f"/{method}/reproducibility.json")
-    for file in folder.glob(f"*/*/*/*/*/{method}/reproducibility.json"):
+    for file in folder.glob(f"*/*/*/*/{method}/reproducibility.json"):
         try:
             run = json.loads(file.read_text(encoding="utf-8"))["runs"][-1]
             if run["parameters"].get("side_by_side", {}).get("seeds"):
