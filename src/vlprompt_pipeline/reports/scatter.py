@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from vlprompt_pipeline.reports.labels import name_marks
 from vlprompt_pipeline.reports.sheet import (
     FAINT,
     MUTED,
@@ -82,8 +81,6 @@ def base_new_figure(
             seeds = {"s": 11, "color": look.colour, "alpha": 0.45, "linewidths": 0}
             axes.scatter(row["per_seed"], other["per_seed"], **seeds)
         mark(axes, look, row["mean"], other["mean"])
-    points = list(zip(base["mean"], new["mean"], strict=True))
-    name_marks(axes, list(titles.values()), points)
     return sheet.figure
 
 
@@ -133,7 +130,6 @@ def size_figure(
             hollow = {"color": PAPER, "markeredgecolor": look.colour, "markersize": 5}
             axes.plot(row["payload_bytes"], point[1], look.marker, **hollow)
         mark(axes, look, *point)
-    name_marks(axes, list(titles.values()), points)
     return sheet.figure
 
 
@@ -202,7 +198,7 @@ def _draw_equal_h(axes: Axes) -> None:
 def _byte_limits(axes: Axes, sizes: pd.Series) -> None:
     smallest, largest = sizes[sizes > 0].min(), sizes.max()
     byte_axis(axes, (1,) if largest / smallest > 30 else (1, 2, 5))
-    axes.set_xlim(smallest / 1.8, largest * 3.0)  # names go to the right
+    axes.set_xlim(smallest / 1.8, largest * 1.8)
 
 
 def byte_axis(axes: Axes, parts: Sequence[int]) -> None:
