@@ -55,6 +55,6 @@ def test_a_table_without_the_column_it_was_sorted_by_has_its_best_first(browser,
         metric.value = 'base';
         metric.dispatchEvent(new Event('change', { bubbles: true }));
     }""")
-    scores = "[...document.querySelectorAll('table.scores tbody tr')].map(r => r.cells[1].dataset.value)"
-    shown = [float(value) for value in browser.evaluate(scores)]
+    rows = "[...document.querySelectorAll('table.scores tbody tr')]"
+    shown = browser.evaluate(f"{rows}.map(row => Number(row.cells[1].dataset.value))")
     assert shown == sorted(shown, reverse=True)
