@@ -7,8 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
 from vlprompt_pipeline.sweep.plan import seconds_by_method
 
 
@@ -25,10 +23,9 @@ def planned(data: Path, clip: str) -> SimpleNamespace:
     )
 
 
-@pytest.mark.parametrize("prefix", ["methods.", ""], ids=["of now", "of before"])
-def test_only_the_nodes_of_the_method_count(tmp_path, prefix):
+def test_only_the_nodes_of_the_method_count(tmp_path):
     nodes = {"features.extract_test_features": 50.0, "methods.collect_records": 1.0}
-    nodes |= {f"{prefix}coop.train_coop": 2.0, f"{prefix}coop.evaluate_coop": 3.0}
+    nodes |= {"methods.coop.train_coop": 2.0, "methods.coop.evaluate_coop": 3.0}
     finish(tmp_path, "demo", {"seconds": 90.0, "nodes": nodes, "parameters": {}})
     assert seconds_by_method([planned(tmp_path, "demo")]) == {"coop": 5.0}
 

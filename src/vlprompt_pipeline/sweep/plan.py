@@ -120,8 +120,7 @@ class PlannedCell:
             return True
         place = recording_place(tracking.uri, tracking.experiment, self.project)
         completions = [self._completion(method) for method in self.methods]
-        # earlier versions noted True
-        return all(each is not None and each.recorded in (True, place) for each in completions)
+        return all(each is not None and each.recorded == place for each in completions)
 
     def finished_beside(self) -> SideBySideParameters | None:
         """Return what the cell trained side by side with; none if it did not, or is to be run."""
@@ -248,8 +247,7 @@ def _measured(folder: Path, method: str) -> Iterator[float]:
             of_method = sum(
                 seconds
                 for node, seconds in (run["nodes"] or {}).items()
-                # earlier records have no such prefix
-                if node.removeprefix(f"{METHODS}.").startswith(f"{method}.")
+                if node.startswith(f"{METHODS}.{method}.")
             )
             yield of_method or run["seconds"]
         except (OSError, ValueError, LookupError, TypeError, AttributeError):  # a broken record
