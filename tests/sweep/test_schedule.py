@@ -128,7 +128,6 @@ def test_what_is_finished_is_counted_and_not_started(tmp_path):
 def test_the_table_says_what_is_done_and_what_is_left():
     watch = Watch(10)
     watch.counts.update({"finished": 4, "found": 2, "failed": 1})
-    watch.encoded = {"a": 100}
     row = {column.header: next(iter(column.cells)) for column in watch.table().columns}
     assert (row["done"], row["failed"], row["due"]) == ("6 of 10", "1", "3")
     assert watch.time_left is not None

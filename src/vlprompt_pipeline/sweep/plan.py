@@ -143,7 +143,6 @@ class PlannedCell:
             group=" ".join(map(str, shared)),
             trained={name: settings.memory_gb for name, settings in training.items() if settings},
             env=self.env,
-            data_root=run.data_root,
             **options,
         )
 
@@ -221,7 +220,6 @@ def _shared_job(each: PlannedCell, name: str, made: str, group: str, after: str 
         after=after,
         outputs=(of_dataset, *(f"{target}.target_{made}" for target in each.parameters.targets())),
         env=each.env,
-        data_root=each.parameters.data_root,
     )
 
 
