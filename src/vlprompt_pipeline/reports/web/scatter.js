@@ -43,7 +43,7 @@ const markWith = (svg, { row, at, bars }, lines) => {
 const drawSizes = (box, family, chosen) => {
   const marks = chosen.methods.flatMap(method => {
     const score = valueOf(family, chosen, { method }), sizes = family.sizeOf.get(method);
-    return score && sizes && sizes[chosen.size] !== null ? [{ ...score, sizes, size: sizes[chosen.size] }] : [];
+    return score ? [{ ...score, sizes, size: sizes[chosen.size] }] : [];
   });
   if (!marks.length) return nothingIn(box);
   const { svg, frame } = framed(box, 26, "Score against size; the numbers are in the tables.");
