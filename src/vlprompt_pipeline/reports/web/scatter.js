@@ -78,7 +78,7 @@ const drawHalves = (box, family, chosen) => {
   const x = scaleOf(limits, [frame.left, frame.right]);
   const yLimits = limitsOf(marks.flatMap(mark => reachOf(mark.other)));
   const up = axesOf(svg, {
-    frame, x, xTicks: ticksOf(...limits, (frame.right - frame.left) / 60).map(tick => [tick, String(tick)]),
+    frame, x, xTicks: written(ticksOf(...limits, (frame.right - frame.left) / 60)),
     xLabel: "accuracy on base classes (%)", yLimits, yLabel: "New classes (%)",
   });
   const spans = limits[1] - limits[0] + yLimits[1] - yLimits[0];
