@@ -43,3 +43,18 @@ def test_numbers_in_names_sort_as_numbers(browser, tmp_path):
     browser.evaluate("document.querySelector('[data-column=seed] button').click()")
     seeds = "[...document.querySelectorAll('[data-fill=provenance] tr td:nth-child(3)')]"
     assert browser.evaluate(f"{seeds}.map(cell => cell.textContent)") == ["1", "2", "10"]
+
+
+def test_a_table_without_the_column_it_was_sorted_by_has_its_best_first(browser, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(render(comparison(("base_to_new",), datasets=["dtd", "food101"])))
+    browser.open(page, width=1280)
+    browser.evaluate("document.querySelector('th[data-column=verdict] button').click()")
+    browser.evaluate("""{
+        const metric = document.querySelector('[name=metric]');
+        metric.value = 'base';
+        metric.dispatchEvent(new Event('change', { bubbles: true }));
+    }""")
+    rows = "[...document.querySelectorAll('table.scores tbody tr')]"
+    shown = browser.evaluate(f"{rows}.map(row => Number(row.cells[1].dataset.value))")
+    assert shown == sorted(shown, reverse=True)

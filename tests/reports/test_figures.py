@@ -7,7 +7,6 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -18,7 +17,6 @@ from results.made import Disk, predictions, right
 from results.synthetic import comparison, with_flags, with_holes
 from vlprompt_pipeline.datasets import FigureDataset
 from vlprompt_pipeline.reports.figures import figures
-from vlprompt_pipeline.reports.labels import MOST_NAMES, name_marks
 from vlprompt_pipeline.reports.page import render
 from vlprompt_pipeline.reports.risk_coverage import risk_coverage_figure
 from vlprompt_pipeline.reports.scatter import pareto_front
@@ -134,10 +132,9 @@ def test_no_two_recipes_look_the_same_and_the_page_has_every_mark():
 def test_pareto_front_by_hand():
     #         smallest    dominated   higher     equal score  highest
     points = [(100, 50), (200, 40), (300, 60), (400, 60), (500, 61)]
-    assert pareto_front(points) == [0, 2, 4]
-    assert pareto_front(points[::-1]) == [4, 2, 0]
-    assert pareto_front([(100, 50), (100, 55)]) == [1]
-    assert pareto_front(points, lower=True) == [0, 1]
+    assert pareto_front(points) == [(100, 50), (300, 60), (500, 61)]
+    assert pareto_front(points[::-1]) == pareto_front(points)
+    assert pareto_front([(100, 50), (100, 55)]) == [(100, 55)]
 
 
 def test_the_scatter_has_every_mean_and_seed_inside():
@@ -157,27 +154,6 @@ def test_a_note_is_whole_within_the_figure(drawn):
         renderer = FigureCanvasAgg(figure).get_renderer()
         for text in figure.texts:
             assert text.get_window_extent(renderer).x1 <= figure.bbox.x1
-
-
-@pytest.mark.parametrize("count", [2, MOST_NAMES])
-def test_names_cover_neither_each_other_nor_the_edge(count):
-    figure = Figure(figsize=(5, 4), dpi=100)
-    axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    points = [tuple(point) for point in np.random.default_rng(0).uniform(0.2, 0.8, (count, 2))]
-    name_marks(axes, [f"method {index}" for index in range(count)], points)
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    boxes = [note.get_window_extent(renderer) for note in axes.texts]
-    assert len([note for note in axes.texts if note.get_text()]) == count
-    for index, box in enumerate(boxes):
-        assert not any(box.overlaps(other) for other in boxes[:index])
-
-
-def test_more_marks_are_named_by_the_legend_alone():
-    many = {f"method_{i}": f"Method {i}" for i in range(MOST_NAMES + 1)}
-    figure = figures(comparison(("base_to_new",), methods=many, datasets=["dtd"]))
-    named = texts(figure["base_to_new_vit_b16_16shots_base_new"])
-    assert set(many.values()) <= named
 
 
 @pytest.mark.parametrize(

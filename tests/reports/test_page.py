@@ -137,7 +137,9 @@ def test_seeds_missing_for_one_reason_are_told_in_one_row(html):
         ("seeds 1, 2", "no record on disk"),
         ("seed 3", "metrics.json: is not valid JSON"),
     ]
-    assert "<td>seeds 1, 2</td><td>no record on disk</td>" in html
+    command = "kedro sweep --datasets=eurosat --shots=16 --seeds=1,2"
+    row = f"<td>seeds 1, 2</td><td>no record on disk</td><td><code>{command}</code></td>"
+    assert row in html
 
 
 def test_names_and_remarks_are_text_not_markup(html):

@@ -58,7 +58,7 @@ def require_every_cell_once(folder: Path, number: int, refused: int) -> None:
 def test_faults_of_every_kind_leave_every_cell_finished_once(
     number, faulty, seed, engine, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("vlprompt_pipeline.sweep.schedule.pause", lambda: None)
+    monkeypatch.setattr("vlprompt_pipeline.sweep.schedule.sleep", lambda seconds: None)
     jobs, kinds = chaos(tmp_path, number, faulty, seed)
     assert set(kinds) == set(KINDS), "every kind happens"
     watch = Watch(number)

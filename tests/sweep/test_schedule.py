@@ -13,7 +13,7 @@ from sweep.cells import cells, run_cell
 from vlprompt_pipeline.errors import TrackingError
 from vlprompt_pipeline.hooks.errors import ErrorHook, causes, one_sentence
 from vlprompt_pipeline.sweep.engines import LocalEngine
-from vlprompt_pipeline.sweep.job import Job
+from vlprompt_pipeline.sweep.job import Job, Outcome
 from vlprompt_pipeline.sweep.schedule import Schedule, hand_out
 from vlprompt_pipeline.sweep.watch import Watch, as_time
 
@@ -79,7 +79,7 @@ def test_less_memory_is_half_of_the_activations_and_twice_what_is_asked_for():
 
 
 def test_every_cell_ends_once_whatever_happens(tmp_path, monkeypatch):
-    monkeypatch.setattr("vlprompt_pipeline.sweep.schedule.pause", lambda: None)
+    monkeypatch.setattr("vlprompt_pipeline.sweep.schedule.sleep", lambda seconds: None)
     chance = random.Random(0)
     kinds = ["memory", "raised", "disk", "busy"]
     faults = {f"cell {n}": chance.sample(kinds, 2) for n in range(0, 40, 2)}
@@ -90,6 +90,15 @@ def test_every_cell_ends_once_whatever_happens(tmp_path, monkeypatch):
     assert [(job.name, sentence) for job, sentence in watch.failures] == [("cell 1", "wrong input")]
     assert len(list(tmp_path.glob("*.result"))) == 39
     assert (watch.running, watch.done) == (0, 39)
+
+
+def test_what_others_run_is_looked_at_less_and_less_often(monkeypatch):
+    pauses = []
+    monkeypatch.setattr("vlprompt_pipeline.sweep.schedule.sleep", pauses.append)
+    outcomes = iter([*["busy"] * 30, "finished", "busy", "finished"])
+    engine = LocalEngine(0, lambda job: Outcome(next(outcomes)))
+    hand_out([job("a", "a"), job("b", "b")], engine, Watch(2), lambda job: job)
+    assert pauses == [min(0.5 * looks, 10) for looks in range(1, 31)] + [0.5]
 
 
 def test_without_retries_a_fault_is_a_failure(tmp_path):
@@ -119,7 +128,6 @@ def test_what_is_finished_is_counted_and_not_started(tmp_path):
 def test_the_table_says_what_is_done_and_what_is_left():
     watch = Watch(10)
     watch.counts.update({"finished": 4, "found": 2, "failed": 1})
-    watch.encoded = {"a": 100}
     row = {column.header: next(iter(column.cells)) for column in watch.table().columns}
     assert (row["done"], row["failed"], row["due"]) == ("6 of 10", "1", "3")
     assert watch.time_left is not None

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from vlprompt_pipeline.reports.text_table import Block, TableCell
 
 
-class Lifted(NamedTuple):
-    """A table's parts with caveats in titles, and those that hold for the whole table."""
-
-    common: tuple[str, ...]
-    columns: list[str]
-    blocks: list[Block]
-
-
-def lift(blocks: Sequence[Block], columns: Sequence[str], *, methods_across: bool) -> Lifted:
+def lift(
+    blocks: Sequence[Block], columns: Sequence[str], *, methods_across: bool
+) -> tuple[tuple[str, ...], list[str], list[Block]]:
     """Move caveats that all cells of a block or a column share from the cells to its title.
 
     Args:
         blocks: of one table.
         columns: titles.
         methods_across: whether columns are methods, of which nothing is said in common.
+
+    Returns:
+        What holds for the whole table, the titles of columns, and the blocks.
     """
     common = _shared(cell for block in blocks for line in block.lines for cell in line.cells)
     titles = list(columns)
@@ -49,7 +45,7 @@ def lift(blocks: Sequence[Block], columns: Sequence[str], *, methods_across: boo
             for line in block.lines
         )
         lifted.append(block._replace(title=titled(block.title, of_block), lines=lines))
-    return Lifted(common, titles, lifted)
+    return common, titles, lifted
 
 
 def titled(title: str, caveats: Sequence[str]) -> str:

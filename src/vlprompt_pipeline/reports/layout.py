@@ -95,15 +95,15 @@ class _Rows:
     ) -> TextTable:
         several = len(self.shots) > 1
         with_shots = f" with {shots_text(self.shots[-1])}" if several else ""
-        lifted = lift(blocks, list(columns), methods_across=methods_across)
-        titles = (self.family["title"], title, *lifted.common)
+        common, columns, blocks = lift(blocks, list(columns), methods_across=methods_across)
+        titles = (self.family["title"], title, *common)
         return TextTable(
             family=self.family["family"],
             name="_".join(filter(None, (self.family["family"], name))),
             title=", ".join(filter(None, titles)),
             methods=self.methods,
-            columns=tuple(lifted.columns),
-            blocks=tuple(lifted.blocks),
+            columns=tuple(columns),
+            blocks=tuple(blocks),
             tested=metric_title(metric) + with_shots,
             notes=_notes(self),
             methods_across=methods_across,

@@ -13,6 +13,7 @@ Scores and tests have a table for each metric. What a script can compute of the 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from math import isnan
@@ -33,13 +34,13 @@ _SCORES = (
     "published_std inside published_source published_flags"
 )
 _PAIRS = "dataset shots method against difference low high p_value p_holm tests test verdict"
-_SIZES = "method trainable_parameters payload_bytes file_bytes fp16_bytes inference_cost"
-_MISSING = "protocol clip dataset shots method reason seeds command"
+_SIZES = "method trainable_parameters file_bytes"
+_MISSING = "protocol clip dataset shots method reason seeds"
 _PROVENANCE = (
     "dataset shots seed split_sha256 random_split few_shot_sha256 code_version test_images classes"
 )
 _PERCENTAGES = ("mean", "std", "low", "high", "published", "published_std", "difference")
-_SCALES = dict.fromkeys((*_PERCENTAGES, "per_seed", "inference_cost"), 100_000)
+_SCALES = dict.fromkeys((*_PERCENTAGES, "per_seed"), 100_000)
 _SCALES |= dict.fromkeys(("p_value", "p_holm"), 10_000_000)
 """How many parts of one are kept: so many that what is shown is rounded once, by the page."""
 _BESIDE = {"mean_of_h"}
@@ -105,7 +106,6 @@ def _family(
     lists = provenance[["base_classes", "new_classes"]].itertuples(False, None)
     return {
         "name": name,
-        "title": about["title"],
         "protocol": about["protocol"],
         "clip": about["clip"],
         "source": source,
@@ -142,12 +142,14 @@ def _verdicts(pairs: pd.DataFrame, ranking: str, dataset: str) -> dict[str, dict
 
 
 def missing_cells(missing: pd.DataFrame) -> pd.DataFrame:
-    """Make a row for all seeds that are missing for the same reason, with the first command."""
-    return (
-        missing.groupby(["protocol", "clip", "dataset", "shots", "method", "reason"], sort=False)
-        .agg(seeds=("seed", lambda seeds: seeds_text(sorted(seeds))), command=("command", "first"))
-        .reset_index()
-    )
+    """Make a row for all seeds that are missing for the same reason, with one command for them."""
+    alike = ["protocol", "clip", "dataset", "shots", "method", "reason"]
+    rows = missing.groupby(alike, sort=False).agg({"seed": sorted, "command": "first"})
+    commands = [
+        re.sub(r"--seeds=\d+", f"--seeds={','.join(map(str, seeds))}", command, count=1)
+        for seeds, command in rows.itertuples(index=False)
+    ]
+    return rows.assign(seeds=rows["seed"].map(seeds_text), command=commands).reset_index()
 
 
 def table(rows: pd.DataFrame, columns: str) -> dict[str, object]:

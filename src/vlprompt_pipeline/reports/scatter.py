@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from vlprompt_pipeline.reports.labels import name_marks
 from vlprompt_pipeline.reports.sheet import (
     FAINT,
     MUTED,
@@ -24,7 +23,7 @@ from vlprompt_pipeline.reports.sheet import (
     mark,
 )
 from vlprompt_pipeline.results.dataset_names import AVERAGE
-from vlprompt_pipeline.results.metric_names import in_sentence, lower_is_better, metric_title
+from vlprompt_pipeline.results.metric_names import in_sentence, metric_title
 from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.wording import human_bytes
 
@@ -82,8 +81,6 @@ def base_new_figure(
             seeds = {"s": 11, "color": look.colour, "alpha": 0.45, "linewidths": 0}
             axes.scatter(row["per_seed"], other["per_seed"], **seeds)
         mark(axes, look, row["mean"], other["mean"])
-    points = list(zip(base["mean"], new["mean"], strict=True))
-    name_marks(axes, list(titles.values()), points)
     return sheet.figure
 
 
@@ -93,23 +90,17 @@ def size_figure(
     scores: pd.DataFrame,
     sizes: pd.DataFrame,
     looks: Mapping[str, Look],
-) -> Figure | None:
+) -> Figure:
     """Draw the score of whole methods against the bytes that ship, with the Pareto front."""
-    with_sizes = sizes.dropna(subset=["file_bytes", "payload_bytes"]).drop(
-        columns=["family", "title"]
-    )
-    table = scores.merge(with_sizes, on="method")
-    if table.empty or not (table["file_bytes"] > 0).all():
-        return None
+    table = scores.merge(sizes.drop(columns=["family", "title"]), on="method")
     titles = dict(zip(table["method"], table["title"], strict=True))
     dataset, name = table["dataset"].iloc[0], in_sentence(metric)
-    word = "lower" if lower_is_better(metric) else "higher"
     sheet = _marked(
         Caption(
             f"{metric_title(metric)} against size",
             conditions,
             "filled: the whole file · hollow: its prompt values alone · bars: ± 1 std over seeds · "
-            f"line: no smaller file has a {word} {name}",
+            f"line: no smaller file has a higher {name}",
         ),
         "bytes on disk (logarithmic)",
         f"{name} {'on average' if dataset == AVERAGE else f'on {dataset}'} (%)",
@@ -120,8 +111,7 @@ def size_figure(
     _byte_limits(axes, pd.concat([table["file_bytes"], table["payload_bytes"]]))
     axes.set_ylim(*limits_around(table["mean"], table["std"].fillna(0), least=2.0))
     points = list(zip(table["file_bytes"], table["mean"], strict=True))
-    front = [points[index] for index in pareto_front(points, lower=lower_is_better(metric))]
-    for (size, score), (next_size, next_score) in pairwise(front):
+    for (size, score), (next_size, next_score) in pairwise(pareto_front(points)):
         style = {"color": MUTED, "linewidth": 0.9, "zorder": 1.2}
         axes.plot([size, next_size, next_size], [score, score, next_score], **style)
     for row, point in zip(table.to_dict("records"), points, strict=True):
@@ -133,17 +123,15 @@ def size_figure(
             hollow = {"color": PAPER, "markeredgecolor": look.colour, "markersize": 5}
             axes.plot(row["payload_bytes"], point[1], look.marker, **hollow)
         mark(axes, look, *point)
-    name_marks(axes, list(titles.values()), points)
     return sheet.figure
 
 
-def pareto_front(points: Sequence[tuple[float, float]], *, lower: bool = False) -> list[int]:
-    """Return positions of the (size, score) that no other equals with a smaller size, by size."""
-    sign = -1 if lower else 1
-    front: list[int] = []
-    for index in sorted(range(len(points)), key=lambda i: (points[i][0], -sign * points[i][1])):
-        if not front or sign * points[index][1] > sign * points[front[-1]][1]:
-            front.append(index)
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the (size, score) that no other equals with a smaller size, by size."""
+    front: list[tuple[float, float]] = []
+    for size, score in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or score > front[-1][1]:
+            front.append((size, score))
     return front
 
 
@@ -202,7 +190,7 @@ def _draw_equal_h(axes: Axes) -> None:
 def _byte_limits(axes: Axes, sizes: pd.Series) -> None:
     smallest, largest = sizes[sizes > 0].min(), sizes.max()
     byte_axis(axes, (1,) if largest / smallest > 30 else (1, 2, 5))
-    axes.set_xlim(smallest / 1.8, largest * 3.0)  # names go to the right
+    axes.set_xlim(smallest / 1.8, largest * 1.8)
 
 
 def byte_axis(axes: Axes, parts: Sequence[int]) -> None:

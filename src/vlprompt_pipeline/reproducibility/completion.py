@@ -55,15 +55,14 @@ class Completion(Frozen):
     Attributes:
         key: see `Key`.
         outputs: SHA-256 of the files that it left, by their names (`DataFolder.name`).
-        recorded: which MLflow has the result (`registry.place.recording_place`), empty if none has;
-            earlier versions noted only whether one has.
+        recorded: which MLflow has the result (`registry.place.recording_place`), empty if none has.
         side_by_side: that parameter of the run.
     """
 
     schema_version: Literal[1] = 1
     key: Key
     outputs: dict[str, str]
-    recorded: str | bool = ""
+    recorded: str = ""
     side_by_side: SideBySideParameters = SideBySideParameters()
 
     @classmethod

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from vlprompt_pipeline.error_log import first_line
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.manifests import RUN_AGAIN
 from vlprompt_pipeline.results.dataset_names import marked
@@ -177,7 +178,7 @@ def cause_of(error: Exception) -> str:
     cause = error.__cause__ or error
     if isinstance(cause, UserError):  # a sentence already, with the file in it
         return str(cause).removesuffix(f"; {RUN_AGAIN}")  # results tell what makes a cell again
-    return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
+    return first_line(cause)
 
 
 def _read_one(value: object | Callable[[], object]) -> CellRecord | str:

@@ -7,35 +7,24 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    NonNegativeInt,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, FiniteFloat, NonNegativeInt, PositiveInt, model_validator
 
 from vlprompt_pipeline.evaluation import metrics
+from vlprompt_pipeline.parsing import Frozen
 
 SCHEMA_VERSION = 1
 ZERO_SHOT = "zero_shot"
 """Name of the method every other is compared with."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Score(_Frozen):
+class Score(Frozen):
     """Correct predictions among the test images of one set of classes, and further metrics.
 
     The metrics stand beside the counts by their names (`evaluation.metrics.METRICS`); records of
     earlier versions lack some, and None is as good as none.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, FiniteFloat | None]
 
     correct: NonNegativeInt
@@ -58,7 +47,7 @@ class Score(_Frozen):
         return metrics.accuracy(self.correct, self.total)
 
 
-class Generalised(_Frozen):
+class Generalised(Frozen):
     """Test images of base and of new classes, classified among all classes together.
 
     This is beyond the literature, whose base-to-new scores are among the classes of each half.
@@ -68,7 +57,7 @@ class Generalised(_Frozen):
     new: Score
 
 
-class MadeWith(_Frozen):
+class MadeWith(Frozen):
     """What a result depends on beside its cell: only equal ones are averaged over seeds.
 
     Attributes:
@@ -84,7 +73,7 @@ class MadeWith(_Frozen):
     code: str = ""
 
 
-class MethodResult(_Frozen):
+class MethodResult(Frozen):
     """One method in one cell.
 
     `base` are the classes trained on; in a protocol on all classes all of them, without `new`.
@@ -111,11 +100,11 @@ class MethodResult(_Frozen):
     fp16_bytes: NonNegativeInt
     inference_cost: FiniteFloat | None = Field(default=None, gt=0)
     tuned_per_dataset: bool = False
-    metric_code: dict[str, str] = {}
+    metric_code: dict[str, str] = Field(default_factory=dict)
     made_with: MadeWith | None = None
 
 
-class Target(_Frozen):
+class Target(Frozen):
     """Another dataset that prompts are scored on, among its own classes."""
 
     dataset: str = Field(min_length=1)
@@ -124,7 +113,7 @@ class Target(_Frozen):
     random_split: str = ""
 
 
-class Cell(_Frozen):
+class Cell(Frozen):
     """What was run, and the fingerprints of everything the figures depend on.
 
     `random_split` tells of a split that is not the one the data came with, such as "own random
@@ -145,14 +134,14 @@ class Cell(_Frozen):
     code_version: str = Field(min_length=1)
 
 
-class Classes(_Frozen):
+class Classes(Frozen):
     """Class names in label order; `new` is empty in a protocol on all classes."""
 
     base: tuple[str, ...] = Field(min_length=1)
     new: tuple[str, ...] = ()
 
 
-class CellRecord(_Frozen):
+class CellRecord(Frozen):
     """The results of all methods of one cell."""
 
     schema_version: Literal[1] = SCHEMA_VERSION

@@ -29,7 +29,7 @@ def print_plan(
     """Print the cells, why each is due, and how long the due ones take.
 
     Images are not looked at, which takes long where there are many. Time is simulated with
-    the order of jobs of a real sweep, on its workers, from cells of this project that are
+    the order of jobs of a real sweep, on its workers, from cells with this CLIP that are
     finished, each alone; `price` is that of a worker an hour, in whatever money.
     """
     planned = checked_plan(cells, project, env, params, options)

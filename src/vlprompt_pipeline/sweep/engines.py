@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -209,8 +208,3 @@ class RayEngine:
             tries = self._resources.retries + 1
             kind = type(error).__name__
             return Outcome("failed", f"its worker died in each of {tries} tries ({kind})")
-
-
-def pause() -> None:
-    """Wait a moment for what others run."""
-    time.sleep(_LOOK)

@@ -26,7 +26,6 @@ class Job:
         trained: `training.memory_gb` of the methods of a cell that are trained.
         memory_gb: asked of Ray; none asks for none.
         attempt: counts tries after running out of memory.
-        data_root: where its files are.
         env, sweep_run, force: of the sweep.
     """
 
@@ -42,7 +41,6 @@ class Job:
     attempt: int = 0
     env: str | None = None
     sweep_run: str = ""
-    data_root: str = "data"
     force: bool = False
 
     def with_less_memory(self) -> Job:
@@ -67,13 +65,11 @@ class Outcome:
             run by another sweep, `memory` and `failed` are not finished.
         sentence: why it failed, or is not in MLflow.
         seconds: it took.
-        encoded: images of the feature sets that were made in this time, by the key of the set.
     """
 
     status: Status
     sentence: str = ""
     seconds: float = 0.0
-    encoded: Mapping[str, int] = field(default_factory=dict)
 
 
 class TransientError(Exception):

@@ -120,8 +120,7 @@ class PlannedCell:
             return True
         place = recording_place(tracking.uri, tracking.experiment, self.project)
         completions = [self._completion(method) for method in self.methods]
-        # earlier versions noted True
-        return all(each is not None and each.recorded in (True, place) for each in completions)
+        return all(each is not None and each.recorded == place for each in completions)
 
     def finished_beside(self) -> SideBySideParameters | None:
         """Return what the cell trained side by side with; none if it did not, or is to be run."""
@@ -144,7 +143,6 @@ class PlannedCell:
             group=" ".join(map(str, shared)),
             trained={name: settings.memory_gb for name, settings in training.items() if settings},
             env=self.env,
-            data_root=run.data_root,
             **options,
         )
 
@@ -222,21 +220,24 @@ def _shared_job(each: PlannedCell, name: str, made: str, group: str, after: str 
         after=after,
         outputs=(of_dataset, *(f"{target}.target_{made}" for target in each.parameters.targets())),
         env=each.env,
-        data_root=each.parameters.data_root,
     )
 
 
 def seconds_by_method(planned: Sequence[PlannedCell]) -> dict[str, float]:
-    """Return the median seconds of finished cells that trained alone, by the methods they ran."""
+    """Return the median seconds of finished cells that trained alone, by the methods they ran.
+
+    Those of the same CLIP: with another one a cell takes minutes or days.
+    """
+    first = planned[0]
+    folder = first.data.root / "08_reporting/reproducibility" / first.parameters.clip.name
     methods = {method for each in planned for method in each.methods}
-    measured = {method: list(_measured(planned[0].data, method)) for method in methods}
+    measured = {method: list(_measured(folder, method)) for method in methods}
     return {method: median(seconds) for method, seconds in measured.items() if seconds}
 
 
-def _measured(data: DataFolder, method: str) -> Iterator[float]:
-    folder = data.root / "08_reporting/reproducibility"
+def _measured(folder: Path, method: str) -> Iterator[float]:
     bring(folder, f"/{method}/reproducibility.json")
-    for file in folder.glob(f"*/*/*/*/*/{method}/reproducibility.json"):
+    for file in folder.glob(f"*/*/*/*/{method}/reproducibility.json"):
         try:
             run = json.loads(file.read_text(encoding="utf-8"))["runs"][-1]
             if run["parameters"].get("side_by_side", {}).get("seeds"):
@@ -244,8 +245,7 @@ def _measured(data: DataFolder, method: str) -> Iterator[float]:
             of_method = sum(
                 seconds
                 for node, seconds in (run["nodes"] or {}).items()
-                # earlier records have no such prefix
-                if node.removeprefix(f"{METHODS}.").startswith(f"{method}.")
+                if node.startswith(f"{METHODS}.{method}.")
             )
             yield of_method or run["seconds"]
         except (OSError, ValueError, LookupError, TypeError, AttributeError):  # a broken record

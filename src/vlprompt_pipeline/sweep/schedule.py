@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
+from time import sleep
 
-from vlprompt_pipeline.sweep.engines import Engine, pause
+from vlprompt_pipeline.sweep.engines import Engine
 from vlprompt_pipeline.sweep.job import Job, Outcome
 from vlprompt_pipeline.sweep.watch import Watch
 
 _MEMORY_TRIES = 3  # after running out of memory, each with half of the activations kept
+_PAUSE, _LONGEST_PAUSE = 0.5, 10.0  # seconds: where others run all cells, each look takes a session
 
 
 class Schedule:
@@ -76,7 +78,7 @@ def hand_out(
             before the job would be started.
         fail_fast: leave the rest out after the first failure.
     """
-    schedule = Schedule(jobs)
+    schedule, busy = Schedule(jobs), 0
     while schedule.waiting or watch.running:
         while engine.has_room() and (job := schedule.take()):
             if rest := remaining(job):
@@ -89,8 +91,9 @@ def hand_out(
         for job, outcome in ended:
             watch.running -= 1
             _settle(job, outcome, schedule, watch)
-        if ended and all(outcome.status == "busy" for _, outcome in ended):
-            pause()
+        busy = busy + 1 if ended and all(each.status == "busy" for _, each in ended) else 0
+        if busy:
+            sleep(min(busy * _PAUSE, _LONGEST_PAUSE))
         if fail_fast and watch.failures:
             return
 

@@ -46,7 +46,6 @@ class Watch:
     running: int = 0
     failures: list[tuple[Job, str]] = field(default_factory=list)
     unrecorded: str = ""
-    encoded: dict[str, int] = field(default_factory=dict)
     begun: float = field(default_factory=time.monotonic)
     live: Live | None = None
 
@@ -79,14 +78,13 @@ class Watch:
 
     def table(self) -> Table:
         """Return the numbers as a table of one row."""
-        left, seconds = self.time_left, time.monotonic() - self.begun
+        left = self.time_left
         values = {
             "done": f"{self.done:,} of {self.cells:,}",
             "running": f"{self.running:,}",
             "failed": f"{self.counts['failed']:,}",
             "due": f"{self.cells - self.done - self.counts['failed']:,}",
-            "images/s": f"{sum(self.encoded.values()) / seconds:,.0f}" if self.encoded else "",
-            "time": as_time(seconds),
+            "time": as_time(time.monotonic() - self.begun),
             "time left": as_time(left) if left is not None else "",
         }
         table = Table(*values)
@@ -95,7 +93,6 @@ class Watch:
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """Count how a job ended, and say so."""
-        self.encoded |= outcome.encoded
         if outcome.status == "failed" and job.kind != "shared":
             self.failures.append((job, outcome.sentence))
             self.say(f"failed: {job.name}: {outcome.sentence}")

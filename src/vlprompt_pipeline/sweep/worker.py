@@ -7,14 +7,13 @@ and raises for nothing but what may be tried again as it is, which is the engine
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from time import monotonic, perf_counter, time
+from time import monotonic, perf_counter
 from typing import Any
 
 from kedro.framework.project import settings
@@ -24,7 +23,6 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
 from vlprompt_pipeline.errors import PlaceError, TrackingError, UserError
-from vlprompt_pipeline.filesystem.data_folder import DataFolder
 from vlprompt_pipeline.filesystem.locks import HeldByAnotherError
 from vlprompt_pipeline.filesystem.places import withdraw_folder
 from vlprompt_pipeline.hooks.errors import (
@@ -108,7 +106,7 @@ def run_job(job: Job) -> Outcome:
     project = Path(job.project)
     _bootstrap(project)
     os.environ[SWEEP_RUN] = job.sweep_run
-    begun, started = perf_counter(), time()
+    begun = perf_counter()
     try:
         status = _run(job)
     except Exception as error:
@@ -116,9 +114,8 @@ def run_job(job: Job) -> Outcome:
     finally:
         clean_up()
         os.environ.pop(SWEEP_RUN, None)
-    encoded = _encoded_since(started, DataFolder.of(job.data_root, project).root)
     reason = mlflow_absence.reason if status == "unrecorded" else ""
-    return Outcome(status, reason, perf_counter() - begun, encoded)
+    return Outcome(status, reason, perf_counter() - begun)
 
 
 def _run(job: Job) -> Status:
@@ -182,13 +179,3 @@ def clean_up() -> None:
         if hasattr(hook, "cut_short"):
             with suppress(Exception):  # the outcome is known
                 hook.cut_short()
-
-
-def _encoded_since(started: float, data: Path) -> dict[str, int]:
-    """Count the images of the feature sets that were finished since."""
-    fresh = {}
-    for file in (data / "04_feature/store").glob("*/features.json"):
-        with suppress(OSError, ValueError):  # another process may be making it anew
-            if file.stat().st_mtime >= started:
-                fresh[file.parent.name] = json.loads(file.read_text(encoding="utf-8"))["images"]
-    return fresh

@@ -10,6 +10,12 @@ const ticksOf = (low, high, count) => {
   return Array.from({ length: last - first + 1 }, (_, index) => +((first + index) * step).toFixed(6));
 };
 
+// Ticks with their texts, of as many digits each.
+const written = ticks => {
+  const digits = Math.max(...ticks.map(tick => (String(tick).split(".")[1] ?? "").length));
+  return ticks.map(tick => [tick, tick.toFixed(digits).replace("-", "−")]);
+};
+
 // Limits around values with a tenth of room; two points wide at least.
 const limitsOf = values => {
   const low = Math.min(...values), high = Math.max(...values);
@@ -28,12 +34,9 @@ const framed = (box, room, label) => {
 const axesOf = (svg, { frame, x, xTicks, yLimits, xLabel, yLabel }) => {
   const { left, top, right, bottom } = frame;
   const up = scaleOf(yLimits, [bottom, top]);
-  const ticks = ticksOf(...yLimits, (bottom - top) / 40);
-  const digits = Math.max(...ticks.map(tick => (String(tick).split(".")[1] ?? "").length));
-  const tickText = tick => tick.toFixed(digits).replace("-", "−");
-  for (const tick of ticks) {
-    svg.append(lineOf(left, up(tick), right, up(tick), "grid"));
-    svg.append(textOf(left - 6, up(tick) + 4, tickText(tick), { class: "end" }));
+  for (const [at, text] of written(ticksOf(...yLimits, (bottom - top) / 40))) {
+    svg.append(lineOf(left, up(at), right, up(at), "grid"));
+    svg.append(textOf(left - 6, up(at) + 4, text, { class: "end" }));
   }
   for (const [at, text] of xTicks) {
     svg.append(lineOf(x(at), bottom, x(at), bottom + 4, "axis"));

@@ -4,7 +4,7 @@ const SIZES = {
     name: "trained parameters",
     text: size => size >= 1e6 ? `${size / 1e6} M` : size >= 1e3 ? `${size / 1e3} k` : String(size),
   },
-  file_bytes: { name: "bytes of the file that ships", text: bytes },
+  file_bytes: { name: "bytes of the file that ships", text: size => bytes(size).replace(".0 ", " ") },
 };
 
 // Those that no other mark equals with a smaller size; the smallest first.
@@ -23,7 +23,7 @@ const sizeScale = (sizes, frame, text) => {
   const apart = logs.length < sizes.length, start = frame.left + (apart ? 44 : 16);
   const log = scaleOf(some, [start, frame.right - 16]);
   const x = size => size > 0 ? log(Math.log10(size)) : frame.left + 14;
-  const decades = ticksOf(some[0] - 1, some[1] + 1, Math.min(6, (frame.right - frame.left) / 80));
+  const decades = ticksOf(some[0] - 1, some[1] + 1, Math.min(6, (frame.right - frame.left) / 60));
   const within = some[1] - some[0] > 1.5 ? [1] : [1, 2, 5];  // a narrow range may hold no power of ten
   const round = decades.filter(Number.isInteger).flatMap(power => within.map(step => step * 10 ** power))
     .filter(size => x(size) >= start - 12 && x(size) <= frame.right);
@@ -43,7 +43,7 @@ const markWith = (svg, { row, at, bars }, lines) => {
 const drawSizes = (box, family, chosen) => {
   const marks = chosen.methods.flatMap(method => {
     const score = valueOf(family, chosen, { method }), sizes = family.sizeOf.get(method);
-    return score && sizes && sizes[chosen.size] !== null ? [{ ...score, sizes, size: sizes[chosen.size] }] : [];
+    return score ? [{ ...score, sizes, size: sizes[chosen.size] }] : [];
   });
   if (!marks.length) return nothingIn(box);
   const { svg, frame } = framed(box, 26, "Score against size; the numbers are in the tables.");
@@ -78,7 +78,7 @@ const drawHalves = (box, family, chosen) => {
   const x = scaleOf(limits, [frame.left, frame.right]);
   const yLimits = limitsOf(marks.flatMap(mark => reachOf(mark.other)));
   const up = axesOf(svg, {
-    frame, x, xTicks: ticksOf(...limits, (frame.right - frame.left) / 60).map(tick => [tick, String(tick)]),
+    frame, x, xTicks: written(ticksOf(...limits, (frame.right - frame.left) / 60)),
     xLabel: "accuracy on base classes (%)", yLimits, yLabel: "New classes (%)",
   });
   const spans = limits[1] - limits[0] + yLimits[1] - yLimits[0];

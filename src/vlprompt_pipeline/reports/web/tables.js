@@ -3,13 +3,13 @@ const headingOf = (text, kind, column) =>
   make("th", { scope: "col", "aria-sort": "none", "data-column": column },
     make("button", { type: "button", "data-kind": kind }, ...breakable(text)));
 
-// `first` is the column that a new table is sorted by.
+// `first` is the column that a new table is sorted by, and one whose column is not there any more.
 const fillTable = (table, headings, rows, first) => {
-  const before = table.querySelector("th[aria-sort$=ending]");
-  const column = before?.dataset.column ?? first, order = before?.ariaSort ?? "descending";
+  const of = column => headings.find(heading => heading.dataset.column === column);
+  const before = table.querySelector("th[aria-sort$=ending]"), kept = of(before?.dataset.column);
   table.replaceChildren(make("thead", {}, make("tr", {}, ...headings)), make("tbody", {}, ...rows));
-  const header = headings.find(heading => heading.dataset.column === column);
-  if (header) sortRows(header, order);
+  const header = kept ?? of(first);
+  if (header) sortRows(header, kept ? before.ariaSort : "descending");
   const start = table.querySelector("td");
   if (start) start.tabIndex = 0;
 };
@@ -43,6 +43,7 @@ const nameCell = (family, method) => {
   return cell;
 };
 const rowOf = (method, cells) => make("tr", method === given.zero_shot ? { class: "reference" } : {}, ...cells);
+const worded = cell => { cell.className = "text"; return cell; };
 
 // What stands small below a score.
 const UNDER = {
@@ -113,8 +114,8 @@ const drawScores = (table, family, chosen) => {
     if (shared.length) heading.append(make("small", {}, shared.join(", ")));
     headings.push(heading);
     if (verdicts && key === ranking) {
-      headings.push(headingOf(`Against ${titleOf(given.zero_shot)}`, "text", "verdict"));
-      for (const [method, cells] of rows) cells.push(cellOf(verdicts[method], verdicts[method] ?? NONE));
+      headings.push(worded(headingOf(`Against ${titleOf(given.zero_shot)}`, "text", "verdict")));
+      for (const [method, cells] of rows) cells.push(worded(cellOf(verdicts[method], verdicts[method] ?? NONE)));
     }
   }
   fillTable(table, headings, [...rows].map(([method, cells]) => rowOf(method, cells)), ranking);
