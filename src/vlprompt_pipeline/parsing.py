@@ -96,6 +96,12 @@ def parse(model: type[Model], values: Any, where: str = "parameters") -> Model:
         raise ConfigError("; ".join(map("".join, reasons.items()))) from None
 
 
+def first_fault(error: ValidationError) -> str:
+    """Return what is wrong with values that a program wrote: the first key, and why."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), _without_capital(first))))
+
+
 def unknown(where: str, what: str, name: str, allowed: list[str]) -> str:
     """Write the sentence for a name that is not allowed, with the nearest one that is."""
     near = get_close_matches(name, allowed, n=1)
@@ -128,8 +134,13 @@ def _reason(model: type[BaseModel], item: Any, where: str) -> tuple[str, str]:
         return unknown(_path(where, location[:-1]), "key", location[-1], allowed), ""
     if item["type"] == "missing":
         return f"{path} is missing; set it in conf or with --params", ""
+    return f"{path} is {item['input']!r}: ", _without_capital(item)
+
+
+def _without_capital(item: Any) -> str:
+    """Return pydantic's message as it stands within a sentence."""
     reason = item["msg"].removeprefix("Value error, ")
-    return f"{path} is {item['input']!r}: ", f"{reason[0].lower()}{reason[1:]}"
+    return f"{reason[0].lower()}{reason[1:]}"
 
 
 def _path(where: str, location: list[str]) -> str:

@@ -238,8 +238,8 @@ def test_what_was_changed_or_added_is_not_used(published, tmp_path, name):
     ("manifest", "said"),
     [
         ({"format": "vlprompt_pipeline.published_prompt.2", "models": []}, r"format .*prompt\.2"),
-        ({}, r"no published prompt \(vlprompt.json: Field required\)"),
-        ("[", r"no published prompt \(vlprompt.json: Invalid JSON: EOF"),
+        ({}, r"no published prompt \(vlprompt.json: format: field required\)"),
+        ("[", r"no published prompt \(vlprompt.json: invalid JSON: EOF"),
     ],
 )
 def test_a_manifest_of_another_format_is_told_from_what_is_none(tmp_path, manifest, said):

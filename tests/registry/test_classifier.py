@@ -234,6 +234,14 @@ def test_a_card_of_a_clip_with_an_unknown_part(tmp_path):
         ModelCard.load(tmp_path / "card.json")
 
 
+@pytest.mark.parametrize("template", ["", "{}{}", "{:>99999999999}", "a {} of {x}"])
+def test_a_card_of_a_stranger_with_a_template_that_is_none(tmp_path, template):
+    card = contents_of("zero_shot").classifier.card.model_copy(update={"template": template})
+    (tmp_path / "card.json").write_text(card.to_json())
+    with pytest.raises(PromptFileError, match="template: a template has {} once"):
+        ModelCard.load(tmp_path / "card.json")
+
+
 def test_a_card_that_is_none(tmp_path):
     for content in ("", "{}", '{"recipe": 1}'):
         (tmp_path / "card.json").write_text(content)

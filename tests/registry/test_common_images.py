@@ -88,13 +88,3 @@ def test_copies_of_an_image_are_paired_one_by_one():
 def test_no_image_in_common_is_refused():
     with pytest.raises(UserError, match="no base test image of one is a test image of the other"):
         common_images(contender("new", {"x": ("cat", "cat")}, "t"), contender("old", OLD, "s"))
-
-
-def test_evidence_of_before_is_compared_on_the_same_images_alone():
-    before = contender("old", OLD, "s")
-    short = before.evidence[["half", "image", "label", "right"]]
-    before = Contender("old", before.tags, short)
-    assert str(common_images(contender("new", OLD, "s"), before)) == "on the same 5 test images"
-    fewer = {image: pair for image, pair in OLD.items() if image != "gone"}
-    with pytest.raises(UserError, match="different base test images, and one of them was regist"):
-        common_images(contender("new", fewer, "s"), before)

@@ -14,6 +14,7 @@ from forks import exit_code, forked
 from registry.drafts import STEPS, dying_after, open_registry, publish
 from vlprompt_pipeline.config import TrackingParameters
 from vlprompt_pipeline.errors import ConfigError, TrackingError, UserError
+from vlprompt_pipeline.filesystem.files import sha256_file
 from vlprompt_pipeline.processes import Process
 from vlprompt_pipeline.registry.loading import (
     find_version,
@@ -203,8 +204,12 @@ def test_a_model_of_others_is_refused_before_anything_of_it_runs(database, tmp_p
         folder, python_model=str(tmp_path / "model.py"), pip_requirements=["mlflow"]
     )
     loaded.unlink()
+    prompt = folder / "artifacts/prompt.vlp"
+    prompt.parent.mkdir()
+    prompt.write_bytes(b"one")
+    tags = {"prompt_sha256": sha256_file(prompt)}  # says nothing of what else lies there
     registry.client.create_registered_model("theirs")
-    registry.client.create_model_version("theirs", str(folder))
+    registry.client.create_model_version("theirs", str(folder), tags=tags)
     with pytest.raises(UserError, match="classifies no images"):
         load_classifier(registry, find_version(registry, "theirs/1"))
     assert not loaded.exists()

@@ -84,7 +84,7 @@ def test_a_bad_record_is_named_and_the_rest_stands(two_seeds):
     assert "cannot be read (JSONDecodeError" in reasons["b_cut.json"]
     assert "not a cell record" in reasons["c_foreign.json"]
     assert "schema_version 2, this version reads 1" in reasons["d_newer.json"]
-    assert "methods.0.title: Field required" in reasons["deep/f_wrong.json"]
+    assert "methods.0.title: field required" in reasons["deep/f_wrong.json"]
     assert "repeats zero_shot in the cell of a_good.json" in reasons["deep/g_copy.json"]
     assert all("\n" not in str(problem) for problem in problems)
 

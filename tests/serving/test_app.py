@@ -148,6 +148,13 @@ def test_values_that_take_more_memory_than_bytes_are_refused_before_they_are_par
         assert "holds 400,001 values, which no request of 64 images" in answer.json()["error"]
 
 
+def test_a_name_of_thousands_of_letters_is_not_compared_and_sent_back(client):
+    body = b'{"images": ["x"], "%s": 1}' % (b"topk" * 1000)
+    answer = client.post("/predict", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert len(answer.content) < 500
+
+
 def test_what_is_misspelt_in_a_form_or_an_address_is_named(client):
     files = [("images", ("a.png", picture()))]
     said = client.post("/predict", files=files, data={"topk": "1"}).json()["error"]

@@ -288,6 +288,17 @@ def test_other_classes_are_refused_without_a_path_of_this_machine(exported, tmp_
         ExportedModel(copy, ("cat", "sea"))
 
 
+def test_a_text_of_a_stranger_is_no_program_of_formats(exported, tmp_path):
+    copy = shutil.copytree(exported, tmp_path / "copy")
+    described = json.loads((copy / "model.json").read_text())
+    described["text"]["texts"] = ["{0:>99999999999} of {x}"]
+    (copy / "model.json").write_text(json.dumps(described))
+    (copy / "SHA256SUMS").unlink()
+    write_hashes(copy, "SHA256SUMS")
+    with pytest.raises(ConfigError, match="'cat' and 'sea' are the same text to demo.coop"):
+        ExportedModel(copy, ("cat", "sea"))
+
+
 def test_the_text_graph_is_opened_once_for_all_lists_of_classes(exported, monkeypatch):
     opened, really = [], ExportedModel._open
 

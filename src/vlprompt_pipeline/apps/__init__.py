@@ -7,29 +7,17 @@ with when it runs, so that `--help` needs neither torch nor MLflow nor Kedro.
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import iter_modules
 
 import click
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.errors import UserError
 
-COMMANDS = {
-    "backbones": "vlprompt_pipeline.apps.backbones:backbones",
-    "check-labels": "vlprompt_pipeline.apps.check_labels:check_labels",
-    "convert-clip": "vlprompt_pipeline.apps.convert_clip:convert_clip",
-    "embed": "vlprompt_pipeline.apps.embed:embed",
-    "export": "vlprompt_pipeline.apps.export:export",
-    "inspect": "vlprompt_pipeline.apps.inspect:inspect",
-    "models": "vlprompt_pipeline.apps.models:models",
-    "nearest": "vlprompt_pipeline.apps.nearest:nearest",
-    "predict": "vlprompt_pipeline.apps.predict:predict",
-    "publish": "vlprompt_pipeline.apps.publish:publish",
-    "relabel": "vlprompt_pipeline.apps.relabel:relabel",
-    "review": "vlprompt_pipeline.apps.review:review",
-    "serve": "vlprompt_pipeline.apps.serve:serve",
-    "sort-imagenet-val": "vlprompt_pipeline.apps.sort_imagenet_val:sort_imagenet_val",
-}
-"""Where each command is: module and name in it."""
+COMMANDS = [
+    each.name.replace("_", "-") for each in iter_modules(__path__) if each.name != "options"
+]
+"""Names of the commands, in order: each is a function in the module of its name."""
 
 
 class LazyGroup(click.Group):
@@ -37,14 +25,14 @@ class LazyGroup(click.Group):
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return names of all commands, in order."""
-        return sorted(COMMANDS)
+        return COMMANDS
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Import a command, or None if there is none of that name."""
         if name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[name].partition(":")
-        return getattr(import_module(module), attribute)
+        function = name.replace("-", "_")
+        return getattr(import_module(f"{__name__}.{function}"), function)
 
     def invoke(self, context: click.Context) -> object:
         """Run the command; say a `UserError` without its traceback."""

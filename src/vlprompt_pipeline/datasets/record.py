@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from vlprompt_pipeline.datasets.atomic import JSONDataset
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.filesystem.places import is_url, local, url_of
+from vlprompt_pipeline.parsing import first_fault
 
 _adapter = cache(TypeAdapter)  # a run loads hundreds of records of few classes
 
@@ -69,11 +70,9 @@ class RecordDataset(JSONDataset):
         try:
             return _adapter(kind).validate_python(values)
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
             name = self._record.rpartition(".")[2]
             raise DataError(
-                f"{self.filepath} is no {name} ({key}: {first['msg'].lower()}): "
+                f"{self.filepath} is no {name} ({first_fault(error)}): "
                 "run the pipeline that writes it again"
             ) from None
 

@@ -107,7 +107,7 @@ class ExportedModel(ImageModel):
         session, tokenizer = self._text_side()
         rows, first = [], {}
         for name in self.class_names:
-            texts = [text.format(name.replace("_", " ")) for text in how["texts"]]
+            texts = [text.replace("{}", name.replace("_", " ")) for text in how["texts"]]
             encoded = [tokenizer.encode(text) for text in texts]
             if any(each.overflowing for each in encoded):
                 raise ConfigError(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path, PurePosixPath
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.filesystem.files import read_hashes, sha256_file
+from vlprompt_pipeline.parsing import Frozen, first_fault
 
 FORMAT = "vlprompt_pipeline.published_prompt.1"
 HUB = "hf-hub:"
@@ -19,7 +20,7 @@ CLIP_FOLDER = "clip"
 EXAMPLE, README = "classify.py", "README.md"
 
 
-class Manifest(BaseModel):
+class Manifest(Frozen):
     """What `vlprompt.json` says.
 
     Attributes:
@@ -28,8 +29,6 @@ class Manifest(BaseModel):
         clip_source: as `clip.source`, or `included` for the folder `clip`.
         tags: of the version: its cell, scores and hashes.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: str
     name: str
@@ -53,7 +52,7 @@ class Manifest(BaseModel):
         try:
             return cls.model_validate_json((folder / MANIFEST).read_bytes())
         except (OSError, ValidationError) as error:
-            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+            reason = first_fault(error) if isinstance(error, ValidationError) else error
             raise PromptFileError(
                 f"{folder} holds no published prompt ({MANIFEST}: {reason}): "
                 "name one that vlprompt publish wrote"

@@ -10,10 +10,11 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from vlprompt_pipeline.clip import ClipIdentity
+from vlprompt_pipeline.config import Template
 from vlprompt_pipeline.errors import ConfigError, PromptFileError, reason_of
 from vlprompt_pipeline.images import Decoding
 from vlprompt_pipeline.methods import Recipe, stored_recipe
-from vlprompt_pipeline.parsing import Frozen
+from vlprompt_pipeline.parsing import Frozen, first_fault
 from vlprompt_pipeline.wording import same_names
 
 
@@ -32,7 +33,7 @@ class ModelCard(Frozen):
 
     recipe: dict[str, Any]
     class_names: tuple[str, ...] = Field(min_length=1)
-    template: str
+    template: Template
     decoding: Decoding
     weights_sha256: str
     clip_identity: dict[str, str] | None = None
@@ -85,6 +86,7 @@ class ModelCard(Frozen):
             _ = card.clip  # a TypeError for a part that no CLIP is known by
             return card
         except (OSError, TypeError, UnicodeDecodeError, ValidationError) as error:
+            reason = first_fault(error) if isinstance(error, ValidationError) else reason_of(error)
             raise PromptFileError(
-                f"{path} is no card of a packaged prompt ({reason_of(error)}): register it again"
+                f"{path} is no card of a packaged prompt ({reason}): register it again"
             ) from None

@@ -17,7 +17,6 @@ import pandas as pd
 from vlprompt_pipeline.errors import UserError
 
 HALVES = ("base", "new")
-_NAMED = ("content", "truth", "answer")  # columns that evidence of earlier releases lacks
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,6 @@ class Contender:
     name: str
     tags: Mapping[str, str]
     evidence: pd.DataFrame
-
-    @property
-    def is_named(self) -> bool:
-        """Whether its evidence knows images by content and classes by name."""
-        return set(_NAMED) <= set(self.evidence.columns)
 
     def half(self, half: str) -> pd.DataFrame:
         """Return its evidence on one half; empty for one that it lacks."""
@@ -84,7 +78,7 @@ def common_images(challenger: Contender, holder: Contender) -> CommonImages:
     A challenger that is bound to the classes of its training is compared on these alone.
 
     Raises:
-        UserError: there are none, or an earlier release registered one of them on other images.
+        UserError: there are none.
     """
     halves = [half for half in HALVES if len(challenger.half(half))]
     joined = {half: _join(challenger, holder, half) for half in halves}
@@ -105,8 +99,6 @@ def common_images(challenger: Contender, holder: Contender) -> CommonImages:
 
 def _join(challenger: Contender, holder: Contender, half: str) -> pd.DataFrame:
     """Return a row for each common image: `right`, `right_other`, `relabelled`."""
-    if not (challenger.is_named and holder.is_named):
-        return _as_before(challenger, holder, half)
     same_split = challenger.tags.get("split_sha256") == holder.tags.get("split_sha256")
     key = "image" if same_split else "content"
     holder_rows = _numbered(holder.half(half), key)
@@ -126,21 +118,6 @@ def _join(challenger: Contender, holder: Contender, half: str) -> pd.DataFrame:
         relabelled=rows["truth_other"] != rows["truth"],
     )
     rows.attrs["unknown"] = unknown
-    return rows
-
-
-def _as_before(challenger: Contender, holder: Contender, half: str) -> pd.DataFrame:
-    """Join versions of which an earlier release registered one: only the same images will do."""
-    columns = ["image", "label"]
-    rows, holder_rows = (side.half(half).reset_index(drop=True) for side in (challenger, holder))
-    if not np.array_equal(rows[columns].to_numpy(), holder_rows[columns].to_numpy()):
-        raise UserError(
-            f"{challenger.name} cannot be compared with {holder.name}: they were scored on "
-            f"different {half} test images, and one of them was registered before these were known "
-            "by content; register both from the same task, or promote by registry.promote.force"
-        )
-    rows = rows.assign(right_other=holder_rows["right"], relabelled=False)
-    rows.attrs["unknown"] = 0
     return rows
 
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from mlflow.entities.model_registry import ModelVersion
 
 HASHES = "files_sha256"  # a tag: SHA-256 of the files of a version, as JSON
-_PROMPT = "artifacts/prompt.vlp"
 
 
 class RegisteredVersion(NamedTuple):
@@ -34,7 +33,5 @@ class RegisteredVersion(NamedTuple):
 
     @property
     def hashes(self) -> dict[str, str]:
-        """Return the hashes of its files; earlier releases stored the prompt's only."""
-        if HASHES in self.tags:
-            return json.loads(self.tags[HASHES])
-        return {_PROMPT: self.tags["prompt_sha256"]} if "prompt_sha256" in self.tags else {}
+        """Return the hashes of its files; none where another program registered it."""
+        return json.loads(self.tags.get(HASHES, "{}"))

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vlprompt_pipeline.errors import ConfigError, PromptFileError
+from vlprompt_pipeline.parsing import first_fault
 from vlprompt_pipeline.rejection.operating_points import OperatingPoint
 from vlprompt_pipeline.rejection.scores import KINDS, softmax
 
@@ -205,11 +206,8 @@ class Rejection(BaseModel):
                 f"no rejection at {path} ({error.strerror}): register the model again"
             ) from None
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
             raise PromptFileError(
-                f"{path} is no rejection ({field + ': ' if field else ''}{first['msg']}): "
-                "register the model again"
+                f"{path} is no rejection ({first_fault(error)}): register the model again"
             ) from None
 
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from vlprompt_pipeline.error_log import first_line
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.manifests import RUN_AGAIN
+from vlprompt_pipeline.parsing import first_fault
 from vlprompt_pipeline.results.dataset_names import marked
 from vlprompt_pipeline.results.records import SCHEMA_VERSION, CellRecord, MethodResult
 
@@ -197,6 +198,4 @@ def _read_one(value: object | Callable[[], object]) -> CellRecord | str:
     try:
         return CellRecord.model_validate(payload)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "record"
-        return f"is not a valid cell record ({where}: {first['msg']}); run the cell again"
+        return f"is not a valid cell record ({first_fault(error)}); run the cell again"

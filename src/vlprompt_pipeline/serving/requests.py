@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.parsing import first_fault
 from vlprompt_pipeline.registry.limits import NAME_LENGTH, RequestLimits, RequestTooLargeError
 from vlprompt_pipeline.rejection import NONE
 
@@ -188,7 +189,7 @@ def _checked(validate: Callable[[Any], PredictRequest], given: Any) -> PredictRe
 def _sentence(error: ValidationError) -> str:
     """Say the first thing that is wrong, by the name of its parameter."""
     first = error.errors(include_url=False, include_input=False)[0]
-    name = ".".join(map(str, first["loc"]))
+    name = ".".join(map(str, first["loc"]))[:NAME_LENGTH]
     if first["type"] == "extra_forbidden":
         parameters = list(PredictRequest.model_fields)
         close = get_close_matches(name, parameters, n=1)
@@ -196,5 +197,4 @@ def _sentence(error: ValidationError) -> str:
         return f"unknown parameter {name!r}: {meant}"
     if first["type"] == "missing":
         return f"the parameter {name!r} is missing"
-    message = first["msg"][:1].lower() + first["msg"][1:]
-    return f"{name}: {message}" if name else message
+    return first_fault(error)
