@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from vlprompt_pipeline.image_datasets.presence import printable
 from vlprompt_pipeline.wording import some
@@ -35,15 +34,6 @@ class Findings:
     alike_classes: tuple[tuple[str, ...], ...]
     unread_columns: tuple[str, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
-
-    @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """Read what `dataclasses.asdict` and JSON made of it."""
-        values = {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
-        for name, value in values.items():
-            if isinstance(value, Sequence):
-                values[name] = tuple(tuple(v) if isinstance(v, list) else v for v in value)
-        return cls(**values)
 
     def sentences(self) -> list[str]:
         """Return a clause for each finding but `untested_classes`; an empty list if all is well."""
