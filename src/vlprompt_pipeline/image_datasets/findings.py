@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from vlprompt_pipeline.image_datasets.image_folders import ignored_files
 from vlprompt_pipeline.image_datasets.presence import printable
 from vlprompt_pipeline.wording import some
 
@@ -39,8 +40,7 @@ class Findings:
         """Return a clause for each finding but `untested_classes`; an empty list if all is well."""
         sentences = []
         if self.ignored_files:
-            files = ", ".join(f"{suffix} {n:,}" for suffix, n in self.ignored_files.items())
-            sentences.append(f"files ignored because they are no images by their ending: {files}")
+            sentences.append(ignored_files(self.ignored_files))
         if self.loose_images:
             sentences.append(
                 f"images ignored because they lie in no class folder: {self.loose_images}"

@@ -248,6 +248,15 @@ def test_no_train(tmp_path):
     assert refusal(tmp_path).startswith(f"{tmp_path}/zoo has test but no train/; put the training")
 
 
+def test_photos_of_a_form_that_is_not_read_alone_are_named(tmp_path):
+    (tmp_path / "zoo/cat").mkdir(parents=True)
+    (tmp_path / "zoo/cat/IMG_1.HEIC").touch()
+    assert refusal(tmp_path).startswith(
+        f"{tmp_path}/zoo has no image in a class folder (files ignored because they are no images "
+        "by their ending: .heic 1); expected are train/<class>/"
+    )
+
+
 def test_no_class_folder(tmp_path):
     write_photo(tmp_path / "zoo/one.png")
     assert refusal(tmp_path).startswith(
