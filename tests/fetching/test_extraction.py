@@ -21,7 +21,7 @@ from fetching.broken_archives import (
     make_zip,
 )
 from vlprompt_pipeline.errors import ArchiveError, FetchError
-from vlprompt_pipeline.fetching import extract_archive
+from vlprompt_pipeline.fetching.extraction import extract_archive
 
 BROKEN = list(broken_archives())
 LIMIT = 2_000_000
