@@ -66,14 +66,12 @@ class ArchiveStore:
             Remote(file.url, file.checksum) if file.hub is None else hub_file(file.hub, file.url)
         )
         path = self._folder / f"{self._dataset}-{file.file_name}"
-        digests = self._finished_earlier(path, remote)
-        if digests is None:
-            digests = download(
-                remote,
-                path,
-                progress=self._progress,
-                room_factor=_ROOM_PACKED if file.is_archive else 1.0,
-            )
+        digests = self._finished_earlier(path, remote) or download(
+            remote,
+            path,
+            progress=self._progress,
+            room_factor=_ROOM_PACKED if file.is_archive else 1.0,
+        )
         return LocalFile(path, self._record(path, remote, digests))
 
     def _finished_earlier(self, path: Path, remote: Remote) -> Digests | None:

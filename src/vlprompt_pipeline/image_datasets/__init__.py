@@ -37,12 +37,12 @@ from vlprompt_pipeline.image_datasets.lookup import (
 )
 from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer
 from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, same_pattern
-from vlprompt_pipeline.image_datasets.own_data import (
+from vlprompt_pipeline.image_datasets.own_data.build import (
     OwnData,
     build_own_index,
     own_class_names,
-    require_dataset_name,
 )
+from vlprompt_pipeline.image_datasets.own_data.location import require_dataset_name
 from vlprompt_pipeline.image_datasets.random_datasets import require_splittable
 from vlprompt_pipeline.image_datasets.random_split import RandomSplit
 from vlprompt_pipeline.image_datasets.schema import COLUMNS, PARTS, validate_index

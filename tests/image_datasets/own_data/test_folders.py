@@ -22,7 +22,7 @@ from vlprompt_pipeline.image_datasets import (
     read_split,
     sample_few_shot,
 )
-from vlprompt_pipeline.image_datasets.own_data import require_dataset_name
+from vlprompt_pipeline.image_datasets.own_data.location import require_dataset_name
 
 
 def index(root: Path, **options):
