@@ -167,10 +167,10 @@ def _label(value: object, where: str) -> str:
     Raises:
         DataError: there are several labels, or one that is neither a text nor a whole number.
     """
-    if isinstance(value, list | tuple | set | np.ndarray):
+    if isinstance(value, list | np.ndarray):
         if len(value) != 1:
             raise DataError(f"{where} has {len(value)} labels; {_ONE_LABEL}")
-        value = next(iter(value))
+        value = value[0]
     if isinstance(value, bytes | dict):
         raise DataError(f"{where} has the label {value!r}, which is no text; write its name")
     if isinstance(value, float) and not math.isnan(value):
