@@ -77,7 +77,7 @@ def test_the_json_on_disk_is_plain(tmp_path):
             r"no ClassSubsets \(base.labels",
         ),
         ("clip.dataset_features.TrainingFeatures", {"mode": "all"}, r"no TrainingFeatures \(mode"),
-        ("image_datasets.DatasetCard", {"name": "pets"}, "dataset card is incomplete"),
+        ("image_datasets.DatasetCard", {"name": "pets"}, r"no DatasetCard \(folder: field req"),
         ("image_datasets.FewShotSet", {"dataset": "pets"}, "few-shot set is incomplete"),
     ],
 )

@@ -9,7 +9,7 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from vlprompt_pipeline.demo import Architecture, PretrainingConfig
+from vlprompt_pipeline.demo.config import Architecture, PretrainingConfig
 from vlprompt_pipeline.demo.evaluate import zero_shot
 from vlprompt_pipeline.pipelines.demo_pretraining import create_pipeline, nodes
 

@@ -11,17 +11,13 @@ from safetensors.torch import load_file
 
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
-from vlprompt_pipeline.demo import (
-    Architecture,
-    PretrainingConfig,
-    Trained,
-    pretrain,
-    render_pool,
-    save_checkpoint,
-)
 from vlprompt_pipeline.demo.batches import Batches
+from vlprompt_pipeline.demo.checkpoint import save_checkpoint
+from vlprompt_pipeline.demo.config import Architecture, PretrainingConfig
 from vlprompt_pipeline.demo.model import encode_text, normalise
+from vlprompt_pipeline.demo.pool import render_pool
 from vlprompt_pipeline.demo.tokens import CompactTokens
+from vlprompt_pipeline.demo.trainer import Trained, pretrain
 from vlprompt_pipeline.image_datasets.rendered.vocabulary import caption_words
 from vlprompt_pipeline.pipelines.demo_pretraining import nodes
 

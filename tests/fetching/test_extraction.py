@@ -21,7 +21,8 @@ from fetching.broken_archives import (
     make_zip,
 )
 from vlprompt_pipeline.errors import ArchiveError, FetchError
-from vlprompt_pipeline.fetching import extract_archive
+from vlprompt_pipeline.fetching import extraction
+from vlprompt_pipeline.fetching.extraction import extract_archive
 
 BROKEN = list(broken_archives())
 LIMIT = 2_000_000
@@ -40,7 +41,11 @@ def test_there_are_a_hundred_of_them():
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name.replace(" ", "-"))
-def test_a_broken_archive_is_refused_in_one_sentence_and_leaves_nothing(tmp_path, broken: Broken):
+def test_a_broken_archive_is_refused_in_one_sentence_and_leaves_nothing(
+    tmp_path, monkeypatch, broken: Broken
+):
+    monkeypatch.setattr(extraction, "_LEAST_LIMIT", LIMIT)
+    monkeypatch.setattr(extraction, "_MOST_RATIO", 0)
     inner = tmp_path / "deep" / "root"
     inner.mkdir(parents=True)
     (inner / "own.txt").write_text("mine")
@@ -49,7 +54,7 @@ def test_a_broken_archive_is_refused_in_one_sentence_and_leaves_nothing(tmp_path
     before = everything_under(tmp_path)
     temporary = set(os.listdir("/tmp"))
     with pytest.raises(ArchiveError) as caught:
-        extract_archive(archive, inner / "target", LIMIT)
+        extract_archive(archive, inner / "target")
     message = str(caught.value)
     assert message.startswith(f"archive {broken.name} is refused: ")
     assert message.endswith("; nothing of it was unpacked")

@@ -17,11 +17,7 @@ from fetching.broken_archives import make_tgz, make_zip
 from fetching.stub import File, serving_files
 from image_datasets.miniatures import annotation_file, write_miniature
 from vlprompt_pipeline.errors import FetchError
-from vlprompt_pipeline.fetching import (
-    Fetched,
-    Patience,
-    fetch_dataset,
-)
+from vlprompt_pipeline.fetching import Fetched, fetch_dataset, transfer
 from vlprompt_pipeline.image_datasets import (
     IMAGE_DATASETS,
     Checksum,
@@ -87,8 +83,7 @@ class Published(NamedTuple):
 
     def fetch(self, *sources: DownloadSource) -> Fetched:
         recipe = DownloadRecipe(sources=sources, by_hand="by hand: under <dataset_root>/dtd")
-        patience = Patience(attempts=2, timeout=1, pause=0.01)
-        return fetch_dataset(replace(self.dataset, download=recipe), self.root, patience=patience)
+        return fetch_dataset(replace(self.dataset, download=recipe), self.root)
 
     def refusal(self, *sources: DownloadSource) -> str:
         with pytest.raises(FetchError) as caught:
@@ -111,7 +106,10 @@ class Published(NamedTuple):
 
 
 @pytest.fixture
-def published(tmp_path: Path) -> Iterator[Published]:
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Published]:
+    monkeypatch.setattr(transfer, "_ATTEMPTS", 2)
+    monkeypatch.setattr(transfer, "_TIMEOUT", 1.0)
+    monkeypatch.setattr(transfer, "_FIRST_PAUSE", 0.01)
     dataset = write_miniature(tmp_path / "original", "dtd")
     files: dict[str, File] = {}
     with serving_files(files) as server:

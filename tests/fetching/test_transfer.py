@@ -12,16 +12,27 @@ import pytest
 
 from fetching.stub import Answer, File, serving_files
 from vlprompt_pipeline.errors import FetchError
-from vlprompt_pipeline.fetching import Patience, Remote, download
+from vlprompt_pipeline.fetching import transfer
 from vlprompt_pipeline.fetching.partial_file import Origin, PartialFile
+from vlprompt_pipeline.fetching.transfer import Remote, download
 from vlprompt_pipeline.image_datasets import Checksum
 
 CONTENT = random.Random(0).randbytes(300_000)
 OTHER = random.Random(1).randbytes(300_000)
 CHUNK = 1 << 16  # the end of a cut connection that is lost is smaller
-QUICK = Patience(attempts=3, timeout=0.4, pause=0.01)
 MD5 = Checksum("md5", hashlib.md5(CONTENT).hexdigest())
 SHA256 = Checksum("sha256", hashlib.sha256(CONTENT).hexdigest())
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    hurry(monkeypatch, attempts=3)
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch, attempts: int) -> None:
+    monkeypatch.setattr(transfer, "_ATTEMPTS", attempts)
+    monkeypatch.setattr(transfer, "_TIMEOUT", 0.4)
+    monkeypatch.setattr(transfer, "_FIRST_PAUSE", 0.01)
 
 
 def fetch(file: File, folder: Path, checksum: Checksum | None = MD5, **how) -> bytes:
@@ -30,7 +41,7 @@ def fetch(file: File, folder: Path, checksum: Checksum | None = MD5, **how) -> b
         digests = download(
             Remote(f"{server}/a.zip", checksum, how.pop("size", None)),
             folder / "a.zip",
-            **{"patience": QUICK, **how},
+            **how,
         )
     content = (folder / "a.zip").read_bytes()
     assert digests == (
@@ -70,11 +81,12 @@ def test_a_cut_connection_is_continued_where_it_broke(tmp_path, cuts):
 
 
 def test_a_kill_where_the_file_changed_leaves_no_beginning_of_the_other(tmp_path, monkeypatch):
+    hurry(monkeypatch, attempts=1)
     file = File(CONTENT, answers=[Answer(cut=200_000)])
     with serving_files({"/a.zip": file}) as server:
         remote = Remote(f"{server}/a.zip")
         with pytest.raises(FetchError):
-            download(remote, tmp_path / "a.zip", patience=Patience(attempts=1, timeout=1))
+            download(remote, tmp_path / "a.zip")
         file.content, file.etag, file.answers = OTHER, '"two"', [Answer()]
         write_note = PartialFile.note_origin
 
@@ -84,21 +96,22 @@ def test_a_kill_where_the_file_changed_leaves_no_beginning_of_the_other(tmp_path
 
         monkeypatch.setattr(PartialFile, "note_origin", killed)
         with pytest.raises(KeyboardInterrupt):
-            download(remote, tmp_path / "a.zip", patience=QUICK)
+            download(remote, tmp_path / "a.zip")
         monkeypatch.undo()
-        download(remote, tmp_path / "a.zip", patience=QUICK)
+        download(remote, tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_bytes() == OTHER
 
 
-def test_another_run_continues_what_the_first_left(tmp_path):
+def test_another_run_continues_what_the_first_left(tmp_path, monkeypatch):
+    hurry(monkeypatch, attempts=1)
     with serving_files(
         {"/a.zip": (file := File(CONTENT, answers=[Answer(cut=200_000)]))}
     ) as server:
         remote = Remote(f"{server}/a.zip", MD5)
         with pytest.raises(FetchError, match=r"arrive in 1 tries .* 196,608 bytes are kept"):
-            download(remote, tmp_path / "a.zip", patience=Patience(attempts=1, timeout=1))
+            download(remote, tmp_path / "a.zip")
         file.answers = [Answer()]
-        download(remote, tmp_path / "a.zip", patience=QUICK)
+        download(remote, tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
     assert [asked.get("range") for asked in file.asked] == [None, "bytes=196608-"]
 
@@ -126,17 +139,18 @@ def test_a_change_that_the_tag_hides_is_found_by_the_checksum(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_wrong_beginning_of_an_earlier_run_is_fetched_anew(tmp_path):
+def test_a_wrong_beginning_of_an_earlier_run_is_fetched_anew(tmp_path, monkeypatch):
+    hurry(monkeypatch, attempts=1)
     with serving_files(
         {"/a.zip": (file := File(CONTENT, answers=[Answer(cut=100_000)]))}
     ) as server:
         remote = Remote(f"{server}/a.zip", MD5)
         with pytest.raises(FetchError):
-            download(remote, tmp_path / "a.zip", patience=Patience(attempts=1))
+            download(remote, tmp_path / "a.zip")
         with (tmp_path / "a.zip.partial").open("r+b") as partial:
             partial.write(b"spoilt")
         file.answers = [Answer()]
-        download(remote, tmp_path / "a.zip", patience=QUICK)
+        download(remote, tmp_path / "a.zip")
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
 
 
@@ -235,7 +249,7 @@ def test_a_silent_server_is_left(tmp_path):
 
 def test_a_server_that_is_not_there_is_told(tmp_path):
     with pytest.raises(FetchError, match="refused"):
-        download(Remote("http://127.0.0.1:9/a.zip"), tmp_path / "a.zip", patience=QUICK)
+        download(Remote("http://127.0.0.1:9/a.zip"), tmp_path / "a.zip")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from image_datasets.miniatures import read_split_rows, write_split
-from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets import (
     build_index,
     check_images,
@@ -146,12 +146,6 @@ def test_the_same_image_under_two_classes_of_a_part_is_a_warning(miniature, capl
     expected = tuple((row["class_name"], row["path"]) for row in (first, last))
     assert (check.duplicates, check.contradictions) == ((), (expected,))
     assert "1 picture under more than one class; the first is" in caplog.text
-
-
-def test_no_workers(miniature):
-    index = build_index(miniature.dataset, miniature.root)
-    with pytest.raises(ConfigError, match="workers is 0; give a number of threads from 1"):
-        check_images(index, workers=0)
 
 
 def test_cache_that_is_none_is_made_again(miniature, tmp_path, caplog):

@@ -101,7 +101,10 @@ def test_photos_of_folders_files_and_lines(tmp_path, monkeypatch):
     odd = os.fsdecode(b"odd\xff.png")
     assert next(read_paths([odd])) == Photo("odd\\xff.png", Path(odd))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no image files in empty"):
+    with pytest.raises(DataError, match="no image files in empty: name a folder"):
+        find_photos([Path("empty")])
+    (tmp_path / "empty/IMG_1.HEIC").touch()
+    with pytest.raises(DataError, match=r"in empty \(files ignored .*: \.heic 1\): name a folder"):
         find_photos([Path("empty")])
     with pytest.raises(DataError, match="there is no nowhere"):
         find_photos([Path("nowhere")])

@@ -18,7 +18,7 @@ from vlprompt_pipeline.clip import EvaluationView, FrozenClip, load_clip
 from vlprompt_pipeline.clip.encoding import block_size, encode_in_blocks
 from vlprompt_pipeline.errors import DataError, WeightsError
 from vlprompt_pipeline.filesystem.files import atomic_write
-from vlprompt_pipeline.image_datasets.image_folders import find_images, readable_name
+from vlprompt_pipeline.image_datasets.image_folders import find_images, ignored_files, readable_name
 from vlprompt_pipeline.progress import Advance
 from vlprompt_pipeline.wording import readable
 
@@ -125,7 +125,8 @@ def embed_folder(clip: FrozenClip, folder: Path, advance: Advance) -> Embeddings
         DataError: there is no photo that can be read.
     """
     folder = folder.resolve()
-    paths = find_images(folder, "").paths
+    found = find_images(folder, "")
+    paths = found.paths
     problems: list[tuple[str, str]] = []
     good: list[str] = []
     view = EvaluationView(clip.preprocessing, "as_seen")
@@ -151,7 +152,11 @@ def embed_folder(clip: FrozenClip, folder: Path, advance: Advance) -> Embeddings
     pixels = inputs()
     first = next(pixels, None)
     if first is None:
-        raise DataError(f"no photo in {folder} can be read: name a folder that holds some")
+        ignored = ignored_files(found.ignored)
+        raise DataError(
+            f"no photo in {folder} can be read{ignored and f' ({ignored})'}: name a folder that "
+            "holds some"
+        )
 
     features = encode_in_blocks(
         clip.encode_images, chain([first], pixels), block_size(clip.arithmetic)

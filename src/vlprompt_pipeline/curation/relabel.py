@@ -19,7 +19,7 @@ from vlprompt_pipeline.errors import ConfigError, DataError, reason_of
 from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import is_named_dataset
-from vlprompt_pipeline.image_datasets.own_data import gather_own_data
+from vlprompt_pipeline.image_datasets.own_data.build import gather_own_data
 from vlprompt_pipeline.image_datasets.own_data.class_names import name_classes
 from vlprompt_pipeline.image_datasets.own_data.gathered import Gathered, Photo, require_plain_names
 from vlprompt_pipeline.image_datasets.own_data.tables import SEVERAL_LABELS

@@ -80,13 +80,15 @@ class RecordDataset(JSONDataset):
         """Write the record, atomically."""
         if hasattr(data, "to_dict"):
             values = data.to_dict()
-            if self._base and (url := url_of(Path(values["folder"]))):
-                values["folder"] = url
-            elif self._base and Path(values["folder"]).is_relative_to(self._base):
-                values["folder"] = Path(values["folder"]).relative_to(self._base).as_posix()
-            super().save(values)
         else:
-            super().save(_adapter(load_obj(self._record)).dump_python(data, mode="json"))
+            values = _adapter(load_obj(self._record)).dump_python(data, mode="json")
+        if self._base:
+            folder = Path(values["folder"])
+            if url := url_of(folder):
+                values["folder"] = url
+            elif folder.is_relative_to(self._base):
+                values["folder"] = folder.relative_to(self._base).as_posix()
+        super().save(values)
 
     def preview(self) -> JSONPreview:
         """Give the JSON to Kedro-Viz, which shows no objects."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from vlprompt_pipeline.parsing import Frozen
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Architecture(BaseModel):
+class Architecture(Frozen):
     """Sizes of the two towers; the image side is that of the rendered world."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     embed: Positive = 128
     patch: Positive = 8
@@ -29,7 +29,7 @@ class Architecture(BaseModel):
         return self
 
 
-class PretrainingConfig(BaseModel):
+class PretrainingConfig(Frozen):
     """Everything the checkpoint depends on, except the versions of the libraries.
 
     Attributes:
@@ -46,8 +46,6 @@ class PretrainingConfig(BaseModel):
         unseen_share: chance of each caption word to stand in for an unknown one.
         threads: CPU threads of PyTorch; sums, hence the last bits, may depend on it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: Annotated[int, Field(ge=0)] = 0
     pool: Positive = 120_000

@@ -4,15 +4,6 @@
 itself, in its `download`.
 """
 
-from vlprompt_pipeline.fetching.extraction import extract_archive
 from vlprompt_pipeline.fetching.fetch import Fetched, fetch_dataset
-from vlprompt_pipeline.fetching.transfer import Patience, Remote, download
 
-__all__ = [
-    "Fetched",
-    "Patience",
-    "Remote",
-    "download",
-    "extract_archive",
-    "fetch_dataset",
-]
+__all__ = ["Fetched", "fetch_dataset"]

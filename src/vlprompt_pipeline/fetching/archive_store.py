@@ -11,7 +11,7 @@ from typing import NamedTuple
 from vlprompt_pipeline.errors import FetchError
 from vlprompt_pipeline.fetching.checksum import Digests, digest_file
 from vlprompt_pipeline.fetching.hub import hub_file
-from vlprompt_pipeline.fetching.transfer import Patience, Remote, download
+from vlprompt_pipeline.fetching.transfer import Remote, download
 from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.image_datasets import DownloadFile
 from vlprompt_pipeline.progress import Progress
@@ -48,14 +48,10 @@ class ArchiveStore:
         folder: holds the files, prefixed with the dataset's name.
         dataset: name of the dataset.
         progress: shows each file.
-        patience: timeouts and tries; None: the usual ones.
     """
 
-    def __init__(
-        self, folder: Path, dataset: str, progress: Progress, patience: Patience | None
-    ) -> None:
-        self._folder, self._dataset = folder, dataset
-        self._progress, self._patience = progress, patience
+    def __init__(self, folder: Path, dataset: str, progress: Progress) -> None:
+        self._folder, self._dataset, self._progress = folder, dataset, progress
 
     def get(self, file: DownloadFile) -> LocalFile:
         """Return a file on disk, downloaded unless a whole one is at hand.
@@ -70,15 +66,12 @@ class ArchiveStore:
             Remote(file.url, file.checksum) if file.hub is None else hub_file(file.hub, file.url)
         )
         path = self._folder / f"{self._dataset}-{file.file_name}"
-        digests = self._finished_earlier(path, remote)
-        if digests is None:
-            digests = download(
-                remote,
-                path,
-                patience=self._patience,
-                progress=self._progress,
-                room_factor=_ROOM_PACKED if file.is_archive else 1.0,
-            )
+        digests = self._finished_earlier(path, remote) or download(
+            remote,
+            path,
+            progress=self._progress,
+            room_factor=_ROOM_PACKED if file.is_archive else 1.0,
+        )
         return LocalFile(path, self._record(path, remote, digests))
 
     def _finished_earlier(self, path: Path, remote: Remote) -> Digests | None:

@@ -26,7 +26,6 @@ _KINDS = {
     tarfile.BLKTYPE: "a device",
     tarfile.FIFOTYPE: "a pipe",
     tarfile.DIRTYPE: "folder",
-    tarfile.GNUTYPE_SPARSE: "a sparse file",
 }
 _ZIP_KINDS = {
     stat.S_IFLNK: "a symbolic link",

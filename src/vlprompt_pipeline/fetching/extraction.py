@@ -19,17 +19,16 @@ _LEFT_OUT_SUFFIXES = (".pkl", ".pickle", ".DS_Store")
 _LEFT_OUT_FOLDER = "__MACOSX"
 
 
-def extract_archive(archive: Path, folder: Path, most_bytes: int | None = None) -> int:
+def extract_archive(archive: Path, folder: Path) -> int:
     """Unpack a zip, tar or tar.gz into `folder`, which must not exist yet.
 
     Links, devices, names that leave the folder or that not every disk can hold, members there
-    twice and more bytes than pictures unpack to refuse the archive as a whole. Pickles are left
-    out.
+    twice and more bytes than pictures unpack to (20 times its size, at least 64 MiB) refuse the
+    archive as a whole. Pickles are left out.
 
     Args:
         archive: known by its content, not by its name.
         folder: made by this; gone again if the archive is refused.
-        most_bytes: how much it may unpack to; None: 20 times its size, at least 64 MiB.
 
     Returns:
         The number of files written.
@@ -39,12 +38,10 @@ def extract_archive(archive: Path, folder: Path, most_bytes: int | None = None) 
         FetchError: the disk has no room or cannot be written to.
     """
     size = archive.stat().st_size
-    if most_bytes is None:
-        most_bytes = max(_LEAST_LIMIT, _MOST_RATIO * size)
     folder.mkdir(parents=True)
     try:
         require_room(folder, size, f"unpacking {archive.name}")
-        return _write_members(archive, folder, most_bytes)
+        return _write_members(archive, folder, max(_LEAST_LIMIT, _MOST_RATIO * size))
     except BaseException as error:
         shutil.rmtree(folder)
         if isinstance(error, OSError):

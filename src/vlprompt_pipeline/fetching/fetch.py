@@ -16,7 +16,6 @@ from filelock import FileLock, Timeout
 from vlprompt_pipeline.errors import ArchiveError, DataError, FetchError
 from vlprompt_pipeline.fetching.archive_store import ArchiveStore, LocalFile, StoredFile
 from vlprompt_pipeline.fetching.extraction import extract_archive
-from vlprompt_pipeline.fetching.transfer import Patience
 from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import (
     DownloadFile,
@@ -60,11 +59,7 @@ class Fetched:
 
 
 def fetch_dataset(
-    dataset: str | ImageDataset,
-    dataset_root: Path | str,
-    *,
-    progress: Progress = no_progress,
-    patience: Patience | None = None,
+    dataset: str | ImageDataset, dataset_root: Path | str, *, progress: Progress = no_progress
 ) -> Fetched:
     """Put a dataset under `dataset_root`, unless it is there.
 
@@ -92,7 +87,7 @@ def fetch_dataset(
     if recipe is None or not recipe.sources:
         raise FetchError(_manual_steps(dataset, root))
     with _locked(root / DOWNLOADS, dataset.name):
-        return _from_any(dataset, root, recipe, progress, patience)
+        return _from_any(dataset, root, recipe, progress)
 
 
 def _holds_something(folder: Path) -> bool:
@@ -129,15 +124,11 @@ def _already_there(dataset: ImageDataset, root: Path) -> Fetched:
 
 
 def _from_any(
-    dataset: ImageDataset,
-    root: Path,
-    recipe: DownloadRecipe,
-    progress: Progress,
-    patience: Patience | None,
+    dataset: ImageDataset, root: Path, recipe: DownloadRecipe, progress: Progress
 ) -> Fetched:
     reasons = []
+    store = ArchiveStore(root / DOWNLOADS, dataset.name, progress)
     for source in recipe.sources:
-        store = ArchiveStore(root / DOWNLOADS, dataset.name, progress, patience)
         try:
             return _from_source(dataset, root, source, store)
         except (FetchError, OSError) as error:

@@ -27,22 +27,10 @@ logger = logging.getLogger(__name__)
 _CHUNK = 1 << 16  # of a cut connection, requests loses what does not fill one
 _MEGABYTE = 1_000_000
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # statuses that another try may mend
-_LONGEST_PAUSE = 60.0
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait and how often to try; our choice.
-
-    Attributes:
-        attempts: tries in a row that bring less than a megabyte, before giving up.
-        timeout: seconds without a byte, or for a connection, that end a try.
-        pause: seconds before the second try; doubled for each further one, a minute at most.
-    """
-
-    attempts: int = 6
-    timeout: float = 60.0
-    pause: float = 1.0
+# How long to wait and how often to try is our choice.
+_ATTEMPTS = 6  # tries in a row that bring less than a megabyte, before giving up
+_TIMEOUT = 60.0  # seconds without a byte, or for a connection, that end a try
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds; doubled for each further try
 
 
 @dataclass(frozen=True)
@@ -72,7 +60,6 @@ def download(
     remote: Remote,
     target: Path,
     *,
-    patience: Patience | None = None,
     progress: Progress = no_progress,
     room_factor: float = 1.0,
 ) -> Digests:
@@ -81,7 +68,6 @@ def download(
     Args:
         remote: what to download.
         target: the finished file; it appears only when its size and checksum are right.
-        patience: timeouts and tries.
         progress: shows megabytes.
         room_factor: free disk that must be there, in sizes of the file; more than 1 where the file
             is going to be unpacked.
@@ -90,11 +76,10 @@ def download(
         FetchError: the server refuses, lies or stays away, the checksum differs, or the disk has
             no room; what arrived of a cut download stays for the next try.
     """
-    patience = patience or Patience()
     partial = PartialFile(target.with_name(f"{target.name}.partial"))
     resumed = partial.path.is_file()
     while True:
-        _transfer(remote, partial, patience, progress, room_factor)
+        _transfer(remote, partial, progress, room_factor)
         digests = digest_file(partial.path)
         if remote.checksum is None or digests.fit(remote.checksum):
             partial.finish(target)
@@ -109,14 +94,12 @@ def download(
         resumed = False  # once more from its start: the two ends may be of different files
 
 
-def _transfer(
-    remote: Remote, partial: PartialFile, patience: Patience, progress: Progress, room_factor: float
-) -> None:
+def _transfer(remote: Remote, partial: PartialFile, progress: Progress, room_factor: float) -> None:
     """Fill `partial` until nothing is missing."""
     failed, farthest = 0, partial.size
     while True:
         try:
-            _attempt(remote, partial, patience, progress, room_factor)
+            _attempt(remote, partial, progress, room_factor)
             return
         except _CutError as cut:
             reason, pause = str(cut), cut.pause
@@ -126,7 +109,7 @@ def _transfer(
             raise FetchError(f"cannot write {partial.path}: {error.strerror or error}") from error
         failed = 1 if partial.size - farthest >= _MEGABYTE else failed + 1
         farthest = max(farthest, partial.size)
-        if failed >= patience.attempts:
+        if failed >= _ATTEMPTS:
             kept = (
                 f", {partial.size:,} bytes are kept and not fetched twice" if partial.size else ""
             )
@@ -134,15 +117,13 @@ def _transfer(
                 f"{remote.url} did not arrive in {failed} tries ({reason}); check the network and "
                 f"run again{kept}"
             )
-        wait = patience.pause * 2 ** (failed - 1) if pause is None else pause
+        wait = _FIRST_PAUSE * 2 ** (failed - 1) if pause is None else pause
         wait = min(wait, _LONGEST_PAUSE)
         logger.warning("%s: %s; going on in %g s", remote.url, reason, wait)
         time.sleep(wait)
 
 
-def _attempt(
-    remote: Remote, partial: PartialFile, patience: Patience, progress: Progress, room_factor: float
-) -> None:
+def _attempt(remote: Remote, partial: PartialFile, progress: Progress, room_factor: float) -> None:
     """Open one connection: ask for what is missing and append it."""
     origin = partial.origin(remote.url)
     arrived = partial.size if origin else 0
@@ -152,7 +133,7 @@ def _attempt(
     if arrived:
         # without If-Range, a file that changed would be glued to the old beginning
         headers |= {"Range": f"bytes={arrived}-", "If-Range": origin.validator}
-    with requests.get(remote.url, headers=headers, stream=True, timeout=patience.timeout) as answer:
+    with requests.get(remote.url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
         start, total = _body_range(answer, remote, partial, arrived, origin)
         require_room(
             partial.path.parent, int((total or 0) * room_factor) - start, partial.path.name

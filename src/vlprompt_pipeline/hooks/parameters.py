@@ -39,7 +39,7 @@ class ParameterHook:
         """Check everything under conf and `--params`."""
         # imported here: `kedro --version` and its like need neither pydantic nor torch
         from vlprompt_pipeline.analysis.config import AnalysisParameters
-        from vlprompt_pipeline.demo import PretrainingConfig
+        from vlprompt_pipeline.demo.config import PretrainingConfig
         from vlprompt_pipeline.evaluation.metrics import require_metrics
         from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
         from vlprompt_pipeline.parsing import parse

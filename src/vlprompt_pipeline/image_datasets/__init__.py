@@ -37,17 +37,16 @@ from vlprompt_pipeline.image_datasets.lookup import (
 )
 from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer
 from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, same_pattern
-from vlprompt_pipeline.image_datasets.own_data import (
+from vlprompt_pipeline.image_datasets.own_data.build import (
     OwnData,
     build_own_index,
     own_class_names,
-    require_dataset_name,
 )
-from vlprompt_pipeline.image_datasets.path_labels import PathLabels
+from vlprompt_pipeline.image_datasets.own_data.location import require_dataset_name
 from vlprompt_pipeline.image_datasets.random_datasets import require_splittable
 from vlprompt_pipeline.image_datasets.random_split import RandomSplit
 from vlprompt_pipeline.image_datasets.schema import COLUMNS, PARTS, validate_index
-from vlprompt_pipeline.image_datasets.split import PartCounts, Split, SplitSource
+from vlprompt_pipeline.image_datasets.split import PartCounts, Split
 from vlprompt_pipeline.image_datasets.split_file import SplitFile, read_split
 from vlprompt_pipeline.image_datasets.survey import Survey, survey_dataset
 from vlprompt_pipeline.image_datasets.verification import verify_split
@@ -70,12 +69,10 @@ __all__ = [
     "MiniatureForm",
     "OwnData",
     "PartCounts",
-    "PathLabels",
     "RandomSplit",
     "ShortClasses",
     "Split",
     "SplitFile",
-    "SplitSource",
     "Survey",
     "build_index",
     "build_own_index",

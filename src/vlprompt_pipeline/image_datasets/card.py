@@ -5,29 +5,15 @@ An `ImageIndex` is a card and a table; the card alone is what most stages need.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
-from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.findings import Findings
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetCard:
     """Describe an indexed dataset.
-
-    Example:
-        >>> card = DatasetCard(
-        ...     name="pets",
-        ...     folder=Path("/data/pets"),
-        ...     class_names=("cat", "dog"),
-        ...     template="a photo of a {}.",
-        ...     split_sha256="0" * 64,
-        ... )
-        >>> DatasetCard.from_dict(card.to_dict()) == card
-        True
 
     Attributes:
         name: name of the dataset.
@@ -47,27 +33,3 @@ class DatasetCard:
     split_sha256: str
     random_split: str = ""
     findings: Findings | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the JSON-able form, which `from_dict` reads."""
-        return {**asdict(self), "folder": str(self.folder), "class_names": list(self.class_names)}
-
-    @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote.
-
-        Raises:
-            DataError: a field is absent or unknown.
-        """
-        try:
-            findings = stored["findings"]
-            typed = {
-                "folder": Path(stored["folder"]),
-                "class_names": tuple(stored["class_names"]),
-                "findings": None if findings is None else Findings.from_dict(findings),
-            }
-            return cls(**{**stored, **typed})
-        except (KeyError, TypeError) as error:
-            raise DataError(
-                f"the stored dataset card is incomplete ({error}); run data_preparation again"
-            ) from error

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -54,8 +55,7 @@ ClassSubsets = dict[str, ClassSubset]
 """Subsets by name: `base` and `new` of a dataset, or `target` of one that prompts are scored on."""
 
 
-@dataclass(frozen=True)
-class ClassSplit:
+class ClassSplit(NamedTuple):
     """The two halves of a dataset's classes."""
 
     base: ClassSubset
@@ -85,7 +85,5 @@ def split_classes(
             "lower it"
         )
     labels = tuple(range(len(names)))
-    return ClassSplit(
-        base=ClassSubset(labels[:middle], names[:middle]),
-        new=ClassSubset(labels[middle:], names[middle:]),
-    )
+    base = ClassSubset(labels[:middle], names[:middle])
+    return ClassSplit(base, ClassSubset(labels[middle:], names[middle:]))

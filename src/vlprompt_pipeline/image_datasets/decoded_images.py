@@ -30,9 +30,9 @@ class DecodedImage(NamedTuple):
     """One image: its content hash and size, or why it cannot be read."""
 
     fingerprint: str
-    sha256: str
-    bytes: int
-    reason: str
+    sha256: str = ""
+    bytes: int = 0
+    reason: str = ""
 
 
 def decode_images(
@@ -54,9 +54,8 @@ def decode_image(fingerprint: str, file: Path, decoding: Decoding) -> DecodedIma
     try:
         size = file.stat().st_size
         if size > MAX_BYTES:
-            return DecodedImage(
-                fingerprint, "", 0, f"{size:,} bytes, more than any picture here has"
-            )
+            reason = f"{size:,} bytes, more than any picture here has"
+            return DecodedImage(fingerprint, reason=reason)
         content = file.read_bytes()
         with open_image(BytesIO(content)) as image:
             require_shape(*image.size)
@@ -68,12 +67,12 @@ def decode_image(fingerprint: str, file: Path, decoding: Decoding) -> DecodedIma
                 image.load()
     except UnidentifiedImageError:
         reason = "not an image of a known format" if content else "an empty file"
-        return DecodedImage(fingerprint, "", 0, reason)
+        return DecodedImage(fingerprint, reason=reason)
     except MemoryError:
         raise
     except Exception as error:  # decoders raise nearly anything on garbage: struct, zlib, Syntax...
-        return DecodedImage(fingerprint, "", 0, str(error) or type(error).__name__)
-    return DecodedImage(fingerprint, hashlib.sha256(content).hexdigest(), len(content), "")
+        return DecodedImage(fingerprint, reason=str(error) or type(error).__name__)
+    return DecodedImage(fingerprint, hashlib.sha256(content).hexdigest(), len(content))
 
 
 def read_decoded(cache: Path | None) -> pd.DataFrame:

@@ -155,7 +155,7 @@ def sample_from_split(
 
 def _by_label(table: pd.DataFrame, part: str) -> dict[int, list[LabelledPath]]:
     """Return images of a part by label; labels in order of first appearance."""
-    rows = table[table["part"] == part]
+    rows = table.loc[table["part"] == part, ["path", "label"]]
     groups: dict[int, list[LabelledPath]] = {}
     for path, label in zip(rows["path"].tolist(), rows["label"].tolist(), strict=True):
         groups.setdefault(label, []).append((path, label))

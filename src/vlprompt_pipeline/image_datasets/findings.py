@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+from vlprompt_pipeline.image_datasets.image_folders import ignored_files
 from vlprompt_pipeline.image_datasets.presence import printable
 from vlprompt_pipeline.wording import some
 
@@ -36,21 +36,11 @@ class Findings:
     unread_columns: tuple[str, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
 
-    @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """Read what `dataclasses.asdict` and JSON made of it."""
-        values = {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
-        for name, value in values.items():
-            if isinstance(value, Sequence):
-                values[name] = tuple(tuple(v) if isinstance(v, list) else v for v in value)
-        return cls(**values)
-
     def sentences(self) -> list[str]:
         """Return a clause for each finding but `untested_classes`; an empty list if all is well."""
         sentences = []
         if self.ignored_files:
-            files = ", ".join(f"{suffix} {n:,}" for suffix, n in self.ignored_files.items())
-            sentences.append(f"files ignored because they are no images by their ending: {files}")
+            sentences.append(ignored_files(self.ignored_files))
         if self.loose_images:
             sentences.append(
                 f"images ignored because they lie in no class folder: {self.loose_images}"

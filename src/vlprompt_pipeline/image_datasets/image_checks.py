@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vlprompt_pipeline.errors import ConfigError, DataError
+from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.decoded_images import (
     FACTS,
     decode_images,
@@ -89,12 +89,7 @@ def inspect_images(
         workers: threads; None leaves the number to Python.
         contents: read every image again and hold it to what is known of it, as those need that are
             known by size and times.
-
-    Raises:
-        ConfigError: `workers` is below 1.
     """
-    if workers is not None and workers < 1:
-        raise ConfigError(f"workers is {workers}; give a number of threads from 1")
     table = index.table
     checked = read_decoded(cache)
     absent = find_absent(table["path"], index.card.folder)
@@ -126,7 +121,6 @@ def check_images(
     Arguments as of `inspect_images`.
 
     Raises:
-        ConfigError: `workers` is below 1.
         DataError: images are gone or cannot be decoded, or own classes have no test image; all of
             them are named at once.
     """

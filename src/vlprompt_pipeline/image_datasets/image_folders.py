@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.annotations import list_folder
@@ -41,11 +41,16 @@ class FoundImages:
 
     def add(self, path: str) -> None:
         """Take a file for an image or count it, by its ending."""
-        suffix = PurePosixPath(path).suffix.lower()
-        if suffix in IMAGE_SUFFIXES:
+        if is_image(path):
             self.paths.append(path)
         else:
-            self.ignored[suffix or "no ending"] += 1
+            self.ignored[os.path.splitext(path)[1].lower() or "no ending"] += 1
+
+
+def ignored_files(ignored: Mapping[str, int]) -> str:
+    """Say which files were ignored, as a clause; empty where there are none."""
+    files = ", ".join(f"{ending} {number:,}" for ending, number in sorted(ignored.items()))
+    return files and f"files ignored because they are no images by their ending: {files}"
 
 
 def find_images(root: Path, folder: str) -> FoundImages:

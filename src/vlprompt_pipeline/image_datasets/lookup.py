@@ -14,7 +14,7 @@ IMAGE_DATASETS: dict[str, ImageDataset] = {}
 """Every registered dataset by its name; miniatures are derived of them."""
 
 
-def register_dataset(dataset: ImageDataset) -> ImageDataset:
+def register_dataset(dataset: ImageDataset) -> None:
     """Make a dataset known by its name, and its miniature by that name with `miniature_`.
 
     Raises:
@@ -27,7 +27,6 @@ def register_dataset(dataset: ImageDataset) -> ImageDataset:
     if dataset.name.startswith(MINIATURE_PREFIX):
         raise ValueError(f"{dataset.name}: names of miniatures are derived; drop the prefix")
     IMAGE_DATASETS[dataset.name] = dataset
-    return dataset
 
 
 def list_image_datasets(prefix: str = "") -> tuple[ImageDataset, ...]:

@@ -96,9 +96,9 @@ def _check_parts(part: pd.Series, origin: str) -> None:
 
 
 def _check_paths(table: pd.DataFrame, origin: str) -> None:
-    twice = table[table.duplicated("path", keep=False)]
-    if twice.empty:
+    if table["path"].is_unique:
         return
+    twice = table[table.duplicated("path", keep=False)]
     path = twice["path"].iloc[0]
     parts = " and ".join(twice.loc[twice["path"] == path, "part"])
     others = twice["path"].nunique() - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -14,6 +15,8 @@ import pandas as pd
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.schema import PARTS, count_parts, validate_rows
 from vlprompt_pipeline.wording import readable, some
+
+_UNDECODED = re.compile(r"[\ud800-\udfff]")  # what bytes that are no UTF-8 become in a name
 
 Row = tuple[str, int, str]
 """Path of an image, its label and its class name."""
@@ -90,21 +93,13 @@ class SplitSource(Protocol):
 
 def _require_unicode(origin: str, texts: Sequence[str]) -> None:
     """Tables, reports and digests hold text; a name of other bytes has no place in them."""
-    if _is_unicode("".join(texts)):
+    if not _UNDECODED.search("".join(texts)):
         return
-    strange = [ascii(text) for text in dict.fromkeys(texts) if not _is_unicode(text)]
+    strange = [ascii(text) for text in dict.fromkeys(texts) if _UNDECODED.search(text)]
     raise DataError(
         f"{origin} has names that are no UTF-8: {some(strange)}; rename these files, or remove "
         "what is not part of the dataset"
     )
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def require_inside(path: str, where: str) -> None:

@@ -202,8 +202,7 @@ def _describe_images(
         split_sha256=split.sha256,
     )
     rows = readable.assign(
-        fingerprint=pd.Series(list(fingerprints.values()), index=readable.index, dtype=str),
-        source=dataset.name,
+        fingerprint=readable["path"].map(fingerprints).astype(str), source=dataset.name
     )
     check = inspect_images(
         ImageIndex(rows, card), cache / f"{dataset.name}.parquet", workers, contents=contents

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.image_datasets.image_folders import find_images, readable_name
+from vlprompt_pipeline.image_datasets.image_folders import (
+    find_images,
+    ignored_files,
+    readable_name,
+)
 
 
 class Photo(NamedTuple):
@@ -50,7 +54,10 @@ def find_photos(sources: Iterable[Path]) -> PhotoListing:
         )
     if not photos:
         names = ", ".join(map(str, sources))
-        raise DataError(f"no image files in {names}: name a folder that holds some")
+        found = ignored_files(ignored)
+        raise DataError(
+            f"no image files in {names}{found and f' ({found})'}: name a folder that holds some"
+        )
     return PhotoListing(photos, ignored)
 
 

@@ -34,8 +34,7 @@ class BaseToNew(Protocol):
         self, class_names: Sequence[str], section: BaseToNewParameters
     ) -> ClassSubsets:
         """Split the classes in label order."""
-        split = split_classes(class_names, section.base_share)
-        return {"base": split.base, "new": split.new}
+        return split_classes(class_names, section.base_share)._asdict()
 
     def label(self, settings: Mapping[str, Any]) -> str:
         """Name another share than the published one, which is another protocol."""

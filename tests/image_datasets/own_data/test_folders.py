@@ -22,7 +22,7 @@ from vlprompt_pipeline.image_datasets import (
     read_split,
     sample_few_shot,
 )
-from vlprompt_pipeline.image_datasets.own_data import require_dataset_name
+from vlprompt_pipeline.image_datasets.own_data.location import require_dataset_name
 
 
 def index(root: Path, **options):
@@ -246,6 +246,15 @@ def test_one_part_twice(tmp_path):
 def test_no_train(tmp_path):
     write_classes(tmp_path / "zoo/test", cat=1, dog=1)
     assert refusal(tmp_path).startswith(f"{tmp_path}/zoo has test but no train/; put the training")
+
+
+def test_photos_of_a_form_that_is_not_read_alone_are_named(tmp_path):
+    (tmp_path / "zoo/cat").mkdir(parents=True)
+    (tmp_path / "zoo/cat/IMG_1.HEIC").touch()
+    assert refusal(tmp_path).startswith(
+        f"{tmp_path}/zoo has no image in a class folder (files ignored because they are no images "
+        "by their ending: .heic 1); expected are train/<class>/"
+    )
 
 
 def test_no_class_folder(tmp_path):

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from image_datasets.own_data.photos import write_classes
+from vlprompt_pipeline.datasets import RecordDataset
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets import (
-    DatasetCard,
     ImageIndex,
     OwnData,
     build_own_index,
@@ -46,11 +46,15 @@ def test_what_was_found_is_warned_of_and_in_card_and_check(tmp_path, caplog):
     )
     assert f"the first is {train} in train and {test} in test." in caplog.text
     stored = json.loads(json.dumps(check.to_dict()))
-    card = json.loads(json.dumps(found.card.to_dict()))
+    file = tmp_path / "card.json"
+    record = "vlprompt_pipeline.image_datasets.DatasetCard"
+    card_file = RecordDataset(filepath=str(file), record=record)
+    card_file.save(found.card)
+    card = json.loads(file.read_text())
     assert stored["random_split"] == card["random_split"] == "own random split, seed 1"
     assert stored["findings"] == card["findings"]
     assert card["findings"]["empty_classes"] == ["bird"]
-    assert DatasetCard.from_dict(card) == found.card
+    assert card_file.load() == found.card
 
 
 def test_classes_of_the_same_name_are_told_apart(tmp_path):

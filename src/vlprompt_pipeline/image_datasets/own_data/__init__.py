@@ -8,19 +8,3 @@
 | `class_names` | what classes are called |
 | `build` | the index |
 """
-
-from vlprompt_pipeline.image_datasets.own_data.build import (
-    OwnData,
-    build_own_index,
-    gather_own_data,
-    own_class_names,
-)
-from vlprompt_pipeline.image_datasets.own_data.location import require_dataset_name
-
-__all__ = [
-    "OwnData",
-    "build_own_index",
-    "gather_own_data",
-    "own_class_names",
-    "require_dataset_name",
-]

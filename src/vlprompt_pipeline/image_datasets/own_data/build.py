@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from vlprompt_pipeline.image_datasets.own_data.class_names import name_classes
 from vlprompt_pipeline.image_datasets.own_data.folders import gather_folder
 from vlprompt_pipeline.image_datasets.own_data.gathered import (
     Gathered,
+    Photo,
     require_one_row_each,
     require_plain_names,
 )
@@ -186,16 +187,15 @@ def _parts(
     fingerprints: Mapping[str, str],
 ) -> tuple[Parts, str]:
     """List the paths of each class in each part, and the mark of a split drawn here."""
-    given = {photo.part for photo in gathered.photos}
-    if "test" in given and not resplit:
-        return _by_part((photo.part, photo.key, photo.path) for photo in gathered.photos), ""
-    divided: list[tuple[str, str, str]] = []
+    if not resplit and any(photo.part == "test" for photo in gathered.photos):
+        return _by_part(gathered.photos), ""
+    divided: list[Photo] = []
     to_divide: dict[str, list[str]] = defaultdict(list)
-    for part, key, path in ((photo.part, photo.key, photo.path) for photo in gathered.photos):
-        if part == "val" and not resplit:
-            divided.append((part, key, path))
+    for photo in gathered.photos:
+        if photo.part == "val" and not resplit:
+            divided.append(photo)
         else:
-            to_divide[key].append(path)
+            to_divide[photo.key].append(photo.path)
     drawn = replace(split, val=0.0) if divided else split
     changed = False
     for key, paths in to_divide.items():
@@ -203,13 +203,13 @@ def _parts(
         if kept_split is not None:
             fresh, dealt = dealt, kept_split.divide(drawn, paths, key, fingerprints)
             changed |= dealt != fresh
-        divided += [(part, key, path) for part, chosen in dealt.items() for path in chosen]
+        divided += [Photo(path, key, part) for part, chosen in dealt.items() for path in chosen]
     return _by_part(divided), split.mark + CHANGED * changed
 
 
-def _by_part(images: Iterable[tuple[str | None, str, str]]) -> Parts:
+def _by_part(photos: Sequence[Photo]) -> Parts:
     parts: Parts = {part: defaultdict(list) for part in PARTS}
-    for part, key, path in sorted(images, key=lambda image: image[-1]):
+    for path, key, part in sorted(photos):
         parts[part][key].append(path)
     return parts
 

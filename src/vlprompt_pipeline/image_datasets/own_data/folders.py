@@ -13,7 +13,12 @@ from pathlib import Path
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.annotations import list_folder
-from vlprompt_pipeline.image_datasets.image_folders import FoundImages, find_images, require_apart
+from vlprompt_pipeline.image_datasets.image_folders import (
+    FoundImages,
+    find_images,
+    ignored_files,
+    require_apart,
+)
 from vlprompt_pipeline.image_datasets.own_data.gathered import PART_NAMES, Gathered, Photo
 from vlprompt_pipeline.image_datasets.own_data.tables import (
     find_metadata,
@@ -43,9 +48,10 @@ def gather_folder(root: Path) -> Gathered:
     classes = {folder.rpartition("/")[2] for folder in folders}
     gathered.empty = tuple(sorted(classes - set(gathered.keys)))
     if not gathered.photos:
+        ignored = ignored_files(gathered.ignored)
         raise DataError(
-            f"{root} has no image in a class folder; expected are train/<class>/ and "
-            "test/<class>/, or <class>/ alone, each with the images of a class"
+            f"{root} has no image in a class folder{ignored and f' ({ignored})'}; expected are "
+            "train/<class>/ and test/<class>/, or <class>/ alone, each with the images of a class"
         )
     return gathered
 

@@ -110,35 +110,32 @@ def gather_metadata(root: Path, metadata: Mapping[str | None, Path]) -> Gathered
 
 
 def _read_rows(
-    file: Path, path: str, part: str, *, relative: bool = False
+    file: Path, path_heading: str, part_heading: str, *, relative: bool = False
 ) -> tuple[list[Photo], tuple[str, ...]]:
     """Return the rows of a table, and the headings of the columns that are not read.
 
-    `path` and `part` are what this kind of table usually calls them.
+    `path_heading` and `part_heading` are what this kind of table usually has.
     """
     table = _read(file)
     columns, unread = _columns(table, file)
-    needed = {"path": path, "label": "label"}
+    needed = {"path": path_heading, "label": "label"}
     absent = [name for column, name in needed.items() if column not in columns]
     if absent:
         present = some([str(column) for column in table.columns]) or "none"
         raise DataError(
             f"{file} has no column {' and '.join(absent)}, but {present}; its "
-            f"columns are {path}, label and perhaps {part}, separated by commas in a CSV"
+            f"columns are {path_heading}, label and perhaps {part_heading}, separated by commas in "
+            "a CSV"
         )
     if table.empty:
         raise DataError(f"{file} has no rows; give it one for each image")
-    paths = _texts(table[columns["path"]])
-    labels = [
-        _label(value, f"row {number} of {file}")
-        for number, value in enumerate(table[columns["label"]].tolist(), start=1)
-    ]
     heading = columns.get("part")
+    paths, labels = _texts(table[columns["path"]]), table[columns["label"]].tolist()
     parts = [None] * len(table) if heading is None else _texts(table[heading])
-    rows = [
-        _photo(*row, where=f"row {number} of {file}", column=str(heading), relative=relative)
-        for number, row in enumerate(zip(paths, labels, parts, strict=True), start=1)
-    ]
+    rows = []
+    for number, (path, label, part) in enumerate(zip(paths, labels, parts, strict=True), start=1):
+        where = f"row {number} of {file}"
+        rows.append(_photo(path, _label(label, where), part, where, str(heading), relative))
     return rows, unread
 
 
@@ -170,10 +167,10 @@ def _label(value: object, where: str) -> str:
     Raises:
         DataError: there are several labels, or one that is neither a text nor a whole number.
     """
-    if isinstance(value, list | tuple | set | np.ndarray):
+    if isinstance(value, list | np.ndarray):
         if len(value) != 1:
             raise DataError(f"{where} has {len(value)} labels; {_ONE_LABEL}")
-        value = next(iter(value))
+        value = value[0]
     if isinstance(value, bytes | dict):
         raise DataError(f"{where} has the label {value!r}, which is no text; write its name")
     if isinstance(value, float) and not math.isnan(value):
@@ -186,9 +183,7 @@ def _label(value: object, where: str) -> str:
     return text
 
 
-def _photo(
-    path: str, key: str, part: str | None, *, where: str, column: str, relative: bool
-) -> Photo:
+def _photo(path: str, key: str, part: str | None, where: str, column: str, relative: bool) -> Photo:
     if not path or not key:
         raise DataError(f"{where} has no {'label' if path else 'path'}; every image needs both")
     if part is not None and part.lower() not in PART_NAMES:

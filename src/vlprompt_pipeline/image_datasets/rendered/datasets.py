@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,11 +47,10 @@ def _dataset(name: str) -> RenderedDataset:
 
 def _variant(shift: str) -> RenderedDataset:
     original = _dataset(_SHIFTED)
-    return RenderedDataset(
+    return replace(
+        original,
         name=f"{_SHIFTED}_{shift}",
         title=f"{original.title}, {shift}",
-        template=original.template,
-        classes=original.classes,
         shift_of=_SHIFTED,
         images={"train": 0, "val": 0, "test": original.images["test"]},
     )

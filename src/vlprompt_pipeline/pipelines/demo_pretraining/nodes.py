@@ -7,17 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from vlprompt_pipeline.clip.forms import OPEN_CLIP_WEIGHTS
-from vlprompt_pipeline.demo import (
-    Pool,
-    PretrainingConfig,
-    Trained,
-    ZeroShot,
-    pretrain,
-    render_pool,
-    save_checkpoint,
-    write_card,
-    zero_shot,
-)
+from vlprompt_pipeline.demo.card import write_card
+from vlprompt_pipeline.demo.checkpoint import save_checkpoint
+from vlprompt_pipeline.demo.config import PretrainingConfig
+from vlprompt_pipeline.demo.evaluate import ZeroShot, zero_shot
+from vlprompt_pipeline.demo.pool import Pool, render_pool
+from vlprompt_pipeline.demo.trainer import Trained, pretrain
 from vlprompt_pipeline.filesystem.files import atomic_write
 
 
