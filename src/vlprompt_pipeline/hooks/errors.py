@@ -30,6 +30,7 @@ _NOT_STORED = re.compile(r"Pipeline input\(s\) \{(.*)\} not found")
 """What Kedro says where the nodes of a run are not given what others keep in memory for them."""
 
 _TWICE = "Duplicate keys found in"
+_SAME_NODES = "Pipeline nodes must have unique names"
 _NO_FOLDER = re.compile(r"is not a valid directory: (.*?)(?:\. Error|$)")
 """What Kedro says of a configuration that is not there, in a folder or in an archive."""
 
@@ -113,14 +114,16 @@ def _of_kedro(error: Exception) -> str:
         return f"conf: {error.full_key or 'a value'}: {reason_of(error)}{advice}"
     if not isinstance(error, ValueError):
         return ""
-    if text.startswith(_TWICE):
-        return f"{reason_of(error)}: a key stands in one file of a folder"
     if absent := _NOT_STORED.match(text):
         return (
             f"this run begins with nodes that read {absent[1]}, which no run stores: begin with "
             "the nodes that make it, or run the whole stage, for example --pipelines=reporting"
         )
-    return ""
+    by_start = {
+        _TWICE: f"{reason_of(error)}: a key stands in one file of a folder",
+        _SAME_NODES: "--pipelines: they have nodes in common; run one after the other",
+    }
+    return next((said for start, said in by_start.items() if text.startswith(start)), "")
 
 
 def _line_of_the_project(error: Exception, project: Path) -> str:
