@@ -49,7 +49,7 @@ class BenchmarkReportParameters(Parameters):
     seeds: Axis[Annotated[int, Field(ge=0)]] = None
     methods: Axis[str] = None
     against: Annotated[tuple[str, ...], Several]
-    sweep: str = "kedro sweep"
+    sweep: str
 
     @property
     def has_grid(self) -> bool:
