@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 from kedro.config import MissingConfigException
@@ -18,6 +18,7 @@ from yaml import YAMLError
 
 from vlprompt_pipeline.error_log import first_line, note_of_traceback
 from vlprompt_pipeline.errors import UserError, reason_of
+from vlprompt_pipeline.hooks.run_hook import RunHook
 
 _PACKAGE = Path(__file__).parents[1]
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
@@ -39,16 +40,11 @@ class FaultError(click.ClickException):
     """The sentence about an error that nobody foresaw, which no input explains."""
 
 
-class ErrorHook:
+class ErrorHook(RunHook):
     """Turn the error of a run into a short error of the command line.
 
     The error is a `ClickException`, because Kedro's own loses its message under click 8.5.
     """
-
-    @hook_impl
-    def after_context_created(self, context: Any) -> None:
-        """Remember the project's folder."""
-        self._project = Path(context.project_path)
 
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:

@@ -12,7 +12,6 @@ from vlprompt_pipeline.demo import (
     PretrainingConfig,
     Trained,
     ZeroShot,
-    pretrain,
     render_pool,
     save_checkpoint,
     write_card,
@@ -24,11 +23,6 @@ from vlprompt_pipeline.filesystem.files import atomic_write
 def render_pretraining_pool(recipe: PretrainingConfig) -> Pool:
     """Draw the pictures of pre-training into memory."""
     return render_pool(recipe.pool, recipe.seed, recipe.pool_gap)
-
-
-def pretrain_clip(pool: Pool, recipe: PretrainingConfig) -> Trained:
-    """Train the tiny CLIP for the recipe's number of steps."""
-    return pretrain(pool, recipe)
 
 
 def measure_zero_shot(trained: Trained) -> dict[str, Any]:
