@@ -5,17 +5,15 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from vlprompt_pipeline.hooks import (
-    CompletionHook,
-    ErrorHook,
-    LockHook,
-    ParameterHook,
-    ReproducibilityHook,
-    StepHook,
-    SummaryHook,
-    TrackingHook,
-    VerificationHook,
-)
+from vlprompt_pipeline.hooks.completion import CompletionHook
+from vlprompt_pipeline.hooks.errors import ErrorHook
+from vlprompt_pipeline.hooks.locks import LockHook
+from vlprompt_pipeline.hooks.parameters import ParameterHook
+from vlprompt_pipeline.hooks.reproducibility import ReproducibilityHook
+from vlprompt_pipeline.hooks.steps import StepHook
+from vlprompt_pipeline.hooks.summary import SummaryHook
+from vlprompt_pipeline.hooks.tracking import TrackingHook
+from vlprompt_pipeline.hooks.verification import VerificationHook
 
 # Nothing is reported to anybody unless the user asks for it; set before any of them is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

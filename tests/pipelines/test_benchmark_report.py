@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from kedro.framework.session import KedroSession
 
 from pipelines.project import CELL, DATASET, ROOT, Project
 from vlprompt_pipeline.results.cells import COLUMNS
@@ -96,8 +97,22 @@ def test_without_any_result_it_says_so(project):
     assert "run a cell" in project.refusal(stages=STAGE)
 
 
+def test_commands_are_of_the_environment_of_the_run(project):
+    (project.root / "conf/mine").mkdir()
+    project.bootstrap()
+    begin = {}
+    for env in (None, "local", "mine"):
+        with KedroSession.create(project.root, env=env) as session:
+            begin[env] = session.load_context().catalog.load("params:benchmark_report.sweep")
+    assert begin == {
+        None: "kedro sweep",
+        "local": "kedro sweep",
+        "mine": "kedro sweep --env=mine",
+    }
+
+
 def test_a_dataset_that_is_none_is_refused_and_one_without_results_is_missing(copied):
-    asked = {"datasets": [DATASET, "demo_count"], "sweep": "kedro sweep"}
+    asked = {"datasets": [DATASET, "demo_count"]}
     said = copied.refusal({"benchmark_report": asked}, stages=STAGE)
     assert said.startswith("dataset 'demo_count' is unknown; did you mean 'demo_counts'?")
     asked["datasets"][1] = "demo_flags"

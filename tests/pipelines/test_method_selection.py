@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pandas as pd
 import pytest
 import yaml
+from kedro.framework.project import pipelines
 
 from pipelines.project import CELL, ROOT
 
@@ -41,6 +44,13 @@ def test_sessions_of_one_process_each_have_their_own_graph(project):
     assert {"methods.zero_shot.train_zero_shot", "methods.qcoop.train_qcoop"} <= other
     assert "methods.coop.train_coop" not in other
     assert project.nodes({"methods": ["coop"]}) == one
+
+
+def test_kedro_warns_of_no_namespace_where_a_cell_is_run_and_registered(project):
+    with project.session() as session, warnings.catch_warnings():
+        session.load_context()
+        warnings.filterwarnings("error", message="Namespace")
+        assert (pipelines["cell"] + pipelines["register"]).filter().nodes
 
 
 def test_a_recipe_of_the_command_line_is_a_method(project):

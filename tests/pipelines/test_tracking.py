@@ -125,6 +125,20 @@ def test_a_refused_command_leaves_no_run(project):
     assert [run.info.status for run in deleted] == ["KILLED"], "none goes on for ever"
 
 
+def test_a_run_that_was_interrupted_ends_when_the_next_one_of_its_process_begins(
+    project, monkeypatch
+):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("vlprompt_pipeline.pipelines.prompt_training.nodes.train_alone", interrupt)
+        project.run(ON)
+    assert [run.info.status for run in runs(project)] == ["RUNNING"]
+    project.run({**ON, "seed": 2}, stages=("data_preparation",))
+    assert runs(project)[0].info.status == "KILLED"
+
+
 def test_a_prediction_is_called_like_its_model(tmp_path):
     model = {"prediction": {"model": "my.photos.linear_probe@champion", "top_k": 1}}
     described = RunDescriptions(model, tmp_path, "sqlite:///mlflow.db").of_other(["prediction"])

@@ -220,6 +220,11 @@ def test_a_filter_that_no_node_fits_ends_in_a_sentence(project, monkeypatch, opt
     ("command", "sentence"),
     [
         (["run", "--runner=ThreadRuner"], "--runner: unknown runner 'ThreadRuner' (did you mean "),
+        (
+            ["run", "--runner=ThreadRunner", "--runner-params=workers=2"],
+            "--runner-params: unknown parameter 'workers' (did you mean 'max_workers'?); allowed: ",
+        ),
+        (["run", "--pipelines=cell,verify"], "--pipelines: they have nodes in common; run one "),
         (["run", "--params=data_root=README.md"], "cannot make the folder "),
     ],
 )

@@ -14,10 +14,11 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+from kedro.framework.hooks import hook_impl
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from vlprompt_pipeline.hooks import ReproducibilityHook
+from vlprompt_pipeline.hooks.reproducibility import ReproducibilityHook
 
 REPEATS = 7
 PROJECT = Path(__file__).resolve().parents[2]
@@ -25,10 +26,11 @@ OFF = {"tracking": {"enabled": False}}
 spent: list[float] = []
 
 
-def timed(self: ReproducibilityHook, **given: Any) -> None:
+@hook_impl(tryfirst=True)
+def timed(self: ReproducibilityHook, run_params: dict, pipeline: Any, catalog: Any) -> None:
     """Write the records, and note how long it took."""
     start = perf_counter()
-    written(self, **given)
+    written(self, run_params, pipeline, catalog)
     spent.append(perf_counter() - start)
 
 
@@ -42,8 +44,8 @@ def run() -> float:
 
 if __name__ == "__main__":
     bootstrap_project(PROJECT)
-    written = ReproducibilityHook._write
-    ReproducibilityHook._write = timed
+    written = ReproducibilityHook.after_pipeline_run
+    ReproducibilityHook.after_pipeline_run = timed
     whole = [run() for _ in range(REPEATS)]
     print(f"first run: record {spent[0]:.3f} s")
     record, wall = median(spent[1:]), median(whole[1:])

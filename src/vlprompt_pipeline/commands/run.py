@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def _run(metadata: ProjectMetadata | None, /, **options: Any) -> Any:
         )
     pipelines = [*options["pipelines"], *filter(None, [options["pipeline"]])]
     with one_sentence(project), _nodes_that_fit(options):
-        _require_runner(options["runner"])
+        _require_runner(options["runner"], options["runner_params"])
         if set(pipelines) - set(_OTHER_PIPELINES):  # a protocol's, maybe of an extension
             given = options["params"]
             conf = configured(project, conf_source, options["env"], given)
@@ -82,16 +83,18 @@ def _nodes_that_fit(options: Mapping[str, Any]) -> Iterator[None]:
         ) from error
 
 
-def _require_runner(name: str | None) -> None:
-    """Refuse a runner that is none of Kedro's and of no module.
+def _require_runner(name: str | None, given: Mapping[str, Any]) -> None:
+    """Refuse a runner that is none of Kedro's and of no module, and what it does not take.
 
     Raises:
         ConfigError: with the nearest name.
     """
     try:
-        load_obj(name or "SequentialRunner", "kedro.runner")
+        allowed = signature(load_obj(name or "SequentialRunner", "kedro.runner")).parameters
     except (AttributeError, ImportError, ValueError):
         raise ConfigError(unknown("--runner", "runner", str(name), _RUNNERS)) from None
+    for key in given.keys() - allowed.keys():
+        raise ConfigError(unknown("--runner-params", "parameter", key, allowed))
 
 
 def _require_registered(pipelines: list[str]) -> None:

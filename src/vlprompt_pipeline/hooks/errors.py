@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 from kedro.config import MissingConfigException
@@ -18,6 +18,7 @@ from yaml import YAMLError
 
 from vlprompt_pipeline.error_log import first_line, note_of_traceback
 from vlprompt_pipeline.errors import UserError, reason_of
+from vlprompt_pipeline.hooks.run_hook import RunHook
 
 _PACKAGE = Path(__file__).parents[1]
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
@@ -30,6 +31,7 @@ _NOT_STORED = re.compile(r"Pipeline input\(s\) \{(.*)\} not found")
 """What Kedro says where the nodes of a run are not given what others keep in memory for them."""
 
 _TWICE = "Duplicate keys found in"
+_SAME_NODES = "Pipeline nodes must have unique names"
 _NO_FOLDER = re.compile(r"is not a valid directory: (.*?)(?:\. Error|$)")
 """What Kedro says of a configuration that is not there, in a folder or in an archive."""
 
@@ -38,16 +40,11 @@ class FaultError(click.ClickException):
     """The sentence about an error that nobody foresaw, which no input explains."""
 
 
-class ErrorHook:
+class ErrorHook(RunHook):
     """Turn the error of a run into a short error of the command line.
 
     The error is a `ClickException`, because Kedro's own loses its message under click 8.5.
     """
-
-    @hook_impl
-    def after_context_created(self, context: Any) -> None:
-        """Remember the project's folder."""
-        self._project = Path(context.project_path)
 
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:
@@ -113,14 +110,16 @@ def _of_kedro(error: Exception) -> str:
         return f"conf: {error.full_key or 'a value'}: {reason_of(error)}{advice}"
     if not isinstance(error, ValueError):
         return ""
-    if text.startswith(_TWICE):
-        return f"{reason_of(error)}: a key stands in one file of a folder"
     if absent := _NOT_STORED.match(text):
         return (
             f"this run begins with nodes that read {absent[1]}, which no run stores: begin with "
             "the nodes that make it, or run the whole stage, for example --pipelines=reporting"
         )
-    return ""
+    by_start = {
+        _TWICE: f"{reason_of(error)}: a key stands in one file of a folder",
+        _SAME_NODES: "--pipelines: they have nodes in common; run one after the other",
+    }
+    return next((said for start, said in by_start.items() if text.startswith(start)), "")
 
 
 def _line_of_the_project(error: Exception, project: Path) -> str:

@@ -45,7 +45,7 @@ class OpenRun:
     Attributes:
         experiment: where.
         run_id: MLflow's.
-        finished: it was found finished, and is so until something new is logged.
+        finished: it was found finished, and stays so whatever is logged to it.
         logged: what each output held that is logged already, by name.
         failed_before: the reason of an earlier failure stands on it.
         status_before: that it was found with; none if it is new.

@@ -78,6 +78,7 @@ class ParameterHook:
             **parameters.model_dump(mode="json"),  # each as it was read, or as by default
             "recipes": recipes,
             "given": _plain(context.config_loader.runtime_params),
+            "benchmark_report": {**parameters.benchmark_report, "sweep": _sweep(context.env)},
             "methods": list(scored.methods),
             "metrics": list(parameters.metrics),
             "remarks": list(scored.remarks),
@@ -147,6 +148,11 @@ def _require_entries(pipeline: Pipeline, catalog: DataCatalog) -> None:
                 f'under "{{method}}.{export_format}" in conf/base/catalog_prompts.yml, as the '
                 "formats there do"
             )
+
+
+def _sweep(env: str | None) -> str:
+    """Write how a `kedro sweep` in the environment of this run begins."""
+    return "kedro sweep" if env in (None, "local") else f"kedro sweep --env={env}"
 
 
 def _plain(given: Any) -> dict[str, Any]:

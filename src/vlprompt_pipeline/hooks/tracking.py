@@ -52,12 +52,12 @@ class TrackingHook(RunHook):
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
-        """See that MLflow answers, and end the runs whose process was killed.
+        """See that MLflow answers, and end the runs that were interrupted or killed.
 
         Raises:
             ClickException: MLflow is not where the parameters or the environment say.
         """
-        self._run = self._open = None
+        self.cut_short()  # one that was interrupted in a notebook, whose process lives on
         self._process = os.getpid()
         tracking = self._parameters["tracking"]
         if not tracking["enabled"]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 METHODS = "methods"
+REGISTRATION = "registration"
+"""Apart, since a node that waits for all methods would stand in the middle of each."""
 
 
 def of_method(method: str, target: str = "") -> str:
@@ -13,4 +15,4 @@ def of_method(method: str, target: str = "") -> str:
 def method_of(namespace: str | None) -> str:
     """Return the method that a node of this namespace works for; empty for none."""
     first, _, rest = (namespace or "").partition(".")
-    return rest.partition(".")[0] if first == METHODS else ""
+    return rest.partition(".")[0] if first in (METHODS, REGISTRATION) else ""

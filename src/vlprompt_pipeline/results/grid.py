@@ -34,11 +34,11 @@ class ReportRun(NamedTuple):
     given: Mapping[str, object] = {}  # never changed
     project: Path | None = None
 
-    def command(self, configured: str) -> str:
-        """Return a configured beginning of commands, `kedro sweep`, as it is called there."""
+    def command(self, beginning: str) -> str:
+        """Return the beginning of a command, such as `kedro sweep`, as it is called there."""
         if self.project is None:
-            return configured
-        first, space, rest = configured.partition(" ")
+            return beginning
+        first, space, rest = beginning.partition(" ")
         return f"{program(self.project, first)}{space}{rest}"
 
 

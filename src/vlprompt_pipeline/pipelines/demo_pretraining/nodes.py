@@ -12,18 +12,13 @@ from vlprompt_pipeline.demo.checkpoint import save_checkpoint
 from vlprompt_pipeline.demo.config import PretrainingConfig
 from vlprompt_pipeline.demo.evaluate import ZeroShot, zero_shot
 from vlprompt_pipeline.demo.pool import Pool, render_pool
-from vlprompt_pipeline.demo.trainer import Trained, pretrain
+from vlprompt_pipeline.demo.trainer import Trained
 from vlprompt_pipeline.filesystem.files import atomic_write
 
 
 def render_pretraining_pool(recipe: PretrainingConfig) -> Pool:
     """Draw the pictures of pre-training into memory."""
     return render_pool(recipe.pool, recipe.seed, recipe.pool_gap)
-
-
-def pretrain_clip(pool: Pool, recipe: PretrainingConfig) -> Trained:
-    """Train the tiny CLIP for the recipe's number of steps."""
-    return pretrain(pool, recipe)
 
 
 def measure_zero_shot(trained: Trained) -> dict[str, Any]:

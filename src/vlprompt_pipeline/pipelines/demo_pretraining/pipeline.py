@@ -2,9 +2,9 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from vlprompt_pipeline.demo.trainer import pretrain
 from vlprompt_pipeline.pipelines.demo_pretraining.nodes import (
     measure_zero_shot,
-    pretrain_clip,
     render_pretraining_pool,
     write_clip,
 )
@@ -21,7 +21,7 @@ def create_pipeline(**kwargs) -> Pipeline:
                 name="render_pretraining_pool",
             ),
             Node(
-                pretrain_clip,
+                pretrain,
                 inputs=["demo_pool", "params:demo_pretraining"],
                 outputs="demo_clip_trained",
                 name="pretrain_clip",

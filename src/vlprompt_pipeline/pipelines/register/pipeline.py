@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines.namespaces import of_method
+from vlprompt_pipeline.pipelines.namespaces import REGISTRATION
 from vlprompt_pipeline.pipelines.register.nodes import register_method, require_finished
 
 
@@ -23,6 +23,7 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                 ],
                 outputs=["finished_records", "registration_verdicts"],
                 name="require_finished",
+                namespace=REGISTRATION,
             ),
             *(_registration(method) for method in methods),
         ]
@@ -54,5 +55,5 @@ def _registration(method: str) -> Node:
         },
         outputs=f"{method}.registration",
         name=f"register_{method}",
-        namespace=of_method(method),
+        namespace=f"{REGISTRATION}.{method}",
     )
