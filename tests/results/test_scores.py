@@ -51,6 +51,19 @@ def test_intervals_are_over_the_images_of_all_seeds(two_seeds):
         assert (row["low"], row["high"]) == pytest.approx(expected)
 
 
+def test_a_half_that_a_seed_lacks_has_no_mean(two_seeds):
+    disk, _ = two_seeds
+    disk.add("coop", {"base": right(0.7)}, seed=3, bound=True)
+    scores = disk.compare().scores
+    assert set(scores["metric"]) == {"base", "base_calibration_error"}
+
+
+def test_one_method_bound_to_its_classes_leaves_the_ranking_by_h(two_seeds):
+    disk, _ = two_seeds
+    disk.add("linear_probe", {"base": right(0.7)}, bound=True)
+    assert disk.compare().families["ranking"].tolist() == ["h"]
+
+
 def test_one_seed_has_no_sample_deviation():
     disk = Disk()
     disk.add("coop", {"base": right(0.5)})

@@ -80,7 +80,7 @@ def class_scores(confusion: pd.DataFrame, class_names: Sequence[str]) -> pd.Data
     images_or_nan = np.where(images > 0, images, np.nan)
     worst = (
         confusion[~hit]
-        .sort_values(["label", "count"], ascending=[True, False], kind="stable")
+        .sort_values("count", ascending=False, kind="stable")
         .drop_duplicates("label")
         .set_index("label")
     )
