@@ -64,6 +64,17 @@ def test_one_method_bound_to_its_classes_leaves_the_ranking_by_h(two_seeds):
     assert disk.compare().families["ranking"].tolist() == ["h"]
 
 
+def test_a_cell_tells_its_images_of_both_halves_whichever_method_comes_first():
+    told = []
+    for order in (1, -1):
+        disk = Disk()
+        disk.add("linear_probe", {"base": right(0.7)}, bound=True)
+        disk.add("coop", {"base": right(0.8), "new": right(0.6)})
+        disk.records = dict([*disk.records.items()][::order])
+        told.append(disk.compare().provenance["test_images"].tolist())
+    assert told == [["200 base, 200 new"]] * 2
+
+
 def test_one_seed_has_no_sample_deviation():
     disk = Disk()
     disk.add("coop", {"base": right(0.5)})
