@@ -23,9 +23,9 @@ def test_accuracy_is_in_percent():
 
 class TestCalibrationError:
     def test_by_hand(self):
-        """Two bins of (0, 1]: the lower is 0.4 sure and half right, the upper 0.8 and all right."""
-        confidence, correct = [0.3, 0.5, 0.7, 0.9], [True, False, True, True]
-        expected = 100 * (0.5 * abs(0.5 - 0.4) + 0.5 * abs(1.0 - 0.8))
+        """Two bins of (0, 1]: the lower is 0.4 sure and all wrong, the upper 0.8 and all right."""
+        confidence, correct = [0.3, 0.5, 0.7, 0.9], [False, False, True, True]
+        expected = 100 * (0.5 * abs(0.0 - 0.4) + 0.5 * abs(1.0 - 0.8))
         assert calibration_error(confidence, correct, bins=2) == pytest.approx(expected)
 
     def test_edges_belong_to_the_lower_bin(self):

@@ -52,12 +52,15 @@ def test_class_by_class_it_is_scikit_learns_recall_and_f1(predicted):
 
 def test_the_most_frequent_wrong_answer():
     predicted = pd.DataFrame(
-        {"label": [0, 0, 0, 0, 0, 0, 1, 2, 2], "prediction": [0, 2, 1, 2, 1, 0, 1, 0, 0]}
+        {
+            "label": [0, 0, 0, 0, 0, 0, 1, 2, 2, 3, 3, 3],
+            "prediction": [0, 2, 1, 2, 1, 0, 1, 0, 0, 0, 2, 2],
+        }
     )
-    found = class_scores(confusion_counts(predicted), ["cat", "dog", "hen"])
-    assert found["confused_with"].tolist() == ["dog", "", "cat"], "of equals the first"
-    assert found["confused"].tolist() == [2, 0, 2]
-    assert found["correct"].tolist() == [2, 1, 0]
+    found = class_scores(confusion_counts(predicted), ["cat", "dog", "hen", "owl"])
+    assert found["confused_with"].tolist() == ["dog", "", "cat", "hen"], "of equals the first"
+    assert found["confused"].tolist() == [2, 0, 2, 2]
+    assert found["correct"].tolist() == [2, 1, 0, 0]
 
 
 def test_a_half_keeps_its_rows_and_answers_of_the_other_count_against_it(predicted):

@@ -112,6 +112,20 @@ def test_the_rule_goes_by_the_values(rows):
         assert torch.equal(ours, theirs)
 
 
+def test_a_second_clustering_leaves_nothing_of_the_scales_and_columns_of_the_first():
+    texts = planted()[0]
+    plain = torch.randn(texts.shape, generator=torch.Generator().manual_seed(1))
+    fresh, again = (
+        make_quantizer(QuantizeConfig(bits=1), texts.shape, torch.Generator()) for _ in range(2)
+    )
+    again.initialise(texts)
+    assert (again.rows != 1).all()
+    for quantizer in (fresh, again):
+        quantizer.initialise(plain)
+    for alone, second in zip(fresh.parts(plain), again.parts(plain), strict=True):
+        assert torch.equal(alone, second)
+
+
 @pytest.mark.parametrize("bits", range(1, 9))
 @pytest.mark.parametrize(
     "settings",

@@ -34,6 +34,8 @@ def test_the_first_of_the_best_is_taken_and_what_may_be_as_good_is_named():
         "CoOp, by 43 right answers on 48 validation images; QCoOp, 1 bit (43) may be as good; no "
         "test image was asked"
     )
+    two_fewer = Validated("maple", "MaPLe", 41, 48)  # one standard error is 2.1 right answers
+    assert "QCoOp, 1 bit (43), MaPLe (41) may be as good" in recommendation([*METHODS, two_fewer])
     assert "may be as good" not in recommendation(METHODS[:1])
 
 

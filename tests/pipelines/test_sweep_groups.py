@@ -58,6 +58,7 @@ def test_jobs_of_a_group_run_one_after_the_other_and_their_command_repeats_them(
     assert len({each.job().group for each in cells}) == 1
     assert cells[0].command.startswith("kedro sweep --protocols=base_to_new ")
     assert "side_by_side.seeds=1+2,side_by_side.methods=coop" in cells[0].command
+    assert "seed=1" not in cells[0].command, "the axes are options of their own"
     assert cells[0].job().params["side_by_side"] == {"seeds": [1, 2], "methods": ["coop"]}
 
 

@@ -8,6 +8,7 @@ from scipy.stats import betabinom
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.rejection import RejectionParameters, calibrate, energy, max_softmax
+from vlprompt_pipeline.rejection.scores import softmax
 from vlprompt_pipeline.rejection.temperature import fit_temperature, negative_log_likelihood
 
 HOW = {"accuracy": 0.9, "coverage": 0.9, "outsiders_refused": 0.8, "images": 1000}
@@ -72,6 +73,9 @@ def test_outsiders_raise_the_threshold_as_far_as_it_takes():
     assert rejection.calibration.outsiders_refused == pytest.approx(0.8)
     lenient = calibrate(how("max_softmax", outsiders_refused=0.1), logits, labels, outsiders)
     assert lenient.threshold == calibrate(how("max_softmax"), logits, labels).threshold
+    unsure = two_classes(*[0.5] * 5, *[4.0] * 25)
+    rejection = calibrate(how("max_softmax"), unsure, labels, outsiders)
+    assert rejection.threshold == np.nextafter(max_softmax(outsiders)[7], 1)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +129,8 @@ def test_sets_hold_all_labels_where_there_are_too_few_images_for_the_promise():
     rejection = calibrate(how("conformal", coverage=0.99), logits, labels)
     assert rejection.threshold == 0
     assert rejection.decide(logits).sets.all()
+    just_enough = calibrate(how("conformal", coverage=0.95), logits, labels)
+    assert just_enough.threshold == softmax(logits)[np.arange(20), labels].min() > 0
 
 
 def test_an_image_that_is_like_no_class_has_an_empty_set_and_is_none_of_these():

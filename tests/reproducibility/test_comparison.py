@@ -58,21 +58,22 @@ def test_the_same_is_the_same_with_a_nan_in_a_tensor():
 
 
 @pytest.mark.parametrize(
-    ("context", "most"),
+    ("context", "most", "told"),
     [
-        (torch.tensor([[0.5, -1.0, 2.0], [-0.0, 0.25, 1.0]]), 0.0),
-        (torch.tensor([[0.5, -1.5, 2.0], [0.0, 0.25, 1.0]]), 0.5),
-        (torch.zeros(2, 4), None),
+        (torch.tensor([[0.5, -1.0, 2.0], [-0.0, 0.25, 1.0]]), 0.0, "tensors differ by up to 0.0e+"),
+        (torch.tensor([[0.5, -1.5, 2.0], [0.0, 0.25, 1.0]]), 0.5, "tensors differ by up to 5.0e-"),
+        (torch.zeros(2, 4), None, "other tensors;"),
     ],
     ids=["another zero", "another value", "another shape"],
 )
-def test_tensors_are_the_same_only_bit_for_bit(context, most):
+def test_tensors_are_the_same_only_bit_for_bit(context, most, told):
     plain = CONTEXT.nan_to_num(1.0)
     then, now = replace(STORED, prompt=prompt(plain)), replace(STORED, prompt=prompt(context))
     compared = compare_method(record(1, prompt="a"), then, now, PARAMETERS, environment())
     assert not compared.same
     assert not compared.tensors.identical
     assert compared.tensors.max_difference == most
+    assert compared.told().startswith(told)
 
 
 def test_answers_and_metrics_that_differ_are_counted_and_named():
@@ -86,10 +87,10 @@ def test_answers_and_metrics_that_differ_are_counted_and_named():
         "different": ("2.png",),
     }
     assert compared.metrics["demo.base.accuracy"] == (75.0, 50.0)
-    told = compared.told()
-    assert "3 of 4 answers equal" in told
-    assert "demo.base.accuracy: 75 then, 50 now" in told
-    assert told.endswith("other metrics: 1 differ")
+    assert compared.told() == (
+        "packed prompt equal; 3 of 4 answers equal; demo.base.accuracy: 75 then, 50 now; "
+        "other metrics: 1 differ"
+    )
     assert "not made again with the same answers.\n" in verify(compared).text()
 
 

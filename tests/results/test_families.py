@@ -31,7 +31,8 @@ def test_what_looks_alike_stands_apart_and_is_said(change, said):
     comparison = of_two(**change).compare()
     assert len(comparison.families) == 2
     assert comparison.families["family"].is_unique
-    assert comparison.families["title"].str.contains(said, regex=False).any()
+    title = rf"base to new, 16 shots, CLIP demo \({said}( \w+)?\)"
+    assert comparison.families["title"].str.fullmatch(title).any()
     assert set(comparison.scores["n_seeds"]) == {1}
 
 

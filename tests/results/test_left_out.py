@@ -71,6 +71,12 @@ def test_equal_methods_share_a_rank():
     assert set(rows["worst_without"]) == {""}
 
 
+def test_a_method_that_lacks_a_dataset_has_no_rank():
+    made = disk()
+    made.add("rlp", {"base": right(0.9)}, dataset="dtd")
+    assert set(left_out(made.compare())["method"]) == set(ACCURACIES)
+
+
 def test_two_datasets_leave_no_average():
     assert left_out(disk(("dtd", "eurosat")).compare()).empty
 

@@ -97,6 +97,14 @@ def test_other_images_or_labels_are_not_compared(column):
     assert comparison.scores["low"].notna().any(), "each still has its intervals"
 
 
+def test_an_average_over_what_is_not_compared_is_not_told_beside_it():
+    disk = base_to_new(("demo_aerial", "demo_flags"), seeds=(1,))
+    disk.predictions[COOP] = disk.predictions[COOP].assign(path="elsewhere")
+    comparison = disk.compare()
+    assert set(comparison.pairs["dataset"]) == {"demo_flags"}
+    assert any("are not compared on demo_aerial: " in said for said in comparison.remarks)
+
+
 def test_seeds_that_only_one_method_has_are_left_out():
     disk = base_to_new()
     del (

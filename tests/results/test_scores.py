@@ -51,6 +51,30 @@ def test_intervals_are_over_the_images_of_all_seeds(two_seeds):
         assert (row["low"], row["high"]) == pytest.approx(expected)
 
 
+def test_a_half_that_a_seed_lacks_has_no_mean(two_seeds):
+    disk, _ = two_seeds
+    disk.add("coop", {"base": right(0.7)}, seed=3, bound=True)
+    scores = disk.compare().scores
+    assert set(scores["metric"]) == {"base", "base_calibration_error"}
+
+
+def test_one_method_bound_to_its_classes_leaves_the_ranking_by_h(two_seeds):
+    disk, _ = two_seeds
+    disk.add("linear_probe", {"base": right(0.7)}, bound=True)
+    assert disk.compare().families["ranking"].tolist() == ["h"]
+
+
+def test_a_cell_tells_its_images_of_both_halves_whichever_method_comes_first():
+    told = []
+    for order in (1, -1):
+        disk = Disk()
+        disk.add("linear_probe", {"base": right(0.7)}, bound=True)
+        disk.add("coop", {"base": right(0.8), "new": right(0.6)})
+        disk.records = dict([*disk.records.items()][::order])
+        told.append(disk.compare().provenance["test_images"].tolist())
+    assert told == [["200 base, 200 new"]] * 2
+
+
 def test_one_seed_has_no_sample_deviation():
     disk = Disk()
     disk.add("coop", {"base": right(0.5)})

@@ -226,6 +226,18 @@ def test_health_model_metrics_and_page(client):
     }
 
 
+def test_metrics_count_the_images_that_are_under_way():
+    class AskingModel(ColourModel):
+        def pixels(self, source: bytes):
+            seen.append(client.get("/metrics").text)
+            return super().pixels(source)
+
+    seen: list[str] = []
+    with TestClient(create_app(AskingModel(), ServingSettings(LIMITS, waiting=12))) as client:
+        labels(client.post("/predict", json={"images": [GOOD] * 2}))
+    assert "vlprompt_waiting_images 2.0" in seen[0]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", "/predict", 405), ("POST", "/predicts", 404)]
 )

@@ -78,12 +78,8 @@ def class_scores(confusion: pd.DataFrame, class_names: Sequence[str]) -> pd.Data
     correct = np.bincount(label[hit], count[hit], size).astype(int)
     predicted = np.bincount(prediction, count, size).astype(int)
     images_or_nan = np.where(images > 0, images, np.nan)
-    worst = (
-        confusion[~hit]
-        .sort_values(["label", "count"], ascending=[True, False], kind="stable")
-        .drop_duplicates("label")
-        .set_index("label")
-    )
+    mixed_up = confusion[~hit].sort_values("count", ascending=False, kind="stable")
+    worst = mixed_up.drop_duplicates("label").set_index("label")
     confused = worst["count"].reindex(range(size), fill_value=0)
     names = worst["prediction"].map(dict(enumerate(class_names)))
     return pd.DataFrame(

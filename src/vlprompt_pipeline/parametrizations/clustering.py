@@ -182,7 +182,7 @@ def _lloyd(ordered: Floats, totals: Floats, centroids: Floats) -> Floats:
     for _ in range(_LLOYD_ROUNDS):
         inner = np.searchsorted(ordered, (centroids[1:] + centroids[:-1]) / 2)
         moved = np.concatenate(([0], inner, [ordered.size]))
-        if edges is not None and (moved == edges).all():
+        if np.array_equal(moved, edges):
             break
         edges, counts = moved, np.diff(moved)
         means = np.diff(totals[edges]) / np.maximum(counts, 1)

@@ -188,7 +188,7 @@ def _checked(validate: Callable[[Any], PredictRequest], given: Any) -> PredictRe
 
 def _sentence(error: ValidationError) -> str:
     """Say the first thing that is wrong, by the name of its parameter."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    first = error.errors()[0]
     name = ".".join(map(str, first["loc"]))[:NAME_LENGTH]
     if first["type"] == "extra_forbidden":
         parameters = list(PredictRequest.model_fields)

@@ -106,6 +106,12 @@ def test_a_mapping_that_is_not_there():
     )
 
 
+def test_a_mapping_that_is_no_text(tmp_path):
+    (tmp_path / "names.csv").write_bytes(b"folder,name\ncat,ch\xe2t\n")
+    with pytest.raises(DataError, match=r"names\.csv \(it is no text in UTF-8: save it as UTF-8\)"):
+        name_classes(KEYS, tmp_path / "names.csv")
+
+
 def test_a_folder_whose_name_is_no_name():
     with pytest.raises(DataError, match="the class '__' has no name; rename it or use a mapping"):
         name_classes(["__"], None)

@@ -10,6 +10,7 @@ import pytest
 
 from image_datasets.own_data.photos import write_classes, write_photo
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.filesystem import places
 from vlprompt_pipeline.image_datasets import (
     ImageIndex,
     OwnData,
@@ -42,6 +43,17 @@ def test_the_first_draw_is_that_of_the_seed_and_stays(zoo):
     assert first.card == drawn.card
     assert index(zoo).card == first.card
     assert index(zoo, split=RandomSplit(seed=2)).card.random_split == "own random split, seed 2"
+
+
+def test_a_split_that_is_kept_in_a_bucket_stays_on_another_machine(zoo, bucket, machine):
+    def drawn() -> dict[str, str]:
+        kept = places.local(f"{bucket}/kept")
+        return parts(build_own_index("zoo", zoo.parent, OwnData(), kept_splits=kept))
+
+    before = drawn()
+    machine("second")
+    write_classes(zoo, cat=20)
+    assert before.items() <= drawn().items()
 
 
 def test_added_photos_fill_the_shares_and_move_no_other(zoo, caplog):
