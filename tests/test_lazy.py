@@ -9,8 +9,9 @@ from vlprompt_pipeline.lazy import lazy_names
 
 
 def test_a_name_is_that_of_its_module():
-    get = lazy_names("vlprompt_pipeline", {"UserError": "errors"})
+    get, names = lazy_names("vlprompt_pipeline", {"UserError": "errors"})
     assert get("UserError") is UserError
+    assert names() == ["UserError"]
     with pytest.raises(AttributeError, match="module 'vlprompt_pipeline' has no attribute 'gone'"):
         get("gone")
 

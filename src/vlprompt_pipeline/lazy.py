@@ -9,15 +9,17 @@ from typing import Any
 from vlprompt_pipeline.errors import UserError
 
 
-def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a package.
+def lazy_names(
+    package: str, modules: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return `__getattr__` and `__dir__` of a package.
 
     Args:
         package: its `__name__`.
         modules: by each public name, the module below the package that defines it.
 
     Raises:
-        AttributeError: by what is returned, for a name that is not in `modules`.
+        AttributeError: by `__getattr__`, for a name that is not in `modules`.
         ValueError: a name is that of a module too, which hides it once it is imported.
     """
     if hidden := modules.keys() & set(modules.values()):
@@ -28,7 +30,7 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(f"{package}.{modules[name]}"), name)
 
-    return get
+    return get, lambda: sorted(modules)
 
 
 def require_extra(extra: str, what: str, *libraries: str) -> None:

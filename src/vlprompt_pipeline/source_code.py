@@ -195,11 +195,11 @@ def _defining(module: str, name: str) -> str:
 
 
 def _lazily(node: ast.stmt, name: str) -> str:
-    """Find the module that a package's `__getattr__ = lazy_names(…)` gives for a name.
+    """Find the module that a package's `__getattr__, __dir__ = lazy_names(…)` has for a name.
 
     Empty where the statement is another one, or does not have the name.
     """
-    if not (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__getattr__"):
+    if not isinstance(node, ast.Assign) or "__getattr__" not in ast.unparse(node.targets[0]):
         return ""
     return ast.literal_eval(node.value.args[1]).get(name, "")
 

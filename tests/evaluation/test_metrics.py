@@ -148,3 +148,26 @@ def test_a_name_that_is_taken_or_no_column_can_have_is_refused(name, why):
     with pytest.raises(ValueError, match=re.escape(why)):
         register(Metric(name, "their own", lambda predicted, classes: 0.0))
     assert before == METRICS
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(float("nan"), "'nan'"), ("three", "'three'"), (pd.Series([1, 2]), "'0    1")],
+)
+def test_a_metric_that_gives_no_number_is_named(monkeypatch, value, said):
+    monkeypatch.setitem(METRICS, "own", Metric("own", "own", lambda predicted, classes: value))
+    predicted, _ = random_predictions(2, 4)
+    with pytest.raises(ConfigError, match=f"^metrics: own gives {said}.*: return a finite number"):
+        metrics.score_of(predicted, classes_of(predicted, 2), ["own"])
+
+
+def test_a_metric_may_add_columns_and_give_a_number_of_numpy(monkeypatch):
+    def own(predicted: pd.DataFrame, classes: pd.DataFrame) -> float:
+        predicted["right"] = predicted["prediction"] == predicted["label"]
+        return np.float32(predicted["right"].sum())
+
+    monkeypatch.setitem(METRICS, "own", Metric("own", "own", own))
+    predicted, _ = random_predictions(2, 4)
+    before = [*predicted.columns]
+    found = metrics.score_of(predicted, classes_of(predicted, 2), ["own"])["own"]
+    assert type(found) is float and [*predicted.columns] == before

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from learners import CLASSES, RECIPES, predict, unit_vectors, untrained
 from vlprompt_pipeline.clip import FrozenClip, load_clip
+from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.evaluation import predict as predict_module
 from vlprompt_pipeline.evaluation.predict import CHUNK, predict_among
 from vlprompt_pipeline.methods import (
@@ -178,3 +179,11 @@ def test_energy_is_that_of_the_logits_among_the_set(tiny_clip):
     (table,) = predict_among(coop, features, labels, [(0, 1)])
     logits = coop.logits(features)[[0, 1, 3, 4, 6]][:, :2]
     assert table["energy"].to_numpy() == pytest.approx(logits.exp().sum(-1).log(), rel=1e-5)
+
+
+def test_predictions_that_are_no_numbers_end_the_run(tiny_clip, monkeypatch):
+    trained = learner(tiny_clip, "coop", class_specific=False, class_position="end")
+    monkeypatch.setattr(trained, "logits", lambda features: features @ features.T * float("nan"))
+    labels = torch.zeros(7, dtype=torch.int64)
+    with pytest.raises(UserError, match="what was trained predicts NaN"):
+        predict_among(trained, images(tiny_clip), labels, [range(len(trained.classes.names))])

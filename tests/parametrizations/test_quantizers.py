@@ -11,6 +11,7 @@ from vlprompt_pipeline.parametrizations import (
     QUANTIZERS,
     QuantizeConfig,
     Quantizer,
+    QuantizerKind,
     decode,
     make_quantizer,
 )
@@ -144,6 +145,21 @@ def test_drift_is_the_mean_of_the_codebooks() -> None:
     one, two = alone.pop_history()[-1].kl, both.pop_history()[-1].kl
     assert one > 0
     assert two == pytest.approx(one / 2)
+
+
+@pytest.mark.parametrize("entries", [[0.0], [[0.0], [1.0]], [0.0, float("nan")], None])
+def test_a_quantizer_that_gives_no_codebook_is_named(monkeypatch, entries) -> None:
+    kind = QuantizerKind("own", "own", lambda values, count, start: entries)
+    monkeypatch.setitem(QUANTIZERS, "own", kind)
+    with pytest.raises(ConfigError, match=r"quantizer: own gives .*return 4 finite numbers"):
+        quantizer("own")(weights())
+
+
+def test_entries_may_come_in_any_order(monkeypatch) -> None:
+    kmeans = QUANTIZERS["kmeans"].fit
+    kind = QuantizerKind("own", "own", lambda *given: kmeans(*given)[::-1])
+    monkeypatch.setitem(QUANTIZERS, "own", kind)
+    assert torch.equal(quantizer("own")(weights()), quantizer("kmeans")(weights()))
 
 
 def test_groups_that_do_not_fill_a_tensor() -> None:

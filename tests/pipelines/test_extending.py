@@ -11,6 +11,7 @@ import yaml
 from click.testing import CliRunner
 from kedro.framework.cli.cli import KedroCLI
 
+from command_line import vlprompt
 from pipelines.project import ROOT
 from vlprompt_pipeline.evaluation.metrics import METRICS
 from vlprompt_pipeline.export import EXPORT_FORMATS
@@ -129,6 +130,35 @@ def test_an_extension_that_fails_in_a_run_is_named_with_its_line(project, monkey
         "line 5 of src/failing_one.py raises KeyError: 'margin'; the traceback is in logs/error_"
     )
     assert list((project.root / "logs").glob("error_*.log"))
+
+
+def test_an_installed_extension_is_named_with_its_line_or_as_a_suspect(
+    project, monkeypatch, tmp_path
+):
+    (tmp_path / "elsewhere.py").write_text(
+        "from vlprompt_pipeline.evaluation.metrics import Metric, register\n\n\n"
+        "def raising(predicted, classes):\n    return predicted['margin']\n\n\n"
+        "register(Metric('raising', 'raising', raising))\n"
+        "register(Metric('no_argument', 'none', lambda: 1.0))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("raising", "no_argument"):
+        monkeypatch.setitem(METRICS, name, None)
+        del METRICS[name]
+    refused = project.refusal({"extensions": "elsewhere", "metrics": "raising"})
+    assert refused.startswith(f"line 5 of {tmp_path / 'elsewhere.py'} raises KeyError: 'margin'")
+    refused = project.refusal({"extensions": "elsewhere", "metrics": "no_argument"})
+    assert refused.endswith("report of the fault, unless its cause is in elsewhere")
+
+
+def test_vlprompt_knows_extensions_of_src(tmp_path, monkeypatch):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/known_here.py").write_text("print('registered')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert vlprompt("--extensions=known_here", "models", "--help").startswith("registered\n")
+    said = vlprompt("--extensions=unknown_here", "models", status=1)
+    assert said.startswith("Error: extensions: cannot import 'unknown_here'")
 
 
 def test_extensions_of_the_command_line_are_joined_with_plus(project):

@@ -4,6 +4,8 @@ import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 from vlprompt_pipeline.hooks.next_steps import (
     Invocation,
     Validated,
@@ -23,6 +25,11 @@ METHODS = [
     Validated("coop", "CoOp", 43, 48),
     Validated("qcoop", "QCoOp, 1 bit", 43, 48),
 ]
+
+
+@pytest.fixture(autouse=True)
+def in_a_project(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
 
 
 def invocation(tmp_path: Path, env: str | None = "photos") -> Invocation:
@@ -103,7 +110,13 @@ def print_summary(project: Path, **parameters: object) -> None:
     parts = dict.fromkeys(("text", "page", "classes", "table"), part)
     hook = SummaryHook()
     hook._project = project
-    hook._parameters = {"methods": [], "dataset_prefix": "", "given": {}, **parameters}
+    hook._parameters = {
+        "methods": [],
+        "dataset_prefix": "",
+        "given": {},
+        "extensions": [],
+        **parameters,
+    }
     catalog = SimpleNamespace(get=lambda name: SimpleNamespace(parts=parts))
     hook.after_pipeline_run({}, SimpleNamespace(all_outputs=lambda: {"report"}), catalog)
 
@@ -122,3 +135,11 @@ def test_what_follows_a_sweep_is_recorded_although_its_report_is_not(tmp_path, c
     print_summary(tmp_path, dataset="my_photos", given=given, tracking=untracked, clip=clip)
     told = capsys.readouterr().out
     assert "--pipelines=register --params=dataset=my_photos,tracking.uri=sqlite:///a.db\n" in told
+
+
+def test_commands_name_extensions_and_no_project_where_there_is_none(tmp_path):
+    (tmp_path / "pyproject.toml").unlink()
+    own = Invocation(tmp_path, None, {"shots": 4}, ("taskres", "halves"))
+    lines = after_registration(own, {"coop": "my_photos.coop"}, ())
+    assert lines["label"].startswith("vlprompt --extensions=taskres+halves predict FOLDER --model")
+    assert lines["next"].startswith("python -m vlprompt_pipeline --pipelines=promote --params=")

@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.evaluation.scores import nested_scores
 from vlprompt_pipeline.image_datasets import ClassSubset
-from vlprompt_pipeline.protocols import PROTOCOLS, ProtocolParameters
+from vlprompt_pipeline.protocols import PROTOCOLS, ProtocolParameters, choose_classes
 from vlprompt_pipeline.protocols.choices import choices
 
 BASE, NEW = ClassSubset((0, 1), ("cat", "dog")), ClassSubset((2,), ("hen",))
@@ -41,6 +41,16 @@ def test_a_dataset_of_one_class_is_no_task(name):
     section = SimpleNamespace(dataset="dtd", shots=16, base_share=0.5)
     with pytest.raises(DataError, match="at least (two|2) classes"):
         PROTOCOLS[name].class_subsets(["cat"], section)
+
+
+@pytest.mark.parametrize(
+    "chosen", [None, {"base": BASE}, {"base": BASE, "new": ClassSubset((1, 2), ("dog", "hen"))}]
+)
+def test_subsets_that_make_no_sense_are_refused(monkeypatch, chosen):
+    monkeypatch.setattr(PROTOCOLS["base_to_new"], "class_subsets", lambda *given: chosen)
+    settings = {"dataset": "dtd", "shots": 16, "base_share": 0.5}
+    with pytest.raises(ConfigError, match="class_subsets of base_to_new: return a dictionary of"):
+        choose_classes("base_to_new", settings, ("cat", "dog", "hen"))
 
 
 @pytest.mark.parametrize("name", ["base", "target"])

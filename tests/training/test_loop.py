@@ -133,6 +133,20 @@ def test_a_loss_that_is_not_finite_ends_the_run(tiny_clip):
         _train(tiny_clip, _recipe(lr=1e38))
 
 
+@pytest.mark.parametrize(
+    ("features", "labels"),
+    [
+        (torch.ones(4, 16), torch.arange(4)),
+        (torch.ones(4, 1, 16), torch.arange(5)),
+        (torch.ones(4, 1, 16), torch.ones(4)),
+        (torch.ones(0, 1, 16), torch.arange(0)),
+    ],
+)
+def test_tensors_that_do_not_fit_each_other_are_refused(features, labels):
+    with pytest.raises(UserError, match=r"^features are \[.*\] with \d labels of torch"):
+        CachedViews(features, labels, 2, seed=1)
+
+
 class TestCheckpoint:
     @pytest.mark.parametrize("bits", [None, 1])
     @pytest.mark.parametrize("after", [0, 1, 4])

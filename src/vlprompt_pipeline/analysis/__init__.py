@@ -5,7 +5,7 @@ Every run reads its parameters; the rest is imported once it is used.
 
 from vlprompt_pipeline.lazy import lazy_names
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "AnalysisParameters": "config",

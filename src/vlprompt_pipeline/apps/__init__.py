@@ -6,7 +6,9 @@ with when it runs, so that `--help` needs neither torch nor MLflow nor Kedro.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
 import click
@@ -44,8 +46,18 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"show_default": True})
 @click.version_option(__version__, prog_name="vlprompt")
-def main() -> None:
+@click.option(
+    "--extensions",
+    help="Modules that register methods and quantizers of models, joined by +: installed, or in "
+    "src/ of the current folder, as of kedro run.",
+)
+def main(extensions: str | None) -> None:
     """Use trained prompts: look into their files, label images with them.
 
     Training, evaluation and reports are runs of the Kedro project: kedro run, kedro sweep.
     """
+    if extensions:
+        from vlprompt_pipeline.run_parameters import import_extensions
+
+        sys.path.append(str(Path("src").absolute()))
+        import_extensions(extensions.split("+"))

@@ -2,7 +2,7 @@
 
 from vlprompt_pipeline.lazy import lazy_names
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "CSVDataset": "atomic",

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.sampled import SampledPredictions
 from vlprompt_pipeline.methods.zero import votes
@@ -46,6 +47,9 @@ def predict_among(
 
     Returns:
         A table a set, and one of the outsiders where these are asked for.
+
+    Raises:
+        UserError: a prediction is not finite.
     """
 
     def predictor_of(features: Tensor) -> Predictor:
@@ -140,6 +144,10 @@ def _of_logits(logits: Tensor) -> dict[str, Tensor]:
 
 
 def _of_probabilities(probabilities: Tensor) -> dict[str, Tensor]:
+    if probabilities.isnan().any():
+        raise UserError(
+            "what was trained predicts NaN: lower training.lr, or set precision to fp32"
+        )
     left, ranks = probabilities.clone(), []
     for _ in range(min(TOP, probabilities.shape[1])):  # of equals the first; topk gives any of them
         ranks.append(left.argmax(-1, keepdim=True))

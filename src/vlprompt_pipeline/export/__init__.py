@@ -5,7 +5,7 @@ Loaded by name, so that a packed prompt is read with numpy alone: torch takes se
 
 from vlprompt_pipeline.lazy import lazy_names
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "ClassifierWeights": "formats.classifier_weights",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from traceback import extract_tb
+from traceback import walk_tb
 from typing import NoReturn
 
 import click
@@ -19,6 +19,7 @@ from yaml import YAMLError
 from vlprompt_pipeline.error_log import first_line, note_of_traceback
 from vlprompt_pipeline.errors import UserError, reason_of
 from vlprompt_pipeline.hooks.run_hook import RunHook
+from vlprompt_pipeline.wording import join
 
 _PACKAGE = Path(__file__).parents[1]
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
@@ -49,7 +50,7 @@ class ErrorHook(RunHook):
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:
         """Raise the sentence without the traceback."""
-        _raise_sentence(error, self._project)
+        _raise_sentence(error, self._project, self._parameters["extensions"])
 
 
 @contextmanager
@@ -67,13 +68,15 @@ def one_sentence(project: Path) -> Iterator[None]:
         _raise_sentence(error, project)
 
 
-def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
-    """Return the sentence that the user reads of an error.
+def in_one_sentence(
+    error: Exception, project: Path, extensions: Sequence[str] = ()
+) -> click.ClickException:
+    """Return the sentence that the user reads of an error in a run with these extensions.
 
     A `UserError`, or one among the causes, is shown as it is, and so is what YAML says of a broken
     file. So is the error of a dataset, which says what could not be read or written and why; a
     worker process sends it without its cause. Of any other error the first line is shown, where the
-    traceback is kept, and the line of the project's own code, such as an extension, that raised it.
+    traceback is kept, and the line of an extension or other code of the project that raised it.
     """
     cause = _for_the_user(error)
     if isinstance(cause, click.ClickException):
@@ -84,13 +87,14 @@ def in_one_sentence(error: Exception, project: Path) -> click.ClickException:
         return click.ClickException(_OUT_OF_MEMORY)
     if sentence := _of_kedro(error):
         return click.ClickException(sentence)
-    if line := _line_of_the_project(error, project):
+    if line := _line_of_own_code(error, project, extensions):
         return click.ClickException(
             f"{line} raises {first_line(error)}{note_of_traceback(error, project)}"
         )
+    suspected = f", unless its cause is in {join(extensions)}" if extensions else ""
     return FaultError(
         f"this should not have happened: {first_line(error)}{note_of_traceback(error, project)}, "
-        "to be sent with a report of the fault"
+        f"to be sent with a report of the fault{suspected}"
     )
 
 
@@ -122,17 +126,20 @@ def _of_kedro(error: Exception) -> str:
     return next((said for start, said in by_start.items() if text.startswith(start)), "")
 
 
-def _line_of_the_project(error: Exception, project: Path) -> str:
-    """Say which line of modules in `src`, but for this package, raised an error; empty if none.
+def _line_of_own_code(error: Exception, project: Path, extensions: Sequence[str]) -> str:
+    """Say which line of an extension or of modules in `src` raised an error; empty if none.
 
     What libraries raise is that of the line which called them.
     """
-    for frame in reversed(extract_tb(error.__traceback__)):
-        file = Path(frame.filename)
+    own = {name.partition(".")[0] for name in extensions}
+    for frame, line in reversed([*walk_tb(error.__traceback__)]):
+        file, module = Path(frame.f_code.co_filename), frame.f_globals.get("__name__", "")
         if file.is_relative_to(_PACKAGE):
             return ""
-        if file.is_relative_to(project / "src"):
-            return f"line {frame.lineno} of {file.relative_to(project)}"
+        if file.is_relative_to(project):
+            file = file.relative_to(project)
+        if file.parts[0] == "src" or module.partition(".")[0] in own:
+            return f"line {line} of {file}"
     return ""
 
 
@@ -152,9 +159,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(w in str(error) for w in _MEMORY_WORDS)
 
 
-def _raise_sentence(error: Exception, project: Path) -> NoReturn:
+def _raise_sentence(error: Exception, project: Path, extensions: Sequence[str] = ()) -> NoReturn:
     """Raise the sentence about an error; one that is among its causes keeps its own cause."""
-    sentence = in_one_sentence(error, project)
+    sentence = in_one_sentence(error, project, extensions)
     if sentence is error or sentence.__cause__ is not None:
         raise sentence
     raise sentence from error

@@ -23,17 +23,21 @@ class Invocation(NamedTuple):
         project: its folder.
         env: the configuration environment, or none.
         given: the values of `--params`.
+        extensions: modules that register what it used.
     """
 
     project: Path
     env: str | None
     given: Mapping[str, Any]
+    extensions: Sequence[str] = ()
 
     def again(
         self, pipeline: str = "", env: str | None = None, given: Mapping[str, Any] | None = None
     ) -> str:
         """Write the command, of another pipeline, environment or with other parameters."""
-        words = [program(self.project, "kedro"), "run"]
+        words = ["python", "-m", "vlprompt_pipeline"]  # a folder without a project
+        if (self.project / "pyproject.toml").is_file():
+            words = [program(self.project, "kedro"), "run"]
         chosen = env or self.env
         words += [f"--env={chosen}"] if chosen and chosen != "local" else []
         words += [f"--pipelines={pipeline}"] if pipeline else []
@@ -138,4 +142,6 @@ def after_promotion(invocation: Invocation, models: Sequence[str]) -> dict[str, 
 
 def _predict(invocation: Invocation, model: str) -> str:
     vlprompt = program(invocation.project, "vlprompt")
+    if invocation.extensions:
+        vlprompt += f" --extensions={'+'.join(invocation.extensions)}"
     return f"{vlprompt} predict FOLDER --model {model} --out labels.csv"

@@ -46,7 +46,9 @@ class SummaryHook(RunHook):
         """Print the text of the report, the files beside it and what to do next."""
         made = pipeline.all_outputs()
         given = _with_tracking(self._parameters["given"])
-        invocation = Invocation(self._project, run_params.get("env"), given)
+        invocation = Invocation(
+            self._project, run_params.get("env"), given, self._parameters["extensions"]
+        )
         self._print_texts(catalog, made)
         registered = self._registered(catalog, made)
         if registered:

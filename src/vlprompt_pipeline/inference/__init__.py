@@ -5,7 +5,7 @@ Loaded by name: an exported folder is used without torch and MLflow, which take 
 
 from vlprompt_pipeline.lazy import lazy_names
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "ImageModel": "models",

@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.encoding import ImageEncoder
-from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.errors import ConfigError, PromptFileError
 from vlprompt_pipeline.methods.sampled import SampledPredictions
 from vlprompt_pipeline.parametrizations.naming import shown_name
-from vlprompt_pipeline.parsing import Parameters
+from vlprompt_pipeline.parsing import Parameters, one_place
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,13 @@ class ClassTexts:
 
     names: tuple[str, ...]
     template: str
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError if the template has no place, or several, for the name."""
+        try:
+            one_place(self.template)
+        except ValueError as error:
+            raise ConfigError(f"template {self.template!r}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,7 @@ class PromptLearner(nn.Module):
 
         It does not depend on which other classes there are.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no class_features")
 
     @property
     def phase(self) -> str:
@@ -184,7 +191,7 @@ class PromptLearner(nn.Module):
 
     def fit(self, few_shot: FewShotFeatures) -> list[dict]:
         """Take from all images at once what training starts from; returns rows of the history."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no fit")
 
     def epoch_done(self, epoch: int, epochs: int) -> None:
         """Take note of a finished epoch of training, counted from 0; may change the prompt."""

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.errors import ConfigError, UserError
+from vlprompt_pipeline.errors import ConfigError, PromptFileError, UserError
 from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
 from vlprompt_pipeline.methods.recipe import Recipe
 from vlprompt_pipeline.methods.registry import get_method
@@ -34,7 +34,9 @@ def build_plain(
     """
     method = get_method(recipe.method)
     generator = torch.Generator().manual_seed(seed)
-    return method.learner(clip, classes, recipe.prompt, generator).eval()
+    with torch.random.fork_rng(devices=[]):  # layers of torch draw their first values from it
+        torch.default_generator.manual_seed(seed)
+        return method.learner(clip, classes, recipe.prompt, generator).eval()
 
 
 def build_learner(
@@ -77,14 +79,25 @@ def fit_learner(
 def restore_learner(
     recipe: Recipe, clip: FrozenClip, classes: ClassTexts, state: Mapping[str, Tensor]
 ) -> PromptLearner:
-    """Return the learner whose `state_dict` is given, tensors parametrized as the recipe says."""
+    """Return the learner whose `state_dict` is given, tensors parametrized as the recipe says.
+
+    Raises:
+        PromptFileError: the state is of tensors of other names or shapes.
+    """
     learner, generator = build_plain(recipe, clip, classes), torch.Generator().manual_seed(0)
     _put_on_contexts(learner, recipe, generator)
     state = learner.renamed(state)
     # what grows with classes or images gets its size before noise or a quantizer stands on it
     learner.make_room({tensor_name(name): tensor for name, tensor in state.items()})
     _put_on_tensors(learner, recipe, generator, quantize=True)
-    learner.load_state_dict(state)
+    try:
+        learner.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).strip().splitlines()[1].strip()
+        raise PromptFileError(
+            f"the trained prompt does not fit {type(learner).__name__}: {first} Train again; a "
+            "tensor that follows the few-shot set in size is named in grows"
+        ) from error
     return learner
 
 

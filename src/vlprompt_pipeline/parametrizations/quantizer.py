@@ -8,12 +8,15 @@ quantizers are there to be compared with k-means and share everything but the en
 
 from __future__ import annotations
 
+import reprlib
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parametrizations.checks import ClusteringCheck, Look, drift
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.half import require_finite, require_half
@@ -188,11 +191,21 @@ class Quantizer(nn.Module):
         return self._clustered(weight, step)
 
     def _fitted(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return entries for the values that share a codebook, ascending."""
+        """Return entries for the values that share a codebook, ascending.
+
+        Raises:
+            ConfigError: the quantizer gives something else.
+        """
         entries, config = self.codebook.shape[1], self.config
         if config.rate is not None:
             return entries_at_rate(values, entries, config.rate)
-        return QUANTIZERS[config.quantizer].fit(values, entries, config.start)
+        fitted = np.asarray(QUANTIZERS[config.quantizer].fit(values, entries, config.start), float)
+        if fitted.shape != (entries,) or not np.isfinite(fitted).all():
+            raise ConfigError(
+                f"quantize.quantizer: {config.quantizer} gives {reprlib.repr(fitted.tolist())} for "
+                f"a codebook: its fit has to return {entries} finite numbers"
+            )
+        return np.sort(fitted)
 
     def _clustered(self, weight: Tensor, step: int) -> Shown:
         """Note that the codebooks are those of `weight` now; return the nearest entries."""

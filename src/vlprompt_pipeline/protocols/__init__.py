@@ -11,11 +11,11 @@ from vlprompt_pipeline.protocols.base import (
     PUBLISHED_DATASETS,
     Protocol,
     ProtocolParameters,
+    choose_classes,
     find_protocol,
     get_protocol,
     protocol_title,
     register,
-    resolve_protocol,
 )
 from vlprompt_pipeline.protocols.targets import TransferParameters
 
@@ -25,11 +25,11 @@ __all__ = [
     "Protocol",
     "ProtocolParameters",
     "TransferParameters",
+    "choose_classes",
     "find_protocol",
     "get_protocol",
     "protocol_title",
     "register",
-    "resolve_protocol",
 ]
 
 for _module in iter_modules(__path__):

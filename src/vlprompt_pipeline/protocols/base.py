@@ -147,14 +147,27 @@ def get_protocol(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
-def resolve_protocol(name: str, settings: Mapping[str, Any]) -> tuple[Protocol, ProtocolParameters]:
-    """Return a protocol and its checked section.
+def choose_classes(
+    name: str, settings: Mapping[str, Any], class_names: Sequence[str]
+) -> ClassSubsets:
+    """Return the base and new classes of a dataset in a protocol with a section of parameters.
 
     Raises:
-        ConfigError: there is no such protocol, or the section is wrong.
+        ConfigError: there is no such protocol, its section is wrong, or what it chooses makes no
+            sense.
+        DataError: too few classes.
     """
     protocol = get_protocol(name)
-    return protocol, parse(protocol.parameters, settings, f"parameters.{name}")
+    section = parse(protocol.parameters, settings, f"parameters.{name}")
+    subsets = protocol.class_subsets(class_names, section)
+    parts = ["base", "new"] if protocol.holds_classes_out else ["base"]
+    labels = [label for subset in (subsets or {}).values() for label in subset.labels]
+    if sorted(subsets or {}) != parts or len(set(labels)) < len(labels):
+        raise ConfigError(
+            f"class_subsets of {name}: return a dictionary of {' and '.join(parts)}, as its "
+            "holds_classes_out says, and no class twice"
+        )
+    return subsets
 
 
 def find_protocol(label: str) -> Protocol | None:

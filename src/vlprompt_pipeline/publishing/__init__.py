@@ -5,7 +5,7 @@ Loaded by name, so that a fetched model is verified without torch and MLflow.
 
 from vlprompt_pipeline.lazy import lazy_names
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Licences": "licences",

@@ -5,7 +5,7 @@ Loaded by name, so that MLflow, which takes seconds, is imported by those who us
 
 from vlprompt_pipeline.lazy import lazy_names
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Evaluated": "check",

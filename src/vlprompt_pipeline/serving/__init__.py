@@ -5,7 +5,7 @@ Loaded by name, so that FastAPI, an extra of the package, is imported by those w
 
 from vlprompt_pipeline.lazy import lazy_names
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "ServingSettings": "settings",

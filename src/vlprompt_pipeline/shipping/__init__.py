@@ -6,7 +6,7 @@ export alone.
 
 from vlprompt_pipeline.lazy import lazy_names
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "ImageSamples": "samples",

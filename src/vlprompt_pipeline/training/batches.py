@@ -20,6 +20,7 @@ from vlprompt_pipeline.clip.memory import free_memory
 from vlprompt_pipeline.clip.transfer import transferred
 from vlprompt_pipeline.clip.views import TrainingViews
 from vlprompt_pipeline.clip.workers import worker_processes
+from vlprompt_pipeline.errors import UserError
 
 PICTURES_SHARE = 0.25
 """Of the free memory that decoded few-shot pictures may take (our choice); others are read anew."""
@@ -68,6 +69,19 @@ class CachedViews:
     seed: int
     apart: bool = False
     drop_last: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse tensors of other shapes, which some steps would take all the same.
+
+        Raises:
+            UserError: there is no label `int64` for each image, or no image.
+        """
+        shape, labels = tuple(self.features.shape), self.labels
+        if len(shape) != 3 or not len(labels) == shape[0] > 0 or labels.dtype != torch.int64:
+            raise UserError(
+                f"features are {list(shape)} with {len(labels)} labels of {labels.dtype}: give "
+                "[images, views, embed], and an int64 for each image"
+            )
 
     @property
     def steps(self) -> int:

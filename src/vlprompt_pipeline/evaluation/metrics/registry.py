@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -92,12 +93,36 @@ def score_of(
 
     Returns:
         `correct`, `total`, `accuracy` in percent, then each metric that applies, by name.
+
+    Raises:
+        ConfigError: a metric gives what is no finite number.
     """
     correct, total = int((predicted["prediction"] == predicted["label"]).sum()), len(predicted)
     scores = {"correct": correct, "total": total, "accuracy": accuracy(correct, total)}
     for name in names:
         table = outsiders if METRICS[name].of_outsiders else classes
-        value = None if table is None else METRICS[name].compute(predicted, table)
+        value = None if table is None else _number(METRICS[name], predicted, table)
         if value is not None:
             scores[name] = value
     return scores
+
+
+def _number(metric: Metric, predicted: pd.DataFrame, table: pd.DataFrame) -> float | None:
+    """Compute a metric, which may add columns to the tables that it is given.
+
+    Raises:
+        ConfigError: it gives what is no finite number.
+    """
+    value = metric.compute(predicted.copy(deep=False), table.copy(deep=False))
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigError(
+            f"metrics: {metric.name} gives {str(value)[:30]!r}: return a finite number, or None "
+            "where it does not apply"
+        )
+    return number

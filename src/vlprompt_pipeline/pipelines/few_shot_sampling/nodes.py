@@ -16,7 +16,7 @@ from vlprompt_pipeline.image_datasets import (
     sample_few_shot,
 )
 from vlprompt_pipeline.methods import get_method, resolve_recipe
-from vlprompt_pipeline.protocols import resolve_protocol
+from vlprompt_pipeline.protocols import choose_classes
 
 
 def draw_few_shot_set(
@@ -42,8 +42,7 @@ def draw_few_shot_set(
 
 def split_into_subsets(card: DatasetCard, protocol: str, settings: dict[str, Any]) -> ClassSubsets:
     """Split the classes into base and new classes, or take all as base classes."""
-    chosen, section = resolve_protocol(protocol, settings)
-    return chosen.class_subsets(card.class_names, section)
+    return choose_classes(protocol, settings, card.class_names)
 
 
 def _require_validation(

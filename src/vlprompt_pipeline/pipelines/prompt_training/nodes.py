@@ -19,7 +19,7 @@ from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotS
 from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.parametrizations import CLUSTERING_COLUMNS
-from vlprompt_pipeline.protocols import resolve_protocol
+from vlprompt_pipeline.protocols import choose_classes
 from vlprompt_pipeline.training import FewShotImages
 from vlprompt_pipeline.training.groups import Member, group_file, members
 from vlprompt_pipeline.training.task import PromptTask, train_alone, train_with_others
@@ -45,10 +45,9 @@ def check_prompt(
     Raises:
         ConfigError, DataError: initial words, templates or class names do not fit the CLIP.
     """
-    chosen, section = resolve_protocol(protocol, settings)
     class_texts = [
         ClassTexts(subset.class_names, card.template)
-        for subset in chosen.class_subsets(card.class_names, section).values()
+        for subset in choose_classes(protocol, settings, card.class_names).values()
     ]
     class_texts += [ClassTexts(target.class_names, target.template) for target in targets]
     if export.class_names:
