@@ -12,6 +12,7 @@ and one for each of its methods.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import re
@@ -98,10 +99,16 @@ def results(project: Project) -> dict[str, bytes]:
             name = str(path.relative_to(project.data))
             if "reproducibility" in path.parts:
                 content = b""
+            elif "completion" in path.parts:  # which MLflow has a result may differ
+                content = _but_recorded(content) if path.suffix == ".json" else b""
             elif path.suffix in (".html", ".txt", ".md"):
                 content = _TIMES.sub("a time", content.decode()).encode()
             files[name] = content
     return files
+
+
+def _but_recorded(completion: bytes) -> bytes:
+    return json.dumps(json.loads(completion) | {"recorded": ""}).encode()
 
 
 def runs(project: Project) -> tuple[Counter, Counter]:
