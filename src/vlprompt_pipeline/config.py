@@ -192,11 +192,13 @@ class ExportParameters(Parameters):
     """Set what is exported beside the packed prompt.
 
     `class_names` are those of the classifier weights, the dataset's own if none are given;
-    `quantize` puts these weights in few bits.
+    `quantize` puts these weights in few bits; `full_precision` asks for the unquantized tensors
+    too.
     """
 
     class_names: Annotated[tuple[str, ...], Field(min_length=1), Several] | None = None
     quantize: FeatureQuantization | None = None
+    full_precision: bool = False
 
     @field_validator("class_names")
     @classmethod

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
 
 from pipelines.project import CLASSES, Project
 from vlprompt_pipeline.clip import load_clip
@@ -56,20 +60,38 @@ def test_sizes_are_those_of_the_files_and_of_what_they_need(finished, clip):
         ):
             assert sizes[key] == finished.path(FOLDER, f"{method}/{name}").stat().st_size
         assert sizes["head_classes"] == CLASSES
+        assert sizes["full_precision_file_bytes"] == 0
         weights = sum(p.numel() * p.element_size() for p in clip.model.parameters())
         assert sizes["image_tower_bytes"] + sizes["text_tower_bytes"] == weights
         assert sizes["image_tower_bytes"] > weights / 10
 
 
-def test_other_names_and_few_bits_where_they_are_asked_for(project: Project):
+def test_other_names_and_the_full_precision_where_they_are_asked_for(project: Project, clip):
     names = ["two red squares", "a boat"]
-    export = {"class_names": names, "quantize": {"bits": 2}}
+    export = {"class_names": names, "full_precision": True, "quantize": {"bits": 2}}
     project.run({**TRAINED, "export": export}, stages=UP_TO_EXPORT)
     head = ClassifierWeights.load(project.path(FOLDER, "qcoop/classifier_weights.safetensors"))
     assert head.class_names == tuple(names)
     assert head.codes.codes.bits == 2
     assert not project.path(FOLDER, "cocoop/classifier_weights.safetensors").exists()
     assert project.json(FOLDER, "cocoop/sizes.json")["classifier_file_bytes"] == 0
+
+    full_precision = project.path(FOLDER, "qcoop/full_precision.safetensors")
+    state = load_file(project.path(FOLDER, "qcoop/prompt.safetensors"))
+    (context,) = load_file(full_precision).values()
+    assert torch.equal(context, state["parametrizations.context.original"])
+    assert context.unique().numel() > 2
+    with safe_open(full_precision, "pt") as stored:
+        assert (
+            json.loads(stored.metadata()["full_precision"])["weights_sha256"] == clip.weights_sha256
+        )
+    assert (
+        project.json(FOLDER, "qcoop/sizes.json")["full_precision_file_bytes"]
+        == full_precision.stat().st_size
+    )
+
+    project.run({**TRAINED, "export": {"full_precision": False}}, stages=("quantization_export",))
+    assert not full_precision.exists()
 
 
 def test_names_that_no_prompt_has_room_for_are_told_before_features_are_computed(project):
