@@ -7,12 +7,16 @@ from collections.abc import Iterator
 
 import mlflow
 import pytest
+import torch
 from mlflow import MlflowClient
 
+from pipelines.project import DATASET
 from simulated_gpu import Graph, simulated_gpu
 from vlprompt_pipeline.clip import load_clip
+from vlprompt_pipeline.methods.gda import GDA
 
 METHODS = ("zero_shot", "coop", "qcoop")
+FITTED = ("clap", "gda", "linear_probe", "lp_plus_plus", "tip_adapter")
 
 
 @pytest.fixture
@@ -40,6 +44,25 @@ def test_it_is_evaluated_as_on_the_cpu(finished, project, gpu):
             each.json("07_model_output", f"{method}/metrics.json") for each in (project, finished)
         )
         require_near(ours, reference, method)
+
+
+def test_methods_that_are_fitted_take_kernels_that_repeat_their_bits(project, gpu, monkeypatch):
+    def fit(learner, few_shot):
+        strict.append(torch.are_deterministic_algorithms_enabled())
+        return its_own(learner, few_shot)
+
+    strict, its_own = [], GDA.fit
+    monkeypatch.setattr(GDA, "fit", fit)
+    run = {"precision": "fp32", "methods": list(FITTED), "protocol": "few_shot"}
+    cell = f"demo/{DATASET}/few_shot/shots4/seed1"
+    metrics = []
+    for device in ("cpu", "cuda"):
+        project.run({**run, "device": device})
+        metrics.append(
+            {name: project.json("07_model_output", f"{name}/metrics.json", cell) for name in FITTED}
+        )
+    assert strict == [False, True]
+    require_near(*metrics, "")
 
 
 def test_in_the_precision_of_a_gpu_it_is_registered(project, gpu, monkeypatch):

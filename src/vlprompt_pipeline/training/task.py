@@ -24,6 +24,7 @@ from vlprompt_pipeline.training.checkpoint import Checkpoint
 from vlprompt_pipeline.training.few_shot_images import FewShotImages
 from vlprompt_pipeline.training.groups import Member, Trained, load_member, save_group
 from vlprompt_pipeline.training.loop import train
+from vlprompt_pipeline.training.repeatable import repeatable
 from vlprompt_pipeline.training.side_by_side import train_together
 
 
@@ -100,8 +101,10 @@ class PromptTask:
 def train_alone(task: PromptTask, checkpoint: Path) -> Trained:
     """Train one prompt, going on from its checkpoint if there is one."""
     learner, recipe, images = task.learner(), task.recipe, task.images
-    fitted_to = images.at_once() if learner.fitted else None
-    rows = fit_learner(learner, recipe, fitted_to, images.seed) if fitted_to else []
+    fitted_to, rows = images.at_once() if learner.fitted else None, []
+    if fitted_to:
+        with repeatable(learner.clip.device):
+            rows = fit_learner(learner, recipe, fitted_to, images.seed)
     if recipe.training:
         batches = images.batches(learner, recipe.training)
         rows = train(
