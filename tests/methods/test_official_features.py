@@ -60,7 +60,7 @@ def test_gda(name, clip, tmp_path):
         clip,
         "gda",
         about["class_names"],
-        "",
+        "{}",
         covariance=covariance,
         new_classes=not pooled,
         **texts,
@@ -89,7 +89,13 @@ def test_gda(name, clip, tmp_path):
         return
 
     new = build(
-        clip, "gda", about["new_class_names"], "", covariance=covariance, new_classes=True, **texts
+        clip,
+        "gda",
+        about["new_class_names"],
+        "{}",
+        covariance=covariance,
+        new_classes=True,
+        **texts,
     )
     made = new_class_gaussians(train, new.texts)
     for ours, golden in zip(made, ("new_class_means", "new_precision"), strict=True):
@@ -109,16 +115,16 @@ def test_one_gda_knows_old_classes_and_makes_up_new_ones(clip, tmp_path):
     texts = descriptions(case, tmp_path, "new")
     names = about["class_names"]
     settings = {"covariance": "by_class", "new_classes": True, **texts}
-    gda = build(clip, "gda", names, "", **settings)
+    gda = build(clip, "gda", names, "{}", **settings)
     train, labels = features(case, "train_features"), case("train_labels")
     validation = (features(case, "validation_features"), case("validation_labels"))
     gda.fit(FewShotFeatures(train, labels, *validation))
-    both = build(clip, "gda", [about["new_class_names"][1], *names[::-1]], "", **settings)
+    both = build(clip, "gda", [about["new_class_names"][1], *names[::-1]], "{}", **settings)
     both.load_prompt({n: t.detach() for n, t in gda.named_parameters()})
     test = features(case, "test_features")
     mixed = both.logits(test)
     assert_close(mixed[:, 1:].flip(-1), gda.logits(test), 1e-12)
-    alone = build(clip, "gda", about["new_class_names"][1:], "", **settings)
+    alone = build(clip, "gda", about["new_class_names"][1:], "{}", **settings)
     alone.load_prompt({n: t.detach() for n, t in gda.named_parameters()})
     assert_close(mixed[:, :1], alone.logits(test), 1e-12)
 
@@ -241,7 +247,7 @@ class TestDescriptions:
         case = load_case("cupl-uneven")
         about = case.about
         chosen = TextParameters(**descriptions(case, tmp_path))
-        classes = ClassTexts(tuple(about["class_names"]), "")
+        classes = ClassTexts(tuple(about["class_names"]), "{}")
         found = text_features(clip, classes, chosen)
         assert_close(found, case("float64/text_features_sentences"), EXACT)
         images = clip.encode_images(case("images"))

@@ -24,7 +24,7 @@ def clip():
     return parity_clip("float64")
 
 
-def build(clip, method: str, names: list[str], words: str = "", **settings) -> PromptLearner:
+def build(clip, method: str, names: list[str], words: str = "{}", **settings) -> PromptLearner:
     return untrained(clip, method, ClassTexts(tuple(names), words), **settings).to(torch.float64)
 
 

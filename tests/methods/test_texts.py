@@ -135,7 +135,7 @@ def test_a_server_that_is_asked_for_ever_new_classes_keeps_few_of_them(tiny_clip
     monkeypatch.setattr(texts_module, "_ENCODED", WeakKeyDictionary())
     prompt = zero_shot(templates="photo").prompt
     names = [f"cat {number}" for number in range(70)]
-    features = [mean_features(tiny_clip, ClassTexts((name,), ""), prompt) for name in names]
+    features = [mean_features(tiny_clip, ClassTexts((name,), "{}"), prompt) for name in names]
     (encoded,) = texts_module._ENCODED.values()
     assert len(encoded) == 64
     for kept, feature in zip(encoded.values(), features[-64:], strict=True):

@@ -139,7 +139,7 @@ def test_other_norms_are_those_of_a_model_that_has_them(clip):
 def test_prolip_starts_as_zero_shot_on_every_tower_with_a_last_map(model):
     clip = small_clip(model)
     chosen = get_method("prolip").parameters(templates="photo", weight=0.1)
-    classes = ClassTexts(("cat", "dog"), "")
+    classes = ClassTexts(("cat", "dog"), "{}")
     prolip = get_method("prolip").learner(clip, classes, chosen, torch.Generator())
     features = prolip.image_side().encode_images(pixels(clip))
     assert features.shape == (2, prolip.image_width)

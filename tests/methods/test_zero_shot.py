@@ -49,6 +49,6 @@ def test_a_template_has_one_place_for_the_name(template):
 def test_underscores_are_spaces(tiny_clip):
     def features(name: str) -> torch.Tensor:
         parameters = TextParameters(templates="photo")
-        return ZeroShot(tiny_clip, ClassTexts((name,), ""), parameters, None).class_features()
+        return ZeroShot(tiny_clip, ClassTexts((name,), "{}"), parameters, None).class_features()
 
     assert torch.equal(features("ice_skating_rink"), features("ice skating rink"))

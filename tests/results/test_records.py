@@ -143,16 +143,11 @@ def test_methods_of_one_seed_with_other_few_shot_images_are_told(make_record):
 
 def test_what_makes_the_seeds_of_a_group_less_comparable_is_told(make_record):
     methods = {"zero_shot": (100, 100), "linear_probe": (120, None)}
-    sizes = {"linear_probe": {"trainable_parameters": 7, "payload_bytes": 9}}
-    one = make_record(methods)
-    other = make_record(methods, changes=sizes, seed=2, code_version="0.2.0")
+    one, other = make_record(methods), make_record(methods, seed=2, code_version="0.2.0")
     other["methods"][0]["base"]["total"] += 1
     (group,) = group_records(read_records({"1": one, "2": other})[0])
-    changed = "in different seeds ({}): its configuration changed between runs."
     assert group_remarks(group) == [
         "Bound to the classes of training, so without accuracy on new ones: linear_probe.",
-        f"linear_probe has different parameters {changed.format('7, 2048')}",
-        f"linear_probe has different payload bytes {changed.format('9, 8192')}",
         "The number of test images differs between runs or methods.",
         "The seeds were run by different versions of the code: 0.1.0, 0.2.0.",
     ]

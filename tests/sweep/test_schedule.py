@@ -157,10 +157,12 @@ def test_a_sentence_among_the_causes_keeps_its_own_cause(tmp_path):
     sentence.__cause__ = away
     around = RuntimeError("a node failed")
     around.__cause__ = sentence
+    config = {"parameters": {"data_root": "data", "extensions": []}}
+    context = SimpleNamespace(project_path=tmp_path, config_loader=config)
     for error in (sentence, around):
         with pytest.raises(click.ClickException) as caught, one_sentence(tmp_path):
             hook = ErrorHook()
-            hook.after_context_created(SimpleNamespace(project_path=tmp_path))
+            hook.after_context_created(context)
             hook.on_pipeline_error(error)
         assert caught.value is sentence
         assert list(causes(caught.value)) == [sentence, away]

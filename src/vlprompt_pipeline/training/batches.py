@@ -77,7 +77,7 @@ class CachedViews:
             UserError: there is no label `int64` for each image, or no image.
         """
         shape, labels = tuple(self.features.shape), self.labels
-        if len(shape) != 3 or not len(labels) == shape[0] > 0 or labels.dtype != torch.int64:
+        if len(shape) < 3 or not len(labels) == shape[0] > 0 or labels.dtype != torch.int64:
             raise UserError(
                 f"features are {list(shape)} with {len(labels)} labels of {labels.dtype}: give "
                 "[images, views, embed], and an int64 for each image"
