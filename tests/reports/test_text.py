@@ -377,3 +377,15 @@ def test_page_and_figures_take_a_grid_with_holes(comparison):
 def test_a_grid_without_any_remark_has_no_such_section():
     whole = base_to_new().compare()
     assert "Remarks" not in to_markdown(text_tables(whole), whole.remarks)
+
+
+def test_a_verdict_that_wraps_loses_no_letter(comparison, tables):
+    verdict = "no difference shown, p = 0.665 (3 tests)"
+
+    def with_it(block):
+        return block._replace(verdicts=tuple(each and verdict for each in block.verdicts))
+
+    shown = [t._replace(blocks=tuple(map(with_it, t.blocks))) for t in tables.values()]
+    for width in range(60, 121):
+        text = to_text(comparison, shown, commands=False, width=width)
+        assert len(re.findall(r"\bp\b(?!\s+<)", text)) == text.count("0.665"), width

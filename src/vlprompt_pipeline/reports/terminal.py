@@ -138,7 +138,8 @@ class _Column(NamedTuple):
     def add_to(self, table: Table) -> None:
         if self.wraps_at:
             width = min(self.wraps_at, max(map(cell_len, self.texts)))
-            table.add_column(self.heading, min_width=width, overflow="fold")
+            most = max(map(cell_len, (self.heading, *self.texts)))
+            table.add_column(self.heading, min_width=width, max_width=most, overflow="fold")
         else:
             width = max(map(cell_len, (*self.heading.splitlines(), *self.texts)))
             table.add_column(self.heading, min_width=width, justify="right", no_wrap=True)
@@ -167,7 +168,9 @@ def _print_table(
         headings = _headings(table, block)
         scores = _shown_scores(headings, table, block, arrangement, column)
         drawn = _table(table, block, sizes, arrangement, scores, notes)
-        if drawn.__rich_measure__(console, unlimited).minimum <= console.width:
+        spare = console.width - drawn.__rich_measure__(console, unlimited).minimum
+        if spare >= 0:
+            _spend(spare, drawn)
             break
     console.print(drawn)
     lines = [f" {mark} {note}" for note, mark in notes.items()]
@@ -179,6 +182,15 @@ def _print_table(
         lines += [f" {title}: {verdict}" for title, verdict in verdicts if verdict]
     if lines:
         console.print("\n".join((*lines, "")))
+
+
+def _spend(spare: int, table: Table) -> None:
+    """Give columns of words the room that is left; rich's own widths may add up to more than it."""
+    for column in reversed(table.columns):  # verdicts before titles
+        if not column.no_wrap:
+            more = min(spare, column.max_width - column.min_width)
+            column.width = column.min_width + more
+            spare -= more
 
 
 def _table(
