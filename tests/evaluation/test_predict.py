@@ -181,6 +181,14 @@ def test_energy_is_that_of_the_logits_among_the_set(tiny_clip):
     assert table["energy"].to_numpy() == pytest.approx(logits.exp().sum(-1).log(), rel=1e-5)
 
 
+def test_probabilities_too_small_for_single_precision_keep_their_ranks(tiny_clip, monkeypatch):
+    coop = learner(tiny_clip, "coop", class_specific=False, class_position="end")
+    monkeypatch.setattr(coop, "logits", lambda features: torch.tensor([[-300.0, 0.0, -200.0]]))
+    row = predict(coop, images(tiny_clip)[:1], torch.tensor([0])).iloc[0]
+    assert row["top_probability"] == [1, 0, 0]
+    assert row["top"] == [1, 2, 0]
+
+
 def test_predictions_that_are_no_numbers_end_the_run(tiny_clip, monkeypatch):
     trained = learner(tiny_clip, "coop", class_specific=False, class_position="end")
     monkeypatch.setattr(trained, "logits", lambda features: features @ features.T * float("nan"))

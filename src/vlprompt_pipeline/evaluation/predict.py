@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import pandas as pd
@@ -140,18 +141,19 @@ def _table(chunks: list[dict[str, Tensor]]) -> pd.DataFrame:
 
 
 def _of_logits(logits: Tensor) -> dict[str, Tensor]:
-    return _of_probabilities(logits.softmax(-1)) | {"energy": logits.logsumexp(-1)}
+    return _of_probabilities(logits.softmax(-1), logits) | {"energy": logits.logsumexp(-1)}
 
 
-def _of_probabilities(probabilities: Tensor) -> dict[str, Tensor]:
+def _of_probabilities(probabilities: Tensor, scores: Tensor | None = None) -> dict[str, Tensor]:
+    """Rank by `scores`, which tell small probabilities apart that are all 0 in single precision."""
     if probabilities.isnan().any():
         raise UserError(
             "what was trained predicts NaN: lower training.lr, or set precision to fp32"
         )
-    left, ranks = probabilities.clone(), []
+    left, ranks = (probabilities if scores is None else scores).clone(), []
     for _ in range(min(TOP, probabilities.shape[1])):  # of equals the first; topk gives any of them
         ranks.append(left.argmax(-1, keepdim=True))
-        left.scatter_(-1, ranks[-1], -1.0)
+        left.scatter_(-1, ranks[-1], -math.inf)
     top = torch.cat(ranks, dim=-1)
     shares = probabilities.gather(-1, top)
     return {
