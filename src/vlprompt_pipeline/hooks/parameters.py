@@ -78,7 +78,7 @@ class ParameterHook:
             **parameters.model_dump(mode="json"),  # each as it was read, or as by default
             "recipes": recipes,
             "given": _plain(context.config_loader.runtime_params),
-            "benchmark_report": {**parameters.benchmark_report, "sweep": _sweep(context.env)},
+            "benchmark_report": _with_env(parameters.benchmark_report, context.env),
             "methods": list(scored.methods),
             "metrics": list(parameters.metrics),
             "remarks": list(scored.remarks),
@@ -150,9 +150,10 @@ def _require_entries(pipeline: Pipeline, catalog: DataCatalog) -> None:
             )
 
 
-def _sweep(env: str | None) -> str:
-    """Write how a `kedro sweep` in the environment of this run begins."""
-    return "kedro sweep" if env in (None, "local") else f"kedro sweep --env={env}"
+def _with_env(benchmark_report: Mapping[str, Any], env: str | None) -> dict[str, Any]:
+    """Let the command for a missing cell name the environment of this run."""
+    given = "" if env in (None, "local") else f" --env={env}"
+    return {**benchmark_report, "sweep": benchmark_report["sweep"] + given}
 
 
 def _plain(given: Any) -> dict[str, Any]:

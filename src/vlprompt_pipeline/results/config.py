@@ -39,8 +39,7 @@ class BenchmarkReportParameters(Parameters):
         seeds: of the few-shot sets and of training.
         methods: names of recipes.
         against: names of recipes; every method is compared with each of these on the same images.
-        sweep: how a command that makes a missing cell begins, its environment with it; noted by
-            the run itself.
+        sweep: how a command that makes a missing cell begins; a run adds its environment.
     """
 
     protocols: Axis[ProtocolName] = None
