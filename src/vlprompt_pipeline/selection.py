@@ -31,7 +31,7 @@ class Selection(NamedTuple):
 
 
 # State of the process: Kedro calls `register_pipelines()` without arguments, so it can be told of
-# a run's methods in no other way. A process runs one session at a time, which is Kedro's own rule.
+# a run's methods in no other way. The lock hook refuses a second run in a process meanwhile.
 _selected: Selection | None = None
 
 

@@ -17,6 +17,7 @@ from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.files import remove_unfinished, sha256_json
 from vlprompt_pipeline.filesystem.locks import HeldLocks, Lock
 from vlprompt_pipeline.filesystem.places import distrust, trust
+from vlprompt_pipeline.hooks.replaced_results import replaced_results
 from vlprompt_pipeline.hooks.run_hook import RunHook
 from vlprompt_pipeline.wording import shots_text
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _FOLDER = "locks"
+_ANOTHER_RUN = (
+    "another thread of this process runs a pipeline: give the command again when it has ended, or "
+    "in a process of its own"
+)
 # Layers of the catalog that runs on one dataset share, whatever their cells.
 _SHARED_LAYERS = ("data/02_", "data/03_", "data/04_", "data/05_")
 _REPORTS = Lock("the reports in data/08_reporting")
@@ -46,11 +51,14 @@ _WRITTEN_ALIKE = {"features": {"batch_size", "workers"}}  # but for these
 
 
 class LockHook(RunHook):
-    """Lock what a run writes, and tell which results it replaces.
+    """Lock what a run writes; a process has one run at a time, whatever thread it is in.
 
     Cells are locked for one run alone. What runs on one dataset share (index, features, few-shot
     sets) is locked for all runs that would write the same to it. The reports over all records are
     locked while they are made, and all other files as they are.
+
+    Kedro's pipelines and these hooks are those of the process. So a run in another thread, as the
+    HTTP server starts one for each request, is refused: it would mix its results with this one's.
     """
 
     def __init__(self) -> None:
@@ -58,8 +66,26 @@ class LockHook(RunHook):
         self._cell = ""
         self._reports: set[str] = set()
         self._cleaned: set[Path] = set()
+        self._thread = threading.current_thread()
         self._one_at_a_time = threading.Lock()  # nodes run in threads, too
         atexit.register(self._release)
+
+    @hook_impl(
+        wrapper=True, tryfirst=True
+    )  # around the parameters' own, which select the pipelines
+    def after_context_created(self, context: Any) -> Generator[None, Any, Any]:
+        """Refuse another run beside the one that goes on, then take what all hooks take.
+
+        Raises:
+            ClickException: a run goes on in another thread of this process.
+        """
+        thread = threading.current_thread()
+        if self._held is not None and self._thread is not thread and self._thread.is_alive():
+            raise click.ClickException(_ANOTHER_RUN)
+        self._thread = thread
+        result = yield
+        super().after_context_created(context)
+        return result
 
     @hook_impl(wrapper=True)  # inside the parameters' own, which refuses a run that leaves nothing
     def before_pipeline_run(
@@ -72,6 +98,8 @@ class LockHook(RunHook):
         Raises:
             ClickException: another run holds one of them, and goes on holding it.
         """
+        if self._thread is not threading.current_thread():
+            raise click.ClickException(_ANOTHER_RUN)
         paths = dict(self._paths(pipeline, catalog))
         outputs = pipeline.all_outputs()
         made = [path for path, name in paths.items() if name in outputs]
@@ -84,7 +112,7 @@ class LockHook(RunHook):
         try:
             self._acquire(locks)
             self._remove_unfinished()
-            for sentence in self._replaced(outputs, catalog):
+            for sentence in replaced_results(outputs, catalog, self._parameters, self._cell):
                 logger.warning(sentence)
             return (yield)
         except BaseException:
@@ -191,31 +219,6 @@ class LockHook(RunHook):
             if "few_shot_features" in paths.values():
                 yield few_shot_lock(run)
 
-    def _replaced(self, outputs: set[str], catalog: Any) -> Iterator[str]:
-        """Yield a sentence for each method whose stored result has other settings than this run."""
-        from vlprompt_pipeline.methods.recipe import resolve_recipe
-        from vlprompt_pipeline.reproducibility.record import as_run, result_parameters
-
-        for name in sorted(outputs):
-            method, _, output = name.partition(".")
-            if output != "prompt" or not catalog.exists(record := f"{method}.reproducibility"):
-                continue
-            try:
-                stored = catalog.load(name).resolved_recipe().deciding
-                parameters = as_run(catalog.load(record)["runs"][-1]["parameters"])
-            except Exception as error:  # the node that uses a broken file reports it better
-                logger.debug("what is stored of %s cannot be read: %s", method, error)
-                continue
-            recipe = resolve_recipe(method, self._parameters["recipes"]).deciding
-            now = {**recipe, "parameters": as_run(result_parameters(self._parameters))}
-            changed = _named_differences({**stored, "parameters": parameters}, now)
-            if changed:
-                kept = "; MLflow keeps both" if self._parameters["tracking"]["enabled"] else ""
-                yield (
-                    f"{method} in {self._cell} is stored with {changed}: this run replaces it "
-                    f"on disk{kept}"
-                )
-
 
 def dataset_locks(run: RunParameters) -> Iterator[Lock]:
     """Yield the locks on what is prepared of the datasets of a run."""
@@ -240,16 +243,3 @@ def _is_report(path: str) -> bool:
     folder = path.removeprefix("data/08_reporting/")
     about_one_cell = ("records/", "reproducibility/", "verification/", "promotions/")
     return folder != path and not folder.startswith(about_one_cell)
-
-
-def _named_differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Write the differences, for instance "training.epochs=7 (now 41)"."""
-    from vlprompt_pipeline.reproducibility.differences import differences
-    from vlprompt_pipeline.reproducibility.record import HOW_IMAGES_ARE_READ
-
-    unremarkable = {f"parameters.features.{name}" for name in HOW_IMAGES_ARE_READ}
-    return ", ".join(
-        f"{key.removeprefix('parameters.')}={then} (now {here})"
-        for key, (then, here) in differences(stored, now).items()
-        if key not in unremarkable
-    )
