@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from pandas.api.typing import SeriesGroupBy
 
 from vlprompt_pipeline.analysis.material import HALVES
 from vlprompt_pipeline.analysis.plan import Plan, Variant
@@ -71,7 +72,7 @@ def over_seeds(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     table = means_over_seeds(frame, by, HALVES)
     groups = frame.groupby(list(by), sort=False)
     table["h"] = harmonic_mean(table["base_mean"], table["new_mean"])
-    table["h_std"] = groups["h"].std(ddof=0)
+    table["h_std"] = _std(groups["h"])
     rest = frame.columns.difference([*by, "seed", "h", *HALVES], sort=False)
     return table.join(groups[list(rest)].max()).reset_index()
 
@@ -81,8 +82,13 @@ def means_over_seeds(frame: pd.DataFrame, by: Sequence[str], names: Sequence[str
     groups = frame.groupby(list(by), sort=False)
     table = groups[["seed"]].count().rename(columns={"seed": "n_seeds"})
     for name in names:
-        table[f"{name}_mean"], table[f"{name}_std"] = groups[name].mean(), groups[name].std(ddof=0)
+        table[f"{name}_mean"], table[f"{name}_std"] = groups[name].mean(), _std(groups[name])
     return table
+
+
+def _std(values: SeriesGroupBy) -> pd.Series:
+    """Return the population's, which is unknown of one seed."""
+    return values.std(ddof=0).where(values.count() > 1)
 
 
 def score_row(scores: Mapping[str, int]) -> dict[str, Any]:

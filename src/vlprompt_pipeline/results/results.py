@@ -36,9 +36,9 @@ class Comparison:
             the dataset's name: `my_photos (own random split, seed 1)`.
             `seeds` is a tuple, and so is `per_seed`, the values of the seeds in their order (empty
             where unknown) and `caveats`, what makes the figure say little. `std` is that of
-            the population over seeds, `sample_std` with n - 1 (NaN for one seed); `low` and `high`
-            bound the 95 % bootstrap interval over `images` test images, of accuracies and their
-            `h` (of an average: images within each dataset).
+            the population over seeds, `sample_std` with n - 1, both NaN for one seed; `low` and
+            `high` bound the 95 % bootstrap interval over `images` test images, of accuracies and
+            their `h` (of an average: images within each dataset).
             `delta` is `mean - published`; `inside` is `yes`, `no` or `not stated` (no variation
             was printed), empty without published figure.
             `flags` are a tuple of what makes the method's own figure less comparable, by the short

@@ -59,12 +59,12 @@ class Value(NamedTuple):
 
     @property
     def std(self) -> float:
-        """Of the population over seeds, as the literature prints."""
-        return float(np.std(self.per_seed)) if self.per_seed else nan
+        """Of the population over seeds, as the literature prints; NaN for one seed."""
+        return float(np.std(self.per_seed)) if len(self.per_seed) > 1 else nan
 
     @property
     def sample_std(self) -> float:
-        """With n - 1."""
+        """With n - 1; NaN for one seed."""
         return float(np.std(self.per_seed, ddof=1)) if len(self.per_seed) > 1 else nan
 
 
