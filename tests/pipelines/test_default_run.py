@@ -249,6 +249,13 @@ def test_a_small_dataset_known_well_is_not_called_near_chance(finished):
     assert finished.json("08_reporting/records", "zero_shot.json")["notes"] == []
 
 
+def test_weights_under_the_name_of_published_ones_are_doubted(project):
+    project.run({"methods": ["zero_shot"], "clip": {"name": "vit_b16"}})
+    cell = CELL.replace("demo/", "vit_b16/")
+    (note,) = project.json("08_reporting/records", "zero_shot.json", cell)["notes"]
+    assert note.startswith("Published figures beside those of vit_b16 are of OpenAI's weights")
+
+
 def test_training_has_a_row_an_epoch(finished):
     history = pd.read_csv(finished.path("06_models", "qcoop/history.csv"))
     assert history["epoch"].tolist() == [0, 1, 2]

@@ -6,7 +6,7 @@ import pytest
 
 from vlprompt_pipeline.protocols import PROTOCOLS
 from vlprompt_pipeline.protocols.base import PUBLISHED_DATASETS
-from vlprompt_pipeline.results.published import published, published_protocol
+from vlprompt_pipeline.results.published import doubt_of_weights, published, published_protocol
 
 BASE_TO_NEW = "base_to_new_16shot_vitb16"
 CROSS_DATASET = "cross_dataset_16shot_imagenet_vitb16"
@@ -50,6 +50,19 @@ def test_every_dataset_has_zero_shot_figures(dataset):
 )
 def test_only_the_published_setting_is_compared(protocol, clip, dataset, shots, expected):
     assert published_protocol(protocol, clip, dataset, shots) == expected
+
+
+@pytest.mark.parametrize(
+    ("clip", "source", "doubted"),
+    [
+        ("vit_b16", "open_clip:ViT-B-16-quickgelu:openai", False),
+        ("vit_b16", "local-dir:data/01_raw/clip/vit_base_patch16_clip_224.openai", False),
+        ("vit_b16", "open_clip:ViT-B-16:laion2b_s34b_b88k", True),
+        ("vit_b16_laion", "open_clip:ViT-B-16:laion2b_s34b_b88k", False),  # has no figures
+    ],
+)
+def test_figures_of_other_weights_are_doubted(clip, source, doubted):
+    assert bool(doubt_of_weights(clip, source)) == doubted
 
 
 @pytest.mark.parametrize(

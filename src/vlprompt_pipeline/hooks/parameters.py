@@ -45,6 +45,7 @@ class ParameterHook:
         from vlprompt_pipeline.parsing import parse
         from vlprompt_pipeline.registry.config import PredictionParameters, RegistryParameters
         from vlprompt_pipeline.results.config import BenchmarkReportParameters
+        from vlprompt_pipeline.results.published import doubt_of_weights
         from vlprompt_pipeline.run_parameters import parse_run_parameters
         from vlprompt_pipeline.shipping.config import OnnxParameters
 
@@ -72,8 +73,10 @@ class ParameterHook:
             for method in selection.methods:
                 resolve_recipe(method, recipes)
             scored = self._methods_to_score(parameters, recipes, selection.methods, project)
+            doubt = doubt_of_weights(parameters.clip.name, parameters.clip.source)
         except (UserError, YAMLError) as error:
             raise click.ClickException(str(error)) from None
+        remarks = [*scored.remarks, *filter(None, [doubt])]
         context.config_loader["parameters"] = {
             **parameters.model_dump(mode="json"),  # each as it was read, or as by default
             "recipes": recipes,
@@ -81,9 +84,9 @@ class ParameterHook:
             "benchmark_report": _with_env(parameters.benchmark_report, context.env),
             "methods": list(scored.methods),
             "metrics": list(parameters.metrics),
-            "remarks": list(scored.remarks),
+            "remarks": remarks,
         }
-        for remark in scored.remarks:
+        for remark in remarks:
             logger.warning(remark)
         selection = selection._replace(methods=scored.methods)
         self._protocol = parameters.protocol

@@ -44,10 +44,27 @@ that may be quoted.
 """
 
 
+_CLIP, _WEIGHTS = "vit_b16", "openai"
+
+
+def doubt_of_weights(clip: str, source: str) -> str:
+    """Say that published figures may be of other weights than a source's; empty if they are not.
+
+    A CLIP goes by the name that the user gives it, and weights are known as OpenAI's by the name of
+    their source alone.
+    """
+    if clip != _CLIP or _WEIGHTS in source.lower():
+        return ""
+    return (
+        f"Published figures beside those of {clip} are of OpenAI's weights: if {source} holds "
+        "others, give them another clip.name."
+    )
+
+
 def published_protocol(protocol: str, clip: str, dataset: str, shots: int) -> str | None:
     """Name in the CSV of a protocol of ours; None where nothing comparable was printed."""
     registered = PROTOCOLS.get(protocol)
-    if clip != "vit_b16" or registered is None:
+    if clip != _CLIP or registered is None:
         return None
     return registered.published_table(dataset, shots)
 
