@@ -224,6 +224,14 @@ def test_a_filter_that_no_node_fits_ends_in_a_sentence(project, monkeypatch, opt
             ["run", "--runner=ThreadRunner", "--runner-params=workers=2"],
             "--runner-params: unknown parameter 'workers' (did you mean 'max_workers'?); allowed: ",
         ),
+        (
+            ["run", "--runner=ParallelRunner", "--runner-params=max_workers=two"],
+            "--runner-params: max_workers is 'two'; allowed: from 1",
+        ),
+        (
+            ["run", "--runner=ThreadRunner", "--runner-params=max_workers=0"],
+            "--runner-params: max_workers is 0; allowed: from 1",
+        ),
         (["run", "--pipelines=cell,verify"], "--pipelines: they have nodes in common; run one "),
         (["run", "--params=data_root=README.md"], "cannot make the folder "),
     ],

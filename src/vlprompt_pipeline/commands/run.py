@@ -87,7 +87,7 @@ def _require_runner(name: str | None, given: Mapping[str, Any]) -> None:
     """Refuse a runner that is none of Kedro's and of no module, and what it does not take.
 
     Raises:
-        ConfigError: with the nearest name.
+        ConfigError: with the nearest name, or with the numbers that are allowed.
     """
     try:
         allowed = signature(load_obj(name or "SequentialRunner", "kedro.runner")).parameters
@@ -95,6 +95,9 @@ def _require_runner(name: str | None, given: Mapping[str, Any]) -> None:
         raise ConfigError(unknown("--runner", "runner", str(name), _RUNNERS)) from None
     for key in given.keys() - allowed.keys():
         raise ConfigError(unknown("--runner-params", "parameter", key, allowed))
+    workers = given.get("max_workers", 1)
+    if not isinstance(workers, int) or workers < 1:
+        raise ConfigError(f"--runner-params: max_workers is {workers!r}; allowed: from 1")
 
 
 def _require_registered(pipelines: list[str]) -> None:
