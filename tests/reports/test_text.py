@@ -10,12 +10,13 @@ import pytest
 
 from results.made import Disk, base_to_new, predictions, right, score
 from vlprompt_pipeline.evaluation.metrics import METRICS
+from vlprompt_pipeline.reports.console import terminal_width
 from vlprompt_pipeline.reports.figures import figures
 from vlprompt_pipeline.reports.latex import escape, to_latex
 from vlprompt_pipeline.reports.layout import text_tables
 from vlprompt_pipeline.reports.markdown import to_markdown
 from vlprompt_pipeline.reports.page import render
-from vlprompt_pipeline.reports.terminal import terminal_width, to_text
+from vlprompt_pipeline.reports.terminal import to_text
 from vlprompt_pipeline.reports.text_table import TextTable
 from vlprompt_pipeline.results.dataset_names import AVERAGE
 from vlprompt_pipeline.results.flags import MEANINGS

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import shutil
 from collections.abc import Sequence
 from math import isnan
 from typing import NamedTuple
@@ -14,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vlprompt_pipeline.reports.caveats import titled
+from vlprompt_pipeline.reports.console import WIDTH, text_console
 from vlprompt_pipeline.reports.sentences import of_cell, of_family
 from vlprompt_pipeline.reports.text_table import Block, TableCell, TextTable
 from vlprompt_pipeline.results.groups import group_key
@@ -21,9 +20,6 @@ from vlprompt_pipeline.results.records import ZERO_SHOT, CellRecord
 from vlprompt_pipeline.results.results import Comparison
 from vlprompt_pipeline.wording import human_bytes, plus_minus, shots_text, signed
 
-WIDTH = 110
-"""Columns of the widest text, and of one that no terminal shows."""
-_NARROWEST = 60
 _MOST_COLUMNS, _MOST_BLOCKS, _COMMANDS = 5, 4, 5
 _TITLE_WIDTH, _VERDICT_WIDTH = 16, 22
 """Narrower than these neither titles of methods nor verdicts are set, but for shorter ones."""
@@ -97,28 +93,6 @@ def to_text(
     if commands:
         _print_commands(console, [c for c in comparison.missing["command"] if c])
     return console.file.getvalue()
-
-
-def text_console(width: int) -> Console:
-    """Return a console that writes into memory what it is given, wherever it runs.
-
-    Left alone, rich writes to a notebook instead, colours text where FORCE_COLOR is set, and takes
-    what stands in brackets for markup.
-    """
-    return Console(
-        file=io.StringIO(),
-        width=width,
-        force_terminal=False,
-        force_jupyter=False,
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
-
-
-def terminal_width() -> int:
-    """Return the columns of the run's terminal, 60 to `WIDTH`; without one `WIDTH`."""
-    return min(WIDTH, max(_NARROWEST, shutil.get_terminal_size((WIDTH, 0)).columns))
 
 
 def _print_commands(console: Console, commands: Sequence[str]) -> None:

@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 
 from vlprompt_pipeline.filesystem.data_folder import on_disk
 from vlprompt_pipeline.image_datasets import require_dataset_name
+from vlprompt_pipeline.reports.console import terminal_width
 from vlprompt_pipeline.reports.figures import figures
 from vlprompt_pipeline.reports.latex import to_latex
 from vlprompt_pipeline.reports.layout import text_tables
 from vlprompt_pipeline.reports.markdown import to_markdown
 from vlprompt_pipeline.reports.page import render
-from vlprompt_pipeline.reports.terminal import terminal_width, to_text
+from vlprompt_pipeline.reports.terminal import to_text
 from vlprompt_pipeline.results.cells import StoredResults
 from vlprompt_pipeline.results.compare import compare
 from vlprompt_pipeline.results.config import BenchmarkReportParameters

@@ -11,7 +11,7 @@ from rich.table import Table
 from vlprompt_pipeline.image_datasets import Survey
 from vlprompt_pipeline.image_datasets.presence import printable
 from vlprompt_pipeline.image_datasets.survey import ABSENT
-from vlprompt_pipeline.reports.terminal import WIDTH, text_console
+from vlprompt_pipeline.reports.console import WIDTH, text_console
 from vlprompt_pipeline.wording import human_bytes, join, shots_text
 
 _HASH_DIGITS = 8

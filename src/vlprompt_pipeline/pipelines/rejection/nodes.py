@@ -14,8 +14,8 @@ from rich.table import Table
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.protocols import get_protocol
+from vlprompt_pipeline.reports.console import WIDTH, text_console
 from vlprompt_pipeline.reports.risk_coverage import risk_coverage_figure
-from vlprompt_pipeline.reports.terminal import WIDTH, text_console
 from vlprompt_pipeline.results.cells import StoredResults, partition_of
 from vlprompt_pipeline.results.groups import GroupKey, group_key, read_records
 from vlprompt_pipeline.results.outsiders import Scores, compare_with_hosts, outsider_table

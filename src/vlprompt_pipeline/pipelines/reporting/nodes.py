@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 
 from vlprompt_pipeline.image_datasets import DatasetCard
 from vlprompt_pipeline.reports.class_page import ScoredRun, render_class_page
+from vlprompt_pipeline.reports.console import terminal_width
 from vlprompt_pipeline.reports.figures import figures
 from vlprompt_pipeline.reports.layout import text_tables
 from vlprompt_pipeline.reports.page import render
-from vlprompt_pipeline.reports.terminal import terminal_width, to_text
+from vlprompt_pipeline.reports.terminal import to_text
 from vlprompt_pipeline.results.cells import StoredResults, partition_of
 from vlprompt_pipeline.results.compare_beside import compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
