@@ -71,3 +71,19 @@ def test_near_chance_is_a_twentieth_of_the_way_to_all():
     assert near_chance(54.9, 4) is False
     assert near_chance(28.7, 4) and not near_chance(28.8, 4)
     assert not near_chance(100, 1), "one class is no task at all"
+
+
+def test_a_test_over_fewer_seeds_than_the_score_names_them():
+    disk = base_to_new(("demo_aerial", "demo_flags"), ("zero_shot", "coop"), seeds=(1, 2))
+    for seed in (1, 3):
+        disk.add("rlp", {"base": right(0.6), "new": right(0.7)}, seed=seed)
+    disk.add("coop", {"base": right(0.6), "new": right(0.7)}, seed=3)
+    tested = {
+        (dataset, method): caveats(disk, dataset=dataset, method=method, metric="h")
+        for dataset in ("demo_aerial", "demo_flags")
+        for method in ("zero_shot", "coop")
+    }
+    assert tested.pop(("demo_aerial", "coop")) == ("tested on seeds 1, 2",)
+    assert set(tested.values()) == {()}
+    assert caveats(disk, method="rlp", metric="h") == ("tested on seed 1",)
+    assert caveats(disk, dataset="average", method="coop", metric="h") == ("tested on seeds 1, 2",)

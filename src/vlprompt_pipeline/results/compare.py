@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from math import nan
+from operator import itemgetter
 
 import pandas as pd
 
@@ -18,10 +19,12 @@ from vlprompt_pipeline.results.grid import ReportRun, asked_for, missing
 from vlprompt_pipeline.results.groups import Problem, group_key
 from vlprompt_pipeline.results.pairs import pairs
 from vlprompt_pipeline.results.printed import printed
-from vlprompt_pipeline.results.records import CellRecord
+from vlprompt_pipeline.results.records import ZERO_SHOT, CellRecord
 from vlprompt_pipeline.results.remarks import remarks
 from vlprompt_pipeline.results.results import Comparison
 from vlprompt_pipeline.results.scores import aggregates, ranking
+from vlprompt_pipeline.results.seeds import ScoreKey
+from vlprompt_pipeline.wording import seeds_text
 
 COLUMNS = {
     "families": "family title protocol clip weights_sha256 template_set shots source ranking",
@@ -81,9 +84,10 @@ def compare(
         rows, sentences = pairs(family, parameters.against)
         tests += rows
         uncompared += sentences
+    scores = [row for family in compared for row in _score_rows(family)]
     return Comparison(
         families=_frame("families", [_family_row(family) for family in compared]),
-        scores=_frame("scores", [row for family in compared for row in _score_rows(family)]),
+        scores=_frame("scores", _with_seeds_of_tests(scores, tests)),
         pairs=_frame("pairs", tests),
         sizes=_frame("sizes", [row for family in compared for row in _size_rows(family)]),
         missing=_frame("missing", absent),
@@ -164,6 +168,19 @@ def _score_rows(family: Family) -> list[Row]:
                 }
             )
     return rows
+
+
+def _with_seeds_of_tests(scores: Sequence[Row], tests: Sequence[Row]) -> list[Row]:
+    """Add a caveat where the test against zero-shot is over fewer seeds than the score."""
+    key = itemgetter("family", *ScoreKey._fields, "metric")
+    tested = {key(test): test["seeds"] for test in tests if test["against"] == ZERO_SHOT}
+    fewer = (tested.get(key(score), score["seeds"]) for score in scores)
+    return [
+        score
+        if seeds == score["seeds"]
+        else {**score, "caveats": (*score["caveats"], f"tested on {seeds_text(seeds)}")}
+        for score, seeds in zip(scores, fewer, strict=True)
+    ]
 
 
 def _provenance_rows(compared: Sequence[Family], records: Sequence[CellRecord]) -> list[Row]:
