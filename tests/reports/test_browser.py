@@ -189,6 +189,20 @@ def test_the_keyboard_walks_over_cells_and_tells_what_is_behind_them(whole):
     assert whole.evaluate("document.querySelector('.tip').hidden")
 
 
+def test_differences_below_scores_are_those_of_the_tests_as_in_figures(browser, tmp_path):
+    """They are over the seeds that both have, where means may be over others."""
+    made = comparison(("base_to_new",), datasets=["dtd"])
+    page = tmp_path / "page.html"
+    page.write_text(render(replace(made, pairs=made.pairs.assign(difference=1.5))), "utf-8")
+    browser.open(page, width=1280)
+    choose(browser, "under", "zero_shot")
+    below = browser.evaluate(f"""Object.fromEntries(
+        [...document.querySelectorAll("#{FAMILY} table.scores tbody tr")].map(({{ cells }}) =>
+            [cells[0].dataset.value, cells[1].querySelector("small")?.textContent ?? ""]))""")
+    assert below.pop("Zero-shot CLIP") == ""
+    assert below and {text.partition(";")[0] for text in below.values()} == {"+1.5"}
+
+
 def test_without_a_spread_the_mean_stands_alone(whole):
     shown = dict(zip(names(whole), column(whole, "Average"), strict=True))
     assert [name for name, text in shown.items() if "±" not in text] == ["KgCoOp", "CoCoOp"]

@@ -51,8 +51,8 @@ def test_better_is_the_verdict_of_a_test_alone():
         "+25.0 points, 95 % interval +24.0 to +26.0."
     )
     assert single == (
-        "Of 4 paired tests against Zero-shot CLIP on single datasets 0 find a method better, "
-        "0 worse, 4 show no difference (corrected for 9 tests)."
+        "Paired tests against Zero-shot CLIP on single datasets: 0 better, 0 worse, "
+        "4 with no difference shown (corrected for 9 tests)."
     )
 
 
@@ -78,7 +78,7 @@ def test_verdicts_are_counted_on_single_datasets():
     made = by_hand({"zero_shot": 70, "coop": 60, "maple": 80}, {"coop": "worse", "maple": "better"})
     _, tested, single, *_ = of_family(made, FAMILY)
     assert "in H on average: better, p < 0.001 (9 tests); +10.0 points" in tested
-    assert "2 find a method better, 2 worse, 0 show no difference" in single
+    assert "2 better, 2 worse, 0 with no difference shown" in single
 
 
 def test_when_zero_shot_is_the_highest_no_test_of_it_is_told():

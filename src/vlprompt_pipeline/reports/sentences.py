@@ -148,8 +148,8 @@ def _tested(tests: pd.DataFrame, ranked: pd.DataFrame, scores: pd.DataFrame) -> 
     if len(verdicts) > 1:
         better, worse = ((verdicts == verdict).sum() for verdict in ("better", "worse"))
         sentences.append(
-            f"Of {len(verdicts)} paired tests against {reference} on single datasets {better} find "
-            f"a method better, {worse} worse, {len(verdicts) - better - worse} show no difference "
+            f"Paired tests against {reference} on single datasets: {better} better, {worse} worse, "
+            f"{len(verdicts) - better - worse} with no difference shown "
             f"(corrected for {counted(tests['tests'].iloc[0], 'test')})."
         )
     return sentences

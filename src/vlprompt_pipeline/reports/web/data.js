@@ -64,16 +64,19 @@ const testsAgainst = (family, chosen, method) => {
     });
 };
 
-// A score, or its difference to zero-shot: that of the paired test, over the seeds that both have, where there was one.
+// A score's difference to zero-shot: that of the paired test, over the seeds that both have, where there was one.
+const differenceOf = (family, chosen, row) => {
+  const { dataset, shots, method, metric } = row;
+  const test = testsAgainst(family, { shots, metric }, given.zero_shot)
+    .find(paired => paired.method === method && paired.dataset === dataset);
+  if (test) return { row, value: test.difference, low: test.low, high: test.high };
+  const zero = scoreOf(family, chosen, { ...row, method: given.zero_shot });
+  return zero && { row, value: row.mean - zero.mean, low: null, high: null };
+};
 const valueOf = (family, chosen, what) => {
   const row = scoreOf(family, chosen, what);
-  if (!row) return null;
-  if (chosen.show !== "difference") return { row, value: row.mean, low: row.low, high: row.high };
-  const zero = scoreOf(family, chosen, { ...what, method: given.zero_shot });
-  const test = testsAgainst(family, chosen, given.zero_shot)
-    .find(paired => paired.method === row.method && paired.dataset === row.dataset);
-  if (test) return { row, value: test.difference, low: test.low, high: test.high };
-  return zero && { row, value: row.mean - zero.mean, low: null, high: null };
+  if (!row || chosen.show === "difference") return row && differenceOf(family, chosen, row);
+  return { row, value: row.mean, low: row.low, high: row.high };
 };
 const missingOf = (family, chosen, what) => {
   const { dataset, shots, method } = { ...chosen, ...what };

@@ -49,8 +49,8 @@ const worded = cell => { cell.className = "text"; return cell; };
 const UNDER = {
   nothing: () => "",
   zero_shot: (family, chosen, row) => {
-    const zero = scoreOf(family, chosen, { ...row, method: given.zero_shot });
-    return zero && row !== zero ? signed(row.mean - zero.mean) : "";
+    const difference = row.method === given.zero_shot ? null : differenceOf(family, chosen, row);
+    return difference ? signed(difference.value) : "";
   },
   interval: (family, chosen, row) => row.low === null ? "" : `${oneDecimal(row.low)} to ${oneDecimal(row.high)}`,
   published: (family, chosen, row) => {
