@@ -9,7 +9,7 @@ import pytest
 from vlprompt_pipeline.hooks.next_steps import (
     Invocation,
     Validated,
-    after_demo,
+    after_cell,
     after_promotion,
     after_registration,
     after_report,
@@ -69,12 +69,15 @@ def test_the_embedded_clip_leads_to_real_weights_without_its_own_settings(tmp_pa
     )
 
 
-def test_another_dataset_than_the_last_is_told_of(tmp_path):
-    demo = Invocation(tmp_path, None, {})
-    said = "kedro run --params=dataset={} (more: docs/README.md)"
-    assert after_demo(demo, "demo_aerial") == {"next": said.format("demo_flags")}
-    assert after_demo(demo, "demo_flags") == {"next": said.format("demo_aerial")}
-    assert after_demo(demo, "caltech101") == {"next": said.format("demo_flags")}
+def test_another_dataset_or_seed_is_run_with_what_was_given(tmp_path):
+    (tmp_path / "pyproject.toml").touch()
+    demo = Invocation(tmp_path, None, {"shots": 4})
+    said = "kedro run --params={} (more: docs/README.md)"
+    assert after_cell(demo, "demo_aerial", 1) == {"next": said.format("shots=4,dataset=demo_flags")}
+    assert after_cell(demo, "demo_flags", 1) == {"next": said.format("shots=4,dataset=demo_aerial")}
+    published = Invocation(tmp_path, "vit_b16", {"dataset": "dtd", "seed": 2})
+    said = "kedro run --env=vit_b16 --params=dataset=dtd,seed=3 (more: docs/README.md)"
+    assert after_cell(published, "dtd", 2) == {"next": said}
 
 
 def test_the_best_of_the_registered_methods_is_promoted_and_labels(tmp_path):

@@ -13,7 +13,7 @@ from vlprompt_pipeline.results.records import ZERO_SHOT
 from vlprompt_pipeline.wording import command_parameters, join, program
 
 _DEMOS = ("demo_flags", "demo_aerial")
-"""Datasets that are made here; the first that a run was not of is told of."""
+"""Datasets that are made here; after a run of one the other is told of."""
 
 
 class Invocation(NamedTuple):
@@ -109,11 +109,14 @@ def after_report(
     return lines
 
 
-def after_demo(invocation: Invocation, dataset: str) -> dict[str, str]:
-    """Say how another of the datasets that need no download is run."""
-    other = next(name for name in _DEMOS if name != dataset)
-    kedro = program(invocation.project, "kedro")
-    return {"next": f"{kedro} run --params=dataset={other} (more: docs/README.md)"}
+def after_cell(invocation: Invocation, dataset: str, seed: int) -> dict[str, str]:
+    """Say how another dataset that needs no download is run, and of others another seed."""
+    if dataset in _DEMOS:
+        other: dict[str, Any] = {"dataset": next(name for name in _DEMOS if name != dataset)}
+    else:
+        other = {"seed": seed + 1}
+    again = invocation.again(given={**invocation.given, **other})
+    return {"next": f"{again} (more: docs/README.md)"}
 
 
 def after_registration(

@@ -12,7 +12,7 @@ from kedro.framework.hooks import hook_impl
 from vlprompt_pipeline.hooks.next_steps import (
     Invocation,
     Validated,
-    after_demo,
+    after_cell,
     after_promotion,
     after_registration,
     after_report,
@@ -72,7 +72,7 @@ class SummaryHook(RunHook):
         if _is_own(self._parameters):
             lines |= after_report(invocation, self._parameters, self._validated(catalog))
         elif (self._project / "Makefile").is_file():
-            lines |= after_demo(invocation, self._parameters["dataset"])
+            lines |= after_cell(invocation, self._parameters["dataset"], self._parameters["seed"])
         _print(lines)
 
     def _print_texts(self, catalog: Any, made: set[str]) -> None:
