@@ -7,9 +7,8 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -52,10 +51,6 @@ class Fetched:
     source: str | None
     files: tuple[StoredFile, ...]
     sentence: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a mapping for JSON."""
-        return asdict(self)
 
 
 def fetch_dataset(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,10 +63,6 @@ class ImageCheck:
     random_split: str = ""
     findings: Findings | None = None
     contradictions: tuple[tuple[tuple[str, str], ...], ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a mapping for JSON."""
-        return asdict(self)
 
 
 def inspect_images(

@@ -1,8 +1,7 @@
-"""Inputs that nodes of several stages treat in the same way."""
+"""A check of prompts that nodes of several stages read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from vlprompt_pipeline.errors import PromptFileError
@@ -10,16 +9,6 @@ from vlprompt_pipeline.image_datasets import FewShotSet
 from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.reproducibility.differences import differences
-
-
-def in_two(values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Split a flat list of inputs into its first and its second half.
-
-    Kedro hands a node with a variable number of inputs one flat list. Where there are two datasets
-    for each method or target, all the first stand before all the second.
-    """
-    middle = len(values) // 2
-    return values[:middle], values[middle:]
 
 
 def require_prompt_of_this_run(

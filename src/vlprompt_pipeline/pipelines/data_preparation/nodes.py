@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,7 @@ def check_dataset(
 ) -> dict[str, Any]:
     """Decode every image that was not decoded before; return what the check found."""
     index = ImageIndex.join(table, card)
-    check = check_images(index, _cache(cache, index.card.name), workers)
-    return check.to_dict()
+    return asdict(check_images(index, _cache(cache, index.card.name), workers))
 
 
 def keep_checked(table: pd.DataFrame, check: dict[str, Any]) -> pd.DataFrame:

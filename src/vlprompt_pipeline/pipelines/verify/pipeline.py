@@ -6,17 +6,15 @@ fill are new and empty. Images, the frozen CLIP and parameters are those of the 
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines import (
-    data_preparation,
-    evaluation,
-    feature_extraction,
-    few_shot_sampling,
-    prompt_training,
-    quantization_export,
-    transfer,
-)
+from vlprompt_pipeline.pipelines.data_preparation import pipeline as data_preparation
+from vlprompt_pipeline.pipelines.evaluation import pipeline as evaluation
+from vlprompt_pipeline.pipelines.feature_extraction import pipeline as feature_extraction
+from vlprompt_pipeline.pipelines.few_shot_sampling import pipeline as few_shot_sampling
 from vlprompt_pipeline.pipelines.functions import bound
 from vlprompt_pipeline.pipelines.namespaces import of_method
+from vlprompt_pipeline.pipelines.prompt_training import pipeline as prompt_training
+from vlprompt_pipeline.pipelines.quantization_export import pipeline as quantization_export
+from vlprompt_pipeline.pipelines.transfer import pipeline as transfer
 from vlprompt_pipeline.pipelines.verify.nodes import (
     check_stored,
     compare_with_stored,
