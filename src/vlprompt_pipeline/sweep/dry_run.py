@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import click
 
+from vlprompt_pipeline.filesystem.places import bring
+from vlprompt_pipeline.pipelines.namespaces import METHODS
 from vlprompt_pipeline.sweep.grid import GridCell
-from vlprompt_pipeline.sweep.plan import seconds_by_method
+from vlprompt_pipeline.sweep.plan import PlannedCell
 from vlprompt_pipeline.sweep.runs import Options, checked_plan
 from vlprompt_pipeline.sweep.simulation import simulate
 from vlprompt_pipeline.sweep.watch import as_time
@@ -28,9 +32,9 @@ def print_plan(
 ) -> None:
     """Print the cells, why each is due, and how long the due ones take.
 
-    Images are not looked at, which takes long where there are many. Time is simulated with
-    the order of jobs of a real sweep, on its workers, from cells with this CLIP that are
-    finished, each alone; `price` is that of a worker an hour, in whatever money.
+    Images are not looked at, which would take long. The time is that of a simulated sweep with the
+    same order of jobs and number of workers, from the times of finished cells with this CLIP that
+    were trained alone. `price` is what a worker costs an hour, in any currency.
     """
     planned = checked_plan(cells, project, env, params, options)
     due = [(each, why) for each in planned if (why := each.why_due())]
@@ -58,3 +62,32 @@ def print_plan(
         click.echo(
             "images were not looked at: if they have changed, the sweep finds more cells due"
         )
+
+
+def seconds_by_method(planned: Sequence[PlannedCell]) -> dict[str, float]:
+    """Return the median seconds that a method took in finished cells where it trained alone.
+
+    Only cells with the same CLIP count: with another one they take minutes or days.
+    """
+    first = planned[0]
+    folder = first.data.root / "08_reporting/reproducibility" / first.parameters.clip.name
+    methods = {method for each in planned for method in each.methods}
+    measured = {method: list(_measured(folder, method)) for method in methods}
+    return {method: median(seconds) for method, seconds in measured.items() if seconds}
+
+
+def _measured(folder: Path, method: str) -> Iterator[float]:
+    bring(folder, f"/{method}/reproducibility.json")
+    for file in folder.glob(f"*/*/*/*/{method}/reproducibility.json"):
+        try:
+            run = json.loads(file.read_text(encoding="utf-8"))["runs"][-1]
+            if run["parameters"].get("side_by_side", {}).get("seeds"):
+                continue
+            of_method = sum(
+                seconds
+                for node, seconds in (run["nodes"] or {}).items()
+                if node.startswith(f"{METHODS}.{method}.")
+            )
+            yield of_method or run["seconds"]
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):  # a broken record
+            continue

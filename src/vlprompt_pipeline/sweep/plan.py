@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from vlprompt_pipeline.config import SideBySideParameters
 from vlprompt_pipeline.filesystem.data_folder import DataFolder
-from vlprompt_pipeline.filesystem.places import bring
 from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
-from vlprompt_pipeline.pipelines.namespaces import METHODS
 from vlprompt_pipeline.protocol_runs import configured_values
 from vlprompt_pipeline.registry.place import recording_place
 from vlprompt_pipeline.reproducibility.completion import (
@@ -66,7 +62,7 @@ class PlannedCell:
 
     @cached_property
     def folder(self) -> str:
-        """The cell as it stands in the paths of the catalog."""
+        """The cell's part of the paths in the catalog."""
         return cell_folder(self.parameters)
 
     @cached_property
@@ -123,7 +119,7 @@ class PlannedCell:
         return all(each is not None and each.recorded == place for each in completions)
 
     def finished_beside(self) -> SideBySideParameters | None:
-        """Return what the cell trained side by side with; none if it did not, or is to be run."""
+        """Return the group that a finished cell was trained in; None if alone, or if it is due."""
         completion = self._completion(self.methods[0])
         if completion is None or completion.side_by_side == SideBySideParameters():
             return None
@@ -159,30 +155,23 @@ def plan(
         ConfigError: wrong parameters.
     """
     base = configured_values(project, None, env, given)
-    return [_planned(cell, base, project, env, given) for cell in cells]
-
-
-def _planned(
-    cell: GridCell,
-    base: Mapping[str, Any],
-    project: Path,
-    env: str | None,
-    given: Mapping[str, Any],
-) -> PlannedCell:
-    values = {**base, **cell}
-    parameters = parse_run_parameters(values)
-    situation = Situation(parameters.protocol, parameters.dataset, parameters.shots)
-    recipes = recipes_in(situation, parameters.recipes, last=given.get("recipes", {}))
-    return PlannedCell(cell, values, parameters, recipes, project, given, env)
+    planned = []
+    for cell in cells:
+        values = {**base, **cell}
+        parameters = parse_run_parameters(values)
+        situation = Situation(parameters.protocol, parameters.dataset, parameters.shots)
+        recipes = recipes_in(situation, parameters.recipes, last=given.get("recipes", {}))
+        planned.append(PlannedCell(cell, values, parameters, recipes, project, given, env))
+    return planned
 
 
 def shared_jobs(planned: Sequence[PlannedCell]) -> list[Job]:
-    """Return the jobs that make what several cells need: two a dataset with its targets.
+    """Return the jobs that make what several cells need: two for a dataset and its targets.
 
-    The first looks at the images, which says what is finished; the second computes the test
-    features that methods, shots and seeds share, and needs the CLIP. Features of a few-shot set are
-    made by the first cell that needs them, which the others wait for. Where one fails its cells say
-    why themselves: what is wrong with one need not be with all.
+    The first indexes the images, on which it depends what is finished. The second computes the test
+    features that methods, shots and seeds share; it needs the CLIP. Features of a few-shot set are
+    made by the first cell that needs them, and the others wait for it. Where such a job fails, each
+    of its cells reports its own reason, since not all of them need fail.
     """
     fewest: dict[str, PlannedCell] = {}
     for each in planned:
@@ -221,32 +210,3 @@ def _shared_job(each: PlannedCell, name: str, made: str, group: str, after: str 
         outputs=(of_dataset, *(f"{target}.target_{made}" for target in each.parameters.targets())),
         env=each.env,
     )
-
-
-def seconds_by_method(planned: Sequence[PlannedCell]) -> dict[str, float]:
-    """Return the median seconds of finished cells that trained alone, by the methods they ran.
-
-    Those of the same CLIP: with another one a cell takes minutes or days.
-    """
-    first = planned[0]
-    folder = first.data.root / "08_reporting/reproducibility" / first.parameters.clip.name
-    methods = {method for each in planned for method in each.methods}
-    measured = {method: list(_measured(folder, method)) for method in methods}
-    return {method: median(seconds) for method, seconds in measured.items() if seconds}
-
-
-def _measured(folder: Path, method: str) -> Iterator[float]:
-    bring(folder, f"/{method}/reproducibility.json")
-    for file in folder.glob(f"*/*/*/*/{method}/reproducibility.json"):
-        try:
-            run = json.loads(file.read_text(encoding="utf-8"))["runs"][-1]
-            if run["parameters"].get("side_by_side", {}).get("seeds"):
-                continue
-            of_method = sum(
-                seconds
-                for node, seconds in (run["nodes"] or {}).items()
-                if node.startswith(f"{METHODS}.{method}.")
-            )
-            yield of_method or run["seconds"]
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):  # a broken record
-            continue

@@ -32,10 +32,10 @@ class Options:
 
     Attributes:
         engine: `local` is this process, `ray` a Ray here or a cluster.
-        resources: what Ray is asked for; `retries` hold for both engines.
+        resources: of a job in Ray; `retries` hold for both engines.
         fail_fast: end at the first failure.
-        force: run and train cells that are finished, too.
-        record: run nothing; log to MLflow what is finished and not recorded.
+        force: train and run finished cells again, too.
+        record: run nothing; log finished cells that MLflow lacks.
         report: write the report of each protocol at the end.
         side_by_side: whether cells that are to be run train in groups.
     """
@@ -49,7 +49,7 @@ class Options:
     side_by_side: Literal["auto", "on", "off"] = "auto"
 
     def forms_groups(self, device: str) -> bool:
-        """Say whether cells train side by side: where nothing is said, on a GPU."""
+        """Say whether cells train side by side; `auto` does so on a GPU."""
         if self.side_by_side != "auto":
             return self.side_by_side == "on"
         here = self.engine == "local" and resolve_device(device) == "cuda"
@@ -139,7 +139,7 @@ def checked_plan(
 
 
 def _remaining(planned: Sequence[PlannedCell], *, force: bool) -> Callable[[Job], Job | None]:
-    """Return what says what of a job is still to be run."""
+    """Return a function that says which part of a job is still to be run."""
     by_name = {each.name: each for each in planned}
     by_features: dict[str, list[PlannedCell]] = {}
     for each in planned:
@@ -198,7 +198,7 @@ def _require_valid(planned: Sequence[PlannedCell]) -> None:
 
 
 def _report(finished: Sequence[PlannedCell]) -> None:
-    """Write the report of each protocol, for the cell that comes last."""
+    """Write the report of each protocol, as a run of its last cell."""
     last = {each.parameters.protocol: each for each in finished}
     for each in last.values():
         together = [other for other in finished if other.folder == each.folder]

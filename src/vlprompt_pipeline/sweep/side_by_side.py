@@ -56,7 +56,7 @@ def with_groups(
 
 
 def forget_groups(planned: Sequence[PlannedCell]) -> None:
-    """Remove what the groups of cells became, so that it is trained again."""
+    """Remove the stored results of the cells' groups, so that these are trained again."""
     for each in planned:
         run = each.parameters
         folder = (each.data.root / "06_models" / each.folder).parent / "side_by_side"

@@ -1,7 +1,7 @@
-"""A sweep on a clock that is not the wall's: the real order of jobs, on any number of workers.
+"""A sweep on a simulated clock: the real order of jobs, on any number of workers.
 
-Everything is as in a real sweep but the engine, whose workers take the seconds that cells were
-measured to take. So the end of a grid on 64 workers is known before 64 workers are rented.
+All is as in a real sweep but the engine, whose workers take the seconds that cells took before. So
+the time of a grid on 64 workers is known before 64 workers are rented.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RAY_OVERHEAD = 0.001
 
 
 class SimulatedEngine:
-    """Workers that are busy for as long as a job takes; `clock` is in seconds from the start."""
+    """Simulates workers; `clock` counts seconds from the start."""
 
     dashboard = ""
 

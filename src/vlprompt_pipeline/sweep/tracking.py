@@ -21,7 +21,8 @@ logger = logging.getLogger(__name__)
 def sweep_run(planned: Sequence[PlannedCell]) -> OpenRun | None:
     """Find the run of a sweep over just these cells, or begin one.
 
-    None where nothing is tracked or MLflow does not answer.
+    Returns:
+        The run; None if nothing is tracked, or MLflow does not answer.
     """
     first = planned[0]
     tracking = first.parameters.tracking
@@ -57,7 +58,7 @@ def sweep_run(planned: Sequence[PlannedCell]) -> OpenRun | None:
 
 def end_run(run: OpenRun, watch: Watch, status: str) -> None:
     """End the run of a sweep with what has happened."""
-    # of an earlier sweep over the same cells the run has counts, too: all are written anew
+    # all counts, since the run may have some of an earlier sweep over the same cells
     counts = {f"cells.{name}": str(watch.counts[name]) for name in (*DONE, "failed")}
     try:
         with run.experiment.answers():
