@@ -1,9 +1,9 @@
 """Locks in a place, which has no files to lock: a log to which runs only append.
 
 `log/<number>` lists all holders. A run that takes locks or gives them back puts the next number
-with the holders as they are then, by a conditional put (If-None-Match): of two runs that try at
-once the place takes one put, and the other run reads the log again. Old numbers are removed. A slow
-run could put a number that was removed already, so each checks that the newest has its change.
+with the new list of holders by a conditional put (If-None-Match). Of two runs that try at once, the
+place accepts one put, and the other run reads the log again. Old numbers are removed. A slow run
+could put a number that was removed already, so each run checks that the newest has its change.
 
 Each holder renews `alive/<name>`. A holder on another machine whose object was not renewed for
 `lease` seconds of the place's clock is dead.
@@ -22,7 +22,7 @@ from vlprompt_pipeline.filesystem.objects import create, listed, modified, put, 
 logger = logging.getLogger(__name__)
 
 KEPT = 20  # newest numbers of the log, which are not removed
-_TRIES = 1000  # to append a change; in each that fails another run was quicker
+_TRIES = 1000  # to append a change; a try fails where another run was quicker
 
 
 class PlaceTable:
@@ -91,7 +91,7 @@ class PlaceTable:
             content = read(newest)
             if content is None:  # removed just now: there are newer ones
                 continue
-            holders = (Holder.from_dict(n, each) for n, each in json.loads(content).items())
+            holders = (Holder.from_stored(n, each) for n, each in json.loads(content).items())
             remove(*numbers[:-KEPT])
             return int(newest.rpartition("/")[2]), [each for each in holders if each]
         return 0, []
