@@ -35,8 +35,11 @@ from vlprompt_pipeline.image_datasets.lookup import (
     list_image_datasets,
     register_dataset,
 )
-from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer
-from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, same_pattern
+from vlprompt_pipeline.image_datasets.miniatures.form import (
+    MiniatureForm,
+    same_pattern,
+    split_file_writer,
+)
 from vlprompt_pipeline.image_datasets.own_data.build import (
     OwnData,
     build_own_index,

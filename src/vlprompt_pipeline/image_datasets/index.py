@@ -60,9 +60,7 @@ class ImageIndex:
 
 
 def build_index(
-    dataset: str | ImageDataset,
-    dataset_root: Path | str,
-    random_split: RandomSplit | None = None,
+    dataset: str | ImageDataset, dataset_root: Path | str, random_split: RandomSplit | None = None
 ) -> ImageIndex:
     """Index a dataset, after checking its split and that every image is there.
 
@@ -111,9 +109,17 @@ def index_split(
     findings: Findings | None = None,
     fingerprints: Mapping[str, str] | None = None,
 ) -> ImageIndex:
-    """Index the images of a split; `remedy` is what to do where some are absent.
+    """Index the images of a split.
 
-    `fingerprints` by path are those of images that were looked at just now.
+    Args:
+        split: which images there are.
+        folder: what their paths are relative to.
+        name: name of the dataset.
+        template: text of the zero-shot prompt.
+        remedy: what to do where images are absent, for the message.
+        random_split: as of `DatasetCard`.
+        findings: as of `DatasetCard`.
+        fingerprints: of the images by path, if they are known already.
 
     Raises:
         DataError: images are absent or cannot be read.
@@ -124,7 +130,6 @@ def index_split(
         fingerprints = dict(zip(paths, fingerprint_images(paths, folder), strict=True))
     column = [fingerprints[path] for path in paths]
     table = split.table.assign(fingerprint=column, source=name)[list(COLUMNS)]
-    validate_index(table, f"index of {name}")
     card = DatasetCard(
         name=name,
         folder=folder,

@@ -17,8 +17,12 @@ from vlprompt_pipeline.image_datasets.annotations import read_lines, split_line
 from vlprompt_pipeline.image_datasets.download_recipe import DownloadFile, bundled_download
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.lookup import register_dataset
-from vlprompt_pipeline.image_datasets.miniatures.annotate import write_lines
-from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, PartRows, same_pattern
+from vlprompt_pipeline.image_datasets.miniatures.form import (
+    MiniatureForm,
+    PartRows,
+    same_pattern,
+    write_lines,
+)
 from vlprompt_pipeline.image_datasets.schema import PARTS
 from vlprompt_pipeline.image_datasets.split import PartCounts, Row, Split, require_inside
 

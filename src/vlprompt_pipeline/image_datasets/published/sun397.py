@@ -20,8 +20,12 @@ from vlprompt_pipeline.image_datasets.annotations import read_lines
 from vlprompt_pipeline.image_datasets.download_recipe import bundled_download
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.lookup import register_dataset
-from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer, write_lines
-from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, PartRows
+from vlprompt_pipeline.image_datasets.miniatures.form import (
+    MiniatureForm,
+    PartRows,
+    split_file_writer,
+    write_lines,
+)
 from vlprompt_pipeline.image_datasets.path_labels import PathLabels
 from vlprompt_pipeline.image_datasets.split import PartCounts, Split
 from vlprompt_pipeline.image_datasets.split_file import OTHER_SPLIT_FILES, SplitFile
