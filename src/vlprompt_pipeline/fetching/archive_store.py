@@ -1,4 +1,4 @@
-"""The archives under way to one dataset root, and what was once seen under each address."""
+"""The downloaded archives of a dataset, and the checksums first seen at their addresses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROOM_PACKED = 2.1  # our choice: the archive and its pictures, which are no sma
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A downloaded file, for the record: `compared_with` says what its digest was held against."""
+    """The record of a downloaded file; `compared_with` says what its digest was compared with."""
 
     url: str
     bytes: int
@@ -36,7 +36,7 @@ class LocalFile(NamedTuple):
     stored: StoredFile
 
     def discard(self) -> None:
-        """Delete a file that turned out broken and forget its digest: a new one may be whole."""
+        """Delete a broken file and forget its digest, since a new download may be whole."""
         self.path.unlink()
         _note_of(self.path).unlink(missing_ok=True)
 
@@ -54,13 +54,13 @@ class ArchiveStore:
         self._folder, self._dataset, self._progress = folder, dataset, progress
 
     def get(self, file: DownloadFile) -> LocalFile:
-        """Return a file on disk, downloaded unless a whole one is at hand.
+        """Return a file on disk, downloaded unless it is there and whole.
 
-        A file without a published checksum is remembered by its SHA-256 at the first time, and
-        another one under the same address is refused later (trust on first use).
+        Of a file without a published checksum, the SHA-256 of the first download is remembered, and
+        a different file at the same address is refused later (trust on first use).
 
         Raises:
-            FetchError: it cannot be had, or is not the one published or seen before.
+            FetchError: it cannot be downloaded, or is not the file published or seen before.
         """
         remote = (
             Remote(file.url, file.checksum) if file.hub is None else hub_file(file.hub, file.url)

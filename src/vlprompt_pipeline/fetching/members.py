@@ -1,4 +1,4 @@
-"""What an archive may hold: plain files and folders, under names that stay where they are put."""
+"""What an archive may hold: plain files and folders, under names that stay in their folder."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class Inspector:
         self._spelled: dict[str, str] = {}  # as it stands on a disk that ignores case
 
     def admit(self, member: Member) -> PurePosixPath:
-        """Return the relative path of a member that is harmless.
+        """Return the relative path of a harmless member.
 
         Raises:
-            ArchiveError: it is not; the message names it and says why.
+            ArchiveError: the member is not harmless; names it and says why.
         """
         path = self._path(member)
         self._count(member)

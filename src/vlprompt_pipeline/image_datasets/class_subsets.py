@@ -22,7 +22,7 @@ PUBLISHED_BASE_SHARE = 0.5
 
 @dataclass(frozen=True)
 class ClassSubset:
-    """Some of a dataset's classes; a class's place here is its label within the half.
+    """Some of a dataset's classes; the place of a class is its label within the subset.
 
     Attributes:
         labels: labels in the whole dataset.

@@ -26,9 +26,10 @@ _ID = re.compile(r"\bn\d{8}\b")
 
 
 def sort_validation_images(folder: Path, labels: Path, meta: Path | None = None) -> Counter[str]:
-    """Move each image of `folder` into the folder of its class, and say how many went where.
+    """Move each image of `folder` into the folder of its class; return the numbers by class.
 
-    Nothing is moved unless all can be. What is sorted already stays, so a cut run can be repeated.
+    Nothing is moved unless every image has a label. Images that are sorted already stay, so an
+    interrupted run can be repeated.
 
     Args:
         folder: imagenet/images/val.

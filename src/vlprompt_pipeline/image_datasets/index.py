@@ -1,4 +1,4 @@
-"""From a dataset's name and the folder of all datasets to its index."""
+"""The index of a dataset, from its name and the folder of all datasets."""
 
 from __future__ import annotations
 
