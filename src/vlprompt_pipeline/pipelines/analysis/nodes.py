@@ -52,7 +52,7 @@ from vlprompt_pipeline.wording import command_parameters, seeds_text, shots_text
 def plan_analysis(
     analysis: AnalysisParameters, recipes: dict[str, Any], protocol: str, seed: int
 ) -> Plan:
-    """Plan what is to be trained; refuse what cannot be before anything is read.
+    """Plan what is to be trained; refuse wrong settings before anything is read.
 
     Raises:
         ConfigError: an unknown recipe, one that cannot be followed, or another protocol.
@@ -80,7 +80,7 @@ def measure(
     given: dict[str, Any],
     sweep: str,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Train what is not yet in `folder`; return every figure's numbers, and their conditions."""
+    """Train what `folder` lacks; return the numbers of all figures and their conditions."""
     material = material_of(
         plan=plan,
         clip=clip,
@@ -110,7 +110,7 @@ def measure(
 def _command(
     analysis: AnalysisParameters, given: dict[str, Any], sweep: str, **cell: object
 ) -> str:
-    """Write the command that makes the analysis again, with all that the command line gave."""
+    """Write the command that makes the analysis again, with all parameters of this command line."""
     section = {"method": analysis.method, "seeds": analysis.seeds, **given.get("analysis", {})}
     parameters = command_parameters({**given, **cell, "analysis": section})
     environment = sweep.removeprefix("kedro sweep")
@@ -120,7 +120,7 @@ def _command(
 def draw_figures(
     loaders: dict[str, Any], conditions: dict[str, Any]
 ) -> tuple[dict[str, Figure], str]:
-    """Draw every figure, and the page that holds them all, from the tables on disk alone."""
+    """Draw every figure, and the page with all of them, from the tables on disk alone."""
     made = {name: load() for name, load in loaders.items()}
     under = Conditions(**conditions)
     sheets = draw(made, under)
@@ -141,7 +141,7 @@ def material_of(
     shots: int,
     short_classes: ShortClasses = "refuse",
 ) -> Material:
-    """Prepare few-shot sets and their features of every seed, and test features by subset."""
+    """Prepare the few-shot sets of every seed with their features, and test features by subset."""
     index = ImageIndex.join(table, card)
     few_shot_sets = {
         seed: sample_few_shot(index, shots, seed, short_classes) for seed in plan.seeds

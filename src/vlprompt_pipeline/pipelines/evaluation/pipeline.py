@@ -21,7 +21,7 @@ _OF_TARGET = {
     "class_subsets": "classes",
     "test_features": "features",
 }
-"""What an evaluation reads of a dataset: catalog names, of a target behind `target_`."""
+"""What an evaluation reads of a dataset: catalog names, which for a target follow `target_`."""
 _TABLES = tuple(name for name in EVALUATED if name != "metrics")
 
 
@@ -32,7 +32,7 @@ def create_pipeline(
     folders: str = "params:",
     **kwargs,
 ) -> Pipeline:
-    """Create the evaluation nodes of each method; its record holds its scores on targets, too."""
+    """Create the evaluation nodes of each method; its record has its scores on targets, too."""
     evaluated = [evaluation_node(method, folders) for method in methods]
     recorded = [_record(method, protocol, targets) for method in methods]
     return Pipeline([*evaluated, *recorded], tags="evaluation")
@@ -63,7 +63,7 @@ def evaluation_node(method: str, folders: str, target: str = "") -> Node:
 
 
 def _record(method: str, protocol: str, targets: tuple[str, ...]) -> Node:
-    """Create the last node: all that the method leaves is an input, so none is left undone."""
+    """Create a method's last node, which takes all its files as inputs to wait for all of them."""
     scores = [f"{method}.{target}.target_metrics" for target in targets]
     cards = [f"{target}.target_card" for target in targets]
     files = [f"{method}.{name}" for name in (*TRAINED[1:], *EXPORT_FORMATS, *_TABLES)]

@@ -32,8 +32,8 @@ def draw_few_shot_set(
     """Draw the published few-shot set of a dataset, over all of its classes.
 
     Raises:
-        ConfigError: a method chooses its settings on validation images and there are none. Whatever
-            reads images comes after this node, so the refusal does not wait for features.
+        ConfigError: a method chooses its settings on validation images and there are none. It is
+            raised before any features are computed.
     """
     drawn = sample_few_shot(ImageIndex.join(table, card), shots, seed, short_classes)
     _require_validation(drawn, recipes, methods)

@@ -19,7 +19,7 @@ from vlprompt_pipeline.pipelines.verify.nodes import (
     check_stored,
     compare_with_stored,
     require_same,
-    tell,
+    summarise,
 )
 
 STAGES = (
@@ -32,7 +32,7 @@ STAGES = (
     evaluation,
 )
 AGAIN = "again_"
-"""What names of datasets and folders of the second run begin with."""
+"""Prefix of the names of the second run's datasets and folders."""
 
 
 def create_pipeline(
@@ -58,7 +58,7 @@ def create_pipeline(
     cell_again = Pipeline(cell, outputs={name: again(name) for name in cell.all_outputs()})
     verdict = [
         Node(
-            tell,
+            summarise,
             inputs=["parameters", *(f"{method}.comparison" for method in verified)],
             outputs=["verification", "verification_text"],
             name="tell_differences",
