@@ -18,7 +18,7 @@ __getattr__, __dir__ = lazy_names(
         "Checksum": "download_recipe",
         "ClassSubset": "class_subsets",
         "ClassSubsets": "class_subsets",
-        "DatasetCard": "card",
+        "DatasetCard": "index",
         "DownloadFile": "download_recipe",
         "DownloadRecipe": "download_recipe",
         "DownloadSource": "download_recipe",

@@ -1,4 +1,7 @@
-"""The index of a dataset, from its name and the folder of all datasets."""
+"""The index of a dataset: a table of its images, and a card with all else there is to know.
+
+Most stages need the card alone.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.filesystem.home import at_home
-from vlprompt_pipeline.image_datasets.card import DatasetCard
 from vlprompt_pipeline.image_datasets.findings import Findings
 from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_images
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
@@ -22,6 +24,30 @@ from vlprompt_pipeline.image_datasets.random_split import RandomSplit
 from vlprompt_pipeline.image_datasets.schema import COLUMNS, PARTS, class_names_of, validate_index
 from vlprompt_pipeline.image_datasets.split import Split
 from vlprompt_pipeline.image_datasets.verification import require_dataset, verify_split
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetCard:
+    """Describe an indexed dataset.
+
+    Attributes:
+        name: name of the dataset.
+        folder: absolute; `folder / path` is the image of a row of the index.
+        class_names: names in label order.
+        template: text of the zero-shot prompt, with `{}` for the class name.
+        split_sha256: content hash of the split, kept with every result made from it.
+        random_split: how the split was drawn here, such as "own random split, seed 1"; stands in
+            every result made from it. Empty for the split that the data came with.
+        findings: what lies beside the images of own data; None for a dataset that has a name here.
+    """
+
+    name: str
+    folder: Path
+    class_names: tuple[str, ...]
+    template: str
+    split_sha256: str
+    random_split: str = ""
+    findings: Findings | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,12 +13,11 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.image_datasets.card import DatasetCard
 from vlprompt_pipeline.image_datasets.few_shot import published_digest, sample_from_split
 from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_readable
 from vlprompt_pipeline.image_datasets.image_checks import ImageCheck, inspect_images
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
-from vlprompt_pipeline.image_datasets.index import ImageIndex
+from vlprompt_pipeline.image_datasets.index import DatasetCard, ImageIndex
 from vlprompt_pipeline.image_datasets.presence import find_absent
 from vlprompt_pipeline.image_datasets.schema import class_names_of
 from vlprompt_pipeline.image_datasets.split import Split
