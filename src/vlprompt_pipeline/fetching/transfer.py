@@ -11,7 +11,6 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import requests
 
@@ -137,12 +136,22 @@ def _attempt(remote: Remote, partial: PartialFile, progress: Progress, room_fact
         require_room(
             partial.path.parent, int((total or 0) * room_factor) - start, partial.path.name
         )
-        with partial.path.open("r+b" if start else "wb") as stream:
+        with (
+            partial.path.open("r+b" if start else "wb") as stream,
+            progress(f"{partial.path.stem} (MB)", (total or 0) // _MEGABYTE) as advance,
+        ):
             stream.truncate(start)
             # only now that old bytes are gone: after a kill, the note must not describe them
             partial.note_origin(Origin(remote.url, _validator(answer), total))
             stream.seek(start)
-            _copy(answer, stream, progress, f"{partial.path.stem} (MB)", start, total)
+            arrived = start
+            advance(arrived // _MEGABYTE)
+            for chunk in answer.iter_content(_CHUNK):
+                advance((arrived + len(chunk)) // _MEGABYTE - arrived // _MEGABYTE)
+                arrived += len(chunk)
+                if total is not None and arrived > total:
+                    raise _CutError(f"more than the announced {total:,} bytes came")
+                stream.write(chunk)
     if total is not None and partial.size != total:
         raise _CutError(f"it ended after {partial.size:,} of {total:,} bytes")
 
@@ -184,25 +193,6 @@ def _body_range(
             "later or look at the source"
         )
     return start, remote.size if total is None else total
-
-
-def _copy(
-    answer: requests.Response,
-    stream: BinaryIO,
-    progress: Progress,
-    title: str,
-    start: int,
-    total: int | None,
-) -> None:
-    with progress(title, (total or 0) // _MEGABYTE) as advance:
-        advance(start // _MEGABYTE)
-        done = start
-        for chunk in answer.iter_content(_CHUNK):
-            advance((done + len(chunk)) // _MEGABYTE - done // _MEGABYTE)
-            done += len(chunk)
-            if total is not None and done > total:
-                raise _CutError(f"more than the announced {total:,} bytes came")
-            stream.write(chunk)
 
 
 def _content_range(answer: requests.Response) -> tuple[int, int | None]:

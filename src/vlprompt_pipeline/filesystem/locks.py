@@ -86,12 +86,10 @@ class HeldLocks:
         if not wanted:
             return
         if self._table is None:
-            url = url_of(self._folder)
-            self._table = (
-                PlaceTable(url, self._holder, LEASE)
-                if url
-                else FolderTable(self._folder, self._holder)
-            )
+            if url := url_of(self._folder):
+                self._table = PlaceTable(url, self._holder, LEASE)
+            else:
+                self._table = FolderTable(self._folder, self._holder)
         deadline, announced = time.monotonic() + patience, None
         while (conflict := self._table.take(wanted)) is not None:
             lock, holder = conflict

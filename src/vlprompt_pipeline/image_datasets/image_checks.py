@@ -42,7 +42,7 @@ class ImageCheck:
         missing: paths of images that are gone since the index was made.
         unreadable: (path, reason) of images that cannot be decoded.
         duplicates: groups of images with the same bytes in more than one part, each a group of
-            (part, path): a leak from training to test, told but not refused, because official
+            (part, path): a leak from training to test, reported but not refused, because official
             splits have some.
         bytes_on_disk: size of the images found.
         random_split: how the split was drawn, if it is not the one the data came with.

@@ -19,7 +19,7 @@ from vlprompt_pipeline.sweep.simulation import simulate
 from vlprompt_pipeline.sweep.watch import as_time
 from vlprompt_pipeline.wording import counted
 
-_SHOWN = 40  # cells; more make no better list
+_SHOWN = 40  # due cells that are listed
 
 
 def print_plan(

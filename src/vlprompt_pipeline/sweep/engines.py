@@ -141,7 +141,7 @@ class RayEngine:
             given |= {"num_cpus": resources.workers, "include_dashboard": resources.dashboard}
         try:
             _require_listener(address or "")
-            # "local": else Ray joins whatever runs here, or looks for what was killed
+            # without "local", Ray would join one that runs here, or look for one that was killed
             context = ray.init(address or "local", ignore_reinit_error=True, **given)
         except Exception as error:  # Ray raises bare ones, too
             raise click.ClickException(

@@ -129,7 +129,7 @@ def checked_plan(
 
     Raises:
         UserError: wrong parameters.
-        ClickException: likewise, found by a session.
+        ClickException: wrong parameters that only a session finds.
     """
     planned = plan(cells, project, env, params)
     form = options.forms_groups(planned[0].parameters.device)

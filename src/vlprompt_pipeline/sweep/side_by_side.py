@@ -24,7 +24,7 @@ def with_groups(
 
     Args:
         planned: cells of one grid.
-        form: whether cells that are to be run form groups; those of finished cells stay anyway.
+        form: whether due cells form new groups; finished cells keep theirs in any case.
         force: whether all cells are to be run.
     """
     if any("side_by_side" in each.given for each in planned):

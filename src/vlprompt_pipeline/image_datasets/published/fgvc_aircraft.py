@@ -1,8 +1,8 @@
 """FGVC-Aircraft: 100 variants of aircraft.
 
     fgvc_aircraft/images/<number>.jpg
-    fgvc_aircraft/variants.txt: a variant a line
-    fgvc_aircraft/images_variant_{train,val,test}.txt: "<number> <variant>" a line
+    fgvc_aircraft/variants.txt: one variant per line
+    fgvc_aircraft/images_variant_{train,val,test}.txt: "<number> <variant>" per line
 
 Classes are called as in `variants.txt`; labels follow its lines.
 """

@@ -31,7 +31,7 @@ from vlprompt_pipeline.image_datasets.rendered.shapes import SHAPES
 Draw = Callable[[np.random.Generator], Scene]
 
 _STYLE = "photo"
-_TRAIN, _VAL, _MIN_TEST = 32, 8, 1_000  # a class; a class; in all
+_TRAIN, _VAL, _MIN_TEST = 32, 8, 1_000  # images: per class, per class, in all
 _ORDER_SEED = 7  # of the class order and of the choice among held-out compositions
 _LOOKALIKES = ("letter o", "digit zero", "letter i", "digit one")  # the same sign in some fonts
 _FLAG_COLOURS = ("red", "orange", "pink", "purple", "brown", "navy")  # close to one another

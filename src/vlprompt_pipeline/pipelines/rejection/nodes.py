@@ -124,9 +124,8 @@ def _text(title: str, table: pd.DataFrame, sentences: Sequence[str]) -> str:
             "refusing the least sure images saves"
         )
         return console.file.getvalue()
-    drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("method", "score", "seeds", "AUROC % (95 % interval)", "FPR95 % (95 %)"):
-        drawn.add_column(heading)
+    headings = ("method", "score", "seeds", "AUROC % (95 % interval)", "FPR95 % (95 %)")
+    drawn = Table(*headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for row in table.to_dict("records"):
         drawn.add_row(
             row["title"],
