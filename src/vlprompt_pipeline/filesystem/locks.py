@@ -164,11 +164,10 @@ class FolderTable:
 
     def renew(self) -> bool:
         """Show that this run lives; false if another one has taken its locks over."""
-        try:
+        with suppress(FileNotFoundError):
             os.utime(self._file)
-        except FileNotFoundError:
-            return False
-        return True
+            return True
+        return False
 
     def release(self) -> None:
         """Give all locks back."""

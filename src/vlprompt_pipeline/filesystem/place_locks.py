@@ -49,7 +49,7 @@ class PlaceTable:
         later = replace(self._holder, locks=self._holder.locks + wanted)
         for _ in range(_TRIES):
             number, holders = self._newest()
-            others = [each for each in holders if each.name != later.name]
+            others = [holder for holder in holders if holder.name != later.name]
             for other in list(others):
                 if (lock := other.first_conflict(later.locks)) is None:
                     continue
@@ -69,13 +69,13 @@ class PlaceTable:
         """Show that this run lives; false if another one has taken its locks over."""
         self._renew()
         # by its name: in another thread this run may just be taking a further lock
-        return any(each.name == self._holder.name for each in self._newest()[1])
+        return any(holder.name == self._holder.name for holder in self._newest()[1])
 
     def release(self) -> None:
         """Give all locks back."""
         for _ in range(_TRIES):
             number, holders = self._newest()
-            others = [each for each in holders if each.name != self._holder.name]
+            others = [holder for holder in holders if holder.name != self._holder.name]
             if len(others) == len(holders):
                 break
             self.put(number + 1, others)
@@ -91,14 +91,15 @@ class PlaceTable:
             content = read(newest)
             if content is None:  # removed just now: there are newer ones
                 continue
-            holders = (Holder.from_stored(n, each) for n, each in json.loads(content).items())
+            stored = json.loads(content).items()
+            holders = filter(None, (Holder.from_stored(name, values) for name, values in stored))
             remove(*numbers[:-KEPT])
-            return int(newest.rpartition("/")[2]), [each for each in holders if each]
+            return int(newest.rpartition("/")[2]), list(holders)
         return 0, []
 
     def put(self, number: int, holders: list[Holder]) -> bool:
         """Write the next number of the log; false if another run was quicker."""
-        content = {each.name: each.to_dict() for each in holders}
+        content = {holder.name: holder.to_dict() for holder in holders}
         return create(f"{self._log}/{number:012d}", json.dumps(content).encode())
 
     def _is_dead(self, other: Holder) -> bool:

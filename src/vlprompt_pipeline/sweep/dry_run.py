@@ -37,19 +37,19 @@ def print_plan(
     were trained alone. `price` is what a worker costs an hour, in any currency.
     """
     planned = checked_plan(cells, project, env, params, options)
-    due = [(each, why) for each in planned if (why := each.why_due())]
-    for each, why in due[:_SHOWN]:
-        click.echo(f"due       {each.name}: {why}")
+    due = [(cell, why) for cell in planned if (why := cell.why_due())]
+    for cell, why in due[:_SHOWN]:
+        click.echo(f"due       {cell.name}: {why}")
     if len(due) > _SHOWN:
         click.echo(f"          … and {len(due) - _SHOWN:,} more")
     click.echo(
         f"{counted(len(planned), 'cell')}: {len(planned) - len(due):,} finished, {len(due):,} due"
     )
     seconds = seconds_by_method(planned)
-    unknown = sorted({m for each, _ in due for m in each.methods if m not in seconds})
-    took = {each.name: sum(seconds.get(m, 0.0) for m in each.methods) for each, _ in due}
+    unknown = sorted({m for cell, _ in due for m in cell.methods if m not in seconds})
+    took = {cell.name: sum(seconds.get(m, 0.0) for m in cell.methods) for cell, _ in due}
     if any(took.values()):
-        jobs = [each.job() for each, _ in due]
+        jobs = [cell.job() for cell, _ in due]
         those = "finished cells here took" + (", without methods below" if unknown else "")
         for number in sorted({1, options.resources.workers or 1}):
             end = simulate(jobs, number, lambda job: took[job.name])
@@ -71,7 +71,7 @@ def seconds_by_method(planned: Sequence[PlannedCell]) -> dict[str, float]:
     """
     first = planned[0]
     folder = first.data.root / "08_reporting/reproducibility" / first.parameters.clip.name
-    methods = {method for each in planned for method in each.methods}
+    methods = {method for cell in planned for method in cell.methods}
     measured = {method: list(_measured(folder, method)) for method in methods}
     return {method: median(seconds) for method, seconds in measured.items() if seconds}
 

@@ -33,13 +33,7 @@ _LOOK = 0.5  # seconds to wait for a job before the user's interrupt is heeded
 
 
 class Engine(Protocol):
-    """Runs jobs, one or many at once.
-
-    Attributes:
-        dashboard: address of a page on what runs; empty for none.
-    """
-
-    dashboard: str
+    """Runs jobs, one or many at once."""
 
     def has_room(self) -> bool:
         """Say whether another job may be started now."""
@@ -49,9 +43,6 @@ class Engine(Protocol):
 
     def ended(self) -> Iterator[tuple[Job, Outcome]]:
         """Yield jobs that have ended, after a short wait for the first one."""
-
-    def stop(self, *, at_once: bool) -> None:
-        """End all jobs; `at_once` leaves them no time to end their runs in MLflow."""
 
 
 class LocalEngine:

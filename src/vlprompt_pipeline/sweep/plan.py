@@ -32,16 +32,16 @@ class PlannedCell:
     """A cell with its parameters.
 
     Attributes:
-        cell: its coordinates as they were given.
+        coordinates: as given by the grid.
         values: all parameters of its run.
         parameters: the same, checked.
-        recipes: those of its situation.
+        recipes: all recipes, as they are in its situation.
         project: folder of the project.
-        given: what the command line gives for all cells.
-        env: of the command line.
+        given: parameters of the command line for all cells.
+        env: Kedro's environment of the command line.
     """
 
-    cell: GridCell
+    coordinates: GridCell
     values: Mapping[str, Any]
     parameters: RunParameters
     recipes: Mapping[str, Any]
@@ -71,6 +71,16 @@ class PlannedCell:
         return DataFolder.of(self.parameters.data_root, self.project)
 
     @property
+    def params(self) -> dict[str, Any]:
+        """Runtime parameters of a session that runs it."""
+        return {**self.given, **self.coordinates}
+
+    @property
+    def shared_features(self) -> str:
+        """Name of the shared job that it waits for."""
+        return f"features of {', '.join(self.parameters.datasets())}"
+
+    @property
     def name(self) -> str:
         """The cell in words."""
         run = self.parameters
@@ -81,8 +91,8 @@ class PlannedCell:
         """Return the same cell, trained side by side with others."""
         together = {"side_by_side": side_by_side.model_dump(mode="json")}
         parameters = self.parameters.model_copy(update={"side_by_side": side_by_side})
-        cell, values = {**self.cell, **together}, {**self.values, **together}
-        return replace(self, cell=cell, values=values, parameters=parameters)
+        coordinates, values = {**self.coordinates, **together}, {**self.values, **together}
+        return replace(self, coordinates=coordinates, values=values, parameters=parameters)
 
     @property
     def command(self) -> str:
@@ -90,10 +100,10 @@ class PlannedCell:
         run = self.parameters
         parts = [program(self.project, "kedro"), "sweep", f"--protocols={run.protocol}"]
         parts += [f"--datasets={run.dataset}", f"--shots={run.shots}", f"--seeds={run.seed}"]
-        if "methods" in self.cell:
-            parts.append(f"--methods={self.cell['methods']}")
-        given = {k: v for k, v in self.given.items() if k not in {"protocol", *self.cell}}
-        given |= {k: v for k, v in self.cell.items() if k == "side_by_side"}
+        if "methods" in self.coordinates:
+            parts.append(f"--methods={self.coordinates['methods']}")
+        given = {k: v for k, v in self.given.items() if k not in {"protocol", *self.coordinates}}
+        given |= {k: v for k, v in self.coordinates.items() if k == "side_by_side"}
         if given:
             parts.append(f"--params={command_parameters(given)}")
         return shlex.join([*parts, *([f"--env={self.env}"] if self.env else [])])
@@ -116,7 +126,7 @@ class PlannedCell:
             return True
         place = recording_place(tracking.uri, tracking.experiment, self.project)
         completions = [self._completion(method) for method in self.methods]
-        return all(each is not None and each.recorded == place for each in completions)
+        return all(done is not None and done.recorded == place for done in completions)
 
     def finished_beside(self) -> SideBySideParameters | None:
         """Return the group that a finished cell was trained in; None if alone, or if it is due."""
@@ -135,7 +145,7 @@ class PlannedCell:
         return Job(
             self.name,
             str(self.project),
-            {**self.given, **self.cell},
+            self.params,
             group=" ".join(map(str, shared)),
             trained={name: settings.memory_gb for name, settings in training.items() if settings},
             env=self.env,
@@ -174,39 +184,32 @@ def shared_jobs(planned: Sequence[PlannedCell]) -> list[Job]:
     of its cells reports its own reason, since not all of them need fail.
     """
     fewest: dict[str, PlannedCell] = {}
-    for each in planned:
-        other = fewest.setdefault(features_name(each), each)
-        if each.parameters.shots < other.parameters.shots:
-            fewest[features_name(each)] = each
-    users = Counter(dataset for each in fewest.values() for dataset in each.parameters.datasets())
+    for cell in planned:
+        other = fewest.setdefault(cell.shared_features, cell)
+        if cell.parameters.shots < other.parameters.shots:
+            fewest[cell.shared_features] = cell
+    users = Counter(dataset for cell in fewest.values() for dataset in cell.parameters.datasets())
     jobs = []
-    for name, each in fewest.items():
+    for features, cell in fewest.items():
+        datasets = cell.parameters.datasets()
         # one after the other where a dataset is in several: two would write its files
-        alone = all(users[dataset] == 1 for dataset in each.parameters.datasets())
-        group = _datasets(each) if alone else "what cells share"
-        images = _shared_job(each, f"images of {_datasets(each)}", "index", group)
-        jobs += [images, _shared_job(each, name, "features", group, after=images.name)]
+        alone = all(users[dataset] == 1 for dataset in datasets)
+        group = ", ".join(datasets) if alone else "what cells share"
+        images = f"images of {', '.join(datasets)}"
+        jobs.append(_shared_job(cell, images, "index", group))
+        jobs.append(_shared_job(cell, features, "features", group, after=images))
     return jobs
 
 
-def features_name(each: PlannedCell) -> str:
-    """Name the shared job that a cell waits for."""
-    return f"features of {_datasets(each)}"
-
-
-def _datasets(each: PlannedCell) -> str:
-    return ", ".join(each.parameters.datasets())
-
-
-def _shared_job(each: PlannedCell, name: str, made: str, group: str, after: str = "") -> Job:
+def _shared_job(cell: PlannedCell, name: str, made: str, group: str, after: str = "") -> Job:
     of_dataset = {"index": "image_index", "features": "test_features"}[made]
     return Job(
         name,
-        str(each.project),
-        {**each.given, **each.cell},
+        str(cell.project),
+        cell.params,
         group=f"{made}: {group}",
         kind="shared",
         after=after,
-        outputs=(of_dataset, *(f"{target}.target_{made}" for target in each.parameters.targets())),
-        env=each.env,
+        outputs=(of_dataset, *(f"{target}.target_{made}" for target in cell.parameters.targets())),
+        env=cell.env,
     )

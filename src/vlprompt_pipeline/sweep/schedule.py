@@ -89,7 +89,7 @@ def hand_out(
         for job, outcome in ended:
             watch.running -= 1
             _settle(job, outcome, schedule, watch)
-        busy = busy + 1 if ended and all(each.status == "busy" for _, each in ended) else 0
+        busy = busy + 1 if ended and all(outcome.status == "busy" for _, outcome in ended) else 0
         if busy:
             sleep(min(busy * _PAUSE, _LONGEST_PAUSE))
         if fail_fast and watch.failures:

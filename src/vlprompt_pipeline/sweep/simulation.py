@@ -21,8 +21,6 @@ RAY_OVERHEAD = 0.001
 class SimulatedEngine:
     """Simulates workers; `clock` counts seconds from the start."""
 
-    dashboard = ""
-
     def __init__(self, workers: int, seconds_of: Callable[[Job], float]) -> None:
         self.clock = 0.0
         self._workers, self._seconds_of = workers, seconds_of
@@ -43,9 +41,6 @@ class SimulatedEngine:
         if self._busy:
             self.clock, _, job = heapq.heappop(self._busy)
             yield job, Outcome("finished")
-
-    def stop(self, *, at_once: bool) -> None:
-        """Do nothing: nothing runs."""
 
 
 def simulate(jobs: Sequence[Job], workers: int, seconds_of: Callable[[Job], float]) -> float:

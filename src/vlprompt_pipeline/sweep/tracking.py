@@ -33,13 +33,13 @@ def sweep_run(planned: Sequence[PlannedCell]) -> OpenRun | None:
     from vlprompt_pipeline.registry.experiment import Experiment
 
     key = [str(first.project.resolve()), first.env, dict(first.given)]
-    key += [dict(each.cell) for each in planned]
+    key += [dict(cell.coordinates) for cell in planned]
     axes = {
-        "protocol": {each.parameters.protocol for each in planned},
-        "dataset": {each.parameters.benchmark for each in planned},
-        "shots": {each.parameters.shots for each in planned},
-        "seed": {each.parameters.seed for each in planned},
-        "method": {method for each in planned for method in each.methods},
+        "protocol": {cell.parameters.protocol for cell in planned},
+        "dataset": {cell.parameters.benchmark for cell in planned},
+        "shots": {cell.parameters.shots for cell in planned},
+        "seed": {cell.parameters.seed for cell in planned},
+        "method": {method for cell in planned for method in cell.methods},
     }
     described = Description(
         f"sweep of {len(planned)} cells",

@@ -122,7 +122,7 @@ def _run(job: Job) -> Status:
             run_session(job, job.params, runner)
             return "found" if runner.is_done else "finished"
         except Exception as error:
-            away = [each for each in causes(error) if isinstance(each, TrackingError)]
+            away = [cause for cause in causes(error) if isinstance(cause, TrackingError)]
             if not (tracked and away):
                 raise
             mlflow_absence.begin(str(away[0]))
@@ -147,13 +147,13 @@ def run_session(job: Job, params: Mapping[str, Any], runner: CellRunner) -> None
 
 def _failed(error: Exception, project: Path) -> Outcome:
     chain = list(causes(error))
-    if any(isinstance(each, HeldByAnotherError) for each in chain):
+    if any(isinstance(cause, HeldByAnotherError) for cause in chain):
         return Outcome("busy")
-    if any(is_out_of_memory(each) for each in chain):
+    if any(map(is_out_of_memory, chain)):
         return Outcome("memory", "it ran out of memory")
     sentence = in_one_sentence(error, project).message
-    full = any(getattr(each, "errno", None) == errno.ENOSPC for each in chain)
-    away = any(isinstance(each, PlaceError) for each in chain)
+    full = any(getattr(cause, "errno", None) == errno.ENOSPC for cause in chain)
+    away = any(isinstance(cause, PlaceError) for cause in chain)
     if full or away or not is_refusal(error):
         raise TransientError(sentence) from None  # what caused it may not cross to the driver
     return Outcome("failed", sentence)

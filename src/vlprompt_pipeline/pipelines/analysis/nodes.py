@@ -65,39 +65,26 @@ def measure(
     *,
     plan: Plan,
     clip: FrozenClip,
-    table: pd.DataFrame,
     card: DatasetCard,
-    class_subsets: ClassSubsets,
-    test_features: EvaluationFeatures,
-    store: Path,
     folder: Path,
-    features: FeatureParameters,
     analysis: AnalysisParameters,
     dataset: str,
     shots: int,
     seed: int,
-    short_classes: ShortClasses,
     given: dict[str, Any],
     sweep: str,
+    **data: Any,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Train what `folder` lacks; return the numbers of all figures and their conditions."""
-    material = material_of(
-        plan=plan,
-        clip=clip,
-        table=table,
-        card=card,
-        class_subsets=class_subsets,
-        test_features=test_features,
-        store=store,
-        features=features,
-        shots=shots,
-        short_classes=short_classes,
-    )
+    """Train what `folder` lacks; return the numbers of all figures and their conditions.
+
+    `data` are the other arguments of `material_of`.
+    """
+    material = material_of(plan=plan, clip=clip, card=card, shots=shots, **data)
     runs = train_runs(plan.runs(), material, ResultStore(folder), analysis.prompts_at_once, bar)
     afterwards = post_training(plan, runs, material, analysis)
-    data = f"{card.name} ({card.random_split})" if card.random_split else card.name
+    images = f"{card.name} ({card.random_split})" if card.random_split else card.name
     conditions = {
-        "text": f"{data}, {shots_text(shots)}, {seeds_text(plan.seeds)}, CLIP {clip.name}",
+        "text": f"{images}, {shots_text(shots)}, {seeds_text(plan.seeds)}, CLIP {clip.name}",
         "method": plan.plain.title,
         "seeds": len(plan.seeds),
         "command": _command(analysis, given, sweep, dataset=dataset, shots=shots, seed=seed),

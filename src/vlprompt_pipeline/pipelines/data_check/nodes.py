@@ -36,8 +36,8 @@ def check_all_datasets(
     datasets, contents = list_image_datasets(prefix), data_check.contents
     surveys = []
     with bar("datasets", len(datasets)) as advance:
-        for each in datasets:
-            survey = survey_dataset(each, root, shots, seed, cache, workers, contents=contents)
+        for checked in datasets:
+            survey = survey_dataset(checked, root, shots, seed, cache, workers, contents=contents)
             surveys.append(survey)
             advance(1)
     report = {

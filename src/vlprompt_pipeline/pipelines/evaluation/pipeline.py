@@ -16,12 +16,12 @@ _OF_RUN = {
     "test_features": "test_features",
 }
 _OF_TARGET = {
-    "table": "index",
-    "card": "card",
-    "class_subsets": "classes",
-    "test_features": "features",
+    "table": "target_index",
+    "card": "target_card",
+    "class_subsets": "target_classes",
+    "test_features": "target_features",
 }
-"""What an evaluation reads of a dataset: catalog names, which for a target follow `target_`."""
+"""What an evaluation reads of a dataset, by argument: names in the catalog."""
 _TABLES = tuple(name for name in EVALUATED if name != "metrics")
 
 
@@ -40,22 +40,24 @@ def create_pipeline(
 
 def evaluation_node(method: str, folders: str, target: str = "") -> Node:
     """Create the node that scores a method on the run's dataset, or on a target dataset."""
-    of_target = f"{target}.target_" if target else ""
-    data = {argument: f"{of_target}{name}" for argument, name in _OF_TARGET.items()}
+    data = _OF_RUN
+    if target:
+        data = {argument: f"{target}.{name}" for argument, name in _OF_TARGET.items()}
+    scored = f"{method}.{target}.target_" if target else f"{method}."
     return Node(
         bound(evaluate_prompt, method=method),
         inputs={
             "packed": f"{method}.packed_prompt",
             "prompt": f"{method}.prompt",
             "clip": "clip",
-            **(data if target else _OF_RUN),
+            **data,
             "store": f"{folders}feature_store",
             "features": "params:features",
             "metrics": "params:metrics",
             "recipes": "params:recipes",
             "few_shot_set": "few_shot_set",
         },
-        outputs=[f"{method}.{of_target}{output}" for output in EVALUATED],
+        outputs=[f"{scored}{output}" for output in EVALUATED],
         name=f"evaluate_{method}{f'_on_{target}' if target else ''}",
         namespace=of_method(method, target),
         tags=method,
