@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vlprompt_pipeline.errors import ArchiveError, DataError, FetchError
-from vlprompt_pipeline.fetching.archive_store import ArchiveStore, LocalFile, StoredFile
+from vlprompt_pipeline.fetching.downloads import LocalFile, StoredFile, fetch_file
 from vlprompt_pipeline.fetching.extraction import extract_archive
 from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import (
@@ -122,10 +122,9 @@ def _from_any(
     dataset: ImageDataset, root: Path, recipe: DownloadRecipe, progress: Progress
 ) -> Fetched:
     reasons = []
-    store = ArchiveStore(root / DOWNLOADS, dataset.name, progress)
     for source in recipe.sources:
         try:
-            return _from_source(dataset, root, source, store)
+            return _from_source(dataset, root, source, progress)
         except (FetchError, OSError) as error:
             reasons.append(f"from {source.title}: {error}")
             if source is not recipe.sources[-1]:
@@ -136,9 +135,12 @@ def _from_any(
 
 
 def _from_source(
-    dataset: ImageDataset, root: Path, source: DownloadSource, store: ArchiveStore
+    dataset: ImageDataset, root: Path, source: DownloadSource, progress: Progress
 ) -> Fetched:
-    files = [store.get(file) for file in source.files]
+    files = [
+        fetch_file(file, root / DOWNLOADS / f"{dataset.name}-{file.file_name}", progress)
+        for file in source.files
+    ]
     with _staging(root / DOWNLOADS / f"{dataset.name}.unpacking") as staging:
         for number, (described, file) in enumerate(zip(source.files, files, strict=True)):
             _assemble(dataset, staging, described, file, staging / f"file{number}")
