@@ -34,7 +34,7 @@ DOWNLOADS = ".downloads"
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a fetch did.
+    """The result of a fetch.
 
     Attributes:
         dataset: its name.

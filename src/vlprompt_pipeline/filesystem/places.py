@@ -122,7 +122,7 @@ def bring(folder: Path, *endings: str) -> None:
     infos = {
         key: info
         for key, info in listed(url).items()
-        if key.endswith(endings or "") and not key.endswith("/")  # what consoles put for a folder
+        if key.endswith(endings or "") and not key.endswith("/")  # as consoles put for folders
     }
     paths = {key: local(key) for key in infos}
     changed = {key: path for key, path in paths.items() if not is_current(path, infos[key])}

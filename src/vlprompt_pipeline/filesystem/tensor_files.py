@@ -29,7 +29,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], key: str, header: An
     Args:
         path: the file.
         tensors: by name, on any device.
-        key: what the header stands under; tells one kind of file from another.
+        key: name of the header in the file, which identifies the kind of file.
         header: plain values that JSON can hold.
 
     Raises:

@@ -31,7 +31,7 @@ _ALTERED = "other content than at the last check, under the same size and times;
 
 @dataclass(frozen=True)
 class ImageCheck:
-    """What was found on disk.
+    """The result of a check of the images on disk.
 
     Attributes:
         dataset: name of the dataset.

@@ -34,7 +34,7 @@ def sort_validation_images(folder: Path, labels: Path, meta: Path | None = None)
     Args:
         folder: imagenet/images/val.
         labels: one of the forms above.
-        meta: what the numbers of the first form mean.
+        meta: file with the WordNet ids of the numbers, needed for the first form.
 
     Raises:
         DataError: a label file of another form, or without a label for one of the images, or

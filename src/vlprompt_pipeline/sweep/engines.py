@@ -1,4 +1,4 @@
-"""Where jobs run: in this process, or as tasks of Ray, which places them and tries them again."""
+"""Engines run jobs: in this process, or as tasks of Ray, which places and repeats them."""
 
 from __future__ import annotations
 

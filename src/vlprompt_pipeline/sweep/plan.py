@@ -178,10 +178,10 @@ def plan(
 def shared_jobs(planned: Sequence[PlannedCell]) -> list[Job]:
     """Return the jobs that make what several cells need: two for a dataset and its targets.
 
-    The first indexes the images, on which it depends what is finished. The second computes the test
-    features that methods, shots and seeds share; it needs the CLIP. Features of a few-shot set are
-    made by the first cell that needs them, and the others wait for it. Where such a job fails, each
-    of its cells reports its own reason, since not all of them need fail.
+    The first indexes the images, which decide whether cells are finished. The second computes the
+    test features that methods, shots and seeds share; it needs the CLIP. Features of a few-shot set
+    are made by the first cell that needs them, and the others wait for it. If such a job fails, its
+    cells report their own reasons, since not all of them need fail.
     """
     fewest: dict[str, PlannedCell] = {}
     for cell in planned:

@@ -119,7 +119,7 @@ class Tuning:
             direction="maximize",
             load_if_exists=True,
         )
-        # where a study goes on, the same seed would draw its first trials again
+        # with the same seed, a continued study would draw its first trials again
         seed = self.cell.parameters.seed + len(study.trials)
         study.sampler = optuna.samplers.TPESampler(seed=seed)
         finished = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])

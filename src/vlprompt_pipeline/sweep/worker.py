@@ -83,7 +83,7 @@ class CellRunner(SequentialRunner):
         cell = PlannedCell.of_run(catalog.load("parameters"), Path(self._job.project))
         if self._force:
             _forget(cell)
-            self._force = False  # a second session without MLflow goes on with what this one made
+            self._force = False  # a second session, without MLflow, continues this one
         why_due = cell.why_due()
         if why_due and self._job.kind == "record":  # the hooks of the end would call it finished
             raise UserError(f"it is due again ({why_due}): give the sweep again, without --record")

@@ -29,7 +29,7 @@ from vlprompt_pipeline.image_datasets.split import require_inside
 from vlprompt_pipeline.wording import some
 
 _HEADINGS = {"path": "path", "file_name": "path", "label": "label", "part": "part", "split": "part"}
-"""What a column is, by its heading in lower case."""
+"""Columns by their headings in lower case."""
 
 SEVERAL_LABELS = re.compile(r"[|;]|^\[.*\]$")
 _ONE_LABEL = "an image has one class here: leave one label, without '|', ';' or brackets"

@@ -2,7 +2,7 @@
 
     sun397/SUN397/<letter>/<scene>[/<kind>]/sun_<code>.jpg
     sun397/split_zhou_SUN397.json
-    sun397/Testing_01.txt (looked at where it is there)
+    sun397/Testing_01.txt (optional)
 
 A class is called by its folders without the letter, the last one first: `i/ice_skating_rink/indoor`
 is "indoor ice skating rink". Labels follow the official list of classes. The content of the split
