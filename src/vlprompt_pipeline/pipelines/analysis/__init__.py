@@ -1,1 +1,1 @@
-"""What quantization, noise and low rank do to a prompt."""
+"""Measure what quantization, noise and low rank do to a prompt."""

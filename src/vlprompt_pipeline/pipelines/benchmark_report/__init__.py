@@ -1,1 +1,1 @@
-"""Methods x datasets over every finished cell."""
+"""Compare methods on all datasets, over every finished cell."""

@@ -1,1 +1,1 @@
-"""Which datasets are on disk, and what is wrong with them."""
+"""Report which datasets are on disk, and what is wrong with them."""

@@ -1,1 +1,1 @@
-"""Download of a published dataset; not part of an ordinary run."""
+"""Download a published dataset; not part of an ordinary run."""

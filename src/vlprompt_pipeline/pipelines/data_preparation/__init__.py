@@ -1,1 +1,1 @@
-"""Stage data preparation."""
+"""Stage: index and check the images of the dataset."""

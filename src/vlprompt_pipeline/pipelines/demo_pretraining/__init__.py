@@ -1,1 +1,1 @@
-"""Pre-training of the embedded CLIP; not part of an ordinary run."""
+"""Pre-train the embedded CLIP; not part of an ordinary run."""

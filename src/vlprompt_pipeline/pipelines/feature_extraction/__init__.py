@@ -1,1 +1,1 @@
-"""Stage feature extraction."""
+"""Stage: compute image features with the frozen CLIP."""

@@ -1,1 +1,1 @@
-"""Stage few shot sampling."""
+"""Stage: draw the training images, and split the classes."""

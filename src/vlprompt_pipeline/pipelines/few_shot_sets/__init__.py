@@ -1,1 +1,1 @@
-"""The few-shot sets of all datasets, as files."""
+"""Draw the few-shot sets of all datasets, as files."""

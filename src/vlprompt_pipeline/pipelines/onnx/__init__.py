@@ -1,1 +1,1 @@
-"""Trained prompts become folders that run without torch."""
+"""Export trained prompts to folders that run without torch."""

@@ -1,1 +1,1 @@
-"""A registered model and a folder of images."""
+"""Label a folder of images with a registered model."""

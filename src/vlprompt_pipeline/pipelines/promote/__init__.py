@@ -1,1 +1,1 @@
-"""Candidates become champions, with a test or for a reason."""
+"""Promote candidates to champions, by a test or for a stated reason."""

@@ -1,1 +1,1 @@
-"""Stage prompt training."""
+"""Stage: train each method on the base classes of the few-shot set."""

@@ -1,1 +1,1 @@
-"""Stage quantization export."""
+"""Stage: pack trained prompts into the files that ship."""

@@ -1,1 +1,1 @@
-"""Trained prompts become versions of registered models."""
+"""Register trained prompts as versions of models."""

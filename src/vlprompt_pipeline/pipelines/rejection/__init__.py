@@ -1,1 +1,1 @@
-"""How well the methods of a cell tell what they do not know, over all seeds on disk."""
+"""Measure how well the methods of a cell reject what they do not know, over all seeds on disk."""

@@ -1,1 +1,1 @@
-"""Stage reporting."""
+"""Stage: compare the run with the results on disk."""

@@ -1,1 +1,1 @@
-"""Stage transfer."""
+"""Stage: score the prompts on the test images of other datasets."""
