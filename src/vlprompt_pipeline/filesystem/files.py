@@ -100,7 +100,7 @@ def unfinished_prefix(name: str, writer: Process | None = None) -> str:
 
 
 def remove_unfinished(paths: Iterable[Path]) -> list[Path]:
-    """Remove those of the files and folders that a process has ended without finishing.
+    """Remove those of the files and folders whose process ended without finishing them.
 
     A process of another machine counts as ended a day after it last changed the file.
 
