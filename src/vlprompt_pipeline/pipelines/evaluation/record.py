@@ -65,9 +65,7 @@ def write_record(
     class_names = {name: subset.class_names for name, subset in class_subsets.items()}
     scores = {half: _score(metrics[half]) for half in class_names if half in metrics}
     among_all = metrics.get("generalised")
-    generalised = {half: among_all[half] for half in ("base", "new") if among_all}
-    on_targets = [scored["target"] for scored in target_metrics if scored]
-    measured = [*(metrics[half] for half in scores), *generalised.values(), *on_targets]
+    halves = ("base", "new")
     record = CellRecord(
         cell=Cell(
             protocol=get_protocol(protocol).label(settings),
@@ -99,10 +97,14 @@ def write_record(
                 title=recipe.title,
                 **scores,
                 generalised=among_all
-                and Generalised(**{half: _score(each) for half, each in generalised.items()}),
-                targets=tuple(map(_score, on_targets)),
+                and Generalised(**{half: _score(among_all[half]) for half in halves}),
+                targets=tuple(_score(scored["target"]) for scored in target_metrics if scored),
                 tuned_per_dataset=recipe.tuned_per_dataset,
-                metric_code=_metric_code(measured),
+                metric_code=_metric_code(
+                    [metrics[half] for half in scores]
+                    + [metrics["generalised"][half] for half in halves if among_all]
+                    + [scored["target"] for scored in target_metrics if scored]
+                ),
                 made_with=_made_with(prompt, recipe, clip, card, table, features),
                 **{key: sizes[key] for key in _SIZES},
             ),
