@@ -1,7 +1,8 @@
-"""A check of prompts that nodes of several stages read."""
+"""Inputs that nodes of several stages treat in the same way."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from vlprompt_pipeline.errors import PromptFileError
@@ -9,6 +10,15 @@ from vlprompt_pipeline.image_datasets import FewShotSet
 from vlprompt_pipeline.methods import resolve_recipe
 from vlprompt_pipeline.methods.trained import TrainedPrompt
 from vlprompt_pipeline.reproducibility.differences import differences
+
+
+def in_two(values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Split a node's variable inputs, which Kedro gives as one flat list, in the middle.
+
+    They are two datasets for each method or target: all of the first kind, then all of the second.
+    """
+    middle = len(values) // 2
+    return values[:middle], values[middle:]
 
 
 def require_prompt_of_this_run(

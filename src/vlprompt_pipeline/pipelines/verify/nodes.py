@@ -10,6 +10,7 @@ from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.data_folder import DataFolder
 from vlprompt_pipeline.methods.trained import TrainedPrompt
+from vlprompt_pipeline.pipelines.inputs import in_two
 from vlprompt_pipeline.reproducibility.comparison import (
     MethodComparison,
     Outputs,
@@ -47,7 +48,7 @@ def check_stored(
             "nothing is finished for dataset {dataset}, {protocol}, shots {shots}, seed {seed}: "
             "run it first, or name a cell that is".format(**parameters)
         )
-    records, prompts = _in_two(stored)
+    records, prompts = in_two(stored)
     data = DataFolder.of(parameters["data_root"], project)
     for record, prompt in zip(records, prompts, strict=True):
         require_unchanged(Record.read(record), prompt, clip, parameters["recipes"], data)
@@ -73,7 +74,7 @@ def compare_with_stored(
     then the new predictions and metrics in the same order.
     """
     datasets = (parameters["dataset"], *targets)
-    then, now = _in_two(scored)
+    then, now = in_two(scored)
     return compare_method(
         Record.read(record),
         _outputs(prompt, packed, then, datasets),
@@ -110,11 +111,5 @@ def require_same(verification: dict[str, Any], text: str) -> None:
 def _outputs(
     prompt: TrainedPrompt, packed: bytes, scored: Sequence[Any], datasets: Sequence[str]
 ) -> Outputs:
-    predictions, metrics = (dict(zip(datasets, half, strict=True)) for half in _in_two(scored))
+    predictions, metrics = (dict(zip(datasets, half, strict=True)) for half in in_two(scored))
     return Outputs(prompt, packed, predictions, metrics)
-
-
-def _in_two(inputs: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Split a node's variable inputs, which Kedro gives as one flat list, in the middle."""
-    middle = len(inputs) // 2
-    return inputs[:middle], inputs[middle:]
