@@ -11,7 +11,8 @@ from kedro.runner import SequentialRunner
 
 from vlprompt_pipeline.demo.config import Architecture, PretrainingConfig
 from vlprompt_pipeline.demo.evaluate import zero_shot
-from vlprompt_pipeline.pipelines.demo_pretraining import create_pipeline, nodes
+from vlprompt_pipeline.pipelines.demo_pretraining import nodes
+from vlprompt_pipeline.pipelines.demo_pretraining.pipeline import create_pipeline
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "base"
 TINY = PretrainingConfig(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ def test_all_is_well(miniature):
     assert check.split_sha256 == index.card.split_sha256
     assert check.missing == check.unreadable == check.duplicates == ()
     assert check.bytes_on_disk == sum(sizes)
-    assert json.loads(json.dumps(check.to_dict()))["found"] == check.found
+    assert json.loads(json.dumps(asdict(check)))["found"] == check.found
 
 
 def test_second_run_decodes_nothing(miniature, tmp_path):

@@ -15,7 +15,6 @@ from vlprompt_pipeline.demo.config import PretrainingConfig
 from vlprompt_pipeline.demo.evaluate import ZeroShot
 from vlprompt_pipeline.demo.trainer import Trained
 from vlprompt_pipeline.image_datasets.rendered import RENDERED
-from vlprompt_pipeline.image_datasets.rendered.tasks import TASKS
 from vlprompt_pipeline.templates import templates_of
 
 
@@ -53,6 +52,5 @@ def write_card(
 
 
 def _held_out(name: str) -> str:
-    shifted = RENDERED[name].shift_of
-    held_out = "yes" if TASKS[shifted or name].held_out else "no"
-    return f"{held_out} (shifted look)" if shifted else held_out
+    held_out = "yes" if RENDERED[name].held_out else "no"
+    return f"{held_out} (shifted look)" if RENDERED[name].shift else held_out

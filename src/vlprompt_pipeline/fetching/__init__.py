@@ -1,7 +1,7 @@
 """Datasets from the network: downloaded, checked, extracted and put in place as a whole.
 
-`transfer` brings a file, `extraction` opens it, `fetch` does all. Where from is said by the dataset
-itself, in its `download`.
+`transfer` downloads a file, `extraction` unpacks it, `fetch` does everything. A dataset says in its
+`download` where it comes from.
 """
 
 from vlprompt_pipeline.fetching.fetch import Fetched, fetch_dataset

@@ -1,4 +1,4 @@
-"""Checksums of files as they were found, to be compared with published ones."""
+"""Checksums of files, to be compared with published ones."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def open_archive(path: Path, folder: Path, most_bytes: int) -> Iterator[Iterator
 
     Args:
         path: the archive.
-        folder: what it is going to be unpacked into.
+        folder: the folder it will be unpacked into.
         most_bytes: how much it may unpack to; headers that promise more are not read.
 
     Raises:

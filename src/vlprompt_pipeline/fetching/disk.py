@@ -1,4 +1,4 @@
-"""Whether the disk has room, asked before and not after."""
+"""Check for room on the disk before it is needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def require_room(folder: Path, needed: int, what: str) -> None:
     """Check that `needed` bytes are free where `folder` is.
 
     Raises:
-        FetchError: saying how much is missing.
+        FetchError: there is less; says how much is needed and free.
     """
     free = shutil.disk_usage(folder).free
     if needed > free:

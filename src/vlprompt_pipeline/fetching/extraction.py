@@ -1,4 +1,4 @@
-"""An archive from elsewhere into a folder of our own: everything of it or nothing."""
+"""Unpack a foreign archive into a new folder, completely or not at all."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _LEFT_OUT_FOLDER = "__MACOSX"
 def extract_archive(archive: Path, folder: Path) -> int:
     """Unpack a zip, tar or tar.gz into `folder`, which must not exist yet.
 
-    Links, devices, names that leave the folder or that not every disk can hold, members there
-    twice and more bytes than pictures unpack to (20 times its size, at least 64 MiB) refuse the
-    archive as a whole. Pickles are left out.
+    The whole archive is refused for links, devices, names that leave the folder or that not every
+    disk can hold, members that occur twice, and more bytes than pictures unpack to (20 times its
+    size, at least 64 MiB). Pickles are left out.
 
     Args:
         archive: known by its content, not by its name.
-        folder: made by this; gone again if the archive is refused.
+        folder: is made, and removed again if the archive is refused.
 
     Returns:
         The number of files written.
 
     Raises:
-        ArchiveError: naming the member and what is wrong with it.
+        ArchiveError: the archive is refused; names the member and what is wrong with it.
         FetchError: the disk has no room or cannot be written to.
     """
     size = archive.stat().st_size

@@ -1,4 +1,4 @@
-"""From the name of a dataset to its folder, checked and in place."""
+"""Fetch a dataset by its name: download, unpack, check and put it in place."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from vlprompt_pipeline.errors import ArchiveError, DataError, FetchError
-from vlprompt_pipeline.fetching.archive_store import ArchiveStore, LocalFile, StoredFile
+from vlprompt_pipeline.fetching.downloads import LocalFile, StoredFile, fetch_file
 from vlprompt_pipeline.fetching.extraction import extract_archive
 from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import (
@@ -30,20 +29,20 @@ from vlprompt_pipeline.progress import Progress, no_progress
 logger = logging.getLogger(__name__)
 
 DOWNLOADS = ".downloads"
-"""Folder under the dataset root that holds archives under way, and what was seen of them."""
+"""Folder under the dataset root with unfinished downloads and the checksums seen before."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a fetch did.
+    """The result of a fetch.
 
     Attributes:
         dataset: its name.
         folder: where it is.
         images: how many there are.
-        source: what it was fetched from; None: it was there already or needs no fetching.
+        source: where it was fetched from; None: it was there already or is made here.
         files: the archives, with size, SHA-256 and what that was compared with.
-        sentence: all of it for a person.
+        sentence: all of this, for a person.
     """
 
     dataset: str
@@ -53,18 +52,14 @@ class Fetched:
     files: tuple[StoredFile, ...]
     sentence: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return a mapping for JSON."""
-        return asdict(self)
-
 
 def fetch_dataset(
     dataset: str | ImageDataset, dataset_root: Path | str, *, progress: Progress = no_progress
 ) -> Fetched:
     """Put a dataset under `dataset_root`, unless it is there.
 
-    It is downloaded and extracted beside its folder, held to the official split and counts as every
-    run does, and only then renamed into place: a folder of that name is a whole dataset or the
+    It is downloaded and unpacked beside its folder, checked against the official split as in every
+    run, and only then renamed into place. So a folder of that name is either a whole dataset or the
     user's own, which is never touched.
 
     Raises:
@@ -91,7 +86,7 @@ def fetch_dataset(
 
 
 def _holds_something(folder: Path) -> bool:
-    """Tell whether there is something in a folder; one that may not be read is not empty."""
+    """Tell whether a folder has content; one that may not be read counts as having some."""
     try:
         return os.path.isdir(folder) and bool(os.listdir(folder))
     except PermissionError:
@@ -99,7 +94,7 @@ def _holds_something(folder: Path) -> bool:
 
 
 def _manual_steps(dataset: ImageDataset, root: Path) -> str:
-    """Say what a person can do."""
+    """Say how a person can get the dataset."""
     if dataset.download is not None and dataset.download.by_hand:
         return dataset.download.by_hand.replace("<dataset_root>", str(root))
     return (
@@ -109,7 +104,7 @@ def _manual_steps(dataset: ImageDataset, root: Path) -> str:
 
 
 def _already_there(dataset: ImageDataset, root: Path) -> Fetched:
-    """Return a dataset that is there, or is made here."""
+    """Check a dataset that is there or is made here, and describe it."""
     folder = dataset.dataset_folder(root)
     try:
         images = len(build_index(dataset, root).table)
@@ -127,10 +122,9 @@ def _from_any(
     dataset: ImageDataset, root: Path, recipe: DownloadRecipe, progress: Progress
 ) -> Fetched:
     reasons = []
-    store = ArchiveStore(root / DOWNLOADS, dataset.name, progress)
     for source in recipe.sources:
         try:
-            return _from_source(dataset, root, source, store)
+            return _from_source(dataset, root, source, progress)
         except (FetchError, OSError) as error:
             reasons.append(f"from {source.title}: {error}")
             if source is not recipe.sources[-1]:
@@ -141,9 +135,12 @@ def _from_any(
 
 
 def _from_source(
-    dataset: ImageDataset, root: Path, source: DownloadSource, store: ArchiveStore
+    dataset: ImageDataset, root: Path, source: DownloadSource, progress: Progress
 ) -> Fetched:
-    files = [store.get(file) for file in source.files]
+    files = [
+        fetch_file(file, root / DOWNLOADS / f"{dataset.name}-{file.file_name}", progress)
+        for file in source.files
+    ]
     with _staging(root / DOWNLOADS / f"{dataset.name}.unpacking") as staging:
         for number, (described, file) in enumerate(zip(source.files, files, strict=True)):
             _assemble(dataset, staging, described, file, staging / f"file{number}")
@@ -164,7 +161,7 @@ def _from_source(
 def _assemble(
     dataset: ImageDataset, staging: Path, described: DownloadFile, file: LocalFile, scratch: Path
 ) -> None:
-    """Bring the content of one file to where it belongs in the staged dataset."""
+    """Put the content of one file where it belongs in the staged dataset."""
     target = dataset.dataset_folder(staging) / described.put
     target.parent.mkdir(parents=True, exist_ok=True)
     if not described.is_archive:
@@ -198,7 +195,7 @@ def _dataset_in(unpacked: Path, dataset: ImageDataset) -> Path | None:
 
 
 def _verified(dataset: ImageDataset, root: Path, staging: Path, files: list[LocalFile]) -> int:
-    """Hold the staged dataset to its official split and counts; its number of images."""
+    """Check the staged dataset against its official split; return its number of images."""
     if dataset.shift_of is not None:  # the list of class names is that of its own source
         for name in dataset.split.files:
             target = dataset.dataset_folder(staging) / name
@@ -217,7 +214,7 @@ def _verified(dataset: ImageDataset, root: Path, staging: Path, files: list[Loca
 
 @contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder for the time of the block; what a killed run left in it goes first."""
+    """Yield an empty folder for the time of the block, without what a killed run left in it."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir()

@@ -15,8 +15,8 @@ from vlprompt_pipeline.image_datasets import Checksum
 def hub_file(repository: str, name: str) -> Remote:
     """Ask the hub (or what HF_ENDPOINT names) for a file of a repository.
 
-    Only its address and checksum come from huggingface_hub, which would begin a cut download anew
-    in the next process. The tag of a large file is the SHA-256 of its content.
+    Only the address and the checksum come from huggingface_hub, because it starts an interrupted
+    download from the beginning in the next process. The tag of a large file is its SHA-256.
 
     Raises:
         FetchError: the hub is out of reach or has no such file.

@@ -1,4 +1,4 @@
-"""What an archive may hold: plain files and folders, under names that stay where they are put."""
+"""What an archive may hold: plain files and folders, under names that stay in their folder."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class Inspector:
         self._spelled: dict[str, str] = {}  # as it stands on a disk that ignores case
 
     def admit(self, member: Member) -> PurePosixPath:
-        """Return the relative path of a member that is harmless.
+        """Return the relative path of a harmless member.
 
         Raises:
-            ArchiveError: it is not; the message names it and says why.
+            ArchiveError: the member is not harmless; names it and says why.
         """
         path = self._path(member)
         self._count(member)
@@ -71,23 +71,24 @@ class Inspector:
             name.encode("utf-8")
         except UnicodeEncodeError:
             raise self.refuse(member, "has a name that is not UTF-8") from None
-        if not name.isprintable():
-            raise self.refuse(member, "has control characters in its name")
-        if "\\" in name:
-            raise self.refuse(member, "has a backslash in its name")
-        if name.startswith("/") or name[1:2] == ":":
-            raise self.refuse(member, "has an absolute path")
-        if member.kind not in ("file", "folder"):
-            raise self.refuse(member, f"is {member.kind}, and only files and folders are unpacked")
         parts = name.removeprefix("./").rstrip("/").split("/")
-        if parts in ([""], ["."]) and member.kind == "folder":  # the root, as tar likes to name it
-            return PurePosixPath()
-        if ".." in parts:
-            raise self.refuse(member, "leaves the folder it is unpacked into")
-        if "" in parts or "." in parts:
-            raise self.refuse(member, "has an empty part in its path")
-        if any(len(part.encode()) > _LONGEST_PART for part in parts):
-            raise self.refuse(member, f"has more than {_LONGEST_PART} bytes in a part of its name")
+        is_root = parts in ([""], ["."]) and member.kind == "folder"  # as tar likes to name it
+        wrong = {
+            "has control characters in its name": not name.isprintable(),
+            "has a backslash in its name": "\\" in name,
+            "has an absolute path": name.startswith("/") or name[1:2] == ":",
+            f"is {member.kind}, and only files and folders are unpacked": (
+                member.kind not in ("file", "folder")
+            ),
+            "leaves the folder it is unpacked into": ".." in parts,
+            "has an empty part in its path": not is_root and bool({"", "."} & set(parts)),
+            f"has more than {_LONGEST_PART} bytes in a part of its name": any(
+                len(part.encode()) > _LONGEST_PART for part in parts
+            ),
+        }
+        for reason, is_wrong in wrong.items():
+            if is_wrong:
+                raise self.refuse(member, reason)
         return PurePosixPath(*parts)
 
     def _count(self, member: Member) -> None:

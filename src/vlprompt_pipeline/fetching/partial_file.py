@@ -1,4 +1,4 @@
-"""The beginning of a file that is still arriving, and what must hold for going on with it."""
+"""A file of which a part has arrived, and a note that says whether it can be continued."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vlprompt_pipeline.filesystem.files import atomic_write
 
 @dataclass(frozen=True)
 class Origin:
-    """What was known when the file was begun.
+    """The file on the server, as it was when the download began.
 
     Attributes:
         url: its address.
@@ -37,7 +37,7 @@ class PartialFile:
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def origin(self, url: str) -> Origin | None:
-        """Read what was noted when it was begun; None if it cannot be continued safely."""
+        """Read the note on its origin; None if the file cannot be continued safely."""
         if not self.path.is_file():
             return None
         with suppress(OSError, ValueError, TypeError):  # no note, a broken or a foreign one
@@ -57,7 +57,7 @@ class PartialFile:
         self._note.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Forget what has arrived."""
+        """Delete what has arrived."""
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
 

@@ -1,8 +1,8 @@
 """One file from an HTTP server: resumed where it was cut, checked before it has its name.
 
-Written here because no library at hand does all of it: huggingface_hub starts a file anew in every
-process, fsspec and torchvision neither resume nor notice a file that changed meanwhile, and pooch
-checks but does not resume. What travels is requests' business.
+It is written here because no library at hand does all of this: huggingface_hub starts a file anew
+in every process, fsspec and torchvision neither resume nor notice a file that changed meanwhile,
+and pooch checks but does not resume.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import requests
 
@@ -69,12 +68,11 @@ def download(
         remote: what to download.
         target: the finished file; it appears only when its size and checksum are right.
         progress: shows megabytes.
-        room_factor: free disk that must be there, in sizes of the file; more than 1 where the file
-            is going to be unpacked.
+        room_factor: free disk that is needed, in sizes of the file; above 1 if it will be unpacked.
 
     Raises:
-        FetchError: the server refuses, lies or stays away, the checksum differs, or the disk has
-            no room; what arrived of a cut download stays for the next try.
+        FetchError: the server refuses, does not answer or sends something else, the checksum
+            differs, or the disk is full. A partial download is kept for the next try.
     """
     partial = PartialFile(target.with_name(f"{target.name}.partial"))
     resumed = partial.path.is_file()
@@ -91,11 +89,11 @@ def download(
                 f"{remote.checksum}: it broke on its way or changed at its source; it was "
                 "deleted, so try again, and look at the source if it stays so"
             )
-        resumed = False  # once more from its start: the two ends may be of different files
+        resumed = False  # once more from the start: the two parts may be of different files
 
 
 def _transfer(remote: Remote, partial: PartialFile, progress: Progress, room_factor: float) -> None:
-    """Fill `partial` until nothing is missing."""
+    """Complete `partial`, in several tries if need be."""
     failed, farthest = 0, partial.size
     while True:
         try:
@@ -124,26 +122,36 @@ def _transfer(remote: Remote, partial: PartialFile, progress: Progress, room_fac
 
 
 def _attempt(remote: Remote, partial: PartialFile, progress: Progress, room_factor: float) -> None:
-    """Open one connection: ask for what is missing and append it."""
+    """Ask for the missing bytes in one connection, and append them."""
     origin = partial.origin(remote.url)
     arrived = partial.size if origin else 0
     if origin and arrived == origin.total:
         return
     headers = {"Accept-Encoding": "identity"}  # bytes as they are stored, so that they add up
     if arrived:
-        # without If-Range, a file that changed would be glued to the old beginning
+        # without If-Range, the end of a changed file would be appended to the old beginning
         headers |= {"Range": f"bytes={arrived}-", "If-Range": origin.validator}
     with requests.get(remote.url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
         start, total = _body_range(answer, remote, partial, arrived, origin)
         require_room(
             partial.path.parent, int((total or 0) * room_factor) - start, partial.path.name
         )
-        with partial.path.open("r+b" if start else "wb") as stream:
+        with (
+            partial.path.open("r+b" if start else "wb") as stream,
+            progress(f"{partial.path.stem} (MB)", (total or 0) // _MEGABYTE) as advance,
+        ):
             stream.truncate(start)
-            # only now: to bytes of another content, the note would be a lie if this were killed
+            # only now that old bytes are gone: after a kill, the note must not describe them
             partial.note_origin(Origin(remote.url, _validator(answer), total))
             stream.seek(start)
-            _copy(answer, stream, progress, f"{partial.path.stem} (MB)", start, total)
+            arrived = start
+            advance(arrived // _MEGABYTE)
+            for chunk in answer.iter_content(_CHUNK):
+                advance((arrived + len(chunk)) // _MEGABYTE - arrived // _MEGABYTE)
+                arrived += len(chunk)
+                if total is not None and arrived > total:
+                    raise _CutError(f"more than the announced {total:,} bytes came")
+                stream.write(chunk)
     if total is not None and partial.size != total:
         raise _CutError(f"it ended after {partial.size:,} of {total:,} bytes")
 
@@ -155,7 +163,7 @@ def _body_range(
     arrived: int,
     origin: Origin | None,
 ) -> tuple[int, int | None]:
-    """Say where the body begins and how long the whole file is; refuses what cannot be right."""
+    """Return where the body begins and how long the whole file is; refuse a wrong answer."""
     status = answer.status_code
     if status == 416:  # more has arrived than there is now
         partial.discard()
@@ -187,25 +195,6 @@ def _body_range(
     return start, remote.size if total is None else total
 
 
-def _copy(
-    answer: requests.Response,
-    stream: BinaryIO,
-    progress: Progress,
-    title: str,
-    start: int,
-    total: int | None,
-) -> None:
-    with progress(title, (total or 0) // _MEGABYTE) as advance:
-        advance(start // _MEGABYTE)
-        done = start
-        for chunk in answer.iter_content(_CHUNK):
-            advance((done + len(chunk)) // _MEGABYTE - done // _MEGABYTE)
-            done += len(chunk)
-            if total is not None and done > total:
-                raise _CutError(f"more than the announced {total:,} bytes came")
-            stream.write(chunk)
-
-
 def _content_range(answer: requests.Response) -> tuple[int, int | None]:
     """Return `bytes 10-99/100` as (10, 100)."""
     span, _, total = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
@@ -218,7 +207,7 @@ def _number(text: str | None) -> int | None:
 
 
 def _validator(answer: requests.Response) -> str:
-    """Say what tells this content from another; a weak tag only says that it is much the same."""
+    """Return a tag or date that identifies the content; a weak tag does not."""
     etag = answer.headers.get("ETag", "")
     strong = etag and not etag.startswith("W/")
     return etag if strong else answer.headers.get("Last-Modified", "")

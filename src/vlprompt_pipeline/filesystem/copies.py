@@ -1,7 +1,7 @@
-"""Local copies of the files of a place, and which version of its object each one is.
+"""Local copies of the files of a place, and the version of the object each was copied from.
 
-Beside each copy a note keeps the version of the object (its ETag), so that nothing is transferred
-twice. The folder of the cache is that of the environment variable VLPROMPT_CACHE, or
+For each copy a note keeps the version of the object (its ETag), so that nothing is transferred
+twice. The cache is the folder that the environment variable VLPROMPT_CACHE names, by default
 ~/.cache/vlprompt.
 """
 
@@ -32,12 +32,12 @@ def copies_folder() -> Path:
 
 
 def notes_folder() -> Path:
-    """Return the folder of the notes, which has the same folders in it."""
+    """Return the folder of the notes, laid out as that of the copies."""
     return _folder(os.environ.get(CACHE, "")) / "versions"
 
 
 def note_of(path: Path) -> Path:
-    """Return the note that is kept of a local copy."""
+    """Return the path of the note on a local copy."""
     inside = path.relative_to(copies_folder())
     return notes_folder() / inside.with_name(f"{inside.name}.version")
 
@@ -91,7 +91,7 @@ def is_current(path: Path, info: dict[str, Any]) -> bool:
 
 
 def keep_version(path: Path, info: dict[str, Any]) -> None:
-    """Note which version of its object a local copy is."""
+    """Note the version of the object that a local copy equals."""
     _write_note(path, _state(path, info))
 
 

@@ -1,4 +1,4 @@
-"""The folder of all data, and names of its files that are the same wherever it is."""
+"""The folder of all data, and names for its files that do not depend on where it is."""
 
 from __future__ import annotations
 

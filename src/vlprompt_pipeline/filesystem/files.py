@@ -61,13 +61,13 @@ def atomic_folder(path: str | Path, is_ours: Callable[[Path], bool], kind: str) 
     """Give a temporary folder that becomes `path` on success and is removed on failure.
 
     Args:
-        path: absent, an empty folder, or an earlier one of the kind, which is replaced. Where it is
-            a link, the folder that it leads to is replaced.
-        is_ours: whether a folder is of the kind.
-        kind: what it holds, for the message.
+        path: absent, an empty folder, or a folder of the same kind, which is replaced. If it is a
+            link, the folder it leads to is replaced.
+        is_ours: says whether a folder is of the kind.
+        kind: what such a folder holds, for the message.
 
     Raises:
-        UserError: there is something else in its place, it cannot be replaced, or not be written.
+        UserError: something else is there, or the folder cannot be replaced or written.
     """
     target = Path(path).resolve()
     is_free = not target.exists() or (target.is_dir() and not any(target.iterdir()))
@@ -100,12 +100,12 @@ def unfinished_prefix(name: str, writer: Process | None = None) -> str:
 
 
 def remove_unfinished(paths: Iterable[Path]) -> list[Path]:
-    """Remove those of the files and folders that a process wrote and left unfinished when it ended.
+    """Remove those of the files and folders whose process ended without finishing them.
 
-    A process of another machine counts as gone a day after the last change of what it writes.
+    A process of another machine counts as ended a day after it last changed the file.
 
     Returns:
-        What was removed.
+        The paths that were removed.
     """
     removed = []
     for path in paths:
@@ -147,7 +147,7 @@ def read_hashes(file: Path) -> dict[str, str]:
 
 @cache
 def _this_process(number: int) -> Process:
-    """By its number, for a fork is another one."""
+    """Describe this process; cached by its number, since a fork has another one."""
     return Process.current()
 
 

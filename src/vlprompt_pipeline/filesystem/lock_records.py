@@ -1,4 +1,4 @@
-"""What is locked, and who holds it."""
+"""Locks, and the runs that hold them."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Holder:
 
     Attributes:
         name: unique to this holder.
-        process: of the run.
+        process: the process of the run.
         since: when it took its first lock, in UTC.
-        command: that started it.
-        locks: that it holds.
+        command: the command line of the run.
+        locks: the locks it holds.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Holder:
         return next(blocked, None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give what is stored: all but the name."""
+        """Return a mapping for JSON, without the name."""
         return {
             "process": str(self.process),
             "since": self.since,
@@ -73,20 +73,13 @@ class Holder:
         }
 
     @classmethod
-    def from_dict(cls, name: str, stored: Any) -> Holder | None:
-        """Read what `to_dict` gave; None if it is something else."""
+    def from_stored(cls, name: str, stored: Any) -> Holder | None:
+        """Read what `to_dict` gave, or its JSON in bytes; None if it is something else."""
         try:
+            stored = json.loads(stored) if isinstance(stored, bytes) else stored
             process = Process.parse(stored["process"])
             locks = tuple(Lock(*lock) for lock in stored["locks"])
             since, command = stored["since"], stored["command"]
         except (ValueError, KeyError, TypeError):
             return None
         return cls(name, process, since, command, locks) if process else None
-
-    @classmethod
-    def from_json(cls, name: str, text: str | bytes) -> Holder | None:
-        """Read the same from JSON."""
-        try:
-            return cls.from_dict(name, json.loads(text))
-        except ValueError:
-            return None

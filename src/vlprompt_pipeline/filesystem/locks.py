@@ -1,9 +1,9 @@
 """Locks on what runs write: two runs at once either share it, or one waits for the other.
 
-Each run has one file in a folder, which lists the locks it holds. They are held as long as the file
-is there and its process lives: the system tells that of a process of this machine, and one of
-another machine must have renewed its file within the last two minutes. Locks of a dead process are
-taken over. In a place such as a bucket the same is kept in objects (module `place_locks`).
+Each run has one file in a folder, which lists its locks. It holds them as long as the file is there
+and its process lives: the system tells that of a process on this machine; one on another machine
+must have renewed its file within the last two minutes. Locks of a dead process are taken over. In a
+place such as a bucket, objects take the part of the files (module `place_locks`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _COMMAND = 200  # characters of a command that are shown
 
 
 class HeldByAnotherError(UserError):
-    """Another run still holds a lock after all the time that this one was to wait."""
+    """Another run still holds a lock after the time that this run was told to wait."""
 
 
 class HeldLocks:
@@ -86,12 +86,10 @@ class HeldLocks:
         if not wanted:
             return
         if self._table is None:
-            url = url_of(self._folder)
-            self._table = (
-                PlaceTable(url, self._holder, LEASE)
-                if url
-                else FolderTable(self._folder, self._holder)
-            )
+            if url := url_of(self._folder):
+                self._table = PlaceTable(url, self._holder, LEASE)
+            else:
+                self._table = FolderTable(self._folder, self._holder)
         deadline, announced = time.monotonic() + patience, None
         while (conflict := self._table.take(wanted)) is not None:
             lock, holder = conflict
@@ -166,11 +164,10 @@ class FolderTable:
 
     def renew(self) -> bool:
         """Show that this run lives; false if another one has taken its locks over."""
-        try:
+        with suppress(FileNotFoundError):
             os.utime(self._file)
-        except FileNotFoundError:
-            return False
-        return True
+            return True
+        return False
 
     def release(self) -> None:
         """Give all locks back."""
@@ -186,7 +183,7 @@ class FolderTable:
             if file == self._file:
                 continue
             with suppress(FileNotFoundError):  # released just now
-                holder = Holder.from_json(file.stem, file.read_bytes())
+                holder = Holder.from_stored(file.stem, file.read_bytes())
                 age = now - file.stat().st_mtime
                 if holder is not None and not self._is_dead(holder, age):
                     living.append(holder)

@@ -67,10 +67,10 @@ def manifest_path(path: Path) -> Path:
 
 
 def layer_path(path: Path) -> str:
-    """Return a file's path from its layer's folder on, `06_models/…`, as in a copied project.
+    """Return a file's path from its layer's folder on, `06_models/…`.
 
-    Runs that compute something else have other paths, so it is the key `made_from` of files that
-    have no other key.
+    It is the same in a copied project. Runs that compute different things have different paths, so
+    it serves as the key `made_from` of files that have no other key.
     """
     parts = path.parts
     layers = [number for number, part in enumerate(parts) if _LAYER.fullmatch(part)]
@@ -101,19 +101,19 @@ def remove_described(path: Path) -> None:
 
 
 def has_manifest(path: Path) -> bool:
-    """Tell whether the file has a manifest, which one from before manifests existed has not."""
+    """Tell whether the file has a manifest; files from before manifests existed have none."""
     return is_there(manifest_path(path))
 
 
 def described_as(path: Path) -> tuple[str, ...]:
-    """Return the SHA-256 that the manifest of a file names, two while the file is replaced."""
+    """Return the SHA-256 in the manifest of a file; there are two while the file is replaced."""
     return tuple(each.sha256 for each in _read(path) or ())
 
 
 def find_fault(path: Path, made_from: str, source: Path | None = None) -> str:
     """Say why a file is not what was written there from `made_from` and `source`; empty if it is.
 
-    The text begins with a verb, of which the file is the subject.
+    The text continues a sentence that begins with the file, for instance "is gone".
     """
     if not is_there(path):
         return "is gone"
@@ -139,7 +139,7 @@ def _other_origin(described: list[Manifest], made_from: str, source: Path | None
 
 
 def may_be_made_from(path: Path, made_from: str) -> bool:
-    """Tell whether the manifest does not say that the file was made from something else."""
+    """Tell whether a file was made from this, by its manifest; true if it has none to tell."""
     described = _read(path)
     return described is None or made_from in {each.made_from for each in described}
 
@@ -149,9 +149,8 @@ def require_described(
 ) -> None:
     """Refuse a file that is not what was written there.
 
-    A file that was written before manifests existed gets a warning: one in a folder without any
-    manifest, or one without manifest in a folder that several runs fill (`shared`), such as that of
-    the records.
+    A file that may be older than manifests only causes a warning. It has no manifest and stands in
+    a folder without any, or in one that several runs fill (`shared`), such as that of the records.
 
     Raises:
         ChangedFileError: it names the file, what is wrong and the remedy.
@@ -166,7 +165,7 @@ def require_described(
 
 @cache
 def _warn_once(path: Path, remedy: str) -> None:
-    """Name the first files of a layer, then say once that there are more: there may be hundreds."""
+    """Warn of the first files of a layer, then once that there are more: they may be hundreds."""
     layer = layer_path(path).partition("/")[0]
     _undescribed[layer] += 1
     if _undescribed[layer] > _NAMED:
@@ -197,7 +196,7 @@ def _read(path: Path) -> list[Manifest] | None:
 
 
 def write_manifest(path: Path, latest: Manifest, *earlier: Manifest) -> None:
-    """Replace the manifest; unlike results it need not be on the disk before anything follows."""
+    """Replace the manifest, which unlike results need not be on the disk at once."""
     content = {"latest": asdict(latest), "earlier": [asdict(each) for each in earlier]}
     target = manifest_path(path)
     with atomic_write(target, durable=False) as temporary:

@@ -1,6 +1,6 @@
 """Objects of a place by their URL, `s3://bucket/key`, through fsspec.
 
-The only module that knows fsspec. A place is asked each time, nothing is remembered.
+This is the only module that knows fsspec. It asks the place each time and remembers nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def file_system(url: str) -> Iterator[Any]:
     """Yield the fsspec file system of a place.
 
     Raises:
-        PlaceError: whatever the file system raises within the context, as one sentence.
+        PlaceError: any error of the file system within the context, as one sentence.
     """
     protocol = url.partition("://")[0]
     try:

@@ -1,9 +1,9 @@
 """Locks in a place, which has no files to lock: a log to which runs only append.
 
 `log/<number>` lists all holders. A run that takes locks or gives them back puts the next number
-with the holders as they are then, by a conditional put (If-None-Match): of two runs that try at
-once the place takes one put, and the other run reads the log again. Old numbers are removed. A slow
-run could put a number that was removed already, so each checks that the newest has its change.
+with the new list of holders by a conditional put (If-None-Match). Of two runs that try at once, the
+place accepts one put, and the other run reads the log again. Old numbers are removed. A slow run
+could put a number that was removed already, so each run checks that the newest has its change.
 
 Each holder renews `alive/<name>`. A holder on another machine whose object was not renewed for
 `lease` seconds of the place's clock is dead.
@@ -22,7 +22,7 @@ from vlprompt_pipeline.filesystem.objects import create, listed, modified, put, 
 logger = logging.getLogger(__name__)
 
 KEPT = 20  # newest numbers of the log, which are not removed
-_TRIES = 1000  # to append a change; in each that fails another run was quicker
+_TRIES = 1000  # to append a change; a try fails where another run was quicker
 
 
 class PlaceTable:
@@ -49,7 +49,7 @@ class PlaceTable:
         later = replace(self._holder, locks=self._holder.locks + wanted)
         for _ in range(_TRIES):
             number, holders = self._newest()
-            others = [each for each in holders if each.name != later.name]
+            others = [holder for holder in holders if holder.name != later.name]
             for other in list(others):
                 if (lock := other.first_conflict(later.locks)) is None:
                     continue
@@ -69,13 +69,13 @@ class PlaceTable:
         """Show that this run lives; false if another one has taken its locks over."""
         self._renew()
         # by its name: in another thread this run may just be taking a further lock
-        return any(each.name == self._holder.name for each in self._newest()[1])
+        return any(holder.name == self._holder.name for holder in self._newest()[1])
 
     def release(self) -> None:
         """Give all locks back."""
         for _ in range(_TRIES):
             number, holders = self._newest()
-            others = [each for each in holders if each.name != self._holder.name]
+            others = [holder for holder in holders if holder.name != self._holder.name]
             if len(others) == len(holders):
                 break
             self.put(number + 1, others)
@@ -91,14 +91,15 @@ class PlaceTable:
             content = read(newest)
             if content is None:  # removed just now: there are newer ones
                 continue
-            holders = (Holder.from_dict(n, each) for n, each in json.loads(content).items())
+            stored = json.loads(content).items()
+            holders = filter(None, (Holder.from_stored(name, values) for name, values in stored))
             remove(*numbers[:-KEPT])
-            return int(newest.rpartition("/")[2]), [each for each in holders if each]
+            return int(newest.rpartition("/")[2]), list(holders)
         return 0, []
 
     def put(self, number: int, holders: list[Holder]) -> bool:
         """Write the next number of the log; false if another run was quicker."""
-        content = {each.name: each.to_dict() for each in holders}
+        content = {holder.name: holder.to_dict() for holder in holders}
         return create(f"{self._log}/{number:012d}", json.dumps(content).encode())
 
     def _is_dead(self, other: Holder) -> bool:

@@ -1,12 +1,12 @@
-"""Places that are no folder of this machine, `s3://bucket/prefix` or whatever fsspec can reach.
+"""Places other than folders of this machine: `s3://bucket/prefix`, or what else fsspec can reach.
 
-Every file of a place has a local copy, whose path says which file that is:
+Every file of a place has a local copy, and the path of the copy names the file:
 `<cache>/places/s3/bucket/prefix/…`. All code works on local copies. `is_there` and `bring` download
-what the place has, `publish` uploads a finished copy as a whole object. All of them leave any other
+what the place has; `publish` uploads a finished copy as a whole object. All of them leave any other
 path as it is.
 
-A run that holds the locks on what it reads and writes calls `trust`: a copy that is found current
-from then on is not compared with the place again until `distrust`, which saves most requests.
+A run that holds the locks on what it reads and writes calls `trust`. A copy that is then found
+current is not compared with the place again until `distrust`, which saves most requests.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from vlprompt_pipeline.filesystem.copies import (
 from vlprompt_pipeline.filesystem.objects import file_system, listed, modified, remove
 
 _ONE_PUT = 50_000_000  # bytes; a larger file is uploaded in parts
-# URLs of copies that were found current under locks; none while none are held. State of the
-# process, as the locks are.
+# URLs of copies that were found current while this process holds locks; None while it holds none
 _trusted: set[str] | None = None
 
 
@@ -45,7 +44,7 @@ def distrust() -> None:
 
 
 def is_url(location: str | Path) -> bool:
-    """Tell whether a location is a place, not a path of this machine."""
+    """Tell whether a location is a place and not a path of this machine."""
     return "://" in str(location)
 
 
@@ -99,7 +98,7 @@ def is_there(path: Path) -> bool:
 
 
 def exists(path: Path) -> bool:
-    """Tell whether a file is there, or in its place; nothing is downloaded.
+    """Tell whether a file is on disk or, for a local copy, in its place; downloads nothing.
 
     Raises:
         PlaceError: the place does not answer.
@@ -109,7 +108,7 @@ def exists(path: Path) -> bool:
 
 
 def bring(folder: Path, *endings: str) -> None:
-    """Make the local copy of a folder what the place has; does nothing to another folder.
+    """Bring the local copy of a folder up to date; does nothing to any other folder.
 
     Args:
         folder: with all that is below it.
@@ -123,7 +122,7 @@ def bring(folder: Path, *endings: str) -> None:
     infos = {
         key: info
         for key, info in listed(url).items()
-        if key.endswith(endings or "") and not key.endswith("/")  # what consoles put for a folder
+        if key.endswith(endings or "") and not key.endswith("/")  # as consoles put for folders
     }
     paths = {key: local(key) for key in infos}
     changed = {key: path for key, path in paths.items() if not is_current(path, infos[key])}

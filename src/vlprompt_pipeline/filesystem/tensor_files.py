@@ -29,7 +29,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], key: str, header: An
     Args:
         path: the file.
         tensors: by name, on any device.
-        key: what the header stands under; tells one kind of file from another.
+        key: name of the header in the file, which identifies the kind of file.
         header: plain values that JSON can hold.
 
     Raises:
@@ -55,7 +55,7 @@ def load_tensors(path: Path, key: str) -> tuple[dict[str, Tensor], Any]:
         TensorFileError: it cannot be read, is truncated, or is no safetensors file.
     """
     try:
-        path.open("rb").close()  # safetensors says of a file that may not be read that it is gone
+        path.open("rb").close()  # safetensors would report an unreadable file as absent
         with safe_open(path, "pt") as stored:
             header = (stored.metadata() or {}).get(key, "null")
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118

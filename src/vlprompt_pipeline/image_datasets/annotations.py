@@ -1,8 +1,9 @@
-"""What official annotations consist of: lines of text files and names of folders."""
+"""Read what official annotations consist of: lines of text files and names of folders."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from vlprompt_pipeline.errors import DataError
 
 
 class Listing(NamedTuple):
-    """What lies in a folder, by name in ASCII order."""
+    """Names of the folders and files in a folder, in ASCII order."""
 
     folders: list[str]
     files: list[str]
@@ -22,28 +23,23 @@ def list_folder(folder: Path, *, hidden: bool = False) -> Listing:
     Raises:
         DataError: it does not exist or may not be listed.
     """
-    listing = Listing([], [])
+    folders, files = [], []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if hidden or not entry.name.startswith("."):
-                    _note(entry, listing)
+                if not hidden and entry.name.startswith("."):
+                    continue
+                with suppress(OSError):  # a link that leads in a circle is neither
+                    if entry.is_dir():
+                        folders.append(entry.name)
+                    elif entry.is_file():
+                        files.append(entry.name)
     except OSError as error:
         raise DataError(
             f"cannot list {folder}: {error.strerror}; put the dataset's folder there and make it "
             "readable"
         ) from error
-    return Listing(sorted(listing.folders), sorted(listing.files))
-
-
-def _note(entry: os.DirEntry[str], listing: Listing) -> None:
-    try:
-        if entry.is_dir():
-            listing.folders.append(entry.name)
-        elif entry.is_file():
-            listing.files.append(entry.name)
-    except OSError:
-        return  # a link that leads in a circle is neither
+    return Listing(sorted(folders), sorted(files))
 
 
 def read_lines(file: Path) -> list[str]:

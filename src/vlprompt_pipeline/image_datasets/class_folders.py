@@ -1,8 +1,8 @@
 """Splits by class folders, the form of ImageNet and its shifted variants.
 
-Beside the images stands `classnames.txt`, a line a class: `n01440764 tench`. A class is known by
-its WordNet id, never by its name, because two pairs share one (missile, sunglasses). Labels follow
-the lines of that file, which are in ASCII order of the ids.
+Beside the images stands `classnames.txt`, with one line per class: `n01440764 tench`. A class is
+known by its WordNet id, never by its name, because two pairs share one (missile, sunglasses).
+Labels follow the lines of that file, which are in ASCII order of the ids.
 
 Images stand in ASCII order of their file names. The published code took the order in which the
 file system listed them, so its few-shot sets of ImageNet cannot be drawn again image for image:

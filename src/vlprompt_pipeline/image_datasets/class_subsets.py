@@ -22,7 +22,7 @@ PUBLISHED_BASE_SHARE = 0.5
 
 @dataclass(frozen=True)
 class ClassSubset:
-    """Some of a dataset's classes; a class's place here is its label within the half.
+    """Some of a dataset's classes; the place of a class is its label within the subset.
 
     Attributes:
         labels: labels in the whole dataset.
@@ -45,7 +45,7 @@ class ClassSubset:
     def restrict(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return rows of the half's classes, relabelled, in the same order, numbered from 0.
 
-        The table needs a column `label`; whatever else it has stays.
+        The table needs a column `label`; its other columns stay as they are.
         """
         kept = table[table["label"].isin(self.labels)].reset_index(drop=True)
         return kept.assign(label=kept["label"].map(self.relabelling).astype("int64"))

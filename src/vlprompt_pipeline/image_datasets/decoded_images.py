@@ -1,4 +1,4 @@
-"""Decode image files whole, and remember in a table what was read, by fingerprint."""
+"""Decode whole image files, and keep a table of what was read, by fingerprint."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from vlprompt_pipeline.source_code import code_digest
 _logger = logging.getLogger(__name__)
 _IMAGES_PER_TASK = 64
 MAX_BYTES = 1 << 30
-"""Our choice: a larger file is not read to memory, it is no picture of these datasets."""
+"""Our choice: a larger file is no picture of these datasets, and is not read into memory."""
 FACTS = ["sha256", "bytes"]
-"""What the table knows of an image."""
+"""Columns of the table."""
 
 
 class DecodedImage(NamedTuple):
@@ -76,7 +76,7 @@ def decode_image(fingerprint: str, file: Path, decoding: Decoding) -> DecodedIma
 
 
 def read_decoded(cache: Path | None) -> pd.DataFrame:
-    """Read what is known, by fingerprint; nothing where the file is absent, broken or older."""
+    """Read what is known, by fingerprint: nothing if the file is absent, broken or older."""
     is_current = cache is not None and is_there(cache)
     if is_current and (fault := find_fault(cache, code_digest(__name__))):
         _logger.warning("%s %s: the images are decoded again", cache, fault)

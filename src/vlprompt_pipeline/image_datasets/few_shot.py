@@ -27,7 +27,7 @@ from vlprompt_pipeline.wording import some
 
 MAX_VAL_SHOTS = 4
 ShortClasses = Literal["refuse", "take_all"]
-"""What is done about a class with fewer training images than shots."""
+"""How to treat a class with fewer training images than shots."""
 
 LabelledPath = tuple[str, int]
 
@@ -103,8 +103,8 @@ def sample_few_shot(
 ) -> FewShotSet:
     """Draw the few-shot set of an index.
 
-    Refusing a class with fewer training images than shots is our choice: the reference takes what
-    there is, and "16 shots" is then up to 16. Validation images are taken as far as they go.
+    A class with fewer training images than shots is refused (our choice): the reference takes all
+    it has, so that "16 shots" means up to 16. A class may have fewer validation images.
 
     Raises:
         ConfigError: `shots` is below 1.
@@ -118,7 +118,8 @@ def sample_few_shot(
 def published_digest(dataset: str, shots: int, seed: int) -> dict[str, str] | None:
     """Return the `FewShotSet.digest` of the set that linzhiqiu/cross_modal_adaptation published.
 
-    None where it published none.
+    Returns:
+        The digest by part; None if no such set is published.
     """
     file = files(__package__) / "few_shot_digests.csv"
     wanted = (dataset, str(shots), str(seed))

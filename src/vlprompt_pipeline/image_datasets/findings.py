@@ -15,16 +15,16 @@ class Findings:
     """What was found beside the images themselves.
 
     Attributes:
-        ignored_files: number of files that are no images by their ending, by ending.
-        loose_images: number of images that lie outside every class folder, and so have no class.
-        empty_classes: class folders without an image; they are no classes.
+        ignored_files: number of files whose ending is not that of an image, by ending.
+        loose_images: number of images outside every class folder, which have no class.
+        empty_classes: class folders without an image; they do not count as classes.
         single_image_classes: names of classes with one image in all.
         untested_classes: names of classes without a test image. They cannot be scored, so a check
             refuses them.
         alike_classes: groups of class folders whose names differ only in upper and lower case or
             in how accents are encoded, or not at all once underscores are spaces.
-        unread_columns: columns of a table that say nothing here.
-        left_out: (path, reason) of images that cannot be read and were left out, as was asked for.
+        unread_columns: columns of a table that are not used.
+        left_out: (path, reason) of images that cannot be read and were left out on request.
     """
 
     ignored_files: Mapping[str, int]
@@ -38,23 +38,18 @@ class Findings:
 
     def sentences(self) -> list[str]:
         """Return a clause for each finding but `untested_classes`; an empty list if all is well."""
-        sentences = []
-        if self.ignored_files:
-            sentences.append(ignored_files(self.ignored_files))
-        if self.loose_images:
-            sentences.append(
-                f"images ignored because they lie in no class folder: {self.loose_images}"
-            )
-        if self.empty_classes:
-            sentences.append(f"class folders without an image: {some(self.empty_classes)}")
-        if self.single_image_classes:
-            sentences.append(f"classes with one image only: {some(self.single_image_classes)}")
-        if self.alike_classes:
-            alike = ["/".join(group) for group in self.alike_classes]
-            sentences.append(f"classes that are called alike: {some(alike)}")
-        if self.unread_columns:
-            sentences.append(f"columns that are not read: {some(self.unread_columns)}")
-        if self.left_out:
-            broken = [f"{printable(path)} ({reason})" for path, reason in self.left_out]
-            sentences.append(f"photos that cannot be read, left out: {some(broken)}")
-        return sentences
+        listed = {
+            "class folders without an image": self.empty_classes,
+            "classes with one image only": self.single_image_classes,
+            "classes that are called alike": ["/".join(group) for group in self.alike_classes],
+            "columns that are not read": self.unread_columns,
+            "photos that cannot be read, left out": [
+                f"{printable(path)} ({reason})" for path, reason in self.left_out
+            ],
+        }
+        loose = "images ignored because they lie in no class folder"
+        return [
+            *([ignored_files(self.ignored_files)] if self.ignored_files else []),
+            *([f"{loose}: {self.loose_images}"] if self.loose_images else []),
+            *(f"{what}: {some(names)}" for what, names in listed.items() if names),
+        ]

@@ -54,6 +54,6 @@ def _by_content(folder: Path, path: str) -> str:
 
 
 def _by_stat(folder: Path, path: str) -> str:
-    stat = os.stat(f"{folder}/{path}")  # a Path a file would take longer than the look itself
+    stat = os.stat(f"{folder}/{path}")  # to make a Path would take longer than this
     times = f"{stat.st_mtime_ns}-{stat.st_ctime_ns}"
     return f"stat:{stat.st_size}-{times}-{stat.st_ino}:{path}"

@@ -1,11 +1,10 @@
-"""Are the images what the split says: each is decoded once, and remembered by its fingerprint."""
+"""Check the images of a split: each is decoded once, and remembered by its fingerprint."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +31,7 @@ _ALTERED = "other content than at the last check, under the same size and times;
 
 @dataclass(frozen=True)
 class ImageCheck:
-    """What was found on disk.
+    """The result of a check of the images on disk.
 
     Attributes:
         dataset: name of the dataset.
@@ -40,10 +39,10 @@ class ImageCheck:
         classes: number of classes.
         expected: images per part by the split.
         found: images per part that are there and can be decoded.
-        missing: paths that are gone since the index was made.
+        missing: paths of images that are gone since the index was made.
         unreadable: (path, reason) of images that cannot be decoded.
         duplicates: groups of images with the same bytes in more than one part, each a group of
-            (part, path): a leak from training to test, told but not refused, because official
+            (part, path): a leak from training to test, reported but not refused, because official
             splits have some.
         bytes_on_disk: size of the images found.
         random_split: how the split was drawn, if it is not the one the data came with.
@@ -65,10 +64,6 @@ class ImageCheck:
     findings: Findings | None = None
     contradictions: tuple[tuple[tuple[str, str], ...], ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return a mapping for JSON."""
-        return asdict(self)
-
 
 def inspect_images(
     index: ImageIndex,
@@ -83,12 +78,11 @@ def inspect_images(
 
     Args:
         index: the dataset.
-        cache: Parquet file of what is known by fingerprint; images in it are not decoded again,
-            also after a kill.
-            Only readable images are remembered, so a mended one is looked at again.
-        workers: threads; None leaves the number to Python.
-        contents: read every image again and hold it to what is known of it, as those need that are
-            known by size and times.
+        cache: Parquet file of the images decoded before, by fingerprint, which are not decoded
+            again, not even after a kill. It has readable images only, so a mended one is decoded.
+        workers: number of threads; None: Python chooses.
+        contents: read every image again and compare it with the cache. Only this finds another
+            image under the same size and times.
     """
     table = index.table
     checked = read_decoded(cache)
@@ -118,7 +112,7 @@ def check_images(
 ) -> ImageCheck:
     """Inspect every image of an index, refuse broken ones and warn of what else was found.
 
-    Arguments as of `inspect_images`.
+    The arguments are those of `inspect_images`.
 
     Raises:
         DataError: images are gone or cannot be decoded, or own classes have no test image; all of

@@ -30,7 +30,7 @@ class ImageDataset:
         citation: the publication to cite.
         source: where to get the dataset, as the end of a sentence "get it from ...".
         shift_of: name of the dataset whose shifted variant this one is, if it is one.
-        column: place in the published tables, counted from 1; None: in none, so it is listed last.
+        column: place in the published tables, counted from 1; None: in no table, listed last.
         download: what a program can download it from; None: a person gets it from `source`.
         path_labels: how paths tell the classes, for random splits; None: they do not.
         miniature: what its miniature looks like; None: it has none.
@@ -77,7 +77,7 @@ class ImageDataset:
 
     @property
     def download_advice(self) -> str:
-        """The command that downloads the dataset or says how a person gets it, as an advice."""
+        """Advice to run the command that downloads the dataset, or says how a person gets it."""
         return f"fetch it with `kedro run --pipelines=data_download --params=dataset={self.name}`"
 
     def dataset_folder(self, dataset_root: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Folders of images, whatever else lies in them; only names are looked at, no file is opened."""
+"""List the images in folders by their names alone; no file is opened."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def ignored_files(ignored: Mapping[str, int]) -> str:
 def find_images(root: Path, folder: str) -> FoundImages:
     """List the images below `root / folder`, at any depth, by their paths from `root`.
 
-    Hidden files are left out. Links to folders are followed, but not to what lies in `root` already
-    or holds it: its images would be listed again, as those of another class. These are counted.
+    Hidden files are left out. Links to folders are followed, except to a folder that lies in `root`
+    or holds it: its images would be listed again, under another class. Such links are counted.
 
     Raises:
         DataError: a folder may not be listed.
@@ -94,7 +94,7 @@ def require_apart(root: Path, folders: Iterable[str]) -> None:
     """
     whole = os.path.realpath(root)
     real = {folder: os.path.realpath(root / folder) for folder in folders}
-    # with links behind what they lead to, and what lies in a folder right behind it
+    # a link comes after the folder it leads to, and a folder right before what lies in it
     ordered = sorted(
         real, key=lambda name: (Path(real[name]).parts, real[name] != os.path.join(whole, name))
     )
@@ -107,5 +107,5 @@ def require_apart(root: Path, folders: Iterable[str]) -> None:
 
 
 def readable_name(name: str) -> str:
-    """Write a name in UTF-8, and bytes that are none, which file systems may have, in hex."""
+    """Write a file's name in UTF-8, with bytes that are no UTF-8 in hex."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

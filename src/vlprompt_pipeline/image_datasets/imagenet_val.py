@@ -1,13 +1,13 @@
 """ImageNet's validation images as their archive unpacks them, moved into a folder a class.
 
-The archive holds 50,000 images in one folder. Which class each shows stands in files that come in
-several forms, all of which are read:
+The archive holds 50,000 images in one folder. Files of several forms tell the class of each image,
+and all of these forms are read:
 
-- `ILSVRC2012_validation_ground_truth.txt` of the development kit: a number a line, 1 to 1000, in
-  the order of the images. What WordNet id a number means stands in the kit's `meta.mat`, or in a
-  text with a WordNet id a line in that order.
-- a WordNet id a line in the order of the images (`imagenet_2012_validation_synset_labels.txt`).
-- lines that hold an image's name and a WordNet id (Kaggle's `LOC_val_solution.csv`, `valprep.sh`).
+- `ILSVRC2012_validation_ground_truth.txt` of the development kit: one number per line, 1 to 1000,
+  in the order of the images. The kit's `meta.mat` says which WordNet id a number means, or a text
+  with one WordNet id per line in the order of the numbers.
+- one WordNet id per line in the order of the images (`imagenet_2012_validation_synset_labels.txt`).
+- lines with an image's name and a WordNet id (Kaggle's `LOC_val_solution.csv`, `valprep.sh`).
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ _ID = re.compile(r"\bn\d{8}\b")
 
 
 def sort_validation_images(folder: Path, labels: Path, meta: Path | None = None) -> Counter[str]:
-    """Move each image of `folder` into the folder of its class, and say how many went where.
+    """Move each image of `folder` into the folder of its class; return the numbers by class.
 
-    Nothing is moved unless all can be. What is sorted already stays, so a cut run can be repeated.
+    Nothing is moved unless every image has a label. Images that are sorted already stay, so an
+    interrupted run can be repeated.
 
     Args:
         folder: imagenet/images/val.
         labels: one of the forms above.
-        meta: what the numbers of the first form mean.
+        meta: file with the WordNet ids of the numbers, needed for the first form.
 
     Raises:
         DataError: a label file of another form, or without a label for one of the images, or

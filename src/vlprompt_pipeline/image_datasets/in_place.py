@@ -1,4 +1,4 @@
-"""Photos in a place such as `s3://bucket/photos`: a dataset is brought here before it is read."""
+"""Photos in a place such as `s3://bucket/photos`: a dataset is downloaded before it is read."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from vlprompt_pipeline.image_datasets.lookup import get_image_dataset, is_named_
 
 
 def bring_photos(name: str, root: Path, class_names: str | None) -> None:
-    """Bring the folder of a dataset, or of own photos, where `root` is the local copy of a place.
+    """Download a dataset or own photos, if `root` is the local copy of a place.
 
-    An embedded dataset that the place does not have is made here at its first use, as elsewhere.
+    An embedded dataset that the place does not have is made at its first use, as in any folder.
 
     Args:
         name: of the dataset.

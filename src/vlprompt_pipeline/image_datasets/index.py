@@ -1,4 +1,7 @@
-"""From a dataset's name and the folder of all datasets to its index."""
+"""The index of a dataset: a table of its images, and a card with all else there is to know.
+
+Most stages need the card alone.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.filesystem.home import at_home
-from vlprompt_pipeline.image_datasets.card import DatasetCard
 from vlprompt_pipeline.image_datasets.findings import Findings
 from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_images
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
@@ -22,6 +24,30 @@ from vlprompt_pipeline.image_datasets.random_split import RandomSplit
 from vlprompt_pipeline.image_datasets.schema import COLUMNS, PARTS, class_names_of, validate_index
 from vlprompt_pipeline.image_datasets.split import Split
 from vlprompt_pipeline.image_datasets.verification import require_dataset, verify_split
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetCard:
+    """Describe an indexed dataset.
+
+    Attributes:
+        name: name of the dataset.
+        folder: absolute; `folder / path` is the image of a row of the index.
+        class_names: names in label order.
+        template: text of the zero-shot prompt, with `{}` for the class name.
+        split_sha256: content hash of the split, kept with every result made from it.
+        random_split: how the split was drawn here, such as "own random split, seed 1"; stands in
+            every result made from it. Empty for the split that the data came with.
+        findings: what lies beside the images of own data; None for a dataset that has a name here.
+    """
+
+    name: str
+    folder: Path
+    class_names: tuple[str, ...]
+    template: str
+    split_sha256: str
+    random_split: str = ""
+    findings: Findings | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +86,7 @@ class ImageIndex:
 
 
 def build_index(
-    dataset: str | ImageDataset,
-    dataset_root: Path | str,
-    random_split: RandomSplit | None = None,
+    dataset: str | ImageDataset, dataset_root: Path | str, random_split: RandomSplit | None = None
 ) -> ImageIndex:
     """Index a dataset, after checking its split and that every image is there.
 
@@ -111,9 +135,17 @@ def index_split(
     findings: Findings | None = None,
     fingerprints: Mapping[str, str] | None = None,
 ) -> ImageIndex:
-    """Index the images of a split; `remedy` is what to do where some are absent.
+    """Index the images of a split.
 
-    `fingerprints` by path are those of images that were looked at just now.
+    Args:
+        split: which images there are.
+        folder: what their paths are relative to.
+        name: name of the dataset.
+        template: text of the zero-shot prompt.
+        remedy: what to do where images are absent, for the message.
+        random_split: as of `DatasetCard`.
+        findings: as of `DatasetCard`.
+        fingerprints: of the images by path, if they are known already.
 
     Raises:
         DataError: images are absent or cannot be read.
@@ -124,7 +156,6 @@ def index_split(
         fingerprints = dict(zip(paths, fingerprint_images(paths, folder), strict=True))
     column = [fingerprints[path] for path in paths]
     table = split.table.assign(fingerprint=column, source=name)[list(COLUMNS)]
-    validate_index(table, f"index of {name}")
     card = DatasetCard(
         name=name,
         folder=folder,

@@ -11,7 +11,7 @@ from vlprompt_pipeline.image_datasets.miniatures.writer import MINIATURE_PREFIX,
 from vlprompt_pipeline.parsing import one_place
 
 IMAGE_DATASETS: dict[str, ImageDataset] = {}
-"""Every registered dataset by its name; miniatures are derived of them."""
+"""Every registered dataset by its name; miniatures are derived from them."""
 
 
 def register_dataset(dataset: ImageDataset) -> None:
@@ -60,7 +60,7 @@ def is_named_dataset(name: str) -> bool:
 
 
 def unknown_dataset(name: str) -> str:
-    """Return the sentence for a name that no dataset has, with the nearest and all there are."""
+    """Return the sentence for an unknown name, with the nearest name and all that are known."""
     every = (*list_image_datasets(), *list_image_datasets(MINIATURE_PREFIX))
     close = get_close_matches(name.lower(), [dataset.name for dataset in every], n=1)
     return (

@@ -30,13 +30,13 @@ HASHES = "checksums.sha256"
 def make_folder(
     folder: Path, recipe: Mapping[str, Any], recipe_file: str, write: Callable[[Path], None]
 ) -> None:
-    """Make a folder unless the same one is there; one of another recipe gives way.
+    """Make a folder unless the same one is there; one made by another recipe is replaced.
 
     Args:
         folder: to be made.
-        recipe: all that its files depend on, as JSON has it, and their `name`.
-        recipe_file: the file in the folder that holds it.
-        write: writes the files into a folder that is there.
+        recipe: all that its files depend on, as plain values of JSON, and the `name` for messages.
+        recipe_file: name of the file in the folder that holds the recipe.
+        write: writes the files into an empty folder.
 
     Raises:
         DataError: something else lies there, or the folder cannot be written.
@@ -78,9 +78,9 @@ def make_folder(
 
 
 def _first_fault(folder: Path, recipe: Mapping[str, Any], recipe_file: str) -> str | None:
-    """Return the first file that is gone or not as it was written; none if the folder is whole.
+    """Return the first file that is gone or was changed; None if the folder is whole.
 
-    That is the file of the recipe where this is another one. Files that were added do not matter.
+    For a folder of another recipe it is the recipe's file. Files that were added do not matter.
     """
     path = recipe_file  # the file that is looked at
     try:

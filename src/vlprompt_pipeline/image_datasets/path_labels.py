@@ -21,7 +21,7 @@ class PathLabels:
     Attributes:
         class_key: key of the class of an image, by its path; "" for images of none.
         class_name: name of a class, by its key.
-        label_order: what labels follow, by key.
+        label_order: value that classes are sorted by for their labels, by key.
         renamed: names of classes that are called otherwise, by key.
         ignored: keys that are no class.
     """

@@ -1,4 +1,4 @@
-"""Which images of a split are on disk; all that are not, told at once, class by class."""
+"""Find the images of a split that are not on disk; all are reported at once, class by class."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def printable(path: str) -> str:
 
 
 def _spelt_otherwise(path: str, folder: Path) -> str:
-    """Say that a file is there whose name looks the same; empty where there is none."""
+    """Say that there is a file whose name looks the same; empty if there is none."""
     for form in ("NFC", "NFD"):
         spelling = unicodedata.normalize(form, path)
         if spelling != path and os.path.isfile(folder / spelling):
@@ -77,7 +77,7 @@ def _spelt_otherwise(path: str, folder: Path) -> str:
 
 
 def _per_class(table: pd.DataFrame, absent: np.ndarray, folder: Path) -> list[str]:
-    """One phrase for each class with absent images, in label order, as far as one can read."""
+    """Write a phrase for each class with absent images, in label order, up to a readable number."""
     totals = table["label"].value_counts()
     phrases = []
     for label, rows in table[absent].groupby("label"):

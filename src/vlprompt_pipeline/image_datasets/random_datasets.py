@@ -27,7 +27,7 @@ def require_splittable(dataset: ImageDataset) -> None:
         ConfigError: it cannot; the message lists those that can.
     """
     if dataset.path_labels is None:
-        splittable = [each.name for each in list_image_datasets() if each.path_labels]
+        splittable = [known.name for known in list_image_datasets() if known.path_labels]
         raise ConfigError(
             f"split is 'random', but the paths of {dataset.name} do not tell the classes, or its "
             "split is its own; set split to official: random splits can be drawn of "

@@ -36,7 +36,7 @@ class RandomSplit:
 
     @property
     def mark(self) -> str:
-        """What every result made with it is marked with."""
+        """Text that marks every result made with the split."""
         return f"own random split, seed {self.seed}"
 
     def divide(
@@ -50,7 +50,8 @@ class RandomSplit:
         Args:
             paths: the images.
             key: of the class.
-            fingerprints: by path; images with the same one stay together, those without are alone.
+            fingerprints: by path; images with the same one stay together, and an image without one
+                counts as a picture of its own.
         """
         return self.extend({}, paths, key, fingerprints)
 
@@ -61,11 +62,11 @@ class RandomSplit:
         key: str,
         fingerprints: Mapping[str, str],
     ) -> dict[str, list[str]]:
-        """Deal new images of the class `key` out so that its shares are met, as far as they go.
+        """Deal new images of the class `key` out so that it comes as near to its shares as it can.
 
         Args:
-            kept: images by the part that they are and stay in.
-            new: the others.
+            kept: images that stay in their part, by part.
+            new: the other images.
             key: of the class.
             fingerprints: as of `divide`, of `kept` and `new`.
         """

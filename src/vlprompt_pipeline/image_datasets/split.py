@@ -1,4 +1,4 @@
-"""A split: which images are for training, validation and testing, however it was written down."""
+"""A split: which images are for training, validation and testing, in one form for all datasets."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class SplitSource(Protocol):
 
 
 def _require_unicode(origin: str, texts: Sequence[str]) -> None:
-    """Tables, reports and digests hold text; a name of other bytes has no place in them."""
+    """Refuse names that are no UTF-8, which tables, reports and digests cannot hold."""
     if not _UNDECODED.search("".join(texts)):
         return
     strange = [ascii(text) for text in dict.fromkeys(texts) if _UNDECODED.search(text)]

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vlprompt_pipeline.image_datasets.download_recipe import (
-    DownloadFile,
-    bundled_download,
-)
+from vlprompt_pipeline.image_datasets.download_recipe import DownloadFile, bundled_download
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.lookup import register_dataset
-from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer
-from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm
+from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, split_file_writer
 from vlprompt_pipeline.image_datasets.split_file import SPLIT_FILES, SplitFile
 
 _SPLIT_FILES = (

@@ -1,23 +1,23 @@
-"""What of a dataset is on disk, told whole: nothing that is wrong here raises an error."""
+"""The state of a dataset on disk, as a report: nothing that is wrong here raises an error."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.image_datasets.card import DatasetCard
 from vlprompt_pipeline.image_datasets.few_shot import published_digest, sample_from_split
 from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_readable
-from vlprompt_pipeline.image_datasets.image_checks import inspect_images
+from vlprompt_pipeline.image_datasets.image_checks import ImageCheck, inspect_images
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
-from vlprompt_pipeline.image_datasets.index import ImageIndex
+from vlprompt_pipeline.image_datasets.index import DatasetCard, ImageIndex
 from vlprompt_pipeline.image_datasets.presence import find_absent
 from vlprompt_pipeline.image_datasets.schema import class_names_of
 from vlprompt_pipeline.image_datasets.split import Split
@@ -50,14 +50,14 @@ class Survey:
         images: images per part of the split; None: the split cannot be read.
         images_expected: images per part of the official split.
         split_sha256: content hash of the split; None: the split cannot be read.
-        split_check: what the split was held against: `hash` (the official content), `counts` (no
-            hash is known, the numbers fit), `differs` (not the official one) or None.
-        few_shot_digest: by part, of the set of (shots, seed); None: it cannot be drawn.
-        few_shot_published: whether it is the published set; None: none is known.
+        split_check: how the split agrees with the official one: `hash` (same content), `counts`
+            (same numbers, and no hash is known) or `differs`; None: the split cannot be read.
+        few_shot_digest: digest by part of the set of (shots, seed); None: it cannot be drawn.
+        few_shot_published: whether it is the published set; None: no published one is known.
         faults: classes with images that are missing or unreadable, in label order.
         bytes_on_disk: size of the images that can be decoded; None: there is no folder of images.
-        problems: all that is wrong, a sentence each, with the remedy.
-        to_do: the first step to mend it; empty: nothing.
+        problems: a sentence for each thing that is wrong, with the remedy.
+        to_do: the first step to mend it; empty: there is nothing to do.
     """
 
     dataset: str
@@ -101,18 +101,18 @@ def survey_dataset(
     *,
     contents: bool = False,
 ) -> Survey:
-    """Look at everything a run would depend on, without stopping at what is wrong.
+    """Look at everything a run would depend on, without stopping at a fault.
 
-    A dataset that is made on this machine is not made for this.
+    A dataset that would be made on this machine is not made now.
 
     Args:
         dataset: what is expected.
         root: the folder that holds the datasets' folders.
         shots: of the few-shot set.
         seed: of the few-shot set.
-        cache: folder of what is known of decoded images, a Parquet file a dataset.
+        cache: folder with a Parquet file per dataset of the images decoded before.
         workers: threads that decode.
-        contents: read all images, those too that are known by size and times.
+        contents: read all images again, as those need that are known by size and times.
     """
     survey = Survey(
         dataset=dataset.name,
@@ -121,7 +121,11 @@ def survey_dataset(
         images_expected=dataset.counts._asdict(),
     )
     if not os.path.isdir(dataset.dataset_folder(root)):
-        survey.to_do = _how_to_get(dataset)
+        survey.to_do = (
+            "nothing to do, the first run that uses it makes it"
+            if dataset.make is not None
+            else f"{dataset.download_advice}, or get it from {dataset.source}"
+        )
         return survey
     with _noted(survey):
         require_dataset(dataset, root)
@@ -131,7 +135,9 @@ def survey_dataset(
         _describe_split(survey, split, dataset)
         _describe_few_shot(survey, split, shots, seed)
         if os.path.isdir(folder):
-            _describe_images(survey, split, dataset, folder, cache, workers, contents=contents)
+            file = cache / f"{dataset.name}.parquet"
+            inspect = partial(inspect_images, cache=file, workers=workers, contents=contents)
+            _describe_images(survey, split, dataset, folder, inspect)
     survey.state = FAULTY if survey.problems else READY
     survey.to_do = survey.problems[0] if survey.problems else ""
     return survey
@@ -139,17 +145,11 @@ def survey_dataset(
 
 @contextmanager
 def _noted(survey: Survey) -> Iterator[None]:
-    """Keep what is wrong with the dataset as a problem, and go on behind the block."""
+    """Note an error of the block as a problem of the dataset, and go on after it."""
     try:
         yield
     except DataError as error:
         survey.problems.append(str(error))
-
-
-def _how_to_get(dataset: ImageDataset) -> str:
-    if dataset.make is not None:
-        return "nothing to do, the first run that uses it makes it"
-    return f"{dataset.download_advice}, or get it from {dataset.source}"
 
 
 def _describe_split(survey: Survey, split: Split, dataset: ImageDataset) -> None:
@@ -167,11 +167,9 @@ def _describe_few_shot(survey: Survey, split: Split, shots: int, seed: int) -> N
     with _noted(survey):
         few_shot = sample_from_split(survey.dataset, split, shots, seed)
         survey.few_shot_digest = few_shot.digest
-        published = published_digest(survey.dataset, shots, seed)
-        if published is None:
-            return
-        survey.few_shot_published = few_shot.digest == published
-        if not survey.few_shot_published:
+        if published := published_digest(survey.dataset, shots, seed):
+            survey.few_shot_published = few_shot.digest == published
+        if survey.few_shot_published is False:
             raise DataError(
                 f"the few-shot set of {survey.dataset}, {shots} shots, seed {seed} has the digests "
                 f"{few_shot.digest}, published is {published}; results would not be comparable, so "
@@ -184,16 +182,14 @@ def _describe_images(
     split: Split,
     dataset: ImageDataset,
     folder: Path,
-    cache: Path,
-    workers: int,
-    *,
-    contents: bool,
+    inspect: Callable[[ImageIndex], ImageCheck],
 ) -> None:
     table = split.table
     absent = find_absent(table["path"], folder)
     there = table[~absent]
     fingerprints, unreadable = fingerprint_readable(there["path"].tolist(), folder)
-    readable = there[there["path"].isin(list(fingerprints))]
+    readable = there[there["path"].isin(list(fingerprints))].assign(source=dataset.name)
+    readable["fingerprint"] = readable["path"].map(fingerprints).astype(str)
     card = DatasetCard(
         name=dataset.name,
         folder=folder,
@@ -201,12 +197,7 @@ def _describe_images(
         template=dataset.template,
         split_sha256=split.sha256,
     )
-    rows = readable.assign(
-        fingerprint=readable["path"].map(fingerprints).astype(str), source=dataset.name
-    )
-    check = inspect_images(
-        ImageIndex(rows, card), cache / f"{dataset.name}.parquet", workers, contents=contents
-    )
+    check = inspect(ImageIndex(readable, card))
     survey.bytes_on_disk = check.bytes_on_disk
     missing = _why_missing(table.loc[absent, "path"].tolist(), folder)
     missing |= dict.fromkeys(check.missing, "gone while it was looked at")
@@ -219,7 +210,7 @@ def _describe_images(
 
 
 def _why_missing(paths: Sequence[str], folder: Path) -> dict[str, str]:
-    """Say why paths that the split names are no files; those of an absent folder at one look."""
+    """Say why paths of the split are no files, with one look for each folder that is absent."""
     parents = {path.rpartition("/")[0] for path in paths}
     listed = {parent for parent in parents if os.path.isdir(folder / parent)}
     return {

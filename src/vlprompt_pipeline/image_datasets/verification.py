@@ -1,4 +1,4 @@
-"""Is what lies on disk the official dataset: its folders, annotation files and split."""
+"""Check that a folder holds the official dataset: its images, annotation files and split."""
 
 from __future__ import annotations
 
@@ -59,12 +59,8 @@ def verify_split(split: Split, dataset: ImageDataset) -> None:
         counts = f"{_spell(split.counts)}{_excess(split, dataset)}"
         raise _not_official(split, dataset, counts, _spell(dataset.counts))
     if dataset.split_sha256 is not None and split.sha256 != dataset.split_sha256:
-        raise _not_official(
-            split,
-            dataset,
-            f"the content hash {split.sha256[:16]}",
-            dataset.split_sha256[:16],
-        )
+        found = f"the content hash {split.sha256[:16]}"
+        raise _not_official(split, dataset, found, dataset.split_sha256[:16])
 
 
 def _lies_at(dataset: ImageDataset, folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Functions of nodes of which some arguments are known when the pipeline is made."""
+"""Functions of nodes with arguments that are known when the pipeline is created."""
 
 from __future__ import annotations
 

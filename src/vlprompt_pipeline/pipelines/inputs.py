@@ -13,10 +13,9 @@ from vlprompt_pipeline.reproducibility.differences import differences
 
 
 def in_two(values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Split a flat list of inputs into its first and its second half.
+    """Split a node's variable inputs, which Kedro gives as one flat list, in the middle.
 
-    Kedro hands a node with a variable number of inputs one flat list. Where there are two datasets
-    for each method or target, all the first stand before all the second.
+    They are two datasets for each method or target: all of the first kind, then all of the second.
     """
     middle = len(values) // 2
     return values[:middle], values[middle:]

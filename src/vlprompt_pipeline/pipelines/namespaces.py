@@ -4,7 +4,7 @@ from __future__ import annotations
 
 METHODS = "methods"
 REGISTRATION = "registration"
-"""Apart, since a node that waits for all methods would stand in the middle of each."""
+"""Not a part of `METHODS`, since its first node waits for all methods and belongs to none."""
 
 
 def of_method(method: str, target: str = "") -> str:

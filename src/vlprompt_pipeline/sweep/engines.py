@@ -1,4 +1,4 @@
-"""Where jobs run: in this process, or as tasks of Ray, which places them and tries them again."""
+"""Engines run jobs: in this process, or as tasks of Ray, which places and repeats them."""
 
 from __future__ import annotations
 
@@ -27,27 +27,22 @@ RAY_VARIABLES = {
     "RAY_grpc_client_keepalive_time_ms": "20000",  # else a node that is cut off, and closes no
     "RAY_grpc_client_keepalive_timeout_ms": "20000",  # connection, holds its cell for 7 minutes
 }
-"""Settings of a Ray that is started for sweeps; those of the environment go first."""
+"""Settings of Ray for sweeps; what the environment sets already is kept."""
 _CONNECTION = 20.0  # seconds for a head to accept a connection
-_LOOK = 0.5  # seconds between two looks whether the user wants to stop
+_LOOK = 0.5  # seconds to wait for a job before the user's interrupt is heeded
 
 
 class Engine(Protocol):
-    """What the sweep knows of an engine."""
-
-    dashboard: str
+    """Runs jobs, one or many at once."""
 
     def has_room(self) -> bool:
         """Say whether another job may be started now."""
 
     def start(self, job: Job) -> None:
-        """Begin a job, or note it."""
+        """Start a job, or note it to be run by `ended`."""
 
     def ended(self) -> Iterator[tuple[Job, Outcome]]:
-        """Yield jobs that have ended; waits a moment for the first one."""
-
-    def stop(self, *, at_once: bool) -> None:
-        """Let go of all jobs."""
+        """Yield jobs that have ended, after a short wait for the first one."""
 
 
 class LocalEngine:
@@ -59,7 +54,7 @@ class LocalEngine:
         self._retries, self._run, self._job = retries, run, None
 
     def has_room(self) -> bool:
-        """Say whether the job before was run."""
+        """Say whether no job is noted."""
         return self._job is None
 
     def start(self, job: Job) -> None:
@@ -67,7 +62,7 @@ class LocalEngine:
         self._job = job
 
     def ended(self) -> Iterator[tuple[Job, Outcome]]:
-        """Run the job."""
+        """Run the noted job."""
         job, self._job = self._job, None
         if job is not None:
             yield job, self._tried(job)
@@ -86,14 +81,14 @@ class LocalEngine:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a job asks of Ray, and where Ray is.
+    """What Ray gives to a job, and where Ray runs.
 
     Attributes:
-        workers: jobs at once on a Ray that is started here; none is one a core.
+        workers: jobs at once on a Ray that is started here; None: one per core.
         gpus: share of a GPU that each job gets.
-        retries: further tries of a job whose worker died, or that may go better.
-        address: of a running cluster; empty starts a Ray here, unless RAY_ADDRESS is set.
-        dashboard: start Ray's own page beside a Ray that is started here.
+        retries: further tries of a job whose worker died, or that failed in a way that may pass.
+        address: of a running cluster; empty: start Ray here, unless RAY_ADDRESS is set.
+        dashboard: start Ray's own page with a Ray that is started here.
     """
 
     workers: int | None = None
@@ -104,10 +99,10 @@ class Resources:
 
 
 def _require_listener(address: str) -> None:
-    """Refuse a host and port where nobody listens, for which Ray would wait many minutes.
+    """Refuse a host and port that accepts no connection: Ray would try for many minutes.
 
     Raises:
-        OSError: why there is no connection.
+        OSError: there is no connection.
     """
     host, _, port = address.rpartition("//")[2].rpartition(":")
     if host and port.isdigit():
@@ -115,7 +110,7 @@ def _require_listener(address: str) -> None:
 
 
 class RayEngine:
-    """Jobs as tasks of Ray. It keeps a few more at Ray than can run, so that none waits idle."""
+    """Runs jobs as tasks of Ray, to which it gives a few more than can run: no worker is idle."""
 
     def __init__(self, resources: Resources, run: Callable[[Job], Outcome] = run_job) -> None:
         """Start Ray or join a cluster.
@@ -137,7 +132,7 @@ class RayEngine:
             given |= {"num_cpus": resources.workers, "include_dashboard": resources.dashboard}
         try:
             _require_listener(address or "")
-            # "local": else Ray joins whatever runs here, or looks for what was killed
+            # without "local", Ray would join one that runs here, or look for one that was killed
             context = ray.init(address or "local", ignore_reinit_error=True, **given)
         except Exception as error:  # Ray raises bare ones, too
             raise click.ClickException(
@@ -155,7 +150,7 @@ class RayEngine:
         self._task = ray.remote(max_calls=0)(run)
 
     def has_room(self) -> bool:
-        """Say whether fewer jobs are with Ray than keep it busy."""
+        """Say whether Ray has fewer jobs than keep its workers busy."""
         return len(self._running) < self._window
 
     def start(self, job: Job) -> None:
@@ -172,11 +167,11 @@ class RayEngine:
         self._running[task.remote(job)] = job
 
     def ended(self) -> Iterator[tuple[Job, Outcome]]:
-        """Yield what ended; what Ray itself gave up has failed or run out of memory."""
+        """Yield jobs that ended; one that Ray gave up has failed or run out of memory."""
         if not self._running:
             return
         ready, _ = self._ray.wait([*self._running], num_returns=1, timeout=_LOOK)
-        if ready:  # whatever else is there, too
+        if ready:  # and all others that have ended
             ready, _ = self._ray.wait([*self._running], num_returns=len(self._running), timeout=0)
         for reference in ready:
             yield self._running.pop(reference), self._outcome(reference)

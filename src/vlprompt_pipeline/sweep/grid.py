@@ -20,11 +20,11 @@ from vlprompt_pipeline.protocol_runs import axes_of, configured, named_protocols
 logger = logging.getLogger(__name__)
 
 GridCell = Mapping[str, Any]
-"""What tells a cell from the others: any of protocol, dataset, shots, seed and methods."""
+"""Coordinates of a cell: any of protocol, dataset, shots, seed and methods."""
 
 
 class CellValues(Parameters):
-    """Some coordinates of a cell; what is not given is as configured, or any in `exclude`."""
+    """Some coordinates of a cell; others are as configured, and in `exclude` may be any."""
 
     protocol: str | None = None
     dataset: str | None = None
@@ -68,7 +68,7 @@ class GridFile(Parameters):
         }
 
     def within(self, cells: Sequence[GridCell]) -> list[GridCell]:
-        """Add and leave out cells; each is there once."""
+        """Return the cells with those of `include`, without those of `exclude`, each once."""
         every = [*cells, *(each.given for each in self.include)]
         kept = every
         for left in (each.given for each in self.exclude):
@@ -127,7 +127,7 @@ def read_grid(file: Path) -> GridFile:
     """Read the file of a grid.
 
     Raises:
-        ConfigError: it is none; the key, its value and what is allowed there are named.
+        ConfigError: it is no grid; names the key, its value and what is allowed there.
     """
     values = read_yaml(file, "--grid")
     if not isinstance(values, dict):

@@ -1,4 +1,4 @@
-"""A job of a sweep and how it ended: what passes between processes and machines."""
+"""A job of a sweep and its outcome, which pass between processes and machines."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ Status = Literal["finished", "found", "unrecorded", "busy", "memory", "failed"]
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is handed: small, and the same on every machine.
+    """A piece of work for a worker: small, and the same on every machine.
 
     Attributes:
-        name: in words; also that of the task in Ray.
+        name: in words; Ray's task is called so, too.
         project: folder of the project.
-        params: of the session, those of the cell included.
+        params: runtime parameters of the session, with those of the cell.
         group: jobs of one group run one after the other, since they write to the same files.
         kind: `shared` makes what several cells need, `record` logs a finished cell to MLflow.
-        after: name of the job that must have ended well before.
-        outputs: what a shared job makes, by names of the catalog; all of its stages if empty.
-        trained: `training.memory_gb` of the methods of a cell that are trained.
-        memory_gb: asked of Ray; none asks for none.
-        attempt: counts tries after running out of memory.
+        after: name of the job that must have ended before this one starts.
+        outputs: catalog names of what a shared job makes.
+        trained: `training.memory_gb` of each method of the cell that is trained.
+        memory_gb: to reserve in Ray; None: no reservation.
+        attempt: number of tries that ran out of memory.
         env, sweep_run, force: of the sweep.
     """
 
@@ -64,7 +64,7 @@ class Outcome:
         status: `found` was finished before, `unrecorded` is finished but not in MLflow, `busy` is
             run by another sweep, `memory` and `failed` are not finished.
         sentence: why it failed, or is not in MLflow.
-        seconds: it took.
+        seconds: how long it took.
     """
 
     status: Status
@@ -73,4 +73,4 @@ class Outcome:
 
 
 class TransientError(Exception):
-    """Something that may be gone at the next try: a full disk, a fault that nobody foresaw."""
+    """A failure that may not happen again: a full disk, a service away, an unforeseen error."""

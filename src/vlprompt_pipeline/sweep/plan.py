@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from vlprompt_pipeline.config import SideBySideParameters
 from vlprompt_pipeline.filesystem.data_folder import DataFolder
-from vlprompt_pipeline.filesystem.places import bring
 from vlprompt_pipeline.methods import Situation, recipes_in, resolve_recipe
-from vlprompt_pipeline.pipelines.namespaces import METHODS
 from vlprompt_pipeline.protocol_runs import configured_values
 from vlprompt_pipeline.registry.place import recording_place
 from vlprompt_pipeline.reproducibility.completion import (
@@ -36,16 +32,16 @@ class PlannedCell:
     """A cell with its parameters.
 
     Attributes:
-        cell: its coordinates as they were given.
+        coordinates: as given by the grid.
         values: all parameters of its run.
         parameters: the same, checked.
-        recipes: those of its situation.
+        recipes: all recipes, as they are in its situation.
         project: folder of the project.
-        given: what the command line gives for all cells.
-        env: of the command line.
+        given: parameters of the command line for all cells.
+        env: Kedro's environment of the command line.
     """
 
-    cell: GridCell
+    coordinates: GridCell
     values: Mapping[str, Any]
     parameters: RunParameters
     recipes: Mapping[str, Any]
@@ -66,13 +62,23 @@ class PlannedCell:
 
     @cached_property
     def folder(self) -> str:
-        """The cell as it stands in the paths of the catalog."""
+        """The cell's part of the paths in the catalog."""
         return cell_folder(self.parameters)
 
     @cached_property
     def data(self) -> DataFolder:
         """Where its files are."""
         return DataFolder.of(self.parameters.data_root, self.project)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Runtime parameters of a session that runs it."""
+        return {**self.given, **self.coordinates}
+
+    @property
+    def shared_features(self) -> str:
+        """Name of the shared job that it waits for."""
+        return f"features of {', '.join(self.parameters.datasets())}"
 
     @property
     def name(self) -> str:
@@ -85,8 +91,8 @@ class PlannedCell:
         """Return the same cell, trained side by side with others."""
         together = {"side_by_side": side_by_side.model_dump(mode="json")}
         parameters = self.parameters.model_copy(update={"side_by_side": side_by_side})
-        cell, values = {**self.cell, **together}, {**self.values, **together}
-        return replace(self, cell=cell, values=values, parameters=parameters)
+        coordinates, values = {**self.coordinates, **together}, {**self.values, **together}
+        return replace(self, coordinates=coordinates, values=values, parameters=parameters)
 
     @property
     def command(self) -> str:
@@ -94,10 +100,10 @@ class PlannedCell:
         run = self.parameters
         parts = [program(self.project, "kedro"), "sweep", f"--protocols={run.protocol}"]
         parts += [f"--datasets={run.dataset}", f"--shots={run.shots}", f"--seeds={run.seed}"]
-        if "methods" in self.cell:
-            parts.append(f"--methods={self.cell['methods']}")
-        given = {k: v for k, v in self.given.items() if k not in {"protocol", *self.cell}}
-        given |= {k: v for k, v in self.cell.items() if k == "side_by_side"}
+        if "methods" in self.coordinates:
+            parts.append(f"--methods={self.coordinates['methods']}")
+        given = {k: v for k, v in self.given.items() if k not in {"protocol", *self.coordinates}}
+        given |= {k: v for k, v in self.coordinates.items() if k == "side_by_side"}
         if given:
             parts.append(f"--params={command_parameters(given)}")
         return shlex.join([*parts, *([f"--env={self.env}"] if self.env else [])])
@@ -120,10 +126,10 @@ class PlannedCell:
             return True
         place = recording_place(tracking.uri, tracking.experiment, self.project)
         completions = [self._completion(method) for method in self.methods]
-        return all(each is not None and each.recorded == place for each in completions)
+        return all(done is not None and done.recorded == place for done in completions)
 
     def finished_beside(self) -> SideBySideParameters | None:
-        """Return what the cell trained side by side with; none if it did not, or is to be run."""
+        """Return the group that a finished cell was trained in; None if alone, or if it is due."""
         completion = self._completion(self.methods[0])
         if completion is None or completion.side_by_side == SideBySideParameters():
             return None
@@ -139,7 +145,7 @@ class PlannedCell:
         return Job(
             self.name,
             str(self.project),
-            {**self.given, **self.cell},
+            self.params,
             group=" ".join(map(str, shared)),
             trained={name: settings.memory_gb for name, settings in training.items() if settings},
             env=self.env,
@@ -159,94 +165,51 @@ def plan(
         ConfigError: wrong parameters.
     """
     base = configured_values(project, None, env, given)
-    return [_planned(cell, base, project, env, given) for cell in cells]
-
-
-def _planned(
-    cell: GridCell,
-    base: Mapping[str, Any],
-    project: Path,
-    env: str | None,
-    given: Mapping[str, Any],
-) -> PlannedCell:
-    values = {**base, **cell}
-    parameters = parse_run_parameters(values)
-    situation = Situation(parameters.protocol, parameters.dataset, parameters.shots)
-    recipes = recipes_in(situation, parameters.recipes, last=given.get("recipes", {}))
-    return PlannedCell(cell, values, parameters, recipes, project, given, env)
+    planned = []
+    for cell in cells:
+        values = {**base, **cell}
+        parameters = parse_run_parameters(values)
+        situation = Situation(parameters.protocol, parameters.dataset, parameters.shots)
+        recipes = recipes_in(situation, parameters.recipes, last=given.get("recipes", {}))
+        planned.append(PlannedCell(cell, values, parameters, recipes, project, given, env))
+    return planned
 
 
 def shared_jobs(planned: Sequence[PlannedCell]) -> list[Job]:
-    """Return the jobs that make what several cells need: two a dataset with its targets.
+    """Return the jobs that make what several cells need: two for a dataset and its targets.
 
-    The first looks at the images, which says what is finished; the second computes the test
-    features that methods, shots and seeds share, and needs the CLIP. Features of a few-shot set are
-    made by the first cell that needs them, which the others wait for. Where one fails its cells say
-    why themselves: what is wrong with one need not be with all.
+    The first indexes the images, which decide whether cells are finished. The second computes the
+    test features that methods, shots and seeds share; it needs the CLIP. Features of a few-shot set
+    are made by the first cell that needs them, and the others wait for it. If such a job fails, its
+    cells report their own reasons, since not all of them need fail.
     """
     fewest: dict[str, PlannedCell] = {}
-    for each in planned:
-        other = fewest.setdefault(features_name(each), each)
-        if each.parameters.shots < other.parameters.shots:
-            fewest[features_name(each)] = each
-    users = Counter(dataset for each in fewest.values() for dataset in each.parameters.datasets())
+    for cell in planned:
+        other = fewest.setdefault(cell.shared_features, cell)
+        if cell.parameters.shots < other.parameters.shots:
+            fewest[cell.shared_features] = cell
+    users = Counter(dataset for cell in fewest.values() for dataset in cell.parameters.datasets())
     jobs = []
-    for name, each in fewest.items():
+    for features, cell in fewest.items():
+        datasets = cell.parameters.datasets()
         # one after the other where a dataset is in several: two would write its files
-        alone = all(users[dataset] == 1 for dataset in each.parameters.datasets())
-        group = _datasets(each) if alone else "what cells share"
-        images = _shared_job(each, f"images of {_datasets(each)}", "index", group)
-        jobs += [images, _shared_job(each, name, "features", group, after=images.name)]
+        alone = all(users[dataset] == 1 for dataset in datasets)
+        group = ", ".join(datasets) if alone else "what cells share"
+        images = f"images of {', '.join(datasets)}"
+        jobs.append(_shared_job(cell, images, "index", group))
+        jobs.append(_shared_job(cell, features, "features", group, after=images))
     return jobs
 
 
-def features_name(each: PlannedCell) -> str:
-    """Name the shared job that a cell waits for."""
-    return f"features of {_datasets(each)}"
-
-
-def _datasets(each: PlannedCell) -> str:
-    return ", ".join(each.parameters.datasets())
-
-
-def _shared_job(each: PlannedCell, name: str, made: str, group: str, after: str = "") -> Job:
+def _shared_job(cell: PlannedCell, name: str, made: str, group: str, after: str = "") -> Job:
     of_dataset = {"index": "image_index", "features": "test_features"}[made]
     return Job(
         name,
-        str(each.project),
-        {**each.given, **each.cell},
+        str(cell.project),
+        cell.params,
         group=f"{made}: {group}",
         kind="shared",
         after=after,
-        outputs=(of_dataset, *(f"{target}.target_{made}" for target in each.parameters.targets())),
-        env=each.env,
+        outputs=(of_dataset, *(f"{target}.target_{made}" for target in cell.parameters.targets())),
+        env=cell.env,
     )
-
-
-def seconds_by_method(planned: Sequence[PlannedCell]) -> dict[str, float]:
-    """Return the median seconds of finished cells that trained alone, by the methods they ran.
-
-    Those of the same CLIP: with another one a cell takes minutes or days.
-    """
-    first = planned[0]
-    folder = first.data.root / "08_reporting/reproducibility" / first.parameters.clip.name
-    methods = {method for each in planned for method in each.methods}
-    measured = {method: list(_measured(folder, method)) for method in methods}
-    return {method: median(seconds) for method, seconds in measured.items() if seconds}
-
-
-def _measured(folder: Path, method: str) -> Iterator[float]:
-    bring(folder, f"/{method}/reproducibility.json")
-    for file in folder.glob(f"*/*/*/*/{method}/reproducibility.json"):
-        try:
-            run = json.loads(file.read_text(encoding="utf-8"))["runs"][-1]
-            if run["parameters"].get("side_by_side", {}).get("seeds"):
-                continue
-            of_method = sum(
-                seconds
-                for node, seconds in (run["nodes"] or {}).items()
-                if node.startswith(f"{METHODS}.{method}.")
-            )
-            yield of_method or run["seconds"]
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):  # a broken record
-            continue

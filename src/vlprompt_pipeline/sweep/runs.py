@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,10 +13,10 @@ import click
 from kedro.framework.session import KedroSession
 
 from vlprompt_pipeline.clip.loading import resolve_device
-from vlprompt_pipeline.sweep.engines import Engine, LocalEngine, RayEngine, Resources
+from vlprompt_pipeline.sweep.engines import LocalEngine, RayEngine, Resources
 from vlprompt_pipeline.sweep.grid import GridCell
 from vlprompt_pipeline.sweep.job import Job
-from vlprompt_pipeline.sweep.plan import PlannedCell, features_name, plan, shared_jobs
+from vlprompt_pipeline.sweep.plan import PlannedCell, plan, shared_jobs
 from vlprompt_pipeline.sweep.schedule import hand_out
 from vlprompt_pipeline.sweep.side_by_side import forget_groups, with_groups
 from vlprompt_pipeline.sweep.tracking import end_run, sweep_run
@@ -32,10 +33,10 @@ class Options:
 
     Attributes:
         engine: `local` is this process, `ray` a Ray here or a cluster.
-        resources: what Ray is asked for; `retries` hold for both engines.
+        resources: of a job in Ray; `retries` hold for both engines.
         fail_fast: end at the first failure.
-        force: run and train cells that are finished, too.
-        record: run nothing; log to MLflow what is finished and not recorded.
+        force: train and run finished cells again, too.
+        record: run nothing; log finished cells that MLflow lacks.
         report: write the report of each protocol at the end.
         side_by_side: whether cells that are to be run train in groups.
     """
@@ -49,7 +50,7 @@ class Options:
     side_by_side: Literal["auto", "on", "off"] = "auto"
 
     def forms_groups(self, device: str) -> bool:
-        """Say whether cells train side by side: where nothing is said, on a GPU."""
+        """Say whether cells train side by side; `auto` does so on a GPU."""
         if self.side_by_side != "auto":
             return self.side_by_side == "on"
         here = self.engine == "local" and resolve_device(device) == "cuda"
@@ -91,7 +92,7 @@ def run_cells(
         engine.stop(at_once=True)
         failed = {job.name for job, _ in watch.failures}
         if options.report and not options.record and not (options.fail_fast and failed):
-            _report([each for each in planned if each.name not in failed])
+            _report([cell for cell in planned if cell.name not in failed])
         if not failed:
             status = "FINISHED"
     except KeyboardInterrupt:
@@ -129,7 +130,7 @@ def checked_plan(
 
     Raises:
         UserError: wrong parameters.
-        ClickException: likewise, found by a session.
+        ClickException: wrong parameters that only a session finds.
     """
     planned = plan(cells, project, env, params)
     form = options.forms_groups(planned[0].parameters.device)
@@ -139,11 +140,11 @@ def checked_plan(
 
 
 def _remaining(planned: Sequence[PlannedCell], *, force: bool) -> Callable[[Job], Job | None]:
-    """Return what says what of a job is still to be run."""
-    by_name = {each.name: each for each in planned}
-    by_features: dict[str, list[PlannedCell]] = {}
-    for each in planned:
-        by_features.setdefault(features_name(each), []).append(each)
+    """Return a function that says which part of a job is still to be run."""
+    by_name = {cell.name: cell for cell in planned}
+    by_features: dict[str, list[PlannedCell]] = defaultdict(list)
+    for cell in planned:
+        by_features[cell.shared_features].append(cell)
 
     def remaining(job: Job) -> Job | None:
         if force:
@@ -159,7 +160,7 @@ def _remaining(planned: Sequence[PlannedCell], *, force: bool) -> Callable[[Job]
     return remaining
 
 
-def start_engine(options: Options) -> Engine:
+def start_engine(options: Options) -> LocalEngine | RayEngine:
     """Return the engine, ready for jobs."""
     if options.engine == "ray":
         return RayEngine(options.resources)
@@ -168,13 +169,13 @@ def start_engine(options: Options) -> Engine:
 
 def _jobs(planned: Sequence[PlannedCell], options: Options, run_id: str) -> list[Job]:
     if options.record:
-        finished = [each for each in planned if not each.why_due()]
-        unrecorded = [each for each in finished if not each.is_recorded()]
-        return [each.job(kind="record", sweep_run=run_id) for each in unrecorded]
+        finished = [cell for cell in planned if not cell.why_due()]
+        unrecorded = [cell for cell in finished if not cell.is_recorded()]
+        return [cell.job(kind="record", sweep_run=run_id) for cell in unrecorded]
     how = {"force": options.force, "sweep_run": run_id}
     return [
         *shared_jobs(planned),
-        *(each.job(after=features_name(each), **how) for each in planned),
+        *(cell.job(after=cell.shared_features, **how) for cell in planned),
     ]
 
 
@@ -184,39 +185,37 @@ def _require_valid(planned: Sequence[PlannedCell]) -> None:
     Raises:
         ClickException: wrong parameters.
     """
-    alike: dict[tuple[str, str], list[PlannedCell]] = {}
-    for each in planned:
-        key = each.parameters.protocol, each.parameters.dataset
-        alike.setdefault(key, []).append(each)
+    alike: dict[tuple[str, str], list[PlannedCell]] = defaultdict(list)
+    for cell in planned:
+        alike[cell.parameters.protocol, cell.parameters.dataset].append(cell)
     for cells in alike.values():
-        methods = dict.fromkeys(method for each in cells for method in each.methods)
-        params = {**cells[0].given, **cells[0].cell, "methods": "+".join(methods)}
-        with KedroSession.create(
-            cells[0].project, env=cells[0].env, runtime_params=params
-        ) as session:
+        first = cells[0]
+        methods = dict.fromkeys(method for cell in cells for method in cell.methods)
+        params = {**first.params, "methods": "+".join(methods)}
+        with KedroSession.create(first.project, env=first.env, runtime_params=params) as session:
             session.load_context()
 
 
 def _report(finished: Sequence[PlannedCell]) -> None:
-    """Write the report of each protocol, for the cell that comes last."""
-    last = {each.parameters.protocol: each for each in finished}
-    for each in last.values():
-        together = [other for other in finished if other.folder == each.folder]
+    """Write the report of each protocol, as a run of its last cell."""
+    last = {cell.parameters.protocol: cell for cell in finished}
+    for cell in last.values():
+        together = [other for other in finished if other.folder == cell.folder]
         methods = dict.fromkeys(method for other in together for method in other.methods)
-        given = {**each.given, **each.cell, "methods": "+".join(methods)}
-        protocol = each.parameters.protocol
+        given = {**cell.params, "methods": "+".join(methods)}
+        protocol = cell.parameters.protocol
         swept = {o.parameters.dataset for o in finished if o.parameters.protocol == protocol}
         if len(swept) > 1:  # own photos that were swept together stand beside each other
-            asked = {**each.given.get("benchmark_report", {}), "datasets": sorted(swept)}
+            asked = {**cell.given.get("benchmark_report", {}), "datasets": sorted(swept)}
             given["benchmark_report"] = asked
-        given["tracking"] = {**each.given.get("tracking", {}), "enabled": False}  # it is of no cell
-        with KedroSession.create(each.project, env=each.env, runtime_params=given) as session:
+        given["tracking"] = {**cell.given.get("tracking", {}), "enabled": False}  # it is of no cell
+        with KedroSession.create(cell.project, env=cell.env, runtime_params=given) as session:
             session.run(pipeline_names=["reporting"])
 
 
 def _failures(watch: Watch, planned: Sequence[PlannedCell], fail_fast: bool) -> str:
     """Write cells that failed, each with its sentence and the command that repeats it."""
-    commands = {each.name: each.command for each in planned}
+    commands = {cell.name: cell.command for cell in planned}
     others = f"of the others {watch.done} are" if fail_fast else "the others are"
     lines = [f"{len(watch.failures)} of {watch.cells} cells failed, {others} finished:"]
     for job, sentence in watch.failures:

@@ -1,4 +1,4 @@
-"""The order of jobs: what is shared first, and never two at once that write the same files."""
+"""The order of jobs: shared ones first, and never two at once that write the same files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _PAUSE, _LONGEST_PAUSE = 0.5, 10.0  # seconds: where others run all cells, each 
 
 
 class Schedule:
-    """Jobs that wait, each handed out when nothing is in its way.
+    """Jobs that wait, each handed out as soon as it may start.
 
     Jobs of one group run one after the other. Groups take turns, so that neighbours differ in more
-    than the method. A group waits until all jobs that are the `after` of one of its own have ended.
+    than the method. A group waits until all jobs that one of its own names as `after` have ended.
     """
 
     def __init__(self, jobs: Iterable[Job]) -> None:
@@ -43,21 +43,19 @@ class Schedule:
         """Free what waited for a job that ended, well or not."""
         if self._groups[job.group]:
             self._free[job.group] = None
-        if job.kind == "shared":
-            self._unblock(job.name)
+        if job.kind != "shared":
+            return
+        for group, missing in self._missing.items():
+            if job.name in missing:
+                missing.discard(job.name)
+                if not missing and self._groups[group]:
+                    self._free[group] = None
 
     def again(self, job: Job) -> None:
         """Put a job back, behind all others of its group."""
         self._groups[job.group].append(job)
         self._free[job.group] = None
         self.waiting += 1
-
-    def _unblock(self, name: str) -> None:
-        for group, missing in self._missing.items():
-            if name in missing:
-                missing.discard(name)
-                if not missing and self._groups[group]:
-                    self._free[group] = None
 
 
 def hand_out(
@@ -72,10 +70,10 @@ def hand_out(
 
     Args:
         jobs: in the order in which they are to be begun.
-        engine: that runs them.
-        watch: that is told.
-        remaining: returns what of a job is still to be run, none if it is finished; asked just
-            before the job would be started.
+        engine: runs them.
+        watch: is told what happens.
+        remaining: returns the part of a job that is still to be run, None if it is finished; called
+            just before the job would be started.
         fail_fast: leave the rest out after the first failure.
     """
     schedule, busy = Schedule(jobs), 0
@@ -91,7 +89,7 @@ def hand_out(
         for job, outcome in ended:
             watch.running -= 1
             _settle(job, outcome, schedule, watch)
-        busy = busy + 1 if ended and all(each.status == "busy" for _, each in ended) else 0
+        busy = busy + 1 if ended and all(outcome.status == "busy" for _, outcome in ended) else 0
         if busy:
             sleep(min(busy * _PAUSE, _LONGEST_PAUSE))
         if fail_fast and watch.failures:

@@ -7,6 +7,7 @@ that was killed or extended trains nothing twice.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
 from vlprompt_pipeline.config import SideBySideParameters
@@ -24,29 +25,29 @@ def with_groups(
 
     Args:
         planned: cells of one grid.
-        form: whether cells that are to be run form groups; those of finished cells stay anyway.
+        form: whether due cells form new groups; finished cells keep theirs in any case.
         force: whether all cells are to be run.
     """
-    if any("side_by_side" in each.given for each in planned):
+    if any("side_by_side" in cell.given for cell in planned):
         return list(planned)
-    finished = [None if force else each.finished_beside() for each in planned]
+    finished = [None if force else cell.finished_beside() for cell in planned]
     result = [c.beside(group) if group else c for c, group in zip(planned, finished, strict=True)]
     if not form:
         return result
-    trained: dict[Hashable, list[SideBySideParameters]] = {}
-    for each, group in zip(planned, finished, strict=True):
-        if group and group not in trained.setdefault(_few_shot_run(each), []):
-            trained[_few_shot_run(each)].append(group)
-    fresh: dict[Hashable, list[int]] = {}
-    for number, each in enumerate(result):
-        layouts = _layouts(each)
-        if not layouts or finished[number] or not (force or each.why_due()):
+    trained: dict[Hashable, list[SideBySideParameters]] = defaultdict(list)
+    for cell, group in zip(planned, finished, strict=True):
+        if group and group not in trained[_few_shot_run(cell)]:
+            trained[_few_shot_run(cell)].append(group)
+    fresh: dict[Hashable, list[int]] = defaultdict(list)
+    for number, cell in enumerate(result):
+        layouts = _layouts(cell)
+        if not layouts or finished[number] or not (force or cell.why_due()):
             continue
-        joined = [group for group in trained.get(_few_shot_run(each), ()) if _is_in(each, group)]
+        joined = [group for group in trained[_few_shot_run(cell)] if _is_in(cell, group)]
         if joined:
-            result[number] = each.beside(joined[0])
+            result[number] = cell.beside(joined[0])
         else:
-            fresh.setdefault((_few_shot_run(each), frozenset(layouts.values())), []).append(number)
+            fresh[_few_shot_run(cell), frozenset(layouts.values())].append(number)
     for numbers in fresh.values():
         group = _group([result[number] for number in numbers])
         if len(group.seeds) * len(group.methods) > 1:
@@ -56,34 +57,34 @@ def with_groups(
 
 
 def forget_groups(planned: Sequence[PlannedCell]) -> None:
-    """Remove what the groups of cells became, so that it is trained again."""
-    for each in planned:
-        run = each.parameters
-        folder = (each.data.root / "06_models" / each.folder).parent / "side_by_side"
-        for method in each.methods:
-            group = members(method, run.seed, run.side_by_side, each.recipes)
+    """Remove the stored results of the cells' groups, so that these are trained again."""
+    for cell in planned:
+        run = cell.parameters
+        folder = (cell.data.root / "06_models" / cell.folder).parent / "side_by_side"
+        for method in cell.methods:
+            group = members(method, run.seed, run.side_by_side, cell.recipes)
             if len(group) > 1:
                 remove_described(group_file(folder, group))
 
 
-def _few_shot_run(each: PlannedCell) -> Hashable:
+def _few_shot_run(cell: PlannedCell) -> Hashable:
     """Return what cells of a group have in common, apart from their recipes."""
-    run = each.parameters
+    run = cell.parameters
     return run.protocol, run.benchmark, run.shots
 
 
-def _layouts(each: PlannedCell) -> dict[str, Hashable]:
+def _layouts(cell: PlannedCell) -> dict[str, Hashable]:
     """Return the layouts of the methods of a cell that can share a batch."""
-    keys = {name: layout_key(resolve_recipe(name, each.recipes)) for name in each.methods}
+    keys = {name: layout_key(resolve_recipe(name, cell.recipes)) for name in cell.methods}
     return {name: key for name, key in keys.items() if key is not None}
 
 
-def _is_in(each: PlannedCell, group: SideBySideParameters) -> bool:
-    return each.parameters.seed in group.seeds and {*_layouts(each)} <= {*group.methods}
+def _is_in(cell: PlannedCell, group: SideBySideParameters) -> bool:
+    return cell.parameters.seed in group.seeds and {*_layouts(cell)} <= {*group.methods}
 
 
 def _group(cells: Sequence[PlannedCell]) -> SideBySideParameters:
     """Return the group of cells, in the order of the grid."""
-    seeds = dict.fromkeys(each.parameters.seed for each in cells)
-    methods = dict.fromkeys(name for each in cells for name in _layouts(each))
+    seeds = dict.fromkeys(cell.parameters.seed for cell in cells)
+    methods = dict.fromkeys(name for cell in cells for name in _layouts(cell))
     return SideBySideParameters(seeds=tuple(seeds), methods=tuple(methods))

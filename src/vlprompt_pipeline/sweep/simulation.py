@@ -1,7 +1,7 @@
-"""A sweep on a clock that is not the wall's: the real order of jobs, on any number of workers.
+"""A sweep on a simulated clock: the real order of jobs, on any number of workers.
 
-Everything is as in a real sweep but the engine, whose workers take the seconds that cells were
-measured to take. So the end of a grid on 64 workers is known before 64 workers are rented.
+All is as in a real sweep but the engine, whose workers take the seconds that cells took before. So
+the time of a grid on 64 workers is known before 64 workers are rented.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ RAY_OVERHEAD = 0.001
 
 
 class SimulatedEngine:
-    """Workers that are busy for as long as a job takes; `clock` is in seconds from the start."""
-
-    dashboard = ""
+    """Simulates workers; `clock` counts seconds from the start."""
 
     def __init__(self, workers: int, seconds_of: Callable[[Job], float]) -> None:
         self.clock = 0.0
@@ -43,9 +41,6 @@ class SimulatedEngine:
         if self._busy:
             self.clock, _, job = heapq.heappop(self._busy)
             yield job, Outcome("finished")
-
-    def stop(self, *, at_once: bool) -> None:
-        """Do nothing: nothing runs."""
 
 
 def simulate(jobs: Sequence[Job], workers: int, seconds_of: Callable[[Job], float]) -> float:

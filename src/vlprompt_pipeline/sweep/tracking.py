@@ -21,7 +21,8 @@ logger = logging.getLogger(__name__)
 def sweep_run(planned: Sequence[PlannedCell]) -> OpenRun | None:
     """Find the run of a sweep over just these cells, or begin one.
 
-    None where nothing is tracked or MLflow does not answer.
+    Returns:
+        The run; None if nothing is tracked, or MLflow does not answer.
     """
     first = planned[0]
     tracking = first.parameters.tracking
@@ -32,13 +33,13 @@ def sweep_run(planned: Sequence[PlannedCell]) -> OpenRun | None:
     from vlprompt_pipeline.registry.experiment import Experiment
 
     key = [str(first.project.resolve()), first.env, dict(first.given)]
-    key += [dict(each.cell) for each in planned]
+    key += [dict(cell.coordinates) for cell in planned]
     axes = {
-        "protocol": {each.parameters.protocol for each in planned},
-        "dataset": {each.parameters.benchmark for each in planned},
-        "shots": {each.parameters.shots for each in planned},
-        "seed": {each.parameters.seed for each in planned},
-        "method": {method for each in planned for method in each.methods},
+        "protocol": {cell.parameters.protocol for cell in planned},
+        "dataset": {cell.parameters.benchmark for cell in planned},
+        "shots": {cell.parameters.shots for cell in planned},
+        "seed": {cell.parameters.seed for cell in planned},
+        "method": {method for cell in planned for method in cell.methods},
     }
     described = Description(
         f"sweep of {len(planned)} cells",
@@ -57,7 +58,7 @@ def sweep_run(planned: Sequence[PlannedCell]) -> OpenRun | None:
 
 def end_run(run: OpenRun, watch: Watch, status: str) -> None:
     """End the run of a sweep with what has happened."""
-    # of an earlier sweep over the same cells the run has counts, too: all are written anew
+    # all counts, since the run may have some of an earlier sweep over the same cells
     counts = {f"cells.{name}": str(watch.counts[name]) for name in (*DONE, "failed")}
     try:
         with run.experiment.answers():

@@ -1,9 +1,9 @@
 """Tune settings of a recipe on the validation images of a cell, never on its test images.
 
-A trial is a session of Kedro up to the file that ships, with `clip.name` changed, so that it leaves
-the cell's own results alone. What is scored is the packed prompt, on the validation part of the
-few-shot set. The study has a database of its own: MLflow and Optuna in one would break each other,
-for both keep the state of their tables in `alembic_version`.
+A trial is a Kedro session that ends with the packed prompt. Its `clip.name` differs, so that it
+leaves the cell's own results alone. The packed prompt is scored on the validation part of the
+few-shot set. The study has a database of its own, because MLflow and Optuna in one would break each
+other: both keep the version of their tables in `alembic_version`.
 """
 
 from __future__ import annotations
@@ -34,16 +34,11 @@ if TYPE_CHECKING:
 
 OPTUNA_NEEDED = "kedro tune needs Optuna: pip install 'vlprompt_pipeline[tune]'"
 DATABASE = Path("data/08_reporting/tuning/optuna.db")
-_STAGES = [
-    "few_shot_sampling",
-    "feature_extraction",
-    "prompt_training",
-    "quantization_export",
-]
+_STAGES = ["few_shot_sampling", "feature_extraction", "prompt_training", "quantization_export"]
 
 
 class Range(Parameters):
-    """Numbers from `low` to `high`; whole ones if both are, evenly over orders with `log`."""
+    """Numbers from `low` to `high`: whole if both are whole, log-uniform with `log`."""
 
     low: int | float
     high: int | float
@@ -65,17 +60,17 @@ _Values = Annotated[
 
 
 class Space(RootModel[Annotated[dict[str, _Values], Field(min_length=1)]]):
-    """What is tried: settings below the recipe, `training.lr`, and a range or a list for each."""
+    """The values to try: for settings of the recipe, such as `training.lr`, a range or a list."""
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What is tuned: a recipe in a cell.
+    """The tuning of a recipe in a cell.
 
     Attributes:
-        project, env, params: as of a run; the params have the cell.
+        project, env, params: as of a run; `params` say which cell.
         method: name of the recipe.
-        space: what is tried.
+        space: the values to try.
     """
 
     project: Path
@@ -91,9 +86,9 @@ class Tuning:
 
     @property
     def name(self) -> str:
-        """What its study is called: other images, weights, settings, code or space, another study.
+        """Name of its study, another one for other images, weights, settings, code or space.
 
-        The images are looked at before: `_prepare_data`.
+        The images must have been indexed before (`_prepare_data`).
         """
         cell, run = self.cell, self.cell.parameters
         key = completion_key(cell.values, cell.recipes, self.method, self.project)
@@ -102,11 +97,11 @@ class Tuning:
         return f"{self.method} {where} {digest}"
 
     def run(self, trials: int, name: str = "") -> optuna.Study:
-        """Run as many trials as the study of that name, or of `name`, lacks.
+        """Run the trials that the study called `name`, by default `self.name`, still lacks.
 
         Raises:
             ClickException: Optuna is not installed.
-            ConfigError: settings of training are tried of a recipe that trains nothing.
+            ConfigError: the space has settings of training, and the recipe trains nothing.
             DataError: there are no validation images.
         """
         try:
@@ -124,7 +119,7 @@ class Tuning:
             direction="maximize",
             load_if_exists=True,
         )
-        # where a study goes on, the same seed would draw its first trials again
+        # with the same seed, a continued study would draw its first trials again
         seed = self.cell.parameters.seed + len(study.trials)
         study.sampler = optuna.samplers.TPESampler(seed=seed)
         finished = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
@@ -140,7 +135,7 @@ class Tuning:
             )
 
     def _prepare_data(self) -> None:
-        """Look at the images as they are now, as all trials will have them."""
+        """Index the images as they are now, for all trials."""
         with KedroSession.create(
             self.project, env=self.env, runtime_params=self._trial_params({})
         ) as session:
@@ -195,7 +190,7 @@ class Tuning:
 
 
 def read_space(file: Path) -> Space:
-    """Read what is tried.
+    """Read the values to try.
 
     Raises:
         ConfigError: the file holds something else.
@@ -210,7 +205,7 @@ def _suggest(trial: optuna.Trial, key: str, values: _Values) -> Any:
         whole = isinstance(values.low, int) and isinstance(values.high, int)
         suggest = trial.suggest_int if whole else trial.suggest_float
         return suggest(key, values.low, values.high, log=values.log)
-    except ValueError:  # Optuna's
+    except ValueError:  # of Optuna: the study has another distribution
         raise ConfigError(
             f"--study: {trial.study.study_name!r} has tried {key} among other values: give the "
             "study another name, or none, which names it by what is tried"

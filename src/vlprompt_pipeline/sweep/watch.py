@@ -1,4 +1,4 @@
-"""What is seen of a sweep: a live table on a terminal, plain lines elsewhere, and failures."""
+"""What a sweep shows: a live table on a terminal, plain lines elsewhere, and failures."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ class Watch:
     """Counts what has happened, and shows it.
 
     Attributes:
-        cells: of the grid.
-        dashboard: of Ray.
+        cells: number of cells of the grid.
+        dashboard: address of Ray's page.
         quiet: say nothing.
-        counts: cells by their status.
-        running: jobs that have been started.
+        counts: number of cells by status.
+        running: number of jobs that have been started and not ended.
         failures: jobs that failed, and why.
-        unrecorded: why MLflow has not the latest of the cells that it lacks.
+        unrecorded: why the last of the cells that MLflow lacks was not recorded.
+        begun: time of the start, of the monotonic clock.
+        live: the table on a terminal.
     """
 
     cells: int
@@ -71,7 +73,7 @@ class Watch:
 
     @property
     def time_left(self) -> float | None:
-        """Seconds, from the cells that this sweep has finished; none before the first."""
+        """Seconds, estimated from the cells this sweep has finished; None before the first."""
         run = self.counts["finished"] + self.counts["unrecorded"]
         left = self.cells - self.done - self.counts["failed"]
         return (time.monotonic() - self.begun) / run * left if run else None
@@ -93,24 +95,24 @@ class Watch:
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """Count how a job ended, and say so."""
-        if outcome.status == "failed" and job.kind != "shared":
-            self.failures.append((job, outcome.sentence))
-            self.say(f"failed: {job.name}: {outcome.sentence}")
-        if job.kind == "shared":
+        if job.kind == "shared":  # where it fails, its cells say why
             if outcome.status == "finished":
                 self.say(f"{job.name}: {as_time(outcome.seconds)}")
             return
         self.counts[outcome.status] += 1
-        if outcome.status == "unrecorded":
-            self.unrecorded = outcome.sentence
+        if outcome.status == "failed":
+            self.failures.append((job, outcome.sentence))
+            self.say(f"failed: {job.name}: {outcome.sentence}")
         if outcome.status in ("finished", "unrecorded"):
-            note = ", MLflow away" if outcome.status == "unrecorded" else ""
+            note = ""
+            if outcome.status == "unrecorded":
+                note, self.unrecorded = ", MLflow away", outcome.sentence
             number = self.done + self.counts["failed"]
             took = f"{outcome.seconds:.1f} s"
             self.say(f"cell {number:,} of {self.cells:,}: {job.name}: {took}{note}")
 
     def say(self, sentence: str) -> None:
-        """Write a line; on a terminal above the table, and only what is no news of a cell."""
+        """Write a line; on a terminal above the table, which tells of finished cells itself."""
         if self.quiet:
             return
         if self.live:

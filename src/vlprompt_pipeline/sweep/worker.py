@@ -1,7 +1,7 @@
-"""Run a job of a sweep in whatever process: a Kedro session with parameters of its own.
+"""Run a job of a sweep in any process: a Kedro session with parameters of its own.
 
-The same function runs a cell here, in a worker of Ray and on another machine. It returns an outcome
-and raises for nothing but what may be tried again as it is, which is the engine's to do.
+The same function runs a cell here, in a worker of Ray and on another machine. It returns an
+outcome. It raises only where a failure may pass by itself, so that the engine tries the job again.
 """
 
 from __future__ import annotations
@@ -25,12 +25,7 @@ from kedro.runner import SequentialRunner
 from vlprompt_pipeline.errors import PlaceError, TrackingError, UserError
 from vlprompt_pipeline.filesystem.locks import HeldByAnotherError
 from vlprompt_pipeline.filesystem.places import withdraw_folder
-from vlprompt_pipeline.hooks.errors import (
-    causes,
-    in_one_sentence,
-    is_out_of_memory,
-    is_refusal,
-)
+from vlprompt_pipeline.hooks.errors import causes, in_one_sentence, is_out_of_memory, is_refusal
 from vlprompt_pipeline.hooks.run_descriptions import SWEEP_RUN
 from vlprompt_pipeline.sweep.job import Job, Outcome, Status, TransientError
 from vlprompt_pipeline.sweep.plan import PlannedCell
@@ -65,13 +60,13 @@ _bootstrap = cache(bootstrap_project)
 
 
 class CellRunner(SequentialRunner):
-    """Runs the nodes of a cell if it is not finished, which another sweep may have done by now.
+    """Runs the nodes of a cell unless it is finished, which another sweep may have done by now.
 
-    Kedro has called all hooks of the beginning, so the cell is locked when this is asked. What is
-    finished and not in MLflow is logged by the hooks of the end.
+    Kedro has called the hooks of a run's beginning by then, so the cell is locked. The hooks of its
+    end log what is finished and not in MLflow.
 
     Attributes:
-        is_done: the cell was finished, and MLflow has it.
+        is_done: the cell was finished already, and MLflow has it.
     """
 
     def __init__(self, job: Job) -> None:
@@ -81,14 +76,14 @@ class CellRunner(SequentialRunner):
 
     @property
     def _logger(self) -> logging.Logger:
-        """That of Kedro's runners, which conf/logging.yml quiets; Kedro takes this module's."""
+        """The logger of Kedro's runners, which conf/logging.yml quiets, not that of this module."""
         return logging.getLogger(SequentialRunner.__module__)
 
     def _run(self, pipeline: Pipeline, catalog: Any, *args: Any, **kwargs: Any) -> None:
         cell = PlannedCell.of_run(catalog.load("parameters"), Path(self._job.project))
         if self._force:
             _forget(cell)
-            self._force = False  # a second session without MLflow goes on with what this one made
+            self._force = False  # a second session, without MLflow, continues this one
         why_due = cell.why_due()
         if why_due and self._job.kind == "record":  # the hooks of the end would call it finished
             raise UserError(f"it is due again ({why_due}): give the sweep again, without --record")
@@ -119,7 +114,7 @@ def run_job(job: Job) -> Outcome:
 
 
 def _run(job: Job) -> Status:
-    """Run the session; one that MLflow does not answer goes on without it."""
+    """Run the session, without MLflow if that does not answer."""
     runner = CellRunner(job)
     tracked = job.kind != "shared" and job.params.get("tracking", {}).get("enabled", True)
     if not (tracked and mlflow_absence):
@@ -127,7 +122,7 @@ def _run(job: Job) -> Status:
             run_session(job, job.params, runner)
             return "found" if runner.is_done else "finished"
         except Exception as error:
-            away = [each for each in causes(error) if isinstance(each, TrackingError)]
+            away = [cause for cause in causes(error) if isinstance(cause, TrackingError)]
             if not (tracked and away):
                 raise
             mlflow_absence.begin(str(away[0]))
@@ -141,32 +136,31 @@ def run_session(job: Job, params: Mapping[str, Any], runner: CellRunner) -> None
     """Run the session of a job: all stages of a cell, or those that make what cells share."""
     if job.kind == "shared":
         given = {**params, "tracking": {"enabled": False}}
+        stages = ["data_preparation", "few_shot_sampling", "feature_extraction", "transfer"]
+        run = {"pipeline_names": stages, "to_outputs": list(job.outputs)}
     else:
         given = {**params, "wait_for_other_runs": 0}  # a busy cell is put back
+        run = {"pipeline_names": ["cell"], "runner": runner}
     with KedroSession.create(job.project, env=job.env, runtime_params=given) as session:
-        if job.kind == "shared":
-            stages = ["data_preparation", "few_shot_sampling", "feature_extraction", "transfer"]
-            session.run(pipeline_names=stages, to_outputs=list(job.outputs))
-        else:
-            session.run(pipeline_names=["cell"], runner=runner)
+        session.run(**run)
 
 
 def _failed(error: Exception, project: Path) -> Outcome:
     chain = list(causes(error))
-    if any(isinstance(each, HeldByAnotherError) for each in chain):
+    if any(isinstance(cause, HeldByAnotherError) for cause in chain):
         return Outcome("busy")
-    if any(is_out_of_memory(each) for each in chain):
+    if any(map(is_out_of_memory, chain)):
         return Outcome("memory", "it ran out of memory")
     sentence = in_one_sentence(error, project).message
-    full = any(getattr(each, "errno", None) == errno.ENOSPC for each in chain)
-    away = any(isinstance(each, PlaceError) for each in chain)
+    full = any(getattr(cause, "errno", None) == errno.ENOSPC for cause in chain)
+    away = any(isinstance(cause, PlaceError) for cause in chain)
     if full or away or not is_refusal(error):
         raise TransientError(sentence) from None  # what caused it may not cross to the driver
     return Outcome("failed", sentence)
 
 
 def _forget(cell: PlannedCell) -> None:
-    """Remove what a forced cell would find trained: without its files it is not finished."""
+    """Remove the files of a forced cell, so that it is not finished and trains from the start."""
     checkpoints = cell.project / "data/06_models" / cell.folder / "checkpoints"
     for method in cell.methods:
         withdraw_folder(cell.data.root / "06_models" / cell.folder / method)
@@ -174,7 +168,7 @@ def _forget(cell: PlannedCell) -> None:
 
 
 def clean_up() -> None:
-    """Let hooks end what Kedro told them no end of."""
+    """Let hooks end runs that were cut short, of whose end Kedro does not tell them."""
     for hook in settings.HOOKS:
         if hasattr(hook, "cut_short"):
             with suppress(Exception):  # the outcome is known

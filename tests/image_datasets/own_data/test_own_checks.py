@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_what_was_found_is_warned_of_and_in_card_and_check(tmp_path, caplog):
         "without an image: bird." in caplog.text
     )
     assert f"the first is {train} in train and {test} in test." in caplog.text
-    stored = json.loads(json.dumps(check.to_dict()))
+    stored = json.loads(json.dumps(asdict(check)))
     file = tmp_path / "card.json"
     record = "vlprompt_pipeline.image_datasets.DatasetCard"
     card_file = RecordDataset(filepath=str(file), record=record)

@@ -2,7 +2,7 @@
 
 | module | what it does |
 | --- | --- |
-| `form` | what a miniature looks like, which a dataset's file says |
-| `annotate`, `imagenet` | what several datasets' miniatures share |
+| `form` | what a miniature looks like, as the dataset's file says |
+| `imagenet` | what the miniatures of ImageNet and its variants share |
 | `writer` | from a dataset to its miniature, and the miniature's files |
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,8 +31,11 @@ class MiniatureForm:
         part_folders: folder of the train and val images, and of the test images.
 
     Example:
-        >>> from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer
-        >>> from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, same_pattern
+        >>> from vlprompt_pipeline.image_datasets import (
+        ...     MiniatureForm,
+        ...     same_pattern,
+        ...     split_file_writer,
+        ... )
         >>> form = MiniatureForm(
         ...     split_file_writer("split_leaves.json"), same_pattern("*/{number}.jpg", "oak", "elm")
         ... )
@@ -68,3 +72,17 @@ class MiniatureForm:
 def same_pattern(pattern: str, *names: str) -> list[tuple[str, str]]:
     """Make classes whose paths have the class's name in place of `*`."""
     return [(pattern.replace("*", name), name) for name in names]
+
+
+def split_file_writer(name: str) -> AnnotationWriter:
+    """Make a writer of one split file."""
+
+    def write(folder: Path, rows: PartRows) -> None:
+        (folder / name).write_text(json.dumps(rows, indent=4), encoding="utf-8")
+
+    return write
+
+
+def write_lines(file: Path, lines: Sequence[str]) -> None:
+    """Write a text file, one line each."""
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vlprompt_pipeline.image_datasets.miniatures.annotate import write_lines
-from vlprompt_pipeline.image_datasets.miniatures.form import AnnotationWriter, PartRows
+from vlprompt_pipeline.image_datasets.miniatures.form import AnnotationWriter, PartRows, write_lines
 
 GOLDFISH, MISSILE, MISSILE_TOO, WALLET = "n01443537", "n03773504", "n04008634", "n04548362"
 IMAGENET_CLASSES = {

@@ -1,4 +1,4 @@
-"""From a dataset to its miniature; its folder is written whole, and never over a real one."""
+"""Derive a dataset's miniature, and write its folder whole, never over a real dataset."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _PIXELS = 32
 def miniature_of(official: ImageDataset) -> ImageDataset:
     """Derive the dataset that expects exactly what `make_miniature` writes.
 
-    It is a dataset of its own, `miniature_<name>`: what is expected of the whole one is never
-    loosened for it, and its results never pass for the whole one's.
+    It is a dataset of its own, `miniature_<name>`, so that the checks of the whole dataset stay
+    strict and its results are never taken for those of the whole dataset.
     """
     form = official.miniature
     return replace(

@@ -34,10 +34,7 @@ from vlprompt_pipeline.image_datasets.split import Row, Split
 logger = logging.getLogger(__name__)
 
 CHANGED = ", changed since"
-"""Ends the mark of a split that its seed alone does not give, photos having come or gone."""
-
-Parts = dict[str | None, dict[str, list[str]]]
-"""Part to class to paths in ASCII order."""
+"""End of the mark of a split that its seed alone does not give, since photos came or went."""
 
 
 @dataclass(frozen=True)
@@ -68,21 +65,21 @@ def build_own_index(
     """Index own photos: `<root>/<name>/`, `<root>/<name>.csv` or `<root>/<name>.parquet`.
 
     Labels follow the ASCII order of the class folders (or labels of the table). Data with a test
-    part keeps its parts; a val part is not taken from train, because few-shot sets can do without.
-    Data without one is split at random, a val part that it has excepted (our choices).
+    part keeps its parts; no val part is taken from train, because few-shot sets can do without.
+    Data without a test part is split at random, but keeps a val part that it has (our choices).
 
     Args:
         name: name of the folder or table.
         dataset_root: the folder that holds it.
         options: template, class names and split.
         resplit: split at random even if the data has a test part.
-        kept_splits: folder of splits that were drawn before, which are extended; none to draw anew.
-        left_out: (path, reason) of images to do without, as `inspect_images` finds them.
-        fingerprints: by path, of an index that was made just now; None: the images are read.
+        kept_splits: folder of splits that were drawn before, to be extended; None: draw anew.
+        left_out: (path, reason) of images to leave out, as `inspect_images` finds them.
+        fingerprints: of the images by path, if they are known already; None: the images are read.
 
     Raises:
         ConfigError: there is no own data of that name.
-        DataError: it is in none of the known layouts, or files of it are absent.
+        DataError: it is in none of the known layouts, or some of its files are absent.
     """
     root = at_home(dataset_root).resolve()
     gathered = gather_own_data(name, root)
@@ -94,12 +91,11 @@ def build_own_index(
         paths = [photo.path for photo in gathered.photos]
         fingerprints, _ = fingerprint_readable(paths, gathered.folder)
     kept = KeptSplit.load(kept_splits, name, options.split) if kept_splits else None
-    parts, mark = _parts(gathered, options.split, resplit, kept, fingerprints)
+    photos, mark = _divide(gathered, options.split, resplit, kept, fingerprints)
     labels = {key: label for label, key in enumerate(gathered.keys)}
-    rows: dict[str, list[Row]] = {
-        part: [(path, labels[key], names[key]) for key in labels for path in parts[part][key]]
-        for part in PARTS
-    }
+    rows: dict[str, list[Row]] = {part: [] for part in PARTS}
+    for path, key, part in sorted(photos, key=lambda photo: (photo.key, photo.path)):
+        rows[part].append((path, labels[key], names[key]))
     split = Split.from_rows(f"own data in {gathered.origin}", rows)
     index = index_split(
         split,
@@ -135,7 +131,7 @@ def gather_own_data(name: str, root: Path) -> Gathered:
 
 
 def own_class_names(name: str, dataset_root: Path | str, class_names: str | None) -> list[str]:
-    """List the names of own classes in label order, without a look at any photo.
+    """List the names of own classes in label order; opens no photo.
 
     Args:
         name: name of the folder or table.
@@ -156,7 +152,7 @@ def _class_names(gathered: Gathered, root: Path, class_names: str | None) -> dic
 
 
 def _leave_out(gathered: Gathered, left_out: Sequence[tuple[str, str]]) -> None:
-    """Remove photos; a class that has no others is as one without any."""
+    """Remove photos; a class without others counts as a class folder without an image."""
     broken, before = {path for path, _ in left_out}, gathered.keys
     gathered.photos = [photo for photo in gathered.photos if photo.path not in broken]
     emptied = set(before) - set(gathered.keys)
@@ -179,16 +175,16 @@ def _require_usable(gathered: Gathered, left_out: Sequence[tuple[str, str]]) -> 
         )
 
 
-def _parts(
+def _divide(
     gathered: Gathered,
     split: RandomSplit,
     resplit: bool,
     kept_split: KeptSplit | None,
     fingerprints: Mapping[str, str],
-) -> tuple[Parts, str]:
-    """List the paths of each class in each part, and the mark of a split drawn here."""
+) -> tuple[list[Photo], str]:
+    """Return the photos with their parts, and the mark of a split drawn here, else empty."""
     if not resplit and any(photo.part == "test" for photo in gathered.photos):
-        return _by_part(gathered.photos), ""
+        return gathered.photos, ""
     divided: list[Photo] = []
     to_divide: dict[str, list[str]] = defaultdict(list)
     for photo in gathered.photos:
@@ -204,14 +200,7 @@ def _parts(
             fresh, dealt = dealt, kept_split.divide(drawn, paths, key, fingerprints)
             changed |= dealt != fresh
         divided += [Photo(path, key, part) for part, chosen in dealt.items() for path in chosen]
-    return _by_part(divided), split.mark + CHANGED * changed
-
-
-def _by_part(photos: Sequence[Photo]) -> Parts:
-    parts: Parts = {part: defaultdict(list) for part in PARTS}
-    for path, key, part in sorted(photos):
-        parts[part][key].append(path)
-    return parts
+    return divided, split.mark + CHANGED * changed
 
 
 def _findings(gathered: Gathered, names: Mapping[str, str], table: pd.DataFrame) -> Findings:

@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 class _TextLoader(yaml.BaseLoader):
-    """YAML whose scalars are texts as they stand: `no` is no truth value and `01` no 1."""
+    """Loads YAML with all scalars as text: `no` is not false, and `01` is not 1."""
 
 
 def _unique_mapping(pairs: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
@@ -49,8 +49,8 @@ def name_classes(keys: Sequence[str], mapping: Path | None) -> dict[str, str]:
             renamed.
 
     Raises:
-        DataError: the file is broken, names a class that is not there or one twice, or there is
-            none and all classes are numbers.
+        DataError: the file is broken, or names an unknown class or one class twice; or there is no
+            file and all classes are numbers.
     """
     names = {key: spoken(key) for key in keys}
     if mapping is None:
@@ -80,7 +80,7 @@ def _match_spelling(given: dict[str, str], keys: Collection[str]) -> dict[str, s
 
 
 def _require_words(names: Mapping[str, str]) -> None:
-    """Refuse numbers in the place of names: "a photo of a 0." says nothing."""
+    """Refuse classes that are all numbers: "a photo of a 0." says nothing."""
     if all(_NUMBER.fullmatch(name) for name in names.values()):
         raise DataError(
             f"all classes are numbers ({some(list(names))}), which say nothing in a prompt; name "

@@ -35,7 +35,7 @@ def gather_folder(root: Path) -> Gathered:
         DataError: the layout is none of those above, could be two of them, or a class folder leads
             to another one.
     """
-    if file := metadata_in(root):  # whatever folders there are, it says the parts
+    if file := metadata_in(root):  # it says the parts, not the folders
         return gather_metadata(root, {None: file})
     part_folders = _part_folders(root)
     if metadata := find_metadata(root, part_folders):

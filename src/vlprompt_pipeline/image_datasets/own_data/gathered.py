@@ -1,4 +1,4 @@
-"""What every layout of own data is read into."""
+"""The form that every layout of own data is read into."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STRANGE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\\]")
 
 
 class Photo(NamedTuple):
-    """An image: its path, its class as folder or table name it, and its part if that is given."""
+    """An image: its path, its class as the folder or table names it, and its part if given."""
 
     path: str
     key: str
@@ -39,7 +39,7 @@ class Gathered:
         ignored: number of files that are no images, by ending.
         loose: number of images outside class folders.
         empty: class folders without an image.
-        unread_columns: headings of a table's columns that say nothing here.
+        unread_columns: headings of a table's columns that are not used.
     """
 
     origin: str

@@ -36,7 +36,7 @@ class KeptSplit:
     Attributes:
         file: where it is kept.
         parts: fingerprint to path to part; copies of a photo may be in several parts.
-        has_digest: whether the file has one, which those of before have not.
+        has_digest: whether the file has a digest; files of earlier versions have none.
     """
 
     file: Path
@@ -45,7 +45,7 @@ class KeptSplit:
 
     @classmethod
     def load(cls, folder: Path, name: str, split: RandomSplit) -> KeptSplit:
-        """Load what is kept of a dataset's split with these shares and this seed, if anything.
+        """Load the kept split of a dataset with these shares and this seed; empty if none is kept.
 
         Raises:
             DataError: the file is broken, or was changed since it was written.
@@ -78,7 +78,7 @@ class KeptSplit:
     def divide(
         self, split: RandomSplit, paths: list[str], key: str, fingerprints: Mapping[str, str]
     ) -> dict[str, list[str]]:
-        """Deal the photos of the class `key` out: those that are kept, then the new ones."""
+        """Deal the photos of the class `key` out; those that have a part keep it."""
         kept: dict[str, list[str]] = defaultdict(list)
         new = []
         for path in paths:
@@ -87,7 +87,7 @@ class KeptSplit:
         return split.extend(kept, new, key, fingerprints)
 
     def update(self, table: pd.DataFrame) -> Counter[str]:
-        """Keep the parts of an index, too; return how many photos are new in each."""
+        """Keep the parts of an index as well; return the number of new photos by part."""
         new, changed = Counter(), not self.has_digest
         for path, part, fingerprint in table[["path", "part", "fingerprint"]].itertuples(False):
             new[part] += self._part(fingerprint, path) is None
@@ -105,8 +105,8 @@ class KeptSplit:
     def _part(self, fingerprint: str, path: str) -> str | None:
         """Return the part that a photo was in, None for a new one.
 
-        Copies may have been in several: that of this path counts, or else `test` before the others.
-        A fingerprint that is not of the content tells nothing, so that the path decides.
+        Copies may have been in several. The part of this path counts first, then `test` before the
+        others. Where a fingerprint is not of the content, the path decides.
         """
         earlier = self.parts.get(fingerprint, {})
         if path in earlier:

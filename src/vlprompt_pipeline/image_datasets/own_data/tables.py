@@ -29,7 +29,7 @@ from vlprompt_pipeline.image_datasets.split import require_inside
 from vlprompt_pipeline.wording import some
 
 _HEADINGS = {"path": "path", "file_name": "path", "label": "label", "part": "part", "split": "part"}
-"""What a column is, by its heading in lower case."""
+"""Columns by their headings in lower case."""
 
 SEVERAL_LABELS = re.compile(r"[|;]|^\[.*\]$")
 _ONE_LABEL = "an image has one class here: leave one label, without '|', ';' or brackets"
@@ -46,12 +46,10 @@ def gather_table(file: Path) -> Gathered:
     """
     rows, unread = _read_rows(file, "path", "part")
     folder = file.parent
-    absolute = [Path(path).is_absolute() for path, _, _ in rows]
-    if any(absolute):
-        paths = [os.path.normpath(folder / path) for path, _, _ in rows]
-        folder = Path(os.path.commonpath([os.path.dirname(path) for path in paths]))
-        relative = [os.path.relpath(path, folder) for path in paths]
-        rows = [Photo(path, row.key, row.part) for path, row in zip(relative, rows, strict=True)]
+    if any(Path(row.path).is_absolute() for row in rows):
+        rows = [row._replace(path=os.path.normpath(folder / row.path)) for row in rows]
+        folder = Path(os.path.commonpath([os.path.dirname(row.path) for row in rows]))
+        rows = [row._replace(path=os.path.relpath(row.path, folder)) for row in rows]
     return Gathered(f"table {file}", folder, rows, unread_columns=unread)
 
 
@@ -100,12 +98,10 @@ def gather_metadata(root: Path, metadata: Mapping[str | None, Path]) -> Gathered
         rows, unread = _read_rows(file, "file_name", "split", relative=True)
         gathered.unread_columns = tuple(dict.fromkeys([*gathered.unread_columns, *unread]))
         gathered.photos += [Photo(f"{prefix}{row.path}", row.key, part or row.part) for row in rows]
-    firsts = {photo.path.partition("/")[0].lower() for photo in gathered.photos}
-    if all(photo.part is None for photo in gathered.photos) and firsts <= set(PART_NAMES):
-        gathered.photos = [
-            Photo(path, key, PART_NAMES[path.partition("/")[0].lower()])
-            for path, key, _ in gathered.photos
-        ]
+    photos = gathered.photos
+    parts = [PART_NAMES.get(photo.path.partition("/")[0].lower()) for photo in photos]
+    if all(parts) and all(photo.part is None for photo in photos):
+        gathered.photos = [p._replace(part=part) for p, part in zip(photos, parts, strict=True)]
     return gathered
 
 

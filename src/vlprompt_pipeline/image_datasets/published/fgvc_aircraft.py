@@ -1,8 +1,8 @@
 """FGVC-Aircraft: 100 variants of aircraft.
 
     fgvc_aircraft/images/<number>.jpg
-    fgvc_aircraft/variants.txt: a variant a line
-    fgvc_aircraft/images_variant_{train,val,test}.txt: "<number> <variant>" a line
+    fgvc_aircraft/variants.txt: one variant per line
+    fgvc_aircraft/images_variant_{train,val,test}.txt: "<number> <variant>" per line
 
 Classes are called as in `variants.txt`; labels follow its lines.
 """
@@ -17,8 +17,12 @@ from vlprompt_pipeline.image_datasets.annotations import read_lines, split_line
 from vlprompt_pipeline.image_datasets.download_recipe import DownloadFile, bundled_download
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.lookup import register_dataset
-from vlprompt_pipeline.image_datasets.miniatures.annotate import write_lines
-from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, PartRows, same_pattern
+from vlprompt_pipeline.image_datasets.miniatures.form import (
+    MiniatureForm,
+    PartRows,
+    same_pattern,
+    write_lines,
+)
 from vlprompt_pipeline.image_datasets.schema import PARTS
 from vlprompt_pipeline.image_datasets.split import PartCounts, Row, Split, require_inside
 

@@ -2,7 +2,7 @@
 
     sun397/SUN397/<letter>/<scene>[/<kind>]/sun_<code>.jpg
     sun397/split_zhou_SUN397.json
-    sun397/Testing_01.txt (looked at where it is there)
+    sun397/Testing_01.txt (optional)
 
 A class is called by its folders without the letter, the last one first: `i/ice_skating_rink/indoor`
 is "indoor ice skating rink". Labels follow the official list of classes. The content of the split
@@ -20,8 +20,12 @@ from vlprompt_pipeline.image_datasets.annotations import read_lines
 from vlprompt_pipeline.image_datasets.download_recipe import bundled_download
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
 from vlprompt_pipeline.image_datasets.lookup import register_dataset
-from vlprompt_pipeline.image_datasets.miniatures.annotate import split_file_writer, write_lines
-from vlprompt_pipeline.image_datasets.miniatures.form import MiniatureForm, PartRows
+from vlprompt_pipeline.image_datasets.miniatures.form import (
+    MiniatureForm,
+    PartRows,
+    split_file_writer,
+    write_lines,
+)
 from vlprompt_pipeline.image_datasets.path_labels import PathLabels
 from vlprompt_pipeline.image_datasets.split import PartCounts, Split
 from vlprompt_pipeline.image_datasets.split_file import OTHER_SPLIT_FILES, SplitFile

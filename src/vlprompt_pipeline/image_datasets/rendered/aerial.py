@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -25,6 +24,7 @@ class _Site:
 
     draw: ImageDraw.ImageDraw
     rng: np.random.Generator
+    ground: Rgb
     centre: Point
     turn: float
 
@@ -81,11 +81,11 @@ def _crossroads(site: _Site) -> None:
     site.band(10, road, upright=True)
 
 
-def _roundabout(site: _Site, land: Rgb) -> None:
+def _roundabout(site: _Site) -> None:
     _crossroads(site)
     radius = site.rng.uniform(20, 28)
     site.disc(0, 0, radius, _road(site))
-    site.disc(0, 0, radius - 10, land)
+    site.disc(0, 0, radius - 10, site.ground)
 
 
 def _runway(site: _Site) -> None:
@@ -138,8 +138,9 @@ _DRAW: dict[str, Callable[[_Site], None]] = {
     "village": _houses,
     "oil depot": _storage_tanks,
     "solar farm": _solar_farm,
+    "roundabout": _roundabout,
 }
-FEATURES = (*_DRAW, "roundabout")
+FEATURES = tuple(_DRAW)
 
 _GROUND: dict[str, Rgb] = {
     "meadow": (120, 150, 75),
@@ -152,9 +153,9 @@ _GROUND: dict[str, Rgb] = {
 LANDS = tuple(_GROUND)
 
 
-def _cover(draw: ImageDraw.ImageDraw, land: str, rng: np.random.Generator) -> None:
+def _cover(site: _Site, land: str) -> None:
     """Draw what grows or lies on the land, before the feature."""
-    site = _Site(draw, rng, (_FRAME / 2, _FRAME / 2), rng.uniform(0, math.pi))
+    draw, rng = site.draw, site.rng
     if land == "forest":
         for x, y in rng.uniform(0, _FRAME, (90, 2)):
             radius, green = rng.uniform(2.5, 5.5), int(rng.uniform(55, 125))
@@ -182,10 +183,9 @@ def draw_aerial(feature: str, land: str, rng: np.random.Generator, gap: float) -
     ground: Rgb = tuple(int(v) for v in np.clip(np.asarray(_GROUND[land]) + shift, 0, 255))
     image = Image.new("RGB", (_FRAME, _FRAME), ground)
     draw = ImageDraw.Draw(image)
-    _cover(draw, land, rng)
+    _cover(_Site(draw, rng, ground, (_FRAME / 2, _FRAME / 2), rng.uniform(0, math.pi)), land)
     wander = 6 + 12 * gap
     centre = (_FRAME / 2 + rng.normal(0, wander), _FRAME / 2 + rng.normal(0, wander))
-    drawers = _DRAW | {"roundabout": partial(_roundabout, land=ground)}
-    drawers[feature](_Site(draw, rng, centre, rng.uniform(0, math.pi)))
+    _DRAW[feature](_Site(draw, rng, ground, centre, rng.uniform(0, math.pi)))
     picture = np.asarray(image.reduce(SUPERSAMPLING), np.float32)
     return picture + smooth_noise(rng, 12, 6 + 18 * gap)[..., None] + 20 * gap * rng.normal()

@@ -20,7 +20,7 @@ _PAPER = 246.0
 
 
 def backdrop(name: str, rng: np.random.Generator, gap: float) -> np.ndarray:
-    """Ground of a named colour, float32 `[SIDE, SIDE, 3]`, at times mottled, at times cluttered."""
+    """Draw a ground of a named colour, at times mottled or cluttered: float32 `[SIDE, SIDE, 3]`."""
     ground = np.broadcast_to(shade(name, rng, gap), (SIDE, SIDE, 3))
     if rng.random() < 0.3 + 0.4 * gap:
         ground = ground + smooth_noise(rng, int(rng.integers(3, 7)), 10 + 14 * gap)[..., None]
@@ -28,7 +28,7 @@ def backdrop(name: str, rng: np.random.Generator, gap: float) -> np.ndarray:
 
 
 def clutter(picture: np.ndarray, rng: np.random.Generator, gap: float) -> np.ndarray:
-    """Up to three stray strokes, with probability 0.7 `gap`."""
+    """Draw up to three stray strokes on a picture, with probability 0.7 `gap`."""
     if rng.random() >= 0.7 * gap:
         return picture
     image = to_bytes(picture)
@@ -84,9 +84,10 @@ def place(
 
 
 def finish(picture: np.ndarray, style: str, rng: np.random.Generator, gap: float) -> np.ndarray:
-    """Return light, noise and blur of a photo, brush work of a painting.
+    """Add the light, noise and blur of a photo, or the brush work of a painting.
 
-    It is uint8 `[SIDE, SIDE, 3]`.
+    Returns:
+        uint8 `[SIDE, SIDE, 3]`.
     """
     if style == "painting":
         daubs = np.stack([smooth_noise(rng, 8, 16) for _ in range(3)], axis=-1)

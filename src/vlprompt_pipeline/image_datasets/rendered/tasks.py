@@ -31,28 +31,49 @@ from vlprompt_pipeline.image_datasets.rendered.shapes import SHAPES
 Draw = Callable[[np.random.Generator], Scene]
 
 _STYLE = "photo"
+_TRAIN, _VAL, _MIN_TEST = 32, 8, 1_000  # images: per class, per class, in all
 _ORDER_SEED = 7  # of the class order and of the choice among held-out compositions
 _LOOKALIKES = ("letter o", "digit zero", "letter i", "digit one")  # the same sign in some fonts
 _FLAG_COLOURS = ("red", "orange", "pink", "purple", "brown", "navy")  # close to one another
 
 
 @dataclass(frozen=True)
-class Task:
-    """A classification task over rendered scenes.
+class RenderedDataset:
+    """A dataset that is drawn, not downloaded: a classification task over rendered scenes.
 
     Attributes:
+        name: its key, `demo_…`.
         title: for people.
-        template: the prompt a class name is put into.
+        template: prompt with one `{}` for the class name.
         draw: for each class name, in label order, a sampler of its scenes.
         gap: domain gap of its pictures in 0..1.
         held_out: whether its classes are compositions that pre-training never shows.
+        shift: the look (of `shifts.SHIFTS`) of all pictures of a variant; empty for no variant.
     """
 
+    name: str
     title: str
     template: str
     draw: dict[str, Draw]
     gap: float
     held_out: bool = False
+    shift: str = ""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names in label order, a seeded random permutation."""
+        return tuple(self.draw)
+
+    @property
+    def shift_of(self) -> str | None:
+        """The dataset whose classes a variant shows in another look, with test pictures only."""
+        return self.name.removesuffix(f"_{self.shift}") if self.shift else None
+
+    @property
+    def images(self) -> dict[str, int]:
+        """Pictures per class of each part."""
+        train, val = (0, 0) if self.shift else (_TRAIN, _VAL)
+        return {"train": train, "val": val, "test": -(-_MIN_TEST // len(self.draw))}
 
 
 def _shuffled(classes: Iterable[tuple[str, Draw]], most: int | None = None) -> dict[str, Draw]:
@@ -99,14 +120,16 @@ def _flags() -> Iterable[tuple[str, Draw]]:
                 yield flag_name(layout, colours), _flag(layout, colours)
 
 
-TASKS: dict[str, Task] = {
-    "demo_objects": Task(
+_DATASETS = (
+    RenderedDataset(
+        "demo_objects",
         "Rendered objects",
         "a photo of a {}.",
         _shuffled((shape, _in_two_colours(ShapeScene, shape)) for shape in SHAPES),
         gap=0.2,
     ),
-    "demo_counts": Task(
+    RenderedDataset(
+        "demo_counts",
         "Rendered counts",
         "a photo of {}.",
         _shuffled(
@@ -117,7 +140,8 @@ TASKS: dict[str, Task] = {
         gap=0.4,
         held_out=True,
     ),
-    "demo_patterns": Task(
+    RenderedDataset(
+        "demo_patterns",
         "Rendered patterned objects",
         "a photo of a {}.",
         _shuffled(
@@ -131,7 +155,8 @@ TASKS: dict[str, Task] = {
         gap=0.2,
         held_out=True,
     ),
-    "demo_textures": Task(
+    RenderedDataset(
+        "demo_textures",
         "Rendered textures",
         "a photo of a {}.",
         _shuffled(
@@ -140,7 +165,8 @@ TASKS: dict[str, Task] = {
         ),
         gap=0.5,
     ),
-    "demo_glyphs": Task(
+    RenderedDataset(
+        "demo_glyphs",
         "Rendered letters and digits",
         "a photo of a {}.",
         _shuffled(
@@ -150,10 +176,16 @@ TASKS: dict[str, Task] = {
         ),
         gap=0.2,
     ),
-    "demo_flags": Task(
-        "Rendered flags", "a photo of a {}.", _shuffled(_flags(), most=40), gap=0.5, held_out=True
+    RenderedDataset(
+        "demo_flags",
+        "Rendered flags",
+        "a photo of a {}.",
+        _shuffled(_flags(), most=40),
+        gap=0.5,
+        held_out=True,
     ),
-    "demo_aerial": Task(
+    RenderedDataset(
+        "demo_aerial",
         "Rendered views from above",
         "a satellite photo of a {}.",
         _shuffled(
@@ -164,4 +196,6 @@ TASKS: dict[str, Task] = {
         gap=0.8,
         held_out=True,
     ),
-}
+)
+TASKS = {dataset.name: dataset for dataset in _DATASETS}
+"""Every rendered dataset but the variants, by name."""

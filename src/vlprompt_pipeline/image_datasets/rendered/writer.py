@@ -12,8 +12,8 @@ from PIL import Image
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.made_folder import make_folder
-from vlprompt_pipeline.image_datasets.rendered.datasets import RENDERED, RenderedDataset, draw_class
-from vlprompt_pipeline.image_datasets.rendered.tasks import TASKS
+from vlprompt_pipeline.image_datasets.rendered.datasets import RENDERED, draw_class
+from vlprompt_pipeline.image_datasets.rendered.tasks import RenderedDataset
 from vlprompt_pipeline.image_datasets.schema import PARTS
 from vlprompt_pipeline.source_code import code_digest
 
@@ -56,7 +56,7 @@ def render_dataset(
         "name": name,
         "code": code_digest(__name__),
         "seed": seed,
-        "gap": TASKS[dataset.shift_of or name].gap,
+        "gap": dataset.gap,
         "images_per_class": counts,
         "classes": [dataset.classes[label] for label in labels],
     }

@@ -52,7 +52,7 @@ from vlprompt_pipeline.wording import command_parameters, seeds_text, shots_text
 def plan_analysis(
     analysis: AnalysisParameters, recipes: dict[str, Any], protocol: str, seed: int
 ) -> Plan:
-    """Plan what is to be trained; refuse what cannot be before anything is read.
+    """Plan what is to be trained; refuse wrong settings before anything is read.
 
     Raises:
         ConfigError: an unknown recipe, one that cannot be followed, or another protocol.
@@ -65,39 +65,26 @@ def measure(
     *,
     plan: Plan,
     clip: FrozenClip,
-    table: pd.DataFrame,
     card: DatasetCard,
-    class_subsets: ClassSubsets,
-    test_features: EvaluationFeatures,
-    store: Path,
     folder: Path,
-    features: FeatureParameters,
     analysis: AnalysisParameters,
     dataset: str,
     shots: int,
     seed: int,
-    short_classes: ShortClasses,
     given: dict[str, Any],
     sweep: str,
+    **data: Any,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Train what is not yet in `folder`; return every figure's numbers, and their conditions."""
-    material = material_of(
-        plan=plan,
-        clip=clip,
-        table=table,
-        card=card,
-        class_subsets=class_subsets,
-        test_features=test_features,
-        store=store,
-        features=features,
-        shots=shots,
-        short_classes=short_classes,
-    )
+    """Train what `folder` lacks; return the numbers of all figures and their conditions.
+
+    `data` are the other arguments of `material_of`.
+    """
+    material = material_of(plan=plan, clip=clip, card=card, shots=shots, **data)
     runs = train_runs(plan.runs(), material, ResultStore(folder), analysis.prompts_at_once, bar)
     afterwards = post_training(plan, runs, material, analysis)
-    data = f"{card.name} ({card.random_split})" if card.random_split else card.name
+    images = f"{card.name} ({card.random_split})" if card.random_split else card.name
     conditions = {
-        "text": f"{data}, {shots_text(shots)}, {seeds_text(plan.seeds)}, CLIP {clip.name}",
+        "text": f"{images}, {shots_text(shots)}, {seeds_text(plan.seeds)}, CLIP {clip.name}",
         "method": plan.plain.title,
         "seeds": len(plan.seeds),
         "command": _command(analysis, given, sweep, dataset=dataset, shots=shots, seed=seed),
@@ -110,7 +97,7 @@ def measure(
 def _command(
     analysis: AnalysisParameters, given: dict[str, Any], sweep: str, **cell: object
 ) -> str:
-    """Write the command that makes the analysis again, with all that the command line gave."""
+    """Write the command that makes the analysis again, with all parameters of this command line."""
     section = {"method": analysis.method, "seeds": analysis.seeds, **given.get("analysis", {})}
     parameters = command_parameters({**given, **cell, "analysis": section})
     environment = sweep.removeprefix("kedro sweep")
@@ -120,7 +107,7 @@ def _command(
 def draw_figures(
     loaders: dict[str, Any], conditions: dict[str, Any]
 ) -> tuple[dict[str, Figure], str]:
-    """Draw every figure, and the page that holds them all, from the tables on disk alone."""
+    """Draw every figure, and the page with all of them, from the tables on disk alone."""
     made = {name: load() for name, load in loaders.items()}
     under = Conditions(**conditions)
     sheets = draw(made, under)
@@ -141,7 +128,7 @@ def material_of(
     shots: int,
     short_classes: ShortClasses = "refuse",
 ) -> Material:
-    """Prepare few-shot sets and their features of every seed, and test features by subset."""
+    """Prepare the few-shot sets of every seed with their features, and test features by subset."""
     index = ImageIndex.join(table, card)
     few_shot_sets = {
         seed: sample_few_shot(index, shots, seed, short_classes) for seed in plan.seeds

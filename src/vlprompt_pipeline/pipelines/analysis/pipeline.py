@@ -2,16 +2,14 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines import data_preparation, feature_extraction, few_shot_sampling
-from vlprompt_pipeline.pipelines.analysis.nodes import (
-    draw_figures,
-    measure,
-    plan_analysis,
-)
+from vlprompt_pipeline.pipelines.analysis.nodes import draw_figures, measure, plan_analysis
+from vlprompt_pipeline.pipelines.data_preparation import pipeline as data_preparation
+from vlprompt_pipeline.pipelines.feature_extraction import pipeline as feature_extraction
+from vlprompt_pipeline.pipelines.few_shot_sampling import pipeline as few_shot_sampling
 
 
 def create_pipeline(protocol: str, **kwargs) -> Pipeline:
-    """Create the stages that the analysis needs, so that it can run first, and three nodes."""
+    """Create three nodes and the stages they need, so that the analysis can be the first run."""
     return Pipeline(
         [
             data_preparation.create_pipeline(),

@@ -40,8 +40,8 @@ def compare_methods(
     """Compare the cells of the configured grid; methods are in the order of the recipes.
 
     Raises:
-        ConfigError: a dataset that is asked for has no results and is none.
-        UserError: there are none.
+        ConfigError: a dataset that is asked for has no results and does not exist.
+        UserError: there are no results.
     """
     readable, problems = read_records(results.records)
     finished = {record.cell.dataset for record in readable}

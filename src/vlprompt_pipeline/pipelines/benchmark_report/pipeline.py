@@ -2,15 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines.benchmark_report.nodes import (
-    compare_methods,
-    draw,
-    write_tables,
-)
+from vlprompt_pipeline.pipelines.benchmark_report.nodes import compare_methods, draw, write_tables
 
 
 def create_pipeline(**kwargs) -> Pipeline:
-    """Create nodes that read all results on disk, from whatever run."""
+    """Create nodes that read the results of all runs on disk."""
     return Pipeline(
         [
             Node(

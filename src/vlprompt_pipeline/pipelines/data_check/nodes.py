@@ -1,4 +1,4 @@
-"""Every dataset of the registry against what is on disk."""
+"""Compare every registered dataset with what is on disk."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def check_all_datasets(
 ) -> tuple[dict[str, Any], str]:
     """Compare each dataset under `dataset_root` with what it should be; say what to do.
 
-    Images are decoded once, ever: those of the cache, which runs fill too, are known already. With
-    `data_check.contents` all are read again and held to what is known.
+    Only images that are not in the cache are decoded; runs fill the cache, too. With
+    `data_check.contents`, all are read again and compared with it.
 
     Returns:
         The report, and its table for a terminal.
@@ -36,8 +36,8 @@ def check_all_datasets(
     datasets, contents = list_image_datasets(prefix), data_check.contents
     surveys = []
     with bar("datasets", len(datasets)) as advance:
-        for each in datasets:
-            survey = survey_dataset(each, root, shots, seed, cache, workers, contents=contents)
+        for checked in datasets:
+            survey = survey_dataset(checked, root, shots, seed, cache, workers, contents=contents)
             surveys.append(survey)
             advance(1)
     report = {

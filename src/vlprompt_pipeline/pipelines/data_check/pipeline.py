@@ -1,4 +1,4 @@
-"""Data check: one table over every dataset there is a name for."""
+"""Data check: one table over every dataset that has a name here."""
 
 from kedro.pipeline import Node, Pipeline
 

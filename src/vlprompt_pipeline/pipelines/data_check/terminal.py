@@ -40,13 +40,10 @@ def render_surveys(surveys: Sequence[Survey], root: Path, shots: int, seed: int)
 
 def _table(surveys: Sequence[Survey]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("dataset", "state"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("classes", "images", "missing", "broken"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("split", "few-shot"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("size", justify="right", no_wrap=True)
+    numbers = ("classes", "images", "missing", "broken")
+    for heading in ("dataset", "state", *numbers, "split", "few-shot", "size"):
+        justify = "right" if heading in (*numbers, "size") else "left"
+        table.add_column(heading, justify=justify, no_wrap=True)
     for survey in surveys:
         table.add_row(*_cells(survey))
     return table

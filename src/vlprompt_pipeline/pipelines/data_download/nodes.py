@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,4 +19,4 @@ def download_dataset(dataset: str, dataset_root: Path) -> dict[str, Any]:
     require_folder(dataset_root, "data_download")
     fetched = fetch_dataset(dataset, dataset_root, progress=bar)
     logger.info(fetched.sentence)
-    return fetched.to_dict()
+    return asdict(fetched)

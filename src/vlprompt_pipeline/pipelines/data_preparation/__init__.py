@@ -1,5 +1,1 @@
-"""Stage data preparation."""
-
-from vlprompt_pipeline.pipelines.data_preparation.pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+"""Stage: index and check the images of the dataset."""

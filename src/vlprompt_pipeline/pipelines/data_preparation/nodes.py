@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,12 @@ def index_images(
     check_folder: Path,
     workers: int,
 ) -> tuple[pd.DataFrame, DatasetCard]:
-    """Index a dataset, one row an image; embedded datasets are made at their first use.
+    """Index a dataset, one row per image; embedded datasets are made at their first use.
 
-    Own photos that cannot be read are left out of the split where `own_data.broken` says so. A
-    split that is drawn here is written below `split_folder` in the form of the published split
-    files, named by the hash of its content, so that it can be published with the results. That of
-    own photos is kept below `kept_splits` and extended when photos are added.
+    Own photos that cannot be read are left out of the split if `own_data.broken` says so. A split
+    that is drawn here is also written below `split_folder`, to be published with the results: in
+    the form of the published split files, named by the hash of its content. The split of own photos
+    is kept below `kept_splits` and extended when photos are added.
     """
     drawn = RandomSplit(**own_data.split.model_dump())
     name = f"{prefix}{dataset}"
@@ -68,17 +69,16 @@ def index_images(
 def check_dataset(
     table: pd.DataFrame, card: DatasetCard, cache: Path, workers: int
 ) -> dict[str, Any]:
-    """Decode every image that was not decoded before; return what the check found."""
+    """Decode every image that was not decoded before; return what was found."""
     index = ImageIndex.join(table, card)
-    check = check_images(index, _cache(cache, index.card.name), workers)
-    return check.to_dict()
+    return asdict(check_images(index, _cache(cache, index.card.name), workers))
 
 
 def keep_checked(table: pd.DataFrame, check: dict[str, Any]) -> pd.DataFrame:
-    """Return the index of a dataset whose check has ended without an error."""
+    """Return the index unchanged, as an output that exists only once its check has passed."""
     return table
 
 
 def _cache(folder: Path, dataset: str) -> Path:
-    """Name the file of what is known of a dataset's images."""
+    """Return the file with what is known of a dataset's images."""
     return folder / f"{dataset}.parquet"

@@ -1,7 +1,5 @@
 """Data preparation: index and check the images of one dataset."""
 
-from typing import NamedTuple
-
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.pipelines.data_preparation.nodes import (
@@ -12,25 +10,15 @@ from vlprompt_pipeline.pipelines.data_preparation.nodes import (
 from vlprompt_pipeline.pipelines.functions import bound
 
 
-class PreparedDataset(NamedTuple):
-    """Catalog names of what is prepared of a dataset."""
-
-    raw: str
-    card: str
-    check: str
-    index: str
-
-
 def create_pipeline(*, folders: str = "params:", **kwargs) -> Pipeline:
     """Create the nodes of the stage."""
-    names = PreparedDataset("raw_index", "dataset_card", "image_check", "image_index")
-    return Pipeline(preparation_nodes(names, folders, "data"), tags="data")
+    return Pipeline(preparation_nodes(folders), tags="data")
 
 
-def preparation_nodes(
-    names: PreparedDataset, folders: str, namespace: str, target: str = ""
-) -> list[Node]:
+def preparation_nodes(folders: str, target: str = "") -> list[Node]:
     """Create the nodes that prepare the run's dataset, or the target dataset of that name."""
+    raw, card, check, checked = "raw_index", "dataset_card", "image_check", "image_index"
+    index, images, namespace = index_images, "images", "data"
     inputs = {
         "prefix": "params:dataset_prefix",
         "dataset": "params:dataset",
@@ -42,30 +30,30 @@ def preparation_nodes(
         "check_folder": f"{folders}check_folder",
         "workers": "params:features.workers",
     }
-    index = index_images
     if target:
-        index = bound(index_images, dataset=target)
+        parts = ("raw_index", "card", "check", "index")
+        raw, card, check, checked = (f"{target}.target_{part}" for part in parts)
+        index, images, namespace = bound(index_images, dataset=target), target, f"targets.{target}"
         del inputs["dataset"]
-    images = target or "images"
     return [
         Node(
             index,
             inputs=inputs,
-            outputs=[names.raw, names.card],
+            outputs=[raw, card],
             name=f"index_{images}",
             namespace=namespace,
         ),
         Node(
             check_dataset,
-            inputs=[names.raw, names.card, f"{folders}check_folder", "params:features.workers"],
-            outputs=names.check,
+            inputs=[raw, card, f"{folders}check_folder", "params:features.workers"],
+            outputs=check,
             name=f"check_{images}",
             namespace=namespace,
         ),
         Node(
             keep_checked,
-            inputs=[names.raw, names.check],
-            outputs=names.index,
+            inputs=[raw, check],
+            outputs=checked,
             name=f"keep_checked_{images}",
             namespace=namespace,
         ),

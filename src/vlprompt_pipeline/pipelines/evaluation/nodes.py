@@ -53,14 +53,14 @@ def evaluate_prompt(
 ) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Predict every test image among the classes of its subset, and score the predictions.
 
-    Where there are base and new classes, also among the classes of both (`choices`), and images of
-    new classes among the base classes, as outsiders that belong to none of them. A method that is
-    bound to the classes of training is scored on these and the outsiders alone. Image features come
-    from the store: those of the frozen CLIP, `test_features`, are there already, those of one with
-    prompts in its image tower are computed.
+    With base and new classes, images are also predicted among the classes of both (`choices`), and
+    images of new classes among the base classes, as outsiders that belong to none of them. A method
+    that is bound to the classes of training is only scored on these and the outsiders. Features
+    come from the store: those of the frozen CLIP (`test_features`) are there already; those of a
+    method with prompts in the image tower are computed.
 
     Returns:
-        Predictions, one row an image and choice; scores by subset, with the accuracy on the
+        Predictions, one row per image and choice; scores by subset, with the accuracy on the
         few-shot set's validation images; scores of each class; counts of the confusion matrices.
 
     Raises:
@@ -113,7 +113,7 @@ def evaluate_prompt(
 
 
 def _augmented(plain: EvaluationView, zero: ZeroConfig, seed: int) -> AugmentedViews:
-    """Return views of a method at test time; the crops follow the seed of the run."""
+    """Return the views that a method uses at test time; the seed of the run decides the crops."""
     crops = TrainingViews(
         plain.preprocessing, seed, zero.views - 1, zero.crop_scale, plain.decoding
     )

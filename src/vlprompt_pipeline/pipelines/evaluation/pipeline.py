@@ -16,12 +16,12 @@ _OF_RUN = {
     "test_features": "test_features",
 }
 _OF_TARGET = {
-    "table": "index",
-    "card": "card",
-    "class_subsets": "classes",
-    "test_features": "features",
+    "table": "target_index",
+    "card": "target_card",
+    "class_subsets": "target_classes",
+    "test_features": "target_features",
 }
-"""What an evaluation reads of a dataset: catalog names, of a target behind `target_`."""
+"""What an evaluation reads of a dataset, by argument: names in the catalog."""
 _TABLES = tuple(name for name in EVALUATED if name != "metrics")
 
 
@@ -32,7 +32,7 @@ def create_pipeline(
     folders: str = "params:",
     **kwargs,
 ) -> Pipeline:
-    """Create the evaluation nodes of each method; its record holds its scores on targets, too."""
+    """Create the evaluation nodes of each method; its record has its scores on targets, too."""
     evaluated = [evaluation_node(method, folders) for method in methods]
     recorded = [_record(method, protocol, targets) for method in methods]
     return Pipeline([*evaluated, *recorded], tags="evaluation")
@@ -40,22 +40,24 @@ def create_pipeline(
 
 def evaluation_node(method: str, folders: str, target: str = "") -> Node:
     """Create the node that scores a method on the run's dataset, or on a target dataset."""
-    of_target = f"{target}.target_" if target else ""
-    data = {argument: f"{of_target}{name}" for argument, name in _OF_TARGET.items()}
+    data = _OF_RUN
+    if target:
+        data = {argument: f"{target}.{name}" for argument, name in _OF_TARGET.items()}
+    scored = f"{method}.{target}.target_" if target else f"{method}."
     return Node(
         bound(evaluate_prompt, method=method),
         inputs={
             "packed": f"{method}.packed_prompt",
             "prompt": f"{method}.prompt",
             "clip": "clip",
-            **(data if target else _OF_RUN),
+            **data,
             "store": f"{folders}feature_store",
             "features": "params:features",
             "metrics": "params:metrics",
             "recipes": "params:recipes",
             "few_shot_set": "few_shot_set",
         },
-        outputs=[f"{method}.{of_target}{output}" for output in EVALUATED],
+        outputs=[f"{scored}{output}" for output in EVALUATED],
         name=f"evaluate_{method}{f'_on_{target}' if target else ''}",
         namespace=of_method(method, target),
         tags=method,
@@ -63,7 +65,7 @@ def evaluation_node(method: str, folders: str, target: str = "") -> Node:
 
 
 def _record(method: str, protocol: str, targets: tuple[str, ...]) -> Node:
-    """Create the last node: all that the method leaves is an input, so none is left undone."""
+    """Create a method's last node, which takes all its files as inputs to wait for all of them."""
     scores = [f"{method}.{target}.target_metrics" for target in targets]
     cards = [f"{target}.target_card" for target in targets]
     files = [f"{method}.{name}" for name in (*TRAINED[1:], *EXPORT_FORMATS, *_TABLES)]

@@ -56,9 +56,9 @@ def write_record(
 ) -> dict[str, Any]:
     """Record the result of one method in one cell, with everything it depends on.
 
-    Reports read this record: it says that a method is finished in this cell. `others` are the
-    metrics on each target dataset, the cards of these datasets, and all other files that the method
-    has left, which only have to be there and of this prompt.
+    Reports read the record, which shows that the method is finished in this cell. `others` are the
+    metrics on each target dataset, the cards of these datasets, and all other files of the method,
+    which are not used but must be there and belong to this prompt.
     """
     target_metrics, target_cards = others[:n_targets], others[n_targets : 2 * n_targets]
     recipe = prompt.resolved_recipe()
@@ -121,7 +121,7 @@ def _made_with(
     table: pd.DataFrame,
     features: FeatureParameters,
 ) -> MadeWith:
-    """Say what results of several seeds must have in common to be averaged."""
+    """Return what the results of several seeds must have in common to be averaged."""
     read = {
         "template": card.template,
         "features.decoding": features.decoding,
@@ -140,9 +140,9 @@ def _made_with(
 
 
 def _code(prompt: TrainedPrompt, recipe: Recipe) -> str:
-    """Return digest of the code that trained the prompt and of that which gives its results now.
+    """Return a digest of the code that trained the prompt and of the code that scores it now.
 
-    Empty where it is unknown what trained it.
+    It is empty if the code that trained the prompt is unknown.
     """
     trained = prompt.provenance.get("code", "")
     now = code_digest("results", *recipe.code)
@@ -150,7 +150,7 @@ def _code(prompt: TrainedPrompt, recipe: Recipe) -> str:
 
 
 def _image_digest(table: pd.DataFrame) -> str:
-    """Return digest of all images of an index, by content; of large datasets by path and size."""
+    """Return a digest of all images of an index: by content, or path and size of large datasets."""
     known_by = (fingerprint.partition("-")[0] for fingerprint in table["fingerprint"].tolist())
     lines = sorted(map("{}\0{}\n".format, table["path"].tolist(), known_by))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -165,21 +165,21 @@ def _recorded(metrics: Iterable[str]) -> list[str]:
 
 
 def _metric_code(scores: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Return digest of the code of each recorded metric: a mean is over one code alone."""
+    """Return a digest of the code of each recorded metric: only results of one code have a mean."""
     names = {name for each in scores for name in _recorded(each)}
     return {name: code_digest(METRICS[name].compute) for name in sorted(names)}
 
 
 def _template_set(recipe: Recipe) -> str:
-    """Return the template set of zero-shot CLIP, by which results are distinguished.
+    """Return the template set of zero-shot CLIP, which distinguishes its results.
 
-    A trained recipe's use of templates is one of its settings, as its learning rate is.
+    For a trained recipe, templates are one of its settings, as the learning rate is.
     """
     return BENCHMARK if recipe.training else getattr(recipe.prompt, "templates", BENCHMARK)
 
 
 def _shorter(few_shot_set: FewShotSet, base: ClassSubset, recipe: Recipe) -> tuple[str, ...]:
-    """Say which classes of training had fewer images than the table's number of shots."""
+    """Say which classes of training had fewer images than shots, in one note or none."""
     names = dict(zip(base.labels, base.class_names, strict=True))
     short = [
         f"{names[label]} {size}"

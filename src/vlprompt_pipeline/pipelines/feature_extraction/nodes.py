@@ -1,4 +1,4 @@
-"""Compute the features of a few-shot set, and of those that train beside it."""
+"""Compute the features of a few-shot set, and of the sets of seeds that train beside it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def extract_features_of_seeds(
     side_by_side: SideBySideParameters,
     short_classes: ShortClasses,
 ) -> FewShotSetFeatures:
-    """Compute the features of the run's few-shot set, and of those of the seeds beside its own."""
+    """Compute the features of the few-shot sets of the run's seed and of the seeds beside it."""
     of_run = extract_few_shot_features(clip, table, card, few_shot_set, store, features, seed)
     index, beside = ImageIndex.join(table, card), []
     for other in side_by_side.seeds:

@@ -32,22 +32,10 @@ def draw_few_shot_set(
     """Draw the published few-shot set of a dataset, over all of its classes.
 
     Raises:
-        ConfigError: a method chooses its settings on validation images and there are none. Whatever
-            reads images comes after this node, so the refusal does not wait for features.
+        ConfigError: a method chooses its settings on validation images and there are none. It is
+            raised before any features are computed.
     """
     drawn = sample_few_shot(ImageIndex.join(table, card), shots, seed, short_classes)
-    _require_validation(drawn, recipes, methods)
-    return drawn
-
-
-def split_into_subsets(card: DatasetCard, protocol: str, settings: dict[str, Any]) -> ClassSubsets:
-    """Split the classes into base and new classes, or take all as base classes."""
-    return choose_classes(protocol, settings, card.class_names)
-
-
-def _require_validation(
-    drawn: FewShotSet, recipes: dict[str, Any], methods: tuple[str, ...]
-) -> None:
     for method in methods:
         learner = get_method(resolve_recipe(method, recipes).method).learner
         if learner.needs_validation and not drawn.val:
@@ -55,3 +43,9 @@ def _require_validation(
                 f"methods: {method} chooses its settings on validation images, and "
                 f"{drawn.dataset} has none; leave it out"
             )
+    return drawn
+
+
+def split_into_subsets(card: DatasetCard, protocol: str, settings: dict[str, Any]) -> ClassSubsets:
+    """Split the classes into base and new classes, or take all as base classes."""
+    return choose_classes(protocol, settings, card.class_names)

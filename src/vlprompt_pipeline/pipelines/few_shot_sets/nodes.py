@@ -9,7 +9,6 @@ from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import (
     FewShotSet,
-    ImageDataset,
     Split,
     list_image_datasets,
     sample_from_split,
@@ -26,7 +25,7 @@ _logger = logging.getLogger(__name__)
 def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, FewShotSet]:
     """Draw the sets of every dataset whose official split can be read under `dataset_root`.
 
-    A dataset that cannot, and a number of shots that a class has not, is logged and left out.
+    Other datasets are logged and left out, and so are numbers of shots that a class does not have.
 
     Returns:
         Sets by `<dataset>/shots<K>/seed<S>/few_shot_set`, with paths relative to the folder of the
@@ -42,7 +41,9 @@ def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, FewShot
         if not dataset.dataset_folder(root).is_dir():
             continue
         try:
-            sets |= _sets_of(dataset.name, _official_split(dataset, root))
+            split = dataset.split.read(dataset.dataset_folder(root), dataset.image_folder(root))
+            verify_split(split, dataset)
+            sets |= _draw_sets(dataset.name, split)
         except DataError as error:
             _logger.warning("%s is left out: %s", dataset.name, error)
     if not sets:
@@ -53,13 +54,7 @@ def draw_all_few_shot_sets(prefix: str, dataset_root: Path) -> dict[str, FewShot
     return sets
 
 
-def _official_split(dataset: ImageDataset, root: Path) -> Split:
-    split = dataset.split.read(dataset.dataset_folder(root), dataset.image_folder(root))
-    verify_split(split, dataset)
-    return split
-
-
-def _sets_of(dataset: str, split: Split) -> dict[str, FewShotSet]:
+def _draw_sets(dataset: str, split: Split) -> dict[str, FewShotSet]:
     sets: dict[str, FewShotSet] = {}
     if not split.counts.train:
         return sets  # for testing only

@@ -46,9 +46,9 @@ def export_onnx(
 ) -> list[dict[str, Any]]:
     """Write the folder `<method>/onnx` of the cell; return what each graph costs.
 
-    Where `registry.rejection` asks for it, the model says "none of these" as a registered version
-    of it would. Its 8-bit graph is calibrated on the few-shot images; all are measured on test
-    images of the classes that the folder tells apart.
+    If `registry.rejection` asks for it, the model can answer "none of these", as a registered
+    version would. The 8-bit graph is calibrated on the few-shot images. All graphs are measured on
+    test images of the classes of the model.
 
     Raises:
         UserError: the prompt is of an earlier training, its method cannot be one graph, or the ONNX

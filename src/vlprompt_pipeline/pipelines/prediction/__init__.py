@@ -1,5 +1,1 @@
-"""A registered model and a folder of images."""
-
-from vlprompt_pipeline.pipelines.prediction.pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+"""Label a folder of images with a registered model."""

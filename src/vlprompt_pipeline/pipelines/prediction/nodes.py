@@ -37,6 +37,6 @@ def label_images(
     top, rows = prediction.top_k, []
     with bar(f"labels of {len(photos):,} images", len(photos)) as advance:
         for predictions in inference.predict_photos(model, photos, top):
-            rows += [each.row(model, top) for each in predictions]
+            rows += [photo.row(model, top) for photo in predictions]
             advance(len(predictions))
     return pd.DataFrame(rows, columns=inference.table_columns(model, top))

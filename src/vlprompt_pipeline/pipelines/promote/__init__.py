@@ -1,5 +1,1 @@
-"""Candidates become champions, with a test or for a reason."""
-
-from vlprompt_pipeline.pipelines.promote.pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+"""Promote candidates to champions, by a test or for a stated reason."""

@@ -25,8 +25,8 @@ def promote_candidates(
 ) -> list[dict[str, Any]]:
     """Promote the candidates that are better; return which were promoted, and why.
 
-    Of methods that nobody named (`given` are the parameters of the command line) those that have
-    nothing to promote are left out.
+    Methods with nothing to promote are left out, unless the command line, whose parameters are
+    `given`, names methods.
 
     Raises:
         UserError: a candidate was not shown to be better, with the figures.

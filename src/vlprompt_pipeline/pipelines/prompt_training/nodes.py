@@ -9,10 +9,7 @@ from typing import Any
 import pandas as pd
 
 from vlprompt_pipeline.clip import FeatureStore, FrozenClip
-from vlprompt_pipeline.clip.dataset_features import (
-    FewShotSetFeatures,
-    require_features_of_this_run,
-)
+from vlprompt_pipeline.clip.dataset_features import FewShotSetFeatures, require_features_of_this_run
 from vlprompt_pipeline.config import ExportParameters, FeatureParameters, SideBySideParameters
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.image_datasets import ClassSubsets, DatasetCard, FewShotSet
@@ -38,7 +35,7 @@ def check_prompt(
     *targets: DatasetCard,
     method: str,
 ) -> None:
-    """Build a method for all classes that it will be used with, before long work starts.
+    """Build a method for all classes it will be used with, to find faults before long work starts.
 
     `targets` are the cards of the target datasets.
 
@@ -83,11 +80,11 @@ def train_prompt(
 ) -> tuple[TrainedPrompt, pd.DataFrame, pd.DataFrame]:
     """Train the recipe `method` on the base classes of a few-shot set.
 
-    Where it trains side by side with others, all of them are trained, unless the run of another one
-    has left them in `groups`.
+    If it trains side by side with others, the whole group is trained, unless another run of the
+    group has left the result in `groups`.
 
     Returns:
-        The prompt; its history, one row an epoch; its clusterings, one row for every time that the
+        The prompt; its history, one row per epoch; its clusterings, one row for each time that the
         codebooks of a tensor were made.
 
     Raises:
@@ -132,7 +129,7 @@ def train_prompt(
 
 
 def _tables(rows: list[dict]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return history and clusterings, with their columns even where they have no rows."""
+    """Return history and clusterings, which have their columns even without rows."""
     clusterings = [
         {"epoch": row["epoch"], **made} for row in rows for made in row.get("clusterings", [])
     ]

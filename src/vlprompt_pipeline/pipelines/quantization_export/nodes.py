@@ -27,9 +27,9 @@ def export_prompt(
     """Export a trained prompt in every format.
 
     Returns:
-        The file of each format by the format's name, no bytes where the method has none or it is
-        not asked for; and `sizes`, also of the towers that a file needs to be of use: both for a
-        prompt, the image tower for classifier weights.
+        The file of each format by the format's name, empty if the method has none or it is not
+        asked for; and `sizes` of the files and of the towers of the CLIP: a prompt needs both of
+        these, classifier weights need the image tower alone.
 
     Raises:
         PromptFileError: the prompt is of an earlier training, or of another CLIP.

@@ -1,5 +1,1 @@
-"""Trained prompts become versions of registered models."""
-
-from vlprompt_pipeline.pipelines.register.pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]
+"""Register trained prompts as versions of models."""

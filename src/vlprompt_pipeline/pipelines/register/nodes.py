@@ -40,11 +40,10 @@ def require_finished(
     clip_name: str,
     *finished: dict[str, Any],
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Read all records before the first method is registered, with an MLflow that answers.
+    """Check that MLflow answers, and read all records, before the first method is registered.
 
     Returns:
-        The records of the cell, and by method what the paired tests over the results beside it say:
-        the sentence that the report has, too.
+        The records of the cell, and by method the sentence of the report on its paired tests.
 
     Raises:
         ConfigError: tracking is switched off.
@@ -83,9 +82,9 @@ def register_method(
     tracking: TrackingParameters,
     project: Path,
 ) -> dict[str, Any]:
-    """Make a version of `<dataset>.<method>` and its candidate; keep the champion.
+    """Register a version of the model `<dataset>.<method>` as its candidate; keep the champion.
 
-    Where it is asked to say "none of these", that is calibrated first.
+    If it is to answer "none of these", that is calibrated first.
 
     Raises:
         UserError: the files do not belong together, or MLflow refuses.

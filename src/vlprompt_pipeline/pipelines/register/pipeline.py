@@ -1,4 +1,4 @@
-"""Registration: one node that refuses what cannot be registered, then one a method."""
+"""Registration: one node that refuses unfinished cells, then one per method."""
 
 from kedro.pipeline import Node, Pipeline
 

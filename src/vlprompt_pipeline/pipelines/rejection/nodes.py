@@ -38,10 +38,11 @@ def measure_rejection(
     protocol: str,
     settings: dict[str, Any],
 ) -> tuple[pd.DataFrame, str, Figure]:
-    """Measure all methods that a dataset has predictions of, over their seeds.
+    """Measure how all methods with predictions on a dataset reject outsiders, over their seeds.
 
     Returns:
-        A row a method and kind of score; the text for a terminal; risk against coverage.
+        A table with a row per method and kind of score; the text for a terminal; the figure of risk
+        against coverage.
 
     Raises:
         DataError: there are no predictions, or seeds of one method were made differently.
@@ -103,7 +104,7 @@ def require_made_alike(records: Iterable[CellRecord], partitions: Collection[str
 
 
 def _hosts(recipes: Mapping[str, Any], methods: Sequence[str]) -> dict[str, str]:
-    """Map each quantized method to the one that is the same without quantization."""
+    """Map each quantized method to the method that differs only in quantization."""
     plain, hosts = {}, {}
     for method in methods:
         recipe = resolve_recipe(method, recipes)
@@ -123,9 +124,8 @@ def _text(title: str, table: pd.DataFrame, sentences: Sequence[str]) -> str:
             "refusing the least sure images saves"
         )
         return console.file.getvalue()
-    drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("method", "score", "seeds", "AUROC % (95 % interval)", "FPR95 % (95 %)"):
-        drawn.add_column(heading)
+    headings = ("method", "score", "seeds", "AUROC % (95 % interval)", "FPR95 % (95 %)")
+    drawn = Table(*headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for row in table.to_dict("records"):
         drawn.add_row(
             row["title"],

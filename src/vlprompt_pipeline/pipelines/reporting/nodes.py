@@ -20,12 +20,7 @@ from vlprompt_pipeline.results.cells import StoredResults, partition_of
 from vlprompt_pipeline.results.compare_beside import compare_beside
 from vlprompt_pipeline.results.config import BenchmarkReportParameters
 from vlprompt_pipeline.results.grid import ReportRun
-from vlprompt_pipeline.results.groups import (
-    newest_date,
-    read_records,
-    require_records,
-    tell_apart,
-)
+from vlprompt_pipeline.results.groups import newest_date, read_records, require_records, tell_apart
 from vlprompt_pipeline.results.records import CellRecord
 from vlprompt_pipeline.results.report_table import report_table
 from vlprompt_pipeline.results.results import Comparison
@@ -42,7 +37,7 @@ class Report:
         page: HTML.
         headline: the first of the figures.
         figures: by name.
-        classes: HTML on this run, class by class; None without methods.
+        classes: HTML of this run, class by class; None without methods.
     """
 
     table: pd.DataFrame
@@ -68,18 +63,18 @@ def compare_run(
     project: Path,
     run_records: list[dict[str, Any]],
 ) -> tuple[pd.DataFrame, Comparison]:
-    """Make the table of all records on disk, and compare this run with those it belongs to.
+    """Make the table of all records on disk, and compare this run with the results beside it.
 
     Args:
-        results: all on disk.
-        benchmark_report: what methods are tested against, and which sets of own photos stand
-            beside those of this run; the rest of its grid is for `benchmark_report`.
+        results: all results on disk.
+        benchmark_report: which methods are tested against which, and which sets of own photos are
+            shown with that of this run; the rest is for the pipeline `benchmark_report`.
         recipes: in the order of tables.
         clip_name: of this run.
         dataset_prefix: of this run.
         given: the parameters of its command line.
         project: folder of the project.
-        run_records: the records of this run, which are among them.
+        run_records: the records of this run, which are among the results.
 
     Raises:
         UserError: there is no record.

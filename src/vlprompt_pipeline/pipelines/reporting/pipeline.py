@@ -22,7 +22,6 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                 outputs="run_records",
                 name="collect_records",
                 namespace=METHODS,
-                tags="report",
             ),
             Node(
                 compare_run,
@@ -39,7 +38,6 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                 outputs=["results_table", "run_comparison"],
                 name="compare_run",
                 namespace="report",
-                tags="report",
             ),
             Node(
                 draw_report,
@@ -47,7 +45,6 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                 outputs="report",
                 name="draw_report",
                 namespace="report",
-                tags="report",
             ),
             *(
                 Node(
@@ -56,9 +53,9 @@ def create_pipeline(methods: tuple[str, ...] = (), **kwargs) -> Pipeline:
                     outputs=page,
                     name="draw_class_page",
                     namespace="report",
-                    tags="report",
                 )
                 for page in pages
             ),
-        ]
+        ],
+        tags="report",
     )

@@ -1,4 +1,4 @@
-"""What a target dataset adds to the nodes that all datasets share."""
+"""The classes of a target dataset."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from vlprompt_pipeline.image_datasets import ClassSubset, ClassSubsets, DatasetC
 
 
 def list_target_classes(card: DatasetCard) -> ClassSubsets:
-    """Take all classes of a target as the one subset that its test images are scored among."""
+    """Return all classes of a target dataset as one subset, among which its images are scored."""
     return {"target": ClassSubset(tuple(range(len(card.class_names))), card.class_names)}

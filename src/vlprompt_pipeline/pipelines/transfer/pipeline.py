@@ -3,10 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from vlprompt_pipeline.clip.dataset_features import extract_test_features
-from vlprompt_pipeline.pipelines.data_preparation.pipeline import (
-    PreparedDataset,
-    preparation_nodes,
-)
+from vlprompt_pipeline.pipelines.data_preparation.pipeline import preparation_nodes
 from vlprompt_pipeline.pipelines.evaluation.pipeline import evaluation_node
 from vlprompt_pipeline.pipelines.transfer.nodes import list_target_classes
 
@@ -24,21 +21,19 @@ def create_pipeline(
 
 
 def _target_nodes(target: str, folders: str) -> list[Node]:
-    parts = ("raw_index", "card", "check", "index")
-    names = PreparedDataset(*(f"{target}.target_{part}" for part in parts))
-    namespace = f"targets.{target}"
+    index, card, namespace = f"{target}.target_index", f"{target}.target_card", f"targets.{target}"
     return [
-        *preparation_nodes(names, folders, namespace, target),
+        *preparation_nodes(folders, target),
         Node(
             list_target_classes,
-            inputs=names.card,
+            inputs=card,
             outputs=f"{target}.target_classes",
             name=f"classes_of_{target}",
             namespace=namespace,
         ),
         Node(
             extract_test_features,
-            inputs=["clip", names.index, names.card, f"{folders}feature_store", "params:features"],
+            inputs=["clip", index, card, f"{folders}feature_store", "params:features"],
             outputs=f"{target}.target_features",
             name=f"extract_features_of_{target}",
             namespace=namespace,

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.data_folder import DataFolder
@@ -32,19 +30,18 @@ def check_stored(
     *stored: Any,
     folders: int,
 ) -> list[Path]:
-    """Refuse what cannot be made again, then return that many empty folders.
+    """Refuse a cell that cannot be made again; return empty folders for its new results.
 
     Args:
-        fresh: an empty folder.
+        fresh: an empty folder, in which the others are made.
         project: the project's folder.
         clip: the frozen CLIP.
         parameters: of the run.
         stored: the records of all methods, then their prompts.
-        folders: how many folders the cell fills.
+        folders: number of folders that the cell fills.
 
     Raises:
-        UserError: nothing is stored, or it is not what its run left, or the recipe or the CLIP is
-            another one now.
+        UserError: nothing is stored, it was changed, or the recipe or the CLIP differs now.
     """
     if not stored:
         raise UserError(
@@ -73,8 +70,8 @@ def compare_with_stored(
 ) -> MethodComparison:
     """Compare a method as stored with the method as made again.
 
-    `scored` are the stored predictions on the dataset and each of `targets`, then their metrics,
-    then the same as they were made again.
+    `scored` are the stored predictions on the dataset and each of `targets`, their metrics, and
+    then the new predictions and metrics in the same order.
     """
     datasets = (parameters["dataset"], *targets)
     then, now = in_two(scored)
@@ -87,7 +84,9 @@ def compare_with_stored(
     )
 
 
-def tell(parameters: dict[str, Any], *compared: MethodComparison) -> tuple[dict[str, Any], str]:
+def summarise(
+    parameters: dict[str, Any], *compared: MethodComparison
+) -> tuple[dict[str, Any], str]:
     """Summarise the verification of all methods, as data and as text."""
     cell = {key: parameters[key] for key in ("dataset", "protocol", "shots", "seed")}
     cell["dataset"] = f"{parameters['dataset_prefix']}{parameters['dataset']}"
@@ -100,7 +99,7 @@ def tell(parameters: dict[str, Any], *compared: MethodComparison) -> tuple[dict[
 
 
 def require_same(verification: dict[str, Any], text: str) -> None:
-    """End the run as failed where the cell was not made again.
+    """Let the run fail if the cell did not give the same results again.
 
     Raises:
         UserError: with the whole text.
@@ -112,11 +111,5 @@ def require_same(verification: dict[str, Any], text: str) -> None:
 def _outputs(
     prompt: TrainedPrompt, packed: bytes, scored: Sequence[Any], datasets: Sequence[str]
 ) -> Outputs:
-    predictions: Sequence[pd.DataFrame]
-    predictions, metrics = in_two(scored)
-    return Outputs(
-        prompt,
-        packed,
-        dict(zip(datasets, predictions, strict=True)),
-        dict(zip(datasets, metrics, strict=True)),
-    )
+    predictions, metrics = (dict(zip(datasets, half, strict=True)) for half in in_two(scored))
+    return Outputs(prompt, packed, predictions, metrics)

@@ -6,22 +6,20 @@ fill are new and empty. Images, the frozen CLIP and parameters are those of the 
 
 from kedro.pipeline import Node, Pipeline
 
-from vlprompt_pipeline.pipelines import (
-    data_preparation,
-    evaluation,
-    feature_extraction,
-    few_shot_sampling,
-    prompt_training,
-    quantization_export,
-    transfer,
-)
+from vlprompt_pipeline.pipelines.data_preparation import pipeline as data_preparation
+from vlprompt_pipeline.pipelines.evaluation import pipeline as evaluation
+from vlprompt_pipeline.pipelines.feature_extraction import pipeline as feature_extraction
+from vlprompt_pipeline.pipelines.few_shot_sampling import pipeline as few_shot_sampling
 from vlprompt_pipeline.pipelines.functions import bound
 from vlprompt_pipeline.pipelines.namespaces import of_method
+from vlprompt_pipeline.pipelines.prompt_training import pipeline as prompt_training
+from vlprompt_pipeline.pipelines.quantization_export import pipeline as quantization_export
+from vlprompt_pipeline.pipelines.transfer import pipeline as transfer
 from vlprompt_pipeline.pipelines.verify.nodes import (
     check_stored,
     compare_with_stored,
     require_same,
-    tell,
+    summarise,
 )
 
 STAGES = (
@@ -34,7 +32,7 @@ STAGES = (
     evaluation,
 )
 AGAIN = "again_"
-"""What names of datasets and folders of the second run begin with."""
+"""Prefix of the names of the second run's datasets and folders."""
 
 
 def create_pipeline(
@@ -60,7 +58,7 @@ def create_pipeline(
     cell_again = Pipeline(cell, outputs={name: again(name) for name in cell.all_outputs()})
     verdict = [
         Node(
-            tell,
+            summarise,
             inputs=["parameters", *(f"{method}.comparison" for method in verified)],
             outputs=["verification", "verification_text"],
             name="tell_differences",

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from vlprompt_pipeline.sweep.plan import seconds_by_method
+from vlprompt_pipeline.sweep.dry_run import seconds_by_method
 
 
 def finish(data: Path, clip: str, run: dict[str, Any]) -> None:
