@@ -54,6 +54,12 @@ def test_a_dataset_that_is_not_there(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_no_program_can_fetch_is_not_offered_for_fetching(tmp_path):
+    assert survey(IMAGE_DATASETS["dtd"], tmp_path).to_do.startswith("fetch it with `kedro run")
+    steps = survey(IMAGE_DATASETS["imagenet"], tmp_path).to_do
+    assert steps.startswith("print how a person gets it with `kedro run --pipelines=data_d")
+
+
 def test_a_folder_that_may_not_be_read_is_told(plain_user_folder):
     dataset = write_miniature(plain_user_folder)
     folder = dataset.dataset_folder(plain_user_folder)

@@ -12,7 +12,7 @@ from kedro.framework.cli.cli import KedroCLI
 
 from image_datasets.own_data.photos import write_classes, write_photo
 from pipelines.project import QUICK
-from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.pipelines.evaluation import nodes
 from vlprompt_pipeline.sweep import tune
 from vlprompt_pipeline.sweep.tune import OPTUNA_NEEDED, Space, Tuning, _suggest, read_space
@@ -87,6 +87,18 @@ def test_a_study_goes_on_with_the_same_images_alone(project):
     assert tuning.run(1).study_name == first.study_name
     write_photo(folder / "red/new.png")
     assert tuning.run(1).study_name != first.study_name
+
+
+def test_without_validation_images_nothing_is_trained(project):
+    pytest.importorskip("optuna")
+    project.bootstrap()
+    for part in ("train", "test"):
+        write_classes(project.data / "01_raw/colours" / part, blue=4, red=4)
+    params = {**QUICK, "dataset": "colours", "protocol": "few_shot", "shots": 2}
+    with pytest.raises(DataError, match="colours has no validation images: there is nothing to tu"):
+        Tuning(project.root, None, params, "coop", Space.model_validate(SPACE)).run(1)
+    assert not list((project.data / "06_models").rglob("*.*"))
+    assert not (project.root / tune.DATABASE).exists()
 
 
 @pytest.mark.parametrize(

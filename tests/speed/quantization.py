@@ -22,6 +22,7 @@ from vlprompt_pipeline.clip.preprocessing import Preprocessing
 from vlprompt_pipeline.clip.tokenizers import ClipTokenizer
 from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.training import CachedViews
+from vlprompt_pipeline.training.capture import Steps, recorder_for
 from vlprompt_pipeline.training.checkpoint import Running
 from vlprompt_pipeline.training.loop import train_epoch
 from vlprompt_pipeline.training.optimizers import make_optimizer
@@ -79,7 +80,7 @@ def images(clip: FrozenClip, count: int, reads: str) -> torch.Tensor:
 
 def prepare(
     recipe: Recipe, clip: FrozenClip, classes: int, shots: int
-) -> tuple[Running, CachedViews]:
+) -> tuple[Steps, CachedViews]:
     """A learner about to be trained, and its batches."""
     names = tuple(f"{WORDS[n % 10]} {WORDS[n // 10]}" for n in range(classes))
     learner = build_learner(recipe, clip, ClassTexts(names, "a photo of a {}."), seed=1).train()
@@ -87,7 +88,8 @@ def prepare(
     views = images(clip, len(labels), learner.reads)
     batches = CachedViews(views, labels, recipe.training.batch_size, seed=1)
     off = torch.amp.GradScaler(enabled=False)
-    return Running(learner, make_optimizer(learner, recipe.training), off), batches
+    running = Running(learner, make_optimizer(learner, recipe.training), off)
+    return Steps(running, recorder_for(learner)), batches
 
 
 def compare(
@@ -100,12 +102,12 @@ def compare(
     sides = [prepare(resolve_recipe(name, recipes), clip, classes, shots) for name in recipes]
     taken: list[list[float]] = [[] for _ in sides]
     for epoch in range(epochs):
-        for (running, batches), seconds in zip(sides, taken, strict=True):
+        for (steps, batches), seconds in zip(sides, taken, strict=True):
             started = time.process_time()
-            train_epoch(running, batches, epoch)
+            train_epoch(steps, batches, epoch, COOP["training"]["lr"])
             seconds.append((time.process_time() - started) / batches.steps)
-    steps = sides[0][1].steps
-    print(f"{host['title']}, {clip.name}, {classes} classes, {epochs} epochs of {steps} steps")
+    count = sides[0][1].steps
+    print(f"{host['title']}, {clip.name}, {classes} classes, {epochs} epochs of {count} steps")
     for name, seconds in zip(quantized, taken[1:], strict=True):
         ratio = statistics.median(b / a for a, b in zip(taken[0], seconds, strict=True))
         ours, theirs = (1e3 * statistics.median(side) for side in (seconds, taken[0]))

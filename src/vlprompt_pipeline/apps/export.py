@@ -42,7 +42,7 @@ def export(
 ) -> None:
     """Export a registered model as ONNX graphs with labels, example, README and hashes.
 
-    MODEL is <dataset>.<method>@<alias> or <dataset>.<method>/<version>. FOLDER is made; an earlier
+    MODEL is a registered model: NAME, NAME@ALIAS or NAME/VERSION. FOLDER is made; an earlier
     export there is replaced. Needs the extra [onnx].
     """
     if web_runtime and not web:

@@ -38,7 +38,7 @@ def publish(
 ) -> None:
     """Write a registered model as a folder for the hub, and upload it with --repo.
 
-    MODEL is <dataset>.<method>@<alias> or <dataset>.<method>/<version>. FOLDER is made; an earlier
+    MODEL is a registered model: NAME, NAME@ALIAS or NAME/VERSION. FOLDER is made; an earlier
     publication there is replaced.
 
     \b

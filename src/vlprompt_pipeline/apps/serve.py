@@ -66,7 +66,7 @@ def serve(
 ) -> None:
     """Answer images with labels over HTTP, until it is stopped.
 
-    MODEL is a registered model (<dataset>.<method>@<alias> or /<version>), a folder that vlprompt
+    MODEL is a registered model (NAME, NAME@ALIAS or NAME/VERSION), a folder that vlprompt
     export or publish wrote, or hf-hub:<owner>/<name>. http://HOST:PORT/docs shows how to ask.
     Needs the extra [serve].
     """

@@ -78,7 +78,9 @@ class ImageDataset:
     @property
     def download_advice(self) -> str:
         """Advice to run the command that downloads the dataset, or says how a person gets it."""
-        return f"fetch it with `kedro run --pipelines=data_download --params=dataset={self.name}`"
+        fetched = self.download is not None and self.download.sources
+        what = "fetch it" if fetched else "print how a person gets it"
+        return f"{what} with `kedro run --pipelines=data_download --params=dataset={self.name}`"
 
     def dataset_folder(self, dataset_root: Path) -> Path:
         """Return the folder of the images and annotations."""

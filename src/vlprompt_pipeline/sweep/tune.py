@@ -135,11 +135,17 @@ class Tuning:
             )
 
     def _prepare_data(self) -> None:
-        """Index the images as they are now, for all trials."""
-        with KedroSession.create(
-            self.project, env=self.env, runtime_params=self._trial_params({})
-        ) as session:
-            session.run(pipeline_names=["data_preparation"])
+        """Look at the images as they are now, as all trials will have them."""
+        params = self._trial_params({})
+        with KedroSession.create(self.project, env=self.env, runtime_params=params) as session:
+            catalog = session.load_context().catalog
+            session.run(pipeline_names=["data_preparation", "few_shot_sampling"])
+        few_shot_set = catalog.load("few_shot_set")
+        if not few_shot_set.val:
+            raise DataError(
+                f"{few_shot_set.dataset} has no validation images: there is nothing to tune on, "
+                "and test images are not used for it"
+            )
 
     def _score(self, trial: optuna.Trial) -> float:
         """Train with the values of a trial; return the percentage of right validation images."""
@@ -151,11 +157,6 @@ class Tuning:
             parameters = catalog.load("parameters")
             session.run(pipeline_names=_STAGES, to_outputs=made)
         few_shot_set = catalog.load("few_shot_set")
-        if not few_shot_set.val:
-            raise DataError(
-                f"{few_shot_set.dataset} has no validation images: there is nothing to tune on, "
-                "and test images are not used for it"
-            )
         table = catalog.load("image_index").set_index("path", drop=False)
         table = table.loc[[path for path, _ in few_shot_set.val]].reset_index(drop=True)
         _, scores, _, _ = evaluate_prompt(
