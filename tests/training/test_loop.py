@@ -70,6 +70,29 @@ def test_a_set_smaller_than_the_batch_is_one_batch(tiny_clip):
     assert [len(labels) for _, labels in batches.epoch(0)] == [3]
 
 
+@pytest.mark.parametrize(
+    ("images", "drop_last", "steps"), [(11, True, 2), (11, False, 3), (8, True, 2), (8, False, 2)]
+)
+def test_a_short_batch_counts_where_there_is_one_and_it_is_kept(images, drop_last, steps):
+    views, labels = torch.ones(images, 1, 16), torch.arange(images)
+    assert CachedViews(views, labels, batch_size=4, seed=0, drop_last=drop_last).steps == steps
+
+
+@pytest.mark.parametrize(("images", "sizes"), [(9, [4, 4]), (3, [4])])
+def test_views_apart_are_as_many_full_batches_as_there_are_of_images(images, sizes):
+    """CLAP draws from all views, a view once an epoch; also where one batch holds all images."""
+    features = torch.cartesian_prod(torch.arange(images), torch.arange(5)).view(images, 5, 2)
+    batches = CachedViews(features, torch.arange(images), batch_size=4, seed=0, apart=True)
+    assert batches.steps == len(sizes)
+    for epoch in range(20):
+        drawn = list(batches.epoch(epoch))
+        assert [len(labels) for _, labels in drawn] == sizes
+        assert all(torch.equal(pairs[:, 0], labels) for pairs, labels in drawn)
+        assert len(torch.cat([pairs for pairs, _ in drawn]).unique(dim=0)) == sum(sizes)
+    seen = torch.cat([pairs for epoch in range(50) for pairs, _ in batches.epoch(epoch)])
+    assert len(seen.unique(dim=0)) == 5 * images
+
+
 def test_a_kept_short_batch_is_trained_on(tiny_clip):
     """11 images in batches of 4: two batches, or three with the short one."""
     seen = {}
