@@ -14,7 +14,11 @@ from vlprompt_pipeline.export.packed import PackedPrompt, pack, unpack
 from vlprompt_pipeline.export.tensors import StructuredTensor
 from vlprompt_pipeline.parametrizations import QuantizeConfig, make_quantizer
 from vlprompt_pipeline.parametrizations.scaled import fit_scaled
-from vlprompt_pipeline.parametrizations.structured import outlier_columns, warn_of_outliers
+from vlprompt_pipeline.parametrizations.structured import (
+    StructuredQuantizer,
+    outlier_columns,
+    warn_of_outliers,
+)
 
 CLASSES, WIDTH, OUTLIERS = 20, 256, (93, 133)
 
@@ -95,6 +99,32 @@ def test_outliers_are_warned_of_where_they_do_harm(caplog):
     assert "they stay in half precision" in caplog.text
     assert "values get scales of rows and columns" in caplog.text
     assert "plain" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"codebook": "row", "outliers": "keep"}, "outliers: keep and centre go with codebook"),
+        ({"codebook": "group", "group_size": 4, "centre": True}, "outliers: keep and centre go"),
+        ({"codebook": "tensor", "moment": "few_shot"}, "moment: few_shot goes with codebook"),
+        ({"codebook": "scaled", "quantizer": "stochastic"}, "stochastic has one plain codebook"),
+    ],
+)
+def test_what_does_not_go_together(settings, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        QuantizeConfig(bits=1, **settings)
+
+
+def test_a_classifier_has_scales_unless_its_quantizer_has_none():
+    plain, centred = QuantizeConfig(bits=1), QuantizeConfig(bits=1, centre=True)
+    chosen = [each.of_classifier(free) for each in (plain, centred) for free in (False, True)]
+    assert [config.codebook for config in chosen] == ["scaled"] * 4
+    assert [config.centre for config in chosen] == [False, True, True, True]
+    noise = QuantizeConfig(bits=1, quantizer="gaussian")
+    assert noise.of_classifier(mean_free=True) == noise
+    for config, shape in ((noise, (4, 8)), (plain, (8,)), (chosen[0], (8,))):
+        made = make_quantizer(config, shape, torch.Generator())
+        assert not isinstance(made, StructuredQuantizer)
 
 
 @pytest.mark.parametrize("rows", [4, 15, 16, 20])
@@ -190,8 +220,8 @@ class TestScaled:
 
         assert error(better) < 0.55 * error(plain)  # half: codes, scales, and codes again
 
-    def test_a_column_that_is_zero_is_shown_as_it_is_whatever_meets_it(self):
-        """Its entries are zero, so that every scale of it is as good."""
-        weight = np.array([[1.0, 0, -1, 0], [0, 0, 1, 1], [1, 0, 0, -1]])
+    def test_rows_and_columns_of_zeros_are_shown_as_they_are_whatever_meets_them(self):
+        """Their entries are zero, so that every scale of them is as good."""
+        weight = np.array([[1.0, 0, -1, 0], [0, 0, 1, 1], [1, 0, 0, -1], [0, 0, 0, 0]])
         for moment in (None, np.eye(4), np.ones((4, 4))):
             assert fit_scaled(weight, 2, moment).decode() == pytest.approx(weight, abs=2e-3)
