@@ -319,6 +319,16 @@ def test_what_is_no_recipe_is_refused(recipes, sentence):
             "share 0.6 of the epochs: give both the same number",
         ),
         (
+            {"extends": "coop", "quantize": {"bits": 1, "moment": "few_shot"}},
+            "recipes.mine.quantize.moment: coop is not given all images at once; leave it out, or "
+            "quantize gda, clap, tip_adapter, lp_plus_plus or linear_probe",
+        ),
+        (
+            {"extends": "clap", "quantize": {"bits": 1, "moment": "few_shot"}},
+            "recipes.mine.quantize.moment: codes are chosen once, so clap takes it with "
+            "quantize.post_training: true",
+        ),
+        (
             {"extends": "coop", "training": None},
             "recipes.mine.training is missing, and coop is nothing without it; give it, or extend "
             "a recipe that has it",

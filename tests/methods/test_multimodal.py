@@ -171,6 +171,7 @@ def test_the_mean_over_epochs_is_their_weighted_sum(tiny_clip):
             expected += weights[epoch] * learner.context
         learner.epoch_done(epoch, 4)
     torch.testing.assert_close(learner.context, expected, rtol=1e-12, atol=1e-14)
+    assert learner.get_extra_state().numel() == 0, "what is stored has it once"
 
 
 def test_a_checkpoint_holds_the_mean_so_far(tiny_clip):

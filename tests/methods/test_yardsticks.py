@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -188,6 +189,19 @@ class TestLPPlusPlus:
         assert max(row["validation_right"] for row in rows) == most
         assert lp.weight.detach().numpy() == pytest.approx(best[0], rel=1e-3, abs=1e-4)
         assert lp.alpha.detach().numpy() == pytest.approx(best[1], rel=1e-4)
+
+    def test_a_step_that_was_better_than_those_behind_it_is_kept(self, tiny_clip):
+        """Where the first step has all answers right, and later ones have not."""
+        data = few_shot(tiny_clip)
+        first, whole = (
+            untrained(tiny_clip, "lp_plus_plus", steps=steps, templates="benchmark")
+            for steps in (1, 25)
+        )
+        first.fit(data)
+        answers = first.logits(data.validation).argmax(-1)
+        rows = whole.fit(replace(data, validation_labels=answers))
+        assert rows[0]["validation_right"] == len(answers) > rows[-1]["validation_right"]
+        assert torch.equal(whole.logits(data.validation).argmax(-1), answers)
 
     def test_without_validation_images_the_last_step_is_kept(self, tiny_clip):
         data = few_shot(tiny_clip, validation=0)
