@@ -80,6 +80,9 @@ def test_normal_values_have_no_outliers_and_a_row_never_has():
         words = torch.randn(4, 512, generator=torch.Generator().manual_seed(seed))
         assert not outlier_columns(words).any()
     assert not outlier_columns(torch.tensor([[1.0, 1.0, 100.0]])).any()
+    for size, is_one in ((5.9, False), (6.1, True)):  # six times the median
+        rows = torch.tensor([[1.0, -1.0, 1.0, size]] * 2)
+        assert outlier_columns(rows).tolist() == [False, False, False, is_one]
 
 
 def test_outliers_are_warned_of_where_they_do_harm(caplog):
@@ -145,15 +148,16 @@ def test_the_rule_goes_by_the_values(rows):
 def test_a_second_clustering_leaves_nothing_of_the_scales_and_columns_of_the_first():
     texts = planted()[0]
     plain = torch.randn(texts.shape, generator=torch.Generator().manual_seed(1))
-    fresh, again = (
-        make_quantizer(QuantizeConfig(bits=1), texts.shape, torch.Generator()) for _ in range(2)
-    )
-    again.initialise(texts)
-    assert (again.rows != 1).all()
-    for quantizer in (fresh, again):
-        quantizer.initialise(plain)
-    for alone, second in zip(fresh.parts(plain), again.parts(plain), strict=True):
-        assert torch.equal(alone, second)
+    for before, weight in ((texts, plain), (plain, texts)):
+        fresh, again = (
+            make_quantizer(QuantizeConfig(bits=1), texts.shape, torch.Generator()) for _ in range(2)
+        )
+        again.initialise(before)
+        assert again.is_plain_for(before) == (before is plain)
+        for quantizer in (fresh, again):
+            quantizer.initialise(weight)
+        for alone, second in zip(fresh.parts(weight), again.parts(weight), strict=True):
+            assert torch.equal(alone, second)
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
