@@ -52,7 +52,8 @@ def class_contexts(clip, init: str | None) -> torch.Tensor:
 
 def test_each_class_starts_from_the_words(tiny_clip):
     words = tiny_clip.embed(tiny_clip.token_ids("a photo of a"))
-    assert torch.equal(class_contexts(tiny_clip, "a photo of a"), torch.stack([words] * 3))
+    for init in ("a photo of a", "a_photo_of_a"):
+        assert torch.equal(class_contexts(tiny_clip, init), torch.stack([words] * 3))
 
 
 def test_each_class_starts_from_random_vectors_of_its_own(tiny_clip):

@@ -87,6 +87,7 @@ def test_official_initial_values():
 def test_without_words_the_name_follows_the_vectors(tiny_clip, method):
     learner = build(tiny_clip, method, init=None, length=6)
     assert learner.context.shape == (6, 32)
+    assert learner.context.std().item() == pytest.approx(0.02, rel=0.2)
     assert len(learner.words) == 0
     assert learner.class_features().shape == (3, 16)
 
