@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from learners import coop
 from simulated_gpu import GpuError, Graph, simulated_gpu
 from training.cuts import require_same_tensors
 from training.recipes import (
@@ -135,21 +134,6 @@ def test_an_optimizer_that_starts_anew_is_read_where_it_is_then(clip_on, gpu):
     torch.testing.assert_close(ours["context"], reference["context"], rtol=0, atol=1e-4)
     assert gpu.recorded == 4, "both shapes before and behind it"
     assert len(rows) == 8
-
-
-def test_a_look_between_epochs_has_codebooks_of_its_own(clip_on, gpu):
-    """A replayed step runs none of the quantizer's code, which would forget the last ones."""
-    recipe = coop(quantize={"bits": 2, "post_training": True}, training={"epochs": 6})
-    learner, batches = ready_to_train(recipe, clip_on("cuda"))
-    seen = []
-
-    def look(learner) -> None:
-        seen.append(learner.eval().context.detach().cpu())
-        learner.train()
-
-    train(learner, batches, recipe.training, after_epoch=look)
-    assert gpu.replayed > 0
-    assert len({tuple(context.unique().tolist()) for context in seen}) == 6
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
