@@ -46,6 +46,16 @@ def test_every_case_that_fits_holds_and_the_last_word_counts(situation, length, 
     assert found.tuned_per_dataset == tuned
 
 
+@pytest.mark.parametrize(
+    ("prompt", "tuned"),
+    [({"templates": "photo"}, False), ({"templates": "photo", "length": 2}, True)],
+)
+def test_texts_are_written_for_a_dataset_and_not_tuned_on_it(prompt, tuned):
+    case = {"when": {"dataset": ["dtd"]}, "prompt": prompt}
+    found = recipes_in(Situation("few_shot", "dtd", 1), {"kgcoop": {"cases": [case]}})
+    assert found["kgcoop"].get("tuned_per_dataset", False) == tuned
+
+
 def test_a_child_gets_its_parent_as_it_is_in_the_situation():
     child = {"extends": "coop", "title": "QCoOp", "quantize": {"bits": 1}}
     found = resolve([FEW_SHOT, ONE_SHOT], ("few_shot", "dtd", 1), "qcoop", qcoop=child)

@@ -117,6 +117,25 @@ def test_no_tensor_is_named_as_a_method_of_torch_that_holds_parametrizations(nam
     assert not taken & {key.rpartition(".")[2] for key, _ in learner.named_parameters()}
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {**RANK_ONE, "quantize": {"bits": 1, "post_training": True}},
+        {**RANK_ONE, "quantize": {"bits": 1, "quantizer": "gaussian"}},
+        {**NOISE, "quantize": {"bits": 1, "quantizer": "stochastic"}},
+    ],
+)
+def test_a_restored_learner_shows_what_was_trained(parts, tiny_clip):
+    recipe = resolve_recipe("mine", {**RECIPES, "mine": {"extends": "coop", **parts}})
+    recipe = recipe.model_copy(update={"training": resolved("quantized_coop").training})
+    features, labels = data(tiny_clip)
+    learner = build_learner(recipe, tiny_clip, CLASSES, seed=1)
+    train(learner, CachedViews(features, labels, 6, seed=1), recipe.training)
+    state = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
+    again = restore_learner(recipe, tiny_clip, CLASSES, state)
+    assert torch.equal(again.class_features(), learner.class_features())
+
+
 @pytest.mark.parametrize("name", ["tip_adapter", "tip_adapter_f"])
 def test_files_with_the_former_name_of_tip_adapters_images_are_read(name, tiny_clip):
     recipe, (features, _) = resolve_recipe(name, RECIPES), data(tiny_clip)
@@ -149,6 +168,30 @@ def test_codes_that_follow_the_images_are_not_chosen_without_them(tiny_clip):
     learner = fitted(resolve_recipe("gda", RECIPES), tiny_clip)
     with pytest.raises(ConfigError, match="moment: few_shot needs the few-shot images"):
         quantize_after(learner, QuantizeConfig(bits=1, moment="few_shot"))
+
+
+@pytest.mark.parametrize(
+    ("name", "moment", "centre"),
+    [
+        ("linear_probe", "none", True),
+        ("linear_probe", "few_shot", True),
+        ("tip_adapter", "few_shot", False),
+    ],
+)
+def test_a_fitted_classifier_is_quantized_for_the_images_that_meet_it(
+    name, moment, centre, tiny_clip
+):
+    own = {"extends": name, "quantize": {"bits": 2, "moment": moment}}
+    recipe = resolve_recipe("mine", {**RECIPES, "mine": own})
+    ((_, link, _),) = quantized_tensors(fitted(recipe, tiny_clip))
+    assert link.ready, "a state that is stored has its codebook"
+    assert link.config.centre == centre
+    if moment == "none":
+        assert link.moment is None
+        return
+    images = data(tiny_clip)[0][:, 0]
+    expected = sum(torch.outer(image, image) for image in images) / len(images)
+    torch.testing.assert_close(link.moment, expected)
 
 
 @pytest.mark.parametrize("name", ["kgcoop_of_rlp", "kgcoop_of_qcoop"])
@@ -274,6 +317,16 @@ def test_what_is_no_recipe_is_refused(recipes, sentence):
             {"extends": "two_stage", "training": {"restart": 0.5}},
             "recipes.mine.training.restart is 0.5, but two_stage starts its second stage after the "
             "share 0.6 of the epochs: give both the same number",
+        ),
+        (
+            {"extends": "coop", "quantize": {"bits": 1, "moment": "few_shot"}},
+            "recipes.mine.quantize.moment: coop is not given all images at once; leave it out, or "
+            "quantize gda, clap, tip_adapter, lp_plus_plus or linear_probe",
+        ),
+        (
+            {"extends": "clap", "quantize": {"bits": 1, "moment": "few_shot"}},
+            "recipes.mine.quantize.moment: codes are chosen once, so clap takes it with "
+            "quantize.post_training: true",
         ),
         (
             {"extends": "coop", "training": None},

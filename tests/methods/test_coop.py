@@ -9,6 +9,7 @@ from parity import load_case, parity_clip
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.methods import ClassTexts
 from vlprompt_pipeline.methods.coop import CoOp, CoOpParameters
+from vlprompt_pipeline.methods.layout import class_layout
 
 
 def _learner(case, clip) -> CoOp:
@@ -51,7 +52,8 @@ def class_contexts(clip, init: str | None) -> torch.Tensor:
 
 def test_each_class_starts_from_the_words(tiny_clip):
     words = tiny_clip.embed(tiny_clip.token_ids("a photo of a"))
-    assert torch.equal(class_contexts(tiny_clip, "a photo of a"), torch.stack([words] * 3))
+    for init in ("a photo of a", "a_photo_of_a"):
+        assert torch.equal(class_contexts(tiny_clip, init), torch.stack([words] * 3))
 
 
 def test_each_class_starts_from_random_vectors_of_its_own(tiny_clip):
@@ -60,6 +62,13 @@ def test_each_class_starts_from_random_vectors_of_its_own(tiny_clip):
     for one, other in ((0, 1), (0, 2), (1, 2)):
         alike = torch.corrcoef(torch.stack([drawn[one].flatten(), drawn[other].flatten()]))[0, 1]
         assert abs(alike) < 0.4  # of 128 values
+
+
+def test_a_name_is_as_long_as_it_is_alone(tiny_clip):
+    """Its full stop and the one behind it are one token: KaiyangZhou/CoOp takes both for it."""
+    assert len(tiny_clip.token_ids("dr.")) == len(tiny_clip.token_ids("dr..")) == 2
+    layout = class_layout(tiny_clip, ("dr.",), 2, "front")
+    assert layout.slots.tolist() == [[-1, -1, 0, 1, -1]]
 
 
 def test_words_and_length_must_agree(tiny_clip):

@@ -16,6 +16,11 @@ from vlprompt_pipeline.methods import (
 from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
 
 
+def test_a_name_is_known_by_the_first_six_bytes_of_its_sha256():
+    """Two integers of three bytes, the least first; of `cat` they are 77af77 and 8b51ab."""
+    assert hashed_names(["cat"]).tolist() == [[0x77AF77, 0xAB518B]]
+
+
 def test_classes_of_one_name_have_a_row_each():
     hashes = hashed_names(["missile", "dog", "missile"])
     assert rows_of(["missile", "cat", "missile", "dog", "missile"], hashes) == [0, None, 2, 1, 2]

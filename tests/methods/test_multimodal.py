@@ -87,6 +87,7 @@ def test_official_initial_values():
 def test_without_words_the_name_follows_the_vectors(tiny_clip, method):
     learner = build(tiny_clip, method, init=None, length=6)
     assert learner.context.shape == (6, 32)
+    assert learner.context.std().item() == pytest.approx(0.02, rel=0.2)
     assert len(learner.words) == 0
     assert learner.class_features().shape == (3, 16)
 
@@ -171,6 +172,7 @@ def test_the_mean_over_epochs_is_their_weighted_sum(tiny_clip):
             expected += weights[epoch] * learner.context
         learner.epoch_done(epoch, 4)
     torch.testing.assert_close(learner.context, expected, rtol=1e-12, atol=1e-14)
+    assert learner.get_extra_state().numel() == 0, "what is stored has it once"
 
 
 def test_a_checkpoint_holds_the_mean_so_far(tiny_clip):

@@ -140,6 +140,16 @@ def test_equals_the_official_implementation(name, precision):
     require_equal(name, precision, parity_clip(precision))
 
 
+def test_the_variance_begins_between_that_of_one_and_of_e(tiny_clip):
+    """The official log-variance is uniform in [0, 1), without a value of the recipe's own."""
+    settings = {"length": 1, "init": None, "samples": 1, "kl_weight": 0, "prediction": "mean"}
+    drawn = untrained(tiny_clip, "variational", **settings, initial_log_variance=None).log_variance
+    assert 0 <= drawn.min() < 0.2
+    assert 0.8 < drawn.max() < 1
+    own = untrained(tiny_clip, "variational", **settings, initial_log_variance=-8)
+    assert torch.equal(own.log_variance, torch.full((1, tiny_clip.text_width), -8.0))
+
+
 def require_equal(name: str, precision: str, clip: FrozenClip) -> None:
     """Hold a case on a CLIP to its golden numbers."""
     case = load_case(name)

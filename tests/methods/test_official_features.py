@@ -289,6 +289,13 @@ class TestDescriptions:
         torch.testing.assert_close(known, expected)
 
 
+@pytest.mark.parametrize("covariance", ["pooled", "by_class"])
+def test_one_sample_of_each_class_has_no_precision(covariance):
+    means, precision = gaussians(torch.eye(3).double(), torch.arange(3), covariance)
+    assert torch.equal(means, torch.eye(3).double())
+    assert not precision.any()
+
+
 def test_gda_says_where_there_is_no_covariance(clip, caplog):
     texts = {"templates": "benchmark", "covariance": "pooled", "new_classes": False}
     learner = build(clip, "gda", ["cat", "dog"], "a {}.", **texts)

@@ -29,14 +29,17 @@ def build(clip, method: str, names: list[str], words: str = "{}", **settings) ->
 
 
 def initialise(learner: PromptLearner, case: Case, ours: Callable[[str], str]) -> dict[str, str]:
-    """Give a learner the initial values; returns our names by theirs."""
+    """Give a learner the initial values, spread as its own are; returns our names by theirs."""
     names = {theirs: ours(theirs) for theirs in case.about["trainable"]}
     tensors = dict(learner.named_parameters())
     trained = {name for name, tensor in tensors.items() if tensor.requires_grad}
     assert set(names.values()) == trained
     with torch.no_grad():
         for theirs, name in names.items():
-            tensors[name].copy_(case(f"initial/{theirs}"))
+            own, given = tensors[name], case(f"initial/{theirs}").to(tensors[name])
+            if own.ndim > 1 and own.any():  # what begins as zeros was stirred for the cases
+                assert own.std() == pytest.approx(given.std().item(), rel=0.25), name
+            own.copy_(given)
     return names
 
 
@@ -92,6 +95,22 @@ def test_mma(clip):
     optimizer = torch.optim.SGD(mma.parameters(), 0.0015, 0.9, weight_decay=5e-4)
     five_steps(mma, case, names, optimizer)
     check("_after_5_steps")
+
+
+def test_biases_of_adapters_begin_as_zeros_or_as_torchs_own(clip):
+    """Those of MMA, and those of MMA++: uniform in ±1 / sqrt(inputs)."""
+    own = {"width": 48, "first_block": 1, "scale": 0.1}
+    more = {"evaluation_scale": 0.1, "consistency": 1.0, "dropout": 0.0, "templates": "benchmark"}
+    for method, settings in (("mma", {"template": "{}"}), ("mma_plus_plus", more)):
+        adapters = build(clip, method, ["cat", "dog"], **own, **settings).adapters
+        layers = [each for each in adapters.modules() if isinstance(each, torch.nn.Linear)]
+        units = torch.cat([layer.bias * layer.in_features**0.5 for layer in layers])
+        assert len(units) > 500
+        if method == "mma":
+            assert not units.any()
+        else:
+            assert units.abs().max() == pytest.approx(1, abs=0.02)
+            assert units.mean() == pytest.approx(0, abs=0.1)
 
 
 def test_mma_plus_plus(clip, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from weakref import WeakKeyDictionary
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from learners import CLASSES
 from vlprompt_pipeline.clip import FrozenClip
-from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.export import pack, pack_learner, unpack
 from vlprompt_pipeline.methods import ClassTexts, Recipe, build_learner, resolve_recipe
 from vlprompt_pipeline.methods import texts as texts_module
@@ -129,6 +130,28 @@ def test_texts_are_encoded_once_for_all_learners_of_a_run(tiny_clip, monkeypatch
     assert not torch.equal(other.texts, second.texts)
     build_learner(zero_shot(templates="a sketch of the {}."), tiny_clip, CLASSES, seed=1)
     assert len(encoded) == 3
+
+
+def test_texts_of_other_classes_means_or_lengths_are_encoded_anew(tiny_clip, tmp_path):
+    texts, classes = ["it purrs.", "it barks.", "it floats."], ClassTexts(("a", "b"), "{}")
+    for raw in (False, True):
+        encode = tiny_clip.encode_texts_raw if raw else tiny_clip.encode_texts
+        features = encode(texts)
+        for first in (1, 2):
+            parts = {"a": texts[:first], "b": texts[first:]}
+            path = tmp_path / f"{raw}{first}.json"
+            path.write_text(json.dumps(parts))
+            prompt = TextParameters(templates="none", descriptions=str(path))
+            found = mean_features(tiny_clip, classes, prompt, raw=raw)
+            expected = torch.stack([features[:first].mean(0), features[first:].mean(0)])
+            torch.testing.assert_close(found, expected)
+            found.zero_()  # what is kept is not what was given
+            torch.testing.assert_close(mean_features(tiny_clip, classes, prompt, raw=raw), expected)
+    long = f"{'so ' * 80}{{}}"
+    path.write_text(json.dumps({name: [long.format(name)] for name in classes.names}))
+    mean_features(tiny_clip, classes, TextParameters(templates="none", descriptions=str(path)))
+    with pytest.raises(DataError, match="tokens"):  # only sentences are cut
+        mean_features(tiny_clip, classes, TextParameters(templates=long))
 
 
 def test_a_server_that_is_asked_for_ever_new_classes_keeps_few_of_them(tiny_clip, monkeypatch):

@@ -48,7 +48,7 @@ def test_the_header_of_another_file_is_refused(header, stored):
         TrainedPrompt.load(stored)
 
 
-@pytest.mark.parametrize("key", ["recipe", "class_names", "template", "clip_identity"])
+@pytest.mark.parametrize("key", ["format", "recipe", "class_names", "template", "clip_identity"])
 def test_a_header_that_lacks_something_is_refused(key, stored):
     header = load_tensors(stored, "prompt")[1] | {"weights_sha256": "ab" * 32}
     header[key] = 5

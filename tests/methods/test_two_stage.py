@@ -67,6 +67,14 @@ def test_a_quantized_classifier_starts_with_codebooks_of_the_text_features(tiny_
     assert (shown - texts).square().mean() < 0.05 * texts.square().mean()
 
 
+def test_the_stage_of_a_prompt_that_is_loaded_is_its_own(tiny_clip):
+    learner, other = (ready_to_train(short_recipe("two_stage"), tiny_clip)[0] for _ in range(2))
+    learner.start_second_stage()
+    assert other.phase == "norms"
+    other.load_prompt(learner.prompt_tensors())
+    assert other.phase == "classifier"
+
+
 def test_noise_leaves_the_names_of_classes_as_they_are(tiny_clip, tmp_path):
     """With noise on them every class would be a new one, and the classifier would not train."""
     noise = NoiseConfig(std=0.1)

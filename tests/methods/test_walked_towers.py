@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,10 +16,11 @@ from learners import RECIPES
 from training.recipes import ready_to_train, short_recipe
 from vlprompt_pipeline.backbones import cut_recipes, small_clip
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageSet
+from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.filesystem.files import sha256_file
 from vlprompt_pipeline.methods import ClassTexts, build_learner, get_method, resolve_recipe
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
-from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages
+from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages, blocks_from
 
 KINDS = (
     "ViT-B-16",
@@ -83,6 +85,26 @@ def test_unchanged_they_are_the_towers(clip):
     rows = torch.tensor([2, 0])
     close(WalkedTexts(clip, TEXTS).features(clip, rows=rows), texts[rows])
     close(WalkedTexts(clip, TEXTS[:1]).features(clip), texts[:1])
+
+
+@torch.no_grad()
+def test_what_comes_out_of_unchanged_blocks_is_that_of_the_precision_in_use(tiny_clip):
+    lower, walked = tiny_clip.computing(torch.bfloat16), WalkedTexts(tiny_clip, TEXTS, unchanged=1)
+    single = walked.features(tiny_clip)
+    expected = WalkedTexts(lower, TEXTS, unchanged=1).features(lower)
+    assert torch.equal(walked.features(lower), expected)
+    assert not torch.equal(expected.float(), single)
+
+
+def test_the_shallower_tower_decides_how_many_blocks_are_met():
+    towers = {"text": SimpleNamespace(blocks=[1, 2, 3, 4]), "image": SimpleNamespace(blocks=[1, 2])}
+    for text, image in (("text", "image"), ("image", "text")):
+        clip = SimpleNamespace(
+            text=towers[text], image=towers[image], name="it", require_attention_weights=list
+        )
+        assert [blocks_from(first, clip) for first in (0, 1)] == [2, 1]
+        with pytest.raises(ConfigError, match="first_block is 2, but it has 2 blocks"):
+            blocks_from(2, clip)
 
 
 @torch.no_grad()

@@ -56,6 +56,11 @@ def test_votes_are_those_of_the_official_code(precision):
     assert fewer.tolist() != counted.tolist(), "the case tells 19 voters from 20"
 
 
+@pytest.mark.parametrize(("views", "keep", "voters"), [(7, 0.5, 3), (3, 0.1, 1), (64, 0.3, 19)])
+def test_the_share_of_voters_is_rounded_down_to_one_at_least(views, keep, voters):
+    assert ZeroConfig(views=views, keep=keep).voters == voters
+
+
 def test_votes_and_ties_one_by_one():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(300, 9, 4, generator=generator, dtype=torch.float64)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.parametrizations import (
     ClusteringCheck,
     QuantizeConfig,
@@ -104,6 +105,30 @@ def test_infinite_threshold_never_clusters_again() -> None:
     assert not link.pop_history()[0].reclustered
 
 
+def test_no_drift_is_above_no_threshold() -> None:
+    link = started(kl_threshold=0)
+    link.observe(1, halves(zeros=4), epoch_steps=1)
+    assert not link.pop_history()[0].reclustered
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"), [(math.nan, "not finite"), (1e30, "beyond half precision")]
+)
+def test_a_tensor_that_diverged_is_told_where_its_codebook_stays(wrong, sentence) -> None:
+    link = started(kl_threshold=math.inf)
+    link.observe(1, wrong * torch.ones(8), epoch_steps=1)
+    with pytest.raises(UserError, match=sentence):
+        link.pop_history()
+
+
+def test_what_is_forgotten_leaves_no_row_and_is_made_anew() -> None:
+    link = quantizer(normalise=False)
+    link(halves(zeros=4))
+    link.forget()
+    assert link.pop_history() == []
+    assert link(3 * halves(zeros=4)).unique().tolist() == [0, 3]
+
+
 @pytest.mark.parametrize("bits", [1, 2])
 def test_tensor_that_starts_as_zeros(bits: int) -> None:
     link = quantizer(bits)
@@ -124,16 +149,6 @@ class LowRank(nn.Module):
         return initial + self.a @ self.b
 
 
-class Factors(nn.Module):
-    """Stores a matrix of rank one as two vectors."""
-
-    def forward(self, column: Tensor, row: Tensor) -> Tensor:
-        return column[:, None] * row
-
-    def right_inverse(self, matrix: Tensor) -> tuple[Tensor, Tensor]:
-        return matrix[:, 0].clone(), (matrix[0] / matrix[0, 0]).clone()
-
-
 class Doubled(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         return 2 * weight
@@ -145,34 +160,23 @@ def prompt() -> nn.Module:
     return module
 
 
-def test_after_another_parametrization() -> None:
+def test_before_another_parametrization() -> None:
     module = nn.ModuleDict({"text": prompt()})
     text = module["text"]
-    parametrize.register_parametrization(text, "context", LowRank())
-    unquantized = text.context.detach()
     parametrize.register_parametrization(text, "context", quantizer(bits=2))
     parametrize.register_parametrization(text, "context", Doubled())
     ((name, link, given),) = quantized_tensors(module)
     assert name == "text.context"
-    assert torch.equal(given, unquantized)
+    assert torch.equal(given, torch.ones(4, 6))
     assert torch.equal(2 * link(given), text.context)
     text.context.sum().backward()
-    factor = text.parametrizations.context[0].a
-    assert factor.grad.flatten().tolist() == pytest.approx([2 * 7.5] * 4)
+    assert torch.equal(given.grad, 2 * torch.ones(4, 6))
 
 
 def test_other_parametrizations_are_passed_over() -> None:
     module = prompt()
     parametrize.register_parametrization(module, "context", Doubled())
     assert list(quantized_tensors(module)) == []
-
-
-def test_after_factors() -> None:
-    module = prompt()
-    parametrize.register_parametrization(module, "context", Factors())
-    parametrize.register_parametrization(module, "context", quantizer())
-    ((_, _, given),) = quantized_tensors(module)
-    assert torch.equal(given, torch.ones(4, 6))
 
 
 def test_on_the_tensors_of_another_parametrization() -> None:

@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from vlprompt_pipeline.parametrizations import clustering
-from vlprompt_pipeline.parametrizations.clustering import kmeans_1d
+from vlprompt_pipeline.parametrizations.clustering import kmeans_1d, lloyd_1d
 
 FINITE = st.floats(-1000, 1000, width=32)
 FEW_DIFFERENT = st.integers(-3, 3).map(float)
@@ -84,6 +84,12 @@ def test_fewer_distinct_values_than_centroids(
 def test_values_that_cannot_be_clustered(values: list[float], k: int) -> None:
     with pytest.raises(ValueError, match="finite values"):
         kmeans_1d(np.array(values), k)
+
+
+def test_lloyd_rests_at_means_of_one_value_too_and_leaves_centroids_without() -> None:
+    values = np.array([0.0, 0.0, 1.0, 10.0])
+    rested = lloyd_1d(values, np.array([0.0, 6.0, 50.0]))
+    assert rested.tolist() == pytest.approx([1 / 3, 10, 50])
 
 
 def test_far_from_zero() -> None:

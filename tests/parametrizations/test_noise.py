@@ -7,8 +7,10 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from learners import CLASSES, RECIPES
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.methods import resolve_recipe
+from vlprompt_pipeline.methods import build_learner, resolve_recipe
+from vlprompt_pipeline.parametrizations.naming import links
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig, TrainingNoise
 
 STD = 0.05
@@ -46,6 +48,15 @@ def test_a_restart_goes_on_with_the_same_noise():
     assert torch.equal(resumed.weight, following)
     _ = other.weight
     assert not torch.equal(other.weight, following)
+
+
+def test_what_a_method_stores_and_does_not_train_has_none(tiny_clip):
+    values = {"extends": "two_stage", "noise": {"std": STD}}
+    recipe = resolve_recipe("it", {**RECIPES, "it": values})
+    learner = build_learner(recipe, tiny_clip, CLASSES, seed=1)
+    noisy = {name for name, _ in links(learner, TrainingNoise)}
+    assert noisy == set(learner.prompt_names()) - {"names"}
+    assert not any(module.training for module in learner.modules()), "it is built to be evaluated"
 
 
 def test_noise_on_what_is_not_trained_is_refused():

@@ -84,6 +84,12 @@ def test_training_and_the_file_show_the_same_bits(scale):
     assert torch.equal(shown, link.initial) == (scale < 1e-6)
 
 
+def test_numbers_that_are_zero_have_the_lower_of_the_middle_levels():
+    indices, scale = on_context()[0].encode(torch.zeros(60))
+    assert indices.tolist() == [7] * 60
+    assert scale == 0
+
+
 def test_numbers_that_diverged_are_refused():
     link, z = on_context()
     z[0] = torch.inf

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.export import PackedPrompt, QuantizedTensor, pack, unpack
 from vlprompt_pipeline.parametrizations import QuantizeConfig, Quantizer, decode
+from vlprompt_pipeline.parametrizations.half import halved
 
 SIGNIFICANT = 2**-11  # of float16, relative
 
@@ -132,6 +133,12 @@ def test_values_that_cannot_be_stored(wrong: float, sentence: str) -> None:
         link.encode(bad)
     with pytest.raises(UserError, match=sentence):
         link.observe(99, bad, epoch_steps=1)
+
+
+def test_half_precision_is_enough_up_to_its_largest_number() -> None:
+    assert halved(torch.tensor([65504.0, -65504.0])).tolist() == [65504, -65504]
+    assert halved(torch.tensor([65504.0])).dtype == torch.float16
+    assert halved(torch.tensor([-65505.0])).tolist() == [-65505]
 
 
 @pytest.mark.parametrize("normalise", [True, False])

@@ -34,6 +34,12 @@ def test_the_rate_is_reached(rate, entries):
     assert indexed(NORMAL, found)[0] == pytest.approx(rate, abs=0.01)
 
 
+def test_few_values_come_near_it_from_below():
+    for seed in range(4):
+        values = np.random.default_rng(seed).normal(size=60)
+        assert 1.4 < indexed(values, entries_at_rate(values, 8, 1.5))[0] < 1.5
+
+
 def test_at_equal_bits_it_errs_less_than_k_means():
     bits, error = indexed(NORMAL, kmeans_1d(NORMAL, 8))
     ours, less = indexed(NORMAL, entries_at_rate(NORMAL, 16, bits))

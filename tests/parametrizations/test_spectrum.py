@@ -40,6 +40,7 @@ def test_by_hand():
     assert effective_rank(torch.ones(5)).item() == pytest.approx(5)
     assert effective_rank(torch.tensor([2.0, 0.0])).item() == pytest.approx(1)
     assert information_density(torch.zeros(3), 1) == 0
+    assert effective_rank(torch.zeros(3)) == 1
 
 
 def test_every_epoch_tells_the_spectrum_that_evaluation_sees(tiny_clip):
@@ -49,7 +50,12 @@ def test_every_epoch_tells_the_spectrum_that_evaluation_sees(tiny_clip):
         assert rows[-1][f"context.singular_value_{k}"] == pytest.approx(value, rel=1e-6)
     share = expected[0] / expected.sum()
     assert rows[-1]["context.information_density_1"] == pytest.approx(share, rel=1e-6)
-    assert 1 < rows[-1]["context.effective_rank"] < 4
+    assert "context.information_density_4" not in rows[-1], "all of them are all there is"
+    shares = expected / expected.sum()
+    rank = np.exp(-(shares * np.log(shares)).sum())
+    assert rows[-1]["context.effective_rank"] == pytest.approx(rank, rel=1e-6)
+    spectra(learner.train())
+    assert learner.training, "a look leaves it as it was"
     assert rows[0]["context.singular_value_1"] != rows[-1]["context.singular_value_1"]
 
 

@@ -44,6 +44,8 @@ def test_the_first_of_the_best_is_taken_and_what_may_be_as_good_is_named():
     two_fewer = Validated("maple", "MaPLe", 41, 48)  # one standard error is 2.1 right answers
     assert "QCoOp, 1 bit (43), MaPLe (41) may be as good" in recommendation([*METHODS, two_fewer])
     assert "may be as good" not in recommendation(METHODS[:1])
+    half, near, far = (Validated("m", f"{right} right", right, 100) for right in (50, 45, 44))
+    assert "; 45 right (45) may be as good" in recommendation([half, near, far])  # error 5
 
 
 def test_a_command_is_the_same_again_with_what_is_chosen(tmp_path):
@@ -62,6 +64,10 @@ def test_a_command_is_the_same_again_with_what_is_chosen(tmp_path):
 def test_the_embedded_clip_leads_to_real_weights_without_its_own_settings(tmp_path):
     given = {**GIVEN, "clip": {"name": "demo", "source": "embedded"}, "methods": "linear_probe"}
     parameters = {"methods": ["linear_probe"], "clip": {"source": "embedded"}}
+    lines = after_report(Invocation(tmp_path, "my_settings", given), parameters, ())
+    assert "--env=my_settings" in lines["next"] and "--env=photos" in lines["weights"]
+    alone = after_report(Invocation(tmp_path, None, given), parameters, METHODS[1:2])
+    assert "methods=linear_probe'" in alone["next"], "zero-shot CLIP is not among its methods"
     lines = after_report(Invocation(tmp_path, None, given), parameters, ())
     assert "clip.source=embedded" in lines["next"] and "--env" not in lines["next"]
     assert lines["weights"].endswith(
@@ -88,7 +94,7 @@ def test_the_best_of_the_registered_methods_is_promoted_and_labels(tmp_path):
         "vlprompt predict FOLDER --model my_photos.linear_probe@candidate --out labels.csv"
     )
     assert "my_photos.linear_probe" in after_registration(invocation(tmp_path), models, ())["label"]
-    done = after_promotion(invocation(tmp_path), ["my_photos.coop"])
+    done = after_promotion(invocation(tmp_path), ["my_photos.zero_shot", "my_photos.coop"])
     assert "--model my_photos.coop@champion" in done["label"]
 
 

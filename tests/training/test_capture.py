@@ -127,6 +127,15 @@ def test_what_the_host_knows_of_a_stage_is_read_anew_from_a_loaded_state(tiny_cl
     assert learner.phase == "norms"
 
 
+def test_an_optimizer_that_starts_anew_is_read_where_it_is_then(clip_on, gpu):
+    (ours, rows), (reference, _) = (
+        trained("coop", clip_on(device), epochs=8, restart=0.5) for device in ("cuda", "cpu")
+    )
+    torch.testing.assert_close(ours["context"], reference["context"], rtol=0, atol=1e-4)
+    assert gpu.recorded == 4, "both shapes before and behind it"
+    assert len(rows) == 8
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 def test_rates_and_steps_that_are_on_the_gpu_train_as_those_of_the_host(clip_on, gpu, optimizer):
     (ours, _), (reference, _) = (

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+from torch.amp import GradScaler
 from torch.nn import functional as F
 
 from learners import CLASSES, coop, random_views
 from training.cuts import require_same_bits_after_a_cut, require_same_tensors
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.methods import Recipe, build_learner
+from vlprompt_pipeline.parametrizations import quantized_tensors
 from vlprompt_pipeline.training import CachedViews, Checkpoint, learning_rate, train
+from vlprompt_pipeline.training.checkpoint import Running
 
 
 def _recipe(epochs: int = 6, bits: int | None = None, lr: float = 0.02) -> Recipe:
@@ -27,14 +30,17 @@ def _train(clip, recipe: Recipe, checkpoint: Checkpoint | None = None):
     return learner, rows
 
 
-def test_equals_a_plain_loop(tiny_clip):
-    recipe = _recipe()
+@pytest.mark.parametrize("restart", [None, 0.5])
+def test_equals_a_plain_loop(tiny_clip, restart):
+    recipe = coop(training={"epochs": 6, "lr": 0.02, "restart": restart})
     learner, rows = _train(tiny_clip, recipe)
 
     plain = build_learner(recipe, tiny_clip, CLASSES, seed=1)
     velocity = torch.zeros_like(plain.context)
     for epoch in range(6):
         rate = learning_rate(epoch, recipe.training)
+        if restart and epoch == 3:
+            velocity = torch.zeros_like(velocity)
         losses = []
         for features, labels in random_views(tiny_clip).epoch(epoch):
             loss = F.cross_entropy(plain.logits(features), labels)
@@ -68,6 +74,29 @@ def test_a_set_smaller_than_the_batch_is_one_batch(tiny_clip):
     batches = CachedViews(torch.ones(3, 1, 16), torch.arange(3), batch_size=32, seed=0)
     assert batches.steps == 1
     assert [len(labels) for _, labels in batches.epoch(0)] == [3]
+
+
+@pytest.mark.parametrize(
+    ("images", "drop_last", "steps"), [(11, True, 2), (11, False, 3), (8, True, 2), (8, False, 2)]
+)
+def test_a_short_batch_counts_where_there_is_one_and_it_is_kept(images, drop_last, steps):
+    views, labels = torch.ones(images, 1, 16), torch.arange(images)
+    assert CachedViews(views, labels, batch_size=4, seed=0, drop_last=drop_last).steps == steps
+
+
+@pytest.mark.parametrize(("images", "sizes"), [(9, [4, 4]), (3, [4])])
+def test_views_apart_are_as_many_full_batches_as_there_are_of_images(images, sizes):
+    """CLAP draws from all views, a view once an epoch; also where one batch holds all images."""
+    features = torch.cartesian_prod(torch.arange(images), torch.arange(5)).view(images, 5, 2)
+    batches = CachedViews(features, torch.arange(images), batch_size=4, seed=0, apart=True)
+    assert batches.steps == len(sizes)
+    for epoch in range(20):
+        drawn = list(batches.epoch(epoch))
+        assert [len(labels) for _, labels in drawn] == sizes
+        assert all(torch.equal(pairs[:, 0], labels) for pairs, labels in drawn)
+        assert len(torch.cat([pairs for pairs, _ in drawn]).unique(dim=0)) == sum(sizes)
+    seen = torch.cat([pairs for epoch in range(50) for pairs, _ in batches.epoch(epoch)])
+    assert len(seen.unique(dim=0)) == 5 * images
 
 
 def test_a_kept_short_batch_is_trained_on(tiny_clip):
@@ -128,6 +157,56 @@ def test_the_codebook_stands_in_the_history(tiny_clip):
     assert all(row["context.squared_error"] > 0 for row in rows if "context.squared_error" in row)
 
 
+def test_a_row_tells_the_largest_drift_and_the_last_error_of_its_epoch(tiny_clip):
+    recipe = coop(
+        training={"epochs": 2, "lr": 0.5, "warmup_lr": 0.5},
+        quantize={"bits": 8, "min_interval_steps": 1, "kl_threshold": 0},
+    )
+    learner = build_learner(recipe, tiny_clip, CLASSES, seed=1)
+    (link,), seen = [each.quantizer for each in quantized_tensors(learner)], []
+    popped = link.pop_history
+    link.pop_history = lambda: seen.append(popped()) or seen[-1]
+    rows = train(learner, random_views(tiny_clip), recipe.training)
+    for row, checks in zip(rows, seen, strict=True):
+        assert len({check.kl for check in checks}) > 1
+        assert row["context.drift"] == max(check.kl for check in checks)
+        assert row["context.squared_error"] == checks[-1].mean_squared_error
+        assert row["context.reclustered"] == sum(check.reclustered for check in checks)
+
+
+def test_a_look_at_a_spectrum_makes_no_codebook_of_training(tiny_clip):
+    """Factors that are quantized afterwards have their only codebooks from the last step."""
+    recipe = coop(low_rank={"rank": 1, "dropout": 0.0}, quantize={"bits": 1, "post_training": True})
+    _, rows = _train(tiny_clip, recipe)
+    made = [
+        (row["epoch"], each["tensor"], each["step"]) for row in rows for each in row["clusterings"]
+    ]
+    assert made == [(2, "context.a", 6), (2, "context.b", 6)]
+
+
+def test_no_epochs_change_nothing(tiny_clip):
+    learner, rows = _train(tiny_clip, _recipe(epochs=0, bits=1))
+    assert rows == []
+    assert not learner.training
+    start = build_learner(_recipe(bits=1), tiny_clip, CLASSES, seed=1)
+    require_same_tensors(learner.prompt_tensors(), start.eval().prompt_tensors())
+
+
+def test_a_step_that_went_wrong_is_named_and_not_what_it_led_to(tiny_clip):
+    learner = build_learner(_recipe(), tiny_clip, CLASSES, seed=1)
+    plain, taken = learner.losses, []
+
+    def losses(images, labels):
+        taken.append(len(labels))
+        if len(taken) > 1:
+            raise ArithmeticError
+        return {name: torch.nan * value for name, value in plain(images, labels).items()}
+
+    learner.losses = losses
+    with pytest.raises(UserError, match="the loss is nan in epoch 0, step 0"):
+        train(learner, random_views(tiny_clip), _recipe().training)
+
+
 def test_a_loss_that_is_not_finite_ends_the_run(tiny_clip):
     with pytest.raises(UserError, match=r"the loss is nan in epoch \d, step \d, at learning rate"):
         _train(tiny_clip, _recipe(lr=1e38))
@@ -156,12 +235,30 @@ class TestCheckpoint:
         trained = partial(_train, tiny_clip, _recipe(bits=bits))
         require_same_bits_after_a_cut(trained, tmp_path / "c.safetensors", after + 1)
 
-    def test_of_another_run_is_not_used(self, tiny_clip, tmp_path):
+    def test_an_optimizer_without_momentum_keeps_nothing(self, tiny_clip, tmp_path):
+        trained = partial(_train, tiny_clip, coop(training={"momentum": 0}))
+        require_same_bits_after_a_cut(trained, tmp_path / "c.safetensors", 1)
+
+    def test_the_scale_of_half_precision_is_kept(self, tiny_clip, tmp_path):
+        learner = build_learner(_recipe(), tiny_clip, CLASSES, seed=1)
+        one, other = (
+            Running(
+                learner, torch.optim.SGD([learner.context]), GradScaler("cpu", init_scale=scale)
+            )
+            for scale in (8.0, 1024.0)
+        )
+        checkpoint = Checkpoint(tmp_path / "c.safetensors", "this")
+        checkpoint.save(one, [{"epoch": 0}], 1)
+        assert checkpoint.restore(other) == (1, [{"epoch": 0}])
+        assert other.scaler.get_scale() == 8
+
+    def test_of_another_run_is_not_used_and_no_reason_to_warn(self, tiny_clip, tmp_path, caplog):
         path = tmp_path / "c.safetensors"
         _train(tiny_clip, _recipe(epochs=2, lr=0.5), Checkpoint(path, "other"))
         alone, _ = _train(tiny_clip, _recipe())
         beside, _ = _train(tiny_clip, _recipe(), Checkpoint(path, "this"))
         assert torch.equal(alone.context, beside.context)
+        assert not caplog.messages
 
     def test_a_broken_file_starts_anew(self, tiny_clip, tmp_path):
         path = tmp_path / "c.safetensors"

@@ -11,6 +11,7 @@ from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.methods import PromptLearner, build_learner, resolve_recipe
 from vlprompt_pipeline.training import learning_rate, train
+from vlprompt_pipeline.training.precision import computing
 
 DECAY = 0.1
 
@@ -72,9 +73,16 @@ def test_memory_never_changes_a_bit(tiny_clip):
     assert torch.equal(ample.context, none.context)
 
 
+def test_gigabytes_of_a_recipe_are_what_a_pass_may_keep(tiny_clip):
+    learner = _learner(tiny_clip)
+    for given, memory in ((2, 2_000_000_000), (0.5, 500_000_000), (0, 0)):
+        with computing(learner, _training(memory_gb=given)):
+            assert learner.clip.text.memory == memory
+
+
 def test_a_gradient_that_is_not_finite_ends_the_run(tiny_clip):
     """A finite loss with an infinite gradient, as a square root at zero has it."""
-    learner = _learner(tiny_clip)
+    learner = build_learner(coop(noise={"std": 0.01}), tiny_clip, CLASSES, seed=1)
     plain = learner.losses
 
     def losses(images, labels):

@@ -168,7 +168,7 @@ def test_a_picture_is_decoded_once_where_there_is_room(tiny_clip, images, monkey
 
 
 def test_as_many_pictures_are_kept_as_fit():
-    kept = batches_module.Pictures(room=2 * 10 * 10 * 4)  # Pillow keeps RGB in four bytes a pixel
+    kept = batches_module.Pictures(room=3 * 10 * 10 * 4)  # Pillow keeps RGB in four bytes a pixel
     made: list[int] = []
 
     def picture(row: int) -> Image.Image:
@@ -176,6 +176,6 @@ def test_as_many_pictures_are_kept_as_fit():
         return Image.new("RGB", (10, 10))
 
     for _ in range(2):
-        for row in range(4):
+        for row in range(5):
             kept.get(row, lambda row=row: picture(row))
-    assert made == [0, 1, 2, 3, 2, 3]
+    assert made == [0, 1, 2, 3, 4, 3, 4]

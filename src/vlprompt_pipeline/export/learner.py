@@ -20,7 +20,7 @@ from vlprompt_pipeline.export.tensors import (
     StructuredTensor,
 )
 from vlprompt_pipeline.methods import ClassTexts, PromptLearner, Recipe, build_plain
-from vlprompt_pipeline.parametrizations import Quantizer, find_quantized
+from vlprompt_pipeline.parametrizations import Quantizer, quantized_tensors
 from vlprompt_pipeline.parametrizations.half import halved
 from vlprompt_pipeline.parametrizations.low_rank import LowRank, merged
 from vlprompt_pipeline.parametrizations.naming import links, tensor_name
@@ -37,7 +37,7 @@ def pack_learner(learner: PromptLearner, recipe: Recipe) -> PackedPrompt:
     Raises:
         UserError: a quantized tensor is not finite or beyond half precision.
     """
-    quantizers = {each.name: each.quantizer for each in find_quantized(learner)}
+    quantizers = {each.name: each.quantizer for each in quantized_tensors(learner)}
     tensors = {
         name: _packed(values, quantizers.get(name), name in learner.exact)
         for name, values in zip(

@@ -168,4 +168,4 @@ def _put_on(learner: PromptLearner, name: str, parametrization: nn.Module) -> No
     # safe means that torch looks at once, and codebooks would be made that a stored state replaces
     later = isinstance(parametrization, Quantizer)
     parametrize.register_parametrization(module, tensor, parametrization, unsafe=later)
-    parametrization.train(module.training)
+    learner.train(learner.training)  # torch's own modules, which hold it, begin in training mode

@@ -23,7 +23,7 @@ from vlprompt_pipeline.clip.templates import readable, templates
 from vlprompt_pipeline.methods.ivlp import IVLP, IVLPParameters
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.texts import TextParameters, mean_features
-from vlprompt_pipeline.parametrizations.quantized import find_quantized
+from vlprompt_pipeline.parametrizations.quantized import quantized_tensors
 from vlprompt_pipeline.parsing import Parameters
 
 
@@ -104,7 +104,7 @@ class PromptSRC(IVLP):
             for parameter, part in zip(parameters, parts, strict=True):
                 parameter.copy_(part.view_as(parameter))
             self._aggregated = torch.zeros(0)
-            for each in find_quantized(self):  # the mean has codebooks of its own
+            for each in quantized_tensors(self):  # the mean has codebooks of its own
                 each.quantizer.forget()
 
     def get_extra_state(self) -> Tensor:

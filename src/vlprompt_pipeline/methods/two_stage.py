@@ -29,7 +29,7 @@ from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.walked_text import WalkedTexts
 from vlprompt_pipeline.methods.walked_towers import Passing, WalkedImages
-from vlprompt_pipeline.parametrizations.quantized import find_quantized
+from vlprompt_pipeline.parametrizations.quantized import quantized_tensors
 from vlprompt_pipeline.parsing import Parameters
 
 
@@ -120,7 +120,7 @@ class TwoStage(PixelLearner):
     def start_second_stage(self) -> None:
         """Start the classifier at the tuned text features; its codebooks are made anew."""
         self._stored_classifier.copy_(self.text_features())
-        for each in find_quantized(self):
+        for each in quantized_tensors(self):
             if each.name == "classifier":
                 each.quantizer.forget()
         self._on_host.clear()

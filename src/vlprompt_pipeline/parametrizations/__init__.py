@@ -29,7 +29,6 @@ from vlprompt_pipeline.parametrizations.checks import (
 from vlprompt_pipeline.parametrizations.clustering import kmeans_1d, lloyd_1d
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.quantized import (
-    find_quantized,
     make_quantizer,
     quantized_tensors,
 )
@@ -45,7 +44,6 @@ __all__ = [
     "QuantizerKind",
     "clustering_row",
     "decode",
-    "find_quantized",
     "kmeans_1d",
     "lloyd_1d",
     "make_quantizer",

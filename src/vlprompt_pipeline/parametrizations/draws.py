@@ -57,11 +57,6 @@ class Draws(nn.Module):
         make = partial(_kept, 1 - probability)
         return values * self._draw(make, shape or tuple(values.shape), values)
 
-    def go_back(self, counted: int) -> None:
-        """Draw again what was drawn after so many."""
-        self.counted = counted
-        self.count.fill_(counted)
-
     def _draw(self, make: Make, shape: tuple[int, ...], like: Tensor) -> Tensor:
         request = _Request(make, tuple(shape), like.dtype, like.device)
         if self._ahead is None or not self.training:
@@ -139,7 +134,7 @@ class _Ahead:
         """Return the next tensor; it is drawn now where no step has come this far."""
         if self.position == len(self._drawn):
             drawn = request.draw(following())
-            self._drawn.append((request, drawn.to(request.device, copy=True)))
+            self._drawn.append((request, drawn.to(request.device)))
         _, tensor = self._drawn[self.position]
         if (tensor.shape, tensor.dtype) != (torch.Size(request.shape), request.dtype):
             raise RuntimeError(

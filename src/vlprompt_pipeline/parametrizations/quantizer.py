@@ -30,11 +30,11 @@ Shown = tuple[Tensor, Tensor]
 class Quantizer(nn.Module):
     """Parametrization that shows a tensor of any shape as the nearest entries of its codebooks.
 
-    Put on with `torch.nn.utils.parametrize.register_parametrization`, alone or after others. The
-    first tensor it sees makes the codebooks; after that only `observe`, called by the training
-    loop, changes them, so evaluating changes nothing. With `post_training` it shows a tensor in
-    training as it is, and makes the codebooks where it is evaluated next. The values it shows are
-    rounded to float16 (our choice): they are exactly those that `encode` gives away to be stored.
+    Put on with `torch.nn.utils.parametrize.register_parametrization`, before any others. The first
+    tensor it sees makes the codebooks; after that only `observe`, called by the training loop,
+    changes them, so evaluating changes nothing. With `post_training` it shows a tensor in training
+    as it is, and makes the codebooks where it is evaluated next. The values it shows are rounded to
+    float16 (our choice): they are exactly those that `encode` gives away to be stored.
 
     The buffers are the whole state: the codebooks in normalised units [codebooks, 2**bits], the
     step of the last clustering (-1: none yet) and the index histogram it left, of the same shape.

@@ -23,8 +23,9 @@ def entries_at_rate(values: NDArray[np.floating], count: int, rate: float) -> Fl
     Args:
         values: finite numbers, of any shape; indices are those of the nearest entry.
         count: of entries, at least 3.
-        rate: entropy of the indices in bits. The coarsest cells that reach it are taken, and where
-            none do those of the highest entropy.
+        rate: entropy of the indices in bits, to which cells come as near from below as they can.
+            Where the coarsest are above it they are taken, and where none reach it those of the
+            highest entropy.
 
     Returns:
         `[count]`, ascending. Cells beyond the values repeat the outermost entry.

@@ -118,7 +118,6 @@ class StructuredQuantizer(Quantizer):
     def _cluster(self, weight: Tensor, step: int) -> Shown:
         require_finite(weight)
         matrix = self._matrix(weight)
-        self.kept.fill_(False)
         self.rows.fill_(1.0)
         self.columns.fill_(1.0)
         scaled, kept = choose(matrix, self.config)

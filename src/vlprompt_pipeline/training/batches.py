@@ -52,8 +52,8 @@ class CachedViews:
         labels: `[images]`, indices of classes.
         batch_size: images in a batch.
         seed: of the order and the choice of views.
-        apart: whether every view counts as an image, and an epoch draws as many of them as there
-            are images (CLAP).
+        apart: whether every view counts as an image, and an epoch takes as many full batches of
+            them as there are batches of images (CLAP).
         drop_last: as in `TrainingParameters`.
 
     Example:

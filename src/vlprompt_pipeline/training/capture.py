@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from vlprompt_pipeline.methods.base import PromptLearner
-from vlprompt_pipeline.parametrizations import find_quantized
+from vlprompt_pipeline.parametrizations import quantized_tensors
 from vlprompt_pipeline.parametrizations.draws import Draws, StepDraws
 from vlprompt_pipeline.training.checkpoint import Running
 from vlprompt_pipeline.training.repeatable import does_without
@@ -120,7 +120,7 @@ class Steps:
         self.learner = running.learner
         self.recorder = recorder
         self._step = TrainingStep(running)
-        self._quantizers = [each.quantizer for each in find_quantized(self.learner)]
+        self._quantizers = [each.quantizer for each in quantized_tensors(self.learner)]
         self._draws = [each for each in self.learner.modules() if isinstance(each, Draws)]
         self._alike: dict[Hashable, _StepsOfOneShape] = {}
 
@@ -133,8 +133,7 @@ class Steps:
             if not does_without(error, _class_name(self.learner)):
                 raise
             for draws, count in zip(self._draws, counted, strict=True):
-                draws.go_back(count)
-            self.forget()
+                draws.counted = count  # it draws the same again
             return self._take(images, labels)
 
     def _take(self, images: Tensor, labels: Tensor) -> Result:
@@ -143,7 +142,6 @@ class Steps:
         key = (
             self.learner.phase,
             images.shape,
-            images.dtype,
             *(quantizer.layout for quantizer in self._quantizers),
         )
         if key not in self._alike:

@@ -7,7 +7,7 @@ from typing import Any
 
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.methods.base import PromptLearner
-from vlprompt_pipeline.parametrizations import clustering_row, find_quantized, quantized_tensors
+from vlprompt_pipeline.parametrizations import clustering_row, quantized_tensors
 from vlprompt_pipeline.parametrizations.spectrum import spectra
 from vlprompt_pipeline.progress import Progress, no_progress
 from vlprompt_pipeline.training.batches import Batches
@@ -95,7 +95,7 @@ def train_epoch(steps: Steps, batches: Batches, epoch: int, rate: float) -> dict
     """Train one epoch; return means of the loss and its terms, and what the codebooks did."""
     learner = steps.learner
     record = EpochRecord(epoch, rate)
-    quantized = list(find_quantized(learner))
+    quantized = list(quantized_tensors(learner))
     for each in quantized:
         if each.quantizer.config.post_training:
             each.quantizer.forget()
@@ -105,7 +105,7 @@ def train_epoch(steps: Steps, batches: Batches, epoch: int, rate: float) -> dict
             for each in quantized:
                 done = epoch * batches.steps + step + 1
                 if each.quantizer.is_due(done, batches.steps):
-                    each.quantizer.observe(done, each.weight(), batches.steps)
+                    each.quantizer.observe(done, each.weight, batches.steps)
     except Exception:
         record.read()  # a step that went wrong before is the cause, and is named
         raise
@@ -116,8 +116,7 @@ def _codebooks(learner: PromptLearner) -> dict[str, Any]:
     """Summarise what the codebooks of each quantized tensor did in the epoch."""
     row: dict[str, Any] = {}
     clusterings: list[dict[str, Any]] = []
-    for each in find_quantized(learner):
-        name, quantizer = each.name, each.quantizer
+    for name, quantizer, _ in quantized_tensors(learner):
         checks = quantizer.pop_history()
         if quantizer.config.post_training:
             checks = []  # codebooks that an evaluation between epochs made; training drops them
