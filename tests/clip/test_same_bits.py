@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from clip.random_images import random_images
-from vlprompt_pipeline.arithmetic import SMALL_WORK, Arithmetic, resolve_threads, torch_threads
+from vlprompt_pipeline import arithmetic
+from vlprompt_pipeline.arithmetic import SMALL_WORK, Arithmetic, resolve_threads
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, TrainingViews, load_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip, torchvision
 from vlprompt_pipeline.clip.views import random_box
@@ -112,15 +113,16 @@ def test_another_number_of_threads_is_another_key(clip, images, tmp_path, expect
 
 def test_the_threads_of_a_thread_are_given_back():
     before = torch.get_num_threads()
-    with torch_threads(before + 1):
+    with Arithmetic("cpu", before + 1).running():
         assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
 
 
-def test_threads_by_the_size_of_the_work(clip):
+def test_threads_by_the_size_of_the_work(clip, monkeypatch):
+    monkeypatch.setattr(arithmetic, "MACHINE_THREADS", 7)
     assert clip.threads == 1
     assert resolve_threads("auto", SMALL_WORK) == 1
-    assert resolve_threads("auto", SMALL_WORK + 1) >= 1
+    assert resolve_threads("auto", SMALL_WORK + 1) == 7
     assert resolve_threads(3, 1) == 3
 
 

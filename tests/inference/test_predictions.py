@@ -58,12 +58,14 @@ def test_broken_files_are_named_between_the_others(tmp_path):
     paths[1].write_bytes(b"no picture")
     paths[4].write_bytes(paths[4].read_bytes()[:40])
     paths[5].unlink()
+    paths.append(Path("no\0name.png"))
     model = GreyModel()
     found = predicted(model, [Photo(path.name, path) for path in paths], top=2)
-    assert [bool(each.problem) for each in found] == [False, True, False, False, True, True]
+    assert [bool(each.problem) for each in found] == [False, True, False, False, True, True, True]
     assert [each.labels[:1] for each in found if each.labels] == [("dark",), ("middle",), ("dark",)]
     assert "cannot be read as an image" in found[1].problem
     assert "No such file" in found[5].problem
+    assert found[6].problem.startswith("there is no such file (")
     assert found[1].row(model, 2) == [
         *("001.png", None, None, None, None),
         *(found[1].problem, "fake.grey", "7"),
