@@ -36,8 +36,13 @@ def test_shards(folder, tiny_clip):
     (folder / f"{WEIGHTS}.index.json").write_text(json.dumps(index))
     (folder / WEIGHTS).unlink()
     assert _same(folder, tiny_clip)
+    index = (folder / f"{WEIGHTS}.index.json").rename(folder / "my_run.safetensors.index.json")
+    assert load_clip(f"local-dir:{folder}", "named otherwise", "cpu").embed_dim == 16
     (folder / "b.safetensors").unlink()
     with pytest.raises(WeightsError, match="lacks b.safetensors, which .* names"):
+        load_clip(f"local-dir:{folder}", "another", "cpu")
+    index.write_text("{}")
+    with pytest.raises(WeightsError, match="my_run.safetensors.index.json names no shards"):
         load_clip(f"local-dir:{folder}", "another", "cpu")
 
 
@@ -59,6 +64,10 @@ def test_a_folder_of_the_hubs_cache_stands_for_its_snapshot(noted, folder, tmp_p
         (root / "refs").mkdir()
         (root / "refs" / "main").write_text("abc")
     assert _same(root, tiny_clip)
+    if noted:
+        (root / "snapshots" / "old").rmdir()
+        (root / "refs" / "main").write_text("never fetched")
+        assert load_clip(f"local-dir:{root}", "the only one", "cpu").embed_dim == 16
     with pytest.raises(WeightsError, match="a cache of the hub with several models: give one"):
         load_clip(f"local-dir:{root.parent}")
 

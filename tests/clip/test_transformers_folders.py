@@ -13,8 +13,11 @@ from PIL import Image
 from clip.test_hub import load_repository
 from vlprompt_pipeline.clip import EvaluationView, load_clip
 from vlprompt_pipeline.clip.copying import copy_clip
+from vlprompt_pipeline.clip.forms import read_folder
 from vlprompt_pipeline.clip.lazy_libraries import torchvision
 from vlprompt_pipeline.clip.small import write_small_tokenizer
+from vlprompt_pipeline.clip.transformers_models import model_config
+from vlprompt_pipeline.clip.transformers_processors import preprocess_config
 from vlprompt_pipeline.errors import WeightsError
 
 assert torchvision.__version__  # imported first, as this project does
@@ -24,9 +27,9 @@ TEXTS = ["a photo of a cat.", "Dog", "the picture of a dog, a cat"]
 
 @pytest.fixture
 def photo(tmp_path) -> Path:
-    """A JPEG whose sides are odd, so that a crop's rounding shows."""
+    """A JPEG that becomes 51 x 32: a crop's offset of 9.5 shows how it is rounded."""
     pixels = np.random.default_rng(0).integers(0, 256, (75, 118, 3), np.uint8)
-    Image.fromarray(pixels).resize((117, 75)).save(tmp_path / "photo.jpg", quality=95)
+    Image.fromarray(pixels).resize((121, 75)).save(tmp_path / "photo.jpg", quality=95)
     return tmp_path / "photo.jpg"
 
 
@@ -132,6 +135,28 @@ def test_from_file_to_logits(kind, tmp_path, photo):
     _close(image_features, theirs.image_embeds)
     logits = clip.logit_scale * image_features @ text.T + clip.logit_bias
     _close(logits, theirs.logits_per_image)
+
+
+def test_what_a_configuration_leaves_out_is_as_transformers_has_it():
+    """A config.json that says nothing against one with all values of its class."""
+    for kind, made in (("clip", transformers.CLIPConfig), ("siglip", transformers.SiglipConfig)):
+        assert model_config({"model_type": kind}, "") == model_config(made().to_dict(), "")
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+def test_what_a_processor_leaves_out_is_as_transformers_has_it(kind):
+    processor = _processor(kind)()
+    name = {"image_processor_type": type(processor).__name__}
+    assert preprocess_config(name, 224, "") == preprocess_config(processor.to_dict(), 224, "")
+
+
+def test_a_processor_is_found_in_the_file_of_newer_versions(tmp_path):
+    _clip_folder(tmp_path)
+    older = tmp_path / "preprocessor_config.json"
+    config = {"image_processor": json.loads(older.read_text()), "processor_class": "CLIPProcessor"}
+    older.unlink()
+    (tmp_path / "processor_config.json").write_text(json.dumps(config))
+    assert read_folder(tmp_path).preprocess_cfg["mean"] == [0.48145466, 0.4578275, 0.40821073]
 
 
 @pytest.mark.parametrize("write", [_clip_folder, _siglip_folder])

@@ -21,6 +21,7 @@ from vlprompt_pipeline.errors import ConfigError, UserError
 from vlprompt_pipeline.inference import LabelFile, find_photos, label_file, label_to_file
 from vlprompt_pipeline.inference.label_file import csv_line, read_rows
 from vlprompt_pipeline.inference.label_page import thumbnail, write_label_page
+from vlprompt_pipeline.rejection import Calibration, OperatingPoint, Rejection
 
 LEVELS = [(37 * n) % 256 for n in range(50)]
 TESTS = Path(__file__).parents[1]
@@ -163,6 +164,25 @@ def test_a_table_begun_with_another_model_is_not_mixed(folder, tmp_path):
         label(folder, out)
     assert (tmp_path / "labels.csv.part").read_bytes() == before
     assert label(folder, out, Newer(), overwrite=True).before == 0
+
+
+def test_a_table_begun_with_another_threshold_is_not_mixed(folder, tmp_path):
+    """Thresholds that could be chosen decide on no row, and may be others."""
+    chosen = Calibration(images=40, wanted=0.9, accepted=0.5, accuracy=0.9, accuracy_of_all=0.7)
+    own = Rejection(kind="max_softmax", threshold=0.6, temperature=2.0, calibration=chosen)
+    point = OperatingPoint(accuracy=0.8, threshold=0.4, accepted=0.5)
+
+    def rejecting(kind: type[GreyModel], **changes) -> GreyModel:
+        model = kind()
+        model.rejection = own.model_copy(update=changes)
+        return model
+
+    out = tmp_path / "labels.csv"
+    with pytest.raises(KeyboardInterrupt):
+        label(folder, out, rejecting(Dies))
+    with pytest.raises(UserError, match="was begun with rejection"):
+        label(folder, out, rejecting(GreyModel, threshold=0.7))
+    assert label(folder, out, rejecting(GreyModel, operating_points=(point,))).before == 4
 
 
 @pytest.mark.parametrize("named", [True, False])
