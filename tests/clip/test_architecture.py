@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 from vlprompt_pipeline.backbones import small_clip
-from vlprompt_pipeline.clip.architecture import _timm_options
+from vlprompt_pipeline.clip.architecture import _timm_options, build
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
+from vlprompt_pipeline.clip.small import small_config
 from vlprompt_pipeline.clip.timm_image import takes_prompts
 
 
@@ -32,3 +33,17 @@ def test_two_threads_that_build_leave_timm_as_it_was():
     leave.set()
     other.join()
     assert open_clip.timm_model.timm is timm
+
+
+def test_weights_of_timm_are_never_fetched(monkeypatch):
+    asked, made = [], open_clip.timm_model.timm.create_model
+
+    def create_model(*sizes, pretrained, **options):
+        asked.append(pretrained)
+        return made(*sizes, **options)
+
+    monkeypatch.setattr(open_clip.timm_model.timm, "create_model", create_model)
+    config = small_config("ViT-B-16-SigLIP")
+    config["vision_cfg"]["timm_model_pretrained"] = True
+    build(config, "here")
+    assert asked == [False]

@@ -218,7 +218,7 @@ def test_pixels_are_those_of_open_clip_to_the_bit(model, tag, tmp_path):
 
 @pytest.mark.parametrize("size", [64, (48, 80), (80, 48)])
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
-@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "random"])
 def test_pixels_of_any_configuration(size, mode, interpolation, tmp_path):
     config = {"mean": 0.4, "std": [0.2, 0.3, 0.4], "resize_mode": mode, "fill_color": 100}
     _assert_same_pixels({**config, "interpolation": interpolation}, size, tmp_path)
@@ -269,6 +269,24 @@ def test_a_refusal_names_the_kind_and_the_nearest_tag_before_any_download(
     message = rf"open_clip:{source} is .*{kind}.* the nearest that can is open_clip:{nearest}"
     with pytest.raises(WeightsError, match=message):
         load_clip(f"open_clip:{source}")
+
+
+@pytest.mark.parametrize(
+    ("tower", "option", "kind"),
+    [
+        ("text_cfg", {"embed_cls": True}, "a text tower with a class token of its own"),
+        ("text_cfg", {"tokenizer_mode": "clips"}, "a tokenizer in mode clips"),
+        ("text_cfg", {"pool_type": "none"}, "a text tower that is not pooled"),
+        ("text_cfg", {"output_tokens": True}, "towers that give all tokens"),
+        ("vision_cfg", {"output_tokens": True}, "towers that give all tokens"),
+        ("vision_cfg", {"scaled_cosine_attn": True}, "scaled cosine attention"),
+    ],
+)
+def test_options_that_no_tower_of_ours_has_are_refused_by_name(tower, option, kind):
+    config = open_clip.get_model_config("ViT-B-16")
+    assert unsupported(config) is None
+    config[tower] |= option
+    assert unsupported(config).startswith(kind)
 
 
 @pytest.mark.parametrize("change", ["tokenizer", "preprocessing", "model"])
