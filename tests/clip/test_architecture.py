@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from vlprompt_pipeline.backbones import small_clip
-from vlprompt_pipeline.clip.architecture import _timm_options, build
+from vlprompt_pipeline.clip.architecture import _timm_options, build, describe_text_tower
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.small import small_config
 from vlprompt_pipeline.clip.timm_image import takes_prompts
@@ -47,3 +47,10 @@ def test_weights_of_timm_are_never_fetched(monkeypatch):
     config["vision_cfg"]["timm_model_pretrained"] = True
     build(config, "here")
     assert asked == [False]
+
+
+def test_a_text_tower_in_a_few_words():
+    options = {"pool_type": "last", "no_causal_mask": True}
+    assert describe_text_tower({"text_cfg": {}}) == "causal, read at the end token"
+    assert describe_text_tower({"text_cfg": {"pool_type": "eos"}}).endswith("at the end token")
+    assert describe_text_tower({"text_cfg": options}) == "bidirectional, read at the last token"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -36,6 +37,9 @@ def test_shards(folder, tiny_clip):
     (folder / f"{WEIGHTS}.index.json").write_text(json.dumps(index))
     (folder / WEIGHTS).unlink()
     assert _same(folder, tiny_clip)
+    digests = [hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in sorted(halves)]
+    known_by = hashlib.sha256("".join(digests).encode()).hexdigest()
+    assert load_clip(f"local-dir:{folder}", folder.name, "cpu").weights_sha256 == known_by
     index = (folder / f"{WEIGHTS}.index.json").rename(folder / "my_run.safetensors.index.json")
     assert load_clip(f"local-dir:{folder}", "named otherwise", "cpu").embed_dim == 16
     (folder / "b.safetensors").unlink()

@@ -17,6 +17,7 @@ from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.loading import check_clip, resolve_device
 from vlprompt_pipeline.clip.pretrained import tag_config
+from vlprompt_pipeline.clip.weights import check_activation, check_weights
 from vlprompt_pipeline.errors import ConfigError, DataError, WeightsError
 from vlprompt_pipeline.filesystem.files import sha256_file
 
@@ -108,12 +109,18 @@ def test_a_missing_tensor_is_named(folder):
 
 
 def test_a_pickle_is_refused_unopened(folder):
-    from vlprompt_pipeline.clip.weights import check_weights
-
     archive = folder / "ViT-B-16.pt"
     archive.write_bytes(b"PK\x03\x04 anything")
     with pytest.raises(WeightsError, match="pickles and TorchScript archives"):
         check_weights(archive)
+
+
+def test_a_header_whose_length_begins_as_a_pickle_does_is_read(tmp_path):
+    header = b'{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'.ljust(0x280)
+    file = tmp_path / "w.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    assert file.read_bytes().startswith(b"\x80\x02")
+    check_weights(file)
 
 
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
@@ -243,9 +250,18 @@ class TestActivation:
         activation = type(_load(folder).model.transformer.resblocks[0].mlp.gelu).__name__
         assert activation == ("QuickGELU" if stated else "GELU")
 
-    def test_other_weights_are_not_suspected(self, folder):
+    @pytest.mark.parametrize("marked", [True, False])
+    def test_other_weights_are_not_suspected(self, folder, marked):
+        if marked:
+            self._give_openai_marks(folder)
+            state = load_file(folder / WEIGHTS)
+            state["transformer.resblocks.1.mlp.c_fc.weight"][0, 0] = 0.1  # no half precision
+            save_file(state, folder / WEIGHTS)
         _edit_config(folder, quick_gelu=None)
         assert _load(folder).name == "tiny"
+
+    def test_weights_without_such_matrices_are_not_suspected(self):
+        check_activation({}, {"logit_scale": torch.tensor(100.0).log()}, "SigLIP")
 
     @pytest.mark.parametrize("ask", [load_clip, lambda source: check_clip(source, "cpu")])
     def test_a_tag_trained_with_quickgelu_needs_such_a_model(self, ask):

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from clip.random_images import random_images
+from clips import frozen_clip
 from vlprompt_pipeline import arithmetic
 from vlprompt_pipeline.arithmetic import SMALL_WORK, Arithmetic, resolve_threads
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, TrainingViews, load_clip
@@ -118,12 +119,14 @@ def test_the_threads_of_a_thread_are_given_back():
     assert torch.get_num_threads() == before
 
 
-def test_threads_by_the_size_of_the_work(clip, monkeypatch):
+def test_threads_by_the_size_of_the_work(clip, tiny_clip, monkeypatch):
     monkeypatch.setattr(arithmetic, "MACHINE_THREADS", 7)
     assert clip.threads == 1
     assert resolve_threads("auto", SMALL_WORK) == 1
     assert resolve_threads("auto", SMALL_WORK + 1) == 7
     assert resolve_threads(3, 1) == 3
+    monkeypatch.setattr(arithmetic, "SMALL_WORK", 1_000_000)  # more than all but the token table
+    assert frozen_clip(tiny_clip.model).threads == 1
 
 
 def test_what_stands_beside_an_image_changes_no_bit(clip, images, tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
 from clip.test_hub import load_repository
 from vlprompt_pipeline.clip import EvaluationView, load_clip
@@ -69,6 +70,7 @@ def _siglip_folder(folder: Path, **options) -> torch.nn.Module:
     vision |= {"num_attention_heads": 4, "image_size": 32, "patch_size": 9}
     config = transformers.SiglipConfig(text_config=text, vision_config=vision)
     model = _randomise(transformers.SiglipModel(config))
+    model.logit_bias.data.fill_(-10)
     model.save_pretrained(folder, max_shard_size=options.get("shard", "5GB"))
     write_small_tokenizer("siglip", folder)
     processor = _processor("siglip")(size={"height": 32, "width": 32}, resample=2)
@@ -141,6 +143,30 @@ def test_what_a_configuration_leaves_out_is_as_transformers_has_it():
     """A config.json that says nothing against one with all values of its class."""
     for kind, made in (("clip", transformers.CLIPConfig), ("siglip", transformers.SiglipConfig)):
         assert model_config({"model_type": kind}, "") == model_config(made().to_dict(), "")
+
+
+def test_of_two_sections_of_an_old_file_the_second_holds():
+    config = {"text_config": {"hidden_size": 16}, "text_config_dict": {"hidden_size": 32}}
+    assert model_config({"model_type": "clip", **config}, "")["text_cfg"]["width"] == 32
+
+
+@pytest.mark.parametrize("sizes", [(49, 99), (768, 3072), (1152, 4304)])
+def test_the_hidden_layer_has_its_size_whatever_the_width(sizes):
+    """open_clip rounds the product of width and ratio down."""
+    section = dict(zip(("hidden_size", "intermediate_size"), sizes, strict=True))
+    text = model_config({"model_type": "clip", "text_config": section}, "")["text_cfg"]
+    assert int(text["width"] * text["mlp_ratio"]) == sizes[1]
+
+
+def test_activations_are_those_of_transformers():
+    x = torch.linspace(-4, 4, 101)
+    for name in ("gelu", "gelu_pytorch_tanh", "gelu_new", "gelu_fast"):
+        sections = {f"{tower}_config": {"hidden_act": name} for tower in ("text", "vision")}
+        options = model_config({"model_type": "clip", **sections}, "")["text_cfg"]["act_kwargs"]
+        ours, theirs = F.gelu(x, **options), transformers.activations.ACT2FN[name](x)
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-6)
+    with pytest.raises(WeightsError, match="QuickGELU in one tower and another activation"):
+        model_config({"model_type": "clip", "text_config": {"hidden_act": "gelu"}}, "")
 
 
 @pytest.mark.parametrize("kind", ["clip", "siglip"])
