@@ -144,6 +144,17 @@ def test_a_whole_text_tower_gives_the_gradients_of_open_clip(name, tmp_path):
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5 * gradients[1].abs().max().item())
 
 
+def test_texts_that_fill_the_context_are_those_of_open_clip(tmp_path):
+    clip = small_clip("ViT-B-16-SigLIP", tmp_path)
+    texts = [" ".join(["cat"] * words) for words in (62, 63)]  # an end token, and a place or none
+    tokens = open_clip.get_tokenizer(f"local-dir:{tmp_path}")(texts)
+    assert (tokens == clip.tokenizer.end).int().argmax(-1).tolist() == [62, 63]
+    with torch.no_grad():
+        theirs = clip.model.encode_text(tokens)
+        for row, text in enumerate(texts):
+            close(clip.encode_texts_raw([text]), theirs[row])
+
+
 @pytest.mark.parametrize("memory", [0, 1 << 40])
 def test_groups_and_deep_prompts_of_a_whole_text_tower(memory, tmp_path):
     """Groups are computed as if each were alone, and memory changes nothing."""

@@ -17,6 +17,7 @@ from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.loading import check_clip, resolve_device
 from vlprompt_pipeline.clip.pretrained import tag_config
+from vlprompt_pipeline.clip.small import write_small
 from vlprompt_pipeline.clip.weights import check_activation, check_weights
 from vlprompt_pipeline.errors import ConfigError, DataError, WeightsError
 from vlprompt_pipeline.filesystem.files import sha256_file
@@ -98,6 +99,23 @@ def test_weights_of_another_architecture(folder):
     save_file(state, folder / WEIGHTS)
     with pytest.raises(WeightsError, match=r"text_projection is \[32, 8\] instead of \[32, 16\]"):
         _load(folder)
+
+
+def test_a_logit_scale_has_a_dimension_or_none(folder, tiny_clip):
+    state = load_file(folder / WEIGHTS)
+    save_file({**state, "logit_scale": state["logit_scale"].reshape(1)}, folder / WEIGHTS)
+    assert _load(folder).logit_scale == tiny_clip.logit_scale
+    save_file({**state, "logit_scale": torch.zeros(2)}, folder / WEIGHTS)
+    with pytest.raises(WeightsError, match=r"logit_scale is \[2\] instead of \[\]"):
+        load_clip(f"local-dir:{folder}", "two scales", "cpu")
+
+
+def test_a_logit_bias_that_is_missing_is_zero(tmp_path):
+    folder = write_small("ViT-B-16-SigLIP", tmp_path)
+    state = load_file(folder / WEIGHTS)
+    assert state.pop("logit_bias") != 0
+    save_file(state, folder / WEIGHTS)
+    assert _load(folder).logit_bias == 0
 
 
 def test_a_missing_tensor_is_named(folder):
