@@ -58,6 +58,12 @@ def test_any_file_name_that_is_alone(folder, tiny_clip):
         load_clip(f"local-dir:{folder}", "another", "cpu")
 
 
+def test_a_configuration_that_is_a_list_is_told(folder):
+    (folder / CONFIG).write_text("[]")
+    with pytest.raises(WeightsError, match="open_clip_config.json is not a JSON object"):
+        load_clip(f"local-dir:{folder}")
+
+
 @pytest.mark.parametrize("noted", [True, False])
 def test_a_folder_of_the_hubs_cache_stands_for_its_snapshot(noted, folder, tmp_path, tiny_clip):
     root = tmp_path / "cache" / "models--someone--tiny"

@@ -17,7 +17,7 @@ from vlprompt_pipeline.arithmetic import SMALL_WORK, Arithmetic, resolve_threads
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, TrainingViews, load_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip, torchvision
 from vlprompt_pipeline.clip.views import random_box
-from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.errors import DataError, UserError
 
 COUNT = 50  # a block and a part of another
 
@@ -172,6 +172,8 @@ def test_a_shard_that_was_changed_is_computed_again(clip, images, tmp_path, capl
     flipped = data[:-5] + bytes([data[-5] ^ 4]) + data[-4:]
     contents = {"flipped": flipped, "empty": b"", "other": shards[1].read_bytes()}
     shards[0].write_bytes(contents[content])
+    with pytest.raises(UserError, match="run feature_extraction again"):
+        store.load(before.key)
     after = store.extract(clip, images, view, shard_size=30)
     assert torch.equal(before.values, after.values)
     assert f"{shards[0]} has" in caplog.text
