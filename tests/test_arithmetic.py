@@ -51,6 +51,9 @@ def test_features_are_computed_in_the_precision_asked_for(tiny_clip, tiny_clip_f
     difference = (exact - rounded).abs().max()
     assert 1e-5 < difference < 0.05
     assert lower.arithmetic.key.endswith(", bf16")
+    half = load_clip(f"local-dir:{tiny_clip_folder}", "tiny", "cpu", precision="fp16-amp")
+    nearer = (exact - half.encode_images(pixels)).abs().max()
+    assert 1e-6 < nearer < difference / 3, "11 bits of a number are kept, not 8"
     assert torch.equal(  # texts and class features stay in single precision
         tiny_clip.encode_texts(["a cat"]), lower.encode_texts(["a cat"])
     )

@@ -88,6 +88,9 @@ def test_more_than_sixteen_bits_are_refused(file):
     Image.fromarray(np.array([[1 << 20]], np.int32)).save(file, "TIFF")
     with pytest.raises(DataError, match="more than 16 bits; save it with 8 or 16"):
         seen(file)
+    Image.fromarray(np.array([[-1]], np.int32)).save(file, "TIFF")
+    with pytest.raises(DataError, match="more than 16 bits; save it with 8 or 16"):
+        seen(file)
     Image.fromarray(np.array([[0.5]], np.float32)).save(file, "TIFF")
     with pytest.raises(DataError, match="fractions of unknown range"):
         seen(file)
@@ -152,7 +155,8 @@ def test_ordinary_jpegs_are_those_of_the_published_code(file, mode):
         ((2688, 2684), (1344, 1342)),
         ((4000, 1344), (2000, 672)),
         ((4000, 1343), (4000, 1343)),  # too short for a half
-        ((4001, 3001), (4001, 3001)),  # no scale divides it
+        ((4001, 3000), (4001, 3000)),  # no scale divides both sides
+        ((4000, 3001), (4000, 3001)),
     ],
 )
 def test_large_jpegs_are_decoded_smaller(file, size, decoded):
@@ -171,6 +175,26 @@ def test_huge_jpegs_are_decoded_at_an_eighth_and_others_refused(file, tmp_path, 
     assert open_image(BytesIO(content)).size == (100, 60)
     with pytest.raises(DataError, match=r"other \(more pixels than the limit of 2,000; make it"):
         seen(tmp_path / "other")
+
+
+def test_a_jpeg_of_a_few_bytes_that_claims_millions_of_pixels_is_refused(file):
+    Image.new("L", (16, 16), 9).save(file, "JPEG")
+    content = file.read_bytes()
+    frame = content.index(b"\xff\xc0") + 5  # behind marker, length and precision: its height
+    file.write_bytes(content[:frame] + b"\xea\x60" * 2 + content[frame + 4 :])  # 60,000
+    for source in (file, BytesIO(file.read_bytes())):
+        with pytest.raises(DataError, match=f"{len(content)} bytes cannot hold 3,600,000,000 pix"):
+            read_rgb(source, "published")
+
+
+def test_a_machine_without_memory_is_no_broken_picture(file, monkeypatch):
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    Image.new("L", (4, 3)).save(file, "PNG")
+    monkeypatch.setattr(Image.Image, "convert", full)
+    with pytest.raises(MemoryError):
+        read_rgb(file, "published")
 
 
 @pytest.mark.parametrize("decoding", ["published", "as_seen"])
@@ -206,7 +230,8 @@ def test_too_many_pixels_are_refused_by_the_header():
     stream = BytesIO()
     Image.new("L", (20, 10)).save(stream, "PNG")
     header = stream.getvalue()[:45]  # the rest is not there, and not asked for
-    require_size(BytesIO(header), 200)
+    require_size(cut := BytesIO(header), 200)
+    assert cut.tell() == 0
     with pytest.raises(DataError, match="the image has 200 pixels, 199 are allowed"):
         require_size(BytesIO(header), 199)
     huge = header[:16] + (30_000).to_bytes(4, "big") * 2 + header[24:29]

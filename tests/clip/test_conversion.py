@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.clip.conversion import convert_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.openai_archives import PUBLISHED, is_torchscript, read_torchscript
+from vlprompt_pipeline.clip.small import write_small
 from vlprompt_pipeline.errors import ConfigError, UserError, WeightsError
 from vlprompt_pipeline.filesystem.files import sha256_file
 
@@ -53,6 +55,26 @@ def test_a_checkpoint_of_open_clip(form, state, described, tiny_clip, tmp_path):
     ours, theirs = clip.encode_texts(["a cat"]), tiny_clip.encode_texts(["a cat"])
     torch.testing.assert_close(ours, theirs, atol=1e-2 if form == "half" else 0, rtol=0)
     assert clip.preprocessing == tiny_clip.preprocessing
+
+
+def test_a_name_of_open_clip_says_the_activation_whatever_lies_beside(
+    state, described, tmp_path, monkeypatch
+):
+    silent = {key: value for key, value in TINY_CLIP.items() if key != "quick_gelu"}
+    monkeypatch.setattr(open_clip, "get_model_config", lambda name: silent)
+    torch.save(state, described / "model.pt")
+    convert_clip(described, tmp_path / "new", "tiny")
+    config = json.loads((tmp_path / "new/open_clip_config.json").read_text())
+    assert config["model_cfg"] == {**silent, "quick_gelu": False}
+
+
+def test_a_tokenizer_beside_a_checkpoint_goes_with_it(tmp_path):
+    folder = write_small("ViT-B-16-SigLIP", tmp_path / "files")
+    own = load_clip(f"local-dir:{folder}", "own", "cpu")
+    torch.save(load_file(folder / WEIGHTS), folder / "model.pt")
+    convert_clip(folder / "model.pt", tmp_path / "new")
+    converted = load_clip(f"local-dir:{tmp_path / 'new'}", "converted", "cpu")
+    assert converted.identity.tokenizer == own.identity.tokenizer
 
 
 class _Runs:
@@ -100,6 +122,40 @@ def test_an_archive_of_openai_is_read_without_running_it(archive, tmp_path, monk
     clip = load_clip(f"local-dir:{tmp_path / 'new'}", "archive", "cpu")
     for name, tensor in model.state_dict().items():
         assert torch.equal(clip.model.state_dict()[name], tensor), name
+    with pytest.raises(ConfigError, match="is tiny-quickgelu, not ViT-B-32: leave --model out"):
+        convert_clip(file, tmp_path / "other", "ViT-B-32")
+
+
+class Parts(torch.nn.Module):
+    """Two tensors of one storage, an empty one, and a number that OpenAI keeps among weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        whole = torch.arange(6.0)
+        self.register_buffer("first", whole[:2])
+        self.register_buffer("rest", whole[2:].view(2, 2).T)
+        self.register_buffer("empty", torch.zeros(0))
+        self.register_buffer("context_length", torch.tensor(77))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.first.sum() + self.rest.sum() + self.empty.sum() + self.context_length
+
+
+def test_tensors_of_an_archive_have_their_own_part_of_a_storage(tmp_path):
+    torch.jit.script(Parts()).save(str(tmp_path / "parts.pt"))
+    read = read_torchscript(tmp_path / "parts.pt")
+    assert {name: tensor.tolist() for name, tensor in read.items()} == {
+        "first": [0, 1],
+        "rest": [[2, 4], [3, 5]],
+        "empty": [],
+    }
+    with zipfile.ZipFile(tmp_path / "parts.pt") as whole:
+        contents = {name: whole.read(name) for name in whole.namelist()}
+    with zipfile.ZipFile(tmp_path / "short.pt", "w") as short:
+        for name, content in contents.items():
+            short.writestr(name, content[:8] if "/data/" in name else content)
+    with pytest.raises(WeightsError, match="2 values stand where 6 should"):
+        read_torchscript(tmp_path / "short.pt")
 
 
 def test_only_archives_with_a_published_checksum_are_read(archive, tmp_path):
@@ -154,6 +210,8 @@ def test_what_cannot_be_converted_is_told(state, tmp_path, described, tiny_clip_
         convert_clip(described, tmp_path / "new")
     with pytest.raises(UserError, match="holds a CLIP already"):
         convert_clip(described, tiny_clip_folder)
+    with pytest.raises(UserError, match="holds a CLIP already"):
+        convert_clip(tmp_path / "bare.pt", described)
     assert not (tmp_path / "new").exists()
 
 

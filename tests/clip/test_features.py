@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +17,15 @@ import torch
 from PIL import Image
 
 from clip.random_images import random_images
-from vlprompt_pipeline.clip import EvaluationView, FeatureStore, FrozenClip, ImageSet, TrainingViews
-from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.clip import (
+    EvaluationView,
+    FeatureStore,
+    FrozenClip,
+    ImageSet,
+    TrainingViews,
+    features,
+)
+from vlprompt_pipeline.errors import DataError, WeightsError
 
 OPTIONS = {"batch_size": 3, "shard_size": 4, "workers": 2}
 
@@ -94,6 +103,29 @@ def test_second_time_nothing_is_computed(tiny_clip, images, tmp_path):
     assert first.identity_sha256 == tiny_clip.identity_sha256
 
 
+def test_every_image_is_told_of_once_whether_computed_or_there(tiny_clip, images, tmp_path):
+    told: list[tuple[int, list[int]]] = []
+
+    @contextmanager
+    def progress(title: str, total: int):
+        told.append((total, []))
+        yield told[-1][1].append
+
+    store = FeatureStore(tmp_path / "store")
+    for _ in range(2):
+        store.extract(tiny_clip, images, _crops(tiny_clip), progress=progress, **OPTIONS)
+    (computed, one_by_one), (there, by_shard) = told
+    assert computed == there == 10
+    assert (one_by_one, by_shard) == ([1] * 10, [4, 4, 2])
+
+
+def test_features_of_another_clip_are_refused(tiny_clip, images, tmp_path):
+    view = EvaluationView(tiny_clip.preprocessing)
+    found = FeatureStore(tmp_path / "store").extract(tiny_clip, images, view, **OPTIONS)
+    with pytest.raises(WeightsError, match=r"were computed with the CLIP .*, but tiny is 0000"):
+        found.of(SimpleNamespace(name="tiny", identity_sha256="0" * 64))
+
+
 def test_a_killed_extraction_repeats_at_most_one_shard(tiny_clip, images, tmp_path):
     store = FeatureStore(tmp_path / "store")
     view = EvaluationView(tiny_clip.preprocessing)
@@ -150,9 +182,13 @@ def test_sigkill_leaves_whole_shards_alone(tiny_clip, tiny_clip_folder, images, 
     torch.testing.assert_close(ten, ten[:1].expand_as(ten), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("changed", ["seed", "count", "scale", "image", "weights"])
-def test_whatever_changes_the_features_changes_the_key(tiny_clip, images, tmp_path, changed):
-    store = FeatureStore(tmp_path / "store")
+@pytest.mark.parametrize(
+    "changed", ["seed", "count", "scale", "image", "weights", "shards", "code"]
+)
+def test_whatever_changes_the_features_changes_the_key(
+    tiny_clip, images, tmp_path, changed, monkeypatch
+):
+    store, options = FeatureStore(tmp_path / "store"), dict(OPTIONS)
     before = store.extract(tiny_clip, images, _crops(tiny_clip), **OPTIONS).key
     views, clip = _crops(tiny_clip), tiny_clip
     if changed == "seed":
@@ -165,7 +201,11 @@ def test_whatever_changes_the_features_changes_the_key(tiny_clip, images, tmp_pa
         images = ImageSet(images.folder, images.paths, ("other", *images.fingerprints[1:]))
     if changed == "weights":
         clip = _with_other_weights(tiny_clip)
-    assert store.extract(clip, images, views, **OPTIONS).key != before
+    if changed == "shards":
+        options["shard_size"] = 5
+    if changed == "code":
+        monkeypatch.setattr(features, "code_digest", lambda *_: "newer")
+    assert store.extract(clip, images, views, **options).key != before
 
 
 def _with_other_weights(clip):

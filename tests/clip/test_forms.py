@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -36,8 +37,16 @@ def test_shards(folder, tiny_clip):
     (folder / f"{WEIGHTS}.index.json").write_text(json.dumps(index))
     (folder / WEIGHTS).unlink()
     assert _same(folder, tiny_clip)
+    digests = [hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in sorted(halves)]
+    known_by = hashlib.sha256("".join(digests).encode()).hexdigest()
+    assert load_clip(f"local-dir:{folder}", folder.name, "cpu").weights_sha256 == known_by
+    index = (folder / f"{WEIGHTS}.index.json").rename(folder / "my_run.safetensors.index.json")
+    assert load_clip(f"local-dir:{folder}", "named otherwise", "cpu").embed_dim == 16
     (folder / "b.safetensors").unlink()
     with pytest.raises(WeightsError, match="lacks b.safetensors, which .* names"):
+        load_clip(f"local-dir:{folder}", "another", "cpu")
+    index.write_text("{}")
+    with pytest.raises(WeightsError, match="my_run.safetensors.index.json names no shards"):
         load_clip(f"local-dir:{folder}", "another", "cpu")
 
 
@@ -47,6 +56,12 @@ def test_any_file_name_that_is_alone(folder, tiny_clip):
     shutil.copyfile(folder / "my_run.safetensors", folder / "other.safetensors")
     with pytest.raises(WeightsError, match="holds my_run.safetensors, other.safetensors: name the"):
         load_clip(f"local-dir:{folder}", "another", "cpu")
+
+
+def test_a_configuration_that_is_a_list_is_told(folder):
+    (folder / CONFIG).write_text("[]")
+    with pytest.raises(WeightsError, match="open_clip_config.json is not a JSON object"):
+        load_clip(f"local-dir:{folder}")
 
 
 @pytest.mark.parametrize("noted", [True, False])
@@ -59,6 +74,10 @@ def test_a_folder_of_the_hubs_cache_stands_for_its_snapshot(noted, folder, tmp_p
         (root / "refs").mkdir()
         (root / "refs" / "main").write_text("abc")
     assert _same(root, tiny_clip)
+    if noted:
+        (root / "snapshots" / "old").rmdir()
+        (root / "refs" / "main").write_text("never fetched")
+        assert load_clip(f"local-dir:{root}", "the only one", "cpu").embed_dim == 16
     with pytest.raises(WeightsError, match="a cache of the hub with several models: give one"):
         load_clip(f"local-dir:{root.parent}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shutil
@@ -11,7 +12,14 @@ import pytest
 from PIL import Image
 
 from learners import COOP
-from vlprompt_pipeline.clip import ClipIdentity, EvaluationView, FeatureStore, ImageSet, load_clip
+from vlprompt_pipeline.clip import (
+    ClipIdentity,
+    EvaluationView,
+    FeatureStore,
+    ImageSet,
+    Preprocessing,
+    load_clip,
+)
 from vlprompt_pipeline.clip.identity import describe_model
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.export import PackedPrompt, load_learner, pack
@@ -50,6 +58,13 @@ def test_a_default_that_is_written_out_changes_nothing():
     said = {"embed_dim": 8, "quick_gelu": False, "vision_cfg": {"width": 32, "mlp_ratio": 4.0}}
     assert describe_model(said) == {"embed_dim": 8, "vision_cfg": {"width": 32}}
     assert describe_model({**said, "quick_gelu": True})["quick_gelu"] is True
+
+
+def test_preprocessing_is_known_by_what_differs_from_its_defaults():
+    square = Preprocessing.of_open_clip({"mean": 0.5, "std": [0.5, 0.25, 0.5]}, (32, 32), "")
+    written = b'{"mean": [0.5, 0.5, 0.5], "size": 32, "std": [0.5, 0.25, 0.5]}'
+    identity = ClipIdentity.of("", {}, square, "")
+    assert identity.preprocessing == hashlib.sha256(written).hexdigest()
 
 
 def test_features_of_another_activation_are_not_taken(tiny_clip, tiny_clip_folder, tmp_path):

@@ -144,6 +144,17 @@ def test_a_whole_text_tower_gives_the_gradients_of_open_clip(name, tmp_path):
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5 * gradients[1].abs().max().item())
 
 
+def test_texts_that_fill_the_context_are_those_of_open_clip(tmp_path):
+    clip = small_clip("ViT-B-16-SigLIP", tmp_path)
+    texts = [" ".join(["cat"] * words) for words in (62, 63)]  # an end token, and a place or none
+    tokens = open_clip.get_tokenizer(f"local-dir:{tmp_path}")(texts)
+    assert (tokens == clip.tokenizer.end).int().argmax(-1).tolist() == [62, 63]
+    with torch.no_grad():
+        theirs = clip.model.encode_text(tokens)
+        for row, text in enumerate(texts):
+            close(clip.encode_texts_raw([text]), theirs[row])
+
+
 @pytest.mark.parametrize("memory", [0, 1 << 40])
 def test_groups_and_deep_prompts_of_a_whole_text_tower(memory, tmp_path):
     """Groups are computed as if each were alone, and memory changes nothing."""
@@ -218,7 +229,7 @@ def test_pixels_are_those_of_open_clip_to_the_bit(model, tag, tmp_path):
 
 @pytest.mark.parametrize("size", [64, (48, 80), (80, 48)])
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
-@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "random"])
 def test_pixels_of_any_configuration(size, mode, interpolation, tmp_path):
     config = {"mean": 0.4, "std": [0.2, 0.3, 0.4], "resize_mode": mode, "fill_color": 100}
     _assert_same_pixels({**config, "interpolation": interpolation}, size, tmp_path)
@@ -269,6 +280,24 @@ def test_a_refusal_names_the_kind_and_the_nearest_tag_before_any_download(
     message = rf"open_clip:{source} is .*{kind}.* the nearest that can is open_clip:{nearest}"
     with pytest.raises(WeightsError, match=message):
         load_clip(f"open_clip:{source}")
+
+
+@pytest.mark.parametrize(
+    ("tower", "option", "kind"),
+    [
+        ("text_cfg", {"embed_cls": True}, "a text tower with a class token of its own"),
+        ("text_cfg", {"tokenizer_mode": "clips"}, "a tokenizer in mode clips"),
+        ("text_cfg", {"pool_type": "none"}, "a text tower that is not pooled"),
+        ("text_cfg", {"output_tokens": True}, "towers that give all tokens"),
+        ("vision_cfg", {"output_tokens": True}, "towers that give all tokens"),
+        ("vision_cfg", {"scaled_cosine_attn": True}, "scaled cosine attention"),
+    ],
+)
+def test_options_that_no_tower_of_ours_has_are_refused_by_name(tower, option, kind):
+    config = open_clip.get_model_config("ViT-B-16")
+    assert unsupported(config) is None
+    config[tower] |= option
+    assert unsupported(config).startswith(kind)
 
 
 @pytest.mark.parametrize("change", ["tokenizer", "preprocessing", "model"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ from safetensors.torch import load_file, save_file
 from simulated_gpu import simulated_gpu
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
-from vlprompt_pipeline.clip.loading import check_clip
+from vlprompt_pipeline.clip.loading import check_clip, resolve_device
+from vlprompt_pipeline.clip.pretrained import tag_config
+from vlprompt_pipeline.clip.small import write_small
+from vlprompt_pipeline.clip.weights import check_activation, check_weights
 from vlprompt_pipeline.errors import ConfigError, DataError, WeightsError
 from vlprompt_pipeline.filesystem.files import sha256_file
 
@@ -57,6 +61,24 @@ def test_knows_its_weights_and_sizes(tiny_clip, tiny_clip_folder):
     assert tiny_clip.weights_sha256 == sha256_file(tiny_clip_folder / WEIGHTS)
     assert (tiny_clip.embed_dim, tiny_clip.text_width, tiny_clip.context_length) == (16, 32, 77)
     assert not any(p.requires_grad for p in tiny_clip.model.parameters())
+    assert not any(module.training for module in tiny_clip.model.modules())
+
+
+def test_two_threads_that_ask_at_once_get_the_same(folder):
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(_load, [folder, folder])
+    assert first is second
+
+
+def test_what_does_not_fit_is_cut_as_open_clip_cuts_it(tiny_clip):
+    texts = ["cat " * 75, "cat " * 76]  # 77 tokens and one too many
+    tokens = open_clip.SimpleTokenizer()(texts)
+    with torch.no_grad():
+        theirs = tiny_clip.model.encode_text(tokens, normalize=True)
+    torch.testing.assert_close(tiny_clip.encode_texts(texts, cut=True), theirs)
+    torch.testing.assert_close(tiny_clip.encode_texts(texts[:1]), theirs[:1])
+    with pytest.raises(DataError, match="has 78 tokens, but tiny reads at most 77"):
+        tiny_clip.encode_texts(texts)
 
 
 def test_a_text_longer_than_the_context_is_refused(tiny_clip):
@@ -79,6 +101,23 @@ def test_weights_of_another_architecture(folder):
         _load(folder)
 
 
+def test_a_logit_scale_has_a_dimension_or_none(folder, tiny_clip):
+    state = load_file(folder / WEIGHTS)
+    save_file({**state, "logit_scale": state["logit_scale"].reshape(1)}, folder / WEIGHTS)
+    assert _load(folder).logit_scale == tiny_clip.logit_scale
+    save_file({**state, "logit_scale": torch.zeros(2)}, folder / WEIGHTS)
+    with pytest.raises(WeightsError, match=r"logit_scale is \[2\] instead of \[\]"):
+        load_clip(f"local-dir:{folder}", "two scales", "cpu")
+
+
+def test_a_logit_bias_that_is_missing_is_zero(tmp_path):
+    folder = write_small("ViT-B-16-SigLIP", tmp_path)
+    state = load_file(folder / WEIGHTS)
+    assert state.pop("logit_bias") != 0
+    save_file(state, folder / WEIGHTS)
+    assert _load(folder).logit_bias == 0
+
+
 def test_a_missing_tensor_is_named(folder):
     state = load_file(folder / WEIGHTS)
     del state["ln_final.weight"]
@@ -88,12 +127,18 @@ def test_a_missing_tensor_is_named(folder):
 
 
 def test_a_pickle_is_refused_unopened(folder):
-    from vlprompt_pipeline.clip.weights import check_weights
-
     archive = folder / "ViT-B-16.pt"
     archive.write_bytes(b"PK\x03\x04 anything")
     with pytest.raises(WeightsError, match="pickles and TorchScript archives"):
         check_weights(archive)
+
+
+def test_a_header_whose_length_begins_as_a_pickle_does_is_read(tmp_path):
+    header = b'{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'.ljust(0x280)
+    file = tmp_path / "w.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    assert file.read_bytes().startswith(b"\x80\x02")
+    check_weights(file)
 
 
 @pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
@@ -121,6 +166,8 @@ def test_a_file_that_may_not_be_read_is_told(folder, name, monkeypatch):
     ("preprocessing", "sentence"),
     [
         ([0.5], r"is not an open_clip configuration \(no preprocess_cfg\)"),
+        ({"mode": "L"}, "preprocess_cfg.mode is 'L'; RGB alone works"),
+        ({"mean": [0.5, 0.4]}, r"preprocess_cfg.mean is \[0.5, 0.4\]; give three numbers or one"),
         ({"mean": "grey"}, "preprocess_cfg.mean is 'grey'; give three numbers or one"),
         ({"std": [0.2, 0.2, 0]}, r"preprocess_cfg.std is \[0.2, 0.2, 0\]; give numbers above 0"),
     ],
@@ -151,10 +198,39 @@ def test_what_cannot_be_a_path_is_no_folder_either(source):
         check_clip(f"local-dir:{source}", "cpu")
 
 
-@pytest.mark.parametrize("name", ["/clip", "owner/", "my models/clip", "-owner/clip"])
+@pytest.mark.parametrize("name", ["clip", "/clip", "owner/", "my models/clip", "-owner/clip"])
 def test_a_name_that_the_hub_cannot_have_is_told_before_a_run(name):
     with pytest.raises(ConfigError, match=f"unknown source 'hf-hub:{name}'"):
         check_clip(f"hf-hub:{name}", "cpu")
+
+
+def test_a_source_of_no_kind_is_answered_by_the_one_that_was_meant(tiny_clip_folder, tmp_path):
+    (pickle := tmp_path / "w.pt").touch()
+    converted = f"local-dir:<new folder> after vlprompt convert-clip {pickle} <new folder>"
+    meant = {
+        str(tiny_clip_folder): f"local-dir:{tiny_clip_folder}",
+        str(tiny_clip_folder / WEIGHTS): f"local-dir:{tiny_clip_folder}",
+        str(pickle): converted,
+        "ViT-B/16": "open_clip:ViT-B-16-quickgelu:openai",
+        "ViT-B-16:laion400m_e31": "open_clip:ViT-B-16:laion400m_e31",
+        "someone/clip": "hf-hub:someone/clip",
+    }
+    for source, hint in meant.items():
+        with pytest.raises(ConfigError) as told:
+            check_clip(source, "cpu")
+        assert str(told.value).endswith(f"; did you mean {hint}?")
+
+
+def test_auto_is_the_first_device_that_is_there():
+    assert resolve_device("auto") in ("cpu", "mps", "cuda")
+    with simulated_gpu():
+        assert resolve_device("auto") == "cuda"
+
+
+def test_a_kind_that_cannot_be_adapted_is_told_before_it_is_loaded(folder):
+    _edit_config(folder, multimodal_cfg={})
+    with pytest.raises(WeightsError, match="is CoCa, which has a text decoder"):
+        check_clip(f"local-dir:{folder}", "cpu")
 
 
 def test_unknown_device():
@@ -192,13 +268,27 @@ class TestActivation:
         activation = type(_load(folder).model.transformer.resblocks[0].mlp.gelu).__name__
         assert activation == ("QuickGELU" if stated else "GELU")
 
-    def test_other_weights_are_not_suspected(self, folder):
+    @pytest.mark.parametrize("marked", [True, False])
+    def test_other_weights_are_not_suspected(self, folder, marked):
+        if marked:
+            self._give_openai_marks(folder)
+            state = load_file(folder / WEIGHTS)
+            state["transformer.resblocks.1.mlp.c_fc.weight"][0, 0] = 0.1  # no half precision
+            save_file(state, folder / WEIGHTS)
         _edit_config(folder, quick_gelu=None)
         assert _load(folder).name == "tiny"
 
-    def test_a_tag_trained_with_quickgelu_needs_such_a_model(self):
+    def test_weights_without_such_matrices_are_not_suspected(self):
+        check_activation({}, {"logit_scale": torch.tensor(100.0).log()}, "SigLIP")
+
+    @pytest.mark.parametrize("ask", [load_clip, lambda source: check_clip(source, "cpu")])
+    def test_a_tag_trained_with_quickgelu_needs_such_a_model(self, ask):
         with pytest.raises(WeightsError, match="use open_clip:ViT-B-16-quickgelu:openai"):
-            load_clip("open_clip:ViT-B-16:openai")
+            ask("open_clip:ViT-B-16:openai")
+
+    def test_of_a_tag_it_is_always_said(self):
+        assert tag_config("ViT-B-16", "laion400m_e31")[0]["quick_gelu"] is False
+        assert tag_config("ViT-B-16-quickgelu", "openai")[0]["quick_gelu"] is True
 
     def test_a_tag_trained_with_gelu_needs_such_a_model(self):
         with pytest.raises(ConfigError, match="has no pretrained tag 'laion2b_s34b_b88k'"):
@@ -228,12 +318,22 @@ def test_a_compact_token_table_is_expanded(compact, tiny_clip):
     clip = _load(compact)
     assert torch.equal(clip.embed([1125]), tiny_clip.embed([1125]))
     assert torch.equal(clip.embed([2368]), torch.full((1, 32), 0.5))
+    seen = frozenset([269, 320, 1125, 49406, 49407])
+    assert clip.words.seen_tokens == clip.on("cpu", "bf16").words.seen_tokens == seen
 
 
-def test_unseen_words_are_warned_of_by_name(compact, caplog):
+def test_unseen_words_are_warned_of_once_by_name(compact, tiny_clip, caplog):
+    words = _load(compact).words
     with caplog.at_level("WARNING"):
-        _load(compact).words.warn_unseen(["a photo of a cat."])
-    assert "never saw these words and cannot tell them apart: of, cat" in caplog.text
+        words.warn_unseen(["A photo, of a Cat!"])
+        words.warn_unseen(["a cat of a photo"])
+        words.warn_unseen(["one two three four five six seven eight nine ten red blue green"])
+    first, second = caplog.messages
+    assert first.endswith("never saw these words and cannot tell them apart: of, cat")
+    assert second.endswith(
+        "apart: one, two, three, four, five, six, seven, eight, nine, ten, red, blue and 1 more"
+    )
+    assert tiny_clip.words.unseen(["all are known"]) == []
 
 
 def test_a_clip_that_is_elsewhere_or_in_another_precision_is_copied(tiny_clip, tiny_clip_folder):
@@ -247,6 +347,7 @@ def test_a_clip_that_is_elsewhere_or_in_another_precision_is_copied(tiny_clip, t
     with simulated_gpu():
         there = load_clip(source, "tiny", "cuda")
         here = there.on("cpu", "fp32")
+        assert (there.device.type, here.device.type) == ("cuda", "cpu")
         assert (there.device.type, there.arithmetic.precision) == ("cuda", "bf16")
         assert torch.equal(here.encode_images(pixels), expected)
         assert torch.equal(here.encode_texts(["a cat"]), tiny_clip.encode_texts(["a cat"]))

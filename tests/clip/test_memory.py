@@ -29,6 +29,28 @@ def test_the_least_counts_of_what_system_and_container_leave(tmp_path, monkeypat
         (tmp_path / "memory.current").write_text("600\n")
         (tmp_path / "memory.stat").write_text("anon 540\nfile 60\ninactive_file 50\n")
     assert memory.free_memory(CPU) == free
+    assert memory.memory_budget(CPU) == free // 2
+
+
+def test_on_a_gpu_what_pytorch_holds_and_does_not_use_is_free(monkeypatch):
+    for name, value in {
+        "mem_get_info": (100, 900),
+        "memory_reserved": 50,
+        "memory_allocated": 30,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
+    assert memory.free_memory(torch.device("cuda", 0)) == 120
+
+
+def test_room_is_left_to_what_fits_exactly():
+    room, x, runs = memory.Room(10, CPU), torch.ones(2, requires_grad=True), []
+
+    def part(tensor: torch.Tensor) -> torch.Tensor:
+        runs.append(room.left)
+        return tensor.exp()
+
+    sum(room.run(part, need, x).sum() for need in (6, 4, 1)).backward()
+    assert runs == [4, 0, 0, 0], "the last is computed twice"
 
 
 def test_a_pass_without_gradient_asks_for_nothing():

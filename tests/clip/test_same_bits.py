@@ -11,11 +11,13 @@ import torch
 from PIL import Image
 
 from clip.random_images import random_images
-from vlprompt_pipeline.arithmetic import SMALL_WORK, Arithmetic, resolve_threads, torch_threads
+from clips import frozen_clip
+from vlprompt_pipeline import arithmetic
+from vlprompt_pipeline.arithmetic import SMALL_WORK, Arithmetic, resolve_threads
 from vlprompt_pipeline.clip import EvaluationView, FeatureStore, ImageSet, TrainingViews, load_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip, torchvision
 from vlprompt_pipeline.clip.views import random_box
-from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.errors import DataError, UserError
 
 COUNT = 50  # a block and a part of another
 
@@ -112,16 +114,19 @@ def test_another_number_of_threads_is_another_key(clip, images, tmp_path, expect
 
 def test_the_threads_of_a_thread_are_given_back():
     before = torch.get_num_threads()
-    with torch_threads(before + 1):
+    with Arithmetic("cpu", before + 1).running():
         assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
 
 
-def test_threads_by_the_size_of_the_work(clip):
+def test_threads_by_the_size_of_the_work(clip, tiny_clip, monkeypatch):
+    monkeypatch.setattr(arithmetic, "MACHINE_THREADS", 7)
     assert clip.threads == 1
     assert resolve_threads("auto", SMALL_WORK) == 1
-    assert resolve_threads("auto", SMALL_WORK + 1) >= 1
+    assert resolve_threads("auto", SMALL_WORK + 1) == 7
     assert resolve_threads(3, 1) == 3
+    monkeypatch.setattr(arithmetic, "SMALL_WORK", 1_000_000)  # more than all but the token table
+    assert frozen_clip(tiny_clip.model).threads == 1
 
 
 def test_what_stands_beside_an_image_changes_no_bit(clip, images, tmp_path):
@@ -167,6 +172,8 @@ def test_a_shard_that_was_changed_is_computed_again(clip, images, tmp_path, capl
     flipped = data[:-5] + bytes([data[-5] ^ 4]) + data[-4:]
     contents = {"flipped": flipped, "empty": b"", "other": shards[1].read_bytes()}
     shards[0].write_bytes(contents[content])
+    with pytest.raises(UserError, match="run feature_extraction again"):
+        store.load(before.key)
     after = store.extract(clip, images, view, shard_size=30)
     assert torch.equal(before.values, after.values)
     assert f"{shards[0]} has" in caplog.text

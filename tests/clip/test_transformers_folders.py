@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
 from clip.test_hub import load_repository
 from vlprompt_pipeline.clip import EvaluationView, load_clip
 from vlprompt_pipeline.clip.copying import copy_clip
+from vlprompt_pipeline.clip.forms import read_folder
 from vlprompt_pipeline.clip.lazy_libraries import torchvision
 from vlprompt_pipeline.clip.small import write_small_tokenizer
+from vlprompt_pipeline.clip.transformers_models import model_config
+from vlprompt_pipeline.clip.transformers_processors import preprocess_config
 from vlprompt_pipeline.errors import WeightsError
 
 assert torchvision.__version__  # imported first, as this project does
@@ -24,9 +28,9 @@ TEXTS = ["a photo of a cat.", "Dog", "the picture of a dog, a cat"]
 
 @pytest.fixture
 def photo(tmp_path) -> Path:
-    """A JPEG whose sides are odd, so that a crop's rounding shows."""
+    """A JPEG that becomes 51 x 32: a crop's offset of 9.5 shows how it is rounded."""
     pixels = np.random.default_rng(0).integers(0, 256, (75, 118, 3), np.uint8)
-    Image.fromarray(pixels).resize((117, 75)).save(tmp_path / "photo.jpg", quality=95)
+    Image.fromarray(pixels).resize((121, 75)).save(tmp_path / "photo.jpg", quality=95)
     return tmp_path / "photo.jpg"
 
 
@@ -66,6 +70,7 @@ def _siglip_folder(folder: Path, **options) -> torch.nn.Module:
     vision |= {"num_attention_heads": 4, "image_size": 32, "patch_size": 9}
     config = transformers.SiglipConfig(text_config=text, vision_config=vision)
     model = _randomise(transformers.SiglipModel(config))
+    model.logit_bias.data.fill_(-10)
     model.save_pretrained(folder, max_shard_size=options.get("shard", "5GB"))
     write_small_tokenizer("siglip", folder)
     processor = _processor("siglip")(size={"height": 32, "width": 32}, resample=2)
@@ -132,6 +137,52 @@ def test_from_file_to_logits(kind, tmp_path, photo):
     _close(image_features, theirs.image_embeds)
     logits = clip.logit_scale * image_features @ text.T + clip.logit_bias
     _close(logits, theirs.logits_per_image)
+
+
+def test_what_a_configuration_leaves_out_is_as_transformers_has_it():
+    """A config.json that says nothing against one with all values of its class."""
+    for kind, made in (("clip", transformers.CLIPConfig), ("siglip", transformers.SiglipConfig)):
+        assert model_config({"model_type": kind}, "") == model_config(made().to_dict(), "")
+
+
+def test_of_two_sections_of_an_old_file_the_second_holds():
+    config = {"text_config": {"hidden_size": 16}, "text_config_dict": {"hidden_size": 32}}
+    assert model_config({"model_type": "clip", **config}, "")["text_cfg"]["width"] == 32
+
+
+@pytest.mark.parametrize("sizes", [(49, 99), (768, 3072), (1152, 4304)])
+def test_the_hidden_layer_has_its_size_whatever_the_width(sizes):
+    """open_clip rounds the product of width and ratio down."""
+    section = dict(zip(("hidden_size", "intermediate_size"), sizes, strict=True))
+    text = model_config({"model_type": "clip", "text_config": section}, "")["text_cfg"]
+    assert int(text["width"] * text["mlp_ratio"]) == sizes[1]
+
+
+def test_activations_are_those_of_transformers():
+    x = torch.linspace(-4, 4, 101)
+    for name in ("gelu", "gelu_pytorch_tanh", "gelu_new", "gelu_fast"):
+        sections = {f"{tower}_config": {"hidden_act": name} for tower in ("text", "vision")}
+        options = model_config({"model_type": "clip", **sections}, "")["text_cfg"]["act_kwargs"]
+        ours, theirs = F.gelu(x, **options), transformers.activations.ACT2FN[name](x)
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-6)
+    with pytest.raises(WeightsError, match="QuickGELU in one tower and another activation"):
+        model_config({"model_type": "clip", "text_config": {"hidden_act": "gelu"}}, "")
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+def test_what_a_processor_leaves_out_is_as_transformers_has_it(kind):
+    processor = _processor(kind)()
+    name = {"image_processor_type": type(processor).__name__}
+    assert preprocess_config(name, 224, "") == preprocess_config(processor.to_dict(), 224, "")
+
+
+def test_a_processor_is_found_in_the_file_of_newer_versions(tmp_path):
+    _clip_folder(tmp_path)
+    older = tmp_path / "preprocessor_config.json"
+    config = {"image_processor": json.loads(older.read_text()), "processor_class": "CLIPProcessor"}
+    older.unlink()
+    (tmp_path / "processor_config.json").write_text(json.dumps(config))
+    assert read_folder(tmp_path).preprocess_cfg["mean"] == [0.48145466, 0.4578275, 0.40821073]
 
 
 @pytest.mark.parametrize("write", [_clip_folder, _siglip_folder])

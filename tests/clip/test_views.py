@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from speed.decoding import random_clip
-from vlprompt_pipeline.clip import EvaluationView, Preprocessing, TrainingViews
+from vlprompt_pipeline.clip import EvaluationView, Preprocessing, TrainingViews, views
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.views import AugmentedViews
 
@@ -124,10 +124,28 @@ def test_training_crops_of_both_decodings_are_the_same(tmp_path, scale):
     assert (published - smaller).abs().mean() < 1 / 255
 
 
+def test_views_that_differ_have_other_identities(monkeypatch):
+    plain, crops = EvaluationView(CLIP, "as_seen"), TrainingViews(CLIP, 1, 2, (1.0, 1.0))
+    identities = [plain.identity, crops.identity, replace(crops, first=2).identity]
+    identities += [AugmentedViews(each, crops).identity for each in (plain, EvaluationView(CLIP))]
+    monkeypatch.setattr(views, "MARGIN", 4)
+    identities.append(plain.identity)
+    assert len(set(identities)) == len(identities)
+
+
+def test_a_tower_of_unequal_sides_has_pictures_for_the_longer(monkeypatch):
+    asked = []
+    read = lambda *given: asked.append(given[2]) or Image.new("RGB", (300, 200))  # noqa: E731
+    monkeypatch.setattr(views, "read_rgb", read)
+    p = replace(PLAIN, size=(48, 96))
+    assert EvaluationView(p, "as_seen").of(Path()).shape == (3, 48, 96)
+    TrainingViews(p, 1, 1, (1.0, 1.0), "as_seen").read(Path())
+    assert asked == [96, 96]
+
+
 def test_caches_of_both_decodings_do_not_mix():
-    for views in (EvaluationView(CLIP), TrainingViews(CLIP, 1, 2, (1.0, 1.0))):
-        other = type(views)(**{**vars(views), "decoding": "as_seen"})
-        assert views.identity != other.identity
+    for own in (EvaluationView(CLIP), TrainingViews(CLIP, 1, 2, (1.0, 1.0))):
+        assert own.identity != replace(own, decoding="as_seen").identity
 
 
 def test_the_benchmark_of_decoding_makes_its_clip(tiny_clip, monkeypatch):

@@ -43,6 +43,12 @@ def test_processes_and_threads_give_the_same_bits(tiny_clip, images, tmp_path, v
     assert torch.equal(values.unflatten(0, (70, views)), stored.values)
 
 
+def test_an_image_of_many_views_is_a_chunk_of_its_own(tiny_clip, images):
+    views = TrainingViews(tiny_clip.preprocessing, 1, 33, (0.3, 1.0))
+    chunks = decode_in_processes(images, views, [range(2)], workers=1, pin=False)
+    assert [len(chunk) for chunk in chunks] == [33, 33]
+
+
 def test_a_picture_that_was_changed_is_named_without_a_traceback(tiny_clip, images):
     wrong = ImageSet(images.folder, images.paths, ("sha256:0", *images.fingerprints[1:]))
     view = EvaluationView(tiny_clip.preprocessing)

@@ -45,12 +45,13 @@ def photos_in(folder: Path, count: int) -> list[Photo]:
 
 
 @pytest.mark.parametrize(
-    ("count", "elsewhere"), [pytest.param(MANY, 1, marks=forks), (BLOCKS * SIZE - 1, 0), (3, 0)]
+    ("count", "workers", "elsewhere"),
+    [pytest.param(MANY, 2, 1, marks=forks), (BLOCKS * SIZE - 1, 2, 0), (3, SIZE + 1, 0)],
 )
-def test_blocks_are_in_order_and_full_whoever_decodes(tmp_path, count, elsewhere):
+def test_blocks_are_in_order_and_full_whoever_decodes(tmp_path, count, workers, elsewhere):
     photos = photos_in(tmp_path, count)
     seen = []
-    for block in decode_blocks(NotedModel(), photos, workers=2):
+    for block in decode_blocks(NotedModel(), photos, workers):
         start = len(seen)
         seen += block.photos
         assert len(block.photos) == min(SIZE, count - start)
@@ -66,6 +67,18 @@ def test_blocks_are_in_order_and_full_whoever_decodes(tmp_path, count, elsewhere
             if number < count:
                 assert bool(block.problems[row]) == broken
     assert seen == photos
+    assert not decoding._decoders, "the memory of all blocks is given back"
+
+
+@forks
+def test_a_daemon_which_may_have_no_processes_decodes_by_threads(tmp_path):
+    photos = photos_in(tmp_path, MANY)
+    daemon = multiprocessing.get_context("fork").Process(
+        target=lambda: list(decode_blocks(GreyModel(), photos, workers=2)), daemon=True
+    )
+    daemon.start()
+    daemon.join(20)
+    assert daemon.exitcode == 0
 
 
 def test_no_more_decode_than_cores_that_may_be_used(tmp_path, monkeypatch):

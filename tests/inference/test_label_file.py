@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from filelock import FileLock
+from PIL import Image
 
 from inference.fake_model import GreyModel, write_greys
 from vlprompt_pipeline.errors import ConfigError, UserError
-from vlprompt_pipeline.inference import LabelFile, find_photos, label_to_file
-from vlprompt_pipeline.inference.label_file import read_rows
+from vlprompt_pipeline.inference import LabelFile, find_photos, label_file, label_to_file
+from vlprompt_pipeline.inference.label_file import csv_line, read_rows
+from vlprompt_pipeline.inference.label_page import thumbnail, write_label_page
+from vlprompt_pipeline.rejection import Calibration, OperatingPoint, Rejection
 
 LEVELS = [(37 * n) % 256 for n in range(50)]
 TESTS = Path(__file__).parents[1]
@@ -82,9 +87,10 @@ def test_a_killed_process_is_continued_without_a_lost_or_doubled_row(
     died = subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": paths})
     assert died.returncode == -signal.SIGKILL
     assert not out.exists()
-    done = label(folder, out)
-    assert done.before == 4 * blocks
-    assert done.rows == 52
+    told = []
+    done = label(folder, out, advance=told.append)
+    assert done.before == told[0] == 4 * blocks
+    assert done.rows == sum(told) == 52
     assert out.read_bytes() == expected
 
 
@@ -149,11 +155,34 @@ def test_a_table_begun_with_another_model_is_not_mixed(folder, tmp_path):
         label(folder, out, Newer())
     with pytest.raises(UserError, match="was begun with columns path, label"):
         label(folder, out, top=1)
+    other = GreyModel()
+    other.class_names = ("dark", "middle", "white")
+    with pytest.raises(UserError, match="was begun with classes dark, middle, light, not dark"):
+        label(folder, out, other)
     (tmp_path / "labels.csv.part.json").write_text("[3]")
     with pytest.raises(UserError, match="was begun with columns None"):
         label(folder, out)
     assert (tmp_path / "labels.csv.part").read_bytes() == before
     assert label(folder, out, Newer(), overwrite=True).before == 0
+
+
+def test_a_table_begun_with_another_threshold_is_not_mixed(folder, tmp_path):
+    """Thresholds that could be chosen decide on no row, and may be others."""
+    chosen = Calibration(images=40, wanted=0.9, accepted=0.5, accuracy=0.9, accuracy_of_all=0.7)
+    own = Rejection(kind="max_softmax", threshold=0.6, temperature=2.0, calibration=chosen)
+    point = OperatingPoint(accuracy=0.8, threshold=0.4, accepted=0.5)
+
+    def rejecting(kind: type[GreyModel], **changes) -> GreyModel:
+        model = kind()
+        model.rejection = own.model_copy(update=changes)
+        return model
+
+    out = tmp_path / "labels.csv"
+    with pytest.raises(KeyboardInterrupt):
+        label(folder, out, rejecting(Dies))
+    with pytest.raises(UserError, match="was begun with rejection"):
+        label(folder, out, rejecting(GreyModel, threshold=0.7))
+    assert label(folder, out, rejecting(GreyModel, operating_points=(point,))).before == 4
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -179,16 +208,16 @@ def test_a_table_begun_with_another_folder_is_not_mixed(named, tmp_path, monkeyp
 
 def test_a_set_of_many_labels_is_read_again(tmp_path):
     labels = " | ".join(f"species {number}" for number in range(100_000))
-    out = tmp_path / "a.parquet"
-    for written in ([], ["a.png"]):
+    out = tmp_path / "a.PARQUET"
+    for written in ([], ["NA"]):  # a name that pyarrow would take for no value
         with LabelFile(out) as file:
             file.begin(["path", "label_set"], {})
             assert file.done == set(written)
-            file.write([["a.png", labels]] if not written else [])
+            file.write([["NA", labels]] if not written else [])
             assert [row["label_set"] for row in read_rows(file.part)] == [labels]
             if written:
                 file.finish()
-    assert pd.read_parquet(out)["label_set"].tolist() == [labels]
+    assert pd.read_parquet(out).to_numpy().tolist() == [["NA", labels]]
 
 
 def test_two_processes_do_not_write_one_table(folder, tmp_path):
@@ -199,7 +228,8 @@ def test_two_processes_do_not_write_one_table(folder, tmp_path):
             label(folder, out)
 
 
-def test_parquet_has_the_same_rows(folder, expected, tmp_path):
+def test_parquet_has_the_same_rows(folder, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(label_file, "_BLOCK", 300)  # a few rows, some names in two of them
     out = tmp_path / "labels.parquet"
     label(folder, out)
     table = pd.read_parquet(out)
@@ -208,6 +238,10 @@ def test_parquet_has_the_same_rows(folder, expected, tmp_path):
     pd.testing.assert_frame_equal(table, same, check_dtype=False)
     assert str(table["score"].dtype) == "float64"
     assert [path.name for path in tmp_path.glob("labels.parquet*")] == ["labels.parquet"]
+
+
+def test_scores_have_all_digits_of_single_precision():
+    assert csv_line(["a.png", 0.123456789, None]) == "a.png,0.1234568,\n"
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -233,12 +267,13 @@ def test_names_that_cannot_be(name, said, tmp_path):
 
 
 def test_a_photo_that_is_named_twice_has_one_row(folder, tmp_path):
-    photos = find_photos([folder]).photos[:3]
+    photos, told = find_photos([folder]).photos[:6], []
     done = label_to_file(
-        GreyModel(), [*photos, *photos], LabelFile(tmp_path / "a.csv"), top=1, advance=print
+        GreyModel(), [*photos, *photos], LabelFile(tmp_path / "a.csv"), top=1, advance=told.append
     )
-    assert done.rows == 3
-    assert len(pd.read_csv(tmp_path / "a.csv")) == 3
+    assert done.rows == 6
+    assert told == [0, 4, 2], "photos of before, then of each block"
+    assert len(pd.read_csv(tmp_path / "a.csv")) == 6
 
 
 def test_the_page_counts_all_and_shows_the_least_sure(folder, tmp_path):
@@ -254,6 +289,33 @@ def test_the_page_counts_all_and_shows_the_least_sure(folder, tmp_path):
     assert page.count("<img") == sum(min(len(g), 8) for _, g in table.groupby("label"))
     assert 'src="data:image/jpeg;base64,' in page
     assert "<li>broken.png: " in page
+
+
+def test_the_page_of_many_labels_stays_small_and_begins_with_the_least_sure(tmp_path):
+    """400 photos at most, so 3 of each of 130 labels; and 50 problems."""
+    row = {"label_2": "other", "score_2": "0.126", "problem": ""}
+    rows = [
+        {**row, "path": f"{place}-{label}.png", "label": f"label {label}", "score": f"0.{place}"}
+        for place in (7, 9, 5, 8, 6)
+        for label in range(130)
+    ]
+    rows += [{"path": f"{number}.png", "problem": "broken"} for number in range(60)]
+    write_label_page(tmp_path / "page.html", rows, tmp_path, "model")
+    page = (tmp_path / "page.html").read_text()
+    assert "650 photos labelled, 60 could not be read" in page
+    assert page.count("<figure>") == 390
+    shown = [page.index(f"{place}-129.png") for place in (5, 6, 7)]
+    assert shown == sorted(shown)
+    assert "<b>0.50</b> then other 0.13<br>5-129.png" in page
+    assert page.count(": broken</li>") == 50
+
+
+def test_pictures_of_the_page_are_small_and_upright(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6  # held on its side
+    Image.new("RGB", (800, 400)).save(tmp_path / "photo.jpg", exif=exif)
+    content = base64.b64decode(thumbnail(tmp_path / "photo.jpg", 50).partition("base64,")[2])
+    assert Image.open(BytesIO(content)).size == (50, 100)
 
 
 def test_the_lock_is_removed_before_another_process_may_take_it(tmp_path, monkeypatch):

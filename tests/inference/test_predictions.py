@@ -18,6 +18,7 @@ from vlprompt_pipeline.inference import (
     table_columns,
     with_accuracy,
 )
+from vlprompt_pipeline.inference.predictions import ranked
 from vlprompt_pipeline.rejection import Calibration, OperatingPoint, Rejection, softmax
 
 LEVELS = [0, 255, 120, 10, 250, 130, 0, 0, 255, 128]
@@ -53,17 +54,28 @@ def test_ranks_are_those_of_the_scores(tmp_path):
     assert each.row(model, 1)[0] == "x"
 
 
+def test_of_equal_scores_the_first_class_is_better():
+    model = GreyModel()
+    model.class_names = tuple(map(str, range(40)))
+    logits = np.zeros((1, 40))
+    logits[0, 30] = 1
+    (each,) = ranked(model, [None], logits, 4)
+    assert each.labels == ("30", "0", "1", "2")
+
+
 def test_broken_files_are_named_between_the_others(tmp_path):
     paths = write_greys(tmp_path, LEVELS[:6])
     paths[1].write_bytes(b"no picture")
     paths[4].write_bytes(paths[4].read_bytes()[:40])
     paths[5].unlink()
+    paths.append(Path("no\0name.png"))
     model = GreyModel()
     found = predicted(model, [Photo(path.name, path) for path in paths], top=2)
-    assert [bool(each.problem) for each in found] == [False, True, False, False, True, True]
+    assert [bool(each.problem) for each in found] == [False, True, False, False, True, True, True]
     assert [each.labels[:1] for each in found if each.labels] == [("dark",), ("middle",), ("dark",)]
     assert "cannot be read as an image" in found[1].problem
     assert "No such file" in found[5].problem
+    assert found[6].problem.startswith("there is no such file (")
     assert found[1].row(model, 2) == [
         *("001.png", None, None, None, None),
         *(found[1].problem, "fake.grey", "7"),
@@ -96,8 +108,12 @@ def test_photos_of_folders_files_and_lines(tmp_path, monkeypatch):
     assert dict(alone.ignored) == {".txt": 1}
     both = find_photos([Path("a"), Path("a/notes.txt")])
     assert [photo.name for photo in both.photos] == ["a/b/000.png", "a/b/001.png", "a/notes.txt"]
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/more.txt").touch()
+    assert dict(find_photos([Path("a"), Path("c")]).ignored) == {".txt": 2}
     lines = list(read_paths(["a/b/000.png\n", "\n", "with space .jpg\r\n"]))
     assert [photo.name for photo in lines] == ["a/b/000.png", "with space .jpg"]
+    assert next(read_paths([" spaces around \n"])).path == Path(" spaces around ")
     odd = os.fsdecode(b"odd\xff.png")
     assert next(read_paths([odd])) == Photo("odd\\xff.png", Path(odd))
     (tmp_path / "empty").mkdir()

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from registry.test_classifier import CLASSES, NEW, classifier_of
+from vlprompt_pipeline.arithmetic import Arithmetic
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.image_datasets import DatasetCard, FewShotSet
 from vlprompt_pipeline.image_datasets.fingerprints import fingerprint_images
+from vlprompt_pipeline.inference.registered import RegisteredModel
 from vlprompt_pipeline.registry.calibration import Effect, LabelledImages, calibrate_version
 from vlprompt_pipeline.registry.classifier import Classifier
 from vlprompt_pipeline.rejection import Rejection, RejectionParameters, softmax
@@ -33,6 +37,24 @@ FEATURES = FeatureParameters(
     decoding="published",
 )
 LISTED = 10  # validation images of the few-shot set
+
+
+def test_a_registered_model_computes_as_it_was_evaluated_and_rejects_among_its_own_classes():
+    threads = torch.get_num_threads() + 1
+    clip = SimpleNamespace(
+        arithmetic=Arithmetic("cpu", threads), preprocessing=SimpleNamespace(height_width=(48, 64))
+    )
+    classifier = SimpleNamespace(
+        clip=clip,
+        rejection="its own",
+        names=lambda given: tuple(given) or ("cat", "dog"),
+        rejects=lambda names: names == ("cat", "dog"),
+        logits_of_pixels=lambda pixels, names: torch.get_num_threads(),
+    )
+    model = RegisteredModel(classifier, "pets", "1", ())
+    assert (model.rejection, model.with_classes(["sea"]).rejection) == ("its own", None)
+    assert (model.block, model.pixel_shape) == (32, (3, 48, 64))
+    assert model.logits(np.zeros(1)) == threads
 
 
 @pytest.fixture(scope="module")

@@ -299,6 +299,30 @@ def test_a_text_of_a_stranger_is_no_program_of_formats(exported, tmp_path):
         ExportedModel(copy, ("cat", "sea"))
 
 
+def test_several_texts_of_a_class_are_averaged_and_a_model_of_no_registry_is_known_by_its_prompt(
+    exported, pixels, tmp_path
+):
+    copy = shutil.copytree(exported, tmp_path / "copy")
+    described = json.loads((copy / "model.json").read_text())
+    described["text"]["texts"], described["version"] = ["a {}", "the {} of a house"], None
+    (copy / "model.json").write_text(json.dumps(described))
+    (copy / "SHA256SUMS").unlink()
+    write_hashes(copy, "SHA256SUMS")
+    model = ExportedModel(copy, ("cat", "sea"))
+    _, tokenizer = model._text_side()
+    means = []
+    for name in model.class_names:
+        ids = np.array(
+            [tokenizer.encode(text).ids for text in (f"a {name}", f"the {name} of a house")]
+        )
+        (features,) = run(copy, "text_model.onnx", {"input_ids": ids})
+        means.append((features[0] + features[1]) / np.linalg.norm(features[0] + features[1]))
+    images = run(copy, "vision_model.onnx", {"pixel_values": pixels})[1]
+    expected = described["logit_scale"] * images @ np.stack(means).T
+    np.testing.assert_allclose(model.logits(pixels), expected, atol=1e-4)
+    assert model.version == hashlib.sha256((copy / "prompt.vlp").read_bytes()).hexdigest()[:12]
+
+
 def test_the_text_graph_is_opened_once_for_all_lists_of_classes(exported, monkeypatch):
     opened, really = [], ExportedModel._open
 
@@ -328,17 +352,19 @@ def test_a_changed_folder_and_what_is_none_are_refused(exported, tmp_path):
         open_model("misspelt/")
     with pytest.raises(ConfigError, match="read the same"):
         ExportedModel(exported, ["cat", "cat"])
+    with pytest.raises(ConfigError, match="a class has no name"):
+        ExportedModel(exported, ["cat", " "])
     with pytest.raises(ConfigError, match="'Cat' and 'cat' are the same text to demo.coop"):
         ExportedModel(exported, ["Cat", "cat"])
 
 
-@pytest.mark.parametrize("name", ["labels", "preprocessing", "model"])
+@pytest.mark.parametrize("name", ["labels", "preprocessing", "model", "rejection", "tokenizer"])
 def test_other_labels_or_another_preparation_are_refused(exported, tmp_path, name):
     copy = shutil.copytree(exported, tmp_path / "copy")
     file = copy / f"{name}.json"
-    file.write_text(file.read_text().replace("[", "[ ", 1))
+    file.write_text(file.read_text() + " ")
     with pytest.raises(UserError, match=f"{name}.json is not as it was exported"):
-        open_model(str(copy))
+        open_model(str(copy), ("cat", "sea") if name == "tokenizer" else ())
 
 
 @pytest.mark.parametrize(

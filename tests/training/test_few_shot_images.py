@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -21,8 +22,15 @@ from vlprompt_pipeline.clip import (
     ImageEncoder,
     TrainingViews,
 )
-from vlprompt_pipeline.clip.dataset_features import TrainingFeatures, ValidationFeatures
+from vlprompt_pipeline.clip.dataset_features import (
+    TrainingFeatures,
+    ValidationFeatures,
+    decoding_of,
+    extract_few_shot_features,
+    require_features_of_this_run,
+)
 from vlprompt_pipeline.config import FeatureParameters, TrainingParameters
+from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.files import sha256_file
 from vlprompt_pipeline.image_datasets import ClassSubset, FewShotSet
 from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
@@ -30,6 +38,8 @@ from vlprompt_pipeline.training import CachedViews, FewShotImages, OnlineViews, 
 from vlprompt_pipeline.training.groups import Member
 from vlprompt_pipeline.training.task import PromptTask, train_alone
 
+SETTINGS = {"train": "online", "views": 2, "crop_scale": (0.3, 1.0), "decoding": "published"}
+SETTINGS |= {"batch_size": 4, "shard_size": 2, "workers": 3}
 NAMES = tuple(f"{number}.png" for number in range(5))
 TEXTS = {"templates": "benchmark"}
 PROMPTS = {
@@ -42,8 +52,6 @@ PROMPTS = {
 
 def few_shot_images(clip: FrozenClip, folder: Path, hashes: tuple[str, ...], **changes):
     """Five images of two classes, of which the first is trained on, with new crops in each step."""
-    settings = {"train": "online", "views": 2, "crop_scale": (0.3, 1.0), "decoding": "published"}
-    settings |= {"batch_size": 4, "shard_size": 2, "workers": 3}
     pairs = tuple((name, i % 2) for i, name in enumerate(NAMES))
     return FewShotImages(
         clip=clip,
@@ -53,7 +61,7 @@ def few_shot_images(clip: FrozenClip, folder: Path, hashes: tuple[str, ...], **c
         training=TrainingFeatures("online", "", "published", None, hashes),
         validation=None,
         store=FeatureStore(folder / "store"),
-        parameters=FeatureParameters(**settings | changes),
+        parameters=FeatureParameters(**SETTINGS | changes),
         seed=1,
     )
 
@@ -71,6 +79,30 @@ def test_crops_that_are_encoded_ahead_are_read_by_the_parameters(tiny_clip, tmp_
     assert torch.equal(features.labels, torch.zeros(3, dtype=torch.int64))
     assert (asked["batch_size"], asked["shard_size"], asked["workers"]) == (4, 2, 3)
     assert len(list((tmp_path / "store").rglob("shard-*.safetensors"))) == 2
+
+
+def test_features_of_a_few_shot_set_are_those_of_its_images_in_its_order(tiny_clip, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in NAMES:
+        Image.fromarray(rng.integers(0, 256, (40, 44, 3), np.uint8)).save(tmp_path / name)
+    hashes = [sha256_file(tmp_path / name) for name in NAMES]
+    table = pd.DataFrame({"path": NAMES, "fingerprint": hashes})
+    chosen = FewShotSet("pets", 1, 1, "", (("1.png", 0),), (("4.png", 1), ("0.png", 0)))
+    card, store = SimpleNamespace(name="pets", folder=tmp_path), tmp_path / "store"
+    parameters = FeatureParameters(**{**SETTINGS, "train": "online", "decoding": "auto"})
+    found = extract_few_shot_features(tiny_clip, table, card, chosen, store, parameters, seed=1)
+    assert (found.validation.images, found.training.fingerprints) == (2, (hashes[1],))
+    assert found.training.decoding == "as_seen", "own photos"
+    assert decoding_of(parameters, SimpleNamespace(name="caltech101")) == "published"
+    view = EvaluationView(tiny_clip.preprocessing, "as_seen")
+    pixels = torch.stack([view.of(tmp_path / name) for name in ("4.png", "0.png")])
+    values = FeatureStore(store).load(found.validation.key).of(tiny_clip)[:, 0]
+    torch.testing.assert_close(values, tiny_clip.encode_images(pixels))
+    given = (found.training, tiny_clip, card, store)
+    require_features_of_this_run(*given, parameters, seed=1)
+    other = parameters.model_copy(update={"decoding": "published"})
+    with pytest.raises(UserError, match="of pets, seed 1, were made with other settings or code"):
+        require_features_of_this_run(*given, other, seed=1)
 
 
 def test_what_a_prompt_depends_on_belongs_to_the_fingerprint_of_its_training(tiny_clip, tmp_path):

@@ -164,8 +164,7 @@ def _load(
     tokenizer = tokenizer_of(text_cfg, files.tokenizer, files.where)
     _check_end(tokenizer, text_cfg, files.where)
     state = read_state(files)
-    if not files.transformers:
-        check_activation(model_cfg, state, files.where)
+    check_activation(model_cfg, state, files.where)
     seen = expand_token_rows(state, text_cfg.get("vocab_size", 49408))
     model = build(model_cfg, files.where)
     load_into(model, state, files.where)
@@ -203,6 +202,6 @@ def _suggestion(source: str) -> str | None:
     model, _, tag = source.removeprefix("open_clip:").replace("/", "-").partition(":")
     if open_clip.get_model_config(model) is not None:
         tags = open_clip.list_pretrained_tags_by_model(model)
-        tag = tag or ("openai" if "openai" in tags else (tags or ["<tag>"])[0])
+        tag = tag or (tags or ["<tag>"])[0]
         return f"open_clip:{activation_sibling(model, tag) or f'{model}:{tag}'}"
     return f"hf-hub:{source}" if is_repository(source) else None

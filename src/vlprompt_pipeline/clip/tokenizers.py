@@ -188,7 +188,6 @@ def tokenizer_of(text_cfg: Mapping[str, Any], folder: Path | None, where: str) -
     try:
         if is_clips_own:
             return ClipTokenizer(open_clip.SimpleTokenizer(**options))
-        options.pop("language", None)  # of NLLB, whose text tower is another
         return FileTokenizer(folder, **{"clean": "whitespace", **options})
     except (TypeError, AssertionError) as error:
         raise WeightsError(f"{where}: tokenizer_kwargs {options} ({error})") from None

@@ -118,7 +118,7 @@ def load_into(model: nn.Module, state: dict[str, Tensor], where: str) -> None:
             f"{where} holds another architecture than its configuration describes: {wrong[0]}"
             f" ({len(wrong)} differences in all); pair each weights file with its own configuration"
         )
-    model.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    model.load_state_dict(state)
 
 
 def check_activation(config: dict, state: dict[str, Tensor], where: str) -> None:

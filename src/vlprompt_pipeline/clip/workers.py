@@ -55,7 +55,7 @@ def decode_in_processes(
         batch_size=None,
         sampler=chunks,
         num_workers=min(workers, len(chunks)),
-        prefetch_factor=PREFETCHED if chunks else None,
+        prefetch_factor=PREFETCHED,
         pin_memory=pin,
     )
     try:
