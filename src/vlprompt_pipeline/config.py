@@ -13,6 +13,9 @@ from vlprompt_pipeline.wording import same_names
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Share = Annotated[float, Field(gt=0, le=1)]
 
+TRIAL = "-tuning"
+"""What ends the name of the CLIP in cells of `kedro tune`."""
+
 
 def _ascending(scale: tuple[float, float]) -> tuple[float, float]:
     if scale[0] > scale[1]:
@@ -30,9 +33,9 @@ CropScale = Annotated[tuple[Share, Share], AfterValidator(_ascending)]
 class ClipParameters(Parameters):
     """Choose the frozen CLIP that is adapted.
 
-    `source` is `embedded`, `local-dir:<folder>` (open_clip_config.json beside
-    open_clip_model.safetensors) or `open_clip:<model>:<pretrained tag>`. `name` stands in the
-    paths of everything computed with it.
+    `source` is `embedded`, `local-dir:<folder>` of open_clip or transformers,
+    `open_clip:<model>:<pretrained tag>` or `hf-hub:<owner>/<name>`. `name` stands in the paths of
+    everything computed with it.
     """
 
     name: Slug

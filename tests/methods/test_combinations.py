@@ -96,6 +96,25 @@ def test_what_extends_is_not_called_as_what_it_extends():
     assert titles == ["CoOp", "mine", "CoOp, yours"]
 
 
+@pytest.mark.parametrize(
+    ("title", "own", "expected"),
+    [
+        ("QCoOp, 1 bit", {"quantize": {"bits": 2}}, "QCoOp, 2 bits"),
+        ("QCoOp, 2 bits", {"quantize": {"bits": 1}}, "QCoOp, 1 bit"),
+        (
+            "RLP, rank 1, 1 bit",
+            {"low_rank": {"rank": 3, "dropout": 0}, "quantize": {"bits": 4}},
+            "RLP, rank 3, 4 bits",
+        ),
+        ("Mine of 1 bit", {}, "Mine of 1 bit"),  # nothing is quantized: whatever it means
+    ],
+)
+def test_a_title_names_the_bits_and_the_rank_that_there_are(title, own, expected):
+    """A run may set others than conf, whose title stands in every table."""
+    recipe = {"extends": "coop", "title": title, **own}
+    assert resolve_recipe("mine", {**RECIPES, "mine": recipe}).title == expected
+
+
 def fitted(recipe, clip) -> PromptLearner:
     """A learner of any method on what it reads, with its initial or fitted tensors."""
     features, labels = data(clip)

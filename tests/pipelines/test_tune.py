@@ -39,6 +39,7 @@ def test_trials_see_no_test_image_and_a_study_goes_on(project, monkeypatch):
     done = CliRunner().invoke(KedroCLI(project.root), command)
     assert done.exit_code == 0, done.output
     assert "study: 'a study' in data/08_reporting/tuning/optuna.db" in done.output
+    assert "is stored with" not in done.output, "trials are there to be replaced"
     tuning = Tuning(project.root, None, params, "coop", Space.model_validate(SPACE))
     study = tuning.run(2, "a study")
     assert len(study.trials) == 2

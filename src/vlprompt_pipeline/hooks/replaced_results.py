@@ -12,10 +12,16 @@ logger = logging.getLogger(__name__)
 def replaced_results(
     outputs: set[str], catalog: Any, parameters: Mapping[str, Any], cell: str
 ) -> Iterator[str]:
-    """Yield a sentence for each method whose stored result in a cell has other settings."""
+    """Yield a sentence for each method whose stored result in a cell has other settings.
+
+    Trials of `kedro tune` are there to be replaced.
+    """
+    from vlprompt_pipeline.config import TRIAL
     from vlprompt_pipeline.methods.recipe import resolve_recipe
     from vlprompt_pipeline.reproducibility.record import as_run, result_parameters
 
+    if parameters["clip"]["name"].endswith(TRIAL):
+        return
     for name in sorted(outputs):
         method, _, output = name.partition(".")
         if output != "prompt" or not catalog.exists(record := f"{method}.reproducibility"):

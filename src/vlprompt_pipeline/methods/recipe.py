@@ -6,6 +6,7 @@ What differs by protocol, dataset or shots stands in its `cases` (module `cases`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from vlprompt_pipeline.parametrizations.low_rank import LowRankConfig
 from vlprompt_pipeline.parametrizations.noise import NoiseConfig
 from vlprompt_pipeline.parametrizations.projected import ProjectedConfig
 from vlprompt_pipeline.parsing import Parameters, overlay, parse, unknown
+from vlprompt_pipeline.wording import counted
 
 AT_TEST_TIME = "(test-time)"
 """What ends the title of a recipe that looks at test images in more than their plain view."""
@@ -107,9 +109,22 @@ def _parsed(values: Mapping[str, Any], where: str) -> Recipe:
     method = get_method(str(values["method"]), f"{where}.method")
     prompt = parse(method.parameters, values.get("prompt", {}), f"{where}.prompt")
     recipe = parse(Recipe, {**values, "prompt": prompt}, where)
-    if recipe.test_time and not recipe.title.endswith(AT_TEST_TIME):
-        recipe = recipe.model_copy(update={"title": f"{recipe.title} {AT_TEST_TIME}"})
-    return recipe
+    return recipe.model_copy(update={"title": _true_title(recipe)})
+
+
+def _true_title(recipe: Recipe) -> str:
+    """Return the title with the recipe's own rank and bits where it names any, which a run may set.
+
+    Views at test time are added to it.
+    """
+    title = recipe.title
+    if recipe.low_rank:
+        title = re.sub(r"\brank \d+", f"rank {recipe.low_rank.rank}", title)
+    if recipe.quantize:
+        title = re.sub(r"\b\d+ bits?\b", counted(recipe.quantize.bits, "bit"), title)
+    if recipe.test_time and not title.endswith(AT_TEST_TIME):
+        title = f"{title} {AT_TEST_TIME}"
+    return title
 
 
 def _require_consistent(recipe: Recipe, where: str) -> None:

@@ -18,7 +18,7 @@ import click
 from kedro.framework.session import KedroSession
 from pydantic import Discriminator, Field, RootModel, Tag, model_validator
 
-from vlprompt_pipeline.config import FeatureParameters
+from vlprompt_pipeline.config import TRIAL, FeatureParameters
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.filesystem.files import sha256_json
 from vlprompt_pipeline.methods import resolve_recipe
@@ -184,7 +184,7 @@ class Tuning:
         trial = {
             "methods": self.method,
             "recipes": {self.method: nested(settings)},
-            "clip": {"name": f"{clip.name}-tuning", "source": clip.source},
+            "clip": {"name": f"{clip.name}{TRIAL}", "source": clip.source},
             "tracking": {"enabled": False},
         }
         return overlay(self.params, trial)
