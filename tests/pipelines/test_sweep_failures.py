@@ -25,6 +25,16 @@ def test_a_failing_cell_leaves_the_others(project):
     assert project.path("07_model_output", "zero_shot/metrics.json").is_file()
 
 
+def test_what_fails_alike_has_its_sentence_once(project, capsys):
+    project.bootstrap()
+    with pytest.raises(click.ClickException, match="2 of 2 cells failed") as caught:
+        sweep(project, shots=[6], seed=[1, 2])
+    for told in (caught.value.message, capsys.readouterr().err):
+        assert told.count("fewer training images than the 6 shots") == 1
+    first, second = (line.strip() for line in caught.value.message.splitlines()[1::3])
+    assert f"  {second}\n    as {first}\n    again: " in caught.value.message
+
+
 def full_disk() -> OSError:
     return OSError(errno.ENOSPC, "No space left on device")
 

@@ -218,6 +218,6 @@ def _failures(watch: Watch, planned: Sequence[PlannedCell], fail_fast: bool) -> 
     commands = {cell.name: cell.command for cell in planned}
     others = f"of the others {watch.done} are" if fail_fast else "the others are"
     lines = [f"{len(watch.failures)} of {watch.cells} cells failed, {others} finished:"]
-    for job, sentence in watch.failures:
-        lines += [f"  {job.name}", f"    {sentence}", f"    again: {commands[job.name]}"]
+    for job, why in watch.reasons():
+        lines += [f"  {job.name}", f"    {why}", f"    again: {commands[job.name]}"]
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import click
@@ -102,7 +103,8 @@ class Watch:
         self.counts[outcome.status] += 1
         if outcome.status == "failed":
             self.failures.append((job, outcome.sentence))
-            self.say(f"failed: {job.name}: {outcome.sentence}")
+            *_, (_, why) = self.reasons()
+            self.say(f"failed: {job.name}: {why}")
         if outcome.status in ("finished", "unrecorded"):
             note = ""
             if outcome.status == "unrecorded":
@@ -110,6 +112,13 @@ class Watch:
             number = self.done + self.counts["failed"]
             took = f"{outcome.seconds:.1f} s"
             self.say(f"cell {number:,} of {self.cells:,}: {job.name}: {took}{note}")
+
+    def reasons(self) -> Iterator[tuple[Job, str]]:
+        """Yield jobs that failed, and why, or the name of the first that failed alike."""
+        first: dict[str, str] = {}
+        for job, sentence in self.failures:
+            name = first.setdefault(sentence, job.name)
+            yield job, sentence if name == job.name else f"as {name}"
 
     def say(self, sentence: str) -> None:
         """Write a line; on a terminal above the table, which tells of finished cells itself."""
