@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from parity import parity_clip
+from vlprompt_pipeline.clip import memory
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.methods import ClassTexts, get_method
 
@@ -55,6 +56,23 @@ def slow_logits(clip, made, pixels: torch.Tensor, scale: float) -> torch.Tensor:
     tokens = open_clip.tokenize(words)
     found = torch.func.functional_call(clip.model, changed, (pixels, tokens))
     return clip.logit_scale * found[0] @ found[1].T
+
+
+def test_texts_beyond_the_memory_are_computed_again_with_the_same_gradients(monkeypatch):
+    """Changed weights are no inputs of a part of the tower, and have gradients all the same."""
+    clip, recomputed = parity_clip("float64"), []
+    original = memory.checkpoint
+    monkeypatch.setattr(
+        memory, "checkpoint", lambda *given, **how: recomputed.append(1) or original(*given, **how)
+    )
+    gradients = []
+    for budget in (1 << 40, 0):
+        made = learner(clip.computing(clip.dtype, budget)).train()
+        away_from_zero(made)
+        losses = made.losses(images(clip), torch.tensor([0, 1, 1]))
+        gradients.append(torch.autograd.grad(sum(losses.values()), list(made.parameters())))
+        assert bool(recomputed) == (budget == 0)
+    assert all(torch.equal(*pair) for pair in zip(*gradients, strict=True))
 
 
 def test_it_equals_the_formula_in_value_and_gradient():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -116,8 +115,6 @@ class TextTowerBase(nn.Module):
         view = with_attention(self, weights)
         for part in self.parts:  # a compiled part computes with the weights of its own tower
             vars(view).pop(part, None)
-        # the weights are no inputs of a part of the tower, so no part may be computed again
-        view.memory = sys.maxsize
         return view
 
     def read(self, ends: Tensor) -> Tensor:
