@@ -77,7 +77,7 @@ def test_the_embedded_clip_leads_to_real_weights_without_its_own_settings(tmp_pa
 
 def test_another_dataset_or_seed_is_run_with_what_was_given(tmp_path):
     (tmp_path / "pyproject.toml").touch()
-    demo = Invocation(tmp_path, None, {"shots": 4})
+    demo = Invocation(tmp_path, None, {"shots": 4, "seed": 3, "methods": "coop"})
     said = "kedro run --params={} (more: docs/README.md)"
     assert after_cell(demo, "demo_aerial", 1) == {"next": said.format("shots=4,dataset=demo_flags")}
     assert after_cell(demo, "demo_flags", 1) == {"next": said.format("shots=4,dataset=demo_aerial")}

@@ -111,12 +111,13 @@ def after_report(
 
 def after_cell(invocation: Invocation, dataset: str, seed: int) -> dict[str, str]:
     """Say how another dataset that needs no download is run, and of others another seed."""
+    given = dict(invocation.given)
     if dataset in _DEMOS:
-        other: dict[str, Any] = {"dataset": next(name for name in _DEMOS if name != dataset)}
+        given = {key: value for key, value in given.items() if key not in ("seed", "methods")}
+        given["dataset"] = next(name for name in _DEMOS if name != dataset)
     else:
-        other = {"seed": seed + 1}
-    again = invocation.again(given={**invocation.given, **other})
-    return {"next": f"{again} (more: docs/README.md)"}
+        given["seed"] = seed + 1
+    return {"next": f"{invocation.again(given=given)} (more: docs/README.md)"}
 
 
 def after_registration(
