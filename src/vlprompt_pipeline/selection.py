@@ -31,7 +31,7 @@ class Selection(NamedTuple):
 
 
 # State of the process: Kedro calls `register_pipelines()` without arguments, so it can be told of
-# a run's methods in no other way. The lock hook refuses a second run in a process meanwhile.
+# a run's methods in no other way. `OneRunHook` refuses a second run in a process meanwhile.
 _selected: Selection | None = None
 
 

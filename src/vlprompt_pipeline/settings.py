@@ -8,6 +8,7 @@ from typing import Any
 from vlprompt_pipeline.hooks.completion import CompletionHook
 from vlprompt_pipeline.hooks.errors import ErrorHook
 from vlprompt_pipeline.hooks.locks import LockHook
+from vlprompt_pipeline.hooks.one_run import OneRunHook
 from vlprompt_pipeline.hooks.parameters import ParameterHook
 from vlprompt_pipeline.hooks.reproducibility import ReproducibilityHook
 from vlprompt_pipeline.hooks.steps import StepHook
@@ -39,7 +40,8 @@ HOOKS = (
     CompletionHook(),
     SummaryHook(),
     ErrorHook(),
-    LockHook(),  # the last one: it holds before all that write, and is the last to let go
+    LockHook(),  # behind all that write: it holds before them, and lets go after them
+    OneRunHook(),  # around all others
 )
 
 

@@ -135,7 +135,11 @@ def test_views_that_differ_have_other_identities(monkeypatch):
 
 def test_a_tower_of_unequal_sides_has_pictures_for_the_longer(monkeypatch):
     asked = []
-    read = lambda *given: asked.append(given[2]) or Image.new("RGB", (300, 200))  # noqa: E731
+
+    def read(image, decoding, short_side):
+        asked.append(short_side)
+        return Image.new("RGB", (300, 200))
+
     monkeypatch.setattr(views, "read_rgb", read)
     p = replace(PLAIN, size=(48, 96))
     assert EvaluationView(p, "as_seen").of(Path()).shape == (3, 48, 96)

@@ -8,16 +8,13 @@ import os
 import random
 import shutil
 import socket
-import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from kedro.runner import SequentialRunner
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -29,7 +26,7 @@ from pipelines.killed_sweeps import (
 from pipelines.project import CELL, DATASET, QUICK, Project, merged
 from vlprompt_pipeline.filesystem.files import unfinished_prefix
 from vlprompt_pipeline.filesystem.locks import Lock
-from vlprompt_pipeline.hooks.locks import LockHook, dataset_locks, few_shot_lock
+from vlprompt_pipeline.hooks.locks import dataset_locks, few_shot_lock
 from vlprompt_pipeline.processes import Process
 from vlprompt_pipeline.protocol_runs import configured
 
@@ -287,39 +284,3 @@ def test_a_search_in_mlflow_finds_the_run_with_the_metrics(project):
     assert record["hashes"]["split"].startswith(inputs[DATASET].dataset.digest)
     project.run({"tracking": {"enabled": True}, "methods": ["zero_shot", "coop"]})
     assert len(client.search_runs([number], query)) == 1
-
-
-class WaitingRunner(SequentialRunner):
-    """Says that it was started, and runs when it may."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.started, self.may_run = threading.Event(), threading.Event()
-
-    def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        self.started.set()
-        assert self.may_run.wait(timeout=60)
-        return super().run(*args, **kwargs)
-
-
-def test_a_second_thread_of_a_process_is_refused_while_a_run_goes_on(project):
-    """As Kedro's HTTP server starts a run for each request: their results would be mixed."""
-    runner = WaitingRunner()
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(project.run, {"methods": ["coop"]}, runner=runner)
-        assert runner.started.wait(timeout=60)
-        try:
-            with pytest.raises(click.ClickException, match="another thread of this process runs"):
-                project.run({"methods": ["zero_shot"], "seed": 2})
-        finally:
-            runner.may_run.set()
-        first.result()
-    assert (project.data / "07_model_output" / CELL / "coop").is_dir()
-    project.run({"methods": ["zero_shot"], "seed": 2})
-
-
-def test_a_run_whose_parameters_another_thread_replaced_is_refused():
-    with ThreadPoolExecutor(1) as pool:
-        hook = pool.submit(LockHook).result()
-    with pytest.raises(click.ClickException, match="another thread of this process runs"):
-        next(hook.before_pipeline_run({}, None, None))

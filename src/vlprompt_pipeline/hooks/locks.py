@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _FOLDER = "locks"
-_ANOTHER_RUN = (
-    "another thread of this process runs a pipeline: give the command again when it has ended, or "
-    "in a process of its own"
-)
 # Layers of the catalog that runs on one dataset share, whatever their cells.
 _SHARED_LAYERS = ("data/02_", "data/03_", "data/04_", "data/05_")
 _REPORTS = Lock("the reports in data/08_reporting")
@@ -51,14 +47,11 @@ _WRITTEN_ALIKE = {"features": {"batch_size", "workers"}}  # but for these
 
 
 class LockHook(RunHook):
-    """Lock what a run writes; a process has one run at a time, whatever thread it is in.
+    """Lock what a run writes, and tell which results it replaces.
 
     Cells are locked for one run alone. What runs on one dataset share (index, features, few-shot
     sets) is locked for all runs that would write the same to it. The reports over all records are
     locked while they are made, and all other files as they are.
-
-    Kedro's pipelines and these hooks are those of the process. So a run in another thread, as the
-    HTTP server starts one for each request, is refused: it would mix its results with this one's.
     """
 
     def __init__(self) -> None:
@@ -66,26 +59,8 @@ class LockHook(RunHook):
         self._cell = ""
         self._reports: set[str] = set()
         self._cleaned: set[Path] = set()
-        self._thread = threading.current_thread()
         self._one_at_a_time = threading.Lock()  # nodes run in threads, too
         atexit.register(self._release)
-
-    @hook_impl(
-        wrapper=True, tryfirst=True
-    )  # around the parameters' own, which select the pipelines
-    def after_context_created(self, context: Any) -> Generator[None, Any, Any]:
-        """Refuse another run beside the one that goes on, then take what all hooks take.
-
-        Raises:
-            ClickException: a run goes on in another thread of this process.
-        """
-        thread = threading.current_thread()
-        if self._held is not None and self._thread is not thread and self._thread.is_alive():
-            raise click.ClickException(_ANOTHER_RUN)
-        self._thread = thread
-        result = yield
-        super().after_context_created(context)
-        return result
 
     @hook_impl(wrapper=True)  # inside the parameters' own, which refuses a run that leaves nothing
     def before_pipeline_run(
@@ -98,8 +73,6 @@ class LockHook(RunHook):
         Raises:
             ClickException: another run holds one of them, and goes on holding it.
         """
-        if self._thread is not threading.current_thread():
-            raise click.ClickException(_ANOTHER_RUN)
         paths = dict(self._paths(pipeline, catalog))
         outputs = pipeline.all_outputs()
         made = [path for path, name in paths.items() if name in outputs]
