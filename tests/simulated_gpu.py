@@ -1,9 +1,9 @@
-"""A GPU that is none: tensors on `cuda:0` whose values lie in the memory of the host.
+"""A GPU that is none: tensors on `cuda:0` or `mps:0` whose values lie in the memory of the host.
 
-What a GPU refuses is refused: an operation on tensors of both sides and, while a step is recorded,
-whatever makes the host wait. A recorded step runs no line of Python: its operations are repeated
-on the same memory, which must still be in use. Nothing here says anything about the speed or the
-last bits of a card.
+What a GPU refuses is refused: an operation on tensors of both sides; on mps double precision and
+operations without a kernel; while a step is recorded, whatever makes the host wait. A recorded step
+runs no line of Python: its operations are repeated on the same memory, which must still be in use.
+Nothing here says anything about the speed or the last bits of a card.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-GPU = torch.device("cuda", 0)
+CUDA, MPS = torch.device("cuda", 0), torch.device("mps", 0)
 BETWEEN = {"_to_copy", "copy_"}
 """Operations that may have tensors of both sides."""
 INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_"}
@@ -56,7 +56,24 @@ UNREPEATABLE = {
 }
 """What the documentation of `torch.use_deterministic_algorithms` lists as refused, with
 `_has_no_fixed_order`."""
+ABSENT_ON_MPS = {
+    "_linalg_eigh",
+    "geqrf",
+    "linalg_eig",
+    "linalg_eigvals",
+    "linalg_ldl_factor_ex",
+    "linalg_lstsq",
+    "linalg_matrix_exp",
+    "logspace",
+    "mode",
+    "put_",
+}
+"""Operations without a kernel, by PyTorch's own list (`torch.testing._internal.common_mps`)."""
 DRAWING = {"rand", "randn", "randint", "randperm", "normal_", "uniform_", "bernoulli_", "random_"}
+
+
+_simulated = CUDA
+"""The device there is."""
 
 
 class GpuError(RuntimeError):
@@ -88,8 +105,9 @@ class GpuTensor(Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _run(func, args, kwargs or {})
 
-    device = property(lambda self: GPU)
-    is_cuda = property(lambda self: True)
+    device = property(lambda self: _simulated)
+    is_cuda = property(lambda self: _simulated == CUDA)
+    is_mps = property(lambda self: _simulated == MPS)
     is_meta = property(lambda self: False)
 
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
@@ -98,7 +116,7 @@ class GpuTensor(Tensor):
         stays = device is None or device.type != "cpu"
         if stays and dtype in (None, self.dtype) and not copy:
             return self
-        return torch.ops.aten._to_copy(self, device=GPU if stays else device, dtype=dtype)
+        return torch.ops.aten._to_copy(self, device=_simulated if stays else device, dtype=dtype)
 
     def cpu(self) -> Tensor:
         return self.to("cpu")
@@ -107,12 +125,12 @@ class GpuTensor(Tensor):
         return self.cpu().tolist()
 
     def numpy(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+        raise TypeError(f"can't convert {_simulated} device type tensor to numpy")
 
     __array__ = numpy
 
     def new_tensor(self, data: Any, dtype: torch.dtype | None = None) -> Tensor:
-        return torch.tensor(data, dtype=dtype or self.dtype, device=GPU)
+        return torch.tensor(data, dtype=dtype or self.dtype, device=_simulated)
 
     def record_stream(self, stream: Any) -> None: ...
 
@@ -140,7 +158,7 @@ def _lists_on_gpu(key: Any) -> Any:
         return tuple(map(_lists_on_gpu, key))
     if not isinstance(key, list):
         return key
-    return torch.tensor(key, dtype=None if key else torch.long, device=GPU)
+    return torch.tensor(key, dtype=None if key else torch.long, device=_simulated)
 
 
 class _Memory:
@@ -248,6 +266,11 @@ def _run(func: Any, args: Any, kwargs: Any) -> Any:
     def on_gpu(value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
+        if _simulated == MPS and value.dtype == torch.float64:
+            raise TypeError(
+                "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support "
+                "float64. Please use float32 instead."
+            )
         return wrappers[id(value)] if id(value) in wrappers else GpuTensor(value)
 
     return result if to_host else tree_map(on_gpu, result)
@@ -260,11 +283,20 @@ def _refuse(func: Any, name: str, args: Any, kwargs: Any, tensors: list[Tensor])
     if len(hosts) < len(tensors) and name not in BETWEEN | INDEXING:
         mixed = [list(each.shape) for each in hosts if each.ndim]
         if mixed:
-            raise GpuError(f"{func}: tensors on cuda:0 and on the cpu, of shape {mixed}")
+            raise GpuError(f"{func}: tensors on {_simulated} and on the cpu, of shape {mixed}")
+    if _simulated == MPS and name in ABSENT_ON_MPS:
+        raise NotImplementedError(f"{func} is not currently implemented for the MPS device")
+    if _simulated == MPS and _goes_on_before_the_copy(func, args, kwargs) and hosts:
+        raise GpuError(f"{func}: the host's memory may be freed before mps reads it")
     if _is_strict() and _has_no_fixed_order(func, name, args):
         raise GpuError(f"{name}_cuda does not have a deterministic implementation, but you set it")
     if isinstance(kwargs.get("generator"), torch.Generator):
-        raise GpuError(f"{func}: expected a 'cuda' generator")
+        raise GpuError(f"{func}: expected a '{_simulated.type}' generator")
+
+
+def _goes_on_before_the_copy(func: Any, args: Any, kwargs: Any) -> bool:
+    names = [argument.name for argument in func._schema.arguments]
+    return bool({**dict(zip(names, args, strict=False)), **kwargs}.get("non_blocking"))
 
 
 def _has_no_fixed_order(func: Any, name: str, args: Any) -> bool:
@@ -357,7 +389,7 @@ def _recording(graph: Graph, *, stream: _Stream | None = None, **_: Any) -> Iter
         _recordings.release()
 
 
-CUDA: dict[str, Any] = {
+OF_CUDA: dict[str, Any] = {
     "_lazy_init": lambda: None,
     "is_available": lambda: True,
     "device_count": lambda: 1,
@@ -375,8 +407,8 @@ CUDA: dict[str, Any] = {
     "graph": _recording,
     "is_current_stream_capturing": _is_recording,
 }
-ACCELERATOR: dict[str, Any] = {
-    "current_accelerator": lambda *_, **__: GPU,
+OF_ACCELERATORS: dict[str, Any] = {
+    "current_accelerator": lambda *_, **__: _simulated,
     "current_device_index": lambda: 0,
     "current_stream": _current_stream,
     "is_available": lambda: True,
@@ -386,8 +418,8 @@ ACCELERATOR: dict[str, Any] = {
 
 
 @contextmanager
-def simulated_gpu() -> Iterator[type[Graph]]:
-    """Give `torch.cuda` a simulated device within the context, in every thread.
+def simulated_gpu(device: torch.device = CUDA) -> Iterator[type[Graph]]:
+    """Give PyTorch a simulated device, `CUDA` or `MPS`, within the context, in every thread.
 
     Yields:
         The graphs, which count those that were recorded, and replays.
@@ -411,9 +443,13 @@ def simulated_gpu() -> Iterator[type[Graph]]:
 
     Graph.recorded, Graph.replayed, Graph.is_full = 0, 0, False
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in CUDA.items():
-            patch.setattr(torch.cuda, name, value)
-        for name, value in ACCELERATOR.items():
+        patch.setitem(globals(), "_simulated", device)
+        if device == CUDA:
+            for name, value in OF_CUDA.items():
+                patch.setattr(torch.cuda, name, value)
+        else:
+            patch.setattr(torch.backends.mps, "is_available", lambda: True)
+        for name, value in OF_ACCELERATORS.items():
             patch.setattr(torch.accelerator, name, value)
         patch.setattr(Tensor, "to", to_numbered)
         patch.setattr(Tensor, "pin_memory", lambda self, *_: self)
@@ -428,4 +464,4 @@ def simulated_gpu() -> Iterator[type[Graph]]:
 
 def _numbered(value: Any) -> Any:
     isa_device = isinstance(value, str | torch.device)
-    return GPU if isa_device and torch.device(value).type == "cuda" else value
+    return _simulated if isa_device and torch.device(value).type == _simulated.type else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from simulated_gpu import GpuError, simulated_gpu
+from simulated_gpu import MPS, GpuError, simulated_gpu
 
 
 @pytest.fixture
@@ -67,3 +67,21 @@ def test_memory_that_was_freed_cannot_be_read(gpu):
     del given
     with pytest.raises(GpuError, match=r"aten.mul.Tensor of a recorded step reads memory that"):
         graph.replay()
+
+
+def test_on_mps_what_a_mac_refuses_is_refused():
+    with simulated_gpu(MPS):
+        there = torch.ones(3, device="mps")
+        assert (there.device.type, there.is_cuda, torch.cuda.is_available()) == (
+            "mps",
+            False,
+            False,
+        )
+        with pytest.raises(TypeError, match="doesn't support float64"):
+            there.double()
+        assert there.cpu().double().sum() == 3
+        with pytest.raises(NotImplementedError, match="_linalg_eigh"):
+            torch.linalg.eigvalsh(torch.eye(2, device="mps"))
+        with pytest.raises(GpuError, match="may be freed"):
+            there.copy_(torch.zeros(3), non_blocking=True)
+        assert there.copy_(torch.zeros(3)).tolist() == [0, 0, 0]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from vlprompt_pipeline.precision import Precision
 
@@ -72,6 +73,11 @@ class Arithmetic:
         """Compute so in this thread, and afterwards as before."""
         with torch_threads(self.threads), matrix_products(self.precision == "tf32"):
             yield
+
+
+def in_double(values: Tensor) -> Tensor:
+    """Return values in double precision, on the host where their device has none, as mps."""
+    return (values.cpu() if values.device.type == "mps" else values).double()
 
 
 @contextmanager

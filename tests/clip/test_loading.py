@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.torch_version import TorchVersion
 
-from simulated_gpu import simulated_gpu
+from simulated_gpu import MPS, simulated_gpu
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.clip.lazy_libraries import open_clip
 from vlprompt_pipeline.clip.loading import check_clip, resolve_device
@@ -225,6 +226,16 @@ def test_auto_is_the_first_device_that_is_there():
     assert resolve_device("auto") in ("cpu", "mps", "cuda")
     with simulated_gpu():
         assert resolve_device("auto") == "cuda"
+    with simulated_gpu(MPS):
+        assert resolve_device("auto") == "mps"
+
+
+def test_a_pytorch_that_is_wrong_on_mps_computes_on_the_cpu(monkeypatch):
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.12.1"))
+    with simulated_gpu(MPS):
+        assert resolve_device("auto") == "cpu"
+        with pytest.raises(ConfigError, match="PyTorch 2.12.1 computes some attention wrongly"):
+            resolve_device("mps")
 
 
 def test_a_kind_that_cannot_be_adapted_is_told_before_it_is_loaded(folder):

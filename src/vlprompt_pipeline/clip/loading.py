@@ -38,6 +38,11 @@ EMBEDDED = Path(__file__).parent / "embedded"
 _ALLOWED = "embedded, local-dir:<folder>, open_clip:<model>:<tag>, hf-hub:<owner>/<name>"
 
 
+_RIGHT_ON_MPS = "2.13"
+"""Before, attention to transposed keys and with broadcast masks is wrong there, without an error
+(pytorch/pytorch 181133 and 184180)."""
+
+
 def load_clip(
     source: str,
     name: str = "clip",
@@ -51,7 +56,7 @@ def load_clip(
         source: `embedded`; `local-dir:<folder>`, in the form of open_clip or of transformers;
             `open_clip:<model>:<tag>` or `hf-hub:<owner>/<name>`, which ask the hub.
         name: what paths and tables call it.
-        device: `auto` (cuda, mps or cpu, the first there is) or one of them.
+        device: `auto` (cuda, mps or cpu, the first that there is) or one of them.
         threads: that PyTorch computes with on a CPU; `auto` goes by the size of the towers.
         precision: of the frozen towers where they make features and train; `auto` is bf16 on CUDA
             and fp32 elsewhere.
@@ -70,13 +75,20 @@ def resolve_device(device: str) -> str:
     """Return the device that `auto` means here, or the one asked for.
 
     Raises:
-        ConfigError: the device asked for is not on this machine.
+        ConfigError: the device asked for is not on this machine, or PyTorch computes wrongly there.
     """
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    wrong_on_mps = torch.__version__ < _RIGHT_ON_MPS
     if device == "auto":
+        present["mps"] = present["mps"] and not wrong_on_mps
         return next((kind for kind, here in present.items() if here), "cpu")
     if not present.get(device, device == "cpu"):
         raise ConfigError(f"device: no {device} on this machine; use auto or cpu")
+    if device == "mps" and wrong_on_mps:
+        raise ConfigError(
+            f"device: PyTorch {torch.__version__} computes some attention wrongly on mps; install "
+            f"{_RIGHT_ON_MPS} or newer, or use auto or cpu"
+        )
     return device
 
 

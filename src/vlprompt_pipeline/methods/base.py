@@ -73,7 +73,8 @@ class FewShotFeatures:
 
     def right_answers(self, logits: Tensor) -> int:
         """Count the validation images whose largest logit `[images, classes]` is their class's."""
-        return int((logits.argmax(-1) == self.validation_labels).sum())
+        predicted = logits.argmax(-1).to(self.validation_labels.device)
+        return int((predicted == self.validation_labels).sum())
 
 
 class PromptLearner(nn.Module):

@@ -18,6 +18,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
+from vlprompt_pipeline.arithmetic import in_double
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.methods.base import FewShotFeatures
 from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
@@ -92,8 +93,9 @@ class GDA(FixedTexts):
         chosen = [row for row in rows if row is not None]
         weight[in_training], bias[in_training] = self.weight[chosen], self.bias[chosen]
         if new and len(self.features):
-            estimates = new_class_gaussians(self.features.double(), self.texts[new].double())
-            scaled = (self.strength.double() * part for part in centred(*discriminant(*estimates)))
+            estimates = new_class_gaussians(in_double(self.features), in_double(self.texts[new]))
+            strength = in_double(self.strength)
+            scaled = (strength * part for part in centred(*discriminant(*estimates)))
             weight[new], bias[new] = (part.to(weight) for part in scaled)
         return weight, bias
 
@@ -101,8 +103,8 @@ class GDA(FixedTexts):
     def fit(self, few_shot: FewShotFeatures) -> list[dict]:
         """Estimate the Gaussians and choose their strength; no rows, for nothing is iterated."""
         views = few_shot.every_view
-        features = views.flatten(0, 1).double()
-        labels = few_shot.labels.repeat_interleave(views.shape[1])
+        features = in_double(views.flatten(0, 1))
+        labels = few_shot.labels.repeat_interleave(views.shape[1]).to(features.device)
         means, precision = gaussians(features, labels, self.settings.covariance)
         if not precision.any():
             logger.warning(
@@ -121,13 +123,13 @@ class GDA(FixedTexts):
 
     def _strength(self, few_shot: FewShotFeatures, weight: Tensor, bias: Tensor) -> float:
         """Choose the smallest of the strengths with the most right answers in validation."""
-        images = few_shot.validation.double()
+        images = in_double(few_shot.validation)
         if not len(few_shot.validation_labels):
             logger.warning(
                 "no validation images: the strength of GDA is %s, unchosen", DEFAULT_STRENGTH
             )
             return DEFAULT_STRENGTH
-        zero_shot = self.clip.logit_scale * images @ self.texts.double().T
+        zero_shot = self.clip.logit_scale * images @ in_double(self.texts).T
         gaussian = images @ weight.T + bias
         right = [few_shot.right_answers(zero_shot + each * gaussian) for each in STRENGTHS]
         best = max(right)

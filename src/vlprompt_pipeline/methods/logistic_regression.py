@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vlprompt_pipeline.arithmetic import in_double
+
 EXACT_IMAGES = 32  # of a class, taken exactly by its preconditioner
 RELATIVE_GAP = 1e-9  # expected gain of the last Newton step, against the objective
 FORCING = 0.01  # what conjugate gradients leave of the squared residual
@@ -44,14 +46,14 @@ class LogisticRegression:
 
     def __init__(self, images: Tensor, labels: Tensor, classes: int) -> None:
         """Images `[images, embed]` and their labels `[images]` below `classes`."""
-        features = images.double()
+        features = in_double(images)
         left, sizes, axes = torch.linalg.svd(features, full_matrices=False)
         kept = sizes > sizes[0] * 1e-12
         ones = features.new_ones(len(features), 1)
         self._axes = axes[kept]
         self._inputs = torch.cat([left[:, kept] * sizes[kept], ones], dim=1)
         self._mean_squares = torch.cat([sizes[kept] ** 2 / len(features), ones[0]])
-        self._members = F.one_hot(labels, classes).bool()
+        self._members = F.one_hot(labels, classes).to(features.device, torch.bool)
         self._solved: dict[float, Tensor] = {}
 
     def fit(self, c: float) -> tuple[Tensor, Tensor]:

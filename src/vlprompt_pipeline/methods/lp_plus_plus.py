@@ -57,7 +57,7 @@ class LPPlusPlus(FixedTexts):
         """Take all steps; return a row for each."""
         images, labels = few_shot.images, few_shot.labels
         cosines = images @ self.texts.T
-        rate = 4 * len(labels) / torch.linalg.eigvalsh(images.T @ images)[-1].item()
+        rate = 4 * len(labels) / torch.linalg.eigvalsh((images.T @ images).cpu())[-1].item()
         alpha_rate = len(labels) / (4 * cosines.square().sum(0).max().item())
         members = F.one_hot(labels, len(self.texts)).to(images)
         with torch.no_grad():

@@ -126,9 +126,10 @@ class _Ahead:
         """Draw anew, into the same tensors."""
         for request, tensor in self._drawn:
             drawn = request.draw(following())
-            if tensor.device.type == "cuda":
-                drawn = drawn.pin_memory()  # only from there a copy lets the host go on
-            tensor.copy_(drawn, non_blocking=True)
+            if tensor.device.type == "cuda":  # only from pinned memory may the host go on
+                tensor.copy_(drawn.pin_memory(), non_blocking=True)
+            else:  # mps would copy what is no longer there
+                tensor.copy_(drawn)
 
     def take(self, request: _Request, following: Callable[[], Generator]) -> Tensor:
         """Return the next tensor; it is drawn now where no step has come this far."""

@@ -11,13 +11,14 @@ from operator import attrgetter
 import torch
 from torch import Tensor, nn
 
+from vlprompt_pipeline.arithmetic import in_double
 from vlprompt_pipeline.parametrizations.low_rank import LowRank
 from vlprompt_pipeline.parametrizations.naming import links
 
 
 def singular_values(contexts: Tensor) -> Tensor:
     """Return those of contexts `[…, tokens, width]`, `[…, min(tokens, width)]`, descending."""
-    return torch.linalg.svdvals(contexts.double())
+    return torch.linalg.svdvals(in_double(contexts))
 
 
 def information_density(values: Tensor, k: int) -> Tensor:
