@@ -396,6 +396,7 @@ OF_CUDA: dict[str, Any] = {
     "current_device": lambda: 0,
     "set_device": lambda _: None,
     "get_device_name": lambda *_: "simulated",
+    "is_bf16_supported": lambda **_: True,
     "mem_get_info": lambda *_: (8 << 30, 8 << 30),
     "memory_reserved": lambda *_: 0,
     "memory_allocated": lambda *_: 0,

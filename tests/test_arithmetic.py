@@ -7,16 +7,32 @@ import threading
 import pytest
 import torch
 
-from vlprompt_pipeline.arithmetic import Arithmetic, matrix_products
+from vlprompt_pipeline.arithmetic import Arithmetic, matrix_products, resolve_precision
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.errors import ConfigError
-from vlprompt_pipeline.precision import resolve_precision
 
 
-@pytest.mark.parametrize(("device", "means"), [("cuda", "bf16"), ("cpu", "fp32"), ("mps", "fp32")])
-def test_auto_goes_by_the_device(device, means):
+@pytest.mark.parametrize(
+    ("device", "bf16", "means"),
+    [
+        ("cuda", True, "bf16"),
+        ("cuda", False, "fp16-amp"),
+        ("cpu", False, "fp32"),
+        ("mps", False, "fp32"),
+    ],
+)
+def test_auto_goes_by_the_device(device, bf16, means, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: bf16)
     assert resolve_precision("auto", device) == means
     assert resolve_precision("fp16-amp", device) == "fp16-amp"
+
+
+def test_bf16_is_refused_where_a_gpu_only_emulates_it(monkeypatch):
+    supported = {"including_emulation": False}
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **asked: asked != supported)
+    with pytest.raises(ConfigError, match="this GPU is older than bf16 .* use auto or fp16-amp"):
+        resolve_precision("bf16", "cuda")
+    assert resolve_precision("bf16", "cpu") == "bf16"
 
 
 def test_a_precision_that_a_device_has_not_is_refused():

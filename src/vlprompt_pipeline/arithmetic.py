@@ -11,12 +11,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from vlprompt_pipeline.precision import Precision
+from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.precision import Precision, PrecisionSetting
 
 SMALL_WORK = 10_000_000
 """Weights of transformer blocks up to which one thread is used (our choice).
@@ -41,6 +42,35 @@ def resolve_threads(setting: Threads, weights: int) -> int:
     """
     if setting == "auto":
         return 1 if weights <= SMALL_WORK else MACHINE_THREADS
+    return setting
+
+
+def resolve_precision(setting: PrecisionSetting, device: str) -> Precision:
+    """Return the precision that a setting means on a kind of device.
+
+    `auto` is bf16 on CUDA, fp16-amp where a card has no bf16, and fp32 elsewhere (our choice).
+    Published CLIP computes in fp16 on a GPU. bf16 needs no scaled loss and is as fast there;
+    prompts trained in either are as accurate as in fp32, within the spread over seeds
+    (docs/performance.md).
+
+    Raises:
+        ConfigError: there is no such setting, or the device does not compute so.
+    """
+    if setting not in get_args(PrecisionSetting):
+        allowed = ", ".join(get_args(PrecisionSetting))
+        raise ConfigError(f"precision: unknown {setting!r}; allowed: {allowed}")
+    if device != "cuda":
+        if setting == "tf32":
+            raise ConfigError(
+                f"precision: tf32 is of NVIDIA GPUs, not of {device}; use fp32 or bf16"
+            )
+        return "fp32" if setting == "auto" else setting
+    # older cards emulate it: slowly, and not in convolutions
+    has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    if setting == "auto":
+        return "bf16" if has_bf16 else "fp16-amp"
+    if setting == "bf16" and not has_bf16:
+        raise ConfigError("precision: this GPU is older than bf16 (Ampere); use auto or fp16-amp")
     return setting
 
 

@@ -11,7 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.arithmetic import DTYPES, Arithmetic, Threads, resolve_threads
+from vlprompt_pipeline.arithmetic import (
+    DTYPES,
+    Arithmetic,
+    Threads,
+    resolve_precision,
+    resolve_threads,
+)
 from vlprompt_pipeline.clip.blocks import in_single, rounded
 from vlprompt_pipeline.clip.identity import ClipIdentity
 from vlprompt_pipeline.clip.image import ImageTower
@@ -23,7 +29,7 @@ from vlprompt_pipeline.clip.timm_image import TimmImageTower
 from vlprompt_pipeline.clip.tokenizers import Tokenizer
 from vlprompt_pipeline.clip.towers import image_tower, text_tower
 from vlprompt_pipeline.errors import ConfigError, DataError
-from vlprompt_pipeline.precision import Precision, PrecisionSetting, resolve_precision
+from vlprompt_pipeline.precision import Precision, PrecisionSetting
 
 
 class FrozenClip:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from vlprompt_pipeline.arithmetic import Threads
+from vlprompt_pipeline.arithmetic import Threads, resolve_precision
 from vlprompt_pipeline.clip.architecture import build
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.forms import PICKLES, ClipFiles, read_folder
@@ -31,7 +31,7 @@ from vlprompt_pipeline.clip.weights import (
 )
 from vlprompt_pipeline.errors import ConfigError, WeightsError
 from vlprompt_pipeline.filesystem.home import at_home
-from vlprompt_pipeline.precision import Precision, PrecisionSetting, resolve_precision
+from vlprompt_pipeline.precision import Precision, PrecisionSetting
 
 _LOADING = threading.Lock()
 EMBEDDED = Path(__file__).parent / "embedded"
@@ -58,8 +58,8 @@ def load_clip(
         name: what paths and tables call it.
         device: `auto` (cuda, mps or cpu, the first that there is) or one of them.
         threads: that PyTorch computes with on a CPU; `auto` goes by the size of the towers.
-        precision: of the frozen towers where they make features and train; `auto` is bf16 on CUDA
-            and fp32 elsewhere.
+        precision: of the frozen towers where they make features and train; see
+            `resolve_precision`.
 
     Raises:
         ConfigError: the source or the device does not exist, or does not compute so.

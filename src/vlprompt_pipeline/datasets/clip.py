@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 import torch
 from kedro.io import AbstractDataset, DatasetError
 
-from vlprompt_pipeline.arithmetic import Threads
+from vlprompt_pipeline.arithmetic import Threads, resolve_precision
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.loading import check_clip, load_clip, resolve_device
 from vlprompt_pipeline.filesystem.home import at_home
-from vlprompt_pipeline.precision import PrecisionSetting, resolve_precision
+from vlprompt_pipeline.precision import PrecisionSetting
 
 
 class ClipDataset(AbstractDataset[None, FrozenClip]):

@@ -11,8 +11,9 @@ import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 
+from vlprompt_pipeline.arithmetic import resolve_precision
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.precision import Precision, resolve_precision
+from vlprompt_pipeline.precision import Precision
 from vlprompt_pipeline.registry.common_images import HALVES
 
 ROUNDING: dict[Precision, float] = {"tf32": 0.05, "bf16": 0.5, "fp16-amp": 0.05}

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 
 import torch
 
-from vlprompt_pipeline.arithmetic import DTYPES, matrix_products
+from vlprompt_pipeline.arithmetic import DTYPES, matrix_products, resolve_precision
 from vlprompt_pipeline.clip.memory import memory_budget
 from vlprompt_pipeline.config import TrainingParameters
 from vlprompt_pipeline.methods.base import PromptLearner
-from vlprompt_pipeline.precision import resolve_precision
 from vlprompt_pipeline.training.compilation import can_compile, compiling_pays
 
 # PyTorch's own 65,536 overflows in the first steps, which are then lost: CLIP's logits are scaled
