@@ -143,10 +143,12 @@ groups of one batch, each with the gradients that it would have alone, within 1e
 files and records of its own. `kedro sweep` forms such groups of the seeds of a cell, and of recipes
 such as `coop`, `qcoop` and `rlp`, where it computes on a GPU ([more](scaling.md#side-by-side)).
 
-**More cards, and others**: a process uses the card it is given (`CUDA_VISIBLE_DEVICES`); mps
-launches its steps one by one. The image towers of MaPLe and its like keep all that a batch needs:
-a batch beyond the card's memory ends in a sentence that says what to make smaller, where the text
-tower is cut by itself.
+**More cards, and others**: a process uses the card it is given (`CUDA_VISIBLE_DEVICES`). mps, the
+GPU of a Mac, launches its steps one by one, and what is fitted in double precision, which it has not
+(GDA, the linear probe), is computed beside it on the CPU; it takes PyTorch 2.13 or newer, whose
+attention is right there, and has been tried on a simulated one alone. The image towers of MaPLe and
+its like keep all that a batch needs: a batch beyond the card's memory ends in a sentence that says
+what to make smaller, where the text tower is cut by itself.
 """
 
 
