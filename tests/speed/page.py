@@ -144,8 +144,8 @@ files and records of its own. `kedro sweep` forms such groups of the seeds of a 
 such as `coop`, `qcoop` and `rlp`, where it computes on a GPU ([more](scaling.md#side-by-side)).
 
 **More cards, and others**: a process uses the card it is given (`CUDA_VISIBLE_DEVICES`). mps, the
-GPU of a Mac, launches its steps one by one, and what is fitted in double precision, which it has not
-(GDA, the linear probe), is computed beside it on the CPU; it takes PyTorch 2.13 or newer, whose
+GPU of a Mac, launches its steps one by one. It has no double precision: what is fitted in it (GDA,
+the linear probe) is computed beside it on the CPU. It takes PyTorch 2.13 or newer, whose
 attention is right there, and has been tried on a simulated one alone. The image towers of MaPLe and
 its like keep all that a batch needs: a batch beyond the card's memory ends in a sentence that says
 what to make smaller, where the text tower is cut by itself.
