@@ -7,6 +7,10 @@ from typing import Any
 import click
 from kedro.framework.cli.utils import LazyGroup
 
+from vlprompt_pipeline.streams import replace_unknown_characters
+
+replace_unknown_characters()  # Kedro imports this before any command of a project
+
 _COMMANDS = {
     "run": "vlprompt_pipeline.commands.run.run",
     "sweep": "vlprompt_pipeline.commands.sweep.sweep",

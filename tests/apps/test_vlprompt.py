@@ -190,3 +190,15 @@ def test_predict_makes_no_database_where_none_is(tmp_path, monkeypatch):
     said = vlprompt("predict", "a.png", "--model", "pets.coop", status=1)
     assert "mlflow.db is not there; run in the project's folder, or name" in said
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "import vlprompt_pipeline.cli",
+        "from vlprompt_pipeline.apps import main as m; m(['models', '--help'], standalone_mode=False)",
+    ],
+)
+def test_a_terminal_in_latin_1_shows_question_marks_for_what_it_lacks(command):
+    shown = printed(f"{command}; print('H \u2191, A\u017c')", PYTHONIOENCODING="latin-1")
+    assert shown.splitlines()[-1] == "H ?, A?"

@@ -15,6 +15,7 @@ import click
 
 from vlprompt_pipeline import __version__
 from vlprompt_pipeline.errors import UserError
+from vlprompt_pipeline.streams import replace_unknown_characters
 
 COMMANDS = [
     each.name.replace("_", "-") for each in iter_modules(__path__) if each.name != "options"
@@ -56,6 +57,7 @@ def main(extensions: str | None) -> None:
 
     Training, evaluation and reports are runs of the Kedro project: kedro run, kedro sweep.
     """
+    replace_unknown_characters()
     if extensions:
         from vlprompt_pipeline.run_parameters import import_extensions
 
