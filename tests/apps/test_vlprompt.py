@@ -196,7 +196,7 @@ def test_predict_makes_no_database_where_none_is(tmp_path, monkeypatch):
     "command",
     [
         "import vlprompt_pipeline.cli",
-        "from vlprompt_pipeline.apps import main as m; m(['models', '--help'], standalone_mode=False)",
+        "import vlprompt_pipeline.apps as apps; apps.main(['models', '--help'], standalone_mode=0)",
     ],
 )
 def test_a_terminal_in_latin_1_shows_question_marks_for_what_it_lacks(command):
