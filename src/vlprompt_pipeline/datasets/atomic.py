@@ -6,7 +6,7 @@ A file is written beside, flushed and renamed, and its manifest follows (module 
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from kedro_datasets._typing import TablePreview
 from kedro_datasets.json import JSONDataset as _JSON
@@ -27,6 +27,8 @@ from vlprompt_pipeline.filesystem.manifests import (
 )
 from vlprompt_pipeline.filesystem.places import is_there, local
 from vlprompt_pipeline.reports.sheet import SVG_STYLE
+
+_UTF_8 = {"encoding": "utf-8"}  # whatever the locale
 
 
 class _AtomicSave:
@@ -100,6 +102,8 @@ class JSONDataset(_AtomicSave, _JSON):
 class CSVDataset(_AtomicSave, _CSV):
     """`kedro_datasets.pandas.CSVDataset`, written atomically."""
 
+    DEFAULT_FS_ARGS: ClassVar = {"open_args_save": _UTF_8 | {"mode": "w"}}
+
 
 class ParquetDataset(_AtomicSave, _Parquet):
     """`kedro_datasets.pandas.ParquetDataset`, written atomically."""
@@ -116,6 +120,11 @@ class ParquetDataset(_AtomicSave, _Parquet):
 
 class TextDataset(_AtomicSave, _Text):
     """`kedro_datasets.text.TextDataset`, written atomically."""
+
+    DEFAULT_FS_ARGS: ClassVar = {
+        "open_args_save": _UTF_8 | {"mode": "w"},
+        "open_args_load": _UTF_8 | {"mode": "r"},
+    }
 
 
 class FigureDataset(_AtomicSave, _Matplotlib):
