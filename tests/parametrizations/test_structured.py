@@ -110,6 +110,8 @@ def test_outliers_are_warned_of_where_they_do_harm(caplog):
         ({"codebook": "row", "outliers": "keep"}, "outliers: keep and centre go with codebook"),
         ({"codebook": "group", "group_size": 4, "centre": True}, "outliers: keep and centre go"),
         ({"codebook": "tensor", "moment": "few_shot"}, "moment: few_shot goes with codebook"),
+        ({"outliers": "keep", "moment": "few_shot"}, "codes for all columns: leave outliers away"),
+        ({"quantizer": "uniform", "moment": "few_shot"}, "leave quantizer away"),
         ({"codebook": "scaled", "quantizer": "stochastic"}, "stochastic has one plain codebook"),
     ],
 )

@@ -76,14 +76,16 @@ class QuantizeConfig(Parameters):
             raise ValueError("group_size goes with codebook: group, give both or neither")
         if self.rate is not None and not (self.bits > 1 and self.rate < self.bits):
             raise ValueError(f"rate {self.rate:g} is not below bits {self.bits}, which are 2 to 8")
-        if self.rate is not None and self.quantizer != "kmeans":
-            raise ValueError("rate makes a codebook of its own: leave quantizer away")
+        if self.quantizer != "kmeans" and (self.rate is not None or self.moment == "few_shot"):
+            raise ValueError("rate and moment make codebooks of their own: leave quantizer away")
         if self.rate is not None and self.codebook in ("row", "group"):
             raise ValueError("rate goes with codebook: auto, tensor or scaled")
         if self.asks_for_columns and self.codebook in ("row", "group"):
             raise ValueError("outliers: keep and centre go with codebook: tensor or scaled")
         if self.moment == "few_shot" and self.codebook not in ("auto", "scaled"):
             raise ValueError("moment: few_shot goes with codebook: auto or scaled")
+        if self.moment == "few_shot" and self.outliers == "keep":
+            raise ValueError("moment: few_shot chooses codes for all columns: leave outliers away")
         if self.asks_for_columns and QUANTIZERS[self.quantizer].parametrization:
             raise ValueError(f"{self.quantizer} has one plain codebook: leave scales and outliers")
         if self.post_training and not QUANTIZERS[self.quantizer].post_training:
