@@ -26,7 +26,8 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import named, readable, templates
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.filesystem.home import at_home
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.base import PromptLearner
+from vlprompt_pipeline.methods.inputs import ClassTexts
 from vlprompt_pipeline.parsing import Parameters, is_none, one_place
 
 NO_TEMPLATES = "none"
