@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import AfterValidator, Field, model_validator
 
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parametrizations.clustering import Floats
+from vlprompt_pipeline.parametrizations.rate import entries_at_rate
 from vlprompt_pipeline.parametrizations.registry import QUANTIZERS, Start, require_quantizer
 from vlprompt_pipeline.parsing import Parameters
 
@@ -137,3 +141,20 @@ class QuantizeConfig(Parameters):
                 "give a divisor of that number"
             )
         return values // size
+
+    def fit(self, values: Floats) -> Floats:
+        """Return the entries of a codebook `[2**bits]` for the values that share it, ascending.
+
+        Raises:
+            ConfigError: the quantizer gives something else.
+        """
+        entries = 2**self.bits
+        if self.rate is not None:
+            return entries_at_rate(values, entries, self.rate)
+        fitted = np.asarray(QUANTIZERS[self.quantizer].fit(values, entries, self.start), float)
+        if fitted.shape != (entries,) or not np.isfinite(fitted).all():
+            raise ConfigError(
+                f"quantize.quantizer: {self.quantizer} gives {reprlib.repr(fitted.tolist())} for a "
+                f"codebook: its fit has to return {entries} finite numbers"
+            )
+        return np.sort(fitted)
