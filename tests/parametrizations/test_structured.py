@@ -104,6 +104,10 @@ def test_outliers_are_warned_of_where_they_do_harm(caplog):
     assert "plain" not in caplog.text
 
 
+def test_zeros_stay_zeros_in_units_of_rows_and_columns():
+    assert not fit_scaled(np.zeros((3, 4)), 2).decode().any()
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
