@@ -173,18 +173,18 @@ def mean_features(
     return means.clone()
 
 
-def read_descriptions(path: str, sha256: str | None = None) -> dict[str, list[str]]:
+def read_descriptions(path: str, sha256: str) -> dict[str, list[str]]:
     """Return the sentences of a file by normalised class name.
 
     Args:
         path: of a JSON or YAML file.
-        sha256: what its content must hash to, if that is known.
+        sha256: what its content must hash to.
 
     Raises:
         ConfigError: the file is absent, of another form, or another than it was.
     """
     data = _read(path)
-    if sha256 is not None and _sha256(data) != sha256:
+    if _sha256(data) != sha256:
         raise ConfigError(
             f"prompt.descriptions: {path} has changed since the prompt was trained with it; train "
             "again, or bring the old file back"

@@ -28,7 +28,7 @@ class QuantizeConfig(Parameters):
             value goes to the entry below or above by chance, the nearer the likelier; `gaussian`:
             no quantization, but in training noise of the variance of k-means' error at `bits`.
         bits: per value; a codebook has 2**bits entries.
-        rate: bits that an index takes once it is entropy-coded, fewer than `bits` and about: the
+        rate: about how many bits an index takes once it is entropy-coded, fewer than `bits`: the
             codebook has evenly spaced cells of the size for that (module `rate`). None: k-means'
             entries, which are used about equally often.
         normalise: fit the codebook to (W - mean) / std of the values that share it, and scale back

@@ -52,7 +52,7 @@ class Quantizer(nn.Module):
         self.register_load_state_dict_post_hook(_adopt_state)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Return the quantized tensor, in shape and dtype of `weight`; its gradient is that of it.
+        """Return the quantized tensor, in shape and dtype of `weight`, which gets its gradient.
 
         NaN in `weight` stays NaN, for the loop's check of the loss to find.
 
