@@ -29,7 +29,8 @@ from vlprompt_pipeline.clip.small import small_config, write_small
 from vlprompt_pipeline.clip.towers import describe_image_tower, takes_image_prompts
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods import build_learner, resolve_recipe
-from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.base import PromptLearner
+from vlprompt_pipeline.methods.inputs import ClassTexts, FewShotFeatures
 from vlprompt_pipeline.templates import templates_of
 
 VECTORS = 4

@@ -87,6 +87,15 @@ def test_the_moment_of_the_images_is_used(tiny_clip):
     assert errors["few_shot"] < 0.7 * errors["none"]
 
 
+def test_codes_are_chosen_while_the_few_shot_images_are_there(tiny_clip):
+    recipe, data = quantized("gda", bits=1, moment="few_shot"), few_shot(tiny_clip)
+    learner = build_learner(recipe, tiny_clip, CLASSES, seed=1)
+    fit_learner(learner, recipe, data, seed=1)
+    state = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
+    restored = restore_learner(recipe, tiny_clip, CLASSES, state)
+    assert torch.equal(restored.logits(data.images), learner.logits(data.images))
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "sentence"),
     [

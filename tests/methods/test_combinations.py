@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from learners import CLASSES, RECIPES, unit_vectors
+from vlprompt_pipeline.clip.known_words import KnownWords
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.export import DenseTensor, load_learner, pack, pack_learner
 from vlprompt_pipeline.methods import (
     FewShotFeatures,
     PromptLearner,
+    Recipe,
     build_learner,
     fit_learner,
     quantize_after,
@@ -125,15 +127,31 @@ def fitted(recipe, clip) -> PromptLearner:
     return learner
 
 
+def of_two_blocks(name: str) -> Recipe:
+    """A recipe of conf with the depth of the tiny CLIP."""
+    depths = {"depth", "image_depth"} & resolve_recipe(name, RECIPES).prompt.model_fields_set
+    prompt = dict.fromkeys(depths, 2)
+    return resolve_recipe("mine", {**RECIPES, "mine": {"extends": name, "prompt": prompt}})
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_no_tensor_is_named_as_a_method_of_torch_that_holds_parametrizations(name, tiny_clip):
     """`nn.ModuleDict` holds them by tensor, and refuses `keys`, `pop`, `training` and such."""
-    depths = {"depth", "image_depth"} & resolve_recipe(name, RECIPES).prompt.model_fields_set
-    prompt = dict.fromkeys(depths, 2)  # the tiny CLIP has two blocks
-    recipe = resolve_recipe("mine", {**RECIPES, "mine": {"extends": name, "prompt": prompt}})
-    learner = fitted(recipe, tiny_clip)
+    learner = fitted(of_two_blocks(name), tiny_clip)
     taken = set(dir(nn.ModuleDict()))
     assert not taken & {key.rpartition(".")[2] for key, _ in learner.named_parameters()}
+
+
+OF_EACH_METHOD = {resolve_recipe(name, RECIPES).method: name for name in RECIPES}
+
+
+@pytest.mark.parametrize("method", sorted(OF_EACH_METHOD.keys() - {"linear_probe"}))
+def test_class_names_that_the_clip_never_met_are_warned_of(method, tiny_clip, monkeypatch, caplog):
+    tokenizer = tiny_clip.tokenizer
+    met = frozenset(tokenizer.vocabulary()) - set(tokenizer.encode("boat"))
+    monkeypatch.setattr(tiny_clip, "words", KnownWords(tokenizer, met, "tiny"))
+    build_learner(of_two_blocks(OF_EACH_METHOD[method]), tiny_clip, CLASSES, seed=1)
+    assert "never saw these words and cannot tell them apart: boat" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -149,6 +167,7 @@ def test_a_restored_learner_shows_what_was_trained(parts, tiny_clip):
     recipe = recipe.model_copy(update={"training": resolved("quantized_coop").training})
     features, labels = data(tiny_clip)
     learner = build_learner(recipe, tiny_clip, CLASSES, seed=1)
+    assert not any(each.quantizer.ready for each in quantized_tensors(learner)), "made for nothing"
     train(learner, CachedViews(features, labels, 6, seed=1), recipe.training)
     state = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
     again = restore_learner(recipe, tiny_clip, CLASSES, state)

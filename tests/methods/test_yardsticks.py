@@ -17,6 +17,7 @@ from vlprompt_pipeline.export import load_learner, pack, pack_learner
 from vlprompt_pipeline.methods import FewShotFeatures, stored_recipe
 from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.build import restore_learner
+from vlprompt_pipeline.methods.gda import new_class_gaussians
 from vlprompt_pipeline.methods.logistic_regression import LogisticRegression
 
 SHOTS = 4
@@ -269,6 +270,30 @@ class TestLinearProbe:
         probe = untrained(tiny_clip, "linear_probe", bisections=1)
         with pytest.raises(DataError, match="this dataset has none: leave it out of methods"):
             probe.fit(few_shot(tiny_clip, validation=0))
+
+
+class TestGDA:
+    @pytest.mark.parametrize("count", [1, 5])
+    def test_a_new_class_takes_all_features_where_there_are_few(self, count):
+        drawn = torch.randn(count + 2, 8, generator=torch.Generator().manual_seed(0))
+        features, texts = F.normalize(drawn.double(), dim=-1).split([count, 2])
+        means, precision = new_class_gaussians(features, texts)
+        torch.testing.assert_close(means, (features.sum(0) + 16 * texts) / (count + 16))
+        inverses = []
+        for text in texts:
+            scatter = (features - text).T @ (features - text)
+            spread = scatter.trace() / max(1, count - 1)
+            inverses.append(8 * torch.linalg.inv(scatter + spread * torch.eye(8).double()))
+        torch.testing.assert_close(precision, torch.stack(inverses).mean(0))
+
+    def test_where_no_strength_gives_a_right_answer_it_is_the_usual_one(self, tiny_clip):
+        parameters = {"covariance": "pooled", "new_classes": True, "templates": "benchmark"}
+        data = few_shot(tiny_clip)
+        image, wrong = data.images[:1], torch.tensor([1])  # the Gaussians say 0, the texts 2
+        made = untrained(tiny_clip, "gda", **parameters)
+        made.fit(replace(data, validation=image, validation_labels=wrong))
+        assert made.logits(image).argmax() != 1
+        assert made.strength.item() == pytest.approx(0.1)
 
 
 class TestClipAdapter:

@@ -104,12 +104,18 @@ def test_outliers_are_warned_of_where_they_do_harm(caplog):
     assert "plain" not in caplog.text
 
 
+def test_zeros_stay_zeros_in_units_of_rows_and_columns():
+    assert not fit_scaled(np.zeros((3, 4)), 2).decode().any()
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
         ({"codebook": "row", "outliers": "keep"}, "outliers: keep and centre go with codebook"),
         ({"codebook": "group", "group_size": 4, "centre": True}, "outliers: keep and centre go"),
         ({"codebook": "tensor", "moment": "few_shot"}, "moment: few_shot goes with codebook"),
+        ({"outliers": "keep", "moment": "few_shot"}, "codes for all columns: leave outliers away"),
+        ({"quantizer": "uniform", "moment": "few_shot"}, "leave quantizer away"),
         ({"codebook": "scaled", "quantizer": "stochastic"}, "stochastic has one plain codebook"),
     ],
 )

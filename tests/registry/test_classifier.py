@@ -20,8 +20,8 @@ from vlprompt_pipeline.clip.copying import copy_clip
 from vlprompt_pipeline.errors import ConfigError, DataError, PromptFileError, WeightsError
 from vlprompt_pipeline.export import ClassifierWeights, load_learner, pack, pack_learner
 from vlprompt_pipeline.methods import ClassTexts, build_learner, resolve_recipe
-from vlprompt_pipeline.methods.base import FewShotFeatures
 from vlprompt_pipeline.methods.gda import GDA
+from vlprompt_pipeline.methods.inputs import FewShotFeatures
 from vlprompt_pipeline.methods.maple import MaPLe
 from vlprompt_pipeline.methods.variational import Variational
 from vlprompt_pipeline.registry.card import ModelCard

@@ -26,6 +26,7 @@ from training.recipes import (
 from vlprompt_pipeline.clip import load_clip
 from vlprompt_pipeline.methods import METHODS, get_method, resolve_recipe
 from vlprompt_pipeline.methods.coop import CoOp
+from vlprompt_pipeline.parametrizations.draws import Draws, StepDraws
 from vlprompt_pipeline.training import loop, train
 from vlprompt_pipeline.training.capture import WARM_UP, CudaRecorder
 from vlprompt_pipeline.training.side_by_side import Streams
@@ -253,3 +254,15 @@ def test_what_cannot_be_recorded_says_why():
     reasons = {name: get_method(name).learner.not_capturable for name in METHODS}
     said = {name: reason for name, reason in reasons.items() if reason}
     assert said == {"mma_plus_plus": "each step draws other texts, which have other lengths"}
+
+
+def test_a_step_that_draws_another_shape_is_told_what_to_say():
+    draws = Draws(torch.Generator())
+    step = StepDraws(draws)
+    for _ in range(2):
+        step.refill()
+        with step.prepared():
+            draws.normal((2,), torch.zeros(1))
+    sentence = r"a step drew \[2\] and now \[3\]: give the method a text in not_capturable"
+    with step.prepared(), pytest.raises(RuntimeError, match=sentence):
+        draws.normal((3,), torch.zeros(1))

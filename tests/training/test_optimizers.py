@@ -80,6 +80,13 @@ def test_gigabytes_of_a_recipe_are_what_a_pass_may_keep(tiny_clip):
             assert learner.clip.text.memory == memory
 
 
+def test_training_computes_in_the_precision_of_the_run_unless_told_otherwise(tiny_clip):
+    learner = _learner(tiny_clip.on("cpu", "bf16"))
+    for precision, dtype in (("auto", torch.bfloat16), ("fp32", torch.float32)):
+        with computing(learner, _training(precision=precision)):
+            assert learner.clip.text.dtype == dtype
+
+
 def test_a_gradient_that_is_not_finite_ends_the_run(tiny_clip):
     """A finite loss with an infinite gradient, as a square root at zero has it."""
     learner = build_learner(coop(noise={"std": 0.01}), tiny_clip, CLASSES, seed=1)

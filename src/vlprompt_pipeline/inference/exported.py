@@ -29,13 +29,12 @@ from vlprompt_pipeline.shipping.pixels import Preparation
 from vlprompt_pipeline.wording import same_names
 
 _DESCRIPTIONS = ("model", "labels", "preprocessing")
-_BLOCK = 32  # images at once, as registered models have them on a CPU
 
 
 class ExportedModel(ImageModel):
     """An exported or published folder; see `ImageModel`."""
 
-    block = _BLOCK
+    block = 32  # as registered models have on a CPU
 
     def __init__(self, folder: Path, class_names: Sequence[str] = ()) -> None:
         """Open the graph in single precision.

@@ -6,7 +6,7 @@ Importing the package imports all modules in it, and a method's module registers
 from importlib import import_module
 from pkgutil import iter_modules
 
-from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.build import (
     build_learner,
     build_plain,
@@ -15,6 +15,7 @@ from vlprompt_pipeline.methods.build import (
     restore_learner,
 )
 from vlprompt_pipeline.methods.cases import Situation, recipes_in
+from vlprompt_pipeline.methods.inputs import ClassTexts, FewShotFeatures
 from vlprompt_pipeline.methods.recipe import Recipe, resolve_recipe, stored_recipe
 from vlprompt_pipeline.methods.registry import METHODS, Method, get_method, register
 

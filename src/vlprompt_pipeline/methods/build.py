@@ -11,7 +11,8 @@ from torch.nn.utils import parametrize
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import ConfigError, PromptFileError, UserError
-from vlprompt_pipeline.methods.base import ClassTexts, FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.base import PromptLearner
+from vlprompt_pipeline.methods.inputs import ClassTexts, FewShotFeatures
 from vlprompt_pipeline.methods.recipe import Recipe
 from vlprompt_pipeline.methods.registry import get_method
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig

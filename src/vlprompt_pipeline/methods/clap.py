@@ -15,7 +15,8 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.base import PromptLearner
+from vlprompt_pipeline.methods.inputs import FewShotFeatures
 from vlprompt_pipeline.methods.registry import Method, always, register
 from vlprompt_pipeline.methods.texts import TextParameters, mean_features
 

@@ -7,14 +7,12 @@ network scales with its input, so the result is the same.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.networks import linear
+from vlprompt_pipeline.methods.networks import network
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.texts import FixedTexts, TextParameters
 
@@ -35,20 +33,13 @@ class ClipAdapter(FixedTexts):
     def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError for an unknown template set, DataError for a name too long."""
         super().build(clip, generator)
-        width, hidden = clip.embed_dim, clip.embed_dim // REDUCTION
-        self.adapter = nn.Sequential(
-            OrderedDict(
-                linear1=linear(width, hidden, generator, bias=False),
-                relu1=nn.ReLU(),
-                linear2=linear(hidden, width, generator, bias=False),
-                relu2=nn.ReLU(),
-            )
-        ).to(clip.device)
+        widths = (clip.embed_dim, clip.embed_dim // REDUCTION, clip.embed_dim)
+        self.adapter = network(widths, nn.ReLU, generator, bias=False).to(clip.device)
 
     def logits(self, image_features: Tensor) -> Tensor:
         """Return `[images, classes]` of the adapted image features."""
         ratio = self.settings.ratio
-        mixed = ratio * self.adapter(image_features) + (1 - ratio) * image_features
+        mixed = ratio * F.relu(self.adapter(image_features)) + (1 - ratio) * image_features
         return super().logits(F.normalize(mixed, dim=-1))
 
 

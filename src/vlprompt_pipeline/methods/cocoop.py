@@ -6,8 +6,6 @@ KaiyangZhou/CoOp, trainers/cocoop.py.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from torch import Generator, Tensor, nn
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
@@ -15,7 +13,7 @@ from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.conditional import own_similarities
 from vlprompt_pipeline.methods.context import ContextParameters, initial_context
 from vlprompt_pipeline.methods.layout import class_layout
-from vlprompt_pipeline.methods.networks import linear
+from vlprompt_pipeline.methods.networks import network
 from vlprompt_pipeline.methods.registry import Method, register
 
 REDUCTION = 16  # of the network's hidden layer against the joint space, which its input is in
@@ -29,14 +27,8 @@ class CoCoOp(PromptLearner):
     def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if initial words or class names do not fit."""
         self.context = nn.Parameter(initial_context(clip, self.settings, generator).to(clip.device))
-        hidden = clip.embed_dim // REDUCTION
-        self.meta_net = nn.Sequential(
-            OrderedDict(
-                linear1=linear(clip.embed_dim, hidden, generator),
-                relu=nn.ReLU(),
-                linear2=linear(hidden, clip.text_width, generator),
-            )
-        ).to(clip.device)
+        widths = (clip.embed_dim, clip.embed_dim // REDUCTION, clip.text_width)
+        self.meta_net = network(widths, nn.ReLU, generator).to(clip.device)
         self.layout = class_layout(clip, self.classes.names, len(self.context))
 
     def logits(self, image_features: Tensor) -> Tensor:

@@ -54,8 +54,7 @@ class DeepLanguage(PromptLearner):
         self.deep_context = normal_prompts(
             clip, depth - 1, self.settings.length, clip.text_width, generator
         )
-        further = [f"deep_context.{i}" for i in range(len(self.deep_context))]
-        self.contexts = ("context", *further)
+        self.contexts = ("context", *(f"deep_context.{i}" for i in range(depth - 1)))
         before = self.settings.length + len(self.words)
         self.layout = class_layout(clip, self.classes.names, before)
 

@@ -20,7 +20,7 @@ from torch import Generator, Tensor, nn
 
 from vlprompt_pipeline.arithmetic import in_double
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import FewShotFeatures
+from vlprompt_pipeline.methods.inputs import FewShotFeatures
 from vlprompt_pipeline.methods.known_names import hashed_names, rows_of
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.texts import FixedTexts, TextParameters

@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.errors import DataError
-from vlprompt_pipeline.methods.base import FewShotFeatures, PromptLearner
+from vlprompt_pipeline.methods.base import PromptLearner
+from vlprompt_pipeline.methods.inputs import FewShotFeatures
 from vlprompt_pipeline.methods.logistic_regression import LogisticRegression
 from vlprompt_pipeline.methods.registry import Method, always, register
 from vlprompt_pipeline.parsing import Parameters

@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import FewShotFeatures
+from vlprompt_pipeline.methods.inputs import FewShotFeatures
 from vlprompt_pipeline.methods.registry import Method, always, register
 from vlprompt_pipeline.methods.texts import FixedTexts, TextParameters
 

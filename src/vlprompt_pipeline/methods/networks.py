@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
@@ -16,6 +19,21 @@ def linear(inputs: int, outputs: int, generator: Generator, bias: bool = True) -
         for parameter in layer.parameters():
             parameter.uniform_(-bound, bound, generator=generator)
     return layer
+
+
+def network(
+    widths: Sequence[int], activation: type[nn.Module], generator: Generator, bias: bool = True
+) -> nn.Sequential:
+    """Return layers `linear1`, `linear2`, … between vectors of these widths.
+
+    The activation stands between each two of them.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for number, (inputs, outputs) in enumerate(pairwise(widths)):
+        if number:
+            layers[f"activation{number}"] = activation()
+        layers[f"linear{number + 1}"] = linear(inputs, outputs, generator, bias)
+    return nn.Sequential(layers)
 
 
 def kaiming_uniform(shape: tuple[int, ...], generator: Generator) -> Tensor:

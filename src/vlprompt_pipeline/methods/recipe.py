@@ -71,7 +71,7 @@ class Recipe(Parameters):
 
     @property
     def code(self) -> tuple[Callable[..., Any], ...]:
-        """What a recipe names whose code decides its results: for `source_code.code_digest`."""
+        """Classes and functions whose code decides its results: for `source_code.code_digest`."""
         learner = get_method(self.method).learner
         return (learner, *self.quantize.code) if self.quantize else (learner,)
 
@@ -113,9 +113,9 @@ def _parsed(values: Mapping[str, Any], where: str) -> Recipe:
 
 
 def _true_title(recipe: Recipe) -> str:
-    """Return the title with the recipe's own rank and bits where it names any, which a run may set.
+    """Return the title with the rank and the bits of the recipe where it names any.
 
-    Views at test time are added to it.
+    A run may set others than the title of conf says. Views at test time are added to it.
     """
     title = recipe.title
     if recipe.low_rank:

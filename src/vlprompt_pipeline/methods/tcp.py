@@ -11,8 +11,6 @@ before the name).
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
@@ -22,7 +20,7 @@ from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.methods.context import ContextParameters, initial_context
 from vlprompt_pipeline.methods.kgcoop import HeldByTexts
 from vlprompt_pipeline.methods.layout import class_layout
-from vlprompt_pipeline.methods.networks import QuickGELU, linear
+from vlprompt_pipeline.methods.networks import QuickGELU, network
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.texts import TextParameters
 
@@ -57,14 +55,8 @@ class TCP(HeldByTexts):
                 f"give {blocks - 1} or less"
             )
         self.context = nn.Parameter(initial_context(clip, self.settings, generator).to(clip.device))
-        hidden = clip.embed_dim // REDUCTION
-        self.class_net = nn.Sequential(
-            OrderedDict(
-                linear1=linear(clip.embed_dim, hidden, generator),
-                gelu=QuickGELU(),
-                linear2=linear(hidden, self.context.numel(), generator),
-            )
-        ).to(clip.device)
+        widths = (clip.embed_dim, clip.embed_dim // REDUCTION, self.context.numel())
+        self.class_net = network(widths, QuickGELU, generator).to(clip.device)
         ending = self.classes.template.partition("{}")[2]
         self.layout = class_layout(clip, self.classes.names, len(self.context), ending=ending)
 

@@ -26,7 +26,8 @@ from vlprompt_pipeline.clip.backbone import FrozenClip
 from vlprompt_pipeline.clip.templates import named, readable, templates
 from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.filesystem.home import at_home
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.base import PromptLearner
+from vlprompt_pipeline.methods.inputs import ClassTexts
 from vlprompt_pipeline.parsing import Parameters, is_none, one_place
 
 NO_TEMPLATES = "none"
@@ -172,18 +173,18 @@ def mean_features(
     return means.clone()
 
 
-def read_descriptions(path: str, sha256: str | None = None) -> dict[str, list[str]]:
+def read_descriptions(path: str, sha256: str) -> dict[str, list[str]]:
     """Return the sentences of a file by normalised class name.
 
     Args:
         path: of a JSON or YAML file.
-        sha256: what its content must hash to, if that is known.
+        sha256: what its content must hash to.
 
     Raises:
         ConfigError: the file is absent, of another form, or another than it was.
     """
     data = _read(path)
-    if sha256 is not None and _sha256(data) != sha256:
+    if _sha256(data) != sha256:
         raise ConfigError(
             f"prompt.descriptions: {path} has changed since the prompt was trained with it; train "
             "again, or bring the old file back"

@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from vlprompt_pipeline.clip.backbone import FrozenClip
-from vlprompt_pipeline.methods.base import FewShotFeatures
+from vlprompt_pipeline.methods.inputs import FewShotFeatures
 from vlprompt_pipeline.methods.registry import Method, always, register
 from vlprompt_pipeline.methods.texts import FixedTexts, TextParameters
 from vlprompt_pipeline.parsing import Parameters

@@ -11,8 +11,9 @@ from torch import Tensor
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip
 from vlprompt_pipeline.errors import PromptFileError
 from vlprompt_pipeline.filesystem.tensor_files import TensorFileError, load_tensors, save_tensors
-from vlprompt_pipeline.methods.base import ClassTexts, PromptLearner
+from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.build import restore_learner
+from vlprompt_pipeline.methods.inputs import ClassTexts
 from vlprompt_pipeline.methods.recipe import Recipe, stored_recipe
 
 _FORMAT = "vlprompt_pipeline.trained_prompt.1"

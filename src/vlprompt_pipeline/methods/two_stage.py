@@ -9,9 +9,7 @@ ln_final are listed but stay frozen, as here. There the rate falls in every step
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
 
 import torch
 from pydantic import Field
@@ -54,7 +52,6 @@ class TwoStage(PixelLearner):
 
     def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError if the towers are of another kind, DataError for a name too long."""
-        self._on_host: dict[str, Any] = {}
         clip.require_attention_weights()
         self.text_norms = nn.ParameterList(norms_of(block) for block in clip.text.blocks)
         image = clip.image
@@ -65,13 +62,13 @@ class TwoStage(PixelLearner):
         self.to(clip.device)
         texts = [named(self.settings.template, name) for name in self.classes.names]
         self.texts = WalkedTexts(clip, texts)
-        self.register_load_state_dict_post_hook(_forget)
+        self.register_load_state_dict_post_hook(TwoStage._forget)
 
     def class_features(self) -> Tensor:
         """Return rows of known classes and text features of new ones, normalised."""
         if not self.in_second_stage:
             return self.text_features()
-        rows, trained = self._read_once("rows", self._rows)
+        rows, trained = self._rows
         weights = F.normalize(self.classifier.index_select(0, rows), dim=-1)
         if trained is None:
             return weights
@@ -81,10 +78,10 @@ class TwoStage(PixelLearner):
         """Return normalised features of the tuned text tower, `[classes, embed]`."""
         return self.texts.features(self.clip, partial(_with_norms, self.text_norms))
 
-    @property
+    @cached_property  # as is all that is read of tensors: no step may wait for the device
     def in_second_stage(self) -> bool:
         """Whether the classifier has been started."""
-        return self._read_once("stage", lambda: bool(self._stored_classifier.any()))
+        return bool(self._stored_classifier.any())
 
     @property
     def _stored_classifier(self) -> Tensor:
@@ -98,6 +95,7 @@ class TwoStage(PixelLearner):
         """Which of both stages the next step belongs to."""
         return "classifier" if self.in_second_stage else "norms"
 
+    @cached_property
     def _rows(self) -> tuple[Tensor, Tensor | None]:
         """Return the row of each class, 0 for a new one, and which are trained if not all are."""
         rows, device = rows_of(self.classes.names, self.names), self.names.device
@@ -105,16 +103,15 @@ class TwoStage(PixelLearner):
         index = torch.tensor([row or 0 for row in rows], device=device)
         return index, trained if None in rows else None
 
-    def _read_once(self, name: str, read: Callable[[], Any]) -> Any:
-        """Return what `read` finds in the tensors; once, for no step may wait for the device."""
-        if name not in self._on_host:
-            self._on_host[name] = read()
-        return self._on_host[name]
+    def _forget(self, *_: object) -> None:
+        """Forget what was read of tensors that are others now."""
+        for name in ("in_second_stage", "_rows"):
+            vars(self).pop(name, None)
 
     def put(self, name: str, tensor: Tensor) -> None:
         """Do as the base, and forget what was read of the tensors."""
         super().put(name, tensor)
-        self._on_host.clear()
+        self._forget()
 
     @torch.no_grad()
     def start_second_stage(self) -> None:
@@ -123,7 +120,7 @@ class TwoStage(PixelLearner):
         for each in quantized_tensors(self):
             if each.name == "classifier":
                 each.quantizer.forget()
-        self._on_host.clear()
+        self._forget()
 
     def epoch_done(self, epoch: int, epochs: int) -> None:
         """Pass to stage 2 after the share of stage 1, where `training.restart` is the same."""
@@ -145,11 +142,6 @@ class TwoStage(PixelLearner):
     def _encode(self, pixels: Tensor) -> Tensor:
         images = WalkedImages.begin(self.clip, pixels)
         return images.features(partial(_with_norms, self.image_norms))[0]
-
-
-def _forget(learner: TwoStage, _incompatible: object) -> None:
-    """Forget what the host knew of tensors that were loaded over."""
-    learner._on_host.clear()
 
 
 def _with_norms(norms: nn.ParameterList, depth: int, passing: Passing) -> Tensor:

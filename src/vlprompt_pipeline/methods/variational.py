@@ -10,7 +10,6 @@ paper's bound. `variational` learns one distribution, `variational_conditional` 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from typing import Literal
 
 import torch
@@ -23,7 +22,7 @@ from vlprompt_pipeline.methods.base import PromptLearner
 from vlprompt_pipeline.methods.conditional import group_features, own_similarities
 from vlprompt_pipeline.methods.context import ContextParameters, initial_context
 from vlprompt_pipeline.methods.layout import class_layout
-from vlprompt_pipeline.methods.networks import linear
+from vlprompt_pipeline.methods.networks import network
 from vlprompt_pipeline.methods.registry import Method, register
 from vlprompt_pipeline.methods.sampled import SampledPredictions
 from vlprompt_pipeline.parametrizations.draws import Draws
@@ -177,26 +176,14 @@ class ConditionalVariational(_Variational):
     def build(self, clip: FrozenClip, generator: Generator) -> None:
         """Raise ConfigError or DataError if initial words or class names do not fit."""
         super().build(clip, generator)
-        self.mean_net = _network(clip, generator)
-        self.log_variance_net = _network(clip, generator)
+        hidden = clip.embed_dim // REDUCTION
+        widths = (clip.embed_dim, hidden, hidden, clip.text_width)
+        self.mean_net = network(widths, nn.ELU, generator).to(clip.device)
+        self.log_variance_net = network(widths, nn.ELU, generator).to(clip.device)
 
     def distribution(self, image_features: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance for each image, `[images, width]` both."""
         return self.mean_net(image_features), self.log_variance_net(image_features)
-
-
-def _network(clip: FrozenClip, generator: Generator) -> nn.Sequential:
-    """Make a network from `[images, embed]` features to mean or log-variance `[images, width]`."""
-    hidden = clip.embed_dim // REDUCTION
-    return nn.Sequential(
-        OrderedDict(
-            linear1=linear(clip.embed_dim, hidden, generator),
-            elu1=nn.ELU(),
-            linear2=linear(hidden, hidden, generator),
-            elu2=nn.ELU(),
-            linear3=linear(hidden, clip.text_width, generator),
-        )
-    ).to(clip.device)
 
 
 register(Method("variational", UnconditionalParameters, Variational))

@@ -49,7 +49,7 @@ class WalkedTexts:
         clip.words.warn_unseen(texts)
         self.prompts = _share(clip.prompts(texts, cut=cut))
         self.inserted, self.unchanged = inserted, unchanged
-        self._there: dict[tuple[torch.dtype, torch.device], Begun] = {}
+        self._there: dict[tuple[torch.dtype, torch.device], tuple[_Causal | _Whole, Tensor]] = {}
 
     def features(
         self,
@@ -67,7 +67,7 @@ class WalkedTexts:
             rows: which of the texts, all if none is given.
         """
         if rows is None:
-            walk, x, first = self._begun(clip)
+            (walk, x), first = self._begun(clip), self.unchanged
         else:
             walk, first = self._walk(clip, _some(self.prompts, rows)), 0
             x = walk.begin()
@@ -82,15 +82,15 @@ class WalkedTexts:
         return walk(clip.text, prompts.to(clip.text.dtype), self.inserted)
 
     @torch.no_grad()
-    def _begun(self, clip: FrozenClip) -> Begun:
-        """Return all texts behind the blocks that are not changed, and how many those are."""
+    def _begun(self, clip: FrozenClip) -> tuple[_Causal | _Whole, Tensor]:
+        """Return how all texts go on behind the blocks that are not changed, and their tokens."""
         key = (clip.text.dtype, clip.device)
         if key not in self._there:
             walk = self._walk(clip, self.prompts)
             x = walk.begin()
             for depth in range(self.unchanged):
                 x = walk.run(depth, x)
-            self._there[key] = (walk, x, self.unchanged)
+            self._there[key] = walk, x
         return self._there[key]
 
 
@@ -201,10 +201,6 @@ class _Whole:
         if depth == len(self.tower.blocks) - 1:
             x = x.gather(1, self.positions[..., None].expand(-1, -1, x.shape[-1]))[:, 0]
         return self.tower.blocks[depth].ln_1(x)
-
-
-Begun = tuple[_Causal | _Whole, Tensor, int]
-"""Texts behind some blocks: how they go on, their tokens, and the number of the next block."""
 
 
 def _share(prompts: Prompts) -> Prompts:

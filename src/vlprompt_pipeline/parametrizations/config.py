@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import AfterValidator, Field, model_validator
 
 from vlprompt_pipeline.errors import ConfigError
+from vlprompt_pipeline.parametrizations.clustering import Floats
+from vlprompt_pipeline.parametrizations.rate import entries_at_rate
 from vlprompt_pipeline.parametrizations.registry import QUANTIZERS, Start, require_quantizer
 from vlprompt_pipeline.parsing import Parameters
 
@@ -24,7 +28,7 @@ class QuantizeConfig(Parameters):
             value goes to the entry below or above by chance, the nearer the likelier; `gaussian`:
             no quantization, but in training noise of the variance of k-means' error at `bits`.
         bits: per value; a codebook has 2**bits entries.
-        rate: bits that an index takes once it is entropy-coded, fewer than `bits` and about: the
+        rate: about how many bits an index takes once it is entropy-coded, fewer than `bits`: the
             codebook has evenly spaced cells of the size for that (module `rate`). None: k-means'
             entries, which are used about equally often.
         normalise: fit the codebook to (W - mean) / std of the values that share it, and scale back
@@ -76,14 +80,16 @@ class QuantizeConfig(Parameters):
             raise ValueError("group_size goes with codebook: group, give both or neither")
         if self.rate is not None and not (self.bits > 1 and self.rate < self.bits):
             raise ValueError(f"rate {self.rate:g} is not below bits {self.bits}, which are 2 to 8")
-        if self.rate is not None and self.quantizer != "kmeans":
-            raise ValueError("rate makes a codebook of its own: leave quantizer away")
+        if self.quantizer != "kmeans" and (self.rate is not None or self.moment == "few_shot"):
+            raise ValueError("rate and moment make codebooks of their own: leave quantizer away")
         if self.rate is not None and self.codebook in ("row", "group"):
             raise ValueError("rate goes with codebook: auto, tensor or scaled")
         if self.asks_for_columns and self.codebook in ("row", "group"):
             raise ValueError("outliers: keep and centre go with codebook: tensor or scaled")
         if self.moment == "few_shot" and self.codebook not in ("auto", "scaled"):
             raise ValueError("moment: few_shot goes with codebook: auto or scaled")
+        if self.moment == "few_shot" and self.outliers == "keep":
+            raise ValueError("moment: few_shot chooses codes for all columns: leave outliers away")
         if self.asks_for_columns and QUANTIZERS[self.quantizer].parametrization:
             raise ValueError(f"{self.quantizer} has one plain codebook: leave scales and outliers")
         if self.post_training and not QUANTIZERS[self.quantizer].post_training:
@@ -135,3 +141,20 @@ class QuantizeConfig(Parameters):
                 "give a divisor of that number"
             )
         return values // size
+
+    def fit(self, values: Floats) -> Floats:
+        """Return the entries of a codebook `[2**bits]` for the values that share it, ascending.
+
+        Raises:
+            ConfigError: the quantizer gives something else.
+        """
+        entries = 2**self.bits
+        if self.rate is not None:
+            return entries_at_rate(values, entries, self.rate)
+        fitted = np.asarray(QUANTIZERS[self.quantizer].fit(values, entries, self.start), float)
+        if fitted.shape != (entries,) or not np.isfinite(fitted).all():
+            raise ConfigError(
+                f"quantize.quantizer: {self.quantizer} gives {reprlib.repr(fitted.tolist())} for a "
+                f"codebook: its fit has to return {entries} finite numbers"
+            )
+        return np.sort(fitted)

@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
 
-Make = Callable[..., Tensor]
-"""Draw values of a shape, from `generator`, in `dtype`."""
+Draw = partial[Tensor]
+"""Draws values of a shape, its last argument, in `dtype` and from a `generator`, on the host."""
 
 
 class Draws(nn.Module):
@@ -39,11 +38,11 @@ class Draws(nn.Module):
 
     def normal(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """Return standard normal values `shape` in type and on the device of `like`."""
-        return self._draw(torch.randn, shape, like)
+        return self._drawn(partial(torch.randn, shape, dtype=like.dtype), like.device)
 
     def uniform(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """Return values in [0, 1) `shape` in type and on the device of `like`."""
-        return self._draw(torch.rand, shape, like)
+        return self._drawn(partial(torch.rand, shape, dtype=like.dtype), like.device)
 
     def dropout(
         self, values: Tensor, probability: float, shape: tuple[int, ...] | None = None
@@ -54,14 +53,13 @@ class Draws(nn.Module):
         """
         if not (self.training and probability):
             return values
-        make = partial(_kept, 1 - probability)
-        return values * self._draw(make, shape or tuple(values.shape), values)
+        draw = partial(_kept, 1 - probability, shape or tuple(values.shape), dtype=values.dtype)
+        return values * self._drawn(draw, values.device)
 
-    def _draw(self, make: Make, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        request = _Request(make, tuple(shape), like.dtype, like.device)
+    def _drawn(self, draw: Draw, device: torch.device) -> Tensor:
         if self._ahead is None or not self.training:
-            return request.draw(self._next()).to(like.device)
-        return self._ahead.take(request, self._next)
+            return draw(generator=self._next()).to(device)
+        return self._ahead.take(draw, device, self._next)
 
     def _next(self) -> Generator:
         if self.training:
@@ -101,45 +99,30 @@ class StepDraws:
                 source._ahead = None
 
 
-@dataclass(frozen=True)
-class _Request:
-    """One draw of a step."""
-
-    make: Make
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-    device: torch.device
-
-    def draw(self, generator: Generator) -> Tensor:
-        """Return its values, on the host."""
-        return self.make(self.shape, generator=generator, dtype=self.dtype)
-
-
 class _Ahead:
     """The draws of a step from one source, in order."""
 
     def __init__(self) -> None:
         self.position = 0
-        self._drawn: list[tuple[_Request, Tensor]] = []
+        self._drawn: list[tuple[Draw, Tensor]] = []
 
     def refill(self, following: Callable[[], Generator]) -> None:
         """Draw anew, into the same tensors."""
-        for request, tensor in self._drawn:
-            drawn = request.draw(following())
+        for draw, tensor in self._drawn:
+            drawn = draw(generator=following())
             if tensor.device.type == "cuda":  # only from pinned memory may the host go on
                 tensor.copy_(drawn.pin_memory(), non_blocking=True)
             else:  # mps would copy what is no longer there
                 tensor.copy_(drawn)
 
-    def take(self, request: _Request, following: Callable[[], Generator]) -> Tensor:
-        """Return the next tensor; it is drawn now where no step has come this far."""
+    def take(self, draw: Draw, device: torch.device, following: Callable[[], Generator]) -> Tensor:
+        """Return the next tensor; it is drawn now where no earlier step drew as many."""
         if self.position == len(self._drawn):
-            drawn = request.draw(following())
-            self._drawn.append((request, drawn.to(request.device)))
-        _, tensor = self._drawn[self.position]
-        if (tensor.shape, tensor.dtype) != (torch.Size(request.shape), request.dtype):
+            self._drawn.append((draw, draw(generator=following()).to(device)))
+        before, tensor = self._drawn[self.position]
+        if (before.args, before.keywords) != (draw.args, draw.keywords):
             raise RuntimeError(
-                f"a step drew {list(tensor.shape)} and now {list(request.shape)}: give the method "
+                f"a step drew {list(tensor.shape)} and now {list(draw.args[-1])}: give the method "
                 "a text in not_capturable, then each step draws for itself"
             )
         self.position += 1

@@ -8,20 +8,14 @@ quantizers are there to be compared with k-means and share everything but the en
 
 from __future__ import annotations
 
-import reprlib
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vlprompt_pipeline.errors import ConfigError
 from vlprompt_pipeline.parametrizations.checks import ClusteringCheck, Look, drift
 from vlprompt_pipeline.parametrizations.config import QuantizeConfig
 from vlprompt_pipeline.parametrizations.half import require_finite, require_half
-from vlprompt_pipeline.parametrizations.rate import entries_at_rate
-from vlprompt_pipeline.parametrizations.registry import QUANTIZERS
 
 Shown = tuple[Tensor, Tensor]
 """Indices `[codebooks, values]` that stand for the values of a tensor, and the codebooks."""
@@ -54,11 +48,11 @@ class Quantizer(nn.Module):
         self.register_buffer("last_step", torch.tensor(-1))
         self.register_buffer("histogram", torch.zeros(shape, dtype=torch.int64))
         self._history: list[Look] = []
-        self._mirror()
+        Quantizer._mirror(self)  # what a subclass has of its own is not there yet
         self.register_load_state_dict_post_hook(_adopt_state)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Return the quantized tensor, in shape and dtype of `weight`; its gradient is that of it.
+        """Return the quantized tensor, in shape and dtype of `weight`, which gets its gradient.
 
         NaN in `weight` stays NaN, for the loop's check of the loss to find.
 
@@ -82,24 +76,17 @@ class Quantizer(nn.Module):
         """
         self._record(step, 0.0, True, weight, self._cluster(weight, step))
 
-    def is_due(self, step: int, epoch_steps: int) -> bool:
-        """Say whether `observe` looks at the tensor after this step, and so asks the device.
-
-        It does not where no step has shown the tensor yet, as 2SFS does its classifier at first,
-        or `post_training` shows it as it is.
-        """
-        due = step - self._last >= (self.config.min_interval_steps or epoch_steps)
-        return self.ready and (due or self._flat)
-
     @torch.no_grad()
     def observe(self, step: int, weight: Tensor, epoch_steps: int) -> None:
         """Cluster again if it is due: constrained adaptive clustering, after each optimiser step.
 
-        Does nothing until the interval is over. From then on every call compares the histogram of
-        indices that `weight` has now with the one that the last clustering left, and clusters anew
-        above the threshold. With several codebooks it is one histogram over (codebook, entry), the
-        drift of which is the mean of theirs. Our choice: a codebook of equal entries, as of a
-        tensor that starts as all zeros, is compared at once.
+        Does nothing, and asks no device, until the interval is over; nor where no step has shown
+        the tensor yet, as 2SFS does its classifier at first, or `post_training` shows it as it is.
+        From then on every call compares the histogram of indices that `weight` has now with the one
+        that the last clustering left, and clusters anew above the threshold. With several codebooks
+        it is one histogram over (codebook, entry), the drift of which is the mean of theirs. Our
+        choice: a codebook of equal entries, as of a tensor that starts as all zeros, is compared at
+        once.
 
         Args:
             step: optimiser steps done in this run of training, so 1 at the first call.
@@ -109,7 +96,8 @@ class Quantizer(nn.Module):
         Raises:
             UserError: `weight` has values that are not finite or beyond float16.
         """
-        if not self.is_due(step, epoch_steps):
+        due = step - self._last >= (self.config.min_interval_steps or epoch_steps)
+        if not self.ready or not (due or self._flat):
             return
         shown = self._nearest(weight)  # looked up once: this is done in every step
         kl = drift(self._count(shown[0]), self._counts)
@@ -187,25 +175,8 @@ class Quantizer(nn.Module):
             std, mean = torch.std_mean(values, dim=1, correction=0, keepdim=True)
             values = (values - mean) / torch.where(std > 0, std, 1.0)  # a constant becomes zeros
         rows = values.cpu().numpy().astype(np.float64)
-        self.codebook.copy_(torch.from_numpy(np.stack([self._fitted(row) for row in rows])))
+        self.codebook.copy_(torch.from_numpy(np.stack([self.config.fit(row) for row in rows])))
         return self._clustered(weight, step)
-
-    def _fitted(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return entries for the values that share a codebook, ascending.
-
-        Raises:
-            ConfigError: the quantizer gives something else.
-        """
-        entries, config = self.codebook.shape[1], self.config
-        if config.rate is not None:
-            return entries_at_rate(values, entries, config.rate)
-        fitted = np.asarray(QUANTIZERS[config.quantizer].fit(values, entries, config.start), float)
-        if fitted.shape != (entries,) or not np.isfinite(fitted).all():
-            raise ConfigError(
-                f"quantize.quantizer: {config.quantizer} gives {reprlib.repr(fitted.tolist())} for "
-                f"a codebook: its fit has to return {entries} finite numbers"
-            )
-        return np.sort(fitted)
 
     def _clustered(self, weight: Tensor, step: int) -> Shown:
         """Note that the codebooks are those of `weight` now; return the nearest entries."""

@@ -45,17 +45,17 @@ class StructuredQuantizer(Quantizer):
         """`moment` `[columns, columns]` is that of the features the matrix is multiplied with."""
         if config.moment == "few_shot":
             config = config.model_copy(update={"normalise": False})  # entries as they were fitted
-        count = math.prod(shape[:-1])
-        self._is_plain = False
-        self._lists: dict[tuple[torch.device, tuple[int, ...]], Tensor] = {}
         super().__init__(config)
+        count = math.prod(shape[:-1])
         self.register_buffer("kept", torch.zeros(shape[-1], dtype=torch.bool))
         self.register_buffer("rows", torch.ones(count, dtype=torch.float16))
         self.register_buffer("columns", torch.ones(shape[-1], dtype=torch.float16))
         held = torch.zeros(count, shape[-1], dtype=torch.uint8)
         self.register_buffer("codes", held if config.moment == "few_shot" else None)
         self.register_buffer("moment", moment, persistent=False)
-        self._mirror()
+        self._is_plain = False
+        self._lists: dict[tuple[torch.device, tuple[int, ...]], Tensor] = {}
+        self._list_columns()
 
     def is_plain_for(self, weight: Tensor) -> bool:
         """Say whether one codebook serves all values as they are.
@@ -157,9 +157,8 @@ class StructuredQuantizer(Quantizer):
 
     def _mirror(self) -> None:
         super()._mirror()
-        if "kept" in self._buffers:  # not while the base is made
-            self._list_columns()
-        if not self.config.asks_for_columns and "columns" in self._buffers:
+        self._list_columns()
+        if not self.config.asks_for_columns:
             untouched = (self.rows == 1).all() & (self.columns == 1).all() & ~self.kept.any()
             self._is_plain = self.ready and bool(untouched)
 

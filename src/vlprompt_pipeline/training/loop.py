@@ -102,10 +102,9 @@ def train_epoch(steps: Steps, batches: Batches, epoch: int, rate: float) -> dict
     try:
         for step, (images, labels) in enumerate(batches.epoch(epoch)):
             record.add(*steps(images, labels))
+            done = epoch * batches.steps + step + 1
             for each in quantized:
-                done = epoch * batches.steps + step + 1
-                if each.quantizer.is_due(done, batches.steps):
-                    each.quantizer.observe(done, each.weight, batches.steps)
+                each.quantizer.observe(done, each.weight, batches.steps)
     except Exception:
         record.read()  # a step that went wrong before is the cause, and is named
         raise
