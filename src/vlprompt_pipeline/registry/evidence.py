@@ -25,7 +25,6 @@ from vlprompt_pipeline.registry.common_images import (
 from vlprompt_pipeline.results.bootstrap import Paired
 from vlprompt_pipeline.results.statistics import compare_accuracy, compare_h
 
-_SAME = ("dataset", "protocol")  # what two versions must share
 _DIGITS = 16
 _BY_CONTENT = "sha256:"  # how the fingerprint of an image begins that is known by its content
 
@@ -105,7 +104,7 @@ def contest(challenger: Contender, holder: Contender) -> Contest:
     Raises:
         UserError: the two were not scored on the same task, or have no test image in common.
     """
-    for key in _SAME:
+    for key in ("dataset", "protocol"):
         first, second = challenger.tags.get(key), holder.tags.get(key)
         if first != second:
             raise UserError(
