@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from collections.abc import Iterator
@@ -188,6 +189,26 @@ def test_a_version_can_hold_its_clip(registered, client):
     assert (
         load_classifier(models, first, f"local-dir:{folder}").clip.source == f"local-dir:{folder}"
     )
+
+
+def test_a_download_lasts_as_long_as_its_classifier(registered, client, tmp_path, monkeypatch):
+    models = open_existing(f"sqlite:///{registered.root / 'mlflow.db'}", registered.root)
+    version = find_version(models, "demo_counts.coop/1")
+    stored, copy = files_of(client, "coop", "1"), tmp_path / "download"
+    shutil.copytree(stored, copy)
+    with monkeypatch.context() as patch:
+        away = "mlflow-artifacts:/1/models/m-1/artifacts"
+        patch.setattr(models.client, "get_model_version_download_uri", lambda *version: away)
+        patch.setattr("mlflow.artifacts.download_artifacts", lambda uri: copy)
+        classifier = load_classifier(models, version)
+    gc.collect()
+    assert copy.is_dir()
+    del classifier
+    for _ in range(2):  # MLflow holds the last one that was loaded
+        load_classifier(models, version)
+        gc.collect()
+    assert not copy.exists()
+    assert stored.is_dir(), "what lies on this machine is not copied and not removed"
 
 
 def test_promotion_is_refused_or_forced_with_a_reason(registered, client):

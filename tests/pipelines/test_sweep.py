@@ -140,6 +140,14 @@ def test_the_command_of_a_cell_can_be_copied(project):
     assert cell.command.startswith(".venv/bin/kedro sweep ")
 
 
+def test_a_worker_elsewhere_has_the_environment_that_is_set_here(project, monkeypatch):
+    monkeypatch.setenv("KEDRO_ENV", "miniature")
+    project.bootstrap()
+    (cell,) = plan([{}], project.root, None, PARAMS)
+    assert cell.job().env == "miniature"
+    assert cell.command.endswith(" --env=miniature")
+
+
 def test_what_changes_a_result_makes_a_cell_due_again(project, monkeypatch):
     project.bootstrap()
     sweep(project, seed=[1])

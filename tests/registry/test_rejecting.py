@@ -105,6 +105,21 @@ def test_only_validation_images_that_chose_nothing_calibrate(tiny_clip, images):
     assert f"{effect.accepted:.0%} of 12 test images" in effect.sentence(rejection)
 
 
+def test_images_are_scored_in_chunks_as_an_evaluation_scores_them(tiny_clip, images, monkeypatch):
+    """Tip-Adapter would hold 50,000 test images times 16,000 training images at once."""
+    classifier, test, sizes = classifier_of("coop", tiny_clip), images.test(CLASSES.names), []
+    expected = images.logits(classifier, test)
+
+    def logits(features: torch.Tensor) -> np.ndarray:
+        sizes.append(len(features))
+        return Classifier.logits(classifier, features)
+
+    monkeypatch.setattr(classifier, "logits", logits)
+    monkeypatch.setattr("vlprompt_pipeline.registry.calibration.CHUNK", 5)
+    np.testing.assert_allclose(images.logits(classifier, test), expected, rtol=1e-5)
+    assert sizes == [5, 5, 2]
+
+
 def test_below_the_threshold_the_label_is_none_and_the_nearest_is_told(tiny_clip, images):
     plain = classifier_of("coop", tiny_clip)
     files = [images.card.folder / f"{number:03d}.png" for number in range(6)]

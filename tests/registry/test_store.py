@@ -161,6 +161,20 @@ def test_the_newer_of_two_at_once_is_the_candidate(database, tmp_path, monkeypat
     assert slow.holder(NAME, CANDIDATE) == others[0]
 
 
+def test_a_page_has_the_number_that_another_registration_left_it(database, tmp_path, monkeypatch):
+    slow, quick = open_registry(database), open_registry(database)
+    create = slow.client.create_model_version
+
+    def too_late(*args, **kwargs):
+        publish(quick, tmp_path / "quick", "coop", RIGHT, seed="2")
+        return create(*args, **kwargs)
+
+    monkeypatch.setattr(slow.client, "create_model_version", too_late)
+    assert publish(slow, tmp_path / "slow", "coop", RIGHT, seed="1").number == "2"
+    pages = [slow.client.get_model_version(NAME, number).description for number in "12"]
+    assert pages == ["version 1", "version 2"]
+
+
 def test_a_registration_under_way_is_not_swept(database, tmp_path):
     """The process that made it lives: this one."""
     registry = open_registry(database)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -84,6 +85,32 @@ def test_workers_without_retries_do_not_stand_it(engine, tmp_path):
     assert told["cell 0"].startswith("its worker died in each of 1 tries")
     assert told["cell 1"] == "a fault that nobody foresaw"
     assert watch.counts["finished"] == 2, "the rest goes on"
+
+
+def test_more_memory_than_any_node_has_is_not_waited_for(engine, tmp_path):
+    """As is asked for after a cell ran out of memory twice on a machine with little of it."""
+    ray = engine(0)
+    (job,) = cells(tmp_path, 1, 1, {})
+    ray.start(replace(job, memory_gb=1e4))
+    ended = [each for _ in range(60) for each in ray.ended()]
+    assert [outcome.status for _, outcome in ended] == ["finished"]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "sentence"),
+    [
+        (0.25, "--gpus-per-cell=0.25: this machine has 0 GPUs; leave it out, or join a cluster"),
+        (1.5, "--gpus-per-cell=1.5: give a part of one GPU, or a whole number of them"),
+    ],
+)
+def test_gpus_that_no_worker_gets_are_refused_before_ray_waits_for_them(
+    gpus, sentence, monkeypatch
+):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(click.ClickException) as caught:
+        RayEngine(Resources(gpus=gpus))
+    assert caught.value.message.startswith(sentence)
 
 
 def test_without_ray_a_sentence_says_what_is_needed(monkeypatch):

@@ -20,6 +20,7 @@ from vlprompt_pipeline.clip.dataset_features import encode_images
 from vlprompt_pipeline.config import FeatureParameters
 from vlprompt_pipeline.errors import ConfigError, DataError
 from vlprompt_pipeline.evaluation.metrics.calibration import calibration_error
+from vlprompt_pipeline.evaluation.predict import CHUNK
 from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import DatasetCard, FewShotSet
 from vlprompt_pipeline.image_datasets.image_folders import IMAGE_SUFFIXES
@@ -131,7 +132,8 @@ class LabelledImages:
         """Return what a classifier says of images, `[images, classes]`."""
         images, view = ImageSet.of(self.card.folder, rows), classifier.view
         features = encode_images(classifier.image_side, images, view, self.store, self.features)
-        return classifier.logits(features.values[:, 0])
+        chunks = features.values[:, 0].split(CHUNK)
+        return np.concatenate([classifier.logits(chunk) for chunk in chunks])
 
     def outsiders(self, classifier: Classifier, folder: str | None) -> np.ndarray | None:
         """Return the same of all images below a folder, if one is named.

@@ -17,10 +17,10 @@ from vlprompt_pipeline.precision import Precision
 from vlprompt_pipeline.registry.common_images import HALVES
 
 ROUNDING: dict[Precision, float] = {"tf32": 0.05, "bf16": 0.5, "fp16-amp": 0.05}
-"""By how much a logit may be another where images share other batches (our choice).
+"""By how much a logit may be another where images share other batches, or are computed in fp32.
 
-CLIP multiplies cosines, which these precisions round at the third or fourth digit, by 100. In fp32
-a label that differs is an error.
+Our choice: CLIP multiplies cosines, which these precisions round at the third or fourth digit, by
+100. In fp32 a label that differs is an error.
 """
 
 
@@ -32,11 +32,13 @@ class Evaluated:
         predictions: a row an image.
         class_names: of each half.
         images: folder of the dataset.
+        precision: of the frozen towers, which a package chooses for itself.
     """
 
     predictions: pd.DataFrame
     class_names: Mapping[str, Sequence[str]]
     images: Path
+    precision: Precision
 
 
 def require_same_answers(package: Path, device: str, evaluated: Evaluated, count: int) -> int:
@@ -54,7 +56,8 @@ def require_same_answers(package: Path, device: str, evaluated: Evaluated, count
     Raises:
         UserError: a label is another than the evaluation's, or an image is no longer there.
     """
-    rounding = ROUNDING.get(resolve_precision("auto", device), 0.0)
+    precisions = (evaluated.precision, resolve_precision("auto", device))
+    rounding = max(ROUNDING.get(precision, 0.0) for precision in precisions)
     model = mlflow.pyfunc.load_model(str(package), model_config={"device": device})
     predictions, images = evaluated.predictions, evaluated.images
     by_half = predictions[predictions["half"].isin(HALVES)]

@@ -23,8 +23,7 @@ from vlprompt_pipeline.registry.limits import RequestLimits
 from vlprompt_pipeline.registry.ranking import ranked_table, top_table
 from vlprompt_pipeline.rejection import Rejection, rejection_for_accuracy
 
-INCLUDED = "included"
-"""The source of a CLIP that lies beside the prompt."""
+INCLUDED = "included"  # the source of a CLIP that lies beside the prompt
 FILES = {
     "card": "card.json",
     "prompt": "prompt.vlp",
@@ -58,8 +57,7 @@ class Classifier:
         >>> from PIL import Image
         >>> from vlprompt_pipeline.export import pack, pack_learner
         >>> from vlprompt_pipeline.methods import build_learner, resolve_recipe
-        >>> prompt = {"templates": "benchmark"}
-        >>> values = {"method": "zero_shot", "title": "Zero-shot CLIP", "prompt": prompt}
+        >>> values = {"method": "zero_shot", "title": "CLIP", "prompt": {"templates": "benchmark"}}
         >>> recipe = resolve_recipe("zero_shot", {"zero_shot": values})
         >>> clip, names, template = load_clip("embedded"), ("cat", "dog"), "a photo of a {}."
         >>> learner = build_learner(recipe, clip, ClassTexts(names, template), seed=1)
@@ -193,7 +191,9 @@ class Classifier:
         names = self.names(class_names)
         if top < 1:
             raise ConfigError(f"top_k is {top}: ask for 1 or more labels")
-        rejection = self._rejection(names, accuracy)
+        rejection = self.rejection if self.rejects(names) else None
+        if accuracy is not None:
+            rejection = rejection_for_accuracy(rejection, accuracy, "the model")
         problems: list[str | None] = [None] * len(images)
         rows: list[pd.DataFrame] = []
         for start in range(0, len(images), BATCH):
@@ -229,11 +229,10 @@ class Classifier:
         names = tuple(class_names) or self.card.class_names
         if self.head and names == self.head.class_names:
             return self.head.logits(features.cpu()).numpy()
-        learner = self._learner(names)
-        sampled = learner.sampled(features.to(self.clip.device))
-        if sampled:
+        learner, features = self._learner(names), features.to(self.clip.device)
+        if sampled := learner.sampled(features):
             return sampled.probabilities.cpu().log().clamp(min=_LOG_ZERO).numpy()
-        return learner.logits(features.to(self.clip.device)).cpu().numpy()
+        return learner.logits(features).cpu().numpy()
 
     @property
     def has_logits(self) -> bool:
@@ -245,13 +244,6 @@ class Classifier:
     def rejects(self, class_names: Sequence[str] = ()) -> bool:
         """Tell whether an answer may be "none": thresholds hold for the classes of the card."""
         return self.rejection is not None and tuple(class_names) in ((), self.card.class_names)
-
-    def _rejection(self, names: tuple[str, ...], accuracy: float | None) -> Rejection | None:
-        """Return the rejection that applies to classes, with a wanted accuracy if there is one."""
-        rejection = self.rejection if self.rejects(names) else None
-        if accuracy is None:
-            return rejection
-        return rejection_for_accuracy(rejection, accuracy, "the model")
 
     def _make_learner(self, names: tuple[str, ...]) -> PromptLearner:
         texts = ClassTexts(names, self.card.template)

@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock, Timeout
 from mlflow.store.db import utils
@@ -26,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from vlprompt_pipeline.errors import TrackingError, reason_of
 from vlprompt_pipeline.filesystem.files import atomic_write
-from vlprompt_pipeline.registry.place import artifacts_of
+from vlprompt_pipeline.registry.place import artifacts_of, folder_of
 
 logger = logging.getLogger(__name__)
 
@@ -149,7 +148,7 @@ def _old_places(database: Path) -> list[Path]:
         rows = connection.execute(
             "SELECT artifact_location FROM experiments WHERE experiment_id != 0"
         ).fetchall()
-    folders = {folder for (location,) in rows if (folder := _local(location)) is not None}
+    folders = {folder for (location,) in rows if (folder := folder_of(location)) is not None}
     return sorted(
         folder
         for folder in folders
@@ -178,17 +177,6 @@ def _move_locations(database: Path, old: Path) -> None:
         )
         connection.execute("COMMIT")
     logger.info("%s was at %s: what MLflow keeps there is now looked for here", new, old)
-
-
-def _local(location: str | None) -> Path | None:
-    """Return the folder of a location on this machine, or none for buckets and servers."""
-    if not location:
-        return None
-    parts = urlsplit(location)
-    if parts.scheme not in ("", "file"):
-        return None
-    folder = Path(unquote(parts.path) if parts.scheme else location)
-    return folder if folder.is_absolute() else None
 
 
 @contextmanager

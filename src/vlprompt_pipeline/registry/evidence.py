@@ -25,7 +25,6 @@ from vlprompt_pipeline.registry.common_images import (
 from vlprompt_pipeline.results.bootstrap import Paired
 from vlprompt_pipeline.results.statistics import compare_accuracy, compare_h
 
-_SAME = ("dataset", "protocol")  # what two versions must share
 _DIGITS = 16
 _BY_CONTENT = "sha256:"  # how the fingerprint of an image begins that is known by its content
 
@@ -99,26 +98,20 @@ class Contest:
         )
 
 
-def difference_in_kind(challenger: Contender, holder: Contender) -> str | None:
-    """Say why two versions cannot be compared, or none if they can."""
-    for key in _SAME:
-        first, second = challenger.tags.get(key), holder.tags.get(key)
-        if first != second:
-            return f"{key} is {first} for {challenger.name} and {second} for {holder.name}"
-    return None
-
-
 def contest(challenger: Contender, holder: Contender) -> Contest:
     """Compare two versions by H where both halves have images, else by accuracy.
 
     Raises:
         UserError: the two were not scored on the same task, or have no test image in common.
     """
-    if reason := difference_in_kind(challenger, holder):
-        raise UserError(
-            f"{challenger.name} cannot be compared with {holder.name}: {reason}; register both "
-            "from the same task, or promote by registry.promote.force"
-        )
+    for key in ("dataset", "protocol"):
+        first, second = challenger.tags.get(key), holder.tags.get(key)
+        if first != second:
+            raise UserError(
+                f"{challenger.name} cannot be compared with {holder.name}: {key} is {first} for "
+                f"{challenger.name} and {second} for {holder.name}; register both from the same "
+                "task, or promote by registry.promote.force"
+            )
     seen = common_images(challenger, holder)
     base = seen.right["base"]
     if "new" in seen.right:

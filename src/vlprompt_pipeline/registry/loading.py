@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import weakref
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +14,7 @@ from vlprompt_pipeline.config import TrackingParameters
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.registry.classifier import Classifier
 from vlprompt_pipeline.registry.integrity import require_same_files
-from vlprompt_pipeline.registry.place import database_of, tracking_uri, without_password
+from vlprompt_pipeline.registry.place import database_of, folder_of, tracking_uri, without_password
 from vlprompt_pipeline.registry.store import CANDIDATE, CHAMPION, MODELS, ModelRegistry
 from vlprompt_pipeline.registry.version import RegisteredVersion
 from vlprompt_pipeline.wording import join
@@ -106,7 +108,8 @@ def load_classifier(
     """Load the classifier of a registered version; its CLIP may be given another source.
 
     Its files are compared with its hashes before MLflow imports any of them. A model that another
-    program registered has none: it is not loaded, for it may hold pickles.
+    program registered has none: it is not loaded, for it may hold pickles. What is downloaded from
+    another machine is removed with the classifier, or when the process ends.
 
     Raises:
         UserError: it is none of this project, or its files were changed.
@@ -115,8 +118,12 @@ def load_classifier(
     if not expected:
         raise UserError(f"{version} classifies no images: name a model that register made")
     with models.experiment.answers():
+        stored = models.client.get_model_version_download_uri(version.name, version.number)
         folder = Path(mlflow.artifacts.download_artifacts(MODELS + version.address))
     require_same_files({name: folder / name for name in expected}, expected, str(version))
     config = {"clip_source": clip_source} if clip_source else None
     loaded = mlflow.pyfunc.load_model(str(folder), model_config=config)
-    return loaded.unwrap_python_model().classifier
+    classifier = loaded.unwrap_python_model().classifier
+    if folder_of(stored) is None:
+        weakref.finalize(classifier, shutil.rmtree, folder, ignore_errors=True)
+    return classifier

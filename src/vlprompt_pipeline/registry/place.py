@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 _SQLITE = "sqlite:///"
 
@@ -36,6 +37,17 @@ def database_of(uri: str) -> Path | None:
 def artifacts_of(database: Path) -> Path:
     """Return the folder of artifacts of a database: beside it, so that both move together."""
     return database.parent / "mlruns"
+
+
+def folder_of(location: str | None) -> Path | None:
+    """Return the folder of a location on this machine, or none for buckets and servers."""
+    if not location:
+        return None
+    parts = urlsplit(location)
+    if parts.scheme not in ("", "file"):
+        return None
+    folder = Path(unquote(parts.path) if parts.scheme else location)
+    return folder if folder.is_absolute() else None
 
 
 def without_password(uri: str) -> str:

@@ -59,11 +59,15 @@ def stored_groups(records: Sequence[Record], recipes: Mapping[str, Any]) -> Side
         UserError: no setting does so for all of them.
     """
     settings = {each.method: _setting(each) for each in records}
-    groups = {each.method: _group(each, settings[each.method], recipes) for each in records}
-    for setting in sorted(settings.values(), key=lambda each: -len(each.seeds)):
-        if all(_group(each, setting, recipes) == groups[each.method] for each in records):
+
+    def group(record: Record, setting: SideBySideParameters) -> tuple[Member, ...]:
+        return members(record.method, record.seed, setting, recipes)
+
+    groups = {each.method: group(each, settings[each.method]) for each in records}
+    for setting in settings.values():
+        if all(group(each, setting) == groups[each.method] for each in records):
             return setting
-    trained = "; ".join(f"{name} trained {_told(group)}" for name, group in groups.items())
+    trained = "; ".join(f"{name} trained {_told(together)}" for name, together in groups.items())
     raise UserError(
         f"{trained}: no one run makes them all again; verify them apart, with --params=methods="
         f"{records[0].method}"
@@ -79,9 +83,3 @@ def _told(group: Sequence[Member]) -> str:
 def _setting(record: Record) -> SideBySideParameters:
     made = record.files["prompt"].run
     return SideBySideParameters.model_validate(record.runs[made].parameters["side_by_side"])
-
-
-def _group(
-    record: Record, setting: SideBySideParameters, recipes: Mapping[str, Any]
-) -> tuple[Member, ...]:
-    return members(record.method, record.seed, setting, recipes)

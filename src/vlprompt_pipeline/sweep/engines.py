@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import click
+import torch
 
 from vlprompt_pipeline.error_log import first_line
 from vlprompt_pipeline.errors import reason_of
 from vlprompt_pipeline.sweep.job import Job, Outcome, TransientError
 from vlprompt_pipeline.sweep.worker import run_job
+from vlprompt_pipeline.wording import counted
 
 RAY_NEEDED = (
     "--engine=ray needs Ray, which is not installed: pip install 'vlprompt_pipeline[ray]' "
@@ -109,6 +111,28 @@ def _require_listener(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECTION).close()
 
 
+def _require_gpus(share: float, *, here: bool) -> None:
+    """Refuse GPUs that no worker gets: Ray would wait for them without end.
+
+    Args:
+        share: of a GPU for each job.
+        here: Ray is to be started here. A cluster may still grow.
+
+    Raises:
+        ClickException: this machine has fewer, or it is neither a part nor a whole number.
+    """
+    if share > 1 and share % 1:
+        raise click.ClickException(
+            f"--gpus-per-cell={share:g}: give a part of one GPU, or a whole number of them"
+        )
+    if here and share > torch.cuda.device_count():
+        there = counted(torch.cuda.device_count(), "GPU")
+        raise click.ClickException(
+            f"--gpus-per-cell={share:g}: this machine has {there}; leave it out, or join a cluster "
+            "with --address"
+        )
+
+
 class RayEngine:
     """Runs jobs as tasks of Ray, to which it gives a few more than can run: no worker is idle."""
 
@@ -116,8 +140,11 @@ class RayEngine:
         """Start Ray or join a cluster.
 
         Raises:
-            ClickException: Ray is not installed, or the cluster does not answer.
+            ClickException: Ray is not installed, the cluster does not answer, or no worker can have
+                so many GPUs.
         """
+        address = resources.address or os.environ.get("RAY_ADDRESS")
+        _require_gpus(resources.gpus, here=not address)
         for name, value in RAY_VARIABLES.items():
             os.environ.setdefault(name, value)
         try:
@@ -126,7 +153,6 @@ class RayEngine:
             raise click.ClickException(RAY_NEEDED) from None
         self._ray, self._resources = ray, resources
         self._running: dict[Any, Job] = {}
-        address = resources.address or os.environ.get("RAY_ADDRESS")
         given: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         if not address:
             given |= {"num_cpus": resources.workers, "include_dashboard": resources.dashboard}
@@ -160,7 +186,7 @@ class RayEngine:
             name=job.name,
             num_cpus=1,
             num_gpus=resources.gpus or None,
-            memory=job.memory_gb and int(job.memory_gb * 1e9),
+            memory=job.memory_gb and min(int(job.memory_gb * 1e9), self._largest_memory()),
             max_retries=resources.retries,
             retry_exceptions=[TransientError] if resources.retries else False,
         )
@@ -188,6 +214,11 @@ class RayEngine:
             self._ray.wait([*self._running], num_returns=len(self._running), timeout=2)
         self._running.clear()
         self._ray.shutdown()
+
+    def _largest_memory(self) -> int:
+        """Return the bytes of the largest node: a job that asks for more would wait without end."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        return int(max(resources.get("memory", 0) for resources in nodes))
 
     def _outcome(self, reference: Any) -> Outcome:
         errors = self._ray.exceptions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -159,11 +160,12 @@ class PlannedCell:
 def plan(
     cells: Sequence[GridCell], project: Path, env: str | None, given: Mapping[str, Any]
 ) -> list[PlannedCell]:
-    """Plan cells.
+    """Plan cells; without `env` in that of KEDRO_ENV, which workers elsewhere need not have.
 
     Raises:
         ConfigError: wrong parameters.
     """
+    env = env or os.environ.get("KEDRO_ENV")
     base = configured_values(project, None, env, given)
     planned = []
     for cell in cells:

@@ -81,7 +81,8 @@ def run_cells(
     planned = checked_plan(cells, project, env, params, options)
     if options.force:
         forget_groups(planned)
-    engine = start_engine(options)
+    resources = options.resources
+    engine = RayEngine(resources) if options.engine == "ray" else LocalEngine(resources.retries)
     tracked = sweep_run(planned)
     jobs = _jobs(planned, options, tracked.run_id if tracked else "")
     watch, status = Watch(len(planned), engine.dashboard), "FAILED"
@@ -158,13 +159,6 @@ def _remaining(planned: Sequence[PlannedCell], *, force: bool) -> Callable[[Job]
         return None if by_name[job.name].is_recorded() else replace(job, kind="record")
 
     return remaining
-
-
-def start_engine(options: Options) -> LocalEngine | RayEngine:
-    """Return the engine, ready for jobs."""
-    if options.engine == "ray":
-        return RayEngine(options.resources)
-    return LocalEngine(options.resources.retries)
 
 
 def _jobs(planned: Sequence[PlannedCell], options: Options, run_id: str) -> list[Job]:

@@ -105,7 +105,7 @@ def register_method(
     done = registry.register(
         registry.ModelRegistry.open(tracking, project),
         contents,
-        registry.Evaluated(predictions, halves, card.folder),
+        registry.Evaluated(predictions, halves, card.folder, clip.arithmetic.precision),
         [result for other in finished for result in CellRecord.model_validate(other).methods],
         verdicts.get(contents.result.method, ""),
         how.check_images,
