@@ -423,6 +423,22 @@ def test_the_readme_says_what_each_graph_costs(exported):
         assert row["accuracy"] is not None
 
 
+def test_the_readme_names_no_tokenizer_that_is_not_there(exported, model, tmp_path):
+    """Only CLIP's own is written; others lie beside the weights."""
+    assert "tokenizer.json" in (exported / "README.md").read_text()
+    folder = shutil.copytree(exported, tmp_path / "copy")
+    (folder / "tokenizer.json").unlink()
+    write_description(model, folder, ImageSamples(), [], False)
+    readme = (folder / "README.md").read_text()
+    assert "text_model.onnx" in readme and "tokenizer.json" not in readme
+
+
+def test_a_tower_that_no_file_can_hold_is_told_at_once(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("vlprompt_pipeline.shipping.folder.MOST_BYTES", 1_000_000)
+    with pytest.raises(UserError, match=r"of weights, and an ONNX file holds 1.0 MB: export"):
+        export_folder(model, tmp_path / "model", ImageSamples())
+
+
 def test_what_is_no_export_is_not_replaced(exported, model, tmp_path):
     assert is_export(exported)
     (tmp_path / "thesis.tex").write_text("years of work")
