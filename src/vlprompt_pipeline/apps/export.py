@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vlprompt_pipeline.apps.options import with_clip, with_tracking_uri
+from vlprompt_pipeline.apps.options import FILE, FOLDER, NEW_FOLDER, with_clip, with_tracking_uri
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.shipping.contents import ShippedModel
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=NEW_FOLDER)
 @click.option(
     "--images",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     help="Images of the task: to calibrate 8 bits and to measure the graphs. Sub-folders that are "
     "named as labels say what the images show.",
 )
 @click.option("--web", is_flag=True, help="Add a page on which one drops photos.")
 @click.option(
     "--web-runtime",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="The archive of onnxruntime-web, instead of fetching it with npm.",
 )
 @with_clip
