@@ -21,6 +21,8 @@ from typing import Any
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.processes import Process, is_left_behind
 
+_UMASK = os.umask(0)  # asked once: it can only be asked by changing it, which threads must not do
+os.umask(_UMASK)
 _UNFINISHED = re.compile(r"\..+\.(?P<host>[0-9a-f]{8})-(?P<number>\d+)-(?P<started>\d+)\.[^.]+")
 
 
@@ -169,12 +171,3 @@ def _unwritable(target: Path, error: OSError) -> UserError:
         f"cannot write {target}: {error.strerror or error}; make its folder writable or "
         "run from a project folder on a disk with room"
     )
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
-
-
-_UMASK = _umask()  # asked once: it can only be asked by changing it, which threads must not do
