@@ -163,14 +163,25 @@ def test_the_example_turns_own_photos_as_the_camera_was_held(tmp_path):
     assert plain != pytest.approx(score, abs=1e-3)
 
 
-def test_a_clip_that_all_have_is_named_and_not_copied(tmp_path):
-    named = with_source(publication_of("coop"), "open_clip:ViT-B-16-quickgelu:openai")
+@pytest.mark.parametrize(
+    ("source", "base_model", "created"),
+    [
+        (
+            "open_clip:ViT-B-16-quickgelu:openai",
+            "timm/vit_base_patch16_clip_224.openai",
+            '"ViT-B-16-quickgelu", pretrained="openai"',
+        ),
+        ("hf-hub:someone/clip", "someone/clip", "'hf-hub:someone/clip'"),
+    ],
+)
+def test_a_clip_that_all_have_is_named_and_not_copied(tmp_path, source, base_model, created):
+    named = with_source(publication_of("coop"), source)
     write_publication(named, tmp_path / "prompt", LICENCES)
     assert not (tmp_path / "prompt/clip").exists()
     card = ModelCard((tmp_path / "prompt/README.md").read_text())
-    assert card.data.base_model == "timm/vit_base_patch16_clip_224.openai"
+    assert card.data.base_model == base_model
     example = (tmp_path / "prompt/classify.py").read_text()
-    assert 'create_model_and_transforms("ViT-B-16-quickgelu", pretrained="openai")' in example
+    assert f"create_model_and_transforms({created})" in example
 
 
 def test_a_clip_of_this_machine_is_published_only_when_asked_for(tmp_path, tiny_clip):
