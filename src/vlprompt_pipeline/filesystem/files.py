@@ -75,10 +75,10 @@ def atomic_folder(path: str | Path, is_ours: Callable[[Path], bool], kind: str) 
     is_free = not target.exists() or (target.is_dir() and not any(target.iterdir()))
     if not is_free and not is_ours(target):
         raise UserError(f"{target} holds something else than {kind}: name a new folder")
-    if Path.cwd().is_relative_to(target) or target.is_mount():
+    if Path.cwd().is_relative_to(target) or target.is_mount() or (target / ".git").exists():
         raise UserError(
-            f"{target} cannot be replaced as a whole, since the working folder is in it or a disk "
-            "is mounted there: name a folder below it"
+            f"{target} cannot be replaced as a whole, since the working folder is in it, a disk is "
+            "mounted there or it is a clone of git: name a folder below it"
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
