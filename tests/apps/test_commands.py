@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -20,6 +21,7 @@ from conftest import ROOT
 from publishing.publications import publication_of
 from registry.drafts import draft, open_registry
 from servers import free_port, wait_until_it_answers
+from vlprompt_pipeline import registry
 from vlprompt_pipeline.apps import main
 from vlprompt_pipeline.publishing import Licences, write_publication
 from vlprompt_pipeline.rejection import Calibration, Rejection
@@ -121,6 +123,31 @@ def test_classes_without_a_name_are_refused(photos, model):
     code, _, said = run("predict", photos, "--model", model, "--classes", "")
     assert code == 1
     assert "class_names[0] is '': give a name in words" in said
+
+
+def test_export_measures_the_graphs_on_a_folder(photos, tmp_path, monkeypatch, caplog):
+    pytest.importorskip("onnxscript")
+    version = SimpleNamespace(name="demo.coop", number="3")
+    found = {"open_existing": None, "find_version": version}
+    found["load_classifier"] = publication_of("coop").classifier
+    for name, what in found.items():
+        monkeypatch.setattr(registry, name, lambda *_, what=what: what)
+    command = ("export", "demo.coop", tmp_path / "shipped")
+    (tmp_path / "empty").mkdir()
+    code, _, said = run(*command, "--images", tmp_path / "empty")
+    assert code == 1
+    assert "no image files in" in said
+    assert not (tmp_path / "shipped").exists()
+    code, printed, _ = run(*command, "--images", photos)
+    assert code == 0
+    assert [line.split(":")[0] for line in printed.splitlines()] == [
+        *(f"onnx/vision_model{suffix}.onnx" for suffix in ("", "_fp16", "_int8", "_q4")),
+        str(tmp_path / "shipped"),
+    ]
+    assert "1 image left out: " in caplog.text
+    described = json.loads((tmp_path / "shipped/model.json").read_text())
+    assert (described["name"], described["version"]) == ("demo.coop", "3")
+    assert "Over 2 images of photos" in (tmp_path / "shipped/README.md").read_text()
 
 
 def test_models_lists_versions(tmp_path, monkeypatch):

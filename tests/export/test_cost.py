@@ -51,6 +51,7 @@ def test_attention_stays_as_it_is_for_other_threads(tiny_clip):
     [
         ("zero_shot", {"templates": "photo"}),
         ("coop", {**WORDS, "class_specific": False, "class_position": "end"}),
+        ("prolip", {"templates": "photo", "weight": 0.1}),  # a projection in place of CLIP's
     ],
 )
 def test_what_does_not_depend_on_the_image_costs_nothing(tiny_clip, method, parameters):

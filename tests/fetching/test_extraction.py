@@ -21,7 +21,7 @@ from fetching.broken_archives import (
     make_zip,
 )
 from vlprompt_pipeline.errors import ArchiveError, FetchError
-from vlprompt_pipeline.fetching import extraction
+from vlprompt_pipeline.fetching import extraction, members
 from vlprompt_pipeline.fetching.extraction import extract_archive
 
 BROKEN = list(broken_archives())
@@ -119,6 +119,13 @@ def test_modes_and_owners_of_an_archive_are_not_taken_over(tmp_path):
     found = (tmp_path / "target/run.sh").stat()
     assert found.st_mode & 0o7111 == 0
     assert found.st_uid == os.getuid()
+
+
+def test_the_number_of_members_is_limited(tmp_path, monkeypatch):
+    monkeypatch.setattr(members, "_MOST_MEMBERS", len(WHOLE) - 1)
+    (tmp_path / "a.zip").write_bytes(make_zip(*WHOLE))
+    with pytest.raises(ArchiveError, match=f"is one of more than {len(WHOLE) - 1}"):
+        extract_archive(tmp_path / "a.zip", tmp_path / "target")
 
 
 def test_the_usual_limit_is_a_multiple_of_the_archive(tmp_path):

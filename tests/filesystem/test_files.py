@@ -219,3 +219,12 @@ def test_a_folder_that_cannot_be_replaced_is_told_before_anything_is_made(
     with pytest.raises(UserError, match="cannot be replaced as a whole, since .* below it$"):
         put_folder(Path(named), "new")
     assert sorted(tmp_path.rglob("*")) == there
+
+
+def test_a_clone_of_git_is_not_replaced(tmp_path):
+    """As of a repository of the hub, with commits that were not pushed."""
+    put_folder(tmp_path / "clone", "first")
+    (tmp_path / "clone" / ".git").mkdir()
+    with pytest.raises(UserError, match="or it is a clone of git: name a folder below it$"):
+        put_folder(tmp_path / "clone", "second")
+    assert (tmp_path / "clone" / ".git").is_dir()

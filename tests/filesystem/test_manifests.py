@@ -163,6 +163,13 @@ def test_killed_between_two_steps_the_file_is_good(stored, renaming, expected):
     assert find_fault(stored, "seed 1") != "", "what was replaced is not good any more"
 
 
+def test_killed_twice_before_the_file_is_renamed_it_is_still_good(stored):
+    for content in (b"second", b"third"):
+        killed_at_renaming(2, lambda: write(stored, content))  # noqa: B023
+    assert stored.read_bytes() == b"0123456789"
+    assert find_fault(stored, "seed 1") == ""
+
+
 def test_the_same_content_has_the_same_manifest(stored):
     before = manifest_path(stored).read_bytes()
     write(stored, b"0123456789")

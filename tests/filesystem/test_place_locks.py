@@ -77,8 +77,21 @@ def test_a_machine_that_was_not_heard_of_is_taken_over_and_notices(
     monkeypatch.setattr("vlprompt_pipeline.filesystem.place_locks.modified", modified)
     held = HeldLocks(folder)
     held.acquire([CELL], patience=0)
+    assert len(objects.listed(f"{bucket}/paper/locks/alive")) == 1
     assert not elsewhere.renew()
     held.release()
+
+
+def test_who_was_taken_for_dead_itself_takes_nothing_over(folder, elsewhere, monkeypatch):
+    """Another run removed its sign of life just after it was renewed."""
+    assert elsewhere.take((CELL,)) is None
+    now = objects.modified
+    monkeypatch.setattr(
+        "vlprompt_pipeline.filesystem.place_locks.modified",
+        lambda url: now(url) if "elsewhere" in url else None,
+    )
+    with pytest.raises(UserError, match="the cell a/b is still written by"):
+        HeldLocks(folder).acquire([CELL], patience=0)
 
 
 def test_of_two_who_try_at_once_one_gets_it(bucket):

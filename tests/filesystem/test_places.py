@@ -39,7 +39,9 @@ def test_a_path_tells_which_file_of_a_place_it_is_the_copy_of(machine, tmp_path)
     assert here.path(here.name(tmp_path / "conf/a.yml")) == tmp_path / "conf/a.yml"
 
 
-def test_what_one_machine_saves_another_one_loads(bucket, machine):
+@pytest.mark.parametrize("one_put", [places._ONE_PUT, 0])
+def test_what_one_machine_saves_another_one_loads(bucket, machine, monkeypatch, one_put):
+    monkeypatch.setattr(places, "_ONE_PUT", one_put)
     where = f"{bucket}/paper/{FILE}"
     JSONDataset(filepath=where).save({"bits": 1})
     machine("second")
@@ -95,6 +97,8 @@ def test_under_locks_a_current_copy_is_asked_for_once(bucket, machine, monkeypat
         with monkeypatch.context() as patch:
             patch.setattr(places, "file_system", lambda url: pytest.fail(f"{url} is asked for"))
             assert second.load() == {"bits": 1}
+        second.filepath.unlink()  # somebody empties the cache
+        assert second.load() == {"bits": 1}
     finally:
         places.distrust()
     machine("first")
@@ -170,6 +174,8 @@ def test_a_folder_is_brought_with_what_it_lost_and_own_files_stay(bucket, machin
     (folder / "own.png").write_bytes(b"made here")
     objects.remove(f"{bucket}/photos/cat/a.png")
     objects.put(f"{bucket}/photos/cat/b.png", b"another")
+    places.bring(folder, "b.png")
+    assert (folder / "a.png").exists(), "of other files nothing is known"
     places.bring(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["b.png", "own.png"]
     assert (folder / "b.png").read_bytes() == b"another"

@@ -63,6 +63,17 @@ def test_keys_do_not_share_a_call_and_an_error_is_its_askers(calls):
     batcher.close()
 
 
+def test_closing_waits_for_no_further_items_and_computes_none_that_is_cancelled(calls):
+    batcher = Batcher(lambda _, items: calls.append(items) or list(items), most=8, delay=60)
+    kept, left = batcher.submit("a", 0), batcher.submit("b", 1)
+    left.cancel()
+    closing = threading.Thread(target=batcher.close, daemon=True)
+    closing.start()
+    closing.join(20)
+    assert not closing.is_alive()
+    assert (kept.result(0), calls) == (0, [[0]])
+
+
 def test_closing_answers_what_is_queued():
     slow = Batcher(lambda _, items: time.sleep(0.05) or list(items), most=1, delay=0)
     results = [slow.submit("a", number) for number in range(4)]

@@ -27,7 +27,7 @@ from vlprompt_pipeline.filesystem.files import write_hashes
 from vlprompt_pipeline.inference import open_model
 from vlprompt_pipeline.inference.exported import ExportedModel
 from vlprompt_pipeline.rejection import Rejection
-from vlprompt_pipeline.shipping import ImageSamples, ShippedModel, export_folder
+from vlprompt_pipeline.shipping import ImageSamples, ShippedModel, export_folder, measurements
 from vlprompt_pipeline.shipping.folder import is_export, write_description
 from vlprompt_pipeline.shipping.onnx_files import require_onnx
 
@@ -421,6 +421,33 @@ def test_the_readme_says_what_each_graph_costs(exported):
     for row in described["graphs"]:
         assert f"| `{row['file']}` | {row['megabytes']:.2f} |" in readme
         assert row["accuracy"] is not None
+
+
+def test_the_readme_names_no_tokenizer_that_is_not_there(exported, model, tmp_path):
+    """Only CLIP's own is written; others lie beside the weights."""
+    assert "tokenizer.json" in (exported / "README.md").read_text()
+    folder = shutil.copytree(exported, tmp_path / "copy")
+    (folder / "tokenizer.json").unlink()
+    write_description(model, folder, ImageSamples(), [], False)
+    readme = (folder / "README.md").read_text()
+    assert "text_model.onnx" in readme and "tokenizer.json" not in readme
+
+
+def test_a_tower_that_no_file_can_hold_is_told_at_once(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("vlprompt_pipeline.shipping.folder.MOST_BYTES", 1_000_000)
+    with pytest.raises(UserError, match=r"of weights, and an ONNX file holds 1.0 MB: export"):
+        export_folder(model, tmp_path / "model", ImageSamples())
+
+
+def test_what_all_cores_compute_is_what_the_timed_thread_would(
+    exported, pixels, scores, monkeypatch
+):
+    monkeypatch.setattr(measurements, "BATCH", 2)
+    monkeypatch.setattr(measurements, "TIMED", 1)
+    labels = np.array([0, 1, 2, 0, 1, 2])
+    (row,) = measurements.measure_variants(exported, ["onnx/vision_model.onnx"], pixels, labels)
+    assert row.accuracy == pytest.approx(100 * (scores.argmax(-1) == labels).mean())
+    assert row.milliseconds > 0
 
 
 def test_what_is_no_export_is_not_replaced(exported, model, tmp_path):

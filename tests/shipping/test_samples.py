@@ -10,6 +10,7 @@ import torch
 
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.shipping import ImageSamples
+from vlprompt_pipeline.shipping.samples import CALIBRATION
 
 
 def test_broken_files_are_left_out_and_named(caplog):
@@ -20,13 +21,25 @@ def test_broken_files_are_left_out_and_named(caplog):
 
     card = SimpleNamespace(class_names=("cat", "dog"))
     model = SimpleNamespace(card=card, view=SimpleNamespace(of=of))
-    files = [Path("cat/1.png"), Path("dog/broken.png"), Path("dog/2.png")]
+    files = [Path("cat/broken.png"), Path("cat/1.png"), Path("dog/2.png")]
     samples = ImageSamples.of_folder(model, files, "these")
     assert samples.test[:, 0, 0, 0].tolist() == samples.calibration[:, 0, 0, 0].tolist() == [1, 2]
     assert samples.labels.tolist() == [0, 1]
-    assert "1 image left out: cannot read dog/broken.png" in caplog.text
+    assert "1 image left out: cannot read cat/broken.png" in caplog.text
     with pytest.raises(DataError, match="no image can be read: cannot read broken.png"):
         ImageSamples.of_folder(model, [Path("broken.png")], "these")
+
+
+def test_of_many_files_none_both_calibrates_and_measures():
+    card = SimpleNamespace(class_names=("cat", "dog"))
+    view = SimpleNamespace(of=lambda path: torch.full((3, 1, 1), float(path.stem)))
+    files = [Path(f"cat/{number}.png") for number in range(CALIBRATION + 8)]
+    samples = ImageSamples.of_folder(SimpleNamespace(card=card, view=view), files, "these")
+    calibrating, measuring = (
+        set(part[:, 0, 0, 0].tolist()) for part in (samples.calibration, samples.test)
+    )
+    assert (len(calibrating), len(measuring)) == (CALIBRATION, 8)
+    assert not calibrating & measuring
 
 
 @pytest.mark.parametrize("folder", ["blue disc", "blue_disc"])

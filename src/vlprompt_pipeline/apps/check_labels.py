@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
+from vlprompt_pipeline.apps.options import FILE, NEW_FILE
+
 _SHOWN = 10  # groups of near copies on the terminal
 _THRESHOLD = 0.98  # our choice, not measured
 
 
 @click.command("check-labels")
-@click.argument("features", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("features", type=FILE)
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     default=Path("label_errors.csv"),
     help="The CSV file to write, for vlprompt review.",
 )

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from vlprompt_pipeline.apps.options import NEW_FOLDER
+
 
 @click.command("convert-clip")
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=NEW_FOLDER)
 @click.option("--model", help="Its name in open_clip, where no open_clip_config.json lies beside.")
 def convert_clip(source: Path, folder: Path, model: str | None) -> None:
     """Turn a CLIP that is stored as a pickle into safetensors, once.

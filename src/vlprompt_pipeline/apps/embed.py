@@ -6,15 +6,12 @@ from pathlib import Path
 
 import click
 
+from vlprompt_pipeline.apps.options import FOLDER, NEW_FILE
+
 
 @click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The Parquet file to write.",
-)
+@click.argument("folder", type=FOLDER)
+@click.option("--out", required=True, type=NEW_FILE, help="The Parquet file to write.")
 @click.option(
     "--clip",
     "source",

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from vlprompt_pipeline.apps.options import with_clip, with_tracking_uri
-
-if TYPE_CHECKING:
-    from vlprompt_pipeline.shipping.contents import ShippedModel
-    from vlprompt_pipeline.shipping.samples import ImageSamples
+from vlprompt_pipeline.apps.options import FILE, FOLDER, NEW_FOLDER, with_clip, with_tracking_uri
 
 
 @click.command()
 @click.argument("model")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=NEW_FOLDER)
 @click.option(
     "--images",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     help="Images of the task: to calibrate 8 bits and to measure the graphs. Sub-folders that are "
     "named as labels say what the images show.",
 )
 @click.option("--web", is_flag=True, help="Add a page on which one drops photos.")
 @click.option(
     "--web-runtime",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="The archive of onnxruntime-web, instead of fetching it with npm.",
 )
 @with_clip
@@ -47,28 +42,20 @@ def export(
     """
     if web_runtime and not web:
         raise click.UsageError("--web-runtime is for the page: give --web, too")
-    from vlprompt_pipeline import registry
-    from vlprompt_pipeline.shipping import ShippedModel, export_folder
+    from vlprompt_pipeline import inference, registry
+    from vlprompt_pipeline.shipping import ImageSamples, ShippedModel, export_folder
     from vlprompt_pipeline.shipping.onnx_files import require_onnx
 
     require_onnx()
+    files = [photo.path for photo in inference.find_photos([images]).photos] if images else []
     models = registry.open_existing(tracking_uri, Path.cwd())
     version = registry.find_version(models, model)
     classifier = registry.load_classifier(models, version, clip)
     shipped = ShippedModel.of(classifier, version.name, version.number, classifier.rejection)
-    samples = _samples(shipped, images)
+    samples = ImageSamples()
+    if images:
+        samples = ImageSamples.of_folder(shipped, files, f"images of {images.name}")
     rows = export_folder(shipped, folder, samples, web=web, web_runtime=web_runtime)
     for row in rows:
         click.echo(str(row))
     click.echo(f"{folder}: run python {folder / 'classify.py'} PHOTO, or read its README.md")
-
-
-def _samples(model: ShippedModel, images: Path | None) -> ImageSamples:
-    """Return images below a folder, or none."""
-    from vlprompt_pipeline import inference
-    from vlprompt_pipeline.shipping import ImageSamples
-
-    if images is None:
-        return ImageSamples()
-    files = [photo.path for photo in inference.find_photos([images]).photos]
-    return ImageSamples.of_folder(model, files, f"images of {images.name}")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vlprompt_pipeline.apps.options import FILE, FOLDER
+
 _NEAREST = 5  # words of each context vector
 
 if TYPE_CHECKING:
@@ -17,10 +19,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @click.option(
     "--clip",
-    type=click.Path(exists=True, path_type=Path),
+    type=FOLDER,
     help="Folder of the prompt's CLIP, for the words nearest to a trained context; not needed for "
     "the embedded one.",
 )
@@ -77,14 +79,12 @@ def nearest_words(prompt: PackedPrompt, clip: Path | None) -> dict[str, Any]:
 
     try:
         vectors = context_vectors(prompt)
-        weights = embedded_weights()
-        if clip is not None:
-            weights = find_weights_file(clip) if clip.is_dir() else clip
+        weights = find_weights_file(clip) if clip else embedded_weights()
         table = read_token_table(weights, prompt.clip_sha256)
     except PromptFileError as error:
         return {"words": None, "no_words": str(error)}
     except WeightsError as error:
-        if clip is not None:
+        if clip:
             raise click.ClickException(str(error)) from None
         return {"words": None, "no_words": "give the folder of its CLIP with --clip"}
     if vectors.shape[-1] != table.embeddings.shape[-1]:

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import click
 
+from vlprompt_pipeline.apps.options import FILE
+
 
 @click.command()
-@click.argument("features", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("features", type=FILE)
 @click.option("--text", help='Such as "a red flag".')
-@click.option(
-    "--picture",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="An image file, instead of a text.",
-)
+@click.option("--picture", type=FILE, help="An image file, instead of a text.")
 @click.option("--count", type=click.IntRange(min=1), default=10, help="How many photos.")
 def nearest(features: Path, text: str | None, picture: Path | None, count: int) -> None:
     """List the photos nearest to a text or a picture, as a CSV table of path, label and cosine.

@@ -1,8 +1,15 @@
-"""Options that several commands have."""
+"""Options that several commands have, and the kinds of paths that they take."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 with_clip = click.option(
     "--clip",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vlprompt_pipeline.apps.options import with_clip, with_tracking_uri
+from vlprompt_pipeline.apps.options import NEW_FILE, with_clip, with_tracking_uri
 
 if TYPE_CHECKING:
     from vlprompt_pipeline.inference import ImageModel, Photo
@@ -35,7 +35,7 @@ STANDARD_INPUT = "-"
 )
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     help="Write a .csv or .parquet file here instead of a CSV table to the terminal.",
 )
 @click.option("--page", is_flag=True, help="With --out: a page beside it that shows photos, too.")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from vlprompt_pipeline.apps.options import with_clip, with_tracking_uri
+from vlprompt_pipeline.apps.options import NEW_FOLDER, with_clip, with_tracking_uri
 
 
 @click.command()
 @click.argument("model")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=NEW_FOLDER)
 @click.option("--repo", metavar="ORG/NAME", help="Upload the folder there; made if it is not.")
 @click.option("--private", is_flag=True, help="With --repo: a repository that only you can read.")
 @click.option("--dry-run", is_flag=True, help="Say what would be uploaded; the hub is not asked.")

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
+from vlprompt_pipeline.apps.options import FILE, FOLDER
+
 
 @click.command()
 @click.argument("dataset")
-@click.argument("reviewed", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("reviewed", type=FILE)
 @click.option(
     "--dataset-root",
     required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     help="The folder that holds the dataset, as dataset_root of kedro run.",
 )
 @click.option("--class-names", help="The file of own_data.class_names, if the dataset has one.")

@@ -6,26 +6,28 @@ from pathlib import Path
 
 import click
 
+from vlprompt_pipeline.apps.options import FILE, FOLDER, NEW_FILE
+
 _SHOWN = 200  # photos of 15 kB, and what a person looks through at once: our choice
 
 
 @click.command()
-@click.argument("labels", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("labels", type=FILE)
 @click.option(
     "--images",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     default=Path(),
     help="The folder that the paths of the table start from.",
 )
 @click.option(
     "--features",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="What vlprompt embed wrote of these photos: photos that look alike come later.",
 )
 @click.option("--count", type=click.IntRange(min=1), default=_SHOWN, help="Photos shown.")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     help="The page; beside LABELS, ending in .review.html, if not given.",
 )
 def review(labels: Path, images: Path, features: Path | None, count: int, out: Path | None) -> None:

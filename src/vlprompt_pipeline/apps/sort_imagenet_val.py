@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
+from vlprompt_pipeline.apps.options import FILE, FOLDER
+
 
 @click.command("sort-imagenet-val")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("labels", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("folder", type=FOLDER)
+@click.argument("labels", type=FILE)
 @click.option(
     "--meta",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="meta.mat of the development kit, where LABELS holds numbers.",
 )
 def sort_imagenet_val(folder: Path, labels: Path, meta: Path | None) -> None:

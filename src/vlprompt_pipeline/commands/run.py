@@ -53,8 +53,11 @@ def _run(metadata: ProjectMetadata | None, /, **options: Any) -> Any:
         _require_runner(options["runner"], options["runner_params"])
         if set(pipelines) - set(_OTHER_PIPELINES):  # a protocol's, maybe of an extension
             given = options["params"]
-            conf = configured(project, conf_source, options["env"], given)
-            _require_registered(pipelines)
+            conf = configured(project, conf_source, options["env"], given)  # imports extensions
+            known = [*PROTOCOLS, *_OTHER_PIPELINES]
+            for name in pipelines:
+                if name not in known:
+                    raise ConfigError(unknown("pipelines", "pipeline", name, known))
             options["params"] = with_protocol(pipelines, given, conf)
         return kedro_run.callback(**options)
 
@@ -100,24 +103,7 @@ def _require_runner(name: str | None, given: Mapping[str, Any]) -> None:
         raise ConfigError(f"--runner-params: max_workers is {workers!r}; allowed: from 1")
 
 
-def _require_registered(pipelines: list[str]) -> None:
-    """Refuse a name that no pipeline has, once the protocols of extensions are registered.
-
-    Raises:
-        ConfigError: with the nearest name.
-    """
-    names = [*PROTOCOLS, *_OTHER_PIPELINES]
-    for name in pipelines:
-        if name not in names:
-            raise ConfigError(unknown("pipelines", "pipeline", name, names))
-
-
-def _options() -> Iterator[click.Parameter]:
-    """Return those of Kedro, `--params` with a better sentence."""
-    for option in map(copy, kedro_run.params):
-        if option.name == "params":
-            option.callback = split_params
-        yield option
-
-
-run = click.Command(kedro_run.name, params=[*_options()], callback=_run, help=kedro_run.help)
+run = click.Command(
+    kedro_run.name, params=[*map(copy, kedro_run.params)], callback=_run, help=kedro_run.help
+)
+next(option for option in run.params if option.name == "params").callback = split_params

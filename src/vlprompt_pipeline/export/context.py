@@ -26,7 +26,7 @@ def context_vectors(prompt: PackedPrompt) -> np.ndarray:
     if initial is None:
         raise PromptFileError("its context changes words of the recipe, which are not in the file")
     # compared before the product, which a few bytes can make larger than the memory
-    shape = tensor.shape if projected else _shape_of_product(*(factor.shape for factor in factors))
+    shape = tensor.shape if projected else shape_of_product(*(factor.shape for factor in factors))
     if initial.shape != shape:
         raise PromptFileError("its context is of parts that do not fit together")
     if projected:
@@ -37,7 +37,7 @@ def context_vectors(prompt: PackedPrompt) -> np.ndarray:
     return _of_tokens(initial.decode().astype(np.float32) + change)
 
 
-def _shape_of_product(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:
+def shape_of_product(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:
     """Return the shape of a product of matrices, or none where there is none."""
     if len(a) < 2 or len(a) != len(b) or a[:-2] != b[:-2] or a[-1] != b[-2]:
         return None

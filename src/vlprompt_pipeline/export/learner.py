@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vlprompt_pipeline.clip import ClipIdentity, FrozenClip
 from vlprompt_pipeline.errors import PromptFileError
+from vlprompt_pipeline.export.context import shape_of_product
 from vlprompt_pipeline.export.packed import PackedPrompt, unpack
 from vlprompt_pipeline.export.tensors import (
     DenseTensor,
@@ -137,10 +138,10 @@ def _drawn_contexts(learner: PromptLearner, recipe: Recipe) -> dict[str, PackedT
 def _merge(tensors: dict[str, Tensor], name: str, words: Tensor) -> None:
     """Put a context in the place of its factors; what cannot be one is left to be refused."""
     a, b = tensors.get(f"{name}.a"), tensors.get(f"{name}.b")
-    if a is None or b is None or a.ndim < 2 or a.ndim != b.ndim or a.shape[-1] != b.shape[-2]:
+    if a is None or b is None:
         return
     initial = tensors.get(f"{name}.initial", words)
-    if initial.shape == (*a.shape[:-1], b.shape[-1]) and a.shape[:-2] == b.shape[:-2]:
+    if initial.shape == shape_of_product(a.shape, b.shape):
         tensors[name] = merged(initial, a, b)
         for part in ("a", "b", "initial"):
             tensors.pop(f"{name}.{part}", None)

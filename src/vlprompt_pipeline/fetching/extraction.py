@@ -68,15 +68,10 @@ def _write_members(archive: Path, folder: Path, most_bytes: int) -> int:
 
 
 def _write_file(member: Member, path: Path, inspector: Inspector) -> None:
-    missing = member.size
     with member.open() as source, path.open("xb") as target:
-        while chunk := source.read(_CHUNK):
-            missing -= len(chunk)
-            if missing < 0:
-                break
-            target.write(chunk)
-    if missing:
-        raise inspector.refuse(member, f"has not the {member.size:,} bytes it says")
+        shutil.copyfileobj(source, target, _CHUNK)  # no more than it says: both libraries end there
+        if target.tell() != member.size:
+            raise inspector.refuse(member, f"has not the {member.size:,} bytes it says")
 
 
 def _is_left_out(path: PurePosixPath) -> bool:

@@ -178,12 +178,10 @@ def _body_range(
             f"{remote.url} answers with a web page in place of a file; open it in a browser to see "
             "what it asks for"
         )
-    length = _number(answer.headers.get("Content-Length"))
-    start, total = 0, length
+    start, total = 0, _number(answer.headers.get("Content-Length"))
     if status == 206:
         start, total = _content_range(answer)
-        changed = origin is None or (origin.total is not None and origin.total != total)
-        if start != arrived or changed or (length is not None and start + length != total):
+        if start != arrived or (origin and origin.total not in (None, total)):
             partial.discard()
             raise _CutError("the server sent another range than asked for")
     if remote.size is not None and total is not None and total != remote.size:

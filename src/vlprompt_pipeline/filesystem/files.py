@@ -21,6 +21,8 @@ from typing import Any
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.processes import Process, is_left_behind
 
+_UMASK = os.umask(0)  # asked once: it can only be asked by changing it, which threads must not do
+os.umask(_UMASK)
 _UNFINISHED = re.compile(r"\..+\.(?P<host>[0-9a-f]{8})-(?P<number>\d+)-(?P<started>\d+)\.[^.]+")
 
 
@@ -73,10 +75,10 @@ def atomic_folder(path: str | Path, is_ours: Callable[[Path], bool], kind: str) 
     is_free = not target.exists() or (target.is_dir() and not any(target.iterdir()))
     if not is_free and not is_ours(target):
         raise UserError(f"{target} holds something else than {kind}: name a new folder")
-    if Path.cwd().is_relative_to(target) or target.is_mount():
+    if Path.cwd().is_relative_to(target) or target.is_mount() or (target / ".git").exists():
         raise UserError(
-            f"{target} cannot be replaced as a whole, since the working folder is in it or a disk "
-            "is mounted there: name a folder below it"
+            f"{target} cannot be replaced as a whole, since the working folder is in it, a disk is "
+            "mounted there or it is a clone of git: name a folder below it"
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -169,12 +171,3 @@ def _unwritable(target: Path, error: OSError) -> UserError:
         f"cannot write {target}: {error.strerror or error}; make its folder writable or "
         "run from a project folder on a disk with room"
     )
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
-
-
-_UMASK = _umask()  # asked once: it can only be asked by changing it, which threads must not do

@@ -11,7 +11,7 @@ All of this holds for a file in a place (module `places`), too: its local copy i
 and file and manifest are uploaded when they are whole.
 
 A process can be killed between any two steps. While a file is replaced its manifest describes both
-the old and the new content, so that either is accepted.
+the old and the new content, so that either is accepted; what is described stays until a write ends.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def described_write(path: Path, made_from: str, source: Path | None = None) -> I
         yield temporary
         latest = Manifest.of(temporary, made_from, source)
         earlier = [each for each in _read(path) or () if each != latest]
-        write_manifest(path, latest, *earlier[:1])
+        write_manifest(path, latest, *earlier)
     publish(path)
     if earlier:
         write_manifest(path, latest)
@@ -106,7 +106,7 @@ def has_manifest(path: Path) -> bool:
 
 
 def described_as(path: Path) -> tuple[str, ...]:
-    """Return the SHA-256 in the manifest of a file; there are two while the file is replaced."""
+    """Return the SHA-256 in the manifest of a file; there are several while it is replaced."""
     return tuple(each.sha256 for each in _read(path) or ())
 
 

@@ -107,4 +107,5 @@ class PlaceTable:
             return dead
         renewed = modified(f"{self._alive}/{other.name}")
         now = modified(f"{self._alive}/{self._holder.name}")  # of the place's clock
-        return renewed is None or now is None or now - renewed > self._lease
+        # without `now` this run was taken for dead itself, and knows nothing of others
+        return renewed is None or (now is not None and now - renewed > self._lease)

@@ -159,11 +159,10 @@ def publish_folder(folder: Path) -> None:
     """Upload all files of a folder whose path is a local copy, and remove what was there before."""
     if not (url := url_of(folder)):
         return
-    paths = (path for path in folder.rglob("*") if not path.name.startswith("."))
-    finished = {path for path in paths if path.is_file()}
-    for path in sorted(finished):
+    files = {path for path in folder.rglob("*") if path.is_file()}
+    for path in sorted(files):
         publish(path)
-    remove(*(key for key in listed(url) if local(key) not in finished))
+    remove(*(key for key in listed(url) if local(key) not in files))
 
 
 def withdraw_folder(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -73,11 +73,13 @@ def _format_of(folder: Path) -> str | None:
     return written if isinstance(written, str) else None
 
 
-def _hashes_of(folder: Path) -> dict[str, str]:
-    """Read SHA-256 by relative path from `SHA256SUMS`.
+def verify_files(folder: Path) -> None:
+    """Compare all files of a folder that are there with `SHA256SUMS`.
+
+    README.md may have been edited since, on the hub's own page, and a download leaves notes.
 
     Raises:
-        PromptFileError: absent, or it names a file outside of the folder.
+        PromptFileError: there is no list, or a file was changed or is not in it; names the file.
     """
     try:
         hashes = read_hashes(folder / HASHES)
@@ -86,22 +88,6 @@ def _hashes_of(folder: Path) -> dict[str, str]:
             f"{folder} has no {HASHES}, so that nothing in it can be verified: name a model that "
             "vlprompt publish or vlprompt export wrote"
         ) from None
-    for name in hashes:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name or not path.parts:
-            raise PromptFileError(f"{HASHES} of {folder} names {name!r}, which is outside of it")
-    return hashes
-
-
-def verify_files(folder: Path) -> None:
-    """Compare all files of a folder that are there with `SHA256SUMS`.
-
-    README.md may have been edited since, on the hub's own page.
-
-    Raises:
-        PromptFileError: a file was changed, or is in no list; it names the file.
-    """
-    hashes = _hashes_of(folder)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
         if name in (HASHES, README, ".gitattributes") or name.startswith(".cache/"):

@@ -102,20 +102,21 @@ class Labeller:
             pixels = await loop.run_in_executor(self._decoders, self._pixels, image)
         except DataError as error:
             self._metrics.images.labels("refused").inc()
-            return _refused(str(error))
-        scored = self._batcher.submit(question, pixels)
-        row = await asyncio.wrap_future(scored)
+            none = dict.fromkeys(("label", "score", "label_set"))
+            return {**none, "top_labels": [], "top_scores": [], "problem": str(error)}
+        row = await asyncio.wrap_future(self._batcher.submit(question, (pixels, top)))
         self._metrics.images.labels("none" if row["label"] == NONE else "labelled").inc()
-        return {**row, "top_labels": row["top_labels"][:top], "top_scores": row["top_scores"][:top]}
+        return row
 
     def _pixels(self, image: object) -> np.ndarray:
         content = image_bytes(image)
         self._settings.limits.require_image(content)
         return self._model.pixels(content)
 
-    def _answers(self, question: _Question, pixels: Sequence[np.ndarray]) -> list[Row]:
-        """Score images in one call, and rank all classes of each."""
+    def _answers(self, question: _Question, images: Sequence[tuple[np.ndarray, int]]) -> list[Row]:
+        """Score images in one call; each comes with how many labels it is to have."""
         names, accuracy = question
+        pixels, tops = zip(*images, strict=True)
         others = names and names != tuple(self._model.class_names)
         model = self._telling_apart(names) if others else self._model
         if accuracy is not None:
@@ -126,15 +127,12 @@ class Labeller:
             {
                 "label": each.labels[0] if each.accepted else NONE,
                 "score": each.scores[0],
-                "top_labels": list(each.labels),
-                "top_scores": list(each.scores),
+                "top_labels": list(each.labels[:top]),
+                "top_scores": list(each.scores[:top]),
                 "label_set": list(each.label_set) if has_sets else None,
                 "problem": None,
             }
-            for each in ranked(model, [None] * len(pixels), logits, len(model.class_names))
+            for each, top in zip(
+                ranked(model, [None] * len(tops), logits, max(tops)), tops, strict=True
+            )
         ]
-
-
-def _refused(problem: str) -> Row:
-    answer = dict.fromkeys(("label", "score", "label_set"))
-    return {**answer, "top_labels": [], "top_scores": [], "problem": problem}

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from vlprompt_pipeline import __version__
+from vlprompt_pipeline.clip import FrozenClip
 from vlprompt_pipeline.errors import UserError
 from vlprompt_pipeline.filesystem.files import atomic_folder, write_hashes
 from vlprompt_pipeline.images import LONGEST_RATIO
@@ -30,7 +31,6 @@ from vlprompt_pipeline.shipping.onnx_files import (
     OPSET,
     export_graph,
     require_onnx,
-    save_model,
     to_four_bits,
     to_half,
     to_int8,
@@ -39,6 +39,10 @@ from vlprompt_pipeline.shipping.samples import ImageSamples
 from vlprompt_pipeline.shipping.texts import text_description, write_tokenizer
 from vlprompt_pipeline.shipping.web_page import write_web_page
 from vlprompt_pipeline.templates import templates_of
+from vlprompt_pipeline.wording import human_bytes
+
+MOST_BYTES = 2_000_000_000
+"""Of weights in a file of ONNX, which protobuf ends at 2**31 bytes."""
 
 
 def export_folder(
@@ -61,12 +65,13 @@ def export_folder(
         web_runtime: see `write_web_page`.
 
     Raises:
-        UserError: the method cannot be one graph, the ONNX libraries are missing, or the folder
-            holds something else.
+        UserError: the method cannot be one graph, the image tower is too large for a file, the
+            ONNX libraries are missing, or the folder holds something else.
     """
     require_onnx()
     with atomic_folder(folder, is_export, "an export") as staging:
         preprocessing_description(model)
+        _require_one_file(model.clip)
         try:
             graph = ImageGraph(model.learner)
         except UserError as error:  # one of several methods that ship in a command
@@ -108,6 +113,15 @@ def preprocessing_description(model: ShippedModel) -> dict[str, Any]:
     }
 
 
+def _require_one_file(clip: FrozenClip) -> None:
+    size = sum(weights.nbytes for weights in clip.model.visual.parameters())
+    if size > MOST_BYTES:
+        raise UserError(
+            f"the image tower of {clip.name} has {human_bytes(size)} of weights, and an ONNX file "
+            f"holds {human_bytes(MOST_BYTES)}: export a prompt of a smaller CLIP, such as a ViT-L"
+        )
+
+
 def _write(
     model: ShippedModel, graph: ImageGraph, folder: Path, samples: ImageSamples
 ) -> list[VariantMeasurement]:
@@ -121,13 +135,15 @@ def _write(
         graphs["int8"] = to_int8(single, samples.calibration)
     graphs["q4"] = to_four_bits(single)
     files = {f"onnx/{GRAPH}{SUFFIXES[name]}.onnx": proto for name, proto in graphs.items()}
+    (folder / "onnx").mkdir()
     for file, proto in files.items():
-        save_model(proto, folder / file)
+        (folder / file).write_bytes(proto.SerializeToString())
     if has_open_classes(model.learner):
         text = TextGraph(model.learner)
         ids = torch.full((2, text.tokens), model.clip.tokenizer.pad)
         ids[:, 1] = model.clip.tokenizer.end
-        save_model(export_graph(text, ids, ("input_ids", "text_embeds")), folder / TEXT_GRAPH)
+        proto = export_graph(text, ids, ("input_ids", "text_embeds"))
+        (folder / TEXT_GRAPH).write_bytes(proto.SerializeToString())
         write_tokenizer(folder / TOKENIZER, model.clip.tokenizer, text.tokens)
     if samples.test is None:
         return []
@@ -185,6 +201,7 @@ def write_description(
         **described,
         **how,
         "labels": card.class_names,
+        "has_tokenizer": (folder / TOKENIZER).is_file(),
         "has_web": web,
         "variants": measured,
         "measured_images": 0 if samples.test is None else len(samples.test),

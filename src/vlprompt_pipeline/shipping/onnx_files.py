@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from vlprompt_pipeline.errors import UserError
-from vlprompt_pipeline.filesystem.files import atomic_write
 from vlprompt_pipeline.lazy import require_extra
 
 if TYPE_CHECKING:
@@ -73,13 +72,6 @@ def require_onnx() -> None:
     require_extra("onnx", "ONNX export", "onnx", "onnxruntime", "onnxscript")
 
 
-def save_model(model: onnx.ModelProto, path: Path) -> None:
-    """Write a model as one file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(model.SerializeToString())
-
-
 def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     """Convert weights and arithmetic to half precision; inputs and outputs stay single.
 
@@ -119,17 +111,14 @@ def to_int8(model: onnx.ModelProto, calibration: np.ndarray) -> onnx.ModelProto:
     )
     from onnxruntime.quantization.shape_inference import quant_pre_process  # noqa: PLC0415
 
+    starts = range(0, len(calibration), BATCH)
+    batches = ({"pixel_values": calibration[start : start + BATCH]} for start in starts)
+
     class Reader(CalibrationDataReader):
         """Hands out the images batch by batch."""
 
-        def __init__(self) -> None:
-            self.batches: Iterator[np.ndarray] = iter(
-                [calibration[start : start + BATCH] for start in range(0, len(calibration), BATCH)]
-            )
-
         def get_next(self) -> dict[str, np.ndarray] | None:
-            pixels = next(self.batches, None)
-            return None if pixels is None else {"pixel_values": pixels}
+            return next(batches, None)
 
     with TemporaryDirectory() as folder, _quiet():
         source, prepared, target = (Path(folder) / name for name in ("in", "prepared", "out"))

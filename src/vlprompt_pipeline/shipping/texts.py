@@ -54,12 +54,7 @@ def write_tokenizer(path: Path, tokenizer: Tokenizer, tokens: int) -> None:
     source = open_clip.SimpleTokenizer()
     merges = sorted(source.bpe_ranks, key=source.bpe_ranks.get)
     written = tokenizers.Tokenizer(
-        models.BPE(
-            vocab=source.encoder,
-            merges=merges,
-            end_of_word_suffix="</w>",
-            fuse_unk=False,
-        )
+        models.BPE(vocab=source.encoder, merges=merges, end_of_word_suffix="</w>")
     )
     written.normalizer = normalizers.Sequence(
         [
@@ -72,9 +67,7 @@ def write_tokenizer(path: Path, tokenizer: Tokenizer, tokens: int) -> None:
     written.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(
-                Regex(
-                    r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+",
-                ),
+                Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"),
                 behavior="removed",
                 invert=True,
             ),
