@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import warnings
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -228,18 +230,20 @@ def as_seen(image: Image.Image) -> Image.Image:
         ValueError: pixels are fractions, or have more than 16 bits.
         OSError, SyntaxError, ...: as Pillow's decoders.
     """
-    ImageOps.exif_transpose(image, in_place=True)
-    upright = image
-    if upright.mode == "F":
+    image.load()
+    # An EXIF that cannot be read turns nothing; one that cannot be written again has turned it.
+    with suppress(AttributeError, KeyError, SyntaxError, TypeError, ValueError, struct.error):
+        ImageOps.exif_transpose(image, in_place=True)
+    if image.mode == "F":
         raise ValueError("its pixels are fractions of unknown range; save it with 8 or 16 bits")
-    if upright.mode.startswith("I"):
-        upright = _eight_bits(upright, upright.info.get("transparency"))
-    if not upright.has_transparency_data:
-        return upright.convert("RGB")
-    width, height = upright.size
-    seen = Image.new("RGB", upright.size)
+    if image.mode.startswith("I"):
+        image = _eight_bits(image, image.info.get("transparency"))
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    width, height = image.size
+    seen = Image.new("RGB", image.size)
     for top in range(0, height, STRIP):
-        colours = upright.crop((0, top, width, min(top + STRIP, height))).convert("RGBA")
+        colours = image.crop((0, top, width, min(top + STRIP, height))).convert("RGBA")
         paper = Image.new("RGBA", colours.size, "white")
         seen.paste(Image.alpha_composite(paper, colours).convert("RGB"), (0, top))
     return seen
