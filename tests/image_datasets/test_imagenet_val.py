@@ -133,6 +133,14 @@ def test_an_image_too_many_is_named(tmp_path):
         build_index(imagenet, tmp_path)
 
 
+def test_an_image_is_not_blamed_where_names_differ_anyway(tmp_path):
+    renditions = write_miniature(tmp_path, "imagenet_r")  # art_1.jpg and toy_1.jpg, three of each
+    folder = renditions.image_folder(tmp_path) / "n03773504"
+    (folder / "art_99.jpg").write_bytes(next(folder.iterdir()).read_bytes())
+    with pytest.raises(DataError, match="has train 0, val 0, test 7, expected"):
+        build_index(renditions, tmp_path)
+
+
 def test_windows_thumbnails_are_no_images(tmp_path, caplog):
     imagenet = write_miniature(tmp_path, "imagenet")
     before = build_index(imagenet, tmp_path)
