@@ -15,16 +15,14 @@ it. Class names are never a key, because two classes may share one (ImageNet has
 
 from __future__ import annotations
 
-from itertools import islice
-
 import numpy as np
 import pandas as pd
 
 from vlprompt_pipeline.errors import DataError
+from vlprompt_pipeline.wording import counted
 
 PARTS = ("train", "val", "test")
 COLUMNS = ("path", "label", "class_name", "part", "fingerprint", "source")
-_SHOWN = 5
 
 
 def validate_rows(table: pd.DataFrame, origin: str) -> None:
@@ -111,16 +109,10 @@ def _check_paths(table: pd.DataFrame, origin: str) -> None:
 
 def _check_labels(label: pd.Series, origin: str) -> None:
     labels = set(label.unique().tolist())
-    lowest, highest = min(labels), max(labels)
-    if lowest < 0:
-        raise DataError(f"{origin} has the label {lowest}; labels count from 0")
-    gaps = highest + 1 - len(labels)
-    if gaps:  # a broken label may be huge: the gaps are counted, not listed
-        first = islice((number for number in range(highest) if number not in labels), _SHOWN)
-        shown = ", ".join(map(str, first)) + (", ..." if gaps > _SHOWN else "")
+    if absent := set(range(len(labels))) - labels:
         raise DataError(
-            f"{origin} has {len(labels)} labels up to {highest}, so {gaps} are without an "
-            f"image ({shown}); number the classes 0, 1, 2, ... without gaps"
+            f"{origin} has {counted(len(labels), 'label')} from {min(labels)} to {max(labels)} and "
+            f"no image of label {min(absent)}; number the classes 0, 1, 2, ... without gaps"
         )
 
 
