@@ -21,8 +21,9 @@ from vlprompt_pipeline.filesystem.home import at_home
 from vlprompt_pipeline.image_datasets import is_named_dataset
 from vlprompt_pipeline.image_datasets.own_data.build import gather_own_data
 from vlprompt_pipeline.image_datasets.own_data.class_names import name_classes
-from vlprompt_pipeline.image_datasets.own_data.gathered import Gathered, Photo, require_plain_names
+from vlprompt_pipeline.image_datasets.own_data.gathered import Gathered, Photo
 from vlprompt_pipeline.image_datasets.own_data.tables import SEVERAL_LABELS
+from vlprompt_pipeline.image_datasets.split import require_plain_names
 from vlprompt_pipeline.parsing import DatasetName, Parameters, parse
 from vlprompt_pipeline.rejection import NONE
 from vlprompt_pipeline.wording import spoken

@@ -18,7 +18,7 @@ from vlprompt_pipeline.image_datasets.decoded_images import (
 )
 from vlprompt_pipeline.image_datasets.findings import Findings
 from vlprompt_pipeline.image_datasets.index import ImageIndex
-from vlprompt_pipeline.image_datasets.presence import find_absent, printable
+from vlprompt_pipeline.image_datasets.presence import find_absent
 from vlprompt_pipeline.image_datasets.schema import count_parts
 from vlprompt_pipeline.wording import counted, some
 
@@ -131,7 +131,7 @@ def _broken(index: ImageIndex, check: ImageCheck) -> str:
     broken += check.unreadable
     if not broken:
         return ""
-    listed = "; ".join(f"{printable(path)} ({reason})" for path, reason in broken[:_SHOWN])
+    listed = "; ".join(f"{path} ({reason})" for path, reason in broken[:_SHOWN])
     more = f"; and {len(broken) - _SHOWN:,} more" if len(broken) > _SHOWN else ""
     of_archive = "replace them by the files of the original archive"
     of_own = "replace or delete them, or leave them out with own_data.broken=leave_out,"
