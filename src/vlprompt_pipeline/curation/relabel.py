@@ -100,9 +100,8 @@ def relabel(name: str, root: Path, reviewed: Path, class_names: str | None = Non
             photos[path] = Photo(path, key, "train" if in_parts else None)
             counts["added"] += 1
         else:
-            same = key == photo.key or spoken(label) == called.get(photo.key, spoken(photo.key))
-            counts["confirmed" if same else "corrected"] += 1
-            photos[path] = photo if same else photo._replace(key=key)
+            counts["confirmed" if key == photo.key else "corrected"] += 1
+            photos[path] = photo._replace(key=key)
     rows = [
         photo._replace(path=_path_in_table(path, root), key=keys.get(spoken(photo.key), photo.key))
         for path, photo in sorted(photos.items())
