@@ -164,6 +164,15 @@ def test_real_photos(shared: Path):
     assert sum(check_images(some).found.values()) == 207
 
 
+def test_a_machine_without_memory_is_no_broken_image(miniature, monkeypatch):
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(decoded_images, "open_image", full)
+    with pytest.raises(MemoryError):
+        inspect_images(build_index(miniature.dataset, miniature.root))
+
+
 def test_an_image_that_cannot_be_read_at_all(miniature):
     """Open, but every read fails, as on a failing disk."""
     for path in list(miniature.images.rglob("*.jpg"))[:2]:
