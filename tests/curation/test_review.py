@@ -45,10 +45,11 @@ def test_classes_take_turns_where_there_are_no_features():
 
 
 def test_photos_that_look_alike_wait():
-    table = pd.DataFrame({"label": ["a"] * 3, "score": [0.5, 0.51, 0.6]})
-    features = np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)
-    assert review_order(table, 3, features) == [0, 2, 1]
-    assert review_order(table, 3, np.eye(3, dtype=np.float32)) == [0, 1, 2]
+    table = pd.DataFrame({"label": ["a"] * 4, "score": [0.5, 0.51, 0.6, 0.7]})
+    features = np.eye(4, dtype=np.float32)
+    assert review_order(table, 4, features) == [0, 1, 2, 3]
+    features[1] = features[0]
+    assert review_order(table, 4, features) == [0, 2, 3, 1]
 
 
 @pytest.fixture
