@@ -157,6 +157,12 @@ def test_labels_by_other_names_than_the_folders_are_those_of_the_folders(photos,
     assert named["new/0.png"] == named["shapes/square/1.png"] == "the sky"
 
 
+def test_a_class_may_be_called_none(photos, tmp_path):
+    (photos / "blue_disc").rename(photos / "none")
+    reviewed = write_review(tmp_path / "r.csv", (photos / "square/0.png", "none", "keep"))
+    assert dict(relabel("shapes", tmp_path, reviewed).counts) == {"corrected": 1}
+
+
 def test_a_table_with_notes_is_kept_beside_the_new_one(photos, tmp_path):
     table = tmp_path / "shapes.csv"
     rows = "shapes/square/0.png,square,blurred\nshapes/square/1.png,square,\n"

@@ -96,6 +96,11 @@ def relabel(name: str, root: Path, reviewed: Path, class_names: str | None = Non
             counts["left out"] += photos.pop(path, None) is not None
             continue
         key = key_of_label.get(spoken(label), label)
+        if key == NONE and NONE not in before:
+            raise DataError(
+                f"{reviewed} labels {path} {NONE!r}, which is what a model says of a photo of no "
+                "class: name its class, or leave it out"
+            )
         if photo is None:
             photos[path] = Photo(path, key, "train" if in_parts else None)
             counts["added"] += 1
@@ -162,11 +167,6 @@ def _read_review(file: Path) -> dict[str, str | None]:
     out = table["decision"].eq(LEAVE_OUT)
     if wrong := table.loc[~out & table["label"].eq(""), "path"].tolist():
         raise DataError(f"{file} has no label for {wrong[0]}: give it one, or leave it out")
-    if strange := table.loc[~out & table["label"].eq(NONE), "path"].tolist():
-        raise DataError(
-            f"{file} labels {strange[0]} {NONE!r}, which is what a model says of a photo of no "
-            "class: name its class, or leave it out"
-        )
     return {
         path: None if left else label
         for path, label, left in zip(table["path"], table["label"], out, strict=True)
