@@ -47,18 +47,19 @@ resized by another factor of 3 or more differs from the reference by less than o
 """
 
 PIXELS_PER_BYTE = 1000
-"""Most pixels a byte of a JPEG above Pillow's limit; more is a decompression bomb (our choice).
+"""How many pixels a byte of a JPEG above Pillow's limit can stand for; one with more is taken for a
+decompression bomb (our choice).
 
 The emptiest picture there can be, of one colour, takes a bit or two for each block of each colour:
 about 170 pixels a byte, and 350 where blocks are coded in runs.
 """
 
 LONGEST_RATIO = 100
-"""Most long sides to a short one (our choice): resized by its short side, a picture of 1 x 100,000
-pixels would become one of 224 x 22,400,000, and a file of a few bytes take 15 GB."""
+"""Largest ratio of the long to the short side (our choice). Resized by its short side, a picture
+of 1 x 100,000 pixels would be one of 224 x 22,400,000, and a file of a few bytes take 15 GB."""
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Formats that are read; of Pillow's others some start Ghostscript, which is no risk to take."""
+"""Formats that `require_size` lets pass: some of Pillow's others start Ghostscript."""
 
 STRIP = 256  # rows that are laid on white at once: our choice
 

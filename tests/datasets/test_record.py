@@ -12,7 +12,7 @@ import pytest
 from kedro.io import DatasetError
 
 from vlprompt_pipeline.clip.dataset_features import SeedFeatures, TrainingFeatures
-from vlprompt_pipeline.datasets import BundleDataset, RecordDataset
+from vlprompt_pipeline.datasets import BundleDataset, ExportDataset, RecordDataset
 from vlprompt_pipeline.filesystem.manifests import manifest_path
 from vlprompt_pipeline.image_datasets import ClassSubset, DatasetCard, FewShotSet
 
@@ -124,6 +124,12 @@ def test_a_part_of_a_bundle_that_is_none_leaves_its_file_and_an_empty_one_does_n
     bundle.save(SimpleNamespace(text="a", page="b"))
     bundle.save(SimpleNamespace(text="", page=None))
     assert bundle.load() == SimpleNamespace(text="", page="b")
+
+
+def test_an_export_that_not_every_prompt_has_is_no_bytes_where_it_is_absent(tmp_path):
+    assert ExportDataset(str(tmp_path / "a"), optional=True).load() == b""
+    with pytest.raises(DatasetError, match="is not there: run quantization_export first"):
+        ExportDataset(str(tmp_path / "a")).load()
 
 
 def test_no_file_is_told(tmp_path):
