@@ -77,14 +77,13 @@ def decode_image(fingerprint: str, file: Path, decoding: Decoding) -> DecodedIma
 
 def read_decoded(cache: Path | None) -> pd.DataFrame:
     """Read what is known, by fingerprint: nothing if the file is absent, broken or older."""
-    is_current = cache is not None and is_there(cache)
-    if is_current and (fault := find_fault(cache, code_digest(__name__))):
+    if cache is not None and is_there(cache):
+        fault = find_fault(cache, code_digest(__name__))
+        if not fault:
+            return pd.read_parquet(cache)[FACTS]
         logger.warning("%s %s: the images are decoded again", cache, fault)
-        is_current = False
-    if not is_current:
-        types = {"fingerprint": str, "sha256": str, "bytes": "int64"}
-        return pd.DataFrame(columns=list(types)).astype(types).set_index("fingerprint")
-    return pd.read_parquet(cache)[FACTS]
+    types = {"fingerprint": str, "sha256": str, "bytes": "int64"}
+    return pd.DataFrame(columns=list(types)).astype(types).set_index("fingerprint")
 
 
 def write_decoded(checked: pd.DataFrame, cache: Path | None) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 from vlprompt_pipeline.errors import DataError
 from vlprompt_pipeline.image_datasets.annotations import list_folder
 from vlprompt_pipeline.image_datasets.image_dataset import ImageDataset
-from vlprompt_pipeline.image_datasets.schema import PARTS
 from vlprompt_pipeline.image_datasets.split import PartCounts, Split
 
 
@@ -78,17 +77,13 @@ def _spell(counts: PartCounts) -> str:
 
 
 def _excess(split: Split, dataset: ImageDataset) -> str:
-    """Name an image of a part with too many, if no others than these are named unlike most."""
-    too_many = {
-        part: found - expected
-        for part, found, expected in zip(PARTS, split.counts, dataset.counts, strict=True)
-        if found > expected
-    }
-    paths = split.table.loc[split.table["part"].isin(too_many), "path"]
+    """Name the image of a part with too many that is called unlike all others, if it is one."""
+    expected = dataset.counts._asdict()
+    more = [part for part, number in split.counts._asdict().items() if number > expected[part]]
+    paths = split.table.loc[split.table["part"].isin(more), "path"]
     forms = paths.map(lambda path: re.sub(r"\d+", "0", PurePosixPath(path).name))
     odd = paths[~forms.isin(forms.mode())].tolist()
-    named = 0 < len(odd) <= sum(too_many.values())
-    return f" ({odd[0]} is named unlike the others)" if named else ""
+    return f" ({odd[0]} is named unlike the others)" if len(odd) == 1 else ""
 
 
 def _not_official(split: Split, dataset: ImageDataset, counts: str, expected: str) -> DataError:
